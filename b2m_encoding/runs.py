@@ -1,0 +1,253 @@
+"""Runs: what is known of every sample; the one object for everything that must respect runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from b2m_encoding.errors import InputError
+
+Blocks = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Run, time, clip and block of every sample.
+
+    Delays, filters and scaling stay inside a *run*; cross-validation and permutation move whole *blocks*. A block
+    is a run unless :meth:`split` cuts runs into several. Samples with ``used`` false (a discarded first clip, the
+    gap between two blocks) still carry delays and filters but never enter a fit or a score.
+
+    Parameters
+    ----------
+    run : array of str, shape (n_samples,)
+        Run label; the samples of a run are contiguous.
+    time : array of float, shape (n_samples,)
+        Seconds from the start of the run's first volume.
+    tr : float
+        Seconds between samples.
+    clip : array of str, shape (n_samples,)
+        Label of the stimulus clip under each sample, "" where there is none.
+    block : array of str, shape (n_samples,)
+        Unit of cross-validation.
+    used : array of bool, shape (n_samples,)
+        Whether the sample enters fits and scores.
+
+    Examples
+    --------
+    >>> runs = Runs.from_lengths({"a": 4, "b": 6}, tr=1.5)
+    >>> runs.names, len(runs), runs.slices["b"]
+    (('a', 'b'), 10, slice(4, 10, None))
+    >>> runs.discard(3.0).used.sum()
+    np.int64(6)
+    """
+
+    run: NDArray[Any]
+    time: NDArray[np.float64]
+    tr: float
+    clip: NDArray[Any]
+    block: NDArray[Any]
+    used: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        n_samples = len(self.run)
+        for name in ("time", "clip", "block", "used"):
+            if len(getattr(self, name)) != n_samples:
+                raise InputError(
+                    f"Runs.{name} has another length than Runs.run",
+                    found=len(getattr(self, name)),
+                    expected=n_samples,
+                )
+        if not (np.isfinite(self.tr) and self.tr > 0):
+            raise InputError("the repetition time must be positive", found=self.tr, expected="seconds > 0")
+        if len(self.names) != 1 + np.count_nonzero(self.run[1:] != self.run[:-1]) and n_samples:
+            raise InputError("the samples of a run are not contiguous", fix="sort the samples by run, then by time")
+
+    @classmethod
+    def from_labels(
+        cls,
+        run: ArrayLike,
+        tr: float,
+        *,
+        time: ArrayLike | None = None,
+        clip: ArrayLike | None = None,
+        block: ArrayLike | None = None,
+        used: ArrayLike | None = None,
+    ) -> Runs:
+        """Build from one run label per sample; all else has a default."""
+        labels = np.asarray(run).astype(str)
+        if time is None:
+            changes = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]]) if len(labels) else np.zeros(0, int)
+            start = np.repeat(changes, np.diff(np.r_[changes, len(labels)]))
+            time = (np.arange(len(labels)) - start) * tr
+        return cls(
+            run=labels,
+            time=np.asarray(time, dtype=float),
+            tr=float(tr),
+            clip=np.full(len(labels), "", dtype=str) if clip is None else np.asarray(clip).astype(str),
+            block=labels if block is None else np.asarray(block).astype(str),
+            used=np.ones(len(labels), dtype=bool) if used is None else np.asarray(used, dtype=bool),
+        )
+
+    @classmethod
+    def from_lengths(cls, lengths: Mapping[str, int] | Sequence[int], tr: float) -> Runs:
+        """Build from the number of samples of each run; unnamed runs are called ``run-01``, ``run-02`` ..."""
+        named = lengths if isinstance(lengths, Mapping) else {f"run-{i + 1:02d}": n for i, n in enumerate(lengths)}
+        return cls.from_labels(np.repeat(list(named), list(named.values())), tr)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Runs]) -> Runs:
+        """Join the runs of several objects; a run may not occur in two of them."""
+        if len({part.tr for part in parts}) != 1:
+            raise InputError("runs differ in repetition time", found=sorted({part.tr for part in parts}))
+        fields = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("run", "time", "clip", "block", "used")
+        }
+        return cls(tr=parts[0].tr, **fields)
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Run labels in order of first appearance."""
+        return tuple(str(name) for name in dict.fromkeys(self.run.tolist()))
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """Rows of each run."""
+        starts = np.flatnonzero(np.r_[True, self.run[1:] != self.run[:-1]]) if len(self) else np.zeros(0, int)
+        stops = np.r_[starts[1:], len(self)]
+        return {str(self.run[a]): slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True)}
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """Labels of the blocks that hold used samples, in order."""
+        return tuple(str(name) for name in dict.fromkeys(self.block[self.used].tolist()))
+
+    def rows(self, blocks: Iterable[str] | None = None) -> NDArray[np.intp]:
+        """Rows of the used samples, of all blocks or of some."""
+        if blocks is None:
+            return np.flatnonzero(self.used)
+        wanted = list(blocks)
+        unknown = sorted(set(wanted) - set(self.blocks))
+        if unknown:
+            raise InputError("unknown block", found=unknown, expected=list(self.blocks))
+        return np.flatnonzero(self.used & np.isin(self.block, wanted))
+
+    def each_run(self, values: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield each run's name and its rows of ``values`` (views)."""
+        self.check_length(values)
+        for name, rows in self.slices.items():
+            yield name, values[rows]
+
+    def check_length(self, values: NDArray[Any], what: str = "the array") -> None:
+        """Raise unless ``values`` has one row per sample."""
+        if len(values) != len(self):
+            raise InputError(
+                f"{what} has another number of rows than there are samples",
+                found=len(values),
+                expected=f"{len(self)} ({', '.join(f'{k}: {s.stop - s.start}' for k, s in self.slices.items())})",
+            )
+
+    def take(self, rows: NDArray[Any]) -> Runs:
+        """The runs of some rows, in their order (a mask or increasing indices)."""
+        names = ("run", "time", "clip", "block", "used")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+    def select(self, names: Iterable[str]) -> tuple[Runs, NDArray[np.intp]]:
+        """Some runs only, with the rows they came from."""
+        wanted = list(names)
+        unknown = sorted(set(wanted) - set(self.names))
+        if unknown:
+            raise InputError("unknown run", found=unknown, expected=list(self.names))
+        rows = np.flatnonzero(np.isin(self.run, wanted))
+        return self.take(rows), rows
+
+    def discard(self, seconds: float) -> Runs:
+        """Mark the first seconds of every run as not used (a warm-up clip, unsteady magnetisation)."""
+        return replace(self, used=self.used & (self.time >= seconds - 1e-9))
+
+    def split(self, n_blocks: int, gap: float = 0.0) -> Runs:
+        """Cut every run into contiguous blocks of equal length, with ``gap`` seconds unused between neighbours.
+
+        Use it where there is one long run. The gap keeps the delayed, autocorrelated samples of one block out of
+        the next; make it longer than the longest delay.
+        """
+        if n_blocks < 2:
+            raise InputError("a run is split into at least two blocks", found=n_blocks, expected=">= 2")
+        n_gap = int(np.ceil(gap / self.tr - 1e-9))
+        block, used = self.block.astype(object), self.used.copy()
+        for name, rows in self.slices.items():
+            own = np.arange(rows.start, rows.stop)[self.used[rows]]
+            if len(own) < n_blocks * (n_gap + 2):
+                raise InputError(
+                    f"run {name} is too short for {n_blocks} blocks with gaps of {gap} s",
+                    found=f"{len(own)} samples",
+                    expected=f"at least {n_blocks * (n_gap + 2)}",
+                )
+            for i, part in enumerate(np.array_split(own, n_blocks)):
+                block[part] = f"{name}/{i + 1}"
+                if i:
+                    used[part[: n_gap - n_gap // 2]] = False
+                if i < n_blocks - 1 and n_gap // 2:
+                    used[part[-(n_gap // 2) :]] = False
+        return replace(self, block=block.astype(str), used=used)
+
+    def folds(self, cv: int | Iterable[Iterable[str]] | Any | None = None) -> list[Blocks]:
+        """Held-out blocks of each fold; every block is held out at most once.
+
+        Parameters
+        ----------
+        cv : None, int, iterable of block sets, or scikit-learn splitter
+            None leaves one block out at a time; an int makes that many folds of whole blocks, interleaved in
+            time; sets of block names are taken as given; a splitter such as ``GroupKFold`` gets the blocks as
+            its groups.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than two blocks, or a fold splits a block or leaves nothing to train on.
+        """
+        if len(self.blocks) < 2:
+            raise InputError(
+                "cross-validation needs at least two blocks",
+                found=list(self.blocks),
+                fix="give more runs, or cut a long run with Runs.split(n_blocks, gap)",
+            )
+        if cv is None:
+            held_out: list[Blocks] = [(block,) for block in self.blocks]
+        elif isinstance(cv, int | np.integer):
+            if not 2 <= cv <= len(self.blocks):
+                raise InputError("impossible number of folds", found=cv, expected=f"2 to {len(self.blocks)}")
+            held_out = [self.blocks[i :: int(cv)] for i in range(int(cv))]
+        elif hasattr(cv, "split"):
+            held_out = self._splitter_folds(cv)
+        else:
+            held_out = [tuple(str(block) for block in fold) for fold in cv]
+        for fold in held_out:
+            self.rows(fold)
+            if not fold or set(fold) >= set(self.blocks):
+                raise InputError("a fold must hold out some blocks and leave some", found=fold)
+        return held_out
+
+    def _splitter_folds(self, splitter: Any) -> list[Blocks]:
+        """Held-out blocks of a scikit-learn splitter, refusing one that cuts through a block."""
+        groups = self.block[self.used]
+        folds = []
+        for train, test in splitter.split(np.zeros((len(groups), 1)), groups=groups):
+            cut = set(groups[train]) & set(groups[test])
+            if cut:
+                raise InputError(
+                    "the splitter puts samples of one block into training and validation",
+                    found=sorted(map(str, cut)),
+                    fix="use LeaveOneGroupOut or GroupKFold, or an int",
+                )
+            folds.append(tuple(str(block) for block in dict.fromkeys(groups[test].tolist())))
+        return folds
