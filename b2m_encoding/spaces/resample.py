@@ -89,7 +89,8 @@ def resample_labels(labels: NDArray[np.int64], source: SurfaceSpace, target: Sur
     matrix = surface_to_surface(source.name, target.name)
     ids, inverse = np.unique(labels, return_inverse=True)
     one_hot = csr_array((np.ones(len(labels)), (np.arange(len(labels)), inverse)), shape=(len(labels), len(ids)))
-    return ids[np.asarray((matrix @ one_hot).todense()).argmax(axis=1)]
+    winner: NDArray[np.int64] = ids[(matrix @ one_hot).toarray().argmax(axis=1)]
+    return winner
 
 
 def _fsaverage5_sphere_in_fslr(hemi: str) -> Mesh:

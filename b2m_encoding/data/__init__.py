@@ -1,0 +1,1 @@
+"""Data: readers of images and tables, cleaning, and responses that stream run by run."""

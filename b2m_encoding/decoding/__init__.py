@@ -1,0 +1,1 @@
+"""Decoding: responses to features, and identification of what was heard."""

@@ -1,0 +1,1 @@
+"""Figures: flatmaps, zooms and panels at journal size."""

@@ -1,0 +1,1 @@
+"""Models: sufficient statistics, ridge and banded ridge, encoding models."""

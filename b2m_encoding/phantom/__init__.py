@@ -1,0 +1,1 @@
+"""Phantom: a simulated listening study with known truth."""

@@ -1,0 +1,1 @@
+"""Results: the folder that a study leaves, its provenance and its report."""

@@ -1,0 +1,1 @@
+"""Statistics: scores, permutation, false discovery rate, preference."""
