@@ -1,0 +1,116 @@
+"""Events: what was played when, read from BIDS event tables with the quirks they have in the wild."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
+
+
+def read_events(
+    path: Path, required: tuple[str, ...] = ("onset", "duration"), columns: tuple[str, ...] | None = None
+) -> pd.DataFrame:
+    """Read an event table.
+
+    Accepts a byte-order mark, CRLF, Latin-1, a missing newline at the end and stray quotes (``'classical'``,
+    ``classical'``), all of which occur in published data.
+
+    Parameters
+    ----------
+    path : Path
+    required : tuple of str
+        Columns that must be there.
+    columns : tuple of str, optional
+        Names of the columns of a table without a header, separated by white space.
+
+    Returns
+    -------
+    DataFrame
+        ``onset`` and ``duration`` as float (s), everything else as text.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, lacks a column, or holds an onset that is not a number.
+    """
+    text = _decoded(path).replace("\r\n", "\n").strip("\n")
+    if columns is None:
+        rows = list(csv.reader(StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
+        header, body = (rows[0], rows[1:]) if rows else ([], [])
+    else:
+        header, body = list(columns), [line.split() for line in text.split("\n")]
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise InputError("an event table lacks a column", file=path, found=", ".join(header), expected=missing[0])
+    uneven = next((i for i, row in enumerate(body) if len(row) != len(header)), None)
+    if uneven is not None:
+        raise InputError(
+            f"row {uneven + 1} of an event table has another number of fields than the header",
+            file=path,
+            found=len(body[uneven]),
+            expected=len(header),
+        )
+    table = pd.DataFrame([[field.strip().strip("'\"") for field in row] for row in body], columns=header, dtype=object)
+    for name in ("onset", "duration"):
+        table[name] = _numbers(table[name], path, name)
+    return table
+
+
+def _decoded(path: Path) -> str:
+    if not path.is_file():
+        raise InputError("an event table is missing", file=path)
+    raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _numbers(values: pd.Series, path: Path, column: str) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce")
+    bad = np.flatnonzero(~np.isfinite(numbers.to_numpy(dtype=float)))
+    if len(bad):
+        raise InputError(
+            f"column {column} holds something that is not a number",
+            file=path,
+            found=f"{values.iloc[bad[0]]!r} in row {bad[0] + 1}",
+        )
+    return numbers.astype(float)
+
+
+def clip_label(genre: str, track: str) -> str:
+    """GTZAN name of a clip: ``clip_label("blues", "17")`` is ``blues.00017``."""
+    return f"{genre}.{int(float(track)):05d}"
+
+
+def label_clips(runs: Runs, events: dict[str, pd.DataFrame], files: dict[str, Path]) -> Runs:
+    """Write the clip under each sample into ``Runs.clip``.
+
+    Raises
+    ------
+    InputError
+        If an event ends after its run (by more than one sample), naming the file and the row.
+    """
+    clip = np.full(len(runs), "", dtype=object)
+    for name, table in events.items():
+        rows = runs.slices[name]
+        length = rows.stop - rows.start
+        for i, event in enumerate(table.itertuples(index=False)):
+            first, last = round(event.onset / runs.tr), round((event.onset + event.duration) / runs.tr)
+            if event.onset < 0 or last > length + 1:
+                raise InputError(
+                    f"event {i + 1} lies beyond the run",
+                    file=files[name],
+                    found=f"{event.onset:g} to {event.onset + event.duration:g} s",
+                    expected=f"0 to {length * runs.tr:g} s ({length} volumes of {runs.tr:g} s)",
+                    fix="check that events and volumes belong to the same run",
+                )
+            clip[rows][first:last] = clip_label(str(event.genre), str(event.track))
+    return replace(runs, clip=clip.astype(str))
