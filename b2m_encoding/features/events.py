@@ -1,0 +1,66 @@
+"""Event regressors: one feature per group of conditions, on the grid of the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
+
+
+def event_features(
+    runs: Runs, events: Mapping[str, pd.DataFrame], column: str, groups: Mapping[str, Sequence[str]]
+) -> NDArray[np.float32]:
+    """How much of each group of conditions falls into each sample.
+
+    An event with a duration contributes the share of the sample that it fills; an event without one contributes 1
+    to the sample it begins in.
+
+    Parameters
+    ----------
+    runs : Runs
+    events : mapping of run name to DataFrame
+        With ``onset`` and ``duration`` in seconds.
+    column : str
+        The column that holds the condition.
+    groups : mapping of str to sequence of str
+        Feature name to conditions.
+
+    Returns
+    -------
+    array, shape (n_samples, n_groups)
+
+    Raises
+    ------
+    InputError
+        If the column is missing, or a condition of a group never occurs.
+    """
+    features = np.zeros((len(runs), len(groups)), dtype=np.float32)
+    member = {condition: i for i, conditions in enumerate(groups.values()) for condition in conditions}
+    seen: set[str] = set()
+    for name, table in events.items():
+        if column not in table:
+            raise InputError("events lack a column", found=", ".join(table.columns), expected=column)
+        rows = runs.slices[name]
+        for onset, duration, condition in zip(table["onset"], table["duration"], table[column], strict=True):
+            seen.add(condition)
+            if condition in member:
+                _add_event(features[rows, member[condition]], onset / runs.tr, duration / runs.tr)
+    absent = sorted(set(member) - seen)
+    if absent:
+        raise InputError("conditions that never occur in the events", found=absent, expected=sorted(seen))
+    return features
+
+
+def _add_event(feature: NDArray[np.float32], onset: float, duration: float) -> None:
+    """Add one event, in samples, to one run's feature."""
+    first, last = int(np.floor(onset + 1e-9)), int(np.ceil(onset + duration - 1e-9))
+    if duration == 0:
+        feature[first : first + 1] += 1
+    else:
+        grid = np.arange(first, min(last, len(feature)))
+        feature[grid] += np.minimum(grid + 1, onset + duration) - np.maximum(grid, onset)
