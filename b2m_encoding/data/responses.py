@@ -84,9 +84,10 @@ class Responses:
             out[rows] = self.load_run(name)
         return out
 
-    def select(self, names: list[str]) -> Responses:
-        """Some runs only."""
-        return replace(self, runs=self.runs.select(names)[0])
+    def with_runs(self, runs: Runs) -> Responses:
+        """The same responses under another ``Runs`` of the same samples (other blocks, other used samples)."""
+        runs.check_length(self.runs.run)
+        return replace(self, runs=runs)
 
     def cleaned(self, cleaning: Cleaning) -> Responses:
         """The same responses with a cleaning recipe, applied when a run is loaded."""

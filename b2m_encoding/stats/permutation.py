@@ -53,7 +53,7 @@ def block_permutation_p(
     Raises
     ------
     InputError
-        If the runs cannot be cut into whole blocks, or allow fewer than 1000 arrangements.
+        If the blocks allow fewer than 1000 arrangements.
 
     Notes
     -----
@@ -90,17 +90,12 @@ def fdr_q(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _blocks(runs: Runs, block_length: int) -> list[NDArray[np.intp]]:
-    """First rows of the blocks of each run."""
-    starts = []
-    for name, rows in runs.slices.items():
-        length = rows.stop - rows.start
-        if length % block_length:
-            raise InputError(
-                f"test run {name} cannot be cut into whole blocks",
-                found=f"{length} samples",
-                expected=f"a multiple of {block_length}",
-            )
-        starts.append(np.arange(rows.start, rows.stop, block_length))
+    """First rows of the blocks of each run; a run's last, shorter part stays in place in every arrangement."""
+    starts = [
+        np.arange((rows.stop - rows.start) // block_length) * block_length + rows.start
+        for rows in runs.slices.values()
+        if rows.stop - rows.start >= 2 * block_length
+    ]
     arrangements = prod(factorial(len(run)) for run in starts)
     if arrangements < MIN_ARRANGEMENTS:
         raise InputError(

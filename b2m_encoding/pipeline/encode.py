@@ -1,0 +1,223 @@
+"""Encoding of one subject: fit on training samples, predict and judge held-out ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats import Preference, block_permutation_p, fdr_q, pearson_r, preferred, r2_score
+from b2m_encoding.stats.scores import standardised
+from b2m_encoding.study import EvaluationTable, Study
+
+Array = NDArray[np.float64]
+JOINT = "joint"
+TESTED = "tested"
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One training set and one held-out set, as masks over the samples."""
+
+    train: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Predicted and measured responses of held-out samples, shape (n_samples, n_targets)."""
+
+    predicted: NDArray[np.float32]
+    measured: NDArray[np.float32]
+    runs: Runs
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """Prediction accuracy of one subject.
+
+    Models are named after their feature space; ``joint`` has all of them. Arrays have shape (n_targets,); NaN
+    marks targets that were not tested.
+    """
+
+    r: Mapping[str, Array]
+    r2: Mapping[str, Array]
+    p: Array
+    q: Array
+    alpha: Array
+    status: NDArray[np.str_]
+    preference: Preference | None
+    n_train: int
+    n_test: int
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """Targets that were tested."""
+        return self.status == TESTED
+
+
+def encode_subject(
+    responses: Responses,
+    spaces: Mapping[str, FeatureSpace],
+    study: Study,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Encoding:
+    """Fit all models of a study to one subject and score them on held-out samples.
+
+    The significance of the joint model is tested; feature spaces are compared where it is significant.
+    """
+    runs, splits = split_samples(responses.runs, study.evaluation)
+    responses = responses.with_runs(runs)
+    models = {JOINT: tuple(spaces), **({name: (name,) for name in spaces} if len(spaces) > 1 else {})}
+    r, r2, fitted = {}, {}, {}
+    p = q = np.full(responses.n_targets, np.nan)
+    n_test = 0
+    for model, members in models.items():
+        progress(f"model {model}")
+        held_out, fitted[model] = predict_held_out(responses, {name: spaces[name] for name in members}, study, splits)
+        r[model] = pearson_r(held_out.predicted, held_out.measured)
+        r2[model] = r2_score(held_out.predicted, held_out.measured)
+        if model == JOINT:
+            progress("permutations")
+            p = _significance(held_out, study)
+            q = fdr_q(p)
+            n_test = len(held_out.runs)
+    significant = np.nan_to_num(q, nan=1.0) < study.statistics.q
+    alone = {name: r[name] for name in spaces if name in r}
+    last = fitted[JOINT]
+    return Encoding(
+        r,
+        r2,
+        p,
+        q,
+        alpha=np.where(last.status_ == TESTED, last.alphas_, np.nan),
+        status=np.where(np.isfinite(r[JOINT]) | (last.status_ != TESTED), last.status_, "constant"),
+        preference=preferred(alone, significant) if len(alone) > 1 else None,
+        n_train=int(splits[0].train.sum()),
+        n_test=n_test,
+    )
+
+
+def split_samples(runs: Runs, evaluation: EvaluationTable) -> tuple[Runs, list[Split]]:
+    """Training and held-out samples, with the blocks they are made of.
+
+    Raises
+    ------
+    InputError
+        If no run, or every run, is a test run.
+    """
+    if evaluation.blocks:
+        runs = runs.split(evaluation.blocks, evaluation.gap)
+    if evaluation.kind == "cross-validation":
+        masks = [np.isin(np.arange(len(runs)), runs.rows(fold)) for fold in runs.folds()]
+        return runs, [Split(runs.used & ~mask, mask) for mask in masks]
+    test = [name for name in runs.names if fnmatch(name, evaluation.test_runs)]
+    if not 0 < len(test) < len(runs.names):
+        raise InputError(
+            "evaluation.test_runs must match some runs and leave some",
+            found=evaluation.test_runs,
+            expected=f"a pattern for some of {', '.join(runs.names)}",
+        )
+    mask = runs.used & np.isin(runs.run, test)
+    return runs, [Split(runs.used & ~mask, mask)]
+
+
+def predict_held_out(
+    responses: Responses, spaces: Mapping[str, FeatureSpace], study: Study, splits: list[Split]
+) -> tuple[HeldOut, EncodingModel]:
+    """Predict every held-out sample by a model that never saw it; returns the last model too.
+
+    With several splits both sides are standardised within each, so that no split's offset counts as accuracy.
+    """
+    parts = []
+    model = None
+    for split in splits:
+        model = _new_model(study)
+        values = {name: _reduced(space, study, split).values for name, space in spaces.items()}
+        _fit(model, values, responses, split)
+        parts.append(_predict(model, values, responses, split, study.evaluation))
+    assert model is not None
+    if len(parts) > 1:
+        parts = [HeldOut(_scaled(part.predicted), _scaled(part.measured), part.runs) for part in parts]
+    predicted = np.concatenate([part.predicted for part in parts])
+    measured = np.concatenate([part.measured for part in parts])
+    labels = Runs.from_labels(
+        np.concatenate([np.char.add(f"{i}/", part.runs.run) for i, part in enumerate(parts)]),
+        responses.runs.tr,
+        clip=np.concatenate([part.runs.clip for part in parts]),
+    )
+    return HeldOut(predicted, measured, labels), model
+
+
+def _new_model(study: Study) -> EncodingModel:
+    table = study.model
+    return EncodingModel(
+        delays=table.delays,
+        solver=table.solver,
+        alphas=table.alphas.grid(),
+        cv=table.folds,
+        alpha_per=table.alpha_per,
+        device=table.device,
+        random_state=study.seed,
+    )
+
+
+def _reduced(space: FeatureSpace, study: Study, split: Split) -> FeatureSpace:
+    n_components = study.features[space.name].pca
+    return space if n_components is None else space.principal_components(n_components, np.flatnonzero(split.train))
+
+
+def _fit(model: EncodingModel, values: Mapping[str, NDArray[np.float32]], responses: Responses, split: Split) -> None:
+    """Stream the runs that hold training samples."""
+    runs = responses.runs
+    names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
+    training, rows = replace(runs, used=split.train).select(names)
+    selected = replace(responses, runs=training)
+    model.fit_responses({name: array[rows] for name, array in values.items()}, selected)
+
+
+def _predict(
+    model: EncodingModel,
+    values: Mapping[str, NDArray[np.float32]],
+    responses: Responses,
+    split: Split,
+    evaluation: EvaluationTable,
+) -> HeldOut:
+    """Predict and load run by run; average repeats where the study asks for it."""
+    held_out = []
+    for name, rows in responses.runs.slices.items():
+        if split.test[rows].any():
+            runs, own = replace(responses.runs, used=split.test).select([name])
+            predicted = model.predict({key: array[own] for key, array in values.items()}, runs=runs)
+            measured = responses.load_run(name)
+            if evaluation.average_repeats:
+                averaged, kept = average_repeats(np.asarray(predicted), runs)
+                held_out.append((averaged, average_repeats(measured, runs)[0], kept))
+            else:
+                used = runs.used
+                held_out.append((predicted[used], measured[used], runs.take(used)))
+    predictions, measurements, kept_runs = zip(*held_out, strict=True)
+    return HeldOut(np.concatenate(predictions), np.concatenate(measurements), Runs.concatenate(kept_runs))
+
+
+def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return standardised(values).astype(np.float32)
+
+
+def _significance(held_out: HeldOut, study: Study) -> Array:
+    return block_permutation_p(
+        held_out.predicted,
+        held_out.measured,
+        held_out.runs,
+        block_length=max(1, round(study.statistics.block / held_out.runs.tr)),
+        n_permutations=study.statistics.permutations,
+        random_state=study.seed,
+    )

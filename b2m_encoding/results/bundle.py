@@ -1,0 +1,156 @@
+"""The results folder: maps and tables under BIDS-derivatives names, written all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from b2m_encoding import __version__
+from b2m_encoding.errors import InputError
+from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, VolumeSpace
+from b2m_encoding.spaces.surface import HEMISPHERES
+
+MARKER = "dataset_description.json"
+
+
+class ResultsWriter:
+    """Write a results folder so that it either appears complete or not at all.
+
+    Use it as a context: files go to a hidden folder beside ``path`` that takes its place at the end. An older
+    results folder is replaced; any other folder with content is refused.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Name of the study.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        self.name = name
+        self.folder = path.with_name(f".{path.name}.partial-{os.getpid()}")
+
+    def __enter__(self) -> ResultsWriter:
+        check_writable(self.path)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        description = {
+            "Name": self.name,
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "b2m_encoding", "Version": __version__}],
+        }
+        self.write_json(MARKER, description)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            old = self.path.with_name(f".{self.path.name}.old-{os.getpid()}")
+            if self.path.exists():
+                self.path.rename(old)
+            self.folder.rename(self.path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def file(self, *parts: str) -> Path:
+        """Path of a file of the results, its folder made."""
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file."""
+        self.file(*Path(name).parts).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a tab-separated table; missing values are n/a, as BIDS has it."""
+        table.to_csv(self.file(*Path(name).parts), sep="\t", index=False, na_rep="n/a", float_format="%.6g")
+
+    def write_map(
+        self, subject: str, desc: str, stat: str, values: NDArray[Any], space: Space, sidecar: Mapping[str, Any]
+    ) -> None:
+        """Write one map in the format of its space, with a JSON sidecar; NaN means not tested."""
+        for path, image in _map_files(subject, desc, stat, np.asarray(values, dtype=np.float32), space).items():
+            target = self.file(f"sub-{subject}", path)
+            if isinstance(image, pd.DataFrame):
+                self.write_table(f"sub-{subject}/{path}", image)
+            else:
+                nib.save(image, target)
+            self.write_json(f"sub-{subject}/{path.split('.')[0]}.json", sidecar)
+
+
+def check_writable(path: Path) -> None:
+    """Raise unless results can be written at a path, before anything is computed."""
+    if path.exists() and not path.is_dir():
+        raise InputError("the output is a file", file=path, expected="a folder that may be created")
+    if path.is_dir() and any(path.iterdir()) and not (path / MARKER).is_file():
+        raise InputError(
+            "the output folder holds something else", file=path, expected="a new folder, or earlier results"
+        )
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not os.access(parent, os.W_OK):
+        raise InputError("no permission to write the output", file=parent, fix="choose another output folder")
+
+
+def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> NDArray[np.float32]:
+    """Read a map back as an array, shape (n_targets,)."""
+    names = _map_names(subject, desc, stat, space)
+    paths = [folder / f"sub-{subject}" / name for name in names]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise InputError("the results hold no such map", file=missing[0])
+    if isinstance(space, SurfaceSpace):
+        return np.concatenate([np.asarray(nib.load(path).darrays[0].data, dtype=np.float32) for path in paths])
+    if isinstance(space, VolumeSpace):
+        return np.asarray(nib.load(paths[0]).dataobj, dtype=np.float32)[space.mask]
+    return pd.read_csv(paths[0], sep="\t", na_values="n/a")[stat].to_numpy(dtype=np.float32)
+
+
+def _map_names(subject: str, desc: str, stat: str, space: Space) -> list[str]:
+    entities = f"space-{space.name}_desc-{_entity(desc)}_stat-{_entity(stat)}"
+    if isinstance(space, SurfaceSpace):
+        return [f"sub-{subject}_hemi-{hemi}_{entities}_statmap.func.gii" for hemi in HEMISPHERES]
+    suffix = "statmap.nii.gz" if isinstance(space, VolumeSpace) else "statmap.tsv"
+    return [f"sub-{subject}_{entities}_{suffix}"]
+
+
+def _map_files(subject: str, desc: str, stat: str, values: NDArray[np.float32], space: Space) -> dict[str, Any]:
+    names = _map_names(subject, desc, stat, space)
+    if isinstance(space, SurfaceSpace):
+        return {n: _gifti(values[space.hemisphere(h)], h, stat) for n, h in zip(names, HEMISPHERES, strict=True)}
+    if isinstance(space, VolumeSpace):
+        return {names[0]: space.to_image(values)}
+    regions = space.regions if isinstance(space, RegionSpace) else range(space.n_targets)
+    return {names[0]: pd.DataFrame({"target": list(regions), stat: values})}
+
+
+def _gifti(values: NDArray[np.float32], hemi: str, stat: str) -> Any:
+    structure = {"L": "CortexLeft", "R": "CortexRight"}[hemi]
+    array = nib.gifti.GiftiDataArray(
+        values,
+        intent="NIFTI_INTENT_ESTIMATE",
+        datatype="NIFTI_TYPE_FLOAT32",
+        meta=nib.gifti.GiftiMetaData({"Name": stat}),
+    )
+    return nib.gifti.GiftiImage(
+        meta=nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": structure}), darrays=[array]
+    )
+
+
+def _entity(text: str) -> str:
+    """A BIDS entity holds letters and digits only."""
+    return "".join(character for character in text.title() if character.isalnum()) if "_" in text else text

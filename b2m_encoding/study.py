@@ -1,0 +1,193 @@
+"""The study file: the whole analysis in one TOML table, read strictly and checked before anything is computed."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+
+from b2m_encoding.config import Config, StudyPath
+from b2m_encoding.data.cleaning import Cleaning, Detrend
+from b2m_encoding.data.sources import AnySource
+from b2m_encoding.errors import InputError, ProblemList
+from b2m_encoding.features.extractors import AnyExtractor
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class CleaningTable(Config):
+    """``[cleaning]``: what is done to the responses of each run."""
+
+    detrend: Detrend = "cosine"
+    cutoff: Positive = 128.0
+    zscore: bool = True
+
+    def build(self) -> Cleaning:
+        """The recipe."""
+        return Cleaning(self.detrend, self.cutoff, self.zscore)
+
+
+class AlphaTable(Config):
+    """``[model.alphas]``: the grid of penalties, log-spaced, scikit-learn's scale."""
+
+    low: Positive = 1e-1
+    high: Positive = 1e7
+    number: Annotated[int, Field(ge=2)] = 17
+
+    def grid(self) -> NDArray[np.float64]:
+        """The penalties."""
+        return np.logspace(np.log10(self.low), np.log10(self.high), self.number)
+
+
+class ModelTable(Config):
+    """``[model]``: delays and penalty."""
+
+    solver: Literal["ridge", "banded"] = "ridge"
+    delays: tuple[float, ...] = (3.0, 4.5, 6.0, 7.5)
+    alphas: AlphaTable = AlphaTable()
+    alpha_per: Literal["target", "all"] = "target"
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Number of inner folds; by default one block is left out at a time."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class EvaluationTable(Config):
+    """``[evaluation]``: on which samples the model is judged."""
+
+    kind: Literal["test", "cross-validation"]
+    test_runs: str = "task-Test*"
+    """Pattern of the names of the test runs (``kind = "test"``)."""
+    average_repeats: bool = False
+    """Average the presentations of each clip in the test runs."""
+    blocks: Annotated[int, Field(ge=2)] | None = None
+    """Cut each run into this many blocks."""
+    gap: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds left out between blocks."""
+
+    @model_validator(mode="after")
+    def _blocks_have_a_gap(self) -> EvaluationTable:
+        if self.kind == "cross-validation" and self.blocks and self.gap == 0:
+            raise ValueError("blocks of one run need a gap longer than the longest delay between them")
+        return self
+
+
+class StatisticsTable(Config):
+    """``[statistics]``: permutation of blocks and false discovery rate."""
+
+    permutations: Annotated[int, Field(ge=100)] = 10_000
+    block: Positive = 15.0
+    """Length of a permuted block, s; one clip, as a rule."""
+    q: Annotated[float, Field(gt=0, lt=1)] = 0.05
+
+
+class DecodingTable(Config):
+    """``[decoding]``: which feature spaces are decoded from the responses, as in Brain2Music."""
+
+    targets: tuple[str, ...] = Field(min_length=1)
+    window: Positive = 10.0
+    step: Positive = 1.5
+    lag: Annotated[float, Field(ge=0)] = 4.5
+    regions: Annotated[int, Field(ge=1)] = 6
+    """How many of the best regions are averaged."""
+
+
+class MapsTable(Config):
+    """``[maps]``: atlas and region set of the figures and the region table."""
+
+    atlas: str = "hcp-mmp1"
+    zoom: str = "auditory_zoom"
+    regions: tuple[str, ...] = ("core", "belt", "association", "inferior_frontal")
+
+
+class Study(Config):
+    """A study file.
+
+    Read one with :func:`load_study`.
+    """
+
+    name: str = Field(min_length=1)
+    output: StudyPath
+    seed: int = 0
+    note: str | None = None
+    """Printed on every figure and page (simulated data say so here)."""
+    data: AnySource
+    cleaning: CleaningTable = CleaningTable()
+    features: dict[str, AnyExtractor] = Field(min_length=1)
+    model: ModelTable = ModelTable()
+    evaluation: EvaluationTable
+    statistics: StatisticsTable = StatisticsTable()
+    maps: MapsTable = MapsTable()
+    decoding: DecodingTable | None = None
+
+    @model_validator(mode="after")
+    def _decoded_spaces_exist(self) -> Study:
+        for name in self.decoding.targets if self.decoding else ():
+            if name not in self.features:
+                raise ValueError(f"decoding.targets names {name}, which is no table under [features]")
+        return self
+
+
+def load_study(path: Path) -> Study:
+    """Read a study file; relative paths start at its folder.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or no TOML.
+    ProblemList
+        With every unknown key and wrong value; the nearest known key is suggested.
+    """
+    if not path.is_file():
+        raise InputError("the study file is missing", file=path, fix="b2m init DIR writes one to edit")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("the study file is not valid TOML", file=path, found=error) from error
+    try:
+        return Study.model_validate(table, context={"folder": path.resolve().parent})
+    except ValidationError as error:
+        raise ProblemList([_problem(path, detail) for detail in error.errors()]) from error
+
+
+def _problem(path: Path, detail: Any) -> InputError:
+    """Turn one of pydantic's complaints into ours."""
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        return InputError(cause.problem, file=path, found=cause.found, expected=cause.expected, fix=cause.fix)
+    where = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = _known_keys(detail["loc"][:-1])
+        near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.5)
+        return InputError("unknown key", file=path, found=where, expected=near[0] if near else ", ".join(known))
+    if detail["type"] == "missing":
+        return InputError("a key is missing", file=path, expected=where)
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return InputError(message, file=path, found=f"{where} = {detail['input']!r}" if where else None)
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    """Keys of the table at a location of the schema."""
+    models: list[type[Config]] = [Study]
+    for part in location:
+        models = _children(models, str(part)) or models
+    return sorted({name for model in models for name in model.model_fields})
+
+
+def _children(models: list[type[Config]], key: str) -> list[type[Config]]:
+    """Table types found below a key, or picked by the value of a discriminator."""
+    picked = [m for m in models for f in m.model_fields.values() if getattr(f.annotation, "__args__", ()) == (key,)]
+    if picked:
+        return picked
+    annotations = [m.model_fields[key].annotation for m in models if key in m.model_fields]
+    found: list[type[Config]] = []
+    while annotations:
+        annotation = annotations.pop()
+        if isinstance(annotation, type) and issubclass(annotation, Config):
+            found.append(annotation)
+        annotations.extend(getattr(annotation, "__args__", ()))
+    return found
