@@ -1,0 +1,97 @@
+"""Where the numbers are crunched: device, number type, and what to do when memory or LAPACK fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import scipy.linalg
+import torch
+from torch import Tensor
+
+from b2m_encoding.errors import InputError
+
+logger = logging.getLogger(__name__)
+Precision = Literal["float32", "float64", "fast"]
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """``"auto"`` is the first CUDA device where there is one, else the CPU.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise InputError("unknown device", found=device, expected='"auto", "cpu" or "cuda"') from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("there is no CUDA device", found=str(device), fix='device="auto" takes what there is')
+    return chosen
+
+
+def number_type(precision: Precision) -> torch.dtype:
+    """Type of the large products."""
+    if precision not in ("float32", "float64", "fast"):
+        raise InputError("unknown precision", found=precision, expected='"float32", "float64" or "fast"')
+    return torch.float64 if precision == "float64" else torch.float32
+
+
+@contextmanager
+def products(precision: Precision, device: torch.device) -> Iterator[None]:
+    """TF32 products inside the block if ``precision`` is "fast" and there is a GPU; as before afterwards."""
+    if precision != "fast" or device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (not negative, ascending) and eigenvectors of a positive semidefinite matrix, in float64.
+
+    A solver that does not converge is followed by a slower and sturdier one.
+    """
+    matrix = (matrix + matrix.T) / 2
+    try:
+        values, vectors = torch.linalg.eigh(matrix)
+        if not bool(torch.isfinite(values).all()):
+            raise RuntimeError("eigenvalues are not finite")
+    except RuntimeError as error:
+        logger.warning("eigh on %s failed (%s); LAPACK's QR iteration instead", matrix.device.type, error)
+        found = scipy.linalg.eigh(matrix.cpu().numpy(), driver="ev")
+        values, vectors = (torch.from_numpy(part).to(matrix.device) for part in found)
+    return values.clamp_min(0.0), vectors
+
+
+def in_chunks(n_targets: int, size: int, work: Callable[[slice], None]) -> int:
+    """Call ``work`` on slices of targets; where memory runs out, halve the slice and go on.
+
+    Returns
+    -------
+    int
+        The size that fitted.
+    """
+    start = 0
+    while start < n_targets:
+        try:
+            work(slice(start, min(start + size, n_targets)))
+        except torch.cuda.OutOfMemoryError:
+            if size == 1:
+                raise
+            size = max(size // 2, 1)
+            torch.cuda.empty_cache()
+            logger.warning("out of memory: %d targets at a time from here", size)
+            continue
+        start += size
+    return size

@@ -1,0 +1,114 @@
+"""What comes in: named feature spaces, checked and delayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.delays import delay
+from b2m_encoding.runs import Runs
+
+Floats = NDArray[np.floating[Any]]
+UNNAMED = "features"
+
+
+def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floats]:
+    """Named arrays ``(n_samples, n_features)`` of floats, finite throughout.
+
+    Parameters
+    ----------
+    X : array, or dict of str to array (or to an object with ``values``)
+    runs : Runs, optional
+        Names the run of a bad value.
+
+    Raises
+    ------
+    InputError
+        If a value is NaN or infinite, naming feature space, run, sample and column.
+    """
+    named = X if isinstance(X, Mapping) else {UNNAMED: X}
+    if not named:
+        raise InputError("no feature space was given")
+    spaces = {str(name): _as_floats(getattr(values, "values", values), str(name)) for name, values in named.items()}
+    lengths = {name: len(values) for name, values in spaces.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError("feature spaces differ in their number of samples", found=lengths)
+    for name, values in spaces.items():
+        if runs is not None:
+            runs.check_length(values, f"feature space {name}")
+        _check_finite(name, values, runs)
+    return spaces
+
+
+def _as_floats(values: Any, name: str) -> Floats:
+    if hasattr(values, "toarray"):
+        raise InputError(f"feature space {name} is sparse", fix="sparse data is not supported: pass X.toarray()")
+    array = np.asarray(values)
+    if np.iscomplexobj(array):
+        raise InputError(f"Complex data not supported: feature space {name}", found=array.dtype)
+    if array.ndim != 2:
+        raise InputError(
+            f"feature space {name} needs two dimensions. Reshape your data",
+            found=array.shape,
+            expected="(n_samples, n_features)",
+        )
+    if 0 in array.shape:
+        what = "feature(s)" if array.shape[1] == 0 else "sample(s)"
+        raise InputError(
+            f"feature space {name} is empty: 0 {what} (shape={array.shape}) while a minimum of 1 is required."
+        )
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+
+
+def _check_finite(name: str, values: Floats, runs: Runs | None) -> None:
+    if np.isfinite(values.sum(dtype=np.float64)):
+        return
+    bad = np.argwhere(~np.isfinite(values))
+    if not len(bad):
+        return
+    sample, column = bad[0]
+    run = None if runs is None else str(runs.run[sample])
+    row = sample if runs is None else sample - runs.slices[str(run)].start
+    where = "" if run is None else f"run {run}, "
+    raise InputError(
+        f"feature space {name} has NaN or infinity in {where}sample {row}, column {column}",
+        found=f"{values[sample, column]} ({len(bad)} such values)",
+        expected="finite features",
+    )
+
+
+def as_targets(Y: Any, n_samples: int) -> Floats:
+    """Responses as floats ``(n_samples, n_targets)``; missing values stay."""
+    array = np.asarray(Y)
+    if np.iscomplexobj(array):
+        raise InputError("Complex data not supported: responses", found=array.dtype)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or len(array) != n_samples:
+        raise InputError(
+            "the responses have another number of samples than the features",
+            found=array.shape,
+            expected=f"({n_samples}, n_targets)",
+        )
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+
+
+def constant_columns(values: Floats, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Columns that do not vary over the used samples."""
+    rows = values[used]
+    return np.asarray(rows.max(0) == rows.min(0))
+
+
+def design(
+    spaces: Mapping[str, Floats], runs: Runs, delays: Sequence[float] | None, dropped: Mapping[str, NDArray[np.bool_]]
+) -> Floats:
+    """All feature spaces side by side, delayed; columns that carry nothing are zero."""
+    parts = []
+    for name, values in spaces.items():
+        if dropped[name].any():
+            values = np.where(dropped[name], values.dtype.type(0), values)
+        parts.append(delay(values, runs, delays) if delays else values)
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]

@@ -1,0 +1,314 @@
+"""EncodingModel: from named feature spaces and responses to weights, predictions and scores."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models import fitting
+from b2m_encoding.models.devices import Precision, number_type, resolve_device
+from b2m_encoding.models.inputs import (
+    Floats,
+    as_feature_spaces,
+    as_targets,
+    constant_columns,
+    design,
+)
+from b2m_encoding.models.moments import Center
+from b2m_encoding.models.ridge import DEFAULT_GRID
+from b2m_encoding.models.scores import correlation
+from b2m_encoding.models.search import Scoring
+from b2m_encoding.models.statistics import SufficientStatistics
+from b2m_encoding.models.systems import Form
+from b2m_encoding.runs import Runs
+
+logger = logging.getLogger(__name__)
+DEFAULT_DELAYS = (3.0, 4.5, 6.0, 7.5)
+
+
+class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    r"""Predict the response of every target from feature spaces.
+
+    Ridge regression on delayed features, with the penalty of each target (and feature space, if banded) chosen by
+    cross-validation over blocks of runs. Samples are read once; every fold, penalty and scaling of feature spaces is
+    then answered from sufficient statistics.
+
+    Parameters
+    ----------
+    delays : sequence of float or None
+        Delays of the features in seconds, multiples of the repetition time; None or () for none.
+    solver : {"ridge", "banded"}
+        One penalty per target, or one per target and feature space.
+    alphas : array
+        Penalties to try, in the scale ``alpha * ||b||^2``.
+    cv : None, int, iterable of block sets, or splitter
+        Folds of whole blocks; see :meth:`b2m_encoding.runs.Runs.folds`.
+    alpha_per : {"target", "all"} or array of labels, shape (n_targets,)
+        Which targets share a penalty.
+    scoring : {"r2", "r"}
+        What cross-validation maximises: R2 over all held-out samples, or the mean over folds of the correlation.
+    search : {"grid", "adaptive"}
+        Every penalty; or a coarse grid, then only the neighbours that can win.
+    center : {"all", "block"}
+        Remove one mean of all training samples, or the mean of every block.
+    standardize : bool
+        Divide features by their standard deviation in the training part of each fold, and of all samples at the end.
+    smoothness : float or None
+        Width, in seconds, of a Gaussian prior covariance of the weights over delays; None for independent delays.
+    n_scalings : int
+        Scalings of the feature spaces to try, if banded.
+    scalings : array, shape (n_scalings, n_bands), optional
+        The scalings themselves.
+    refine : int
+        Gradient steps from the best scaling of each target, if banded.
+    form : {"auto", "gram", "prediction", "dual"}
+        How to compute; "auto" takes "gram" where there are at most as many features as held-out samples, "dual" where
+        there are more features than samples, else "prediction". The results are the same.
+    device : {"auto", "cpu", "cuda"}
+    precision : {"float32", "float64", "fast"}
+        Type of the large products. Gram matrices and eigenproblems are float64 always; "fast" allows TF32 and a
+        looser tolerance in the search, not in the final fit.
+    n_targets_batch : int
+        Targets at a time.
+    random_state : int, Generator or None
+        Of the scalings.
+    progress_bar : bool
+        Show progress of a banded search on standard error.
+
+    Attributes
+    ----------
+    status_ : array of str, shape (n_targets,)
+        "tested", "constant" or "missing"; all results of the latter two are NaN.
+    coef_ : dict of str to array (n_delays, n_features, n_targets)
+        Weights in the units of the features.
+    intercept_ : array, shape (n_targets,)
+    alphas_ : array, shape (n_targets,)
+    deltas_ : array, shape (n_bands, n_targets)
+        Minus the log of the penalty of each feature space, if banded.
+    cv_scores_ : array, shape (n_targets,)
+        Cross-validated score of the choice. It chose the penalty: report scores of other data.
+    cv_path_ : array, shape (n_alphas or n_scalings, n_targets)
+    form_ : str
+    statistics_ : SufficientStatistics or None
+        None in the dual form.
+    notes_ : list of str
+        What a reader of the results should know: features dropped, form, penalties at the edge of the grid.
+
+    References
+    ----------
+    Hoerl & Kennard 1970, doi 10.1080/00401706.1970.10488634; Nunez-Elizalde et al. 2019,
+    doi 10.1016/j.neuroimage.2019.04.012; Dupre la Tour et al. 2022, doi 10.1016/j.neuroimage.2022.119728.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> runs = Runs.from_lengths([60, 60, 60], tr=1.5)
+    >>> X = rng.standard_normal((180, 4))
+    >>> Y = X @ rng.standard_normal((4, 3)) + rng.standard_normal((180, 3))
+    >>> Y[:, 2] = 0
+    >>> model = EncodingModel(delays=(0, 1.5)).fit({"acoustic": X}, Y, runs=runs)
+    >>> model.coef_["acoustic"].shape, model.form_, model.status_.tolist()
+    ((2, 4, 3), 'gram', ['tested', 'tested', 'constant'])
+    >>> model.score({"acoustic": X}, Y, runs=runs).round(1)
+    array([0.9, 0.9, nan])
+    """
+
+    statistics_: SufficientStatistics | None
+    runs_: Runs
+
+    def __init__(
+        self,
+        delays: Sequence[float] | None = DEFAULT_DELAYS,
+        *,
+        solver: Literal["ridge", "banded"] = "ridge",
+        alphas: ArrayLike = DEFAULT_GRID,
+        cv: int | Iterable[Iterable[str]] | Any | None = None,
+        alpha_per: str | ArrayLike = "target",
+        scoring: Scoring = "r2",
+        search: Literal["grid", "adaptive"] = "grid",
+        center: Center = "all",
+        standardize: bool = True,
+        smoothness: float | None = None,
+        n_scalings: int = 50,
+        scalings: ArrayLike | None = None,
+        refine: int = 0,
+        form: Form | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Precision = "float32",
+        n_targets_batch: int = 4096,
+        random_state: int | np.random.Generator | None = None,
+        progress_bar: bool = False,
+    ) -> None:
+        self.delays = delays
+        self.solver = solver
+        self.alphas = alphas
+        self.cv = cv
+        self.alpha_per = alpha_per
+        self.scoring = scoring
+        self.search = search
+        self.center = center
+        self.standardize = standardize
+        self.smoothness = smoothness
+        self.n_scalings = n_scalings
+        self.scalings = scalings
+        self.refine = refine
+        self.form = form
+        self.device = device
+        self.precision = precision
+        self.n_targets_batch = n_targets_batch
+        self.random_state = random_state
+        self.progress_bar = progress_bar
+
+    def fit(self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
+        """Fit to responses in memory.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), or dict of str to such arrays
+        Y : array, shape (n_samples, n_targets)
+            Responses; a target with NaN in a used sample is not tested.
+        runs : Runs, optional
+            None makes five blocks of equal length, which suits only data without delays.
+        """
+        X_design, runs = self._begin(X, runs)
+        targets = as_targets(Y, len(X_design))
+        self._flat = np.ndim(Y) == 1
+        data = fitting.gather(X_design, targets, runs, self.band_widths_, self._settings())
+        return self._finish(data, runs)
+
+    def partial_fit(self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
+        """Add new runs to the statistics and fit again; the first call fits."""
+        if not hasattr(self, "statistics_"):
+            return self.fit(X, Y, runs)
+        if self.statistics_ is None:
+            raise InputError("the dual form keeps no statistics to add to", fix='fit with form="gram"')
+        if runs is None:
+            raise InputError("new samples need their runs", fix="pass runs=")
+        spaces = self._check_spaces(as_feature_spaces(X, runs))
+        known = sorted(set(runs.blocks) & set(self.statistics_.blocks))
+        if known:
+            raise InputError("these blocks were fitted already", found=known, fix="give new runs new names")
+        settings = self._settings(form="gram")
+        new = fitting.gather(
+            design(spaces, runs, self.delays, self.dropped_),
+            as_targets(Y, len(runs)),
+            runs,
+            self.band_widths_,
+            settings,
+        )
+        assert new.statistics is not None
+        self.runs_ = Runs.concatenate([self.runs_, runs])
+        return self._finish(fitting.Data(self.statistics_.merge(new.statistics), None, None), self.runs_)
+
+    def predict(self, X: Floats | Mapping[str, Any], runs: Runs | None = None) -> NDArray[np.float32]:
+        """Predicted responses of every sample, float32; NaN for targets not tested."""
+        check_is_fitted(self, "weights_")
+        spaces = self._check_spaces(as_feature_spaces(X, runs))
+        X_design = design(spaces, self._default_runs(spaces, runs), self.delays, self.dropped_)
+        predicted = self.weights_.predict(torch.from_numpy(X_design).to(self.weights_.reduced.device))
+        out = predicted.float().cpu().numpy()
+        return out[:, 0] if self._flat else out
+
+    def score(
+        self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None
+    ) -> NDArray[np.float64] | float:
+        """Pearson r of prediction and response over the used samples, per target; NaN where not tested."""
+        predicted = self.predict(X, runs)
+        measured = as_targets(Y, len(predicted))
+        used = slice(None) if runs is None else runs.used
+        r = correlation(predicted.reshape(len(predicted), -1)[used], measured[used])
+        return float(r[0]) if self._flat else r
+
+    @property
+    def coef_(self) -> dict[str, NDArray[Any]]:
+        """Weights in the units of the features, per feature space, shape (n_delays, n_features, n_targets)."""
+        check_is_fitted(self, "weights_")
+        full = self.weights_.full().cpu().numpy()
+        stops = np.cumsum(list(self.band_widths_.values()))[:-1]
+        parts = dict(zip(self.band_widths_, np.split(full, stops, axis=1), strict=True))
+        n = max(len(self.delays or ()), 1)
+        return {name: part.T.reshape(n, -1, len(full)) for name, part in parts.items()}
+
+    @property
+    def intercept_(self) -> NDArray[np.float64]:
+        """Prediction where every feature is 0."""
+        check_is_fitted(self, "weights_")
+        weights = self.weights_
+        shift = (
+            weights.mean_x if weights.back is None else weights.back.double() @ weights.mean_x.to(weights.back.device)
+        )
+        value = weights.mean_y.cpu() - (weights.reduced.double() @ shift.to(weights.reduced.device)).cpu()
+        return np.asarray(value.numpy())
+
+    def _begin(self, X: Any, runs: Runs | None) -> tuple[Floats, Runs]:
+        """Check the features, make the runs if there are none, and delay."""
+        spaces = as_feature_spaces(X, runs)
+        runs = self._default_runs(spaces, runs)
+        n_delays = max(len(self.delays or ()), 1)
+        self.notes_: list[str] = []
+        self.bands_ = list(spaces)
+        self.n_features_in_ = sum(values.shape[1] for values in spaces.values())
+        self.dropped_ = {name: constant_columns(values, runs.used) for name, values in spaces.items()}
+        self.band_widths_ = {name: values.shape[1] * n_delays for name, values in spaces.items()}
+        for name, gone in self.dropped_.items():
+            if gone.any():
+                self._note(f"{name}: {gone.sum()} features do not vary and were dropped (columns {_few(gone)})")
+        return design(spaces, runs, self.delays, self.dropped_), runs
+
+    def _check_spaces(self, spaces: dict[str, Floats]) -> dict[str, Floats]:
+        """The feature spaces of the fit, in its order."""
+        if set(spaces) != set(self.bands_):
+            raise InputError("other feature spaces than were fitted", found=sorted(spaces), expected=self.bands_)
+        n_delays = max(len(self.delays or ()), 1)
+        for name, values in spaces.items():
+            if values.shape[1] * n_delays != self.band_widths_[name]:
+                raise InputError(
+                    f"feature space {name}: X has {values.shape[1]} features, but {type(self).__name__} is expecting "
+                    f"{self.band_widths_[name] // n_delays} features as input"
+                )
+        return {name: spaces[name] for name in self.bands_}
+
+    def _default_runs(self, spaces: dict[str, Floats], runs: Runs | None) -> Runs:
+        """The runs given; else, without delays, five blocks of one run."""
+        if runs is not None:
+            return runs
+        n = len(next(iter(spaces.values())))
+        if self.delays is not None and len(self.delays):
+            raise InputError("delays need runs, so that no sample crosses into another run", fix="pass runs=Runs(...)")
+        blocks = np.arange(n) * min(n, 5) // n
+        return Runs.from_labels(np.zeros(n, dtype=int), 1.0, block=blocks)
+
+    def _settings(self, form: Form | None = None) -> fitting.Settings:
+        device, dtype = resolve_device(self.device), number_type(self.precision)
+        names = ("solver", "alpha_per", "scoring", "search", "center", "standardize", "smoothness", "delays")
+        more = ("n_scalings", "scalings", "refine", "precision", "n_targets_batch", "random_state", "progress_bar")
+        values = {name: getattr(self, name) for name in (*names, *more)}
+        alphas = np.atleast_1d(np.asarray(self.alphas, dtype=float))
+        return fitting.Settings(alphas=alphas, form=form or self.form, cv=self.cv, device=device, dtype=dtype, **values)
+
+    def _finish(self, data: fitting.Data, runs: Runs) -> EncodingModel:
+        """Search, solve and keep the results."""
+        fitted = fitting.fit(data, runs, self.band_widths_, self._settings())
+        self.runs_, self.statistics_, self.weights_ = runs, data.statistics, fitted.weights
+        self.status_, self.alphas_, self.deltas_ = fitted.status, fitted.alphas, fitted.deltas
+        self.cv_scores_, self.cv_path_, self.form_ = fitted.scores, fitted.path, fitted.form
+        for note in fitted.notes:
+            self._note(note)
+        return self
+
+    def _note(self, text: str) -> None:
+        self.notes_.append(text)
+        logger.info(text)
+
+
+def _few(mask: NDArray[np.bool_], n: int = 5) -> str:
+    found = np.flatnonzero(mask)
+    return ", ".join(map(str, found[:n])) + (", ..." if len(found) > n else "")

@@ -1,0 +1,104 @@
+"""The dual form: ridge from the samples themselves, for more features than samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from b2m_encoding.models.devices import eigh
+from b2m_encoding.models.moments import Center, Targets
+from b2m_encoding.models.systems import Blocks, Form, Preparation, System, Whole
+
+
+class SamplesSource:
+    """Dual form. X and Y of every block; the eigenbasis is that of the samples' kernel.
+
+    Parameters
+    ----------
+    X, Y : dict of str to Tensor
+        Samples of every block. Y has no missing values left.
+    preparation : Preparation
+    center : {"all", "block"}
+    device : torch.device
+    """
+
+    form: Form = "dual"
+
+    def __init__(
+        self,
+        X: Mapping[str, Tensor],
+        Y: Mapping[str, Tensor],
+        preparation: Preparation,
+        *,
+        center: Center = "all",
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> None:
+        self.X, self.preparation, self.center, self.dtype = X, preparation, center, dtype
+        self.device = device or torch.device("cpu")
+        first_x, self.shift = next(iter(X.values())), next(iter(Y.values())).mean(0)
+        self.Y = {name: y - self.shift for name, y in Y.items()}  # keeps the digits of raw BOLD
+        self.n_targets, self.n_features = len(self.shift), first_x.shape[1]
+
+    @cached_property
+    def _means(self) -> dict[str, tuple[Tensor, Tensor]]:
+        return {name: (x.double().mean(0), self.Y[name].double().mean(0)) for name, x in self.X.items()}
+
+    def _mean(self, blocks: Iterable[str]) -> tuple[Tensor, Tensor]:
+        names = list(blocks)
+        counts = torch.tensor([len(self.X[name]) for name in names], dtype=torch.float64)
+        x, y = (torch.stack([self._means[name][i] for name in names]) for i in (0, 1))
+        return counts @ x / counts.sum(), counts @ y / counts.sum()
+
+    def _centred(self, blocks: Blocks, about: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Centred X and Y of some blocks."""
+        means = {name: self._means[name] if self.center == "block" else about for name in blocks}
+        x = torch.cat([self.X[name].double() - means[name][0] for name in blocks])
+        y = torch.cat([self.Y[name] - means[name][1].to(self.dtype) for name in blocks])
+        return x, y
+
+    def _eigenbasis(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Eigenvalues of the kernel that are not zero, and their vectors over samples."""
+        values, vectors = eigh(x @ x.T)
+        keep = values > values[-1] * len(values) * 1e-15
+        return values[keep], vectors[:, keep]
+
+    def system(self, held: Blocks, scaling: Tensor | None = None, *, own_mean: bool = False) -> System:
+        """See :class:`~b2m_encoding.models.systems.Source`."""
+        inside = [name for name in self.X if name not in set(held)]
+        about, prep = self._mean(inside), self.preparation
+        x, y = self._centred(inside, about)
+        x_out, y_out = self._centred(held, self._mean(held) if own_mean else about)
+        inverse_sd, spread = prep.deviations((x * x).sum(0), about[0], len(x)), prep.spread(scaling)
+        x, x_out = (prep.apply(part, inverse_sd, spread).to(self.device) for part in (x, x_out))
+        values, vectors = self._eigenbasis(x)
+        train = (vectors * values.sqrt()).to(self.dtype)
+        root = x_out @ (x.T @ (vectors / values.sqrt()))
+        narrow = root.to(self.dtype)
+
+        def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
+            out = y_out[:, targets].to(self.device)
+            return y[:, targets].T.to(self.device), out.T, (out * out).sum(0, dtype=torch.float64)
+
+        return System(values, train, narrow, narrow, True, load, root.norm(dim=0))
+
+    def whole(self, scaling: Tensor | None = None) -> Whole:
+        """See :class:`~b2m_encoding.models.systems.Source`."""
+        names, prep = list(self.X), self.preparation
+        mean_x, mean_y = self._mean(names)
+        x, y = self._centred(names, (mean_x, mean_y))
+        inverse_sd, spread = prep.deviations((x * x).sum(0), mean_x, len(x)), prep.spread(scaling)
+        x = prep.apply(x, inverse_sd, spread).to(self.device)
+        values, vectors = self._eigenbasis(x)
+        right = (x.T @ (vectors / values.sqrt())).to(inverse_sd.device)
+        back = prep.back(right, inverse_sd, spread).T.to(self.device, self.dtype)
+        train = (vectors * values.sqrt()).to(self.dtype)
+        return Whole(values, train, back, lambda t: y[:, t].T.to(self.device), mean_x, mean_y + self.shift.double())
+
+    def variation(self, held: Blocks) -> Tensor:
+        """See :class:`~b2m_encoding.models.systems.Source`."""
+        _, y = self._centred(held, self._mean(held))
+        return (y * y).sum(0, dtype=torch.float64)
