@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_per_tr
 from b2m_encoding.features.audio import prepare_stimulus, read_audio
 from b2m_encoding.features.events import event_features
-from b2m_encoding.features.sentences import embed_sentences
+from b2m_encoding.features.sentences import embed_sentences, minilm_folder
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.features.text import caption_features, read_captions
 from b2m_encoding.features.words import context, read_textgrid, word_rate
@@ -35,15 +36,19 @@ class Stimulation:
     events: Mapping[str, pd.DataFrame]
 
 
-class Extractor(Config):
+class Extractor(Config, ABC):
     """Options every feature space has."""
 
     pca: Annotated[int, Field(ge=1)] | None = None
     """Keep this many principal components, fitted on training samples."""
 
+    @abstractmethod
     def values(self, stimulation: Stimulation) -> NDArray[np.float32]:
         """Features of every sample, shape (n_samples, n_features)."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def needs(self) -> tuple[Path, ...]:
+        """Files that must exist."""
 
     def build(self, name: str, stimulation: Stimulation) -> FeatureSpace:
         """Extract, and record how."""
@@ -57,6 +62,10 @@ class Acoustic(Extractor):
     extractor: Literal["acoustic"]
     stimuli: StudyPath
     """Folder in GTZAN layout: ``genre/genre.00000.wav``."""
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return the stimulus folder."""
+        return (self.stimuli,)
 
     def values(self, stimulation: Stimulation) -> NDArray[np.float32]:
         """Fill the samples of each clip with the features of its crop."""
@@ -74,6 +83,10 @@ class Caption(Extractor):
     extractor: Literal["caption"]
     captions: StudyPath
     """Table with the columns ``ID`` (``blues.00017_15s``) and ``DescEN``."""
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return the caption table."""
+        return (self.captions,)
 
     def values(self, stimulation: Stimulation) -> NDArray[np.float32]:
         """Repeat each caption's embedding over the samples of its clip."""
@@ -96,6 +109,10 @@ class Conditions(Extractor):
     column: str = "trial_type"
     groups: dict[str, tuple[str, ...]] = Field(min_length=1)
 
+    def needs(self) -> tuple[Path, ...]:
+        """Nothing beside the events."""
+        return ()
+
     def values(self, stimulation: Stimulation) -> NDArray[np.float32]:
         """Count events per sample."""
         return event_features(stimulation.runs, stimulation.events, self.column, self.groups)
@@ -107,6 +124,10 @@ class Transcript(Extractor):
     textgrid: StudyPath
     first_volume: float = 0.0
     """Time of the first volume on the clock of the transcript, s."""
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return the transcript."""
+        return (self.textgrid,)
 
     def times(self, stimulation: Stimulation) -> NDArray[np.float64]:
         """Sample times on the clock of the transcript."""
@@ -129,6 +150,10 @@ class Context(Transcript):
     extractor: Literal["context"]
     words: Annotated[int, Field(ge=1)] = 12
     model: Literal["minilm"] = "minilm"
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return the transcript and the encoder."""
+        return (self.textgrid, minilm_folder())
 
     def values(self, stimulation: Stimulation) -> NDArray[np.float32]:
         """Embed the last words at each sample."""

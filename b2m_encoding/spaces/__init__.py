@@ -3,7 +3,7 @@
 from b2m_encoding.spaces.atlas import Atlas, list_atlases, load_atlas
 from b2m_encoding.spaces.space import RegionSpace, Space, Unplaced
 from b2m_encoding.spaces.surface import Hemisphere, Mesh, SurfaceSpace, surface_space
-from b2m_encoding.spaces.volume import VolumeSpace, volume_to_surface
+from b2m_encoding.spaces.volume import VolumeSpace, project, volume_to_surface
 
 __all__ = [
     "Atlas",
@@ -16,6 +16,7 @@ __all__ = [
     "VolumeSpace",
     "list_atlases",
     "load_atlas",
+    "project",
     "surface_space",
     "volume_to_surface",
 ]

@@ -74,6 +74,26 @@ def volume_to_surface(volume: VolumeSpace, surface: SurfaceSpace) -> csr_array:
     return _normalised(through)
 
 
+def project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Apply a resampling matrix to maps with NaN: missing sources are left out of the mean.
+
+    Parameters
+    ----------
+    matrix : csr_array, shape (n_target, n_source)
+    values : array, shape (n_source,) or (n_source, n_maps)
+
+    Returns
+    -------
+    array, shape (n_target,) or (n_target, n_maps)
+        NaN where less than half of a target's weight comes from sources that are not NaN.
+    """
+    valid = np.isfinite(values)
+    weight = matrix @ valid.astype(np.float64)
+    total = matrix @ np.where(valid, values, 0.0)
+    projected = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0.5)
+    return projected.astype(np.float32)
+
+
 def _sample_between_surfaces(volume: VolumeSpace, surface: SurfaceSpace) -> csr_array:
     column = np.full(volume.mask.shape, -1)
     column[volume.mask] = np.arange(volume.n_targets)

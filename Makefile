@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` and `make test`.
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+DEMO ?= demo
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.core          ## install, simulate a study, analyse it
+	$(BIN)/b2m demo $(DEMO)
+
+test: $(VENV)/.all lint      ## install everything, check the code, run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.all
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/.pip:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet 'pip>=25.1'
+	touch $@
+
+$(VENV)/.core: $(VENV)/.pip pyproject.toml constraints.txt
+	$(PIP) 'torch==2.13.0'   # first and exact: any other version brings gigabytes of CUDA packages
+	$(PIP) --editable .
+	touch $@
+
+# pycortex bakes the building environment's paths into its wheel, so a cached wheel must not be used
+$(VENV)/.all: $(VENV)/.core
+	$(PIP) --no-cache-dir --group dev --editable '.[all]'
+	touch $@
+
+clean:                       ## remove the environment and the demo
+	rm -rf $(VENV) $(DEMO)

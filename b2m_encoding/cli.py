@@ -1,0 +1,179 @@
+"""The command ``b2m``: parse, call, print."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from b2m_encoding import __version__
+from b2m_encoding.errors import InputError, ProblemList
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+console = Console(highlight=False)
+BAD_INPUT = 2
+_debug = False
+
+StudyFile = Annotated[Path, typer.Argument(help="The study file (TOML).", show_default=False)]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"b2m_encoding {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Voxel-wise encoding models for music: map auditory cortex, compare feature spaces, decode what was heard."""
+    global _debug
+    _debug = debug
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    null: Annotated[bool, typer.Option("--null", help="Simulate responses that follow no stimulus.")] = False,
+) -> None:
+    """Simulate a small listening study and analyse it, end to end, in under two minutes."""
+    from b2m_encoding.pipeline.demo import run_demo
+
+    with _bar() as bar:
+        summary = run_demo(out, seed=seed, null=null, progress=_reporter(bar))
+    table = Table("measure", "value", title="SIMULATED study: what was found, against the known truth")
+    for key, value in summary.items():
+        table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
+    console.print(table)
+    for label, path in {"report": "results/report.html", "figures": "results/figures", "study": "study.toml"}.items():
+        console.print(f"{label + ':':<9}{out / path}", soft_wrap=True)
+
+
+@app.command()
+def init(
+    kind: Annotated[Literal["musicgenre", "bids", "arrays"], typer.Argument(help="What the data look like.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put study.toml.")] = Path(),
+) -> None:
+    """Write a commented study.toml to edit."""
+    from b2m_encoding.pipeline.templates import write_template
+
+    console.print(f"wrote {write_template(kind, folder)}", soft_wrap=True)
+
+
+@app.command()
+def check(study: StudyFile) -> None:
+    """Report every problem of a study at once; nothing is computed."""
+    from b2m_encoding.pipeline import check_study
+    from b2m_encoding.study import load_study
+
+    recordings = check_study(load_study(study))
+    for subject, recording in recordings.items():
+        runs = recording.responses.runs
+        size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {recording.responses.n_targets} targets"
+        console.print(f"sub-{subject}: {size} on {recording.responses.space.name}")
+    console.print("no problems found")
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+) -> None:
+    """Run the analysis of a study file."""
+    from b2m_encoding.pipeline import run_study
+    from b2m_encoding.study import load_study
+
+    loaded = load_study(study)
+    with _bar() as bar:
+        run_study(loaded, study, subjects=tuple(subject or ()), progress=_reporter(bar))
+    console.print(f"results: {loaded.output}", soft_wrap=True)
+    console.print(f"report:  {loaded.output / 'report.html'}", soft_wrap=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at the machine: versions, GPU, broken optional packages, writable folders."""
+    table = Table("what", "found")
+    table.add_row("pycortex", _installed("pycortex"))  # importing it would write into the home folder
+    for package in ("numpy", "torch", "nilearn", "nibabel", "matplotlib", "transformers", "diffusers"):
+        table.add_row(package, _import_state(package))
+    for package in ("torchaudio", "torchvision"):
+        state = _import_state(package)
+        table.add_row(package, "absent, as it should be" if state == "not installed" else f"{state}; pip uninstall it")
+    table.add_row("device", _device())
+    for folder in (Path.cwd(), Path(tempfile.gettempdir()), Path.home()):
+        table.add_row(f"write to {folder}", "yes" if os.access(folder, os.W_OK) else "NO")
+    console.print(table)
+
+
+def main() -> None:
+    """Entry point: an error a user can put right ends with exit code 2 and no traceback."""
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        if _debug:
+            raise
+        problems = error.problems if isinstance(error, ProblemList) else [error]
+        errors = Console(stderr=True, highlight=False)
+        for problem in problems:
+            errors.print("error: ", style="bold red", end="")
+            errors.print(str(problem), markup=False, soft_wrap=True)
+        sys.exit(BAD_INPUT)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _reporter(bar: Progress) -> Callable[[str, int, int], None]:
+    """Progress of a study as (what is done now, steps done, steps in all)."""
+    task = bar.add_task("starting", total=None)
+
+    def report(what: str, done: int, total: int) -> None:
+        bar.update(task, description=what, completed=done, total=total)
+
+    return report
+
+
+def _import_state(package: str) -> str:
+    if importlib.util.find_spec(package) is None:
+        return "not installed"
+    try:
+        return str(getattr(importlib.import_module(package), "__version__", "installed"))
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        return f"BROKEN: {type(error).__name__}: {str(error).splitlines()[0]}"
+
+
+def _installed(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _device() -> str:
+    torch: Any = importlib.import_module("torch")
+    if torch.cuda.is_available():
+        return f"CUDA: {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} threads"

@@ -1,0 +1,106 @@
+"""The demonstration: simulate a study, analyse it as any other, and compare what was found with the truth."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.phantom import load_truth, simulate_study
+from b2m_encoding.pipeline.run import Progress, run_study
+from b2m_encoding.pipeline.templates import template
+from b2m_encoding.results.bundle import read_map
+from b2m_encoding.spaces import surface_space
+from b2m_encoding.study import load_study
+
+MARKER = "demo.json"
+
+
+def run_demo(
+    out: Path, *, seed: int = 0, null: bool = False, progress: Progress = lambda what, done, total: None
+) -> dict[str, Any]:
+    """Simulate, analyse and judge; returns what is written to ``summary.json``.
+
+    Parameters
+    ----------
+    out : Path
+        A new folder, or one of an earlier demonstration, which is replaced.
+    seed : int
+    null : bool
+        Simulate responses without any drive.
+    """
+    start = time.perf_counter()
+    _prepare(out)
+    simulate_study(out / "study", seed=seed, null=null)
+    study_file = out / "study.toml"
+    study_file.write_text(template("demo").replace("@SEED@", str(seed)), encoding="utf-8")
+    run_study(load_study(study_file), study_file, progress=progress)
+    summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
+    summary["wall_s"] = time.perf_counter() - start
+    summary["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    temporary = out / "summary.json.partial"
+    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, out / "summary.json")
+    return summary
+
+
+def compare_with_truth(out: Path) -> dict[str, Any]:
+    """Judge the written results against the saved truth, pooled over subjects."""
+    results, space = out / "results", surface_space("fsaverage5")
+    study = load_study(out / "study.toml")
+    names = list(study.features)
+    truth = load_truth(out / "study" / "truth")
+    r, q, index, drive = [], [], [], []
+    for subject, drives in truth.drive.items():
+        r.append(read_map(results, subject, "joint", "r", space))
+        q.append(read_map(results, subject, "joint", "q", space))
+        index.append(read_map(results, subject, "preference", "index", space))
+        drive.append(drives)
+    r_all, q_all, index_all, drive_all = map(np.concatenate, (r, q, index, drive))
+    tested = np.isfinite(r_all)
+    driven = tested & (drive_all != "none")
+    undriven = tested & (drive_all == "none")
+    preferring = tested & np.isin(drive_all, names) & (index_all >= 0)
+    found = np.array([*names, ""])[index_all[preferring].astype(int)]
+    identification = json.loads((results / "identification.json").read_text(encoding="utf-8"))["subjects"]
+    primary = [row for row in identification if row["feature_space"] == study.decoding.targets[0]]  # type: ignore[union-attr]
+    return {
+        "subjects": len(r),
+        "targets_tested": int(tested.sum()),
+        "targets_not_tested": int((~tested).sum()),
+        "median_r_driven": _median(r_all[driven]),
+        "median_r_undriven": _median(r_all[undriven]),
+        "significant_driven": _mean(q_all[driven] < study.statistics.q),
+        "false_positive_rate": _mean(q_all[undriven] < study.statistics.q),
+        "preference_accuracy": _mean(found == drive_all[preferring]),
+        "identification_accuracy": _mean([row["identification_accuracy"] for row in primary]),
+        "identification_chance_95": np.mean([row["chance_interval_95"] for row in primary], axis=0).tolist(),
+        "chance": 0.5,
+    }
+
+
+def _median(values: Any) -> float | None:
+    return float(np.median(values)) if len(values) else None
+
+
+def _mean(values: Any) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _prepare(out: Path) -> None:
+    """Make the folder, replacing an earlier demonstration and nothing else."""
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARKER).is_file())):
+        raise InputError("the demo folder holds something else", file=out, expected="a new folder")
+    try:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        (out / MARKER).write_text('{"simulated": true}\n', encoding="utf-8")
+    except OSError as error:
+        raise InputError("cannot write the demo folder", file=out, found=error.strerror) from error

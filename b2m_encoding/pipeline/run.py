@@ -1,0 +1,107 @@
+"""Run a study: every subject, then what is drawn and written from all of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from b2m_encoding.data import Recording
+from b2m_encoding.features.extractors import Stimulation
+from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.pipeline.check import check_study
+from b2m_encoding.pipeline.decode import decode_subject
+from b2m_encoding.pipeline.draw import draw_figures
+from b2m_encoding.pipeline.encode import encode_subject
+from b2m_encoding.pipeline.regions import COLUMNS
+from b2m_encoding.pipeline.write import StudyResults, region_table, summary, write_decodings, write_maps
+from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.provenance import provenance
+from b2m_encoding.results.report import write_report
+from b2m_encoding.spaces import SurfaceSpace, load_atlas
+from b2m_encoding.study import Study
+
+Progress = Callable[[str, int, int], None]
+
+
+def run_study(
+    study: Study,
+    file: Path,
+    *,
+    subjects: tuple[str, ...] = (),
+    progress: Progress = lambda what, done, total: None,
+) -> StudyResults:
+    """Check a study, analyse its subjects and write the results folder.
+
+    Parameters
+    ----------
+    study : Study
+    file : Path
+        The study file, copied into the results.
+    subjects : tuple of str
+        Only these.
+    progress : callable
+        Called with what is done now, the steps done and the steps in all.
+
+    Raises
+    ------
+    ProblemList
+        If anything is wrong with the study; nothing is computed or written then.
+    """
+    started = datetime.now(UTC)
+    recordings = check_study(study, subjects)
+    steps = _Steps(progress, total=len(recordings) * _steps_per_subject(study) + 2)
+    results = StudyResults(next(iter(recordings.values())).responses.space)
+    with ResultsWriter(study.output, study.name) as writer:
+        for subject, recording in recordings.items():
+            _analyse(subject, recording, study, results, steps)
+            write_maps(writer, subject, results.encodings[subject], results.space, study)
+        regions = region_table(results, study)
+        writer.write_table("regions.tsv", regions)
+        writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
+        write_decodings(writer, results)
+        steps("figures")
+        figures = draw_figures(results.encodings, regions, results.space, study, writer.file("figures"))
+        shutil.copyfile(file, writer.file("study.toml"))
+        inputs = [path for recording in recordings.values() for path in recording.files.values()]
+        record = provenance([file, *inputs], seed=study.seed, started=started)
+        writer.write_json("provenance.json", record)
+        steps("report")
+        write_report(writer.file("report.html"), study.name, study.note, summary(results, study), figures, record)
+    return results
+
+
+class _Steps:
+    """Count steps for the progress report."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def __call__(self, what: str) -> None:
+        self.progress(what, self.done, self.total)
+        self.done += 1
+
+
+def _steps_per_subject(study: Study) -> int:
+    n_models = 1 if len(study.features) == 1 else len(study.features) + 1
+    return 1 + n_models + 1 + (len(study.decoding.targets) if study.decoding else 0)
+
+
+def _analyse(subject: str, recording: Recording, study: Study, results: StudyResults, steps: _Steps) -> None:
+    steps(f"sub-{subject}: features")
+    spaces = build_spaces(recording, study)
+    responses = recording.responses
+    results.encodings[subject] = encode_subject(responses, spaces, study, lambda what: steps(f"sub-{subject}: {what}"))
+    if study.decoding and isinstance(results.space, SurfaceSpace):
+        atlas = load_atlas(study.maps.atlas, results.space)
+        results.decodings[subject] = []
+        for name in study.decoding.targets:
+            steps(f"sub-{subject}: decoding {name}")
+            results.decodings[subject].append(decode_subject(responses, spaces[name], atlas, study))
+
+
+def build_spaces(recording: Recording, study: Study) -> dict[str, FeatureSpace]:
+    """Build the feature spaces of a study for the samples of a recording."""
+    stimulation = Stimulation(recording.responses.runs, recording.events)
+    return {name: extractor.build(name, stimulation) for name, extractor in study.features.items()}

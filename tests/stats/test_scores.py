@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import r2_score as sklearn_r2
+
+from b2m_encoding.stats import pearson_r, r2_score
+
+
+def test_agrees_with_numpy_and_scikit_learn(rng: np.random.Generator) -> None:
+    predicted, measured = rng.standard_normal((2, 50, 4)) + np.array([5, -3])[:, None, None]
+    expected = [np.corrcoef(predicted[:, i], measured[:, i])[0, 1] for i in range(4)]
+    assert np.allclose(pearson_r(predicted, measured), expected)
+    assert np.allclose(r2_score(predicted, measured), sklearn_r2(measured, predicted, multioutput="raw_values"))
+
+
+def test_untestable_targets_are_nan_and_change_no_other(rng: np.random.Generator) -> None:
+    predicted, measured = rng.standard_normal((2, 30, 3))
+    expected = pearson_r(predicted, measured)[0]
+    measured[:, 1] = 7.0
+    measured[4, 2] = np.nan
+    r = pearson_r(predicted, measured)
+    assert np.isnan(r[1:]).all()
+    assert r[0] == expected
+    assert np.isnan(r2_score(predicted, measured)[1:]).all()
+
+
+@given(st.floats(0.01, 100), st.floats(-1e4, 1e4))
+def test_r_ignores_scale_and_offset(scale: float, offset: float) -> None:
+    predicted, measured = np.random.default_rng(1).standard_normal((2, 40, 2))
+    assert np.allclose(pearson_r(scale * predicted + offset, measured), pearson_r(predicted, measured), atol=1e-6)

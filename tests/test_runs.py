@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
+
+
+def test_time_restarts_in_every_run() -> None:
+    runs = Runs.from_lengths({"a": 2, "b": 3}, tr=2.0)
+    assert runs.time.tolist() == [0, 2, 0, 2, 4]
+
+
+def test_scattered_runs_are_refused() -> None:
+    with pytest.raises(InputError, match="contiguous"):
+        Runs.from_labels(["a", "b", "a"], tr=1.0)
+
+
+@pytest.mark.parametrize("tr", [0.0, -1.0, np.nan])
+def test_impossible_repetition_time_is_refused(tr: float) -> None:
+    with pytest.raises(InputError, match="repetition time"):
+        Runs.from_lengths([3], tr=tr)
+
+
+def test_discard_leaves_the_samples_but_not_their_use() -> None:
+    runs = Runs.from_lengths([12, 12], tr=1.5).discard(15.0)
+    assert len(runs) == 24
+    assert runs.used.reshape(2, 12).sum(axis=1).tolist() == [2, 2]
+
+
+@given(
+    lengths=st.lists(st.integers(40, 90), min_size=1, max_size=3),
+    n_blocks=st.integers(2, 4),
+    gap=st.floats(0, 8),
+)
+def test_blocks_never_touch(lengths: list[int], n_blocks: int, gap: float) -> None:
+    runs = Runs.from_lengths(lengths, tr=1.5).split(n_blocks, gap)
+    assert len(runs.blocks) == n_blocks * len(lengths)
+    for name in runs.names:
+        rows = runs.slices[name]
+        used = np.flatnonzero(runs.used[rows])
+        block = runs.block[rows][used]
+        for i in np.flatnonzero(block[1:] != block[:-1]):
+            assert (used[i + 1] - used[i] - 1) * 1.5 >= gap - 1e-9
+
+
+def test_too_short_a_run_is_not_split() -> None:
+    with pytest.raises(InputError, match="too short"):
+        Runs.from_lengths([10], tr=1.5).split(4, gap=6.0)
+
+
+@pytest.mark.parametrize("cv", [None, 2, 3, GroupKFold(3), LeaveOneGroupOut(), [["run-01"], ["run-02", "run-03"]]])
+def test_folds_hold_out_whole_blocks_once(cv: object) -> None:
+    runs = Runs.from_lengths([5, 6, 7], tr=1.0)
+    held_out = [block for fold in runs.folds(cv) for block in fold]
+    assert sorted(held_out) == list(runs.blocks)
+
+
+def test_group_splitter_agrees_with_scikit_learn() -> None:
+    runs = Runs.from_lengths([5, 6, 7, 8], tr=1.0)
+    groups = runs.run
+    expected = [sorted(set(groups[test].tolist())) for _, test in GroupKFold(2).split(np.zeros((26, 1)), groups=groups)]
+    assert [sorted(fold) for fold in runs.folds(GroupKFold(2))] == expected
+
+
+@pytest.mark.filterwarnings("ignore:The groups parameter")
+def test_a_splitter_that_cuts_runs_is_refused() -> None:
+    with pytest.raises(InputError, match="one block"):
+        Runs.from_lengths([5, 6], tr=1.0).folds(KFold(2, shuffle=True, random_state=0))
+
+
+@pytest.mark.parametrize("cv", [1, 4, [["run-01", "run-02", "run-03"]], [["nowhere"]], [[]]])
+def test_impossible_folds_are_refused(cv: object) -> None:
+    with pytest.raises(InputError):
+        Runs.from_lengths([5, 6, 7], tr=1.0).folds(cv)
+
+
+def test_one_run_cannot_be_cross_validated() -> None:
+    with pytest.raises(InputError, match="at least two blocks"):
+        Runs.from_lengths([50], tr=1.0).folds()
+
+
+def test_select_and_concatenate_are_inverse() -> None:
+    runs = Runs.from_lengths([3, 4, 5], tr=1.0)
+    parts = [runs.select([name])[0] for name in runs.names]
+    joined = Runs.concatenate(parts)
+    assert joined.run.tolist() == runs.run.tolist()
+    assert joined.time.tolist() == runs.time.tolist()
+
+
+def test_a_run_in_two_parts_is_refused() -> None:
+    a = Runs.from_lengths({"a": 3}, tr=1.0)
+    b = Runs.from_lengths({"b": 3}, tr=1.0)
+    with pytest.raises(InputError, match="contiguous"):
+        Runs.concatenate([a, b, a])
+
+
+def test_another_number_of_rows_names_the_runs() -> None:
+    with pytest.raises(InputError, match="run-02: 4"):
+        Runs.from_lengths([3, 4], tr=1.0).check_length(np.zeros(6))
