@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import scipy.linalg
 import torch
 from torch import Tensor
@@ -41,6 +42,13 @@ def number_type(precision: Precision) -> torch.dtype:
     if precision not in ("float32", "float64", "fast"):
         raise InputError("unknown precision", found=precision, expected='"float32", "float64" or "fast"')
     return torch.float64 if precision == "float64" else torch.float32
+
+
+def tensor(values: Any) -> Tensor:
+    """A tensor of an array, sharing its memory where torch can (not if it is read-only or runs backwards)."""
+    if isinstance(values, np.ndarray) and (not values.flags.writeable or min(values.strides, default=0) < 0):
+        values = values.copy()
+    return torch.as_tensor(values)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.banded import check_scalings, search_banded, simplex_scalings, solve_banded
-from b2m_encoding.models.devices import Precision, eigh
+from b2m_encoding.models.devices import Precision, eigh, tensor
 from b2m_encoding.models.inputs import Floats
 from b2m_encoding.models.moments import Center
 from b2m_encoding.models.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
@@ -104,15 +104,24 @@ def choose_form(n_features: int, n_samples: int, n_held_out: int) -> Form:
     return "gram" if n_features <= n_held_out else "prediction"
 
 
+def pick_form(n_features: int, runs: Runs, settings: Settings) -> Form:
+    """The form asked for, or the one with the fewest operations."""
+    if settings.form != "auto":
+        return settings.form
+    n_held_out = min(len(runs.rows(fold)) for fold in runs.folds(settings.cv))
+    return choose_form(n_features, len(runs.rows()), n_held_out)
+
+
+def rows_of_blocks(X: Floats, runs: Runs, settings: Settings) -> dict[str, Tensor]:
+    """Used samples of every block."""
+    return {block: tensor(X[_contiguous(runs.rows([block]))]).to(settings.dtype) for block in runs.blocks}
+
+
 def gather(X: Floats, Y: Floats, runs: Runs, bands: dict[str, int], settings: Settings) -> Data:
     """Measure every block; keep its samples where the form will need them."""
-    folds = runs.folds(settings.cv)
-    n_held_out = min(len(runs.rows(fold)) for fold in folds)
-    form = settings.form
-    if form == "auto":
-        form = choose_form(X.shape[1], len(runs.rows()), n_held_out)
+    form = pick_form(X.shape[1], runs, settings)
     rows = {block: _contiguous(runs.rows([block])) for block in runs.blocks}
-    samples = {block: torch.from_numpy(X[at]).to(settings.dtype) for block, at in rows.items()}
+    samples = rows_of_blocks(X, runs, settings)
     if form == "dual":
         return _gather_dual(samples, {block: Y[at] for block, at in rows.items()}, settings)
     statistics = SufficientStatistics(dict(bands), dtype=settings.dtype, device=settings.device)
@@ -127,7 +136,7 @@ def _gather_dual(X: dict[str, Tensor], Y: dict[str, Floats], settings: Settings)
     missing = ~np.isfinite(lowest.min(0)) | ~np.isfinite(highest.max(0))
     status = np.where(missing, "missing", np.where(lowest.min(0) == highest.max(0), "constant", "tested"))
     clean = {
-        block: torch.from_numpy(np.where(missing, 0, part) if missing.any() else part).to(settings.dtype)
+        block: tensor(np.where(missing, 0, part) if missing.any() else part).to(settings.dtype)
         for block, part in Y.items()
     }
     return Data(None, X, clean, status)

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import fitting
-from b2m_encoding.models.devices import Precision, number_type, resolve_device
+from b2m_encoding.models.devices import Precision, number_type, resolve_device, tensor
 from b2m_encoding.models.inputs import (
     Floats,
     as_feature_spaces,
@@ -27,6 +26,7 @@ from b2m_encoding.models.ridge import DEFAULT_GRID
 from b2m_encoding.models.scores import correlation
 from b2m_encoding.models.search import Scoring
 from b2m_encoding.models.statistics import SufficientStatistics
+from b2m_encoding.models.streaming import RunResponses, fit_runs
 from b2m_encoding.models.systems import Form
 from b2m_encoding.runs import Runs
 
@@ -78,6 +78,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         looser tolerance in the search, not in the final fit.
     n_targets_batch : int
         Targets at a time.
+    memory_limit : float
+        Gigabytes that :meth:`fit_responses` may use. Where the statistics of all targets do not fit, runs are read
+        again for every slice of targets, and no statistics are kept.
     random_state : int, Generator or None
         Of the scalings.
     progress_bar : bool
@@ -98,7 +101,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     cv_path_ : array, shape (n_alphas or n_scalings, n_targets)
     form_ : str
     statistics_ : SufficientStatistics or None
-        None in the dual form.
+        None in the dual form, and where a streamed fit could not hold them.
     notes_ : list of str
         What a reader of the results should know: features dropped, form, penalties at the edge of the grid.
 
@@ -144,6 +147,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         device: str = "auto",
         precision: Precision = "float32",
         n_targets_batch: int = 4096,
+        memory_limit: float = 2.0,
         random_state: int | np.random.Generator | None = None,
         progress_bar: bool = False,
     ) -> None:
@@ -164,6 +168,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.device = device
         self.precision = precision
         self.n_targets_batch = n_targets_batch
+        self.memory_limit = memory_limit
         self.random_state = random_state
         self.progress_bar = progress_bar
 
@@ -184,19 +189,36 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         data = fitting.gather(X_design, targets, runs, self.band_widths_, self._settings())
         return self._finish(data, runs)
 
+    def fit_responses(self, feature_spaces: Mapping[str, Any], responses: RunResponses) -> EncodingModel:
+        """Fit to responses that load run by run; memory does not grow with the number of samples.
+
+        Parameters
+        ----------
+        feature_spaces : dict of str to array (n_samples, n_features), or to objects with ``values``
+        responses : object
+            With ``runs``, ``n_targets`` and ``load_run(name, targets)``.
+        """
+        X_design, runs = self._begin(feature_spaces, responses.runs)
+        self._flat = False
+        settings = self._settings()
+        fitted, statistics = fit_runs(X_design, responses, self.band_widths_, settings, self.memory_limit * 1e9)
+        return self._keep(fitted, statistics, runs)
+
     def partial_fit(self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
         """Add new runs to the statistics and fit again; the first call fits."""
         if not hasattr(self, "statistics_"):
             return self.fit(X, Y, runs)
         if self.statistics_ is None:
-            raise InputError("the dual form keeps no statistics to add to", fix='fit with form="gram"')
+            raise InputError(
+                "this fit kept no statistics to add to", fix='fit with form="gram", or with a larger memory_limit'
+            )
         if runs is None:
             raise InputError("new samples need their runs", fix="pass runs=")
         spaces = self._check_spaces(as_feature_spaces(X, runs))
         known = sorted(set(runs.blocks) & set(self.statistics_.blocks))
         if known:
             raise InputError("these blocks were fitted already", found=known, fix="give new runs new names")
-        settings = self._settings(form="gram")
+        settings = self._settings("gram")
         new = fitting.gather(
             design(spaces, runs, self.delays, self.dropped_),
             as_targets(Y, len(runs)),
@@ -213,7 +235,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         check_is_fitted(self, "weights_")
         spaces = self._check_spaces(as_feature_spaces(X, runs))
         X_design = design(spaces, self._default_runs(spaces, runs), self.delays, self.dropped_)
-        predicted = self.weights_.predict(torch.from_numpy(X_design).to(self.weights_.reduced.device))
+        predicted = self.weights_.predict(tensor(X_design).to(self.weights_.reduced.device))
         out = predicted.float().cpu().numpy()
         return out[:, 0] if self._flat else out
 
@@ -295,9 +317,11 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         return fitting.Settings(alphas=alphas, form=form or self.form, cv=self.cv, device=device, dtype=dtype, **values)
 
     def _finish(self, data: fitting.Data, runs: Runs) -> EncodingModel:
-        """Search, solve and keep the results."""
-        fitted = fitting.fit(data, runs, self.band_widths_, self._settings())
-        self.runs_, self.statistics_, self.weights_ = runs, data.statistics, fitted.weights
+        """Search and solve."""
+        return self._keep(fitting.fit(data, runs, self.band_widths_, self._settings()), data.statistics, runs)
+
+    def _keep(self, fitted: fitting.Fitted, statistics: SufficientStatistics | None, runs: Runs) -> EncodingModel:
+        self.runs_, self.statistics_, self.weights_ = runs, statistics, fitted.weights
         self.status_, self.alphas_, self.deltas_ = fitted.status, fitted.alphas, fitted.deltas
         self.cv_scores_, self.cv_path_, self.form_ = fitted.scores, fitted.path, fitted.form
         for note in fitted.notes:

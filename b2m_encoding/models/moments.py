@@ -10,6 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from b2m_encoding.models.devices import tensor
+
 Center = Literal["all", "block"]
 Targets = slice | Tensor
 
@@ -46,7 +48,7 @@ class Moments:
     @classmethod
     def of(cls, X: Any, Y: Any, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Moments:
         """Measure a block: ``X (n_samples, n_features)`` and ``Y (n_samples, n_targets)``, arrays or tensors."""
-        x = torch.as_tensor(X).to(device=device, dtype=torch.float64)
+        x = tensor(X).to(device=device, dtype=torch.float64)
         mean_x = x.mean(0)
         x = x - mean_x
         xx, xt = x.T @ x, x.T.to(dtype).contiguous()
@@ -55,12 +57,12 @@ class Moments:
         mean_y, yy = (torch.empty(t, dtype=torch.float64, device=device) for _ in range(2))
         for start in range(0, t, ROWS_OF_TARGETS):
             part = slice(start, min(start + ROWS_OF_TARGETS, t))
-            y = torch.as_tensor(Y[:, part]).to(device=device, dtype=dtype)
+            y = tensor(Y[:, part]).to(device=device, dtype=dtype)
             shift = y.mean(0)  # any constant will do, for x is centred; this one keeps the digits
             y = y - shift
-            rest = y.sum(0, dtype=torch.float64) / n
+            rest = y.sum(0).double() / n
             mean_y[part] = shift.double() + rest
-            yy[part] = (y * y).sum(0, dtype=torch.float64) - n * rest**2
+            yy[part] = (y * y).sum(0).double() - n * rest**2
             xy[part] = y.nan_to_num_(0.0, 0.0, 0.0).T @ xt.T
         return cls(n, mean_x, mean_y, xx, xy, yy.clamp_min_(0.0))
 

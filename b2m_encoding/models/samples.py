@@ -81,7 +81,7 @@ class SamplesSource:
 
         def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
             out = y_out[:, targets].to(self.device)
-            return y[:, targets].T.to(self.device), out.T, (out * out).sum(0, dtype=torch.float64)
+            return y[:, targets].T.to(self.device), out.T, (out * out).sum(0).double()
 
         return System(values, train, narrow, narrow, True, load, root.norm(dim=0))
 
@@ -101,4 +101,4 @@ class SamplesSource:
     def variation(self, held: Blocks) -> Tensor:
         """See :class:`~b2m_encoding.models.systems.Source`."""
         _, y = self._centred(held, self._mean(held))
-        return (y * y).sum(0, dtype=torch.float64)
+        return (y * y).sum(0).double()

@@ -1,0 +1,121 @@
+"""Fits to responses that are never in memory at once: run by run, and target slice by target slice if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models.fitting import Data, Fitted, Settings, fit, gather, pick_form, rows_of_blocks
+from b2m_encoding.models.inputs import Floats, as_targets
+from b2m_encoding.models.ridge import Weights
+from b2m_encoding.models.statistics import SufficientStatistics
+from b2m_encoding.runs import Runs
+
+
+class RunResponses(Protocol):
+    """Responses that load one run at a time."""
+
+    @property
+    def runs(self) -> Runs:
+        """What is known of every sample."""
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+
+    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
+        """Responses of a run, of all targets or of a slice, shape (n_run_samples, n_targets)."""
+
+
+def target_slices(responses: RunResponses, n_features: int, settings: Settings, memory: float) -> list[slice]:
+    """Slices of targets whose statistics, and whose longest run, fit the memory given in bytes."""
+    runs, size = responses.runs, torch.finfo(settings.dtype).bits // 8
+    longest = max(rows.stop - rows.start for rows in runs.slices.values())
+    if pick_form(n_features, runs, settings) == "dual":
+        kept = 4 * len(runs) * size
+    else:
+        kept = (len(runs.blocks) + 3) * n_features * size
+    kept += 32 * len(settings.alphas)
+    n = max(1, min(int(0.5 * memory / kept), int(0.25 * memory / (longest * size))))
+    n_slices = -(-responses.n_targets // n)
+    edges = np.linspace(0, responses.n_targets, n_slices + 1).round().astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def gather_runs(
+    X: Floats, responses: RunResponses, targets: slice, bands: dict[str, int], settings: Settings
+) -> SufficientStatistics:
+    """Statistics of some targets, reading every run once."""
+    runs = responses.runs
+    statistics = SufficientStatistics(dict(bands), dtype=settings.dtype, device=settings.device)
+    everything = targets == slice(0, responses.n_targets)
+    for name, rows in runs.slices.items():
+        if not runs.used[rows].any():
+            continue
+        values = as_targets(responses.load_run(name, None if everything else targets), rows.stop - rows.start)
+        for block, local in _blocks_of_run(runs, rows):
+            whole = len(local) == len(values)
+            statistics.update(block, X[rows][local], values if whole else values[local])
+    return statistics
+
+
+def _blocks_of_run(runs: Runs, rows: slice) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """Each block of a run with its used rows, counted from the run's first."""
+    labels, used = runs.block[rows], runs.used[rows]
+    for block in dict.fromkeys(labels[used].tolist()):
+        yield str(block), np.flatnonzero(used & (labels == block))
+
+
+def fit_runs(
+    X: Floats, responses: RunResponses, bands: dict[str, int], settings: Settings, memory: float
+) -> tuple[Fitted, SufficientStatistics | None]:
+    """Fit all targets; the statistics are returned if they were in memory at once."""
+    slices = target_slices(responses, X.shape[1], settings, memory)
+    shared = not (isinstance(settings.alpha_per, str) and settings.alpha_per == "target")
+    if shared and len(slices) > 1:
+        raise InputError(
+            "targets that share a penalty must be in memory together",
+            found=f"{len(slices)} slices of targets",
+            fix='raise memory_limit, or use alpha_per="target"',
+        )
+    runs, fits, data = responses.runs, [], Data(None, None, None)
+    form = pick_form(X.shape[1], runs, settings)
+    samples = rows_of_blocks(X, runs, settings) if form == "prediction" else None
+    for targets in slices:
+        if form == "dual":  # the fewest numbers are the samples themselves
+            Y = np.concatenate([responses.load_run(name, targets) for name in runs.slices])
+            data = gather(X, Y, runs, bands, settings)
+        else:
+            data = Data(gather_runs(X, responses, targets, bands, settings), samples, None)
+        fits.append(fit(data, runs, bands, settings))
+    return join(fits), data.statistics if len(slices) == 1 else None
+
+
+def join(fits: list[Fitted]) -> Fitted:
+    """Fits of neighbouring slices of targets as one."""
+    if len(fits) == 1:
+        return fits[0]
+    first = fits[0]
+    weights = Weights(
+        torch.cat([one.weights.full() for one in fits]),
+        None,
+        first.weights.mean_x,
+        torch.cat([one.weights.mean_y for one in fits]),
+    )
+    deltas = [one.deltas for one in fits if one.deltas is not None]
+    return Fitted(
+        weights,
+        np.concatenate([one.status for one in fits]),
+        np.concatenate([one.alphas for one in fits]),
+        np.concatenate(deltas, axis=1) if deltas else None,
+        np.concatenate([one.scores for one in fits]),
+        np.concatenate([one.path for one in fits], axis=1),
+        first.form,
+        list(dict.fromkeys(note for one in fits for note in one.notes)),
+    )
