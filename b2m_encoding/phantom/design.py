@@ -1,0 +1,88 @@
+"""Which clip is heard when: the runs of a Music Genre study, in the published order of things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from b2m_encoding.phantom.attributes import GENRES
+
+TR, CLIP_SECONDS, TRACK_SECONDS = 1.5, 15.0, 18.0
+TRS_PER_CLIP = round(CLIP_SECONDS / TR)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the study is.
+
+    Parameters
+    ----------
+    n_training_runs, n_test_runs : int
+    n_blocks : int
+        Blocks of ten clips, one of each genre, in a training run.
+    n_repeats : int
+        Times that the ten clips of a test run are played.
+    """
+
+    n_training_runs: int = 4
+    n_test_runs: int = 2
+    n_blocks: int = 2
+    n_repeats: int = 3
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Fifteen seconds of a track, from ``start``."""
+
+    genre: str
+    number: int
+    start: float
+
+    @property
+    def name(self) -> str:
+        """Name of the track's file, without ending."""
+        return f"{self.genre}.{self.number:05d}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The clips of one run, the first of which is a warm-up to be discarded."""
+
+    task: str
+    number: int
+    clips: tuple[Clip, ...]
+
+    @property
+    def label(self) -> str:
+        """Part of the file names."""
+        return f"task-{self.task}_run-{self.number:02d}"
+
+
+def draw_design(size: Size, rng: np.random.Generator) -> tuple[Run, ...]:
+    """Draw the order of clips; no track is heard in both training and test.
+
+    As in ds003720, each training run begins with the last clip of the run before (the first with that of the
+    last), and each test run with its own last clip.
+    """
+    n_training, n_test = size.n_training_runs * size.n_blocks, size.n_test_runs
+    blocks = _blocks(n_training + n_test, rng)
+    lists = [
+        sum((blocks[run * size.n_blocks + i] for i in range(size.n_blocks)), ()) for run in range(size.n_training_runs)
+    ]
+    training = [Run("Training", i + 1, (lists[i - 1][-1], *clips)) for i, clips in enumerate(lists)]
+    test = [Run("Test", i + 1, (block[-1], *block * size.n_repeats)) for i, block in enumerate(blocks[n_training:])]
+    return (*training, *test)
+
+
+def _blocks(n_blocks: int, rng: np.random.Generator) -> list[tuple[Clip, ...]]:
+    """Blocks of one clip per genre in random order, every clip of another track."""
+    numbers = {genre: rng.choice(100, n_blocks, replace=False) for genre in GENRES}
+    latest = TRACK_SECONDS - CLIP_SECONDS - 0.05
+    return [
+        tuple(
+            Clip(genre, int(numbers[genre][block]), float(np.round(rng.uniform(0.05, latest), 2)))
+            for genre in rng.permutation(GENRES).tolist()
+        )
+        for block in range(n_blocks)
+    ]

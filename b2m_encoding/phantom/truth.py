@@ -1,0 +1,128 @@
+"""What was put into the simulation, saved beside it and read again to judge an analysis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.phantom.bold import Tuning
+from b2m_encoding.phantom.brain import DRIVES, REGIONS, SPACES, Brain, cortex
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectTruth:
+    """Truth of one subject, per target of fsaverage5 (left, then right hemisphere).
+
+    Parameters
+    ----------
+    drive : array of str
+        ``none``, ``acoustic``, ``text`` or ``both``.
+    snr, delay : array of float
+        Standard deviation of the driven response over the noise; lateness of the haemodynamic response in s.
+    constant, missing : array of bool
+        Targets that hold one value, or NaN, and cannot be tested.
+    region_weights : mapping of str to array, shape (n_regions, n_features)
+        Mean weight of each region, per feature space.
+    """
+
+    drive: NDArray[Any]
+    snr: NDArray[np.float32]
+    delay: NDArray[np.float32]
+    constant: NDArray[np.bool_]
+    missing: NDArray[np.bool_]
+    region_weights: Mapping[str, NDArray[np.float32]]
+
+    @property
+    def testable(self) -> NDArray[np.bool_]:
+        """Targets with a signal, driven or not."""
+        return ~(self.constant | self.missing)
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Truth of the study."""
+
+    seed: int
+    null: bool
+    space: str
+    regions: tuple[str, ...]
+    subjects: Mapping[str, SubjectTruth]
+
+
+def truth_of(brain: Brain, tuning: Tuning, null: bool) -> SubjectTruth:
+    """Describe one subject; without drive, no target is driven whatever its tuning."""
+    _, atlas = cortex()
+    drive = np.zeros_like(brain.drive) if null else brain.drive
+    inside = np.array([atlas.mask(region) & (drive > 0) for region in driven_regions()], dtype=np.float32)
+    inside /= np.maximum(inside.sum(axis=1, keepdims=True), 1.0)
+    return SubjectTruth(
+        drive=np.array(DRIVES)[drive],
+        snr=np.where(drive > 0, brain.snr, np.float32(0)),
+        delay=brain.delay,
+        constant=brain.constant,
+        missing=brain.missing,
+        region_weights={name: inside @ tuning.weights[name].T for name in SPACES},
+    )
+
+
+def driven_regions() -> tuple[str, ...]:
+    """Regions of the atlas that something drives."""
+    return tuple(region for regions in REGIONS.values() for region in regions)
+
+
+def save_truth(folder: Path, truth: Truth) -> None:
+    """Write ``truth.json`` and one ``sub-<label>.npz`` per subject."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for label, subject in truth.subjects.items():
+        arrays = {name: getattr(subject, name) for name in ("drive", "snr", "delay", "constant", "missing")}
+        weights = {f"region_weights_{name}": value for name, value in subject.region_weights.items()}
+        np.savez_compressed(folder / f"sub-{label}.npz", allow_pickle=False, **arrays, **weights)
+    summary = {
+        "simulated": True,
+        "seed": truth.seed,
+        "null": truth.null,
+        "space": truth.space,
+        "drives": {name: list(regions) for name, regions in REGIONS.items()},
+        "regions": list(truth.regions),
+        "subjects": {
+            label: {name: int((subject.drive == name).sum()) for name in DRIVES}
+            | {"constant": int(subject.constant.sum()), "missing": int(subject.missing.sum())}
+            for label, subject in truth.subjects.items()
+        },
+    }
+    (folder / "truth.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+
+
+def load_truth(path: str | Path) -> Truth:
+    """Read the truth of a simulated study.
+
+    Parameters
+    ----------
+    path : path
+        The study's folder, its ``truth`` folder, or ``truth.json`` in it.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = Path(path)
+    candidates = (path, path / "truth.json", path / "truth" / "truth.json")
+    file = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if file is None:
+        raise InputError("no truth found", file=path, expected="the folder of a simulated study")
+    summary = json.loads(file.read_text(encoding="utf-8"))
+    subjects = {}
+    for label in summary["subjects"]:
+        with np.load(file.parent / f"sub-{label}.npz", allow_pickle=False) as arrays:
+            weights = {name: arrays[f"region_weights_{name}"] for name in SPACES}
+            own = {name: arrays[name] for name in ("drive", "snr", "delay", "constant", "missing")}
+        subjects[label] = SubjectTruth(**own, region_weights=weights)
+    return Truth(summary["seed"], summary["null"], summary["space"], tuple(summary["regions"]), subjects)
