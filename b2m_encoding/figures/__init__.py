@@ -1,1 +1,7 @@
 """Figures: flatmaps, zooms and panels at journal size."""
+
+from b2m_encoding.figures.accuracy import accuracy, accuracy_overview
+from b2m_encoding.figures.page import FigureResult
+from b2m_encoding.figures.style import Style
+
+__all__ = ["FigureResult", "Style", "accuracy", "accuracy_overview"]

@@ -1,0 +1,233 @@
+"""Colour functions: one table behind the map, its colour bar or legend, and its histogram."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Protocol
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import to_rgb
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+
+Floats = NDArray[np.floating]
+Bytes = NDArray[np.uint8]
+
+
+class Colours(Protocol):
+    """A table of colours, and the entry of it that some values take."""
+
+    @property
+    def table(self) -> Bytes:
+        """Red, green, blue, alpha per entry, shape (n_entries, 4)."""
+        ...
+
+    def codes(self, *values: Floats) -> NDArray[np.int32]:
+        """The entry of every value; values must be finite."""
+        ...
+
+
+def _steps(values: Floats, low: float, high: float, n: int) -> NDArray[np.int32]:
+    scaled = (np.asarray(values, dtype=np.float32) - np.float32(low)) * np.float32((n - 1) / (high - low))
+    steps: NDArray[np.int32] = np.clip(scaled + np.float32(0.5), 0, n - 1).astype(np.int32)
+    return steps
+
+
+@dataclass(frozen=True)
+class ScalarColours:
+    """Colours of one score.
+
+    Parameters
+    ----------
+    vmin, vmax : float
+        Limits; values outside take the colour of the limit.
+    cmap : str
+        Name of a matplotlib colour map.
+    fade : float, optional
+        Values rise from transparent at ``vmin`` to opaque at this value.
+    """
+
+    vmin: float
+    vmax: float
+    cmap: str = "inferno"
+    fade: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.vmax > self.vmin:
+            raise InputError("colour limits must rise", found=(self.vmin, self.vmax))
+        if self.cmap not in matplotlib.colormaps:
+            raise InputError("unknown colour map", found=self.cmap, fix="see matplotlib.colormaps")
+
+    @cached_property
+    def table(self) -> Bytes:
+        """256 colours from ``vmin`` to ``vmax``."""
+        grid = np.linspace(self.vmin, self.vmax, 256)
+        table = matplotlib.colormaps[self.cmap](np.linspace(0, 1, 256), bytes=True)
+        if self.fade is not None and self.fade > self.vmin:
+            table[:, 3] = np.round(255 * np.clip((grid - self.vmin) / (self.fade - self.vmin), 0, 1))
+        return np.asarray(table, dtype=np.uint8)
+
+    def codes(self, *values: Floats) -> NDArray[np.int32]:
+        """The entry of every value."""
+        return _steps(values[0], self.vmin, self.vmax, 256)
+
+
+@dataclass(frozen=True)
+class PreferenceColours:
+    """Colours of two scores: hue shows which one is larger, lightness how large the larger one is.
+
+    Parameters
+    ----------
+    difference : float
+        Difference of the scores with full colour; larger ones are clipped.
+    vmax : float
+        Larger score with full lightness.
+    hues : tuple of float
+        OKLab hue in degrees where the first, and where the second score wins.
+    fade : float, optional
+        The larger score rises from transparent at zero to opaque at this value.
+    """
+
+    difference: float
+    vmax: float
+    hues: tuple[float, float] = (255.0, 60.0)
+    fade: float | None = None
+
+    N = 128
+
+    def __post_init__(self) -> None:
+        if not (self.difference > 0 and self.vmax > 0):
+            raise InputError("colour limits must be positive", found=(self.difference, self.vmax))
+
+    @cached_property
+    def table(self) -> Bytes:
+        """Colours of all differences (fast) and all larger scores (slow)."""
+        level, side = np.meshgrid(np.linspace(0, 1, self.N), np.linspace(-1, 1, self.N), indexing="ij")
+        hue = np.deg2rad(np.where(side < 0, *self.hues))
+        chroma = 0.16 * np.abs(side) * (0.3 + 0.7 * level)
+        rgb = oklab_to_rgb(0.35 + 0.45 * level, chroma * np.cos(hue), chroma * np.sin(hue))
+        alpha = np.ones_like(level) if not self.fade else np.clip(level * self.vmax / self.fade, 0, 1)
+        return np.round(255 * np.concatenate([rgb, alpha[..., None]], axis=-1)).astype(np.uint8).reshape(-1, 4)
+
+    def codes(self, *values: Floats) -> NDArray[np.int32]:
+        """The entry of every pair of scores."""
+        first, second = values
+        side = _steps(second - first, -self.difference, self.difference, self.N)
+        return _steps(np.maximum(first, second), 0.0, self.vmax, self.N) * np.int32(self.N) + side
+
+
+def over(table: Bytes, grey: float) -> Bytes:
+    """Colours of a table as they look on an opaque grey, alpha 255."""
+    alpha = table[:, 3:] / 255.0
+    seen = table.copy()
+    seen[:, :3] = np.round(table[:, :3] * alpha + 255 * grey * (1 - alpha))
+    seen[:, 3] = 255
+    return seen
+
+
+def oklab_to_rgb(lightness: Floats, a: Floats, b: Floats) -> Floats:
+    """OKLab to sRGB in 0 to 1, clipped to the gamut, shape (..., 3)."""
+    to_lms = np.array(
+        [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
+    )
+    to_rgb_linear = np.array(
+        [
+            [4.0767416621, -3.3077115913, 0.2309699292],
+            [-1.2684380046, 2.6097574011, -0.3413193965],
+            [-0.0041960863, -0.7034186147, 1.707614701],
+        ]
+    )
+    linear = np.clip((np.stack([lightness, a, b], axis=-1) @ to_lms.T) ** 3 @ to_rgb_linear.T, 0, 1)
+    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Colour limits shared by some maps, and how many values they clip."""
+
+    vmin: float
+    vmax: float
+    n_below: int
+    n_above: int
+    n: int
+
+    def sentence(self) -> str:
+        """The limits and what they clip, for a caption."""
+        text = f"Colour limits {self.vmin:g} to {self.vmax:g}"
+        clipped = [(self.n_below, "below"), (self.n_above, "above")]
+        parts = [f"{count} of {self.n} values ({count / self.n:.1%}) lie {side}" for count, side in clipped if count]
+        return f"{text}; {' and '.join(parts)} and are clipped." if parts else f"{text}; no value is clipped."
+
+
+def shared_limits(
+    maps: Sequence[Floats], vmin: float | None = 0.0, vmax: float | None = None, percentile: float = 99.5
+) -> Limits:
+    """Limits for several maps together.
+
+    Parameters
+    ----------
+    maps : sequence of arrays
+        Values that are drawn; NaN is ignored.
+    vmin, vmax : float, optional
+        Fixed limits; where None, the percentile (or its mirror) of all values, rounded outwards.
+    percentile : float
+        Percentile of the upper limit.
+    """
+    values = np.concatenate([np.ravel(one) for one in maps]) if maps else np.empty(0)
+    values = values[np.isfinite(values)]
+    drawn = values if values.size else np.array([0.0, 1.0])
+    low = _rounded(np.percentile(drawn, 100 - percentile), np.floor) if vmin is None else vmin
+    high = _rounded(np.percentile(drawn, percentile), np.ceil) if vmax is None else vmax
+    if vmax is None and not high > low:
+        high = low + 0.1
+    return Limits(float(low), float(high), int((values < low).sum()), int((values > high).sum()), values.size)
+
+
+def _rounded(value: float, direction: np.ufunc) -> float:
+    """Round to a step of five in the second digit."""
+    if value == 0:
+        return 0.0
+    step = 5 * 10.0 ** (np.floor(np.log10(abs(value))) - 1)
+    return float(np.round(direction(np.round(value / step, 9)) * step, 9))
+
+
+_DEFICIENCIES = {  # Machado et al. 2009, severity 1, on linear RGB
+    "normal": np.eye(3),
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+MIN_CONTRAST = 16.0
+
+
+def palette_contrast(colours: Sequence[str]) -> dict[str, float]:
+    """Smallest difference (CIE76) between two colours of a palette, per kind of colour vision."""
+    linear = np.array(
+        [[((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in to_rgb(x)] for x in colours]
+    )
+    result = {}
+    for name, matrix in _DEFICIENCIES.items():
+        lab = _lab(np.clip(linear @ np.asarray(matrix).T, 0, 1))
+        result[name] = min((float(np.linalg.norm(a - b)) for a, b in combinations(lab, 2)), default=np.inf)
+    return result
+
+
+def check_palette(colours: Sequence[str]) -> None:
+    """Warn if two colours of a palette cannot be told apart with some colour vision."""
+    for name, contrast in palette_contrast(colours).items():
+        if contrast < MIN_CONTRAST:
+            warnings.warn(f"two colours of {list(colours)} look alike with {name} vision", stacklevel=3)
+
+
+def _lab(linear: Floats) -> Floats:
+    """CIE L*a*b* (D65) of linear RGB."""
+    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = linear @ matrix.T / (0.9505, 1.0, 1.089)
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)

@@ -1,0 +1,242 @@
+"""Flatmap renderer: both hemispheres side by side, and the map from pixels to targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy.sparse import csr_array
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.spaces import Hemisphere, SurfaceSpace
+
+GAP = 12.0
+"""Distance between the two flat hemispheres, mm."""
+BOTH: tuple[Hemisphere, ...] = ("L", "R")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of the flatmap, in mm, y upwards."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    @classmethod
+    def around(cls, points: NDArray[np.float64], margin: float = 0.0) -> Window:
+        """The bounding box of points, shape (n, 2), widened by a margin."""
+        (left, bottom), (right, top) = points.min(axis=0) - margin, points.max(axis=0) + margin
+        return cls(float(left), float(right), float(bottom), float(top))
+
+    @property
+    def width(self) -> float:
+        """Width in mm."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Height in mm."""
+        return self.top - self.bottom
+
+    def resized(self, width: float, height: float) -> Window:
+        """The window of another size with the same centre."""
+        x, y = (self.left + self.right) / 2, (self.bottom + self.top) / 2
+        return Window(x - width / 2, x + width / 2, y - height / 2, y + height / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class FlatLayout:
+    """Flat coordinates of every target of a surface, with the hemispheres set apart.
+
+    Parameters
+    ----------
+    points : array, shape (n_targets, 2)
+        Position in mm, y upwards.
+    triangles : array, shape (n_triangles, 3)
+        Targets at the corners of the triangles of both flat hemispheres.
+    sides : array of int, shape (n_triangles,)
+        0 for left, 1 for right.
+    """
+
+    points: NDArray[np.float64]
+    triangles: NDArray[np.int64]
+    sides: NDArray[np.int64]
+
+    @property
+    def window(self) -> Window:
+        """The bounding box of both hemispheres."""
+        return Window.around(self.points[np.unique(self.triangles)])
+
+    def of(self, hemispheres: Sequence[Hemisphere]) -> NDArray[np.int64]:
+        """The triangles of some hemispheres."""
+        return self.triangles[np.isin(self.sides, [BOTH.index(hemi) for hemi in hemispheres])]
+
+
+@lru_cache(maxsize=8)
+def flat_layout(space: SurfaceSpace) -> FlatLayout:
+    """Lay the two flat hemispheres of a surface side by side, ``GAP`` mm apart, on a common vertical centre."""
+    points, triangles, sides, edge = [], [], [], 0.0
+    for side, hemi in enumerate(BOTH):
+        mesh = space.mesh("flat", hemi)
+        xy = mesh.points[:, :2]
+        box = Window.around(xy[np.unique(mesh.triangles)])
+        points.append(xy - (box.left - edge, (box.bottom + box.top) / 2))
+        triangles.append(mesh.triangles + space.hemisphere(hemi).start)
+        sides.append(np.full(len(mesh.triangles), side))
+        edge += box.width + GAP
+    return FlatLayout(np.concatenate(points), np.concatenate(triangles), np.concatenate(sides))
+
+
+@dataclass(frozen=True, eq=False)
+class PixelMap:
+    """Which targets every pixel of a window shows, with barycentric weights.
+
+    Get one from :func:`pixel_map`. Pixels of the window that show cortex are listed row by row.
+
+    Parameters
+    ----------
+    window : Window
+    shape : tuple of int
+        Rows and columns of the picture.
+    inside : array, shape (n_pixels,)
+        Positions of the listed pixels in the flattened picture.
+    weights : csr_array, shape (n_pixels, n_targets)
+        Three weights per row that sum to one.
+    nearest : array, shape (n_pixels,)
+        The target with the largest weight.
+    """
+
+    window: Window
+    shape: tuple[int, int]
+    inside: NDArray[np.int64]
+    weights: csr_array
+    nearest: NDArray[np.int64]
+
+    def sample(
+        self, values: NDArray[np.floating], valid: NDArray[np.bool_] | None = None, *, nearest: bool = False
+    ) -> NDArray[np.float32]:
+        """Values at the listed pixels; NaN where less than half of the weight is valid.
+
+        Parameters
+        ----------
+        values : array, shape (n_targets,)
+        valid : array of bool, shape (n_targets,), optional
+            Targets to interpolate between; default: the finite ones. The others have no influence.
+        nearest : bool
+            Take the nearest target instead of interpolating.
+        """
+        values = np.asarray(values, dtype=np.float32)
+        valid = np.isfinite(values) if valid is None else valid & np.isfinite(values)
+        if nearest:
+            return np.where(valid, values, np.float32(np.nan))[self.nearest]
+        if valid.all():
+            return np.asarray(self.weights @ values)
+        total = self.weights @ valid.astype(np.float32)
+        summed = self.weights @ np.where(valid, values, np.float32(0))
+        total[total <= 0.5] = np.nan
+        return np.asarray(summed / total)
+
+    def share(self, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Weight of the masked targets at the listed pixels, from 0 to 1."""
+        return np.asarray(self.weights @ mask.astype(np.float32))
+
+    def picture(self, pixels: NDArray[np.generic], background: object) -> NDArray[np.generic]:
+        """Set the values of the listed pixels into a picture, shape (rows, columns)."""
+        picture = np.full(self.shape[0] * self.shape[1], background, dtype=pixels.dtype)
+        picture[self.inside] = pixels
+        return picture.reshape(self.shape)
+
+
+def pixel_map(
+    space: SurfaceSpace,
+    height: int,
+    *,
+    window: Window | None = None,
+    hemispheres: tuple[Hemisphere, ...] = BOTH,
+) -> PixelMap:
+    """Find the targets behind every pixel of a flatmap; kept for later calls with the same arguments.
+
+    Parameters
+    ----------
+    space : SurfaceSpace
+    height : int
+        Rows of the picture; the columns follow from the window.
+    window : Window, optional
+        Part of the flatmap to show; default: both hemispheres.
+    hemispheres : tuple of {"L", "R"}
+        Hemispheres to draw.
+    """
+    if height < 1:
+        raise InputError("a picture needs at least one row of pixels", found=height)
+    return _pixel_map(space, height, window or flat_layout(space).window, hemispheres)
+
+
+@lru_cache(maxsize=16)
+def _pixel_map(space: SurfaceSpace, height: int, window: Window, hemispheres: tuple[Hemisphere, ...]) -> PixelMap:
+    layout = flat_layout(space)
+    scale = height / window.height
+    shape = (height, max(1, round(window.width * scale)))
+    xy = (layout.points - (window.left, window.top)) * (scale, -scale)
+    triangles = layout.of(hemispheres)
+    corners = xy[triangles]
+    seen = ((corners.max(axis=1) >= 0) & (corners.min(axis=1) <= shape[::-1])).all(axis=1)
+    triangles, corners = triangles[seen], corners[seen]
+
+    painted = _paint(corners, shape)
+    inside = np.flatnonzero(painted)
+    inverse = _barycentric_transform(corners)
+    triangle = painted[inside] - 1
+    weights = _barycentric(inverse, triangle, inside, shape[1])
+    wrong = np.flatnonzero(weights.min(axis=1) < -1e-6)
+    for step in (1, -1, shape[1], -shape[1], shape[1] + 1, shape[1] - 1, -shape[1] + 1, -shape[1] - 1):
+        # painting covers edges more than once: prefer a neighbouring triangle that holds the centre
+        other = painted[np.clip(inside[wrong] + step, 0, painted.size - 1)] - 1
+        moved = _barycentric(inverse, other, inside[wrong], shape[1])
+        better = (other >= 0) & (moved.min(axis=1) > weights[wrong].min(axis=1))
+        triangle[wrong[better]], weights[wrong[better]] = other[better], moved[better]
+    weights[wrong] = np.clip(weights[wrong], 0.0, 1.0)
+    weights[wrong] /= weights[wrong].sum(axis=1, keepdims=True)
+
+    columns = triangles[triangle]
+    nearest = columns[np.arange(len(columns)), weights.argmax(axis=1)]
+    entries = (weights.astype(np.float32).ravel(), columns.astype(np.int32).ravel())
+    starts = np.arange(0, 3 * len(inside) + 1, 3, dtype=np.int32)
+    return PixelMap(window, shape, inside, csr_array((*entries, starts), (len(inside), space.n_targets)), nearest)
+
+
+def _paint(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Triangle number plus one at every pixel, 0 outside; flipped and overlapping triangles do no harm."""
+    image = Image.new("I", shape[::-1])
+    draw = ImageDraw.Draw(image)
+    for number, polygon in enumerate(corners.reshape(-1, 6).tolist(), start=1):
+        draw.polygon(polygon, fill=number)
+    return np.asarray(image, dtype=np.int32).ravel()
+
+
+def _barycentric_transform(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Per triangle the affine map from a position to its second and third weight, shape (n_triangles, 6)."""
+    (x, y), (ux, uy), (vx, vy) = corners[:, 0].T, (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    area = ux * vy - uy * vx
+    area[area == 0] = np.inf
+    linear = np.stack([vy, -vx, -uy, ux], axis=1) / area[:, None]
+    shift = -np.stack([linear[:, 0] * x + linear[:, 1] * y, linear[:, 2] * x + linear[:, 3] * y], axis=1)
+    return np.concatenate([linear, shift], axis=1)
+
+
+def _barycentric(
+    inverse: NDArray[np.float64], triangle: NDArray[np.int32], pixels: NDArray[np.int64], columns: int
+) -> NDArray[np.float64]:
+    """Weights of the corners of the triangle named for every pixel centre, shape (n_pixels, 3)."""
+    row, column = np.divmod(pixels.astype(np.int32), np.int32(columns))
+    a, b, c, d, e, f = inverse[triangle].T
+    weights = np.empty((len(pixels), 3))
+    weights[:, 1] = a * (column + 0.5) + b * (row + 0.5) + e
+    weights[:, 2] = c * (column + 0.5) + d * (row + 0.5) + f
+    weights[:, 0] = 1 - weights[:, 1] - weights[:, 2]
+    return weights

@@ -1,0 +1,124 @@
+"""Layers of a map composed into one picture: underlay, data, what is not significant, what was not tested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.colours import Bytes, Colours, over
+from b2m_encoding.figures.flatmap import PixelMap
+from b2m_encoding.spaces import SurfaceSpace
+
+Underlay = Literal["binary", "continuous", "none"]
+GYRUS, SULCUS = 0.78, 0.62
+NOT_TESTED = 0.93
+"""Grey of targets that were not tested: lighter than the underlay and without its pattern."""
+_GREYS: dict[str, tuple[float, ...]] = {
+    "binary": (GYRUS, SULCUS),
+    "continuous": tuple(np.linspace(GYRUS, SULCUS, 16)),
+    "none": ((GYRUS + SULCUS) / 2,),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMap:
+    """One or two scores per target, with what was tested and what is significant.
+
+    Parameters
+    ----------
+    scores : tuple of arrays, each of shape (n_targets,)
+    tested : array of bool, shape (n_targets,)
+        Targets that were tested: a subset of those with finite scores.
+    significant : array of bool, shape (n_targets,), optional
+        Without it, every tested target is drawn.
+    """
+
+    scores: tuple[NDArray[np.float32], ...]
+    tested: NDArray[np.bool_]
+    significant: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        space: SurfaceSpace,
+        scores: tuple[NDArray[np.floating], ...],
+        tested: NDArray[np.bool_] | None = None,
+        significant: NDArray[np.bool_] | None = None,
+    ) -> ScoreMap:
+        """Check shapes, and take every target with a score that is not finite as not tested."""
+        for name, array in (*(("scores", score) for score in scores), ("tested", tested), ("significant", significant)):
+            if array is not None and np.shape(array) != (space.n_targets,):
+                raise InputError(
+                    f"{name} must have one value per target of {space.name}",
+                    found=np.shape(array),
+                    expected=(space.n_targets,),
+                )
+        finite = np.logical_and.reduce([np.isfinite(score) for score in scores])
+        usable = finite if tested is None else finite & np.asarray(tested, dtype=bool)
+        shown = None if significant is None else np.asarray(significant, dtype=bool) & usable
+        return cls(tuple(np.asarray(score, dtype=np.float32) for score in scores), usable, shown)
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Targets drawn in colour."""
+        return self.tested if self.significant is None else self.significant
+
+    def unmasked(self) -> ScoreMap:
+        """The same map with every tested target drawn."""
+        return replace(self, significant=None)
+
+
+@lru_cache(maxsize=32)
+def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[np.int32]:
+    """Level of the underlay at the listed pixels."""
+    n_levels = len(_GREYS[kind])
+    if n_levels == 1:
+        return np.zeros(len(pixels.inside), dtype=np.int32)
+    depth = pixels.sample(np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")]))
+    if n_levels == 2:
+        return (depth > 0).astype(np.int32)
+    low, high = np.percentile(depth, [2, 98])
+    levels: NDArray[np.int32] = np.clip((depth - low) / (high - low) * n_levels, 0, n_levels - 1).astype(np.int32)
+    return levels
+
+
+def compose(
+    space: SurfaceSpace,
+    pixels: PixelMap,
+    data: ScoreMap,
+    colours: Colours,
+    *,
+    underlay: Underlay = "binary",
+    nearest: bool = False,
+) -> Bytes:
+    """Draw a map into one picture, opaque, white outside the cortex.
+
+    Returns
+    -------
+    array of uint8, shape (rows, columns, 4)
+    """
+    greys, table = _GREYS[underlay], colours.table
+    n = len(table)
+    bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, NOT_TESTED)])
+    palette = np.concatenate([*(over(table, grey) for grey in greys), np.round(255 * bare).astype(np.uint8)])
+    hidden, untested = n * len(greys), n * len(greys) + len(greys)
+
+    level = _underlay(space, pixels, underlay)
+    everything = bool(data.tested.all())
+    values = [pixels.sample(score, data.tested, nearest=nearest) for score in data.scores]
+    missing = None if everything else np.isnan(values[0])
+    if missing is not None:
+        values = [np.where(missing, np.float32(0), value) for value in values]
+    entry = level * np.int32(n) + colours.codes(*values)
+    if data.significant is not None:
+        weak = pixels.share(data.significant) <= 0.5 * (1.0 if everything else pixels.share(data.tested))
+        entry = np.where(weak, level + np.int32(hidden), entry)
+    if missing is not None:
+        entry[missing] = untested
+    words = palette.view(np.uint32).ravel()[entry]
+    return np.asarray(pixels.picture(words, 0xFFFFFFFF)).view(np.uint8).reshape(*pixels.shape, 4)

@@ -1,0 +1,177 @@
+"""What map figures share: the page with whole cortex and zooms, the caption, the table of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.colours import Colours
+from b2m_encoding.figures.flatmap import BOTH, flat_layout
+from b2m_encoding.figures.layers import ScoreMap
+from b2m_encoding.figures.page import MARGIN, Page, header_height, software
+from b2m_encoding.figures.panels import NAMES, MapPainter, keys, scale_bar, scale_sentence, zoom_windows
+from b2m_encoding.figures.style import Style
+from b2m_encoding.spaces import Atlas, SurfaceSpace
+
+GUTTER = 3.0
+"""Space between panels, mm."""
+TITLE = 4.0
+"""Height of the line above a panel, mm."""
+ZOOM = "auditory_zoom"
+
+Row = Literal["whole", "zoom"]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class MapFigure:
+    """What a figure of maps shows.
+
+    Parameters
+    ----------
+    data : ScoreMap
+    space : SurfaceSpace
+    atlas : Atlas
+        On the same surface.
+    rows : tuple of {"whole", "zoom"}
+        Rows of panels.
+    zoom : str
+        Region or region set of the zoom.
+    title, note : str, optional
+    style : Style
+    footer : float
+        Height at the foot for keys, colour bar or legend, mm.
+    contour : array of bool, optional
+        Targets to outline.
+    """
+
+    data: ScoreMap
+    space: SurfaceSpace
+    atlas: Atlas
+    rows: tuple[Row, ...]
+    zoom: str
+    title: str | None
+    note: str | None
+    style: Style
+    footer: float = 12.0
+    contour: Mask | None = None
+
+    def __post_init__(self) -> None:
+        if self.atlas.space != self.space:
+            raise InputError("the atlas is on another surface", found=self.atlas.space.name, expected=self.space.name)
+
+    @property
+    def coloured(self) -> Mask:
+        """Targets drawn in colour."""
+        return self.data.tested if self.contour is not None else self.data.shown
+
+    def draw(self, colours: Colours) -> tuple[Page, float | None]:
+        """Lay out and draw all map panels, the keys (lower left) and the scale bar (lower right).
+
+        Returns
+        -------
+        page : Page
+        length : float or None
+            Length of the scale bar, mm on the flatmap of the last row.
+        """
+        style, header = self.style, header_height(self.title, self.note)
+        full = style.width - 2 * MARGIN
+        heights = [self._height(row, full) for row in self.rows]
+        fixed = header + self.footer + MARGIN + GUTTER * (len(self.rows) - 1)
+        scale = min(1.0, (style.max_height - fixed) / sum(heights))
+        page = Page(style, fixed + scale * sum(heights), title=self.title, note=self.note)
+        painter = MapPainter(page, self.space, self.atlas, colours)
+        top, printed = header + MARGIN / 2, 1.0
+        for letter, row, height in zip("ab", self.rows, heights, strict=False):
+            if len(self.rows) > 1:
+                page.letter(MARGIN, top, letter)
+            left = MARGIN + full * (1 - scale) / 2
+            printed = self._draw_row(painter, row, left, top, full * scale)
+            top += height * scale + GUTTER
+        keys(page, MARGIN, page.height - self.footer + 1, [self._drawn], self.space)
+        length = scale_bar(page, style.width - MARGIN, page.height - self.footer + 1.5, printed, self.space)
+        return page, length
+
+    @property
+    def _drawn(self) -> ScoreMap:
+        return self.data if self.contour is None else self.data.unmasked()
+
+    def _height(self, row: Row, full: float) -> float:
+        if row == "whole":
+            whole = flat_layout(self.space).window
+            return TITLE + full * whole.height / whole.width
+        window = zoom_windows(self.space, self.atlas, self.zoom)["L"]
+        width, n = self._zoom_width(full)
+        return n * (TITLE + width * window.height / window.width) + (n - 1) * GUTTER
+
+    def _zoom_width(self, full: float) -> tuple[float, int]:
+        """Width of a zoom, and how many stand one above the other: two on narrow pages."""
+        return (full, 2) if self.style.width < 120 else ((full - GUTTER) / 2, 1)
+
+    def _draw_row(self, painter: MapPainter, row: Row, left: float, top: float, full: float) -> float:
+        """Draw one row of panels; return printed mm per mm of the flatmap."""
+        page = painter.page
+        if row == "whole":
+            layout = flat_layout(self.space)
+            scale = full / layout.window.width
+            for hemi in BOTH:
+                ends = layout.points[layout.of([hemi])][..., 0]
+                middle = left + float(ends.min() + ends.max()) / 2 * scale
+                page.write(middle, top + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
+            painter.draw(self._drawn, left, top + TITLE, full, contour=self.contour)
+            return scale
+        windows = zoom_windows(self.space, self.atlas, self.zoom)
+        width, n = self._zoom_width(full)
+        height = width * windows["L"].height / windows["L"].width
+        for index, hemi in enumerate(BOTH):
+            x = left if n == 2 else left + index * (width + GUTTER)
+            y = top if n == 1 else top + index * (height + TITLE + GUTTER)
+            page.write(x + width / 2, y + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
+            painter.draw(
+                self._drawn, x, y + TITLE, width, window=windows[hemi], hemispheres=(hemi,),
+                outline=self.zoom, named=True, contour=self.contour,
+            )  # fmt: skip
+        return width / windows["L"].width
+
+    def counts(self, criterion: str) -> str:
+        """How many targets were tested and are significant, for a caption."""
+        data, drawn = self.data, np.unique(flat_layout(self.space).triangles)
+        n_tested = int(data.tested.sum())
+        parts = [f"{n_tested} of {self.space.n_targets} vertices of {self.space.name} were tested"]
+        if not data.tested[drawn].all():
+            parts.append("light grey: not tested")
+        if data.significant is not None:
+            n = int(data.significant.sum())
+            share = f" ({n / n_tested:.1%} of the tested)" if n_tested else ""
+            parts.append(f"{n}{share} are {criterion}")
+            parts.append("outlined" if self.contour is not None else "the others show sulci (dark) and gyri (light)")
+        return "; ".join(parts) + "."
+
+    def caption(self, sentences: list[str], length: float | None) -> str:
+        """Title, sentences, region outlines, scale and programs."""
+        text = [f"{self.title}." if self.title else "", *sentences]
+        if "zoom" in self.rows:
+            where = "" if self.atlas.citation == "" else f" ({self.atlas.citation})"
+            text.append(f"Outlines: regions of {self.atlas.name}{where}, set {self.zoom!r}.")
+        text += [scale_sentence(self.space, length), f"Note: {self.note}." if self.note else "", software()]
+        return " ".join(part for part in text if part)
+
+    def table(self, names: tuple[str, ...]) -> pd.DataFrame:
+        """The plotted numbers: one row per target."""
+        sides = np.repeat(BOTH, self.space.n_vertices)
+        regions = np.array(["", *self.atlas.regions], dtype=object)[self.atlas.labels]
+        columns: dict[str, object] = {
+            "hemisphere": sides,
+            "vertex": np.tile(np.arange(self.space.n_vertices), 2),
+            "region": regions,
+            **dict(zip(names, self.data.scores, strict=True)),
+            "tested": self.data.tested,
+        }
+        if self.data.significant is not None:
+            columns["significant"] = self.data.significant
+        return pd.DataFrame(columns)

@@ -1,0 +1,162 @@
+"""A figure laid out in mm, and what is handed back with it: caption and numbers."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Literal
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from b2m_encoding import __version__
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.style import GREY, INK, Style
+
+MM = 25.4
+Format = Literal["png", "pdf", "svg", "tiff"]
+MARGIN = 2.0
+"""Space around a figure, mm."""
+HEADER = 6.0
+"""Height of the line with title and note, mm."""
+
+
+class Page(Figure):
+    """A matplotlib figure with positions in mm from its upper left corner.
+
+    Saving it keeps text as text, embeds TrueType fonts and uses the resolution of the style.
+
+    Parameters
+    ----------
+    style : Style
+    height : float
+        Height in mm.
+    title, note : str, optional
+        Printed in the top line, left and right.
+    """
+
+    def __init__(self, style: Style, height: float, *, title: str | None = None, note: str | None = None) -> None:
+        super().__init__(figsize=(style.width / MM, height / MM), dpi=style.dpi, facecolor="white")
+        FigureCanvasAgg(self)
+        self.style, self.height = style, height
+        if title:
+            self.write(MARGIN, MARGIN + 1.5, title, weight="bold", va="center")
+        if note:
+            self.write(style.width - MARGIN, MARGIN + 1.5, note, size=style.small_size, ha="right", va="center",
+                       style="italic", color="#404040")  # fmt: skip
+
+    def panel(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes at a place of the page."""
+        page = self.style.width, self.height
+        return self.add_axes((left / page[0], 1 - (top + height) / page[1], width / page[0], height / page[1]))
+
+    def write(self, left: float, top: float, text: str, **options: Any) -> Text:
+        """Text at a place of the page; never read as mathematics."""
+        options = {"size": self.style.text_size, "color": INK, **options}
+        return self.text(left / self.style.width, 1 - top / self.height, text, parse_math=False, **options)
+
+    def letter(self, left: float, top: float, letter: str) -> None:
+        """A panel letter."""
+        self.write(left, top, letter, weight="bold", size=self.style.text_size + 1, va="top")
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Save with the settings of the style."""
+        with self.style.context():
+            super().savefig(fname, **{"dpi": self.style.dpi, **options})
+
+
+def header_height(title: str | None, note: str | None) -> float:
+    """Room for title and note, mm."""
+    return HEADER if title or note else 0.0
+
+
+def swatch(page: Page, left: float, top: float, colours: Sequence[Any], text: str) -> None:
+    """A key: a small box, in stripes if there are several colours, and what it means."""
+    size = 2.2
+    box = page.panel(left, top, size * 1.6, size)
+    box.imshow([[matplotlib.colors.to_rgb(colour) for colour in colours]], aspect="auto", interpolation="none")
+    box.set(xticks=[], yticks=[])
+    for spine in box.spines.values():
+        spine.set(visible=True, linewidth=0.3, edgecolor=GREY)
+    page.write(left + size * 1.6 + 1, top + size / 2, text, size=page.style.small_size, va="center_baseline")
+
+
+def software() -> str:
+    """The programs behind a figure, for a caption."""
+    return f"Drawn with b2m_encoding {__version__} and matplotlib {matplotlib.__version__}."
+
+
+@dataclass(frozen=True, eq=False)
+class FigureResult:
+    """A figure, its caption and the numbers it shows.
+
+    Parameters
+    ----------
+    figure : Page
+        A matplotlib ``Figure``.
+    caption : str
+        What is shown, with every number a reader needs.
+    table : DataFrame
+        The plotted numbers.
+    """
+
+    figure: Page
+    caption: str
+    table: pd.DataFrame
+
+    def save(self, stem: str | Path, formats: Sequence[Format] = ("png", "pdf")) -> list[Path]:
+        """Write ``stem.png`` and so on, ``stem.tsv`` (numbers) and ``stem.txt`` (caption), each one atomically.
+
+        Returns
+        -------
+        list of Path
+            The files, figures first.
+        """
+        stem = Path(stem)
+        writers: list[tuple[str, Callable[[io.BytesIO], None]]] = []
+        for kind in formats:
+            if kind not in ("png", "pdf", "svg", "tiff"):
+                raise InputError("unknown figure format", found=kind, expected="png, pdf, svg, tiff")
+            writers.append((kind, lambda file, kind=kind: self._draw(file, kind)))  # type: ignore[misc]
+        numbers = self.table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode()
+        writers.append(("tsv", lambda file: _put(file, numbers)))
+        writers.append(("txt", lambda file: _put(file, (self.caption + "\n").encode())))
+        return [_write_atomically(stem.with_name(f"{stem.name}.{suffix}"), writer) for suffix, writer in writers]
+
+    def _draw(self, file: io.BytesIO, kind: Format) -> None:
+        if kind == "tiff":
+            picture = io.BytesIO()
+            self.figure.savefig(picture, format="png")
+            dpi = self.figure.style.dpi
+            Image.open(picture).convert("RGB").save(file, format="TIFF", compression="tiff_lzw", dpi=(dpi, dpi))
+            return
+        undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
+        self.figure.savefig(file, format=kind, metadata=undated)
+
+
+def _put(file: io.BytesIO, content: bytes) -> None:
+    file.write(content)
+
+
+def _write_atomically(path: Path, write: Callable[[io.BytesIO], None]) -> Path:
+    buffer = io.BytesIO()
+    write(buffer)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
+        try:
+            temporary.write(buffer.getvalue())
+            temporary.close()
+            os.chmod(temporary.name, 0o644)
+            os.replace(temporary.name, path)
+        except BaseException:
+            os.unlink(temporary.name)
+            raise
+    return path

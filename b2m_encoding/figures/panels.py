@@ -1,0 +1,227 @@
+"""Panels of a map figure: a flatmap with outlines and names, a colour bar with keys, a scale bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.patheffects import Stroke
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.colours import Colours, ScalarColours, over
+from b2m_encoding.figures.flatmap import BOTH, PixelMap, Window, flat_layout, pixel_map
+from b2m_encoding.figures.layers import GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
+from b2m_encoding.figures.outlines import Borders, Line, boundary, label_position, trace_borders
+from b2m_encoding.figures.page import MM, Page, swatch
+from b2m_encoding.figures.style import GREY, INK
+from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
+
+ZOOM_MARGIN = 7.0
+"""Cortex shown around the regions of a zoom, mm."""
+HALO = "#202020"
+NAMES = {"L": "Left", "R": "Right"}
+
+
+@lru_cache(maxsize=8)
+def atlas_borders(atlas: Atlas) -> Borders:
+    """All borders of an atlas on its flatmap."""
+    layout = flat_layout(atlas.space)
+    return trace_borders(layout.points, layout.triangles, atlas.labels)
+
+
+@lru_cache(maxsize=8)
+def _rims(space: SurfaceSpace, hemispheres: tuple[Hemisphere, ...]) -> list[Line]:
+    layout = flat_layout(space)
+    return boundary(layout.points, layout.of(hemispheres))
+
+
+def zoom_windows(space: SurfaceSpace, atlas: Atlas, name: str) -> dict[Hemisphere, Window]:
+    """A window around the regions of a set in each hemisphere, of the same size in both."""
+    layout = flat_layout(space)
+    drawn = np.zeros(space.n_targets, dtype=bool)
+    drawn[layout.triangles] = True
+    windows: dict[Hemisphere, Window] = {}
+    for hemi in BOTH:
+        mask = atlas.mask(name, hemi) & drawn
+        if not mask.any():
+            raise InputError("these regions are not on the flatmap", found=f"{name}, {NAMES[hemi].lower()} hemisphere")
+        windows[hemi] = Window.around(layout.points[mask], ZOOM_MARGIN)
+    size = max(w.width for w in windows.values()), max(w.height for w in windows.values())
+    return {hemi: window.resized(*size) for hemi, window in windows.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class MapPainter:
+    """Everything that the map panels of one figure share.
+
+    Parameters
+    ----------
+    page : Page
+    space : SurfaceSpace
+    atlas : Atlas
+    colours : Colours
+    """
+
+    page: Page
+    space: SurfaceSpace
+    atlas: Atlas
+    colours: Colours
+
+    def draw(
+        self,
+        data: ScoreMap,
+        left: float,
+        top: float,
+        width: float,
+        *,
+        window: Window | None = None,
+        hemispheres: tuple[Hemisphere, ...] = BOTH,
+        outline: str | None = None,
+        named: bool = False,
+        contour: NDArray[np.bool_] | None = None,
+    ) -> Axes:
+        """A flatmap at a place of the page (mm), with the outlines of a region or set, named or not."""
+        style = self.page.style
+        window = window or flat_layout(self.space).window
+        height = width * window.height / window.width
+        pixels = pixel_map(
+            self.space, max(1, round(height / MM * style.dpi)), window=window, hemispheres=tuple(hemispheres)
+        )
+        picture = compose(self.space, pixels, data, self.colours, underlay=style.underlay)
+        axes = self.page.panel(left, top, width, height)
+        axes.imshow(
+            picture, extent=(window.left, window.right, window.bottom, window.top), interpolation="none", aspect="auto"
+        )
+        axes.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top))
+        axes.axis("off")
+        axes.add_collection(LineCollection(_rims(self.space, tuple(hemispheres)), colors=GREY, linewidths=0.35))
+        if outline is not None:
+            members = [self.atlas.regions.index(name) + 1 for name in self.atlas.members(outline)]
+            self._outline(axes, atlas_borders(self.atlas).around(members), style.outline_width)
+            if named:
+                self._names(axes, pixels, self.atlas.members(outline))
+        if contour is not None:
+            layout = flat_layout(self.space)
+            borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
+            self._outline(axes, borders.around([1]), style.outline_width)
+        return axes
+
+    def _outline(self, axes: Axes, lines: Sequence[Line], width: float) -> None:
+        halo = LineCollection(lines, colors=HALO, linewidths=2.2 * width, alpha=0.35, capstyle="round")
+        axes.add_collection(halo)
+        axes.add_collection(
+            LineCollection(lines, colors=self.page.style.outline_colour, linewidths=width, capstyle="round")
+        )
+
+    def _names(self, axes: Axes, pixels: PixelMap, names: Sequence[str]) -> None:
+        """Write region names where they fit best. The halo is a copy below, so that the name stays text."""
+        label = self.atlas.labels[pixels.nearest]
+        scale = pixels.window.height / pixels.shape[0]
+        size = self.page.style.small_size
+        for name in names:
+            mask = np.asarray(pixels.picture(label == self.atlas.regions.index(name) + 1, False)).astype(bool)
+            if not mask.any():
+                continue
+            row, column, _ = label_position(mask[::2, ::2], aspect=max(1.0, 0.6 * len(name)))
+            x, y = pixels.window.left + (2 * column + 1) * scale, pixels.window.top - (2 * row + 1) * scale
+            for effects, colour in (([Stroke(linewidth=1.4, foreground=HALO)], HALO), ([], "white")):
+                axes.text(x, y, name, size=size, color=colour, ha="center", va="center_baseline", path_effects=effects,
+                          parse_math=False, clip_on=True)  # fmt: skip
+
+
+def colour_bar(page: Page, left: float, top: float, width: float, colours: ScalarColours, label: str,
+               clipped: tuple[bool, bool]) -> Axes:  # fmt: skip
+    """A horizontal colour bar with its label; pointed where values are clipped. Colours as over the underlay."""
+    axes = page.panel(left, top, width, 2.2)
+    table = over(colours.table, (GYRUS + SULCUS) / 2)
+    axes.imshow(table[None], extent=(colours.vmin, colours.vmax, 0, 1), aspect="auto", interpolation="none")
+    span = (colours.vmax - colours.vmin) * 2.0 / width
+    for side, edge, colour, is_clipped in ((-1, colours.vmin, table[0], clipped[0]),
+                                           (1, colours.vmax, table[-1], clipped[1])):  # fmt: skip
+        if is_clipped:
+            axes.fill([edge, edge + side * span, edge], [0, 0.5, 1], color=colour / 255, clip_on=False, linewidth=0)
+    axes.set(yticks=[], xlim=(colours.vmin, colours.vmax))
+    axes.set_xticks(_ticks(colours.vmin, colours.vmax))
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(label, labelpad=1.5, parse_math=False)
+    return axes
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to five round ticks from limit to limit."""
+    for n in (4, 5, 3, 2):
+        ticks = np.linspace(low, high, n + 1)
+        if np.allclose(ticks, np.round(ticks, 2), atol=1e-9):
+            return [round(float(tick), 2) for tick in ticks]
+    return [low, (low + high) / 2, high]
+
+
+def keys(page: Page, left: float, top: float, data: Sequence[ScoreMap], space: SurfaceSpace) -> None:
+    """Keys for what has no colour, as far as it occurs on the flatmap."""
+    drawn = np.unique(flat_layout(space).triangles)
+    entries: list[tuple[tuple[str, ...], str]] = []
+    if any((~one.shown & one.tested)[drawn].any() for one in data):
+        entries.append(((str(GYRUS), str(SULCUS)), "not significant"))
+    if any((~one.tested)[drawn].any() for one in data):
+        entries.append(((str(NOT_TESTED),), "not tested"))
+    for row, (colours, text) in enumerate(entries):
+        swatch(page, left, top + 3.6 * row, colours, text)
+
+
+def scale_bar(page: Page, right: float, top: float, mm_per_mm: float, space: SurfaceSpace) -> float | None:
+    """A scale bar that ends at ``right``; none where the flatmap distorts lengths too much for one.
+
+    Parameters
+    ----------
+    mm_per_mm : float
+        Printed mm per mm of the flatmap.
+
+    Returns
+    -------
+    float or None
+        Its length on the flatmap, mm.
+    """
+    low, high = stretch(space)
+    if high / low > 1.6:
+        return None
+    length = next((mm for mm in (50.0, 20.0, 10.0, 5.0) if mm * mm_per_mm <= 16), 5.0)
+    axes = page.panel(right - length * mm_per_mm, top, length * mm_per_mm, 0.4)
+    axes.set(xticks=[], yticks=[], facecolor=INK)
+    axes.spines[:].set_visible(False)
+    page.write(
+        right - length * mm_per_mm / 2, top + 1.2, f"{length:g} mm", size=page.style.small_size, ha="center", va="top"
+    )
+    return length
+
+
+@lru_cache(maxsize=8)
+def stretch(space: SurfaceSpace) -> tuple[float, float]:
+    """Flat length over length on the mid-surface: 5th and 95th percentile of the triangles."""
+    ratios = []
+    for hemi in BOTH:
+        flat = space.mesh("flat", hemi)
+        ratios.append(_areas(flat.points, flat.triangles) / _areas(space.mid_points(hemi), flat.triangles))
+    low, high = np.sqrt(np.percentile(np.concatenate(ratios), [5, 95]))
+    return float(low), float(high)
+
+
+def _areas(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray[np.float64]:
+    a, b, c = (points[triangles[:, corner]] for corner in range(3))
+    doubled: NDArray[np.float64] = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    return doubled / 2
+
+
+def scale_sentence(space: SurfaceSpace, length: float | None) -> str:
+    """What a scale bar means, for a caption."""
+    if length is None:
+        return "No scale bar: this flatmap does not keep lengths."
+    low, high = stretch(space)
+    return (
+        f"Scale bar: {length:g} mm on the flatmap; lengths on it are {low:.2f} to {high:.2f} times those on the "
+        "cortex (5th to 95th percentile)."
+    )
