@@ -113,6 +113,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         """Fit; samples of one of ``groups`` are never on both sides of a fold."""
         spaces = as_feature_spaces(X)
         n_samples = len(next(iter(spaces.values())))
+        if n_samples < 2:
+            raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {n_samples}")
         targets = as_targets(Y, n_samples)
         labels = held_out_labels(self.cv, n_samples, groups)
         order = np.argsort(labels, kind="stable")
@@ -122,7 +124,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         folds = [(name,) for name in np.unique(labels) if name]
         runs = Runs.from_labels(labels[order], 1.0)
         self.model_ = EncodingModel(None, solver=self._solver, cv=folds, **self._options())
-        self.model_.fit(spaces, targets[:, 0] if np.ndim(Y) == 1 else targets, runs=runs)
+        self.model_.fit(spaces, targets[:, 0] if np.asarray(Y).ndim == 1 else targets, runs=runs)
         self.n_features_in_ = self.model_.n_features_in_
         self.intercept_, self.best_alphas_ = self.model_.intercept_, self.model_.alphas_
         self.cv_scores_, self.deltas_ = self.model_.cv_scores_, self.model_.deltas_
@@ -142,10 +144,10 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         check_is_fitted(self, "model_")
         return self.model_.predict(X)
 
-    def score(self, X: Any, Y: ArrayLike) -> NDArray[np.float64] | float:
+    def score(self, X: Any, y: ArrayLike) -> NDArray[np.float64] | float:
         """Pearson r of prediction and target, per target."""
         check_is_fitted(self, "model_")
-        return self.model_.score(X, Y)
+        return self.model_.score(X, y)
 
 
 class BandedRidgeCV(RidgeCV):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delay
@@ -30,6 +31,8 @@ def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floats]:
     InputError
         If a value is NaN or infinite, naming feature space, run, sample and column.
     """
+    if issparse(X):
+        raise InputError("sparse features are not supported", found=type(X).__name__, fix="pass X.toarray()")
     named = X if isinstance(X, Mapping) else {UNNAMED: X}
     if not named:
         raise InputError("no feature space was given")
@@ -45,8 +48,6 @@ def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floats]:
 
 
 def _as_floats(values: Any, name: str) -> Floats:
-    if hasattr(values, "toarray"):
-        raise InputError(f"feature space {name} is sparse", fix="sparse data is not supported: pass X.toarray()")
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise InputError(f"Complex data not supported: feature space {name}", found=array.dtype)
@@ -83,6 +84,8 @@ def _check_finite(name: str, values: Floats, runs: Runs | None) -> None:
 
 def as_targets(Y: Any, n_samples: int) -> Floats:
     """Responses as floats ``(n_samples, n_targets)``; missing values stay."""
+    if Y is None:
+        raise InputError("Expected array-like (array or non-string sequence), got None: there are no responses")
     array = np.asarray(Y)
     if np.iscomplexobj(array):
         raise InputError("Complex data not supported: responses", found=array.dtype)

@@ -185,7 +185,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         """
         X_design, runs = self._begin(X, runs)
         targets = as_targets(Y, len(X_design))
-        self._flat = np.ndim(Y) == 1
+        self._flat = np.asarray(Y).ndim == 1
         data = fitting.gather(X_design, targets, runs, self.band_widths_, self._settings())
         return self._finish(data, runs)
 
@@ -204,24 +204,23 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         fitted, statistics = fit_runs(X_design, responses, self.band_widths_, settings, self.memory_limit * 1e9)
         return self._keep(fitted, statistics, runs)
 
-    def partial_fit(self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
+    def partial_fit(self, X: Floats | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
         """Add new runs to the statistics and fit again; the first call fits."""
         if not hasattr(self, "statistics_"):
-            return self.fit(X, Y, runs)
+            return self.fit(X, y, runs)
         if self.statistics_ is None:
             raise InputError(
                 "this fit kept no statistics to add to", fix='fit with form="gram", or with a larger memory_limit'
             )
-        if runs is None:
-            raise InputError("new samples need their runs", fix="pass runs=")
         spaces = self._check_spaces(as_feature_spaces(X, runs))
+        runs = self._default_runs(spaces, runs, name=f"part-{len(self.runs_.names) + 1}")
         known = sorted(set(runs.blocks) & set(self.statistics_.blocks))
         if known:
             raise InputError("these blocks were fitted already", found=known, fix="give new runs new names")
         settings = self._settings("gram")
         new = fitting.gather(
             design(spaces, runs, self.delays, self.dropped_),
-            as_targets(Y, len(runs)),
+            as_targets(y, len(runs)),
             runs,
             self.band_widths_,
             settings,
@@ -240,11 +239,11 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         return out[:, 0] if self._flat else out
 
     def score(
-        self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None
+        self, X: Floats | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None
     ) -> NDArray[np.float64] | float:
         """Pearson r of prediction and response over the used samples, per target; NaN where not tested."""
         predicted = self.predict(X, runs)
-        measured = as_targets(Y, len(predicted))
+        measured = as_targets(y, len(predicted))
         used = slice(None) if runs is None else runs.used
         r = correlation(predicted.reshape(len(predicted), -1)[used], measured[used])
         return float(r[0]) if self._flat else r
@@ -274,6 +273,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         """Check the features, make the runs if there are none, and delay."""
         spaces = as_feature_spaces(X, runs)
         runs = self._default_runs(spaces, runs)
+        if len(runs) < 2:
+            raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {len(runs)}")
         n_delays = max(len(self.delays or ()), 1)
         self.notes_: list[str] = []
         self.bands_ = list(spaces)
@@ -298,15 +299,15 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
                 )
         return {name: spaces[name] for name in self.bands_}
 
-    def _default_runs(self, spaces: dict[str, Floats], runs: Runs | None) -> Runs:
-        """The runs given; else, without delays, five blocks of one run."""
+    def _default_runs(self, spaces: dict[str, Floats], runs: Runs | None, name: str = "part-1") -> Runs:
+        """The runs given; else, without delays, one run of five blocks."""
         if runs is not None:
             return runs
         n = len(next(iter(spaces.values())))
         if self.delays is not None and len(self.delays):
             raise InputError("delays need runs, so that no sample crosses into another run", fix="pass runs=Runs(...)")
-        blocks = np.arange(n) * min(n, 5) // n
-        return Runs.from_labels(np.zeros(n, dtype=int), 1.0, block=blocks)
+        blocks = [f"{name}/{i * min(n, 5) // n + 1}" for i in range(n)]
+        return Runs.from_labels([name] * n, 1.0, block=blocks)
 
     def _settings(self, form: Form | None = None) -> fitting.Settings:
         device, dtype = resolve_device(self.device), number_type(self.precision)

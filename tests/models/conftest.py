@@ -1,0 +1,48 @@
+"""Data with known structure, and ridge cross-validation written out as loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from b2m_encoding.runs import Runs
+
+
+def simulate(n: int, p: int, t: int, seed: int = 0, noise: float = 1.0, n_runs: int = 6) -> tuple[Any, Any, Runs]:
+    """Correlated features with an offset, noisy responses far from zero, runs of unequal length."""
+    rng = np.random.default_rng(seed)
+    mixing = rng.standard_normal((p, p)) * np.logspace(0, -1.5, p)
+    X = rng.standard_normal((n, p)) @ mixing / np.sqrt(p) + rng.uniform(-5, 5, p)
+    Y = X @ rng.standard_normal((p, t)) + noise * np.abs(rng.standard_normal(t)) * rng.standard_normal((n, t)) + 50
+    cuts = np.r_[0, np.arange(1, n_runs) * n // n_runs + rng.integers(-3, 4, n_runs - 1), n]
+    return X, Y, Runs.from_lengths(np.diff(cuts).tolist(), tr=1.5)
+
+
+def explicit_cv(X: Any, Y: Any, runs: Runs, alphas: Any, scoring: str = "r2", standardize: bool = False) -> Any:
+    """Scores (n_alphas, n_targets) from scikit-learn, one fit per fold and penalty."""
+    lost, varied, r = np.zeros((len(alphas), Y.shape[1])), np.zeros(Y.shape[1]), np.zeros((len(alphas), Y.shape[1]))
+    for block in runs.blocks:
+        out = runs.rows([block])
+        inside = np.setdiff1d(runs.rows(), out)
+        scale = X[inside].std(0) if standardize else np.ones(X.shape[1])
+        varied += ((Y[out] - Y[out].mean(0)) ** 2).sum(0)
+        for i, alpha in enumerate(alphas):
+            predicted = Ridge(alpha, solver="svd").fit(X[inside] / scale, Y[inside]).predict(X[out] / scale)
+            lost[i] += ((Y[out] - predicted) ** 2).sum(0)
+            centred, y = predicted - predicted.mean(0), Y[out] - Y[out].mean(0)
+            r[i] += (centred * y).sum(0) / np.sqrt((centred**2).sum(0) * (y**2).sum(0)) / len(runs.blocks)
+    return 1 - lost / varied if scoring == "r2" else r
+
+
+@pytest.fixture
+def make() -> Callable[..., tuple[Any, Any, Runs]]:
+    return simulate
+
+
+@pytest.fixture
+def oracle() -> Callable[..., Any]:
+    return explicit_cv

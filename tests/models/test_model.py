@@ -1,0 +1,200 @@
+"""EncodingModel: inputs, delays, status of targets, streaming, new runs, scikit-learn conventions."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.delays import delay
+from b2m_encoding.models import BandedRidgeCV, EncodingModel, RidgeCV
+from b2m_encoding.runs import Runs
+
+BY_DESIGN = {
+    "check_regressor_multioutput": "predictions are float32, as responses are",
+    "check_supervised_y_no_nan": "a target with a missing value is reported, the others are fitted",
+}
+
+
+@parametrize_with_checks(
+    [EncodingModel(None), RidgeCV(), BandedRidgeCV(n_scalings=2, random_state=0)],
+    expected_failed_checks=lambda estimator: BY_DESIGN,
+)
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("form", ["gram", "prediction", "dual"])
+def test_bad_targets_change_no_other(make, form):
+    X, Y, runs = make(180, 10, 6)
+    model = EncodingModel(None, form=form)
+    clean = model.fit(X, Y, runs=runs)
+    alphas, coef, path = clean.alphas_, clean.coef_["features"], clean.cv_path_
+    bad = Y.copy()
+    bad[7, 1], bad[:, 3], bad[9, 4], bad[:, 5] = np.nan, 10000.1, np.inf, np.nan
+    fitted = EncodingModel(None, form=form).fit(X, bad, runs=runs)
+    assert fitted.status_.tolist() == ["tested", "missing", "tested", "constant", "missing", "missing"]
+    good = fitted.status_ == "tested"
+    np.testing.assert_array_equal(fitted.alphas_[good], alphas[good])
+    np.testing.assert_array_equal(fitted.coef_["features"][..., good], coef[..., good])
+    np.testing.assert_array_equal(fitted.cv_path_[:, good], path[:, good])
+    for values in (
+        fitted.alphas_,
+        fitted.intercept_,
+        fitted.cv_scores_,
+        fitted.score(X, Y, runs=runs),
+        fitted.predict(X)[3],
+        fitted.coef_["features"][0, 0],
+    ):
+        assert np.isnan(values[~good]).all()
+        assert np.isfinite(values[good]).all()
+
+
+def test_missing_values_in_unused_rows_do_not_matter(make):
+    X, Y, runs = make(180, 4, 3)
+    runs = runs.discard(6.0)
+    Y[~runs.used] = np.nan
+    assert (EncodingModel(None).fit(X, Y, runs=runs).status_ == "tested").all()
+
+
+def test_bad_feature_is_named():
+    runs = Runs.from_lengths({"morning": 20, "evening": 30}, tr=1.5)
+    X = np.zeros((50, 3))
+    X[25, 2] = np.nan
+    with pytest.raises(InputError, match=r"feature space mulan has NaN .* run evening, sample 5, column 2"):
+        EncodingModel(None).fit({"text": np.ones((50, 2)), "mulan": X}, np.zeros((50, 2)), runs=runs)
+
+
+def test_constant_features_are_dropped_with_a_note(make):
+    X, Y, runs = make(180, 6, 3)
+    more = np.hstack([X, np.full((180, 1), 3.3)])
+    a = EncodingModel((0, 1.5)).fit({"acoustic": X}, Y, runs=runs)
+    b = EncodingModel((0, 1.5)).fit({"acoustic": more}, Y, runs=runs)
+    assert any("acoustic: 1 features do not vary" in note for note in b.notes_)
+    np.testing.assert_allclose(b.coef_["acoustic"][:, :6], a.coef_["acoustic"], atol=1e-5)
+    assert (b.coef_["acoustic"][:, 6] == 0).all()
+
+
+def test_delays_stay_within_runs(make):
+    X, Y, runs = make(180, 6, 3)
+    delays = (0.0, 1.5, 4.5)
+    model = EncodingModel(delays, precision="float64").fit({"a": X[:, :4], "b": X[:, 4:]}, Y, runs=runs)
+    stacked = np.hstack([delay(X[:, :4], runs, delays), delay(X[:, 4:], runs, delays)])
+    plain = EncodingModel(None, precision="float64").fit(stacked, Y, runs=runs)
+    np.testing.assert_allclose(model.cv_path_, plain.cv_path_, atol=1e-10)
+    coef = np.concatenate([model.coef_["a"].reshape(12, -1), model.coef_["b"].reshape(6, -1)])
+    np.testing.assert_allclose(coef, plain.coef_["features"][0], atol=1e-10)
+    spike = X.copy()
+    last = runs.slices[runs.names[0]].stop - 1
+    spike[last, 0] += 1000
+    moved = model.predict({"a": spike[:, :4], "b": spike[:, 4:]}, runs=runs)
+    same = model.predict({"b": X[:, 4:], "a": X[:, :4]}, runs=runs)
+    np.testing.assert_array_equal(np.flatnonzero((moved != same).any(1)), [last])
+    with pytest.raises(InputError, match="delays need runs"):
+        EncodingModel(delays).fit(X, Y)
+
+
+def test_raw_bold_keeps_its_digits(make):
+    """Mean 10,000 and standard deviation 50, in float32, against float64 of the centred data."""
+    rng = np.random.default_rng(0)
+    X, _, runs = make(400, 20, 1)
+    Y = X @ rng.standard_normal((20, 30)) * 5 + 50 * rng.standard_normal((400, 30))
+    drift = np.searchsorted(runs.names, runs.run)[:, None] * 30.0
+    exact = EncodingModel(None, precision="float64").fit(X, Y + drift, runs=runs)
+    raw = EncodingModel(None).fit((X + 100).astype("f4"), (Y + drift + 10000).astype("f4"), runs=runs)
+    np.testing.assert_allclose(raw.cv_path_, exact.cv_path_, atol=2e-4)
+    scale = np.abs(exact.coef_["features"]).max()
+    np.testing.assert_allclose(raw.coef_["features"], exact.coef_["features"], atol=2e-3 * scale)
+
+
+def test_only_used_rows_enter(make):
+    X, Y, runs = make(180, 4, 3)
+    part = runs.discard(12.0)
+    a = EncodingModel(None, precision="float64").fit(X, Y, runs=part)
+    b = EncodingModel(None, precision="float64").fit(X[part.used], Y[part.used], runs=part.take(part.used))
+    np.testing.assert_allclose(a.coef_["features"], b.coef_["features"])
+    assert a.predict(X).shape == Y.shape
+
+
+class OnDisk:
+    """Responses that count how much is asked of them at once."""
+
+    def __init__(self, Y, runs):
+        self.Y, self.runs, self.n_targets, self.most = Y, runs, Y.shape[1], 0
+
+    def load_run(self, name, targets=None):
+        values = self.Y[self.runs.slices[name]][:, slice(None) if targets is None else targets]
+        self.most = max(self.most, values.size)
+        values.flags.writeable = False
+        return values
+
+
+@pytest.mark.parametrize("form", ["gram", "prediction", "dual"])
+@pytest.mark.parametrize("memory_limit", [1.0, 2e-5])
+def test_streaming_gives_the_same(make, form, memory_limit):
+    X, Y, runs = make(240, 20, 25)
+    runs = runs.split(2, gap=3.0)
+    responses = OnDisk(Y.astype(np.float32), runs)
+    model = EncodingModel((0, 1.5), form=form, memory_limit=memory_limit)
+    a = model.fit_responses({"a": X}, responses)
+    b = EncodingModel((0, 1.5), form=form).fit({"a": X}, Y.astype(np.float32), runs=runs)
+    np.testing.assert_array_equal(a.alphas_, b.alphas_)
+    np.testing.assert_allclose(a.predict({"a": X}, runs), b.predict({"a": X}, runs), rtol=1e-5)
+    if memory_limit < 1:
+        assert responses.most < Y.shape[1] * 40
+        with pytest.raises(InputError, match="share a penalty"):
+            EncodingModel(None, alpha_per="all", memory_limit=memory_limit).fit_responses({"a": X}, responses)
+
+
+def test_new_runs_can_be_added(make):
+    X, Y, runs = make(300, 10, 5)
+    first, rows = runs.select(runs.names[:3])
+    later, more = runs.select(runs.names[3:])
+    model = EncodingModel((0, 1.5), precision="float64").fit({"a": X[rows]}, Y[rows], runs=first)
+    model.partial_fit({"a": X[more]}, Y[more], runs=later)
+    whole = EncodingModel((0, 1.5), precision="float64").fit({"a": X}, Y, runs=runs)
+    np.testing.assert_allclose(model.coef_["a"], whole.coef_["a"], atol=1e-9)
+    np.testing.assert_allclose(model.cv_path_, whole.cv_path_, atol=1e-9)
+    with pytest.raises(InputError, match="already"):
+        model.partial_fit({"a": X[more]}, Y[more], runs=later)
+
+
+def test_same_seed_same_bits_and_global_state_untouched(make):
+    X, Y, runs = make(120, 6, 4)
+    spaces = {"a": X[:, :3], "b": X[:, 3:]}
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    threads, tf32 = torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32
+    fits = [EncodingModel(None, solver="banded", n_scalings=9, random_state=3).fit(spaces, Y, runs=runs) for _ in "ab"]
+    np.testing.assert_array_equal(fits[0].coef_["a"], fits[1].coef_["a"])
+    np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+    assert (threads, tf32) == (torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32)
+
+
+def test_a_fit_after_an_error_runs_where_asked(make):
+    X, Y, runs = make(120, 6, 4)
+    model = EncodingModel(None, device="cpu")
+    with pytest.raises(InputError):
+        model.fit(X[:-1], Y, runs=runs)
+    assert model.fit(X, Y, runs=runs).weights_.reduced.device.type == "cpu"
+    with pytest.raises(InputError, match="unknown device"):
+        EncodingModel(None, device="abacus").fit(X, Y, runs=runs)
+
+
+def test_arrays_are_not_changed(make):
+    X, Y, runs = make(120, 6, 4)
+    Y[3, 0] = np.nan
+    before = X.copy(), Y.copy()
+    EncodingModel(None).fit(X, Y, runs=runs).score(X, Y, runs=runs)
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(Y, before[1])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: agreement of CPU and GPU was not tested")
+@pytest.mark.parametrize("form", ["gram", "prediction", "dual"])
+@pytest.mark.parametrize("precision", ["float32", "fast"])
+def test_gpu_agrees_with_cpu(make, form, precision):
+    X, Y, runs = make(240, 60, 50)
+    cpu = EncodingModel(None, form=form, device="cpu", precision="float64").fit(X, Y, runs=runs)
+    gpu = EncodingModel(None, form=form, device="cuda", precision=precision).fit(X, Y, runs=runs)
+    np.testing.assert_allclose(gpu.cv_path_, cpu.cv_path_, atol=1e-4 if precision == "float32" else 1e-2)
