@@ -53,6 +53,8 @@ class ModelTable(Config):
     alpha_per: Literal["target", "all"] = "target"
     folds: Annotated[int, Field(ge=2)] | None = None
     """Number of inner folds; by default one block is left out at a time."""
+    blocks: Annotated[int, Field(ge=2)] | None = None
+    """Cut the training part of each run into this many blocks, to choose the penalty where there is only one run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
@@ -15,27 +17,29 @@ from b2m_encoding.data.bids import list_subjects, read_bids_surface
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.events import read_events
 from b2m_encoding.data.recording import Recording
+from b2m_encoding.data.responses import Responses
 from b2m_encoding.data.table import read_table
 from b2m_encoding.data.volume import read_volumes
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces import surface_space
 
+GROUP_MEAN = "groupmean"
 Seconds = Annotated[float, Field(ge=0)]
 
 
-class Source(Config):
+class Source(Config, ABC):
     """Options every source has."""
 
     subjects: tuple[str, ...] = ()
     """Subject labels; all that are found, if empty."""
 
+    @abstractmethod
     def list_subjects(self) -> tuple[str, ...]:
         """The subjects to analyse."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, subject: str, cleaning: Cleaning) -> Recording:
         """Open the recording of one subject; responses are loaded later, run by run."""
-        raise NotImplementedError
 
 
 class BidsSource(Source):
@@ -107,6 +111,11 @@ class TableSource(Source):
     files: StudyPath
     regions: tuple[str, ...] = Field(min_length=1)
     tr: Annotated[float, Field(gt=0)]
+    group_mean: bool = False
+    """Analyse one more subject, ``groupmean``: the mean over subjects of their cleaned responses.
+
+    It makes sense where all heard the same; subjects with a region that is constant or missing are left out.
+    """
 
     @cached_property
     def _found(self) -> tuple[str, ...]:
@@ -123,12 +132,27 @@ class TableSource(Source):
         unknown = [subject for subject in self.subjects if subject not in self._found]
         if unknown:
             raise InputError("a subject has no response table", file=self.files, found=unknown)
-        return self.subjects or self._found
+        return (self.subjects or self._found) + ((GROUP_MEAN,) if self.group_mean else ())
 
     def read(self, subject: str, cleaning: Cleaning) -> Recording:
         """Read the table."""
+        if self.group_mean and subject == GROUP_MEAN:
+            return self._group_mean(cleaning)
         recording = read_table(_for_subject(self.files, subject), subject, self.regions, self.tr)
         return _prepared(recording, cleaning, 0.0)
+
+    def _group_mean(self, cleaning: Cleaning) -> Recording:
+        """Average the cleaned responses of all subjects who have some in every region."""
+        recordings = [self.read(subject, cleaning) for subject in self.subjects or self._found]
+        runs, space = recordings[0].responses.runs, recordings[0].responses.space
+        cleaned = [recording.responses.load() for recording in recordings]
+        lengths = sorted({len(values) for values in cleaned})
+        if len(lengths) > 1:
+            raise InputError("subjects differ in length, so they have no mean", file=self.files, found=lengths)
+        complete = [values for values in cleaned if np.isfinite(values).all() and values.any(axis=0).all()]
+        if not complete:
+            raise InputError("no subject has responses in every region", file=self.files)
+        return Recording(GROUP_MEAN, Responses.from_array(np.mean(complete, axis=0), runs, space))
 
 
 AnySource = Annotated[BidsSource | VolumeSource | TableSource, Field(discriminator="reader")]

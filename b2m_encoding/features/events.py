@@ -17,8 +17,9 @@ def event_features(
 ) -> NDArray[np.float32]:
     """How much of each group of conditions falls into each sample.
 
-    An event with a duration contributes the share of the sample that it fills; an event without one contributes 1
-    to the sample it begins in.
+    An event with a duration contributes the share of each sample that it fills. An event without one contributes 1,
+    shared between the two nearest sample times by linear interpolation, so that timing finer than the repetition
+    time is not lost. A condition may belong to several groups.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def event_features(
         If the column is missing, or a condition of a group never occurs.
     """
     features = np.zeros((len(runs), len(groups)), dtype=np.float32)
-    member = {condition: i for i, conditions in enumerate(groups.values()) for condition in conditions}
+    conditions = {condition for members in groups.values() for condition in members}
     seen: set[str] = set()
     for name, table in events.items():
         if column not in table:
@@ -48,9 +49,10 @@ def event_features(
         rows = runs.slices[name]
         for onset, duration, condition in zip(table["onset"], table["duration"], table[column], strict=True):
             seen.add(condition)
-            if condition in member:
-                _add_event(features[rows, member[condition]], onset / runs.tr, duration / runs.tr)
-    absent = sorted(set(member) - seen)
+            for i, members in enumerate(groups.values()):
+                if condition in members:
+                    _add_event(features[rows, i], onset / runs.tr, duration / runs.tr)
+    absent = sorted(conditions - seen)
     if absent:
         raise InputError("conditions that never occur in the events", found=absent, expected=sorted(seen))
     return features
@@ -58,9 +60,11 @@ def event_features(
 
 def _add_event(feature: NDArray[np.float32], onset: float, duration: float) -> None:
     """Add one event, in samples, to one run's feature."""
-    first, last = int(np.floor(onset + 1e-9)), int(np.ceil(onset + duration - 1e-9))
+    first = int(np.floor(onset + 1e-9))
     if duration == 0:
-        feature[first : first + 1] += 1
+        late = max(onset - first, 0.0)
+        feature[first : first + 1] += 1 - late
+        feature[first + 1 : first + 2] += late
     else:
-        grid = np.arange(first, min(last, len(feature)))
+        grid = np.arange(first, min(int(np.ceil(onset + duration - 1e-9)), len(feature)))
         feature[grid] += np.minimum(grid + 1, onset + duration) - np.maximum(grid, onset)

@@ -58,11 +58,11 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
     names = list(study.features)
     truth = load_truth(out / "study" / "truth")
     r, q, index, drive = [], [], [], []
-    for subject, drives in truth.drive.items():
+    for subject, known in truth.subjects.items():
         r.append(read_map(results, subject, "joint", "r", space))
         q.append(read_map(results, subject, "joint", "q", space))
         index.append(read_map(results, subject, "preference", "index", space))
-        drive.append(drives)
+        drive.append(known.drive)
     r_all, q_all, index_all, drive_all = map(np.concatenate, (r, q, index, drive))
     tested = np.isfinite(r_all)
     driven = tested & (drive_all != "none")

@@ -142,7 +142,7 @@ def predict_held_out(
     for split in splits:
         model = _new_model(study)
         values = {name: _reduced(space, study, split).values for name, space in spaces.items()}
-        _fit(model, values, responses, split)
+        _fit(model, values, responses, split, study.model.blocks)
         parts.append(_predict(model, values, responses, split, study.evaluation))
     assert model is not None
     if len(parts) > 1:
@@ -175,11 +175,19 @@ def _reduced(space: FeatureSpace, study: Study, split: Split) -> FeatureSpace:
     return space if n_components is None else space.principal_components(n_components, np.flatnonzero(split.train))
 
 
-def _fit(model: EncodingModel, values: Mapping[str, NDArray[np.float32]], responses: Responses, split: Split) -> None:
+def _fit(
+    model: EncodingModel,
+    values: Mapping[str, NDArray[np.float32]],
+    responses: Responses,
+    split: Split,
+    n_blocks: int | None,
+) -> None:
     """Stream the runs that hold training samples."""
     runs = responses.runs
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
+    if n_blocks is not None:
+        training = training.split(n_blocks)
     selected = replace(responses, runs=training)
     model.fit_responses({name: array[rows] for name, array in values.items()}, selected)
 

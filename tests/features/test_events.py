@@ -19,10 +19,17 @@ def test_durations_fill_samples_by_their_share() -> None:
     assert features[:, 0].tolist() == [0.5, 1.0, 0.5, 0.0]
 
 
-def test_an_event_without_duration_counts_one_in_its_sample() -> None:
-    events = {"run-01": table((2.0, 0.0, "a"), (3.9, 0.0, "b"))}
+def test_an_event_without_duration_is_shared_by_its_neighbours() -> None:
+    events = {"run-01": table((2.0, 0.0, "a"), (3.5, 0.0, "b"), (5.0, 0.0, "b"))}
     features = event_features(Runs.from_lengths([3], 2.0), events, "trial_type", {"both": ["a", "b"]})
-    assert features[:, 0].tolist() == [0.0, 2.0, 0.0]
+    assert features[:, 0].tolist() == [0.0, 1.25, 1.25]
+
+
+def test_a_condition_may_belong_to_several_groups() -> None:
+    events = {"run-01": table((2.0, 0.0, "click_heard"))}
+    groups = {"sound": ["click_heard"], "click": ["click_heard"]}
+    features = event_features(Runs.from_lengths([3], 2.0), events, "trial_type", groups)
+    assert features[1].tolist() == [1.0, 1.0]
 
 
 def test_events_stay_in_their_run() -> None:
