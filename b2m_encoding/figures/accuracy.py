@@ -100,9 +100,9 @@ def _accuracy(
     fade = None if data.significant is not None else found.vmin + 0.3 * (found.vmax - found.vmin)
     colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
     with style.context():
-        page, length = figure.draw(colours)
+        page, lengths = figure.draw(colours)
         width = min(50.0, 0.36 * style.width)
         clipped = found.n_below > 0, found.n_above > 0
         colour_bar(page, (style.width - width) / 2, page.height - figure.footer + 1.5, width, colours, label, clipped)
     sentences = [f"{label[:1].upper()}{label[1:]}.", found.sentence(), figure.counts(criterion)]
-    return FigureResult(page, figure.caption(sentences, length), figure.table(("score",)))
+    return FigureResult(page, figure.caption(sentences, lengths), figure.table(("score",)))

@@ -22,6 +22,7 @@ GUTTER = 3.0
 """Space between panels, mm."""
 TITLE = 4.0
 """Height of the line above a panel, mm."""
+HIGH_FOOT = 20.0
 ZOOM = "auditory_zoom"
 
 Row = Literal["whole", "zoom"]
@@ -70,32 +71,46 @@ class MapFigure:
         """Targets drawn in colour."""
         return self.data.tested if self.contour is not None else self.data.shown
 
-    def draw(self, colours: Colours) -> tuple[Page, float | None]:
-        """Lay out and draw all map panels, the keys (lower left) and the scale bar (lower right).
+    def draw(self, colours: Colours) -> tuple[Page, list[float]]:
+        """Lay out and draw all map panels, the keys (lower left) and a scale bar for each row.
 
         Returns
         -------
         page : Page
-        length : float or None
-            Length of the scale bar, mm on the flatmap of the last row.
+        lengths : list of float
+            Lengths of the scale bars, mm on the flatmap.
         """
         style, header = self.style, header_height(self.title, self.note)
         full = style.width - 2 * MARGIN
-        heights = [self._height(row, full) for row in self.rows]
-        fixed = header + self.footer + MARGIN + GUTTER * (len(self.rows) - 1)
-        scale = min(1.0, (style.max_height - fixed) / sum(heights))
-        page = Page(style, fixed + scale * sum(heights), title=self.title, note=self.note)
+        fixed = (
+            header + self.footer + MARGIN + sum(self._lines(row) for row in self.rows) + GUTTER * (len(self.rows) - 1)
+        )
+        shrunk = ("zoom",) if self._stacked else self.rows
+        heights = {row: self._height(row, full) for row in self.rows}
+        room = style.max_height - fixed - sum(height for row, height in heights.items() if row not in shrunk)
+        scale = min(1.0, room / sum(heights[row] for row in shrunk))
+        scales = {row: scale if row in shrunk else 1.0 for row in self.rows}
+        height = fixed + sum(scales[row] * heights[row] for row in self.rows)
+        page = Page(style, height, title=self.title, note=self.note)
         painter = MapPainter(page, self.space, self.atlas, colours)
-        top, printed = header + MARGIN / 2, 1.0
-        for letter, row, height in zip("ab", self.rows, heights, strict=False):
+        top, lengths = header + MARGIN / 2, []
+        for letter, row in zip("ab", self.rows, strict=False):
             if len(self.rows) > 1:
                 page.letter(MARGIN, top, letter)
-            left = MARGIN + full * (1 - scale) / 2
-            printed = self._draw_row(painter, row, left, top, full * scale)
-            top += height * scale + GUTTER
+            printed = self._draw_row(painter, row, MARGIN + full * (1 - scales[row]) / 2, top, full * scales[row])
+            top += heights[row] * scales[row] + self._lines(row) + GUTTER
+            lengths.append(self._scale_bar(page, row, printed, above=top - GUTTER))
         keys(page, MARGIN, page.height - self.footer + 1, [self._drawn], self.space)
-        length = scale_bar(page, style.width - MARGIN, page.height - self.footer + 1.5, printed, self.space)
-        return page, length
+        return page, [length for length in lengths if length is not None]
+
+    def _scale_bar(self, page: Page, row: Row, printed: float, above: float) -> float | None:
+        """Below the last row, on the left where the foot is high; for other rows in their lower right corner."""
+        right = page.style.width - MARGIN
+        if row != self.rows[-1]:
+            return scale_bar(page, right, above - 4, printed, self.space)
+        if self.footer > HIGH_FOOT:
+            return scale_bar(page, MARGIN, page.height - 6, printed, self.space, side="left")
+        return scale_bar(page, right, page.height - self.footer + 1.5, printed, self.space)
 
     @property
     def _drawn(self) -> ScoreMap:
@@ -104,14 +119,19 @@ class MapFigure:
     def _height(self, row: Row, full: float) -> float:
         if row == "whole":
             whole = flat_layout(self.space).window
-            return TITLE + full * whole.height / whole.width
+            return full * whole.height / whole.width
         window = zoom_windows(self.space, self.atlas, self.zoom)["L"]
-        width, n = self._zoom_width(full)
-        return n * (TITLE + width * window.height / window.width) + (n - 1) * GUTTER
+        width = full if self._stacked else (full - GUTTER) / 2
+        return (2 if self._stacked else 1) * width * window.height / window.width
 
-    def _zoom_width(self, full: float) -> tuple[float, int]:
-        """Width of a zoom, and how many stand one above the other: two on narrow pages."""
-        return (full, 2) if self.style.width < 120 else ((full - GUTTER) / 2, 1)
+    @property
+    def _stacked(self) -> bool:
+        """Whether the zooms stand one above the other: on narrow pages."""
+        return self.style.width < 120 and "zoom" in self.rows
+
+    def _lines(self, row: Row) -> float:
+        """Height of what does not shrink in a row of panels, mm."""
+        return 2 * TITLE + GUTTER if row == "zoom" and self._stacked else TITLE
 
     def _draw_row(self, painter: MapPainter, row: Row, left: float, top: float, full: float) -> float:
         """Draw one row of panels; return printed mm per mm of the flatmap."""
@@ -123,14 +143,15 @@ class MapFigure:
                 ends = layout.points[layout.of([hemi])][..., 0]
                 middle = left + float(ends.min() + ends.max()) / 2 * scale
                 page.write(middle, top + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
-            painter.draw(self._drawn, left, top + TITLE, full, contour=self.contour)
+            outline = self.zoom if len(self.rows) > 1 else None
+            painter.draw(self._drawn, left, top + TITLE, full, outline=outline, contour=self.contour)
             return scale
         windows = zoom_windows(self.space, self.atlas, self.zoom)
-        width, n = self._zoom_width(full)
+        width = full if self._stacked else (full - GUTTER) / 2
         height = width * windows["L"].height / windows["L"].width
         for index, hemi in enumerate(BOTH):
-            x = left if n == 2 else left + index * (width + GUTTER)
-            y = top if n == 1 else top + index * (height + TITLE + GUTTER)
+            x = left if self._stacked else left + index * (width + GUTTER)
+            y = top + index * (height + TITLE + GUTTER) if self._stacked else top
             page.write(x + width / 2, y + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
             painter.draw(
                 self._drawn, x, y + TITLE, width, window=windows[hemi], hemispheres=(hemi,),
@@ -152,13 +173,13 @@ class MapFigure:
             parts.append("outlined" if self.contour is not None else "the others show sulci (dark) and gyri (light)")
         return "; ".join(parts) + "."
 
-    def caption(self, sentences: list[str], length: float | None) -> str:
+    def caption(self, sentences: list[str], lengths: list[float]) -> str:
         """Title, sentences, region outlines, scale and programs."""
         text = [f"{self.title}." if self.title else "", *sentences]
         if "zoom" in self.rows:
             where = "" if self.atlas.citation == "" else f" ({self.atlas.citation})"
             text.append(f"Outlines: regions of {self.atlas.name}{where}, set {self.zoom!r}.")
-        text += [scale_sentence(self.space, length), f"Note: {self.note}." if self.note else "", software()]
+        text += [scale_sentence(self.space, lengths), f"Note: {self.note}." if self.note else "", software()]
         return " ".join(part for part in text if part)
 
     def table(self, names: tuple[str, ...]) -> pd.DataFrame:

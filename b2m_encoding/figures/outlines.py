@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 SMOOTHING = 3
 """How often an arc is averaged with weights (1, 2, 1) / 4."""
-MIN_POINTS = 5
-"""Closed borders with fewer points are specks and are left out."""
+SPECK = 2
+"""Pieces of a region with so few vertices are left over from resampling, unless they are all there is."""
 
 Line = NDArray[np.float64]
 
@@ -50,24 +52,23 @@ class Borders:
         wanted = set(labels)
         return [arc.points for arc in self.arcs if not wanted.isdisjoint(arc.labels)]
 
+    def rim(self, labels: Collection[int]) -> list[Line]:
+        """The outer border of some labels together."""
+        wanted = set(labels)
+        return [arc.points for arc in self.arcs if len(wanted.intersection(arc.labels)) == 1]
+
     def rings(self, label: int) -> list[Line]:
         """The borders of one label joined end to end: closed where they can be, open where a cut runs."""
         open_arcs = [arc.points for arc in self.arcs if label in arc.labels and not arc.closed]
         rings = [arc.points for arc in self.arcs if label in arc.labels and arc.closed]
         while open_arcs:
             line = open_arcs.pop()
-            while (following := _following(line, open_arcs)) is not None:
-                index, reverse = following
-                arc = open_arcs.pop(index)
-                line = np.concatenate([line, (arc[::-1] if reverse else arc)[1:]])
-                if (line[0] == line[-1]).all():
-                    break
-            else:
-                line = line[::-1]
+            for _ in range(2):  # at its end, then at its start
                 while (following := _following(line, open_arcs)) is not None:
                     index, reverse = following
                     arc = open_arcs.pop(index)
                     line = np.concatenate([line, (arc[::-1] if reverse else arc)[1:]])
+                line = line[::-1]
             rings.append(line)
         return rings
 
@@ -101,8 +102,6 @@ def trace_borders(points: Line, triangles: NDArray[np.int64], labels: NDArray[np
     for nodes in _chains(links):
         inner = next(node for node in nodes if node >= 0)
         line = np.array([where[node] for node in nodes])
-        if nodes[0] == nodes[-1] and len(nodes) <= MIN_POINTS:
-            continue
         arcs.append(Arc(_smoothed(line, loop=nodes[0] == nodes[-1] and nodes[0] >= 0), pair[inner]))
     return Borders(tuple(arcs))
 
@@ -166,6 +165,25 @@ def _smoothed(line: Line, *, loop: bool) -> Line:
         elif len(line) > 2:
             line = np.concatenate([line[:1], (line[:-2] + 2 * line[1:-1] + line[2:]) / 4, line[-1:]])
     return line
+
+
+def without_specks(triangles: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give tiny pieces of a region, apart from its main piece, the commonest label around them."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    same = edges[labels[edges[:, 0]] == labels[edges[:, 1]]]
+    graph = coo_array((np.ones(len(same)), (same[:, 0], same[:, 1])), shape=(len(labels), len(labels)))
+    _, piece = connected_components(graph, directed=False)
+    size = np.bincount(piece)[piece]
+    largest = np.zeros(labels.max() + 1, dtype=np.int64)
+    used = np.unique(triangles)
+    np.maximum.at(largest, labels[used], size[used])
+    speck = (size <= SPECK) & (largest[labels] > SPECK)
+    cleaned = labels.copy()
+    for vertex in used[speck[used]]:
+        around = edges[(edges == vertex).any(axis=1)].ravel()
+        outside = labels[around[piece[around] != piece[vertex]]]
+        cleaned[vertex] = np.bincount(outside).argmax()
+    return cleaned
 
 
 def boundary(points: Line, triangles: NDArray[np.int64]) -> list[Line]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patheffects import Stroke
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Colours, ScalarColours, over
 from b2m_encoding.figures.flatmap import BOTH, PixelMap, Window, flat_layout, pixel_map
 from b2m_encoding.figures.layers import GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
-from b2m_encoding.figures.outlines import Borders, Line, boundary, label_position, trace_borders
+from b2m_encoding.figures.outlines import Borders, Line, boundary, label_position, trace_borders, without_specks
 from b2m_encoding.figures.page import MM, Page, swatch
 from b2m_encoding.figures.style import GREY, INK
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
@@ -24,6 +26,8 @@ from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 ZOOM_MARGIN = 7.0
 """Cortex shown around the regions of a zoom, mm."""
 HALO = "#202020"
+MIN_TEXT = 5.0
+"""Smallest text, points."""
 NAMES = {"L": "Left", "R": "Right"}
 
 
@@ -31,7 +35,8 @@ NAMES = {"L": "Left", "R": "Right"}
 def atlas_borders(atlas: Atlas) -> Borders:
     """All borders of an atlas on its flatmap."""
     layout = flat_layout(atlas.space)
-    return trace_borders(layout.points, layout.triangles, atlas.labels)
+    labels = without_specks(layout.triangles, atlas.labels)
+    return trace_borders(layout.points, layout.triangles, labels)
 
 
 @lru_cache(maxsize=8)
@@ -85,7 +90,7 @@ class MapPainter:
         named: bool = False,
         contour: NDArray[np.bool_] | None = None,
     ) -> Axes:
-        """A flatmap at a place of the page (mm), with the outlines of a region or set, named or not."""
+        """A flatmap at a place of the page (mm), with the outline of a set, or of its regions with names."""
         style = self.page.style
         window = window or flat_layout(self.space).window
         height = width * window.height / window.width
@@ -102,9 +107,10 @@ class MapPainter:
         axes.add_collection(LineCollection(_rims(self.space, tuple(hemispheres)), colors=GREY, linewidths=0.35))
         if outline is not None:
             members = [self.atlas.regions.index(name) + 1 for name in self.atlas.members(outline)]
-            self._outline(axes, atlas_borders(self.atlas).around(members), style.outline_width)
+            borders = atlas_borders(self.atlas)
+            self._outline(axes, borders.around(members) if named else borders.rim(members), style.outline_width)
             if named:
-                self._names(axes, pixels, self.atlas.members(outline))
+                self._names(axes, pixels, width, self.atlas.members(outline))
         if contour is not None:
             layout = flat_layout(self.space)
             borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
@@ -118,18 +124,24 @@ class MapPainter:
             LineCollection(lines, colors=self.page.style.outline_colour, linewidths=width, capstyle="round")
         )
 
-    def _names(self, axes: Axes, pixels: PixelMap, names: Sequence[str]) -> None:
+    def _names(self, axes: Axes, pixels: PixelMap, width: float, names: Sequence[str]) -> None:
         """Write region names where they fit best. The halo is a copy below, so that the name stays text."""
-        label = self.atlas.labels[pixels.nearest]
-        scale = pixels.window.height / pixels.shape[0]
-        size = self.page.style.small_size
-        for name in names:
-            mask = np.asarray(pixels.picture(label == self.atlas.regions.index(name) + 1, False)).astype(bool)
+        pixel_points = 2 * width / pixels.shape[1] / MM * 72
+        label = np.asarray(pixels.picture(self.atlas.labels[pixels.nearest], 0))[::2, ::2]
+        scale = 2 * pixels.window.height / pixels.shape[0]
+        masks = {name: label == self.atlas.regions.index(name) + 1 for name in names}
+        free = np.ones_like(label, dtype=bool)
+        for name, mask in sorted(masks.items(), key=lambda item: int(item[1].sum())):
+            mask = mask & free if (mask & free).any() else mask
             if not mask.any():
                 continue
-            row, column, _ = label_position(mask[::2, ::2], aspect=max(1.0, 0.6 * len(name)))
-            x, y = pixels.window.left + (2 * column + 1) * scale, pixels.window.top - (2 * row + 1) * scale
-            for effects, colour in (([Stroke(linewidth=1.4, foreground=HALO)], HALO), ([], "white")):
+            row, column, room = label_position(mask, aspect=max(1.0, 0.75 * len(name)))
+            size = float(np.clip(2 * room * pixel_points / 0.8, MIN_TEXT, self.page.style.small_size))
+            half = 0.6 * size / pixel_points, 0.36 * len(name) * size / pixel_points
+            taken = [slice(max(0, int(at - by)), int(at + by) + 1) for at, by in zip((row, column), half, strict=True)]
+            free[taken[0], taken[1]] = False
+            x, y = pixels.window.left + (column + 0.5) * scale, pixels.window.top - (row + 0.5) * scale
+            for effects, colour in (([Stroke(linewidth=1.1, foreground=HALO)], HALO), ([], "white")):
                 axes.text(x, y, name, size=size, color=colour, ha="center", va="center_baseline", path_effects=effects,
                           parse_math=False, clip_on=True)  # fmt: skip
 
@@ -146,19 +158,22 @@ def colour_bar(page: Page, left: float, top: float, width: float, colours: Scala
         if is_clipped:
             axes.fill([edge, edge + side * span, edge], [0, 0.5, 1], color=colour / 255, clip_on=False, linewidth=0)
     axes.set(yticks=[], xlim=(colours.vmin, colours.vmax))
-    axes.set_xticks(_ticks(colours.vmin, colours.vmax))
+    ticks = _ticks(colours.vmin, colours.vmax)
+    axes.set_xticks(ticks, [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axes.spines[:].set_visible(False)
     axes.set_xlabel(label, labelpad=1.5, parse_math=False)
     return axes
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to five round ticks from limit to limit."""
+    """Round ticks, with both limits among them where that goes in a few equal steps."""
     for n in (4, 5, 3, 2):
-        ticks = np.linspace(low, high, n + 1)
-        if np.allclose(ticks, np.round(ticks, 2), atol=1e-9):
-            return [round(float(tick), 2) for tick in ticks]
-    return [low, (low + high) / 2, high]
+        step = (high - low) / n
+        digits = step / 10 ** np.floor(np.log10(step))
+        if np.isclose(digits, (1, 1.5, 2, 2.5, 5, 10), rtol=1e-6).any():
+            return [round(float(tick), 10) for tick in np.linspace(low, high, n + 1)]
+    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+    return [round(float(tick), 10) for tick in ticks if low <= tick <= high]
 
 
 def keys(page: Page, left: float, top: float, data: Sequence[ScoreMap], space: SurfaceSpace) -> None:
@@ -173,8 +188,10 @@ def keys(page: Page, left: float, top: float, data: Sequence[ScoreMap], space: S
         swatch(page, left, top + 3.6 * row, colours, text)
 
 
-def scale_bar(page: Page, right: float, top: float, mm_per_mm: float, space: SurfaceSpace) -> float | None:
-    """A scale bar that ends at ``right``; none where the flatmap distorts lengths too much for one.
+def scale_bar(
+    page: Page, x: float, top: float, mm_per_mm: float, space: SurfaceSpace, *, side: Literal["left", "right"] = "right"
+) -> float | None:
+    """A scale bar that begins or ends at ``x``; none where the flatmap distorts lengths too much for one.
 
     Parameters
     ----------
@@ -190,12 +207,11 @@ def scale_bar(page: Page, right: float, top: float, mm_per_mm: float, space: Sur
     if high / low > 1.6:
         return None
     length = next((mm for mm in (50.0, 20.0, 10.0, 5.0) if mm * mm_per_mm <= 16), 5.0)
-    axes = page.panel(right - length * mm_per_mm, top, length * mm_per_mm, 0.4)
+    left = x if side == "left" else x - length * mm_per_mm
+    axes = page.panel(left, top, length * mm_per_mm, 0.4)
     axes.set(xticks=[], yticks=[], facecolor=INK)
     axes.spines[:].set_visible(False)
-    page.write(
-        right - length * mm_per_mm / 2, top + 1.2, f"{length:g} mm", size=page.style.small_size, ha="center", va="top"
-    )
+    page.write(x, top + 1.2, f"{length:g} mm", size=page.style.small_size, ha=side, va="top")
     return length
 
 
@@ -216,12 +232,13 @@ def _areas(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray
     return doubled / 2
 
 
-def scale_sentence(space: SurfaceSpace, length: float | None) -> str:
+def scale_sentence(space: SurfaceSpace, lengths: Sequence[float]) -> str:
     """What a scale bar means, for a caption."""
-    if length is None:
+    if not lengths:
         return "No scale bar: this flatmap does not keep lengths."
     low, high = stretch(space)
+    bars = " and ".join(f"{length:g} mm" for length in lengths)
     return (
-        f"Scale bar: {length:g} mm on the flatmap; lengths on it are {low:.2f} to {high:.2f} times those on the "
-        "cortex (5th to 95th percentile)."
+        f"Scale bar: {bars} on the flatmap; lengths on it are {low:.2f} to {high:.2f} times those on the cortex "
+        "(5th to 95th percentile)."
     )

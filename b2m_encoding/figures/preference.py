@@ -1,0 +1,171 @@
+"""Figures of two scores: which feature space each target prefers, and how well it is predicted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.figures.accuracy import Floats
+from b2m_encoding.figures.colours import Colours, PreferenceColours, over, shared_limits
+from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
+from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, Row
+from b2m_encoding.figures.page import FigureResult, Page
+from b2m_encoding.figures.style import GREY, INK, Style
+from b2m_encoding.spaces import Atlas, SurfaceSpace
+
+FOOTER = 32.0
+"""Height of the foot with legend and joint histogram, mm."""
+BINS = 40
+
+
+def preference(
+    score_a: Floats,
+    score_b: Floats,
+    space: SurfaceSpace,
+    atlas: Atlas,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    tested: Mask | None = None,
+    significant: Mask | None = None,
+    label: str = "r",
+    title: str | None = None,
+    note: str | None = None,
+    zoom: str | None = None,
+    limits: tuple[float | None, float | None] = (None, None),
+    criterion: str = "significant",
+    style: Style | None = None,
+) -> FigureResult:
+    """A flatmap of two scores in one colour, with its legend and the joint histogram in the same colours.
+
+    Hue shows which score is larger and by how much, lightness how large the larger one is.
+
+    Parameters
+    ----------
+    score_a, score_b : array, shape (n_targets,)
+        Scores of two feature spaces.
+    space : SurfaceSpace
+    atlas : Atlas
+        Atlas on the same surface.
+    names : tuple of str
+        Names of the feature spaces.
+    tested, significant : array of bool, shape (n_targets,), optional
+        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+    label : str
+        Name or unit of the scores.
+    title, note, zoom, criterion, style
+        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+    limits : tuple of float or None
+        Difference with full colour, and larger score with full lightness; None: from the percentiles.
+    """
+    return _preference((score_a, score_b), space, atlas, ("zoom",) if zoom else ("whole",), zoom or ZOOM, names, tested,
+                       significant, label, title, note, limits, criterion, style or Style())  # fmt: skip
+
+
+def preference_overview(
+    score_a: Floats,
+    score_b: Floats,
+    space: SurfaceSpace,
+    atlas: Atlas,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    tested: Mask | None = None,
+    significant: Mask | None = None,
+    label: str = "r",
+    title: str | None = None,
+    note: str | None = None,
+    zoom: str = ZOOM,
+    limits: tuple[float | None, float | None] = (None, None),
+    criterion: str = "significant",
+    style: Style | None = None,
+) -> FigureResult:
+    """Whole cortex above, and a zoom into a region set of both hemispheres below; else as :func:`preference`."""
+    return _preference((score_a, score_b), space, atlas, ("whole", "zoom"), zoom, names, tested, significant, label,
+                       title, note, limits, criterion, style or Style())  # fmt: skip
+
+
+def _preference(
+    scores: tuple[Floats, Floats], space: SurfaceSpace, atlas: Atlas, rows: tuple[Row, ...], zoom: str,
+    names: tuple[str, str], tested: Mask | None, significant: Mask | None, label: str, title: str | None,
+    note: str | None, limits: tuple[float | None, float | None], criterion: str, style: Style,
+) -> FigureResult:  # fmt: skip
+    data = ScoreMap.of(space, scores, tested, significant)
+    figure = MapFigure(data, space, atlas, rows, zoom, title, note, style, footer=FOOTER)
+    first, second = (score[data.shown] for score in data.scores)
+    difference = shared_limits([np.abs(second - first)], 0.0, limits[0])
+    larger = shared_limits([np.maximum(first, second)], 0.0, limits[1])
+    fade = None if significant is not None else 0.3 * larger.vmax
+    colours = PreferenceColours(difference.vmax, larger.vmax, fade=fade)
+    with style.context():
+        page, lengths = figure.draw(colours)
+        top = page.height - FOOTER + 5
+        centre = MARGIN_LEFT + (style.width - MARGIN_LEFT) / 2
+        legend(page, centre - 4 - 22, top, 22, 18, colours, names, label)
+        joint_histogram(page, centre + 14, top, 18, first, second, colours, names, label)
+    better = float((second > first).mean()) if first.size else float("nan")
+    share = f"{names[1]} is larger in {better:.1%} of the {first.size} vertices in colour." if first.size else ""
+    sentences = [
+        f"Hue: difference of {label} between {names[1]} and {names[0]} (full colour at ±{difference.vmax:g}; "
+        f"{difference.n_above} vertices beyond it are clipped). Lightness: the larger {label}. {larger.sentence()}",
+        share,
+        "Histogram: vertices in colour, in the same colours, opacity by log count; line: equal scores.",
+        figure.counts(criterion),
+    ]
+    columns = tuple(f"score_{name}" for name in names) if names[0] != names[1] else ("score_a", "score_b")
+    return FigureResult(page, figure.caption(sentences, lengths), figure.table(columns))
+
+
+MARGIN_LEFT = 28.0
+"""Room for keys and scale bar left of the legend, mm."""
+
+
+def legend(page: Page, left: float, top: float, width: float, height: float, colours: PreferenceColours,
+           names: tuple[str, str], label: str) -> None:  # fmt: skip
+    """The colour table itself, as it looks over the underlay: difference across, larger score upwards."""
+    axes = page.panel(left, top, width, height)
+    table = over(colours.table, (GYRUS + SULCUS) / 2).reshape(colours.N, colours.N, 4)
+    box = (-colours.difference, colours.difference, 0.0, colours.vmax)
+    axes.imshow(table, extent=box, origin="lower", aspect="auto", interpolation="none")
+    ends = [-colours.difference, 0, colours.difference]
+    axes.set_xticks(ends, [_signed(end) for end in ends])
+    axes.set_yticks([0, colours.vmax], ["0", f"{colours.vmax:g}"])
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(f"difference ({label})", labelpad=1.5, parse_math=False)
+    axes.set_ylabel(f"larger ({label})", labelpad=-3, parse_math=False)
+    for x, side, name in ((left, "left", names[0]), (left + width, "right", names[1])):
+        page.write(x, top - 1, name, size=page.style.small_size, ha=side, va="bottom")
+
+
+def _signed(value: float) -> str:
+    return "0" if value == 0 else f"{value:+g}".replace("-", "\N{MINUS SIGN}")
+
+
+def histogram_colours(colours: Colours, x: Floats, y: Floats, counts: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Colours of the bins of a joint histogram: of their centres, more opaque the more they hold (log count)."""
+    grid = np.meshgrid(x, y)
+    seen = over(colours.table, (GYRUS + SULCUS) / 2)[colours.codes(*grid)]
+    seen[..., 3] = np.round(
+        255 * np.where(counts > 0, 0.25 + 0.75 * np.log1p(counts) / np.log1p(max(counts.max(), 1)), 0)
+    )
+    return seen
+
+
+def joint_histogram(page: Page, left: float, top: float, size: float, first: Floats, second: Floats,
+                    colours: PreferenceColours, names: tuple[str, str], label: str) -> None:  # fmt: skip
+    """All pairs of scores, in the colours of the map."""
+    axes = page.panel(left, top, size, size)
+    both = np.concatenate([first, second])
+    low, high = (
+        (min(0.0, float(both.min())), float(max(both.max(), colours.vmax))) if both.size else (0.0, colours.vmax)
+    )
+    edges = np.linspace(low, high, BINS + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    counts = np.histogram2d(second, first, bins=(edges, edges))[0].astype(np.int64)
+    picture = histogram_colours(colours, centres, centres, counts)
+    axes.imshow(picture, extent=(low, high, low, high), origin="lower", interpolation="none", aspect="auto")
+    axes.plot([low, high], [low, high], color=GREY, linewidth=0.5)
+    axes.set(xlim=(low, high), ylim=(low, high))
+    ticks = [0.0, colours.vmax]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xlabel(f"{names[0]} ({label})", labelpad=1.5, parse_math=False, color=INK)
+    axes.set_ylabel(f"{names[1]} ({label})", labelpad=-3, parse_math=False, color=INK)
