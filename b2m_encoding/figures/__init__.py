@@ -3,6 +3,7 @@
 from b2m_encoding.figures.accuracy import accuracy, accuracy_overview
 from b2m_encoding.figures.page import FigureResult
 from b2m_encoding.figures.preference import preference, preference_overview
+from b2m_encoding.figures.regions import regions
 from b2m_encoding.figures.style import Style
 
-__all__ = ["FigureResult", "Style", "accuracy", "accuracy_overview", "preference", "preference_overview"]
+__all__ = ["FigureResult", "Style", "accuracy", "accuracy_overview", "preference", "preference_overview", "regions"]

@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Literal
@@ -13,8 +14,9 @@ from typing import Any, Literal
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from PIL import Image
 
@@ -23,6 +25,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.style import GREY, INK, Style
 
 MM = 25.4
+RULER_DPI = 720
 Format = Literal["png", "pdf", "svg", "tiff"]
 MARGIN = 2.0
 """Space around a figure, mm."""
@@ -72,6 +75,18 @@ class Page(Figure):
         """Save with the settings of the style."""
         with self.style.context():
             super().savefig(fname, **{"dpi": self.style.dpi, **options})
+
+
+def text_width(text: str, size: float, style: Style) -> float:
+    """Width of a line of text in the font of the style, mm."""
+    font = FontProperties(family=style.family, size=size)
+    width, _, _ = _ruler().get_text_width_height_descent(text, font, False)  # type: ignore[no-untyped-call]
+    return float(width) / RULER_DPI * MM
+
+
+@cache
+def _ruler() -> RendererAgg:
+    return RendererAgg(1, 1, RULER_DPI)  # type: ignore[no-untyped-call]
 
 
 def header_height(title: str | None, note: str | None) -> float:

@@ -19,7 +19,7 @@ from b2m_encoding.figures.colours import Colours, ScalarColours, over
 from b2m_encoding.figures.flatmap import BOTH, PixelMap, Window, flat_layout, pixel_map
 from b2m_encoding.figures.layers import GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
 from b2m_encoding.figures.outlines import Borders, Line, boundary, label_position, trace_borders, without_specks
-from b2m_encoding.figures.page import MM, Page, swatch
+from b2m_encoding.figures.page import MM, Page, swatch, text_width
 from b2m_encoding.figures.style import GREY, INK
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 
@@ -135,9 +135,10 @@ class MapPainter:
             mask = mask & free if (mask & free).any() else mask
             if not mask.any():
                 continue
-            row, column, room = label_position(mask, aspect=max(1.0, 0.75 * len(name)))
+            em = text_width(name, 100, self.page.style) / MM * 72 / 100
+            row, column, room = label_position(mask, aspect=max(1.0, 1.2 * em))
             size = float(np.clip(2 * room * pixel_points / 0.8, MIN_TEXT, self.page.style.small_size))
-            half = 0.6 * size / pixel_points, 0.36 * len(name) * size / pixel_points
+            half = 0.6 * size / pixel_points, 0.55 * em * size / pixel_points
             taken = [slice(max(0, int(at - by)), int(at + by) + 1) for at, by in zip((row, column), half, strict=True)]
             free[taken[0], taken[1]] = False
             x, y = pixels.window.left + (column + 0.5) * scale, pixels.window.top - (row + 0.5) * scale

@@ -16,6 +16,8 @@ from b2m_encoding.spaces import Atlas, SurfaceSpace
 FOOTER = 32.0
 """Height of the foot with legend and joint histogram, mm."""
 BINS = 40
+SIDE = 18.0
+"""Width and height of legend and histogram, mm."""
 
 
 def preference(
@@ -91,16 +93,16 @@ def _preference(
     data = ScoreMap.of(space, scores, tested, significant)
     figure = MapFigure(data, space, atlas, rows, zoom, title, note, style, footer=FOOTER)
     first, second = (score[data.shown] for score in data.scores)
-    difference = shared_limits([np.abs(second - first)], 0.0, limits[0])
+    difference = shared_limits([np.abs(second - first)], 0.0, limits[0], percentile=97.0)
     larger = shared_limits([np.maximum(first, second)], 0.0, limits[1])
     fade = None if significant is not None else 0.3 * larger.vmax
     colours = PreferenceColours(difference.vmax, larger.vmax, fade=fade)
     with style.context():
         page, lengths = figure.draw(colours)
         top = page.height - FOOTER + 5
-        centre = MARGIN_LEFT + (style.width - MARGIN_LEFT) / 2
-        legend(page, centre - 4 - 22, top, 22, 18, colours, names, label)
-        joint_histogram(page, centre + 14, top, 18, first, second, colours, names, label)
+        left = KEYS + (style.width - KEYS - 2 * SIDE - 24) / 2 + 8
+        legend(page, left, top, SIDE, colours, names, label)
+        joint_histogram(page, left + SIDE + 14, top, SIDE, first, second, colours, names, label)
     better = float((second > first).mean()) if first.size else float("nan")
     share = f"{names[1]} is larger in {better:.1%} of the {first.size} vertices in colour." if first.size else ""
     sentences = [
@@ -114,14 +116,14 @@ def _preference(
     return FigureResult(page, figure.caption(sentences, lengths), figure.table(columns))
 
 
-MARGIN_LEFT = 28.0
+KEYS = 28.0
 """Room for keys and scale bar left of the legend, mm."""
 
 
-def legend(page: Page, left: float, top: float, width: float, height: float, colours: PreferenceColours,
+def legend(page: Page, left: float, top: float, size: float, colours: PreferenceColours,
            names: tuple[str, str], label: str) -> None:  # fmt: skip
     """The colour table itself, as it looks over the underlay: difference across, larger score upwards."""
-    axes = page.panel(left, top, width, height)
+    axes = page.panel(left, top, size, size)
     table = over(colours.table, (GYRUS + SULCUS) / 2).reshape(colours.N, colours.N, 4)
     box = (-colours.difference, colours.difference, 0.0, colours.vmax)
     axes.imshow(table, extent=box, origin="lower", aspect="auto", interpolation="none")
@@ -131,7 +133,7 @@ def legend(page: Page, left: float, top: float, width: float, height: float, col
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"difference ({label})", labelpad=1.5, parse_math=False)
     axes.set_ylabel(f"larger ({label})", labelpad=-3, parse_math=False)
-    for x, side, name in ((left, "left", names[0]), (left + width, "right", names[1])):
+    for x, side, name in ((left, "left", names[0]), (left + size, "right", names[1])):
         page.write(x, top - 1, name, size=page.style.small_size, ha=side, va="bottom")
 
 
@@ -144,7 +146,7 @@ def histogram_colours(colours: Colours, x: Floats, y: Floats, counts: NDArray[np
     grid = np.meshgrid(x, y)
     seen = over(colours.table, (GYRUS + SULCUS) / 2)[colours.codes(*grid)]
     seen[..., 3] = np.round(
-        255 * np.where(counts > 0, 0.25 + 0.75 * np.log1p(counts) / np.log1p(max(counts.max(), 1)), 0)
+        255 * np.where(counts > 0, 0.45 + 0.55 * np.log1p(counts) / np.log1p(max(counts.max(), 1)), 0)
     )
     return seen
 

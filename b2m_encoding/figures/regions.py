@@ -1,0 +1,243 @@
+"""Figure of regions: points per subject and hemisphere, paired lines, mean with interval, ceiling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from scipy.stats import t as student
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software, text_width
+from b2m_encoding.figures.style import GREY, Style
+
+COLUMNS = ("subject", "hemisphere", "region", "feature_space", "score")
+ROW = 44.0
+"""Height of a row of regions, mm."""
+AXIS = 11.0
+"""Room for the vertical axis, mm."""
+MIN_SLOT = 2.4
+"""Least width per region and feature space before regions go on in another row, mm."""
+KEY_LINE = 4.0
+CEILING = "#D9D9D9"
+
+
+def regions(
+    table: pd.DataFrame,
+    *,
+    label: str = "prediction accuracy (r)",
+    title: str | None = None,
+    note: str | None = None,
+    ceiling: pd.DataFrame | None = None,
+    level: float = 0.95,
+    style: Style | None = None,
+) -> FigureResult:
+    """Scores per region and feature space, for every subject and hemisphere.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``subject``, ``hemisphere`` (``L``, ``R`` or missing), ``region``, ``feature_space``, ``score``; one row
+        each. Regions and feature spaces stand in the order in which they come.
+    label : str
+        Name and unit of the score.
+    title, note : str, optional
+    ceiling : DataFrame, optional
+        Columns ``region``, ``lower``, ``upper``: noise ceiling, drawn as a grey band.
+    level : float
+        Level of the t interval of the mean over subjects (hemispheres averaged first).
+    style : Style, optional
+    """
+    style = style or Style()
+    points = _checked(table, style)
+    means = summarise(points, level)
+    plan = _Plan.of(points, style, ceiling)
+    with style.context():
+        page = Page(style, plan.height(title, note), title=title, note=note)
+        top = header_height(title, note) + MARGIN / 2
+        plan.draw_keys(page, top)
+        top += plan.key_height + 2
+        limits = _limits(points, means, ceiling)
+        for row in plan.rows:
+            axes = page.panel(MARGIN + AXIS, top, style.width - 2 * MARGIN - AXIS, ROW)
+            _draw_row(axes, points, means, ceiling, row, plan)
+            _finish(axes, row, plan, limits, label)
+            top += ROW + plan.label_height
+    return FigureResult(page, _caption(points, label, title, note, ceiling, level), points.merge(means))
+
+
+def summarise(points: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Mean over subjects with its t interval, per region and feature space; hemispheres are averaged first."""
+    by = ["region", "feature_space"]
+    subjects = points.groupby([*by, "subject"], sort=False)["score"].mean().reset_index()
+    grouped = subjects.groupby(by, sort=False)["score"]
+    means = grouped.agg(mean="mean", n_subjects="count", spread="std").reset_index()
+    n = means["n_subjects"].to_numpy(dtype=float)
+    factor = np.where(n > 1, student.ppf((1 + level) / 2, np.maximum(n - 1, 1)) / np.sqrt(n), np.nan)
+    half = factor * means.pop("spread").to_numpy(dtype=float)
+    return means.assign(interval_low=means["mean"] - half, interval_high=means["mean"] + half)
+
+
+def _checked(table: pd.DataFrame, style: Style) -> pd.DataFrame:
+    missing = [column for column in COLUMNS if column not in table.columns and column != "hemisphere"]
+    if missing:
+        raise InputError("the region table lacks columns", found=", ".join(missing), expected=", ".join(COLUMNS))
+    points = table.reindex(columns=list(COLUMNS))
+    side = points["hemisphere"].astype(object)
+    points["hemisphere"] = side.where(side.isin(["L", "R"]), "")
+    for column in ("subject", "region", "feature_space"):
+        points[column] = points[column].astype(str)
+    points["score"] = points["score"].astype(float)
+    n_spaces = points["feature_space"].nunique()
+    if len(points) == 0 or not np.isfinite(points["score"]).any():
+        raise InputError("the region table holds no score", fix="check which regions were tested")
+    if n_spaces > len(style.colours):
+        raise InputError("too few colours", found=len(style.colours), expected=n_spaces, fix="add style.colours")
+    return points[np.isfinite(points["score"])].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What goes where: rows of regions, feature spaces side by side, keys above."""
+
+    style: Style
+    rows: tuple[tuple[str, ...], ...]
+    spaces: tuple[str, ...]
+    slots: int
+    rotated: bool
+    label_height: float
+    keys: tuple[tuple[float, int, str, str], ...]
+    """Left (mm), line, kind and text."""
+
+    @classmethod
+    def of(cls, points: pd.DataFrame, style: Style, ceiling: pd.DataFrame | None) -> _Plan:
+        names = tuple(points["region"].unique())
+        spaces = tuple(points["feature_space"].unique())
+        width = style.width - 2 * MARGIN - AXIS
+        n_rows = min(3, math.ceil(len(names) * (len(spaces) + 0.6) * MIN_SLOT / width))
+        slots = math.ceil(len(names) / n_rows)
+        rows = tuple(names[start : start + slots] for start in range(0, len(names), slots))
+        longest = max(text_width(name, style.small_size, style) for name in names)
+        rotated = longest > 0.95 * width / slots
+        label_height = 2.5 + (0.72 * longest + 2 if rotated else 3.0)
+        entries = [*(("space", name) for name in spaces)]
+        sides = set(points["hemisphere"])
+        entries += [(side, text) for side, text in (("L", "left"), ("R", "right")) if side in sides]
+        entries.append(("mean", "mean, interval"))
+        if ceiling is not None:
+            entries.append(("ceiling", "noise ceiling"))
+        return cls(style, rows, spaces, slots, rotated, label_height, _flow(entries, style))
+
+    @property
+    def key_height(self) -> float:
+        return KEY_LINE * (1 + self.keys[-1][1])
+
+    def height(self, title: str | None, note: str | None) -> float:
+        return header_height(title, note) + self.key_height + 2 + len(self.rows) * (ROW + self.label_height) + MARGIN
+
+    def offset(self, space: str) -> float:
+        """Place of a feature space within the slot of a region, in slots."""
+        step = 1 / (len(self.spaces) + 0.6)
+        return (self.spaces.index(space) - (len(self.spaces) - 1) / 2) * step
+
+    def draw_keys(self, page: Page, top: float) -> None:
+        axes = page.panel(0, top, self.style.width, self.key_height)
+        axes.set(xlim=(0, self.style.width), ylim=(self.key_height, 0))
+        axes.axis("off")
+        for left, line, kind, text in self.keys:
+            x, y = left + 1.5, (line + 0.5) * KEY_LINE
+            if kind == "space":
+                axes.plot(x, y, "o", color=self.style.colours[self.spaces.index(text)], markersize=4, markeredgewidth=0)
+            elif kind == "mean":
+                axes.plot([x - 1.2, x + 1.2], [y, y], color="black", linewidth=1.2)
+                axes.plot([x, x], [y - 1.3, y + 1.3], color="black", linewidth=0.8)
+            elif kind == "ceiling":
+                axes.fill_between([x - 1.4, x + 1.4], y - 0.9, y + 0.9, color=CEILING, linewidth=0)
+            else:
+                axes.plot(x, y, "o", color=GREY, markersize=3, markerfacecolor=GREY if kind == "L" else "white",
+                          markeredgewidth=0.6)  # fmt: skip
+            axes.text(left + 4, y, text, size=self.style.small_size, va="center_baseline", parse_math=False)
+
+
+def _flow(entries: Sequence[tuple[str, str]], style: Style) -> tuple[tuple[float, int, str, str], ...]:
+    """Set keys one after the other, in as many lines as they need."""
+    placed, left, line = [], MARGIN, 0
+    for kind, text in entries:
+        width = 4 + text_width(text, style.small_size, style) + 4
+        if left + width - 4 > style.width - MARGIN and left > MARGIN:
+            left, line = MARGIN, line + 1
+        placed.append((left, line, kind, text))
+        left += width
+    return tuple(placed)
+
+
+def _draw_row(axes: Axes, points: pd.DataFrame, means: pd.DataFrame, ceiling: pd.DataFrame | None,
+              row: Sequence[str], plan: _Plan) -> None:  # fmt: skip
+    colours = dict(zip(plan.spaces, plan.style.colours, strict=False))
+    size = float(np.clip(0.9 * (plan.style.width / plan.slots / len(plan.spaces)), 1.6, 3.0))
+    for slot, region in enumerate(row):
+        if ceiling is not None:
+            for band in ceiling[ceiling["region"].astype(str) == region].itertuples():
+                axes.fill_between([slot - 0.46, slot + 0.46], band.lower, band.upper, color=CEILING, linewidth=0)
+        here = points[points["region"] == region]
+        for _, pair in here.groupby(["subject", "hemisphere"], sort=False):
+            x = [slot + plan.offset(space) for space in pair["feature_space"]]
+            order = np.argsort(x)
+            axes.plot(np.array(x)[order], pair["score"].to_numpy()[order], color="#B0B0B0", linewidth=0.35, zorder=2)
+        for point in here.itertuples():
+            colour = colours[point.feature_space]
+            axes.plot(slot + plan.offset(point.feature_space), point.score, "o", color=colour, markersize=size,
+                      markerfacecolor="white" if point.hemisphere == "R" else colour, markeredgewidth=0.5,
+                      zorder=3)  # fmt: skip
+        half = 0.34 / (len(plan.spaces) + 0.6)
+        for mean in means[means["region"] == region].itertuples():
+            middle = slot + plan.offset(mean.feature_space)
+            axes.plot([middle - half, middle + half], [mean.mean] * 2, color="black", linewidth=1.2, zorder=4)
+            if np.isfinite(mean.interval_low):
+                axes.plot([middle] * 2, [mean.interval_low, mean.interval_high], color="black", linewidth=0.8, zorder=4)
+
+
+def _limits(points: pd.DataFrame, means: pd.DataFrame, ceiling: pd.DataFrame | None) -> tuple[float, float]:
+    """Shared limits of the score, with zero in them."""
+    values = [points["score"], means["interval_low"], means["interval_high"]]
+    if ceiling is not None:
+        values += [ceiling["lower"], ceiling["upper"]]
+    everything = pd.concat(values).dropna()
+    low, high = min(0.0, float(everything.min())), max(0.0, float(everything.max()))
+    pad = 0.04 * ((high - low) or 1.0)
+    return (low - pad if low < 0 else 0.0), high + pad
+
+
+def _finish(axes: Axes, row: Sequence[str], plan: _Plan, limits: tuple[float, float], label: str) -> None:
+    axes.set(xlim=(-0.5, plan.slots - 0.5), ylim=limits)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    if limits[0] < 0:
+        axes.axhline(0, color=GREY, linewidth=0.4, zorder=1)
+    turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if plan.rotated else {}
+    axes.set_xticks(range(len(row)), row, parse_math=False, **turn)
+    axes.tick_params(axis="x", length=0, pad=3)
+    axes.set_ylabel(label, parse_math=False)
+
+
+def _caption(points: pd.DataFrame, label: str, title: str | None, note: str | None, ceiling: pd.DataFrame | None,
+             level: float) -> str:  # fmt: skip
+    n = points["subject"].nunique()
+    sides = "and hemisphere (filled: left, open: right) " if set(points["hemisphere"]) - {""} else ""
+    text = [
+        f"{title}." if title else "",
+        f"{label[:1].upper()}{label[1:]} in {points['region'].nunique()} regions.",
+        f"Points: one per subject {sides}({n} {'subject' if n == 1 else 'subjects'}); lines join the feature spaces "
+        "of one point.",
+        f"Bars: mean over subjects{f' and its {level:.0%} t interval' if n > 1 else ''}"
+        f"{', hemispheres averaged first' if sides else ''}.",
+        "Grey bands: noise ceiling." if ceiling is not None else "",
+        f"Note: {note}." if note else "",
+        software(),
+    ]
+    return " ".join(part for part in text if part)
