@@ -155,13 +155,19 @@ def _contrast(power: Array, freqs: Array) -> Array:
 def _chroma(wave: Array, rate: int, hop_s: float) -> Array:
     """Share of each pitch class in the power between 100 Hz and 4 kHz; zero in silence."""
     power = _spectrogram(wave, rate, CHROMA_WINDOW, hop_s)
-    freqs = np.linspace(0.0, rate / 2, power.shape[1])
-    keep = (freqs >= 100.0) & (freqs <= 4000.0)
-    pitch = 12 * np.log2(freqs[keep] / 440.0) + 9
-    distance = (pitch[:, None] - np.arange(12) + 6) % 12 - 6
-    chroma = np.sqrt(power[:, keep]) @ np.exp(-0.5 * (distance / 0.4) ** 2)
+    chroma = np.sqrt(power) @ _chroma_bank(rate, power.shape[1])
     total = chroma.sum(axis=1, keepdims=True)
     return np.where(total > np.sqrt(FLOOR), chroma / np.maximum(total, FLOOR), 0.0)
+
+
+@cache
+def _chroma_bank(rate: int, n_bins: int) -> Array:
+    """Gaussians around each pitch class, 0.4 semitones wide, shape (n_bins, 12)."""
+    freqs = np.linspace(0.0, rate / 2, n_bins)
+    keep = (freqs >= 100.0) & (freqs <= 4000.0)
+    pitch = 12 * np.log2(np.where(keep, freqs, 440.0) / 440.0) + 9
+    distance = (pitch[:, None] - np.arange(12) + 6) % 12 - 6
+    return np.where(keep[:, None], np.exp(-0.5 * (distance / 0.4) ** 2), 0.0)
 
 
 def _modulation(envelope: Array, hop_s: float) -> Array:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +14,12 @@ from b2m_encoding.phantom.design import TR
 
 Array = NDArray[np.float32]
 
-N_DIRECTIONS = {"acoustic": 16, "text": 10}
+N_DIRECTIONS = {"acoustic": 24, "text": 16}
 """Leading directions of each feature space that the cortex is tuned to."""
 HRF_SECONDS, FINE = 27.0, 0.1
 PERCENT = 0.01
 """Standard deviation of the noise over the raw signal."""
 RHO, GLOBAL_SHARE = (0.3, 0.5), 0.25
-
-
-@dataclass(frozen=True, eq=False)
-class Tuning:
-    """Weights of one subject.
-
-    Parameters
-    ----------
-    weights : mapping of str to array, shape (n_features, n_targets)
-        For z-scored features; zero where the feature space does not drive the vertex. The driven response has
-        unit variance over the study, before the haemodynamic response.
-    """
-
-    weights: Mapping[str, Array]
 
 
 def zscored(values: NDArray[np.floating], reference: NDArray[np.floating]) -> Array:
@@ -44,27 +29,27 @@ def zscored(values: NDArray[np.floating], reference: NDArray[np.floating]) -> Ar
     return np.asarray((values - reference.mean(axis=0)) * scale, dtype=np.float32)
 
 
-def draw_tuning(features: Mapping[str, Array], brain: Brain, rng: np.random.Generator) -> Tuning:
-    """Draw weights that vary smoothly over the cortex.
+def draw_weights(features: Mapping[str, Array], brain: Brain, rng: np.random.Generator) -> dict[str, Array]:
+    """Draw weights that vary smoothly over the cortex, for the leading directions of each feature space.
 
     Parameters
     ----------
     features : mapping of str to array, shape (n_samples, n_features)
         Z-scored features of the whole study.
+
+    Returns
+    -------
+    dict of str to array, shape (n_features, n_targets)
+        Zero where the feature space does not drive the vertex; elsewhere of unit variance over the study.
     """
     weights = {}
     for name in SPACES:
         values = features[name].astype(np.float64)
-        _, spread, directions = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
-        n_kept = min(N_DIRECTIONS[name], len(spread))
-        fields = smooth_fields(rng, n_kept, 5) * (brain.drive[:, None] > 0)
-        drawn = (directions[:n_kept].T @ fields.T.astype(np.float64)).astype(np.float32)
-        deviation = (features[name] @ drawn).std(axis=0)
-        share = np.select(
-            [brain.drive == DRIVES.index(name), brain.drive == DRIVES.index("both")], [1.0, np.sqrt(0.5)], 0.0
-        )
-        weights[name] = (drawn * share / np.where(deviation > 0, deviation, 1.0)).astype(np.float32)
-    return Tuning(weights)
+        directions = np.linalg.eigh(values.T @ values)[1][:, -N_DIRECTIONS[name] :]
+        drawn = directions @ smooth_fields(rng, directions.shape[1], 5).T
+        driven = (brain.drive == DRIVES.index(name)) | (brain.drive == DRIVES.index("both"))
+        weights[name] = (drawn * driven / (features[name] @ drawn).std(axis=0)).astype(np.float32)
+    return weights
 
 
 def kernels(delay: NDArray[np.floating]) -> Array:
@@ -75,30 +60,36 @@ def kernels(delay: NDArray[np.floating]) -> Array:
     """
     n_taps, fine = round(HRF_SECONDS / TR), round(TR / FINE)
     time = (np.arange(n_taps * fine) + 0.5) * FINE - TR / 2
-    response = np.empty((n_taps, len(delay)), dtype=np.float32)
     steps, inverse = np.unique(np.round(delay, 1), return_inverse=True)
-    for i, step in enumerate(steps):
-        late = time - step
-        hrf = gamma.pdf(late, 6) - gamma.pdf(late, 16) / 6
-        # a tap integrates over the TR that began `tap` volumes earlier
-        cumulative = np.cumsum(hrf) * FINE
-        ends = np.r_[0.0, cumulative[fine - 1 :: fine]]
-        response[:, inverse == i] = np.diff(ends)[:, None]
-    return response
+    late = time[:, None] - steps
+    hrf = gamma.pdf(late, 6) - gamma.pdf(late, 16) / 6
+    taps = hrf.reshape(n_taps, fine, -1).sum(axis=1) * FINE
+    return np.asarray(taps[:, inverse], dtype=np.float32)
 
 
-def driven(features: Mapping[str, Array], tuning: Tuning, brain: Brain) -> Array:
-    """Noiseless response of one run in units of the noise, shape (n_samples, n_targets)."""
-    active = np.flatnonzero(brain.drive > 0)
-    drive = np.sum([features[name] @ tuning.weights[name][:, active] for name in SPACES], axis=0)
-    taps = kernels(brain.delay[active])
-    taps /= np.sqrt((taps**2).sum(axis=0))
-    response = np.zeros_like(drive)
-    for i, tap in enumerate(taps):
-        response[i:] += drive[: len(drive) - i] * tap
-    out = np.zeros((len(response), len(brain.drive)), dtype=np.float32)
-    out[:, active] = response
-    return out
+def respond(heard: Sequence[Mapping[str, Array]], weights: Mapping[str, Array], brain: Brain) -> list[Array]:
+    """Noiseless responses of the driven vertices in every run, of unit variance over all runs.
+
+    Parameters
+    ----------
+    heard : sequence of mappings of str to array, shape (n_samples, n_features)
+        Z-scored features of each run; a run begins at rest.
+
+    Returns
+    -------
+    list of array, shape (n_samples, n_driven)
+    """
+    driven = brain.drive > 0
+    taps = kernels(brain.delay[driven])
+    responses = []
+    for features in heard:
+        drive = np.sum([features[name] @ weights[name][:, driven] for name in SPACES], axis=0)
+        response = np.zeros_like(drive)
+        for i, tap in enumerate(taps):
+            response[i:] += drive[: len(drive) - i] * tap
+        responses.append(response)
+    deviation = np.concatenate(responses).std(axis=0)
+    return [response / deviation for response in responses]
 
 
 def noise(n_samples: int, rng: np.random.Generator) -> Array:
@@ -127,12 +118,12 @@ def record(response: Array | None, n_samples: int, brain: Brain, rng: np.random.
 
     Parameters
     ----------
-    response : array, optional
-        Of :func:`driven`; None for a run in which nothing is heard.
+    response : array, shape (n_samples, n_driven), optional
+        Of :func:`respond`; None for a run that drives nothing.
     """
     bold = noise(n_samples, rng) + drift(n_samples, rng)
     if response is not None:
-        bold += response * brain.snr
+        bold[:, brain.drive > 0] += response * brain.snr[brain.drive > 0]
     bold = brain.baseline * (1.0 + np.float32(PERCENT) * bold)
     bold[:, brain.constant] = brain.baseline[brain.constant]
     bold[:, brain.missing] = np.nan

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from b2m_encoding.spaces import Atlas, SurfaceSpace, load_atlas, surface_space
-from b2m_encoding.spaces.surface import HEMISPHERES
+from b2m_encoding.spaces.surface import HEMISPHERES, Hemisphere
 
 Array = NDArray[np.float32]
 
@@ -22,8 +22,9 @@ REGIONS: dict[str, tuple[str, ...]] = {
     "text": ("PBelt", "A4", "A5", "STSda", "STSdp", "STSva", "STSvp", "STGa", "TA2", "44", "45", "55b"),
     "both": ("PSL", "STV"),
 }
+PATCH_STEPS = 3
 PREFRONTAL = ("44", "45", "55b")
-SNR, PREFRONTAL_GAIN = 0.45, 0.7
+SNR, PREFRONTAL_GAIN = 0.4, 0.7
 """Standard deviation of the driven response over that of the noise."""
 
 
@@ -116,14 +117,17 @@ def _drives(rng: np.random.Generator) -> NDArray[np.int64]:
     return np.where(near, winner, 0)
 
 
-def _patch(drive: NDArray[np.int64], hemi: str, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A disc on the lateral border of auditory cortex, partly inside and partly outside."""
+def _patch(drive: NDArray[np.int64], hemi: Hemisphere, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """A disc on the border of the driven temporal cortex, partly inside and partly outside."""
     space, atlas = cortex()
-    region = atlas.mask("A5", "L" if hemi == "L" else "R") & (drive > 0)
-    outside = averaging(space) @ (drive == 0).astype(np.float32)
-    border = np.flatnonzero(region & (outside > 0))
+    frontal = np.any([atlas.mask(region) for region in PREFRONTAL], axis=0)
+    outside = (drive == 0).astype(np.float32)
+    near = (drive > 0) & ~frontal
+    near[: space.hemisphere(hemi).start] = near[space.hemisphere(hemi).stop :] = False
+    for _ in range(PATCH_STEPS):
+        outside = averaging(space) @ outside
     disc = np.zeros(space.n_targets, dtype=np.float32)
-    disc[rng.choice(border if len(border) else np.flatnonzero(region))] = 1.0
-    for _ in range(3):
+    disc[rng.choice(np.flatnonzero(near & (outside > 0.35) & (outside < 0.6)))] = 1.0
+    for _ in range(PATCH_STEPS):
         disc = averaging(space) @ disc
     return disc > 0

@@ -144,18 +144,22 @@ def _scan(
     null: bool,
 ) -> SubjectTruth:
     """Write events and BOLD of one subject."""
-    brain_seed, tuning_seed, *run_seeds = seed.spawn(2 + len(runs))
+    brain_seed, weights_seed, *run_seeds = seed.spawn(2 + len(runs))
     brain = grow_brain(np.random.default_rng(brain_seed))
     reference = {name: np.concatenate([clip[name] for clip in features.values()]) for name in SPACES}
     scaled = {name: bold.zscored(values, values) for name, values in reference.items()}
-    tuning = bold.draw_tuning(scaled, brain, np.random.default_rng(tuning_seed))
-    for run, run_seed in zip(runs, run_seeds, strict=True):
-        heard = {
+    weights = bold.draw_weights(scaled, brain, np.random.default_rng(weights_seed))
+    heard = [
+        {
             name: bold.zscored(np.concatenate([features[clip][name] for clip in run.clips]), reference[name])
             for name in SPACES
         }
-        response = None if null else bold.driven(heard, tuning, brain)
-        values = bold.record(response, len(heard["text"]), brain, np.random.default_rng(run_seed))
+        for run in runs
+    ]
+    responses = [None] * len(runs) if null else bold.respond(heard, weights, brain)
+    for run, response, run_seed in zip(runs, responses, run_seeds, strict=True):
+        n_samples = TRS_PER_CLIP * len(run.clips)
+        values = bold.record(response, n_samples, brain, np.random.default_rng(run_seed))
         write_events(paths.bids / f"sub-{label}" / "func", label, run)
         write_bold(paths.derivatives / f"sub-{label}" / "func", label, run, values)
-    return truth_of(brain, tuning, null)
+    return truth_of(brain, weights, null)

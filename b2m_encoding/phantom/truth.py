@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.phantom.bold import Tuning
 from b2m_encoding.phantom.brain import DRIVES, REGIONS, SPACES, Brain, cortex
 
 
@@ -56,8 +55,8 @@ class Truth:
     subjects: Mapping[str, SubjectTruth]
 
 
-def truth_of(brain: Brain, tuning: Tuning, null: bool) -> SubjectTruth:
-    """Describe one subject; without drive, no target is driven whatever its tuning."""
+def truth_of(brain: Brain, weights: Mapping[str, NDArray[np.float32]], null: bool) -> SubjectTruth:
+    """Describe one subject; without drive, no target is driven whatever its weights."""
     _, atlas = cortex()
     drive = np.zeros_like(brain.drive) if null else brain.drive
     inside = np.array([atlas.mask(region) & (drive > 0) for region in driven_regions()], dtype=np.float32)
@@ -68,7 +67,7 @@ def truth_of(brain: Brain, tuning: Tuning, null: bool) -> SubjectTruth:
         delay=brain.delay,
         constant=brain.constant,
         missing=brain.missing,
-        region_weights={name: inside @ tuning.weights[name].T for name in SPACES},
+        region_weights={name: inside @ weights[name].T for name in SPACES},
     )
 
 

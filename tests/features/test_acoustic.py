@@ -59,12 +59,12 @@ def test_a_train_shows_in_its_modulation_band(rate_hz: float, band: int) -> None
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 9), st.floats(0.02, 1.45))
+@given(st.integers(0, 2), st.floats(0.02, 1.45))
 def test_a_click_lands_in_its_row_alone(row: int, offset: float) -> None:
-    wave = np.zeros(15 * RATE)
+    wave = np.zeros(int(4.5 * RATE))
     wave[int((row * TR + offset) * RATE)] = 0.9
     changed = np.any(acoustic_per_tr(wave, RATE, TR) != acoustic_per_tr(np.zeros_like(wave), RATE, TR), axis=1)
-    assert changed.tolist() == [i == row for i in range(10)]
+    assert changed.tolist() == [i == row for i in range(3)]
 
 
 def test_shape_names_and_independence() -> None:
