@@ -25,6 +25,8 @@ from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 
 ZOOM_MARGIN = 7.0
 """Cortex shown around the regions of a zoom, mm."""
+FULL_LINE = 60.0
+"""Outlines are drawn thinner on panels narrower than this, mm."""
 HALO = "#202020"
 MIN_TEXT = 5.0
 """Smallest text, points."""
@@ -87,10 +89,11 @@ class MapPainter:
         window: Window | None = None,
         hemispheres: tuple[Hemisphere, ...] = BOTH,
         outline: str | None = None,
+        inner: bool = False,
         named: bool = False,
         contour: NDArray[np.bool_] | None = None,
     ) -> Axes:
-        """A flatmap at a place of the page (mm), with the outline of a set, or of its regions with names."""
+        """A flatmap at a place of the page (mm), with the outline of a set, of its regions (inner), or with names."""
         style = self.page.style
         window = window or flat_layout(self.space).window
         height = width * window.height / window.width
@@ -105,16 +108,19 @@ class MapPainter:
         axes.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top))
         axes.axis("off")
         axes.add_collection(LineCollection(_rims(self.space, tuple(hemispheres)), colors=GREY, linewidths=0.35))
+        line = style.outline_width * float(np.clip(width / FULL_LINE, 0.5, 1.0))
         if outline is not None:
             members = [self.atlas.regions.index(name) + 1 for name in self.atlas.members(outline)]
             borders = atlas_borders(self.atlas)
-            self._outline(axes, borders.around(members) if named else borders.rim(members), style.outline_width)
+            self._outline(
+                axes, borders.around(members) if inner or named else borders.rim(members), style.outline_width
+            )
             if named:
                 self._names(axes, pixels, width, self.atlas.members(outline))
         if contour is not None:
             layout = flat_layout(self.space)
             borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
-            self._outline(axes, borders.around([1]), style.outline_width)
+            self._outline(axes, borders.around([1]), line)
         return axes
 
     def _outline(self, axes: Axes, lines: Sequence[Line], width: float) -> None:

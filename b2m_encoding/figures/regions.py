@@ -22,6 +22,7 @@ ROW = 44.0
 """Height of a row of regions, mm."""
 AXIS = 11.0
 """Room for the vertical axis, mm."""
+MAX_SLOT, LONG_NAME = 26.0, 24.0
 MIN_SLOT = 2.4
 """Least width per region and feature space before regions go on in another row, mm."""
 KEY_LINE = 4.0
@@ -59,16 +60,18 @@ def regions(
     means = summarise(points, level)
     plan = _Plan.of(points, style, ceiling)
     with style.context():
-        page = Page(style, plan.height(title, note), title=title, note=note)
+        fixed = header_height(title, note) + plan.key_height + 2 + len(plan.rows) * plan.label_height + MARGIN
+        row_height = min(ROW, (style.max_height - fixed) / len(plan.rows))
+        page = Page(style, fixed + len(plan.rows) * row_height, title=title, note=note)
         top = header_height(title, note) + MARGIN / 2
         plan.draw_keys(page, top)
         top += plan.key_height + 2
         limits = _limits(points, means, ceiling)
         for row in plan.rows:
-            axes = page.panel(MARGIN + AXIS, top, style.width - 2 * MARGIN - AXIS, ROW)
+            axes = page.panel(MARGIN + AXIS, top, plan.slots * plan.slot, row_height)
             _draw_row(axes, points, means, ceiling, row, plan)
             _finish(axes, row, plan, limits, label)
-            top += ROW + plan.label_height
+            top += row_height + plan.label_height
     return FigureResult(page, _caption(points, label, title, note, ceiling, level), points.merge(means))
 
 
@@ -110,7 +113,9 @@ class _Plan:
     rows: tuple[tuple[str, ...], ...]
     spaces: tuple[str, ...]
     slots: int
-    rotated: bool
+    slot: float
+    """Width of the slot of a region, mm."""
+    rotation: int
     label_height: float
     keys: tuple[tuple[float, int, str, str], ...]
     """Left (mm), line, kind and text."""
@@ -124,22 +129,20 @@ class _Plan:
         slots = math.ceil(len(names) / n_rows)
         rows = tuple(names[start : start + slots] for start in range(0, len(names), slots))
         longest = max(text_width(name, style.small_size, style) for name in names)
-        rotated = longest > 0.95 * width / slots
-        label_height = 2.5 + (0.72 * longest + 2 if rotated else 3.0)
+        slot = min(MAX_SLOT, width / slots)
+        rotation = 0 if longest < 0.95 * slot else 45 if longest < LONG_NAME else 90
+        label_height = 2.5 + {0: 3.0, 45: 0.72 * longest + 2, 90: longest + 1}[rotation]
         entries = [*(("space", name) for name in spaces)]
         sides = set(points["hemisphere"])
         entries += [(side, text) for side, text in (("L", "left"), ("R", "right")) if side in sides]
-        entries.append(("mean", "mean, interval"))
+        entries.append(("mean", "mean" if points["subject"].nunique() == 1 else "mean, interval"))
         if ceiling is not None:
             entries.append(("ceiling", "noise ceiling"))
-        return cls(style, rows, spaces, slots, rotated, label_height, _flow(entries, style))
+        return cls(style, rows, spaces, slots, slot, rotation, label_height, _flow(entries, style))
 
     @property
     def key_height(self) -> float:
         return KEY_LINE * (1 + self.keys[-1][1])
-
-    def height(self, title: str | None, note: str | None) -> float:
-        return header_height(title, note) + self.key_height + 2 + len(self.rows) * (ROW + self.label_height) + MARGIN
 
     def offset(self, space: str) -> float:
         """Place of a feature space within the slot of a region, in slots."""
@@ -160,7 +163,7 @@ class _Plan:
             elif kind == "ceiling":
                 axes.fill_between([x - 1.4, x + 1.4], y - 0.9, y + 0.9, color=CEILING, linewidth=0)
             else:
-                axes.plot(x, y, "o", color=GREY, markersize=3, markerfacecolor=GREY if kind == "L" else "white",
+                axes.plot(x, y, "o", color=GREY, markersize=3.5, markerfacecolor=GREY if kind == "L" else "white",
                           markeredgewidth=0.6)  # fmt: skip
             axes.text(left + 4, y, text, size=self.style.small_size, va="center_baseline", parse_math=False)
 
@@ -180,7 +183,7 @@ def _flow(entries: Sequence[tuple[str, str]], style: Style) -> tuple[tuple[float
 def _draw_row(axes: Axes, points: pd.DataFrame, means: pd.DataFrame, ceiling: pd.DataFrame | None,
               row: Sequence[str], plan: _Plan) -> None:  # fmt: skip
     colours = dict(zip(plan.spaces, plan.style.colours, strict=False))
-    size = float(np.clip(0.9 * (plan.style.width / plan.slots / len(plan.spaces)), 1.6, 3.0))
+    size = float(np.clip(0.9 * plan.slot / len(plan.spaces), 1.6, 3.0))
     for slot, region in enumerate(row):
         if ceiling is not None:
             for band in ceiling[ceiling["region"].astype(str) == region].itertuples():
@@ -195,7 +198,7 @@ def _draw_row(axes: Axes, points: pd.DataFrame, means: pd.DataFrame, ceiling: pd
             axes.plot(slot + plan.offset(point.feature_space), point.score, "o", color=colour, markersize=size,
                       markerfacecolor="white" if point.hemisphere == "R" else colour, markeredgewidth=0.5,
                       zorder=3)  # fmt: skip
-        half = 0.34 / (len(plan.spaces) + 0.6)
+        half = min(0.34 / (len(plan.spaces) + 0.6), 1.8 / plan.slot)
         for mean in means[means["region"] == region].itertuples():
             middle = slot + plan.offset(mean.feature_space)
             axes.plot([middle - half, middle + half], [mean.mean] * 2, color="black", linewidth=1.2, zorder=4)
@@ -219,7 +222,11 @@ def _finish(axes: Axes, row: Sequence[str], plan: _Plan, limits: tuple[float, fl
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if limits[0] < 0:
         axes.axhline(0, color=GREY, linewidth=0.4, zorder=1)
-    turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if plan.rotated else {}
+    turn: dict[str, Any] = (
+        {"rotation": plan.rotation, "rotation_mode": "anchor", "ha": "right"} if plan.rotation else {}
+    )
+    if plan.rotation == 90:
+        turn["va"] = "center"
     axes.set_xticks(range(len(row)), row, parse_math=False, **turn)
     axes.tick_params(axis="x", length=0, pad=3)
     axes.set_ylabel(label, parse_math=False)

@@ -1,0 +1,121 @@
+"""Figure of one score against another: density of targets, log counts, identity line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.accuracy import Floats
+from b2m_encoding.figures.maps import Mask
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software
+from b2m_encoding.figures.style import GREY, Style
+
+WIDTH = 89.0
+"""Largest width, mm."""
+BINS = 60
+AXIS, BAR = 12.0, 14.0
+
+
+def scatter(
+    score_x: Floats,
+    score_y: Floats,
+    *,
+    names: tuple[str, str],
+    tested: Mask | None = None,
+    label: str = "r",
+    targets: str = "vertices",
+    title: str | None = None,
+    note: str | None = None,
+    limits: tuple[float | None, float | None] = (None, None),
+    style: Style | None = None,
+) -> FigureResult:
+    """Density of targets by two scores; at most 89 mm wide.
+
+    Parameters
+    ----------
+    score_x, score_y : array, shape (n_targets,)
+        Scores of two models; targets with a score that is not finite are left out.
+    names : tuple of str
+        Names of the two models.
+    tested : array of bool, shape (n_targets,), optional
+    label : str
+        Name or unit of the scores.
+    targets : str
+        What the targets are (``"voxels"``), for the words.
+    title, note : str, optional
+    limits : tuple of float or None
+        Limits of both axes; None: the range of the data.
+    style : Style, optional
+    """
+    style = style or Style()
+    style = replace(style, width=min(style.width, WIDTH))
+    x, y = np.asarray(score_x, dtype=float), np.asarray(score_y, dtype=float)
+    if x.shape != y.shape or x.ndim != 1:
+        raise InputError("the two scores must have the same targets", found=(x.shape, y.shape))
+    keep = np.isfinite(x) & np.isfinite(y) & (True if tested is None else np.asarray(tested, dtype=bool))
+    x, y = x[keep], y[keep]
+    everything = np.concatenate([x, y]) if x.size else np.array([0.0, 1.0])
+    low = float(everything.min()) if limits[0] is None else limits[0]
+    high = float(everything.max()) if limits[1] is None else limits[1]
+    if not high > low:
+        high = low + 1.0
+    n_outside = int(((np.minimum(x, y) < low) | (np.maximum(x, y) > high)).sum())
+    above = float((y > x).mean()) if x.size else float("nan")
+    with style.context():
+        side = style.width - 2 * MARGIN - AXIS - BAR
+        top = header_height(title, note) + 5
+        page = Page(style, top + side + 10, title=title, note=note)
+        axes = page.panel(MARGIN + AXIS, top, side, side)
+        _density(page, axes, x, y, (low, high), targets)
+        axes.set_xlabel(f"{names[0]} ({label})", parse_math=False)
+        axes.set_ylabel(f"{names[1]} ({label})", parse_math=False)
+        words = f"{above:.0%} of {x.size:,} {targets} above the line" if x.size else f"no {targets} with both scores"
+        page.write(MARGIN + AXIS, top - 1.5, words, size=style.small_size, va="bottom")
+    caption = [
+        f"{title}." if title else "",
+        f"{names[1]} against {names[0]} ({label}); {x.size} {targets}, {above:.1%} above the line of equal scores."
+        if x.size
+        else "No target has both scores.",
+        f"{n_outside} lie outside the axes." if n_outside else "",
+        f"Colour: {targets} per bin of {(high - low) / BINS:.2g}, logarithmic.",
+        f"Note: {note}." if note else "",
+        software(),
+    ]
+    columns = [f"score_{name}" for name in names] if names[0] != names[1] else ["score_x", "score_y"]
+    table = pd.DataFrame({"target": np.flatnonzero(keep), columns[0]: x, columns[1]: y})
+    return FigureResult(page, " ".join(part for part in caption if part), table)
+
+
+def _density(page: Page, axes: Axes, x: Floats, y: Floats, limits: tuple[float, float], targets: str) -> None:
+    """The density with its identity line and its own colour bar; the norm is new for every figure."""
+    low, high = limits
+    counts = np.histogram2d(y, x, bins=BINS, range=(limits, limits))[0]
+    top = max(float(counts.max()), 10.0)
+    norm = LogNorm(1.0, top)
+    cmap = matplotlib.colormaps["magma_r"]
+    colours = cmap(0.12 + 0.88 * norm(np.maximum(counts, 1)).filled(0.0), bytes=True)
+    colours[counts == 0] = 255
+    axes.imshow(colours, extent=(low, high, low, high), origin="lower", interpolation="none", aspect="auto")
+    axes.plot(limits, limits, color=GREY, linewidth=0.6)
+    if low < 0 < high:
+        axes.axhline(0, color=GREY, linewidth=0.3, zorder=0.5)
+        axes.axvline(0, color=GREY, linewidth=0.3, zorder=0.5)
+    axes.set(xlim=limits, ylim=limits)
+    axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
+    box = axes.get_position()
+    height = page.height * box.height
+    bar = page.panel(page.style.width - MARGIN - BAR + 3, page.height * (1 - box.y1), 2.2, height)
+    ramp = cmap(0.12 + 0.88 * np.linspace(0, 1, 256), bytes=True)
+    bar.imshow(ramp[:, None], extent=(0, 1, 0, np.log10(top)), origin="lower", aspect="auto", interpolation="none")
+    powers = np.arange(0, int(np.log10(top)) + 1)
+    bar.set_xticks([])
+    bar.set_yticks(powers, [f"{10 ** int(power):,}" for power in powers])
+    bar.yaxis.tick_right()
+    bar.spines[:].set_visible(False)
+    bar.set_title(targets, size=page.style.small_size, loc="right", pad=3, parse_math=False)
