@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import fft, fftfreq, ifft, rfft
 from scipy.signal.windows import hann
+from scipy.sparse import csr_array
 
 from b2m_encoding.errors import InputError
 
@@ -75,7 +76,7 @@ def acoustic_features(wave: NDArray[Any], rate: int, hop_s: float = HOP) -> tupl
         raise InputError("sound holds values that are not finite", expected="finite samples")
     power = _spectrogram(wave, rate, WINDOW, hop_s)
     freqs = np.linspace(0.0, rate / 2, power.shape[1])
-    mel = np.log10(power @ _mel_bank(rate, power.shape[1]).T + FLOOR)
+    mel = np.log10((_mel_bank(rate, power.shape[1]) @ power.T).T + FLOOR)
     onset = np.maximum(np.diff(mel, axis=0, prepend=mel[:1]), 0.0).mean(axis=1)
     columns = [
         mel,
@@ -117,7 +118,7 @@ def _spectrogram(wave: Array, rate: int, window_s: float, hop_s: float) -> Array
 
 
 @cache
-def _mel_bank(rate: int, n_bins: int) -> Array:
+def _mel_bank(rate: int, n_bins: int) -> csr_array:
     """Triangles of equal height on the HTK mel scale, each normalised to unit sum, shape (n_mels, n_bins)."""
     top = min(HIGHEST, rate / 2)
     low, high = 2595 * np.log10(1 + np.array([LOWEST, top]) / 700)
@@ -127,8 +128,7 @@ def _mel_bank(rate: int, n_bins: int) -> Array:
     rising = (freqs - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - freqs) / (edges[2:] - edges[1:-1])[:, None]
     bank = np.maximum(np.minimum(rising, falling), 0.0)
-    normalised: Array = bank / np.maximum(bank.sum(axis=1, keepdims=True), FLOOR)
-    return normalised
+    return csr_array(bank / np.maximum(bank.sum(axis=1, keepdims=True), FLOOR))
 
 
 def _shape(power: Array, freqs: Array) -> Array:
@@ -155,19 +155,19 @@ def _contrast(power: Array, freqs: Array) -> Array:
 def _chroma(wave: Array, rate: int, hop_s: float) -> Array:
     """Share of each pitch class in the power between 100 Hz and 4 kHz; zero in silence."""
     power = _spectrogram(wave, rate, CHROMA_WINDOW, hop_s)
-    chroma = np.sqrt(power) @ _chroma_bank(rate, power.shape[1])
+    chroma = (_chroma_bank(rate, power.shape[1]) @ np.sqrt(power).T).T
     total = chroma.sum(axis=1, keepdims=True)
     return np.where(total > np.sqrt(FLOOR), chroma / np.maximum(total, FLOOR), 0.0)
 
 
 @cache
-def _chroma_bank(rate: int, n_bins: int) -> Array:
-    """Gaussians around each pitch class, 0.4 semitones wide, shape (n_bins, 12)."""
+def _chroma_bank(rate: int, n_bins: int) -> csr_array:
+    """Gaussians around each pitch class, 0.4 semitones wide, shape (12, n_bins)."""
     freqs = np.linspace(0.0, rate / 2, n_bins)
     keep = (freqs >= 100.0) & (freqs <= 4000.0)
     pitch = 12 * np.log2(np.where(keep, freqs, 440.0) / 440.0) + 9
-    distance = (pitch[:, None] - np.arange(12) + 6) % 12 - 6
-    return np.where(keep[:, None], np.exp(-0.5 * (distance / 0.4) ** 2), 0.0)
+    distance = (pitch - np.arange(12)[:, None] + 6) % 12 - 6
+    return csr_array(np.where(keep & (np.abs(distance) < 1.5), np.exp(-0.5 * (distance / 0.4) ** 2), 0.0))
 
 
 def _modulation(envelope: Array, hop_s: float) -> Array:

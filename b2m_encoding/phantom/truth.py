@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.phantom.brain import DRIVES, REGIONS, SPACES, Brain, cortex
@@ -60,7 +61,7 @@ def truth_of(brain: Brain, weights: Mapping[str, NDArray[np.float32]], null: boo
     _, atlas = cortex()
     drive = np.zeros_like(brain.drive) if null else brain.drive
     inside = np.array([atlas.mask(region) & (drive > 0) for region in driven_regions()], dtype=np.float32)
-    inside /= np.maximum(inside.sum(axis=1, keepdims=True), 1.0)
+    inside = csr_array(inside / np.maximum(inside.sum(axis=1, keepdims=True), 1.0))
     return SubjectTruth(
         drive=np.array(DRIVES)[drive],
         snr=np.where(drive > 0, brain.snr, np.float32(0)),
