@@ -35,8 +35,9 @@ class Colours(Protocol):
 
 def _steps(values: Floats, low: float, high: float, n: int) -> NDArray[np.int32]:
     scaled = (np.asarray(values, dtype=np.float32) - np.float32(low)) * np.float32((n - 1) / (high - low))
-    steps: NDArray[np.int32] = np.clip(scaled + np.float32(0.5), 0, n - 1).astype(np.int32)
-    return steps
+    scaled += np.float32(0.5)
+    np.minimum(np.maximum(scaled, np.float32(0), out=scaled), np.float32(n - 1), out=scaled)
+    return scaled.astype(np.int32)
 
 
 @dataclass(frozen=True)

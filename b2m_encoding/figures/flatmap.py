@@ -104,19 +104,25 @@ class PixelMap:
     window : Window
     shape : tuple of int
         Rows and columns of the picture.
-    inside : array, shape (n_pixels,)
-        Positions of the listed pixels in the flattened picture.
+    cortex : array of bool, shape (rows, columns)
+        Pixels that show cortex.
     weights : csr_array, shape (n_pixels, n_targets)
         Three weights per row that sum to one.
     nearest : array, shape (n_pixels,)
         The target with the largest weight.
+    triangles : array, shape (n_triangles, 3)
+        Corners of the triangles that can be seen.
+    triangle : array, shape (n_pixels,)
+        The triangle of every listed pixel.
     """
 
     window: Window
     shape: tuple[int, int]
-    inside: NDArray[np.int64]
+    cortex: NDArray[np.bool_]
     weights: csr_array
     nearest: NDArray[np.int64]
+    triangles: NDArray[np.int64]
+    triangle: NDArray[np.int32]
 
     def sample(
         self, values: NDArray[np.floating], valid: NDArray[np.bool_] | None = None, *, nearest: bool = False
@@ -137,20 +143,36 @@ class PixelMap:
             return np.where(valid, values, np.float32(np.nan))[self.nearest]
         if valid.all():
             return np.asarray(self.weights @ values)
-        total = self.weights @ valid.astype(np.float32)
-        summed = self.weights @ np.where(valid, values, np.float32(0))
-        total[total <= 0.5] = np.nan
-        return np.asarray(summed / total)
+        sampled = np.asarray(self.weights @ np.where(valid, values, np.float32(0)))
+        corners = valid[self.triangles].sum(axis=1, dtype=np.int8)[self.triangle]
+        sampled[corners == 0] = np.nan
+        mixed = np.flatnonzero((corners == 1) | (corners == 2))
+        total = self._share(valid, mixed)
+        sampled[mixed] /= np.where(total > 0.5, total, np.float32(np.nan))
+        return sampled
 
-    def share(self, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Weight of the masked targets at the listed pixels, from 0 to 1."""
-        return np.asarray(self.weights @ mask.astype(np.float32))
+    def majority(self, mask: NDArray[np.bool_], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Listed pixels where a mask has more than half of the weight of the targets among which it counts."""
+        corners, counted = ((one[self.triangles].sum(axis=1, dtype=np.int8)) for one in (mask & among, among))
+        code = np.where(corners == 0, 0, np.where(corners == counted, 1, 2)).astype(np.int8)[self.triangle]
+        result = np.asarray(code == 1)
+        mixed = np.flatnonzero(code == 2)
+        result[mixed] = self._share(mask & among, mixed) > 0.5 * self._share(among, mixed)
+        return result
+
+    def _share(self, mask: NDArray[np.bool_], pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Weight of the masked targets at some of the listed pixels, from 0 to 1."""
+        share: NDArray[np.float32] = np.zeros(len(pixels), dtype=np.float32)
+        weights = self.weights.data.reshape(-1, 3)[pixels]
+        for corner, inside in enumerate(mask[self.triangles[self.triangle[pixels]]].T):
+            share += weights[:, corner] * inside
+        return share
 
     def picture(self, pixels: NDArray[np.generic], background: object) -> NDArray[np.generic]:
         """Set the values of the listed pixels into a picture, shape (rows, columns)."""
-        picture = np.full(self.shape[0] * self.shape[1], background, dtype=pixels.dtype)
-        picture[self.inside] = pixels
-        return picture.reshape(self.shape)
+        picture = np.full(self.shape, background, dtype=pixels.dtype)
+        picture[self.cortex] = pixels
+        return picture
 
 
 def pixel_map(
@@ -193,21 +215,25 @@ def _pixel_map(space: SurfaceSpace, height: int, window: Window, hemispheres: tu
     inverse = _barycentric_transform(corners)
     triangle = painted[inside] - 1
     weights = _barycentric(inverse, triangle, inside, shape[1])
-    wrong = np.flatnonzero(weights.min(axis=1) < -1e-6)
+    wrong = np.flatnonzero(_least(weights) < -1e-6)
+    fixed = weights[:, wrong]
     for step in (1, -1, shape[1], -shape[1], shape[1] + 1, shape[1] - 1, -shape[1] + 1, -shape[1] - 1):
         # painting covers edges more than once: prefer a neighbouring triangle that holds the centre
         other = painted[np.clip(inside[wrong] + step, 0, painted.size - 1)] - 1
         moved = _barycentric(inverse, other, inside[wrong], shape[1])
-        better = (other >= 0) & (moved.min(axis=1) > weights[wrong].min(axis=1))
-        triangle[wrong[better]], weights[wrong[better]] = other[better], moved[better]
-    weights[wrong] = np.clip(weights[wrong], 0.0, 1.0)
-    weights[wrong] /= weights[wrong].sum(axis=1, keepdims=True)
+        better = (other >= 0) & (_least(moved) > _least(fixed))
+        triangle[wrong[better]], fixed[:, better] = other[better], moved[:, better]
+    fixed = np.clip(fixed, 0.0, 1.0)
+    weights[:, wrong] = fixed / fixed.sum(axis=0)
 
     columns = triangles[triangle]
-    nearest = columns[np.arange(len(columns)), weights.argmax(axis=1)]
-    entries = (weights.astype(np.float32).ravel(), columns.astype(np.int32).ravel())
+    first, second, third = weights
+    largest = np.where(first >= second, np.where(first >= third, 0, 2), np.where(second >= third, 1, 2))
+    nearest = np.take_along_axis(columns, largest[:, None], axis=1)[:, 0]
+    entries = (weights.T.astype(np.float32).ravel(), columns.astype(np.int32).ravel())
     starts = np.arange(0, 3 * len(inside) + 1, 3, dtype=np.int32)
-    return PixelMap(window, shape, inside, csr_array((*entries, starts), (len(inside), space.n_targets)), nearest)
+    matrix = csr_array((*entries, starts), (len(inside), space.n_targets))
+    return PixelMap(window, shape, (painted > 0).reshape(shape), matrix, nearest, triangles, triangle)
 
 
 def _paint(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int32]:
@@ -220,23 +246,26 @@ def _paint(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.i
 
 
 def _barycentric_transform(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Per triangle the affine map from a position to its second and third weight, shape (n_triangles, 6)."""
+    """Per triangle the affine map from a position to its second and third weight, shape (6, n_triangles)."""
     (x, y), (ux, uy), (vx, vy) = corners[:, 0].T, (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
     area = ux * vy - uy * vx
     area[area == 0] = np.inf
-    linear = np.stack([vy, -vx, -uy, ux], axis=1) / area[:, None]
-    shift = -np.stack([linear[:, 0] * x + linear[:, 1] * y, linear[:, 2] * x + linear[:, 3] * y], axis=1)
-    return np.concatenate([linear, shift], axis=1)
+    a, b, c, d = vy / area, -vx / area, -uy / area, ux / area
+    return np.stack([a, b, -a * x - b * y, c, d, -c * x - d * y])
 
 
 def _barycentric(
     inverse: NDArray[np.float64], triangle: NDArray[np.int32], pixels: NDArray[np.int64], columns: int
 ) -> NDArray[np.float64]:
-    """Weights of the corners of the triangle named for every pixel centre, shape (n_pixels, 3)."""
+    """Weights of the corners of the triangle named for every pixel centre, shape (3, n_pixels)."""
     row, column = np.divmod(pixels.astype(np.int32), np.int32(columns))
-    a, b, c, d, e, f = inverse[triangle].T
-    weights = np.empty((len(pixels), 3))
-    weights[:, 1] = a * (column + 0.5) + b * (row + 0.5) + e
-    weights[:, 2] = c * (column + 0.5) + d * (row + 0.5) + f
-    weights[:, 0] = 1 - weights[:, 1] - weights[:, 2]
+    x, y = column + 0.5, row + 0.5
+    weights = np.empty((3, len(pixels)))
+    for corner, (a, b, c) in enumerate((inverse[:3], inverse[3:]), start=1):
+        weights[corner] = a.take(triangle) * x + b.take(triangle) * y + c.take(triangle)
+    weights[0] = 1 - weights[1] - weights[2]
     return weights
+
+
+def _least(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.minimum(np.minimum(weights[0], weights[1]), weights[2])

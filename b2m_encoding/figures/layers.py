@@ -78,7 +78,7 @@ def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[
     """Level of the underlay at the listed pixels."""
     n_levels = len(_GREYS[kind])
     if n_levels == 1:
-        return np.zeros(len(pixels.inside), dtype=np.int32)
+        return np.zeros(len(pixels.nearest), dtype=np.int32)
     depth = pixels.sample(np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")]))
     if n_levels == 2:
         return (depth > 0).astype(np.int32)
@@ -109,16 +109,16 @@ def compose(
     hidden, untested = n * len(greys), n * len(greys) + len(greys)
 
     level = _underlay(space, pixels, underlay)
-    everything = bool(data.tested.all())
     values = [pixels.sample(score, data.tested, nearest=nearest) for score in data.scores]
-    missing = None if everything else np.isnan(values[0])
+    missing = None if data.tested.all() else np.isnan(values[0])
     if missing is not None:
-        values = [np.where(missing, np.float32(0), value) for value in values]
+        for value in values:
+            value[missing] = 0
     entry = level * np.int32(n) + colours.codes(*values)
     if data.significant is not None:
-        weak = pixels.share(data.significant) <= 0.5 * (1.0 if everything else pixels.share(data.tested))
-        entry = np.where(weak, level + np.int32(hidden), entry)
+        strong = pixels.majority(data.significant, data.tested)
+        np.copyto(entry, level + np.int32(hidden), where=~strong)
     if missing is not None:
         entry[missing] = untested
-    words = palette.view(np.uint32).ravel()[entry]
+    words = palette.view(np.uint32).ravel().take(entry)
     return np.asarray(pixels.picture(words, 0xFFFFFFFF)).view(np.uint8).reshape(*pixels.shape, 4)
