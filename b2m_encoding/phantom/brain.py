@@ -24,7 +24,7 @@ REGIONS: dict[str, tuple[str, ...]] = {
 }
 PATCH_STEPS = 3
 PREFRONTAL = ("44", "45", "55b")
-SNR, PREFRONTAL_GAIN = 0.4, 0.7
+SNR, PREFRONTAL_GAIN = 0.45, 0.7
 """Standard deviation of the driven response over that of the noise."""
 
 
