@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from b2m_encoding.phantom import Size, simulate_study
 
 SHARED = Path(os.environ.get("B2M_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -24,3 +27,56 @@ def shared_data() -> Path:
         pytest.skip(f"no real data at {folder}; set B2M_SHARED to the folder that holds data/")
     os.environ["B2M_SHARED"] = str(SHARED)
     return folder
+
+
+TINY_STUDY = """
+name = "Tiny simulated study"
+output = "results"
+note = "simulated data"
+
+[data]
+reader = "bids"
+root = "study/bids"
+derivatives = "study/bids/derivatives/phantom"
+tasks = ["Training", "Test"]
+discard = 15.0
+
+[features.acoustic]
+extractor = "acoustic"
+stimuli = "study/stimuli/genres"
+
+[features.text]
+extractor = "caption"
+captions = "study/stimuli/captions.csv"
+
+[model]
+delays = [4.5, 6.0]
+
+[evaluation]
+kind = "test"
+average_repeats = true
+
+[statistics]
+permutations = 200
+
+[decoding]
+targets = ["text"]
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny simulated study; never change it, take a copy through ``tiny_study``."""
+    folder = tmp_path_factory.mktemp("tiny")
+    size = Size(n_training_runs=2, n_test_runs=1, n_blocks=1, n_repeats=2)
+    simulate_study(folder / "study", seed=1, n_subjects=1, size=size)
+    (folder / "study.toml").write_text(TINY_STUDY)
+    return folder
+
+
+@pytest.fixture
+def tiny_study(tiny_template: Path, tmp_path: Path) -> Path:
+    """Study file of a copy that a test may damage (files are hard links: replace, never write into them)."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny_template, folder, copy_function=os.link)
+    return folder / "study.toml"

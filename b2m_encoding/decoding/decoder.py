@@ -78,7 +78,7 @@ class RegionDecoder:
     def predict(self, responses: NDArray[np.floating], runs: Runs) -> NDArray[np.float64]:
         """Mean prediction of the best regions, shape (n_windows, n_dimensions)."""
         predictions = [self.models_[n].predict(responses[:, self.columns_[n]], runs=runs) for n in self.best_]
-        return np.mean(predictions, axis=0, dtype=np.float64)
+        return np.asarray(np.mean(predictions, axis=0), dtype=np.float64)
 
 
 def _mean_cv_score(model: EncodingModel) -> float:

@@ -174,7 +174,7 @@ def _embedded(texts: tuple[str, ...]) -> NDArray[np.float32]:
 def _acoustic_crop(path: Path, start: float, duration: float, tr: float) -> NDArray[np.float32]:
     """Features of one crop of one file; subjects who heard it share them."""
     wave = prepare_stimulus(read_audio(path, RATE, start=start, duration=duration), RATE)
-    return acoustic_per_tr(wave, RATE, tr)
+    return acoustic_per_tr(wave, RATE, tr).astype(np.float32)
 
 
 def _per_clip(

@@ -9,9 +9,10 @@ from typing import Any
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.delays import delays_in_samples
-from b2m_encoding.pipeline.encode import split_samples
+from b2m_encoding.pipeline.encode import block_samples, held_out_lengths, split_samples
 from b2m_encoding.results.bundle import check_writable
 from b2m_encoding.spaces import RegionSpace, load_atlas, surface_space
+from b2m_encoding.stats import check_arrangements
 from b2m_encoding.study import Study
 
 
@@ -72,7 +73,9 @@ def _check_recording(recording: Recording, study: Study) -> None:
         if not runs.used[rows].any():
             raise InputError(f"nothing is left of run {name} after the discarded start", file=path)
     delays_in_samples(study.model.delays, runs.tr)
-    split_samples(runs, study.evaluation)
+    runs, splits = split_samples(runs, study.evaluation)
+    lengths = [length for split in splits for length in held_out_lengths(runs, split, study.evaluation)]
+    check_arrangements(lengths, block_samples(study, runs.tr))
 
 
 def _check_extractors(study: Study) -> None:

@@ -57,18 +57,21 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
     study = load_study(out / "study.toml")
     names = list(study.features)
     truth = load_truth(out / "study" / "truth")
-    r, q, index, drive = [], [], [], []
+    r, q, index, drive, alone = [], [], [], [], []
     for subject, known in truth.subjects.items():
         r.append(read_map(results, subject, "joint", "r", space))
         q.append(read_map(results, subject, "joint", "q", space))
         index.append(read_map(results, subject, "preference", "index", space))
         drive.append(known.drive)
+        alone.append(np.stack([read_map(results, subject, name, "r", space) for name in names]))
     r_all, q_all, index_all, drive_all = map(np.concatenate, (r, q, index, drive))
+    alone_all = np.concatenate(alone, axis=1)
     tested = np.isfinite(r_all)
     driven = tested & (drive_all != "none")
     undriven = tested & (drive_all == "none")
-    preferring = tested & np.isin(drive_all, names) & (index_all >= 0)
-    found = np.array([*names, ""])[index_all[preferring].astype(int)]
+    one_drive = tested & np.isin(drive_all, names)
+    best = np.array(names)[np.argmax(alone_all[:, one_drive], axis=0)]
+    right = best == drive_all[one_drive]
     identification = json.loads((results / "identification.json").read_text(encoding="utf-8"))["subjects"]
     primary = [row for row in identification if row["feature_space"] == study.decoding.targets[0]]  # type: ignore[union-attr]
     return {
@@ -79,7 +82,8 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
         "median_r_undriven": _median(r_all[undriven]),
         "significant_driven": _mean(q_all[driven] < study.statistics.q),
         "false_positive_rate": _mean(q_all[undriven] < study.statistics.q),
-        "preference_accuracy": _mean(found == drive_all[preferring]),
+        "preference_accuracy": _mean(right),
+        "preference_accuracy_where_significant": _mean(right[index_all[one_drive] >= 0]),
         "identification_accuracy": _mean([row["identification_accuracy"] for row in primary]),
         "identification_chance_95": np.mean([row["chance_interval_95"] for row in primary], axis=0).tolist(),
         "chance": 0.5,

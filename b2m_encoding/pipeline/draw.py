@@ -66,7 +66,9 @@ def _maps(
     ]
     names = [name for name in r if name != JOINT][:2]
     if len(names) == 2:
-        drawn = preference(r[names[0]], r[names[1]], surface, atlas, names=tuple(names), title=f"sub-{subject}", **common)
+        drawn = preference(
+            r[names[0]], r[names[1]], surface, atlas, names=(names[0], names[1]), title=f"sub-{subject}", **common
+        )
         figures.append(_save(drawn, f"Component preference, sub-{subject}", folder / f"sub-{subject}_preference"))
     return figures
 

@@ -61,7 +61,7 @@ class Encoding:
     @property
     def tested(self) -> NDArray[np.bool_]:
         """Targets that were tested."""
-        return self.status == TESTED
+        return np.asarray(self.status == TESTED)
 
 
 def encode_subject(
@@ -128,6 +128,19 @@ def split_samples(runs: Runs, evaluation: EvaluationTable) -> tuple[Runs, list[S
         )
     mask = runs.used & np.isin(runs.run, test)
     return runs, [Split(runs.used & ~mask, mask)]
+
+
+def held_out_lengths(runs: Runs, split: Split, evaluation: EvaluationTable) -> list[int]:
+    """Number of held-out samples of each run, after repeats are averaged."""
+    kept = replace(runs, used=split.test)
+    if evaluation.average_repeats:
+        kept = average_repeats(np.zeros((len(kept), 0)), kept)[1]
+    return [int(kept.used[rows].sum()) for rows in kept.slices.values() if kept.used[rows].any()]
+
+
+def block_samples(study: Study, tr: float) -> int:
+    """Length of a permuted block, in samples."""
+    return max(1, round(study.statistics.block / tr))
 
 
 def predict_held_out(
@@ -225,7 +238,7 @@ def _significance(held_out: HeldOut, study: Study) -> Array:
         held_out.predicted,
         held_out.measured,
         held_out.runs,
-        block_length=max(1, round(study.statistics.block / held_out.runs.tr)),
+        block_length=block_samples(study, held_out.runs.tr),
         n_permutations=study.statistics.permutations,
         random_state=study.seed,
     )

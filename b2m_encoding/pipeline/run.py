@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from b2m_encoding.data import Recording
+from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import Stimulation
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline.check import check_study
@@ -57,6 +58,11 @@ def run_study(
         for subject, recording in recordings.items():
             _analyse(subject, recording, study, results, steps)
             write_maps(writer, subject, results.encodings[subject], results.space, study)
+        if not any(encoding.tested.any() for encoding in results.encodings.values()):
+            raise InputError(
+                "no target can be tested: all responses are constant or hold NaN",
+                file=", ".join(str(path) for recording in recordings.values() for path in recording.files.values()),
+            )
         regions = region_table(results, study)
         writer.write_table("regions.tsv", regions)
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
@@ -93,7 +99,7 @@ def _analyse(subject: str, recording: Recording, study: Study, results: StudyRes
     spaces = build_spaces(recording, study)
     responses = recording.responses
     results.encodings[subject] = encode_subject(responses, spaces, study, lambda what: steps(f"sub-{subject}: {what}"))
-    if study.decoding and isinstance(results.space, SurfaceSpace):
+    if study.decoding and isinstance(results.space, SurfaceSpace) and results.encodings[subject].tested.any():
         atlas = load_atlas(study.maps.atlas, results.space)
         results.decodings[subject] = []
         for name in study.decoding.targets:

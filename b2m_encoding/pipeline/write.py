@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.encode import JOINT, Encoding
@@ -33,7 +35,7 @@ def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: S
         "Note": study.note,
         "NaN": "not tested",
     }
-    maps: list[tuple[str, str, np.ndarray, dict[str, object]]] = []
+    maps: list[tuple[str, str, NDArray[Any], Mapping[str, object]]] = []
     for model in encoding.r:
         maps.append((model, "r", encoding.r[model], {"Description": "Pearson r of predicted and measured responses"}))
         maps.append((model, "r2", encoding.r2[model], {"Description": "Coefficient of determination"}))
@@ -74,7 +76,7 @@ def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:
         writer.write_json("identification.json", {"subjects": summaries})
 
 
-def summary(results: StudyResults, study: Study) -> list[Mapping[str, object]]:
+def summary(results: StudyResults, study: Study) -> list[dict[str, object]]:
     """One row per subject for the report."""
     rows = []
     for subject, encoding in results.encodings.items():
@@ -90,5 +92,3 @@ def summary(results: StudyResults, study: Study) -> list[Mapping[str, object]]:
             row[f"identification from {decoding.target}"] = f"{decoding.accuracy.mean():.3f} (chance 0.5)"
         rows.append(row)
     return rows
-
-

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
@@ -102,8 +103,13 @@ def check_writable(path: Path) -> None:
             "the output folder holds something else", file=path, expected="a new folder, or earlier results"
         )
     parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if not os.access(parent, os.W_OK):
-        raise InputError("no permission to write the output", file=parent, fix="choose another output folder")
+    try:
+        with TemporaryDirectory(dir=parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            "the output cannot be written", file=parent, found=error.strerror, fix="choose another output folder"
+        ) from error
 
 
 def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> NDArray[np.float32]:
@@ -116,8 +122,10 @@ def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> 
     if isinstance(space, SurfaceSpace):
         return np.concatenate([np.asarray(nib.load(path).darrays[0].data, dtype=np.float32) for path in paths])
     if isinstance(space, VolumeSpace):
-        return np.asarray(nib.load(paths[0]).dataobj, dtype=np.float32)[space.mask]
-    return pd.read_csv(paths[0], sep="\t", na_values="n/a")[stat].to_numpy(dtype=np.float32)
+        inside: NDArray[np.float32] = np.asarray(nib.load(paths[0]).dataobj, dtype=np.float32)[space.mask]
+        return inside
+    table = pd.read_csv(paths[0], sep="\t", na_values="n/a")
+    return np.asarray(table[stat], dtype=np.float32)
 
 
 def _map_names(subject: str, desc: str, stat: str, space: Space) -> list[str]:

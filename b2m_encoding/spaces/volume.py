@@ -91,7 +91,7 @@ def project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float
     weight = matrix @ valid.astype(np.float64)
     total = matrix @ np.where(valid, values, 0.0)
     projected = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0.5)
-    return projected.astype(np.float32)
+    return np.asarray(projected, dtype=np.float32)
 
 
 def _sample_between_surfaces(volume: VolumeSpace, surface: SurfaceSpace) -> csr_array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import factorial, prod
 
 import numpy as np
@@ -89,22 +90,26 @@ def fdr_q(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return q
 
 
+def check_arrangements(lengths: Iterable[int], block_length: int) -> None:
+    """Raise unless runs of these lengths hold enough whole blocks to permute."""
+    arrangements = prod(factorial(length // block_length) for length in lengths)
+    if arrangements < MIN_ARRANGEMENTS:
+        raise InputError(
+            "too few blocks for a permutation test",
+            found=f"{arrangements} arrangements of blocks of {block_length} samples",
+            expected=f"at least {MIN_ARRANGEMENTS}",
+            fix="use shorter blocks or more test runs",
+        )
+
+
 def _blocks(runs: Runs, block_length: int) -> list[NDArray[np.intp]]:
     """First rows of the blocks of each run; a run's last, shorter part stays in place in every arrangement."""
-    starts = [
+    check_arrangements((rows.stop - rows.start for rows in runs.slices.values()), block_length)
+    return [
         np.arange((rows.stop - rows.start) // block_length) * block_length + rows.start
         for rows in runs.slices.values()
         if rows.stop - rows.start >= 2 * block_length
     ]
-    arrangements = prod(factorial(len(run)) for run in starts)
-    if arrangements < MIN_ARRANGEMENTS:
-        raise InputError(
-            "too few blocks for a permutation test",
-            found=f"{arrangements} arrangements",
-            expected=f"at least {MIN_ARRANGEMENTS}",
-            fix="use shorter blocks or more test runs",
-        )
-    return starts
 
 
 def _shuffled(blocks: list[NDArray[np.intp]], generator: np.random.Generator) -> NDArray[np.intp]:
