@@ -17,7 +17,8 @@ from b2m_encoding.models.banded import check_scalings, search_banded, simplex_sc
 from b2m_encoding.models.devices import Precision, eigh, tensor
 from b2m_encoding.models.inputs import Floats
 from b2m_encoding.models.moments import Center
-from b2m_encoding.models.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
+from b2m_encoding.models.refine import refine, refined_choice, solve_refined
+from b2m_encoding.models.ridge import Weights, groups_of_targets, search_adaptive, search_ridge, solve_ridge
 from b2m_encoding.models.samples import SamplesSource
 from b2m_encoding.models.search import Scoring
 from b2m_encoding.models.statistics import SufficientStatistics
@@ -63,6 +64,8 @@ class Settings:
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise InputError(f"unknown {name}", found=getattr(self, name), expected=list(values))
+        if self.refine and (self.scoring != "r2" or not isinstance(self.alpha_per, str) or self.alpha_per != "target"):
+            raise InputError("refinement maximises R2 of each target", fix='scoring="r2", alpha_per="target"')
         if not len(self.alphas) or not np.isfinite(self.alphas).all() or (self.alphas < 0).any():
             raise InputError("alphas must be finite numbers >= 0", found=self.alphas)
 
@@ -203,7 +206,7 @@ def fit(data: Data, runs: Runs, bands: dict[str, int], settings: Settings) -> Fi
         "n_targets_batch": settings.n_targets_batch,
     }
     batch = settings.n_targets_batch
-    deltas = None
+    deltas, notes = None, [f"solved in the {source.form} form"]
     if settings.solver == "banded":
         scalings = (
             simplex_scalings(len(bands), settings.n_scalings, settings.random_state)
@@ -213,14 +216,24 @@ def fit(data: Data, runs: Runs, bands: dict[str, int], settings: Settings) -> Fi
         banded = search_banded(
             source, folds, settings.alphas, scalings, progress=Progress(settings.progress_bar), **common
         )
-        weights, deltas = solve_banded(source, banded, n_targets_batch=batch), _numpy(banded.deltas, tested)
+        if settings.refine:
+            banded = refined_choice(banded, *refine(source, folds, banded, settings.refine))
+            weights = solve_refined(source, banded.deltas)
+        else:
+            weights = solve_banded(source, banded, n_targets_batch=batch)
+        deltas = _numpy(banded.deltas, tested)
         alphas, scores, path = banded.alphas, banded.scores, banded.path
     else:
-        choice = search_ridge(source, folds, settings.alphas, **common)
+        if settings.search == "adaptive":
+            choice, agreement = search_adaptive(source, folds, settings.alphas, **common)
+            notes.append(f"adaptive search: the penalty of the full grid in {agreement:.1%} of a sample of targets")
+        else:
+            choice = search_ridge(source, folds, settings.alphas, **common)
         weights = solve_ridge(source, choice.alphas, n_targets_batch=batch)
         alphas, scores, path = choice.alphas, choice.scores, choice.path
     weights.reduced[~tested] = torch.nan
-    notes = [f"solved in the {source.form} form", *edge_note(_numpy(alphas, tested), settings.alphas)]
+    if not settings.refine:
+        notes += edge_note(_numpy(alphas, tested), settings.alphas)
     return Fitted(
         weights,
         status,

@@ -23,7 +23,7 @@ from b2m_encoding.models.inputs import (
 )
 from b2m_encoding.models.moments import Center
 from b2m_encoding.models.ridge import DEFAULT_GRID
-from b2m_encoding.models.scores import correlation
+from b2m_encoding.models.scores import correlation, product_measure, r_split
 from b2m_encoding.models.search import Scoring
 from b2m_encoding.models.statistics import SufficientStatistics
 from b2m_encoding.models.streaming import RunResponses, fit_runs
@@ -247,6 +247,30 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         used = slice(None) if runs is None else runs.used
         r = correlation(predicted.reshape(len(predicted), -1)[used], measured[used])
         return float(r[0]) if self._flat else r
+
+    def predict_bands(self, X: Floats | Mapping[str, Any], runs: Runs | None = None) -> dict[str, NDArray[np.float32]]:
+        """The part of each feature space in the prediction; the parts and the mean response add up to it."""
+        check_is_fitted(self, "weights_")
+        spaces = self._check_spaces(as_feature_spaces(X, runs))
+        X_design = design(spaces, self._default_runs(spaces, runs), self.delays, self.dropped_)
+        full, mean = self.weights_.full().cpu(), self.weights_.mean_x.cpu()
+        x = (tensor(X_design).double() - mean).to(full)
+        stops = np.cumsum(list(self.band_widths_.values())).tolist()
+        columns = {n: slice(b - w, b) for (n, w), b in zip(self.band_widths_.items(), stops, strict=True)}
+        return {name: (x[:, own] @ full[:, own].T).float().numpy() for name, own in columns.items()}
+
+    def score_bands(
+        self, X: Floats | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None, measure: Literal["r", "r2"] = "r"
+    ) -> dict[str, NDArray[np.float64]]:
+        """Prediction accuracy split among feature spaces: shares that add up to Pearson r, or to R2.
+
+        See :func:`~b2m_encoding.models.scores.r_split` and :func:`~b2m_encoding.models.scores.product_measure`.
+        """
+        parts = self.predict_bands(X, runs)
+        used = slice(None) if runs is None else runs.used
+        measured = as_targets(y, len(next(iter(parts.values()))))[used]
+        split = r_split if measure == "r" else product_measure
+        return dict(zip(parts, split([part[used] for part in parts.values()], measured), strict=True))
 
     @property
     def coef_(self) -> dict[str, NDArray[Any]]:

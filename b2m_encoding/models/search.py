@@ -8,7 +8,7 @@ hoped for: see :func:`compress`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from b2m_encoding.models.devices import Precision, in_chunks, products
+from b2m_encoding.models.moments import Targets
 from b2m_encoding.models.systems import Blocks, Source, System
 
 Scoring = Literal["r2", "r"]
@@ -96,7 +97,7 @@ class FoldScorer:
     ----------
     system : System
     alphas : Tensor, shape (n_alphas,)
-    n_train, n_held : used only to relate tolerances to the held-out norm.
+    precision : {"float32", "float64", "fast"}
     """
 
     def __init__(self, system: System, alphas: Tensor, precision: Precision = "float32") -> None:
@@ -113,7 +114,7 @@ class FoldScorer:
         self.factors = [quadratic.T.contiguous()] if system.is_root else _upper(quadratic[keep])
         self.is_root = system.is_root
 
-    def __call__(self, targets: slice) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
         """Sum of products with the predictions, of squared predictions ``(n, n_alphas)``, and of squares ``(n,)``."""
         train, held, squares = self.system.load(targets)
         with products(self.precision, self.device):
@@ -161,6 +162,13 @@ def _upper(gram: Tensor) -> list[Tensor]:
     return factors
 
 
+def fold_systems(
+    source: Source, folds: Sequence[Blocks], scoring: Scoring, scaling: Tensor | None = None
+) -> Iterator[System]:
+    """Every fold in its eigenbasis, one in memory at a time."""
+    return (source.system(held, scaling, own_mean=scoring == "r") for held in folds)
+
+
 def cv_scores(
     source: Source,
     folds: Sequence[Blocks],
@@ -168,29 +176,32 @@ def cv_scores(
     *,
     scoring: Scoring = "r2",
     scaling: Tensor | None = None,
+    systems: Iterable[System] | None = None,
+    targets: Tensor | None = None,
     precision: Precision = "float32",
     n_targets_batch: int = 4096,
 ) -> Tensor:
-    """Cross-validated score of every penalty and target, shape (n_alphas, n_targets).
+    """Cross-validated score of every penalty and target (or some ``targets``), shape (n_alphas, n_targets).
 
     ``"r2"`` is 1 minus the squared errors of all folds over the held-out variation of all folds, so every sample
     counts the same; ``"r"`` is the mean over folds of the correlation in the held-out samples.
     """
-    shape = (len(alphas), source.n_targets)
-    score = torch.zeros(shape, dtype=torch.float64, device=source.device)
-    for held in folds:
-        scorer = FoldScorer(source.system(held, scaling, own_mean=scoring == "r"), alphas, precision)
+    n = source.n_targets if targets is None else len(targets)
+    score = torch.zeros((len(alphas), n), dtype=torch.float64, device=source.device)
+    for system in systems or fold_systems(source, folds, scoring, scaling):
+        scorer = FoldScorer(system, alphas, precision)
 
-        def work(targets: slice, scorer: FoldScorer = scorer) -> None:
-            linear, quadratic, squares = scorer(targets)
+        def work(part: slice, scorer: FoldScorer = scorer) -> None:
+            linear, quadratic, squares = scorer(part if targets is None else targets[part])
             if scoring == "r2":
-                score[:, targets] += (squares[:, None] - (2 * linear - quadratic)).T
+                score[:, part] += (squares[:, None] - (2 * linear - quadratic)).T
             else:
                 scale = (quadratic.double() * squares[:, None]).sqrt()
-                score[:, targets] += torch.where(scale > 0, linear / scale, 0.0).T / len(folds)
+                score[:, part] += torch.where(scale > 0, linear / scale, 0.0).T / len(folds)
 
-        n_targets_batch = in_chunks(source.n_targets, n_targets_batch, work)
+        n_targets_batch = in_chunks(n, n_targets_batch, work)
     if scoring == "r":
         return score
     variation = torch.stack([source.variation(held) for held in folds]).sum(0).to(score.device)
+    variation = variation if targets is None else variation[targets]
     return 1 - score / variation.clamp_min(torch.finfo(torch.float64).tiny)

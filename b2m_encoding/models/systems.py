@@ -122,6 +122,22 @@ class Whole:
     mean_y: Tensor
 
 
+@dataclass(frozen=True)
+class PreparedFold:
+    """A fold in the prepared features themselves, not in an eigenbasis.
+
+    ``train`` and ``held`` are Gram matrices; ``load`` gives training and held-out covariances ``(n, n_features)`` and
+    held-out sums of squares; ``back`` turns weights ``(n, n_features)`` into those of the original features.
+    """
+
+    train: Tensor
+    held: Tensor
+    load: Callable[[Targets], tuple[Tensor, Tensor, Tensor]]
+    back: Callable[[Tensor], Tensor]
+    mean_x: Tensor
+    mean_y: Tensor
+
+
 class Source(Protocol):
     """What the searches ask of a form."""
 
@@ -212,6 +228,27 @@ class StatisticsSource:
             return train.xy(targets).to(device), out.xy(targets).to(device), out.yy[targets].to(device)
 
         return System(values, narrow, narrow, quadratic.to(dtype), root is not None, load, norms)
+
+    def prepared(self, held: Blocks) -> PreparedFold:
+        """A fold (all samples, if nothing is held out), standardised and with the prior, all in float64."""
+        prep, device = self.preparation, self.device
+        train, out = self._pools(held, own_mean=False)
+        inverse_sd = prep.deviations(train.xx.diagonal(), train.mean_x, train.count)
+
+        def rows(values: Tensor) -> Tensor:
+            return prep.apply(values.double(), inverse_sd, None)
+
+        def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
+            own = rows(train.xy(targets)).to(device)
+            if not held:
+                return own, own, train.yy[targets].to(device)
+            return own, rows(out.xy(targets)).to(device), out.yy[targets].to(device)
+
+        def back(weights: Tensor) -> Tensor:
+            return prep.back(weights.T.to(inverse_sd.device), inverse_sd, None).T.to(device)
+
+        grams = [rows(rows(pool.xx).T).to(device) for pool in ((train, out) if held else (train, train))]
+        return PreparedFold(grams[0], grams[1], load, back, train.mean_x, train.mean_y)
 
     def _root(self, held: Blocks, out: Pool, train: Pool, own_mean: bool) -> Tensor | None:
         """Held-out samples, centred as ``out`` is."""

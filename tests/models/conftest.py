@@ -31,7 +31,12 @@ def explicit_cv(X: Any, Y: Any, runs: Runs, alphas: Any, scoring: str = "r2", st
         scale = X[inside].std(0) if standardize else np.ones(X.shape[1])
         varied += ((Y[out] - Y[out].mean(0)) ** 2).sum(0)
         for i, alpha in enumerate(alphas):
-            predicted = Ridge(alpha, solver="svd").fit(X[inside] / scale, Y[inside]).predict(X[out] / scale)
+            predicted = (
+                Ridge(alpha, solver="svd")
+                .fit(X[inside] / scale, Y[inside])
+                .predict(X[out] / scale)
+                .reshape(Y[out].shape)
+            )
             lost[i] += ((Y[out] - predicted) ** 2).sum(0)
             centred, y = predicted - predicted.mean(0), Y[out] - Y[out].mean(0)
             r[i] += (centred * y).sum(0) / np.sqrt((centred**2).sum(0) * (y**2).sum(0)) / len(runs.blocks)
