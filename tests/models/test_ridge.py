@@ -58,24 +58,24 @@ def test_float32_agrees_to_its_rounding(make, oracle, form):
 
 
 @pytest.mark.filterwarnings("ignore:Solving")
-@pytest.mark.parametrize("shape", [(480, 32), (480, 128), (120, 300)])
+@pytest.mark.parametrize("shape", [(240, 16), (240, 60), (60, 150)])
 def test_himalaya_chooses_the_same(shape):
     from himalaya.kernel_ridge import KernelRidgeCV as TheirKernelRidgeCV
     from himalaya.ridge import RidgeCV as TheirRidgeCV
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal(shape)
-    Y = X @ rng.standard_normal((shape[1], 60)) / np.sqrt(shape[1]) + rng.standard_normal((shape[0], 60)) + 3
+    Y = X @ rng.standard_normal((shape[1], 40)) / np.sqrt(shape[1]) + rng.standard_normal((shape[0], 40)) + 3
     groups = np.repeat(np.arange(6), shape[0] // 6)
     splits = list(LeaveOneGroupOut().split(X, groups=groups))
-    alphas = np.logspace(-1, 7, 20)
+    alphas = np.logspace(-1, 5, 10)
     ours = RidgeCV(alphas, precision="float64").fit(X, Y, groups=groups)
     single = RidgeCV(alphas).fit(X.astype("f4"), Y.astype("f4"), groups=groups)
     for model in (TheirRidgeCV, TheirKernelRidgeCV):
         theirs = model(alphas=alphas, cv=splits, fit_intercept=True).fit(X, Y)
         np.testing.assert_allclose(ours.best_alphas_, theirs.best_alphas_)
         np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-5)
-    assert np.isclose(single.best_alphas_, ours.best_alphas_).mean() > 0.97
+    assert np.isclose(single.best_alphas_, ours.best_alphas_).mean() > 0.95
     same = single.best_alphas_ == ours.best_alphas_
     np.testing.assert_allclose(single.coef_[:, same], ours.coef_[:, same], atol=1e-4 * np.abs(ours.coef_).max())
 
@@ -89,11 +89,10 @@ def test_splitters_and_groups_choose_as_explicit_splits(make):
     for other in (left_out, explicit):
         np.testing.assert_array_equal(direct.best_alphas_, other.best_alphas_)
         np.testing.assert_allclose(direct.coef_, other.coef_, atol=1e-5)
-    GroupKFold(3)
     kfold = EncodingModel(None, cv=GroupKFold(3)).fit(X, Y, runs=runs)
     assert np.isfinite(kfold.alphas_).all()
     with pytest.raises(InputError, match="held out once"):
-        RidgeCV(cv=ShuffleSplit(3)).fit(X, Y)
+        RidgeCV(cv=ShuffleSplit(3, test_size=0.5, random_state=0)).fit(X, Y)
 
 
 def test_every_group_is_held_out_once_and_alpha_can_be_shared(make):

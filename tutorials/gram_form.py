@@ -1,0 +1,113 @@
+"""The Gram form: why ridge regression over folds, penalties and feature spaces needs the data only once."""
+
+# %% [markdown]
+# Every voxel of an encoding model is a ridge regression (Hoerl & Kennard 1970, doi 10.1080/00401706.1970.10488634)
+#
+# $$\hat w = \arg\min_w \|y - Xw\|^2 + a \|w\|^2 = (X'X + aI)^{-1} X'y .$$
+#
+# The time series enter only through the Gram matrix $G = X'X$ and the covariance $c = X'y$. Both are sums over samples,
+# so they are sums over runs: $G = \sum_f G_f$, $c = \sum_f c_f$. The training part of a fold is what is left when a
+# run is taken away, $G - G_f$ and $c - c_f$. Nothing is read again.
+
+# %%
+import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+
+from b2m_encoding.models import EncodingModel, SufficientStatistics
+from b2m_encoding.models.search import compress
+from b2m_encoding.runs import Runs
+
+rng = np.random.default_rng(0)
+runs = Runs.from_lengths([100] * 6, tr=1.5)
+X = rng.standard_normal((600, 20)) + 10
+Y = X @ rng.standard_normal((20, 50)) * 0.3 + rng.standard_normal((600, 50)) + 1000
+
+statistics = SufficientStatistics({"mulan": 20}, dtype=torch.float64)
+for block in runs.blocks:
+    rows = runs.rows([block])
+    statistics.update(block, X[rows], Y[rows])
+
+# %% [markdown]
+# **Intercepts.** Every block keeps its count, its means and its products *about its own means*. Sums of squares about
+# another centre $m$ follow from the block's mean $m_b$ and count $n_b$,
+#
+# $$\sum_{i \in b} (x_i - m)(x_i - m)' = G_b + n_b (m_b - m)(m_b - m)' ,$$
+#
+# so that each fold is centred on the mean of its own training part. Raw BOLD, with a mean of 10,000 and a standard
+# deviation of 50, loses no digits in float32, because nothing large is ever squared. Dropping the second term centres
+# every run on itself (`center="block"`).
+
+# %%
+held_out, training = runs.blocks[0], runs.blocks[1:]
+train = statistics.without([held_out]).pool()
+inside, outside = runs.rows(training), runs.rows([held_out])
+x, y = X[inside] - X[inside].mean(0), Y[inside] - Y[inside].mean(0)
+assert np.allclose(train.xx, x.T @ x)
+assert np.allclose(train.xy(slice(None)), y.T @ x)
+
+# %% [markdown]
+# **Scores without predictions.** Take the eigenbasis of the training part, $G - G_f = Q \,\mathrm{diag}(l)\, Q'$. For
+# penalty $a$ the weights in that basis are $w_r = b_r / (l_r + a)$ with $b = Q'(c - c_f)$. The squared error in the
+# run that was left out is
+#
+# $$\|y_f - X_f Q w\|^2 = s_f - 2\, d'w + w'Hw, \qquad d = Q'c_f, \quad H = Q'G_fQ, \quad s_f = y_f'y_f .$$
+
+# %%
+mean_x, mean_y = X[inside].mean(0), Y[inside].mean(0)
+values, Q = np.linalg.eigh(x.T @ x)
+x_out, y_out = X[outside] - mean_x, Y[outside] - mean_y
+b, d, H, s = Q.T @ x.T @ y, Q.T @ x_out.T @ y_out, Q.T @ x_out.T @ x_out @ Q, (y_out**2).sum(0)
+for a in (0.1, 10.0, 1000.0):
+    w = b / (values[:, None] + a)
+    error = s - 2 * (d * w).sum(0) + (w * (H @ w)).sum(0)
+    predicted = Ridge(a).fit(X[inside], Y[inside]).predict(X[outside])
+    assert np.allclose(error, ((Y[outside] - predicted) ** 2).sum(0))
+
+# %% [markdown]
+# **Cost.** With $p$ features, $n_f$ held-out samples, and for each target, fold and penalty:
+#
+# | form | operations | taken where |
+# |---|---|---|
+# | Gram | $2p^2$, of which $H = H'$ saves up to half | $p \le n_f$ |
+# | prediction, $\|X_fQw\|^2$ for $w'Hw$ | $2 n_f p$ | $n_f < p \le n$ |
+# | dual, the same with the kernel's eigenbasis | $2 n_f n$ | $p > n$ |
+#
+# None but the first pass depends on the number of samples. All three give the same numbers.
+
+# %%
+fits = {
+    form: EncodingModel(None, form=form, precision="float64").fit(X, Y, runs=runs)
+    for form in ("gram", "prediction", "dual")
+}
+for fit in fits.values():
+    assert np.allclose(fit.cv_path_, fits["gram"].cv_path_)
+    assert np.array_equal(fit.alphas_, fits["gram"].alphas_)
+
+# %% [markdown]
+# **Twenty penalties for the price of a few.** The filters $1/(l + a)$ of a grid of penalties are smooth functions of
+# $l$, and so nearly dependent. Write them as combinations of $k$ others, $1/(l + a) \approx \sum_j v_{aj} u_j(l)$.
+# The expensive product is then made $k$ times, and the quadratic term of every penalty is a combination of the $k^2$
+# inner products. An error $e(l)$ of the filter changes the held-out predictions by at most
+# $\|h \sqrt{l}\, e\|_2 \,\|y\|$, where $h_r$ is the norm of column $r$ of $X_fQ$ (Cauchy and Schwarz, with
+# $\sum_r b_r^2 / l_r \le \|y\|^2$). That norm is kept below 3e-7 in float32: far below a difference that could matter,
+# and below the rounding of float32 products. The same bound says which directions can be left out.
+
+# %%
+grid = torch.logspace(-1, 7, 20, dtype=torch.float64)
+filters = compress(torch.from_numpy(values), torch.from_numpy(np.sqrt(np.diag(H))), grid, 3e-7)
+print(f"{len(grid)} penalties, {filters.mix.shape[1]} products")
+assert filters.mix.shape[1] < len(grid)
+
+# %% [markdown]
+# **Banded ridge** (Nunez-Elizalde et al. 2019, doi 10.1016/j.neuroimage.2019.04.012; Dupre la Tour et al. 2022,
+# doi 10.1016/j.neuroimage.2022.119728) gives every feature space a penalty of its own. Scaling the columns of a feature
+# space by $\sqrt{\gamma_k}$ multiplies its part of $G$ and $c$, so any scaling, and any subset of feature spaces, is
+# answered from the same statistics. The gradient of the held-out error by the log penalties is available as well
+# (`refine=`).
+
+# %%
+spaces = {"mulan": X[:, :10], "text": X[:, 10:]}
+banded = EncodingModel(None, solver="banded", n_scalings=10, random_state=0).fit(spaces, Y, runs=runs)
+plain = EncodingModel(None).fit(spaces, Y, runs=runs)
+assert banded.cv_scores_.mean() > plain.cv_scores_.mean() - 1e-3  # the grids of penalties differ by the scaling
