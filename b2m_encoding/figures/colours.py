@@ -221,9 +221,9 @@ def palette_contrast(colours: Sequence[str]) -> dict[str, float]:
 
 def check_palette(colours: Sequence[str]) -> None:
     """Warn if two colours of a palette cannot be told apart with some colour vision."""
-    for name, contrast in palette_contrast(colours).items():
-        if contrast < MIN_CONTRAST:
-            warnings.warn(f"two colours of {list(colours)} look alike with {name} vision", stacklevel=3)
+    poor = [name for name, contrast in palette_contrast(colours).items() if contrast < MIN_CONTRAST]
+    if poor:
+        warnings.warn(f"two colours of {list(colours)} look alike: {', '.join(poor)} vision", stacklevel=3)
 
 
 def _lab(linear: Floats) -> Floats:

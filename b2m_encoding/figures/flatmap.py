@@ -16,6 +16,8 @@ from b2m_encoding.spaces import Hemisphere, SurfaceSpace
 
 GAP = 12.0
 """Distance between the two flat hemispheres, mm."""
+LARGE = 1_000_000
+"""Pictures with more pixels are painted less finely, to save memory."""
 BOTH: tuple[Hemisphere, ...] = ("L", "R")
 
 
@@ -237,12 +239,17 @@ def _pixel_map(space: SurfaceSpace, height: int, window: Window, hemispheres: tu
 
 
 def _paint(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Triangle number plus one at every pixel, 0 outside; flipped and overlapping triangles do no harm."""
-    image = Image.new("I", shape[::-1])
+    """Triangle number plus one at every pixel, 0 outside; flipped and overlapping triangles do no harm.
+
+    Pillow rounds corners to pixels: painted some (even) times larger, the rounding is that much smaller.
+    """
+    fine = 4 if shape[0] * shape[1] < LARGE else 2
+    image = Image.new("I", (fine * shape[1], fine * shape[0]))
     draw = ImageDraw.Draw(image)
-    for number, polygon in enumerate(corners.reshape(-1, 6).tolist(), start=1):
+    places = np.rint(fine * (corners - 0.5)).astype(int)
+    for number, polygon in enumerate(places.reshape(-1, 6).tolist(), start=1):
         draw.polygon(polygon, fill=number)
-    return np.asarray(image, dtype=np.int32).ravel()
+    return np.asarray(image, dtype=np.int32)[::fine, ::fine].ravel()
 
 
 def _barycentric_transform(corners: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -268,4 +275,4 @@ def _barycentric(
 
 
 def _least(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.minimum(np.minimum(weights[0], weights[1]), weights[2])
+    return np.asarray(np.minimum(np.minimum(weights[0], weights[1]), weights[2]))

@@ -197,7 +197,9 @@ def boundary(points: Line, triangles: NDArray[np.int64]) -> list[Line]:
     return [points[nodes] for nodes in _chains(links)]
 
 
-def label_position(mask: NDArray[np.bool_], aspect: float = 1.0) -> tuple[float, float, float]:
+def label_position(
+    mask: NDArray[np.bool_], aspect: float = 1.0, allowed: NDArray[np.bool_] | None = None
+) -> tuple[float, float, float]:
     """Where a name fits best inside a region: its pole of inaccessibility.
 
     Parameters
@@ -206,6 +208,8 @@ def label_position(mask: NDArray[np.bool_], aspect: float = 1.0) -> tuple[float,
         Pixels of the region.
     aspect : float
         Width over height of the text: distances along the rows count that much less.
+    allowed : array of bool, shape (rows, columns), optional
+        Pixels where the name may be centred, as far as they lie in the region.
 
     Returns
     -------
@@ -213,8 +217,10 @@ def label_position(mask: NDArray[np.bool_], aspect: float = 1.0) -> tuple[float,
         The position in pixels, and the half height in pixels of the largest text that is clear of the border.
     """
     distance = distance_transform_edt(np.pad(mask, 1), sampling=(1.0, 1.0 / aspect))[1:-1, 1:-1]
+    if allowed is not None and (mask & allowed).any():
+        distance = np.where(allowed, distance, 0.0)
     best = distance.max()
     row, column = np.argwhere(distance >= best - 0.5).mean(axis=0)
-    if not mask[int(row), int(column)]:
+    if distance[int(row), int(column)] < best - 1:
         row, column = np.unravel_index(distance.argmax(), mask.shape)
     return float(row), float(column), float(best)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,6 +52,8 @@ class Page(Figure):
         FigureCanvasAgg(self)
         self.style, self.height = style, height
         if title:
+            taken = text_width(note, style.small_size, style) + 6 if note else 0.0
+            title = shortened(title, 1.12 * style.text_size, style.width - 2 * MARGIN - taken, style)  # bold is wider
             self.write(MARGIN, MARGIN + 1.5, title, weight="bold", va="center")
         if note:
             self.write(style.width - MARGIN, MARGIN + 1.5, note, size=style.small_size, ha="right", va="center",
@@ -82,6 +84,14 @@ def text_width(text: str, size: float, style: Style) -> float:
     font = FontProperties(family=style.family, size=size)
     width, _, _ = _ruler().get_text_width_height_descent(text, font, False)  # type: ignore[no-untyped-call]
     return float(width) / RULER_DPI * MM
+
+
+def shortened(text: str, size: float, width: float, style: Style) -> str:
+    """The text, or its beginning and an ellipsis if it is wider than some mm."""
+    if text_width(text, size, style) <= width:
+        return text
+    end = next((n for n in range(len(text), 0, -1) if text_width(text[:n] + "…", size, style) <= width), 0)
+    return text[:end].rstrip() + "…"
 
 
 @cache
@@ -129,7 +139,9 @@ class FigureResult:
     table: pd.DataFrame
 
     def save(self, stem: str | Path, formats: Sequence[Format] = ("png", "pdf")) -> list[Path]:
-        """Write ``stem.png`` and so on, ``stem.tsv`` (numbers) and ``stem.txt`` (caption), each one atomically.
+        """Write ``stem.png`` and so on, ``stem.tsv`` (numbers) and ``stem.txt`` (caption).
+
+        Everything is drawn before anything is written, and each file appears whole or not at all.
 
         Returns
         -------
@@ -137,37 +149,31 @@ class FigureResult:
             The files, figures first.
         """
         stem = Path(stem)
-        writers: list[tuple[str, Callable[[io.BytesIO], None]]] = []
+        contents: dict[str, bytes] = {}
         for kind in formats:
             if kind not in ("png", "pdf", "svg", "tiff"):
                 raise InputError("unknown figure format", found=kind, expected="png, pdf, svg, tiff")
-            writers.append((kind, lambda file, kind=kind: self._draw(file, kind)))  # type: ignore[misc]
-        numbers = self.table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode()
-        writers.append(("tsv", lambda file: _put(file, numbers)))
-        writers.append(("txt", lambda file: _put(file, (self.caption + "\n").encode())))
-        return [_write_atomically(stem.with_name(f"{stem.name}.{suffix}"), writer) for suffix, writer in writers]
+            contents[kind] = self._draw(kind)
+        contents["tsv"] = self.table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode()
+        contents["txt"] = (self.caption + "\n").encode()
+        return [_write_atomically(stem.with_name(f"{stem.name}.{kind}"), data) for kind, data in contents.items()]
 
-    def _draw(self, file: io.BytesIO, kind: Format) -> None:
+    def _draw(self, kind: Format) -> bytes:
+        file = io.BytesIO()
         if kind == "tiff":
-            picture = io.BytesIO()
-            self.figure.savefig(picture, format="png")
             dpi = self.figure.style.dpi
-            Image.open(picture).convert("RGB").save(file, format="TIFF", compression="tiff_lzw", dpi=(dpi, dpi))
-            return
-        undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
-        self.figure.savefig(file, format=kind, metadata=undated)
+            with Image.open(io.BytesIO(self._draw("png"))) as picture:
+                picture.convert("RGB").save(file, format="TIFF", compression="tiff_lzw", dpi=(dpi, dpi))
+        else:
+            undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
+            self.figure.savefig(file, format=kind, metadata=undated)
+        return file.getvalue()
 
 
-def _put(file: io.BytesIO, content: bytes) -> None:
-    file.write(content)
-
-
-def _write_atomically(path: Path, write: Callable[[io.BytesIO], None]) -> Path:
-    buffer = io.BytesIO()
-    write(buffer)
+def _write_atomically(path: Path, content: bytes) -> Path:
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
         try:
-            temporary.write(buffer.getvalue())
+            temporary.write(content)
             temporary.close()
             os.chmod(temporary.name, 0o644)
             os.replace(temporary.name, path)

@@ -136,21 +136,34 @@ class MapPainter:
         label = np.asarray(pixels.picture(self.atlas.labels[pixels.nearest], 0))[::2, ::2]
         scale = 2 * pixels.window.height / pixels.shape[0]
         masks = {name: label == self.atlas.regions.index(name) + 1 for name in names}
-        free = np.ones_like(label, dtype=bool)
+        taken: list[tuple[float, float, float, float]] = []
         for name, mask in sorted(masks.items(), key=lambda item: int(item[1].sum())):
-            mask = mask & free if (mask & free).any() else mask
             if not mask.any():
                 continue
             em = text_width(name, 100, self.page.style) / MM * 72 / 100
-            row, column, room = label_position(mask, aspect=max(1.0, 1.2 * em))
+            smallest = MIN_TEXT / pixel_points
+            allowed = _clear_of(taken, mask.shape, 0.65 * smallest, 0.55 * em * smallest)
+            row, column, room = label_position(mask, max(1.0, 1.2 * em), allowed)
             size = float(np.clip(2 * room * pixel_points / 0.8, MIN_TEXT, self.page.style.small_size))
-            half = 0.6 * size / pixel_points, 0.55 * em * size / pixel_points
-            taken = [slice(max(0, int(at - by)), int(at + by) + 1) for at, by in zip((row, column), half, strict=True)]
-            free[taken[0], taken[1]] = False
+            half = 0.65 * size / pixel_points, 0.55 * em * size / pixel_points
+            if not _clear_of(taken, mask.shape, *half)[int(row), int(column)]:
+                size, half = MIN_TEXT, (0.65 * smallest, 0.55 * em * smallest)
+            taken.append((row, column, *half))
             x, y = pixels.window.left + (column + 0.5) * scale, pixels.window.top - (row + 0.5) * scale
             for effects, colour in (([Stroke(linewidth=1.1, foreground=HALO)], HALO), ([], "white")):
                 axes.text(x, y, name, size=size, color=colour, ha="center", va="center_baseline", path_effects=effects,
                           parse_math=False, clip_on=True)  # fmt: skip
+
+
+def _clear_of(
+    taken: Sequence[tuple[float, float, float, float]], shape: tuple[int, ...], half_height: float, half_width: float
+) -> NDArray[np.bool_]:
+    """Where a text of some size (pixels) can be centred without touching the others (centre and half size)."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    clear = np.ones(shape, dtype=bool)
+    for row, column, height, width in taken:
+        clear &= (np.abs(rows - row) > height + half_height) | (np.abs(columns - column) > width + half_width)
+    return clear
 
 
 def colour_bar(page: Page, left: float, top: float, width: float, colours: ScalarColours, label: str,

@@ -9,8 +9,8 @@ from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import Colours, PreferenceColours, over, shared_limits
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, Row
-from b2m_encoding.figures.page import FigureResult, Page
-from b2m_encoding.figures.style import GREY, INK, Style
+from b2m_encoding.figures.page import FigureResult, Page, shortened
+from b2m_encoding.figures.style import GREY, Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 FOOTER = 32.0
@@ -129,11 +129,15 @@ def legend(page: Page, left: float, top: float, size: float, colours: Preference
     axes.imshow(table, extent=box, origin="lower", aspect="auto", interpolation="none")
     ends = [-colours.difference, 0, colours.difference]
     axes.set_xticks(ends, [_signed(end) for end in ends])
+    first, _, last = axes.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
     axes.set_yticks([0, colours.vmax], ["0", f"{colours.vmax:g}"])
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"difference ({label})", labelpad=1.5, parse_math=False)
-    axes.set_ylabel(f"larger ({label})", labelpad=-3, parse_math=False)
+    axes.set_ylabel(f"larger ({label})", labelpad=1.5, parse_math=False)
     for x, side, name in ((left, "left", names[0]), (left + size, "right", names[1])):
+        name = shortened(name, page.style.small_size, size / 2 + 1, page.style)
         page.write(x, top - 1, name, size=page.style.small_size, ha=side, va="bottom")
 
 
@@ -169,5 +173,6 @@ def joint_histogram(page: Page, left: float, top: float, size: float, first: Flo
     ticks = [0.0, colours.vmax]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_xlabel(f"{names[0]} ({label})", labelpad=1.5, parse_math=False, color=INK)
-    axes.set_ylabel(f"{names[1]} ({label})", labelpad=-3, parse_math=False, color=INK)
+    across, upwards = (shortened(f"{name} ({label})", page.style.text_size, SIDE + 6, page.style) for name in names)
+    axes.set_xlabel(across, labelpad=1.5, parse_math=False)
+    axes.set_ylabel(upwards, labelpad=1.5, parse_math=False)

@@ -13,12 +13,14 @@ from b2m_encoding.figures.colours import ScalarColours, shared_limits
 from b2m_encoding.figures.flatmap import BOTH, flat_layout
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import GUTTER, TITLE, MapFigure, Mask
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, shortened
 from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar, zoom_windows
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 FOOTER = 12.0
+MIN_CELL = 15.0
+"""Least width of a subject, mm."""
 BETWEEN = 1.0
 """Space between the zooms of the two hemispheres, mm."""
 
@@ -74,7 +76,8 @@ def subjects(
             row, column = divmod(index, n_columns)
             left = MARGIN + column * (cell + GUTTER)
             top = header_height(title, note) + MARGIN / 2 + row * (cell * aspect + TITLE + GUTTER)
-            page.write(left + cell / 2, top + TITLE / 2, name, ha="center", va="center_baseline")
+            short = shortened(name, style.text_size, cell, style)
+            page.write(left + cell / 2, top + TITLE / 2, short, ha="center", va="center_baseline")
             scale = _draw(painter, data, left, top + TITLE, cell, zoom)
         width = min(50.0, 0.36 * style.width)
         clipped = found.n_below > 0, found.n_above > 0
@@ -99,6 +102,8 @@ def _grid(
     full, room = style.width - 2 * MARGIN, style.max_height - header - MARGIN - FOOTER
     for n_columns in range(1, n + 1):
         cell = (full - (n_columns - 1) * GUTTER) / n_columns
+        if cell < MIN_CELL:
+            break
         if zoom:
             window = zoom_windows(space, atlas, zoom)["L"]
             aspect = window.height / window.width * (cell - BETWEEN) / 2 / cell

@@ -1,0 +1,90 @@
+import time
+
+import numpy as np
+import pytest
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.flatmap import GAP, Window, flat_layout, pixel_map
+from b2m_encoding.spaces import surface_space
+
+
+def test_hemispheres_stand_apart_by_the_gap(space):
+    layout = flat_layout(space)
+    left, right = (layout.points[np.unique(layout.of([hemi]))] for hemi in "LR")
+    assert right[:, 0].min() - left[:, 0].max() == pytest.approx(GAP)
+    assert layout.window.left == 0
+
+
+@pytest.mark.parametrize("name", ["fsaverage5", "fsLR"])
+def test_pixels_interpolate_between_the_corners_of_their_triangle(name):
+    """A plane over the flatmap comes back exactly at pixel centres: the weights are barycentric."""
+    space = surface_space(name)
+    layout, pixels = flat_layout(space), pixel_map(space, 1024)
+    scale = pixels.window.height / 1024
+    rows, columns = np.nonzero(pixels.cortex)
+    wanted = 3 * (pixels.window.left + (columns + 0.5) * scale) - 2 * (pixels.window.top - (rows + 0.5) * scale)
+    found = pixels.sample(layout.points @ [3.0, -2.0])
+    # the others lie on the rim, where the cortex ends within the pixel, or in triangles thinner than a pixel
+    assert (np.abs(found - wanted) < 5e-3).mean() > 0.998
+
+
+def test_weights_are_those_of_one_triangle(space):
+    pixels = pixel_map(space, 200)
+    assert np.allclose(np.asarray(pixels.weights.sum(axis=1)).ravel(), 1, atol=1e-5)
+    assert pixels.weights.data.min() >= -1e-6
+    corners = pixels.weights.indices.reshape(-1, 3)
+    assert (corners == pixels.triangles[pixels.triangle]).all()
+
+
+def test_nan_is_neither_spread_nor_drawn(space):
+    values = np.ones(space.n_targets)
+    values[np.random.default_rng(0).choice(space.n_targets, 2000, replace=False)] = np.nan
+    pixels = pixel_map(space, 300)
+    found = pixels.sample(values)
+    weight = pixels.weights @ np.isfinite(values).astype(float)
+    clear = np.abs(weight - 0.5) > 1e-4
+    assert (np.isnan(found) == (weight <= 0.5))[clear].all()
+    assert np.nanmax(np.abs(found - 1)) < 1e-5
+
+
+def test_majority_is_the_larger_share(space):
+    rng = np.random.default_rng(1)
+    among = rng.random(space.n_targets) < 0.8
+    mask = rng.random(space.n_targets) < 0.5
+    pixels = pixel_map(space, 200)
+    part, whole = (pixels.weights @ one.astype(float) for one in (mask & among, among))
+    clear = np.abs(part - 0.5 * whole) > 1e-4
+    assert (pixels.majority(mask, among) == (part > 0.5 * whole))[clear].all()
+
+
+def test_nearest_shows_only_given_values(space):
+    labels = np.arange(space.n_targets) % 7
+    assert set(pixel_map(space, 100).sample(labels, nearest=True)) <= set(range(7))
+
+
+def test_all_nan(space):
+    assert np.isnan(pixel_map(space, 60).sample(np.full(space.n_targets, np.nan))).all()
+
+
+def test_window_crops_the_same_map(space):
+    whole = flat_layout(space).window
+    box = Window(100, 150, -20, 20)
+    small = pixel_map(space, 200, window=box, hemispheres=("L",))
+    assert small.shape == (200, 250)
+    x = flat_layout(space).points[:, 0]
+    seen = np.asarray(small.picture(small.sample(x), np.nan))
+    assert np.nanmin(seen) > 99.5
+    assert np.nanmax(seen) < 150.5
+    assert box.width < whole.width
+
+
+def test_second_call_is_free(space):
+    first = pixel_map(space, 150)
+    start = time.perf_counter()
+    assert pixel_map(space, 150) is first
+    assert time.perf_counter() - start < 0.05
+
+
+def test_no_rows():
+    with pytest.raises(InputError, match="row"):
+        pixel_map(surface_space(), 0)

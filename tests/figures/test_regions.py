@@ -1,0 +1,97 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures import Style, regions, scatter
+from b2m_encoding.figures.regions import summarise
+
+NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)
+both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
+ODD = ("A1", "IFG $x^2$ and $", "<script>alert(1)</script>", "Gyrus temporalis superior – Ω é")
+
+
+@both_widths
+@pytest.mark.parametrize("n_subjects", [1, 8])
+@pytest.mark.parametrize("names", [ODD, ("A1", "RI", "A4", "A5", "STGa", "TA2", "STSda", "STSdp", "STSva", "STSvp")])
+def test_regions(region_table, text_problems, style, n_subjects, names):
+    ceiling = pd.DataFrame({"region": names, "lower": 0.3, "upper": 0.35})
+    table = region_table(n_subjects, names, ("joint", "acoustic", "text"))
+    found = regions(table, title="Regions", note="simulated data", ceiling=ceiling, style=style)
+    assert text_problems(found.figure) == []
+    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    words = {text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))}
+    assert {*names, "joint", "left", "right", "noise ceiling"} <= words
+    assert len(found.table) == len(table)
+
+
+def test_mean_and_interval(region_table):
+    table = region_table(5, ("A1",), ("acoustic",))
+    row = summarise(table).iloc[0]
+    means = table.groupby("subject")["score"].mean()
+    half = t.ppf(0.975, 4) * means.std() / np.sqrt(5)
+    assert row["mean"] == pytest.approx(means.mean())
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx((means.mean() - half, means.mean() + half))
+
+
+def test_one_subject_has_no_interval(region_table):
+    found = regions(region_table(1, ("A1",)), style=NARROW)
+    assert found.table["interval_low"].isna().all()
+    assert "interval" not in found.caption
+
+
+def test_regions_without_hemispheres_and_with_holes(region_table, text_problems):
+    table = region_table(4, ("LATL", "RATL"), hemispheres=(None,))
+    table.loc[::3, "score"] = np.nan
+    found = regions(table, style=NARROW)
+    assert "hemisphere" not in found.caption
+    assert len(found.table) == table["score"].notna().sum()
+    assert text_problems(found.figure) == []
+
+
+def test_many_regions_keep_the_height_limit(region_table, text_problems):
+    found = regions(region_table(2, tuple(f"region{i}" for i in range(40))), style=NARROW)
+    assert found.figure.get_figheight() * 25.4 <= NARROW.max_height + 1e-6
+    assert text_problems(found.figure) == []
+
+
+def test_what_regions_refuse(region_table):
+    table = region_table()
+    with pytest.raises(InputError, match="lacks columns"):
+        regions(table.drop(columns="score"))
+    with pytest.raises(InputError, match="no score"):
+        regions(table.assign(score=np.nan))
+    with pytest.raises(InputError, match="too few colours"):
+        regions(region_table(1, ("A1",), tuple("abcdefg")))
+
+
+@both_widths
+def test_scatter(acoustic, text, text_problems, style):
+    found = scatter(acoustic, text, names=("acoustic", "text"), title="Models", note="simulated data", style=style)
+    assert text_problems(found.figure) == []
+    assert found.figure.get_figwidth() * 25.4 == pytest.approx(89)
+    above = (text > acoustic).mean()
+    assert f"{above:.1%} above the line" in found.caption
+    assert any(f"{above:.0%} of 20,484 vertices" in one.get_text() for one in found.figure.texts)
+
+
+def test_scatter_counts_every_target_once(acoustic, text):
+    found = scatter(acoustic, text, names=("a", "b"), style=NARROW)
+    assert len(found.table) == 20484
+    second = scatter(acoustic[:50], text[:50], names=("a", "b"), style=NARROW)  # a new norm: few counts, own limits
+    bars = [figure.figure.axes[1].get_ylim()[1] for figure in (found, second)]
+    assert bars[0] > bars[1]
+
+
+@pytest.mark.parametrize("values", [[], [np.nan, 1.0], [0.3], [0.2, 0.2]])
+def test_scatter_of_little(values, text_problems):
+    x = np.array(values, dtype=float)
+    assert text_problems(scatter(x, x, names=("$a", "b$"), style=NARROW).figure) == []
+
+
+def test_scatter_limits_and_shapes(acoustic, text):
+    found = scatter(acoustic, text, names=("a", "b"), limits=(0.0, 0.2), style=NARROW)
+    assert "lie outside the axes" in found.caption
+    with pytest.raises(InputError, match="same targets"):
+        scatter(acoustic, text[:-1], names=("a", "b"))
