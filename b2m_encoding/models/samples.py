@@ -53,30 +53,61 @@ class SamplesSource:
         x, y = (torch.stack([self._means[name][i] for name in names]) for i in (0, 1))
         return counts @ x / counts.sum(), counts @ y / counts.sum()
 
-    def _centred(self, blocks: Blocks, about: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Centred X and Y of some blocks."""
-        means = {name: self._means[name] if self.center == "block" else about for name in blocks}
-        x = torch.cat([self.X[name].double() - means[name][0] for name in blocks])
-        y = torch.cat([self.Y[name] - means[name][1].to(self.dtype) for name in blocks])
-        return x, y
+    def _centred_x(self, blocks: Blocks, about: tuple[Tensor, Tensor]) -> Tensor:
+        means = {name: (self._means[name] if self.center == "block" else about)[0] for name in blocks}
+        return torch.cat([self.X[name].double() - means[name] for name in blocks])
 
-    def _eigenbasis(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Eigenvalues of the kernel that are not zero, and their vectors over samples."""
-        values, vectors = eigh(x @ x.T)
-        keep = values > values[-1] * len(values) * 1e-15
-        return values[keep], vectors[:, keep]
+    def _centred_y(self, blocks: Blocks, about: tuple[Tensor, Tensor]) -> Tensor:
+        means = {name: (self._means[name] if self.center == "block" else about)[1] for name in blocks}
+        return torch.cat([self.Y[name] - means[name].to(self.dtype) for name in blocks])
+
+    @cached_property
+    def _kernels(self) -> Tensor:
+        """Kernel of every feature space over all samples, about one centre, shape (n_bands, n, n); not standardised."""
+        centre, _ = self._mean(self.X)
+        x = torch.cat([part.double() - centre for part in self.X.values()])
+        x = self.preparation.apply(x, torch.ones_like(centre), None).to(self.device)
+        return torch.stack([part @ part.T for part in torch.split(x, list(self.preparation.widths), dim=1)])
+
+    def _centring(self, blocks: Blocks, reference: Blocks) -> Tensor:
+        """Matrix that takes samples of all blocks to centred samples of some."""
+        names, counts = list(self.X), [len(x) for x in self.X.values()]
+        label = torch.arange(len(names)).repeat_interleave(torch.tensor(counts))
+        pick = {name: label == i for i, name in enumerate(names)}
+        own = torch.stack([pick[name] for name in blocks]).any(0)
+        if self.center == "block":
+            same = (label[own][:, None] == label).double()
+        else:
+            same = torch.stack([pick[name] for name in reference]).any(0).double().expand(int(own.sum()), -1)
+        return torch.eye(len(label), dtype=torch.float64)[own] - same / same.sum(1, keepdim=True)
+
+    def _fold_kernels(
+        self, inside: Blocks, held: Blocks, scaling: Tensor | None, own_mean: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Centred kernel among training samples, and between held-out and training samples."""
+        prep = self.preparation
+        if not prep.standardize:  # one kernel serves every fold and scaling
+            weight = torch.ones(len(prep.widths)) if scaling is None else scaling
+            kernel = torch.einsum("b,bij->ij", weight.to(self._kernels), self._kernels)
+            left = self._centring(inside, inside).to(self.device)
+            half = kernel @ left.T
+            return left @ half, self._centring(held, held if own_mean else inside).to(self.device) @ half
+        about = self._mean(inside)
+        x = self._centred_x(inside, about)
+        x_out = self._centred_x(held, self._mean(held) if own_mean else about)
+        inverse_sd, spread = prep.deviations((x * x).sum(0), about[0], len(x)), prep.spread(scaling)
+        x, x_out = (prep.apply(part, inverse_sd, spread).to(self.device) for part in (x, x_out))
+        return x @ x.T, x_out @ x.T
 
     def system(self, held: Blocks, scaling: Tensor | None = None, *, own_mean: bool = False) -> System:
         """See :class:`~b2m_encoding.models.systems.Source`."""
         inside = [name for name in self.X if name not in set(held)]
-        about, prep = self._mean(inside), self.preparation
-        x, y = self._centred(inside, about)
-        x_out, y_out = self._centred(held, self._mean(held) if own_mean else about)
-        inverse_sd, spread = prep.deviations((x * x).sum(0), about[0], len(x)), prep.spread(scaling)
-        x, x_out = (prep.apply(part, inverse_sd, spread).to(self.device) for part in (x, x_out))
-        values, vectors = self._eigenbasis(x)
+        about = self._mean(inside)
+        y, y_out = self._centred_y(inside, about), self._centred_y(held, self._mean(held) if own_mean else about)
+        kernel, across = self._fold_kernels(inside, held, scaling, own_mean)
+        values, vectors = _kernel_basis(kernel)
         train = (vectors * values.sqrt()).to(self.dtype)
-        root = x_out @ (x.T @ (vectors / values.sqrt()))
+        root = across @ (vectors / values.sqrt())
         narrow = root.to(self.dtype)
 
         def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
@@ -89,10 +120,10 @@ class SamplesSource:
         """See :class:`~b2m_encoding.models.systems.Source`."""
         names, prep = list(self.X), self.preparation
         mean_x, mean_y = self._mean(names)
-        x, y = self._centred(names, (mean_x, mean_y))
+        x, y = self._centred_x(names, (mean_x, mean_y)), self._centred_y(names, (mean_x, mean_y))
         inverse_sd, spread = prep.deviations((x * x).sum(0), mean_x, len(x)), prep.spread(scaling)
         x = prep.apply(x, inverse_sd, spread).to(self.device)
-        values, vectors = self._eigenbasis(x)
+        values, vectors = _kernel_basis(x @ x.T)
         right = (x.T @ (vectors / values.sqrt())).to(inverse_sd.device)
         back = prep.back(right, inverse_sd, spread).T.to(self.device, self.dtype)
         train = (vectors * values.sqrt()).to(self.dtype)
@@ -100,5 +131,12 @@ class SamplesSource:
 
     def variation(self, held: Blocks) -> Tensor:
         """See :class:`~b2m_encoding.models.systems.Source`."""
-        _, y = self._centred(held, self._mean(held))
+        y = self._centred_y(held, self._mean(held))
         return (y * y).sum(0).double()
+
+
+def _kernel_basis(kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of a kernel that are not zero, and their vectors over samples."""
+    values, vectors = eigh(kernel)
+    keep = values > values[-1] * len(values) * 1e-15
+    return values[keep], vectors[:, keep]
