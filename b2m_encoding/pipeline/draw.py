@@ -14,7 +14,6 @@ from b2m_encoding.figures import FigureResult, accuracy_overview, preference, re
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.results.report import ReportFigure
 from b2m_encoding.spaces import (
-    RegionSpace,
     Space,
     SurfaceSpace,
     VolumeSpace,

@@ -28,6 +28,7 @@ class StudyResults:
 
 
 def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: Space, study: Study) -> None:
+    """Write every map of one subject."""
     common = {
         "Space": space.name,
         "SamplesTrained": encoding.n_train,
@@ -55,6 +56,7 @@ def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: S
 
 
 def region_table(results: StudyResults, study: Study) -> pd.DataFrame:
+    """Mean score of each region; no rows for voxels that no atlas labels."""
     q = study.statistics.q
     if isinstance(results.space, RegionSpace):
         return named_regions(results.encodings, results.space, q)
@@ -65,6 +67,7 @@ def region_table(results: StudyResults, study: Study) -> pd.DataFrame:
 
 
 def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:
+    """Write identification accuracy per clip and per subject."""
     clips, summaries = [], []
     for subject, decodings in results.decodings.items():
         for decoding in decodings:
