@@ -1,8 +1,8 @@
-"""What comes in: named feature spaces, checked and delayed."""
+"""What comes in: named feature spaces and responses, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.delays import delay
 from b2m_encoding.runs import Runs
 
 Floats = NDArray[np.floating[Any]]
@@ -97,21 +96,3 @@ def as_targets(Y: Any, n_samples: int) -> Floats:
             expected=f"({n_samples}, n_targets)",
         )
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
-
-
-def constant_columns(values: Floats, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Columns that do not vary over the used samples."""
-    rows = values[used]
-    return np.asarray(rows.max(0) == rows.min(0))
-
-
-def design(
-    spaces: Mapping[str, Floats], runs: Runs, delays: Sequence[float] | None, dropped: Mapping[str, NDArray[np.bool_]]
-) -> Floats:
-    """All feature spaces side by side, delayed; columns that carry nothing are zero."""
-    parts = []
-    for name, values in spaces.items():
-        if dropped[name].any():
-            values = np.where(dropped[name], values.dtype.type(0), values)
-        parts.append(delay(values, runs, delays) if delays else values)
-    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]

@@ -10,17 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import fitting
 from b2m_encoding.models.devices import Precision, number_type, resolve_device, tensor
-from b2m_encoding.models.inputs import (
-    Floats,
-    as_feature_spaces,
-    as_targets,
-    constant_columns,
-    design,
-)
+from b2m_encoding.models.inputs import Floats, as_feature_spaces, as_targets
+from b2m_encoding.models.layout import Layout, default_runs
 from b2m_encoding.models.moments import Center
 from b2m_encoding.models.ridge import DEFAULT_GRID
 from b2m_encoding.models.scores import correlation, product_measure, r_split
@@ -99,7 +95,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     cv_scores_ : array, shape (n_targets,)
         Cross-validated score of the choice. It chose the penalty: report scores of other data.
     cv_path_ : array, shape (n_alphas or n_scalings, n_targets)
-    form_ : str
+    form_ : {"gram", "prediction", "dual"}
+    bands_ : list of str
+        Feature spaces, in order.
     statistics_ : SufficientStatistics or None
         None in the dual form, and where a streamed fit could not hold them.
     notes_ : list of str
@@ -186,7 +184,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         X_design, runs = self._begin(X, runs)
         targets = as_targets(Y, len(X_design))
         self._flat = np.asarray(Y).ndim == 1
-        data = fitting.gather(X_design, targets, runs, self.band_widths_, self._settings())
+        data = fitting.gather(X_design, targets, runs, self.layout_.widths, self._settings())
         return self._finish(data, runs)
 
     def fit_responses(self, feature_spaces: Mapping[str, Any], responses: RunResponses) -> EncodingModel:
@@ -201,7 +199,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         X_design, runs = self._begin(feature_spaces, responses.runs)
         self._flat = False
         settings = self._settings()
-        fitted, statistics = fit_runs(X_design, responses, self.band_widths_, settings, self.memory_limit * 1e9)
+        fitted, statistics = fit_runs(X_design, responses, self.layout_.widths, settings, self.memory_limit * 1e9)
         return self._keep(fitted, statistics, runs)
 
     def partial_fit(self, X: Floats | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
@@ -212,29 +210,22 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             raise InputError(
                 "this fit kept no statistics to add to", fix='fit with form="gram", or with a larger memory_limit'
             )
-        spaces = self._check_spaces(as_feature_spaces(X, runs))
-        runs = self._default_runs(spaces, runs, name=f"part-{len(self.runs_.names) + 1}")
+        layout = self.layout_
+        spaces = layout.read(X, runs, type(self).__name__)
+        runs = layout.runs_of(spaces, runs, name=f"part-{len(self.runs_.names) + 1}")
         known = sorted(set(runs.blocks) & set(self.statistics_.blocks))
         if known:
             raise InputError("these blocks were fitted already", found=known, fix="give new runs new names")
-        settings = self._settings("gram")
-        new = fitting.gather(
-            design(spaces, runs, self.delays, self.dropped_),
-            as_targets(y, len(runs)),
-            runs,
-            self.band_widths_,
-            settings,
-        )
+        targets, settings = as_targets(y, len(runs)), self._settings("gram")
+        new = fitting.gather(layout.design(spaces, runs), targets, runs, layout.widths, settings)
         assert new.statistics is not None
         self.runs_ = Runs.concatenate([self.runs_, runs])
         return self._finish(fitting.Data(self.statistics_.merge(new.statistics), None, None), self.runs_)
 
     def predict(self, X: Floats | Mapping[str, Any], runs: Runs | None = None) -> NDArray[np.float32]:
         """Predicted responses of every sample, float32; NaN for targets not tested."""
-        check_is_fitted(self, "weights_")
-        spaces = self._check_spaces(as_feature_spaces(X, runs))
-        X_design = design(spaces, self._default_runs(spaces, runs), self.delays, self.dropped_)
-        predicted = self.weights_.predict(tensor(X_design).to(self.weights_.reduced.device))
+        x = self._new_design(X, runs)
+        predicted = self.weights_.predict(x.to(self.weights_.reduced.device))
         out = predicted.float().cpu().numpy()
         return out[:, 0] if self._flat else out
 
@@ -250,13 +241,10 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
 
     def predict_bands(self, X: Floats | Mapping[str, Any], runs: Runs | None = None) -> dict[str, NDArray[np.float32]]:
         """The part of each feature space in the prediction; the parts and the mean response add up to it."""
-        check_is_fitted(self, "weights_")
-        spaces = self._check_spaces(as_feature_spaces(X, runs))
-        X_design = design(spaces, self._default_runs(spaces, runs), self.delays, self.dropped_)
+        x = self._new_design(X, runs)
         full, mean = self.weights_.full().cpu(), self.weights_.mean_x.cpu()
-        x = (tensor(X_design).double() - mean).to(full)
-        stops = np.cumsum(list(self.band_widths_.values())).tolist()
-        columns = {n: slice(b - w, b) for (n, w), b in zip(self.band_widths_.items(), stops, strict=True)}
+        x = (x.double() - mean).to(full)
+        columns = self.layout_.columns
         return {name: (x[:, own] @ full[:, own].T).float().numpy() for name, own in columns.items()}
 
     def score_bands(
@@ -277,61 +265,33 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         """Weights in the units of the features, per feature space, shape (n_delays, n_features, n_targets)."""
         check_is_fitted(self, "weights_")
         full = self.weights_.full().cpu().numpy()
-        stops = np.cumsum(list(self.band_widths_.values()))[:-1]
-        parts = dict(zip(self.band_widths_, np.split(full, stops, axis=1), strict=True))
-        n = max(len(self.delays or ()), 1)
-        return {name: part.T.reshape(n, -1, len(full)) for name, part in parts.items()}
+        n = max(len(self.layout_.delays), 1)
+        return {name: full[:, own].T.reshape(n, -1, len(full)) for name, own in self.layout_.columns.items()}
 
     @property
     def intercept_(self) -> NDArray[np.float64]:
         """Prediction where every feature is 0."""
         check_is_fitted(self, "weights_")
-        weights = self.weights_
-        shift = (
-            weights.mean_x if weights.back is None else weights.back.double() @ weights.mean_x.to(weights.back.device)
-        )
-        value = weights.mean_y.cpu() - (weights.reduced.double() @ shift.to(weights.reduced.device)).cpu()
-        return np.asarray(value.numpy())
+        return np.asarray(self.weights_.intercept().cpu().numpy())
 
     def _begin(self, X: Any, runs: Runs | None) -> tuple[Floats, Runs]:
         """Check the features, make the runs if there are none, and delay."""
         spaces = as_feature_spaces(X, runs)
-        runs = self._default_runs(spaces, runs)
+        if runs is None:
+            runs = default_runs(len(next(iter(spaces.values()))), self.delays)
         if len(runs) < 2:
             raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {len(runs)}")
-        n_delays = max(len(self.delays or ()), 1)
-        self.notes_: list[str] = []
+        self.layout_ = Layout.learn(spaces, runs, self.delays)
         self.bands_ = list(spaces)
-        self.n_features_in_ = sum(values.shape[1] for values in spaces.values())
-        self.dropped_ = {name: constant_columns(values, runs.used) for name, values in spaces.items()}
-        self.band_widths_ = {name: values.shape[1] * n_delays for name, values in spaces.items()}
-        for name, gone in self.dropped_.items():
-            if gone.any():
-                self._note(f"{name}: {gone.sum()} features do not vary and were dropped (columns {_few(gone)})")
-        return design(spaces, runs, self.delays, self.dropped_), runs
+        self.n_features_in_ = sum(self.layout_.features.values())
+        self.notes_: list[str] = []
+        self._note(self.layout_.notes())
+        return self.layout_.design(spaces, runs), runs
 
-    def _check_spaces(self, spaces: dict[str, Floats]) -> dict[str, Floats]:
-        """The feature spaces of the fit, in its order."""
-        if set(spaces) != set(self.bands_):
-            raise InputError("other feature spaces than were fitted", found=sorted(spaces), expected=self.bands_)
-        n_delays = max(len(self.delays or ()), 1)
-        for name, values in spaces.items():
-            if values.shape[1] * n_delays != self.band_widths_[name]:
-                raise InputError(
-                    f"feature space {name}: X has {values.shape[1]} features, but {type(self).__name__} is expecting "
-                    f"{self.band_widths_[name] // n_delays} features as input"
-                )
-        return {name: spaces[name] for name in self.bands_}
-
-    def _default_runs(self, spaces: dict[str, Floats], runs: Runs | None, name: str = "part-1") -> Runs:
-        """The runs given; else, without delays, one run of five blocks."""
-        if runs is not None:
-            return runs
-        n = len(next(iter(spaces.values())))
-        if self.delays is not None and len(self.delays):
-            raise InputError("delays need runs, so that no sample crosses into another run", fix="pass runs=Runs(...)")
-        blocks = [f"{name}/{i * min(n, 5) // n + 1}" for i in range(n)]
-        return Runs.from_labels([name] * n, 1.0, block=blocks)
+    def _new_design(self, X: Any, runs: Runs | None) -> Tensor:
+        check_is_fitted(self, "weights_")
+        spaces = self.layout_.read(X, runs, type(self).__name__)
+        return tensor(self.layout_.design(spaces, self.layout_.runs_of(spaces, runs)))
 
     def _settings(self, form: Form | None = None) -> fitting.Settings:
         device, dtype = resolve_device(self.device), number_type(self.precision)
@@ -343,21 +303,16 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
 
     def _finish(self, data: fitting.Data, runs: Runs) -> EncodingModel:
         """Search and solve."""
-        return self._keep(fitting.fit(data, runs, self.band_widths_, self._settings()), data.statistics, runs)
+        return self._keep(fitting.fit(data, runs, self.layout_.widths, self._settings()), data.statistics, runs)
 
     def _keep(self, fitted: fitting.Fitted, statistics: SufficientStatistics | None, runs: Runs) -> EncodingModel:
         self.runs_, self.statistics_, self.weights_ = runs, statistics, fitted.weights
         self.status_, self.alphas_, self.deltas_ = fitted.status, fitted.alphas, fitted.deltas
         self.cv_scores_, self.cv_path_, self.form_ = fitted.scores, fitted.path, fitted.form
-        for note in fitted.notes:
-            self._note(note)
+        self._note(fitted.notes)
         return self
 
-    def _note(self, text: str) -> None:
-        self.notes_.append(text)
-        logger.info(text)
-
-
-def _few(mask: NDArray[np.bool_], n: int = 5) -> str:
-    found = np.flatnonzero(mask)
-    return ", ".join(map(str, found[:n])) + (", ..." if len(found) > n else "")
+    def _note(self, notes: list[str]) -> None:
+        self.notes_ += notes
+        for note in notes:
+            logger.info(note)

@@ -179,6 +179,12 @@ class Weights:
         """Weights of the original features, shape (n_targets, n_features)."""
         return self.reduced if self.back is None else self.reduced @ self.back
 
+    def intercept(self) -> Tensor:
+        """Prediction where every feature is 0, shape (n_targets,), float64."""
+        device = self.reduced.device
+        shift = self.mean_x.to(device) if self.back is None else self.back.double() @ self.mean_x.to(device)
+        return self.mean_y.to(device) - self.reduced.double() @ shift
+
     def predict(self, X: Tensor) -> Tensor:
         """Predictions, shape (n_samples, n_targets)."""
         x = (X.double() - self.mean_x.to(X.device)).to(self.reduced)
