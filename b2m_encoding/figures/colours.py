@@ -29,14 +29,14 @@ class Colours(Protocol):
         ...
 
     def codes(self, *values: Floats) -> NDArray[np.int32]:
-        """The entry of every value; values must be finite."""
+        """The entry of every value; any entry for NaN."""
         ...
 
 
 def _steps(values: Floats, low: float, high: float, n: int) -> NDArray[np.int32]:
     scaled = (np.asarray(values, dtype=np.float32) - np.float32(low)) * np.float32((n - 1) / (high - low))
     scaled += np.float32(0.5)
-    np.minimum(np.maximum(scaled, np.float32(0), out=scaled), np.float32(n - 1), out=scaled)
+    np.fmin(np.fmax(scaled, np.float32(0), out=scaled), np.float32(n - 1), out=scaled)
     return scaled.astype(np.int32)
 
 

@@ -146,17 +146,18 @@ class PixelMap:
         if valid.all():
             return np.asarray(self.weights @ values)
         sampled = np.asarray(self.weights @ np.where(valid, values, np.float32(0)))
-        corners = valid[self.triangles].sum(axis=1, dtype=np.int8)[self.triangle]
-        sampled[corners == 0] = np.nan
-        mixed = np.flatnonzero((corners == 1) | (corners == 2))
-        total = self._share(valid, mixed)
-        sampled[mixed] /= np.where(total > 0.5, total, np.float32(np.nan))
+        n_valid = valid[self.triangles].sum(axis=1, dtype=np.int8)
+        total = np.array([np.nan, 0, 0, 1], dtype=np.float32)[n_valid].take(self.triangle)
+        mixed = np.flatnonzero(total == 0)
+        total[mixed] = self._share(valid, mixed)
+        total[mixed[total[mixed] <= 0.5]] = np.nan
+        sampled /= total
         return sampled
 
     def majority(self, mask: NDArray[np.bool_], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Listed pixels where a mask has more than half of the weight of the targets among which it counts."""
         corners, counted = ((one[self.triangles].sum(axis=1, dtype=np.int8)) for one in (mask & among, among))
-        code = np.where(corners == 0, 0, np.where(corners == counted, 1, 2)).astype(np.int8)[self.triangle]
+        code = np.where(corners == 0, 0, np.where(corners == counted, 1, 2)).astype(np.int8).take(self.triangle)
         result = np.asarray(code == 1)
         mixed = np.flatnonzero(code == 2)
         result[mixed] = self._share(mask & among, mixed) > 0.5 * self._share(among, mixed)

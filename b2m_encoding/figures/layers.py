@@ -111,9 +111,6 @@ def compose(
     level = _underlay(space, pixels, underlay)
     values = [pixels.sample(score, data.tested, nearest=nearest) for score in data.scores]
     missing = None if data.tested.all() else np.isnan(values[0])
-    if missing is not None:
-        for value in values:
-            value[missing] = 0
     entry = level * np.int32(n) + colours.codes(*values)
     if data.significant is not None:
         strong = pixels.majority(data.significant, data.tested)
