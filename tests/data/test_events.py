@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from b2m_encoding.data.events import clip_label, label_clips, read_events
+from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
+
+HEADER = "onset\tduration\tgenre\ttrack\tstart\tend"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("genre", ["'réggae'", "réggae'", '"réggae"', "réggae"])
+def test_quirks_of_published_tables(tmp_path: Path, encoding: str, newline: str, genre: str) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_bytes(newline.join([HEADER, f"0\t15\t{genre}\t7\t1.5\t16.5"]).encode(encoding))
+    table = read_events(path)
+    assert table["genre"].tolist() == ["réggae"]
+    assert table["onset"].tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("onset\tgenre\n0\tblues", "lacks a column"),
+        ("onset\tduration\n0\tlong", "not a number"),
+        ("onset\tduration\n0\tn/a", "not a number"),
+        ("onset\tduration\n0\t15\t3", "number of fields"),
+        ("", "lacks a column"),
+    ],
+)
+def test_unusable_tables_say_why(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        read_events(path)
+    assert error.value.file == path
+
+
+def test_clips_lie_under_their_samples(tmp_path: Path) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_text(f"{HEADER}\n0\t3\tblues\t17\t0\t3\n3\t3\tpop\t4\t0\t3")
+    runs = label_clips(Runs.from_lengths({"a": 5}, 1.5), {"a": read_events(path)}, {"a": path})
+    assert runs.clip.tolist() == ["blues.00017"] * 2 + ["pop.00004"] * 2 + [""]
+
+
+def test_label_follows_gtzan() -> None:
+    assert clip_label("jazz", "54") == "jazz.00054"
+
+
+@pytest.mark.realdata
+def test_the_published_tables_are_read(shared_data: Path) -> None:
+    """Counts of the published data set: 12 training runs of 41 rows, genres without quotes, one list played 4 times."""
+    folder = shared_data / "ds003720/sub-001/func"
+    training = [read_events(path) for path in sorted(folder.glob("*Training*events.tsv"))]
+    test = [read_events(path) for path in sorted(folder.glob("*Test*events.tsv"))]
+    assert [len(table) for table in training] == [41] * 12
+    clips = {clip_label(g, t) for table in training for g, t in zip(table.genre[1:], table.track[1:], strict=True)}
+    assert len(clips) == 480
+    assert len({genre for table in training for genre in table.genre}) == 10
+    for table in test:
+        order = [clip_label(g, t) for g, t in zip(table.genre[1:], table.track[1:], strict=True)]
+        assert order == order[:10] * 4

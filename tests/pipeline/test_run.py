@@ -1,0 +1,102 @@
+"""The whole path on a tiny simulated study: from files to a results folder."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from b2m_encoding.phantom import load_truth
+from b2m_encoding.pipeline import run_study
+from b2m_encoding.results.bundle import ResultsWriter, read_map
+from b2m_encoding.spaces import surface_space
+from b2m_encoding.study import load_study
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    study = load_study(tiny_template / "study.toml")
+    hostile = study.model_copy(update={"output": folder / "results", "name": "<script>alert('x')</script> & co"})
+    run_study(hostile, tiny_template / "study.toml")
+    return folder / "results"
+
+
+def test_untestable_vertices_are_missing_in_every_map(finished: Path, tiny_template: Path) -> None:
+    truth = load_truth(tiny_template / "study").subjects["01"]
+    space = surface_space("fsaverage5")
+    for desc, stat in (("joint", "r"), ("joint", "q"), ("text", "r2"), ("joint", "alpha")):
+        values = read_map(finished, "01", desc, stat, space)
+        assert np.array_equal(np.isfinite(values), truth.testable), (desc, stat)
+
+
+def test_driven_vertices_are_predicted_better(finished: Path, tiny_template: Path) -> None:
+    truth = load_truth(tiny_template / "study").subjects["01"]
+    r = read_map(finished, "01", "joint", "r", surface_space("fsaverage5"))
+    driven = np.median(r[truth.testable & (truth.drive != "none")])
+    undriven = np.median(r[truth.testable & (truth.drive == "none")])
+    assert driven > undriven + 0.1
+    assert abs(undriven) < 0.1
+
+
+def test_folder_is_complete(finished: Path) -> None:
+    regions = pd.read_csv(finished / "regions.tsv", sep="\t")
+    assert set(regions["region"]) == {"core", "belt", "association", "inferior_frontal"}
+    assert set(regions["feature_space"]) == {"joint", "acoustic", "text"}
+    assert regions["score"].between(-1, 1).all()
+    clips = pd.read_csv(finished / "identification.tsv", sep="\t")
+    assert len(clips) == 10
+    for image in finished.rglob("*statmap.*"):
+        assert image.with_name(image.name.split(".")[0] + ".json").is_file()
+    for name in ("sub-01_accuracy", "sub-01_preference", "regions"):
+        assert {path.suffix for path in (finished / "figures").glob(f"{name}.*")} == {".png", ".pdf", ".tsv", ".txt"}
+    record = json.loads((finished / "provenance.json").read_text())
+    assert len(record["inputs"]) == 4
+    assert record["versions"]["torch"]
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for key, value in attrs if key in ("src", "href")]
+
+
+def test_report_is_one_safe_file_that_says_simulated(finished: Path) -> None:
+    page = (finished / "report.html").read_text()
+    parser = Tags()
+    parser.feed(page)
+    assert "script" not in parser.tags
+    assert parser.links
+    assert all(link.startswith("data:image/png;base64,") for link in parser.links)
+    assert "simulated data" in page
+
+
+def test_the_same_study_gives_the_same_maps(finished: Path, tiny_study: Path) -> None:
+    run_study(load_study(tiny_study), tiny_study)
+    for path in sorted(finished.rglob("*.func.gii")):
+        again = tiny_study.parent / "results" / path.relative_to(finished)
+        assert path.read_bytes() == again.read_bytes(), path.name
+
+
+def fail_half_way(path: Path) -> None:
+    with ResultsWriter(path, "second") as writer:
+        writer.write_json("b.json", {})
+        raise RuntimeError("half way")
+
+
+def test_a_failing_step_leaves_earlier_results_alone(tmp_path: Path) -> None:
+    with ResultsWriter(tmp_path / "results", "first") as writer:
+        writer.write_json("a.json", {"a": 1})
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way(tmp_path / "results")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
+    assert json.loads((tmp_path / "results/a.json").read_text()) == {"a": 1}
