@@ -42,8 +42,8 @@ def accuracy(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant : array of bool, shape (n_targets,), optional
-        What was not tested is light grey; what is not significant shows the underlay. Without ``significant``
-        every tested target is drawn, and low scores fade into the underlay.
+        What was not tested is light grey; what is not significant shows the underlay. Without ``significant``, or
+        with ``contour``, every tested target is drawn, and low scores fade into the underlay.
     label : str
         Name and unit of the score, on the colour bar.
     title, note : str, optional
@@ -97,7 +97,8 @@ def _accuracy(
 ) -> FigureResult:
     style = figure.style
     found = shared_limits([data.scores[0][figure.coloured]], *limits)
-    fade = None if data.significant is not None else found.vmin + 0.3 * (found.vmax - found.vmin)
+    masked = data.significant is not None and figure.contour is None
+    fade = None if masked else found.vmin + 0.3 * (found.vmax - found.vmin)
     colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
     with style.context():
         page, lengths = figure.draw(colours)

@@ -176,26 +176,31 @@ def shared_limits(
     maps : sequence of arrays
         Values that are drawn; NaN is ignored.
     vmin, vmax : float, optional
-        Fixed limits; where None, the percentile (or its mirror) of all values, rounded outwards.
+        Fixed limits; where None, the percentile (or its mirror) of all values, rounded away from zero.
     percentile : float
         Percentile of the upper limit.
     """
     values = np.concatenate([np.ravel(one) for one in maps]) if maps else np.empty(0)
     values = values[np.isfinite(values)]
     drawn = values if values.size else np.array([0.0, 1.0])
-    low = _rounded(np.percentile(drawn, 100 - percentile), np.floor) if vmin is None else vmin
-    high = _rounded(np.percentile(drawn, percentile), np.ceil) if vmax is None else vmax
+    low = _rounded(float(np.percentile(drawn, 100 - percentile))) if vmin is None else vmin
+    high = _rounded(float(np.percentile(drawn, percentile))) if vmax is None else vmax
     if vmax is None and not high > low:
         high = low + 0.1
     return Limits(float(low), float(high), int((values < low).sum()), int((values > high).sum()), values.size)
 
 
-def _rounded(value: float, direction: np.ufunc) -> float:
-    """Round to a step of five in the second digit."""
+ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+"""First digits of limits that divide into round steps."""
+
+
+def _rounded(value: float) -> float:
+    """The next limit away from zero that divides into round steps."""
     if value == 0:
         return 0.0
-    step = 5 * 10.0 ** (np.floor(np.log10(abs(value))) - 1)
-    return float(np.round(direction(np.round(value / step, 9)) * step, 9))
+    power = 10.0 ** np.floor(np.log10(abs(value)))
+    digit = next(digit for digit in ROUND if digit >= abs(value) / power - 1e-9)
+    return float(np.copysign(round(digit * power, 12), value))
 
 
 _DEFICIENCIES = {  # Machado et al. 2009, severity 1, on linear RGB

@@ -100,7 +100,7 @@ class MapFigure:
             printed = self._draw_row(painter, row, MARGIN + full * (1 - scales[row]) / 2, top, full * scales[row])
             top += heights[row] * scales[row] + self._lines(row) + GUTTER
             lengths.append(self._scale_bar(page, row, printed, above=top - GUTTER))
-        keys(page, MARGIN, page.height - self.footer + 1, [self._drawn], self.space)
+        keys(page, MARGIN, page.height - self.footer + 1, [self._drawn], self.space, contour=self.contour is not None)
         return page, [length for length in lengths if length is not None]
 
     def _scale_bar(self, page: Page, row: Row, printed: float, above: float) -> float | None:

@@ -28,6 +28,8 @@ ZOOM_MARGIN = 7.0
 FULL_LINE = 60.0
 """Outlines are drawn thinner on panels narrower than this, mm."""
 HALO = "#202020"
+CONTOUR = "#56B4E9"
+"""Outline of what is significant: apart from region outlines and from warm colours."""
 MIN_TEXT = 5.0
 """Smallest text, points."""
 NAMES = {"L": "Left", "R": "Right"}
@@ -120,15 +122,14 @@ class MapPainter:
         if contour is not None:
             layout = flat_layout(self.space)
             borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
-            self._outline(axes, borders.around([1]), line)
+            self._outline(axes, borders.around([1]), 1.5 * line, CONTOUR)
         return axes
 
-    def _outline(self, axes: Axes, lines: Sequence[Line], width: float) -> None:
+    def _outline(self, axes: Axes, lines: Sequence[Line], width: float, colour: str | None = None) -> None:
         halo = LineCollection(lines, colors=HALO, linewidths=2.2 * width, alpha=0.35, capstyle="round")
         axes.add_collection(halo)
-        axes.add_collection(
-            LineCollection(lines, colors=self.page.style.outline_colour, linewidths=width, capstyle="round")
-        )
+        colour = colour or self.page.style.outline_colour
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"))
 
     def _names(self, axes: Axes, pixels: PixelMap, width: float, names: Sequence[str]) -> None:
         """Write region names where they fit best. The halo is a copy below, so that the name stays text."""
@@ -187,19 +188,21 @@ def colour_bar(page: Page, left: float, top: float, width: float, colours: Scala
 
 def _ticks(low: float, high: float) -> list[float]:
     """Round ticks, with both limits among them where that goes in a few equal steps."""
-    for n in (4, 5, 3, 2):
-        step = (high - low) / n
-        digits = step / 10 ** np.floor(np.log10(step))
-        if np.isclose(digits, (1, 1.5, 2, 2.5, 5, 10), rtol=1e-6).any():
-            return [round(float(tick), 10) for tick in np.linspace(low, high, n + 1)]
+    for round_steps in ((1, 2, 5, 10), (1.5, 2.5)):
+        for n in (4, 5, 3, 2):
+            step = (high - low) / n
+            if np.isclose(step / 10 ** np.floor(np.log10(step)), round_steps, rtol=1e-6).any():
+                return [round(float(tick), 10) for tick in np.linspace(low, high, n + 1)]
     ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
     return [round(float(tick), 10) for tick in ticks if low <= tick <= high]
 
 
-def keys(page: Page, left: float, top: float, data: Sequence[ScoreMap], space: SurfaceSpace) -> None:
+def keys(
+    page: Page, left: float, top: float, data: Sequence[ScoreMap], space: SurfaceSpace, *, contour: bool = False
+) -> None:
     """Keys for what has no colour, as far as it occurs on the flatmap."""
     drawn = np.unique(flat_layout(space).triangles)
-    entries: list[tuple[tuple[str, ...], str]] = []
+    entries: list[tuple[tuple[str, ...], str]] = [((CONTOUR,), "significant")] if contour else []
     if any((~one.shown & one.tested)[drawn].any() for one in data):
         entries.append(((str(GYRUS), str(SULCUS)), "not significant"))
     if any((~one.tested)[drawn].any() for one in data):

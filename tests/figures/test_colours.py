@@ -64,7 +64,7 @@ def test_limits_of_odd_maps_still_rise(values):
 
 
 def test_automatic_limit_is_round():
-    assert shared_limits([np.full(1000, 0.4321)]).vmax == 0.45
+    assert shared_limits([np.full(1000, 0.4321)]).vmax == 0.5
 
 
 def test_both_automatic_limits():
