@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+# Threads wait for each other asleep, not spinning: on a busy machine both sides would else be timed at random.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("b2m-encoding", "numpy", "scipy", "torch", "scikit-learn", "himalaya", "nilearn", "pycortex")
 
@@ -63,7 +65,8 @@ def environment(**more: Any) -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "load_before": os.getloadavg()[0],
+        "load": os.getloadavg()[0],
+        "omp_wait_policy": os.environ["OMP_WAIT_POLICY"],
         "date": time.strftime("%Y-%m-%d %H:%M:%S"),
         "packages": found,
         **more,
