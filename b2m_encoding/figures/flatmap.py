@@ -116,6 +116,8 @@ class PixelMap:
         Corners of the triangles that can be seen.
     triangle : array, shape (n_pixels,)
         The triangle of every listed pixel.
+    neighbours : csr_array, shape (n_targets, n_targets)
+        One where two targets share an edge of the flatmap.
     """
 
     window: Window
@@ -125,6 +127,7 @@ class PixelMap:
     nearest: NDArray[np.int64]
     triangles: NDArray[np.int64]
     triangle: NDArray[np.int32]
+    neighbours: csr_array
 
     def sample(
         self, values: NDArray[np.floating], valid: NDArray[np.bool_] | None = None, *, nearest: bool = False
@@ -154,16 +157,22 @@ class PixelMap:
         sampled /= total
         return sampled
 
-    def majority(self, mask: NDArray[np.bool_], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Listed pixels where a mask has more than half of the weight of the targets among which it counts."""
-        corners, counted = ((one[self.triangles].sum(axis=1, dtype=np.int8)) for one in (mask & among, among))
+    def covered(self, mask: NDArray[np.bool_], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Listed pixels inside a mask, among the targets for which it is known.
+
+        The edge runs between the targets of both sides, nearer to those with fewer neighbours on their side: it is
+        smooth, and no target changes side.
+        """
+        mask = mask & among
+        corners, counted = ((one[self.triangles].sum(axis=1, dtype=np.int8)) for one in (mask, among))
         code = np.where(corners == 0, 0, np.where(corners == counted, 1, 2)).astype(np.int8).take(self.triangle)
         result = np.asarray(code == 1)
         mixed = np.flatnonzero(code == 2)
-        result[mixed] = self._share(mask & among, mixed) > 0.5 * self._share(among, mixed)
+        around = (self.neighbours @ mask.astype(np.float32)) / np.maximum(self.neighbours @ among.astype(np.float32), 1)
+        result[mixed] = self._share((0.7 * mask + 0.3 * around) * among, mixed) > 0.5 * self._share(among, mixed)
         return result
 
-    def _share(self, mask: NDArray[np.bool_], pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _share(self, mask: NDArray[np.generic], pixels: NDArray[np.int64]) -> NDArray[np.float32]:
         """Weight of the masked targets at some of the listed pixels, from 0 to 1."""
         share: NDArray[np.float32] = np.zeros(len(pixels), dtype=np.float32)
         weights = self.weights.data.reshape(-1, 3)[pixels]
@@ -236,7 +245,17 @@ def _pixel_map(space: SurfaceSpace, height: int, window: Window, hemispheres: tu
     entries = (weights.T.astype(np.float32).ravel(), columns.astype(np.int32).ravel())
     starts = np.arange(0, 3 * len(inside) + 1, 3, dtype=np.int32)
     matrix = csr_array((*entries, starts), (len(inside), space.n_targets))
-    return PixelMap(window, shape, (painted > 0).reshape(shape), matrix, nearest, triangles, triangle)
+    cortex = (painted > 0).reshape(shape)
+    return PixelMap(window, shape, cortex, matrix, nearest, triangles, triangle, _neighbours(space))
+
+
+@lru_cache(maxsize=8)
+def _neighbours(space: SurfaceSpace) -> csr_array:
+    """One where two targets share an edge of the flatmap, shape (n_targets, n_targets)."""
+    triangles = flat_layout(space).triangles
+    edges = np.concatenate([triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0], [1, 0], [2, 1], [0, 2])])
+    rows, columns = np.unique(edges, axis=0).T
+    return csr_array((np.ones(len(rows), dtype=np.float32), (rows, columns)), (space.n_targets, space.n_targets))
 
 
 def _paint(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int32]:

@@ -18,7 +18,7 @@ Underlay = Literal["binary", "continuous", "none"]
 GYRUS, SULCUS = 0.78, 0.62
 NOT_TESTED = 0.93
 """Grey of targets that were not tested: lighter than the underlay and without its pattern."""
-_GREYS: dict[str, tuple[float, ...]] = {
+GREYS: dict[str, tuple[float, ...]] = {
     "binary": (GYRUS, SULCUS),
     "continuous": tuple(np.linspace(GYRUS, SULCUS, 16)),
     "none": ((GYRUS + SULCUS) / 2,),
@@ -76,7 +76,7 @@ class ScoreMap:
 @lru_cache(maxsize=32)
 def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[np.int32]:
     """Level of the underlay at the listed pixels."""
-    n_levels = len(_GREYS[kind])
+    n_levels = len(GREYS[kind])
     if n_levels == 1:
         return np.zeros(len(pixels.nearest), dtype=np.int32)
     depth = pixels.sample(np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")]))
@@ -102,7 +102,7 @@ def compose(
     -------
     array of uint8, shape (rows, columns, 4)
     """
-    greys, table = _GREYS[underlay], colours.table
+    greys, table = GREYS[underlay], colours.table
     n = len(table)
     bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, NOT_TESTED)])
     palette = np.concatenate([*(over(table, grey) for grey in greys), np.round(255 * bare).astype(np.uint8)])
@@ -113,7 +113,7 @@ def compose(
     missing = None if data.tested.all() else np.isnan(values[0])
     entry = level * np.int32(n) + colours.codes(*values)
     if data.significant is not None:
-        strong = pixels.majority(data.significant, data.tested)
+        strong = pixels.covered(data.significant, data.tested)
         np.copyto(entry, level + np.int32(hidden), where=~strong)
     if missing is not None:
         entry[missing] = untested

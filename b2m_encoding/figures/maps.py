@@ -170,7 +170,8 @@ class MapFigure:
             n = int(data.significant.sum())
             share = f" ({n / n_tested:.1%} of the tested)" if n_tested else ""
             parts.append(f"{n}{share} are {criterion}")
-            parts.append("outlined" if self.contour is not None else "the others show sulci (dark) and gyri (light)")
+            bare = "are grey" if self.style.underlay == "none" else "show sulci (dark) and gyri (light)"
+            parts.append("outlined" if self.contour is not None else f"the others {bare}")
         return "; ".join(parts) + "."
 
     def caption(self, sentences: list[str], lengths: list[float]) -> str:

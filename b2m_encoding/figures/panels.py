@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Colours, ScalarColours, over
 from b2m_encoding.figures.flatmap import BOTH, PixelMap, Window, flat_layout, pixel_map
-from b2m_encoding.figures.layers import GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
+from b2m_encoding.figures.layers import GREYS, GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
 from b2m_encoding.figures.outlines import Borders, Line, boundary, label_position, trace_borders, without_specks
 from b2m_encoding.figures.page import MM, Page, swatch, text_width
 from b2m_encoding.figures.style import GREY, INK
@@ -204,7 +204,8 @@ def keys(
     drawn = np.unique(flat_layout(space).triangles)
     entries: list[tuple[tuple[str, ...], str]] = [((CONTOUR,), "significant")] if contour else []
     if any((~one.shown & one.tested)[drawn].any() for one in data):
-        entries.append(((str(GYRUS), str(SULCUS)), "not significant"))
+        greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
+        entries.append((tuple(map(str, greys)), "not significant"))
     if any((~one.tested)[drawn].any() for one in data):
         entries.append(((str(NOT_TESTED),), "not tested"))
     for row, (colours, text) in enumerate(entries):

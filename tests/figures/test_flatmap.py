@@ -47,14 +47,35 @@ def test_nan_is_neither_spread_nor_drawn(space):
     assert np.nanmax(np.abs(found - 1)) < 1e-5
 
 
-def test_majority_is_the_larger_share(space):
+def test_a_mask_covers_its_targets_and_no_others(space):
+    """No target changes side, however its neighbours are: not even one alone."""
     rng = np.random.default_rng(1)
-    among = rng.random(space.n_targets) < 0.8
+    among = rng.random(space.n_targets) < 0.9
     mask = rng.random(space.n_targets) < 0.5
-    pixels = pixel_map(space, 200)
-    part, whole = (pixels.weights @ one.astype(float) for one in (mask & among, among))
-    clear = np.abs(part - 0.5 * whole) > 1e-4
-    assert (pixels.majority(mask, among) == (part > 0.5 * whole))[clear].all()
+    pixels = pixel_map(space, 1024)
+    covered = pixels.covered(mask, among)
+    near = np.asarray(pixels.weights.max(axis=1).todense()).ravel() > 0.95
+    sure = near & among[pixels.nearest]
+    assert sure.sum() > 1000
+    assert (covered == mask[pixels.nearest])[sure].all()
+    assert not covered[near & ~among[pixels.nearest] & ~mask[pixels.nearest]].all()
+    assert pixels.covered(among, among)[sure].all()
+    assert not pixels.covered(~among, among).any()
+
+
+def test_the_edge_of_a_mask_is_smooth(space):
+    """A half plane has a straighter edge than the line through the middle of the edges between both sides."""
+    layout, pixels = flat_layout(space), pixel_map(space, 600)
+    x = layout.points[:, 0]
+    mask = x > 150
+    everywhere = np.ones_like(mask)
+    position = pixels.weights @ x
+    plain = pixels.weights @ mask.astype(float) > 0.5
+
+    def roughness(covered: np.ndarray) -> float:
+        return float(np.abs(position[covered != (position > 150)] - 150).sum())
+
+    assert roughness(pixels.covered(mask, everywhere)) < 0.9 * roughness(plain)
 
 
 def test_nearest_shows_only_given_values(space):

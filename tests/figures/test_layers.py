@@ -35,7 +35,7 @@ def test_not_tested_is_apart_from_not_significant(space, acoustic):
     pixels, seen = painted(space, ScoreMap.of(space, (acoustic,), tested, significant))
     left = pixels.nearest < space.n_vertices
     assert is_grey(seen[left], LIGHT).all()
-    strong = pixels.majority(significant, tested)
+    strong = pixels.covered(significant, tested)
     assert is_grey(seen[~left & ~strong], *GREYS).all()
     assert not is_grey(seen[strong], LIGHT, *GREYS).any()
 
