@@ -22,7 +22,7 @@ ROW = 44.0
 """Height of a row of regions, mm."""
 AXIS = 11.0
 """Room for the vertical axis, mm."""
-MAX_SLOT, LONG_NAME = 26.0, 24.0
+MAX_SLOT, LONG_NAME = 42.0, 24.0
 MIN_SLOT = 2.4
 """Least width per region and feature space before regions go on in another row, mm."""
 KEY_LINE = 4.0
@@ -147,7 +147,12 @@ class _Plan:
     def offset(self, space: str) -> float:
         """Place of a feature space within the slot of a region, in slots."""
         step = 1 / (len(self.spaces) + 0.6)
-        return (self.spaces.index(space) - (len(self.spaces) - 1) / 2) * step
+        return (self.spaces.index(space) - (len(self.spaces) - 1) / 2) * step - self.aside / 2
+
+    @property
+    def aside(self) -> float:
+        """How far the mean stands to the right of its points, in slots."""
+        return min(0.38 / (len(self.spaces) + 0.6), 2.4 / self.slot)
 
     def draw_keys(self, page: Page, top: float) -> None:
         axes = page.panel(0, top, self.style.width, self.key_height)
@@ -198,9 +203,9 @@ def _draw_row(axes: Axes, points: pd.DataFrame, means: pd.DataFrame, ceiling: pd
             axes.plot(slot + plan.offset(point.feature_space), point.score, "o", color=colour, markersize=size,
                       markerfacecolor="white" if point.hemisphere == "R" else colour, markeredgewidth=0.5,
                       zorder=3)  # fmt: skip
-        half = min(0.34 / (len(plan.spaces) + 0.6), 1.8 / plan.slot)
+        half = min(0.2 / (len(plan.spaces) + 0.6), 1.2 / plan.slot)
         for mean in means[means["region"] == region].itertuples():
-            middle = slot + plan.offset(mean.feature_space)
+            middle = slot + plan.offset(mean.feature_space) + plan.aside
             axes.plot([middle - half, middle + half], [mean.mean] * 2, color="black", linewidth=1.2, zorder=4)
             if np.isfinite(mean.interval_low):
                 axes.plot([middle] * 2, [mean.interval_low, mean.interval_high], color="black", linewidth=0.8, zorder=4)
@@ -241,7 +246,7 @@ def _caption(points: pd.DataFrame, label: str, title: str | None, note: str | No
         f"{label[:1].upper()}{label[1:]} in {points['region'].nunique()} regions.",
         f"Points: one per subject {sides}({n} {'subject' if n == 1 else 'subjects'}); lines join the feature spaces "
         "of one point.",
-        f"Bars: mean over subjects{f' and its {level:.0%} t interval' if n > 1 else ''}"
+        f"Bars beside them: mean over subjects{f' and its {level:.0%} t interval' if n > 1 else ''}"
         f"{', hemispheres averaged first' if sides else ''}.",
         "Grey bands: noise ceiling." if ceiling is not None else "",
         f"Note: {note}." if note else "",
