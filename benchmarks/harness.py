@@ -133,11 +133,17 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def finish(name: str, rows: list[Row], env: dict[str, Any], *, agreed: bool, quick: bool) -> None:
-    """Write ``results/NAME.json`` (``NAME-quick.json`` for a quick run), print the table, exit 1 if results differ."""
+def save(name: str, rows: list[Row], env: dict[str, Any], *, quick: bool) -> Path:
+    """Write ``results/NAME.json``, or ``NAME-quick.json``; call it after every case, so that none is lost."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}{'-quick' if quick else ''}.json"
     path.write_text(json.dumps({"environment": env, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
+    return path
+
+
+def finish(name: str, rows: list[Row], env: dict[str, Any], *, agreed: bool, quick: bool) -> None:
+    """Save, print the table, exit 1 if results differ."""
+    path = save(name, rows, env, quick=quick)
     show(rows)
     print(f"\nwritten to {path}")
     if not agreed:

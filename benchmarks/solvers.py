@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from harness import Row, alternate, arguments, environment, finish, gemm_rate, peak_memory, seconds
+from harness import Row, alternate, arguments, environment, finish, gemm_rate, peak_memory, save, seconds
 from himalaya.backend import set_backend
 from himalaya.kernel_ridge import KernelRidgeCV
 from himalaya.ridge import GroupRidgeCV
@@ -194,6 +194,7 @@ def run_case(name: str, n_targets: int, options: argparse.Namespace, rate: float
 def main() -> None:
     options = arguments(__doc__ or "", _add_options)
     rate = gemm_rate()
+    env = environment(gemm_gflops=round(rate), device=options.device)
     rows, agreed = [], True
     for name in options.cases or [name for name, case in CASES.items() if case.quick or not options.quick]:
         case = CASES[name]
@@ -201,8 +202,8 @@ def main() -> None:
         row, fine = run_case(name, n_targets, options, rate)
         print(f"{name}: {row.ratio:.1f} times as fast; {row.agreement}", flush=True)
         rows.append(row)
+        save("solvers", rows, env, quick=options.quick)
         agreed &= fine
-    env = environment(gemm_gflops=round(rate), device=options.device)
     finish("solvers", rows, env, agreed=agreed, quick=options.quick)
 
 

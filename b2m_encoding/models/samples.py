@@ -61,6 +61,10 @@ class SamplesSource:
         means = {name: (self._means[name] if self.center == "block" else about)[1] for name in blocks}
         return torch.cat([self.Y[name] - means[name].to(self.dtype) for name in blocks])
 
+    def _some(self, y: Tensor, targets: Targets) -> Tensor:
+        """Columns of ``y`` on the device."""
+        return y[:, targets.to(y.device) if isinstance(targets, Tensor) else targets].to(self.device)
+
     @cached_property
     def _kernels(self) -> Tensor:
         """Kernel of every feature space over all samples, about one centre, shape (n_bands, n, n); not standardised."""
@@ -111,8 +115,8 @@ class SamplesSource:
         narrow = root.to(self.dtype)
 
         def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
-            out = y_out[:, targets].to(self.device)
-            return y[:, targets].T.to(self.device), out.T, (out * out).sum(0).double()
+            out = self._some(y_out, targets)
+            return self._some(y, targets).T, out.T, (out * out).sum(0).double()
 
         return System(values, train, narrow, narrow, True, load, root.norm(dim=0))
 
@@ -127,7 +131,7 @@ class SamplesSource:
         right = (x.T @ (vectors / values.sqrt())).to(inverse_sd.device)
         back = prep.back(right, inverse_sd, spread).T.to(self.device, self.dtype)
         train = (vectors * values.sqrt()).to(self.dtype)
-        return Whole(values, train, back, lambda t: y[:, t].T.to(self.device), mean_x, mean_y + self.shift.double())
+        return Whole(values, train, back, lambda t: self._some(y, t).T, mean_x, mean_y + self.shift.double())
 
     def variation(self, held: Blocks) -> Tensor:
         """See :class:`~b2m_encoding.models.systems.Source`."""

@@ -56,14 +56,14 @@ class Preparation:
 
     def apply(self, X: Tensor, inverse_sd: Tensor, scaling: Tensor | None) -> Tensor:
         """``X M``, with the map ``M`` of this preparation."""
-        X = self._smooth(X * inverse_sd.to(X.dtype), transpose=False)
-        return X if scaling is None else X * scaling.to(X.dtype)
+        X = self._smooth(X * inverse_sd.to(X), transpose=False)
+        return X if scaling is None else X * scaling.to(X)
 
     def back(self, W: Tensor, inverse_sd: Tensor, scaling: Tensor | None) -> Tensor:
         """``M W``: weights of the prepared features as weights of the original ones, shape (n_features, ...)."""
         if scaling is not None:
-            W = W * scaling[:, None]
-        return self._smooth(W.T, transpose=True).T * inverse_sd[:, None]
+            W = W * scaling.to(W)[:, None]
+        return self._smooth(W.T, transpose=True).T * inverse_sd.to(W)[:, None]
 
     def _smooth(self, X: Tensor, *, transpose: bool) -> Tensor:
         if self.prior is None:
@@ -255,10 +255,10 @@ class StatisticsSource:
         if self.form != "prediction" or self.rows is None:
             return None
         if self.center == "block":
-            parts = [self.rows[name].double() - self.statistics.blocks[name].mean_x for name in held]
+            means = [self.statistics.blocks[name].mean_x for name in held]
         else:
-            mean = (out if own_mean else train).mean_x
-            parts = [self.rows[name].double() - mean for name in held]
+            means = [(out if own_mean else train).mean_x] * len(held)
+        parts = [self.rows[name].to(mean) - mean for name, mean in zip(held, means, strict=True)]
         return torch.cat(parts).to(self.device, self.statistics.dtype)
 
     def whole(self, scaling: Tensor | None = None) -> Whole:
