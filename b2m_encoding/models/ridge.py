@@ -204,14 +204,13 @@ def solve_ridge(
     whole = source.whole(scaling)
     dtype = whole.train.dtype
     index = torch.arange(source.n_targets) if targets is None else targets
-    wide = whole.back.shape[1] > 2 * len(whole.values)  # the weights would be larger than their factors
-    reduced = torch.empty((len(index), whole.back.shape[0 if wide else 1]), dtype=dtype, device=source.device)
+    reduced = torch.empty((len(index), whole.back.shape[1]), dtype=dtype, device=source.device)
     alphas = alphas.to(whole.values)
 
     def work(part: slice) -> None:
         wanted: Any = part if targets is None else index[part]
         weights = (whole.load(wanted) @ whole.train) * shrinkage(whole.values, alphas[part]).to(dtype)
-        reduced[part] = weights if wide else weights @ whole.back
+        reduced[part] = weights @ whole.back
 
     in_chunks(len(index), n_targets_batch, work)
-    return Weights(reduced, whole.back if wide else None, whole.mean_x, whole.mean_y)
+    return Weights(reduced, whole.rows, whole.mean_x, whole.mean_y)

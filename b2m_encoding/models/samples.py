@@ -66,24 +66,31 @@ class SamplesSource:
         return y[:, targets.to(y.device) if isinstance(targets, Tensor) else targets].to(self.device)
 
     @cached_property
+    def _rows(self) -> dict[str, Tensor]:
+        """Where the samples of each block are among all."""
+        counts = [len(x) for x in self.X.values()]
+        parts = torch.split(torch.arange(sum(counts), device=self.device), counts)
+        return dict(zip(self.X, parts, strict=True))
+
+    @cached_property
     def _kernels(self) -> Tensor:
         """Kernel of every feature space over all samples, about one centre, shape (n_bands, n, n); not standardised."""
-        centre, _ = self._mean(self.X)
-        x = torch.cat([part.double() - centre for part in self.X.values()])
-        x = self.preparation.apply(x, torch.ones_like(centre), None).to(self.device)
+        x = self._centred_x(list(self.X), self._mean(self.X))
+        x = self.preparation.apply(x, torch.ones(x.shape[1]), None).to(self.device)
         return torch.stack([part @ part.T for part in torch.split(x, list(self.preparation.widths), dim=1)])
 
-    def _centring(self, blocks: Blocks, reference: Blocks) -> Tensor:
-        """Matrix that takes samples of all blocks to centred samples of some."""
-        names, counts = list(self.X), [len(x) for x in self.X.values()]
-        label = torch.arange(len(names)).repeat_interleave(torch.tensor(counts))
-        pick = {name: label == i for i, name in enumerate(names)}
-        own = torch.stack([pick[name] for name in blocks]).any(0)
+    def _kernel(self, blocks: Blocks, training: Blocks, reference: Blocks, scaling: Tensor | None) -> Tensor:
+        """Kernel of samples of ``blocks`` about the mean of ``reference``, and of training samples about theirs."""
+        weight = torch.ones(len(self._kernels)) if scaling is None else scaling
+        kernel = torch.einsum("b,bij->ij", weight.to(self._kernels), self._kernels)
+        rows, columns, about = (
+            torch.cat([self._rows[name] for name in some]) for some in (blocks, training, reference)
+        )
+        part = kernel[rows][:, columns]
         if self.center == "block":
-            same = (label[own][:, None] == label).double()
-        else:
-            same = torch.stack([pick[name] for name in reference]).any(0).double().expand(int(own.sum()), -1)
-        return torch.eye(len(label), dtype=torch.float64)[own] - same / same.sum(1, keepdim=True)
+            return part  # every block is centred on itself already
+        own, other = kernel[rows][:, columns].mean(1), kernel[about][:, columns].mean(0)
+        return part - own[:, None] - other + other.mean()
 
     def _fold_kernels(
         self, inside: Blocks, held: Blocks, scaling: Tensor | None, own_mean: bool
@@ -91,11 +98,8 @@ class SamplesSource:
         """Centred kernel among training samples, and between held-out and training samples."""
         prep = self.preparation
         if not prep.standardize:  # one kernel serves every fold and scaling
-            weight = torch.ones(len(prep.widths)) if scaling is None else scaling
-            kernel = torch.einsum("b,bij->ij", weight.to(self._kernels), self._kernels)
-            left = self._centring(inside, inside).to(self.device)
-            half = kernel @ left.T
-            return left @ half, self._centring(held, held if own_mean else inside).to(self.device) @ half
+            reference = held if own_mean else inside
+            return self._kernel(inside, inside, inside, scaling), self._kernel(held, inside, reference, scaling)
         about = self._mean(inside)
         x = self._centred_x(inside, about)
         x_out = self._centred_x(held, self._mean(held) if own_mean else about)
@@ -123,15 +127,14 @@ class SamplesSource:
     def whole(self, scaling: Tensor | None = None) -> Whole:
         """See :class:`~b2m_encoding.models.systems.Source`."""
         names, prep = list(self.X), self.preparation
-        mean_x, mean_y = self._mean(names)
-        x, y = self._centred_x(names, (mean_x, mean_y)), self._centred_y(names, (mean_x, mean_y))
+        mean_x, mean_y = about = self._mean(names)
+        x, y = self._centred_x(names, about), self._centred_y(names, about)
         inverse_sd, spread = prep.deviations((x * x).sum(0), mean_x, len(x)), prep.spread(scaling)
         x = prep.apply(x, inverse_sd, spread).to(self.device)
-        values, vectors = _kernel_basis(x @ x.T)
-        right = (x.T @ (vectors / values.sqrt())).to(inverse_sd.device)
-        back = prep.back(right, inverse_sd, spread).T.to(self.device, self.dtype)
-        train = (vectors * values.sqrt()).to(self.dtype)
-        return Whole(values, train, back, lambda t: self._some(y, t).T, mean_x, mean_y + self.shift.double())
+        values, vectors = _kernel_basis(x @ x.T if prep.standardize else self._kernel(names, names, names, scaling))
+        train, dual = ((vectors * scale).to(self.dtype) for scale in (values.sqrt(), 1 / values.sqrt()))
+        rows = prep.back(x.T, inverse_sd, spread).T.to(self.dtype)
+        return Whole(values, train, dual.T, lambda t: self._some(y, t).T, mean_x, mean_y + self.shift.double(), rows)
 
     def variation(self, held: Blocks) -> Tensor:
         """See :class:`~b2m_encoding.models.systems.Source`."""

@@ -111,7 +111,7 @@ class Whole:
     """All training data in its eigenbasis, for the final weights.
 
     ``load(targets) @ train`` is the covariance ``b`` of each target in the eigenbasis, and ``(b / (l + a)) @ back``
-    are its weights for the original features.
+    are its weights for the original features, or for ``rows``, samples that the weights are combinations of.
     """
 
     values: Tensor
@@ -120,6 +120,7 @@ class Whole:
     load: Callable[[Targets], Tensor]
     mean_x: Tensor
     mean_y: Tensor
+    rows: Tensor | None = None
 
 
 @dataclass(frozen=True)
