@@ -17,6 +17,8 @@ from b2m_encoding.data.sources import AnySource
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
 
+RESERVED = {"joint", "preference"}
+SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -69,13 +71,7 @@ class EvaluationTable(Config):
     blocks: Annotated[int, Field(ge=2)] | None = None
     """Cut each run into this many blocks."""
     gap: Annotated[float, Field(ge=0)] = 0.0
-    """Seconds left out between blocks."""
-
-    @model_validator(mode="after")
-    def _blocks_have_a_gap(self) -> EvaluationTable:
-        if self.kind == "cross-validation" and self.blocks and self.gap == 0:
-            raise ValueError("blocks of one run need a gap longer than the longest delay between them")
-        return self
+    """Seconds left out between blocks, at least the longest delay."""
 
 
 class StatisticsTable(Config):
@@ -119,7 +115,7 @@ class Study(Config):
     """Printed on every figure and page (simulated data say so here)."""
     data: AnySource
     cleaning: CleaningTable = CleaningTable()
-    features: dict[str, AnyExtractor] = Field(min_length=1)
+    features: dict[SpaceName, AnyExtractor] = Field(min_length=1)
     model: ModelTable = ModelTable()
     evaluation: EvaluationTable
     statistics: StatisticsTable = StatisticsTable()
@@ -127,10 +123,20 @@ class Study(Config):
     decoding: DecodingTable | None = None
 
     @model_validator(mode="after")
-    def _decoded_spaces_exist(self) -> Study:
-        for name in self.decoding.targets if self.decoding else ():
-            if name not in self.features:
-                raise ValueError(f"decoding.targets names {name}, which is no table under [features]")
+    def _tables_fit_together(self) -> Study:
+        longest = max(self.model.delays, default=0.0)
+        if self.evaluation.blocks and self.evaluation.gap < longest:
+            raise ValueError(
+                f"evaluation.gap must be at least the longest delay, {longest:g} s, or blocks share stimuli"
+            )
+        for name in set(self.features) & RESERVED:
+            raise ValueError(f"features.{name}: this name is taken by a map of the results")
+        if self.decoding:
+            for name in self.decoding.targets:
+                if name not in self.features:
+                    raise ValueError(f"decoding.targets names {name}, which is no table under [features]")
+            if self.evaluation.kind != "test" or self.data.reader != "bids":
+                raise ValueError('decoding needs evaluation.kind = "test" and responses on a surface')
         return self
 
 

@@ -55,6 +55,14 @@ def no_track_column(folder: Path) -> None:
     replace_text(folder / FUNC / f"{RUN}_events.tsv", "track", "piece")
 
 
+def no_track_number(folder: Path) -> None:
+    path = folder / FUNC / f"{RUN}_events.tsv"
+    lines = path.read_bytes().decode().split("\r\n")
+    fields = lines[3].split("\t")
+    path.unlink()
+    path.write_bytes("\r\n".join([*lines[:3], "\t".join([*fields[:3], "first", *fields[4:]]), *lines[4:]]).encode())
+
+
 def late_event(folder: Path) -> None:
     path = folder / FUNC / f"{RUN}_events.tsv"
     lines = path.read_bytes().decode().strip().split("\r\n")
@@ -68,7 +76,8 @@ def other_repetition_time(folder: Path) -> None:
 
 
 def no_sidecar(folder: Path) -> None:
-    (folder / FUNC / f"{RUN}_bold.json").unlink()
+    for sidecar in folder.rglob(f"{RUN}_*bold.json"):
+        sidecar.unlink()
 
 
 def one_hemisphere(folder: Path) -> None:
@@ -131,6 +140,19 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "output is taken": (edit_study('output = "results"', 'output = "study"'), ["holds something else"]),
     "cannot write": (edit_study('output = "results"', 'output = "/proc/b2m/results"'), ["cannot be written", "/proc"]),
     "too long blocks": (edit_study("permutations = 200", "block = 100.0"), ["too few blocks", "shorter blocks"]),
+    "output is a raw data set": (edit_study('output = "results"', 'output = "study/bids"'), ["holds something else"]),
+    "reserved name": (edit_study("[features.acoustic]", "[features.joint]"), ["features.joint", "taken"]),
+    "impossible name": (edit_study("[features.acoustic]", '[features."a/b"]'), ["a/b", "match pattern"]),
+    "decoding under cross-validation": (edit_study('kind = "test"', 'kind = "cross-validation"'), ["decoding needs"]),
+    "gap shorter than a delay": (
+        edit_study('kind = "test"', 'kind = "test"\nblocks = 2\ngap = 3.0'),
+        ["at least the longest delay, 6 s"],
+    ),
+    "one training run": (
+        edit_study("average_repeats = true", 'average_repeats = true\ntest_runs = "*[!2]"'),
+        ["at least two blocks"],
+    ),
+    "track is no number": (no_track_number, ["names no track", "events.tsv", "first"]),
     "decodes nothing known": (edit_study('["text"]', '["txt"]'), ["decoding.targets names txt"]),
 }
 
@@ -301,5 +323,6 @@ def test_results_are_complete_and_reopen(tmp_path: Path, b2m: Callable[..., tupl
     description = json.loads((results / "dataset_description.json").read_text())
     assert description["GeneratedBy"][0]["Version"] == __version__
     provenance = json.loads((results / "provenance.json").read_text())
-    assert set(provenance["inputs"]) == {str(study) for study in (tmp_path / "study.toml", tmp_path / "bold.nii.gz")}
+    names = ("study.toml", "bold.nii.gz", "mask.nii.gz", "events.tsv")
+    assert set(provenance["inputs"]) == {str(tmp_path / name) for name in names}
     assert not list(tmp_path.glob(".*partial*"))

@@ -59,11 +59,14 @@ def read_bids_surface(
     if len(set(seconds.values())) > 1:
         raise InputError("runs differ in repetition time", file=derivatives, found=seconds)
     runs = Runs.from_lengths(lengths, next(iter(seconds.values())))
-    files = {name: root / f"sub-{subject}" / "func" / f"sub-{subject}_{name}_events.tsv" for name in runs.names}
+    files = {name: _raw(root, subject, name, "events.tsv") for name in runs.names}
     events = {name: read_events(path, EVENT_COLUMNS) for name, path in files.items()}
     runs = label_clips(runs, events, files)
     responses = Responses(runs, space, lambda name: _both_hemispheres(found[name], space))
-    return Recording(subject, responses, events, found)
+    inputs = [
+        path.with_name(path.name.replace("_hemi-L_", f"_hemi-{h}_")) for path in found.values() for h in HEMISPHERES
+    ]
+    return Recording(subject, responses, events, found, (*inputs, *files.values()))
 
 
 def gifti_length(path: Path) -> tuple[int, float | None]:
@@ -79,10 +82,10 @@ def gifti_length(path: Path) -> tuple[int, float | None]:
 
 def _find_runs(derivatives: Path, subject: str, space: SurfaceSpace, task: str) -> dict[str, Path]:
     """Left-hemisphere file of each run of a task."""
-    folder = derivatives / f"sub-{subject}" / "func"
-    pattern = f"sub-{subject}_task-{task}*_hemi-L_space-{space.name}*_bold.func.gii"
+    folder = derivatives / f"sub-{subject}"
+    pattern = f"sub-{subject}_*task-{task}_*hemi-L_*space-{space.name}_*bold.func.gii"
     runs: dict[str, Path] = {}
-    for path in sorted(folder.glob(pattern)):
+    for path in sorted(folder.rglob(pattern)):
         name = path.name.removeprefix(f"sub-{subject}_").split("_hemi-")[0]
         if name in runs:
             raise InputError("two files claim to be the same run", file=path, found=runs[name].name)
@@ -92,24 +95,41 @@ def _find_runs(derivatives: Path, subject: str, space: SurfaceSpace, task: str) 
     return runs
 
 
+def _raw(root: Path, subject: str, name: str, suffix: str) -> Path:
+    """A file of the raw data set that belongs to a run (``ses-02_task-Test_run-01`` lies in the session's folder)."""
+    session = [part for part in name.split("_") if part.startswith("ses-")]
+    return Path(root, f"sub-{subject}", *session, "func", f"sub-{subject}_{name}_{suffix}")
+
+
 def _agreed_repetition_time(root: Path, subject: str, name: str, path: Path, header: float | None) -> float:
-    """Repetition time of the sidecar, checked against the header of the series."""
-    folder = root / f"sub-{subject}" / "func"
-    sidecar = folder / f"sub-{subject}_{name}_bold.json"
+    """Repetition time of a run, on which its sidecars (beside the series, raw, inherited) and the header agree."""
+    task = next(part for part in name.split("_") if part.startswith("task-"))
+    own = _raw(root, subject, name, "bold.json")
+    beside = path.with_name(path.name.removesuffix(".func.gii") + ".json")
+    stated = [(file, tr) for file in (own, beside, root / f"{task}_bold.json") if (tr := _stated(file)) is not None]
+    if not stated:
+        raise InputError("the sidecar of a run is missing", file=own, expected="a JSON file with RepetitionTime")
+    sidecar, agreed = stated[0]
+    for file, seconds in [*stated[1:], *([(path, header)] if header is not None else [])]:
+        if abs(seconds - agreed) > 1e-3:
+            raise InputError(
+                "repetition times disagree",
+                file=file,
+                found=f"{seconds:g} s",
+                expected=f"{agreed:g} s as in {sidecar.name}",
+            )
+    return agreed
+
+
+def _stated(sidecar: Path) -> float | None:
+    """Repetition time of a sidecar; None where there is no sidecar, or it is silent about it."""
     if not sidecar.is_file():
-        raise InputError("the sidecar of a run is missing", file=sidecar, expected="a JSON file with RepetitionTime")
+        return None
     try:
-        stated = float(json.loads(sidecar.read_text(encoding="utf-8-sig"))["RepetitionTime"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError("a sidecar holds no RepetitionTime", file=sidecar, found=repr(error)) from error
-    if header is not None and abs(header - stated) > 1e-3:
-        raise InputError(
-            "repetition times disagree",
-            file=path,
-            found=f"{header:g} s in the header of the series",
-            expected=f"{stated:g} s as in {sidecar.name}",
-        )
-    return stated
+        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
+        return float(content["RepetitionTime"]) if "RepetitionTime" in content else None
+    except (ValueError, TypeError) as error:
+        raise InputError("a sidecar cannot be read", file=sidecar, found=repr(error)) from error
 
 
 def _both_hemispheres(left: Path, space: SurfaceSpace) -> NDArray[np.float32]:

@@ -6,12 +6,15 @@ import csv
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
+
+NOTHING = ("n/a", "")
 
 
 def read_events(
@@ -90,8 +93,15 @@ def clip_label(genre: str, track: str) -> str:
     return f"{genre}.{int(float(track)):05d}"
 
 
+def _clip(event: Any, row: int, path: Path) -> str:
+    try:
+        return clip_label(event.genre, event.track)
+    except ValueError as error:
+        raise InputError(f"row {row + 1} names no track", file=path, found=event.track, expected="a number") from error
+
+
 def label_clips(runs: Runs, events: dict[str, pd.DataFrame], files: dict[str, Path]) -> Runs:
-    """Write the clip under each sample into ``Runs.clip``.
+    """Write the clip under each sample into ``Runs.clip``; an event whose track is n/a plays none.
 
     Raises
     ------
@@ -112,5 +122,6 @@ def label_clips(runs: Runs, events: dict[str, pd.DataFrame], files: dict[str, Pa
                     expected=f"0 to {length * runs.tr:g} s ({length} volumes of {runs.tr:g} s)",
                     fix="check that events and volumes belong to the same run",
                 )
-            clip[rows][first:last] = clip_label(str(event.genre), str(event.track))
+            if event.track not in NOTHING:
+                clip[rows][first:last] = _clip(event, i, files[name])
     return replace(runs, clip=clip.astype(str))

@@ -13,9 +13,10 @@ from b2m_encoding.data.responses import Responses
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Responses of one subject with the events of each run and the files they came from."""
+    """Responses of one subject with the events and the file of each run, and all files that were read."""
 
     subject: str
     responses: Responses
     events: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    inputs: tuple[Path, ...] = ()

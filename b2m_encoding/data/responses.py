@@ -119,6 +119,10 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
     groups: dict[tuple[str, str, int], list[int]] = {}
     for row in used.tolist():
         groups.setdefault((str(runs.run[row]), str(runs.clip[row]), int(position[row])), []).append(row)
+    if not groups:
+        raise InputError(
+            "there are no clips to average", fix="events need genre and track, or leave repeats as they are"
+        )
     counts: dict[tuple[str, str], set[int]] = {}
     for (run, clip, _), rows in groups.items():
         counts.setdefault((run, clip), set()).add(len(rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,12 +16,13 @@ from pydantic import Field
 from b2m_encoding.config import Config, StudyPath
 from b2m_encoding.data.bids import list_subjects, read_bids_surface
 from b2m_encoding.data.cleaning import Cleaning
-from b2m_encoding.data.events import read_events
+from b2m_encoding.data.events import label_clips, read_events
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.data.table import read_table
 from b2m_encoding.data.volume import read_volumes
 from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import surface_space
 
 GROUP_MEAN = "groupmean"
@@ -74,6 +76,8 @@ class VolumeSource(Source):
     images: dict[str, StudyPath] = Field(min_length=1)
     """Run name to image."""
     mask: StudyPath
+    space: str = "MNI152NLin2009cAsym"
+    """The reference the volumes lie in; only MNI152 is projected to the cortex."""
     events: dict[str, StudyPath] = Field(default_factory=dict)
     """Run name to event table."""
     event_columns: tuple[str, ...] | None = None
@@ -91,17 +95,21 @@ class VolumeSource(Source):
         """Open images and events."""
         images = {run: _for_subject(path, subject) for run, path in self.images.items()}
         mask = _for_subject(self.mask, subject)
-        recording = read_volumes(images, mask, subject, tr=self.tr, trust_header=self.trust_header)
+        recording = read_volumes(
+            images, mask, subject, space_name=self.space, tr=self.tr, trust_header=self.trust_header
+        )
         unknown = sorted(set(self.events) - set(images))
         if unknown:
             raise InputError("events are given for runs that have no image", found=unknown, expected=sorted(images))
-        events: dict[str, pd.DataFrame] = {}
-        for run, path in self.events.items():
-            table = read_events(_for_subject(path, subject), columns=self.event_columns)
-            _check_inside(table, recording, run, _for_subject(path, subject))
-            events[run] = table
-        recording = Recording(subject, recording.responses, events, recording.files)
-        return _prepared(recording, cleaning, self.discard)
+        tables = {run: _for_subject(path, subject) for run, path in self.events.items()}
+        events = {run: read_events(path, columns=self.event_columns) for run, path in tables.items()}
+        runs = recording.responses.runs
+        for run, table in events.items():
+            _check_inside(table, runs, run, tables[run])
+        with_clips = {run: table for run, table in events.items() if {"genre", "track"} <= set(table.columns)}
+        responses = recording.responses.with_runs(label_clips(runs, with_clips, tables))
+        inputs = (*images.values(), mask, *tables.values())
+        return _prepared(Recording(subject, responses, events, recording.files, inputs), cleaning, self.discard)
 
 
 class TableSource(Source):
@@ -165,11 +173,10 @@ def _for_subject(path: Path, subject: str) -> Path:
 def _prepared(recording: Recording, cleaning: Cleaning, discard: float) -> Recording:
     """Attach cleaning, and mark the discarded start of each run."""
     responses = recording.responses.cleaned(cleaning).with_runs(recording.responses.runs.discard(discard))
-    return Recording(recording.subject, responses, recording.events, recording.files)
+    return replace(recording, responses=responses)
 
 
-def _check_inside(table: pd.DataFrame, recording: Recording, run: str, path: Path) -> None:
-    runs = recording.responses.runs
+def _check_inside(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
     rows = runs.slices[run]
     length = (rows.stop - rows.start) * runs.tr
     late = table.index[(table["onset"] < 0) | (table["onset"] + table["duration"] > length + runs.tr)]

@@ -31,7 +31,9 @@ def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) ->
             expected=f"{len(regions)} ({', '.join(regions)})",
         )
     runs = Runs.from_lengths([len(values)], tr)
-    return Recording(subject, Responses.from_array(values, runs, RegionSpace(regions)), files={runs.names[0]: path})
+    return Recording(
+        subject, Responses.from_array(values, runs, RegionSpace(regions)), files={runs.names[0]: path}, inputs=(path,)
+    )
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:

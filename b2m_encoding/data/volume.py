@@ -21,7 +21,13 @@ TIME_UNITS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
 
 def read_volumes(
-    files: Mapping[str, Path], mask: Path, subject: str, *, tr: float | None = None, trust_header: bool = True
+    files: Mapping[str, Path],
+    mask: Path,
+    subject: str,
+    *,
+    space_name: str = "MNI152NLin2009cAsym",
+    tr: float | None = None,
+    trust_header: bool = True,
 ) -> Recording:
     """Read the voxels inside a mask from one image per run.
 
@@ -31,6 +37,8 @@ def read_volumes(
         Run name to 4-D image.
     mask : Path
         3-D image on the same grid; voxels above zero are read.
+    space_name : str
+        The reference the volumes lie in.
     tr : float, optional
         Seconds; by default the header's.
     trust_header : bool
@@ -42,7 +50,7 @@ def read_volumes(
         If a file is missing, unreadable or truncated, is not 4-D, lies on another grid than the mask, or its
         header disagrees with ``tr``.
     """
-    space = _read_mask(mask)
+    space = _read_mask(mask, space_name)
     lengths, seconds = {}, tr
     for name, path in files.items():
         image = open_image(path)
@@ -96,9 +104,9 @@ def header_repetition_time(image: Any, path: Path) -> float:
     return seconds
 
 
-def _read_mask(path: Path) -> VolumeSpace:
+def _read_mask(path: Path, name: str) -> VolumeSpace:
     image = open_image(path)
-    return VolumeSpace(_data(image, path) > 0, np.asarray(image.affine, dtype=float))
+    return VolumeSpace(_data(image, path) > 0, np.asarray(image.affine, dtype=float), name)
 
 
 def _check_grid(image: Any, path: Path, space: VolumeSpace, mask: Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from b2m_encoding.config import Config, StudyPath
+from b2m_encoding.data.events import NOTHING, clip_label
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_per_tr
 from b2m_encoding.features.audio import prepare_stimulus, read_audio
@@ -50,10 +51,17 @@ class Extractor(Config, ABC):
     def needs(self) -> tuple[Path, ...]:
         """Files that must exist."""
 
+    def columns(self) -> tuple[str, ...]:
+        """Columns that the events of every run must have."""
+        return ()
+
     def build(self, name: str, stimulation: Stimulation) -> FeatureSpace:
         """Extract, and record how."""
         provenance = self.model_dump(mode="json")
         return FeatureSpace(name, self.values(stimulation), stimulation.runs, provenance)
+
+
+CLIP_COLUMNS = ("genre", "track", "start")
 
 
 class Acoustic(Extractor):
@@ -62,6 +70,10 @@ class Acoustic(Extractor):
     extractor: Literal["acoustic"]
     stimuli: StudyPath
     """Folder in GTZAN layout: ``genre/genre.00000.wav``."""
+
+    def columns(self) -> tuple[str, ...]:
+        """Return what names a crop."""
+        return CLIP_COLUMNS
 
     def needs(self) -> tuple[Path, ...]:
         """Return the stimulus folder."""
@@ -83,6 +95,10 @@ class Caption(Extractor):
     extractor: Literal["caption"]
     captions: StudyPath
     """Table with the columns ``ID`` (``blues.00017_15s``) and ``DescEN``."""
+
+    def columns(self) -> tuple[str, ...]:
+        """Return what names a crop."""
+        return CLIP_COLUMNS
 
     def needs(self) -> tuple[Path, ...]:
         """Return the caption table."""
@@ -108,6 +124,10 @@ class Conditions(Extractor):
     extractor: Literal["conditions"]
     column: str = "trial_type"
     groups: dict[str, tuple[str, ...]] = Field(min_length=1)
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the column of the conditions."""
+        return (self.column,)
 
     def needs(self) -> tuple[Path, ...]:
         """Nothing beside the events."""
@@ -187,8 +207,10 @@ def _per_clip(
         rows = runs.slices[name]
         for event in table.to_dict("records"):
             first = rows.start + round(event["onset"] / runs.tr)
-            clip = str(runs.clip[first])
-            features = extract(str(event["genre"]), clip, float(event["start"]), float(event["duration"]))
+            if event["track"] in NOTHING or first >= rows.stop:
+                continue
+            clip = clip_label(event["genre"], event["track"])
+            features = extract(event["genre"], clip, float(event["start"]), float(event["duration"]))
             if out is None:
                 out = np.zeros((len(runs), features.shape[1]), dtype=np.float32)
             stop = min(first + len(features), rows.stop)

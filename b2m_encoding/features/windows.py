@@ -28,12 +28,14 @@ def window_starts(duration: float, window: float, step: float) -> NDArray[np.flo
 
 
 def average_windows(
-    values: NDArray[np.floating], runs: Runs, window: float, step: float, lag: float = 0.0
+    values: NDArray[np.floating], runs: Runs, window: float, step: float, lag: float = 0.0, *, shifted: bool = True
 ) -> tuple[NDArray[np.floating], Runs]:
     """Mean of the samples under each window of each clip.
 
     The window that starts at *t* covers the samples that overlap [*t* + lag, *t* + window + lag); for responses
-    the lag stands for the haemodynamic delay. A window of 10 s covers 7 scans of 1.5 s (Brain2Music).
+    the lag stands for the haemodynamic delay. A window of 10 s covers 7 scans of 1.5 s (Brain2Music). A window whose
+    lagged samples begin after the run is left out. Features of the same windows come with the same lag and
+    ``shifted=False``.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ def average_windows(
         With clip labels.
     window, step, lag : float
         Seconds.
+    shifted : bool
+        Take the samples ``lag`` later, or those under the window itself.
 
     Returns
     -------
@@ -54,9 +58,10 @@ def average_windows(
     for first, last in clip_stretches(runs):
         run = runs.slices[str(runs.run[first])]
         for start in window_starts((last - first) * runs.tr, window, step):
-            low = first + int(np.floor((start + lag) / runs.tr + TOLERANCE))
-            high = first + int(np.ceil((start + window + lag) / runs.tr - TOLERANCE))
-            if low < run.stop:
+            if first + int(np.floor((start + lag) / runs.tr + TOLERANCE)) < run.stop:
+                begin = start + lag if shifted else start
+                low = first + int(np.floor(begin / runs.tr + TOLERANCE))
+                high = first + int(np.ceil((begin + window) / runs.tr - TOLERANCE))
                 first_rows.append(first)
                 bounds.append((low, min(high, run.stop)))
                 starts.append(runs.time[first] + start)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 
 SILENCES = {"", "sp", "sil", "<sil>", "<p>"}
+_TIER = re.compile(r'class = "IntervalTier"\s+name = "((?:[^"]|"")*)"')
 _INTERVAL = re.compile(r'xmin = ([\d.]+)\s+xmax = ([\d.]+)\s+text = "((?:[^"]|"")*)"')
 
 
@@ -27,14 +28,22 @@ class Words:
 def read_textgrid(path: Path) -> Words:
     """Read the word tier of a TextGrid in Praat's long text format; silences are left out.
 
+    The tier is the one called ``word`` or ``words``, or the only one there is.
+
     Raises
     ------
     InputError
-        If the file is missing or holds no interval.
+        If the file is missing, has several tiers and none for words, or holds no word.
     """
     if not path.is_file():
         raise InputError("a transcript is missing", file=path)
-    found = _INTERVAL.findall(path.read_text(encoding="utf-8-sig"))
+    raw = path.read_bytes()
+    content = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    tiers = dict(zip(_TIER.findall(content), _TIER.split(content)[2::2], strict=True))
+    named = [name for name in tiers if name.lower() in ("word", "words")] or list(tiers)
+    if len(named) > 1:
+        raise InputError("a transcript has no tier for words", file=path, found=list(tiers), expected="word or words")
+    found = _INTERVAL.findall(tiers[named[0]]) if named else []
     words = [(float(a), float(b), text.strip()) for a, b, text in found if text.strip().lower() not in SILENCES]
     if not words:
         raise InputError("a transcript holds no words", file=path, expected="a TextGrid with an interval tier")

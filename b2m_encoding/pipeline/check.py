@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from b2m_encoding.data.recording import Recording
@@ -11,7 +12,7 @@ from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.pipeline.encode import block_samples, held_out_lengths, split_samples
 from b2m_encoding.results.bundle import check_writable
-from b2m_encoding.spaces import RegionSpace, load_atlas, surface_space
+from b2m_encoding.spaces import load_atlas, surface_space
 from b2m_encoding.stats import check_arrangements
 from b2m_encoding.study import Study
 
@@ -45,7 +46,7 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
         if recording is not None:
             recordings[subject] = recording
             _try(problems, _check_recording, recording, study)
-    _try(problems, check_writable, study.output)
+    _try(problems, check_writable, study.output, tuple(recordings))
     _try(problems, _check_extractors, study)
     _try(problems, _check_maps, study)
     if problems:
@@ -76,6 +77,18 @@ def _check_recording(recording: Recording, study: Study) -> None:
     runs, splits = split_samples(runs, study.evaluation)
     lengths = [length for split in splits for length in held_out_lengths(runs, split, study.evaluation)]
     check_arrangements(lengths, block_samples(study, runs.tr))
+    for split in splits:
+        training = replace(runs, used=split.train)
+        if study.model.blocks is None:
+            training.folds(study.model.folds)
+    for name, table in recording.events.items():
+        needed = {column for extractor in study.features.values() for column in extractor.columns()}
+        if missing := sorted(needed - set(table.columns)):
+            raise InputError(
+                f"the events of run {name} lack what the features need", found=list(table.columns), expected=missing
+            )
+    if not recording.events and any(extractor.columns() for extractor in study.features.values()):
+        raise InputError("the features need events, and the data have none", found=study.data.reader)
 
 
 def _check_extractors(study: Study) -> None:
@@ -86,8 +99,9 @@ def _check_extractors(study: Study) -> None:
 
 
 def _check_maps(study: Study) -> None:
-    space = getattr(study.data, "space", "fsaverage5")
-    if not isinstance(space, RegionSpace):
-        atlas = load_atlas(study.maps.atlas, surface_space(space))
+    if study.data.reader != "table":
+        atlas = load_atlas(
+            study.maps.atlas, surface_space(study.data.space if study.data.reader == "bids" else "fsaverage5")
+        )
         for name in (*study.maps.regions, study.maps.zoom):
             atlas.members(name)

@@ -17,7 +17,7 @@ from b2m_encoding.pipeline.encode import split_samples
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Atlas
 from b2m_encoding.spaces.surface import HEMISPHERES
-from b2m_encoding.study import Study
+from b2m_encoding.study import DecodingTable, Study
 
 MIN_REGION = 10
 CHANCE = 0.5
@@ -51,15 +51,17 @@ def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas, stud
     table = study.decoding
     assert table is not None
     runs, [split] = split_samples(responses.runs, study.evaluation)
+    responses = responses.with_runs(runs)
     train_runs, test_runs = (_names(runs, mask) for mask in (split.train, split.test))
     brain, windows = _windows(responses, train_runs, table.window, table.step, table.lag)
-    mean, deviation = _moments(space, runs, train_runs, table.window, table.step)
-    target = (_features(space, runs, train_runs, table.window, table.step) - mean) / deviation
+    target = _features(space, runs, train_runs, table)
+    mean, deviation = target.mean(axis=0), target.std(axis=0)
+    deviation[deviation == 0] = np.inf  # a dimension that never varies stays zero
     decoder = RegionDecoder(region_masks(atlas), n_best=table.regions, device=study.model.device)
-    decoder.fit(brain, target, windows)
+    decoder.fit(brain, (target - mean) / deviation, windows)
 
     brain, windows = _windows(responses, test_runs, table.window, table.step, table.lag)
-    heard = (_features(space, runs, test_runs, table.window, table.step) - mean) / deviation
+    heard = (_features(space, runs, test_runs, table) - mean) / deviation
     brain, merged = average_repeats(brain, windows)
     heard, _ = average_repeats(heard, windows)
     clips, predicted = _per_clip(decoder.predict(brain, merged), merged)
@@ -88,18 +90,10 @@ def _windows(
     return np.concatenate([values for values, _ in parts]), Runs.concatenate([runs for _, runs in parts])
 
 
-def _features(space: FeatureSpace, runs: Runs, names: list[str], window: float, step: float) -> NDArray[np.floating]:
+def _features(space: FeatureSpace, runs: Runs, names: list[str], table: DecodingTable) -> NDArray[np.floating]:
+    """Features of the windows whose responses are taken."""
     selected, rows = runs.select(names)
-    return average_windows(space.values[rows], selected, window, step)[0]
-
-
-def _moments(
-    space: FeatureSpace, runs: Runs, names: list[str], window: float, step: float
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Mean and deviation of the training targets; a dimension that never varies stays zero."""
-    values = _features(space, runs, names, window, step)
-    deviation = values.std(axis=0)
-    return values.mean(axis=0), np.where(deviation > 0, deviation, np.inf)
+    return average_windows(space.values[rows], selected, table.window, table.step, table.lag, shifted=False)[0]
 
 
 def _per_clip(values: NDArray[np.floating], runs: Runs) -> tuple[tuple[str, ...], NDArray[np.floating]]:

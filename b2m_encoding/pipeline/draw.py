@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.figures import FigureResult, accuracy_overview, preference, regions
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.results.report import ReportFigure
@@ -26,57 +26,48 @@ from b2m_encoding.study import Study
 
 
 def draw_figures(
-    encodings: Mapping[str, Encoding], table: pd.DataFrame, space: Space, study: Study, folder: Path
+    encodings: Mapping[str, Encoding], table: pd.DataFrame, spaces: Mapping[str, Space], study: Study, folder: Path
 ) -> list[ReportFigure]:
-    """Draw and save what a study's space allows: maps on a surface, regions wherever there is a table of them."""
+    """Draw and save what a study's spaces allow: maps on the cortex, regions wherever there is a table of them."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = []
-    if isinstance(space, SurfaceSpace | VolumeSpace):
-        for subject, encoding in encodings.items():
-            figures += _maps(subject, encoding, space, study, folder)
-    if len(table) and table["score"].notna().any():
-        title = f"Prediction accuracy by region, {table['subject'].nunique()} subjects"
-        figures.append(_save(regions(table, note=study.note), title, folder / "regions"))
+    for subject, encoding in encodings.items():
+        figures += _maps(subject, encoding, spaces[subject], study, folder)
+    shown = table[table["score"].notna() & (table["subject"] != GROUP_MEAN)]
+    if len(shown):
+        title = f"Prediction accuracy by region, {shown['subject'].nunique()} subjects"
+        figures.append(_save(regions(shown, note=study.note), title, folder / "regions"))
     return figures
 
 
-def _maps(
-    subject: str, encoding: Encoding, space: SurfaceSpace | VolumeSpace, study: Study, folder: Path
-) -> list[ReportFigure]:
+def _maps(subject: str, encoding: Encoding, space: Space, study: Study, folder: Path) -> list[ReportFigure]:
     """Accuracy of the joint model, and the preference between the first two feature spaces."""
     surface = space if isinstance(space, SurfaceSpace) else surface_space("fsaverage5")
+    if isinstance(space, VolumeSpace) and space.name.startswith("MNI152"):
+        matrix = volume_to_surface(space, surface)
+        values = np.stack([*encoding.r.values(), (encoding.q < study.statistics.q).astype(float)], axis=1)
+        *scores, significant = project(matrix, values).T
+    elif isinstance(space, SurfaceSpace):
+        *scores, significant = *encoding.r.values(), encoding.q < study.statistics.q
+    else:
+        return []  # regions, or a volume that lies in no standard space: there is no cortex to draw on
+    r = dict(zip(encoding.r, scores, strict=True))
     atlas = load_atlas(study.maps.atlas, surface)
-    r = {name: _on_surface(values, space, surface) for name, values in encoding.r.items()}
-    significant = _on_surface((encoding.q < study.statistics.q).astype(float), space, surface) > 0.5
     common: dict[str, Any] = {
         "tested": np.isfinite(r[JOINT]),
-        "significant": significant,
+        "significant": np.asarray(significant) > 0.5,
         "note": study.note,
+        "title": f"sub-{subject}",
         "zoom": study.maps.zoom,
         "criterion": f"significant at q < {study.statistics.q:g} (FDR)",
     }
-    title = f"Prediction accuracy, sub-{subject}"
-    figures = [
-        _save(
-            accuracy_overview(r[JOINT], surface, atlas, title=f"sub-{subject}", **common),
-            title,
-            folder / f"sub-{subject}_accuracy",
-        )
-    ]
+    drawn = accuracy_overview(r[JOINT], surface, atlas, **common)
+    figures = [_save(drawn, f"Prediction accuracy, sub-{subject}", folder / f"sub-{subject}_accuracy")]
     names = [name for name in r if name != JOINT][:2]
     if len(names) == 2:
-        drawn = preference(
-            r[names[0]], r[names[1]], surface, atlas, names=(names[0], names[1]), title=f"sub-{subject}", **common
-        )
+        drawn = preference(r[names[0]], r[names[1]], surface, atlas, names=(names[0], names[1]), **common)
         figures.append(_save(drawn, f"Component preference, sub-{subject}", folder / f"sub-{subject}_preference"))
     return figures
-
-
-def _on_surface(
-    values: NDArray[np.float64], space: SurfaceSpace | VolumeSpace, surface: SurfaceSpace
-) -> NDArray[np.floating]:
-    """Values on the surface that is drawn."""
-    return project(volume_to_surface(space, surface), values) if isinstance(space, VolumeSpace) else values
 
 
 def _save(figure: FigureResult, title: str, stem: Path) -> ReportFigure:

@@ -14,7 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats import Preference, block_permutation_p, fdr_q, pearson_r, preferred, r2_score
+from b2m_encoding.stats import Preference, block_permutation_p, fdr_q, pearson_r, preferred
 from b2m_encoding.stats.scores import standardised
 from b2m_encoding.study import EvaluationTable, Study
 
@@ -33,11 +33,30 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Predicted and measured responses of held-out samples, shape (n_samples, n_targets)."""
+    """Predicted and measured responses of held-out samples, shape (n_samples, n_targets).
+
+    Parameters
+    ----------
+    residual, total : array, shape (n_targets,)
+        Sums of squares about the prediction and about the mean of each split, for R2.
+    alpha : array, shape (n_targets,)
+        Median penalty over splits.
+    status : array of str, shape (n_targets,)
+    """
 
     predicted: NDArray[np.float32]
     measured: NDArray[np.float32]
     runs: Runs
+    residual: Array
+    total: Array
+    alpha: Array
+    status: NDArray[np.str_]
+
+    @property
+    def r2(self) -> Array:
+        """Coefficient of determination, pooled over splits."""
+        tested = (self.total > 0) & (self.status == TESTED)
+        return 1 - np.divide(self.residual, self.total, out=np.full_like(self.total, np.nan), where=tested)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +75,7 @@ class Encoding:
     status: NDArray[np.str_]
     preference: Preference | None
     n_train: int
+    """Samples of a training set (mean over splits)."""
     n_test: int
 
     @property
@@ -77,32 +97,27 @@ def encode_subject(
     runs, splits = split_samples(responses.runs, study.evaluation)
     responses = responses.with_runs(runs)
     models = {JOINT: tuple(spaces), **({name: (name,) for name in spaces} if len(spaces) > 1 else {})}
-    r, r2, fitted = {}, {}, {}
-    p = q = np.full(responses.n_targets, np.nan)
-    n_test = 0
+    held_out: dict[str, HeldOut] = {}
+    r: dict[str, Array] = {}
     for model, members in models.items():
         progress(f"model {model}")
-        held_out, fitted[model] = predict_held_out(responses, {name: spaces[name] for name in members}, study, splits)
-        r[model] = pearson_r(held_out.predicted, held_out.measured)
-        r2[model] = r2_score(held_out.predicted, held_out.measured)
-        if model == JOINT:
-            progress("permutations")
-            p = _significance(held_out, study)
-            q = fdr_q(p)
-            n_test = len(held_out.runs)
-    significant = np.nan_to_num(q, nan=1.0) < study.statistics.q
+        held_out[model] = predict_held_out(responses, {name: spaces[name] for name in members}, study, splits)
+        r[model] = pearson_r(held_out[model].predicted, held_out[model].measured)
+    progress("permutations")
+    joint = held_out[JOINT]
+    p = _significance(joint, study)
+    q = fdr_q(p)
     alone = {name: r[name] for name in spaces if name in r}
-    last = fitted[JOINT]
     return Encoding(
         r,
-        r2,
+        {name: part.r2 for name, part in held_out.items()},
         p,
         q,
-        alpha=np.where(last.status_ == TESTED, last.alphas_, np.nan),
-        status=np.where(np.isfinite(r[JOINT]) | (last.status_ != TESTED), last.status_, "constant"),
-        preference=preferred(alone, significant) if len(alone) > 1 else None,
-        n_train=int(splits[0].train.sum()),
-        n_test=n_test,
+        alpha=np.where(joint.status == TESTED, joint.alpha, np.nan),
+        status=joint.status,
+        preference=preferred(alone, np.nan_to_num(q, nan=1.0) < study.statistics.q) if len(alone) > 1 else None,
+        n_train=int(np.mean([split.train.sum() for split in splits])),
+        n_test=len(joint.runs),
     )
 
 
@@ -145,29 +160,55 @@ def block_samples(study: Study, tr: float) -> int:
 
 def predict_held_out(
     responses: Responses, spaces: Mapping[str, FeatureSpace], study: Study, splits: list[Split]
-) -> tuple[HeldOut, EncodingModel]:
-    """Predict every held-out sample by a model that never saw it; returns the last model too.
+) -> HeldOut:
+    """Predict every held-out sample by a model that never saw it.
 
-    With several splits both sides are standardised within each, so that no split's offset counts as accuracy.
+    With several splits, predictions and responses are standardised within each, so that no split's offset counts as
+    accuracy; a target is tested only if it is in every split.
     """
     parts = []
-    model = None
     for split in splits:
         model = _new_model(study)
         values = {name: _reduced(space, study, split).values for name, space in spaces.items()}
         _fit(model, values, responses, split, study.model.blocks)
-        parts.append(_predict(model, values, responses, split, study.evaluation))
-    assert model is not None
-    if len(parts) > 1:
-        parts = [HeldOut(_scaled(part.predicted), _scaled(part.measured), part.runs) for part in parts]
-    predicted = np.concatenate([part.predicted for part in parts])
-    measured = np.concatenate([part.measured for part in parts])
-    labels = Runs.from_labels(
-        np.concatenate([np.char.add(f"{i}/", part.runs.run) for i, part in enumerate(parts)]),
-        responses.runs.tr,
-        clip=np.concatenate([part.runs.clip for part in parts]),
+        parts.append(_judge(model, *_predict(model, values, responses, split, study.evaluation)))
+    scale = _scaled if len(parts) > 1 else np.asarray
+    names = [np.char.add(f"{i}/", part.runs.run) for i, part in enumerate(parts)]
+    return HeldOut(
+        np.concatenate([scale(part.predicted) for part in parts]),
+        np.concatenate([scale(part.measured) for part in parts]),
+        Runs.from_labels(
+            np.concatenate(names), responses.runs.tr, clip=np.concatenate([part.runs.clip for part in parts])
+        ),
+        residual=np.sum([part.residual for part in parts], axis=0),
+        total=np.sum([part.total for part in parts], axis=0),
+        alpha=np.median([part.alpha for part in parts], axis=0),
+        status=_worst([part.status for part in parts]),
     )
-    return HeldOut(predicted, measured, labels), model
+
+
+def _judge(model: EncodingModel, predicted: NDArray[np.float32], measured: NDArray[np.float32], runs: Runs) -> HeldOut:
+    """Compare one split's predictions with its responses; a target that fails there is not tested."""
+    missing, varies = ~np.isfinite(measured).all(axis=0), np.ptp(measured, axis=0) > 0
+    status = np.where(missing, "missing", np.where(varies, model.status_, "constant"))
+    centred = measured - measured.mean(axis=0)
+    return HeldOut(
+        predicted,
+        measured,
+        runs,
+        residual=((measured - predicted) ** 2).sum(axis=0, dtype=np.float64),
+        total=(centred**2).sum(axis=0, dtype=np.float64),
+        alpha=np.asarray(model.alphas_, dtype=np.float64),
+        status=_worst([status, model.status_]),
+    )
+
+
+def _worst(statuses: list[NDArray[np.str_]]) -> NDArray[np.str_]:
+    """Status over several data sets: missing in one is missing, else constant in one is constant."""
+    table = np.stack(statuses)
+    return np.where(
+        (table == "missing").any(axis=0), "missing", np.where((table == TESTED).all(axis=0), TESTED, "constant")
+    )
 
 
 def _new_model(study: Study) -> EncodingModel:
@@ -200,7 +241,7 @@ def _fit(
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
     if n_blocks is not None:
-        training = training.split(n_blocks)
+        training = training.split(n_blocks)  # no gap: these blocks choose the penalty, they judge nothing
     selected = replace(responses, runs=training)
     model.fit_responses({name: array[rows] for name, array in values.items()}, selected)
 
@@ -211,22 +252,22 @@ def _predict(
     responses: Responses,
     split: Split,
     evaluation: EvaluationTable,
-) -> HeldOut:
-    """Predict and load run by run; average repeats where the study asks for it."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Runs]:
+    """Predict and load the held-out samples run by run; average repeats where the study asks for it."""
     held_out = []
     for name, rows in responses.runs.slices.items():
         if split.test[rows].any():
             runs, own = replace(responses.runs, used=split.test).select([name])
-            predicted = model.predict({key: array[own] for key, array in values.items()}, runs=runs)
+            predicted = np.asarray(model.predict({key: array[own] for key, array in values.items()}, runs=runs))
             measured = responses.load_run(name)
             if evaluation.average_repeats:
-                averaged, kept = average_repeats(np.asarray(predicted), runs)
+                averaged, kept = average_repeats(predicted, runs)
                 held_out.append((averaged, average_repeats(measured, runs)[0], kept))
             else:
                 used = runs.used
                 held_out.append((predicted[used], measured[used], runs.take(used)))
     predictions, measurements, kept_runs = zip(*held_out, strict=True)
-    return HeldOut(np.concatenate(predictions), np.concatenate(measurements), Runs.concatenate(kept_runs))
+    return np.concatenate(predictions), np.concatenate(measurements), Runs.concatenate(kept_runs)
 
 
 def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:

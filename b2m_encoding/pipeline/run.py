@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,11 +53,11 @@ def run_study(
     started = datetime.now(UTC)
     recordings = check_study(study, subjects)
     steps = _Steps(progress, total=len(recordings) * _steps_per_subject(study) + 2)
-    results = StudyResults(next(iter(recordings.values())).responses.space)
-    with ResultsWriter(study.output, study.name) as writer:
+    results = StudyResults({subject: recording.responses.space for subject, recording in recordings.items()})
+    with ResultsWriter(study.output, study.name, recordings) as writer:
         for subject, recording in recordings.items():
             _analyse(subject, recording, study, results, steps)
-            write_maps(writer, subject, results.encodings[subject], results.space, study)
+            write_maps(writer, subject, results.encodings[subject], results.spaces[subject], study)
         if not any(encoding.tested.any() for encoding in results.encodings.values()):
             raise InputError(
                 "no target can be tested: all responses are constant or hold NaN",
@@ -68,10 +68,9 @@ def run_study(
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
         write_decodings(writer, results)
         steps("figures")
-        figures = draw_figures(results.encodings, regions, results.space, study, writer.file("figures"))
+        figures = draw_figures(results.encodings, regions, results.spaces, study, writer.file("figures"))
         shutil.copyfile(file, writer.file("study.toml"))
-        inputs = [path for recording in recordings.values() for path in recording.files.values()]
-        record = provenance([file, *inputs], seed=study.seed, started=started)
+        record = provenance(input_files(file, recordings, study), seed=study.seed, started=started)
         writer.write_json("provenance.json", record)
         steps("report")
         write_report(writer.file("report.html"), study.name, study.note, summary(results, study), figures, record)
@@ -99,12 +98,22 @@ def _analyse(subject: str, recording: Recording, study: Study, results: StudyRes
     spaces = build_spaces(recording, study)
     responses = recording.responses
     results.encodings[subject] = encode_subject(responses, spaces, study, lambda what: steps(f"sub-{subject}: {what}"))
-    if study.decoding and isinstance(results.space, SurfaceSpace) and results.encodings[subject].tested.any():
-        atlas = load_atlas(study.maps.atlas, results.space)
+    space = results.spaces[subject]
+    if study.decoding and isinstance(space, SurfaceSpace) and results.encodings[subject].tested.any():
+        atlas = load_atlas(study.maps.atlas, space)
         results.decodings[subject] = []
         for name in study.decoding.targets:
             steps(f"sub-{subject}: decoding {name}")
             results.decodings[subject].append(decode_subject(responses, spaces[name], atlas, study))
+
+
+def input_files(file: Path, recordings: Mapping[str, Recording], study: Study) -> list[Path]:
+    """Every file the results depend on: the study, responses, events, and what the features were made from."""
+    needed = [path for extractor in study.features.values() for path in extractor.needs()]
+    inside = [path for folder in needed if folder.is_dir() for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [path for path in needed if path.is_file()]
+    measured = [path for recording in recordings.values() for path in recording.inputs]
+    return list(dict.fromkeys([file, *measured, *files, *inside]))
 
 
 def build_spaces(recording: Recording, study: Study) -> dict[str, FeatureSpace]:

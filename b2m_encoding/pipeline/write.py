@@ -22,7 +22,7 @@ from b2m_encoding.study import Study
 class StudyResults:
     """What a study found, subject by subject, before it is written."""
 
-    space: Space
+    spaces: dict[str, Space] = field(default_factory=dict)
     encodings: dict[str, Encoding] = field(default_factory=dict)
     decodings: dict[str, list[Decoding]] = field(default_factory=dict)
 
@@ -58,10 +58,11 @@ def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: S
 def region_table(results: StudyResults, study: Study) -> pd.DataFrame:
     """Mean score of each region; no rows for voxels that no atlas labels."""
     q = study.statistics.q
-    if isinstance(results.space, RegionSpace):
-        return named_regions(results.encodings, results.space, q)
-    if isinstance(results.space, SurfaceSpace):
-        atlas = load_atlas(study.maps.atlas, results.space)
+    space = next(iter(results.spaces.values()))
+    if isinstance(space, RegionSpace):
+        return named_regions(results.encodings, space, q)
+    if isinstance(space, SurfaceSpace):
+        atlas = load_atlas(study.maps.atlas, space)
         return surface_regions(results.encodings, atlas, study.maps.regions, q)
     return pd.DataFrame(columns=list(COLUMNS))
 

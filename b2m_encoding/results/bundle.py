@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -22,6 +22,7 @@ from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, VolumeSpace
 from b2m_encoding.spaces.surface import HEMISPHERES
 
 MARKER = "dataset_description.json"
+GENERATOR = "b2m_encoding"
 
 
 class ResultsWriter:
@@ -35,22 +36,25 @@ class ResultsWriter:
     path : Path
     name : str
         Name of the study.
+    subjects : iterable of str
+        Subjects that will be written; earlier results may hold no other.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, subjects: Iterable[str] = ()) -> None:
         self.path = path
         self.name = name
+        self.subjects = tuple(subjects)
         self.folder = path.with_name(f".{path.name}.partial-{os.getpid()}")
 
     def __enter__(self) -> ResultsWriter:
-        check_writable(self.path)
+        check_writable(self.path, self.subjects)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         description = {
             "Name": self.name,
             "BIDSVersion": "1.10.0",
             "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "b2m_encoding", "Version": __version__}],
+            "GeneratedBy": [{"Name": GENERATOR, "Version": __version__}],
         }
         self.write_json(MARKER, description)
         return self
@@ -94,13 +98,21 @@ class ResultsWriter:
             self.write_json(f"sub-{subject}/{path.split('.')[0]}.json", sidecar)
 
 
-def check_writable(path: Path) -> None:
-    """Raise unless results can be written at a path, before anything is computed."""
+def check_writable(path: Path, subjects: Iterable[str]) -> None:
+    """Raise unless results of these subjects can be written at a path, before anything is computed."""
     if path.exists() and not path.is_dir():
         raise InputError("the output is a file", file=path, expected="a folder that may be created")
-    if path.is_dir() and any(path.iterdir()) and not (path / MARKER).is_file():
+    if path.is_dir() and any(path.iterdir()) and not _is_ours(path):
         raise InputError(
             "the output folder holds something else", file=path, expected="a new folder, or earlier results"
+        )
+    lost = sorted({folder.name.removeprefix("sub-") for folder in path.glob("sub-*")} - set(subjects))
+    if lost:
+        raise InputError(
+            "earlier results hold subjects that this run would remove",
+            file=path,
+            found=lost,
+            fix="run them together, or write to another output folder",
         )
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     try:
@@ -110,6 +122,15 @@ def check_writable(path: Path) -> None:
         raise InputError(
             "the output cannot be written", file=parent, found=error.strerror, fix="choose another output folder"
         ) from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a folder is one of our results; raw data and other derivatives have a description too."""
+    try:
+        description = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        return bool(description["GeneratedBy"][0]["Name"] == GENERATOR)
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return False
 
 
 def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> NDArray[np.float32]:

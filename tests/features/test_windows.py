@@ -50,3 +50,17 @@ def test_unused_clips_give_no_windows() -> None:
 def test_a_window_longer_than_its_clip_is_refused() -> None:
     with pytest.raises(InputError, match="fit into its clip"):
         window_starts(3.0, 10.0, 1.5)
+
+
+@given(st.sampled_from([1.5, 3.0, 5.0, 10.0]), st.sampled_from([0.0, 1.5, 4.5, 6.0]), st.integers(1, 3))
+def test_features_and_responses_of_a_window_are_paired(window: float, lag: float, n_runs: int) -> None:
+    """Responses that copy the features ``lag`` later give the same averages, wherever the run does not end first."""
+    runs = clips(3, n_runs)
+    values = np.random.default_rng(0).standard_normal((len(runs), 2))
+    shift = round(lag / 1.5)
+    late = np.concatenate([np.roll(values[rows], shift, axis=0) for rows in runs.slices.values()])
+    responses, windows = average_windows(late, runs, window, 1.5, lag)
+    features, same = average_windows(values, runs, window, 1.5, lag, shifted=False)
+    assert windows.time.tolist() == same.time.tolist()
+    inside = windows.time + window + lag <= 3 * 15.0
+    assert np.allclose(responses[inside], features[inside])

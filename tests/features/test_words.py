@@ -58,3 +58,23 @@ def test_empty_transcript_is_refused(tmp_path: Path) -> None:
     path.write_text("nothing")
     with pytest.raises(InputError, match="no words"):
         read_textgrid(path)
+
+
+PHONES = GRID.replace('"word"', '"phones"').replace("item [1]", "item [2]").replace("Alice", "AE1").split("item []:")[1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "grid", [GRID + PHONES, GRID.split("item []:")[0] + "item []:" + PHONES + GRID.split("[]:")[1]]
+)
+def test_only_the_tier_of_words_is_read(tmp_path: Path, encoding: str, grid: str) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(grid, encoding)
+    assert read_textgrid(path).text == ("Alice", "was", "sleepy")
+
+
+def test_several_tiers_without_words_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(GRID.replace('"word"', '"syllables"') + PHONES)
+    with pytest.raises(InputError, match="no tier for words"):
+        read_textgrid(path)

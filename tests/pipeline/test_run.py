@@ -55,7 +55,11 @@ def test_folder_is_complete(finished: Path) -> None:
     for name in ("sub-01_accuracy", "sub-01_preference", "regions"):
         assert {path.suffix for path in (finished / "figures").glob(f"{name}.*")} == {".png", ".pdf", ".tsv", ".txt"}
     record = json.loads((finished / "provenance.json").read_text())
-    assert len(record["inputs"]) == 4
+    inputs = [Path(name).name for name in record["inputs"]]
+    assert {"study.toml", "captions.csv", "sub-01_task-Test_run-01_hemi-R_space-fsaverage5_bold.func.gii"} <= set(
+        inputs
+    )
+    assert sum(name.endswith("_events.tsv") for name in inputs) == 3
     assert record["versions"]["torch"]
 
 
