@@ -9,6 +9,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from b2m_encoding.data.recording import Recording
@@ -85,7 +86,7 @@ def open_image(path: Path) -> Any:
         )
     try:
         return nib.load(path)
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
+    except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError("an image cannot be read", file=path, found=_first_line(error)) from error
 
 
