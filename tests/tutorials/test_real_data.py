@@ -36,7 +36,7 @@ def test_alice(shared_data: Path, tmp_path: Path) -> None:
     assert np.isnan(results.encodings["s33"].r["joint"]).all()
     assert results.encodings["s18"].tested.all()
     word_rate = study.features["word_rate"].model_copy(update={"first_volume": 0.0})
-    wrong = study.model_copy(update={"features": {"word_rate": word_rate}})
+    wrong = study.model_copy(update={"features": {"word_rate": word_rate}, "output": tmp_path / "control"})
     control = run_study(wrong, file, subjects=("groupmean",)).encodings["groupmean"]
     assert np.abs(control.r["joint"]).max() < 0.12
 
