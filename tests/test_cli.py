@@ -115,6 +115,22 @@ def missing_caption(folder: Path) -> None:
     path.write_text("\n".join(lines[:4]), "utf-8")
 
 
+def short_feature_file(folder: Path) -> None:
+    runs = {"task-Training_run-01": 110, "task-Training_run-02": 109, "task-Test_run-01": 210}
+    for name, length in runs.items():
+        np.save(folder / f"{name}.npy", np.zeros((length, 3)))
+    replace_text(
+        folder / "study.toml",
+        '[features.text]\nextractor = "caption"\ncaptions = "study/stimuli/captions.csv"',
+        '[features.text]\nextractor = "array"\nfiles = "{run}.npy"',
+    )
+
+
+def pickled_feature_file(folder: Path) -> None:
+    short_feature_file(folder)
+    np.save(folder / "task-Training_run-01.npy", np.array([[{"a": 1}]], dtype=object), allow_pickle=True)
+
+
 CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "empty BIDS folder": (empty_bids, ["holds no subject", "empty", "sub-01"]),
     "no BIDS folder": (edit_study('root = "study/bids"', 'root = "nowhere"'), ["does not exist", "nowhere"]),
@@ -125,6 +141,11 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "one hemisphere": (one_hemisphere, ["hemisphere", "hemi-R"]),
     "truncated image": (truncated_bold, ["damaged or truncated", "hemi-L"]),
     "hemispheres differ": (fewer_volumes_on_the_right, ["differ in length"]),
+    "short feature file": (
+        short_feature_file,
+        ["does not fit its run", "task-Training_run-02.npy", "(110, n_features)"],
+    ),
+    "pickled feature file": (pickled_feature_file, ["cannot be read", "task-Training_run-01.npy"]),
     "truncated audio": (short_track, [".wav"]),
     "missing caption": (missing_caption, ["caption", "captions.csv"]),
     "unknown key": (edit_study("delays =", "dealys ="), ["unknown key", "model.dealys", "delays"]),

@@ -181,7 +181,40 @@ class Context(Transcript):
         return _embedded(tuple(texts))
 
 
-AnyExtractor = Annotated[Acoustic | Caption | Conditions | WordRate | Context, Field(discriminator="extractor")]
+class Array(Extractor):
+    """Features made elsewhere: one ``.npy`` file per run, a row for every volume."""
+
+    extractor: Literal["array"]
+    files: StudyPath
+    """Path with ``{run}`` in it, which stands for the name of the run (``task-Training_run-01``)."""
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return the folder of the files."""
+        return (self.files.parent,)
+
+    def values(self, stimulation: Stimulation) -> NDArray[np.float32]:
+        """Load the array of every run and compare its length with the run's."""
+        parts = []
+        for name, rows in stimulation.runs.slices.items():
+            path = Path(str(self.files).replace("{run}", name))
+            try:
+                values = np.load(path, allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise InputError("a feature file cannot be read", file=path, found=error) from error
+            if values.ndim != 2 or len(values) != rows.stop - rows.start:
+                raise InputError(
+                    "a feature file does not fit its run",
+                    file=path,
+                    found=f"shape {values.shape}",
+                    expected=f"({rows.stop - rows.start}, n_features): one row per volume",
+                )
+            parts.append(values)
+        if len({part.shape[1] for part in parts}) > 1:
+            raise InputError("feature files differ in width", file=self.files, found=[part.shape for part in parts])
+        return np.concatenate(parts).astype(np.float32)
+
+
+AnyExtractor = Annotated[Acoustic | Caption | Conditions | WordRate | Context | Array, Field(discriminator="extractor")]
 
 
 @cache

@@ -1,0 +1,32 @@
+"""What is in the wheel."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import b2m_encoding
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_wheel_holds_what_is_not_code(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    assert wheel.name == f"b2m_encoding-{b2m_encoding.__version__}-py3-none-any.whl"
+    names = zipfile.ZipFile(wheel).namelist()
+    for needed in ("_atlases/hcp-mmp1.toml", "pipeline/templates/demo.toml", "results/report.html.j2"):
+        assert f"b2m_encoding/{needed}" in names
+    assert not [name for name in names if name.startswith(("tests/", "shared/", "docs/"))]
+
+
+def test_importing_is_light_and_leaves_no_file(tmp_path: Path) -> None:
+    """No torch, no plotting, no network and no file in the home folder before they are needed."""
+    code = "import sys, b2m_encoding; print([m for m in ('torch', 'matplotlib', 'nilearn') if m in sys.modules])"
+    environment = {"HOME": str(tmp_path), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+    assert not list(tmp_path.iterdir())
