@@ -96,28 +96,27 @@ def encode_subject(
     """
     runs, splits = split_samples(responses.runs, study.evaluation)
     responses = responses.with_runs(runs)
-    models = {JOINT: tuple(spaces), **({name: (name,) for name in spaces} if len(spaces) > 1 else {})}
-    held_out: dict[str, HeldOut] = {}
+    alone = {name: (name,) for name in spaces} if len(spaces) > 1 else {}
+    models = {**alone, JOINT: tuple(spaces)}
     r: dict[str, Array] = {}
-    for model, members in models.items():
+    r2: dict[str, Array] = {}
+    for model, members in models.items():  # the joint model last: its predictions are permuted
         progress(f"model {model}")
-        held_out[model] = predict_held_out(responses, {name: spaces[name] for name in members}, study, splits)
-        r[model] = pearson_r(held_out[model].predicted, held_out[model].measured)
+        held_out = predict_held_out(responses, {name: spaces[name] for name in members}, study, splits)
+        r[model], r2[model] = pearson_r(held_out.predicted, held_out.measured), held_out.r2
     progress("permutations")
-    joint = held_out[JOINT]
-    p = _significance(joint, study)
+    p = _significance(held_out, study)
     q = fdr_q(p)
-    alone = {name: r[name] for name in spaces if name in r}
     return Encoding(
         r,
-        {name: part.r2 for name, part in held_out.items()},
+        r2,
         p,
         q,
-        alpha=np.where(joint.status == TESTED, joint.alpha, np.nan),
-        status=joint.status,
-        preference=preferred(alone, np.nan_to_num(q, nan=1.0) < study.statistics.q) if len(alone) > 1 else None,
+        alpha=np.where(held_out.status == TESTED, held_out.alpha, np.nan),
+        status=held_out.status,
+        preference=preferred({name: r[name] for name in alone}, q < study.statistics.q) if alone else None,
         n_train=int(np.mean([split.train.sum() for split in splits])),
-        n_test=len(joint.runs),
+        n_test=len(held_out.runs),
     )
 
 
