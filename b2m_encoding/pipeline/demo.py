@@ -17,10 +17,12 @@ from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.pipeline.run import Progress, run_study
 from b2m_encoding.pipeline.templates import template
 from b2m_encoding.results.bundle import read_map
+from b2m_encoding.results.provenance import sha256
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
 
 MARKER = "demo.json"
+STUDY = "study.toml"
 
 
 def run_demo(
@@ -37,11 +39,9 @@ def run_demo(
         Simulate responses without any drive.
     """
     start = time.perf_counter()
-    _prepare(out)
+    _prepare(out, seed)
     simulate_study(out / "study", seed=seed, null=null)
-    study_file = out / "study.toml"
-    study_file.write_text(template("demo").replace("@SEED@", str(seed)), encoding="utf-8")
-    run_study(load_study(study_file), study_file, progress=progress)
+    run_study(load_study(out / STUDY), out / STUDY, progress=progress)
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -54,7 +54,7 @@ def run_demo(
 def compare_with_truth(out: Path) -> dict[str, Any]:
     """Judge the written results against the saved truth, pooled over subjects."""
     results, space = out / "results", surface_space("fsaverage5")
-    study = load_study(out / "study.toml")
+    study = load_study(out / STUDY)
     names = list(study.features)
     truth = load_truth(out / "study" / "truth")
     r, q, index, drive, alone = [], [], [], [], []
@@ -98,13 +98,20 @@ def _mean(values: Any) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
-def _prepare(out: Path) -> None:
+def _prepare(out: Path, seed: int) -> None:
     """Make the folder, replacing an earlier demonstration and nothing else."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARKER).is_file())):
         raise InputError("the demo folder holds something else", file=out, expected="a new folder")
+    if (out / STUDY).is_file() and sha256(out / STUDY) != json.loads((out / MARKER).read_text("utf-8"))["study"]:
+        raise InputError(
+            "the study file of this demo has been edited", file=out / STUDY, fix="b2m run it, or demo another folder"
+        )
     try:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        (out / MARKER).write_text('{"simulated": true}\n', encoding="utf-8")
+        study = out / STUDY
+        study.write_text(template("demo").replace("@SEED@", str(seed)), encoding="utf-8")
+        marker = {"simulated": True, "study": sha256(study)}
+        (out / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError("cannot write the demo folder", file=out, found=error.strerror) from error

@@ -39,3 +39,12 @@ def test_a_folder_with_other_content_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="something else"):
         run_demo(tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_edited_study_is_not_thrown_away(tmp_path: Path) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text("q = 0.01")
+    (tmp_path / "demo.json").write_text(json.dumps({"simulated": True, "study": "0" * 64}))
+    with pytest.raises(InputError, match="has been edited"):
+        run_demo(tmp_path)
+    assert study.read_text() == "q = 0.01"
