@@ -29,7 +29,7 @@ print(f"\nnot tested: {untested}")
 # All heard the same story, so that their mean response has far less noise than any one's.
 listeners = [subject for subject, e in results.encodings.items() if e.tested.any() and subject != "groupmean"]
 group = results.encodings["groupmean"]
-regions = results.space.regions
+regions = results.spaces["groupmean"].regions
 table = pd.DataFrame(
     {"word rate": group.r["word_rate"], "with embedding": group.r["joint"], "q": group.q}, index=list(regions)
 )

@@ -46,7 +46,7 @@ values, runs = recording.responses.load(), recording.responses.runs
 shifts = np.random.default_rng(study.seed).integers(15, len(runs) - 15, size=20)
 counts = []
 for shift in shifts.tolist():
-    shifted = Responses.from_array(np.roll(values, shift, axis=0), runs, results.space)
+    shifted = Responses.from_array(np.roll(values, shift, axis=0), runs, results.spaces["01"])
     counts.append(predicted_voxels(encode_subject(shifted, spaces, study).r["joint"]))
 print(f"after {len(shifts)} circular shifts: median {np.median(counts):g}, largest {max(counts)}")
 print(f"maps and figures: {study.output}")
