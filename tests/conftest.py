@@ -11,8 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from b2m_encoding.phantom import Size, simulate_study
+
+# A busy machine must not fail a test, and a failure must come back: no time limit, the same examples every time.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 SHARED = Path(os.environ.get("B2M_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
