@@ -15,6 +15,8 @@ from torch import Tensor
 from b2m_encoding.errors import InputError
 
 logger = logging.getLogger(__name__)
+SMALL = 256
+"""Features and targets of a problem that one thread solves faster than two."""
 Precision = Literal["float32", "float64", "fast"]
 
 
@@ -63,6 +65,18 @@ def products(precision: Precision, device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@contextmanager
+def threads_for(n_features: int, n_targets: int, device: torch.device) -> Iterator[None]:
+    """One CPU thread inside the block if the problem is small: several would spend their time on each other."""
+    before = torch.get_num_threads()
+    if device.type == "cpu" and max(n_features, n_targets) <= SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:

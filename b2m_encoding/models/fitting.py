@@ -14,7 +14,7 @@ from torch import Tensor
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.banded import check_scalings, search_banded, simplex_scalings, solve_banded
-from b2m_encoding.models.devices import Precision, eigh, tensor
+from b2m_encoding.models.devices import Precision, eigh, tensor, threads_for
 from b2m_encoding.models.inputs import Floats
 from b2m_encoding.models.moments import Center
 from b2m_encoding.models.refine import refine, refined_choice, solve_refined
@@ -78,6 +78,14 @@ class Data:
     X: dict[str, Tensor] | None
     Y: dict[str, Tensor] | None
     status: NDArray[np.str_] | None = None
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        if self.statistics is not None:
+            return self.statistics.n_targets
+        assert self.status is not None
+        return len(self.status)
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,11 @@ def make_source(data: Data, bands: dict[str, int], settings: Settings) -> Source
 
 def fit(data: Data, runs: Runs, bands: dict[str, int], settings: Settings) -> Fitted:
     """Choose penalties by cross-validation and solve with all samples."""
+    with threads_for(sum(bands.values()), data.n_targets, settings.device):
+        return _fit(data, runs, bands, settings)
+
+
+def _fit(data: Data, runs: Runs, bands: dict[str, int], settings: Settings) -> Fitted:
     if data.statistics is not None:
         status = target_status(data.statistics)
     else:

@@ -8,7 +8,7 @@ import torch
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import devices
-from b2m_encoding.models.devices import eigh, in_chunks, resolve_device
+from b2m_encoding.models.devices import SMALL, eigh, in_chunks, resolve_device, threads_for
 
 
 def test_memory_that_runs_out_halves_the_chunk_and_loses_nothing() -> None:
@@ -58,3 +58,16 @@ def test_a_missing_gpu_is_said_at_once() -> None:
         resolve_device("cuda")
     with pytest.raises(InputError, match="unknown device"):
         resolve_device("abacus")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(SMALL, 1), (SMALL + 1, 2)])
+def test_small_problems_take_one_thread_and_give_the_others_back(size: int, expected: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ValueError, match="inside"), threads_for(size, 3, torch.device("cpu")):  # noqa: PT012
+            assert torch.get_num_threads() == expected
+            raise ValueError("inside")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
