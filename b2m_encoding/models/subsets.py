@@ -1,0 +1,143 @@
+"""Models of some of the feature spaces, all from one pass over the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models.fitting import Data, Settings, gather, pick_form, rows_of_blocks
+from b2m_encoding.models.inputs import Floats
+from b2m_encoding.models.layout import Layout
+from b2m_encoding.models.model import EncodingModel
+from b2m_encoding.models.statistics import SufficientStatistics
+from b2m_encoding.models.streaming import RunResponses, gather_runs
+from b2m_encoding.runs import Runs
+
+Bands = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayResponses:
+    """Responses in memory, shape (n_samples, n_targets), behind the interface of those that load run by run."""
+
+    values: Floats
+    runs: Runs
+
+    def __post_init__(self) -> None:
+        self.runs.check_length(self.values, "the response array")
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return int(self.values.shape[1])
+
+    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
+        """Responses of a run, shape (n_run_samples, n_targets)."""
+        return self.values[self.runs.slices[name]][:, slice(None) if targets is None else targets]
+
+
+def all_subsets(names: Iterable[str]) -> list[Bands]:
+    """Every non-empty set of feature spaces, small ones first.
+
+    Examples
+    --------
+    >>> all_subsets(["a", "b"])
+    [('a',), ('b',), ('a', 'b')]
+    """
+    members = list(names)
+    return [chosen for size in range(1, len(members) + 1) for chosen in combinations(members, size)]
+
+
+def fit_subsets(
+    model: EncodingModel,
+    feature_spaces: Mapping[str, Any],
+    responses: RunResponses,
+    subsets: Iterable[Iterable[str]] | None = None,
+) -> Iterator[tuple[Bands, EncodingModel]]:
+    """Fit a model to every set of feature spaces; the responses are read once, not once per model.
+
+    The statistics of all feature spaces are gathered in one pass; those of a set of them are some of their rows and
+    columns. With k feature spaces that replaces 2^k - 1 passes over the samples. Each model chooses its own penalty
+    and equals one fitted to its feature spaces alone.
+
+    Parameters
+    ----------
+    model : EncodingModel
+        What to fit; it is left as it is.
+    feature_spaces : dict of str to array (n_samples, n_features)
+    responses : object that loads run by run
+        :class:`ArrayResponses` wraps an array. The statistics of all targets are held in memory.
+    subsets : iterable of iterables of str, optional
+        All 2^k - 1 by default.
+
+    Yields
+    ------
+    names, model : tuple of str, EncodingModel
+        The names in the order of ``feature_spaces``.
+
+    Raises
+    ------
+    InputError
+        If a set is empty or names an unknown feature space.
+    """
+    whole: EncodingModel = clone(model)
+    design, training = whole._begin(feature_spaces, responses.runs)
+    wanted = [_in_order(names, whole.bands_) for names in subsets or all_subsets(whole.bands_)]
+    gathered = _gather(design, responses, whole.layout_, whole._settings())
+    for names in wanted:
+        yield names, _fit(whole, names, design, training, gathered)
+
+
+def _in_order(names: Iterable[str], bands: list[str]) -> Bands:
+    chosen = set(names)
+    if not chosen or chosen - set(bands):
+        raise InputError("unknown feature space in a set", found=sorted(chosen), expected=f"some of {bands}")
+    return tuple(name for name in bands if name in chosen)
+
+
+def _gather(
+    design: Floats, responses: RunResponses, layout: Layout, settings: Settings
+) -> SufficientStatistics | NDArray[Any]:
+    """Statistics of all columns; or, where there are more columns than samples, the responses themselves."""
+    if pick_form(design.shape[1], responses.runs, settings) == "dual":
+        return np.concatenate([responses.load_run(name) for name in responses.runs.slices])
+    return gather_runs(design, responses, slice(0, responses.n_targets), layout.widths, settings)
+
+
+def _fit(
+    whole: EncodingModel,
+    names: Bands,
+    design: Floats,
+    runs: Runs,
+    gathered: SufficientStatistics | NDArray[Any],
+) -> EncodingModel:
+    layout = whole.layout_
+    model: EncodingModel = clone(whole)
+    if model.scalings is not None:
+        rows = np.atleast_2d(np.asarray(model.scalings))[:, [whole.bands_.index(name) for name in names]]
+        model.scalings = rows[rows.sum(1) > 0]
+    model.layout_ = Layout(
+        {name: layout.features[name] for name in names},
+        {name: layout.constant[name] for name in names},
+        layout.delays,
+    )
+    model.bands_, model.n_features_in_ = list(names), sum(model.layout_.features.values())
+    model.notes_, model._flat = model.layout_.notes(), False
+    settings = model._settings()
+    if isinstance(gathered, SufficientStatistics) and len(names) == len(whole.bands_):
+        part, x = gathered, design
+    else:
+        x = np.concatenate([design[:, layout.columns[name]] for name in names], axis=1)
+        if not isinstance(gathered, SufficientStatistics):
+            return model._finish(gather(x, gathered, runs, model.layout_.widths, settings), runs)
+        part = gathered.subset(names)
+    rows_needed = pick_form(x.shape[1], runs, settings) == "prediction"
+    data = Data(part, rows_of_blocks(x, runs, settings) if rows_needed else None, None)
+    return model._finish(data, runs)

@@ -1,0 +1,246 @@
+"""Held-out sums of every block: all that scores, their differences and their bootstrap need of the predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
+
+Array = NDArray[np.float64]
+Bands = tuple[str, ...]
+Measure = Literal["r", "r2"]
+TARGET_CHUNK = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Sums over the samples of each block of one model's predictions, shape (n_blocks, n_targets).
+
+    Predictions and responses are both measured from the mean response of their split.
+    """
+
+    p: Array
+    pp: Array
+    py: Array
+
+
+@dataclass(frozen=True, eq=False)
+class BlockSums:
+    """Held-out samples of several models, summed within blocks.
+
+    The scores of any resample of blocks follow from these by adding up, so that a thousand bootstrap resamples of
+    every model and target are a few matrix products.
+
+    Parameters
+    ----------
+    n : array, shape (n_blocks,)
+        Samples of each block.
+    split : array of int, shape (n_blocks,)
+        The train-test split each block was held out in.
+    y, yy : array, shape (n_blocks, n_targets)
+    models : dict of tuple of str to Predicted
+        By the feature spaces of the model.
+    labels : array of str, shape (n_blocks,)
+        Clip under the first sample of each block, "" where there is none.
+    """
+
+    n: Array
+    split: NDArray[np.intp]
+    y: Array
+    yy: Array
+    models: Mapping[Bands, Predicted]
+    labels: NDArray[Any]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.n)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return int(self.y.shape[1])
+
+    def scores(self, measure: Measure = "r") -> dict[Bands, Array]:
+        """Score of every model, shape (n_targets,); NaN where it is undefined."""
+        parts = [found for _, found in self.resampled(np.ones((1, self.n_blocks)), measure)]
+        return {name: np.concatenate([part[name][0] for part in parts]) for name in self.models}
+
+    def resampled(
+        self, weights: Array, measure: Measure = "r", models: Sequence[Bands] | None = None
+    ) -> Iterator[tuple[slice, dict[Bands, Array]]]:
+        """Scores under each row of block weights, for a chunk of targets at a time.
+
+        Parameters
+        ----------
+        weights : array, shape (n_resamples, n_blocks)
+        measure : {"r", "r2"}
+            Mean over splits of Pearson r, weighted by samples; or R2 pooled over splits.
+        models : sequence, optional
+            Some of the models.
+
+        Yields
+        ------
+        targets, scores : slice, dict of array (n_resamples, n_chunk)
+        """
+        score = _pearson if measure == "r" else _r2
+        for start in range(0, self.n_targets, TARGET_CHUNK):
+            part = slice(start, start + TARGET_CHUNK)
+            yield part, {name: score(self, self.models[name], weights, part) for name in models or self.models}
+
+    def block_products(self, model: Bands, measure: Measure = "r") -> Array:
+        """What each block adds to a model's score, shape (n_blocks, n_targets): the score is their sum."""
+        own = self.models[model]
+        if measure == "r2":
+            return (2 * own.py - own.pp) / np.where(self.yy.sum(0) > 0, self.yy.sum(0), np.nan)
+        out = np.empty_like(self.y)
+        for rows, share in _splits(self):
+            n = self.n[rows][:, None]
+            mean_p, mean_y = own.p[rows].sum(0) / n.sum(), self.y[rows].sum(0) / n.sum()
+            product = own.py[rows] - mean_p * self.y[rows] - mean_y * own.p[rows] + n * mean_p * mean_y
+            square_p = own.pp[rows].sum(0) - n.sum() * mean_p**2
+            square_y = self.yy[rows].sum(0) - n.sum() * mean_y**2
+            out[rows] = share * product / _root(square_p * square_y, own.pp[rows].sum(0) * self.yy[rows].sum(0))
+        return out
+
+
+def block_sums(
+    predicted: Mapping[Bands, NDArray[np.floating]],
+    measured: NDArray[np.floating],
+    runs: Runs,
+    *,
+    block_length: int,
+    split: int = 0,
+) -> BlockSums:
+    """Sum the held-out samples of one split within blocks of their runs.
+
+    Parameters
+    ----------
+    predicted : dict of tuple of str to array (n_samples, n_targets)
+    measured : array, shape (n_samples, n_targets)
+    runs : Runs
+        Of the held-out samples.
+    block_length : int
+        Samples per block, longer than the autocorrelation of the responses; one clip, as a rule. What is left at the
+        end of a run joins its last block.
+    split : int
+        Number of the split.
+
+    Raises
+    ------
+    InputError
+        If lengths differ.
+    """
+    runs.check_length(measured, "the response array")
+    starts = block_starts(runs, block_length)
+    shift = measured.mean(axis=0, dtype=np.float64)
+    y = np.where(np.ptp(measured, axis=0) > 0, measured - shift, np.nan)
+    n = np.diff(np.r_[starts, len(runs)]).astype(float)
+    models = {}
+    for name, values in predicted.items():
+        runs.check_length(values, "a prediction")
+        p = values - shift
+        models[name] = Predicted(*(np.add.reduceat(part, starts, axis=0) for part in (p, p * p, p * y)))
+    y_sum, yy_sum = (np.add.reduceat(part, starts, axis=0) for part in (y, y * y))
+    return BlockSums(n, np.full(len(n), split), y_sum, yy_sum, models, runs.clip[starts])
+
+
+def block_starts(runs: Runs, block_length: int) -> NDArray[np.intp]:
+    """First row of every block; no block crosses runs.
+
+    Examples
+    --------
+    >>> block_starts(Runs.from_lengths([7, 3], 1.5), 3).tolist()
+    [0, 3, 7]
+    """
+    if block_length < 1:
+        raise InputError("a block holds at least one sample", found=block_length)
+    starts = [
+        np.arange(max((rows.stop - rows.start) // block_length, 1)) * block_length + rows.start
+        for rows in runs.slices.values()
+    ]
+    return np.concatenate(starts) if starts else np.zeros(0, dtype=np.intp)
+
+
+def join_splits(parts: Sequence[BlockSums]) -> BlockSums:
+    """Sums of several splits, each with its own number, as one."""
+    models = {
+        name: Predicted(*(np.concatenate([getattr(part.models[name], key) for part in parts]) for key in _KEYS))
+        for name in parts[0].models
+    }
+    n, split, y, yy, labels = (
+        np.concatenate([getattr(part, key) for part in parts]) for key in ("n", "split", "y", "yy", "labels")
+    )
+    return BlockSums(n, split, y, yy, models, labels)
+
+
+def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: int | None = None) -> Array:
+    """How often each block occurs in each bootstrap resample, shape (n_bootstraps, n_blocks).
+
+    Blocks are drawn within their split. Of m blocks, m - 1 are drawn and weighted by m / (m - 1): the variance of a
+    mean then is unbiased, where m draws would make it too small by the share 1/m (Rao & Wu 1988,
+    doi 10.1080/01621459.1988.10478591). A split of one block cannot vary.
+
+    Notes
+    -----
+    Fewer than about eight blocks tell little of their own spread: widen the intervals in your mind, or get more data.
+
+    Examples
+    --------
+    >>> bootstrap_weights(np.array([0, 0, 0, 1, 1]), 2, random_state=0).sum(axis=1)
+    array([5., 5.])
+    """
+    rng = np.random.default_rng(random_state)
+    weights = np.ones((n_bootstraps, len(split)))
+    for label in np.unique(split):
+        own = np.flatnonzero(split == label)
+        m = len(own)
+        if m > 1:
+            weights[:, own] = rng.multinomial(m - 1, np.full(m, 1 / m), size=n_bootstraps) * (m / (m - 1))
+    return weights
+
+
+_KEYS = ("p", "pp", "py")
+
+
+def _splits(sums: BlockSums) -> Iterator[tuple[NDArray[np.intp], float]]:
+    """Blocks of each split, and its share of the samples."""
+    for label in np.unique(sums.split):
+        rows = np.flatnonzero(sums.split == label)
+        yield rows, float(sums.n[rows].sum() / sums.n.sum())
+
+
+def _root(product: Array, scale: Array) -> Array:
+    """Square root of a product of two variances; NaN where one is rounding error or missing."""
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(np.where(product > 1e-12 * scale, product, np.nan))
+
+
+def _pearson(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
+    total = 0.0
+    for rows, share in _splits(sums):
+        w = weights[:, rows]
+        n = (w @ sums.n[rows])[:, None]
+        p, pp, py = (w @ getattr(own, key)[rows, part] for key in _KEYS)
+        y, yy = w @ sums.y[rows, part], w @ sums.yy[rows, part]
+        root = _root((pp - p * p / n) * (yy - y * y / n), pp * yy)
+        total = total + share * (py - p * y / n) / root
+    return np.asarray(total)
+
+
+def _r2(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
+    explained = weights @ (2 * own.py[:, part] - own.pp[:, part])
+    total = np.zeros_like(explained)
+    for rows, _ in _splits(sums):
+        w = weights[:, rows]
+        y = w @ sums.y[rows, part]
+        n = (w @ sums.n[rows])[:, None]
+        explained -= y * y / n
+        total += w @ sums.yy[rows, part] - y * y / n
+    return np.divide(explained, total, out=np.full_like(total, np.nan), where=total > 0)
