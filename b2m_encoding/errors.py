@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -50,3 +52,37 @@ class ProblemList(InputError):
     def __init__(self, problems: list[InputError]) -> None:
         self.problems = problems
         ValueError.__init__(self, "\n".join(str(problem) for problem in problems))
+
+
+class Problems:
+    """Collects what is wrong, so that everything is told at once.
+
+    Examples
+    --------
+    >>> problems = Problems()
+    >>> for name in ("a", "b"):
+    ...     with problems.collect():
+    ...         raise InputError(f"{name} is missing")
+    >>> [error.problem for error in problems.found]
+    ['a is missing', 'b is missing']
+    """
+
+    def __init__(self) -> None:
+        self.found: list[InputError] = []
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep what goes wrong inside the block, and go on after it."""
+        try:
+            yield
+        except ProblemList as error:
+            self.found.extend(error.problems)
+        except InputError as error:
+            self.found.append(error)
+
+    def raise_any(self) -> None:
+        """Raise what was found: one error as it is, several as a :class:`ProblemList`."""
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            raise ProblemList(self.found)

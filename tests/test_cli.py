@@ -134,7 +134,7 @@ def pickled_feature_file(folder: Path) -> None:
 CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "empty BIDS folder": (empty_bids, ["holds no subject", "empty", "sub-01"]),
     "no BIDS folder": (edit_study('root = "study/bids"', 'root = "nowhere"'), ["does not exist", "nowhere"]),
-    "missing events column": (no_track_column, ["lacks a column", "events.tsv", "track"]),
+    "missing events column": (no_track_column, ["lacks a column", "events.tsv", "expected: track"]),
     "event beyond the run": (late_event, ["beyond the run", "events.tsv", "900"]),
     "repetition times differ": (other_repetition_time, ["repetition times disagree", "1.5", "2"]),
     "missing sidecar": (no_sidecar, ["sidecar", "bold.json", "RepetitionTime"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from b2m_encoding.data.files import require_file
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
@@ -67,9 +69,7 @@ def read_events(
 
 
 def _decoded(path: Path) -> str:
-    if not path.is_file():
-        raise InputError("an event table is missing", file=path)
-    raw = path.read_bytes()
+    raw = require_file(path, "an event table").read_bytes()
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -100,7 +100,24 @@ def _clip(event: Any, row: int, path: Path) -> str:
         raise InputError(f"row {row + 1} names no track", file=path, found=event.track, expected="a number") from error
 
 
-def label_clips(runs: Runs, events: dict[str, pd.DataFrame], files: dict[str, Path]) -> Runs:
+def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
+    """Raise if an event begins before its run or ends after it (by more than one sample)."""
+    rows = runs.slices[run]
+    length = rows.stop - rows.start
+    end = table["onset"] + table["duration"]
+    beyond = np.flatnonzero((table["onset"] < 0) | (end > (length + 1) * runs.tr + 1e-6))
+    if len(beyond):
+        i = int(beyond[0])
+        raise InputError(
+            f"event {i + 1} lies beyond the run",
+            file=path,
+            found=f"{table['onset'].iloc[i]:g} to {end.iloc[i]:g} s in {run}",
+            expected=f"0 to {length * runs.tr:g} s ({length} volumes of {runs.tr:g} s)",
+            fix="check that events and volumes belong to the same run",
+        )
+
+
+def label_clips(runs: Runs, events: Mapping[str, pd.DataFrame], files: Mapping[str, Path]) -> Runs:
     """Write the clip under each sample into ``Runs.clip``; an event whose track is n/a plays none.
 
     Raises
@@ -110,18 +127,10 @@ def label_clips(runs: Runs, events: dict[str, pd.DataFrame], files: dict[str, Pa
     """
     clip = np.full(len(runs), "", dtype=object)
     for name, table in events.items():
+        check_events(table, runs, name, files[name])
         rows = runs.slices[name]
-        length = rows.stop - rows.start
         for i, event in enumerate(table.itertuples(index=False)):
             first, last = round(event.onset / runs.tr), round((event.onset + event.duration) / runs.tr)
-            if event.onset < 0 or last > length + 1:
-                raise InputError(
-                    f"event {i + 1} lies beyond the run",
-                    file=files[name],
-                    found=f"{event.onset:g} to {event.onset + event.duration:g} s",
-                    expected=f"0 to {length * runs.tr:g} s ({length} volumes of {runs.tr:g} s)",
-                    fix="check that events and volumes belong to the same run",
-                )
             if event.track not in NOTHING:
                 clip[rows][first:last] = _clip(event, i, files[name])
     return replace(runs, clip=clip.astype(str))

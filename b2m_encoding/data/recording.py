@@ -1,14 +1,42 @@
-"""A recording: everything known of one subject before features and models."""
+"""A recording: everything known of one subject before features and models, put together from opened runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from b2m_encoding.data.cleaning import Cleaning
+from b2m_encoding.data.events import check_events, label_clips, read_events
 from b2m_encoding.data.responses import Responses
+from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.runs import Runs
+from b2m_encoding.spaces.space import Space
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """The response file of one run, opened but not read.
+
+    Parameters
+    ----------
+    n_samples : int
+    tr : float or None
+        Seconds, as its header says; None if it is silent.
+    read : callable
+        Returns the responses, shape (n_samples, n_targets).
+    files : tuple of Path
+        The first one stands for the run in messages.
+    """
+
+    n_samples: int
+    tr: float | None
+    read: Callable[[], NDArray[np.floating]]
+    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,3 +48,140 @@ class Recording:
     events: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     inputs: tuple[Path, ...] = ()
+    event_files: Mapping[str, Path] = field(default_factory=dict)
+
+    def with_events(self, files: Mapping[str, Path], columns: tuple[str, ...] | None = None) -> Recording:
+        """Read the event tables of runs; where they name ``genre`` and ``track``, label the clip of each sample.
+
+        Raises
+        ------
+        InputError, ProblemList
+            With every table that cannot be used: unknown run, missing or malformed file, event beyond its run.
+        """
+        runs, problems = self.responses.runs, Problems()
+        events: dict[str, pd.DataFrame] = {}
+        for run, path in files.items():
+            with problems.collect():
+                if run not in runs.slices:
+                    raise InputError("events are given for a run that has no image", found=run, expected=runs.names)
+                table = read_events(path, columns=columns)
+                check_events(table, runs, run, path)
+                events[run] = table
+        problems.raise_any()
+        return self.with_tables(events, files)
+
+    def with_tables(self, events: Mapping[str, pd.DataFrame], files: Mapping[str, Path]) -> Recording:
+        """Attach event tables that have been read; label the clip of each sample where they name it."""
+        with_clips = {run: table for run, table in events.items() if {"genre", "track"} <= set(table.columns)}
+        runs = label_clips(self.responses.runs, with_clips, files)
+        return replace(
+            self,
+            responses=self.responses.with_runs(runs),
+            events=events,
+            event_files=dict(files),
+            inputs=(*self.inputs, *files.values()),
+        )
+
+    def prepared(
+        self,
+        cleaning: Cleaning,
+        *,
+        discard: float = 0.0,
+        confounds: Mapping[str, pd.DataFrame] | None = None,
+        kept: Mapping[str, NDArray[np.bool_]] | None = None,
+        inputs: tuple[Path, ...] = (),
+    ) -> Recording:
+        """Discard the start of runs, censor volumes, then attach the cleaning.
+
+        Parameters
+        ----------
+        cleaning : Cleaning
+        discard : float
+            Seconds at the start of each run that never enter a fit.
+        confounds : mapping of run name to DataFrame
+            Regressed out.
+        kept : mapping of run name to array of bool
+            False for a censored volume: it leaves ``Runs.used``, and nothing takes its place.
+        inputs : tuple of Path
+            Files that confounds were read from.
+        """
+        runs = self.responses.runs.discard(discard)
+        used = runs.used.copy()
+        for name, mask in (kept or {}).items():
+            used[runs.slices[name]] &= mask
+        responses = self.responses.with_runs(replace(runs, used=used)).cleaned(cleaning, confounds)
+        return replace(self, responses=responses, inputs=(*self.inputs, *inputs))
+
+
+def assemble(
+    subject: str,
+    series: Mapping[str, Series],
+    space: Space,
+    *,
+    tr: float | None = None,
+    trust_header: bool = True,
+    more_inputs: tuple[Path, ...] = (),
+) -> Recording:
+    """Put the opened runs of one subject together.
+
+    Parameters
+    ----------
+    series : mapping of run name to Series
+    space : Space
+    tr : float, optional
+        Seconds; by default the headers'.
+    trust_header : bool
+        Whether a header that says otherwise is an error. Set it to false only if the header is known to be wrong.
+    more_inputs : tuple of Path
+        Other files that were read: masks, sidecars.
+
+    Raises
+    ------
+    InputError, ProblemList
+        If there is no run, no repetition time, or runs disagree about it.
+    """
+    if not series:
+        raise InputError("no responses are given for a subject", found=subject)
+    problems, seconds = Problems(), tr
+    for one in series.values():
+        if one.tr is None or not (trust_header or tr is None):
+            continue
+        with problems.collect():
+            _check_plausible(one)
+            seconds = one.tr if seconds is None else seconds
+        if seconds is not None and _plausible(one.tr) and abs(one.tr - seconds) > 1e-3:
+            wrong = InputError(
+                "repetition times disagree",
+                file=one.files[0],
+                found=f"{one.tr:g} s in the header",
+                expected=f"{seconds:g} s",
+                fix="correct the header, or set trust_header = false under [data] if the study's tr is right",
+            )
+            problems.found.append(wrong)
+    problems.raise_any()
+    if seconds is None:
+        raise InputError("no header states the repetition time", found=subject, fix="give tr (seconds) under [data]")
+    runs = Runs.from_lengths({name: one.n_samples for name, one in series.items()}, seconds)
+    opened = dict(series)
+    return Recording(
+        subject,
+        Responses(runs, space, lambda name: opened[name].read()),
+        files={name: one.files[0] for name, one in series.items() if one.files},
+        inputs=tuple(dict.fromkeys([*(path for one in series.values() for path in one.files), *more_inputs])),
+    )
+
+
+def _plausible(tr: float) -> bool:
+    return bool(np.isfinite(tr) and 0.1 <= tr <= 30)
+
+
+def _check_plausible(series: Series) -> None:
+    if series.tr is not None and not _plausible(series.tr):
+        milliseconds = " (milliseconds in a header that says seconds?)" if 100 <= series.tr <= 30_000 else ""
+        raise InputError(
+            "the header's repetition time is impossible",
+            file=series.files[0],
+            found=f"{series.tr:g} s{milliseconds}",
+            expected="0.1 to 30 s",
+            fix="correct the header, or give tr and trust_header = false under [data]",
+        )

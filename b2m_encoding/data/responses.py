@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.data.cleaning import Cleaning
@@ -29,6 +30,10 @@ class Responses:
         Returns the raw responses of a run by its name, shape (n_run_samples, n_targets).
     cleaning : Cleaning, optional
         Applied to every run as it is loaded, to the run alone.
+    confounds : mapping of run name to DataFrame
+        Regressed out by the cleaning, one row per volume.
+    kept : array of bool, shape (n_samples,), optional
+        Samples the cleaning is estimated from. Unlike ``runs.used``, which changes with every split, they stay.
 
     Examples
     --------
@@ -44,6 +49,8 @@ class Responses:
     space: Space
     read_run: Callable[[str], NDArray[np.floating]]
     cleaning: Cleaning | None = None
+    confounds: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    kept: NDArray[np.bool_] | None = None
 
     @classmethod
     def from_array(cls, values: NDArray[np.floating], runs: Runs, space: Space) -> Responses:
@@ -74,7 +81,9 @@ class Responses:
         if targets is not None:
             values = values[:, targets]
         if self.cleaning is not None:
-            values = self.cleaning(values, self.runs.tr)
+            kept = None if self.kept is None else self.kept[rows]
+            nuisance = self.confounds[name].to_numpy(dtype=float) if name in self.confounds else None
+            values = self.cleaning(values, self.runs.tr, kept=kept, confounds=nuisance)
         return np.asarray(values, dtype=np.float32)
 
     def load(self) -> NDArray[np.float32]:
@@ -89,16 +98,48 @@ class Responses:
         runs.check_length(self.runs.run)
         return replace(self, runs=runs)
 
-    def cleaned(self, cleaning: Cleaning) -> Responses:
-        """The same responses with a cleaning recipe, applied when a run is loaded."""
-        return replace(self, cleaning=cleaning)
+    def cleaned(self, cleaning: Cleaning, confounds: Mapping[str, pd.DataFrame] | None = None) -> Responses:
+        """The same responses with a cleaning recipe, applied when a run is loaded.
+
+        It is estimated from the samples that are used now: discard and censor first.
+
+        Raises
+        ------
+        InputError
+            If confounds are given that fit no run, or that another number of volumes has.
+        """
+        confounds = confounds or {}
+        for name, table in confounds.items():
+            rows = self.runs.slices.get(name)
+            if rows is None or len(table) != rows.stop - rows.start:
+                raise InputError(
+                    f"the confounds of run {name} do not fit it",
+                    found=f"{len(table)} rows",
+                    expected="a known run" if rows is None else f"{rows.stop - rows.start} rows, one per volume",
+                )
+        return replace(self, cleaning=cleaning, confounds=confounds, kept=self.runs.used.copy())
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Every step between the files and :meth:`load_run`, in words."""
+        if self.cleaning is None:
+            return ()
+        left_out = 0 if self.kept is None else int((~self.kept).sum())
+        names = sorted({str(column) for table in self.confounds.values() for column in table.columns})
+        steps = self.cleaning.steps(self.runs.tr)
+        if names:
+            last = len(steps) - self.cleaning.zscore
+            steps = (*steps[:last], f"regress out {len(names)} confounds: {', '.join(names)}", *steps[last:])
+        if left_out:
+            steps = (f"leave out {left_out} of {len(self.runs)} samples, discarded or censored", *steps)
+        return steps
 
 
 def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[np.floating], Runs]:
     """Average the used samples of repeated clips within each run.
 
-    Samples are matched by run, clip and position in the clip. It is a linear operation: apply it to predictions
-    and to responses alike.
+    Samples are matched by run, clip and position in the clip; a censored one is left out of its mean. It is a
+    linear operation: apply it to predictions and to responses alike.
 
     Returns
     -------
@@ -113,11 +154,11 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
     """
     runs.check_length(values)
     starts = np.r_[True, (runs.clip[1:] != runs.clip[:-1]) | (runs.run[1:] != runs.run[:-1])]
-    start_rows = np.flatnonzero(starts)
-    position = np.arange(len(runs)) - start_rows[np.cumsum(starts) - 1]
-    used = np.flatnonzero(runs.used & (runs.clip != ""))
+    presentation = np.cumsum(starts) - 1
+    position = np.arange(len(runs)) - np.flatnonzero(starts)[presentation]
+    presented = np.isin(presentation, np.unique(presentation[runs.used])) & (runs.clip != "")
     groups: dict[tuple[str, str, int], list[int]] = {}
-    for row in used.tolist():
+    for row in np.flatnonzero(presented).tolist():
         groups.setdefault((str(runs.run[row]), str(runs.clip[row]), int(position[row])), []).append(row)
     if not groups:
         raise InputError(
@@ -129,5 +170,7 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
     uneven = [key for key, number in counts.items() if len(number) > 1]
     if uneven:
         raise InputError("presentations of a clip differ in length", found=f"run {uneven[0][0]}, clip {uneven[0][1]}")
-    averaged = np.stack([values[rows].mean(axis=0) for rows in groups.values()])
-    return averaged, runs.take(np.array([rows[0] for rows in groups.values()]))
+    used = [(rows[0], own) for rows in groups.values() if len(own := [row for row in rows if runs.used[row]])]
+    averaged = np.stack([values[own].mean(axis=0) for _, own in used])
+    kept = runs.take(np.array([first for first, _ in used]))
+    return averaged, replace(kept, used=np.ones(len(kept), dtype=bool))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
+from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError
@@ -15,35 +16,71 @@ from b2m_encoding.spaces.space import RegionSpace
 
 
 def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) -> Recording:
-    """Read one run of region responses (white space or commas between numbers, no header).
+    """Read one run of region responses: tabs, commas or white space between numbers, with or without a header.
+
+    Parameters
+    ----------
+    path : Path
+    subject : str
+    regions : tuple of str
+        Names of the columns, in order; empty to take the header's. Where both are there, they must agree.
+    tr : float
+        Seconds.
 
     Raises
     ------
     InputError
-        If the file is missing, is not a table of numbers, or has another number of columns than regions.
+        If the file is missing, is not a table of numbers, or has other columns than regions.
     """
-    values = _numbers(path)
-    if values.shape[1] != len(regions):
+    table = read_numbers(path, "a response table")
+    named = [str(name) for name in table.columns] if not isinstance(table.columns, pd.RangeIndex) else list(regions)
+    if not named:
+        raise InputError("the regions of a response table have no names", file=path, fix="give regions under [data]")
+    if len(table.columns) != len(regions or named) or (regions and named != list(regions)):
         raise InputError(
-            "a response table has another number of columns than there are regions",
+            "a response table has other columns than there are regions",
             file=path,
-            found=values.shape[1],
+            found=f"{len(table.columns)} ({', '.join(named) if named != list(regions) else 'no header'})",
             expected=f"{len(regions)} ({', '.join(regions)})",
         )
+    values = table.to_numpy(dtype=float)
     runs = Runs.from_lengths([len(values)], tr)
     return Recording(
-        subject, Responses.from_array(values, runs, RegionSpace(regions)), files={runs.names[0]: path}, inputs=(path,)
+        subject,
+        Responses.from_array(values, runs, RegionSpace(tuple(named))),
+        files={runs.names[0]: path},
+        inputs=(path,),
     )
 
 
-def _numbers(path: Path) -> NDArray[np.float64]:
-    if not path.is_file():
-        raise InputError("a response table is missing", file=path)
+def read_numbers(path: Path, what: str) -> pd.DataFrame:
+    """Read a table of numbers, with or without a header; ``n/a`` is NaN.
+
+    Raises
+    ------
+    InputError
+        If it is missing, empty, uneven, or holds something that is no number.
+    """
+    require_file(path, what)
     try:
-        text = path.read_text(encoding="utf-8-sig").replace(",", " ")
-        values = np.array([[float(field) for field in line.split()] for line in text.splitlines() if line.strip()])
-    except (UnicodeDecodeError, ValueError) as error:
-        raise InputError("a response table is not a table of numbers", file=path, found=error) from error
-    if values.ndim != 2:
-        raise InputError("a response table is empty", file=path)
-    return values
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        fields = [line.replace(",", "\t").split("\t" if "\t" in line or "," in line else None) for line in lines]
+        header = bool(fields) and not any(_is_number(text) for text in fields[0])
+        body = [[_number(text) for text in row] for row in fields[header:]]
+        if not body or len({len(row) for row in fields}) > 1:
+            raise ValueError("it is empty" if not body else "rows differ in their number of fields")
+    except ValueError as error:
+        raise InputError(f"{what} is not a table of numbers", file=path, found=error) from error
+    return pd.DataFrame(body, columns=[text.strip() for text in fields[0]] if header else None, dtype=float)
+
+
+def _number(text: str) -> float:
+    return np.nan if text.strip().lower() in ("n/a", "nan", "") else float(text)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        _number(text)
+    except ValueError:
+        return False
+    return True

@@ -1,24 +1,22 @@
-"""NIfTI volumes and a mask: voxel responses, read run by run."""
+"""NIfTI volumes and a mask: voxel responses, read run by run and a few volumes at a time."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.responses import Responses
-from b2m_encoding.errors import InputError
-from b2m_encoding.runs import Runs
+from b2m_encoding.data.files import check_complete, first_line, open_image, reading
+from b2m_encoding.data.recording import Recording, Series, assemble
+from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.spaces.volume import VolumeSpace
 
 TIME_UNITS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+CHUNK_BYTES = 64_000_000
+GRID_TOLERANCE = 1e-3  # mm, of affines
 
 
 def read_volumes(
@@ -47,71 +45,33 @@ def read_volumes(
 
     Raises
     ------
-    InputError
+    InputError, ProblemList
         If a file is missing, unreadable or truncated, is not 4-D, lies on another grid than the mask, or its
         header disagrees with ``tr``.
     """
-    space = _read_mask(mask, space_name)
-    lengths, seconds = {}, tr
+    space = read_mask(mask, space_name)
+    series, problems = {}, Problems()
     for name, path in files.items():
-        image = open_image(path)
-        if len(image.shape) != 4:
-            raise InputError("expected a series of volumes", file=path, found=f"shape {image.shape}", expected="4-D")
-        _check_grid(image, path, space, mask)
-        header_tr = header_repetition_time(image, path) if trust_header or tr is None else tr
-        if seconds is not None and trust_header and abs(header_tr - seconds) > 1e-3:
-            raise InputError(
-                "repetition times disagree",
-                file=path,
-                found=f"{header_tr:g} s in the header",
-                expected=f"{seconds:g} s",
-                fix="correct the header, or set trust_header = false under [data] if the study's tr is right",
-            )
-        seconds = seconds if seconds is not None else header_tr
-        lengths[name] = image.shape[3]
-    if seconds is None:
-        raise InputError("no images given for a subject", found=subject)
-    runs = Runs.from_lengths(lengths, seconds)
-    return Recording(subject, Responses(runs, space, lambda name: _masked(files[name], space)), files=dict(files))
+        with problems.collect():
+            series[name] = open_volumes(path, space, mask)
+    problems.raise_any()
+    return assemble(subject, series, space, tr=tr, trust_header=trust_header, more_inputs=(mask,))
 
 
-def open_image(path: Path) -> Any:
-    """Open an image (header only), turning every reader's complaint into one kind of error."""
-    if not path.exists():
-        broken = path.is_symlink()
-        raise InputError(
-            "an image is missing" if not broken else "an image is not downloaded (a broken link of git-annex)",
-            file=path,
-            fix=f"datalad get {path}" if broken else None,
-        )
-    try:
-        return nib.load(path)
-    except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError("an image cannot be read", file=path, found=_first_line(error)) from error
+def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None) -> Series:
+    """Open one 4-D image; its header and its length are checked, its volumes are not read.
 
-
-def header_repetition_time(image: Any, path: Path) -> float:
-    """Repetition time of a NIfTI header in seconds; nonsense raises."""
-    unit = image.header.get_xyzt_units()[1]
-    seconds = float(image.header.get_zooms()[3]) * TIME_UNITS.get(unit, 1.0)
-    if not (np.isfinite(seconds) and 0.1 <= seconds <= 30):
-        raise InputError(
-            "the header's repetition time is impossible",
-            file=path,
-            found=f"{seconds:g} s",
-            expected="0.1 to 30 s",
-            fix="give tr and trust_header = false under [data]",
-        )
-    return seconds
-
-
-def _read_mask(path: Path, name: str) -> VolumeSpace:
+    Raises
+    ------
+    InputError
+        If it cannot be read, is cut short, is not 4-D, holds a broken affine or scaling, or lies on another grid
+        than ``space`` (whose file is ``mask``).
+    """
     image = open_image(path)
-    return VolumeSpace(_data(image, path) > 0, np.asarray(image.affine, dtype=float), name)
-
-
-def _check_grid(image: Any, path: Path, space: VolumeSpace, mask: Path) -> None:
-    if image.shape[:3] != space.mask.shape or not np.allclose(image.affine, space.affine, atol=1e-3):
+    if len(image.shape) != 4:
+        raise InputError("expected a series of volumes", file=path, found=f"shape {image.shape}", expected="4-D")
+    _check_header(image, path)
+    if image.shape[:3] != space.mask.shape or not np.allclose(image.affine, space.affine, atol=GRID_TOLERANCE):
         raise InputError(
             "image and mask lie on different grids",
             file=path,
@@ -119,20 +79,81 @@ def _check_grid(image: Any, path: Path, space: VolumeSpace, mask: Path) -> None:
             expected=f"shape {space.mask.shape}, affine {np.round(space.affine, 3).tolist()} (of {mask})",
             fix="resample the mask to the images, for example with nilearn.image.resample_to_img",
         )
+    unit = image.header.get_xyzt_units()[1]
+    seconds = float(image.header.get_zooms()[3]) * TIME_UNITS.get(unit, 1.0)
+    return Series(image.shape[3], seconds, lambda: read_masked(path, space), (path,))
 
 
-def _masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:
-    return np.asarray(_data(open_image(path), path)[space.mask], dtype=np.float32).T
+def read_mask(path: Path, name: str) -> VolumeSpace:
+    """The voxels above zero of a 3-D image (or of a 4-D one with a single volume).
 
-
-def _data(image: Any, path: Path) -> NDArray[Any]:
-    try:
-        return np.asarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    Raises
+    ------
+    InputError
+        If it cannot be read, is not a volume, holds NaN or no voxel.
+    """
+    image = open_image(path, "a mask")
+    _check_header(image, path)
+    with reading(path):
+        values = np.asarray(image.dataobj)
+    if values.ndim == 4 and values.shape[3] == 1:
+        values = values[..., 0]
+    if values.ndim != 3 or not (values > 0).any():
         raise InputError(
-            "an image is damaged or truncated", file=path, found=_first_line(error), fix="fetch or copy it again"
-        ) from error
+            "a mask must be a volume with at least one voxel above zero", file=path, found=f"shape {values.shape}"
+        )
+    return VolumeSpace(values > 0, np.asarray(image.affine, dtype=float), name)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def read_masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:
+    """Voxels of a mask from a 4-D image, shape (n_samples, n_voxels).
+
+    A few volumes are in memory at a time: an image of 4 GB as float64 takes 100 MB for 60,000 voxels.
+    """
+    image = open_image(path)
+    inside = np.ravel_multi_index(np.nonzero(space.mask), space.mask.shape, order="F")
+    n_samples = image.shape[3]
+    out = np.empty((n_samples, len(inside)), dtype=np.float32)
+    step = max(1, CHUNK_BYTES // (8 * space.mask.size))
+    with reading(path):
+        for start in range(0, n_samples, step):
+            chunk = np.asarray(image.dataobj[..., start : start + step])
+            out[start : start + step] = chunk.reshape(space.mask.size, -1, order="F").T[:, inside]
+    return out
+
+
+def _check_header(image: Any, path: Path) -> None:
+    """Raise on what makes an image unusable although it opens."""
+    if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
+        raise InputError(
+            "the affine of an image cannot be used",
+            file=path,
+            found=np.round(image.affine, 3).tolist(),
+            expected="finite numbers that span a volume",
+            fix="repair its sform and qform (fslorient, nib-convert)",
+        )
+    header = image.header
+    if hasattr(header, "get_sform"):
+        (sform, s_code), (qform, q_code) = header.get_sform(coded=True), _qform(image, path)
+        if s_code and q_code and not np.allclose(sform, qform, atol=0.1):
+            raise InputError(
+                "the sform and the qform of an image disagree, so that its place is not known",
+                file=path,
+                found=f"sform {np.round(sform, 2).tolist()}",
+                expected=f"qform {np.round(qform, 2).tolist()}",
+                fix="copy the right one over the other (fslorient -copysform2qform or -copyqform2sform)",
+            )
+    slope, intercept = header.get_slope_inter() if hasattr(header, "get_slope_inter") else (None, None)
+    if not all(value is None or np.isfinite(value) for value in (slope, intercept)):
+        raise InputError("the scaling of an image is not finite", file=path, found=f"{slope}, {intercept}")
+    if hasattr(image.dataobj, "offset"):
+        n_bytes = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
+        check_complete(path, n_bytes)
+
+
+def _qform(image: Any, path: Path) -> tuple[Any, int]:
+    try:
+        qform, code = image.header.get_qform(coded=True)
+    except ValueError as error:  # quaternions that are no rotation
+        raise InputError("the qform of an image cannot be used", file=path, found=first_line(error)) from error
+    return qform, int(code)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
+from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.errors import InputError, ProblemList
+from b2m_encoding.errors import InputError, ProblemList, Problems
 from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.pipeline.encode import block_samples, held_out_lengths, split_samples
 from b2m_encoding.results.bundle import check_writable
-from b2m_encoding.spaces import load_atlas, surface_space
+from b2m_encoding.spaces import (
+    RegionSpace,
+    Space,
+    SurfaceSpace,
+    Unplaced,
+    VolumeSpace,
+    load_atlas,
+    surface_space,
+)
 from b2m_encoding.stats import check_arrangements
 from b2m_encoding.study import Study
 
@@ -35,73 +43,111 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
     ProblemList
         With every problem found.
     """
-    problems: list[InputError] = []
+    problems = Problems()
     recordings: dict[str, Recording] = {}
-    wanted = _try(problems, study.data.list_subjects) or ()
-    unknown = sorted(set(subjects) - set(wanted))
-    if wanted and unknown:
-        problems.append(InputError("unknown subject", found=unknown, expected=list(wanted)))
+    wanted: tuple[str, ...] = ()
+    with problems.collect():
+        wanted = study.data.list_subjects()
+        if unknown := sorted(set(subjects) - set(wanted)):
+            raise InputError("unknown subject", found=unknown, expected=list(wanted))
     for subject in [name for name in wanted if not subjects or name in subjects]:
-        recording = _try(problems, study.data.read, subject, study.cleaning.build())
-        if recording is not None:
-            recordings[subject] = recording
-            _try(problems, _check_recording, recording, study)
-    _try(problems, check_writable, study.output, tuple(recordings))
-    _try(problems, _check_extractors, study)
-    _try(problems, _check_maps, study)
-    if problems:
-        raise ProblemList(problems)
+        with problems.collect():
+            recordings[subject] = study.data.read(subject, study.cleaning.build())
+        if subject in recordings:
+            for check in (_check_files, _check_samples, _check_evaluation, _check_events):
+                with problems.collect():
+                    check(recordings[subject], study)
+    with problems.collect():
+        check_writable(study.output, tuple(recordings))
+    for name, extractor in study.features.items():
+        for path in extractor.needs():
+            with problems.collect():
+                require_file(path, f"a file of feature space {name}")
+    for space in _map_surfaces(recordings, study):
+        with problems.collect():
+            atlas = load_atlas(study.maps.atlas, space)
+            for name in (*study.maps.regions, study.maps.zoom):
+                with problems.collect():
+                    atlas.members(name)
+    if problems.found:
+        raise ProblemList(_without_repeats(problems.found))
     return recordings
 
 
-def _try(problems: list[InputError], step: Callable[..., Any], *arguments: Any) -> Any:
-    """Run one check; keep what it complains about."""
-    try:
-        return step(*arguments)
-    except ProblemList as error:
-        problems.extend(error.problems)
-    except InputError as error:
-        problems.append(error)
+def no_maps(space: Space) -> str | None:
+    """Why maps of a space cannot be drawn on the cortex; None if they can."""
+    if isinstance(space, Unplaced):
+        return "no maps: nobody has said where these responses lie in the brain; models and decoding need no places"
+    if isinstance(space, RegionSpace):
+        return "no maps: responses are means of regions; they are drawn as regions"
+    if isinstance(space, VolumeSpace) and not space.name.startswith("MNI152"):
+        return f"no flatmaps: volumes in {space.name} are not registered to a cortical surface; NIfTI maps are written"
     return None
 
 
-def _check_recording(recording: Recording, study: Study) -> None:
-    runs = recording.responses.runs
-    for name, rows in runs.slices.items():
-        path = recording.files.get(name)
-        if path is not None and not os.access(path, os.R_OK):
+def _without_repeats(found: list[InputError]) -> list[InputError]:
+    """The same problem of many subjects (an atlas, a missing stimulus) is told once."""
+    return list({str(problem): problem for problem in found}.values())
+
+
+def _check_files(recording: Recording, study: Study) -> None:
+    for path in recording.inputs:
+        if not os.access(path, os.R_OK):
             raise InputError("no permission to read a file", file=path)
-        if not runs.used[rows].any():
-            raise InputError(f"nothing is left of run {name} after the discarded start", file=path)
-    delays_in_samples(study.model.delays, runs.tr)
-    runs, splits = split_samples(runs, study.evaluation)
+
+
+def _check_samples(recording: Recording, study: Study) -> None:
+    runs = recording.responses.runs
+    problems = Problems()
+    for name, rows in runs.slices.items():
+        with problems.collect():
+            if not runs.used[rows].any():
+                raise InputError(
+                    f"nothing is left of run {name} after the discarded start and censoring",
+                    file=recording.files.get(name),
+                    fix="discard less, or raise the thresholds of censoring",
+                )
+    with problems.collect():
+        delays_in_samples(study.model.delays, runs.tr)
+    problems.raise_any()
+
+
+def _check_evaluation(recording: Recording, study: Study) -> None:
+    runs, splits = split_samples(recording.responses.runs, study.evaluation)
     lengths = [length for split in splits for length in held_out_lengths(runs, split, study.evaluation)]
     check_arrangements(lengths, block_samples(study, runs.tr))
     for split in splits:
         training = replace(runs, used=split.train)
         if study.model.blocks is None:
             training.folds(study.model.folds)
-    for name, table in recording.events.items():
-        needed = {column for extractor in study.features.values() for column in extractor.columns()}
-        if missing := sorted(needed - set(table.columns)):
-            raise InputError(
-                f"the events of run {name} lack what the features need", found=list(table.columns), expected=missing
-            )
-    if not recording.events and any(extractor.columns() for extractor in study.features.values()):
+
+
+def _check_events(recording: Recording, study: Study) -> None:
+    needed = {column for extractor in study.features.values() for column in extractor.columns()}
+    if needed and not recording.events:
         raise InputError("the features need events, and the data have none", found=study.data.reader)
+    problems = Problems()
+    for name in recording.responses.runs.names if needed else ():
+        with problems.collect():
+            if name not in recording.events:
+                raise InputError(f"run {name} has no events", file=recording.files.get(name), expected=sorted(needed))
+            table, path = recording.events[name], recording.event_files.get(name)
+            if missing := sorted(needed - set(table.columns)):
+                raise InputError(
+                    "an event table lacks a column that the features need",
+                    file=path,
+                    found=", ".join(table.columns),
+                    expected=", ".join(missing),
+                )
+    problems.raise_any()
 
 
-def _check_extractors(study: Study) -> None:
-    for name, extractor in study.features.items():
-        for path in extractor.needs():
-            if not path.exists():
-                raise InputError(f"a file of feature space {name} is missing", file=path)
-
-
-def _check_maps(study: Study) -> None:
-    if study.data.reader != "table":
-        atlas = load_atlas(
-            study.maps.atlas, surface_space(study.data.space if study.data.reader == "bids" else "fsaverage5")
-        )
-        for name in (*study.maps.regions, study.maps.zoom):
-            atlas.members(name)
+def _map_surfaces(recordings: Mapping[str, Recording], study: Study) -> list[SurfaceSpace]:
+    """Surfaces that the figures of a study are drawn on."""
+    spaces = [recording.responses.space for recording in recordings.values()]
+    if not recordings:
+        return [surface_space("fsaverage5")]
+    surfaces = {s.name: s for s in spaces if isinstance(s, SurfaceSpace)}
+    if any(not isinstance(s, SurfaceSpace) and no_maps(s) is None for s in spaces):
+        surfaces.setdefault("fsaverage5", surface_space("fsaverage5"))
+    return list(surfaces.values())

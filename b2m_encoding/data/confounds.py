@@ -1,0 +1,147 @@
+"""Confounds and censoring: fMRIPrep's tables through nilearn, or tables of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from nilearn.interfaces.fmriprep import load_confounds
+from numpy.typing import NDArray
+
+from b2m_encoding.data.files import first_line, require_file
+from b2m_encoding.data.recording import Recording
+from b2m_encoding.data.surface import other_hemisphere
+from b2m_encoding.data.table import read_numbers
+from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.runs import Runs
+
+Kept = dict[str, NDArray[np.bool_]]
+WHAT = "a table of confounds"
+
+
+@dataclass(frozen=True)
+class FMRIPrepConfounds:
+    """Which of fMRIPrep's confounds to take: arguments of :func:`nilearn.interfaces.fmriprep.load_confounds`.
+
+    ``scrub`` and ``non_steady_state`` censor volumes; every other strategy names columns to regress out.
+    """
+
+    strategy: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_fmriprep_confounds(
+    recording: Recording, choice: FMRIPrepConfounds
+) -> tuple[dict[str, pd.DataFrame], Kept, tuple[Path, ...]]:
+    """Confounds and kept volumes of every run of a recording that was read from fMRIPrep's folder.
+
+    Returns
+    -------
+    tables : dict of run name to DataFrame
+    kept : dict of run name to array of bool
+        False for a censored volume.
+    files : tuple of Path
+        The tables that were read.
+
+    Raises
+    ------
+    InputError, ProblemList
+        If a run lacks its table or the columns of the strategy.
+    """
+    problems, tables, kept, files = Problems(), {}, {}, []
+    for name, path in recording.files.items():
+        rows = recording.responses.runs.slices[name]
+        with problems.collect():
+            files.append(_table_beside(path))
+            images = [str(path), str(other_hemisphere(path, "R"))] if "hemi-L" in path.name else str(path)
+            try:
+                table, sample_mask = load_confounds(images, strategy=choice.strategy, **choice.options)
+            except (ValueError, KeyError) as error:
+                raise InputError(
+                    f"the confounds of run {name} cannot be had", file=files[-1], found=first_line(error)
+                ) from error
+            kept[name] = np.ones(rows.stop - rows.start, dtype=bool)
+            if sample_mask is not None:
+                kept[name] = np.isin(np.arange(rows.stop - rows.start), sample_mask)
+            tables[name] = table
+    problems.raise_any()
+    return tables, kept, tuple(files)
+
+
+def read_confound_tables(files: Mapping[str, Path], runs: Runs) -> dict[str, pd.DataFrame]:
+    """Read one table of confounds per run: TSV or CSV with a header, or numbers between white space.
+
+    A value that is missing in the first row (a derivative) becomes its column's mean.
+
+    Raises
+    ------
+    InputError, ProblemList
+        If a table is missing, not numeric, or has another number of rows than its run has volumes.
+    """
+    problems, tables = Problems(), {}
+    for name, path in files.items():
+        with problems.collect():
+            table = read_numbers(path, WHAT)
+            table.iloc[:1] = table.iloc[:1].fillna(table.mean())
+            if not np.isfinite(table.to_numpy()).all():
+                raise InputError("a table of confounds holds values that are not numbers", file=path)
+            _check_rows(len(table), runs, name, path)
+            tables[name] = table
+    problems.raise_any()
+    return tables
+
+
+def read_censoring(files: Mapping[str, Path], runs: Runs) -> Kept:
+    """Read one text file per run: a number per volume, 0 to keep it.
+
+    Raises
+    ------
+    InputError, ProblemList
+        If a file is missing, holds something else, or has another length than its run.
+    """
+    problems: Problems = Problems()
+    kept: Kept = {}
+    for name, path in files.items():
+        with problems.collect():
+            values = read_numbers(path, "a censoring file").to_numpy()
+            if values.shape[1] != 1 or not np.isfinite(values).all():
+                raise InputError("a censoring file holds one number per line", file=path, found=values.shape)
+            _check_rows(len(values), runs, name, path)
+            kept[name] = values[:, 0] == 0
+    problems.raise_any()
+    return kept
+
+
+def _table_beside(path: Path) -> Path:
+    """Fmriprep's table of confounds of a response file."""
+    stem = "_".join(
+        part
+        for part in path.name.split(".")[0].split("_")
+        if not part.startswith(("space-", "hemi-", "desc-", "res-", "den-")) and part != "bold"
+    )
+    for ending in ("timeseries", "regressors"):
+        candidate = path.with_name(f"{stem}_desc-confounds_{ending}.tsv")
+        if candidate.exists() or candidate.is_symlink():
+            return require_file(candidate, "a table of confounds")
+    raise InputError(
+        "a table of confounds is missing",
+        file=path.with_name(f"{stem}_desc-confounds_timeseries.tsv"),
+        fix="fMRIPrep writes it",
+    )
+
+
+def _check_rows(n_rows: int, runs: Runs, run: str, path: Path) -> None:
+    if run not in runs.slices:
+        raise InputError("a file is given for a run that does not exist", file=path, found=run, expected=runs.names)
+    rows = runs.slices[run]
+    if n_rows != rows.stop - rows.start:
+        raise InputError(
+            f"a table has another number of rows than run {run} has volumes",
+            file=path,
+            found=n_rows,
+            expected=rows.stop - rows.start,
+        )

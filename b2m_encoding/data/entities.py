@@ -1,0 +1,73 @@
+"""Names of BIDS files: entities, suffix, extension, and what makes two files the same run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part")
+ENTITY = re.compile(r"([a-zA-Z]+)-([a-zA-Z0-9+]+)")
+
+
+@dataclass(frozen=True)
+class BidsFile:
+    """A file with what its name says.
+
+    Examples
+    --------
+    >>> file = BidsFile.parse(Path("sub-01_ses-2_task-rest_run-1_space-T1w_desc-preproc_bold.nii.gz"))
+    >>> file.run, file.entities["space"], file.suffix, file.extension
+    ('ses-2_task-rest_run-01', 'T1w', 'bold', 'nii.gz')
+    """
+
+    path: Path
+    entities: Mapping[str, str]
+    suffix: str
+    extension: str
+
+    @classmethod
+    def parse(cls, path: Path) -> BidsFile:
+        """Take a name apart; ``run-1`` and ``run-01`` are the same run."""
+        stem, _, extension = path.name.partition(".")
+        parts = stem.split("_")
+        entities = {match[1]: match[2] for part in parts if (match := ENTITY.fullmatch(part))}
+        if entities.get("run", "").isdigit():
+            entities["run"] = f"{int(entities['run']):02d}"
+        return cls(path, entities, "" if "-" in parts[-1] else parts[-1], extension)
+
+    @property
+    def run(self) -> str:
+        """Name of the run, ``ses-02_task-Test_run-01``: every entity that tells runs of a subject apart."""
+        return "_".join(f"{key}-{self.entities[key]}" for key in RUN_ENTITIES if key in self.entities)
+
+    def applies_to(self, other: BidsFile) -> bool:
+        """Whether this file (events, a sidecar) may belong to another: the inheritance principle of BIDS."""
+        return all(other.entities.get(key) == value for key, value in self.entities.items())
+
+
+def subject_files(root: Path, subject: str) -> list[BidsFile]:
+    """Functional files of one subject, in all sessions."""
+    folder = root / f"sub-{subject}"
+    return _parsed([*folder.glob("func/sub-*"), *folder.glob("ses-*/func/sub-*")])
+
+
+def inherited(root: Path, file: BidsFile, suffix: str, extension: str) -> list[Path]:
+    """Files of the raw data set that apply to a run, closest first (its own folder, session, subject, root).
+
+    Only entities that tell runs apart are compared, so that ``file`` may be a derivative.
+    """
+    own = BidsFile(file.path, {k: v for k, v in file.entities.items() if k in ("sub", *RUN_ENTITIES)}, "", "")
+    subject = root / f"sub-{own.entities['sub']}"
+    session = [subject / f"ses-{own.entities['ses']}"] if "ses" in own.entities else []
+    found: list[Path] = []
+    for folder in (*(level / "func" for level in (*session, subject)), *session, subject, root):
+        here = [f for f in _parsed(folder.glob(f"*_{suffix}.{extension}")) if f.applies_to(own)]
+        found += [f.path for f in sorted(here, key=lambda f: -len(f.entities))]
+    at_root = root / f"{suffix}.{extension}"
+    return [*found, *([at_root] if at_root.exists() else [])]
+
+
+def _parsed(paths: Iterable[Path]) -> list[BidsFile]:
+    return [BidsFile.parse(path) for path in sorted(paths)]

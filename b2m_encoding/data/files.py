@@ -1,0 +1,129 @@
+"""Files as they lie on disk: missing, not downloaded, damaged or cut short, and what to do about each."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.parsers.expat import ExpatError
+
+import nibabel as nib
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.spaces.files import quiet_nibabel
+
+ANNEX = "annex/objects/"
+DAMAGE = (OSError, EOFError, ValueError, zlib.error, ExpatError)
+
+
+def require_file(path: Path, what: str = "a file") -> Path:
+    """Return the path of a file (or a folder, for zarr) whose content is here and may be read.
+
+    Raises
+    ------
+    InputError
+        If it is missing, may not be read, or is a link of git-annex (datalad) without its content.
+    """
+    if path.is_symlink() and not path.exists():
+        target = os.readlink(path)
+        if ANNEX in target.replace(os.sep, "/"):
+            raise _not_downloaded(path, what)
+        raise InputError(f"{what} is a link to nothing", file=path, found=target)
+    if not path.exists():
+        raise InputError(f"{what} is missing", file=path)
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{what} may not be read", file=path, fix="change its permissions")
+    if path.is_file() and path.stat().st_size < 4096 and ANNEX.encode() in path.read_bytes()[:64]:
+        raise _not_downloaded(path, what)  # an unlocked annex file is a short text that names its key
+    return path
+
+
+def _not_downloaded(path: Path, what: str) -> InputError:
+    return InputError(f"{what} is not downloaded (git-annex)", file=path, fix=f"datalad get {path}")
+
+
+def open_image(path: Path, what: str = "an image") -> Any:
+    """Open an image (header only), turning every reader's complaint into one kind of error."""
+    require_file(path, what)
+    try:
+        with quiet_nibabel():
+            return nib.load(path, mmap=False, keep_file_open=True) if _is_nifti(path) else nib.load(path)
+    except (ImageFileError, HeaderDataError, *DAMAGE) as error:
+        raise InputError(f"{what} cannot be read", file=path, found=first_line(error)) from error
+
+
+def check_complete(path: Path, n_bytes: int) -> None:
+    """Raise if an image file ends before its ``n_bytes`` (uncompressed), without reading it.
+
+    The last four bytes of a gzip file tell its length. Where they disagree (a file made of several parts may), it
+    is decompressed to be sure.
+    """
+    if path.suffix != ".gz":
+        found = path.stat().st_size
+    else:
+        with path.open("rb") as stream:
+            stream.seek(-4, os.SEEK_END)
+            found = n_bytes if int.from_bytes(stream.read(4), "little") == n_bytes % 2**32 else _decompressed(path)
+    if found < n_bytes:
+        raise damaged(path, f"{found} bytes of {n_bytes}")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while the values of a file are read into one kind of error."""
+    try:
+        yield
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise damaged(path, first_line(error)) from error
+
+
+def damaged(path: Path, found: object) -> InputError:
+    """The error of a file that cannot be read to its end."""
+    return InputError("a file is damaged or truncated", file=path, found=found, fix="fetch or copy it again")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A sidecar as a dictionary.
+
+    Raises
+    ------
+    InputError
+        If it is not downloaded, or no JSON object.
+    """
+    require_file(path, "a sidecar")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputError("a sidecar cannot be read", file=path, found=first_line(error)) from error
+    if not isinstance(content, dict):
+        raise InputError("a sidecar is no JSON object", file=path, found=type(content).__name__)
+    return content
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.endswith((".nii", ".nii.gz"))
+
+
+def _decompressed(path: Path) -> int:
+    total = 0
+    try:
+        with gzip.open(path) as stream:
+            while piece := stream.read(1 << 22):
+                total += len(piece)
+    except DAMAGE:
+        pass
+    return total

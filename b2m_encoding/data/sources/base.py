@@ -1,0 +1,43 @@
+"""What every source of responses has: subjects, a recording of each, and options of the cleaning."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from b2m_encoding.config import Config
+from b2m_encoding.data.cleaning import Cleaning
+from b2m_encoding.data.recording import Recording
+from b2m_encoding.errors import InputError
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Source(Config, ABC):
+    """Options every source has."""
+
+    subjects: tuple[str, ...] = ()
+    """Subject labels; all that are found, if empty."""
+
+    @abstractmethod
+    def list_subjects(self) -> tuple[str, ...]:
+        """The subjects to analyse."""
+
+    @abstractmethod
+    def read(self, subject: str, cleaning: Cleaning) -> Recording:
+        """Open the recording of one subject; responses are loaded later, run by run."""
+
+    def chosen(self, found: list[str], where: Path) -> tuple[str, ...]:
+        """The subjects asked for, or all that were found."""
+        unknown = [subject for subject in self.subjects if subject not in found]
+        if unknown:
+            raise InputError("a subject is not in the data set", file=where, found=unknown, expected=found)
+        return self.subjects or tuple(found)
+
+
+def for_subject(path: Path, subject: str) -> Path:
+    """A path with the label in place of ``{subject}``."""
+    return Path(str(path).replace("{subject}", subject))

@@ -1,0 +1,103 @@
+"""``reader = "volume"`` and ``"array"``: one file per run, named in the study."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from b2m_encoding.config import StudyPath
+from b2m_encoding.data.arrays import read_arrays
+from b2m_encoding.data.cleaning import Cleaning
+from b2m_encoding.data.confounds import read_censoring, read_confound_tables
+from b2m_encoding.data.recording import Recording
+from b2m_encoding.data.sources.base import Seconds, Source, for_subject
+from b2m_encoding.data.volume import read_volumes
+
+RunFiles = dict[str, StudyPath]
+
+
+class FilesSource(Source):
+    """What sources with one file per run share; ``{subject}`` in a path stands for the label."""
+
+    events: RunFiles = Field(default_factory=dict)
+    """Run name to event table."""
+    event_columns: tuple[str, ...] | None = None
+    """Names of the columns of event tables that have no header."""
+    confounds: RunFiles = Field(default_factory=dict)
+    """Run name to a table of confounds, one row per volume."""
+    censor: RunFiles = Field(default_factory=dict)
+    """Run name to a text file with a number per volume: 0 keeps it, anything else takes it out."""
+    tr: Annotated[float, Field(gt=0)] | None = None
+    trust_header: bool = True
+    """Set to false only where the header's repetition time is known to be wrong."""
+    discard: Seconds = 0.0
+
+    def list_subjects(self) -> tuple[str, ...]:
+        """The subjects named, or one without a name."""
+        return self.subjects or ("01",)
+
+    @abstractmethod
+    def open(self, subject: str) -> Recording:
+        """Open the response files."""
+
+    def read(self, subject: str, cleaning: Cleaning) -> Recording:
+        """Open responses, events, confounds and censoring."""
+        recording = self.open(subject)
+        if self.events:
+            recording = recording.with_events(_of(self.events, subject), self.event_columns)
+        runs, confounds, censor = recording.responses.runs, _of(self.confounds, subject), _of(self.censor, subject)
+        return recording.prepared(
+            cleaning,
+            discard=self.discard,
+            confounds=read_confound_tables(confounds, runs),
+            kept=read_censoring(censor, runs),
+            inputs=(*confounds.values(), *censor.values()),
+        )
+
+
+class VolumeSource(FilesSource):
+    """NIfTI images with a mask, one image per run."""
+
+    reader: Literal["volume"]
+    images: RunFiles = Field(min_length=1)
+    """Run name to image."""
+    mask: StudyPath
+    space: str = "MNI152NLin2009cAsym"
+    """The reference the volumes lie in; only MNI152 is projected to the cortex."""
+
+    def open(self, subject: str) -> Recording:
+        """Open images and mask."""
+        return read_volumes(
+            _of(self.images, subject),
+            for_subject(self.mask, subject),
+            subject,
+            space_name=self.space,
+            tr=self.tr,
+            trust_header=self.trust_header,
+        )
+
+
+class ArraySource(FilesSource):
+    """Arrays, one per run: ``.npy``, HDF5 (``file.h5::dataset``) or zarr (``folder.zarr::array``)."""
+
+    reader: Literal["array"]
+    files: RunFiles = Field(min_length=1)
+    """Run name to array of shape (n_samples, n_targets)."""
+    transposed: bool = False
+    """The arrays are (n_targets, n_samples)."""
+    tr: Annotated[float, Field(gt=0)]
+    space: str = "unplaced"
+    """A surface that the targets are the vertices of (left, then right), or ``unplaced``."""
+
+    def open(self, subject: str) -> Recording:
+        """Open the arrays."""
+        files = _of(self.files, subject)
+        return read_arrays(files, subject, tr=self.tr, transposed=self.transposed, space=self.space)
+
+
+def _of(files: Mapping[str, Path], subject: str) -> dict[str, Path]:
+    return {run: for_subject(path, subject) for run, path in files.items()}
