@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from b2m_encoding.spaces import Atlas, SurfaceSpace, load_atlas, surface_space
-from b2m_encoding.spaces.surface import HEMISPHERES, Hemisphere
+from b2m_encoding.spaces.meshes import HEMISPHERES, Hemisphere
 
 Array = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.phantom.brain import cortex
 from b2m_encoding.phantom.design import CLIP_SECONDS, TR, Run
-from b2m_encoding.spaces.surface import HEMISPHERES
+from b2m_encoding.spaces.meshes import HEMISPHERES
 
 NAME = "SIMULATED Music Genre study (b2m_encoding phantom)"
 README = f"""{NAME}

@@ -16,7 +16,7 @@ from b2m_encoding.features.windows import average_windows
 from b2m_encoding.pipeline.encode import split_samples
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Atlas
-from b2m_encoding.spaces.surface import HEMISPHERES
+from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.study import DecodingTable, Study
 
 MIN_REGION = 10

@@ -9,7 +9,7 @@ import pandas as pd
 
 from b2m_encoding.pipeline.encode import Encoding
 from b2m_encoding.spaces import Atlas, RegionSpace
-from b2m_encoding.spaces.surface import HEMISPHERES
+from b2m_encoding.spaces.meshes import HEMISPHERES
 
 COLUMNS = {
     "subject": "Subject label",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, VolumeSpace
-from b2m_encoding.spaces.surface import HEMISPHERES
+from b2m_encoding.spaces.meshes import HEMISPHERES
 
 MARKER = "dataset_description.json"
 GENERATOR = "b2m_encoding"

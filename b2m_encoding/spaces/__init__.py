@@ -1,12 +1,18 @@
 """Spaces: where targets live, how maps move between them, and the atlases drawn on them."""
 
 from b2m_encoding.spaces.atlas import Atlas, list_atlases, load_atlas
+from b2m_encoding.spaces.grayordinates import GrayordinateSpace, grayordinate_space
+from b2m_encoding.spaces.images import image_suffix, read_maps, write_maps
+from b2m_encoding.spaces.meshes import HEMISPHERES, Hemisphere, Mesh
+from b2m_encoding.spaces.projection import project, resample, resampling_matrix, volume_to_surface
 from b2m_encoding.spaces.space import RegionSpace, Space, Unplaced
-from b2m_encoding.spaces.surface import Hemisphere, Mesh, SurfaceSpace, surface_space
-from b2m_encoding.spaces.volume import VolumeSpace, project, volume_to_surface
+from b2m_encoding.spaces.surface import SurfaceSpace, freesurfer_subject, pycortex_subject, surface_space
+from b2m_encoding.spaces.volume import VolumeSpace
 
 __all__ = [
+    "HEMISPHERES",
     "Atlas",
+    "GrayordinateSpace",
     "Hemisphere",
     "Mesh",
     "RegionSpace",
@@ -14,9 +20,17 @@ __all__ = [
     "SurfaceSpace",
     "Unplaced",
     "VolumeSpace",
+    "freesurfer_subject",
+    "grayordinate_space",
+    "image_suffix",
     "list_atlases",
     "load_atlas",
     "project",
+    "pycortex_subject",
+    "read_maps",
+    "resample",
+    "resampling_matrix",
     "surface_space",
     "volume_to_surface",
+    "write_maps",
 ]

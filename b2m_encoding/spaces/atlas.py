@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.spaces.files import package_file
+from b2m_encoding.spaces.meshes import Hemisphere
 from b2m_encoding.spaces.resample import resample_labels
-from b2m_encoding.spaces.surface import Hemisphere, SurfaceSpace, package_file, surface_space
+from b2m_encoding.spaces.surface import SurfaceSpace, surface_space
 
 
 @dataclass(frozen=True, eq=False)

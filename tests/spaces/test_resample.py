@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from b2m_encoding.errors import InputError
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.spaces.resample import barycentric_matrix, surface_to_surface
 
@@ -24,8 +23,3 @@ def test_coordinates_stay_in_place(source: str, target: str) -> None:
     moved = surface_to_surface(source, target) @ points
     truth = np.concatenate([b.mid_points("L"), b.mid_points("R")])
     assert np.median(np.linalg.norm(moved - truth, axis=1)) < 4
-
-
-def test_no_path_between_unknown_surfaces() -> None:
-    with pytest.raises(InputError, match="no registration"):
-        surface_to_surface("fsLR", "fsaverage7")

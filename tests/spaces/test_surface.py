@@ -58,6 +58,6 @@ def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(InputError, match="PBelt"):
         load_atlas("hcp-mmp1", surface_space("fsaverage5")).mask("Pbelt")
     with pytest.raises(InputError, match="fsaverage5"):
-        surface_space("fsaverage")
+        surface_space("fsaverage4")
     with pytest.raises(InputError, match="hcp-mmp1"):
         load_atlas("destrieux2", surface_space("fsaverage5"))

