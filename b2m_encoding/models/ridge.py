@@ -13,7 +13,8 @@ from torch import Tensor
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.devices import Precision, in_chunks
-from b2m_encoding.models.search import Scoring, cv_scores, fold_systems, shrinkage
+from b2m_encoding.models.filters import shrinkage
+from b2m_encoding.models.search import Scoring, cv_scores, fold_systems
 from b2m_encoding.models.systems import Blocks, Source
 
 DEFAULT_GRID = tuple(np.logspace(-1, 7, 20).tolist())

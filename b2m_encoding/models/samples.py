@@ -122,7 +122,7 @@ class SamplesSource:
             out = self._some(y_out, targets)
             return self._some(y, targets).T, out.T, (out * out).sum(0).double()
 
-        return System(values, train, narrow, narrow, True, load, root.norm(dim=0))
+        return System(values, train, narrow, narrow, "samples", load, root.norm(dim=0))
 
     def whole(self, scaling: Tensor | None = None) -> Whole:
         """See :class:`~b2m_encoding.models.systems.Source`."""

@@ -26,6 +26,7 @@ from b2m_encoding.models.statistics import SufficientStatistics
 
 Blocks = Sequence[str]
 Form = Literal["gram", "prediction", "dual"]
+HeldOut = Literal["gram", "root", "samples"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class System:
     train, held : Tensor, shape (m, rank), (k, rank)
         Turn what ``load`` gives into ``b`` and ``d``.
     quadratic : Tensor
-        ``(rank, rank)``: H; or ``(n_held_out, rank)``: a root of it, if ``is_root``.
+        ``(rank, rank)``: H; or ``(n_held_out, rank)``: a root of it.
+    held_out : {"gram", "root", "samples"}
+        What ``quadratic`` is: H; a root of it; or a root, where what ``load`` gives are samples, not covariances.
     load : callable
         A slice of targets to their training rows ``(n, m)``, held-out rows ``(n, k)`` and held-out sums of squares.
     norms : Tensor, shape (rank,)
@@ -101,7 +104,7 @@ class System:
     train: Tensor
     held: Tensor
     quadratic: Tensor
-    is_root: bool
+    held_out: HeldOut
     load: Callable[[Targets], tuple[Tensor, Tensor, Tensor]]
     norms: Tensor
 
@@ -228,7 +231,8 @@ class StatisticsSource:
         def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
             return train.xy(targets).to(device), out.xy(targets).to(device), out.yy[targets].to(device)
 
-        return System(values, narrow, narrow, quadratic.to(dtype), root is not None, load, norms)
+        kind: HeldOut = "gram" if root is None else "root"
+        return System(values, narrow, narrow, quadratic.to(dtype), kind, load, norms)
 
     def prepared(self, held: Blocks) -> PreparedFold:
         """A fold (all samples, if nothing is held out), standardised and with the prior, all in float64."""

@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, ShuffleSplit
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel, RidgeCV
-from b2m_encoding.models.search import compress, shrinkage
+from b2m_encoding.models.filters import compress, shrinkage
 from b2m_encoding.runs import Runs
 
 ALPHAS = np.logspace(-2, 5, 12)
