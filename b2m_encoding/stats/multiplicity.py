@@ -1,0 +1,78 @@
+"""Many targets at once: false discovery rate and family-wise error."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
+
+from b2m_encoding.errors import InputError
+
+METHODS = {"bh": "fdr_bh", "by": "fdr_by"}
+
+
+def fdr_q(p: NDArray[np.float64], method: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
+    """Adjust p values for the false discovery rate; NaN stays NaN and does not count.
+
+    Parameters
+    ----------
+    p : array
+        Of any shape.
+    method : "bh" or "by"
+        Benjamini & Hochberg (1995, doi 10.1111/j.2517-6161.1995.tb02031.x) holds under independence and positive
+        dependence, as among neighbouring voxels. Benjamini & Yekutieli (2001, doi 10.1214/aos/1013699998) holds
+        under any dependence, at the price of a factor of about ln(n_tests).
+
+    Notes
+    -----
+    Not where a single false positive is one too many: use :func:`max_statistic_p` there. A permutation p value cannot
+    be below 1 / (n_permutations + 1): with too few permutations no target of a large map survives.
+
+    Examples
+    --------
+    >>> fdr_q(np.array([0.01, np.nan, 0.02]))
+    array([0.02,  nan, 0.02])
+    >>> fdr_q(np.array([0.01, 0.02]), method="by")
+    array([0.03, 0.03])
+    """
+    if method not in METHODS:
+        raise InputError("unknown way to control the false discovery rate", found=method, expected="bh or by")
+    q = np.full(p.shape, np.nan)
+    tested = np.isfinite(p)
+    if tested.any():
+        q[tested] = multipletests(p[tested], method=METHODS[method])[1]
+    return q
+
+
+def max_statistic_p(observed: NDArray[np.floating], null_maximum: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Family-wise p values: how often the largest value of a permuted map reaches each observed one.
+
+    Westfall & Young (1993); Nichols & Holmes (2002, doi 10.1002/hbm.1058). Every map of the null distribution must come
+    from one permutation of all targets, which keeps their dependence.
+
+    Parameters
+    ----------
+    observed : array
+        NaN where a target was not tested.
+    null_maximum : array, shape (n_permutations,)
+
+    Returns
+    -------
+    array
+        (b + 1) / (m + 1), never 0; NaN stays NaN.
+
+    Notes
+    -----
+    Not for statistics whose null distribution differs much between targets: those with the widest one decide.
+
+    Examples
+    --------
+    >>> max_statistic_p(np.array([0.5, 0.1, np.nan]), np.array([0.2, 0.05, 0.3]))
+    array([0.25, 0.75,  nan])
+    """
+    ordered = np.sort(null_maximum)
+    reached = len(ordered) - np.searchsorted(ordered, observed, side="left")
+    p: NDArray[np.float64] = np.where(np.isfinite(observed), (reached + 1) / (len(ordered) + 1), np.nan)
+    return p
