@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -67,6 +67,13 @@ class BlockSums:
         """Number of targets."""
         return int(self.y.shape[1])
 
+    def take_targets(self, targets: NDArray[Any] | slice) -> BlockSums:
+        """The same of some targets (a mask, indices or a slice)."""
+        models = {
+            name: Predicted(*(getattr(own, key)[:, targets] for key in _KEYS)) for name, own in self.models.items()
+        }
+        return replace(self, y=self.y[:, targets], yy=self.yy[:, targets], models=models)
+
     def scores(self, measure: Measure = "r") -> dict[Bands, Array]:
         """Score of every model, shape (n_targets,); NaN where it is undefined."""
         parts = [found for _, found in self.resampled(np.ones((1, self.n_blocks)), measure)]
@@ -94,19 +101,33 @@ class BlockSums:
             part = slice(start, start + TARGET_CHUNK)
             yield part, {name: score(self, self.models[name], weights, part) for name in models or self.models}
 
-    def block_products(self, model: Bands, measure: Measure = "r") -> Array:
-        """What each block adds to a model's score, shape (n_blocks, n_targets): the score is their sum."""
+    def contributions(self, model: Bands, measure: Measure = "r") -> Array:
+        """What each block adds to a model's score, shape (n_blocks, n_targets): the score is their sum.
+
+        For r, which is no plain sum, to first order (the influence function; Devlin et al. 1975,
+        doi 10.1093/biomet/62.3.531): a block with much variance does not count for more than it tells.
+        """
         own = self.models[model]
         if measure == "r2":
-            return (2 * own.py - own.pp) / np.where(self.yy.sum(0) > 0, self.yy.sum(0), np.nan)
+            total = self.yy.sum(axis=0)
+            return np.divide(
+                2 * own.py - own.pp,
+                total,
+                out=np.full_like(self.y, np.nan),
+                where=np.broadcast_to(total > 0, self.y.shape),
+            )
         out = np.empty_like(self.y)
         for rows, share in _splits(self):
             n = self.n[rows][:, None]
-            mean_p, mean_y = own.p[rows].sum(0) / n.sum(), self.y[rows].sum(0) / n.sum()
-            product = own.py[rows] - mean_p * self.y[rows] - mean_y * own.p[rows] + n * mean_p * mean_y
-            square_p = own.pp[rows].sum(0) - n.sum() * mean_p**2
-            square_y = self.yy[rows].sum(0) - n.sum() * mean_y**2
-            out[rows] = share * product / _root(square_p * square_y, own.pp[rows].sum(0) * self.yy[rows].sum(0))
+            p, pp, y, yy = own.p[rows], own.pp[rows], self.y[rows], self.yy[rows]
+            mean_p, mean_y = p.sum(0) / n.sum(), y.sum(0) / n.sum()
+            product = own.py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
+            square_p, square_y = pp - 2 * mean_p * p + n * mean_p**2, yy - 2 * mean_y * y + n * mean_y**2
+            total_p, total_y = square_p.sum(0), square_y.sum(0)
+            root = _root(total_p * total_y, pp.sum(0) * yy.sum(0))
+            r = product.sum(0) / root
+            spread = square_p / np.where(root > 0, total_p, np.nan) + square_y / np.where(root > 0, total_y, np.nan)
+            out[rows] = share * (product / root + r * (n / n.sum() - spread / 2))
         return out
 
 

@@ -198,7 +198,7 @@ def test_scores_of_all_blocks_equal_the_plain_scores(rng: np.random.Generator) -
     sums = block_sums(predicted, measured, runs, block_length=10)
     r = [np.corrcoef(predicted[("a",)][:, i], measured[:, i])[0, 1] for i in range(6)]
     assert np.allclose(sums.scores("r")[("a",)], r)
-    assert np.allclose(sums.block_products(("a",)).sum(0), r)
+    assert np.allclose(sums.contributions(("a",)).sum(0), r)
     expected = r2_score(measured, predicted[("a",)], multioutput="raw_values")
     assert np.allclose(sums.scores("r2")[("a",)], expected)
     order = np.r_[np.arange(10, 33), np.arange(10, 33), np.arange(33, 73)]  # blocks 1 and 2 twice, block 0 never

@@ -1,0 +1,188 @@
+"""Preference maps of several subjects as one, and how much two maps overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.stats.preference import NO_PREFERENCE, NOT_PREDICTED, Preference
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupPreference:
+    """Preference of a group of subjects; arrays of shape (n_targets,) unless said.
+
+    Parameters
+    ----------
+    names : tuple of str
+    index : array of int
+        Feature space that the most subjects prefer; -1 where none, or a tie, leads; -2 where no subject is predicted.
+    votes : array of int, shape (n_names, n_targets)
+        Subjects who prefer each feature space.
+    n_predicted : array of int
+        Subjects in whom the target is predicted.
+    consistency : array
+        Share of the subjects in whom it is predicted who prefer the group's feature space (or none, where the group
+        prefers none); NaN where no subject is predicted. Of one subject it says nothing.
+    margin : array
+        Mean over these subjects of the margin in favour of the group's feature space, negative where a subject's best
+        is another.
+    """
+
+    names: tuple[str, ...]
+    index: NDArray[np.int64]
+    votes: NDArray[np.int64]
+    n_predicted: NDArray[np.int64]
+    consistency: Array
+    margin: Array
+
+
+def group_preference(subjects: Sequence[Preference]) -> GroupPreference:
+    """Count the subjects who prefer each feature space at each target.
+
+    Parameters
+    ----------
+    subjects : sequence of Preference
+        Of the same feature spaces, on the same surface or template, target by target.
+
+    Raises
+    ------
+    InputError
+        If they differ in feature spaces or targets.
+
+    Notes
+    -----
+    A description of these subjects. For a claim on the population see
+    :func:`~b2m_encoding.stats.regions.prevalence`. Not for responses in each subject's own space.
+
+    Examples
+    --------
+    >>> from b2m_encoding.stats.preference import Preference
+    >>> def subject(index):
+    ...     n = np.full(2, np.nan)
+    ...     return Preference(("a", "b"), np.array([0, 1]), np.array([.1, .2]), n, n, n, n, np.array(index))
+    >>> group = group_preference([subject([0, 1]), subject([0, -1]), subject([-2, -1])])
+    >>> group.index.tolist(), group.consistency.round(2).tolist()
+    ([0, -1], [1.0, 0.67])
+    """
+    if not subjects:
+        raise InputError("a group needs a subject")
+    names = subjects[0].names
+    shapes = {one.index.shape for one in subjects}
+    if len(shapes) > 1 or any(one.names != names for one in subjects):
+        raise InputError(
+            "subjects differ in feature spaces or targets",
+            found=[(one.names, len(one.index)) for one in subjects],
+            expected=(names, len(subjects[0].index)),
+        )
+    table = np.stack([one.index for one in subjects])
+    n_predicted = (table != NOT_PREDICTED).sum(axis=0)
+    votes = np.stack([(table == i).sum(axis=0) for i in range(len(names))])
+    none = (table == NO_PREFERENCE).sum(axis=0)
+    most = votes.max(axis=0)
+    clear = ((votes == most).sum(axis=0) == 1) & (most > none)
+    index = np.where(n_predicted == 0, NOT_PREDICTED, np.where(clear, votes.argmax(axis=0), NO_PREFERENCE))
+    agree = np.where(clear, most, none)
+    consistency = np.divide(agree, n_predicted, out=np.full(len(index), np.nan), where=n_predicted > 0)
+    signed = np.stack([np.where(one.best == index, one.margin, -one.margin) for one in subjects])
+    counted = (table != NOT_PREDICTED) & (index >= 0)
+    margin = np.divide(
+        np.where(counted, signed, 0.0).sum(axis=0),
+        counted.sum(axis=0),
+        out=np.full(len(index), np.nan),
+        where=counted.any(axis=0),
+    )
+    return GroupPreference(names, index.astype(np.int64), votes, n_predicted, consistency, margin)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How much two maps have in common.
+
+    Parameters
+    ----------
+    dice : float
+        Of the targets that each predicts: twice those of both over the sum; NaN if neither predicts any.
+    correlation : float
+        Pearson r of the scores over the targets tested in both.
+    rank_correlation : float
+        Spearman's.
+    shared_variance : float
+        Share of the variance explained by both together that either explains alone, over the targets that either
+        predicts; NaN without a partition. It can exceed its bounds 0 and 1 by noise.
+    n_both, n_first, n_second : int
+        Predicted by both, by the first only, by the second only.
+    """
+
+    dice: float
+    correlation: float
+    rank_correlation: float
+    shared_variance: float
+    n_both: int
+    n_first: int
+    n_second: int
+
+
+def overlap(
+    score_a: Array,
+    score_b: Array,
+    predicted_a: NDArray[np.bool_],
+    predicted_b: NDArray[np.bool_],
+    *,
+    shared: Array | None = None,
+    joint: Array | None = None,
+) -> Overlap:
+    """Compare where two feature spaces predict, for instance text and music.
+
+    Parameters
+    ----------
+    score_a, score_b : array, shape (n_targets,)
+        Prediction accuracy of each alone.
+    predicted_a, predicted_b : array of bool, shape (n_targets,)
+        Where each is significant.
+    shared, joint : array, shape (n_targets,), optional
+        Shared part and joint R2 of a variance partition.
+
+    Notes
+    -----
+    Without p values on purpose: neighbouring targets are alike, so that they do not count as separate observations.
+    Two maps also overlap because both follow how well a target can be measured: compare shared variance as well, and
+    scores divided by the noise ceiling. Dice 1945, doi 10.2307/1932409.
+
+    Examples
+    --------
+    >>> both = np.array([True, True, False]), np.array([True, False, False])
+    >>> round(overlap(np.array([0.3, 0.2, 0.0]), np.array([0.3, 0.1, 0.0]), *both).dice, 3)
+    0.667
+    """
+    tested = np.isfinite(score_a) & np.isfinite(score_b)
+    a, b = (mask & tested for mask in (predicted_a, predicted_b))
+    total = int(a.sum() + b.sum())
+    ranks = [rankdata(score[tested]) for score in (score_a, score_b)]
+    part = float("nan")
+    if shared is not None and joint is not None:
+        inside = (a | b) & np.isfinite(shared) & np.isfinite(joint)
+        whole = float(joint[inside].sum())
+        part = float(shared[inside].sum()) / whole if whole > 0 else part
+    return Overlap(
+        2 * int((a & b).sum()) / total if total else float("nan"),
+        _correlation(score_a[tested], score_b[tested]),
+        _correlation(*ranks),
+        part,
+        int((a & b).sum()),
+        int((a & ~b).sum()),
+        int((b & ~a).sum()),
+    )
+
+
+def _correlation(a: Array, b: Array) -> float:
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
