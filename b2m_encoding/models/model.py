@@ -75,8 +75,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     n_targets_batch : int
         Targets at a time.
     memory_limit : float
-        Gigabytes that :meth:`fit_responses` may use. Where the statistics of all targets do not fit, runs are read
-        again for every slice of targets, and no statistics are kept.
+        Gigabytes that :meth:`fit_responses` may use for statistics, besides one run of responses and the weights.
+        Where the statistics of all targets do not fit, they go to a temporary folder (``TMPDIR``), targets are
+        solved slice by slice, and no statistics are kept.
     random_state : int, Generator or None
         Of the scalings.
     progress_bar : bool

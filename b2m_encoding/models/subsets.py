@@ -108,7 +108,7 @@ def _gather(
     """Statistics of all columns; or, where there are more columns than samples, the responses themselves."""
     if pick_form(design.shape[1], responses.runs, settings) == "dual":
         return np.concatenate([responses.load_run(name) for name in responses.runs.slices])
-    return gather_runs(design, responses, slice(0, responses.n_targets), layout.widths, settings)
+    return gather_runs(design, responses, layout.widths, settings)
 
 
 def _fit(

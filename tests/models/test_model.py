@@ -1,5 +1,7 @@
 """EncodingModel: inputs, delays, status of targets, streaming, new runs, scikit-learn conventions."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -117,14 +119,14 @@ def test_only_used_rows_enter(make):
 
 
 class OnDisk:
-    """Responses that count how much is asked of them at once."""
+    """Responses that count how often they are read."""
 
     def __init__(self, Y, runs):
-        self.Y, self.runs, self.n_targets, self.most = Y, runs, Y.shape[1], 0
+        self.Y, self.runs, self.n_targets, self.reads = Y, runs, Y.shape[1], 0
 
     def load_run(self, name, targets=None):
         values = self.Y[self.runs.slices[name]][:, slice(None) if targets is None else targets]
-        self.most = max(self.most, values.size)
+        self.reads += 1
         values.flags.writeable = False
         return values
 
@@ -137,13 +139,37 @@ def test_streaming_gives_the_same(make, form, memory_limit):
     responses = OnDisk(Y.astype(np.float32), runs)
     model = EncodingModel((0, 1.5), form=form, memory_limit=memory_limit)
     a = model.fit_responses({"a": X}, responses)
+    if form != "dual":
+        assert responses.reads == len(runs.names)
+        assert (a.statistics_ is None) == (memory_limit < 1)
     b = EncodingModel((0, 1.5), form=form).fit({"a": X}, Y.astype(np.float32), runs=runs)
     np.testing.assert_array_equal(a.alphas_, b.alphas_)
     np.testing.assert_allclose(a.predict({"a": X}, runs), b.predict({"a": X}, runs), rtol=1e-5)
     if memory_limit < 1:
-        assert responses.most < Y.shape[1] * 40
         with pytest.raises(InputError, match="share a penalty"):
             EncodingModel(None, alpha_per="all", memory_limit=memory_limit).fit_responses({"a": X}, responses)
+
+
+def test_a_missing_value_and_a_constant_survive_the_spill(make):
+    X, Y, runs = make(240, 20, 25)
+    Y = Y.astype(np.float32)
+    Y[3, 2], Y[:, 24] = np.nan, 5.0
+    model = EncodingModel((0, 1.5), memory_limit=2e-5).fit_responses({"a": X}, OnDisk(Y, runs))
+    assert model.statistics_ is None
+    assert [(i, status) for i, status in enumerate(model.status_) if status != "tested"] == [
+        (2, "missing"),
+        (24, "constant"),
+    ]
+    assert np.isfinite(model.alphas_).sum() == 23
+
+
+def test_a_disk_too_small_for_the_spill_is_said_before_reading(make, monkeypatch):
+    X, Y, runs = make(240, 20, 25)
+    responses = OnDisk(Y.astype(np.float32), runs)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(InputError, match="TMPDIR"):
+        EncodingModel((0, 1.5), memory_limit=2e-5).fit_responses({"a": X}, responses)
+    assert responses.reads == 0
 
 
 def test_new_runs_can_be_added(make):
