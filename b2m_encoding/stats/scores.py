@@ -1,9 +1,15 @@
-"""Prediction accuracy: Pearson r and R2 per target."""
+"""Prediction accuracy: Pearson r and R2 per target, of all samples or of those of each run, clip or genre."""
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+
+MIN_SAMPLES = 3
 
 
 def pearson_r(predicted: NDArray[np.floating], measured: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -40,6 +46,55 @@ def r2_score(predicted: NDArray[np.floating], measured: NDArray[np.floating]) ->
     total = ((measured - measured.mean(axis=0)) ** 2).sum(axis=0)
     explained: NDArray[np.float64] = 1 - np.divide(residual, total, out=np.full_like(total, np.nan), where=total > 0)
     return explained
+
+
+def scores_by(
+    predicted: NDArray[np.floating],
+    measured: NDArray[np.floating],
+    labels: NDArray[Any],
+    *,
+    measure: Literal["r", "r2"] = "r",
+) -> dict[str, NDArray[np.float64]]:
+    """Score of the samples under each label, in order of first appearance.
+
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+    labels : array of str, shape (n_samples,)
+        ``runs.run`` for a score per run, ``runs.clip`` per clip, a genre per sample for a score per genre. Samples
+        labelled "" are left out.
+    measure : "r" or "r2"
+        Both are taken about the mean of the label's own samples: differences between clips do not count.
+
+    Returns
+    -------
+    dict of str to array, shape (n_targets,)
+        NaN where a label has fewer than three samples.
+
+    Notes
+    -----
+    Not to be averaged over short clips and then tested as if they were independent: use
+    :func:`~b2m_encoding.stats.intervals.score_interval` or a permutation of all samples. The mean of scores per run is
+    not the score of all runs.
+
+    Examples
+    --------
+    >>> measured = np.array([[1.0], [2.0], [4.0], [1.0], [2.0], [4.0]])
+    >>> by = scores_by(measured * [[1], [1], [1], [-1], [-1], [-1]], measured, np.array(list("aaabbb")))
+    >>> {label: r.round(6).tolist() for label, r in by.items()}
+    {'a': [1.0], 'b': [-1.0]}
+    """
+    if not len(predicted) == len(measured) == len(labels):
+        raise InputError("one label per sample", found=len(labels), expected=(len(predicted), len(measured)))
+    score = {"r": pearson_r, "r2": r2_score}[measure]
+    found = {}
+    for label in dict.fromkeys(labels.tolist()):
+        rows = np.flatnonzero(labels == label)
+        if str(label) != "":
+            enough = len(rows) >= MIN_SAMPLES
+            nothing = np.full(measured.shape[1], np.nan)
+            found[str(label)] = score(predicted[rows], measured[rows]) if enough else nothing
+    return found
 
 
 def standardised(values: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import r2_score as sklearn_r2
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.stats import pearson_r, r2_score
+from b2m_encoding.stats.scores import scores_by
 
 
 def test_agrees_with_numpy_and_scikit_learn(rng: np.random.Generator) -> None:
@@ -30,3 +33,18 @@ def test_untestable_targets_are_nan_and_change_no_other(rng: np.random.Generator
 def test_r_ignores_scale_and_offset(scale: float, offset: float) -> None:
     predicted, measured = np.random.default_rng(1).standard_normal((2, 40, 2))
     assert np.allclose(pearson_r(scale * predicted + offset, measured), pearson_r(predicted, measured), atol=1e-6)
+
+
+def test_scores_by_label(rng: np.random.Generator) -> None:
+    predicted, measured = rng.standard_normal((2, 31, 4))
+    labels = np.array(
+        [*("jazz" for _ in range(12)), "", *("pop" for _ in range(10)), *("jazz" for _ in range(6)), "x", "x"]
+    )
+    for measure, score in (("r", pearson_r), ("r2", r2_score)):
+        found = scores_by(predicted, measured, labels, measure=measure)
+        assert list(found) == ["jazz", "pop", "x"]
+        rows = np.flatnonzero(labels == "jazz")
+        assert np.array_equal(found["jazz"], score(predicted[rows], measured[rows]))
+        assert np.isnan(found["x"]).all()
+    with pytest.raises(InputError, match="one label"):
+        scores_by(predicted, measured, labels[:3])

@@ -1,0 +1,251 @@
+"""Noise ceilings: how much of a response any model could explain, from repeats, halves or other subjects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.scores import pearson_r
+
+Array = NDArray[np.float64]
+MAX_SPLITS = 50
+MIN_EXPLAINABLE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Ceiling:
+    """What the repeats of a stimulus tell of every target; arrays of shape (n_targets,), NaN where not measured.
+
+    Parameters
+    ----------
+    signal_power, noise_power : array
+        Variance that repeats share, and variance of a single repeat that they do not. Unbiased, so that the signal
+        power of a target without signal is as often below 0 as above.
+    average_power : array
+        Variance of the average over repeats.
+    n_repeats, n_samples : int
+    """
+
+    signal_power: Array
+    noise_power: Array
+    average_power: Array
+    n_repeats: int
+    n_samples: int
+
+    @property
+    def explainable_variance(self) -> Array:
+        """Share of signal in the variance of a single repeat; not clipped at 0."""
+        return _ratio(self.signal_power, self.signal_power + self.noise_power)
+
+    @property
+    def explainable_of_average(self) -> Array:
+        """Share of signal in the variance of the average over repeats: the highest R2 to expect there."""
+        return _ratio(self.signal_power, self.average_power)
+
+    def highest_r(self, of: Literal["average", "repeat"] = "average") -> Array:
+        """Highest Pearson r to expect with the average over repeats, or with one repeat (0 without signal).
+
+        With the average, this is CCmax of Schoppe et al. 2016 and Hsu et al. 2004.
+        """
+        share = self.explainable_of_average if of == "average" else self.explainable_variance
+        return np.sqrt(np.clip(share, 0, None))
+
+
+@dataclass(frozen=True)
+class NoCeiling:
+    """Why these data tell no ceiling."""
+
+    reason: str
+
+
+def repeat_ceiling(repeats: NDArray[np.floating]) -> Ceiling:
+    """Signal and noise power from responses to repeats of the same stimulus.
+
+    With R repeats, signal power is (R var(average) - mean var(repeat)) / (R - 1): the noise left in the average is
+    taken off (Sahani & Linden 2003, NIPS 15:125; Hsu et al. 2004, doi 10.1088/0954-898X_15_2_001; Schoppe et al. 2016,
+    doi 10.3389/fncom.2016.00010).
+
+    Parameters
+    ----------
+    repeats : array, shape (n_repeats, n_samples, n_targets)
+
+    Notes
+    -----
+    Not valid where noise is shared between repeats (a drift or an artefact locked to the stimulus, repeats so close
+    that slow noise spans them, repeats averaged or smoothed together): such noise counts as signal. The ceiling holds
+    for these stimuli; adaptation to repeats lowers it.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> ceiling = repeat_ceiling(rng.standard_normal((1, 1000, 1)) + rng.standard_normal((4, 1000, 1)))
+    >>> ceiling.explainable_variance.round(1), ceiling.explainable_of_average.round(1)
+    (array([0.5]), array([0.8]))
+    """
+    repeats = np.asarray(repeats)
+    if repeats.ndim != 3 or len(repeats) < 2 or repeats.shape[1] < 2:
+        raise InputError(
+            "a ceiling needs responses to at least two repeats",
+            found=repeats.shape,
+            expected="(n_repeats, n_samples, n_targets)",
+        )
+    n = len(repeats)
+    total = np.mean([repeat.var(axis=0, ddof=1, dtype=np.float64) for repeat in repeats], axis=0)
+    average = repeats.mean(axis=0, dtype=np.float64).var(axis=0, ddof=1)
+    signal = (n * average - total) / (n - 1)
+    tested = total > 0
+    powers = (np.where(tested, power, np.nan) for power in (signal, total - signal, average))
+    return Ceiling(*powers, n_repeats=n, n_samples=repeats.shape[1])
+
+
+def noise_ceiling(responses: NDArray[np.floating], runs: Runs, *, within_runs: bool = True) -> Ceiling | NoCeiling:
+    """:func:`repeat_ceiling` of the clips that were heard more than once, or the reason why there is none.
+
+    Parameters
+    ----------
+    responses : array, shape (n_samples, n_targets)
+        All presentations, not yet averaged.
+    runs : Runs
+        Whose ``clip`` tells what was heard; samples that are not used are left out.
+    within_runs : bool
+        Repeats are presentations in the same run, as averaging takes them; else in any run.
+
+    Examples
+    --------
+    >>> responses = np.random.default_rng(0).standard_normal((6, 1))
+    >>> noise_ceiling(responses, Runs.from_lengths([6], tr=1.5))
+    NoCeiling(reason='no clip was presented twice in the same run')
+    """
+    runs.check_length(responses, "the response array")
+    rows = find_repeats(runs, within_runs=within_runs)
+    if isinstance(rows, NoCeiling):
+        return rows
+    return repeat_ceiling(responses[rows])
+
+
+def find_repeats(runs: Runs, *, within_runs: bool = True) -> NDArray[np.intp] | NoCeiling:
+    """Rows of the presentations of the same moment of a clip, shape (n_repeats, n_samples).
+
+    Samples are matched by clip and position in the clip. Where clips were repeated unequally often, those are
+    taken, and as many repeats of them, as give the most samples beyond the first presentations.
+    """
+    start = np.r_[True, (runs.clip[1:] != runs.clip[:-1]) | (runs.run[1:] != runs.run[:-1])] if len(runs) else []
+    first = np.flatnonzero(start)
+    position = np.arange(len(runs)) - np.repeat(first, np.diff(np.r_[first, len(runs)]))
+    groups: dict[tuple[str, str, int], list[int]] = {}
+    for row in np.flatnonzero(runs.used & (runs.clip != "")).tolist():
+        run = str(runs.run[row]) if within_runs else ""
+        groups.setdefault((run, str(runs.clip[row]), int(position[row])), []).append(row)
+    counts = np.array([len(rows) for rows in groups.values()])
+    gain = {int(n): (n - 1) * int((counts >= n).sum()) for n in np.unique(counts) if n > 1}
+    if not gain:
+        return NoCeiling("no clip was presented twice" + (" in the same run" if within_runs else ""))
+    n_repeats = max(gain, key=lambda n: gain[n])
+    rows = np.array([rows[:n_repeats] for rows in groups.values() if len(rows) >= n_repeats]).T
+    return rows if rows.shape[1] > 1 else NoCeiling("only one sample was repeated")
+
+
+def split_half_reliability(repeats: NDArray[np.floating], *, random_state: int | None = None) -> Array:
+    """Reliability of the average over repeats from correlations of halves, shape (n_targets,).
+
+    The mean correlation of averages of halves (all ways to split, or 50 random ones) is stepped up to all repeats
+    by the Spearman-Brown formula (doi 10.1111/j.2044-8295.1910.tb00206.x). Its square root is the highest r to expect
+    with the average (Hsu et al. 2004, doi 10.1088/0954-898X_15_2_001).
+
+    Notes
+    -----
+    Prefer :func:`repeat_ceiling`, which is unbiased; this one is biased a little where reliability is low, but ignores
+    differences in scale between halves. Not valid where noise is shared between repeats.
+    """
+    repeats = np.asarray(repeats)
+    half = len(repeats) // 2
+    if repeats.ndim != 3 or half < 1:
+        raise InputError("halves need at least two repeats", found=repeats.shape)
+    total = 0.0
+    splits = _splits(len(repeats), half, np.random.default_rng(random_state))
+    for one, other in splits:
+        total = total + pearson_r(repeats[one].mean(axis=0), repeats[other].mean(axis=0))
+    r, ratio = np.asarray(total) / len(splits), len(repeats) / half
+    return np.asarray(ratio * r / (1 + (ratio - 1) * r))
+
+
+def inter_subject_ceiling(responses: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Lower and upper bound of the r that a model common to all subjects can reach, each (n_subjects, n_targets).
+
+    Lower: r of a subject with the average of the others (Nastase et al. 2019, doi 10.1093/scan/nsz037). Upper: with the
+    average of all, the subject included (Nili et al. 2014, doi 10.1371/journal.pcbi.1003553).
+
+    Parameters
+    ----------
+    responses : array, shape (n_subjects, n_samples, n_targets)
+        To the same stimuli, on the same targets (a common surface).
+
+    Notes
+    -----
+    Not a ceiling for models fitted to each subject: what is reliable in one subject alone is missing in it. Bounds of
+    few subjects are far apart.
+    """
+    responses = np.asarray(responses)
+    if responses.ndim != 3 or len(responses) < 2:
+        raise InputError("an inter-subject ceiling needs at least two subjects", found=responses.shape)
+    total = responses.sum(axis=0, dtype=np.float64)
+    lower = np.stack([pearson_r((total - own) / (len(responses) - 1), own) for own in responses])
+    return lower, np.stack([pearson_r(total, own) for own in responses])
+
+
+def normalised_score(
+    score: Array,
+    ceiling: Ceiling | NoCeiling,
+    *,
+    measure: Literal["r", "r2"] = "r",
+    minimum: float = MIN_EXPLAINABLE,
+) -> Array:
+    """Score with the average over repeats as a share of its ceiling: CCnorm for r (Schoppe et al. 2016).
+
+    The rule for low ceilings: NaN where less than ``minimum`` of the variance of the average is explainable (0.1, as in
+    Dupre la Tour et al. 2025, doi 10.1162/imag_a_00575), because a quotient by almost nothing is noise. Values above 1
+    are not clipped: they say how uncertain the ceiling is, and clipping would bias averages. All NaN without a ceiling.
+
+    Parameters
+    ----------
+    score : array, shape (n_targets,)
+        Pearson r or R2 of the prediction with the average over repeats.
+    ceiling : Ceiling or NoCeiling
+
+    Notes
+    -----
+    Not for choosing targets or testing: test the score itself.
+
+    Examples
+    --------
+    >>> ceiling = Ceiling(np.array([0.5, 0.01]), np.ones(2), np.array([1.0, 1.0]), n_repeats=2, n_samples=100)
+    >>> normalised_score(np.array([0.35, 0.35]), ceiling).round(2), normalised_score(np.zeros(1), NoCeiling("one run"))
+    (array([0.49,  nan]), array([nan]))
+    """
+    if isinstance(ceiling, NoCeiling):
+        return np.full(np.shape(score), np.nan)
+    share = ceiling.explainable_of_average
+    with np.errstate(invalid="ignore"):
+        enough = share >= minimum
+    return _ratio(score, np.where(enough, np.sqrt(np.clip(share, 0, None)) if measure == "r" else share, np.nan))
+
+
+def _splits(n: int, half: int, generator: np.random.Generator) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Pairs of disjoint sets of ``half`` repeats: all of them, each once, or some at random."""
+    if n == 2 * half and comb(n, half) // 2 <= MAX_SPLITS:
+        ways = [np.array((0, *rest)) for rest in combinations(range(1, n), half - 1)]
+        return [(one, np.setdiff1d(np.arange(n), one)) for one in ways]
+    orders = [generator.permutation(n) for _ in range(MAX_SPLITS)]
+    return [(order[:half], order[half : 2 * half]) for order in orders]
+
+
+def _ratio(a: Array, b: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(b > 0, a / b, np.nan))
