@@ -134,11 +134,25 @@ def _short(value: Any) -> str:
 
 
 def save(name: str, rows: list[Row], env: dict[str, Any], *, quick: bool) -> Path:
-    """Write ``results/NAME.json``, or ``NAME-quick.json``; call it after every case, so that none is lost."""
+    """Write ``results/NAME.json``, or ``NAME-quick.json``; call it after every case, so that none is lost.
+
+    Rows of other cases stay, if the machine and the packages are the same.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}{'-quick' if quick else ''}.json"
-    path.write_text(json.dumps({"environment": env, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
+    new = {row.case for row in rows}
+    kept = [row for row in _rows_before(path, env) if row["case"] not in new]
+    path.write_text(json.dumps({"environment": env, "rows": kept + [asdict(row) for row in rows]}, indent=1) + "\n")
     return path
+
+
+def _rows_before(path: Path, env: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of an earlier run on the same machine, with the same packages."""
+    if not path.exists():
+        return []
+    before = json.loads(path.read_text())
+    same = all(before["environment"].get(key) == env[key] for key in ("processor", "cores", "python", "packages"))
+    return before["rows"] if same else []
 
 
 def finish(name: str, rows: list[Row], env: dict[str, Any], *, agreed: bool, quick: bool) -> None:
