@@ -1,0 +1,125 @@
+"""Every check of the audit: a clean study passes, a planted leak is caught."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.audit import (
+    alpha_at_edge,
+    control_model,
+    fold_gap,
+    judge,
+    shuffled_blocks,
+    standardised_on_test,
+    stimulus_overlap,
+    time_features,
+)
+
+RUNS = Runs.from_lengths([120, 120, 120, 120], 1.5)
+TRAIN = RUNS.run != "run-04"
+
+
+def autocorrelated(rng: np.random.Generator, width: int, rho: float) -> np.ndarray:
+    parts = [lfilter([1], [1, -rho], rng.standard_normal((170, width)), axis=0)[50:] for _ in RUNS.names]
+    return np.concatenate(parts)
+
+
+def held_out_r(X: np.ndarray, Y: np.ndarray, train: np.ndarray) -> np.ndarray:
+    model = EncodingModel(None, alphas=np.logspace(0, 4, 5)).fit({"x": X}, Y, runs=replace(RUNS, used=train))
+    return np.asarray(model.score({"x": X}, Y, runs=replace(RUNS, used=~train)))
+
+
+def test_a_clean_study_passes_the_time_only_model_and_common_drift_fails(rng: np.random.Generator) -> None:
+    Y = autocorrelated(rng, 200, 0.5)
+    clean = control_model(held_out_r(time_features(RUNS), Y, TRAIN))
+    assert clean.status == "pass"
+    assert abs(clean.value) < 0.05
+    drift = np.tile(np.linspace(-1, 1, 120), 4)[:, None]
+    assert control_model(held_out_r(time_features(RUNS), Y + drift, TRAIN)).status == "fail"
+
+
+def test_samples_left_out_at_random_fail_the_time_only_model(rng: np.random.Generator) -> None:
+    """In one long run, slow noise lets time predict samples between training samples."""
+    Y = lfilter([1], [1, -0.99], rng.standard_normal((480, 200)), axis=0)
+    one = Runs.from_lengths([480], 1.5)
+    model = EncodingModel(None, alphas=np.logspace(-2, 4, 7), scoring="r")
+    scores = model.fit({"time": time_features(one)}, Y, runs=shuffled_blocks(one, 4, random_state=0)).cv_scores_
+    assert control_model(scores).status == "fail"
+
+
+def test_reported_scores_of_shuffled_folds_are_caught(rng: np.random.Generator) -> None:
+    """Smooth features and smooth unrelated noise: only shuffled folds predict anything."""
+    X, Y = autocorrelated(rng, 60, 0.97), autocorrelated(rng, 100, 0.97)
+    model = EncodingModel(None, alphas=np.logspace(-1, 4, 6), scoring="r")
+    whole = model.fit({"x": X}, Y, runs=RUNS).cv_scores_
+    shuffled = model.fit({"x": X}, Y, runs=shuffled_blocks(RUNS, 4, random_state=0)).cv_scores_
+    clean = fold_gap(held_out_r(X, Y, TRAIN), whole, shuffled)
+    assert clean.status == "pass"
+    leaky = held_out_r(X, Y, np.random.default_rng(1).random(480) < 0.75)
+    caught = fold_gap(leaky, whole, shuffled)
+    assert caught.status == "fail"
+    assert caught.value > 0.7
+    assert fold_gap(whole, whole, whole).status == "pass"
+    assert fold_gap(np.full(3, np.nan), np.zeros(3), np.ones(3)).status == "not possible"
+
+
+def test_shuffled_blocks_keep_runs_and_unused_samples() -> None:
+    found = shuffled_blocks(RUNS.discard(15.0), 5, random_state=0)
+    assert found.names == RUNS.names
+    assert len(found.blocks) == 5
+    assert found.used.sum() == 440
+    assert all(len(set(found.run[found.rows([block])])) == 4 for block in found.blocks)
+
+
+def test_penalties_at_the_edge_are_counted_among_predicted_targets() -> None:
+    grid = np.logspace(0, 4, 5)
+    alphas = np.array([1e2, 1e2, 1e2, 1e4, 1e4, np.nan])
+    assert alpha_at_edge(alphas, grid, np.array([1, 1, 1, 0, 0, 1], bool)).status == "pass"
+    assert alpha_at_edge(alphas, grid, np.array([1, 1, 1, 1, 0, 0], bool)).status == "warn"
+    assert alpha_at_edge(alphas, grid, np.array([1, 0, 0, 1, 1, 0], bool)).status == "fail"
+    assert alpha_at_edge(alphas, grid, np.zeros(6, bool)).status == "not possible"
+
+
+def test_shared_stimuli_are_counted() -> None:
+    assert stimulus_overlap(["a", "b", ""], ["c", ""]).status == "pass"
+    caught = stimulus_overlap(["a", "b"], ["b", "b", "c"], what="hash of the sound")
+    assert (caught.status, caught.value) == ("fail", 1)
+    assert "hash of the sound: b" in caught.line
+    assert stimulus_overlap([""], [""]).status == "not possible"
+
+
+@pytest.mark.parametrize("leak", [None, "scaler", "pca", "test"])
+def test_features_fitted_to_test_samples_are_caught(rng: np.random.Generator, leak: str | None) -> None:
+    """Float32, as in the pipeline; the space beside it is clean."""
+    raw = autocorrelated(rng, 8, 0.8) @ rng.standard_normal((8, 8)) + 3
+    if leak in (None, "scaler"):
+        values = StandardScaler().fit(raw[TRAIN] if leak is None else raw).transform(raw)
+    elif leak == "pca":
+        values = PCA(5).fit_transform(raw)
+    else:
+        values = StandardScaler().fit(raw[~TRAIN]).transform(raw)
+    clean = PCA(4).fit(raw[TRAIN]).transform(raw)
+    spaces = {"mine": values.astype(np.float32), "clean": clean.astype(np.float32), "raw": raw}
+    found = standardised_on_test(spaces, TRAIN, ~TRAIN)
+    assert found.value == (0 if leak is None else 1)
+    assert found.status == ("pass" if leak is None else "fail")
+    assert ("mine" in found.meaning) == (leak is not None)
+
+
+def test_masks_of_another_length_are_refused() -> None:
+    with pytest.raises(InputError, match="differ in length"):
+        standardised_on_test({"a": np.zeros((3, 1))}, TRAIN, ~TRAIN)
+
+
+def test_status_follows_from_the_thresholds() -> None:
+    assert [judge("x", v, 1, 2, "").status for v in (0.5, 1, 2, np.nan)] == ["pass", "warn", "fail", "not possible"]
+    assert judge("x", 0.5, 1, 2, "why").row()["value"] == 0.5
