@@ -68,26 +68,52 @@ def demo(
 @app.command()
 def init(
     kind: Annotated[Literal["musicgenre", "bids", "arrays"], typer.Argument(help="What the data look like.")],
-    folder: Annotated[Path, typer.Argument(help="Where to put study.toml.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Where to put study.toml; a BIDS data set is looked at.")] = Path(),
+    out: Annotated[Path | None, typer.Option(help="Put study.toml there instead.")] = None,
 ) -> None:
-    """Write a commented study.toml to edit."""
+    """Write a commented study.toml to edit; in a BIDS folder, a study of what is there."""
     from b2m_encoding.pipeline.templates import write_template
 
-    console.print(f"wrote {write_template(kind, folder)}", soft_wrap=True, markup=False)
+    for path in write_template(kind, folder, out):
+        console.print(f"wrote {path}", soft_wrap=True, markup=False)
 
 
 @app.command()
 def check(study: StudyFile) -> None:
     """Report every problem of a study at once; nothing is computed."""
-    from b2m_encoding.pipeline import check_study
+    from b2m_encoding.pipeline.check import check_study, no_maps
     from b2m_encoding.study import load_study
 
     recordings = check_study(load_study(study))
     for subject, recording in recordings.items():
-        runs = recording.responses.runs
-        size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {recording.responses.n_targets} targets"
-        console.print(f"sub-{subject}: {size} on {recording.responses.space.name}", markup=False)
+        responses, runs = recording.responses, recording.responses.runs
+        size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {responses.n_targets} targets"
+        console.print(f"sub-{subject}: {size} on {responses.space.name}", markup=False)
+    spaces = {recording.responses.space.name: recording.responses for recording in recordings.values()}
+    for responses in spaces.values():
+        for step in responses.steps:
+            console.print(f"cleaning: {step}", markup=False, soft_wrap=True)
+        if reason := no_maps(responses.space):
+            console.print(reason, markup=False, soft_wrap=True)
     console.print("no problems found")
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[Literal["ds003720"], typer.Argument(help="The data set (OpenNeuro).")],
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    to: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("ds003720"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Download a data set; what has been fetched before is not fetched again."""
+    from b2m_encoding.data.fetch import Download
+
+    download = Download(dataset, tuple(subject or ()), to)
+    console.print(download.describe(), markup=False, soft_wrap=True)
+    if not yes and not typer.confirm("Download?"):
+        raise typer.Exit(1)
+    download.run()
+    console.print(f"downloaded to {to}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -104,6 +130,29 @@ def run(
         run_study(loaded, study, subjects=tuple(subject or ()), progress=_reporter(bar))
     console.print(f"results: {loaded.output}", soft_wrap=True, markup=False)
     console.print(f"report:  {loaded.output / 'report.html'}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def atlases(
+    name: Annotated[str | None, typer.Argument(help="An atlas: list its sets and regions.")] = None,
+) -> None:
+    """List the atlases: whether their labels are here or what to fetch, their licence and citation."""
+    from b2m_encoding.spaces import atlas_states, grayordinate_space, load_atlas
+
+    if name is not None:
+        atlas = load_atlas(name, grayordinate_space())
+        for key, content in atlas.sets.items():
+            console.print(f"{key}: {content.title}", style="bold", markup=False)
+            console.print(f"  {' '.join(atlas.members(key))}", markup=False)
+        console.print(f"{len(atlas.regions)} regions", style="bold")
+        console.print(f"  {' '.join(atlas.regions)}", markup=False)
+        return
+    for state in atlas_states():
+        console.print(f"{state.definition.name}: {state.definition.title}", style="bold", markup=False)
+        labels = f"here, {state.found}" if state.found else f"missing; {state.fetch}"
+        rows = {"labels": labels, "licence": state.definition.licence, "citation": state.definition.citation}
+        for key, value in rows.items():
+            console.print(f"  {key + ':':<9} {value}", soft_wrap=True, markup=False)
 
 
 @app.command()

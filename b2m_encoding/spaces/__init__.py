@@ -1,6 +1,7 @@
 """Spaces: where targets live, how maps move between them, and the atlases drawn on them."""
 
-from b2m_encoding.spaces.atlas import Atlas, list_atlases, load_atlas
+from b2m_encoding.spaces.atlas import Atlas, atlas_states, load_atlas
+from b2m_encoding.spaces.definition import RegionSet, list_atlases
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace, grayordinate_space
 from b2m_encoding.spaces.images import image_suffix, read_maps, write_maps
 from b2m_encoding.spaces.meshes import HEMISPHERES, Hemisphere, Mesh
@@ -15,11 +16,13 @@ __all__ = [
     "GrayordinateSpace",
     "Hemisphere",
     "Mesh",
+    "RegionSet",
     "RegionSpace",
     "Space",
     "SurfaceSpace",
     "Unplaced",
     "VolumeSpace",
+    "atlas_states",
     "freesurfer_subject",
     "grayordinate_space",
     "image_suffix",

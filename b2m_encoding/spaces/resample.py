@@ -109,12 +109,12 @@ def strongest_label(matrix: csr_array, labels: NDArray[np.int64]) -> NDArray[np.
     Returns
     -------
     array of int, shape (n_target,)
+        0 where the row is empty.
     """
     ids, inverse = np.unique(labels, return_inverse=True)
     one_hot = csr_array((np.ones(len(labels)), (np.arange(len(labels)), inverse)), shape=(len(labels), len(ids)))
     votes = csr_array(matrix @ one_hot)
-    winner: NDArray[np.int64] = ids[np.asarray(votes.argmax(axis=1)).ravel()]
-    return winner
+    return np.where(np.diff(votes.indptr) > 0, ids[np.asarray(votes.argmax(axis=1)).ravel()], 0)
 
 
 def sizes(*spaces: SurfaceSpace) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import load_image
+from b2m_encoding.spaces.files import image_data, load_image
 from b2m_encoding.spaces.meshes import Hemisphere
 from b2m_encoding.spaces.surface import as_maps
 
@@ -51,7 +51,7 @@ class VolumeSpace:
     def from_file(cls, path: str | Path, name: str = "MNI152NLin2009cAsym") -> VolumeSpace:
         """Read a mask image; every voxel above zero is inside."""
         image = load_image(path)
-        return cls(np.asarray(image.dataobj) > 0, image.affine, name)
+        return cls(image_data(image, path) > 0, image.affine, name)
 
     @property
     def n_targets(self) -> int:
@@ -101,5 +101,5 @@ class VolumeSpace:
                 found=f"shape {image.shape[:3]}, affine {np.round(image.affine, 3).tolist()}",
                 expected=f"shape {self.mask.shape}, affine {np.round(self.affine, 3).tolist()}",
             )
-        inside = np.asarray(image.dataobj)[self.mask]
+        inside = image_data(image)[self.mask]
         return np.asarray(inside.reshape(self.n_targets, -1).T, dtype=np.float32)

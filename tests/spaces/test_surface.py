@@ -49,7 +49,7 @@ def test_published_sizes_of_auditory_areas() -> None:
 
 def test_sets_are_unions_of_regions() -> None:
     atlas = load_atlas("hcp-mmp1", surface_space("fsaverage5"))
-    union = np.any([atlas.mask(region) for region in atlas.sets["belt"]], axis=0)
+    union = np.any([atlas.mask(region) for region in atlas.members("belt")], axis=0)
     assert np.array_equal(atlas.mask("belt"), union)
     assert not (atlas.mask("core") & atlas.mask("belt")).any()
 

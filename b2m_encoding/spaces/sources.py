@@ -1,0 +1,111 @@
+"""Where the labels of an atlas are on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.spaces.definition import AtlasDefinition, LabelSource
+from b2m_encoding.spaces.files import package_file
+from b2m_encoding.spaces.labels import (
+    READERS,
+    Labelled,
+    Labels,
+    per_hemisphere,
+    read_cifti,
+    read_npz,
+    read_volume,
+)
+from b2m_encoding.spaces.meshes import FreeSurferFiles
+from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, nilearn_folders, subjects_folders
+
+SUBJECTS = ("fsaverage", "fsaverage6", "fsaverage5")
+PACKAGE = "package:"
+
+
+def read_source(definition: AtlasDefinition, path: Path, space: Labelled) -> Labels:
+    """Labels of an atlas, from the first of its sources that is on this machine.
+
+    Raises
+    ------
+    InputError
+        If none is, with what to fetch.
+    """
+    for source in definition.source:
+        if files := locate(source, path, space):
+            return _read(source, files, path, space)
+    raise InputError(
+        f"the labels of the atlas {definition.name} are not on this machine",
+        file=path,
+        expected=" or ".join(f"{source.file} ({source.root})" for source in definition.source),
+        fix=" or ".join(source.fetch for source in definition.source if source.fetch) or None,
+    )
+
+
+def locate(source: LabelSource, path: Path, space: Labelled | None) -> dict[str, Path] | None:
+    """The files of a source, if all are here: one, or one per hemisphere.
+
+    A surface of a single subject takes the subject's own annotation.
+    """
+    for folder in _folders(source, path, space):
+        for subject in _subjects(source, space):
+            pattern = str(folder / source.file.replace("{subject}", subject))
+            files = per_hemisphere(pattern) if source.kind in READERS else {"": Path(pattern)}
+            if all(file.is_file() for file in files.values()):
+                return files
+    return None
+
+
+def read_label_file(name: str, space: Labelled) -> Labels:
+    """Labels of a user's own files, told apart by their suffix."""
+    path = Path(name).expanduser()
+    if name.endswith((".annot", ".gii")):
+        files = per_hemisphere(str(path))
+        missing = [file for file in files.values() if not file.is_file()]
+        if missing:
+            raise InputError("a label file is missing", file=missing[0])
+        return READERS["annot" if name.endswith(".annot") else "gifti"](files, space)
+    if not path.is_file():
+        raise InputError("a label file is missing", file=path)
+    if name.endswith(".dlabel.nii"):
+        return read_cifti(path)
+    return read_volume(path, None, LabelSource.model_fields["reference"].default)
+
+
+def _read(source: LabelSource, files: dict[str, Path], path: Path, space: Labelled) -> Labels:
+    if source.kind in READERS:
+        return READERS[source.kind](files, space)
+    one: dict[str, Callable[[Path], Labels]] = {"npz": read_npz, "cifti": read_cifti}
+    if source.kind in one:
+        return one[source.kind](files[""])
+    table = Path(files[""].parent, source.table) if source.table else None
+    return read_volume(files[""], table, source.reference)
+
+
+def _folders(source: LabelSource, path: Path, space: Labelled | None) -> list[Path]:
+    if source.root.startswith(PACKAGE):
+        try:
+            return [package_file(source.root.removeprefix(PACKAGE))]
+        except InputError:
+            return []
+    if source.root == "nilearn":
+        return nilearn_folders()
+    if source.root == "freesurfer":
+        own = _own_folder(space)
+        return [own.parent] if own else subjects_folders()
+    return [path.parent / Path(source.root).expanduser()]
+
+
+def _subjects(source: LabelSource, space: Labelled | None) -> tuple[str, ...]:
+    if "{subject}" not in source.file:
+        return ("",)
+    own = _own_folder(space)
+    return (own.name,) if own else SUBJECTS
+
+
+def _own_folder(space: Labelled | None) -> Path | None:
+    """The folder of a space that is the surface of a single subject of FreeSurfer."""
+    if isinstance(space, SurfaceSpace) and isinstance(space.files, FreeSurferFiles) and space.name not in STANDARD:
+        return space.files.folder
+    return None
