@@ -11,15 +11,14 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, VolumeSpace
-from b2m_encoding.spaces.meshes import HEMISPHERES
+from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, image_suffix, read_maps, write_maps
+from b2m_encoding.spaces.images import ImageSpace
 
 MARKER = "dataset_description.json"
 GENERATOR = "b2m_encoding"
@@ -89,13 +88,17 @@ class ResultsWriter:
         self, subject: str, desc: str, stat: str, values: NDArray[Any], space: Space, sidecar: Mapping[str, Any]
     ) -> None:
         """Write one map in the format of its space, with a JSON sidecar; NaN means not tested."""
-        for path, image in _map_files(subject, desc, stat, np.asarray(values, dtype=np.float32), space).items():
-            target = self.file(f"sub-{subject}", path)
-            if isinstance(image, pd.DataFrame):
-                self.write_table(f"sub-{subject}/{path}", image)
-            else:
-                nib.save(image, target)
-            self.write_json(f"sub-{subject}/{path.split('.')[0]}.json", sidecar)
+        values = np.asarray(values, dtype=np.float32)
+        name = _map_name(subject, desc, stat, space)
+        target = self.file(f"sub-{subject}", name)
+        if isinstance(space, ImageSpace):
+            files = write_maps(space, target, values, names=[stat])
+        else:
+            regions = space.regions if isinstance(space, RegionSpace) else range(space.n_targets)
+            self.write_table(f"sub-{subject}/{name}", pd.DataFrame({"target": list(regions), stat: values}))
+            files = (target,)
+        for file in files:
+            self.write_json(f"sub-{subject}/{file.name.split('.')[0]}.json", sidecar)
 
 
 def check_writable(path: Path, subjects: Iterable[str]) -> None:
@@ -135,49 +138,21 @@ def _is_ours(path: Path) -> bool:
 
 def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> NDArray[np.float32]:
     """Read a map back as an array, shape (n_targets,)."""
-    names = _map_names(subject, desc, stat, space)
-    paths = [folder / f"sub-{subject}" / name for name in names]
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise InputError("the results hold no such map", file=missing[0])
-    if isinstance(space, SurfaceSpace):
-        return np.concatenate([np.asarray(nib.load(path).darrays[0].data, dtype=np.float32) for path in paths])
-    if isinstance(space, VolumeSpace):
-        inside: NDArray[np.float32] = np.asarray(nib.load(paths[0]).dataobj, dtype=np.float32)[space.mask]
-        return inside
-    table = pd.read_csv(paths[0], sep="\t", na_values="n/a")
+    path = folder / f"sub-{subject}" / _map_name(subject, desc, stat, space)
+    if isinstance(space, ImageSpace):
+        return read_maps(space, path)[0]
+    if not path.is_file():
+        raise InputError("the results hold no such map", file=path)
+    table = pd.read_csv(path, sep="\t", na_values="n/a")
     return np.asarray(table[stat], dtype=np.float32)
 
 
-def _map_names(subject: str, desc: str, stat: str, space: Space) -> list[str]:
+def _map_name(subject: str, desc: str, stat: str, space: Space) -> str:
+    """File name of a map; ``{hemi}`` stands for the hemisphere of a surface."""
+    hemi = "_hemi-{hemi}" if isinstance(space, SurfaceSpace) else ""
+    suffix = image_suffix(space) if isinstance(space, ImageSpace) else ".tsv"
     entities = f"space-{space.name}_desc-{_entity(desc)}_stat-{_entity(stat)}"
-    if isinstance(space, SurfaceSpace):
-        return [f"sub-{subject}_hemi-{hemi}_{entities}_statmap.func.gii" for hemi in HEMISPHERES]
-    suffix = "statmap.nii.gz" if isinstance(space, VolumeSpace) else "statmap.tsv"
-    return [f"sub-{subject}_{entities}_{suffix}"]
-
-
-def _map_files(subject: str, desc: str, stat: str, values: NDArray[np.float32], space: Space) -> dict[str, Any]:
-    names = _map_names(subject, desc, stat, space)
-    if isinstance(space, SurfaceSpace):
-        return {n: _gifti(values[space.hemisphere(h)], h, stat) for n, h in zip(names, HEMISPHERES, strict=True)}
-    if isinstance(space, VolumeSpace):
-        return {names[0]: space.to_image(values)}
-    regions = space.regions if isinstance(space, RegionSpace) else range(space.n_targets)
-    return {names[0]: pd.DataFrame({"target": list(regions), stat: values})}
-
-
-def _gifti(values: NDArray[np.float32], hemi: str, stat: str) -> Any:
-    structure = {"L": "CortexLeft", "R": "CortexRight"}[hemi]
-    array = nib.gifti.GiftiDataArray(
-        values,
-        intent="NIFTI_INTENT_ESTIMATE",
-        datatype="NIFTI_TYPE_FLOAT32",
-        meta=nib.gifti.GiftiMetaData({"Name": stat}),
-    )
-    return nib.gifti.GiftiImage(
-        meta=nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": structure}), darrays=[array]
-    )
+    return f"sub-{subject}{hemi}_{entities}_statmap{suffix}"
 
 
 def _entity(text: str) -> str:
