@@ -135,8 +135,8 @@ class Study(Config):
             for name in self.decoding.targets:
                 if name not in self.features:
                     raise ValueError(f"decoding.targets names {name}, which is no table under [features]")
-            if self.evaluation.kind != "test" or self.data.reader != "bids":
-                raise ValueError('decoding needs evaluation.kind = "test" and responses on a surface')
+            if self.evaluation.kind != "test" or self.data.reader in ("table", "volume"):
+                raise ValueError('decoding needs evaluation.kind = "test", and surfaces or responses without places')
         return self
 
 

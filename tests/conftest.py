@@ -7,12 +7,15 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from b2m_encoding import cli
 from b2m_encoding.phantom import Size, simulate_study
 
 # A busy machine must not fail a test, and a failure must come back: no time limit, the same examples every time.
@@ -88,3 +91,18 @@ def tiny_study(tiny_template: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "tiny"
     shutil.copytree(tiny_template, folder, copy_function=os.link)
     return folder / "study.toml"
+
+
+@pytest.fixture
+def b2m(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Call the command as a shell would; returns the exit code and all that it printed."""
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["b2m", *map(str, arguments)])
+        monkeypatch.setattr(cli.console, "width", 200)
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(stop.value.code or 0), printed.out + printed.err
+
+    return call

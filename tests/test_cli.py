@@ -20,21 +20,6 @@ BOLD = Path("study/bids/derivatives/phantom/sub-01/func")
 RUN = "sub-01_task-Training_run-01"
 
 
-@pytest.fixture
-def b2m(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Call the command as a shell would; returns the exit code and all that it printed."""
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["b2m", *map(str, arguments)])
-        monkeypatch.setattr(cli.console, "width", 200)
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(stop.value.code or 0), printed.out + printed.err
-
-    return call
-
-
 def replace_text(path: Path, old: str, new: str) -> None:
     text = path.read_bytes().decode()
     assert old in text

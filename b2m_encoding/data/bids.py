@@ -1,7 +1,7 @@
 """BIDS: raw runs with a mask, or fMRIPrep's derivatives, with the events and sidecars of the raw data set.
 
-Names are parsed here rather than by pybids, which an install may lack: for 5 subjects with 18 runs pybids takes 0.8 s to
-import and index what this finds in 5 ms. The tests hold both against each other.
+Names are parsed here rather than by pybids, which an install may lack: for 5 subjects with 18 runs pybids takes 0.8 s
+to import and index what this finds in 5 ms. The tests hold both against each other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from b2m_encoding.data.cifti import open_cifti
 from b2m_encoding.data.entities import BidsFile, inherited, subject_files
 from b2m_encoding.data.files import read_json, require_file
-from b2m_encoding.data.recording import Recording, Series, assemble
+from b2m_encoding.data.recording import Recording, Series, assemble, check_repetition_time
 from b2m_encoding.data.surface import open_gifti, other_hemisphere
 from b2m_encoding.data.volume import open_volumes, read_mask
 from b2m_encoding.errors import InputError, Problems
@@ -237,8 +237,7 @@ def _repetition_time(root: Path, file: BidsFile, series: Series | None) -> float
     if series is not None and series.tr is not None:
         stated.append((series.files[0], series.tr))
     for path, seconds in stated:
-        if not 0.1 <= seconds <= 30:
-            raise InputError("the repetition time is impossible", file=path, found=f"{seconds:g} s", expected="seconds")
+        check_repetition_time(seconds, path)
         if abs(seconds - agreed) > 1e-3:
             raise InputError(
                 "repetition times disagree",

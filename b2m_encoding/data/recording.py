@@ -147,7 +147,7 @@ def assemble(
         if one.tr is None or not (trust_header or tr is None):
             continue
         with problems.collect():
-            _check_plausible(one)
+            check_repetition_time(one.tr, one.files[0] if one.files else None)
             seconds = one.tr if seconds is None else seconds
         if seconds is not None and _plausible(one.tr) and abs(one.tr - seconds) > 1e-3:
             wrong = InputError(
@@ -171,17 +171,18 @@ def assemble(
     )
 
 
+def check_repetition_time(tr: float, file: Path | None) -> None:
+    """Raise unless a repetition time may be one, in seconds."""
+    if not _plausible(tr):
+        milliseconds = " (milliseconds that are said to be seconds?)" if 100 <= tr <= 30_000 else ""
+        raise InputError(
+            "a repetition time is impossible",
+            file=file,
+            found=f"{tr:g} s{milliseconds}",
+            expected="0.1 to 30 s",
+            fix="correct it; for images named one by one, give tr and trust_header = false under [data]",
+        )
+
+
 def _plausible(tr: float) -> bool:
     return bool(np.isfinite(tr) and 0.1 <= tr <= 30)
-
-
-def _check_plausible(series: Series) -> None:
-    if series.tr is not None and not _plausible(series.tr):
-        milliseconds = " (milliseconds in a header that says seconds?)" if 100 <= series.tr <= 30_000 else ""
-        raise InputError(
-            "the header's repetition time is impossible",
-            file=series.files[0],
-            found=f"{series.tr:g} s{milliseconds}",
-            expected="0.1 to 30 s",
-            fix="correct the header, or give tr and trust_header = false under [data]",
-        )

@@ -46,8 +46,11 @@ class Decoding:
         }
 
 
-def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas, study: Study) -> Decoding:
-    """Decode one feature space and identify the test clips, repeats averaged and windows merged per clip."""
+def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | None, study: Study) -> Decoding:
+    """Decode one feature space and identify the test clips, repeats averaged and windows merged per clip.
+
+    Without an atlas (responses that have no places) all targets are one region.
+    """
     table = study.decoding
     assert table is not None
     runs, [split] = split_samples(responses.runs, study.evaluation)
@@ -57,7 +60,8 @@ def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas, stud
     target = _features(space, runs, train_runs, table)
     mean, deviation = target.mean(axis=0), target.std(axis=0)
     deviation[deviation == 0] = np.inf  # a dimension that never varies stays zero
-    decoder = RegionDecoder(region_masks(atlas), n_best=table.regions, device=study.model.device)
+    masks = region_masks(atlas) if atlas else {"all": np.ones(responses.n_targets, dtype=bool)}
+    decoder = RegionDecoder(masks, n_best=table.regions, device=study.model.device)
     decoder.fit(brain, (target - mean) / deviation, windows)
 
     brain, windows = _windows(responses, test_runs, table.window, table.step, table.lag)

@@ -20,7 +20,7 @@ from b2m_encoding.pipeline.write import StudyResults, region_table, summary, wri
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.provenance import provenance
 from b2m_encoding.results.report import write_report
-from b2m_encoding.spaces import SurfaceSpace, load_atlas
+from b2m_encoding.spaces import SurfaceSpace, Unplaced, load_atlas
 from b2m_encoding.study import Study
 
 Progress = Callable[[str, int, int], None]
@@ -71,6 +71,7 @@ def run_study(
         figures = draw_figures(results.encodings, regions, results.spaces, study, writer.file("figures"))
         shutil.copyfile(file, writer.file("study.toml"))
         record = provenance(input_files(file, recordings, study), seed=study.seed, started=started)
+        record["cleaning"] = {subject: list(recording.responses.steps) for subject, recording in recordings.items()}
         writer.write_json("provenance.json", record)
         steps("report")
         write_report(writer.file("report.html"), study.name, study.note, summary(results, study), figures, record)
@@ -99,8 +100,8 @@ def _analyse(subject: str, recording: Recording, study: Study, results: StudyRes
     responses = recording.responses
     results.encodings[subject] = encode_subject(responses, spaces, study, lambda what: steps(f"sub-{subject}: {what}"))
     space = results.spaces[subject]
-    if study.decoding and isinstance(space, SurfaceSpace) and results.encodings[subject].tested.any():
-        atlas = load_atlas(study.maps.atlas, space)
+    if study.decoding and isinstance(space, SurfaceSpace | Unplaced) and results.encodings[subject].tested.any():
+        atlas = load_atlas(study.maps.atlas, space) if isinstance(space, SurfaceSpace) else None
         results.decodings[subject] = []
         for name in study.decoding.targets:
             steps(f"sub-{subject}: decoding {name}")

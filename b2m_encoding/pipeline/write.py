@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from b2m_encoding.pipeline.check import no_maps
 from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.pipeline.regions import COLUMNS, named_regions, surface_regions
@@ -92,6 +93,8 @@ def summary(results: StudyResults, study: Study) -> list[dict[str, object]]:
             f"significant (q < {study.statistics.q:g})": int((encoding.q < study.statistics.q).sum()),
             "best r": f"{np.nanmax(joint):.3f}" if encoding.tested.any() else "n/a",
         }
+        if reason := no_maps(results.spaces[subject]):
+            row["figures"] = reason
         for decoding in results.decodings.get(subject, []):
             row[f"identification from {decoding.target}"] = f"{decoding.accuracy.mean():.3f} (chance 0.5)"
         rows.append(row)

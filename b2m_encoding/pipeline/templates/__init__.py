@@ -6,21 +6,50 @@ from importlib.resources import files
 from pathlib import Path
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.pipeline.templates.survey import is_bids, study_text, survey
+
+FILES = {"musicgenre": {"study.toml": "musicgenre", "paper.toml": "musicgenre_paper"}}
+"""Study files of each kind; one ``study.toml``, if it is not named."""
 
 
 def template(kind: str) -> str:
-    """Text of a template: ``demo``, ``musicgenre``, ``bids`` or ``arrays``."""
+    """Text of a template: ``demo``, ``musicgenre``, ``musicgenre_paper``, ``bids`` or ``arrays``."""
     return files(__name__).joinpath(f"{kind}.toml").read_text(encoding="utf-8")
 
 
-def write_template(kind: str, folder: Path) -> Path:
-    """Write ``study.toml`` into a folder; an existing one is never overwritten."""
-    path = folder / "study.toml"
+def write_template(kind: str, folder: Path, out: Path | None = None) -> list[Path]:
+    """Write study files; existing ones are never overwritten.
+
+    Parameters
+    ----------
+    kind : {"musicgenre", "bids", "arrays"}
+    folder : Path
+        Where to write. A BIDS data set (kind ``bids``) is looked at: the study names what is there.
+    out : Path, optional
+        Where to write instead.
+
+    Raises
+    ------
+    InputError
+        If there is a study already, the folder cannot be written, or the BIDS data set holds nothing to analyse.
+    """
+    target = out or folder
+    if kind == "bids" and is_bids(folder):
+        _check_new(target / "study.toml")
+        texts = {"study.toml": study_text(survey(folder), target)}
+    else:
+        texts = {name: template(text) for name, text in FILES.get(kind, {"study.toml": kind}).items()}
+    for name in texts:
+        _check_new(target / name)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (target / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError("cannot write the study file", file=target, found=error.strerror) from error
+    return [target / name for name in texts]
+
+
+def _check_new(path: Path) -> None:
     if path.exists():
         raise InputError("there is a study file already", file=path, fix="choose another folder or delete it")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(template(kind), encoding="utf-8")
-    except OSError as error:
-        raise InputError("cannot write the study file", file=path, found=error.strerror) from error
-    return path

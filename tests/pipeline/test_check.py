@@ -1,0 +1,272 @@
+"""``b2m check`` and ``b2m init``: every damage a data set comes with ends in one clear message."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+GRID = (4, 4, 3)
+TR = 2.0
+VOLUMES = 40
+TASK = "task-listening"
+Damage = Callable[[Path], object]
+
+
+def save(data: np.ndarray, path: Path, affine: np.ndarray | None = None, tr: float = TR, unit: str = "sec") -> None:
+    image = nib.Nifti1Image(data, np.diag([2.0, 2, 2, 1]) if affine is None else affine)
+    image.header.set_xyzt_units("mm", unit)
+    image.header.set_zooms((*image.header.get_zooms()[:3], *([tr] if data.ndim == 4 else [])))
+    nib.save(image, path)
+
+
+def data_set(root: Path, subjects: tuple[str, ...] = ("01", "02"), n_runs: int = 3) -> Path:
+    """A simulated data set as fMRIPrep leaves it, volumes only."""
+    rng = np.random.default_rng(0)
+    root.mkdir(parents=True)
+    (root / "dataset_description.json").write_text(json.dumps({"Name": "Simulated", "BIDSVersion": "1.8.0"}))
+    for subject in subjects:
+        raw, derived = root / f"sub-{subject}/func", root / f"derivatives/fmriprep/sub-{subject}/func"
+        raw.mkdir(parents=True)
+        derived.mkdir(parents=True)
+        for run in range(1, n_runs + 1):
+            stem = f"sub-{subject}_{TASK}_run-{run}"
+            (raw / f"{stem}_bold.json").write_text(json.dumps({"RepetitionTime": TR}))
+            rows = [f"{onset}\t3\t{('speech', 'music')[i % 2]}" for i, onset in enumerate(range(4, 70, 9))]
+            (raw / f"{stem}_events.tsv").write_text("\n".join(["onset\tduration\ttrial_type", *rows]))
+            place = f"{derived / stem}_space-MNI152NLin2009cAsym"
+            save(rng.integers(900, 1100, (*GRID, VOLUMES)).astype(np.int16), Path(f"{place}_desc-preproc_bold.nii.gz"))
+            save(np.ones(GRID, dtype=np.uint8), Path(f"{place}_desc-brain_mask.nii.gz"))
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return data_set(tmp_path / "data")
+
+
+def bold(root: Path) -> Path:
+    return next(root.glob("derivatives/fmriprep/sub-01/func/*run-1*bold.nii.gz"))
+
+
+def events(root: Path) -> Path:
+    return root / "sub-01/func" / f"sub-01_{TASK}_run-1_events.tsv"
+
+
+def rewrite(change: Callable[[nib.Nifti1Image], None]) -> Damage:
+    def damage(root: Path) -> None:
+        image = nib.load(bold(root))
+        image = nib.Nifti1Image(np.asarray(image.dataobj), image.affine, image.header)
+        change(image)
+        nib.save(image, bold(root))
+
+    return damage
+
+
+def patched(offset: int, content: bytes) -> Damage:
+    """Overwrite bytes of the header."""
+
+    def damage(root: Path) -> None:
+        raw = bytearray(gzip.decompress(bold(root).read_bytes()))
+        raw[offset : offset + len(content)] = content
+        bold(root).write_bytes(gzip.compress(bytes(raw)))
+
+    return damage
+
+
+def other_sform(image: nib.Nifti1Image) -> None:
+    image.set_qform(np.diag([2.0, 2, 2, 1]), 1)
+    image.set_sform(np.diag([-2.0, 2, 2, 1]), 1)
+
+
+def broken_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("../../.git/annex/objects/Xf/3q/MD5E-s1.nii.gz/MD5E-s1.nii.gz")
+
+
+def unlocked_pointer(path: Path) -> None:
+    path.write_text("/annex/objects/MD5E-s513884512--0123456789abcdef.nii.gz\n")
+
+
+def duplicate(root: Path) -> None:
+    path = bold(root)
+    path.with_name(path.name.replace("run-1", "run-01")).write_bytes(path.read_bytes())
+
+
+BAD: dict[str, tuple[Damage, list[str]]] = {
+    "truncated gz": (lambda r: bold(r).write_bytes(bold(r).read_bytes()[:900]), ["truncated", "fetch or copy"]),
+    "truncated inside": (
+        lambda r: bold(r).write_bytes(gzip.compress(gzip.decompress(bold(r).read_bytes())[:2000])),
+        ["truncated", "2000 bytes"],
+    ),
+    "empty file": (lambda r: bold(r).write_bytes(b""), ["cannot be read", "bold.nii.gz"]),
+    "wrong magic": (patched(344, b"xyz\0"), ["cannot be read", "bold.nii.gz"]),
+    "no gzip": (lambda r: bold(r).write_bytes(b"this is no image" * 99), ["cannot be read", "bold.nii.gz"]),
+    "sform and qform": (rewrite(other_sform), ["sform and the qform", "disagree", "fslorient"]),
+    "scaling without a number": (patched(112, np.array([2, np.nan], "<f4").tobytes()), ["bold.nii.gz", "intercept"]),
+    "3-D": (lambda r: save(np.ones(GRID, np.int16), bold(r)), ["series of volumes", "4-D"]),
+    "TR 0": (rewrite(lambda i: i.header.set_zooms((2, 2, 2, 0))), ["repetition time", "0 s"]),
+    "TR in ms": (rewrite(lambda i: i.header.set_zooms((2, 2, 2, 2000))), ["repetition time", "2000 s", "milliseconds"]),
+    "TR in ms in the sidecar": (
+        lambda r: events(r).with_name(f"sub-01_{TASK}_run-1_bold.json").write_text('{"RepetitionTime": 2000}'),
+        ["repetition time", "2000 s", "milliseconds"],
+    ),
+    "TR as text": (
+        lambda r: events(r).with_name(f"sub-01_{TASK}_run-1_bold.json").write_text('{"RepetitionTime": "two"}'),
+        ["repetition time is not a number", "two"],
+    ),
+    "NaN affine": (patched(280, np.full(4, np.nan, "<f4").tobytes()), ["affine", "nan"]),
+    "another shape than its mask": (
+        lambda r: save(np.ones((5, 4, 3, VOLUMES), np.int16), bold(r)),
+        ["different grids", "resample"],
+    ),
+    "mask of another shape": (
+        lambda r: save(np.ones((5, 4, 3), np.uint8), Path(str(bold(r)).replace("preproc_bold", "brain_mask"))),
+        ["different grids"],
+    ),
+    "empty mask": (
+        lambda r: save(np.zeros(GRID, np.uint8), Path(str(bold(r)).replace("preproc_bold", "brain_mask"))),
+        ["mask", "at least one voxel"],
+    ),
+    "no mask": (
+        lambda r: Path(str(bold(r)).replace("preproc_bold", "brain_mask")).unlink(),
+        ["a mask is missing", "brain_mask"],
+    ),
+    "git-annex link": (lambda r: broken_link(bold(r)), ["not downloaded", "datalad get"]),
+    "git-annex pointer": (lambda r: unlocked_pointer(bold(r)), ["not downloaded", "datalad get"]),
+    "git-annex events": (lambda r: broken_link(events(r)), ["not downloaded", "events.tsv"]),
+    "duplicate runs": (duplicate, ["claim to be the same run", "run-01"]),
+    "broken sidecar": (
+        lambda r: events(r).with_name(f"sub-01_{TASK}_run-1_bold.json").write_text("{"),
+        ["sidecar cannot be read", "bold.json"],
+    ),
+    "events without a column": (lambda r: events(r).write_text("onset\tdur\n1\t2"), ["lacks a column", "duration"]),
+    "events of another run": (
+        lambda r: events(r).write_text("onset\tduration\ttrial_type\n300\t3\tspeech"),
+        ["beyond the run", "300"],
+    ),
+    "events with an uneven row": (
+        lambda r: events(r).write_text("onset\tduration\ttrial_type\n3\t3"),
+        ["another number of fields", "row 1"],
+    ),
+    "no events": (lambda r: events(r).unlink(), ["run-01 has no events"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_every_damage_has_its_message(case: str, root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    assert b2m("init", "bids", root)[0] == 0
+    damage, expected = BAD[case]
+    damage(root)
+    code, printed = b2m("check", root / "study.toml")
+    assert code == 2, printed
+    assert "Traceback" not in printed
+    for text in expected:
+        assert text in printed, printed
+
+
+def latin(root: Path) -> None:
+    events(root).write_bytes(events(root).read_text().replace("music", "musíca").encode("latin-1"))
+
+
+def in_milliseconds(image: nib.Nifti1Image) -> None:
+    image.header.set_xyzt_units("mm", "msec")
+    image.header.set_zooms((2, 2, 2, 2000))
+
+
+HARMLESS: dict[str, Damage] = {
+    "CRLF": lambda r: events(r).write_bytes(events(r).read_bytes().replace(b"\n", b"\r\n")),
+    "byte order mark": lambda r: events(r).write_bytes(b"\xef\xbb\xbf" + events(r).read_bytes()),
+    "missing quote": lambda r: events(r).write_text(events(r).read_text().replace("speech", "speech'")),
+    "quotes": lambda r: events(r).write_text(events(r).read_text().replace("speech", "'speech'")),
+    "Latin-1": latin,
+    "TR in ms, and the header says so": rewrite(in_milliseconds),
+    "two gzip members": lambda r: bold(r).write_bytes(
+        b"".join(gzip.compress(part) for part in _halves(gzip.decompress(bold(r).read_bytes())))
+    ),
+}
+
+
+def _halves(content: bytes) -> tuple[bytes, bytes]:
+    return content[:1000], content[1000:]
+
+
+@pytest.mark.parametrize("case", HARMLESS)
+def test_quirks_are_read(case: str, root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    assert b2m("init", "bids", root)[0] == 0
+    HARMLESS[case](root)
+    code, printed = b2m("check", root / "study.toml")
+    assert code == 0, printed
+
+
+def test_scaled_integers_are_scaled(tmp_path: Path) -> None:
+    from b2m_encoding.data.volume import read_volumes
+
+    stored = np.arange(np.prod(GRID) * 5, dtype=np.int16).reshape(*GRID, 5)
+    image = nib.Nifti1Image(stored, np.eye(4))
+    image.header.set_zooms((1, 1, 1, TR))
+    nib.save(image, tmp_path / "plain.nii")
+    raw = bytearray((tmp_path / "plain.nii").read_bytes())
+    raw[112:120] = np.array([0.25, -3.0], "<f4").tobytes()
+    (tmp_path / "bold.nii").write_bytes(raw)
+    save(np.ones(GRID, np.uint8), tmp_path / "mask.nii.gz", affine=np.eye(4))
+    found = read_volumes({"run-01": tmp_path / "bold.nii"}, tmp_path / "mask.nii.gz", "01").responses.load()
+    assert np.array_equal(found, (stored.reshape(-1, 5) * 0.25 - 3.0).T)
+
+
+def test_all_problems_of_all_subjects_in_one_go(root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    assert b2m("init", "bids", root)[0] == 0
+    broken_link(bold(root))
+    (root / f"sub-02/func/sub-02_{TASK}_run-2_bold.json").write_text('{"RepetitionTime": 3}')
+    (root / f"sub-02/func/sub-02_{TASK}_run-3_bold.json").unlink()
+    study = root / "study.toml"
+    study.write_text(study.read_text().replace("[data]", '[maps]\natlas = "brodmann"\n\n[data]'))
+    code, printed = b2m("check", study)
+    assert code == 2
+    for text in ("not downloaded", "repetition times disagree", "sidecar of a run is missing", "brodmann"):
+        assert text in printed, printed
+
+
+def test_init_writes_a_study_of_what_is_there(root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    code, printed = b2m("init", "bids", root)
+    assert (code, str(root / "study.toml") in printed) == (0, True)
+    start = time.perf_counter()
+    code, printed = b2m("check", root / "study.toml")
+    assert code == 0, printed
+    assert time.perf_counter() - start < 5
+    assert "sub-02: 3 runs, 120 samples of 2 s, 48 targets on MNI152NLin2009cAsym" in printed
+    text = (root / "study.toml").read_text()
+    assert 'speech = ["speech"]' in text
+    assert "delays = [4.0, 6.0, 8.0]" in text
+    assert b2m("init", "bids", root)[0] == 2
+
+
+def test_init_names_what_was_not_preprocessed(tmp_path: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    root = data_set(tmp_path / "data", n_runs=1)
+    for path in root.glob("derivatives/fmriprep/sub-02/func/*"):
+        path.unlink()
+    assert b2m("init", "bids", root, "--out", tmp_path / "mine")[0] == 0
+    text = (tmp_path / "mine/study.toml").read_text()
+    assert 'subjects = ["01"]' in text
+    assert "blocks = 4" in text
+    assert b2m("check", tmp_path / "mine/study.toml")[0] == 0
+    for path in root.glob("derivatives/fmriprep/sub-01/func/*"):
+        path.unlink()
+    code, printed = b2m("init", "bids", root, "--out", tmp_path / "yours")
+    assert (code, "has been preprocessed" in printed) == (2, True)
+
+
+def test_the_study_that_init_writes_runs(root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    b2m("init", "bids", root)
+    study = root / "study.toml"
+    study.write_text(study.read_text().replace("[statistics]", "[statistics]\npermutations = 100"))
+    code, printed = b2m("run", study)
+    assert code == 0, printed
+    record = json.loads((root / "derivatives/b2m_encoding/provenance.json").read_text())
+    assert record["cleaning"]["01"] == ["regress out a line and cosines slower than 128 s", "z-score each target"]
