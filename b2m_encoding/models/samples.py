@@ -89,7 +89,7 @@ class SamplesSource:
         part = kernel[rows][:, columns]
         if self.center == "block":
             return part  # every block is centred on itself already
-        own, other = kernel[rows][:, columns].mean(1), kernel[about][:, columns].mean(0)
+        own, other = part.mean(1), kernel[about][:, columns].mean(0)
         return part - own[:, None] - other + other.mean()
 
     def _fold_kernels(
