@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -141,3 +141,69 @@ def _fit(
     rows_needed = pick_form(x.shape[1], runs, settings) == "prediction"
     data = Data(part, rows_of_blocks(x, runs, settings) if rows_needed else None, None)
     return model._finish(data, runs)
+
+
+def fit_without(
+    model: EncodingModel,
+    feature_spaces: Mapping[str, Any],
+    responses: RunResponses,
+    runs: Runs,
+    left_out: Iterable[Bands],
+    *,
+    by_run: bool = True,
+) -> Iterator[tuple[Bands, EncodingModel]]:
+    """Fit a model again and again without some blocks; the responses are read once.
+
+    Parameters
+    ----------
+    model : EncodingModel
+        What to fit; it is left as it is.
+    feature_spaces : dict of str to array (n_samples, n_features)
+    responses : object that loads run by run
+    runs : Runs
+        The samples of the responses, with the blocks that can be left out.
+    left_out : iterable of tuples of str
+        Blocks to leave out of each fit.
+    by_run : bool
+        Choose penalties by holding out whole runs, not single blocks: the blocks of a run are neighbours in time.
+
+    Yields
+    ------
+    blocks, model : tuple of str, EncodingModel
+
+    Raises
+    ------
+    InputError
+        If fewer than two runs (or blocks) remain.
+    """
+    whole: EncodingModel = clone(model).set_params(form="gram")
+    design, _ = whole._begin(feature_spaces, runs)
+    settings, owner = whole._settings(), _Relabelled(responses, runs)
+    statistics = gather_runs(design, owner, whole.layout_.widths, settings)
+    for blocks in left_out:
+        kept = replace(runs, used=runs.used & ~np.isin(runs.block, list(blocks)))
+        fitted: EncodingModel = clone(whole)
+        if by_run:
+            fitted.set_params(cv=[_blocks_in(kept, name) for name in kept.names if kept.used[kept.run == name].any()])
+        fitted.layout_, fitted.bands_, fitted.n_features_in_ = whole.layout_, whole.bands_, whole.n_features_in_
+        fitted.notes_, fitted._flat = [], False
+        yield blocks, fitted._finish(Data(statistics.without(blocks), None, None), kept)
+
+
+def _blocks_in(runs: Runs, name: str) -> Bands:
+    return tuple(str(block) for block in dict.fromkeys(runs.block[runs.used & (runs.run == name)].tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Relabelled:
+    """Responses under other blocks of the same samples."""
+
+    responses: RunResponses
+    runs: Runs
+
+    @property
+    def n_targets(self) -> int:
+        return self.responses.n_targets
+
+    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
+        return self.responses.load_run(name, targets)

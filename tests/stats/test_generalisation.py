@@ -1,0 +1,111 @@
+"""Generalisation to unheard genres and unseen people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.subsets import ArrayResponses
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.generalisation import genres_of, leave_one_label_out, leave_one_subject_out, tainted_blocks
+
+GENRES = np.array(["blues", "jazz", "metal", "pop"])
+
+
+def design(rng: np.random.Generator, names: list[str], n_clips: int = 12) -> tuple[Runs, np.ndarray]:
+    labels = np.concatenate([np.repeat(rng.permutation(np.tile(GENRES, n_clips // 4)), 10) for _ in names])
+    runs = Runs.from_labels(np.repeat(names, 10 * n_clips), 1.5, clip=np.char.add(labels.astype(str), ".00001"))
+    return runs, labels
+
+
+def test_genres_come_from_clip_names() -> None:
+    assert genres_of(np.array(["hip.hop.00003", "x", ""])).tolist() == ["hip.hop", "", ""]
+
+
+def test_samples_that_answer_to_a_left_out_clip_go_with_it() -> None:
+    runs = Runs.from_lengths([6, 4], 1.0)
+    labels = np.array(["a", "a", "b", "b", "b", "b", "c", "c", "a", "a"])
+    found, blocks = tainted_blocks(runs, labels, 2.0)
+    assert found.block.tolist()[:6] == ["run-01|a"] * 2 + ["run-01|a|b"] * 2 + ["run-01|b"] * 2
+    assert blocks["a"] == ("run-01|a", "run-01|a|b", "run-02|a|c")
+    assert set(blocks["c"]) == {"run-02|c", "run-02|a|c"}
+
+
+def test_a_model_without_a_genre_is_that_of_the_other_samples_alone(rng: np.random.Generator) -> None:
+    """The statistics with blocks taken away against a fit that never saw them."""
+    runs, labels = design(rng, ["r1", "r2", "r3"])
+    test_runs, test_labels = design(rng, ["t1"])
+    X, X_test = rng.standard_normal((360, 5)), rng.standard_normal((120, 5))
+    weights = rng.standard_normal((5, 4))
+    Y, Y_test = X @ weights + rng.standard_normal((360, 4)), X_test @ weights + rng.standard_normal((120, 4))
+    Y[3, 3] = np.nan
+    model = EncodingModel((0.0, 3.0), alphas=[50.0], precision="float64")
+    found = leave_one_label_out(
+        model, {"x": X}, ArrayResponses(Y, runs), labels, {"x": X_test}, Y_test, test_runs, test_labels
+    )
+    assert set(found.labels) == set(GENRES)
+    relabelled, blocks = tainted_blocks(runs, labels, 3.0)
+    for i, name in enumerate(found.labels):
+        used = ~np.isin(relabelled.block, blocks[name])
+        kept = Runs.from_labels(runs.run, 1.5, used=used)
+        own = EncodingModel(**model.get_params()).fit({"x": X}, Y, runs=kept)
+        rows = test_labels == name
+        r = own.score({"x": X_test}, Y_test, runs=Runs.from_labels(test_runs.run, 1.5, used=rows))
+        assert np.allclose(found.r_without[i], r, atol=1e-6, equal_nan=True)
+        assert np.isnan(found.r_with[i]).tolist() == [False, False, False, True]
+    assert found.pooled_without[:3] == pytest.approx(found.r_without[:, :3].mean(0))
+
+
+def test_what_only_one_genre_teaches_is_lost_without_it(rng: np.random.Generator) -> None:
+    """Feature 0 is heard in metal alone, so that nothing else can teach its weight."""
+    runs, labels = design(rng, ["r1", "r2", "r3", "r4"])
+    test_runs, test_labels = design(rng, ["t1", "t2"])
+    X, X_test = (rng.standard_normal((len(own), 4)) for own in (labels, test_labels))
+    for values, own in ((X, labels), (X_test, test_labels)):
+        values[own != "metal", 0] = 0
+        values[own == "metal", 1:] *= 0.1
+    Y, Y_test = (np.repeat(x.sum(1, keepdims=True), 30, 1) + rng.standard_normal((len(x), 30)) for x in (X, X_test))
+    model = EncodingModel(None, alphas=np.logspace(-1, 3, 5))
+    found = leave_one_label_out(
+        model, {"x": X}, ArrayResponses(Y, runs), labels, {"x": X_test}, Y_test, test_runs, test_labels
+    )
+    metal = found.labels.index("metal")
+    assert found.r_with[metal].mean() > 0.4
+    assert abs(found.r_without[metal].mean()) < 0.2
+    others = [i for i in range(4) if i != metal]
+    assert np.abs(found.r_with[others] - found.r_without[others]).mean() < 0.05
+
+
+def test_one_label_is_not_enough(rng: np.random.Generator) -> None:
+    runs, _ = design(rng, ["r1", "r2"])
+    X, Y = rng.standard_normal((240, 2)), rng.standard_normal((240, 2))
+    with pytest.raises(InputError, match="two labels"):
+        leave_one_label_out(EncodingModel(None), {"x": X}, ArrayResponses(Y, runs), np.full(240, "a"),
+                            {"x": X}, Y, runs, np.full(240, "a"))  # fmt: skip
+
+
+def test_a_subject_is_predicted_by_the_others_alone(rng: np.random.Generator) -> None:
+    weights, features, responses, test, raw = rng.standard_normal((6, 5)), {}, {}, {}, {}
+    for i, subject in enumerate(("01", "02", "odd")):
+        runs, new = Runs.from_lengths([60, 60], 1.5), Runs.from_lengths([80], 1.5)
+        X, X_new = rng.standard_normal((120, 6)), rng.standard_normal((80, 6))
+        own = weights if subject != "odd" else -weights
+        raw[subject] = (X, X @ own + (1 + i) * rng.standard_normal((120, 5)))
+        features[subject], responses[subject] = {"x": X}, ArrayResponses(raw[subject][1], runs)
+        test[subject] = ({"x": X_new}, X_new @ own + rng.standard_normal((80, 5)), new)
+    model = EncodingModel(None, alphas=[10.0], precision="float64")
+    found = leave_one_subject_out(model, features, responses, test)
+    assert (found["odd"] < -0.5).all()
+    X, Y = (np.concatenate([raw["01"][j], raw["odd"][j]]) for j in (0, 1))
+    direct = EncodingModel(None, alphas=[10.0], precision="float64").fit(
+        {"x": X}, Y, runs=Runs.from_lengths([120, 120], 1.5)
+    )
+    spaces, measured, runs = test["02"]
+    assert np.allclose(found["02"], direct.score(spaces, measured, runs=runs), atol=1e-6)
+
+
+def test_two_subjects_are_too_few() -> None:
+    with pytest.raises(InputError, match="three subjects"):
+        leave_one_subject_out(EncodingModel(None), {}, {"a": None, "b": None}, {})
