@@ -17,7 +17,7 @@ from b2m_encoding.models.inputs import Floats
 from b2m_encoding.models.layout import Layout
 from b2m_encoding.models.model import EncodingModel
 from b2m_encoding.models.statistics import SufficientStatistics
-from b2m_encoding.models.streaming import RunResponses, gather_runs
+from b2m_encoding.models.streaming import RunResponses, gather_runs, target_slices
 from b2m_encoding.runs import Runs
 
 Bands = tuple[str, ...]
@@ -93,6 +93,22 @@ def fit_subsets(
     gathered = _gather(design, responses, whole.layout_, whole._settings())
     for names in wanted:
         yield names, _fit(whole, names, design, training, gathered)
+
+
+def slices_in_memory(model: EncodingModel, n_features: int, responses: RunResponses) -> list[slice]:
+    """Slices of targets whose statistics fit the model's ``memory_limit``; one if targets share a penalty.
+
+    Parameters
+    ----------
+    model : EncodingModel
+    n_features : int
+        Of all feature spaces, before delays.
+    responses : object that loads run by run
+    """
+    if not (isinstance(model.alpha_per, str) and model.alpha_per == "target"):
+        return [slice(0, responses.n_targets)]
+    n_columns = n_features * max(len(model.delays or ()), 1)
+    return target_slices(responses, n_columns, model._settings(), model.memory_limit * 1e9)
 
 
 def _in_order(names: Iterable[str], bands: list[str]) -> Bands:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,34 @@ from b2m_encoding.models.subsets import fit_without
 from b2m_encoding.runs import Runs
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TestSet:
+    """Held-out samples.
+
+    Parameters
+    ----------
+    features : dict of str to array (n_samples, n_features)
+    runs : Runs
+        Of these samples.
+    measured : array, shape (n_scored, n_targets)
+        Responses of the used samples, or what ``combine`` makes of them.
+    combine : callable, optional
+        Applied to predictions (n_samples, n_targets), for instance to average repeats; takes the used samples if None.
+    """
+
+    __test__ = False  # no test case of pytest's
+
+    features: Mapping[str, Any]
+    runs: Runs
+    measured: NDArray[np.floating]
+    combine: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+
+    def predict(self, model: EncodingModel) -> NDArray[Any]:
+        """Predictions of the scored samples."""
+        predicted = np.asarray(model.predict(self.features, runs=self.runs))
+        return predicted[self.runs.used] if self.combine is None else self.combine(predicted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +121,7 @@ def leave_one_label_out(
     train: Mapping[str, Any],
     responses: Any,
     labels: NDArray[Any],
-    test: Mapping[str, Any],
-    measured: NDArray[np.floating],
-    test_runs: Runs,
+    test: TestSet,
     test_labels: NDArray[Any],
 ) -> LeftOut:
     """Train without each genre in turn, and predict its test clips (Brain2Music, arXiv 2307.11078, Fig. 7a).
@@ -110,10 +136,8 @@ def leave_one_label_out(
     responses : object that loads run by run
     labels : array of str, shape (n_samples,)
         Label of each training sample, "" for none.
-    test : dict of str to array (n_test, n_features)
-    measured : array, shape (n_test, n_targets)
-    test_runs : Runs
-    test_labels : array of str, shape (n_test,)
+    test : TestSet
+    test_labels : array of str, shape (n_scored,)
 
     Raises
     ------
@@ -136,13 +160,13 @@ def leave_one_label_out(
     per_run = clone(model).set_params(cv=None)
     fits = fit_without(per_run, train, responses, runs, [(), *(blocks[name] for name in common)])
     _, whole = next(fits)
-    predicted = whole.predict(test, runs=test_runs)
+    predicted, measured = test.predict(whole), test.measured
     shape = (len(common), measured.shape[1])
     r_with, r_without, n_samples = np.empty(shape), np.empty(shape), np.empty(len(common), dtype=np.intp)
     for i, (name, (_, without)) in enumerate(zip(common, fits, strict=True)):
-        rows = (test_labels == name) & test_runs.used
+        rows = test_labels == name
         r_with[i] = correlation(predicted[rows], measured[rows])
-        r_without[i] = correlation(without.predict(test, runs=test_runs)[rows], measured[rows])
+        r_without[i] = correlation(test.predict(without)[rows], measured[rows])
         n_samples[i] = rows.sum()
     pooled = [np.average(r, axis=0, weights=n_samples) for r in (r_with, r_without)]
     return LeftOut(tuple(common), r_with, r_without, pooled[0], pooled[1], n_samples)
@@ -152,7 +176,7 @@ def leave_one_subject_out(
     model: EncodingModel,
     features: Mapping[str, Mapping[str, Any]],
     responses: Mapping[str, Any],
-    test: Mapping[str, tuple[Mapping[str, Any], NDArray[np.floating], Runs]],
+    test: Mapping[str, TestSet],
 ) -> dict[str, Array]:
     """Predict each subject's test responses by a model of all the others.
 
@@ -165,7 +189,7 @@ def leave_one_subject_out(
     features : dict of subject to dict of str to array (n_samples, n_features)
     responses : dict of subject to object that loads run by run
         On one surface or template, target by target.
-    test : dict of subject to (features, measured responses, runs)
+    test : dict of subject to TestSet
 
     Returns
     -------
@@ -196,9 +220,7 @@ def leave_one_subject_out(
     fits = fit_without(clone(model).set_params(cv=None), values, joined, joined.by_subject, held, by_run=False)
     found = {}
     for subject, (_, without) in zip(subjects, fits, strict=True):
-        spaces, measured, runs = test[subject]
-        predicted = without.predict(spaces, runs=runs)
-        found[subject] = correlation(predicted[runs.used], measured[runs.used])
+        found[subject] = correlation(test[subject].predict(without), test[subject].measured)
     return found
 
 

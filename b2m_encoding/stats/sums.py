@@ -110,12 +110,7 @@ class BlockSums:
         own = self.models[model]
         if measure == "r2":
             total = self.yy.sum(axis=0)
-            return np.divide(
-                2 * own.py - own.pp,
-                total,
-                out=np.full_like(self.y, np.nan),
-                where=np.broadcast_to(total > 0, self.y.shape),
-            )
+            return np.asarray((2 * own.py - own.pp) / np.where(total > 0, total, np.nan))
         out = np.empty_like(self.y)
         for rows, share in _splits(self):
             n = self.n[rows][:, None]
@@ -160,16 +155,21 @@ def block_sums(
     """
     runs.check_length(measured, "the response array")
     starts = block_starts(runs, block_length)
-    shift = measured.mean(axis=0, dtype=np.float64)
-    y = np.where(np.ptp(measured, axis=0) > 0, measured - shift, np.nan)
     n = np.diff(np.r_[starts, len(runs)]).astype(float)
-    models = {}
-    for name, values in predicted.items():
+    y, yy = (np.empty((len(n), measured.shape[1])) for _ in range(2))
+    models = {name: Predicted(*(np.empty_like(y) for _ in _KEYS)) for name in predicted}
+    for values in predicted.values():
         runs.check_length(values, "a prediction")
-        p = values - shift
-        models[name] = Predicted(*(np.add.reduceat(part, starts, axis=0) for part in (p, p * p, p * y)))
-    y_sum, yy_sum = (np.add.reduceat(part, starts, axis=0) for part in (y, y * y))
-    return BlockSums(n, np.full(len(n), split), y_sum, yy_sum, models, runs.clip[starts])
+    for start in range(0, measured.shape[1], TARGET_CHUNK):
+        part = slice(start, start + TARGET_CHUNK)
+        shift = measured[:, part].mean(axis=0, dtype=np.float64)
+        own = np.where(np.ptp(measured[:, part], axis=0) > 0, measured[:, part] - shift, np.nan)
+        y[:, part], yy[:, part] = (np.add.reduceat(values, starts, axis=0) for values in (own, own * own))
+        for name, into in models.items():
+            p = predicted[name][:, part] - shift
+            for key, values in (("p", p), ("pp", p * p), ("py", p * own)):
+                getattr(into, key)[:, part] = np.add.reduceat(values, starts, axis=0)
+    return BlockSums(n, np.full(len(n), split), y, yy, models, runs.clip[starts])
 
 
 def block_starts(runs: Runs, block_length: int) -> NDArray[np.intp]:
@@ -199,6 +199,21 @@ def join_splits(parts: Sequence[BlockSums]) -> BlockSums:
         np.concatenate([getattr(part, key) for part in parts]) for key in ("n", "split", "y", "yy", "labels")
     )
     return BlockSums(n, split, y, yy, models, labels)
+
+
+def join_models(parts: Sequence[BlockSums]) -> BlockSums:
+    """Sums of the same samples, of one model after another, as one."""
+    return replace(parts[0], models={name: own for part in parts for name, own in part.models.items()})
+
+
+def join_targets(parts: Sequence[BlockSums]) -> BlockSums:
+    """Sums of neighbouring slices of targets as one."""
+    models = {
+        name: Predicted(*(np.concatenate([getattr(part.models[name], key) for part in parts], 1) for key in _KEYS))
+        for name in parts[0].models
+    }
+    y, yy = (np.concatenate([getattr(part, key) for part in parts], axis=1) for key in ("y", "yy"))
+    return replace(parts[0], y=y, yy=yy, models=models)
 
 
 def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: int | None = None) -> Array:

@@ -9,7 +9,13 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.subsets import ArrayResponses
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.generalisation import genres_of, leave_one_label_out, leave_one_subject_out, tainted_blocks
+from b2m_encoding.stats.generalisation import (
+    TestSet,
+    genres_of,
+    leave_one_label_out,
+    leave_one_subject_out,
+    tainted_blocks,
+)
 
 GENRES = np.array(["blues", "jazz", "metal", "pop"])
 
@@ -43,7 +49,7 @@ def test_a_model_without_a_genre_is_that_of_the_other_samples_alone(rng: np.rand
     Y[3, 3] = np.nan
     model = EncodingModel((0.0, 3.0), alphas=[50.0], precision="float64")
     found = leave_one_label_out(
-        model, {"x": X}, ArrayResponses(Y, runs), labels, {"x": X_test}, Y_test, test_runs, test_labels
+        model, {"x": X}, ArrayResponses(Y, runs), labels, TestSet({"x": X_test}, test_runs, Y_test), test_labels
     )
     assert set(found.labels) == set(GENRES)
     relabelled, blocks = tainted_blocks(runs, labels, 3.0)
@@ -69,7 +75,7 @@ def test_what_only_one_genre_teaches_is_lost_without_it(rng: np.random.Generator
     Y, Y_test = (np.repeat(x.sum(1, keepdims=True), 30, 1) + rng.standard_normal((len(x), 30)) for x in (X, X_test))
     model = EncodingModel(None, alphas=np.logspace(-1, 3, 5))
     found = leave_one_label_out(
-        model, {"x": X}, ArrayResponses(Y, runs), labels, {"x": X_test}, Y_test, test_runs, test_labels
+        model, {"x": X}, ArrayResponses(Y, runs), labels, TestSet({"x": X_test}, test_runs, Y_test), test_labels
     )
     metal = found.labels.index("metal")
     assert found.r_with[metal].mean() > 0.4
@@ -83,7 +89,7 @@ def test_one_label_is_not_enough(rng: np.random.Generator) -> None:
     X, Y = rng.standard_normal((240, 2)), rng.standard_normal((240, 2))
     with pytest.raises(InputError, match="two labels"):
         leave_one_label_out(EncodingModel(None), {"x": X}, ArrayResponses(Y, runs), np.full(240, "a"),
-                            {"x": X}, Y, runs, np.full(240, "a"))  # fmt: skip
+                            TestSet({"x": X}, runs, Y), np.full(240, "a"))  # fmt: skip
 
 
 def test_a_subject_is_predicted_by_the_others_alone(rng: np.random.Generator) -> None:
@@ -94,7 +100,7 @@ def test_a_subject_is_predicted_by_the_others_alone(rng: np.random.Generator) ->
         own = weights if subject != "odd" else -weights
         raw[subject] = (X, X @ own + (1 + i) * rng.standard_normal((120, 5)))
         features[subject], responses[subject] = {"x": X}, ArrayResponses(raw[subject][1], runs)
-        test[subject] = ({"x": X_new}, X_new @ own + rng.standard_normal((80, 5)), new)
+        test[subject] = TestSet({"x": X_new}, new, X_new @ own + rng.standard_normal((80, 5)))
     model = EncodingModel(None, alphas=[10.0], precision="float64")
     found = leave_one_subject_out(model, features, responses, test)
     assert (found["odd"] < -0.5).all()
@@ -102,8 +108,8 @@ def test_a_subject_is_predicted_by_the_others_alone(rng: np.random.Generator) ->
     direct = EncodingModel(None, alphas=[10.0], precision="float64").fit(
         {"x": X}, Y, runs=Runs.from_lengths([120, 120], 1.5)
     )
-    spaces, measured, runs = test["02"]
-    assert np.allclose(found["02"], direct.score(spaces, measured, runs=runs), atol=1e-6)
+    expected = direct.score(test["02"].features, test["02"].measured, runs=test["02"].runs)
+    assert np.allclose(found["02"], expected, atol=1e-6)
 
 
 def test_two_subjects_are_too_few() -> None:
