@@ -92,14 +92,15 @@ def _autocorrelation(values: NDArray[np.floating], runs: Runs) -> NDArray[np.flo
     """
     centred = standardised(values)
     parts = [centred[rows] - centred[rows].mean(axis=0) for rows in runs.slices.values()]
-    longest = max(len(part) for part in parts)
+    longest: int = max(len(part) for part in parts)
     power = sum(np.abs(np.fft.rfft(part, n=2 * longest, axis=0)) ** 2 for part in parts)
     pairs = sum(np.clip(len(part) - np.arange(longest), 0, None) for part in parts)
     lagged = np.fft.irfft(power, axis=0)[:longest] / np.maximum(pairs, 1)[:, None]
     valid = np.isfinite(lagged).all(axis=0) & (lagged[0] > 0)
     if not valid.any():
-        return np.eye(1, longest)[0]
-    mean = found = (lagged[:, valid] / lagged[0, valid]).mean(axis=1)
+        return np.where(np.arange(longest) == 0, 1.0, 0.0)
+    mean: NDArray[np.float64] = (lagged[:, valid] / lagged[0, valid]).mean(axis=1)
+    found = mean
     for _ in range(2):  # more would let noise run away in short runs
         of_mean = min(_spread(_reach(found)) * len(parts) / len(values), 0.25)
         found = mean * (1 - of_mean) + of_mean

@@ -101,8 +101,8 @@ def repeat_ceiling(repeats: NDArray[np.floating]) -> Ceiling:
     average = repeats.mean(axis=0, dtype=np.float64).var(axis=0, ddof=1)
     signal = (n * average - total) / (n - 1)
     tested = total > 0
-    powers = (np.where(tested, power, np.nan) for power in (signal, total - signal, average))
-    return Ceiling(*powers, n_repeats=n, n_samples=repeats.shape[1])
+    signal, noise, average = (np.where(tested, power, np.nan) for power in (signal, total - signal, average))
+    return Ceiling(signal, noise, average, n_repeats=n, n_samples=repeats.shape[1])
 
 
 def noise_ceiling(responses: NDArray[np.floating], runs: Runs, *, within_runs: bool = True) -> Ceiling | NoCeiling:
@@ -168,11 +168,11 @@ def split_half_reliability(repeats: NDArray[np.floating], *, random_state: int |
     half = len(repeats) // 2
     if repeats.ndim != 3 or half < 1:
         raise InputError("halves need at least two repeats", found=repeats.shape)
-    total = 0.0
+    total = np.zeros(repeats.shape[2])
     splits = _splits(len(repeats), half, np.random.default_rng(random_state))
     for one, other in splits:
-        total = total + pearson_r(repeats[one].mean(axis=0), repeats[other].mean(axis=0))
-    r, ratio = np.asarray(total) / len(splits), len(repeats) / half
+        total += pearson_r(repeats[one].mean(axis=0), repeats[other].mean(axis=0))
+    r, ratio = total / len(splits), len(repeats) / half
     return np.asarray(ratio * r / (1 + (ratio - 1) * r))
 
 
@@ -209,8 +209,8 @@ def normalised_score(
 ) -> Array:
     """Score with the average over repeats as a share of its ceiling: CCnorm for r (Schoppe et al. 2016).
 
-    The rule for low ceilings: NaN where less than ``minimum`` of the variance of the average is explainable (0.1, as in
-    Dupre la Tour et al. 2025, doi 10.1162/imag_a_00575), because a quotient by almost nothing is noise. Values above 1
+    The rule for low ceilings: NaN where less than ``minimum`` of the variance of the average is explainable, because a
+    quotient by almost nothing is noise (0.1 is a convention; take more with few samples). Values above 1
     are not clipped: they say how uncertain the ceiling is, and clipping would bias averages. All NaN without a ceiling.
 
     Parameters

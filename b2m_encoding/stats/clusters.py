@@ -1,0 +1,242 @@
+"""Clusters and threshold-free cluster enhancement on a surface mesh, with family-wise p values from permuted maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import block_diag, csr_array
+from scipy.sparse.csgraph import connected_components
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.stats.multiplicity import max_statistic_p
+
+Array = NDArray[np.float64]
+OUTSIDE = -1
+
+
+def mesh_adjacency(meshes: Sequence[tuple[NDArray[np.integer], int]]) -> csr_array:
+    """Which targets are neighbours: vertices that share an edge of a triangle.
+
+    Parameters
+    ----------
+    meshes : sequence of (triangles, n_vertices)
+        Triangles of each hemisphere, shape (n_triangles, 3), in the order of the targets. Use a mesh that is closed
+        (white, pial, inflated), not a flat one, whose cuts would part neighbours.
+
+    Returns
+    -------
+    sparse array of bool, shape (n_targets, n_targets)
+
+    Examples
+    --------
+    >>> square = np.array([[0, 1, 2], [1, 2, 3]])
+    >>> mesh_adjacency([(square, 4), (square, 4)]).toarray().sum(axis=0)
+    array([2, 3, 3, 2, 2, 3, 3, 2])
+    """
+    parts = []
+    for triangles, n_vertices in meshes:
+        if len(triangles) and np.max(triangles) >= n_vertices:
+            raise InputError("a triangle names a vertex that is not there", found=int(np.max(triangles)))
+        one, other = (
+            np.concatenate([np.roll(triangles, -k, axis=1)[:, 0] for k in ks]) for ks in ((0, 1, 2), (1, 2, 0))
+        )
+        edges = csr_array((np.ones(len(one)), (one, other)), shape=(n_vertices, n_vertices))
+        parts.append((edges + edges.T).astype(bool))
+    return csr_array(block_diag(parts, format="csr"))
+
+
+def standardised_maps(observed: NDArray[np.floating], null: NDArray[np.floating]) -> tuple[Array, NDArray[np.float32]]:
+    """Observed and permuted maps in units of the null distribution of each target (z), so that targets compare.
+
+    Without it, targets whose predictions are more autocorrelated reach a threshold on r more often by chance.
+
+    Parameters
+    ----------
+    observed : array, shape (n_targets,)
+    null : array, shape (n_permutations, n_targets)
+        From :func:`~b2m_encoding.stats.permutation.null_maps`.
+    """
+    mean, deviation = null.mean(axis=0, dtype=np.float64), null.std(axis=0, dtype=np.float64)
+    scale = np.divide(1.0, deviation, out=np.full_like(deviation, np.nan), where=deviation > 0)
+    z = (null - mean.astype(np.float32)) * scale.astype(np.float32)
+    return np.asarray((observed - mean) * scale, dtype=np.float64), z
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Clusters of a map above a threshold.
+
+    Parameters
+    ----------
+    label : array of int, shape (n_targets,)
+        Number of the target's cluster, -1 outside.
+    size : array, shape (n_clusters,)
+        Extent (targets, or area) or mass.
+    p : array, shape (n_clusters,)
+        Family-wise, from the largest cluster of each permuted map; never 0.
+    """
+
+    label: NDArray[np.int64]
+    size: Array
+    p: Array
+
+    @property
+    def p_map(self) -> Array:
+        """Each target with the p of its cluster, shape (n_targets,); NaN outside clusters."""
+        return np.asarray(np.r_[self.p, np.nan][self.label])
+
+
+def cluster_test(
+    observed: NDArray[np.floating],
+    null: NDArray[np.floating],
+    adjacency: csr_array,
+    *,
+    threshold: float = 3.09,
+    statistic: Literal["mass", "extent"] = "mass",
+    area: NDArray[np.floating] | None = None,
+) -> Clusters:
+    """Test clusters of targets above a threshold by the largest cluster of every permuted map.
+
+    Nichols & Holmes 2002, doi 10.1002/hbm.1058; mass: Bullmore et al. 1999, doi 10.1109/42.750253.
+
+    Parameters
+    ----------
+    observed : array, shape (n_targets,)
+        z of :func:`standardised_maps`, or r. NaN belongs to no cluster.
+    null : array, shape (n_permutations, n_targets)
+    adjacency : sparse array
+        Of :func:`mesh_adjacency`.
+    threshold : float
+        Chosen before looking at the map; 3.09 is p = .001 for z.
+    statistic : "mass" or "extent"
+        Sum of what exceeds the threshold, or size alone.
+    area : array, shape (n_targets,), optional
+        Of each vertex, mm2; every target counts as 1 if not given.
+
+    Notes
+    -----
+    p belongs to the cluster, not to its vertices: it does not say where in the cluster the effect is. Not
+    with thresholds below about z = 2.3, which join distant regions.
+
+    Examples
+    --------
+    >>> chain = csr_array(np.eye(6, k=1) + np.eye(6, k=-1))
+    >>> null = np.tile([0.0, 2.0, 0.0, 0.0, 0.0, 0.0], (99, 1))
+    >>> found = cluster_test(np.array([0, 5.0, 4, 0, 0, 2]), null, chain, threshold=1.0)
+    >>> found.label, found.size, found.p
+    (array([-1,  0,  0, -1, -1,  1]), array([7., 1.]), array([0.01, 1.  ]))
+    """
+    _check(observed, null, adjacency)
+    if statistic not in ("mass", "extent"):
+        raise InputError("unknown cluster statistic", found=statistic, expected="mass or extent")
+    weight: Array = np.ones(len(observed)) if area is None else np.asarray(area, dtype=np.float64)
+    label, size = _clusters(observed, adjacency, threshold, statistic, weight)
+    largest = [_clusters(row, adjacency, threshold, statistic, weight)[1].max(initial=0.0) for row in null]
+    return Clusters(label, size, max_statistic_p(size, np.array(largest)))
+
+
+def tfce(
+    values: NDArray[np.floating],
+    adjacency: csr_array,
+    *,
+    step: float = 0.1,
+    extent_power: float = 1.0,
+    height_power: float = 2.0,
+    area: NDArray[np.floating] | None = None,
+) -> Array:
+    """Threshold-free cluster enhancement of a map: the integral of extent^E height^H over thresholds below each value.
+
+    Smith & Nichols 2009, doi 10.1016/j.neuroimage.2008.03.061; E = 1 and H = 2 as is usual on surfaces (Winkler et al.
+    2014, doi 10.1016/j.neuroimage.2014.01.060). Only positive values are enhanced; give ``-values`` for the others.
+
+    Parameters
+    ----------
+    values : array, shape (n_targets,)
+        z of :func:`standardised_maps`; NaN stays NaN and parts its neighbours.
+    step : float
+        Between thresholds, in the unit of ``values`` (0.1 is meant for z). The same for every map of a test.
+    extent_power, height_power : float
+    area : array, shape (n_targets,), optional
+        Of each vertex, mm2.
+
+    Examples
+    --------
+    >>> alone = tfce(np.array([2.0, 0.0]), csr_array((2, 2)))
+    >>> alone.round(2)  # 2 ** 3 / 3
+    array([2.67, 0.  ])
+    """
+    enhanced = np.where(np.isnan(values), np.nan, 0.0)
+    area = np.ones(len(values)) if area is None else np.asarray(area, dtype=np.float64)
+    height, inside, graph = step / 2, np.arange(len(values)), adjacency
+    while True:
+        with np.errstate(invalid="ignore"):
+            keep = np.flatnonzero(values[inside] >= height)
+        if len(keep) == 0:
+            return enhanced
+        if len(keep) < len(inside):  # what lies below this threshold lies below all that follow
+            inside, graph = inside[keep], graph[keep][:, keep]
+        cluster = connected_components(graph, directed=False)[1]
+        extent = np.bincount(cluster, area[inside])
+        enhanced[inside] += (extent**extent_power * height**height_power * step)[cluster]
+        height += step
+
+
+def tfce_test(
+    observed: NDArray[np.floating],
+    null: NDArray[np.floating],
+    adjacency: csr_array,
+    **options: Any,
+) -> tuple[Array, Array]:
+    """Enhanced map and its family-wise p values, by the largest enhanced value of every permuted map.
+
+    Parameters
+    ----------
+    observed : array, shape (n_targets,)
+        z of :func:`standardised_maps`.
+    null : array, shape (n_permutations, n_targets)
+    adjacency : sparse array
+    **options
+        Of :func:`tfce`.
+
+    Returns
+    -------
+    enhanced, p : array, shape (n_targets,)
+        p is never 0; NaN where the target was not tested.
+
+    Notes
+    -----
+    About 20 s for 1,000 permutations of 20,484 vertices on one core. A target is significant together with its
+    neighbours: not for claims about single vertices; use the family-wise p of
+    :func:`~b2m_encoding.stats.permutation.significance` for those.
+    """
+    _check(observed, null, adjacency)
+    enhanced = tfce(observed, adjacency, **options)
+    largest = [np.nanmax(tfce(row, adjacency, **options), initial=0.0) for row in null]
+    return enhanced, max_statistic_p(enhanced, np.array(largest))
+
+
+def _clusters(
+    values: NDArray[np.floating], adjacency: csr_array, threshold: float, statistic: str, area: Array
+) -> tuple[NDArray[np.int64], Array]:
+    """Cluster of every target and size of every cluster."""
+    with np.errstate(invalid="ignore"):
+        inside = np.flatnonzero(values > threshold)
+    label: NDArray[np.int64] = np.full(len(values), OUTSIDE, dtype=np.int64)
+    if len(inside) == 0:
+        return label, np.zeros(0)
+    label[inside] = connected_components(adjacency[inside][:, inside], directed=False)[1]
+    height = values[inside] - threshold if statistic == "mass" else 1.0
+    return label, np.asarray(np.bincount(label[inside], area[inside] * height), dtype=np.float64)
+
+
+def _check(observed: NDArray[np.floating], null: NDArray[np.floating], adjacency: csr_array) -> None:
+    n = len(observed)
+    if null.ndim != 2 or null.shape[1] != n or adjacency.shape != (n, n):
+        raise InputError(
+            "observed map, permuted maps and mesh differ in number of targets",
+            found=(observed.shape, null.shape, adjacency.shape),
+        )
