@@ -62,8 +62,11 @@ def open_array(path: Path) -> Any:
     """
     file, key = _split(path)
     require_file(file, "an array")
+    opener = _opener(file)
     try:
-        array = _opener(file)(file, key)
+        array = opener(file, key)
+    except InputError:
+        raise
     except (KeyError, *DAMAGE) as error:
         raise InputError("an array cannot be read", file=path, found=first_line(error)) from error
     if not hasattr(array, "shape") or len(array.shape) != 2 or np.dtype(array.dtype).kind not in "iufb":

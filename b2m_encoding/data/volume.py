@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.spaces.volume import VolumeSpace
 
+Affine = Literal["sform", "qform"]
 TIME_UNITS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 CHUNK_BYTES = 64_000_000
 GRID_TOLERANCE = 1e-3  # mm, of affines
@@ -27,6 +28,7 @@ def read_volumes(
     space_name: str = "MNI152NLin2009cAsym",
     tr: float | None = None,
     trust_header: bool = True,
+    affine: Affine | None = None,
 ) -> Recording:
     """Read the voxels inside a mask from one image per run.
 
@@ -42,6 +44,9 @@ def read_volumes(
         Seconds; by default the header's.
     trust_header : bool
         Whether a header that says otherwise is an error. Set it to false only if the header is known to be wrong.
+    affine : {"sform", "qform"}, optional
+        Which one tells the place of the voxels where an image has both and they disagree; by default that is an
+        error.
 
     Raises
     ------
@@ -49,16 +54,16 @@ def read_volumes(
         If a file is missing, unreadable or truncated, is not 4-D, lies on another grid than the mask, or its
         header disagrees with ``tr``.
     """
-    space = read_mask(mask, space_name)
+    space = read_mask(mask, space_name, affine)
     series, problems = {}, Problems()
     for name, path in files.items():
         with problems.collect():
-            series[name] = open_volumes(path, space, mask)
+            series[name] = open_volumes(path, space, mask, affine)
     problems.raise_any()
     return assemble(subject, series, space, tr=tr, trust_header=trust_header, more_inputs=(mask,))
 
 
-def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None) -> Series:
+def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None, affine: Affine | None = None) -> Series:
     """Open one 4-D image; its header and its length are checked, its volumes are not read.
 
     Raises
@@ -70,12 +75,12 @@ def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None) -> Se
     image = open_image(path)
     if len(image.shape) != 4:
         raise InputError("expected a series of volumes", file=path, found=f"shape {image.shape}", expected="4-D")
-    _check_header(image, path)
-    if image.shape[:3] != space.mask.shape or not np.allclose(image.affine, space.affine, atol=GRID_TOLERANCE):
+    place = _checked_affine(image, path, affine)
+    if image.shape[:3] != space.mask.shape or not np.allclose(place, space.affine, atol=GRID_TOLERANCE):
         raise InputError(
             "image and mask lie on different grids",
             file=path,
-            found=f"shape {image.shape[:3]}, affine {np.round(image.affine, 3).tolist()}",
+            found=f"shape {image.shape[:3]}, affine {np.round(place, 3).tolist()}",
             expected=f"shape {space.mask.shape}, affine {np.round(space.affine, 3).tolist()} (of {mask})",
             fix="resample the mask to the images, for example with nilearn.image.resample_to_img",
         )
@@ -84,7 +89,7 @@ def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None) -> Se
     return Series(image.shape[3], seconds, lambda: read_masked(path, space), (path,))
 
 
-def read_mask(path: Path, name: str) -> VolumeSpace:
+def read_mask(path: Path, name: str, affine: Affine | None = None) -> VolumeSpace:
     """The voxels above zero of a 3-D image (or of a 4-D one with a single volume).
 
     Raises
@@ -93,7 +98,7 @@ def read_mask(path: Path, name: str) -> VolumeSpace:
         If it cannot be read, is not a volume, holds NaN or no voxel.
     """
     image = open_image(path, "a mask")
-    _check_header(image, path)
+    place = _checked_affine(image, path, affine)
     with reading(path):
         values = np.asarray(image.dataobj)
     if values.ndim == 4 and values.shape[3] == 1:
@@ -102,7 +107,7 @@ def read_mask(path: Path, name: str) -> VolumeSpace:
         raise InputError(
             "a mask must be a volume with at least one voxel above zero", file=path, found=f"shape {values.shape}"
         )
-    return VolumeSpace(values > 0, np.asarray(image.affine, dtype=float), name)
+    return VolumeSpace(values > 0, place, name)
 
 
 def read_masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:
@@ -122,8 +127,8 @@ def read_masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:
     return out
 
 
-def _check_header(image: Any, path: Path) -> None:
-    """Raise on what makes an image unusable although it opens."""
+def _checked_affine(image: Any, path: Path, wanted: Affine | None) -> NDArray[np.float64]:
+    """The affine of an image; raise on what makes it unusable although it opens."""
     if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
         raise InputError(
             "the affine of an image cannot be used",
@@ -135,13 +140,15 @@ def _check_header(image: Any, path: Path) -> None:
     header = image.header
     if hasattr(header, "get_sform"):
         (sform, s_code), (qform, q_code) = header.get_sform(coded=True), _qform(image, path)
-        if s_code and q_code and not np.allclose(sform, qform, atol=0.1):
+        differ = s_code and q_code and not np.allclose(sform, qform, atol=0.1)
+        if differ and wanted is None:
             raise InputError(
                 "the sform and the qform of an image disagree, so that its place is not known",
                 file=path,
                 found=f"sform {np.round(sform, 2).tolist()}",
                 expected=f"qform {np.round(qform, 2).tolist()}",
-                fix="copy the right one over the other (fslorient -copysform2qform or -copyqform2sform)",
+                fix="copy the right one over the other (fslorient -copysform2qform or -copyqform2sform), "
+                'or say which one holds: affine = "sform" or "qform" under [data]',
             )
     slope, intercept = header.get_slope_inter() if hasattr(header, "get_slope_inter") else (None, None)
     if not all(value is None or np.isfinite(value) for value in (slope, intercept)):
@@ -149,6 +156,7 @@ def _check_header(image: Any, path: Path) -> None:
     if hasattr(image.dataobj, "offset"):
         n_bytes = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
         check_complete(path, n_bytes)
+    return np.asarray(image.get_qform() if wanted == "qform" else image.affine, dtype=np.float64)
 
 
 def _qform(image: Any, path: Path) -> tuple[Any, int]:

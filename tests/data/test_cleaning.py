@@ -61,6 +61,17 @@ def test_running_median_follows_its_definition(width: int, rng: np.random.Genera
     assert np.array_equal(running_median(values, width), np.array(expected))
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("detrend", KINDS)
+def test_what_is_cleaned_is_not_changed(detrend: str, order: str, rng: np.random.Generator) -> None:
+    values = np.array(drifting(rng), dtype=np.float32, order=order)  # type: ignore[call-overload]
+    before = values.copy()
+    cleaned = Cleaning(detrend, 60.0)(values, TR)
+    assert np.array_equal(values, before)
+    assert np.array_equal(cleaned, Cleaning(detrend, 60.0)(np.ascontiguousarray(before), TR))
+    assert (cleaned.std(axis=0) > 0.9).all()
+
+
 def test_savgol_is_a_cubic_fit_around_each_sample(rng: np.random.Generator) -> None:
     values = drifting(rng, 100, 2)
     cleaned = Cleaning("savgol", 60.0, zscore=False)(values, TR)

@@ -68,6 +68,8 @@ class VolumeSource(FilesSource):
     mask: StudyPath
     space: str = "MNI152NLin2009cAsym"
     """The reference the volumes lie in; only MNI152 is projected to the cortex."""
+    affine: Literal["sform", "qform"] | None = None
+    """Which one tells the place of the voxels, where an image has both and they disagree."""
 
     def open(self, subject: str) -> Recording:
         """Open images and mask."""
@@ -78,6 +80,7 @@ class VolumeSource(FilesSource):
             space_name=self.space,
             tr=self.tr,
             trust_header=self.trust_header,
+            affine=self.affine,
         )
 
 

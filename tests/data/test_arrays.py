@@ -1,0 +1,171 @@
+"""Plain arrays, region tables and nilearn objects: what was stored is what comes back; pickles are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from b2m_encoding.data import Cleaning
+from b2m_encoding.data.arrays import read_arrays
+from b2m_encoding.data.confounds import read_censoring, read_confound_tables
+from b2m_encoding.data.images import responses_from_masker, responses_from_surface_images
+from b2m_encoding.data.sources.files import ArraySource
+from b2m_encoding.data.table import read_table
+from b2m_encoding.errors import InputError, ProblemList
+from b2m_encoding.runs import Runs
+from b2m_encoding.spaces import RegionSpace, SurfaceSpace, Unplaced, VolumeSpace, surface_space
+
+TR = 1.5
+
+
+def store(path: Path, values: np.ndarray) -> Path:
+    """Write an array in the format of its name; the path is as a study has it."""
+    if path.suffix == ".npy":
+        np.save(path, values)
+        return path
+    if path.suffix == ".h5":
+        h5py = pytest.importorskip("h5py", reason="h5py is in the extra arrays")
+        with h5py.File(path, "w") as file:
+            file["responses/bold"] = values
+        return Path(f"{path}::responses/bold")
+    zarr = pytest.importorskip("zarr", reason="zarr is in the extra arrays")
+    group = zarr.open_group(str(path), mode="w")
+    group.create_array("bold", data=values)
+    return Path(f"{path}::bold")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".h5", pytest.param(".zarr", marks=pytest.mark.filterwarnings("default"))])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_arrays_come_back(suffix: str, transposed: bool, tmp_path: Path, rng: np.random.Generator) -> None:
+    values = {f"run-0{i}": rng.standard_normal((10 + i, 4)).astype(np.float32) for i in (1, 2)}
+    files = {name: store(tmp_path / f"{name}{suffix}", v.T if transposed else v) for name, v in values.items()}
+    source = ArraySource.model_validate(
+        {"reader": "array", "files": files, "tr": TR, "transposed": transposed, "discard": 3.0}
+    )
+    recording = source.read("01", Cleaning("none", zscore=False))
+    assert isinstance(recording.responses.space, Unplaced)
+    assert recording.responses.runs.used.sum() == 23 - 4
+    assert [path.name for path in recording.inputs] == [f"run-01{suffix}", f"run-02{suffix}"]
+    for name, expected in values.items():
+        assert np.allclose(recording.responses.load_run(name), expected - expected[2:].mean(axis=0), atol=1e-6)
+
+
+def test_pickles_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[{"a": 1}]], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match="array cannot be read"):
+        read_arrays({"run-01": tmp_path / "a.npy"}, "01", tr=TR)
+    h5py = pytest.importorskip("h5py", reason="h5py is in the extra arrays")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=np.array([["a"]], dtype=object), dtype=h5py.string_dtype())
+    for name in ("x", "y", ""):
+        with pytest.raises(InputError, match="array"):
+            read_arrays({"run-01": tmp_path / f"a.h5::{name}"}, "01", tr=TR)
+
+
+def test_unusable_arrays_are_told_together(tmp_path: Path) -> None:
+    np.save(tmp_path / "flat.npy", np.zeros(5))
+    np.save(tmp_path / "a.npy", np.zeros((5, 3)))
+    (tmp_path / "short.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-20])
+    (tmp_path / "x.mat").write_bytes(b"MATLAB")
+    names = {"1": "flat.npy", "2": "short.npy", "3": "gone.npy", "4": "x.mat", "5": "a.npy"}
+    with pytest.raises(ProblemList) as error:
+        read_arrays({run: tmp_path / name for run, name in names.items()}, "01", tr=TR)
+    problems = [problem.problem for problem in error.value.problems]
+    assert problems == [
+        "expected a two-dimensional array of numbers",
+        "an array cannot be read",
+        "an array is missing",
+        "unknown kind of array",
+    ]
+    np.save(tmp_path / "b.npy", np.zeros((5, 4)))
+    with pytest.raises(InputError, match="differ in their number of targets"):
+        read_arrays({"1": tmp_path / "a.npy", "2": tmp_path / "b.npy"}, "01", tr=TR)
+    with pytest.raises(InputError, match="no responses on fsaverage5"):
+        read_arrays({"1": tmp_path / "a.npy"}, "01", tr=TR, space="fsaverage5")
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_region_tables_with_and_without_names(header: bool, tmp_path: Path) -> None:
+    rows = ["1.0\t2.0", "n/a\t4.0", "5.0\t6.0"]
+    (tmp_path / "t.tsv").write_text("\n".join((["A1\tbelt"] if header else []) + rows) + "\n")
+    recording = read_table(tmp_path / "t.tsv", "01", () if header else ("A1", "belt"), TR)
+    assert recording.responses.space == RegionSpace(("A1", "belt"))
+    assert np.array_equal(recording.responses.load(), [[1, 2], [np.nan, 4], [5, 6]], equal_nan=True)
+    with pytest.raises(InputError, match="other columns"):
+        read_table(tmp_path / "t.tsv", "01", ("belt", "A1", "A5"), TR)
+
+
+def test_confounds_and_censoring_of_ones_own(tmp_path: Path) -> None:
+    runs = Runs.from_lengths({"a": 3}, TR)
+    (tmp_path / "c.tsv").write_text("x\tdx\n1\tn/a\n2\t1\n4\t2\n")
+    table = read_confound_tables({"a": tmp_path / "c.tsv"}, runs)["a"]
+    assert table["dx"].tolist() == [1.5, 1, 2]
+    (tmp_path / "motion.txt").write_text("  0.1 -0.2\n 0.3  0.4\n 0 0\n")  # as SPM writes it
+    assert read_confound_tables({"a": tmp_path / "motion.txt"}, runs)["a"].shape == (3, 2)
+    (tmp_path / "bad.txt").write_text("0\n1\n0\n")
+    assert read_censoring({"a": tmp_path / "bad.txt"}, runs)["a"].tolist() == [True, False, True]
+    (tmp_path / "short.txt").write_text("0\n1\n")
+    with pytest.raises(InputError, match="another number of rows"):
+        read_censoring({"a": tmp_path / "short.txt"}, runs)
+    with pytest.raises(InputError, match="does not exist"):
+        read_confound_tables({"b": tmp_path / "c.tsv"}, runs)
+    (tmp_path / "gap.tsv").write_text("x\n1\nn/a\n4\n")
+    with pytest.raises(InputError, match="not numbers"):
+        read_confound_tables({"a": tmp_path / "gap.tsv"}, runs)
+
+
+def test_surface_images_come_back(rng: np.random.Generator) -> None:
+    space = surface_space("fsaverage5")
+    values = {name: rng.standard_normal((6, space.n_targets)).astype(np.float32) for name in ("a", "b")}
+    images = {name: space.to_surface_image(v) for name, v in values.items()}
+    responses = responses_from_surface_images(images, TR)
+    assert responses.space == space
+    for name, expected in values.items():
+        assert np.array_equal(responses.load_run(name), expected)
+        again = space.to_surface_image(responses.load_run(name))
+        for side in ("left", "right"):
+            assert np.array_equal(again.data.parts[side], images[name].data.parts[side])
+
+
+def volumes(rng: np.random.Generator, n_samples: int = 8) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
+    mask = rng.random((5, 6, 4)) < 0.4
+    data = rng.standard_normal((5, 6, 4, n_samples)).astype(np.float32)
+    affine = np.diag([2.0, 2, 2, 1])
+    return nib.Nifti1Image(data, affine), nib.Nifti1Image(mask.astype(np.uint8), affine)
+
+
+def test_maskers_of_voxels_regions_and_surfaces(rng: np.random.Generator) -> None:
+    from nilearn.maskers import NiftiLabelsMasker, NiftiMasker, SurfaceMasker
+
+    image, mask = volumes(rng)
+    inside = np.asarray(mask.dataobj) > 0
+    masker = NiftiMasker(mask_img=mask, standardize=None).fit()
+    responses = responses_from_masker(masker, {"a": image}, TR, "MNI152NLin6Asym")
+    assert isinstance(responses.space, VolumeSpace)
+    assert np.allclose(responses.load(), image.get_fdata()[inside].T, atol=1e-6)
+
+    labels = np.zeros(inside.shape, dtype=np.int16)
+    labels[:2], labels[3:] = 1, 2
+    masker = NiftiLabelsMasker(nib.Nifti1Image(labels, image.affine), standardize=None).fit()
+    responses = responses_from_masker(masker, {"a": image}, TR)
+    assert isinstance(responses.space, RegionSpace)
+    expected = np.stack([image.get_fdata()[labels == k].mean(axis=0) for k in (1, 2)], axis=1)
+    assert np.allclose(responses.load(), expected, atol=1e-5)
+
+    space = surface_space("fsaverage5")
+    values = rng.standard_normal((5, space.n_targets)).astype(np.float32)
+    kept = rng.random(space.n_targets) < 0.5
+    masker = SurfaceMasker(mask_img=space.to_surface_image(kept.astype(np.float32)), standardize=None).fit()
+    responses = responses_from_masker(masker, {"a": space.to_surface_image(values)}, TR)
+    assert isinstance(responses.space, SurfaceSpace)
+    assert np.array_equal(responses.load(), np.where(kept, values, np.nan), equal_nan=True)
+
+
+def test_a_masker_that_is_not_fitted() -> None:
+    from nilearn.maskers import NiftiMasker
+
+    with pytest.raises(InputError, match="not fitted"):
+        responses_from_masker(NiftiMasker(), {}, TR)
