@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from b2m_encoding.data import Cleaning, Responses, average_repeats
@@ -144,6 +146,49 @@ def test_the_authors_arrays_follow_the_events(zenodo: ZenodoSource) -> None:
             assert np.allclose(responses.load_run(name)[10:], own - own.mean(axis=0), atol=1e-5)
             clips = clips_of_runs()[name][: 1 + width // 10]
             assert runs.clip[runs.slices[name]].tolist() == np.repeat([f"{g}.{t:05d}" for g, t in clips], 10).tolist()
+
+
+STUDY = """
+name = "Arrays without places"
+output = "results"
+note = "simulated data"
+[data]
+reader = "zenodo"
+folder = "."
+events = "bids"
+[cleaning]
+detrend = "none"
+[features.text]
+extractor = "caption"
+captions = "captions.csv"
+[model]
+delays = [3.0, 4.5]
+[evaluation]
+kind = "test"
+[statistics]
+permutations = 100
+[decoding]
+targets = ["text"]
+"""
+
+
+def test_models_and_decoding_need_no_places_and_maps_say_so(
+    zenodo: ZenodoSource, b2m: Callable[..., tuple[int, str]]
+) -> None:
+    rng = np.random.default_rng(0)
+    folder, words = zenodo.folder, ["drum", "flute", "calm", "fast", "voice", "bass", "slow", "loud"]
+    clips = sorted({f"{g}.{t:05d}" for own in clips_of_runs().values() for g, t in own})
+    captions = [f'{clip}_15s,"{" ".join(rng.choice(words, 3))}"' for clip in clips]
+    (folder / "captions.csv").write_text("\n".join(["ID,DescEN", *captions]))
+    (folder / "study.toml").write_text(STUDY)
+    code, printed = b2m("check", folder / "study.toml")
+    assert code == 0, printed
+    assert "18 runs, 5580 samples of 1.5 s, 7 targets on unplaced" in printed
+    assert "no maps: nobody has said where these responses lie" in printed
+    code, printed = b2m("run", folder / "study.toml")
+    assert code == 0, printed
+    assert "no maps" in (folder / "results/report.html").read_text()
+    assert len(pd.read_csv(folder / "results/identification.tsv", sep="\t")) == 60
 
 
 def test_other_arrays_are_refused(zenodo: ZenodoSource) -> None:
