@@ -185,11 +185,10 @@ class MapFigure:
 
     def table(self, names: tuple[str, ...]) -> pd.DataFrame:
         """The plotted numbers: one row per target."""
-        sides = np.repeat(BOTH, self.space.n_vertices)
         regions = np.array(["", *self.atlas.regions], dtype=object)[self.atlas.labels]
         columns: dict[str, object] = {
-            "hemisphere": sides,
-            "vertex": np.tile(np.arange(self.space.n_vertices), 2),
+            "hemisphere": np.repeat(BOTH, self.space.counts),
+            "vertex": np.concatenate([np.arange(count) for count in self.space.counts]),
             "region": regions,
             **dict(zip(names, self.data.scores, strict=True)),
             "tested": self.data.tested,

@@ -5,7 +5,9 @@ from b2m_encoding.spaces.definition import RegionSet, list_atlases
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace, grayordinate_space
 from b2m_encoding.spaces.images import image_suffix, read_maps, write_maps
 from b2m_encoding.spaces.meshes import HEMISPHERES, Hemisphere, Mesh
-from b2m_encoding.spaces.projection import project, resample, resampling_matrix, volume_to_surface
+from b2m_encoding.spaces.projection import drawing_surface, resample, resampling_matrix, volume_to_surface
+from b2m_encoding.spaces.pycortex import PycortexMapper, pycortex_volume
+from b2m_encoding.spaces.resample import project
 from b2m_encoding.spaces.space import RegionSpace, Space, Unplaced
 from b2m_encoding.spaces.surface import SurfaceSpace, freesurfer_subject, pycortex_subject, surface_space
 from b2m_encoding.spaces.volume import VolumeSpace
@@ -16,6 +18,7 @@ __all__ = [
     "GrayordinateSpace",
     "Hemisphere",
     "Mesh",
+    "PycortexMapper",
     "RegionSet",
     "RegionSpace",
     "Space",
@@ -23,6 +26,7 @@ __all__ = [
     "Unplaced",
     "VolumeSpace",
     "atlas_states",
+    "drawing_surface",
     "freesurfer_subject",
     "grayordinate_space",
     "image_suffix",
@@ -30,6 +34,7 @@ __all__ = [
     "load_atlas",
     "project",
     "pycortex_subject",
+    "pycortex_volume",
     "read_maps",
     "resample",
     "resampling_matrix",

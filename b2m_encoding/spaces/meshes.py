@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import nibabel as nib
 import numpy as np
@@ -120,10 +121,12 @@ class FreeSurferFiles:
     frame: Frame = "fsaverage"
 
     def path(self, kind: MeshKind, hemi: Hemisphere) -> Path:
-        """The file of a mesh; the flat one is any patch with ``flat`` in its name."""
+        """The file of a mesh; the flat one is any with ``patch`` and ``flat`` in its name."""
         stem = f"{hemi.lower()}h"
         if kind == "flat":
-            return _first(sorted((self.folder / "surf").glob(f"{stem}.*flat*")), self.folder / "surf", "a flat patch")
+            patches = sorted((self.folder / "surf").glob(f"{stem}.*patch*"))
+            flat = [path for path in patches if "flat" in path.name]  # not "inflated"
+            return _first(flat, self.folder / "surf", "flat patch and so no flat")
         names = ("sphere.reg", "sphere") if kind == "sphere" else (kind,)
         return _first([self.folder / "surf" / f"{stem}.{name}" for name in names], self.folder / "surf", kind)
 
@@ -260,12 +263,14 @@ def _first(candidates: Sequence[Path], folder: Path, what: str) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    raise InputError(f"the surface has no {what.removeprefix('a ')} mesh", file=folder)
+    raise InputError(f"the surface has no {what} mesh", file=folder)
 
 
-def _read(reader: object, path: Path, **options: object) -> NDArray[np.float64]:
-    """Call one of nibabel's readers; a damaged file becomes our error."""
+def _read(reader: Callable[..., Any], path: Path, **options: bool) -> Any:
+    """Call one of nibabel's readers; a damaged file becomes our error, a file without a footer is none."""
     try:
-        return reader(path, **options)  # type: ignore[operator, no-any-return]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Unknown extension code|No volume information", UserWarning)
+            return reader(path, **options)
     except (OSError, ValueError, IndexError, TypeError) as error:
         raise InputError("a surface file cannot be read", file=path, found=repr(error)) from error

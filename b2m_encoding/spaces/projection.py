@@ -13,16 +13,14 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.cache import cached_matrix
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES, digest
-from b2m_encoding.spaces.resample import sizes, surface_to_surface
+from b2m_encoding.spaces.pycortex import PycortexMapper
+from b2m_encoding.spaces.resample import normalised, project, sizes, surface_to_surface
 from b2m_encoding.spaces.space import Space
 from b2m_encoding.spaces.surface import SurfaceSpace, as_maps, surface_space
 from b2m_encoding.spaces.volume import VolumeSpace
 
 DEPTHS: tuple[float, ...] = tuple(np.linspace(0.1, 0.9, 7).tolist())
 """Where the cortex is sampled, from white (0) to pial surface (1)."""
-AT_LEAST = 0.5
-"""A target is known where more than this share of its weight comes from voxels that are."""
-MAPS_AT_ONCE = 512
 MNI = "MNI152"
 
 
@@ -63,7 +61,7 @@ def volume_to_surface(volume: VolumeSpace, surface: SurfaceSpace, depths: Sequen
             expected=" or ".join(dict.fromkeys([MNI, *surface.references])),
         )
     fslr = surface_space("fsLR")
-    return _normalised(csr_array(surface_to_surface(fslr, surface) @ _between_surfaces(volume, fslr, tuple(depths))))
+    return normalised(csr_array(surface_to_surface(fslr, surface) @ _between_surfaces(volume, fslr, tuple(depths))))
 
 
 def lies_in(reference: str, surface: SurfaceSpace) -> bool:
@@ -123,10 +121,14 @@ def resampling_matrix(source: Space, target: Space) -> csr_array:
         return surface_to_surface(source, target)
     if isinstance(source, VolumeSpace) and isinstance(target, SurfaceSpace):
         return volume_to_surface(source, target)
+    if isinstance(source, PycortexMapper) and isinstance(target, SurfaceSpace):
+        fsaverage = surface_space("fsaverage")
+        own = source.to_fsaverage
+        return own if target == fsaverage else normalised(csr_array(surface_to_surface(fsaverage, target) @ own))
     if isinstance(source, VolumeSpace) and isinstance(target, VolumeSpace):
         if source.name != target.name:
             raise InputError("volumes lie in different spaces", found=source.name, expected=target.name)
-        return _normalised(trilinear_matrix(source, target.points))
+        return normalised(trilinear_matrix(source, target.points))
     raise InputError("maps cannot move between these spaces", found=f"{source.name} to {target.name}")
 
 
@@ -157,42 +159,28 @@ def resample(values: ArrayLike, source: Space, target: Space) -> NDArray[np.floa
     return project(resampling_matrix(source, target), maps.T).T
 
 
-def project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Apply a resampling matrix to maps with NaN: missing sources are left out of the mean.
+def drawing_surface(space: Space) -> SurfaceSpace | None:
+    """The surface on which maps of a space are drawn: its own if that has a flat map, else fsaverage5.
 
-    Parameters
-    ----------
-    matrix : csr_array, shape (n_target, n_source)
-    values : array, shape (n_source,) or (n_source, n_maps)
+    None where there is no way to the cortex: regions, unplaced targets, a volume in a space of its own.
 
-    Returns
-    -------
-    array, shape (n_target,) or (n_target, n_maps)
-        NaN where less than half of a target's weight comes from sources that are not NaN.
+    Examples
+    --------
+    >>> from b2m_encoding.spaces import RegionSpace, grayordinate_space, surface_space
+    >>> drawing_surface(grayordinate_space()).name, drawing_surface(surface_space("fsaverage6")).name
+    ('fsLR', 'fsaverage5')
+    >>> drawing_surface(RegionSpace(("A1",)))
     """
-    values = np.asarray(values)
-    matrix = matrix.astype(np.float32, copy=False)
-    if values.ndim == 1:
-        return _project(matrix, values[:, None])[:, 0]
-    out = np.empty((matrix.shape[0], values.shape[1]), dtype=np.float32)
-    for start in range(0, values.shape[1], MAPS_AT_ONCE):
-        part = slice(start, start + MAPS_AT_ONCE)
-        out[:, part] = _project(matrix, values[:, part])
-    return out
-
-
-def _project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
-    values = np.ascontiguousarray(values, dtype=np.float32)
-    known = np.isfinite(values)
-    if not known.all():
-        values = np.where(known, values, np.float32(0))
-    total: NDArray[np.float32] = matrix @ values
-    if (known == known[:, :1]).all():  # the maps share their mask
-        known = known[:, :1]
-    weight = matrix @ known.astype(np.float32)
-    weight[weight <= AT_LEAST] = np.nan
-    total /= weight
-    return total
+    if isinstance(space, GrayordinateSpace):
+        return space.surface
+    standard = surface_space("fsaverage5")
+    if isinstance(space, SurfaceSpace):
+        if all(space.has_mesh("flat", hemi) for hemi in HEMISPHERES):
+            return space
+        return standard if space.files.frame else None
+    if isinstance(space, PycortexMapper):
+        return standard if space.to_fsaverage is not None else None
+    return standard if isinstance(space, VolumeSpace) and space.name.startswith(MNI) else None
 
 
 def _between_surfaces(volume: VolumeSpace, surface: SurfaceSpace, depths: tuple[float, ...]) -> csr_array:
@@ -202,7 +190,7 @@ def _between_surfaces(volume: VolumeSpace, surface: SurfaceSpace, depths: tuple[
             white, pial = surface.mesh("white", hemi).points, surface.mesh("pial", hemi).points
             sampled = [trilinear_matrix(volume, white + depth * (pial - white)) for depth in depths]
             blocks.append(sum(sampled[1:], start=sampled[0]) / len(depths))
-        return _normalised(csr_array(vstack(blocks, format="csr")))
+        return normalised(csr_array(vstack(blocks, format="csr")))
 
     meshes = (digest(surface.files, "white", "pial"), *sizes(surface), str(depths))
     ingredients: tuple[str | NDArray[np.generic], ...] = (*meshes, volume.mask, volume.affine)
@@ -222,19 +210,10 @@ def _to_grayordinates(source: SurfaceSpace | VolumeSpace, target: GrayordinateSp
         if isinstance(source, VolumeSpace):
             affine = np.asarray(target.axis.affine)
             points = target.axis.voxel[voxels] @ affine[:3, :3].T + affine[:3, 3]
-            blocks.append(_normalised(trilinear_matrix(source, points)))
+            blocks.append(normalised(trilinear_matrix(source, points)))
         else:
             blocks.append(csr_array((int(voxels.sum()), source.n_targets), dtype=np.float32))
     stacked = csr_array(vstack(blocks, format="csr"))
     place = np.empty(target.n_targets, dtype=np.int64)
     place[np.concatenate([np.flatnonzero(target.cortex), np.flatnonzero(~target.cortex)])] = np.arange(target.n_targets)
     return stacked[place]
-
-
-def _normalised(matrix: csr_array) -> csr_array:
-    """Rows scaled to sum to one; rows with less than half their weight are emptied."""
-    total = np.asarray(matrix.sum(axis=1)).ravel()
-    scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > AT_LEAST)
-    scaled = csr_array(matrix.multiply(scale[:, None]), dtype=np.float32)
-    scaled.eliminate_zeros()
-    return scaled

@@ -18,6 +18,9 @@ from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, surface_space
 
 N_CANDIDATES = 12
 TOLERANCE = -1e-6
+AT_LEAST = 0.5
+"""A target is known where more than this share of its weight comes from sources that are."""
+MAPS_AT_ONCE = 512
 
 
 def barycentric_matrix(sphere: Mesh, points: NDArray[np.float64]) -> csr_array:
@@ -89,6 +92,53 @@ def surface_to_surface(source: str | SurfaceSpace, target: str | SurfaceSpace) -
     spheres = [digest(space.files, "sphere") for space in (a, b)]
     registration = "".join(file_digest(path) for hemi in HEMISPHERES for path in _registration(hemi))
     return cached_matrix(f"{_safe(a.name)}-to-{_safe(b.name)}", (frame, *spheres, registration, *sizes(a, b)), build)
+
+
+def project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Apply a resampling matrix to maps with NaN: missing sources are left out of the mean.
+
+    Parameters
+    ----------
+    matrix : csr_array, shape (n_target, n_source)
+    values : array, shape (n_source,) or (n_source, n_maps)
+
+    Returns
+    -------
+    array, shape (n_target,) or (n_target, n_maps)
+        NaN where less than half of a target's weight comes from sources that are not NaN.
+    """
+    values = np.asarray(values)
+    matrix = matrix.astype(np.float32, copy=False)
+    if values.ndim == 1:
+        return _project(matrix, values[:, None])[:, 0]
+    out = np.empty((matrix.shape[0], values.shape[1]), dtype=np.float32)
+    for start in range(0, values.shape[1], MAPS_AT_ONCE):
+        part = slice(start, start + MAPS_AT_ONCE)
+        out[:, part] = _project(matrix, values[:, part])
+    return out
+
+
+def _project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    known = np.isfinite(values)
+    if not known.all():
+        values = np.where(known, values, np.float32(0))
+    total: NDArray[np.float32] = matrix @ values
+    if (known == known[:, :1]).all():  # the maps share their mask
+        known = known[:, :1]
+    weight = matrix @ known.astype(np.float32)
+    weight[weight <= AT_LEAST] = np.nan
+    total /= weight
+    return total
+
+
+def normalised(matrix: csr_array) -> csr_array:
+    """Rows scaled to sum to one; rows with less than half their weight are emptied."""
+    total = np.asarray(matrix.sum(axis=1)).ravel()
+    scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > AT_LEAST)
+    scaled = csr_array(matrix.multiply(scale[:, None]), dtype=np.float32)
+    scaled.eliminate_zeros()
+    return scaled
 
 
 def resample_labels(labels: NDArray[np.int64], source: SurfaceSpace, target: SurfaceSpace) -> NDArray[np.int64]:

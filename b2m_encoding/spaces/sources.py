@@ -8,6 +8,7 @@ from pathlib import Path
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.definition import AtlasDefinition, LabelSource
 from b2m_encoding.spaces.files import package_file
+from b2m_encoding.spaces.folders import nilearn_folders, subjects_folders
 from b2m_encoding.spaces.labels import (
     READERS,
     Labelled,
@@ -18,7 +19,7 @@ from b2m_encoding.spaces.labels import (
     read_volume,
 )
 from b2m_encoding.spaces.meshes import FreeSurferFiles
-from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, nilearn_folders, subjects_folders
+from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace
 
 SUBJECTS = ("fsaverage", "fsaverage6", "fsaverage5")
 PACKAGE = "package:"

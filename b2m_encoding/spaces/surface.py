@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.files import package_file
+from b2m_encoding.spaces.folders import nilearn_folders, pycortex_filestore, subjects_folders
 from b2m_encoding.spaces.meshes import (
     HEMISPHERES,
     FreeSurferFiles,
@@ -107,6 +104,13 @@ class SurfaceSpace:
                 expected=expected,
             )
         return mesh
+
+    def has_mesh(self, kind: MeshKind, hemi: Hemisphere) -> bool:
+        """Whether the file of a mesh is on this machine."""
+        try:
+            return self.files.path(kind, hemi).is_file()
+        except InputError:
+            return False
 
     def mid_points(self, hemi: Hemisphere) -> NDArray[np.float64]:
         """Vertices half way between white and pial surface, mm, shape (n_vertices, 3)."""
@@ -292,31 +296,3 @@ def pycortex_subject(subject: str, filestore: str | Path | None = None) -> Surfa
         raise InputError("no such subject of pycortex", file=files.folder, expected=", ".join(known) or None)
     left, right = (len(_mesh(files, "white", hemi).points) for hemi in HEMISPHERES)
     return SurfaceSpace(subject, (left, right), files, (subject,))
-
-
-def nilearn_folders() -> list[Path]:
-    """Where nilearn keeps what it downloaded."""
-    from nilearn.datasets import get_data_dirs
-
-    return [Path(folder) for folder in get_data_dirs()]
-
-
-def subjects_folders() -> list[Path]:
-    """Where FreeSurfer keeps its subjects."""
-    home = os.environ.get("FREESURFER_HOME")
-    folders = [os.environ.get("SUBJECTS_DIR"), home and str(Path(home, "subjects"))]
-    return [Path(folder) for folder in folders if folder]
-
-
-def pycortex_filestore() -> Path:
-    """The filestore named in pycortex's configuration, or the one that was installed with it."""
-    config = ConfigParser()
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    try:
-        config.read(Path(home, "pycortex", "options.cfg"))
-        named = Path(config.get("basic", "filestore"))
-        if named.is_dir():  # the path of a deleted environment stays in that file for ever
-            return named
-    except ConfigError:
-        pass
-    return Path(sys.prefix, "share", "pycortex", "db")

@@ -1,0 +1,37 @@
+"""Folders in which other programs keep surfaces and atlases."""
+
+from __future__ import annotations
+
+import os
+import sys
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from pathlib import Path
+
+
+def nilearn_folders() -> list[Path]:
+    """Where nilearn keeps what it downloaded."""
+    from nilearn.datasets import get_data_dirs
+
+    return [Path(folder) for folder in get_data_dirs()]
+
+
+def subjects_folders() -> list[Path]:
+    """Where FreeSurfer keeps its subjects."""
+    home = os.environ.get("FREESURFER_HOME")
+    folders = [os.environ.get("SUBJECTS_DIR"), home and str(Path(home, "subjects"))]
+    return [Path(folder) for folder in folders if folder]
+
+
+def pycortex_filestore() -> Path:
+    """The filestore named in pycortex's configuration, or the one that was installed with it."""
+    config = ConfigParser()
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    try:
+        config.read(Path(home, "pycortex", "options.cfg"))
+        named = Path(config.get("basic", "filestore"))
+        if named.is_dir():  # the path of a deleted environment stays in that file for ever
+            return named
+    except ConfigError:
+        pass
+    return Path(sys.prefix, "share", "pycortex", "db")
