@@ -7,8 +7,9 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, ShuffleSplit
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models import EncodingModel, RidgeCV
+from b2m_encoding.models import EncodingModel, RidgeCV, scorers
 from b2m_encoding.models.filters import compress, shrinkage
+from b2m_encoding.models.scorers import SampleScorer
 from b2m_encoding.runs import Runs
 
 ALPHAS = np.logspace(-2, 5, 12)
@@ -159,6 +160,22 @@ def test_rank_deficient_features(make, dtype):
         np.testing.assert_allclose(other.cv_path_, models[0].cv_path_, atol=1e-5)
     single = EncodingModel(None, alphas=np.logspace(-1, 4, 8) / 2, precision="float64").fit(X, Y, runs=runs)
     np.testing.assert_allclose(models[0].cv_path_, single.cv_path_, atol=1e-5)
+
+
+@pytest.mark.parametrize("scoring", ["r2", "r"])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_many_targets_are_predicted_from_samples_to_the_same_scores(make, oracle, monkeypatch, scoring, precision):
+    X, Y, runs = make(60, 80, 200, seed=3)
+    used = []
+    monkeypatch.setattr(scorers, "SampleScorer", lambda *args: used.append(args) or SampleScorer(*args), raising=True)
+    options = {"scoring": scoring, "standardize": False, "form": "dual", "precision": precision}
+    model = EncodingModel(None, alphas=ALPHAS, **options).fit(X, Y, runs=runs)
+    assert len(used) == len(runs.blocks)
+    path = oracle(X, Y, runs, ALPHAS, scoring)
+    np.testing.assert_allclose(model.cv_path_, path, rtol=0, atol=1e-9 if precision == "float64" else 2e-5)
+    few = EncodingModel(None, alphas=ALPHAS, **options).fit(X, Y[:, :20], runs=runs)
+    assert len(used) == len(runs.blocks)  # too few targets to pay for the predictor
+    np.testing.assert_allclose(few.cv_path_, path[:, :20], rtol=0, atol=1e-9 if precision == "float64" else 2e-5)
 
 
 def test_compression_keeps_its_bound():
