@@ -13,15 +13,7 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.figures import FigureResult, accuracy_overview, preference, regions
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.results.report import ReportFigure
-from b2m_encoding.spaces import (
-    Space,
-    SurfaceSpace,
-    VolumeSpace,
-    load_atlas,
-    project,
-    surface_space,
-    volume_to_surface,
-)
+from b2m_encoding.spaces import Space, drawing_surface, load_atlas, resample
 from b2m_encoding.study import Study
 
 
@@ -42,15 +34,11 @@ def draw_figures(
 
 def _maps(subject: str, encoding: Encoding, space: Space, study: Study, folder: Path) -> list[ReportFigure]:
     """Accuracy of the joint model, and the preference between the first two feature spaces."""
-    surface = space if isinstance(space, SurfaceSpace) else surface_space("fsaverage5")
-    if isinstance(space, VolumeSpace) and space.name.startswith("MNI152"):
-        matrix = volume_to_surface(space, surface)
-        values = np.stack([*encoding.r.values(), (encoding.q < study.statistics.q).astype(float)], axis=1)
-        *scores, significant = project(matrix, values).T
-    elif isinstance(space, SurfaceSpace):
-        *scores, significant = *encoding.r.values(), encoding.q < study.statistics.q
-    else:
+    surface = drawing_surface(space)
+    if surface is None:
         return []  # regions, or a volume that lies in no standard space: there is no cortex to draw on
+    values = np.stack([*encoding.r.values(), (encoding.q < study.statistics.q).astype(float)])
+    *scores, significant = resample(values, space, surface)
     r = dict(zip(encoding.r, scores, strict=True))
     atlas = load_atlas(study.maps.atlas, surface)
     common: dict[str, Any] = {

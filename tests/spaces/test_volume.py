@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 from nilearn.datasets import load_mni152_brain_mask
 from nilearn.surface import vol_to_surf
+from scipy.sparse import csr_array
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces import VolumeSpace, load_atlas, project, surface_space, volume_to_surface
+from b2m_encoding.spaces import (
+    VolumeSpace,
+    grayordinate_space,
+    load_atlas,
+    project,
+    resample,
+    surface_space,
+    volume_to_surface,
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +30,7 @@ def gaussian(volume: VolumeSpace, centre: tuple[float, float, float], width: flo
     return np.exp(-((points - np.array(centre)) ** 2).sum(axis=1) / (2 * width**2))
 
 
-@pytest.mark.parametrize("name", ["fsaverage5", "fsLR"])
+@pytest.mark.parametrize("name", ["fsaverage5", "fsaverage6", "fsLR"])
 @pytest.mark.parametrize(("centre", "hemi"), [((-46, -22, 8), "L"), ((48, -18, 6), "R")])
 def test_a_source_in_auditory_cortex_peaks_in_a1(
     volume: VolumeSpace, name: str, centre: tuple[float, float, float], hemi: str
@@ -48,6 +58,43 @@ def test_missing_voxels_are_left_out_of_the_mean(volume: VolumeSpace) -> None:
     projected = project(volume_to_surface(volume, surface_space("fsaverage5")), values)
     assert np.allclose(projected[np.isfinite(projected)], 1)
     assert np.isfinite(projected).mean() > 0.8
+
+
+def test_thousands_of_maps_are_each_map_alone(volume: VolumeSpace, rng: np.random.Generator) -> None:
+    """Maps go through in parts; NaN of one map do not touch another."""
+    matrix = volume_to_surface(volume, surface_space("fsaverage5"))[:300]
+    maps = rng.standard_normal((volume.n_targets, 1030)).astype(np.float32)
+    maps[rng.random(volume.n_targets) < 0.3, 1027] = np.nan
+    together = project(matrix, maps)
+    for i in (0, 511, 512, 1027, 1029):
+        assert np.allclose(project(matrix, maps[:, i]), together[:, i], equal_nan=True, atol=1e-6)
+    assert np.isnan(together[:, 1027]).sum() > np.isnan(together[:, 1029]).sum()
+    row = int(np.flatnonzero(np.isfinite(together[:, 1027]))[7])
+    inside, weights = matrix[[row]].indices, matrix[[row]].data
+    known = np.isfinite(maps[inside, 1027])
+    assert not known.all()
+    expected = np.average(maps[inside, 1027][known], weights=weights[known])
+    assert together[row, 1027] == pytest.approx(expected, abs=1e-5)
+
+
+def test_little_known_is_not_known() -> None:
+    matrix = csr_array(np.array([[0.4, 0.6], [0.6, 0.4], [0.0, 0.0]]))
+    assert np.allclose(project(matrix, np.array([2.0, np.nan])), [np.nan, 2, np.nan], equal_nan=True)
+
+
+def test_volumes_reach_grayordinates_and_other_grids(volume: VolumeSpace) -> None:
+    """A linear function stays itself wherever it is sampled."""
+    space = grayordinate_space()
+    values = volume.points @ [1.0, 2, -1]
+    moved = resample(values, volume, space)[0]
+    truth = nib.affines.apply_affine(space.axis.affine, space.axis.voxel) @ [1.0, 2, -1]
+    inside = ~space.cortex & np.isfinite(moved)
+    assert inside.sum() > 0.95 * (~space.cortex).sum()
+    assert np.median(np.abs(moved[inside] - truth[inside])) < 0.01  # at the edge of the mask it is a mean
+    with pytest.raises(InputError, match="different spaces"):
+        resample(values, volume, space.subcortex)
+    same = VolumeSpace(volume.mask, volume.affine, volume.name)
+    assert np.allclose(resample(values, volume, same)[0], values, atol=1e-3)
 
 
 def test_image_round_trip(volume: VolumeSpace, rng: np.random.Generator) -> None:
