@@ -111,11 +111,23 @@ def project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float
     matrix = matrix.astype(np.float32, copy=False)
     if values.ndim == 1:
         return _project(matrix, values[:, None])[:, 0]
+    matrix, used = _without_idle_columns(matrix)
     out = np.empty((matrix.shape[0], values.shape[1]), dtype=np.float32)
     for start in range(0, values.shape[1], MAPS_AT_ONCE):
         part = slice(start, start + MAPS_AT_ONCE)
-        out[:, part] = _project(matrix, values[:, part])
+        out[:, part] = _project(matrix, values[:, part] if used is None else values[used, part])
     return out
+
+
+def _without_idle_columns(matrix: csr_array) -> tuple[csr_array, NDArray[np.int64] | None]:
+    """The matrix without sources of no weight, and the sources left: most voxels of a volume are not in the cortex."""
+    weighs = np.zeros(matrix.shape[1], dtype=bool)
+    weighs[matrix.indices] = True
+    used = np.flatnonzero(weighs)
+    if len(used) > 0.8 * len(weighs):
+        return matrix, None
+    place = np.cumsum(weighs, dtype=np.int32) - np.int32(1)
+    return csr_array((matrix.data, place[matrix.indices], matrix.indptr), shape=(matrix.shape[0], len(used))), used
 
 
 def _project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
