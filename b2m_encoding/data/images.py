@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def responses_from_surface_images(images: Mapping[str, Any], tr: float, space: S
     for name, image in images.items():
         place = space = space or _surface_of(image)
         n_samples = 1 if image.data.parts["left"].ndim == 1 else image.data.parts["left"].shape[1]
-        series[name] = Series(n_samples, None, lambda image=image, place=place: place.from_surface_image(image), ())
+        series[name] = Series(n_samples, None, partial(place.from_surface_image, image), ())
     if space is None:
         raise InputError("no images are given")
     return _responses(series, space, tr)
@@ -83,9 +84,7 @@ def responses_from_masker(masker: Any, images: Mapping[str, Any], tr: float, nam
         out[:, np.concatenate([np.asarray(parts[side]).ravel() > 0 for side in ("left", "right")])] = values
         return out
 
-    series = {
-        run: Series(_n_samples(image), None, lambda image=image: read(image), ()) for run, image in images.items()
-    }
+    series = {run: Series(_n_samples(image), None, partial(read, image), ()) for run, image in images.items()}
     return _responses(series, place, tr)
 
 
