@@ -18,6 +18,7 @@ from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
 
 RESERVED = {"joint", "preference"}
+MAX_PARTITIONED = 6
 SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -75,12 +76,33 @@ class EvaluationTable(Config):
 
 
 class StatisticsTable(Config):
-    """``[statistics]``: permutation of blocks and false discovery rate."""
+    """``[statistics]``: significance, comparison of feature spaces, and the audit."""
 
+    test: Literal["auto", "shift", "block", "clip", "paper"] = "auto"
+    """How the null distribution is made; "auto" moves clips where repeats are averaged, else takes circular shifts, or
+    the longest blocks that are enough."""
     permutations: Annotated[int, Field(ge=100)] = 10_000
     block: Positive = 15.0
-    """Length of a permuted block, s; one clip, as a rule."""
+    """Length of a block of the bootstrap, and of ``test = "block"``, s; one clip, as a rule."""
     q: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    correction: Literal["bh", "by", "fwe"] = "bh"
+    """False discovery rate (Benjamini-Hochberg, -Yekutieli), or family-wise error by the largest statistic."""
+    bootstraps: Annotated[int, Field(ge=100)] = 1000
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    intervals: bool = True
+    """Maps of the interval of r."""
+    preference: Literal["r", "unique"] = "r"
+    """Compare feature spaces by r of each alone, or by what only it explains."""
+    partition: bool | None = None
+    """Variance partitioning, 2^k - 1 models; by default of two or three feature spaces."""
+    audit: bool = True
+    """Look for leaks from test to training."""
+    generalise: tuple[Literal["genre", "subject"], ...] = ()
+    """Predict genres that were left out of training, or subjects by a model of the others."""
+
+    def partitions(self, n_features: int) -> bool:
+        """Whether the variance is partitioned among this many feature spaces."""
+        return 2 <= n_features <= 3 if self.partition is None else self.partition and n_features > 1
 
 
 class DecodingTable(Config):
@@ -129,6 +151,15 @@ class Study(Config):
             raise ValueError(
                 f"evaluation.gap must be at least the longest delay, {longest:g} s, or blocks share stimuli"
             )
+        if self.statistics.partition and len(self.features) > MAX_PARTITIONED:
+            raise ValueError(
+                f"statistics.partition fits 2^k - 1 models: at most {MAX_PARTITIONED} feature spaces, not "
+                f"{len(self.features)}"
+            )
+        if self.statistics.test == "paper" and self.statistics.correction == "fwe":
+            raise ValueError('statistics.correction = "fwe" needs permutations; test = "paper" has none')
+        if "genre" in self.statistics.generalise and self.evaluation.kind != "test":
+            raise ValueError('statistics.generalise = ["genre"] needs evaluation.kind = "test"')
         for name in set(self.features) & RESERVED:
             raise ValueError(f"features.{name}: this name is taken by a map of the results")
         if self.decoding:

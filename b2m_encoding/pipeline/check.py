@@ -10,7 +10,7 @@ from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
 from b2m_encoding.features.delays import delays_in_samples
-from b2m_encoding.pipeline.encode import block_samples, held_out_lengths, split_samples
+from b2m_encoding.pipeline.splits import block_samples, held_out_lengths, split_samples
 from b2m_encoding.results.bundle import check_writable
 from b2m_encoding.spaces import (
     RegionSpace,

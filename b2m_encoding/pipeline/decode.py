@@ -13,7 +13,7 @@ from b2m_encoding.decoding.decoder import RegionDecoder
 from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.features.windows import average_windows
-from b2m_encoding.pipeline.encode import split_samples
+from b2m_encoding.pipeline.splits import split_samples
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES

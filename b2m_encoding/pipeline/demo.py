@@ -84,6 +84,8 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
         "false_positive_rate": _mean(q_all[undriven] < study.statistics.q),
         "preference_accuracy": _mean(right),
         "preference_accuracy_where_significant": _mean(right[index_all[one_drive] >= 0]),
+        "preference_share_in_both": _mean(index_all[tested & (drive_all == "both") & (index_all != -2)] >= 0),
+        "preference_share_in_one": _mean(index_all[one_drive & (index_all != -2)] >= 0),
         "identification_accuracy": _mean([row["identification_accuracy"] for row in primary]),
         "identification_chance_95": np.mean([row["chance_interval_95"] for row in primary], axis=0).tolist(),
         "chance": 0.5,

@@ -4,59 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.models import EncodingModel
-from b2m_encoding.runs import Runs
-from b2m_encoding.stats import Preference, block_permutation_p, fdr_q, pearson_r, preferred
-from b2m_encoding.stats.scores import standardised
-from b2m_encoding.study import EvaluationTable, Study
+from b2m_encoding.models.subsets import all_subsets
+from b2m_encoding.pipeline.held_out import TESTED, TIME, Bands, HeldOut, predict_held_out
+from b2m_encoding.pipeline.splits import block_samples, split_samples
+from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, significance
+from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
+from b2m_encoding.stats.intervals import Interval, score_interval
+from b2m_encoding.stats.partition import Partition, partition, partition_blocks
+from b2m_encoding.study import StatisticsTable, Study
 
 Array = NDArray[np.float64]
 JOINT = "joint"
-TESTED = "tested"
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One training set and one held-out set, as masks over the samples."""
-
-    train: NDArray[np.bool_]
-    test: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """Predicted and measured responses of held-out samples, shape (n_samples, n_targets).
-
-    Parameters
-    ----------
-    residual, total : array, shape (n_targets,)
-        Sums of squares about the prediction and about the mean of each split, for R2.
-    alpha : array, shape (n_targets,)
-        Median penalty over splits.
-    status : array of str, shape (n_targets,)
-    """
-
-    predicted: NDArray[np.float32]
-    measured: NDArray[np.float32]
-    runs: Runs
-    residual: Array
-    total: Array
-    alpha: Array
-    status: NDArray[np.str_]
-
-    @property
-    def r2(self) -> Array:
-        """Coefficient of determination, pooled over splits."""
-        tested = (self.total > 0) & (self.status == TESTED)
-        return 1 - np.divide(self.residual, self.total, out=np.full_like(self.total, np.nan), where=tested)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,19 +34,46 @@ class Encoding:
 
     r: Mapping[str, Array]
     r2: Mapping[str, Array]
-    p: Array
+    significance: Significance
     q: Array
+    """Adjusted for multiple targets as the study asks for."""
+    interval: Interval | None
+    """Of r of the joint model."""
     alpha: Array
     status: NDArray[np.str_]
     preference: Preference | None
+    partition: Partition | None
     n_train: int
     """Samples of a training set (mean over splits)."""
     n_test: int
+    ceiling: Ceiling | NoCeiling
+    held_out: HeldOut | None
+    """Large; :meth:`light` drops it when all is computed from it."""
+
+    def light(self) -> Encoding:
+        """The same without the held-out samples."""
+        return replace(self, held_out=None)
+
+    @property
+    def p(self) -> Array:
+        """One-sided p value of r of the joint model."""
+        return self.significance.p
 
     @property
     def tested(self) -> NDArray[np.bool_]:
         """Targets that were tested."""
         return np.asarray(self.status == TESTED)
+
+
+def wanted_models(names: tuple[str, ...], table: StatisticsTable) -> list[Bands]:
+    """Sets of feature spaces that a study needs a model of, the whole set last; the control of the audit first."""
+    wanted: set[Bands] = {(name,) for name in names}
+    if len(names) > 1 and table.preference == "unique":
+        wanted |= {tuple(other for other in names if other != name) for name in names}
+    if table.partitions(len(names)):
+        wanted |= set(all_subsets(names))
+    models = [chosen for chosen in all_subsets(names) if chosen in wanted and chosen != names]
+    return [*([(TIME,)] if table.audit else []), *models, names]
 
 
 def encode_subject(
@@ -95,190 +87,98 @@ def encode_subject(
     The significance of the joint model is tested; feature spaces are compared where it is significant.
     """
     runs, splits = split_samples(responses.runs, study.evaluation)
-    responses = responses.with_runs(runs)
-    alone = {name: (name,) for name in spaces} if len(spaces) > 1 else {}
-    models = {**alone, JOINT: tuple(spaces)}
-    r: dict[str, Array] = {}
-    r2: dict[str, Array] = {}
-    for model, members in models.items():  # the joint model last: its predictions are permuted
-        progress(f"model {model}")
-        held_out = predict_held_out(responses, {name: spaces[name] for name in members}, study, splits)
-        r[model], r2[model] = pearson_r(held_out.predicted, held_out.measured), held_out.r2
+    responses, names, table = responses.with_runs(runs), tuple(spaces), study.statistics
+    held_out = predict_held_out(responses, spaces, study, splits, wanted_models(names, table), progress)
+    tested = held_out.status == TESTED
     progress("permutations")
-    p = _significance(held_out, study)
-    q = fdr_q(p)
+    found = _significance(held_out, study)
+    q = np.where(tested, found.p_fwe if table.correction == "fwe" else fdr_q(found.p, table.correction), np.nan)
+    progress("comparison of feature spaces")
+    scores = {measure: held_out.sums.scores(measure) for measure in ("r", "r2")}
+    models = {**({name: (name,) for name in names} if len(names) > 1 else {}), JOINT: names}
+    r, r2 = (
+        {model: np.where(tested, scores[measure][bands], np.nan) for model, bands in models.items()}
+        for measure in ("r", "r2")
+    )
     return Encoding(
         r,
         r2,
-        p,
+        found,
         q,
-        alpha=np.where(held_out.status == TESTED, held_out.alpha, np.nan),
+        _interval(held_out, study) if table.intervals else None,
+        alpha=np.where(tested, held_out.alphas[names], np.nan),
         status=held_out.status,
-        preference=preferred({name: r[name] for name in alone}, q < study.statistics.q) if alone else None,
+        preference=_preference(held_out, names, q < table.q, study) if len(names) > 1 else None,
+        partition=_partition(held_out, names, q < table.q, study) if table.partitions(len(names)) else None,
         n_train=int(np.mean([split.train.sum() for split in splits])),
         n_test=len(held_out.runs),
+        ceiling=held_out.ceiling,
+        held_out=held_out,
     )
 
 
-def split_samples(runs: Runs, evaluation: EvaluationTable) -> tuple[Runs, list[Split]]:
-    """Training and held-out samples, with the blocks they are made of.
-
-    Raises
-    ------
-    InputError
-        If no run, or every run, is a test run.
-    """
-    if evaluation.blocks:
-        runs = runs.split(evaluation.blocks, evaluation.gap)
-    if evaluation.kind == "cross-validation":
-        masks = [np.isin(np.arange(len(runs)), runs.rows(fold)) for fold in runs.folds()]
-        return runs, [Split(runs.used & ~mask, mask) for mask in masks]
-    test = [name for name in runs.names if fnmatch(name, evaluation.test_runs)]
-    if not 0 < len(test) < len(runs.names):
-        raise InputError(
-            "evaluation.test_runs must match some runs and leave some",
-            found=evaluation.test_runs,
-            expected=f"a pattern for some of {', '.join(runs.names)}",
-        )
-    mask = runs.used & np.isin(runs.run, test)
-    return runs, [Split(runs.used & ~mask, mask)]
-
-
-def held_out_lengths(runs: Runs, split: Split, evaluation: EvaluationTable) -> list[int]:
-    """Number of held-out samples of each run, after repeats are averaged."""
-    kept = replace(runs, used=split.test)
-    if evaluation.average_repeats:
-        kept = average_repeats(np.zeros((len(kept), 0)), kept)[1]
-    return [int(kept.used[rows].sum()) for rows in kept.slices.values() if kept.used[rows].any()]
-
-
-def block_samples(study: Study, tr: float) -> int:
-    """Length of a permuted block, in samples."""
-    return max(1, round(study.statistics.block / tr))
-
-
-def predict_held_out(
-    responses: Responses, spaces: Mapping[str, FeatureSpace], study: Study, splits: list[Split]
-) -> HeldOut:
-    """Predict every held-out sample by a model that never saw it.
-
-    With several splits, predictions and responses are standardised within each, so that no split's offset counts as
-    accuracy; a target is tested only if it is in every split.
-    """
-    parts = []
-    for split in splits:
-        model = _new_model(study)
-        values = {name: _reduced(space, study, split).values for name, space in spaces.items()}
-        _fit(model, values, responses, split, study.model.blocks)
-        parts.append(_judge(model, *_predict(model, values, responses, split, study.evaluation)))
-    scale = _scaled if len(parts) > 1 else np.asarray
-    names = [np.char.add(f"{i}/", part.runs.run) for i, part in enumerate(parts)]
-    return HeldOut(
-        np.concatenate([scale(part.predicted) for part in parts]),
-        np.concatenate([scale(part.measured) for part in parts]),
-        Runs.from_labels(
-            np.concatenate(names), responses.runs.tr, clip=np.concatenate([part.runs.clip for part in parts])
-        ),
-        residual=np.sum([part.residual for part in parts], axis=0),
-        total=np.sum([part.total for part in parts], axis=0),
-        alpha=np.median([part.alpha for part in parts], axis=0),
-        status=_worst([part.status for part in parts]),
-    )
-
-
-def _judge(model: EncodingModel, predicted: NDArray[np.float32], measured: NDArray[np.float32], runs: Runs) -> HeldOut:
-    """Compare one split's predictions with its responses; a target that fails there is not tested."""
-    missing, varies = ~np.isfinite(measured).all(axis=0), np.ptp(measured, axis=0) > 0
-    status = np.where(missing, "missing", np.where(varies, model.status_, "constant"))
-    centred = measured - measured.mean(axis=0)
-    return HeldOut(
-        predicted,
-        measured,
-        runs,
-        residual=((measured - predicted) ** 2).sum(axis=0, dtype=np.float64),
-        total=(centred**2).sum(axis=0, dtype=np.float64),
-        alpha=np.asarray(model.alphas_, dtype=np.float64),
-        status=_worst([status, model.status_]),
-    )
-
-
-def _worst(statuses: list[NDArray[np.str_]]) -> NDArray[np.str_]:
-    """Status over several data sets: missing in one is missing, else constant in one is constant."""
-    table = np.stack(statuses)
-    return np.where(
-        (table == "missing").any(axis=0), "missing", np.where((table == TESTED).all(axis=0), TESTED, "constant")
-    )
-
-
-def _new_model(study: Study) -> EncodingModel:
-    table = study.model
-    return EncodingModel(
-        delays=table.delays,
-        solver=table.solver,
-        alphas=table.alphas.grid(),
-        cv=table.folds,
-        alpha_per=table.alpha_per,
-        device=table.device,
-        random_state=study.seed,
-    )
-
-
-def _reduced(space: FeatureSpace, study: Study, split: Split) -> FeatureSpace:
-    n_components = study.features[space.name].pca
-    return space if n_components is None else space.principal_components(n_components, np.flatnonzero(split.train))
-
-
-def _fit(
-    model: EncodingModel,
-    values: Mapping[str, NDArray[np.float32]],
-    responses: Responses,
-    split: Split,
-    n_blocks: int | None,
-) -> None:
-    """Stream the runs that hold training samples."""
-    runs = responses.runs
-    names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
-    training, rows = replace(runs, used=split.train).select(names)
-    if n_blocks is not None:
-        training = training.split(n_blocks)  # no gap: these blocks choose the penalty, they judge nothing
-    selected = replace(responses, runs=training)
-    model.fit_responses({name: array[rows] for name, array in values.items()}, selected)
-
-
-def _predict(
-    model: EncodingModel,
-    values: Mapping[str, NDArray[np.float32]],
-    responses: Responses,
-    split: Split,
-    evaluation: EvaluationTable,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], Runs]:
-    """Predict and load the held-out samples run by run; average repeats where the study asks for it."""
-    held_out = []
-    for name, rows in responses.runs.slices.items():
-        if split.test[rows].any():
-            runs, own = replace(responses.runs, used=split.test).select([name])
-            predicted = np.asarray(model.predict({key: array[own] for key, array in values.items()}, runs=runs))
-            measured = responses.load_run(name)
-            if evaluation.average_repeats:
-                averaged, kept = average_repeats(predicted, runs)
-                held_out.append((averaged, average_repeats(measured, runs)[0], kept))
-            else:
-                used = runs.used
-                held_out.append((predicted[used], measured[used], runs.take(used)))
-    predictions, measurements, kept_runs = zip(*held_out, strict=True)
-    return np.concatenate(predictions), np.concatenate(measurements), Runs.concatenate(kept_runs)
-
-
-def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return standardised(values).astype(np.float32)
-
-
-def _significance(held_out: HeldOut, study: Study) -> Array:
-    return block_permutation_p(
+def _significance(held_out: HeldOut, study: Study) -> Significance:
+    table = study.statistics
+    averaged = table.test == "auto" and study.evaluation.average_repeats
+    found = significance(
         held_out.predicted,
         held_out.measured,
         held_out.runs,
-        block_length=block_samples(study, held_out.runs.tr),
-        n_permutations=study.statistics.permutations,
+        method="clip" if averaged else table.test,  # the order of averaged clips is nobody's: any other is as good
+        block_length=block_samples(study, held_out.runs.tr) if table.test == "block" else None,
+        n_permutations=table.permutations,
+        device=study.model.device,
         random_state=study.seed,
     )
+    r, p, p_fwe = (np.where(held_out.status == TESTED, values, np.nan) for values in (found.r, found.p, found.p_fwe))
+    return replace(found, r=r, p=p, p_fwe=p_fwe)
+
+
+def _interval(held_out: HeldOut, study: Study) -> Interval | None:
+    """Interval of r of the joint model; None where there are too few blocks for one."""
+    table = study.statistics
+    try:
+        found = score_interval(
+            held_out.predicted,
+            held_out.measured,
+            held_out.runs,
+            level=table.level,
+            n_bootstraps=table.bootstraps,
+            random_state=study.seed,
+        )
+    except InputError:
+        return None
+    score, low, high = (
+        np.where(held_out.status == TESTED, values, np.nan) for values in (found.score, found.low, found.high)
+    )
+    return replace(found, score=score, low=low, high=high)
+
+
+def _preference(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Preference:
+    table = study.statistics
+    return prefer(
+        held_out.sums.take_models([bands for bands in held_out.sums.models if bands != (TIME,)]),
+        predicted,
+        by=table.preference,
+        q=table.q,
+        n_bootstraps=table.bootstraps,
+        n_permutations=table.permutations,
+        level=table.level,
+        random_state=study.seed,
+    )
+
+
+def _partition(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Partition:
+    """Parts of every tested target, with intervals where the joint model predicts."""
+    table, sums = study.statistics, held_out.sums.take_models(all_subsets(names))
+    tested = held_out.status == TESTED
+    whole = partition({bands: np.where(tested, r2, np.nan) for bands, r2 in sums.scores("r2").items()})
+    asked = np.flatnonzero(predicted)
+    interval = {bands: np.full((2, sums.n_targets), np.nan) for bands in whole.parts}
+    if len(asked):
+        some = partition_blocks(
+            sums.take_targets(asked), n_bootstraps=table.bootstraps, level=table.level, random_state=study.seed
+        )
+        for bands, limits in (some.interval or {}).items():
+            interval[bands][:, asked] = limits
+    return replace(whole, interval=interval)

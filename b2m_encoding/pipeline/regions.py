@@ -1,15 +1,22 @@
-"""The region table: mean score of each region, hemisphere, feature space and subject."""
+"""Regions: the table of scores, the parts of their variance, and their comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from b2m_encoding.pipeline.encode import Encoding
-from b2m_encoding.spaces import Atlas, RegionSpace
+from b2m_encoding.data.sources import GROUP_MEAN
+from b2m_encoding.models.subsets import all_subsets
+from b2m_encoding.pipeline.encode import JOINT, Encoding
+from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
+from b2m_encoding.stats.partition import partition_groups
+from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
+from b2m_encoding.study import Study
 
 COLUMNS = {
     "subject": "Subject label",
@@ -20,32 +27,43 @@ COLUMNS = {
     "targets": "Tested targets in the region",
     "significant": "Share of them with q below the threshold (joint model)",
 }
+PARTITION_COLUMNS = {
+    "subject": "Subject label",
+    "hemisphere": "L or R; n/a where a region has none",
+    "region": "Region or region set of the atlas",
+    "part": "Feature spaces that explain this part, each of them and no other",
+    "r2": "Mean part of held-out R2 over the tested targets; may be negative",
+    "low": "Lower end of the interval (bootstrap over blocks)",
+    "high": "Upper end of the interval",
+    "targets": "Tested targets in the region",
+    "negative": "Targets whose own part is below zero",
+}
+Region = tuple[str | None, str, NDArray[np.bool_]]
 
 
-def surface_regions(encodings: Mapping[str, Encoding], atlas: Atlas, names: tuple[str, ...], q: float) -> pd.DataFrame:
-    """Table of region sets on a surface."""
-    masks = {(hemi, name): atlas.mask(name, hemi) for name in names for hemi in HEMISPHERES}
+def region_masks(space: Space, study: Study) -> list[Region]:
+    """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
+    if isinstance(space, RegionSpace):
+        return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
+    if isinstance(space, SurfaceSpace):
+        atlas = load_atlas(study.maps.atlas, space)
+        return [(hemi, name, atlas.mask(name, hemi)) for name in study.maps.regions for hemi in HEMISPHERES]
+    return []
+
+
+def region_table(encodings: Mapping[str, Encoding], space: Space, study: Study) -> pd.DataFrame:
+    """Mean score of each region, hemisphere, feature space and subject."""
+    masks = region_masks(space, study)
     rows = [
         {"subject": subject, "hemisphere": hemi, "region": name, **row}
         for subject, encoding in encodings.items()
-        for (hemi, name), mask in masks.items()
-        for row in _rows(encoding, mask, q)
+        for hemi, name, mask in masks
+        for row in _rows(encoding, mask, study.statistics.q)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def named_regions(encodings: Mapping[str, Encoding], space: RegionSpace, q: float) -> pd.DataFrame:
-    """Table of responses that are regions already."""
-    rows = [
-        {"subject": subject, "hemisphere": None, "region": region, **row}
-        for subject, encoding in encodings.items()
-        for i, region in enumerate(space.regions)
-        for row in _rows(encoding, np.arange(space.n_targets) == i, q)
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _rows(encoding: Encoding, mask: np.ndarray[tuple[int], np.dtype[np.bool_]], q: float) -> list[dict[str, object]]:
+def _rows(encoding: Encoding, mask: NDArray[np.bool_], q: float) -> list[dict[str, object]]:
     inside = mask & encoding.tested
     count = int(inside.sum())
     return [
@@ -57,3 +75,68 @@ def _rows(encoding: Encoding, mask: np.ndarray[tuple[int], np.dtype[np.bool_]], 
         }
         for name, r in encoding.r.items()
     ]
+
+
+def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
+    """Unique and shared parts of every region of a subject."""
+    if encoding.partition is None or encoding.held_out is None or not masks:
+        return []
+    names, table = encoding.partition.names, study.statistics
+    sums = encoding.held_out.sums.take_models(all_subsets(names))
+    groups = np.stack([mask & encoding.tested for _, _, mask in masks])
+    anywhere = np.flatnonzero(groups.any(axis=0))
+    found = partition_groups(
+        sums.take_targets(anywhere),
+        groups[:, anywhere],
+        n_bootstraps=table.bootstraps,
+        level=table.level,
+        random_state=study.seed,
+    )
+    return [
+        {
+            "subject": subject,
+            "hemisphere": hemi,
+            "region": name,
+            "part": "+".join(part),
+            "r2": values[i],
+            "low": found.interval[part][0, i],
+            "high": found.interval[part][1, i],
+            "targets": int(found.n_targets[i]),
+            "negative": int(found.n_negative[part][i]),
+        }
+        for i, (hemi, name, _) in enumerate(masks)
+        for part, values in found.parts.items()
+    ]
+
+
+def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, NDArray[np.float64]]:
+    """What each held-out block adds to the score of each region and feature space, hemispheres averaged."""
+    if encoding.held_out is None:
+        return {}
+    out: dict[BlockKey, list[NDArray[np.float64]]] = {}
+    names = [name for name in encoding.r if name != JOINT]
+    products = {name: encoding.held_out.sums.contributions((name,)) for name in names}
+    for _, region, mask in masks:
+        inside = mask & encoding.tested
+        for name in names:
+            values = products[name][:, inside]
+            values = values[:, np.isfinite(values).all(axis=0)]
+            if values.size:
+                out.setdefault((subject, region, name), []).append(values.mean(axis=1))
+    return {key: np.mean(parts, axis=0) for key, parts in out.items()}
+
+
+def comparison(
+    table: pd.DataFrame, blocks: Mapping[BlockKey, NDArray[np.float64]], study: Study
+) -> RegionComparison | None:
+    """Compare the feature spaces in every region; None if there is nothing to compare."""
+    single = table[(table["feature_space"] != JOINT) & (table["subject"] != GROUP_MEAN) & table["score"].notna()]
+    if single["feature_space"].nunique() < 2:
+        return None
+    return compare_regions(
+        single,
+        blocks=blocks,
+        level=study.statistics.level,
+        n_permutations=study.statistics.permutations,
+        random_state=study.seed,
+    )

@@ -11,12 +11,15 @@ from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import Stimulation
 from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import decode_subject
 from b2m_encoding.pipeline.draw import draw_figures
-from b2m_encoding.pipeline.encode import encode_subject
-from b2m_encoding.pipeline.regions import COLUMNS
-from b2m_encoding.pipeline.write import StudyResults, region_table, summary, write_decodings, write_maps
+from b2m_encoding.pipeline.encode import encode_subject, wanted_models
+from b2m_encoding.pipeline.generalise import without_genres, without_subjects
+from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, region_table
+from b2m_encoding.pipeline.statistics import write_statistics
+from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings, write_maps
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.provenance import provenance
 from b2m_encoding.results.report import write_report
@@ -52,7 +55,9 @@ def run_study(
     """
     started = datetime.now(UTC)
     recordings = check_study(study, subjects)
-    steps = _Steps(progress, total=len(recordings) * _steps_per_subject(study) + 2)
+    steps = _Steps(
+        progress, total=len(recordings) * _steps_per_subject(study) + 2 + ("subject" in study.statistics.generalise)
+    )
     results = StudyResults({subject: recording.responses.space for subject, recording in recordings.items()})
     with ResultsWriter(study.output, study.name, recordings) as writer:
         for subject, recording in recordings.items():
@@ -63,10 +68,14 @@ def run_study(
                 "no target can be tested: all responses are constant or hold NaN",
                 file=", ".join(str(path) for recording in recordings.values() for path in recording.files.values()),
             )
-        regions = region_table(results, study)
+        if "subject" in study.statistics.generalise:
+            steps("subjects left out")
+            _leave_subjects_out(recordings, results, study, writer)
+        regions = region_table(results.encodings, next(iter(results.spaces.values())), study)
         writer.write_table("regions.tsv", regions)
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
         write_decodings(writer, results)
+        sections = write_statistics(writer, results, regions, study)
         steps("figures")
         figures = draw_figures(results.encodings, regions, results.spaces, study, writer.file("figures"))
         shutil.copyfile(file, writer.file("study.toml"))
@@ -74,7 +83,8 @@ def run_study(
         record["cleaning"] = {subject: list(recording.responses.steps) for subject, recording in recordings.items()}
         writer.write_json("provenance.json", record)
         steps("report")
-        write_report(writer.file("report.html"), study.name, study.note, summary(results, study), figures, record)
+        rows = summary(results, study)
+        write_report(writer.file("report.html"), study.name, study.note, rows, figures, record, sections)
     return results
 
 
@@ -90,22 +100,49 @@ class _Steps:
 
 
 def _steps_per_subject(study: Study) -> int:
-    n_models = 1 if len(study.features) == 1 else len(study.features) + 1
-    return 1 + n_models + 1 + (len(study.decoding.targets) if study.decoding else 0)
+    table = study.statistics
+    n_models = len(wanted_models(tuple(study.features), table))
+    return (
+        3
+        + n_models
+        + table.audit
+        + ("genre" in table.generalise)
+        + len(study.decoding.targets if study.decoding else ())
+    )
 
 
 def _analyse(subject: str, recording: Recording, study: Study, results: StudyResults, steps: _Steps) -> None:
     steps(f"sub-{subject}: features")
     spaces = build_spaces(recording, study)
-    responses = recording.responses
-    results.encodings[subject] = encode_subject(responses, spaces, study, lambda what: steps(f"sub-{subject}: {what}"))
-    space = results.spaces[subject]
-    if study.decoding and isinstance(space, SurfaceSpace | Unplaced) and results.encodings[subject].tested.any():
+    responses, space = recording.responses, results.spaces[subject]
+    encoding = encode_subject(responses, spaces, study, lambda what: steps(f"sub-{subject}: {what}"))
+    if study.statistics.audit:
+        steps(f"sub-{subject}: audit")
+        results.checks[subject] = audit_subject(encoding, recording, spaces, study)
+    masks = region_masks(space, study)
+    results.parts += partition_rows(subject, encoding, masks, study)
+    results.blocks |= block_scores(subject, encoding, masks)
+    results.encodings[subject] = encoding = encoding.light()
+    if "genre" in study.statistics.generalise and encoding.tested.any():
+        steps(f"sub-{subject}: genres left out")
+        results.genres[subject] = without_genres(recording, spaces, study)
+    if study.decoding and isinstance(space, SurfaceSpace | Unplaced) and encoding.tested.any():
         atlas = load_atlas(study.maps.atlas, space) if isinstance(space, SurfaceSpace) else None
         results.decodings[subject] = []
         for name in study.decoding.targets:
             steps(f"sub-{subject}: decoding {name}")
             results.decodings[subject].append(decode_subject(responses, spaces[name], atlas, study))
+
+
+def _leave_subjects_out(
+    recordings: Mapping[str, Recording], results: StudyResults, study: Study, writer: ResultsWriter
+) -> None:
+    """Predict every subject by a model of the others, and write the maps."""
+    spaces = {subject: build_spaces(recording, study) for subject, recording in recordings.items()}
+    results.others = without_subjects(recordings, spaces, study)
+    for subject, r in results.others.items():
+        about = {"Description": "Pearson r of the joint model of all other subjects", "Note": study.note}
+        writer.write_map(subject, "joint", "rothers", r, results.spaces[subject], about)
 
 
 def input_files(file: Path, recordings: Mapping[str, Recording], study: Study) -> list[Path]:

@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 from b2m_encoding.pipeline.check import no_maps
 from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.encode import JOINT, Encoding
-from b2m_encoding.pipeline.regions import COLUMNS, named_regions, surface_regions
 from b2m_encoding.results.bundle import ResultsWriter
-from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, load_atlas
+from b2m_encoding.spaces import Space
+from b2m_encoding.stats.audit import Check
+from b2m_encoding.stats.ceilings import Ceiling, normalised_score
+from b2m_encoding.stats.generalisation import LeftOut
+from b2m_encoding.stats.regions import BlockKey
 from b2m_encoding.study import Study
+
+Map = tuple[str, str, NDArray[Any], Mapping[str, object]]
+CORRECTIONS = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli", "fwe": "family-wise, largest statistic"}
 
 
 @dataclass(eq=False)
@@ -26,6 +32,13 @@ class StudyResults:
     spaces: dict[str, Space] = field(default_factory=dict)
     encodings: dict[str, Encoding] = field(default_factory=dict)
     decodings: dict[str, list[Decoding]] = field(default_factory=dict)
+    checks: dict[str, list[Check]] = field(default_factory=dict)
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the partition table of regions."""
+    blocks: dict[BlockKey, NDArray[np.float64]] = field(default_factory=dict)
+    genres: dict[str, LeftOut] = field(default_factory=dict)
+    others: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    """r of each subject by a model of the other subjects."""
 
 
 def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: Space, study: Study) -> None:
@@ -37,35 +50,69 @@ def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: S
         "Note": study.note,
         "NaN": "not tested",
     }
-    maps: list[tuple[str, str, NDArray[Any], Mapping[str, object]]] = []
-    for model in encoding.r:
-        maps.append((model, "r", encoding.r[model], {"Description": "Pearson r of predicted and measured responses"}))
-        maps.append((model, "r2", encoding.r2[model], {"Description": "Coefficient of determination"}))
-    test = {"Permutations": study.statistics.permutations, "BlockSeconds": study.statistics.block}
-    maps += [
-        (JOINT, "p", encoding.p, {"Description": "One-sided p of r, blocks permuted within test runs", **test}),
-        (JOINT, "q", encoding.q, {"Description": "Benjamini-Hochberg adjusted p", **test}),
-        (JOINT, "alpha", encoding.alpha, {"Description": "Ridge penalty (scikit-learn's scale)"}),
-    ]
-    if (found := encoding.preference) is not None:
-        levels = {"Description": "Best predicting feature space, -1 none", "Levels": list(found.names)}
-        maps.append(("preference", "index", np.where(encoding.tested, found.index, np.nan), levels))
-        margin = {"Description": "r of the best feature space minus r of the second"}
-        maps.append(("preference", "margin", found.margin, margin))
-    for model, stat, values, sidecar in maps:
+    for model, stat, values, sidecar in [*_score_maps(encoding, study), *comparison_maps(encoding, study)]:
         writer.write_map(subject, model, stat, values, space, {**common, **sidecar})
 
 
-def region_table(results: StudyResults, study: Study) -> pd.DataFrame:
-    """Mean score of each region; no rows for voxels that no atlas labels."""
-    q = study.statistics.q
-    space = next(iter(results.spaces.values()))
-    if isinstance(space, RegionSpace):
-        return named_regions(results.encodings, space, q)
-    if isinstance(space, SurfaceSpace):
-        atlas = load_atlas(study.maps.atlas, space)
-        return surface_regions(results.encodings, atlas, study.maps.regions, q)
-    return pd.DataFrame(columns=list(COLUMNS))
+def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
+    """Scores, their significance and interval, and the noise ceiling."""
+    maps: list[Map] = []
+    for model in encoding.r:
+        maps.append((model, "r", encoding.r[model], {"Description": "Pearson r of predicted and measured responses"}))
+        maps.append((model, "r2", encoding.r2[model], {"Description": "Coefficient of determination"}))
+    found, table = encoding.significance, study.statistics
+    test = {"Test": found.method, "Permutations": found.n_permutations, "Arrangements": found.n_arrangements}
+    maps += [
+        (JOINT, "p", found.p, {"Description": "One-sided p of r", **test}),
+        (
+            JOINT,
+            "pfwe",
+            found.p_fwe,
+            {"Description": "Family-wise p: largest r of each permutation", **test},
+        ),
+        (JOINT, "q", encoding.q, {"Description": f"Adjusted p: {CORRECTIONS[table.correction]}", **test}),
+        (JOINT, "alpha", encoding.alpha, {"Description": "Ridge penalty (scikit-learn's scale)"}),
+    ]
+    if (interval := encoding.interval) is not None:
+        about = {"Level": table.level, "BlockSamples": interval.block_length, "Blocks": interval.n_blocks}
+        maps.append((JOINT, "rlow", interval.low, {"Description": "Lower end of the interval of r", **about}))
+        maps.append((JOINT, "rhigh", interval.high, {"Description": "Upper end of the interval of r", **about}))
+    if isinstance(ceiling := encoding.ceiling, Ceiling):
+        about = {"Repeats": ceiling.n_repeats}
+        shown = {
+            "explainable": (ceiling.explainable_variance, "Share of signal in the variance of one presentation"),
+            "ceiling": (ceiling.highest_r(), "Highest r to expect with the average over repeats"),
+            "rnormalised": (normalised_score(encoding.r[JOINT], ceiling), "r of the joint model over its ceiling"),
+        }
+        for stat, (values, text) in shown.items():
+            values = np.where(encoding.tested, values, np.nan)
+            maps.append((JOINT, stat, values, {"Description": text, **about}))
+    return maps
+
+
+def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
+    """Preference and variance parts."""
+    maps: list[Map] = []
+    if (found := encoding.preference) is not None:
+        what = "r" if study.statistics.preference == "r" else "unique R2"
+        levels = {
+            "Description": "Preferred feature space; -1 no preference, -2 not predicted",
+            "Levels": list(found.names),
+        }
+        maps.append(("preference", "index", np.where(encoding.tested, found.index, np.nan), levels))
+        maps.append(
+            ("preference", "margin", found.margin, {"Description": f"{what} of the best minus that of the second"})
+        )
+        maps.append(("preference", "q", found.q, {"Description": "Adjusted two-sided p of the margin"}))
+        for name, chance in zip(found.names, found.probability, strict=True):
+            maps.append((name, "probability", chance, {"Description": "Probability that it predicts new stimuli best"}))
+    if (parts := encoding.partition) is not None:
+        for names, part in parts.parts.items():
+            stat = "unique" if len(names) == 1 else "shared"
+            verb = "explains" if len(names) == 1 else "explain alike"
+            text = f"Held-out R2 that only {' and '.join(names)} {verb}; may be negative"
+            maps.append(("_".join(names), stat, part, {"Description": text, "FeatureSpaces": list(names)}))
+    return maps
 
 
 def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:

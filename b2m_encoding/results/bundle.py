@@ -22,6 +22,8 @@ from b2m_encoding.spaces.images import ImageSpace
 
 MARKER = "dataset_description.json"
 GENERATOR = "b2m_encoding"
+GROUP = "group"
+"""Label of maps of all subjects."""
 
 
 class ResultsWriter:
@@ -109,7 +111,7 @@ def check_writable(path: Path, subjects: Iterable[str]) -> None:
         raise InputError(
             "the output folder holds something else", file=path, expected="a new folder, or earlier results"
         )
-    lost = sorted({folder.name.removeprefix("sub-") for folder in path.glob("sub-*")} - set(subjects))
+    lost = sorted({folder.name.removeprefix("sub-") for folder in path.glob("sub-*")} - {GROUP, *subjects})
     if lost:
         raise InputError(
             "earlier results hold subjects that this run would remove",
@@ -140,7 +142,8 @@ def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> 
     """Read a map back as an array, shape (n_targets,)."""
     path = folder / f"sub-{subject}" / _map_name(subject, desc, stat, space)
     if isinstance(space, ImageSpace):
-        return read_maps(space, path)[0]
+        values: NDArray[np.float32] = read_maps(space, path)[0]
+        return values
     if not path.is_file():
         raise InputError("the results hold no such map", file=path)
     table = pd.read_csv(path, sep="\t", na_values="n/a")

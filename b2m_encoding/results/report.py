@@ -25,6 +25,15 @@ class ReportFigure:
         return base64.b64encode(self.png.read_bytes()).decode("ascii")
 
 
+@dataclass(frozen=True)
+class ReportSection:
+    """Lines and a table under a heading; all rows have the same keys."""
+
+    title: str
+    lines: Sequence[str]
+    rows: Sequence[Mapping[str, Any]] = ()
+
+
 def write_report(
     path: Path,
     name: str,
@@ -32,6 +41,7 @@ def write_report(
     rows: Sequence[Mapping[str, Any]],
     figures: Sequence[ReportFigure],
     record: Mapping[str, Any],
+    sections: Sequence[ReportSection] = (),
 ) -> None:
     """Write the page; all text from files is escaped.
 
@@ -47,6 +57,8 @@ def write_report(
     figures : sequence of ReportFigure
     record : mapping
         Provenance.
+    sections : sequence of ReportSection
+        Statistics, between the figures and the provenance.
     """
     environment = Environment(
         loader=PackageLoader("b2m_encoding.results", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -54,6 +66,12 @@ def write_report(
     shown = {key: value for key, value in record.items() if key != "inputs"}
     shown["inputs"] = f"{len(record['inputs'])} files, hashes in provenance.json"
     page = environment.get_template("report.html.j2").render(
-        name=name, note=note, rows=rows, columns=list(rows[0]) if rows else [], figures=figures, record=shown
+        name=name,
+        note=note,
+        rows=rows,
+        columns=list(rows[0]) if rows else [],
+        figures=figures,
+        record=shown,
+        sections=sections,
     )
     path.write_text(page, encoding="utf-8")

@@ -3,7 +3,7 @@
 from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.multiplicity import fdr_q, max_statistic_p
 from b2m_encoding.stats.permutation import Significance, block_permutation_p, null_maps, significance
-from b2m_encoding.stats.preference import Preference, preferred
+from b2m_encoding.stats.preference import Preference, prefer
 from b2m_encoding.stats.scores import pearson_r, r2_score
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "max_statistic_p",
     "null_maps",
     "pearson_r",
-    "preferred",
+    "prefer",
     "r2_score",
     "significance",
 ]

@@ -63,7 +63,7 @@ class Preference:
         return {**shares, "no preference": float((self.index == NO_PREFERENCE).sum() / count)}
 
 
-def preference(
+def prefer(
     sums: BlockSums,
     predicted: NDArray[np.bool_],
     *,
@@ -150,7 +150,7 @@ def prefer_by_deltas(deltas: Mapping[str, Array], predicted: NDArray[np.bool_]) 
     Notes
     -----
     Descriptive only: a penalty has no sampling distribution here, and it depends on the scale of the features, which
-    must be standardised. Prefer :func:`preference`. Dupre la Tour et al. 2022, doi 10.1016/j.neuroimage.2022.119728.
+    must be standardised. Prefer :func:`prefer`. Dupre la Tour et al. 2022, doi 10.1016/j.neuroimage.2022.119728.
 
     Examples
     --------
@@ -267,15 +267,3 @@ def sign_flips(n_units: int, n_permutations: int, random_state: int | None = Non
         return (1 - 2 * bits).astype(np.float32)
     drawn = np.random.default_rng(random_state).integers(0, 2, (n_permutations, n_units), dtype=np.int8)
     return np.concatenate([np.ones((1, n_units)), 1 - 2.0 * drawn]).astype(np.float32)
-
-
-def preferred(scores: Mapping[str, Array], significant: NDArray[np.bool_]) -> Preference:
-    """Compare scores without uncertainty."""
-    _at_least_two(tuple(scores))
-    table = np.stack(list(scores.values()))
-    valid = significant & np.isfinite(table).all(axis=0)
-    ordered = np.sort(np.where(valid, table, 0.0), axis=0)
-    index = np.where(valid, np.where(valid, table, 0.0).argmax(axis=0), -1)
-    margin = np.where(valid, ordered[-1] - ordered[-2], np.nan)
-    nothing = np.full_like(margin, np.nan)
-    return Preference(tuple(scores), index, margin, np.stack([nothing] * 2), table, nothing, nothing, index)

@@ -74,6 +74,10 @@ class BlockSums:
         }
         return replace(self, y=self.y[:, targets], yy=self.yy[:, targets], models=models)
 
+    def take_models(self, models: Sequence[Bands]) -> BlockSums:
+        """The same of some models."""
+        return replace(self, models={name: self.models[name] for name in models})
+
     def scores(self, measure: Measure = "r") -> dict[Bands, Array]:
         """Score of every model, shape (n_targets,); NaN where it is undefined."""
         parts = [found for _, found in self.resampled(np.ones((1, self.n_blocks)), measure)]

@@ -12,7 +12,8 @@ from sklearn.metrics import r2_score
 from b2m_encoding.data import Responses
 from b2m_encoding.features.delays import delay
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.pipeline.encode import encode_subject, split_samples
+from b2m_encoding.pipeline.encode import encode_subject
+from b2m_encoding.pipeline.splits import split_samples
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.study import EvaluationTable, Study

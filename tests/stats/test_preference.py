@@ -17,7 +17,7 @@ from b2m_encoding.stats.preference import (
     NO_PREFERENCE,
     NOT_PREDICTED,
     prefer_by_deltas,
-    preference,
+    prefer,
     sign_flips,
 )
 from b2m_encoding.stats.sums import BlockSums, block_sums
@@ -51,7 +51,7 @@ def test_one_sided_targets_are_told_apart_and_the_rest_has_no_preference(by: str
     mix = np.repeat([0.98, 0.02, 0.5], 200)
     predicted = np.ones(600, dtype=bool)
     predicted[:5] = False
-    found = preference(oracle_sums(rng, mix, 1.5), predicted, by=by, random_state=0)
+    found = prefer(oracle_sums(rng, mix, 1.5), predicted, by=by, random_state=0)
     assert (found.index[5:200] == 0).mean() > 0.9
     assert (found.index[200:400] == 1).mean() > 0.9
     assert (found.index[400:] == NO_PREFERENCE).mean() > 0.95
@@ -66,7 +66,7 @@ def test_one_sided_targets_are_told_apart_and_the_rest_has_no_preference(by: str
 def test_targets_driven_equally_by_both_are_falsely_told_apart_as_often_as_promised() -> None:
     p = np.concatenate(
         [
-            preference(oracle_sums(np.random.default_rng(s), np.full(500, 0.5)), np.ones(500, bool), random_state=s).p
+            prefer(oracle_sums(np.random.default_rng(s), np.full(500, 0.5)), np.ones(500, bool), random_state=s).p
             for s in range(4)
         ]
     )
@@ -93,7 +93,7 @@ def test_the_probability_is_calibrated() -> None:
         predicted[names] = fitted.predict({n: test[n] for n in names}, TEST)
         truth.append(fitted.score({n: new[n] for n in names}, endless, Runs.from_lengths([8000], 1.5)))
     sums = block_sums(predicted, heard + noise(rng, heard.shape), TEST, block_length=10)
-    found = preference(sums, np.ones(n_targets, dtype=bool), random_state=0)
+    found = prefer(sums, np.ones(n_targets, dtype=bool), random_state=0)
     right, chance = truth[0] > truth[1], found.probability[0]
     for low in np.arange(0, 1, 0.2):
         inside = (chance >= low) & (chance <= low + 0.2)
@@ -104,7 +104,7 @@ def test_the_probability_is_calibrated() -> None:
 def test_p_agrees_with_scipy() -> None:
     runs = Runs.from_lengths([50, 50], 1.5)
     sums = oracle_sums(np.random.default_rng(3), np.linspace(0.2, 0.8, 4), runs=runs)
-    found = preference(sums, np.ones(4, dtype=bool), random_state=0)
+    found = prefer(sums, np.ones(4, dtype=bool), random_state=0)
     assert np.isfinite(found.p).all()
     lead = sums.contributions(("a",)) - sums.contributions(("b",))
     for i in range(4):
@@ -117,16 +117,16 @@ def test_the_best_of_three_must_beat_each_of_the_others(rng: np.random.Generator
     scaled = {name: values / values.std(0) for name, values in parts.items()}
     measured = scaled["a"] + scaled["b"] + 0.1 * scaled["c"] + 0.5 * noise(rng, (200, 300))
     sums = block_sums({(name,): v for name, v in scaled.items()}, measured, TEST, block_length=10)
-    found = preference(sums, np.ones(300, dtype=bool), random_state=0)
+    found = prefer(sums, np.ones(300, dtype=bool), random_state=0)
     assert (found.index == NO_PREFERENCE).mean() > 0.9
     assert found.probability[2].mean() < 0.05
     clear = block_sums({(name,): v for name, v in scaled.items()}, scaled["b"], TEST, block_length=10)
-    assert (preference(clear, np.ones(300, dtype=bool), random_state=0).index == 1).all()
+    assert (prefer(clear, np.ones(300, dtype=bool), random_state=0).index == 1).all()
 
 
 def test_unique_variance_is_compared_by_the_models_without_each(rng: np.random.Generator) -> None:
     sums = oracle_sums(rng, np.linspace(0, 1, 6))
-    found, r2 = preference(sums, np.ones(6, dtype=bool), by="unique", n_bootstraps=50), sums.scores("r2")
+    found, r2 = prefer(sums, np.ones(6, dtype=bool), by="unique", n_bootstraps=50), sums.scores("r2")
     unique = np.stack([r2["a", "b"] - r2[("b",)], r2["a", "b"] - r2[("a",)]])
     assert np.array_equal(found.best, unique.argmax(0))
     assert np.allclose(found.margin, np.abs(unique[0] - unique[1]))
@@ -136,7 +136,7 @@ def test_untested_targets_stay_nan(rng: np.random.Generator) -> None:
     measured = slow(rng, 200, 3)
     predicted = {(name,): measured + noise(rng, measured.shape) for name in "ab"}
     measured[:, 1], measured[4, 2] = 5.0, np.nan
-    found = preference(block_sums(predicted, measured, TEST, block_length=10), np.ones(3, dtype=bool), random_state=0)
+    found = prefer(block_sums(predicted, measured, TEST, block_length=10), np.ones(3, dtype=bool), random_state=0)
     assert found.best.tolist()[1:] == [-1, -1]
     assert found.index.tolist()[1:] == [NOT_PREDICTED] * 2
     for values in (found.margin, found.p, found.q, found.interval[0], found.probability[0]):
@@ -145,7 +145,7 @@ def test_untested_targets_stay_nan(rng: np.random.Generator) -> None:
 
 def test_the_same_seed_gives_the_same_answer(rng: np.random.Generator) -> None:
     sums = oracle_sums(rng, np.linspace(0, 1, 20))
-    first, second = (preference(sums, np.ones(20, dtype=bool), random_state=4) for _ in range(2))
+    first, second = (prefer(sums, np.ones(20, dtype=bool), random_state=4) for _ in range(2))
     assert np.array_equal(first.p, second.p)
     assert np.array_equal(first.probability, second.probability)
 
@@ -153,7 +153,7 @@ def test_the_same_seed_gives_the_same_answer(rng: np.random.Generator) -> None:
 def test_one_feature_space_has_no_rival(rng: np.random.Generator) -> None:
     measured = slow(rng, 200, 2)
     with pytest.raises(InputError, match="at least two"):
-        preference(block_sums({("a",): measured}, measured, TEST, block_length=10), np.ones(2, dtype=bool))
+        prefer(block_sums({("a",): measured}, measured, TEST, block_length=10), np.ones(2, dtype=bool))
 
 
 def test_deltas_name_the_smallest_penalty() -> None:

@@ -1,0 +1,347 @@
+"""Held-out prediction of all models of a subject: the training responses are read once, whatever the models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.scores import correlation
+from b2m_encoding.models.subsets import fit_subsets, slices_in_memory
+from b2m_encoding.pipeline.splits import Split, block_samples
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.audit import time_features
+from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, noise_ceiling
+from b2m_encoding.stats.generalisation import TestSet
+from b2m_encoding.stats.scores import standardised
+from b2m_encoding.stats.sums import BlockSums, block_sums, join_models, join_splits, join_targets
+from b2m_encoding.study import Study
+
+Array = NDArray[np.float64]
+Bands = tuple[str, ...]
+Progress = Callable[[str], None]
+TESTED = "tested"
+TIME = "time-only"
+"""The control model of the audit; a hyphen, so that no feature space of a study can have this name."""
+N_AUDITED = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """What the audit needs of some targets: training responses, and scores of single presentations."""
+
+    targets: NDArray[np.intp]
+    training: NDArray[np.float32]
+    rows: NDArray[np.intp]
+    """Rows of the training samples among all."""
+    runs: Runs
+    single_r: Array
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Held-out samples of all models of one subject.
+
+    Parameters
+    ----------
+    sums : BlockSums
+        Of every model.
+    predicted, measured : array, shape (n_samples, n_targets)
+        Of the model of all feature spaces; standardised within each split if there are several.
+    runs : Runs
+    alphas : dict of tuple of str to array, shape (n_targets,)
+        Median penalty over splits.
+    status : array of str, shape (n_targets,)
+    ceiling : Ceiling or NoCeiling
+        From repeats in the test runs.
+    audited : Audited or None
+        From the first split.
+    """
+
+    sums: BlockSums
+    predicted: NDArray[np.float32]
+    measured: NDArray[np.float32]
+    runs: Runs
+    alphas: Mapping[Bands, Array]
+    status: NDArray[np.str_]
+    ceiling: Ceiling | NoCeiling
+    audited: Audited | None = None
+
+
+@dataclass(eq=False)
+class Part:
+    """Responses of some targets of a subject; keeps the samples of those that will be audited."""
+
+    responses: Responses
+    targets: slice
+    keep: NDArray[np.intp]
+    kept: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> Runs:
+        """What is known of every sample."""
+        return self.responses.runs
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return int(self.targets.stop - self.targets.start)
+
+    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
+        """Responses of a run."""
+        everything = self.n_targets == self.responses.n_targets
+        values = self.responses.load_run(name, None if everything else self.targets)
+        self.kept[name] = values[:, self.keep]
+        return values if targets is None else values[:, targets]
+
+
+@dataclass(eq=False)
+class TestSamples:
+    """The held-out samples of a split, run by run, loaded once."""
+
+    __test__ = False  # no test case of pytest's
+
+    part: Part
+    split: Split
+    average: bool
+
+    @cached_property
+    def loaded(self) -> list[tuple[Runs, NDArray[np.intp], NDArray[Any]]]:
+        """Runs, rows and responses of each test run."""
+        runs = self.part.runs
+        names = [name for name, rows in runs.slices.items() if self.split.test[rows].any()]
+        return [(*replace(runs, used=self.split.test).select([name]), self.part.load_run(name)) for name in names]
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Of the scored samples."""
+        return Runs.concatenate([self._scored(np.zeros((len(runs), 0)), runs)[1] for runs, _, _ in self.loaded])
+
+    @cached_property
+    def measured(self) -> NDArray[np.float32]:
+        """Scored responses, repeats averaged where the study asks for it."""
+        return np.concatenate([self._scored(values, runs)[0] for runs, _, values in self.loaded]).astype(np.float32)
+
+    def predict(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Predictions of every sample of each test run."""
+        return [
+            np.asarray(model.predict({key: array[own] for key, array in values.items()}, runs=runs))
+            for runs, own, _ in self.loaded
+        ]
+
+    def scored(self, predicted: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Predictions of the scored samples."""
+        parts = [self._scored(values, runs)[0] for values, (runs, _, _) in zip(predicted, self.loaded, strict=True)]
+        return np.concatenate(parts).astype(np.float32)
+
+    def test_set(self, values: Mapping[str, NDArray[Any]]) -> TestSet:
+        """The same as the statistics of generalisation take it."""
+        runs = Runs.concatenate([runs for runs, _, _ in self.loaded])
+        rows = np.concatenate([own for _, own, _ in self.loaded])
+        cuts = np.cumsum([len(own) for _, own, _ in self.loaded])[:-1]
+        features = {name: array[rows] for name, array in values.items()}
+        return TestSet(features, runs, self.measured, lambda predicted: self.scored(np.split(predicted, cuts)))
+
+    def single_r(self, predicted: Sequence[NDArray[np.float32]], targets: NDArray[np.intp]) -> Array:
+        """Pearson r of some targets over single presentations."""
+        pairs = [
+            (own[runs.used][:, targets], values[runs.used][:, targets])
+            for own, (runs, _, values) in zip(predicted, self.loaded, strict=True)
+        ]
+        return correlation(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
+
+    def ceiling(self) -> Ceiling | NoCeiling:
+        """Noise ceiling from repeats within the test runs."""
+        runs = Runs.concatenate([runs for runs, _, _ in self.loaded])
+        return noise_ceiling(np.concatenate([values for _, _, values in self.loaded]), runs)
+
+    def _scored(self, values: NDArray[Any], runs: Runs) -> tuple[NDArray[Any], Runs]:
+        if self.average:
+            return average_repeats(values, runs)
+        return values[runs.used], runs.take(runs.used)
+
+
+def predict_held_out(
+    responses: Responses,
+    spaces: Mapping[str, FeatureSpace],
+    study: Study,
+    splits: list[Split],
+    models: Sequence[Bands],
+    progress: Progress = lambda _: None,
+) -> HeldOut:
+    """Predict every held-out sample by models that never saw it; the last model is the one of all feature spaces.
+
+    With several splits, predictions and responses are standardised within each, so that no split's offset counts as
+    accuracy; a target is tested only if it is in every split.
+    """
+    n_features = sum(space.values.shape[1] for space in spaces.values()) + 4 * ((TIME,) in models)
+    slices = slices_in_memory(new_model(study), n_features, responses)
+    audited = np.unique(np.linspace(0, responses.n_targets - 1, N_AUDITED).round().astype(int))
+    parts: list[HeldOut] = []
+    for targets in slices:
+        inside = audited[(audited >= targets.start) & (audited < targets.stop)]
+        part = Part(responses, targets, inside - targets.start)
+        found = [
+            _one_split(part, spaces, study, split, i, models, progress if not parts and not i else lambda _: None)
+            for i, split in enumerate(splits)
+        ]
+        parts.append(_join_splits(found))
+    return _join_slices(parts)
+
+
+def new_model(study: Study) -> EncodingModel:
+    """The unfitted model of a study."""
+    table = study.model
+    return EncodingModel(
+        delays=table.delays,
+        solver=table.solver,
+        alphas=table.alphas.grid(),
+        cv=table.folds,
+        alpha_per=table.alpha_per,
+        device=table.device,
+        random_state=study.seed,
+    )
+
+
+def training_values(
+    spaces: Mapping[str, FeatureSpace], study: Study, split: Split, control: bool = False
+) -> dict[str, NDArray[np.float32]]:
+    """Features of all samples as the models of a split get them: components are those of its training samples."""
+    values = {}
+    for name, space in spaces.items():
+        n, rows = study.features[name].pca, np.flatnonzero(split.train)
+        values[name] = (space if n is None else space.principal_components(n, rows)).values
+    if control:
+        values[TIME] = time_features(next(iter(spaces.values())).runs)
+    return values
+
+
+def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray[np.intp]]:
+    """Runs that hold training samples, with the blocks that choose the penalty, and their rows."""
+    names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
+    training, rows = replace(runs, used=split.train).select(names)
+    if study.model.blocks is not None:
+        training = training.split(study.model.blocks)  # no gap: these blocks choose the penalty, they judge nothing
+    return training, rows
+
+
+def _one_split(
+    part: Part,
+    spaces: Mapping[str, FeatureSpace],
+    study: Study,
+    split: Split,
+    number: int,
+    models: Sequence[Bands],
+    progress: Progress,
+) -> HeldOut:
+    values = training_values(spaces, study, split, control=(TIME,) in models)
+    training, rows = training_runs(part.runs, study, split)
+    selected = replace(part, responses=part.responses.with_runs(part.runs), kept={})
+    own = _Training(selected, training)
+    test, length = TestSamples(part, split, study.evaluation.average_repeats), block_samples(study, part.runs.tr)
+    alphas, sums, status, audited, predicted = {}, [], None, None, np.zeros((0, 0), np.float32)
+    for names, model in fit_subsets(new_model(study), {n: v[rows] for n, v in values.items()}, own, models):
+        progress("model " + (names[0] if len(names) == 1 else "joint" if names == models[-1] else "+".join(names)))
+        every = test.predict(model, {name: values[name] for name in names})
+        predicted = test.scored(every)
+        sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
+        alphas[names], status = np.asarray(model.alphas_, dtype=np.float64), _status(model, test.measured)
+        if names == models[-1] and number == 0:
+            audited = Audited(
+                part.keep + part.targets.start,
+                np.concatenate([selected.kept[name] for name in training.names]),
+                rows,
+                training,
+                test.single_r(every, part.keep),
+            )
+    assert status is not None
+    return HeldOut(join_models(sums), predicted, test.measured, test.runs, alphas, status, test.ceiling(), audited)
+
+
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """A part's responses in the training runs."""
+
+    part: Part
+    runs: Runs
+
+    @property
+    def n_targets(self) -> int:
+        return self.part.n_targets
+
+    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
+        return self.part.load_run(name, targets)
+
+
+def _status(model: EncodingModel, measured: NDArray[np.float32]) -> NDArray[np.str_]:
+    """Status of each target; one that fails in the test samples is not tested."""
+    missing, varies = ~np.isfinite(measured).all(axis=0), np.ptp(measured, axis=0) > 0
+    return _worst([np.where(missing, "missing", np.where(varies, model.status_, "constant")), model.status_])
+
+
+def _worst(statuses: list[NDArray[np.str_]]) -> NDArray[np.str_]:
+    """Status over several data sets: missing in one is missing, else constant in one is constant."""
+    table = np.stack(statuses)
+    return np.where(
+        (table == "missing").any(axis=0), "missing", np.where((table == TESTED).all(axis=0), TESTED, "constant")
+    )
+
+
+def _join_splits(parts: list[HeldOut]) -> HeldOut:
+    """Splits one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [np.char.add(f"{i}/", part.runs.run) for i, part in enumerate(parts)]
+    clips = np.concatenate([part.runs.clip for part in parts])
+    return HeldOut(
+        join_splits([part.sums for part in parts]),
+        np.concatenate([standardised(part.predicted).astype(np.float32) for part in parts]),
+        np.concatenate([standardised(part.measured).astype(np.float32) for part in parts]),
+        Runs.from_labels(np.concatenate(names), parts[0].runs.tr, clip=clips),
+        {name: np.median([part.alphas[name] for part in parts], axis=0) for name in parts[0].alphas},
+        _worst([part.status for part in parts]),
+        NoCeiling("every sample is held out once: repeats lie in training and test"),
+        parts[0].audited,
+    )
+
+
+def _join_slices(parts: list[HeldOut]) -> HeldOut:
+    """Slices of targets side by side."""
+    if len(parts) == 1:
+        return parts[0]
+    audited = [part.audited for part in parts if part.audited is not None]
+    return HeldOut(
+        join_targets([part.sums for part in parts]),
+        np.concatenate([part.predicted for part in parts], axis=1),
+        np.concatenate([part.measured for part in parts], axis=1),
+        parts[0].runs,
+        {name: np.concatenate([part.alphas[name] for part in parts]) for name in parts[0].alphas},
+        np.concatenate([part.status for part in parts]),
+        _join_ceilings([part.ceiling for part in parts]),
+        Audited(
+            np.concatenate([one.targets for one in audited]),
+            np.concatenate([one.training for one in audited], axis=1),
+            audited[0].rows,
+            audited[0].runs,
+            np.concatenate([one.single_r for one in audited]),
+        ),
+    )
+
+
+def _join_ceilings(parts: list[Ceiling | NoCeiling]) -> Ceiling | NoCeiling:
+    known = [part for part in parts if isinstance(part, Ceiling)]
+    if len(known) < len(parts):
+        return next(part for part in parts if isinstance(part, NoCeiling))
+    return replace(
+        known[0],
+        signal_power=np.concatenate([part.signal_power for part in known]),
+        noise_power=np.concatenate([part.noise_power for part in known]),
+        average_power=np.concatenate([part.average_power for part in known]),
+    )

@@ -1,0 +1,59 @@
+"""Which samples train and which are held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.data import average_repeats
+from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
+from b2m_encoding.study import EvaluationTable, Study
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One training set and one held-out set, as masks over the samples."""
+
+    train: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+
+
+def split_samples(runs: Runs, evaluation: EvaluationTable) -> tuple[Runs, list[Split]]:
+    """Training and held-out samples, with the blocks they are made of.
+
+    Raises
+    ------
+    InputError
+        If no run, or every run, is a test run.
+    """
+    if evaluation.blocks:
+        runs = runs.split(evaluation.blocks, evaluation.gap)
+    if evaluation.kind == "cross-validation":
+        masks = [np.isin(np.arange(len(runs)), runs.rows(fold)) for fold in runs.folds()]
+        return runs, [Split(runs.used & ~mask, mask) for mask in masks]
+    test = [name for name in runs.names if fnmatch(name, evaluation.test_runs)]
+    if not 0 < len(test) < len(runs.names):
+        raise InputError(
+            "evaluation.test_runs must match some runs and leave some",
+            found=evaluation.test_runs,
+            expected=f"a pattern for some of {', '.join(runs.names)}",
+        )
+    mask = runs.used & np.isin(runs.run, test)
+    return runs, [Split(runs.used & ~mask, mask)]
+
+
+def held_out_lengths(runs: Runs, split: Split, evaluation: EvaluationTable) -> list[int]:
+    """Number of held-out samples of each run, after repeats are averaged."""
+    kept = replace(runs, used=split.test)
+    if evaluation.average_repeats:
+        kept = average_repeats(np.zeros((len(kept), 0)), kept)[1]
+    return [int(kept.used[rows].sum()) for rows in kept.slices.values() if kept.used[rows].any()]
+
+
+def block_samples(study: Study, tr: float) -> int:
+    """Length of a permuted block, in samples."""
+    return max(1, round(study.statistics.block / tr))

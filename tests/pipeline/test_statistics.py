@@ -1,0 +1,196 @@
+"""Comparison of feature spaces, audit and generalisation, from responses to tables, maps and report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from scipy.signal import lfilter
+
+from b2m_encoding.data import Recording, Responses
+from b2m_encoding.errors import ProblemList
+from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.pipeline import held_out
+from b2m_encoding.pipeline.audit import audit_subject
+from b2m_encoding.pipeline.encode import encode_subject, wanted_models
+from b2m_encoding.pipeline.generalise import without_genres, without_subjects
+from b2m_encoding.pipeline.regions import block_scores, comparison, partition_rows, region_masks, region_table
+from b2m_encoding.runs import Runs
+from b2m_encoding.spaces import RegionSpace
+from b2m_encoding.study import StatisticsTable, Study, load_study
+
+GENRES = ("blues", "jazz", "metal", "pop")
+NAMES = ("acoustic", "text")
+
+
+def study(tmp_path: Path, **statistics: object) -> Study:
+    table = {
+        "name": "study",
+        "output": str(tmp_path / "results"),
+        "data": {"reader": "table", "files": "{subject}.txt", "regions": ["a"], "tr": 1.5},
+        "features": {
+            "acoustic": {"extractor": "acoustic", "stimuli": str(tmp_path)},
+            "text": {"extractor": "caption", "captions": "x"},
+        },
+        "model": {"delays": [0.0, 1.5], "alphas": {"low": 1e-2, "high": 1e5, "number": 15}},
+        "evaluation": {"kind": "test", "test_runs": "test*"},
+        "statistics": {"permutations": 300, "bootstraps": 100, **statistics},
+    }
+    return Study.model_validate(table)
+
+
+@pytest.fixture
+def listening() -> tuple[Recording, dict[str, FeatureSpace]]:
+    """Three training runs, one test run; targets 0-2 follow the sound, 3-5 the words, 6-8 both, the rest nothing."""
+    rng = np.random.default_rng(0)
+    numbers = iter(range(1000))
+    clips = [f"{genre}.{next(numbers):05d}" for _ in range(4) for genre in rng.permutation(np.tile(GENRES, 4))]
+    runs = Runs.from_labels(np.repeat(["train-1", "train-2", "train-3", "test-1"], 160), 1.5, clip=np.repeat(clips, 10))
+    values = {
+        "acoustic": rng.standard_normal((640, 4)).astype(np.float32),
+        "text": np.repeat(rng.standard_normal((64, 3)), 10, axis=0).astype(np.float32),
+    }
+    drive = {name: v @ rng.standard_normal((v.shape[1], 20)) / np.sqrt(v.shape[1]) for name, v in values.items()}
+    drive["acoustic"][:, [3, 4, 5, *range(9, 20)]] = 0
+    drive["text"][:, [0, 1, 2, *range(9, 20)]] = 0
+    noise = lfilter([1], [1, -0.3], rng.standard_normal((640, 20)), axis=0)
+    space = RegionSpace(tuple(f"region {i}" for i in range(20)))
+    responses = Responses.from_array(drive["acoustic"] + drive["text"] + noise, runs, space)
+    return Recording("01", responses), {name: FeatureSpace(name, v, runs) for name, v in values.items()}
+
+
+def audit(recording: Recording, spaces: dict[str, FeatureSpace], table: Study) -> dict[str, str]:
+    encoding = encode_subject(recording.responses, spaces, table)
+    return {check.name: check.status for check in audit_subject(encoding, recording, spaces, table)}
+
+
+def test_drives_are_told_apart_by_preference_and_partition(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path
+) -> None:
+    recording, spaces = listening
+    found = encode_subject(recording.responses, spaces, study(tmp_path))
+    assert found.preference is not None
+    assert found.preference.index[:6].tolist() == [0, 0, 0, 1, 1, 1]
+    assert (found.preference.index[9:] < 0).all()
+    assert found.partition is not None
+    unique = found.partition.unique
+    assert (unique["acoustic"][:3] > 0.2).all()
+    assert (np.abs(unique["text"][:3]) < 0.05).all()
+    total = sum(found.partition.parts.values())
+    assert np.allclose(total, found.r2["joint"])
+    interval = found.partition.interval
+    assert interval is not None
+    assert np.isfinite(interval[("acoustic",)][:, :9]).all()
+    assert found.interval is not None
+    assert (found.interval.low[:9] < found.r["joint"][:9]).all()
+    assert np.isfinite(found.significance.p_fwe).all()
+
+
+@pytest.mark.parametrize(("correction", "test"), [("by", "auto"), ("fwe", "block"), ("bh", "clip"), ("bh", "paper")])
+def test_every_test_and_correction_of_the_study_file_runs(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path, correction: str, test: str
+) -> None:
+    recording, spaces = listening
+    found = encode_subject(recording.responses, spaces, study(tmp_path, correction=correction, test=test))
+    assert (found.q[:9] < 0.05).sum() >= 8
+    assert (found.q[9:] < 0.05).sum() <= 2
+    if correction == "fwe":
+        assert np.array_equal(found.q, found.significance.p_fwe)
+
+
+def test_slices_of_targets_give_the_same_numbers(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording, spaces = listening
+    whole = encode_subject(recording.responses, spaces, study(tmp_path))
+    monkeypatch.setattr(held_out, "slices_in_memory", lambda *_: [slice(0, 7), slice(7, 12), slice(12, 20)])
+    sliced = encode_subject(recording.responses, spaces, study(tmp_path))
+    for name, r in whole.r.items():
+        assert np.allclose(r, sliced.r[name], atol=1e-6)
+    assert np.allclose(whole.p, sliced.p)
+    assert whole.held_out is not None
+    assert sliced.held_out is not None
+    assert np.array_equal(whole.held_out.audited.training, sliced.held_out.audited.training)  # type: ignore[union-attr]
+
+
+def test_a_clean_study_passes_the_audit(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
+    found = audit(*listening, study(tmp_path))
+    assert found.pop("stimulus overlap (hash of the sound file)") == "not possible"
+    assert found.pop("alpha at edge") in ("pass", "warn")  # one of nine targets is more than a tenth
+    assert set(found.values()) == {"pass"}, found
+    assert len(found) == 4
+
+
+def test_planted_leaks_are_caught(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
+    recording, spaces = listening
+    runs = recording.responses.runs
+    clip = runs.clip.copy()
+    clip[-10:] = clip[0]
+    values = spaces["text"].values
+    scaled = ((values - values.mean(0)) / values.std(0)).astype(np.float32)
+    drift = np.tile(np.linspace(-3, 3, 160), 4)[:, None]
+    leaky = replace(runs, clip=clip)
+    for name in np.unique(clip):
+        path = tmp_path / name.split(".")[0] / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, np.full(10, int(name[-5:]) / 1000), 8000)
+    responses = Responses.from_array(recording.responses.load() + drift, leaky, recording.responses.space)
+    spaces = {"acoustic": replace(spaces["acoustic"], runs=leaky), "text": FeatureSpace("text", scaled, leaky)}
+    found = audit(replace(recording, responses=responses), spaces, study(tmp_path))
+    for name in ("time-only model", "stimulus overlap (clip names)", "features fitted to test samples",
+                 "stimulus overlap (hash of the sound file)"):  # fmt: skip
+        assert found[name] == "fail", name
+
+
+def test_region_tables_follow_from_one_subject(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path
+) -> None:
+    recording, spaces = listening
+    table, space = study(tmp_path), recording.responses.space
+    encoding = encode_subject(recording.responses, spaces, table)
+    masks = region_masks(space, table)
+    rows = pd.DataFrame(partition_rows("01", encoding, masks, table))
+    first = rows[rows["region"] == "region 0"].set_index("part")
+    assert first.loc["acoustic", "r2"] == pytest.approx(encoding.partition.unique["acoustic"][0])  # type: ignore[union-attr]
+    assert first.loc["acoustic", "low"] > 0.1
+    regions = region_table({"01": encoding}, space, table)
+    found = comparison(regions, block_scores("01", encoding, masks), table)
+    assert found is not None
+    tests = found.tests.set_index("region")
+    assert tests.loc["region 0", "q"] < 0.05
+    assert tests.loc["region 0", "difference"] > 0.2
+    assert tests.loc["region 15", "q"] > 0.05
+    assert encoding.light().held_out is None
+
+
+def test_genres_and_subjects_are_left_out(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
+    recording, spaces = listening
+    table = study(tmp_path)
+    left = without_genres(recording, spaces, table)
+    assert set(left.labels) == set(GENRES)
+    assert (left.pooled_without[:9] > 0.2).all()
+    assert np.abs(left.pooled_without[9:]).mean() < 0.15
+    others = without_subjects(dict.fromkeys("abc", recording), dict.fromkeys("abc", spaces), table)
+    assert set(others) == set("abc")
+    assert (others["a"][:9] > 0.25).all()
+
+
+def test_models_of_a_study() -> None:
+    assert wanted_models(("a", "b"), StatisticsTable(audit=False)) == [("a",), ("b",), ("a", "b")]
+    assert len(wanted_models(tuple("abc"), StatisticsTable(audit=False))) == 7
+    assert len(wanted_models(tuple("abcd"), StatisticsTable(audit=False))) == 5
+    assert len(wanted_models(tuple("abcd"), StatisticsTable(audit=False, preference="unique"))) == 9
+    assert len(wanted_models(tuple("abcd"), StatisticsTable(audit=True, partition=True))) == 16
+    assert wanted_models(("a",), StatisticsTable()) == [("time-only",), ("a",)]
+
+
+def test_impossible_statistics_are_refused(tiny_study: Path) -> None:
+    text = tiny_study.read_text()
+    tiny_study.unlink()
+    tiny_study.write_text(text.replace("permutations = 200", 'test = "paper"\ncorrection = "fwe"'))
+    with pytest.raises(ProblemList, match="has none"):
+        load_study(tiny_study)
