@@ -10,6 +10,7 @@ import pytest
 
 from b2m_encoding.data.bids import read_bids
 from b2m_encoding.data.volume import read_volumes
+from b2m_encoding.errors import InputError
 from b2m_encoding.spaces import write_maps
 from b2m_encoding.spaces.files import load_image
 
@@ -71,8 +72,12 @@ def test_cifti(bids, tmp_path: Path) -> None:
     responses = read_bids(
         bids.root, "01", tasks=["listening"], space="fsLR:den-91k", derivatives=bids.derivatives
     ).responses
+    source = next(bids.derivatives.rglob("*.dtseries.nii"))
     (written,) = write_maps(responses.space, tmp_path / "a.dtseries.nii", responses.load(), tr=responses.runs.tr)
-    again, original = load_image(written), load_image(next(bids.derivatives.rglob("*.dtseries.nii")))
+    again, original = load_image(written), load_image(source)
     assert np.array_equal(np.asarray(again.dataobj), np.asarray(original.dataobj))
     assert again.header.get_axis(1) == original.header.get_axis(1)
     assert again.header.get_axis(0) == original.header.get_axis(0)
+    source.write_bytes(source.read_bytes()[:-100])
+    with pytest.raises(InputError, match="damaged or truncated"):
+        read_bids(bids.root, "01", tasks=["listening"], space="fsLR:den-91k", derivatives=bids.derivatives)

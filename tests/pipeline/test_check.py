@@ -12,6 +12,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from b2m_encoding.study import load_study
+
 GRID = (4, 4, 3)
 TR = 2.0
 VOLUMES = 40
@@ -270,3 +272,17 @@ def test_the_study_that_init_writes_runs(root: Path, b2m: Callable[..., tuple[in
     assert code == 0, printed
     record = json.loads((root / "derivatives/b2m_encoding/provenance.json").read_text())
     assert record["cleaning"]["01"] == ["regress out a line and cosines slower than 128 s", "z-score each target"]
+
+
+@pytest.mark.parametrize("style", ["study", "paper"])
+def test_both_studies_of_the_music_genre_data_are_read(
+    style: str, tmp_path: Path, b2m: Callable[..., tuple[int, str]]
+) -> None:
+    assert b2m("init", "musicgenre", tmp_path)[0] == 0
+    study = load_study(tmp_path / f"{style}.toml")
+    assert study.data.reader == "musicgenre"
+    assert study.data.discard == 15.0
+    assert study.evaluation.average_repeats
+    assert study.cleaning.detrend == {"study": "cosine", "paper": "median"}[style]
+    code, printed = b2m("check", tmp_path / f"{style}.toml")
+    assert (code, "the BIDS folder does not exist" in printed) == (2, True)
