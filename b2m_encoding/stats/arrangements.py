@@ -50,7 +50,7 @@ class Arrangements(Protocol):
         """Rows of ``n`` random arrangements, the identity among the possible ones, shape (n, n_parts)."""
 
     def table(self, predicted: Tensor, measured: Tensor) -> Tensor:
-        """Inner products, shape (n_rows, n_targets)."""
+        """Inner products of what moves, about its mean in each run, shape (n_rows, n_targets)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,9 @@ class Shifts:
         table = torch.empty_like(predicted)
         for rows in self._rows:
             a, b = (torch.fft.rfft(values[rows], dim=0) for values in (predicted, measured))
-            table[rows] = torch.fft.irfft(a.conj() * b, n=rows.stop - rows.start, dim=0)
+            product = a.conj() * b
+            product[0] = 0  # the means
+            table[rows] = torch.fft.irfft(product, n=rows.stop - rows.start, dim=0)
         return table
 
 
@@ -179,6 +181,7 @@ class Blocks:
         for starts, length in self.groups:
             rows = torch.from_numpy(starts[:, None] + np.arange(length)).to(predicted.device)
             a, b = (values[rows].permute(2, 0, 1) for values in (predicted, measured))  # target, block, sample
+            a = a - a.mean(dim=(1, 2), keepdim=True)
             parts.append((b @ a.transpose(1, 2)).permute(1, 2, 0).reshape(len(starts) ** 2, -1))
         return torch.cat(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,11 @@ from scipy.stats import t as student
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.autocorrelation import joint_autocorrelation
-from b2m_encoding.stats.sums import Measure, block_starts, block_sums, bootstrap_weights
+from b2m_encoding.stats.sums import TARGET_CHUNK, BlockSums, Measure, block_starts, block_sums, bootstrap_weights
 
 MIN_BLOCKS = 6
-SPREADS_PER_BLOCK = 5
+MODEL = ("model",)
+SPREADS_PER_BLOCK = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ def score_interval(
         Of these samples.
     measure : "r" or "r2"
     block_length : int, optional
-        Samples per block; no block crosses runs. If not given, five times the reach of the autocorrelation, or as
+        Samples per block; no block crosses runs. If not given, eight times the reach of the autocorrelation, or as
         long as leaves six blocks.
     level : float
     n_bootstraps : int
@@ -91,7 +93,7 @@ def score_interval(
         raise InputError("a confidence level lies between 0 and 1", found=level)
     if block_length is None:
         block_length = _block_length(predicted, measured, runs)
-    sums = block_sums({("model",): predicted}, measured, runs, block_length=block_length)
+    sums = block_sums({MODEL: predicted}, measured, runs, block_length=block_length)
     if sums.n_blocks < MIN_BLOCKS:
         raise InputError(
             "too few blocks for a bootstrap",
@@ -99,9 +101,9 @@ def score_interval(
             expected=f"at least {MIN_BLOCKS}",
             fix="use shorter blocks or more runs",
         )
-    score = sums.scores(measure)[("model",)]
+    score = sums.scores(measure)[MODEL]
     weights = bootstrap_weights(sums.split, n_bootstraps, random_state)
-    error = np.concatenate([_near_normal(s[("model",)], measure).std(0) for _, s in sums.resampled(weights, measure)])
+    error = np.concatenate([_near_normal(part, measure).std(axis=0) for part in _resampled(sums, weights, measure)])
     half = student.isf((1 - level) / 2, sums.n_blocks - 1) * error
     centre = _near_normal(score, measure)
     ends = [_back(centre + sign * half, measure) for sign in (-1, 1)]
@@ -109,11 +111,27 @@ def score_interval(
 
 
 def _block_length(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs) -> int:
-    """Five times the reach of the autocorrelation, shortened until there are six blocks."""
+    """Eight times the reach of the autocorrelation, shortened until there are six blocks."""
     length = int(np.ceil(SPREADS_PER_BLOCK * joint_autocorrelation(predicted, measured, runs).spread))
     while length > 1 and len(block_starts(runs, length)) < MIN_BLOCKS:
         length -= 1
     return length
+
+
+def _resampled(sums: BlockSums, weights: NDArray[np.float64], measure: Measure) -> Iterator[NDArray[np.float64]]:
+    """Scores of every resample, some targets at a time.
+
+    For R2 the mean response is that of all samples: to take the mean of each resample would count its variance twice,
+    which makes intervals of small R2 far too wide.
+    """
+    if measure == "r":
+        yield from (found[MODEL] for _, found in sums.resampled(weights, measure))
+        return
+    for start in range(0, sums.n_targets, TARGET_CHUNK):
+        part = slice(start, start + TARGET_CHUNK)
+        own, total = sums.models[MODEL], weights @ sums.yy[:, part]
+        explained = weights @ (2 * own.py[:, part] - own.pp[:, part])
+        yield np.divide(explained, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
 def _near_normal(score: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:

@@ -85,17 +85,34 @@ def test_false_positives_hold_where_the_gaussian_null_fails(ar1: Series, rho: fl
     assert (paper.p < 0.05).mean() == pytest.approx(paper.false_positive_rate, rel=0.25)
 
 
-def test_blocks_that_are_too_short_are_told(ar1: Series, caplog: pytest.LogCaptureFixture) -> None:
+def test_short_blocks_are_told_and_made_up_for(
+    ar1: Series, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(2)
     predicted, measured = (np.concatenate([ar1(rng, 0.9, (100, 3000)) for _ in range(6)]) for _ in range(2))
+    arguments = {"method": "block", "block_length": 10, "n_permutations": 500, "random_state": 0}
     with caplog.at_level(logging.WARNING):
-        short = significance(
-            predicted, measured, SIX_RUNS, method="block", block_length=10, n_permutations=500, random_state=0
-        )
-    rate = (short.p < 0.05).mean()
-    assert rate > 0.08
-    assert short.false_positive_rate == pytest.approx(rate, abs=0.015)
-    assert "too narrow" in caplog.text
+        found = significance(predicted, measured, SIX_RUNS, **arguments)
+    assert "cuts the runs so often" in caplog.text
+    assert 0.035 <= (found.p < 0.05).mean() <= 0.065
+    null = null_maps(predicted, measured, SIX_RUNS, **arguments)
+    monkeypatch.setattr(permutation, "_widening", lambda *_: 1.0)
+    assert (significance(predicted, measured, SIX_RUNS, **arguments).p < 0.05).mean() > 0.085
+    narrow = null_maps(predicted, measured, SIX_RUNS, **arguments)
+    assert np.allclose(null - null.mean(axis=0), found.widening * (narrow - narrow.mean(axis=0)), atol=1e-5)
+
+
+def test_clips_in_one_stream_are_not_exchangeable_and_that_is_told(ar1: Series) -> None:
+    rng = np.random.default_rng(2)
+    predicted, measured = (np.concatenate([ar1(rng, 0.9, (100, 3000)) for _ in range(6)]) for _ in range(2))
+    clips = np.char.add("clip", (np.arange(600) // 10).astype(str))
+    runs = Runs.from_labels(SIX_RUNS.run, 1.5, clip=clips)
+    found = significance(predicted, measured, runs, method="clip", n_permutations=500, random_state=0)
+    assert found.widening == 1
+    assert (found.p < 0.05).mean() == pytest.approx(found.false_positive_rate, abs=0.02)
+    apart = [np.concatenate([ar1(rng, 0.9, (10, 3000)) for _ in range(60)]) for _ in range(2)]
+    found = significance(*apart, runs, method="clip", n_permutations=500, random_state=0)
+    assert (found.p < 0.05).mean() == pytest.approx(0.05, abs=0.015)
 
 
 def test_auto_takes_shifts_where_there_are_enough_independent_ones(ar1: Series) -> None:

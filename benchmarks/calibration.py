@@ -1,0 +1,208 @@
+"""Are the statistics what they say? False positives, false discoveries, coverage and ceilings on simulated data.
+
+    python benchmarks/calibration.py [--quick]
+
+All data are simulated; nothing is timed. Rows:
+
+- ``false_positive_RHO_N_KIND``: unrelated AR(1) series; rate of p < .05 of ``significance(method="auto")`` in ``ours``,
+  of the paper's Gaussian null in ``peer``. ``plain``: series as they are; ``delays``: the prediction is a
+  weighted sum of four delayed copies of one feature; ``repeats``: the response is the average of four repeats.
+  Agreement: ours within [.035, .065].
+- ``family_wise``: rate of maps with any p_fwe < .05; ``peer``: Gaussian null with Bonferroni.
+- ``false_discovery_*``: mean share of false discoveries among correlated targets, at q < .05.
+- ``coverage_*``: how often 95 % intervals hold the truth; ``peer``: plain percentiles of the same bootstrap.
+  Agreement: ours within [.93, .97]; too wide an interval (R2 near 0) is shown, but does not fail the benchmark.
+- ``ceiling_SNR_REPEATS``: mean estimated explainable variance over the truth; within 2 %. ``peer``: uncorrected.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from harness import Row, arguments, environment, finish, save
+from scipy.signal import lfilter
+
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats import fdr_q, significance
+from b2m_encoding.stats.ceilings import repeat_ceiling
+from b2m_encoding.stats.intervals import score_interval
+from b2m_encoding.stats.sums import block_sums, bootstrap_weights
+
+DESIGNS = {
+    "300": [150] * 2,
+    "300one": [300],
+    "300five": [60] * 5,
+    "600": [100] * 6,
+    "1200": [400] * 3,
+    "4800": [400] * 12,
+}
+QUICK = ("300", "600")
+KINDS = ("plain", "delays", "repeats")
+HRF = (0.2, 0.4, 0.3, 0.1)
+BOUNDS = (0.035, 0.065)
+
+
+def ar1(rng: np.random.Generator, rho: float, n_samples: int, n_targets: int) -> Any:
+    """Stationary AR(1) noise of unit variance."""
+    noise = rng.standard_normal((n_samples + 80, n_targets)) * np.sqrt(1 - rho**2)
+    return lfilter([1], [1, -rho], noise, axis=0)[80:]
+
+
+def series(rng: np.random.Generator, rho: float, n: int, n_targets: int, kind: str) -> tuple[Any, Any]:
+    """One run of an unrelated prediction and response."""
+    measured = ar1(rng, rho, n, n_targets)
+    if kind == "repeats":
+        measured = np.mean([measured, *(ar1(rng, rho, n, n_targets) for _ in range(3))], axis=0)
+    if kind != "delays":
+        return ar1(rng, rho, n, n_targets), measured
+    feature = ar1(rng, rho, n + 4, n_targets)
+    return sum(weight * feature[4 - i : 4 - i + n] for i, weight in enumerate(HRF)), measured
+
+
+def unrelated(rho: float, lengths: list[int], n_targets: int, kind: str) -> tuple[Any, Any, Runs]:
+    rng = np.random.default_rng(11)
+    parts = [series(rng, rho, n, n_targets, kind) for n in lengths]
+    return (
+        *(np.concatenate(values).astype(np.float32) for values in zip(*parts, strict=True)),
+        Runs.from_lengths(lengths, 1.5),
+    )
+
+
+def false_positives(quick: bool) -> Iterator[Row]:
+    n_targets, n_permutations = (4000, 500) if quick else (6000, 1000)
+    for design, lengths in DESIGNS.items():
+        if quick and design not in QUICK:
+            continue
+        for rho in (0.5, 0.7, 0.9):
+            for kind in KINDS:
+                n = n_targets if sum(lengths) <= 1200 else n_targets // 2
+                data = unrelated(rho, lengths, n, kind)
+                ours = significance(*data, n_permutations=n_permutations, random_state=0)
+                paper = significance(*data, method="paper")
+                rate, peer = float((ours.p < 0.05).mean()), float((paper.p < 0.05).mean())
+                yield Row(
+                    f"false_positive_{rho}_{design}_{kind}",
+                    ours=f"{rate:.4f}",
+                    peer=f"{peer:.4f}",
+                    agreement={
+                        "within": BOUNDS[0] <= rate <= BOUNDS[1],
+                        "method": ours.method,
+                        "widening": round(ours.widening, 3),
+                    },
+                )
+
+
+def family_wise(quick: bool) -> Row:
+    """Maps of 30 correlated targets; p_fwe of each map from permutations of its own."""
+    n_maps, found, paper = 300 if quick else 1000, 0, 0
+    rng = np.random.default_rng(3)
+    runs = Runs.from_lengths([100] * 6, 1.5)
+    for _ in range(n_maps):
+        shared = [np.concatenate([ar1(rng, 0.7, 100, 1) for _ in range(6)]) for _ in range(2)]
+        data = [0.6 * part + np.concatenate([ar1(rng, 0.7, 100, 30) for _ in range(6)]) for part in shared]
+        found += bool(significance(*data, runs, n_permutations=299).p_fwe.min() < 0.05)
+        paper += bool(significance(*data, runs, method="paper").p.min() < 0.05 / 30)
+    rate = found / n_maps
+    within = abs(rate - 0.05) < 0.015 + 2 * np.sqrt(0.05 * 0.95 / n_maps)
+    return Row("family_wise", ours=f"{rate:.4f}", peer=f"{paper / n_maps:.4f}", agreement={"within": bool(within)})
+
+
+def false_discoveries(quick: bool) -> Iterator[Row]:
+    """300 targets that share noise, 30 of them predicted."""
+    n_maps = 40 if quick else 200
+    rng = np.random.default_rng(4)
+    runs = Runs.from_lengths([100] * 6, 1.5)
+    shares: dict[str, list[float]] = {"bh": [], "by": [], "paper": []}
+    for _ in range(n_maps):
+        signal = np.concatenate([ar1(rng, 0.7, 100, 1) for _ in range(6)])
+        common = np.concatenate([ar1(rng, 0.7, 100, 1) for _ in range(6)])
+        own = np.concatenate([ar1(rng, 0.7, 100, 300) for _ in range(6)])
+        measured = 0.7 * common + own + 0.4 * signal * (np.arange(300) < 30)
+        predicted = signal + 0.3 * np.concatenate([ar1(rng, 0.7, 100, 300) for _ in range(6)])
+        p = significance(predicted, measured, runs, n_permutations=2000).p
+        of_paper = significance(predicted, measured, runs, method="paper").p
+        for name, q in (("bh", fdr_q(p)), ("by", fdr_q(p, "by")), ("paper", fdr_q(of_paper))):
+            shares[name].append((q[30:] < 0.05).sum() / max((q < 0.05).sum(), 1))
+    for name in ("bh", "by"):
+        mean, error = np.mean(shares[name]), np.std(shares[name]) / np.sqrt(n_maps)
+        agreement = {"at_most_0.05": bool(mean - 2 * error <= 0.05), "standard_error": float(error)}
+        yield Row(
+            f"false_discovery_{name}", ours=f"{mean:.4f}", peer=f"{np.mean(shares['paper']):.4f}", agreement=agreement
+        )
+
+
+def coverage(quick: bool) -> Iterator[Row]:
+    n_targets = 3000 if quick else 6000
+    for design in QUICK if quick else ("300", "600", "1200", "4800"):
+        for rho in (0.5, 0.9):
+            for r in (0.1, 0.3, 0.7):
+                for measure in ("r", "r2"):
+                    n = n_targets if sum(DESIGNS[design]) <= 1200 else n_targets // 3
+                    yield _coverage(design, rho, r, measure, n)
+
+
+def _coverage(design: str, rho: float, r: float, measure: Any, n_targets: int) -> Row:
+    signal, noise, runs = unrelated(rho, DESIGNS[design], n_targets, "plain")
+    predicted = r * signal
+    measured = predicted + np.sqrt(1 - r**2) * noise
+    truth = r if measure == "r" else r**2
+    ours = score_interval(predicted, measured, runs, measure=measure, n_bootstraps=500, random_state=0)
+    rate = float(((ours.low <= truth) & (truth <= ours.high)).mean())
+    sums = block_sums({("m",): predicted}, measured, runs, block_length=ours.block_length)
+    weights = bootstrap_weights(sums.split, 500, 0)
+    ends = [np.percentile(found[("m",)], [2.5, 97.5], axis=0) for _, found in sums.resampled(weights, measure)]
+    low, high = np.concatenate(ends, axis=1)
+    peer = float(((low <= truth) & (truth <= high)).mean())
+    agreement = {"at_least_0.93": rate >= 0.93, "at_most_0.97": rate <= 0.97, "blocks": ours.n_blocks}
+    return Row(f"coverage_{measure}_{r}_{rho}_{design}", ours=f"{rate:.4f}", peer=f"{peer:.4f}", agreement=agreement)
+
+
+def ceilings(quick: bool) -> Iterator[Row]:
+    n_samples = 600
+    for snr in (0.05, 0.5, 5.0) if quick else (0.05, 0.1, 0.3, 1.0, 3.0, 5.0):
+        for n_repeats in (2, 4, 10) if quick else (2, 3, 4, 6, 10):
+            rng = np.random.default_rng(7)
+            n_batches = (20 if snr < 0.2 else 3) if quick else (60 if snr < 0.2 else 8)
+            ours, peer = [], []
+            for _ in range(n_batches):
+                signal = np.sqrt(snr) * rng.standard_normal((n_samples, 500), dtype=np.float32)
+                repeats = signal + rng.standard_normal((n_repeats, n_samples, 500), dtype=np.float32)
+                ours.append(repeat_ceiling(repeats).explainable_variance)
+                left = repeats - repeats.mean(axis=0)
+                peer.append(1 - left.var(axis=1).mean(axis=0) / repeats.var(axis=1).mean(axis=0))
+            truth = snr / (1 + snr)
+            ratio, error = np.mean(ours) / truth, np.std(ours) / truth / np.sqrt(n_batches * 500)
+            agreement = {"within_2_percent": bool(abs(ratio - 1) <= 0.02), "standard_error": float(error)}
+            yield Row(
+                f"ceiling_{snr}_{n_repeats}",
+                ours=f"{ratio:.4f}",
+                peer=f"{np.mean(peer) / truth:.4f}",
+                agreement=agreement,
+            )
+
+
+def main() -> None:
+    quick = arguments(__doc__.splitlines()[0]).quick
+    env = environment(data="simulated")
+    rows: list[Row] = []
+    for part in (
+        false_positives(quick),
+        [family_wise(quick)],
+        false_discoveries(quick),
+        coverage(quick),
+        ceilings(quick),
+    ):
+        for row in part:
+            rows.append(row)
+            print(f"{row.case:<36}{row.ours:>8}{row.peer:>8}  {row.agreement}", file=sys.stderr, flush=True)
+            save("calibration", rows, env, quick=quick)
+    checks = [item for row in rows for item in (row.agreement or {}).items() if item[0] != "at_most_0.97"]
+    agreed = all(value for _, value in checks if isinstance(value, bool))
+    finish("calibration", rows, env, agreed=agreed, quick=quick)
+
+
+if __name__ == "__main__":
+    main()
