@@ -96,7 +96,7 @@ def _preferences(writer: ResultsWriter, results: StudyResults, study: Study) -> 
 
 
 def _overlaps(subject: str, encoding: Encoding, study: Study) -> list[dict[str, Any]]:
-    """Overlap of the maps of each pair of feature spaces, where the joint model predicts and r exceeds 0."""
+    """Overlap of the maps of each pair of feature spaces."""
     names = [name for name in encoding.r if name != JOINT]
     inside = encoding.q < study.statistics.q
     rows = []
@@ -120,7 +120,7 @@ def _above_chance(encoding: Encoding, name: str, inside: Any) -> Any:
     """Predicted targets where this feature space alone reaches the lowest r that is significant for the joint model."""
     joint = encoding.r[JOINT]
     least = float(np.min(joint[inside])) if inside.any() else np.inf
-    return np.nan_to_num(encoding.r[name], nan=-1.0) >= least
+    return inside & (np.nan_to_num(encoding.r[name], nan=-1.0) >= least)
 
 
 def _partition(writer: ResultsWriter, results: StudyResults) -> ReportSection | None:
