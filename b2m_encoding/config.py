@@ -17,7 +17,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _resolve(path: Path, info: ValidationInfo) -> Path:
+def resolve_path(path: Path, info: ValidationInfo) -> Path:
     """Expand ``~`` and ``${VARIABLE}``; take a relative path from the folder of the study."""
     text = os.path.expanduser(os.path.expandvars(str(path)))
     if "$" in text:
@@ -26,4 +26,4 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
     return Path(folder, text)
 
 
-StudyPath = Annotated[Path, AfterValidator(_resolve)]
+StudyPath = Annotated[Path, AfterValidator(resolve_path)]

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
-from b2m_encoding.config import Config, StudyPath
+from b2m_encoding.config import Config, StudyPath, resolve_path
 from b2m_encoding.data.cleaning import Cleaning, Detrend
 from b2m_encoding.data.sources import AnySource
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
+from b2m_encoding.spaces.atlas import LABEL_FILES
 
 RESERVED = {"joint", "preference"}
 MAX_PARTITIONED = 6
@@ -116,10 +117,19 @@ class DecodingTable(Config):
     """How many of the best regions are averaged."""
 
 
+def _atlas_path(name: str, info: ValidationInfo) -> str:
+    """A file of the user's lies relative to the study; a name stays a name."""
+    return str(resolve_path(Path(name), info)) if name.endswith((".toml", *LABEL_FILES)) else name
+
+
+AtlasName = Annotated[str, AfterValidator(_atlas_path)]
+
+
 class MapsTable(Config):
     """``[maps]``: atlas and region set of the figures and the region table."""
 
-    atlas: str = "hcp-mmp1"
+    atlas: AtlasName = "hcp-mmp1"
+    """One that ``b2m atlases`` lists, or the path of a definition or of label files."""
     zoom: str = "auditory_zoom"
     regions: tuple[str, ...] = ("core", "belt", "association", "inferior_frontal")
 

@@ -46,5 +46,5 @@ def test_maps_of_every_space(space: Space, names: list[str], tmp_path: Path, rng
         assert json.loads((folder / f"{name.split('.')[0]}.json").read_text()) == {"Note": "simulated"}
     back = read_map(tmp_path / "results", "01", "joint", "r", space)
     assert np.allclose(back, values, rtol=1e-5, equal_nan=True)  # tables have six digits
-    with pytest.raises(InputError, match="missing|no such map"):
+    with pytest.raises(InputError, match=r"missing|no such map"):
         read_map(tmp_path / "results", "02", "joint", "r", space)

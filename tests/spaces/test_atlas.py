@@ -23,6 +23,7 @@ from b2m_encoding.spaces import (
 )
 from b2m_encoding.spaces.definition import find_definition, read_definition
 from b2m_encoding.spaces.resample import resample_labels
+from b2m_encoding.study import MapsTable
 
 MMP_SETS = {
     "core": "A1",
@@ -271,3 +272,11 @@ def test_the_command_lists_licence_citation_and_what_to_fetch() -> None:
     one = CliRunner().invoke(app, ["atlases", "desikan-killiany"]).output
     assert "transversetemporal" in one
     assert "34 regions" in one
+
+
+def test_a_study_names_an_atlas_of_ours_or_a_file_beside_it(tmp_path: Path) -> None:
+    context = {"folder": tmp_path}
+    assert MapsTable.model_validate({"atlas": "hcp-mmp1"}, context=context).atlas == "hcp-mmp1"
+    atlas = MapsTable.model_validate({"atlas": "mine.toml"}, context=context).atlas
+    define(tmp_path, 'base = "hcp-mmp1"\n[sets.early]\nparcels = ["core_belt"]')
+    assert load_atlas(atlas, surface_space("fsaverage5")).members("early") == tuple(MMP_SETS["core_belt"].split())
