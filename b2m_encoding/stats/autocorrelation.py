@@ -79,6 +79,26 @@ def joint_autocorrelation(
     return Autocorrelation(_spread(c), float(2 * (np.arange(len(c)) * c).sum() / _spread(c)))
 
 
+def continuity_of_clips(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs) -> float:
+    """Autocorrelation across the borders of clips as a share of that inside them, at lag 1; from 0 to 1.
+
+    1 where clips came in one stream, near 0 where responses to neighbouring clips are independent of each other.
+    """
+    same_run = runs.run[1:] == runs.run[:-1]
+    border = np.flatnonzero(same_run & (runs.clip[1:] != runs.clip[:-1]))
+    inside = np.flatnonzero(same_run & (runs.clip[1:] == runs.clip[:-1]))
+    if len(border) == 0 or len(inside) == 0:
+        return 1.0
+    some = np.unique(np.linspace(0, max(predicted.shape[1] - 1, 0), MAX_TARGETS).astype(int))[: predicted.shape[1]]
+    share = 1.0
+    for values in (predicted, measured):
+        z = standardised(values[:, some])
+        z = z[:, np.isfinite(z).all(axis=0)]
+        across, within = ((z[rows] * z[rows + 1]).mean() if z.size else 1.0 for rows in (border, inside))
+        share *= float(np.clip(across / within, 0, 1)) if within > 0 else 0.0
+    return share
+
+
 def _autocorrelation(values: NDArray[np.floating], runs: Runs) -> NDArray[np.float64]:
     """Mean autocorrelation over targets, for every lag within runs.
 

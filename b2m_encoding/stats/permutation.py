@@ -10,7 +10,6 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
@@ -18,7 +17,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.devices import resolve_device, tensor
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Arrangements, Blocks, Shifts, check_arrangements
-from b2m_encoding.stats.autocorrelation import Autocorrelation, joint_autocorrelation
+from b2m_encoding.stats.autocorrelation import Autocorrelation, continuity_of_clips, joint_autocorrelation
 from b2m_encoding.stats.multiplicity import max_statistic_p
 from b2m_encoding.stats.nulls import gaussian_null_p
 from b2m_encoding.stats.scores import pearson_r, standardised
@@ -54,7 +53,7 @@ class Significance:
     widening : float
         Factor by which the null distribution was widened for what cuts took from the autocorrelation.
     false_positive_rate : float
-        To expect at 5 %: more than that for ``paper``, and for ``clip`` if the clips came in one continuous stream.
+        To expect at 5 %, for a target with the mean autocorrelation: more than that for ``paper``.
     """
 
     r: NDArray[np.float64]
@@ -93,10 +92,9 @@ def significance(
         autocorrelation. Not for few runs: near-zero shifts then limit the smallest p value.
         ``block``: blocks of ``block_length`` samples change places within their run. Not with blocks shorter than
         the reach of the autocorrelation: the more is cut, the more rests on the correction below.
-        ``clip``: whole clips change places. What all clips share (the onset, the fade) then is part of the null, and
-        the test is exact if responses to different clips are independent (clips apart in time, nearly so if repeats in
-        ever new orders were averaged). Not for short clips in one continuous stream, nor if the order
-        of clips follows the response.
+        ``clip``: whole clips change places. What all clips share (the onset, the fade) then is part of the null. It
+        is exact if responses to different clips are independent; for clips in one stream it rests on the correction
+        below. Not if the order of clips follows the response.
         ``auto``: ``shift`` if at least 10,000 shifts are independent of each other, else ``block`` with the longest
         blocks that leave enough arrangements.
         ``paper``: the Gaussian null of Brain2Music, too narrow by far (:func:`gaussian_null_p`).
@@ -115,10 +113,10 @@ def significance(
     Notes
     -----
     Every cut loses some of the autocorrelation and makes the null distribution too narrow (blocks of 10 samples, AR(1)
-    .9: 10 % false positives at 5 %). For ``shift`` and ``block`` it is therefore widened by the factor that follows
-    from the measured autocorrelation (:class:`~b2m_encoding.stats.autocorrelation.Autocorrelation`), one for all
-    targets: those more autocorrelated than the others still get p values somewhat too small. A warning is
-    logged where cuts leave less than 70 % of the variance.
+    .9: 10 % false positives at 5 %). It is therefore widened by the factor that follows from the measured
+    autocorrelation (:class:`~b2m_encoding.stats.autocorrelation.Autocorrelation`), one for all targets: those more
+    autocorrelated than the others still get p values somewhat too small. A warning is logged where cuts
+    leave less than 70 % of the variance.
 
     Sources: circular shifts, Lancaster et al. 2018, doi 10.1016/j.physrep.2018.06.001; blocks, Kunsch 1989,
     doi 10.1214/aos/1176347265. Measured false positives are in ``benchmarks/calibration.py``. None of these tests is
@@ -134,7 +132,7 @@ def significance(
     """
     runs.check_length(predicted, "the prediction")
     runs.check_length(measured, "the response array")
-    reach = joint_autocorrelation(predicted, measured, runs)
+    reach = _reach(predicted, measured, runs, method)
     if method == "paper":
         return _paper(predicted, measured, reach)
     name, ways = choose_arrangements(runs, method, block_length, reach)
@@ -149,7 +147,7 @@ def significance(
         n_permutations=n_permutations,
         n_arrangements=ways.count,
         widening=widening,
-        false_positive_rate=float(norm.sf(norm.isf(0.05) * widening * np.sqrt(reach.share_left(ways.pieces)))),
+        false_positive_rate=0.05,
     )
 
 
@@ -196,7 +194,7 @@ def null_maps(
     """
     runs.check_length(predicted, "the prediction")
     runs.check_length(measured, "the response array")
-    reach = joint_autocorrelation(predicted, measured, runs)
+    reach = _reach(predicted, measured, runs, method)
     name, ways = choose_arrangements(runs, method, block_length, reach)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
     maps = np.full((n_permutations, predicted.shape[1]), np.nan, dtype=np.float32)
@@ -238,16 +236,25 @@ def choose_arrangements(
     return method, ways
 
 
+def _reach(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs, method: str) -> Autocorrelation:
+    """Autocorrelation that cuts break: between clips, what there is across their borders."""
+    found = joint_autocorrelation(predicted, measured, runs)
+    if method != "clip":
+        return found
+    return Autocorrelation(found.spread, found.edge * continuity_of_clips(predicted, measured, runs))
+
+
 def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:
-    """Factor that gives permuted r the variance it would have without cuts; 1 for clips, which may be exchangeable."""
+    """Factor that gives permuted r the variance it would have without cuts."""
     left = reach.share_left(ways.pieces)
     if left < MIN_LEFT:
         logger.warning(
             "method %s cuts the runs so often that the null distribution keeps %.0f %% of its variance, because the "
-            "autocorrelation reaches %.1f samples%s; use circular shifts, longer blocks or more runs",
-            method, 100 * left, reach.spread, "" if method == "clip" else ": it is widened by as much",
+            "autocorrelation reaches %.1f samples: it is widened by as much, but circular shifts, longer blocks or more "
+            "runs are better",
+            method, 100 * left, reach.spread,
         )  # fmt: skip
-    return 1.0 if method == "clip" else float(left**-0.5)
+    return float(left**-0.5)
 
 
 def _paper(predicted: NDArray[np.floating], measured: NDArray[np.floating], reach: Autocorrelation) -> Significance:
