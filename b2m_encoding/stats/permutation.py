@@ -250,8 +250,8 @@ def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:
     if left < MIN_LEFT:
         logger.warning(
             "method %s cuts the runs so often that the null distribution keeps %.0f %% of its variance, because the "
-            "autocorrelation reaches %.1f samples: it is widened by as much, but circular shifts, longer blocks or more "
-            "runs are better",
+            "autocorrelation reaches %.1f samples: it is widened by as much, but circular shifts, longer blocks or "
+            "more runs are better",
             method, 100 * left, reach.spread,
         )  # fmt: skip
     return float(left**-0.5)
