@@ -19,6 +19,7 @@ from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
 from b2m_encoding.pipeline.regions import block_scores, comparison, partition_rows, region_masks, region_table
+from b2m_encoding.results.bundle import ResultsWriter, check_writable
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace
 from b2m_encoding.study import StatisticsTable, Study, load_study
@@ -194,3 +195,9 @@ def test_impossible_statistics_are_refused(tiny_study: Path) -> None:
     tiny_study.write_text(text.replace("permutations = 200", 'test = "paper"\ncorrection = "fwe"'))
     with pytest.raises(ProblemList, match="has none"):
         load_study(tiny_study)
+
+
+def test_group_maps_do_not_stand_in_the_way_of_a_second_run(tmp_path: Path) -> None:
+    with ResultsWriter(tmp_path / "results", "study", ["01"]) as writer:
+        writer.write_map("group", "preference", "index", np.zeros(2), RegionSpace(("a", "b")), {})
+    check_writable(tmp_path / "results", ["01"])

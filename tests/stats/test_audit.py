@@ -115,6 +115,12 @@ def test_features_fitted_to_test_samples_are_caught(rng: np.random.Generator, le
     assert ("mine" in found.meaning) == (leak is not None)
 
 
+def test_features_standardised_in_every_run_alike_pass(rng: np.random.Generator) -> None:
+    raw = autocorrelated(rng, 5, 0.8)
+    values = np.concatenate([StandardScaler().fit_transform(raw[rows]) for rows in RUNS.slices.values()])
+    assert standardised_on_test({"mine": values}, TRAIN, ~TRAIN).status == "pass"
+
+
 def test_masks_of_another_length_are_refused() -> None:
     with pytest.raises(InputError, match="differ in length"):
         standardised_on_test({"a": np.zeros((3, 1))}, TRAIN, ~TRAIN)

@@ -16,8 +16,8 @@ from b2m_encoding.runs import Runs
 from b2m_encoding.stats.preference import (
     NO_PREFERENCE,
     NOT_PREDICTED,
-    prefer_by_deltas,
     prefer,
+    prefer_by_deltas,
     sign_flips,
 )
 from b2m_encoding.stats.sums import BlockSums, block_sums
@@ -71,6 +71,13 @@ def test_targets_driven_equally_by_both_are_falsely_told_apart_as_often_as_promi
         ]
     )
     assert 0.03 <= (p < 0.05).mean() <= 0.065
+
+
+def test_differences_that_are_all_noise_leave_the_probability_undecided() -> None:
+    sums = oracle_sums(np.random.default_rng(0), np.full(500, 0.5))
+    chance = prefer(sums, np.ones(500, dtype=bool), random_state=0).probability[0]
+    assert chance.mean() == pytest.approx(0.5, abs=0.05)
+    assert chance.std() < 0.15  # without shrinkage they would be spread evenly: .29
 
 
 def test_the_probability_is_calibrated() -> None:
