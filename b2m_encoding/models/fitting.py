@@ -138,7 +138,9 @@ def gather(X: Floats, Y: Floats, runs: Runs, bands: dict[str, int], settings: Se
     statistics = SufficientStatistics(dict(bands), dtype=settings.dtype, device=settings.device)
     for block, at in rows.items():
         statistics.update(block, samples[block] if settings.dtype == torch.float32 else X[at], Y[at])
-    return Data(statistics, samples if form == "prediction" else None, None)
+    if form == "prediction":
+        return Data(statistics, samples, {block: tensor(Y[at]) for block, at in rows.items()})
+    return Data(statistics, None, None)
 
 
 def _gather_dual(X: dict[str, Tensor], Y: dict[str, Floats], settings: Settings) -> Data:
@@ -192,7 +194,13 @@ def make_source(data: Data, bands: dict[str, int], settings: Settings) -> Source
         )
     form: Form = "gram" if data.X is None else "prediction"
     return StatisticsSource(
-        data.statistics, preparation, center=settings.center, form=form, rows=data.X, device=settings.device
+        data.statistics,
+        preparation,
+        center=settings.center,
+        form=form,
+        rows=data.X,
+        responses=data.Y,
+        device=settings.device,
     )
 
 

@@ -1,7 +1,7 @@
 r"""Held-out sums of one fold for all penalties: two ways to the same numbers.
 
 In the eigenbasis, a target costs two rotations, and a quadratic form for each combination of filters. From samples, one
-matrix takes the training responses of a target straight to its held-out predictions under every combination of
+matrix takes what the training part knows of a target straight to its held-out predictions under every combination of
 filters: no rotations, once there are enough targets to pay for that matrix.
 """
 
@@ -32,7 +32,9 @@ def fold_scorer(system: System, alphas: Tensor, precision: Precision, n_targets:
     """The way with the fewest operations for so many targets."""
     tolerance = 1e-4 if precision == "fast" else TOLERANCE[system.train.dtype]
     filters = compress(system.values, system.norms.to(system.values), alphas.to(system.values), tolerance)
-    if system.held_out == "samples" and n_targets >= filters.mix.shape[1] * len(system.quadratic):
+    (m, _), n_held, n_basis = system.train.shape, len(system.quadratic), filters.mix.shape[1]
+    rotations, predictor = n_targets * (m + n_held), m * n_held * n_basis  # operations, over twice the rank
+    if system.held_out == "samples" and predictor <= rotations:
         return SampleScorer(system, filters, precision)
     return EigenScorer(system, filters, precision)
 
@@ -89,7 +91,7 @@ class EigenScorer:
 
 
 class SampleScorer:
-    """From the training samples of each target to its held-out predictions in one product.
+    """From the training part of each target to its held-out predictions in one product.
 
     Parameters
     ----------

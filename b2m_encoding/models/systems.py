@@ -173,6 +173,8 @@ class StatisticsSource:
     rows : dict of str to Tensor
         X of every block: a root of the held-out Gram matrix that is cheaper than it, if there are fewer held-out
         samples than features.
+    responses : dict of str to Tensor, optional
+        Y of every block, where it is in memory: held-out responses are fewer numbers than their covariances.
     device : torch.device
     """
 
@@ -184,10 +186,11 @@ class StatisticsSource:
         center: Center = "all",
         form: Form = "gram",
         rows: Mapping[str, Tensor] | None = None,
+        responses: Mapping[str, Tensor] | None = None,
         device: torch.device | None = None,
     ) -> None:
         self.statistics, self.preparation, self.center = statistics, preparation, center
-        self.form, self.rows = form, rows
+        self.form, self.rows, self.responses = form, rows, responses
         self.device = device or torch.device("cpu")
         self.n_targets, self.n_features = statistics.n_targets, statistics.n_features
 
@@ -226,13 +229,16 @@ class StatisticsSource:
         else:
             quadratic = root @ basis.to(root.dtype)
             norms = quadratic.double().norm(dim=0)
-        narrow = basis.to(dtype)
+        narrow, quadratic = basis.to(dtype), quadratic.to(dtype)
+        samples = None if root is None else self._held_samples(held, out, train, own_mean)
 
         def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
-            return train.xy(targets).to(device), out.xy(targets).to(device), out.yy[targets].to(device)
+            own = out.xy(targets) if samples is None else samples(targets)
+            return train.xy(targets).to(device), own.to(device), out.yy[targets].to(device)
 
-        kind: HeldOut = "gram" if root is None else "root"
-        return System(values, narrow, narrow, quadratic.to(dtype), kind, load, norms)
+        if samples is not None:
+            return System(values, narrow, quadratic, quadratic, "samples", load, norms)
+        return System(values, narrow, narrow, quadratic, "gram" if root is None else "root", load, norms)
 
     def prepared(self, held: Blocks) -> PreparedFold:
         """A fold (all samples, if nothing is held out), standardised and with the prior, all in float64."""
@@ -255,8 +261,25 @@ class StatisticsSource:
         grams = [rows(rows(pool.xx).T).to(device) for pool in ((train, out) if held else (train, train))]
         return PreparedFold(grams[0], grams[1], load, back, train.mean_x, train.mean_y)
 
+    def _held_samples(self, held: Blocks, out: Pool, train: Pool, own_mean: bool) -> Callable[[Targets], Tensor] | None:
+        """How to get the held-out responses of some targets, centred as ``out`` is, shape (n_targets, n_samples)."""
+        responses = self.responses
+        if responses is None:
+            return None
+        pool = (out if own_mean else train).mean_y
+        blocks = self.statistics.blocks
+        means = {
+            name: blocks[name].mean_y.nan_to_num(0.0, 0.0, 0.0) if self.center == "block" else pool for name in held
+        }
+
+        def samples(targets: Targets) -> Tensor:
+            parts = [responses[name][:, targets].to(pool) - means[name][targets] for name in held]
+            return torch.cat(parts).nan_to_num_(0.0, 0.0, 0.0).to(self.statistics.dtype).T
+
+        return samples
+
     def _root(self, held: Blocks, out: Pool, train: Pool, own_mean: bool) -> Tensor | None:
-        """Held-out samples, centred as ``out`` is."""
+        """Held-out features, centred as ``out`` is."""
         if self.form != "prediction" or self.rows is None:
             return None
         if self.center == "block":
