@@ -17,6 +17,8 @@ from b2m_encoding.models.filters import Filters, compress
 from b2m_encoding.models.moments import Targets
 from b2m_encoding.models.systems import System
 
+LEAST = 1024
+"""Targets at a time that are worth the reading of a large matrix."""
 TOLERANCE = {torch.float32: 3e-7, torch.float64: 1e-13}
 Sums = tuple[Tensor, Tensor, Tensor]
 
@@ -113,7 +115,7 @@ class SampleScorer:
         train, held, squares = self.system.load(targets)
         n_basis, n_alphas = self.mix.shape
         linear, quadratic = (held.new_empty(len(held), n_alphas) for _ in range(2))
-        size = max(1, _cells(self.device) // self.predictor.shape[1])
+        size = max(LEAST, _cells(self.device) // self.predictor.shape[1])
         with products(self.precision, self.device):
             for start in range(0, len(held), size):
                 part = slice(start, start + size)

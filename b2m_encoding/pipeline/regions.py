@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.models.subsets import all_subsets
 from b2m_encoding.pipeline.encode import JOINT, Encoding
-from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, load_atlas
+from b2m_encoding.spaces import GrayordinateSpace, RegionSpace, Space, SurfaceSpace, VolumeSpace, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats.partition import partition_groups
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
@@ -45,19 +45,20 @@ def region_masks(space: Space, study: Study) -> list[Region]:
     """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
-    if isinstance(space, SurfaceSpace):
+    if isinstance(space, SurfaceSpace | GrayordinateSpace) or (
+        isinstance(space, VolumeSpace) and space.name.startswith("MNI152")
+    ):
         atlas = load_atlas(study.maps.atlas, space)
         return [(hemi, name, atlas.mask(name, hemi)) for name in study.maps.regions for hemi in HEMISPHERES]
     return []
 
 
-def region_table(encodings: Mapping[str, Encoding], space: Space, study: Study) -> pd.DataFrame:
+def region_table(encodings: Mapping[str, Encoding], spaces: Mapping[str, Space], study: Study) -> pd.DataFrame:
     """Mean score of each region, hemisphere, feature space and subject."""
-    masks = region_masks(space, study)
     rows = [
         {"subject": subject, "hemisphere": hemi, "region": name, **row}
         for subject, encoding in encodings.items()
-        for hemi, name, mask in masks
+        for hemi, name, mask in region_masks(spaces[subject], study)
         for row in _rows(encoding, mask, study.statistics.q)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -71,7 +71,7 @@ def run_study(
         if "subject" in study.statistics.generalise:
             steps("subjects left out")
             _leave_subjects_out(recordings, results, study, writer)
-        regions = region_table(results.encodings, next(iter(results.spaces.values())), study)
+        regions = region_table(results.encodings, results.spaces, study)
         writer.write_table("regions.tsv", regions)
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
         write_decodings(writer, results)

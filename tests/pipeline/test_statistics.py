@@ -21,7 +21,7 @@ from b2m_encoding.pipeline.generalise import without_genres, without_subjects
 from b2m_encoding.pipeline.regions import block_scores, comparison, partition_rows, region_masks, region_table
 from b2m_encoding.results.bundle import ResultsWriter, check_writable
 from b2m_encoding.runs import Runs
-from b2m_encoding.spaces import RegionSpace
+from b2m_encoding.spaces import RegionSpace, VolumeSpace, grayordinate_space
 from b2m_encoding.study import StatisticsTable, Study, load_study
 
 GENRES = ("blues", "jazz", "metal", "pop")
@@ -158,7 +158,7 @@ def test_region_tables_follow_from_one_subject(
     first = rows[rows["region"] == "region 0"].set_index("part")
     assert first.loc["acoustic", "r2"] == pytest.approx(encoding.partition.unique["acoustic"][0])  # type: ignore[union-attr]
     assert first.loc["acoustic", "low"] > 0.1
-    regions = region_table({"01": encoding}, space, table)
+    regions = region_table({"01": encoding}, {"01": space}, table)
     found = comparison(regions, block_scores("01", encoding, masks), table)
     assert found is not None
     tests = found.tests.set_index("region")
@@ -201,3 +201,20 @@ def test_group_maps_do_not_stand_in_the_way_of_a_second_run(tmp_path: Path) -> N
     with ResultsWriter(tmp_path / "results", "study", ["01"]) as writer:
         writer.write_map("group", "preference", "index", np.zeros(2), RegionSpace(("a", "b")), {})
     check_writable(tmp_path / "results", ["01"])
+
+
+@pytest.mark.parametrize("kind", ["volume", "grayordinates"])
+def test_voxels_and_grayordinates_have_regions_too(kind: str, tmp_path: Path) -> None:
+    affine = np.array([[4.0, 0, 0, -90], [0, 4, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])
+    volume = VolumeSpace(np.ones((46, 55, 46), dtype=bool), affine)
+    space = volume if kind == "volume" else grayordinate_space()
+    table = study(tmp_path)
+    table = table.model_copy(update={"maps": table.maps.model_copy(update={"regions": ("A1",)})})
+    found = {hemi: mask for hemi, _, mask in region_masks(space, table)}
+    assert set(found) == {"L", "R"}
+    assert not (found["L"] & found["R"]).any()
+    assert all(5 < mask.sum() < 100 for mask in found.values())
+    if kind == "volume":
+        assert volume.points[found["L"]].mean(axis=0) == pytest.approx((-46, -22, 8), abs=6)
+    own_space = VolumeSpace(volume.mask, affine, "T1w")
+    assert region_masks(own_space, table) == []
