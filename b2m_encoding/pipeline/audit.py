@@ -62,6 +62,8 @@ def _fold_gap(encoding: Encoding, audited: Audited | None, values: Values, split
         return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
     predicted = (encoding.q < study.statistics.q)[audited.targets]
     chosen = predicted if predicted.sum() >= 20 else encoding.tested[audited.targets]
+    if not chosen.any():
+        return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
     own = {name: array[audited.rows] for name, array in values.items()}
     whole, shuffled = (
         _cross_validated(new_model(study), own, audited.training[:, chosen], runs)

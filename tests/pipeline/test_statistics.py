@@ -218,3 +218,18 @@ def test_voxels_and_grayordinates_have_regions_too(kind: str, tmp_path: Path) ->
         assert volume.points[found["L"]].mean(axis=0) == pytest.approx((-46, -22, 8), abs=6)
     own_space = VolumeSpace(volume.mask, affine, "T1w")
     assert region_masks(own_space, table) == []
+
+
+@pytest.mark.parametrize("solver", ["ridge", "banded"])
+def test_a_subject_without_a_testable_target_is_analysed_to_the_end(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path, solver: str
+) -> None:
+    recording, spaces = listening
+    flat = Responses.from_array(np.zeros((640, 4)), recording.responses.runs, RegionSpace(("a", "b", "c", "d")))
+    table = study(tmp_path)
+    table = table.model_copy(update={"model": table.model.model_copy(update={"solver": solver})})
+    encoding = encode_subject(flat, spaces, table)
+    assert not encoding.tested.any()
+    assert np.isnan(encoding.q).all()
+    found = {check.name: check for check in audit_subject(encoding, replace(recording, responses=flat), spaces, table)}
+    assert np.isnan(found["fold gap"].value)
