@@ -98,6 +98,8 @@ class Runs:
     def from_lengths(cls, lengths: Mapping[str, int] | Sequence[int], tr: float) -> Runs:
         """Build from the number of samples of each run; unnamed runs are called ``run-01``, ``run-02`` ..."""
         named = lengths if isinstance(lengths, Mapping) else {f"run-{i + 1:02d}": n for i, n in enumerate(lengths)}
+        if empty := [name for name, n in named.items() if n < 1]:
+            raise InputError("a run has no samples", found=empty)
         return cls.from_labels(np.repeat(list(named), list(named.values())), tr)
 
     @classmethod

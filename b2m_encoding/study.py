@@ -75,6 +75,11 @@ class EvaluationTable(Config):
     gap: Annotated[float, Field(ge=0)] = 0.0
     """Seconds left out between blocks, at least the longest delay."""
 
+    @property
+    def presentations(self) -> Literal["average", "repeat"]:
+        """What is scored: the average over repeats, or every presentation by itself."""
+        return "average" if self.average_repeats else "repeat"
+
 
 class StatisticsTable(Config):
     """``[statistics]``: significance, comparison of feature spaces, and the audit."""
@@ -155,12 +160,7 @@ class Study(Config):
     decoding: DecodingTable | None = None
 
     @model_validator(mode="after")
-    def _tables_fit_together(self) -> Study:
-        longest = max(self.model.delays, default=0.0)
-        if self.evaluation.blocks and self.evaluation.gap < longest:
-            raise ValueError(
-                f"evaluation.gap must be at least the longest delay, {longest:g} s, or blocks share stimuli"
-            )
+    def _statistics_are_possible(self) -> Study:
         if self.statistics.partition and len(self.features) > MAX_PARTITIONED:
             raise ValueError(
                 f"statistics.partition fits 2^k - 1 models: at most {MAX_PARTITIONED} feature spaces, not "
@@ -170,6 +170,19 @@ class Study(Config):
             raise ValueError('statistics.correction = "fwe" needs permutations; test = "paper" has none')
         if "genre" in self.statistics.generalise and self.evaluation.kind != "test":
             raise ValueError('statistics.generalise = ["genre"] needs evaluation.kind = "test"')
+        if "genre" in self.statistics.generalise and self.model.blocks:
+            raise ValueError('statistics.generalise = ["genre"] needs several training runs, not model.blocks of one')
+        if "subject" in self.statistics.generalise and any(one.pca for one in self.features.values()):
+            raise ValueError('statistics.generalise = ["subject"]: components of features.pca differ between subjects')
+        return self
+
+    @model_validator(mode="after")
+    def _tables_fit_together(self) -> Study:
+        longest = max(self.model.delays, default=0.0)
+        if self.evaluation.blocks and self.evaluation.gap < longest:
+            raise ValueError(
+                f"evaluation.gap must be at least the longest delay, {longest:g} s, or blocks share stimuli"
+            )
         for name in set(self.features) & RESERVED:
             raise ValueError(f"features.{name}: this name is taken by a map of the results")
         if self.decoding:

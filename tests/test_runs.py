@@ -102,3 +102,8 @@ def test_a_run_in_two_parts_is_refused() -> None:
 def test_another_number_of_rows_names_the_runs() -> None:
     with pytest.raises(InputError, match="run-02: 4"):
         Runs.from_lengths([3, 4], tr=1.0).check_length(np.zeros(6))
+
+
+def test_a_run_has_samples() -> None:
+    with pytest.raises(InputError, match="no samples"):
+        Runs.from_lengths({"a": 0, "b": 20}, tr=1.5)

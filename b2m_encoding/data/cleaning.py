@@ -16,6 +16,7 @@ Detrend = Literal["none", "linear", "cosine", "median", "savgol"]
 Real = TypeVar("Real", bound=np.floating[Any])
 SAVGOL_ORDER = 3
 FLAT = 1e-3  # share of its variance that a confound must keep after detrending
+ALIKE = 1e-5  # columns of a design that differ by less are one: their weights would be too large for float32
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,11 @@ def regressed_out(values: NDArray[Real], design: NDArray[np.float64], kept: NDAr
     """Residuals of ``values`` (n_samples, n_targets) on ``design`` (n_samples, n_columns), fitted to kept samples."""
     if design.shape[1] == 0:
         return values
-    solve = np.linalg.pinv(design[kept], rcond=1e-8).astype(values.dtype)
+    left, strength, right = np.linalg.svd(design[kept], full_matrices=False)
+    strong = strength > ALIKE * strength[0]
+    basis = (design @ (right[strong].T / strength[strong])).astype(values.dtype)  # orthonormal where kept
     inside = values if kept.all() else values[kept]
-    return np.asarray(values - design.astype(values.dtype) @ (solve @ inside), dtype=values.dtype)
+    return np.asarray(values - basis @ (left[:, strong].T.astype(values.dtype) @ inside), dtype=values.dtype)
 
 
 def running_median(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:

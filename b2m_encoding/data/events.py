@@ -43,14 +43,16 @@ def read_events(
     Raises
     ------
     InputError
-        If the file cannot be read, lacks a column, or holds an onset that is not a number.
+        If the file cannot be read, lacks a column or has one twice, or holds an onset that is not a number.
     """
-    text = _decoded(path).replace("\r\n", "\n").strip("\n")
+    text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     if columns is None:
         rows = list(csv.reader(StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
         header, body = (rows[0], rows[1:]) if rows else ([], [])
     else:
         header, body = list(columns), [line.split() for line in text.split("\n")]
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise InputError("an event table has two columns of one name", file=path, found=", ".join(twice))
     missing = [name for name in required if name not in header]
     if missing:
         raise InputError("an event table lacks a column", file=path, found=", ".join(header), expected=missing[0])
@@ -69,7 +71,7 @@ def read_events(
 
 
 def _decoded(path: Path) -> str:
-    raw = require_file(path, "an event table").read_bytes()
+    raw = require_file(path, "an event table", folder=False).read_bytes()
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -93,10 +95,17 @@ def clip_label(genre: str, track: str) -> str:
     return f"{genre}.{int(float(track)):05d}"
 
 
-def _clip(event: Any, row: int, path: Path) -> str:
+def event_clip(event: Any, row: int, path: Path) -> str:
+    """Name of the clip of one row of an event table.
+
+    Raises
+    ------
+    InputError
+        If its track is not a number.
+    """
     try:
         return clip_label(event.genre, event.track)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(f"row {row + 1} names no track", file=path, found=event.track, expected="a number") from error
 
 
@@ -132,5 +141,5 @@ def label_clips(runs: Runs, events: Mapping[str, pd.DataFrame], files: Mapping[s
         for i, event in enumerate(table.itertuples(index=False)):
             first, last = round(event.onset / runs.tr), round((event.onset + event.duration) / runs.tr)
             if event.track not in NOTHING:
-                clip[rows][first:last] = _clip(event, i, files[name])
+                clip[rows][first:last] = event_clip(event, i, files[name])
     return replace(runs, clip=clip.astype(str))

@@ -23,13 +23,14 @@ ANNEX = "annex/objects/"
 DAMAGE = (OSError, EOFError, ValueError, zlib.error, ExpatError)
 
 
-def require_file(path: Path, what: str = "a file") -> Path:
+def require_file(path: Path, what: str = "a file", *, folder: bool = True) -> Path:
     """Return the path of a file (or a folder, for zarr) whose content is here and may be read.
 
     Raises
     ------
     InputError
-        If it is missing, may not be read, or is a link of git-annex (datalad) without its content.
+        If it is missing, may not be read, is a link of git-annex (datalad) without its content, or a folder where none
+        will do.
     """
     if path.is_symlink() and not path.exists():
         target = os.readlink(path)
@@ -38,6 +39,8 @@ def require_file(path: Path, what: str = "a file") -> Path:
         raise InputError(f"{what} is a link to nothing", file=path, found=target)
     if not path.exists():
         raise InputError(f"{what} is missing", file=path)
+    if path.is_dir() and not folder:
+        raise InputError(f"{what} is a folder", file=path)
     if not os.access(path, os.R_OK):
         raise InputError(f"{what} may not be read", file=path, fix="change its permissions")
     if path.is_file() and path.stat().st_size < 4096 and ANNEX.encode() in path.read_bytes()[:64]:

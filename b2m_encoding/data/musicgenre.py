@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data.arrays import open_array
 from b2m_encoding.data.entities import BidsFile
-from b2m_encoding.data.events import clip_label, read_events
+from b2m_encoding.data.events import event_clip, read_events
 from b2m_encoding.data.files import reading
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
@@ -174,7 +174,7 @@ def _check_events(table: pd.DataFrame, name: str, path: Path) -> None:
         )
     if unknown := sorted(set(table["genre"]) - set(GENRES)):
         raise InputError("an event names an unknown genre", file=path, found=unknown, expected=GENRES)
-    clips = _clips(table)
+    clips = _clips(table, path)
     different, n_times = CLIPS[_task(name)], (len(clips) - 1) // CLIPS[_task(name)]
     if clips[1:] != clips[1 : different + 1] * n_times or len(set(clips[1:])) != different:
         raise InputError(
@@ -188,7 +188,7 @@ def _check_events(table: pd.DataFrame, name: str, path: Path) -> None:
 def _check_across(recording: Recording) -> None:
     """Raise if a run begins with another clip than published, or a clip is heard in two runs."""
     problems = Problems()
-    clips = {name: _clips(table) for name, table in recording.events.items()}
+    clips = {name: _clips(table, recording.event_files[name]) for name, table in recording.events.items()}
     training = [name for name in run_names() if _task(name) == "Training"]
     before = {name: training[i - 1] for i, name in enumerate(training)}
     heard: dict[str, str] = {}
@@ -206,5 +206,5 @@ def _check_across(recording: Recording) -> None:
     problems.raise_any()
 
 
-def _clips(table: pd.DataFrame) -> list[str]:
-    return [clip_label(genre, track) for genre, track in zip(table["genre"], table["track"], strict=True)]
+def _clips(table: pd.DataFrame, path: Path) -> list[str]:
+    return [event_clip(event, row, path) for row, event in enumerate(table.itertuples())]

@@ -32,7 +32,7 @@ def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) ->
     InputError
         If the file is missing, is not a table of numbers, or has other columns than regions.
     """
-    table = read_numbers(path, "a response table")
+    table = read_numbers(path, "a response table", regions)
     named = [str(name) for name in table.columns] if not isinstance(table.columns, pd.RangeIndex) else list(regions)
     if not named:
         raise InputError("the regions of a response table have no names", file=path, fix="give regions under [data]")
@@ -53,25 +53,36 @@ def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) ->
     )
 
 
-def read_numbers(path: Path, what: str) -> pd.DataFrame:
+def read_numbers(path: Path, what: str, names: tuple[str, ...] = ()) -> pd.DataFrame:
     """Read a table of numbers, with or without a header; ``n/a`` is NaN.
+
+    A first line of ``names`` is a header even where they are numbers (the areas 44 and 45); one that counts the columns
+    could be either, and is refused.
 
     Raises
     ------
     InputError
         If it is missing, empty, uneven, or holds something that is no number.
     """
-    require_file(path, what)
+    require_file(path, what, folder=False)
     try:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         fields = [line.replace(",", "\t").split("\t" if "\t" in line or "," in line else None) for line in lines]
-        header = bool(fields) and not any(_is_number(text) for text in fields[0])
+        first = [text.strip() for text in fields[0]] if fields else []
+        header = bool(first) and (tuple(first) == names or not any(_is_number(text) for text in first))
+        if not header and len(first) > 1 and first in _counting(len(first)):
+            raise ValueError("its first line counts the columns: remove it, or give them names")
         body = [[_number(text) for text in row] for row in fields[header:]]
         if not body or len({len(row) for row in fields}) > 1:
             raise ValueError("it is empty" if not body else "rows differ in their number of fields")
     except ValueError as error:
         raise InputError(f"{what} is not a table of numbers", file=path, found=error) from error
-    return pd.DataFrame(body, columns=[text.strip() for text in fields[0]] if header else None, dtype=float)
+    return pd.DataFrame(body, columns=first if header else None, dtype=float)
+
+
+def _counting(n: int) -> list[list[str]]:
+    """What a header looks like that nobody chose: 0 1 2, or 1 2 3."""
+    return [[str(i) for i in range(start, start + n)] for start in (0, 1)]
 
 
 def _number(text: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 
 from b2m_encoding.data.files import require_file
@@ -15,9 +14,9 @@ from b2m_encoding.results.bundle import check_writable
 from b2m_encoding.spaces import (
     RegionSpace,
     Space,
-    SurfaceSpace,
     Unplaced,
     VolumeSpace,
+    drawing_surface,
     load_atlas,
     surface_space,
 )
@@ -63,12 +62,10 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
         for path in extractor.needs():
             with problems.collect():
                 require_file(path, f"a file of feature space {name}")
-    for space in _map_surfaces(recordings, study):
+    spaces = {r.responses.space.name: r.responses.space for r in recordings.values()}
+    for space in spaces.values() or [surface_space("fsaverage5")]:
         with problems.collect():
-            atlas = load_atlas(study.maps.atlas, space)
-            for name in (*study.maps.regions, study.maps.zoom):
-                with problems.collect():
-                    atlas.members(name)
+            _check_atlas(space, study)
     if problems.found:
         raise ProblemList(_without_repeats(problems.found))
     return recordings
@@ -142,12 +139,12 @@ def _check_events(recording: Recording, study: Study) -> None:
     problems.raise_any()
 
 
-def _map_surfaces(recordings: Mapping[str, Recording], study: Study) -> list[SurfaceSpace]:
-    """Surfaces that the figures of a study are drawn on."""
-    spaces = [recording.responses.space for recording in recordings.values()]
-    if not recordings:
-        return [surface_space("fsaverage5")]
-    surfaces = {s.name: s for s in spaces if isinstance(s, SurfaceSpace)}
-    if any(not isinstance(s, SurfaceSpace) and no_maps(s) is None for s in spaces):
-        surfaces.setdefault("fsaverage5", surface_space("fsaverage5"))
-    return list(surfaces.values())
+def _check_atlas(space: Space, study: Study) -> None:
+    """Regions of the surface that maps will be drawn on."""
+    if (surface := drawing_surface(space)) is None:
+        return
+    problems, atlas = Problems(), load_atlas(study.maps.atlas, surface)
+    for name in (*study.maps.regions, study.maps.zoom):
+        with problems.collect():
+            atlas.members(name)
+    problems.raise_any()

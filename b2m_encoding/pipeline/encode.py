@@ -15,6 +15,7 @@ from b2m_encoding.models.subsets import all_subsets
 from b2m_encoding.pipeline.held_out import TESTED, TIME, Bands, HeldOut, predict_held_out
 from b2m_encoding.pipeline.splits import block_samples, split_samples
 from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, significance
+from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Blocks
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
 from b2m_encoding.stats.partition import Partition, partition, partition_blocks
@@ -97,7 +98,7 @@ def encode_subject(
     scores = {measure: held_out.sums.scores(measure) for measure in ("r", "r2")}
     models = {**({name: (name,) for name in names} if len(names) > 1 else {}), JOINT: names}
     r, r2 = (
-        {model: np.where(tested, scores[measure][bands], np.nan) for model, bands in models.items()}
+        {model: _filled(scores[measure][bands], tested, 0.0) for model, bands in models.items()}
         for measure in ("r", "r2")
     )
     return Encoding(
@@ -117,21 +118,28 @@ def encode_subject(
     )
 
 
+def _filled(values: Array, tested: NDArray[np.bool_], constant: float) -> Array:
+    """Values of tested targets, ``constant`` where the prediction is constant and tells nothing; else NaN."""
+    return np.where(tested, np.where(np.isnan(values), constant, values), np.nan)
+
+
 def _significance(held_out: HeldOut, study: Study) -> Significance:
     table = study.statistics
-    averaged = table.test == "auto" and study.evaluation.average_repeats
+    clips = table.test == "auto" and study.evaluation.average_repeats
+    clips = clips and Blocks.of_clips(held_out.runs).count >= MIN_ARRANGEMENTS
     found = significance(
         held_out.predicted,
         held_out.measured,
         held_out.runs,
-        method="clip" if averaged else table.test,  # the order of averaged clips is nobody's: any other is as good
+        method="clip" if clips else table.test,  # the order of averaged clips is nobody's: any other is as good
         block_length=block_samples(study, held_out.runs.tr) if table.test == "block" else None,
         n_permutations=table.permutations,
         device=study.model.device,
         random_state=study.seed,
     )
-    r, p, p_fwe = (np.where(held_out.status == TESTED, values, np.nan) for values in (found.r, found.p, found.p_fwe))
-    return replace(found, r=r, p=p, p_fwe=p_fwe)
+    tested = held_out.status == TESTED
+    p_fwe = found.p_fwe if found.method == "paper" else _filled(found.p_fwe, tested, 1.0)
+    return replace(found, r=_filled(found.r, tested, 0.0), p=_filled(found.p, tested, 1.0), p_fwe=p_fwe)
 
 
 def _interval(held_out: HeldOut, study: Study) -> Interval | None:

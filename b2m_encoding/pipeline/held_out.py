@@ -207,7 +207,8 @@ def _join_splits(parts: list[HeldOut]) -> HeldOut:
     clips = np.concatenate([part.runs.clip for part in parts])
     return HeldOut(
         join_splits([part.sums for part in parts]),
-        np.concatenate([standardised(part.predicted).astype(np.float32) for part in parts]),
+        # a prediction that is constant in one split has no say there
+        np.concatenate([np.nan_to_num(standardised(part.predicted)).astype(np.float32) for part in parts]),
         np.concatenate([standardised(part.measured).astype(np.float32) for part in parts]),
         Runs.from_labels(np.concatenate(names), parts[0].runs.tr, clip=clips),
         {name: np.median([part.alphas[name] for part in parts], axis=0) for name in parts[0].alphas},

@@ -120,8 +120,7 @@ def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[
     for _, region, mask in masks:
         inside = mask & encoding.tested
         for name in names:
-            values = products[name][:, inside]
-            values = values[:, np.isfinite(values).all(axis=0)]
+            values = np.nan_to_num(products[name][:, inside])  # a constant prediction adds nothing
             if values.size:
                 out.setdefault((subject, region, name), []).append(values.mean(axis=1))
     return {key: np.mean(parts, axis=0) for key, parts in out.items()}

@@ -56,7 +56,7 @@ def _significance(results: StudyResults, study: Study) -> ReportSection:
             lines.append(f"sub-{subject}: no ceiling possible here: {ceiling.reason}")
         else:
             inside = encoding.q < study.statistics.q
-            highest = ceiling.highest_r()[inside]
+            highest = ceiling.highest_r(study.evaluation.presentations)[inside]
             shown = f"median {np.nanmedian(highest):.2f}" if inside.any() else "no target is predicted"
             lines.append(
                 f"sub-{subject}: noise ceiling of r in predicted targets: {shown} ({ceiling.n_repeats} repeats)"

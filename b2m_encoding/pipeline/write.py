@@ -78,15 +78,20 @@ def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
         maps.append((JOINT, "rlow", interval.low, {"Description": "Lower end of the interval of r", **about}))
         maps.append((JOINT, "rhigh", interval.high, {"Description": "Upper end of the interval of r", **about}))
     if isinstance(ceiling := encoding.ceiling, Ceiling):
-        about = {"Repeats": ceiling.n_repeats}
+        of = study.evaluation.presentations
+        responses = "the average over repeats" if of == "average" else "one presentation"
+        measured = {"Repeats": ceiling.n_repeats, "Responses": responses}
         shown = {
             "explainable": (ceiling.explainable_variance, "Share of signal in the variance of one presentation"),
-            "ceiling": (ceiling.highest_r(), "Highest r to expect with the average over repeats"),
-            "rnormalised": (normalised_score(encoding.r[JOINT], ceiling), "r of the joint model over its ceiling"),
+            "ceiling": (ceiling.highest_r(of), f"Highest r to expect with {responses}"),
+            "rnormalised": (
+                normalised_score(encoding.r[JOINT], ceiling, of=of),
+                "r of the joint model over its ceiling",
+            ),
         }
         for stat, (values, text) in shown.items():
             values = np.where(encoding.tested, values, np.nan)
-            maps.append((JOINT, stat, values, {"Description": text, **about}))
+            maps.append((JOINT, stat, values, {"Description": text, **measured}))
     return maps
 
 

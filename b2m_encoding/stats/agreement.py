@@ -32,8 +32,8 @@ class GroupPreference:
         Share of the subjects in whom it is predicted who prefer the group's feature space (or none, where the group
         prefers none); NaN where no subject is predicted. Of one subject it says nothing.
     margin : array
-        Mean over these subjects of the margin in favour of the group's feature space, negative where a subject's best
-        is another.
+        Mean over these subjects of the margin between best and second best, negative where a subject's best is not the
+        group's feature space.
     """
 
     names: tuple[str, ...]

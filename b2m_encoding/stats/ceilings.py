@@ -15,6 +15,7 @@ from b2m_encoding.runs import Runs
 from b2m_encoding.stats.scores import pearson_r
 
 Array = NDArray[np.float64]
+Presentations = Literal["average", "repeat"]
 MAX_SPLITS = 50
 MIN_EXPLAINABLE = 0.1
 
@@ -49,13 +50,16 @@ class Ceiling:
         """Share of signal in the variance of the average over repeats: the highest R2 to expect there."""
         return _ratio(self.signal_power, self.average_power)
 
-    def highest_r(self, of: Literal["average", "repeat"] = "average") -> Array:
+    def share(self, of: Presentations) -> Array:
+        """Share of signal in the variance of the average, or of one repeat."""
+        return self.explainable_of_average if of == "average" else self.explainable_variance
+
+    def highest_r(self, of: Presentations = "average") -> Array:
         """Highest Pearson r to expect with the average over repeats, or with one repeat (0 without signal).
 
         With the average, this is CCmax of Schoppe et al. 2016 and Hsu et al. 2004.
         """
-        share = self.explainable_of_average if of == "average" else self.explainable_variance
-        return np.sqrt(np.clip(share, 0, None))
+        return np.sqrt(np.clip(self.share(of), 0, None))
 
 
 @dataclass(frozen=True)
@@ -205,19 +209,22 @@ def normalised_score(
     ceiling: Ceiling | NoCeiling,
     *,
     measure: Literal["r", "r2"] = "r",
+    of: Presentations = "average",
     minimum: float = MIN_EXPLAINABLE,
 ) -> Array:
-    """Score with the average over repeats as a share of its ceiling: CCnorm for r (Schoppe et al. 2016).
+    """Score as a share of its ceiling: CCnorm for r (Schoppe et al. 2016).
 
-    The rule for low ceilings: NaN where less than ``minimum`` of the variance of the average is explainable, because a
+    The rule for low ceilings: NaN where less than ``minimum`` of the variance is explainable, because a
     quotient by almost nothing is noise (0.1 is a convention; take more with few samples). Values above 1
     are not clipped: they say how uncertain the ceiling is, and clipping would bias averages. All NaN without a ceiling.
 
     Parameters
     ----------
     score : array, shape (n_targets,)
-        Pearson r or R2 of the prediction with the average over repeats.
+        Pearson r or R2 of the prediction with the responses.
     ceiling : Ceiling or NoCeiling
+    of : {"average", "repeat"}
+        Whether these responses were the average over repeats, or every presentation by itself.
 
     Notes
     -----
@@ -231,7 +238,7 @@ def normalised_score(
     """
     if isinstance(ceiling, NoCeiling):
         return np.full(np.shape(score), np.nan)
-    share = ceiling.explainable_of_average
+    share = ceiling.share(of)
     with np.errstate(invalid="ignore"):
         enough = share >= minimum
     return _ratio(score, np.where(enough, np.sqrt(np.clip(share, 0, None)) if measure == "r" else share, np.nan))

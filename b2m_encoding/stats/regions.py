@@ -172,11 +172,15 @@ def _compare(
     p, test = float("nan"), "not possible: too few subjects, and no blocks"
     if n >= MANY_SUBJECTS:
         p, test = sign_flip_p(differences, n_permutations, random_state), "signs flipped per subject"
-    elif own and len(own) == n:
-        p, test = sign_flip_p(_pooled(own), n_permutations, random_state), "signs flipped per block, these subjects"
+    elif own and len(own) == n and len({len(values) for values in own}) > 1:
+        test = "not possible: too few subjects, and they do not have the same blocks"
+    elif own and len(own) == n:  # the same stimuli flip together, for subjects who hear them are not independent
+        p = sign_flip_p(np.mean(own, axis=0), n_permutations, random_state)
+        test = "signs flipped per block, these subjects"
     row |= {"p": p, "test": test, "n_significant": np.nan, "prevalence": np.nan}
     row |= {"prevalence_low": np.nan, "prevalence_high": np.nan}
-    if within and np.isfinite(within).all():
+    can_reach = all(2.0 ** (1 - len(values)) <= alpha for values in own)
+    if within and can_reach and np.isfinite(within).all():
         found = prevalence(int(np.sum(np.array(within) <= alpha)), len(within), alpha=alpha, level=level)
         row |= {"n_significant": found.n_significant, "prevalence": found.estimate}
         row |= {"prevalence_low": found.low, "prevalence_high": found.high}
@@ -186,13 +190,6 @@ def _compare(
 def _of_subjects(means: pd.Series, region: str, feature_space: str) -> dict[str, float]:
     rows = means[(means.index.get_level_values(1) == region) & (means.index.get_level_values(2) == feature_space)]
     return {str(key[0]): float(value) for key, value in rows.items()}
-
-
-def _pooled(own: Sequence[Array]) -> Array:
-    """Blocks of all subjects: the same stimuli flip together, for they are no independent observations."""
-    if len({len(values) for values in own}) == 1:
-        return np.asarray(np.mean(own, axis=0))
-    return np.concatenate(own)
 
 
 def _means(means: pd.Series, level: float) -> pd.DataFrame:

@@ -79,7 +79,7 @@ class BlockSums:
         return replace(self, models={name: self.models[name] for name in models})
 
     def scores(self, measure: Measure = "r") -> dict[Bands, Array]:
-        """Score of every model, shape (n_targets,); NaN where it is undefined."""
+        """Score of every model, shape (n_targets,); NaN where it is undefined, r 0 where a prediction is constant."""
         parts = [found for _, found in self.resampled(np.ones((1, self.n_blocks)), measure)]
         return {name: np.concatenate([part[name][0] for part in parts]) for name in self.models}
 
@@ -126,7 +126,8 @@ class BlockSums:
             root = _root(total_p * total_y, pp.sum(0) * yy.sum(0))
             r = product.sum(0) / root
             spread = square_p / np.where(root > 0, total_p, np.nan) + square_y / np.where(root > 0, total_y, np.nan)
-            out[rows] = share * (product / root + r * (n / n.sum() - spread / 2))
+            told = share * (product / root + r * (n / n.sum() - spread / 2))
+            out[rows] = np.where(np.isnan(root) & np.isfinite(total_y), 0.0, told)
         return out
 
 
@@ -263,14 +264,15 @@ def _root(product: Array, scale: Array) -> Array:
 
 
 def _pearson(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
-    total = 0.0
+    total: Any = 0.0
     for rows, share in _splits(sums):
         w = weights[:, rows]
         n = (w @ sums.n[rows])[:, None]
         p, pp, py = (w @ getattr(own, key)[rows, part] for key in _KEYS)
         y, yy = w @ sums.y[rows, part], w @ sums.yy[rows, part]
         root = _root((pp - p * p / n) * (yy - y * y / n), pp * yy)
-        total = total + share * (py - p * y / n) / root
+        r = np.where(np.isnan(root) & np.isfinite(yy), 0.0, (py - p * y / n) / root)  # constant: it tells nothing
+        total = total + share * r
     return np.asarray(total)
 
 

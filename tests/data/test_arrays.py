@@ -169,3 +169,12 @@ def test_a_masker_that_is_not_fitted() -> None:
 
     with pytest.raises(InputError, match="not fitted"):
         responses_from_masker(NiftiMasker(), {}, TR)
+
+
+def test_regions_may_have_numbers_for_names(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text("44\t45\n0.1\t0.2\n0.3\t0.4\n")
+    assert len(read_table(path, "01", ("44", "45"), TR).responses.runs) == 2
+    path.write_text("0\t1\n0.1\t0.2\n0.3\t0.4\n")
+    with pytest.raises(InputError, match="counts the columns"):
+        read_table(path, "01", ("44", "45"), TR)

@@ -160,3 +160,16 @@ def test_censored_repeats_are_left_out_of_their_mean() -> None:
     assert averaged[:, 0].tolist() == [(0 + 4) / 2, (5 + 9) / 2, (2 + 6 + 10) / 3, (3 + 7 + 11) / 3]
     assert kept.clip.tolist() == ["x", "x", "y", "y"]
     assert kept.used.all()
+
+
+@pytest.mark.parametrize("apart", [1e-3, 1e-5, 1e-6, 1e-7, 0.0])
+def test_confounds_that_are_nearly_one_leave_no_trace(apart: float, rng: np.random.Generator) -> None:
+    one = rng.standard_normal(400)
+    confounds = np.stack([one, one + apart * rng.standard_normal(400)], axis=1)
+    values = 10 * rng.standard_normal((400, 5)) + 8 * one[:, None]
+    cleaned = Cleaning("linear", zscore=False)(values, 1.5, confounds=confounds)
+    two = [confounds[:, 1]] if apart >= 1e-3 else []  # nearer, they are one
+    design = np.stack([np.ones(400), np.arange(400), one, *two], axis=1)
+    expected = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    assert np.abs(cleaned - expected).max() < 0.01
+    assert abs(np.corrcoef(cleaned[:, 0], one)[0, 1]) < 1e-4

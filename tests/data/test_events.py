@@ -64,3 +64,29 @@ def test_the_published_tables_are_read(shared_data: Path) -> None:
     for table in test:
         order = [clip_label(g, t) for g, t in zip(table.genre[1:], table.track[1:], strict=True)]
         assert order == order[:10] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("onset\tduration\tonset\n0\t15\t0\n", "two columns"), ("onset\n0\n", "lacks a column")],
+)
+def test_columns_are_there_once(text: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=problem):
+        read_events(path)
+    with pytest.raises(InputError, match="is a folder"):
+        read_events(tmp_path)
+
+
+def test_lone_carriage_returns_end_lines(tmp_path: Path) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_bytes(b"onset\tduration\r0\t15\r15\t15\r")
+    assert read_events(path)["onset"].tolist() == [0, 15]
+
+
+def test_an_infinite_track_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_text("onset\tduration\tgenre\ttrack\n0\t15\tblues\tinf\n")
+    with pytest.raises(InputError, match="names no track"):
+        label_clips(Runs.from_lengths({"a": 10}, 1.5), {"a": read_events(path)}, {"a": path})

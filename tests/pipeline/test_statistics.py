@@ -233,3 +233,20 @@ def test_a_subject_without_a_testable_target_is_analysed_to_the_end(
     assert np.isnan(encoding.q).all()
     found = {check.name: check for check in audit_subject(encoding, replace(recording, responses=flat), spaces, table)}
     assert np.isnan(found["fold gap"].value)
+
+
+def test_few_averaged_clips_fall_back_on_blocks(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path
+) -> None:
+    recording, spaces = listening
+    runs = recording.responses.runs
+    test = runs.run == "test-1"
+    clip = np.where(test, np.char.add("jazz.0000", (np.arange(len(runs)) % 160 // 40 % 2).astype(str)), runs.clip)
+    long = Runs.from_labels(runs.run, runs.tr, clip=clip)
+    table = study(tmp_path)
+    table = table.model_copy(update={"evaluation": table.evaluation.model_copy(update={"average_repeats": True})})
+    moved = {name: replace(space, runs=long) for name, space in spaces.items()}
+    encoding = encode_subject(recording.responses.with_runs(long), moved, table)
+    assert encoding.n_test == 80
+    assert encoding.significance.method != "clip"
+    assert np.isfinite(encoding.p).all()

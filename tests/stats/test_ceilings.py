@@ -56,6 +56,7 @@ def test_the_perfect_model_reaches_the_ceiling() -> None:
     assert normalised_score(r2, ceiling, measure="r2").mean() == pytest.approx(1, abs=0.02)
     single = np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(signal.T, repeats[0].T, strict=True)])
     assert (single / ceiling.highest_r("repeat")).mean() == pytest.approx(1, abs=0.02)
+    assert normalised_score(single, ceiling, of="repeat").mean() == pytest.approx(1, abs=0.02)
 
 
 def test_low_ceilings_are_left_out_and_high_scores_not_clipped() -> None:

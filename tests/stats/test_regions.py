@@ -62,6 +62,19 @@ def test_few_subjects_are_tested_by_their_blocks_and_prevalence_is_said() -> Non
     alone = compare_regions(table)
     assert alone.tests["p"].isna().all()
     assert alone.tests["test"][0].startswith("not possible")
+    uneven = {key: values[: 18 if key[0] == "02" else None] for key, values in blocks.items()}
+    apart = compare_regions(table, blocks=uneven, random_state=0).tests
+    assert apart["p"].isna().all()
+    assert apart["test"].str.contains("same blocks").all()
+
+
+def test_no_prevalence_where_no_subject_could_be_significant() -> None:
+    rng, table = np.random.default_rng(1), made_up(3)
+    blocks = {
+        (subject, region, space): 0.3 * (space == "a") + 0.001 * rng.standard_normal(5)
+        for subject, region, space in product(("00", "01", "02"), HOSTILE, "ab")
+    }
+    assert compare_regions(table, blocks=blocks, random_state=0).tests["prevalence"].isna().all()
 
 
 def test_false_positives_of_the_block_test_hold() -> None:
