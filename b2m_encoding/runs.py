@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,19 @@ class Runs:
         starts = np.flatnonzero(np.r_[True, self.run[1:] != self.run[:-1]]) if len(self) else np.zeros(0, int)
         stops = np.r_[starts[1:], len(self)]
         return {str(self.run[a]): slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True)}
+
+    @cached_property
+    def presentations(self) -> tuple[slice, ...]:
+        """Rows of every uninterrupted presentation of a clip, in order; where no clip is heard there is none.
+
+        Examples
+        --------
+        >>> Runs.from_labels(["a"] * 4, 1.5, clip=["x", "x", "", "y"]).presentations
+        (slice(0, 2, None), slice(3, 4, None))
+        """
+        change = (self.clip[1:] != self.clip[:-1]) | (self.run[1:] != self.run[:-1])
+        edges = np.r_[0, np.flatnonzero(change) + 1, len(self)].tolist()
+        return tuple(slice(a, b) for a, b in pairwise(edges) if a < b and self.clip[a] != "")
 
     @cached_property
     def blocks(self) -> Blocks:

@@ -153,24 +153,22 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
         If presentations of one clip differ in length.
     """
     runs.check_length(values)
-    starts = np.r_[True, (runs.clip[1:] != runs.clip[:-1]) | (runs.run[1:] != runs.run[:-1])]
-    presentation = np.cumsum(starts) - 1
-    position = np.arange(len(runs)) - np.flatnonzero(starts)[presentation]
-    presented = np.isin(presentation, np.unique(presentation[runs.used])) & (runs.clip != "")
     groups: dict[tuple[str, str, int], list[int]] = {}
-    for row in np.flatnonzero(presented).tolist():
-        groups.setdefault((str(runs.run[row]), str(runs.clip[row]), int(position[row])), []).append(row)
+    for rows in runs.presentations:
+        if runs.used[rows].any():
+            for position, row in enumerate(range(rows.start, rows.stop)):
+                groups.setdefault((str(runs.run[row]), str(runs.clip[row]), position), []).append(row)
     if not groups:
         raise InputError(
             "there are no clips to average", fix="events need genre and track, or leave repeats as they are"
         )
     counts: dict[tuple[str, str], set[int]] = {}
-    for (run, clip, _), rows in groups.items():
-        counts.setdefault((run, clip), set()).add(len(rows))
+    for (run, clip, _), own in groups.items():
+        counts.setdefault((run, clip), set()).add(len(own))
     uneven = [key for key, number in counts.items() if len(number) > 1]
     if uneven:
         raise InputError("presentations of a clip differ in length", found=f"run {uneven[0][0]}, clip {uneven[0][1]}")
-    used = [(rows[0], own) for rows in groups.values() if len(own := [row for row in rows if runs.used[row]])]
+    used = [(same[0], own) for same in groups.values() if len(own := [row for row in same if runs.used[row]])]
     averaged = np.stack([values[own].mean(axis=0) for _, own in used])
     kept = runs.take(np.array([first for first, _ in used]))
     return averaged, replace(kept, used=np.ones(len(kept), dtype=bool))

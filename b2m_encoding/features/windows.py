@@ -75,7 +75,4 @@ def average_windows(
 
 def clip_stretches(runs: Runs) -> list[tuple[int, int]]:
     """First and past-the-last row of every presentation of a clip whose samples are used."""
-    changes = (runs.clip[1:] != runs.clip[:-1]) | (runs.run[1:] != runs.run[:-1])
-    edges = np.r_[0, np.flatnonzero(changes) + 1, len(runs)]
-    pairs = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    return [(a, b) for a, b in pairs if runs.clip[a] != "" and runs.used[a:b].all()]
+    return [(rows.start, rows.stop) for rows in runs.presentations if runs.used[rows].all()]

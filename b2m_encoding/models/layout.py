@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,15 @@ class Layout:
             {name: values.shape[1] for name, values in spaces.items()},
             {name: np.asarray(rows.max(0) == rows.min(0)) for name, rows in used.items()},
             tuple(delays) if delays is not None else (),
+        )
+
+    def subset(self, names: Iterable[str]) -> Layout:
+        """The layout of some of the feature spaces."""
+        wanted = list(names)
+        return replace(
+            self,
+            features={name: self.features[name] for name in wanted},
+            constant={name: self.constant[name] for name in wanted},
         )
 
     @property

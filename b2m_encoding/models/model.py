@@ -198,7 +198,6 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             With ``runs``, ``n_targets`` and ``load_run(name, targets)``.
         """
         X_design, runs = self._begin(feature_spaces, responses.runs)
-        self._flat = False
         settings = self._settings()
         fitted, statistics = fit_runs(X_design, responses, self.layout_.widths, settings, self.memory_limit * 1e9)
         return self._keep(fitted, statistics, runs)
@@ -282,12 +281,15 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             runs = default_runs(len(next(iter(spaces.values()))), self.delays)
         if len(runs) < 2:
             raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {len(runs)}")
-        self.layout_ = Layout.learn(spaces, runs, self.delays)
-        self.bands_ = list(spaces)
-        self.n_features_in_ = sum(self.layout_.features.values())
-        self.notes_: list[str] = []
+        self._adopt(Layout.learn(spaces, runs, self.delays))
         self._note(self.layout_.notes())
         return self.layout_.design(spaces, runs), runs
+
+    def _adopt(self, layout: Layout) -> None:
+        """Take a layout of the features; nothing is fitted yet."""
+        self.layout_, self.bands_, self.n_features_in_ = layout, list(layout.features), sum(layout.features.values())
+        self.notes_: list[str] = []
+        self._flat = False
 
     def _new_design(self, X: Any, runs: Runs | None) -> Tensor:
         check_is_fitted(self, "weights_")

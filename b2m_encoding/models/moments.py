@@ -18,6 +18,11 @@ Targets = slice | Tensor
 ROWS_OF_TARGETS = 2048  # targets taken at a time: a block of them stays in cache
 
 
+def take_targets(Y: Tensor, targets: Targets) -> Tensor:
+    """Columns of ``Y``, on its own device wherever the targets were chosen."""
+    return Y[:, targets.to(Y.device) if isinstance(targets, Tensor) else targets]
+
+
 @dataclass(frozen=True)
 class Moments:
     """Count, means and centred products of the samples of one block.

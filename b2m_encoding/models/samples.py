@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from b2m_encoding.models.devices import eigh
-from b2m_encoding.models.moments import Center, Targets
+from b2m_encoding.models.moments import Center, Targets, take_targets
 from b2m_encoding.models.systems import Blocks, Form, Preparation, System, Whole
 
 
@@ -63,7 +63,7 @@ class SamplesSource:
 
     def _some(self, y: Tensor, targets: Targets) -> Tensor:
         """Columns of ``y`` on the device."""
-        return y[:, targets.to(y.device) if isinstance(targets, Tensor) else targets].to(self.device)
+        return take_targets(y, targets).to(self.device)
 
     @cached_property
     def _rows(self) -> dict[str, Tensor]:

@@ -43,6 +43,23 @@ class ArrayResponses:
         return self.values[self.runs.slices[name]][:, slice(None) if targets is None else targets]
 
 
+@dataclass(frozen=True, eq=False)
+class Relabelled:
+    """Responses under other runs: other blocks or used samples, or some of the runs."""
+
+    responses: RunResponses
+    runs: Runs
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return self.responses.n_targets
+
+    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
+        """Responses of a run, shape (n_run_samples, n_targets)."""
+        return self.responses.load_run(name, targets)
+
+
 def all_subsets(names: Iterable[str]) -> list[Bands]:
     """Every non-empty set of feature spaces, small ones first.
 
@@ -139,13 +156,8 @@ def _fit(
     if model.scalings is not None:
         rows = np.atleast_2d(np.asarray(model.scalings))[:, [whole.bands_.index(name) for name in names]]
         model.scalings = rows[rows.sum(1) > 0]
-    model.layout_ = Layout(
-        {name: layout.features[name] for name in names},
-        {name: layout.constant[name] for name in names},
-        layout.delays,
-    )
-    model.bands_, model.n_features_in_ = list(names), sum(model.layout_.features.values())
-    model.notes_, model._flat = model.layout_.notes(), False
+    model._adopt(layout.subset(names))
+    model.notes_ += model.layout_.notes()
     settings = model._settings()
     if isinstance(gathered, SufficientStatistics) and len(names) == len(whole.bands_):
         part, x = gathered, design
@@ -194,32 +206,16 @@ def fit_without(
     """
     whole: EncodingModel = clone(model).set_params(form="gram")
     design, _ = whole._begin(feature_spaces, runs)
-    settings, owner = whole._settings(), _Relabelled(responses, runs)
+    settings, owner = whole._settings(), Relabelled(responses, runs)
     statistics = gather_runs(design, owner, whole.layout_.widths, settings)
     for blocks in left_out:
         kept = replace(runs, used=runs.used & ~np.isin(runs.block, list(blocks)))
         fitted: EncodingModel = clone(whole)
         if by_run:
             fitted.set_params(cv=[_blocks_in(kept, name) for name in kept.names if kept.used[kept.run == name].any()])
-        fitted.layout_, fitted.bands_, fitted.n_features_in_ = whole.layout_, whole.bands_, whole.n_features_in_
-        fitted.notes_, fitted._flat = [], False
+        fitted._adopt(whole.layout_)
         yield blocks, fitted._finish(Data(statistics.without(blocks), None, None), kept)
 
 
 def _blocks_in(runs: Runs, name: str) -> Bands:
     return tuple(str(block) for block in dict.fromkeys(runs.block[runs.used & (runs.run == name)].tolist()))
-
-
-@dataclass(frozen=True, eq=False)
-class _Relabelled:
-    """Responses under other blocks of the same samples."""
-
-    responses: RunResponses
-    runs: Runs
-
-    @property
-    def n_targets(self) -> int:
-        return self.responses.n_targets
-
-    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
-        return self.responses.load_run(name, targets)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from b2m_encoding.models.devices import eigh
-from b2m_encoding.models.moments import Center, Pool, Targets
+from b2m_encoding.models.moments import Center, Pool, Targets, take_targets
 from b2m_encoding.models.statistics import SufficientStatistics
 
 Blocks = Sequence[str]
@@ -273,7 +273,7 @@ class StatisticsSource:
         }
 
         def samples(targets: Targets) -> Tensor:
-            parts = [responses[name][:, targets].to(pool) - means[name][targets] for name in held]
+            parts = [take_targets(responses[name], targets).to(pool) - means[name][targets] for name in held]
             return torch.cat(parts).nan_to_num_(0.0, 0.0, 0.0).to(self.statistics.dtype).T
 
         return samples

@@ -17,7 +17,7 @@ from b2m_encoding.models import EncodingModel
 from b2m_encoding.pipeline.encode import Encoding
 from b2m_encoding.pipeline.held_out import TIME, Audited, new_model, training_values
 from b2m_encoding.pipeline.splits import Split, split_samples
-from b2m_encoding.results.provenance import sha256
+from b2m_encoding.spaces.files import sha256
 from b2m_encoding.stats.audit import (
     Check,
     alpha_at_edge,

@@ -77,7 +77,7 @@ def no_maps(space: Space) -> str | None:
         return "no maps: nobody has said where these responses lie in the brain; models and decoding need no places"
     if isinstance(space, RegionSpace):
         return "no maps: responses are means of regions; they are drawn as regions"
-    if isinstance(space, VolumeSpace) and not space.name.startswith("MNI152"):
+    if isinstance(space, VolumeSpace) and not space.in_mni:
         return f"no flatmaps: volumes in {space.name} are not registered to a cortical surface; NIfTI maps are written"
     return None
 

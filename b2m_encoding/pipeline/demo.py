@@ -17,8 +17,8 @@ from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.pipeline.run import Progress, run_study
 from b2m_encoding.pipeline.templates import template
 from b2m_encoding.results.bundle import read_map
-from b2m_encoding.results.provenance import sha256
 from b2m_encoding.spaces import surface_space
+from b2m_encoding.spaces.files import sha256
 from b2m_encoding.study import load_study
 
 MARKER = "demo.json"

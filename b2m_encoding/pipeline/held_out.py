@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.subsets import fit_subsets, slices_in_memory
+from b2m_encoding.models.subsets import Relabelled, fit_subsets, slices_in_memory
 from b2m_encoding.pipeline.samples import Part, TestSamples
 from b2m_encoding.pipeline.splits import Split, block_samples
 from b2m_encoding.runs import Runs
@@ -149,7 +148,7 @@ def _one_split(
     values = training_values(spaces, study, split, control=(TIME,) in models)
     training, rows = training_runs(part.runs, study, split)
     selected = replace(part, responses=part.responses.with_runs(part.runs), kept={})
-    own = _Training(selected, training)
+    own = Relabelled(selected, training)
     test, length = TestSamples(part, split, study.evaluation.average_repeats), block_samples(study, part.runs.tr)
     alphas, sums, status, audited, predicted = {}, [], None, None, np.zeros((0, 0), np.float32)
     for names, model in fit_subsets(new_model(study), {n: v[rows] for n, v in values.items()}, own, models):
@@ -168,21 +167,6 @@ def _one_split(
             )
     assert status is not None
     return HeldOut(join_models(sums), predicted, test.measured, test.runs, alphas, status, test.ceiling(), audited)
-
-
-@dataclass(frozen=True, eq=False)
-class _Training:
-    """A part's responses in the training runs."""
-
-    part: Part
-    runs: Runs
-
-    @property
-    def n_targets(self) -> int:
-        return self.part.n_targets
-
-    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
-        return self.part.load_run(name, targets)
 
 
 def _status(model: EncodingModel, measured: NDArray[np.float32]) -> NDArray[np.str_]:

@@ -45,23 +45,19 @@ def region_masks(space: Space, study: Study) -> list[Region]:
     """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
-    if isinstance(space, SurfaceSpace | GrayordinateSpace) or (
-        isinstance(space, VolumeSpace) and space.name.startswith("MNI152")
-    ):
+    if isinstance(space, SurfaceSpace | GrayordinateSpace) or (isinstance(space, VolumeSpace) and space.in_mni):
         atlas = load_atlas(study.maps.atlas, space)
         return [(hemi, name, atlas.mask(name, hemi)) for name in study.maps.regions for hemi in HEMISPHERES]
     return []
 
 
-def region_table(encodings: Mapping[str, Encoding], spaces: Mapping[str, Space], study: Study) -> pd.DataFrame:
-    """Mean score of each region, hemisphere, feature space and subject."""
-    rows = [
+def score_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
+    """Mean score of each region, hemisphere and feature space of a subject."""
+    return [
         {"subject": subject, "hemisphere": hemi, "region": name, **row}
-        for subject, encoding in encodings.items()
-        for hemi, name, mask in region_masks(spaces[subject], study)
+        for hemi, name, mask in masks
         for row in _rows(encoding, mask, study.statistics.q)
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _rows(encoding: Encoding, mask: NDArray[np.bool_], q: float) -> list[dict[str, object]]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import Stimulation
@@ -17,7 +19,7 @@ from b2m_encoding.pipeline.decode import decode_subject
 from b2m_encoding.pipeline.draw import draw_figures
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
-from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, region_table
+from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.statistics import write_statistics
 from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings, write_maps
 from b2m_encoding.results.bundle import ResultsWriter
@@ -55,23 +57,25 @@ def run_study(
     """
     started = datetime.now(UTC)
     recordings = check_study(study, subjects)
-    steps = _Steps(
-        progress, total=len(recordings) * _steps_per_subject(study) + 2 + ("subject" in study.statistics.generalise)
-    )
+    leave_subjects = "subject" in study.statistics.generalise
+    steps = _Steps(progress, total=len(recordings) * _steps_per_subject(study) + 2 + leave_subjects)
     results = StudyResults({subject: recording.responses.space for subject, recording in recordings.items()})
     with ResultsWriter(study.output, study.name, recordings) as writer:
+        features = {}
         for subject, recording in recordings.items():
-            _analyse(subject, recording, study, results, steps)
+            spaces = _analyse(subject, recording, study, results, steps)
+            if leave_subjects:
+                features[subject] = spaces
             write_maps(writer, subject, results.encodings[subject], results.spaces[subject], study)
         if not any(encoding.tested.any() for encoding in results.encodings.values()):
             raise InputError(
                 "no target can be tested: all responses are constant or hold NaN",
                 file=", ".join(str(path) for recording in recordings.values() for path in recording.files.values()),
             )
-        if "subject" in study.statistics.generalise:
+        if leave_subjects:
             steps("subjects left out")
-            _leave_subjects_out(recordings, results, study, writer)
-        regions = region_table(results.encodings, results.spaces, study)
+            _leave_subjects_out(recordings, features, results, study, writer)
+        regions = pd.DataFrame(results.regions, columns=list(COLUMNS))
         writer.write_table("regions.tsv", regions)
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
         write_decodings(writer, results)
@@ -111,7 +115,10 @@ def _steps_per_subject(study: Study) -> int:
     )
 
 
-def _analyse(subject: str, recording: Recording, study: Study, results: StudyResults, steps: _Steps) -> None:
+def _analyse(
+    subject: str, recording: Recording, study: Study, results: StudyResults, steps: _Steps
+) -> Mapping[str, FeatureSpace]:
+    """Analyse one subject; its feature spaces serve again where subjects are left out."""
     steps(f"sub-{subject}: features")
     spaces = build_spaces(recording, study)
     responses, space = recording.responses, results.spaces[subject]
@@ -120,6 +127,7 @@ def _analyse(subject: str, recording: Recording, study: Study, results: StudyRes
         steps(f"sub-{subject}: audit")
         results.checks[subject] = audit_subject(encoding, recording, spaces, study)
     masks = region_masks(space, study)
+    results.regions += score_rows(subject, encoding, masks, study)
     results.parts += partition_rows(subject, encoding, masks, study)
     results.blocks |= block_scores(subject, encoding, masks)
     results.encodings[subject] = encoding = encoding.light()
@@ -132,14 +140,18 @@ def _analyse(subject: str, recording: Recording, study: Study, results: StudyRes
         for name in study.decoding.targets:
             steps(f"sub-{subject}: decoding {name}")
             results.decodings[subject].append(decode_subject(responses, spaces[name], atlas, study))
+    return spaces
 
 
 def _leave_subjects_out(
-    recordings: Mapping[str, Recording], results: StudyResults, study: Study, writer: ResultsWriter
+    recordings: Mapping[str, Recording],
+    features: Mapping[str, Mapping[str, FeatureSpace]],
+    results: StudyResults,
+    study: Study,
+    writer: ResultsWriter,
 ) -> None:
     """Predict every subject by a model of the others, and write the maps."""
-    spaces = {subject: build_spaces(recording, study) for subject, recording in recordings.items()}
-    results.others = without_subjects(recordings, spaces, study)
+    results.others = without_subjects(recordings, features, study)
     for subject, r in results.others.items():
         about = {"Description": "Pearson r of the joint model of all other subjects", "Note": study.note}
         writer.write_map(subject, "joint", "rothers", r, results.spaces[subject], about)

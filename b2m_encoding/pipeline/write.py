@@ -33,6 +33,8 @@ class StudyResults:
     encodings: dict[str, Encoding] = field(default_factory=dict)
     decodings: dict[str, list[Decoding]] = field(default_factory=dict)
     checks: dict[str, list[Check]] = field(default_factory=dict)
+    regions: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the region table."""
     parts: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the partition table of regions."""
     blocks: dict[BlockKey, NDArray[np.float64]] = field(default_factory=dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 from collections.abc import Iterable
@@ -10,6 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from b2m_encoding.spaces.files import sha256
 
 PACKAGES = ("b2m-encoding", "numpy", "scipy", "torch", "nibabel", "nilearn", "scikit-learn", "matplotlib", "pandas")
 
@@ -26,15 +27,6 @@ def provenance(files: Iterable[Path], *, seed: int, started: datetime) -> dict[s
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "inputs": {str(path): sha256(path) for path in files},
     }
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _version(name: str) -> str | None:

@@ -84,8 +84,13 @@ def image_data(image: Any, path: str | Path | None = None) -> Any:
         raise InputError("an image is damaged or truncated", file=name, found=found, fix="fetch it again") from error
 
 
+def sha256(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 @cache
 def file_digest(path: Path) -> str:
     """SHA-256 of a file that does not change while the program runs."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(path)

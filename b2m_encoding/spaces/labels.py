@@ -17,7 +17,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.files import image_data, load_image
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, grayordinate_space
 from b2m_encoding.spaces.meshes import HEMISPHERES
-from b2m_encoding.spaces.projection import MNI, lies_in, trilinear_matrix, volume_to_surface
+from b2m_encoding.spaces.projection import lies_in, trilinear_matrix, volume_to_surface
 from b2m_encoding.spaces.resample import resample_labels, strongest_label
 from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, surface_space
 from b2m_encoding.spaces.volume import VolumeSpace
@@ -69,7 +69,7 @@ class Labels:
             return strongest_label(volume_to_surface(space, surface).T.tocsr(), self.on(surface))
         if isinstance(space, SurfaceSpace):
             return strongest_label(volume_to_surface(self.space, space), self.values)
-        if self.space.name != space.name and not (self.space.name.startswith(MNI) and space.name.startswith(MNI)):
+        if self.space.name != space.name and not (self.space.in_mni and space.in_mni):
             raise InputError("labels and volume lie in different spaces", found=self.space.name, expected=space.name)
         return strongest_label(trilinear_matrix(self.space, space.points), self.values)
 

@@ -17,11 +17,10 @@ from b2m_encoding.spaces.pycortex import PycortexMapper
 from b2m_encoding.spaces.resample import normalised, project, sizes, surface_to_surface
 from b2m_encoding.spaces.space import Space
 from b2m_encoding.spaces.surface import SurfaceSpace, as_maps, surface_space
-from b2m_encoding.spaces.volume import VolumeSpace
+from b2m_encoding.spaces.volume import MNI, VolumeSpace
 
 DEPTHS: tuple[float, ...] = tuple(np.linspace(0.1, 0.9, 7).tolist())
 """Where the cortex is sampled, from white (0) to pial surface (1)."""
-MNI = "MNI152"
 
 
 @lru_cache(maxsize=32)
@@ -54,7 +53,7 @@ def volume_to_surface(volume: VolumeSpace, surface: SurfaceSpace, depths: Sequen
     """
     if lies_in(volume.name, surface):
         return _between_surfaces(volume, surface, tuple(depths))
-    if not volume.name.startswith(MNI):
+    if not volume.in_mni:
         raise InputError(
             f"a volume cannot be projected to {surface.name}: they lie in no common space",
             found=volume.name,
@@ -180,7 +179,7 @@ def drawing_surface(space: Space) -> SurfaceSpace | None:
         return standard if space.files.frame else None
     if isinstance(space, PycortexMapper):
         return standard if space.to_fsaverage is not None else None
-    return standard if isinstance(space, VolumeSpace) and space.name.startswith(MNI) else None
+    return standard if isinstance(space, VolumeSpace) and space.in_mni else None
 
 
 def _between_surfaces(volume: VolumeSpace, surface: SurfaceSpace, depths: tuple[float, ...]) -> csr_array:

@@ -15,6 +15,9 @@ from b2m_encoding.spaces.files import image_data, load_image
 from b2m_encoding.spaces.meshes import Hemisphere
 from b2m_encoding.spaces.surface import as_maps
 
+MNI = "MNI152"
+"""What the names of all its templates begin with."""
+
 
 @dataclass(frozen=True, eq=False)
 class VolumeSpace:
@@ -40,6 +43,11 @@ class VolumeSpace:
     mask: NDArray[np.bool_]
     affine: NDArray[np.float64]
     name: str = "MNI152NLin2009cAsym"
+
+    @property
+    def in_mni(self) -> bool:
+        """Whether its millimetres are those of an MNI152 template, from which the cortex can be reached."""
+        return self.name.startswith(MNI)
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 3 or not self.mask.any():

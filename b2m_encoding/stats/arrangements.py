@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from math import factorial, prod
 from typing import Protocol
 
@@ -129,8 +128,8 @@ class Blocks:
     def of_clips(cls, runs: Runs) -> Blocks:
         """Whole clips: those of one run and one length change places."""
         groups: dict[tuple[str, int], list[int]] = {}
-        for start, stop in _segments(runs):
-            groups.setdefault((str(runs.run[start]), stop - start), []).append(start)
+        for rows in runs.presentations:
+            groups.setdefault((str(runs.run[rows.start]), rows.stop - rows.start), []).append(rows.start)
         return cls(tuple((np.array(starts), length) for (_, length), starts in groups.items() if len(starts) > 1))
 
     @classmethod
@@ -206,11 +205,3 @@ def _check_length(block_length: int) -> None:
 
 def _count(lengths: Iterable[int], block_length: int) -> int:
     return prod(factorial(length // block_length) for length in lengths)
-
-
-def _segments(runs: Runs) -> Iterator[tuple[int, int]]:
-    """First and last-plus-one row of every uninterrupted presentation of a clip."""
-    change = (runs.clip[1:] != runs.clip[:-1]) | (runs.run[1:] != runs.run[:-1])
-    for start, stop in pairwise(np.r_[0, np.flatnonzero(change) + 1, len(runs)].tolist()):
-        if start < stop and runs.clip[start] != "":
-            yield start, stop

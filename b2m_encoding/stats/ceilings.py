@@ -140,20 +140,18 @@ def find_repeats(runs: Runs, *, within_runs: bool = True) -> NDArray[np.intp] | 
     Samples are matched by clip and position in the clip. Where clips were repeated unequally often, those are
     taken, and as many repeats of them, as give the most samples beyond the first presentations.
     """
-    start = np.r_[True, (runs.clip[1:] != runs.clip[:-1]) | (runs.run[1:] != runs.run[:-1])] if len(runs) else []
-    first = np.flatnonzero(start)
-    position = np.arange(len(runs)) - np.repeat(first, np.diff(np.r_[first, len(runs)]))
     groups: dict[tuple[str, str, int], list[int]] = {}
-    for row in np.flatnonzero(runs.used & (runs.clip != "")).tolist():
-        run = str(runs.run[row]) if within_runs else ""
-        groups.setdefault((run, str(runs.clip[row]), int(position[row])), []).append(row)
+    for rows in runs.presentations:
+        run = str(runs.run[rows.start]) if within_runs else ""
+        for position in np.flatnonzero(runs.used[rows]).tolist():
+            groups.setdefault((run, str(runs.clip[rows.start]), position), []).append(rows.start + position)
     counts = np.array([len(rows) for rows in groups.values()])
     gain = {int(n): (n - 1) * int((counts >= n).sum()) for n in np.unique(counts) if n > 1}
     if not gain:
         return NoCeiling("no clip was presented twice" + (" in the same run" if within_runs else ""))
     n_repeats = max(gain, key=lambda n: gain[n])
-    rows = np.array([rows[:n_repeats] for rows in groups.values() if len(rows) >= n_repeats]).T
-    return rows if rows.shape[1] > 1 else NoCeiling("only one sample was repeated")
+    repeated = np.array([rows[:n_repeats] for rows in groups.values() if len(rows) >= n_repeats]).T
+    return repeated if repeated.shape[1] > 1 else NoCeiling("only one sample was repeated")
 
 
 def split_half_reliability(repeats: NDArray[np.floating], *, random_state: int | None = None) -> Array:

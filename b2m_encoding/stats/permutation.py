@@ -138,7 +138,8 @@ def significance(
     name, ways = choose_arrangements(runs, method, block_length, reach)
     widening = _widening(name, ways, reach)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
-    r, count, maximum = _count(predicted, measured, ways, draws, widening, device)
+    permuted = _permuted(predicted, measured, ways, draws, widening, device)
+    r, count, maximum = _count(permuted, predicted.shape[1], n_permutations)
     return Significance(
         r,
         p=np.where(np.isfinite(r), (count + 1) / (n_permutations + 1), np.nan),
@@ -264,21 +265,16 @@ def _paper(predicted: NDArray[np.floating], measured: NDArray[np.floating], reac
 
 
 def _count(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
-    ways: Arrangements,
-    draws: NDArray[np.int64],
-    widening: float,
-    device: str,
+    permuted: Iterator[tuple[NDArray[np.int64], Tensor, Iterator[Tensor]]], n_targets: int, n_draws: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """True r, permutations that reach it, and the largest r of every permutation."""
-    r = np.full(predicted.shape[1], np.nan)
-    count = np.full(predicted.shape[1], np.nan)
-    maximum = np.full(len(draws), -np.inf)
-    for targets, true, permuted in _permuted(predicted, measured, ways, draws, widening, device):
+    r = np.full(n_targets, np.nan)
+    count = np.full(n_targets, np.nan)
+    maximum = np.full(n_draws, -np.inf)
+    for targets, true, drawn in permuted:
         reached = torch.zeros(len(true), dtype=torch.int64, device=true.device)
         largest = []
-        for part in permuted:
+        for part in drawn:
             reached += (part >= true - TIE).sum(dim=0)
             largest.append(part.amax(dim=1))
         r[targets], count[targets] = true.cpu().numpy(), reached.cpu().numpy()

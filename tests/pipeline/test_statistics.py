@@ -18,7 +18,7 @@ from b2m_encoding.pipeline import held_out
 from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
-from b2m_encoding.pipeline.regions import block_scores, comparison, partition_rows, region_masks, region_table
+from b2m_encoding.pipeline.regions import block_scores, comparison, partition_rows, region_masks, score_rows
 from b2m_encoding.results.bundle import ResultsWriter, check_writable
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, VolumeSpace, grayordinate_space
@@ -158,7 +158,7 @@ def test_region_tables_follow_from_one_subject(
     first = rows[rows["region"] == "region 0"].set_index("part")
     assert first.loc["acoustic", "r2"] == pytest.approx(encoding.partition.unique["acoustic"][0])  # type: ignore[union-attr]
     assert first.loc["acoustic", "low"] > 0.1
-    regions = region_table({"01": encoding}, {"01": space}, table)
+    regions = pd.DataFrame(score_rows("01", encoding, masks, table))
     found = comparison(regions, block_scores("01", encoding, masks), table)
     assert found is not None
     tests = found.tests.set_index("region")
