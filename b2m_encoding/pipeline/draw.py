@@ -16,6 +16,9 @@ from b2m_encoding.results.report import ReportFigure
 from b2m_encoding.spaces import Space, drawing_surface, load_atlas, resample
 from b2m_encoding.study import Study
 
+CONTROLLED = {"bh": "FDR", "by": "FDR", "fwe": "family-wise error"}
+"""What the q of each correction controls."""
+
 
 def draw_figures(
     encodings: Mapping[str, Encoding], table: pd.DataFrame, spaces: Mapping[str, Space], study: Study, folder: Path
@@ -47,7 +50,7 @@ def _maps(subject: str, encoding: Encoding, space: Space, study: Study, folder: 
         "note": study.note,
         "title": f"sub-{subject}",
         "zoom": study.maps.zoom,
-        "criterion": f"significant at q < {study.statistics.q:g} (FDR)",
+        "criterion": f"significant at q < {study.statistics.q:g} ({CONTROLLED[study.statistics.correction]})",
     }
     drawn = accuracy_overview(r[JOINT], surface, atlas, **common)
     figures = [_save(drawn, f"Prediction accuracy, sub-{subject}", folder / f"sub-{subject}_accuracy")]

@@ -104,3 +104,12 @@ def test_a_failing_step_leaves_earlier_results_alone(tmp_path: Path) -> None:
         fail_half_way(tmp_path / "results")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
     assert json.loads((tmp_path / "results/a.json").read_text()) == {"a": 1}
+
+
+def test_captions_say_what_is_controlled(finished: Path, tiny_study: Path) -> None:
+    study = load_study(tiny_study)
+    family_wise = study.statistics.model_copy(update={"correction": "fwe"})
+    run_study(study.model_copy(update={"statistics": family_wise, "decoding": None}), tiny_study)
+    captions = [folder / "figures/sub-01_accuracy.txt" for folder in (study.output, finished)]
+    assert ["family-wise error" in path.read_text() for path in captions] == [True, False]
+    assert "(FDR)" in captions[1].read_text()
