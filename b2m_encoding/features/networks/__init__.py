@@ -1,0 +1,1 @@
+"""Pretrained networks: sound or text in, embeddings out; one module each, all with the same protocol."""
