@@ -97,14 +97,22 @@ class StatisticsTable(Config):
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     intervals: bool = True
     """Maps of the interval of r."""
-    preference: Literal["r", "unique"] = "r"
-    """Compare feature spaces by r of each alone, or by what only it explains."""
+    preference: Literal["r", "unique", "deltas"] = "r"
+    """Compare feature spaces by r of each alone, by what only it explains, or by the penalties of a banded model, which
+    describe but do not test."""
+    clusters: Literal["none", "mass", "extent", "tfce"] = "none"
+    """Family-wise p of clusters, or of threshold-free enhancement, on the mesh of a surface."""
+    cluster_threshold: Positive = 3.09
+    """z of the vertices of a cluster (mass, extent)."""
+    cluster_permutations: Annotated[int, Field(ge=100)] = 1000
+    inter_subject: bool = False
+    """Ceiling from the responses of the other subjects to the same test stimuli, on one surface or template."""
     partition: bool | None = None
     """Variance partitioning, 2^k - 1 models; by default of two or three feature spaces."""
     audit: bool = True
     """Look for leaks from test to training."""
     generalise: tuple[Literal["genre", "subject"], ...] = ()
-    """Predict genres that were left out of training, or subjects by a model of the others."""
+    """Predict (and decode) genres that were left out of training, or subjects by a model of the others."""
 
     def partitions(self, n_features: int) -> bool:
         """Whether the variance is partitioned among this many feature spaces."""
@@ -168,10 +176,12 @@ class Study(Config):
             )
         if self.statistics.test == "paper" and self.statistics.correction == "fwe":
             raise ValueError('statistics.correction = "fwe" needs permutations; test = "paper" has none')
+        if self.statistics.test == "paper" and self.statistics.clusters != "none":
+            raise ValueError('statistics.clusters needs permutations; test = "paper" has none')
+        if self.statistics.preference == "deltas" and self.model.solver != "banded":
+            raise ValueError('statistics.preference = "deltas" needs model.solver = "banded"')
         if "genre" in self.statistics.generalise and self.evaluation.kind != "test":
             raise ValueError('statistics.generalise = ["genre"] needs evaluation.kind = "test"')
-        if "genre" in self.statistics.generalise and self.model.blocks:
-            raise ValueError('statistics.generalise = ["genre"] needs several training runs, not model.blocks of one')
         if "subject" in self.statistics.generalise and any(one.pca for one in self.features.values()):
             raise ValueError('statistics.generalise = ["subject"]: components of features.pca differ between subjects')
         return self

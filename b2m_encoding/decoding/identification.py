@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,20 +44,34 @@ def identification_accuracy(predicted: NDArray[np.floating], target: NDArray[np.
     return scores
 
 
+Part = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.bool_]]
+"""Predictions and targets of all clips by one decoder, and the clips that it is judged on."""
+
+
 def chance_interval(
-    predicted: NDArray[np.floating],
-    target: NDArray[np.floating],
+    parts: Sequence[Part],
     *,
     n_permutations: int = 2000,
     level: float = 0.95,
     random_state: int | None = None,
 ) -> tuple[float, float]:
-    """Interval of the mean accuracy when predictions are assigned to clips at random."""
+    """Interval of the mean accuracy when predictions are assigned to clips at random.
+
+    Parameters
+    ----------
+    parts : sequence of (predicted, target, judged)
+        Of every decoder; several where each is judged on some of the clips. All are assigned in the same order.
+    n_permutations : int
+    level : float
+    random_state : int, optional
+    """
     generator = np.random.default_rng(random_state)
-    means = [
-        identification_accuracy(predicted[generator.permutation(len(predicted))], target).mean()
-        for _ in range(n_permutations)
-    ]
+    n = len(parts[0][0])
+    means = []
+    for _ in range(n_permutations):
+        order = generator.permutation(n)
+        found = [identification_accuracy(predicted[order], target)[judged] for predicted, target, judged in parts]
+        means.append(np.concatenate(found).mean())
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

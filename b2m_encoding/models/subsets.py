@@ -178,7 +178,7 @@ def fit_without(
     runs: Runs,
     left_out: Iterable[Bands],
     *,
-    by_run: bool = True,
+    units: NDArray[Any] | None = None,
 ) -> Iterator[tuple[Bands, EncodingModel]]:
     """Fit a model again and again without some blocks; the responses are read once.
 
@@ -192,8 +192,9 @@ def fit_without(
         The samples of the responses, with the blocks that can be left out.
     left_out : iterable of tuples of str
         Blocks to leave out of each fit.
-    by_run : bool
-        Choose penalties by holding out whole runs, not single blocks: the blocks of a run are neighbours in time.
+    units : array of str, shape (n_samples,), optional
+        Choose penalties by holding out all blocks of a unit (their run, say), not single blocks: blocks that are
+        neighbours in time know each other.
 
     Yields
     ------
@@ -202,7 +203,7 @@ def fit_without(
     Raises
     ------
     InputError
-        If fewer than two runs (or blocks) remain.
+        If fewer than two units (or blocks) remain.
     """
     whole: EncodingModel = clone(model).set_params(form="gram")
     design, _ = whole._begin(feature_spaces, runs)
@@ -211,11 +212,15 @@ def fit_without(
     for blocks in left_out:
         kept = replace(runs, used=runs.used & ~np.isin(runs.block, list(blocks)))
         fitted: EncodingModel = clone(whole)
-        if by_run:
-            fitted.set_params(cv=[_blocks_in(kept, name) for name in kept.names if kept.used[kept.run == name].any()])
+        if units is not None:
+            fitted.set_params(cv=_folds_of_units(kept, units))
         fitted._adopt(whole.layout_)
         yield blocks, fitted._finish(Data(statistics.without(blocks), None, None), kept)
 
 
-def _blocks_in(runs: Runs, name: str) -> Bands:
-    return tuple(str(block) for block in dict.fromkeys(runs.block[runs.used & (runs.run == name)].tolist()))
+def _folds_of_units(runs: Runs, units: NDArray[Any]) -> list[Bands]:
+    """The blocks of each unit that has used samples."""
+    folds: dict[str, dict[str, None]] = {}
+    for row in np.flatnonzero(runs.used).tolist():
+        folds.setdefault(str(units[row]), {})[str(runs.block[row])] = None
+    return [tuple(blocks) for blocks in folds.values()]

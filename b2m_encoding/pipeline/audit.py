@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data import Recording
+from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import Acoustic
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
@@ -64,10 +65,16 @@ def _fold_gap(encoding: Encoding, audited: Audited | None, values: Values, split
     chosen = predicted if predicted.sum() >= 20 else encoding.tested[audited.targets]
     if not chosen.any():
         return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
-    own = {name: array[audited.rows] for name, array in values.items()}
+    own, runs = {name: array[audited.rows] for name, array in values.items()}, audited.runs
+    if study.model.blocks is not None:
+        # the blocks that choose a penalty touch each other; folds that are to be clean need a gap
+        try:
+            runs = runs.split(study.model.blocks, max(study.model.delays, default=0.0))
+        except InputError:
+            return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
     whole, shuffled = (
-        _cross_validated(new_model(study), own, audited.training[:, chosen], runs)
-        for runs in (audited.runs, shuffled_blocks(audited.runs, len(audited.runs.blocks), study.seed))
+        _cross_validated(new_model(study), own, audited.training[:, chosen], folds)
+        for folds in (runs, shuffled_blocks(runs, len(runs.blocks), study.seed))
     )
     return fold_gap(audited.single_r[chosen], whole, shuffled)
 

@@ -9,6 +9,8 @@ from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
 from b2m_encoding.features.delays import delays_in_samples
+from b2m_encoding.pipeline.cluster_maps import check_clusters
+from b2m_encoding.pipeline.generalise import check_genres
 from b2m_encoding.pipeline.splits import block_samples, held_out_lengths, split_samples
 from b2m_encoding.results.bundle import check_writable
 from b2m_encoding.spaces import (
@@ -113,6 +115,8 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
     runs, splits = split_samples(recording.responses.runs, study.evaluation)
     lengths = [length for split in splits for length in held_out_lengths(runs, split, study.evaluation)]
     check_arrangements(lengths, block_samples(study, runs.tr))
+    check_clusters(recording.responses.space, study)
+    check_genres(recording.responses.runs, study)
     for split in splits:
         training = replace(runs, used=split.train)
         if study.model.blocks is None:

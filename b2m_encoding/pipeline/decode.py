@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,33 +11,49 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import Responses, average_repeats
 from b2m_encoding.decoding.decoder import RegionDecoder
-from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
+from b2m_encoding.decoding.identification import Part, chance_interval, identification_accuracy
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.features.windows import average_windows
 from b2m_encoding.pipeline.splits import split_samples
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
+from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import DecodingTable, Study
 
 MIN_REGION = 10
 CHANCE = 0.5
+Masks = Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
 class Decoding:
-    """Identification of the test clips of one subject from one decoded feature space."""
+    """Identification of the test clips of one subject from one decoded feature space.
+
+    Parameters
+    ----------
+    target : str
+    clips : tuple of str
+    accuracy : array, shape (n_clips,)
+    chance_interval : tuple of float
+        Of the mean accuracy.
+    regions : tuple of str
+    unheard : array, shape (n_clips,), or None
+        Accuracy of decoders that never met the genre of the clip (Brain2Music, arXiv 2307.11078, Fig. 7a).
+    unheard_chance : tuple of float, or None
+    """
 
     target: str
     clips: tuple[str, ...]
     accuracy: NDArray[np.float64]
-    """Of each clip."""
     chance_interval: tuple[float, float]
     regions: tuple[str, ...]
+    unheard: NDArray[np.float64] | None = None
+    unheard_chance: tuple[float, float] | None = None
 
     def summary(self) -> dict[str, Any]:
         """What goes into the results."""
-        return {
+        found = {
             "feature_space": self.target,
             "identification_accuracy": float(self.accuracy.mean()),
             "chance": CHANCE,
@@ -44,6 +61,23 @@ class Decoding:
             "clips": len(self.clips),
             "regions": list(self.regions),
         }
+        if self.unheard is not None and self.unheard_chance is not None:
+            found["identification_accuracy_unheard_genre"] = float(self.unheard.mean())
+            found["chance_interval_95_unheard_genre"] = list(self.unheard_chance)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Responses and features of the same windows, shape (n_windows, n_targets or n_dimensions)."""
+
+    brain: NDArray[np.floating]
+    features: NDArray[np.floating]
+    runs: Runs
+
+    def take(self, rows: NDArray[np.bool_]) -> Windows:
+        """Some of the windows."""
+        return Windows(self.brain[rows], self.features[rows], self.runs.take(rows))
 
 
 def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | None, study: Study) -> Decoding:
@@ -55,23 +89,26 @@ def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | Non
     assert table is not None
     runs, [split] = split_samples(responses.runs, study.evaluation)
     responses = responses.with_runs(runs)
-    train_runs, test_runs = (_names(runs, mask) for mask in (split.train, split.test))
-    brain, windows = _windows(responses, train_runs, table.window, table.step, table.lag)
-    target = _features(space, runs, train_runs, table)
-    mean, deviation = target.mean(axis=0), target.std(axis=0)
-    deviation[deviation == 0] = np.inf  # a dimension that never varies stays zero
+    training, heard = (_windows(responses, space, _names(runs, mask), table) for mask in (split.train, split.test))
+    brain, merged = average_repeats(heard.brain, heard.runs)
+    test = Windows(brain, average_repeats(heard.features, heard.runs)[0], merged)
     masks = region_masks(atlas) if atlas else {"all": np.ones(responses.n_targets, dtype=bool)}
-    decoder = RegionDecoder(masks, n_best=table.regions, device=study.model.device)
-    decoder.fit(brain, (target - mean) / deviation, windows)
 
-    brain, windows = _windows(responses, test_runs, table.window, table.step, table.lag)
-    heard = (_features(space, runs, test_runs, table) - mean) / deviation
-    brain, merged = average_repeats(brain, windows)
-    heard, _ = average_repeats(heard, windows)
-    clips, predicted = _per_clip(decoder.predict(brain, merged), merged)
-    _, true = _per_clip(heard, merged)
-    chance = chance_interval(predicted, true, random_state=study.seed)
-    return Decoding(space.name, clips, identification_accuracy(predicted, true), chance, decoder.best_)
+    clips = tuple(str(clip) for clip in dict.fromkeys(merged.clip.tolist()))
+    predicted, true, regions = _decode(training, test, masks, study)
+    whole = [(predicted, true, np.ones(len(clips), dtype=bool))]
+    unheard = None
+    if "genre" in study.statistics.generalise:
+        unheard = _without_genres(training, test, np.array(clips), masks, study)
+    return Decoding(
+        space.name,
+        clips,
+        identification_accuracy(predicted, true),
+        chance_interval(whole, random_state=study.seed),
+        regions,
+        None if unheard is None else _accuracy(unheard),
+        None if unheard is None else chance_interval(unheard, random_state=study.seed),
+    )
 
 
 def region_masks(atlas: Atlas) -> dict[str, NDArray[np.bool_]]:
@@ -80,27 +117,55 @@ def region_masks(atlas: Atlas) -> dict[str, NDArray[np.bool_]]:
     return {name: mask for name, mask in masks.items() if mask.sum() >= MIN_REGION}
 
 
+def _decode(
+    training: Windows, test: Windows, masks: Masks, study: Study
+) -> tuple[NDArray[np.floating], NDArray[np.floating], tuple[str, ...]]:
+    """Decoded and true features of every test clip, in units of the training windows, and the regions used."""
+    assert study.decoding is not None
+    mean, deviation = training.features.mean(axis=0), training.features.std(axis=0)
+    deviation[deviation == 0] = np.inf  # a dimension that never varies stays zero
+    decoder = RegionDecoder(masks, n_best=study.decoding.regions, device=study.model.device)
+    decoder.fit(training.brain, (training.features - mean) / deviation, training.runs)
+    predicted = _per_clip(decoder.predict(test.brain, test.runs), test.runs)
+    return predicted, _per_clip((test.features - mean) / deviation, test.runs), decoder.best_
+
+
+def _without_genres(training: Windows, test: Windows, clips: NDArray[Any], masks: Masks, study: Study) -> list[Part]:
+    """Decode the clips of each genre by a decoder trained without it; all test clips stay candidates.
+
+    Windows of other clips stay, though the response in their first seconds still holds some of a clip before them.
+    """
+    trained, tested = genres_of(training.runs.clip), genres_of(clips)
+    parts = []
+    for genre in dict.fromkeys(tested.tolist()):
+        predicted, true, _ = _decode(training.take(trained != genre), test, masks, study)
+        parts.append((predicted, true, tested == genre))
+    return parts
+
+
+def _accuracy(parts: list[Part]) -> NDArray[np.float64]:
+    """Accuracy of each clip by the decoder that is judged on it."""
+    out = np.empty(len(parts[0][0]))
+    for predicted, true, judged in parts:
+        out[judged] = identification_accuracy(predicted, true)[judged]
+    return out
+
+
 def _names(runs: Runs, mask: NDArray[np.bool_]) -> list[str]:
     return [name for name, rows in runs.slices.items() if mask[rows].any()]
 
 
-def _windows(
-    responses: Responses, names: list[str], window: float, step: float, lag: float
-) -> tuple[NDArray[np.floating], Runs]:
-    """Windows of the responses, one run in memory at a time."""
-    parts = [
-        average_windows(responses.load_run(name), responses.runs.select([name])[0], window, step, lag) for name in names
-    ]
-    return np.concatenate([values for values, _ in parts]), Runs.concatenate([runs for _, runs in parts])
+def _windows(responses: Responses, space: FeatureSpace, names: list[str], table: DecodingTable) -> Windows:
+    """Windows of the responses and of the features under them, one run in memory at a time."""
+    cut = (table.window, table.step, table.lag)
+    parts = [average_windows(responses.load_run(name), responses.runs.select([name])[0], *cut) for name in names]
+    selected, rows = responses.runs.select(names)
+    features = average_windows(space.values[rows], selected, *cut, shifted=False)[0]
+    return Windows(
+        np.concatenate([values for values, _ in parts]), features, Runs.concatenate([runs for _, runs in parts])
+    )
 
 
-def _features(space: FeatureSpace, runs: Runs, names: list[str], table: DecodingTable) -> NDArray[np.floating]:
-    """Features of the windows whose responses are taken."""
-    selected, rows = runs.select(names)
-    return average_windows(space.values[rows], selected, table.window, table.step, table.lag, shifted=False)[0]
-
-
-def _per_clip(values: NDArray[np.floating], runs: Runs) -> tuple[tuple[str, ...], NDArray[np.floating]]:
-    """Mean over the windows of each clip."""
-    clips = tuple(str(clip) for clip in dict.fromkeys(runs.clip.tolist()))
-    return clips, np.stack([values[runs.clip == clip].mean(axis=0) for clip in clips])
+def _per_clip(values: NDArray[np.floating], runs: Runs) -> NDArray[np.floating]:
+    """Mean over the windows of each clip, in the order in which they were heard first."""
+    return np.stack([values[runs.clip == clip].mean(axis=0) for clip in dict.fromkeys(runs.clip.tolist())])

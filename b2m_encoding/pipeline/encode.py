@@ -12,9 +12,10 @@ from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models.subsets import all_subsets
+from b2m_encoding.pipeline.cluster_maps import ClusterMap, cluster_map
 from b2m_encoding.pipeline.held_out import TESTED, TIME, Bands, HeldOut, predict_held_out
 from b2m_encoding.pipeline.splits import block_samples, split_samples
-from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, significance
+from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas, significance
 from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Blocks
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
@@ -40,6 +41,7 @@ class Encoding:
     """Adjusted for multiple targets as the study asks for."""
     interval: Interval | None
     """Of r of the joint model."""
+    clusters: ClusterMap | None
     alpha: Array
     status: NDArray[np.str_]
     preference: Preference | None
@@ -107,6 +109,7 @@ def encode_subject(
         found,
         q,
         _interval(held_out, study) if table.intervals else None,
+        clusters=cluster_map(found, held_out, responses.space, study),
         alpha=np.where(tested, held_out.alphas[names], np.nan),
         status=held_out.status,
         preference=_preference(held_out, names, q < table.q, study) if len(names) > 1 else None,
@@ -164,6 +167,9 @@ def _interval(held_out: HeldOut, study: Study) -> Interval | None:
 
 def _preference(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Preference:
     table = study.statistics
+    if table.preference == "deltas":
+        assert held_out.deltas is not None
+        return prefer_by_deltas(dict(zip(names, held_out.deltas, strict=True)), predicted)
     return prefer(
         held_out.sums.take_models([bands for bands in held_out.sums.models if bands != (TIME,)]),
         predicted,

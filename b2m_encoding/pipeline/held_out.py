@@ -55,6 +55,8 @@ class HeldOut:
     runs : Runs
     alphas : dict of tuple of str to array, shape (n_targets,)
         Median penalty over splits.
+    deltas : array, shape (n_feature_spaces, n_targets), or None
+        Minus the log penalty of each feature space of the banded model of all; median over splits.
     status : array of str, shape (n_targets,)
     ceiling : Ceiling or NoCeiling
         From repeats in the test runs.
@@ -67,6 +69,7 @@ class HeldOut:
     measured: NDArray[np.float32]
     runs: Runs
     alphas: Mapping[Bands, Array]
+    deltas: Array | None
     status: NDArray[np.str_]
     ceiling: Ceiling | NoCeiling
     audited: Audited | None = None
@@ -150,13 +153,15 @@ def _one_split(
     selected = replace(part, responses=part.responses.with_runs(part.runs), kept={})
     own = Relabelled(selected, training)
     test, length = TestSamples(part, split, study.evaluation.average_repeats), block_samples(study, part.runs.tr)
-    alphas, sums, status, audited, predicted = {}, [], None, None, np.zeros((0, 0), np.float32)
+    alphas, sums, deltas, status, audited = {}, [], None, None, None
+    predicted = np.zeros((0, 0), np.float32)
     for names, model in fit_subsets(new_model(study), {n: v[rows] for n, v in values.items()}, own, models):
         progress("model " + (names[0] if len(names) == 1 else "joint" if names == models[-1] else "+".join(names)))
         every = test.predict(model, {name: values[name] for name in names})
         predicted = test.scored(every)
         sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
         alphas[names], status = np.asarray(model.alphas_, dtype=np.float64), _status(model, test.measured)
+        deltas = model.deltas_  # of the last, which has all feature spaces
         if names == models[-1] and number == 0:
             audited = Audited(
                 part.keep + part.targets.start,
@@ -166,7 +171,9 @@ def _one_split(
                 test.single_r(every, part.keep),
             )
     assert status is not None
-    return HeldOut(join_models(sums), predicted, test.measured, test.runs, alphas, status, test.ceiling(), audited)
+    return HeldOut(
+        join_models(sums), predicted, test.measured, test.runs, alphas, deltas, status, test.ceiling(), audited
+    )
 
 
 def _status(model: EncodingModel, measured: NDArray[np.float32]) -> NDArray[np.str_]:
@@ -196,6 +203,7 @@ def _join_splits(parts: list[HeldOut]) -> HeldOut:
         np.concatenate([standardised(part.measured).astype(np.float32) for part in parts]),
         Runs.from_labels(np.concatenate(names), parts[0].runs.tr, clip=clips),
         {name: np.median([part.alphas[name] for part in parts], axis=0) for name in parts[0].alphas},
+        None if parts[0].deltas is None else np.median([part.deltas for part in parts], axis=0),
         _worst([part.status for part in parts]),
         NoCeiling("every sample is held out once: repeats lie in training and test"),
         parts[0].audited,
@@ -213,6 +221,7 @@ def _join_slices(parts: list[HeldOut]) -> HeldOut:
         np.concatenate([part.measured for part in parts], axis=1),
         parts[0].runs,
         {name: np.concatenate([part.alphas[name] for part in parts]) for name in parts[0].alphas},
+        None if parts[0].deltas is None else np.concatenate([part.deltas for part in parts], axis=1),
         np.concatenate([part.status for part in parts]),
         _join_ceilings([part.ceiling for part in parts]),
         Audited(

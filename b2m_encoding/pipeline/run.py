@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from b2m_encoding.data import Recording
@@ -14,11 +15,13 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import Stimulation
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline.audit import audit_subject
+from b2m_encoding.pipeline.breakdown import breakdown_rows
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import decode_subject
 from b2m_encoding.pipeline.draw import draw_figures
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
+from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.statistics import write_statistics
 from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings, write_maps
@@ -26,6 +29,7 @@ from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.provenance import provenance
 from b2m_encoding.results.report import write_report
 from b2m_encoding.spaces import SurfaceSpace, Unplaced, load_atlas
+from b2m_encoding.stats import NoCeiling
 from b2m_encoding.study import Study
 
 Progress = Callable[[str, int, int], None]
@@ -75,6 +79,8 @@ def run_study(
         if leave_subjects:
             steps("subjects left out")
             _leave_subjects_out(recordings, features, results, study, writer)
+        if study.statistics.inter_subject:
+            _write_bounds(results, study, writer)
         regions = pd.DataFrame(results.regions, columns=list(COLUMNS))
         writer.write_table("regions.tsv", regions)
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
@@ -130,6 +136,9 @@ def _analyse(
     results.regions += score_rows(subject, encoding, masks, study)
     results.parts += partition_rows(subject, encoding, masks, study)
     results.blocks |= block_scores(subject, encoding, masks)
+    results.breakdown += breakdown_rows(subject, encoding, study)
+    if study.statistics.inter_subject and encoding.held_out is not None:
+        results.measured[subject] = Measured(encoding.held_out.measured, encoding.held_out.runs, space)
     results.encodings[subject] = encoding = encoding.light()
     if "genre" in study.statistics.generalise and encoding.tested.any():
         steps(f"sub-{subject}: genres left out")
@@ -155,6 +164,23 @@ def _leave_subjects_out(
     for subject, r in results.others.items():
         about = {"Description": "Pearson r of the joint model of all other subjects", "Note": study.note}
         writer.write_map(subject, "joint", "rothers", r, results.spaces[subject], about)
+
+
+def _write_bounds(results: StudyResults, study: Study, writer: ResultsWriter) -> None:
+    """Write the inter-subject ceiling of every subject, if these data tell one."""
+    results.bounds = inter_subject_bounds(results.measured)
+    results.measured.clear()
+    if isinstance(results.bounds, NoCeiling):
+        return
+    texts = {
+        "rlow": "r with the mean of the other subjects",
+        "rhigh": "r with the mean of all subjects, itself included",
+    }
+    for subject, values in results.bounds.items():
+        for (stat, text), bound in zip(texts.items(), values, strict=True):
+            tested = np.where(results.encodings[subject].tested, bound, np.nan)
+            about = {"Description": f"Inter-subject ceiling: {text}", "Note": study.note}
+            writer.write_map(subject, "intersubject", stat, tested, results.spaces[subject], about)
 
 
 def input_files(file: Path, recordings: Mapping[str, Recording], study: Study) -> list[Path]:

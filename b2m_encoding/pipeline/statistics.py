@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.data.sources import GROUP_MEAN
+from b2m_encoding.pipeline.breakdown import BREAKDOWN_COLUMNS
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.pipeline.regions import PARTITION_COLUMNS, comparison
 from b2m_encoding.pipeline.write import StudyResults
@@ -26,6 +27,7 @@ def write_statistics(
     sections = [
         _audit(writer, results),
         _significance(results, study),
+        _breakdown(writer, results),
         _preferences(writer, results, study),
         _partition(writer, results),
         _regions(writer, results, regions, study),
@@ -63,7 +65,35 @@ def _significance(results: StudyResults, study: Study) -> ReportSection:
             )
         if study.statistics.intervals and encoding.interval is None:
             lines.append(f"sub-{subject}: no interval of r: fewer than six blocks")
+        if (clusters := encoding.clusters) is not None:
+            count = int((clusters.p < study.statistics.q).sum())
+            lines.append(f"sub-{subject}: {count} targets in the map of {clusters.kind}, p < {study.statistics.q:g}")
+    if isinstance(results.bounds, NoCeiling):
+        lines.append(f"no inter-subject ceiling possible here: {results.bounds.reason}")
+    elif results.bounds is not None:
+        for subject, (low, high) in results.bounds.items():
+            inside = results.encodings[subject].q < study.statistics.q
+            lines.append(
+                f"sub-{subject}: inter-subject ceiling of r in predicted targets: "
+                f"mean {_mean(low[inside]):.2f} to {_mean(high[inside]):.2f}"
+            )
     return ReportSection("Significance and noise ceiling", lines)
+
+
+def _breakdown(writer: ResultsWriter, results: StudyResults) -> ReportSection | None:
+    """The table of all labels; the report shows genres, where there are some, else runs."""
+    if not results.breakdown:
+        return None
+    table = pd.DataFrame(results.breakdown, columns=list(BREAKDOWN_COLUMNS))
+    writer.write_table("breakdown.tsv", table)
+    writer.write_json("breakdown.json", {key: {"Description": text} for key, text in BREAKDOWN_COLUMNS.items()})
+    shown = "genre" if (table["by"] == "genre").any() else "run"
+    part = table[table["by"] == shown].pivot(index="label", columns="subject", values="score")
+    rows = [
+        {shown: label, **{f"sub-{name}": "n/a" if np.isnan(r) else f"{r:.3f}" for name, r in row.items()}}
+        for label, row in part.iterrows()
+    ]
+    return ReportSection(f"Prediction accuracy by {shown} (mean r over predicted targets)", [], rows)
 
 
 def _preferences(writer: ResultsWriter, results: StudyResults, study: Study) -> ReportSection | None:

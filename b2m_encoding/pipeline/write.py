@@ -11,12 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.pipeline.check import no_maps
+from b2m_encoding.pipeline.cluster_maps import ClusterMap
 from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.encode import JOINT, Encoding
+from b2m_encoding.pipeline.inter_subject import Array, Measured
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats.audit import Check
-from b2m_encoding.stats.ceilings import Ceiling, normalised_score
+from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, normalised_score
 from b2m_encoding.stats.generalisation import LeftOut
 from b2m_encoding.stats.regions import BlockKey
 from b2m_encoding.study import Study
@@ -41,6 +43,12 @@ class StudyResults:
     genres: dict[str, LeftOut] = field(default_factory=dict)
     others: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     """r of each subject by a model of the other subjects."""
+    breakdown: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the table of scores by run, clip and genre."""
+    measured: dict[str, Measured] = field(default_factory=dict)
+    """Large; only until inter-subject ceilings follow from it."""
+    bounds: dict[str, tuple[Array, Array]] | NoCeiling | None = None
+    """Inter-subject ceiling."""
 
 
 def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: Space, study: Study) -> None:
@@ -79,6 +87,8 @@ def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
         about = {"Level": table.level, "BlockSamples": interval.block_length, "Blocks": interval.n_blocks}
         maps.append((JOINT, "rlow", interval.low, {"Description": "Lower end of the interval of r", **about}))
         maps.append((JOINT, "rhigh", interval.high, {"Description": "Upper end of the interval of r", **about}))
+    if encoding.clusters is not None:
+        maps.append(_cluster_map(encoding.clusters, study, test))
     if isinstance(ceiling := encoding.ceiling, Ceiling):
         of = study.evaluation.presentations
         responses = "the average over repeats" if of == "average" else "one presentation"
@@ -97,11 +107,19 @@ def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
     return maps
 
 
+def _cluster_map(found: ClusterMap, study: Study, test: Mapping[str, object]) -> Map:
+    what = "threshold-free cluster enhancement" if found.kind == "tfce" else f"cluster {found.kind}"
+    about = {**test, "Description": f"Family-wise p by {what}", "Permutations": found.n_permutations}
+    if found.kind != "tfce":
+        about["ClusterThresholdZ"] = study.statistics.cluster_threshold
+    return JOINT, f"p{found.kind}", found.p, about
+
+
 def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
     """Preference and variance parts."""
     maps: list[Map] = []
     if (found := encoding.preference) is not None:
-        what = "r" if study.statistics.preference == "r" else "unique R2"
+        what = {"r": "r", "unique": "unique R2", "deltas": "minus the log penalty"}[study.statistics.preference]
         levels = {
             "Description": "Preferred feature space; -1 no preference, -2 not predicted",
             "Levels": list(found.names),
@@ -110,9 +128,11 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
         maps.append(
             ("preference", "margin", found.margin, {"Description": f"{what} of the best minus that of the second"})
         )
-        maps.append(("preference", "q", found.q, {"Description": "Adjusted two-sided p of the margin"}))
-        for name, chance in zip(found.names, found.probability, strict=True):
-            maps.append((name, "probability", chance, {"Description": "Probability that it predicts new stimuli best"}))
+        if study.statistics.preference != "deltas":  # penalties are not tested
+            maps.append(("preference", "q", found.q, {"Description": "Adjusted two-sided p of the margin"}))
+            for name, chance in zip(found.names, found.probability, strict=True):
+                text = "Probability that it predicts new stimuli best"
+                maps.append((name, "probability", chance, {"Description": text}))
     if (parts := encoding.partition) is not None:
         for names, part in parts.parts.items():
             stat = "unique" if len(names) == 1 else "shared"
@@ -128,8 +148,9 @@ def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:
     for subject, decodings in results.decodings.items():
         for decoding in decodings:
             summaries.append({"subject": subject, **decoding.summary()})
-            for clip, accuracy in zip(decoding.clips, decoding.accuracy, strict=True):
-                clips.append({"subject": subject, "target": decoding.target, "clip": clip, "accuracy": accuracy})
+            for i, (clip, accuracy) in enumerate(zip(decoding.clips, decoding.accuracy, strict=True)):
+                row = {"subject": subject, "target": decoding.target, "clip": clip, "accuracy": accuracy}
+                clips.append(row if decoding.unheard is None else {**row, "accuracy_unheard": decoding.unheard[i]})
     if summaries:
         writer.write_table("identification.tsv", pd.DataFrame(clips))
         writer.write_json("identification.json", {"subjects": summaries})
@@ -151,5 +172,7 @@ def summary(results: StudyResults, study: Study) -> list[dict[str, object]]:
             row["figures"] = reason
         for decoding in results.decodings.get(subject, []):
             row[f"identification from {decoding.target}"] = f"{decoding.accuracy.mean():.3f} (chance 0.5)"
+            if decoding.unheard is not None:
+                row[f"identification from {decoding.target}, genre unheard"] = f"{decoding.unheard.mean():.3f}"
         rows.append(row)
     return rows

@@ -6,7 +6,7 @@ from b2m_encoding.stats.clusters import cluster_test, mesh_adjacency, standardis
 from b2m_encoding.stats.intervals import Interval, score_interval
 from b2m_encoding.stats.multiplicity import fdr_q, max_statistic_p
 from b2m_encoding.stats.permutation import Significance, block_permutation_p, null_maps, significance
-from b2m_encoding.stats.preference import Preference, prefer
+from b2m_encoding.stats.preference import Preference, prefer, prefer_by_deltas
 from b2m_encoding.stats.scores import pearson_r, r2_score, scores_by
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "null_maps",
     "pearson_r",
     "prefer",
+    "prefer_by_deltas",
     "r2_score",
     "repeat_ceiling",
     "score_interval",

@@ -52,7 +52,9 @@ def mesh_adjacency(meshes: Sequence[tuple[NDArray[np.integer], int]]) -> csr_arr
 def standardised_maps(observed: NDArray[np.floating], null: NDArray[np.floating]) -> tuple[Array, NDArray[np.float32]]:
     """Observed and permuted maps in units of the null distribution of each target (z), so that targets compare.
 
-    Without it, targets whose predictions are more autocorrelated reach a threshold on r more often by chance.
+    Without it, targets whose predictions are more autocorrelated reach a threshold on r more often by chance. The
+    observed map counts among the maps of the null distribution, as it does in every p value: else it alone would be
+    measured by a scale it did not shape, and too many small tests would be positive.
 
     Parameters
     ----------
@@ -60,10 +62,13 @@ def standardised_maps(observed: NDArray[np.floating], null: NDArray[np.floating]
     null : array, shape (n_permutations, n_targets)
         From :func:`~b2m_encoding.stats.permutation.null_maps`.
     """
-    mean, deviation = null.mean(axis=0, dtype=np.float64), null.std(axis=0, dtype=np.float64)
+    n, outside = len(null), np.asarray(observed, dtype=np.float64)
+    own_mean, own_variance = null.mean(axis=0, dtype=np.float64), null.var(axis=0, dtype=np.float64)
+    mean = own_mean + (outside - own_mean) / (n + 1)
+    deviation = np.sqrt((n * own_variance + n / (n + 1) * (outside - own_mean) ** 2) / (n + 1))
     scale = np.divide(1.0, deviation, out=np.full_like(deviation, np.nan), where=deviation > 0)
     z = (null - mean.astype(np.float32)) * scale.astype(np.float32)
-    return np.asarray((observed - mean) * scale, dtype=np.float64), z
+    return np.asarray((outside - mean) * scale, dtype=np.float64), z
 
 
 @dataclass(frozen=True, eq=False)

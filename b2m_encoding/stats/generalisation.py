@@ -97,7 +97,7 @@ def tainted_blocks(runs: Runs, labels: NDArray[Any], reach: float) -> tuple[Runs
     Returns
     -------
     runs : Runs
-        With blocks named after run and labels.
+        With blocks named after the block they are cut from (a run, as a rule) and labels.
     blocks : dict of str to tuple of str
         Blocks that hold samples of each label.
     """
@@ -105,11 +105,11 @@ def tainted_blocks(runs: Runs, labels: NDArray[Any], reach: float) -> tuple[Runs
     n = round(reach / runs.tr)
     block = np.empty(len(runs), dtype=object)
     members: dict[str, list[str]] = {}
-    for name, rows in runs.slices.items():
+    for rows in runs.slices.values():
         own = labels[rows]
         for i in range(len(own)):
             near = sorted(set(own[max(i - n, 0) : i + 1].tolist()))
-            block[rows.start + i] = "|".join([name, *near])
+            block[rows.start + i] = "|".join([str(runs.block[rows.start + i]), *near])
             if runs.used[rows.start + i]:
                 for label in near:
                     members.setdefault(str(label), []).append(str(block[rows.start + i]))
@@ -127,7 +127,8 @@ def leave_one_label_out(
     """Train without each genre in turn, and predict its test clips (Brain2Music, arXiv 2307.11078, Fig. 7a).
 
     The training responses are read once: what is left out is taken away from the sufficient statistics. Samples whose
-    delays reach back into a left-out genre go with it. Penalties are chosen anew each time, over the remaining runs.
+    delays reach back into a left-out genre go with it. Penalties are chosen anew each time, over the remaining runs, or
+    over the blocks of ``responses.runs`` where a run was cut into several.
 
     Parameters
     ----------
@@ -157,8 +158,9 @@ def leave_one_label_out(
         raise InputError("leaving one label out needs two labels in both training and test", found=common)
     reach = max(model.delays or (0.0,))
     runs, blocks = tainted_blocks(responses.runs, labels, reach)
-    per_run = clone(model).set_params(cv=None)
-    fits = fit_without(per_run, train, responses, runs, [(), *(blocks[name] for name in common)])
+    left_out = [(), *(blocks[name] for name in common)]
+    units = responses.runs.block
+    fits = fit_without(clone(model).set_params(cv=None), train, responses, runs, left_out, units=units)
     _, whole = next(fits)
     predicted, measured = test.predict(whole), test.measured
     shape = (len(common), measured.shape[1])
@@ -217,7 +219,7 @@ def leave_one_subject_out(
         for space in features[subjects[0]]
     }
     held = [(f"{subject}/all",) for subject in subjects]
-    fits = fit_without(clone(model).set_params(cv=None), values, joined, joined.by_subject, held, by_run=False)
+    fits = fit_without(clone(model).set_params(cv=None), values, joined, joined.by_subject, held)
     found = {}
     for subject, (_, without) in zip(subjects, fits, strict=True):
         found[subject] = correlation(test[subject].predict(without), test[subject].measured)

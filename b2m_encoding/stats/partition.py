@@ -244,6 +244,5 @@ def partition_groups(
 
 def _limits(whole: Array, resampled: Array, sums: BlockSums, level: float) -> Array:
     """Student's t interval with the bootstrap's standard error; percentiles are too narrow for few blocks."""
-    degrees = max(sums.n_blocks - len(np.unique(sums.split)), 1)
-    half = student.ppf((1 + level) / 2, degrees) * resampled.std(axis=0)
+    half = student.ppf((1 + level) / 2, sums.degrees) * resampled.std(axis=0)
     return np.stack([whole - half, whole + half])

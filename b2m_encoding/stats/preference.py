@@ -132,7 +132,7 @@ def prefer(
     return Preference(names, best, margin, interval, probability, p, adjusted, index)
 
 
-def prefer_by_deltas(deltas: Mapping[str, Array], predicted: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Array]:
+def prefer_by_deltas(deltas: Mapping[str, Array], predicted: NDArray[np.bool_]) -> Preference:
     """The feature space with the smallest penalty of a banded model, and by how many powers of e.
 
     Parameters
@@ -143,9 +143,8 @@ def prefer_by_deltas(deltas: Mapping[str, Array], predicted: NDArray[np.bool_]) 
 
     Returns
     -------
-    index : array of int
-        Position in the names; -2 where nothing is predicted or tested.
-    margin : array
+    Preference
+        Its margin is a difference of log penalties; interval, probability, p and q are NaN.
 
     Notes
     -----
@@ -154,15 +153,26 @@ def prefer_by_deltas(deltas: Mapping[str, Array], predicted: NDArray[np.bool_]) 
 
     Examples
     --------
-    >>> prefer_by_deltas({"a": np.array([2.0, 1]), "b": np.array([-1.0, 4])}, np.array([True, False]))
+    >>> found = prefer_by_deltas({"a": np.array([2.0, 1]), "b": np.array([-1.0, 4])}, np.array([True, False]))
+    >>> found.index, found.margin
     (array([ 0, -2]), array([ 3., nan]))
     """
     _at_least_two(tuple(deltas))
     table = np.stack(list(deltas.values()))
-    tested = ~np.isnan(table).any(axis=0) & predicted
-    filled = np.where(tested, table, 0.0)
-    ordered = np.sort(filled, axis=0)
-    return np.where(tested, filled.argmax(axis=0), NOT_PREDICTED), np.where(tested, ordered[-1] - ordered[-2], np.nan)
+    inside = ~np.isnan(table).any(axis=0) & predicted & (table > -np.inf).any(axis=0)
+    ordered = np.sort(np.where(inside, table, 0.0), axis=0)
+    best = np.where(inside, np.where(inside, table, 0.0).argmax(axis=0), -1)
+    nothing = np.full(len(best), np.nan)
+    return Preference(
+        tuple(deltas),
+        best,
+        margin=np.where(inside, ordered[-1] - ordered[-2], np.nan),
+        interval=np.stack([nothing, nothing]),
+        probability=np.stack([nothing] * len(table)),
+        p=nothing,
+        q=nothing,
+        index=np.where(inside, best, NOT_PREDICTED),
+    )
 
 
 def _at_least_two(names: Sequence[str]) -> None:
@@ -205,7 +215,7 @@ def _bootstrap(
 ) -> tuple[Array, Array]:
     """Interval of the margin and probability of every contender."""
     weights = np.r_[np.ones((1, sums.n_blocks)), bootstrap_weights(sums.split, n_bootstraps, random_state)]
-    degrees = max(sums.n_blocks - len(np.unique(sums.split)), 1)
+    degrees = sums.degrees
     half = student.ppf((1 + level) / 2, degrees)
     tails = np.sqrt(degrees / np.random.default_rng(random_state).chisquare(degrees, n_bootstraps))
     interval, probability = np.empty((2, sums.n_targets)), np.empty((len(contenders), sums.n_targets))

@@ -67,6 +67,11 @@ class BlockSums:
         """Number of targets."""
         return int(self.y.shape[1])
 
+    @property
+    def degrees(self) -> int:
+        """Degrees of freedom of a spread over blocks: one less than the blocks of each set that are drawn from."""
+        return max(self.n_blocks - len(np.unique(_strata(self.split))), 1)
+
     def take_targets(self, targets: NDArray[Any] | slice) -> BlockSums:
         """The same of some targets (a mask, indices or a slice)."""
         models = {
@@ -224,9 +229,14 @@ def join_targets(parts: Sequence[BlockSums]) -> BlockSums:
 def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: int | None = None) -> Array:
     """How often each block occurs in each bootstrap resample, shape (n_bootstraps, n_blocks).
 
-    Blocks are drawn within their split. Of m blocks, m - 1 are drawn and weighted by m / (m - 1): the variance of a
-    mean then is unbiased, where m draws would make it too small by the share 1/m (Rao & Wu 1988,
-    doi 10.1080/01621459.1988.10478591). A split of one block cannot vary.
+    Blocks are drawn within their split; those that are alone in their split, from each other. Of m blocks, m - 1 are
+    drawn and weighted by m / (m - 1): the variance of a mean then is unbiased, where m draws would make it too small by
+    the share 1/m (Rao & Wu 1988, doi 10.1080/01621459.1988.10478591).
+
+    Raises
+    ------
+    InputError
+        If a block has no other to be drawn from: an interval would have no width there.
 
     Notes
     -----
@@ -237,14 +247,25 @@ def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: 
     >>> bootstrap_weights(np.array([0, 0, 0, 1, 1]), 2, random_state=0).sum(axis=1)
     array([5., 5.])
     """
-    rng = np.random.default_rng(random_state)
-    weights = np.ones((n_bootstraps, len(split)))
-    for label in np.unique(split):
-        own = np.flatnonzero(split == label)
-        m = len(own)
-        if m > 1:
-            weights[:, own] = rng.multinomial(m - 1, np.full(m, 1 / m), size=n_bootstraps) * (m / (m - 1))
+    rng, strata = np.random.default_rng(random_state), _strata(split)
+    weights = np.empty((n_bootstraps, len(split)))
+    for label in np.unique(strata):
+        own = np.flatnonzero(strata == label)
+        if (m := len(own)) < 2:
+            raise InputError(
+                "a single block does not tell how much a score varies",
+                found=f"{len(split)} block(s) in {len(np.unique(split))} held-out part(s)",
+                expected="two blocks in each, or two parts of one block",
+                fix="take shorter blocks (statistics.block)",
+            )
+        weights[:, own] = rng.multinomial(m - 1, np.full(m, 1 / m), size=n_bootstraps) * (m / (m - 1))
     return weights
+
+
+def _strata(split: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Which blocks are drawn from each other: those of a split; all that are alone in theirs have number -1."""
+    labels, index, count = np.unique(split, return_inverse=True, return_counts=True)
+    return np.where(count[index] > 1, labels[index], -1)
 
 
 _KEYS = ("p", "pp", "py")
@@ -265,14 +286,16 @@ def _root(product: Array, scale: Array) -> Array:
 
 def _pearson(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
     total: Any = 0.0
-    for rows, share in _splits(sums):
+    everything = (weights @ sums.n)[:, None]
+    for rows, _ in _splits(sums):
         w = weights[:, rows]
         n = (w @ sums.n[rows])[:, None]
+        drawn = np.maximum(n, 1e-9)  # a split of one block that was not drawn has no weight
         p, pp, py = (w @ getattr(own, key)[rows, part] for key in _KEYS)
         y, yy = w @ sums.y[rows, part], w @ sums.yy[rows, part]
-        root = _root((pp - p * p / n) * (yy - y * y / n), pp * yy)
-        r = np.where(np.isnan(root) & np.isfinite(yy), 0.0, (py - p * y / n) / root)  # constant: it tells nothing
-        total = total + share * r
+        root = _root((pp - p * p / drawn) * (yy - y * y / drawn), pp * yy)
+        r = np.where(np.isnan(root) & np.isfinite(yy), 0.0, (py - p * y / drawn) / root)  # constant: it tells nothing
+        total = total + n / everything * r
     return np.asarray(total)
 
 
@@ -282,7 +305,7 @@ def _r2(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
     for rows, _ in _splits(sums):
         w = weights[:, rows]
         y = w @ sums.y[rows, part]
-        n = (w @ sums.n[rows])[:, None]
-        explained -= y * y / n
-        total += w @ sums.yy[rows, part] - y * y / n
+        square = y * y / np.maximum((w @ sums.n[rows])[:, None], 1e-9)
+        explained -= square
+        total += w @ sums.yy[rows, part] - square
     return np.divide(explained, total, out=np.full_like(total, np.nan), where=total > 0)

@@ -42,7 +42,7 @@ def test_chance_interval_holds_the_null() -> None:
     inside = []
     for seed in range(100):
         predicted, target = rng.standard_normal((2, 20, 10))
-        low, high = chance_interval(predicted, target, n_permutations=200, random_state=seed)
+        low, high = chance_interval([(predicted, target, np.ones(20, bool))], n_permutations=200, random_state=seed)
         inside.append(low <= identification_accuracy(predicted, target).mean() <= high)
     assert 0.88 <= np.mean(inside) <= 1.0
 

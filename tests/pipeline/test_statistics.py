@@ -12,17 +12,21 @@ import soundfile
 from scipy.signal import lfilter
 
 from b2m_encoding.data import Recording, Responses
-from b2m_encoding.errors import ProblemList
+from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline import held_out
 from b2m_encoding.pipeline.audit import audit_subject
+from b2m_encoding.pipeline.breakdown import breakdown_rows
+from b2m_encoding.pipeline.decode import decode_subject
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
-from b2m_encoding.pipeline.generalise import without_genres, without_subjects
+from b2m_encoding.pipeline.generalise import check_genres, without_genres, without_subjects
+from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.pipeline.regions import block_scores, comparison, partition_rows, region_masks, score_rows
 from b2m_encoding.results.bundle import ResultsWriter, check_writable
 from b2m_encoding.runs import Runs
-from b2m_encoding.spaces import RegionSpace, VolumeSpace, grayordinate_space
-from b2m_encoding.study import StatisticsTable, Study, load_study
+from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace, grayordinate_space, surface_space
+from b2m_encoding.stats import NoCeiling
+from b2m_encoding.study import DecodingTable, StatisticsTable, Study
 
 GENRES = ("blues", "jazz", "metal", "pop")
 NAMES = ("acoustic", "text")
@@ -189,14 +193,6 @@ def test_models_of_a_study() -> None:
     assert wanted_models(("a",), StatisticsTable()) == [("time-only",), ("a",)]
 
 
-def test_impossible_statistics_are_refused(tiny_study: Path) -> None:
-    text = tiny_study.read_text()
-    tiny_study.unlink()
-    tiny_study.write_text(text.replace("permutations = 200", 'test = "paper"\ncorrection = "fwe"'))
-    with pytest.raises(ProblemList, match="has none"):
-        load_study(tiny_study)
-
-
 def test_group_maps_do_not_stand_in_the_way_of_a_second_run(tmp_path: Path) -> None:
     with ResultsWriter(tmp_path / "results", "study", ["01"]) as writer:
         writer.write_map("group", "preference", "index", np.zeros(2), RegionSpace(("a", "b")), {})
@@ -250,3 +246,106 @@ def test_few_averaged_clips_fall_back_on_blocks(
     assert encoding.n_test == 80
     assert encoding.significance.method != "clip"
     assert np.isfinite(encoding.p).all()
+
+
+def test_scores_by_run_clip_and_genre(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
+    recording, spaces = listening
+    table = study(tmp_path)
+    encoding = encode_subject(recording.responses, spaces, table)
+    rows = pd.DataFrame(breakdown_rows("01", encoding, table))
+    assert rows.groupby("by")["label"].nunique().to_dict() == {"run": 1, "clip": 16, "genre": 4}
+    assert rows.groupby("by")["samples"].sum().to_dict() == {"run": 160, "clip": 160, "genre": 160}
+    inside = encoding.q < table.statistics.q
+    whole = rows[rows["by"] == "run"].iloc[0]
+    assert whole["score"] == pytest.approx(encoding.r["joint"][inside].mean(), abs=1e-5)
+    assert (rows[rows["by"] == "genre"]["score"] > 0.2).all()
+    assert breakdown_rows("01", encoding.light(), table) == []
+
+
+def test_penalties_of_a_banded_model_name_a_preference(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path
+) -> None:
+    recording, spaces = listening
+    table = study(tmp_path)
+    banded = table.model.model_copy(update={"solver": "banded"})
+    by_deltas = table.statistics.model_copy(update={"preference": "deltas"})
+    table = table.model_copy(update={"model": banded, "statistics": by_deltas})
+    found = encode_subject(recording.responses, spaces, table).preference
+    assert found is not None
+    assert found.index[:6].tolist() == [0, 0, 0, 1, 1, 1]
+    assert np.isnan(found.q).all()
+
+
+@pytest.mark.parametrize("kind", ["mass", "extent", "tfce"])
+def test_clusters_of_a_surface_hold_the_targets_that_are_driven(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path, kind: str
+) -> None:
+    recording, spaces = listening
+    space = surface_space("fsaverage5")
+    distance = np.linalg.norm(space.mid_points("L") - space.mid_points("L")[0], axis=1)
+    around, patch = np.argsort(distance)[:250], np.argsort(distance)[:9]
+    Y = np.full((640, space.n_targets), np.nan, dtype=np.float32)
+    Y[:, around] = np.random.default_rng(1).standard_normal((640, 250))
+    Y[:, patch] = recording.responses.load()[:, :9]
+    responses = Responses.from_array(Y, recording.responses.runs, space)
+    table = study(tmp_path, clusters=kind, cluster_permutations=100, audit=False)
+    found = encode_subject(responses, spaces, table)
+    assert found.clusters is not None
+    assert (found.clusters.p[patch] < 0.05).mean() > 0.7
+    assert (found.clusters.p[around[50:]] < 0.05).mean() < 0.02
+    assert np.isnan(found.clusters.p[~found.tested]).all()
+    with pytest.raises(InputError, match="mesh of a surface"):
+        encode_subject(recording.responses, spaces, table)
+
+
+def test_other_subjects_bound_the_score(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
+    recording, spaces = listening
+    encoding = encode_subject(recording.responses, spaces, study(tmp_path, audit=False))
+    assert encoding.held_out is not None
+    rng = np.random.default_rng(0)
+    own = Measured(encoding.held_out.measured, encoding.held_out.runs, recording.responses.space)
+    noisy = replace(own, values=own.values + rng.standard_normal(own.values.shape).astype(np.float32))
+    found = inter_subject_bounds({"01": own, "02": noisy, "groupmean": own})
+    assert not isinstance(found, NoCeiling)
+    assert set(found) == {"01", "02"}
+    low, high = found["01"]
+    assert np.allclose(low, [np.corrcoef(a, b)[0, 1] for a, b in zip(own.values.T, noisy.values.T, strict=True)])
+    assert (high > low).all()
+    other = replace(own, runs=replace(own.runs, clip=own.runs.clip[::-1]))
+    for subjects, reason in (({"01": own}, "two or more"), ({"01": own, "02": other}, "same order")):
+        none = inter_subject_bounds(subjects)
+        assert isinstance(none, NoCeiling)
+        assert reason in none.reason
+
+
+def test_decoders_that_never_met_a_genre_identify_its_clips(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path
+) -> None:
+    """Each is the decoder of the other genres' windows alone; one genre heard in training must not help it."""
+    recording, spaces = listening
+    decoding = DecodingTable(targets=("text",), window=6.0, lag=0.0, regions=1)
+    table = study(tmp_path, generalise=("genre",)).model_copy(update={"decoding": decoding})
+    responses = recording.responses
+    noise = np.random.default_rng(0).standard_normal((640, 40))
+    Y = np.c_[responses.load(), 0.5 * noise + spaces["text"].values @ np.random.default_rng(1).standard_normal((3, 40))]
+    unplaced = Responses.from_array(Y, responses.runs, Unplaced(Y.shape[1]))
+    found = decode_subject(unplaced, spaces["text"], None, table)
+    assert found.unheard is not None
+    assert found.unheard_chance is not None
+    low, high = found.unheard_chance
+    assert low < 0.5 < high < found.unheard.mean()
+    assert found.accuracy.mean() > high
+    assert found.summary()["identification_accuracy_unheard_genre"] == found.unheard.mean()
+    null = replace(spaces["text"], values=np.random.default_rng(2).permutation(spaces["text"].values))
+    assert abs(decode_subject(unplaced, null, None, table).unheard.mean() - 0.5) < 0.25  # type: ignore[union-attr]
+
+
+def test_what_a_study_cannot_have_is_told_by_check(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="banded"):
+        study(tmp_path, preference="deltas")
+    for option in ({"clusters": "tfce"}, {"correction": "fwe"}):
+        with pytest.raises(ValueError, match="has none"):
+            study(tmp_path, test="paper", **option)
+    runs = Runs.from_labels(["train"] * 4 + ["test"] * 4, 1.5, clip=["a.1"] * 4 + ["b.1"] * 4)
+    with pytest.raises(InputError, match="two genres"):
+        check_genres(runs, study(tmp_path, generalise=("genre",)))

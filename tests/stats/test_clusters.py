@@ -125,7 +125,7 @@ def test_from_time_series_to_clusters(sheet: csr_array) -> None:
     predicted = np.repeat(signal, SIDE**2, axis=1) + 0.1 * rng.standard_normal(noise.shape)
     null = null_maps(predicted, measured, runs, n_permutations=200, random_state=0)
     z, null_z = standardised_maps(pearson_r(predicted, measured), null)
-    assert np.nanstd(null_z) == pytest.approx(1, abs=0.01)
+    assert np.allclose(np.vstack([z, null_z]).std(axis=0)[:-1], 1, atol=1e-4)
     p = cluster_test(z, null_z, sheet).p_map
     assert p[patch.ravel()].max() < 0.05
     enhanced, p = tfce_test(z, null_z, sheet)
@@ -140,3 +140,21 @@ def test_maps_and_mesh_must_fit(sheet: csr_array) -> None:
         tfce_test(np.zeros(5), np.zeros((3, 5)), sheet)
     with pytest.raises(InputError, match="cluster statistic"):
         cluster_test(np.zeros(SIDE**2), np.zeros((3, SIDE**2)), sheet, statistic="height")
+
+
+def test_the_observed_map_is_one_of_the_maps_it_is_measured_by(rng: np.random.Generator) -> None:
+    maps = rng.gamma(2.0, size=(20, 5))
+    z, null = standardised_maps(maps[0], maps[1:])
+    expected = (maps - maps.mean(axis=0)) / maps.std(axis=0)
+    assert np.allclose(np.vstack([z, null]), expected, atol=1e-5)
+
+
+def test_five_percent_hold_with_few_permutations(sheet: csr_array) -> None:
+    """19 permutations and many null maps: the largest z is the observed one in one of twenty, by symmetry."""
+    rng = np.random.default_rng(0)
+    positive = []
+    for _ in range(400):
+        maps = rng.standard_exponential((20, sheet.shape[0]))
+        z, null = standardised_maps(maps[0], maps[1:])
+        positive.append(cluster_test(z, null, sheet, threshold=2.5).p.min(initial=1.0) <= 0.05)
+    assert np.mean(positive) == pytest.approx(0.05, abs=0.025)

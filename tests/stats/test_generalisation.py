@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.scores import correlation
 from b2m_encoding.models.subsets import ArrayResponses
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.generalisation import (
@@ -37,6 +40,25 @@ def test_samples_that_answer_to_a_left_out_clip_go_with_it() -> None:
     assert found.block.tolist()[:6] == ["run-01|a"] * 2 + ["run-01|a|b"] * 2 + ["run-01|b"] * 2
     assert blocks["a"] == ("run-01|a", "run-01|a|b", "run-02|a|c")
     assert set(blocks["c"]) == {"run-02|c", "run-02|a|c"}
+
+
+def test_one_run_in_blocks_can_leave_genres_out(rng: np.random.Generator) -> None:
+    """Penalties then are chosen over the blocks of the run, never over single stimuli."""
+    runs, labels = design(rng, ["r1"], n_clips=24)
+    test_runs, test_labels = design(rng, ["t1"])
+    runs = runs.split(4)
+    X, X_test = rng.standard_normal((240, 5)), rng.standard_normal((120, 5))
+    weights = rng.standard_normal((5, 4))
+    Y, Y_test = X @ weights + rng.standard_normal((240, 4)), X_test @ weights + rng.standard_normal((120, 4))
+    model = EncodingModel((0.0,), alphas=[0.1, 10.0, 1e4], precision="float64")
+    found = leave_one_label_out(
+        model, {"x": X}, ArrayResponses(Y, runs), labels, TestSet({"x": X_test}, test_runs, Y_test), test_labels
+    )
+    for i, name in enumerate(found.labels):
+        own = EncodingModel(**model.get_params()).fit({"x": X}, Y, runs=replace(runs, used=labels != name))
+        rows = test_labels == name
+        predicted = own.predict({"x": X_test}, runs=test_runs)
+        assert np.allclose(found.r_without[i], correlation(predicted[rows], Y_test[rows]), atol=1e-6)
 
 
 def test_a_model_without_a_genre_is_that_of_the_other_samples_alone(rng: np.random.Generator) -> None:

@@ -12,7 +12,7 @@ from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.subsets import ArrayResponses, all_subsets, fit_subsets
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.partition import partition, partition_blocks, partition_groups
-from b2m_encoding.stats.sums import block_sums, bootstrap_weights
+from b2m_encoding.stats.sums import block_sums, bootstrap_weights, join_splits
 
 NAMES = ("a", "b", "c")
 
@@ -189,6 +189,31 @@ def test_bootstrap_weights_have_the_variance_of_a_mean(rng: np.random.Generator)
     weights = bootstrap_weights(np.zeros(6, dtype=int), 200_000, random_state=0)
     spread = (weights @ values / 6).std()
     assert spread == pytest.approx(values.std(ddof=1) / np.sqrt(6), rel=0.01)
+
+
+def test_blocks_alone_in_their_split_are_drawn_from_each_other(rng: np.random.Generator) -> None:
+    """Seven held-out parts of one block each: the spread of the mean r over parts is that of their r's."""
+    r = rng.uniform(0.2, 0.6, 7)
+    parts = []
+    for i, own in enumerate(r):
+        x, e = (np.linalg.qr(np.c_[np.ones(40), rng.standard_normal((40, 2))])[0][:, 1:]).T
+        measured = (own * x + np.sqrt(1 - own**2) * e)[:, None]
+        runs = Runs.from_lengths([40], 1.5)
+        parts.append(block_sums({("a",): x[:, None]}, measured, runs, block_length=40, split=i))
+    sums = join_splits(parts)
+    assert sums.scores("r")[("a",)][0] == pytest.approx(r.mean())
+    weights = bootstrap_weights(sums.split, 20_000, random_state=0)
+    [(_, drawn)] = sums.resampled(weights)
+    assert drawn[("a",)].std() == pytest.approx(r.std(ddof=1) / np.sqrt(7), rel=0.03)
+    assert sums.degrees == 6
+    [(_, drawn)] = sums.resampled(weights, "r2")
+    assert np.isfinite(drawn[("a",)]).all()
+
+
+@pytest.mark.parametrize("split", [[0], [0, 0, 1]])
+def test_a_single_block_has_no_interval_of_width_zero(split: list[int]) -> None:
+    with pytest.raises(InputError, match="a single block"):
+        bootstrap_weights(np.array(split), 10)
 
 
 def test_scores_of_all_blocks_equal_the_plain_scores(rng: np.random.Generator) -> None:

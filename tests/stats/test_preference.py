@@ -165,9 +165,10 @@ def test_one_feature_space_has_no_rival(rng: np.random.Generator) -> None:
 
 def test_deltas_name_the_smallest_penalty() -> None:
     deltas = {"a": np.array([2.0, -np.inf, np.nan]), "b": np.array([-1.0, 0.0, 1.0])}
-    index, margin = prefer_by_deltas(deltas, np.ones(3, dtype=bool))
-    assert index.tolist() == [0, 1, NOT_PREDICTED]
-    assert margin[0] == 3
+    found = prefer_by_deltas(deltas, np.ones(3, dtype=bool))
+    assert found.index.tolist() == [0, 1, NOT_PREDICTED]
+    assert found.margin[0] == 3
+    assert np.isnan(found.q).all()
 
 
 def test_all_signs_are_listed_when_they_are_few() -> None:
