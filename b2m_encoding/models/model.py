@@ -19,7 +19,7 @@ from b2m_encoding.models.inputs import Floats, as_feature_spaces, as_targets
 from b2m_encoding.models.layout import Layout, default_runs
 from b2m_encoding.models.moments import Center
 from b2m_encoding.models.ridge import DEFAULT_GRID
-from b2m_encoding.models.scores import correlation, product_measure, r_split
+from b2m_encoding.models.scores import pearson_r, product_measure, r_split
 from b2m_encoding.models.search import Scoring
 from b2m_encoding.models.statistics import SufficientStatistics
 from b2m_encoding.models.streaming import RunResponses, fit_runs
@@ -236,7 +236,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         predicted = self.predict(X, runs)
         measured = as_targets(y, len(predicted))
         used = slice(None) if runs is None else runs.used
-        r = correlation(predicted.reshape(len(predicted), -1)[used], measured[used])
+        r = pearson_r(predicted.reshape(len(predicted), -1)[used], measured[used])
         return float(r[0]) if self._flat else r
 
     def predict_bands(self, X: Floats | Mapping[str, Any], runs: Runs | None = None) -> dict[str, NDArray[np.float32]]:

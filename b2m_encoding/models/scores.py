@@ -11,19 +11,37 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 
 
-def correlation(predicted: Floats, measured: Floats) -> NDArray[np.float64]:
-    """Pearson r of every column; NaN where either does not vary or has missing values.
+def pearson_r(predicted: Floats, measured: Floats) -> NDArray[np.float64]:
+    """Pearson correlation of each column with its counterpart.
+
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+
+    Returns
+    -------
+    array, shape (n_targets,)
+        NaN where a column holds NaN or does not vary: such a target is not tested.
 
     Examples
     --------
-    >>> correlation(np.array([[1.0, 1], [2, 1], [4, 1]]), np.array([[2.0, 1], [4, 2], [8, 3]]))
+    >>> measured = np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]])
+    >>> pearson_r(2 * measured + 1, measured)
     array([ 1., nan])
     """
-    a = predicted.astype(np.float64) - predicted.mean(0, dtype=np.float64)
-    b = measured.astype(np.float64) - measured.mean(0, dtype=np.float64)
-    norm = np.sqrt((a * a).sum(0) * (b * b).sum(0))
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(norm > 0, (a * b).sum(0) / np.where(norm > 0, norm, 1), np.nan))
+    a, b = standardised(predicted), standardised(measured)
+    r: NDArray[np.float64] = np.einsum("ij,ij->j", a, b) / len(a)
+    return r
+
+
+def standardised(values: Floats) -> NDArray[np.float64]:
+    """Columns with zero mean and unit variance; NaN where a column is constant up to rounding."""
+    values = np.asarray(values, dtype=np.float64)
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    varies = deviation > 1e-7 * np.maximum(np.abs(mean), 1e-30)
+    scale = np.divide(1.0, deviation, out=np.full_like(deviation, np.nan), where=varies)
+    scaled: NDArray[np.float64] = (values - mean) * scale
+    return scaled
 
 
 def _centred(values: Floats) -> NDArray[np.float64]:

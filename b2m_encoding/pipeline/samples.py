@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import Responses, average_repeats
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.scores import correlation
+from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.pipeline.splits import Split
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, noise_ceiling
@@ -101,7 +101,7 @@ class TestSamples:
             (own[runs.used][:, targets], values[runs.used][:, targets])
             for own, (runs, _, values) in zip(predicted, self.loaded, strict=True)
         ]
-        return correlation(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
+        return pearson_r(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
 
     def ceiling(self) -> Ceiling | NoCeiling:
         """Noise ceiling from repeats within the test runs."""

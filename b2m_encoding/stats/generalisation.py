@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.scores import correlation
+from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.models.subsets import fit_without
 from b2m_encoding.runs import Runs
 
@@ -167,8 +167,8 @@ def leave_one_label_out(
     r_with, r_without, n_samples = np.empty(shape), np.empty(shape), np.empty(len(common), dtype=np.intp)
     for i, (name, (_, without)) in enumerate(zip(common, fits, strict=True)):
         rows = test_labels == name
-        r_with[i] = correlation(predicted[rows], measured[rows])
-        r_without[i] = correlation(test.predict(without)[rows], measured[rows])
+        r_with[i] = pearson_r(predicted[rows], measured[rows])
+        r_without[i] = pearson_r(test.predict(without)[rows], measured[rows])
         n_samples[i] = rows.sum()
     pooled = [np.average(r, axis=0, weights=n_samples) for r in (r_with, r_without)]
     return LeftOut(tuple(common), r_with, r_without, pooled[0], pooled[1], n_samples)
@@ -222,7 +222,7 @@ def leave_one_subject_out(
     fits = fit_without(clone(model).set_params(cv=None), values, joined, joined.by_subject, held)
     found = {}
     for subject, (_, without) in zip(subjects, fits, strict=True):
-        found[subject] = correlation(test[subject].predict(without), test[subject].measured)
+        found[subject] = pearson_r(test[subject].predict(without), test[subject].measured)
     return found
 
 

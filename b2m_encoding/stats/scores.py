@@ -8,31 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.scores import pearson_r, standardised
 
+__all__ = ["pearson_r", "r2_score", "scores_by", "standardised"]
 MIN_SAMPLES = 3
-
-
-def pearson_r(predicted: NDArray[np.floating], measured: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Pearson correlation of each column with its counterpart.
-
-    Parameters
-    ----------
-    predicted, measured : array, shape (n_samples, n_targets)
-
-    Returns
-    -------
-    array, shape (n_targets,)
-        NaN where a column holds NaN or does not vary: such a target is not tested.
-
-    Examples
-    --------
-    >>> measured = np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]])
-    >>> pearson_r(2 * measured + 1, measured)
-    array([ 1., nan])
-    """
-    a, b = standardised(predicted), standardised(measured)
-    r: NDArray[np.float64] = np.einsum("ij,ij->j", a, b) / len(a)
-    return r
 
 
 def r2_score(predicted: NDArray[np.floating], measured: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -95,13 +74,3 @@ def scores_by(
             nothing = np.full(measured.shape[1], np.nan)
             found[str(label)] = score(predicted[rows], measured[rows]) if enough else nothing
     return found
-
-
-def standardised(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Columns with zero mean and unit variance; NaN where a column is constant up to rounding."""
-    values = np.asarray(values, dtype=np.float64)
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
-    varies = deviation > 1e-7 * np.maximum(np.abs(mean), 1e-30)
-    scale = np.divide(1.0, deviation, out=np.full_like(deviation, np.nan), where=varies)
-    scaled: NDArray[np.float64] = (values - mean) * scale
-    return scaled

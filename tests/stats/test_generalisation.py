@@ -9,7 +9,7 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.scores import correlation
+from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.models.subsets import ArrayResponses
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.generalisation import (
@@ -58,7 +58,7 @@ def test_one_run_in_blocks_can_leave_genres_out(rng: np.random.Generator) -> Non
         own = EncodingModel(**model.get_params()).fit({"x": X}, Y, runs=replace(runs, used=labels != name))
         rows = test_labels == name
         predicted = own.predict({"x": X_test}, runs=test_runs)
-        assert np.allclose(found.r_without[i], correlation(predicted[rows], Y_test[rows]), atol=1e-6)
+        assert np.allclose(found.r_without[i], pearson_r(predicted[rows], Y_test[rows]), atol=1e-6)
 
 
 def test_a_model_without_a_genre_is_that_of_the_other_samples_alone(rng: np.random.Generator) -> None:
