@@ -46,6 +46,9 @@ class Encoding:
     status: NDArray[np.str_]
     preference: Preference | None
     partition: Partition | None
+    product: Mapping[str, Array] | None
+    """Share of each feature space in the R2 of the joint model (product measure): they add up to it, but for what a
+    wrong mean of the prediction costs."""
     n_train: int
     """Samples of a training set (mean over splits)."""
     n_test: int
@@ -114,11 +117,19 @@ def encode_subject(
         status=held_out.status,
         preference=_preference(held_out, names, q < table.q, study) if len(names) > 1 else None,
         partition=_partition(held_out, names, q < table.q, study) if table.partitions(len(names)) else None,
+        product=_product(held_out, names),
         n_train=int(np.mean([split.train.sum() for split in splits])),
         n_test=len(held_out.runs),
         ceiling=held_out.ceiling,
         held_out=held_out,
     )
+
+
+def _product(held_out: HeldOut, names: Bands) -> dict[str, Array] | None:
+    if held_out.product is None:
+        return None
+    tested = held_out.status == TESTED
+    return {name: np.where(tested, part, np.nan) for name, part in zip(names, held_out.product, strict=True)}
 
 
 def _filled(values: Array, tested: NDArray[np.bool_], constant: float) -> Array:

@@ -57,6 +57,8 @@ class HeldOut:
         Median penalty over splits.
     deltas : array, shape (n_feature_spaces, n_targets), or None
         Minus the log penalty of each feature space of the banded model of all; median over splits.
+    product : array, shape (n_feature_spaces, n_targets), or None
+        Product measure of each feature space in the model of all; None where the study partitions no variance.
     status : array of str, shape (n_targets,)
     ceiling : Ceiling or NoCeiling
         From repeats in the test runs.
@@ -70,6 +72,7 @@ class HeldOut:
     runs: Runs
     alphas: Mapping[Bands, Array]
     deltas: Array | None
+    product: Array | None
     status: NDArray[np.str_]
     ceiling: Ceiling | NoCeiling
     audited: Audited | None = None
@@ -153,7 +156,7 @@ def _one_split(
     selected = replace(part, responses=part.responses.with_runs(part.runs), kept={})
     own = Relabelled(selected, training)
     test, length = TestSamples(part, split, study.evaluation.average_repeats), block_samples(study, part.runs.tr)
-    alphas, sums, deltas, status, audited = {}, [], None, None, None
+    alphas, sums, deltas, product, status, audited = {}, [], None, None, None, None
     predicted = np.zeros((0, 0), np.float32)
     for names, model in fit_subsets(new_model(study), {n: v[rows] for n, v in values.items()}, own, models):
         progress("model " + (names[0] if len(names) == 1 else "joint" if names == models[-1] else "+".join(names)))
@@ -162,6 +165,8 @@ def _one_split(
         sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
         alphas[names], status = np.asarray(model.alphas_, dtype=np.float64), _status(model, test.measured)
         deltas = model.deltas_  # of the last, which has all feature spaces
+        if names == models[-1] and study.statistics.partitions(len(names)):
+            product = test.product(model, {name: values[name] for name in names})
         if names == models[-1] and number == 0:
             audited = Audited(
                 part.keep + part.targets.start,
@@ -172,7 +177,7 @@ def _one_split(
             )
     assert status is not None
     return HeldOut(
-        join_models(sums), predicted, test.measured, test.runs, alphas, deltas, status, test.ceiling(), audited
+        join_models(sums), predicted, test.measured, test.runs, alphas, deltas, product, status, test.ceiling(), audited
     )
 
 
@@ -204,10 +209,21 @@ def _join_splits(parts: list[HeldOut]) -> HeldOut:
         Runs.from_labels(np.concatenate(names), parts[0].runs.tr, clip=clips),
         {name: np.median([part.alphas[name] for part in parts], axis=0) for name in parts[0].alphas},
         None if parts[0].deltas is None else np.median([part.deltas for part in parts], axis=0),
+        _pooled_product(parts),
         _worst([part.status for part in parts]),
         NoCeiling("every sample is held out once: repeats lie in training and test"),
         parts[0].audited,
     )
+
+
+def _pooled_product(parts: list[HeldOut]) -> Array | None:
+    """Product measure over splits: shares of R2, each split weighing as much as its responses vary."""
+    products = np.array([part.product for part in parts if part.product is not None])
+    if not len(products):
+        return None
+    total = np.stack([part.sums.yy.sum(axis=0) for part in parts])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((products * total[:, None]).sum(axis=0) / total.sum(axis=0))
 
 
 def _join_slices(parts: list[HeldOut]) -> HeldOut:
@@ -222,6 +238,7 @@ def _join_slices(parts: list[HeldOut]) -> HeldOut:
         parts[0].runs,
         {name: np.concatenate([part.alphas[name] for part in parts]) for name in parts[0].alphas},
         None if parts[0].deltas is None else np.concatenate([part.deltas for part in parts], axis=1),
+        None if parts[0].product is None else np.concatenate([part.product for part in parts], axis=1),
         np.concatenate([part.status for part in parts]),
         _join_ceilings([part.ceiling for part in parts]),
         Audited(

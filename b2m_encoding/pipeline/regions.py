@@ -37,6 +37,7 @@ PARTITION_COLUMNS = {
     "high": "Upper end of the interval",
     "targets": "Tested targets in the region",
     "negative": "Targets whose own part is below zero",
+    "product": "Mean share of a single feature space in the R2 of the joint model (product measure)",
 }
 Region = tuple[str | None, str, NDArray[np.bool_]]
 
@@ -100,10 +101,17 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
             "high": found.interval[part][1, i],
             "targets": int(found.n_targets[i]),
             "negative": int(found.n_negative[part][i]),
+            "product": _mean_product(encoding, part, groups[i]),
         }
         for i, (hemi, name, _) in enumerate(masks)
         for part, values in found.parts.items()
     ]
+
+
+def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: NDArray[np.bool_]) -> float:
+    if len(part) > 1 or encoding.product is None or not inside.any():
+        return float("nan")
+    return float(encoding.product[part[0]][inside].mean())
 
 
 def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, NDArray[np.float64]]:

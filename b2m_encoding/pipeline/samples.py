@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import Responses, average_repeats
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.scores import pearson_r
+from b2m_encoding.models.scores import pearson_r, product_measure
 from b2m_encoding.pipeline.splits import Split
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, noise_ceiling
@@ -81,6 +81,14 @@ class TestSamples:
             np.asarray(model.predict({key: array[own] for key, array in values.items()}, runs=runs))
             for runs, own, _ in self.loaded
         ]
+
+    def product(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> Array:
+        """R2 of the scored samples split among feature spaces by the product measure, shape (n_spaces, n_targets)."""
+        every = [
+            model.predict_bands({key: array[own] for key, array in values.items()}, runs=runs)
+            for runs, own, _ in self.loaded
+        ]
+        return product_measure([self.scored([one[name] for one in every]) for name in values], self.measured)
 
     def scored(self, predicted: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Predictions of the scored samples."""

@@ -139,6 +139,9 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
             verb = "explains" if len(names) == 1 else "explain alike"
             text = f"Held-out R2 that only {' and '.join(names)} {verb}; may be negative"
             maps.append(("_".join(names), stat, part, {"Description": text, "FeatureSpaces": list(names)}))
+    for name, part in (encoding.product or {}).items():
+        text = f"Share of {name} in the R2 of the joint model (product measure); a wrong mean counts for no share"
+        maps.append((name, "product", part, {"Description": text}))
     return maps
 
 

@@ -18,7 +18,7 @@ from b2m_encoding.pipeline import held_out
 from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.breakdown import breakdown_rows
 from b2m_encoding.pipeline.decode import decode_subject
-from b2m_encoding.pipeline.encode import encode_subject, wanted_models
+from b2m_encoding.pipeline.encode import Encoding, encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import check_genres, without_genres, without_subjects
 from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.pipeline.regions import block_scores, comparison, partition_rows, region_masks, score_rows
@@ -26,7 +26,7 @@ from b2m_encoding.results.bundle import ResultsWriter, check_writable
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace, grayordinate_space, surface_space
 from b2m_encoding.stats import NoCeiling
-from b2m_encoding.study import DecodingTable, StatisticsTable, Study
+from b2m_encoding.study import DecodingTable, EvaluationTable, StatisticsTable, Study
 
 GENRES = ("blues", "jazz", "metal", "pop")
 NAMES = ("acoustic", "text")
@@ -73,6 +73,17 @@ def audit(recording: Recording, spaces: dict[str, FeatureSpace], table: Study) -
     return {check.name: check.status for check in audit_subject(encoding, recording, spaces, table)}
 
 
+def r2_about_own_means(found: Encoding) -> np.ndarray:
+    """R2 of the joint model if a wrong mean of a prediction, split by split, counted for nothing."""
+    assert found.held_out is not None
+    sums = found.held_out.sums
+    own = sums.models[NAMES]
+    splits = [sums.split == label for label in np.unique(sums.split)]
+    offset = sum(own.p[rows].sum(0) ** 2 / sums.n[rows].sum() for rows in splits)
+    explained: np.ndarray = ((2 * own.py - own.pp).sum(0) + offset) / sums.yy.sum(0)
+    return explained
+
+
 def test_drives_are_told_apart_by_preference_and_partition(
     listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path
 ) -> None:
@@ -87,6 +98,10 @@ def test_drives_are_told_apart_by_preference_and_partition(
     assert (np.abs(unique["text"][:3]) < 0.05).all()
     total = sum(found.partition.parts.values())
     assert np.allclose(total, found.r2["joint"])
+    assert found.product is not None
+    assert np.allclose(sum(found.product.values()), r2_about_own_means(found), atol=1e-5)
+    assert (found.product["acoustic"][:3] > 0.2).all()
+    assert (np.abs(found.product["text"][:3]) < 0.1).all()
     interval = found.partition.interval
     assert interval is not None
     assert np.isfinite(interval[("acoustic",)][:, :9]).all()
@@ -112,11 +127,13 @@ def test_slices_of_targets_give_the_same_numbers(
 ) -> None:
     recording, spaces = listening
     whole = encode_subject(recording.responses, spaces, study(tmp_path))
+    assert whole.product is not None
     monkeypatch.setattr(held_out, "slices_in_memory", lambda *_: [slice(0, 7), slice(7, 12), slice(12, 20)])
     sliced = encode_subject(recording.responses, spaces, study(tmp_path))
     for name, r in whole.r.items():
         assert np.allclose(r, sliced.r[name], atol=1e-6)
     assert np.allclose(whole.p, sliced.p)
+    assert np.allclose(whole.product["text"], sliced.product["text"], atol=1e-6)  # type: ignore[index]
     assert whole.held_out is not None
     assert sliced.held_out is not None
     assert np.array_equal(whole.held_out.audited.training, sliced.held_out.audited.training)  # type: ignore[union-attr]
@@ -349,3 +366,16 @@ def test_what_a_study_cannot_have_is_told_by_check(tmp_path: Path) -> None:
     runs = Runs.from_labels(["train"] * 4 + ["test"] * 4, 1.5, clip=["a.1"] * 4 + ["b.1"] * 4)
     with pytest.raises(InputError, match="two genres"):
         check_genres(runs, study(tmp_path, generalise=("genre",)))
+
+
+def test_products_of_several_splits_add_up_to_the_pooled_r2(
+    listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path
+) -> None:
+    recording, spaces = listening
+    table = study(tmp_path, audit=False)
+    table = table.model_copy(update={"evaluation": EvaluationTable(kind="cross-validation")})
+    found = encode_subject(recording.responses, spaces, table)
+    assert found.product is not None
+    assert len(np.unique(found.held_out.sums.split)) == 4  # type: ignore[union-attr]
+    assert np.allclose(sum(found.product.values()), r2_about_own_means(found), atol=1e-5)
+    assert (sum(found.product.values()) > found.r2["joint"] - 1e-6).all()
