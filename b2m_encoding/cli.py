@@ -14,7 +14,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from b2m_encoding import __version__
@@ -133,6 +141,31 @@ def run(
 
 
 @app.command()
+def features(
+    study: StudyFile,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    stimuli: Annotated[Path | None, typer.Option(help="Write the clips as they were heard into this folder.")] = None,
+) -> None:
+    """Compute the features of a study and keep them; every run and every other study then only reads them."""
+    from b2m_encoding.features.store import check_store
+    from b2m_encoding.pipeline.features import fill_features, write_stimuli
+    from b2m_encoding.study import load_study
+
+    loaded, chosen = load_study(study), tuple(subject or ())
+    if stimuli is not None:
+        written = write_stimuli(loaded, stimuli, chosen)
+        console.print(f"{len(written)} clips written to {stimuli}", markup=False, soft_wrap=True)
+    with _bar() as bar:
+        filled = fill_features(loaded, chosen, _clip_reporter(bar))
+    table = Table("feature space", "samples x features", "computed", "seconds")
+    for name, found in filled.items():
+        size = " x ".join(f"{n:,}" for n in found.shape)
+        table.add_row(name, size, f"{found.computed} clips" if found.computed else "-", f"{found.seconds:.0f}")
+    console.print(table)
+    console.print(f"kept in {check_store()}", markup=False, soft_wrap=True)
+
+
+@app.command()
 def atlases(
     name: Annotated[str | None, typer.Argument(help="An atlas: list its sets and regions.")] = None,
 ) -> None:
@@ -203,6 +236,19 @@ def _reporter(bar: Progress) -> Callable[[str, int, int], None]:
 
     def report(what: str, done: int, total: int) -> None:
         bar.update(task, description=what, completed=done, total=total)
+
+    return report
+
+
+def _clip_reporter(bar: Progress) -> Callable[[str, int, int], None]:
+    """Progress of features as (feature space, clips done, clips to do): a bar for each, with the time that is left."""
+    tasks: dict[str, TaskID] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if total and what not in tasks:
+            tasks[what] = bar.add_task(what, total=total)
+        if what in tasks:
+            bar.update(tasks[what], completed=done, total=total)
 
     return report
 

@@ -16,6 +16,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.frames import POOLINGS
 from b2m_encoding.features.networks.base import SoundEmbedder
+from b2m_encoding.features.recipes import recipe
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.store import Store, array_key
 from b2m_encoding.features.windows import Spans, causal, centred
@@ -23,14 +24,10 @@ from b2m_encoding.features.windows import Spans, causal, centred
 Floats = NDArray[np.float32]
 Report = Callable[[int, int], None]
 """Called with the clips done, and the clips to do in all."""
-BATCH_SECONDS = {"cpu": 80.0, "cuda": 1280.0}
+BATCH_SECONDS = {"cpu": 80.0, "cuda": 640.0}
 """Sound per call of a network."""
 SHARD_SECONDS = 30.0
 """Time after which what has been computed is kept."""
-RECORDED = ("versions", "device", "layers")
-"""Parts of a network's provenance that are noted but do not tell one recipe from another."""
-PADDING = {"clap": "repeats", "musicldm_clap": "repeats", "musiccoca": "silence"}
-"""How a network was trained to take sounds shorter than its window; all others repeat them without end."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Hearing:
         Seconds of sound under each sample; by default those of a window model, else the stretch of the sample.
     mode : {"centred", "causal"}
         The window lies around the middle of the sample, moved into the clip where it would leave it; or it ends with the
-        sample, and is shorter at the beginning of a clip.
+        sample. At the beginning of a clip it is then shorter, and a window model fills it as it was trained.
     context : {"clip", "window"}
         What a frame model hears at once. With the whole clip every frame is computed once, but knows the rest of the clip.
     pooling : {"mean", "lanczos"}
@@ -62,15 +59,21 @@ class Hearing:
         """Raise unless the network can be heard like this."""
         if network.window is not None and self.window not in (None, network.window):
             raise InputError(
-                f"{network.name} hears windows of one length", found=f"{self.window:g} s", expected=f"{network.window:g} s"
+                f"{network.name} hears windows of one length",
+                found=f"{self.window:g} s",
+                expected=f"{network.window:g} s",
             )
+        if network.window is not None and self.layer is not None:
+            raise InputError(f"{network.name} gives no layers of windows", found=f"layer = {self.layer}")
         if network.window is not None and self.pooling != "mean":
             raise InputError(f"{network.name} has no frames to pool", found=f"pooling = {self.pooling}")
         if network.window is None and self.context == "window" and self.pooling != "mean":
             raise InputError("the frames of single windows are averaged", found=f"pooling = {self.pooling}")
         if self.at_once(network) and self.mode == "causal":
             raise InputError(
-                f"the frames of {network.name} know the rest of their clip", found="mode = causal", fix='context = "window"'
+                f"the frames of {network.name} know the rest of their clip",
+                found="mode = causal",
+                fix='context = "window"',
             )
         if network.window is None and self.layer is None and len(network.layers) > 1:
             raise InputError(f"{network.name} has several layers", fix=f"set layer to one of {network.layers}")
@@ -94,17 +97,15 @@ class Hearing:
 
     def recipe(self, network: SoundEmbedder, length: float) -> dict[str, Any]:
         """Everything that features of a clip depend on beside its sound."""
-        own = {key: value for key, value in network.provenance.items() if key not in RECORDED}
-        return {
-            "network": {"name": network.name, **own},
-            "layer": self.layer if self.layer is not None else next(iter(network.layers), None),
-            "window": network.window or self.window,
-            "mode": self.mode,
-            "context": "window" if network.window else self.context,
-            "pooling": "mean" if network.window else self.pooling,
-            "sample": length,
-            "dtype": "float32",
-        }
+        return recipe(
+            network,
+            layer=self.layer if self.layer is not None else next(iter(network.layers), None),
+            window=network.window or self.window,
+            mode=self.mode,
+            context="clip" if self.at_once(network) else "window",
+            pooling=self.pooling,
+            sample=length,
+        )
 
 
 def embed_clips(
@@ -217,14 +218,16 @@ class _Batch:
         for clip, spans, wave in zip(self.clips, self.spans, self.waves, strict=True):
             cuts, rows = np.unique(hearing.cuts(spans, clip.duration, self.network), axis=0, return_inverse=True)
             places.append(rows.ravel() + len(windows))
-            windows += [cut_wave(wave, self.network, start, stop) for start, stop in cuts.tolist()]
+            windows += [_cut(wave, self.network.rate, start, stop) for start, stop in cuts.tolist()]
         vectors: dict[int, Floats] = {}
         lengths = np.array([len(window) for window in windows])
         for length in np.unique(lengths):
             same = np.flatnonzero(lengths == length)
             size = max(1, int(self.seconds * self.network.rate / length))
             for part in (same[i : i + size] for i in range(0, len(same), size)):
-                vectors.update(zip(part.tolist(), self._vectors(np.stack([windows[i] for i in part]), hearing), strict=True))
+                vectors.update(
+                    zip(part.tolist(), self._vectors(np.stack([windows[i] for i in part]), hearing), strict=True)
+                )
         return [np.stack([vectors[i] for i in rows.tolist()]) for rows in places]
 
     def _vectors(self, waves: Floats, hearing: Hearing) -> Floats:
@@ -235,19 +238,8 @@ class _Batch:
         return found[:, 0 if hearing.layer is None else self.network.layers.index(hearing.layer)].mean(axis=1)
 
 
-def cut_wave(wave: Floats, network: SoundEmbedder, start: float, stop: float) -> Floats:
-    """One window of a wave by sample; where a window model gets too short a one, it is filled by the model's rule.
-
-    CLAP repeats it as often as it fits and adds silence, MusicCoCa adds silence, MuQ-MuLan begins again and again.
-    """
-    length = round((stop - start) * network.rate)
-    first = min(round(start * network.rate), len(wave) - length)
-    window = wave[first : first + length]
-    if network.window is None:
-        return window
-    wanted = round(network.window * network.rate)
-    rule = PADDING.get(network.name, "repeat")
-    if rule == "silence":
-        return np.pad(window, (0, wanted - length))
-    whole = np.tile(window, wanted // length)
-    return np.pad(whole, (0, wanted - len(whole))) if rule == "repeats" else np.resize(window, wanted)
+def _cut(wave: Floats, rate: int, start: float, stop: float) -> Floats:
+    """One window of a wave, by sample."""
+    length = round((stop - start) * rate)
+    first = min(round(start * rate), len(wave) - length)
+    return wave[first : first + length]

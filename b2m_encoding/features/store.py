@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.cache import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,19 @@ class Store:
             _write(self.folder / f"{name}.safetensors", content)
         except OSError as error:
             logger.warning("features cannot be kept in %s: %s", self.folder, error.strerror)
+
+
+def check_store() -> Path:
+    """Folder of all features, or raise if it cannot be written."""
+    folder = cache_folder() / "features"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / ".writable", b"")
+        (folder / ".writable").unlink(missing_ok=True)
+    except OSError as error:
+        fix = "set B2M_CACHE to a folder that can be written"
+        raise InputError("features cannot be kept", file=folder, found=error.strerror, fix=fix) from error
+    return folder
 
 
 def array_key(*parts: str | NDArray[np.generic]) -> str:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.data import Recording, Responses, average_repeats
 from b2m_encoding.decoding.decoder import RegionDecoder
 from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.features.windows import average_windows
 from b2m_encoding.pipeline.splits import split_samples
+from b2m_encoding.pipeline.windows import WindowedRecording, stimulation_of, windowed
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
-from b2m_encoding.study import DecodingTable, Study
+from b2m_encoding.study import Study
 
 MIN_REGION = 10
 CHANCE = 0.5
@@ -46,28 +47,45 @@ class Decoding:
         }
 
 
+def to_decode(
+    recording: Recording, name: str, spaces: Mapping[str, FeatureSpace], study: Study
+) -> tuple[Responses, FeatureSpace]:
+    """Responses averaged under windows, and a feature space of the sound of the same windows."""
+    assert study.decoding is not None
+    if isinstance(recording, WindowedRecording):
+        return recording.responses, spaces[name]
+    recording = windowed(recording, study.decoding.windows)
+    return recording.responses, study.features[name].build(name, stimulation_of(recording))
+
+
 def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | None, study: Study) -> Decoding:
     """Decode one feature space and identify the test clips, repeats averaged and windows merged per clip.
 
     Without an atlas (responses that have no places) all targets are one region.
+
+    Parameters
+    ----------
+    responses : Responses
+        Of windows.
+    space : FeatureSpace
+        Of the same windows.
+    atlas : Atlas, optional
+    study : Study
     """
     table = study.decoding
     assert table is not None
     runs, [split] = split_samples(responses.runs, study.evaluation)
-    responses = responses.with_runs(runs)
-    train_runs, test_runs = (_names(runs, mask) for mask in (split.train, split.test))
-    brain, windows = _windows(responses, train_runs, table.window, table.step, table.lag)
-    target = _features(space, runs, train_runs, table)
+    brain, windows, target = _samples(responses, space, split.train)
+    brain, windows, target = brain[windows.used], windows.take(windows.used), target[windows.used]
     mean, deviation = target.mean(axis=0), target.std(axis=0)
     deviation[deviation == 0] = np.inf  # a dimension that never varies stays zero
     masks = region_masks(atlas) if atlas else {"all": np.ones(responses.n_targets, dtype=bool)}
     decoder = RegionDecoder(masks, n_best=table.regions, device=study.model.device)
     decoder.fit(brain, (target - mean) / deviation, windows)
 
-    brain, windows = _windows(responses, test_runs, table.window, table.step, table.lag)
-    heard = (_features(space, runs, test_runs, table) - mean) / deviation
+    brain, windows, heard = _samples(responses, space, split.test)
     brain, merged = average_repeats(brain, windows)
-    heard, _ = average_repeats(heard, windows)
+    heard, _ = average_repeats((heard - mean) / deviation, windows)
     clips, predicted = _per_clip(decoder.predict(brain, merged), merged)
     _, true = _per_clip(heard, merged)
     chance = chance_interval(predicted, true, random_state=study.seed)
@@ -80,24 +98,13 @@ def region_masks(atlas: Atlas) -> dict[str, NDArray[np.bool_]]:
     return {name: mask for name, mask in masks.items() if mask.sum() >= MIN_REGION}
 
 
-def _names(runs: Runs, mask: NDArray[np.bool_]) -> list[str]:
-    return [name for name, rows in runs.slices.items() if mask[rows].any()]
-
-
-def _windows(
-    responses: Responses, names: list[str], window: float, step: float, lag: float
-) -> tuple[NDArray[np.floating], Runs]:
-    """Windows of the responses, one run in memory at a time."""
-    parts = [
-        average_windows(responses.load_run(name), responses.runs.select([name])[0], window, step, lag) for name in names
-    ]
-    return np.concatenate([values for values, _ in parts]), Runs.concatenate([runs for _, runs in parts])
-
-
-def _features(space: FeatureSpace, runs: Runs, names: list[str], table: DecodingTable) -> NDArray[np.floating]:
-    """Features of the windows whose responses are taken."""
-    selected, rows = runs.select(names)
-    return average_windows(space.values[rows], selected, table.window, table.step, table.lag, shifted=False)[0]
+def _samples(
+    responses: Responses, space: FeatureSpace, mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.floating], Runs, NDArray[np.floating]]:
+    """Responses, runs and features of the runs with some windows, which are the used ones."""
+    names = [name for name, rows in responses.runs.slices.items() if mask[rows].any()]
+    runs, rows = replace(responses.runs, used=mask).select(names)
+    return np.concatenate([responses.load_run(name) for name in names]), runs, space.values[rows]
 
 
 def _per_clip(values: NDArray[np.floating], runs: Runs) -> tuple[tuple[str, ...], NDArray[np.floating]]:

@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from b2m_encoding.config import StudyPath
+from b2m_encoding.errors import Problems
 from b2m_encoding.features.clips import Clip, Stimulation
 from b2m_encoding.features.extractors.base import Extractor, OfClips, Report, silent
-from b2m_encoding.features.networks import load_text
-from b2m_encoding.features.networks.base import TextEmbedder
+from b2m_encoding.features.extractors.pretrained import Pretrained, load_text_once
+from b2m_encoding.features.networks import TEXT
+from b2m_encoding.features.recipes import recipe
 from b2m_encoding.features.sentences import embed_sentences, minilm_folder
 from b2m_encoding.features.store import Store, array_key
 from b2m_encoding.features.text import caption_features, read_captions
 from b2m_encoding.features.words import context, read_textgrid, word_rate
 
 Floats = NDArray[np.float32]
-TextNetwork = Literal["muq_mulan", "clap", "musicldm_clap", "musiccoca", "minilm"]
+TextNetwork = Literal["muq_mulan", "clap", "musicldm_clap", "musiccoca", "sentences"]
 BATCH = 32
 
 
@@ -66,40 +68,38 @@ class Caption(Captioned):
         return dict(zip(texts, caption_features(texts), strict=True))
 
 
-class Text(Captioned):
+class Text(Captioned, Pretrained):
     """Captions through the text tower of a joint model, or through a sentence encoder."""
 
     extractor: Literal["text"]
-    network: TextNetwork = "minilm"
-    model: str | None = None
-    """Other weights of the same architecture, by their name on the Hugging Face Hub."""
-    revision: str | None = None
-    weights: StudyPath | None = None
-    """Folder of weights."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    network: TextNetwork = "sentences"
 
     def needs(self) -> tuple[Path, ...]:
         """Return the caption table, and the weights if they are named."""
-        return (self.captions, *((self.weights,) if self.weights else ()))
+        return (*Captioned.needs(self), *self.named_weights())
 
-    def load(self) -> TextEmbedder:
-        """Load the network, or find the one that is loaded."""
-        return _text_network(self.network, self.model, self.revision, self.weights, self.device)
+    def check(self, stimulation: Stimulation) -> None:
+        """Raise with all clips that have no caption, or if the weights are not here."""
+        problems = Problems()
+        with problems.collect():
+            self.texts(stimulation)
+        with problems.collect():
+            self.find(TEXT[self.network].model, self.network)
+        problems.raise_any()
 
     def embed(self, texts: list[str], report: Report) -> Mapping[str, Floats]:
         """Read embeddings from the store, or compute and keep them."""
-        network = self.load()
-        store = Store({"text": {"name": network.name, **_identity(network)}}, dict(network.provenance))
+        network = load_text_once(self.network, *self.identity)
+        store = Store(recipe(network), dict(network.provenance))
         keys = {text: array_key(text) for text in texts}
         found = store.find(keys.values())
         todo = [text for text in texts if keys[text] not in found]
         for start in range(0, len(todo), BATCH):
             part = todo[start : start + BATCH]
-            vectors = network.embed_text(part)
-            fresh = {keys[text]: vector for text, vector in zip(part, vectors, strict=True)}
+            fresh = {keys[text]: row for text, row in zip(part, network.embed_text(part), strict=True)}
             store.add(fresh)
             found.update(fresh)
-            report(min(start + BATCH, len(todo)), len(todo))
+            report(start + len(part), len(todo))
         return {text: found[key] for text, key in keys.items()}
 
 
