@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import shutil
-import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib import import_module
@@ -162,7 +161,7 @@ def _download(entry: Entry, source: Source, folder: Path) -> str:
         snapshot = Path(
             hub.snapshot_download(source.repository, revision=source.revision, allow_patterns=list(source.files))
         )
-    except (OSError, ValueError, RuntimeError) as error:  # the errors of the hub and of its client are such
+    except Exception as error:  # the hub, its client and the disk each have errors of their own
         raise InputError(
             f"{source.repository} could not be downloaded",
             found=(str(error) or type(error).__name__).strip().splitlines()[0],
@@ -188,11 +187,9 @@ def _place(source: Path, target: Path) -> None:
 
 
 def _hub() -> Any:
-    """Import the client of the hub, which must not have been imported offline."""
     if find_spec("huggingface_hub") is None:
         raise InputError("fetching needs huggingface-hub", fix='pip install "b2m-encoding[models]"')
-    if "huggingface_hub" not in sys.modules:
-        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     return import_module("huggingface_hub")
 
 

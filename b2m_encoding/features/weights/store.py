@@ -94,7 +94,7 @@ def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
 
 def folder_of(entry: Entry) -> Path:
     """Return the folder that a model is fetched into: one per revision that was asked for."""
-    return cache_folder() / "weights" / f"{entry.name.replace('/', '--')}@{entry.revision.replace('/', '--')[:12]}"
+    return cache_folder() / "weights" / f"{entry.name}@{entry.revision}".replace("/", "--")
 
 
 def is_here(entry: Entry) -> bool:
