@@ -29,6 +29,8 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError, ProblemList
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+models = typer.Typer(no_args_is_help=True, help="Pretrained networks: what is here, and fetching their weights.")
+app.add_typer(models, name="models")
 console = Console(highlight=False)
 BAD_INPUT = 2
 # On shared cores, threads that spin while they wait slow small eigenproblems down fifty-fold.
@@ -186,6 +188,39 @@ def atlases(
         rows = {"labels": labels, "licence": state.definition.licence, "citation": state.definition.citation}
         for key, value in rows.items():
             console.print(f"  {key + ':':<9} {value}", soft_wrap=True, markup=False)
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models: what they are for, whether they are here, size, licence, dimensions, rate and window."""
+    from b2m_encoding.features.weights import catalogue, is_here
+
+    table = Table("model", "here", "size", "licence", "commercial", "dim", "rate", "window", "for")
+    for entry in catalogue().values():
+        window = f"{entry.window:g} s" if entry.window else f"{entry.frame_rate:g} per s" if entry.frame_rate else "text"
+        rate = f"{entry.rate / 1000:g} kHz" if entry.rate else ""
+        here = "yes" if is_here(entry) else "no"
+        row = (entry.name, here, entry.size, entry.licence, entry.commercial_use, str(entry.dim), rate, window)
+        table.add_row(*row, entry.role)
+    console.print(table)
+
+
+@models.command("fetch")
+def fetch_model(
+    name: Annotated[str, typer.Argument(help="A name of the list, or a repository of huggingface.co.")],
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch, instead of the known one.")] = None,
+    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Convert pickled weights, once.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Download the weights of a model, with a record of their commit and hashes; all other commands work offline."""
+    from b2m_encoding.features.weights import entry_of
+    from b2m_encoding.features.weights.fetch import Fetch
+
+    fetching = Fetch(entry_of(name, revision), allow_pickle)
+    console.print(fetching.describe(), markup=False, soft_wrap=True)
+    if not yes and not typer.confirm("Fetch?"):
+        raise typer.Exit(1)
+    console.print(f"fetched to {fetching.run()}", soft_wrap=True, markup=False)
 
 
 @app.command()

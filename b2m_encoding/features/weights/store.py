@@ -17,7 +17,7 @@ from b2m_encoding.spaces.cache import cache_folder
 
 RECORD = "record.json"
 """Written into a model's folder when it is complete: commit, files and their hashes."""
-SUFFIXES = (".safetensors", ".json", ".txt", ".model")
+SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".tflite")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
 
 def folder_of(entry: Entry) -> Path:
     """Return the folder that a model is fetched into: one per revision that was asked for."""
-    return cache_folder() / "weights" / f"{entry.name.replace('/', '--')}@{entry.revision.replace('/', '--')[:12]}"
+    return cache_folder() / "weights" / f"{entry.name}@{entry.revision}".replace("/", "--")
 
 
 def is_here(entry: Entry) -> bool:
@@ -122,7 +122,7 @@ def _unrecorded(entry: Entry, folder: Path) -> Weights:
     """Weights in a folder that the user names; its record is believed if it has one."""
     if not folder.is_dir():
         raise InputError("the folder of the weights does not exist", file=folder)
-    if not any(folder.rglob("*.safetensors")) and entry.network != "musiccoca":
+    if not any(path.suffix in (".safetensors", ".tflite") for path in folder.rglob("*")):
         raise InputError(
             "the folder holds no safetensors file",
             file=folder,
