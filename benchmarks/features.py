@@ -2,14 +2,14 @@
 
     python benchmarks/features.py [--quick] [--clips N]
 
-The networks have random weights: w2v-BERT 2.0 at its full size (580 million parameters, all 24 layers), or with --quick a
-smaller one of the same architecture; CLAP at its usual size. Our side decodes, resamples, embeds and keeps the features in
-an empty store; the naive side gets its waves for nothing.
+The networks have random weights: w2v-BERT 2.0 at its full size (580 million parameters, 24 layers), or with
+--quick a smaller one of the same architecture; CLAP at its usual size. Our side decodes, resamples, embeds and keeps
+the features in an empty store; the naive side gets its waves for nothing.
 
-A frame model runs once per clip, so that its frames know the whole clip, while those of the naive way know their window
-alone. These features differ by design: what must agree is our features and the same frames averaged by a plain loop. How
-alike both contexts are is told as ``context_cosine``. A window model hears the same windows in both ways, so that its
-features must agree themselves.
+A frame model runs once per clip, so that its frames know the whole clip, while those of the naive way know their
+window alone. These features differ by design: what must agree is our features and the same frames averaged by a plain
+loop. How alike both contexts are is told as ``context_cosine``. A window model hears the same windows in both ways, so
+that its features must agree themselves.
 """
 
 from __future__ import annotations

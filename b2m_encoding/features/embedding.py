@@ -41,10 +41,10 @@ class Hearing:
     window : float, optional
         Seconds of sound under each sample; by default those of a window model, else the stretch of the sample.
     mode : {"centred", "causal"}
-        The window lies around the middle of the sample, moved into the clip where it would leave it; or it ends with the
-        sample. At the beginning of a clip it is then shorter, and a window model fills it as it was trained.
+        The window lies around the middle of the sample, moved into the clip where it would leave it; or it ends with
+        the sample. At the beginning of a clip it is then shorter, and a window model fills it as it was trained.
     context : {"clip", "window"}
-        What a frame model hears at once. With the whole clip every frame is computed once, but knows the rest of the clip.
+        What a frame model hears at once. With the whole clip every frame is computed once, but knows the rest of it.
     pooling : {"mean", "lanczos"}
         Of the frames of a frame model.
     """

@@ -11,6 +11,6 @@ NOTED = ("packages", "layers")
 
 
 def recipe(network: SoundEmbedder | TextEmbedder, **more: Any) -> dict[str, Any]:
-    """Name, model, revision, hashes of the weights, number type and shuffling of a network, and what is done with it."""
+    """Everything that decides what a network gives: model, revision, hashes, precision; and what is done with it."""
     own = {key: value for key, value in network.provenance.items() if key not in NOTED}
     return {"network": {"name": network.name, **own}, **more}

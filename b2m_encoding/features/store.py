@@ -1,4 +1,4 @@
-"""Features on disk: found again by what was heard and how it was embedded, shared between studies, never half-written."""
+"""Features on disk: found by what was heard and how it was embedded, shared between studies, never half-written."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Features = NDArray[np.float32]
 class Store:
     """Arrays of one recipe, by key.
 
-    A recipe has a folder of its own, named by the hash of its content, with ``recipe.json`` beside the arrays. These come
-    in shards, safetensors files that are named by the hash of their bytes: a damaged one gives itself away, is reported
-    and removed, and what it held is computed again. Shards are only ever added, each in one step, so that a process may
-    be killed at any time, and several may fill one store together.
+    A recipe has a folder of its own, named by the hash of its content, with ``recipe.json`` beside the arrays. These
+    come in shards, safetensors files that are named by the hash of their bytes: a damaged one gives itself away, is
+    reported and removed, and what it held is computed again. Shards are only ever added, each in one step, so that a
+    process may be killed at any time, and several may fill one store together.
 
     Parameters
     ----------

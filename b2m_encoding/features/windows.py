@@ -91,9 +91,9 @@ class Windows:
 def cut_windows(volumes: Runs, length: float, step: float, lag: float = 0.0) -> Windows:
     """Cut every presentation of a clip into the windows that fit into it.
 
-    The window that starts at *t* hears the volumes that overlap [*t*, *t* + length); its responses are the mean of those
-    that overlap [*t* + lag, *t* + length + lag), without the volumes that are not used. A window of 10 s covers 7 scans
-    of 1.5 s (Brain2Music). A window of a clip that is not used, or without a response in its run, is not used.
+    The window that starts at *t* hears the volumes that overlap [*t*, *t* + length); its responses are the mean of
+    those that overlap [*t* + lag, *t* + length + lag), without the volumes that are not used. A window of 10 s covers 7
+    scans of 1.5 s (Brain2Music). A window of a clip that is not used, or without a response in its run, is not used.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | Non
     """
     table = study.decoding
     assert table is not None
-    runs, [split] = split_samples(responses.runs, study.evaluation)
+    _, [split] = split_samples(responses.runs, study.evaluation)
     brain, windows, target = _samples(responses, space, split.train)
     brain, windows, target = brain[windows.used], windows.take(windows.used), target[windows.used]
     mean, deviation = target.mean(axis=0), target.std(axis=0)

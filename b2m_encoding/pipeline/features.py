@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import Heard, build_spaces
 from b2m_encoding.features.store import check_store
 from b2m_encoding.pipeline.check import check_study

@@ -70,8 +70,8 @@ class Precomputed(OfClips):
 
     extractor: Literal["mulan_precomputed"]
     files: StudyPath
-    """A file per clip, with ``{clip}`` in its name, which stands for ``blues.00017`` (npy, or npz with one array); or one
-    npz with an array named after each clip; or one npy of all rows, with ``ids``."""
+    """A file per clip, with ``{clip}`` in its name, which stands for ``blues.00017`` (npy, or npz with one array); or
+    one npz with an array named after each clip; or one npy of all rows, with ``ids``."""
     ids: StudyPath | None = None
     """Text file that names the clip of each row, a line each."""
     dim: Annotated[int, Field(ge=1)] = 128
@@ -139,7 +139,7 @@ class Precomputed(OfClips):
                 f"the embedding of {clip.name} has another shape",
                 file=Path(str(self.files).replace("{clip}", clip.name)),
                 found=array.shape,
-                expected=f"({len(starts)}, {self.dim}): windows of {self.window:g} s every {self.step:g} s, or (1, {self.dim})",
+                expected=f"({len(starts)}, {self.dim}), windows of {self.window:g} s every {self.step:g} s, or one row",
             )
         values = array.astype(np.float32)
         if not np.isfinite(values).all():

@@ -38,7 +38,7 @@ class Conditions(Extractor):
 
 
 class Labels(Extractor):
-    """One feature for each label of a column, 1 while an event with this label lasts: the genre, unless said otherwise."""
+    """One feature for each label of a column, by default the genre: 1 while an event with this label lasts."""
 
     extractor: Literal["labels"]
     column: str = "genre"
