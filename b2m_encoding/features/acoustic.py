@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -82,7 +82,7 @@ def acoustic_features(
     power = spectrogram(wave, rate, WINDOW, hop_s)
     freqs = np.linspace(0.0, rate / 2, power.shape[1])
     mel = log_mel(power, rate)
-    make = {
+    make: dict[Group, Callable[[], Array]] = {
         "mel": lambda: mel,
         "loudness": lambda: np.log10(power.sum(axis=1) + FLOOR)[:, None],
         "timbre": lambda: _shape(power, freqs),

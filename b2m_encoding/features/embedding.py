@@ -235,7 +235,8 @@ class _Batch:
         found = self.network.embed(waves)
         if self.network.window is not None:
             return found
-        return found[:, 0 if hearing.layer is None else self.network.layers.index(hearing.layer)].mean(axis=1)
+        layer = 0 if hearing.layer is None else self.network.layers.index(hearing.layer)
+        return np.asarray(found[:, layer].mean(axis=1))
 
 
 def _cut(wave: Floats, rate: int, start: float, stop: float) -> Floats:

@@ -54,7 +54,8 @@ class Store:
 
     def find(self, keys: Iterable[str]) -> dict[str, Features]:
         """Arrays of those keys that are here."""
-        wanted, found = set(keys), {}
+        wanted = set(keys)
+        found: dict[str, Features] = {}
         for path in sorted(self.folder.glob("*.safetensors")):
             held = _keys(path)
             if held is None or wanted & held - found.keys():

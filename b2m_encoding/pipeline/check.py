@@ -124,7 +124,7 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
 
 def _ready(study: Study, problems: Problems) -> list[Extractor]:
     """Feature spaces whose files are there; those that are not become problems."""
-    ready = []
+    ready: list[Extractor] = []
     for name, extractor in study.features.items():
         n_problems = len(problems.found)
         with problems.collect():

@@ -54,9 +54,7 @@ def fill_features(
     check_store()
     filled = {name: Filled((0, 0)) for name in study.features}
     for subject, recording in recordings.items():
-        watch = _Watch(
-            filled, lambda names, done, total, subject=subject: progress(f"sub-{subject}: {names}", done, total)
-        )
+        watch = _Watch(f"sub-{subject}: ", filled, progress)
         for name, space in build_spaces(study.features, stimulation_of(recording), watch).items():
             n_samples, width = space.values.shape
             filled[name].shape = (filled[name].shape[0] + n_samples, width)
@@ -66,8 +64,8 @@ def fill_features(
 class _Watch:
     """Counts clips and seconds of one subject while its feature spaces are built."""
 
-    def __init__(self, filled: Mapping[str, Filled], progress: Progress) -> None:
-        self.filled, self.progress = filled, progress
+    def __init__(self, subject: str, filled: Mapping[str, Filled], progress: Progress) -> None:
+        self.subject, self.filled, self.progress = subject, filled, progress
         self.done: dict[str, int] = {}
         self.last = perf_counter()
 
@@ -77,7 +75,7 @@ class _Watch:
             self.filled[name].seconds += now - self.last
             self.filled[name].computed += done - self.done.get(names, 0)
         self.last, self.done[names] = now, done
-        self.progress(names, done, total)
+        self.progress(self.subject + names, done, total)
 
 
 def write_stimuli(study: Study, folder: Path, subjects: tuple[str, ...] = ()) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -83,12 +82,11 @@ def writer(name: str, count: int) -> subprocess.Popen[str]:
 
 def test_two_processes_fill_one_store_and_one_is_killed() -> None:
     """What the killed one had announced is there; nothing half-written is ever read."""
-    patient, killed = writer("patient", 40), writer("killed", 100_000)
-    assert killed.stdout is not None
-    announced = [int(killed.stdout.readline()) for _ in range(20)]
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
-    assert patient.wait() == 0
+    with writer("patient", 40) as patient, writer("killed", 100_000) as killed:
+        assert killed.stdout is not None
+        announced = [int(killed.stdout.readline()) for _ in range(20)]
+        killed.kill()
+        assert patient.wait() == 0
     keys = [f"patient-{i}" for i in range(40)] + [f"killed-{i}" for i in announced]
     found = Store({"layer": 7}).find(keys)
     assert set(found) == set(keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -42,13 +43,10 @@ def build_spaces(
         if name in spaces:
             continue
         if not isinstance(table, Network):
-            spaces[name] = table.build(name, stimulation, lambda done, total, name=name: report(name, done, total))
+            spaces[name] = table.build(name, stimulation, partial(report, name))
             continue
         same = {k: t for k, t in tables.items() if isinstance(t, Network) and t.calls == table.calls}
-        label = ", ".join(same)
-        found = embed_together(
-            [*same.values()], stimulation, lambda done, total, label=label: report(label, done, total)
-        )
+        found = embed_together([*same.values()], stimulation, partial(report, ", ".join(same)))
         for (own, one), features in zip(same.items(), found, strict=True):
             spaces[own] = FeatureSpace(own, stimulation.lay(features), stimulation.runs, one.provenance())
     return {name: spaces[name] for name in tables}

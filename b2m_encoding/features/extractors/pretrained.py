@@ -73,5 +73,6 @@ def load_text_once(name: str, *identity: Any) -> TextEmbedder:
 
 
 def _options(chosen: Identity) -> dict[str, Any]:
-    own = chosen._asdict()
-    return {**own, "shuffled_seed": own.pop("shuffled")}
+    options = chosen._asdict()
+    options["shuffled_seed"] = options.pop("shuffled")
+    return options

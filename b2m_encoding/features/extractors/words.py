@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -53,9 +54,9 @@ class Captioned(OfClips):
         embedded = self.embed(sorted(set(texts.values())), report)
         return {clip: np.repeat(embedded[text][None], len(stimulation.clips[clip]), 0) for clip, text in texts.items()}
 
+    @abstractmethod
     def embed(self, texts: list[str], report: Report) -> Mapping[str, Floats]:
         """Embed texts that differ."""
-        raise NotImplementedError
 
 
 class Caption(Captioned):
