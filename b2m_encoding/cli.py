@@ -14,13 +14,23 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError, ProblemList
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+models = typer.Typer(no_args_is_help=True, help="Pretrained networks: what is here, and fetching their weights.")
+app.add_typer(models, name="models")
 console = Console(highlight=False)
 BAD_INPUT = 2
 # On shared cores, threads that spin while they wait slow small eigenproblems down fifty-fold.
@@ -133,6 +143,31 @@ def run(
 
 
 @app.command()
+def features(
+    study: StudyFile,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    stimuli: Annotated[Path | None, typer.Option(help="Write the clips as they were heard into this folder.")] = None,
+) -> None:
+    """Compute the features of a study and keep them; every run and every other study then only reads them."""
+    from b2m_encoding.features.store import check_store
+    from b2m_encoding.pipeline.features import fill_features, write_stimuli
+    from b2m_encoding.study import load_study
+
+    loaded, chosen = load_study(study), tuple(subject or ())
+    if stimuli is not None:
+        written = write_stimuli(loaded, stimuli, chosen)
+        console.print(f"{len(written)} clips written to {stimuli}", markup=False, soft_wrap=True)
+    with _bar() as bar:
+        filled = fill_features(loaded, chosen, _clip_reporter(bar))
+    table = Table("feature space", "samples x features", "computed", "seconds")
+    for name, found in filled.items():
+        size = " x ".join(f"{n:,}" for n in found.shape)
+        table.add_row(name, size, f"{found.computed} clips" if found.computed else "-", f"{found.seconds:.0f}")
+    console.print(table)
+    console.print(f"kept in {check_store()}", markup=False, soft_wrap=True)
+
+
+@app.command()
 def atlases(
     name: Annotated[str | None, typer.Argument(help="An atlas: list its sets and regions.")] = None,
 ) -> None:
@@ -153,6 +188,41 @@ def atlases(
         rows = {"labels": labels, "licence": state.definition.licence, "citation": state.definition.citation}
         for key, value in rows.items():
             console.print(f"  {key + ':':<9} {value}", soft_wrap=True, markup=False)
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models: what they are for, whether they are here, size, licence, dimensions, rate and window."""
+    from b2m_encoding.features.weights import catalogue, is_here
+
+    table = Table("model", "here", "size", "licence", "commercial", "dim", "rate", "window", "for")
+    for entry in catalogue().values():
+        window = (
+            f"{entry.window:g} s" if entry.window else f"{entry.frame_rate:g} per s" if entry.frame_rate else "text"
+        )
+        rate = f"{entry.rate / 1000:g} kHz" if entry.rate else ""
+        here = "yes" if is_here(entry) else "no"
+        row = (entry.name, here, entry.size, entry.licence, entry.commercial_use, str(entry.dim), rate, window)
+        table.add_row(*row, entry.role)
+    console.print(table)
+
+
+@models.command("fetch")
+def fetch_model(
+    name: Annotated[str, typer.Argument(help="A name of the list, or a repository of huggingface.co.")],
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch, instead of the known one.")] = None,
+    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Convert pickled weights, once.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Download the weights of a model, with a record of their commit and hashes; all other commands work offline."""
+    from b2m_encoding.features.weights import entry_of
+    from b2m_encoding.features.weights.fetch import Fetch
+
+    fetching = Fetch(entry_of(name, revision), allow_pickle)
+    console.print(fetching.describe(), markup=False, soft_wrap=True)
+    if not yes and not typer.confirm("Fetch?"):
+        raise typer.Exit(1)
+    console.print(f"fetched to {fetching.run()}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -203,6 +273,19 @@ def _reporter(bar: Progress) -> Callable[[str, int, int], None]:
 
     def report(what: str, done: int, total: int) -> None:
         bar.update(task, description=what, completed=done, total=total)
+
+    return report
+
+
+def _clip_reporter(bar: Progress) -> Callable[[str, int, int], None]:
+    """Progress of features as (feature space, clips done, clips to do): a bar for each, with the time that is left."""
+    tasks: dict[str, TaskID] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if total and what not in tasks:
+            tasks[what] = bar.add_task(what, total=total)
+        if what in tasks:
+            bar.update(tasks[what], completed=done, total=total)
 
     return report
 

@@ -62,6 +62,17 @@ class ModelTable(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
+class WindowsTable(Config):
+    """``[windows]``: windows of clips are the samples, instead of volumes, as in Brain2Music.
+
+    Features of a window go with the mean of the responses ``lag`` seconds later; there are no delays.
+    """
+
+    length: Positive = 10.0
+    step: Positive = 1.5
+    lag: Annotated[float, Field(ge=0)] = 4.5
+
+
 class EvaluationTable(Config):
     """``[evaluation]``: on which samples the model is judged."""
 
@@ -126,8 +137,14 @@ class DecodingTable(Config):
     window: Positive = 10.0
     step: Positive = 1.5
     lag: Annotated[float, Field(ge=0)] = 4.5
+    """Of the windows that are decoded; those of ``[windows]`` where the study has that table."""
     regions: Annotated[int, Field(ge=1)] = 6
     """How many of the best regions are averaged."""
+
+    @property
+    def windows(self) -> WindowsTable:
+        """The windows that are decoded."""
+        return WindowsTable(length=self.window, step=self.step, lag=self.lag)
 
 
 def _atlas_path(name: str, info: ValidationInfo) -> str:
@@ -162,10 +179,21 @@ class Study(Config):
     cleaning: CleaningTable = CleaningTable()
     features: dict[SpaceName, AnyExtractor] = Field(min_length=1)
     model: ModelTable = ModelTable()
+    windows: WindowsTable | None = None
     evaluation: EvaluationTable
     statistics: StatisticsTable = StatisticsTable()
     maps: MapsTable = MapsTable()
     decoding: DecodingTable | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _windows_have_no_delays(cls, table: Any) -> Any:
+        """Windows have a lag instead: none is the only delay."""
+        if isinstance(table, dict) and "windows" in table and isinstance(table.get("model", {}), dict):
+            if "delays" in table.get("model", {}):
+                raise ValueError("model.delays are of volumes; the responses to [windows] come windows.lag later")
+            return {**table, "model": {**table.get("model", {}), "delays": (0.0,)}}
+        return table
 
     @model_validator(mode="after")
     def _statistics_are_possible(self) -> Study:
@@ -188,17 +216,19 @@ class Study(Config):
 
     @model_validator(mode="after")
     def _tables_fit_together(self) -> Study:
-        longest = max(self.model.delays, default=0.0)
+        longest, what = max(self.model.delays, default=0.0), "the longest delay"
+        if self.windows is not None:
+            longest, what = self.windows.length, "the length of a window"
         if self.evaluation.blocks and self.evaluation.gap < longest:
-            raise ValueError(
-                f"evaluation.gap must be at least the longest delay, {longest:g} s, or blocks share stimuli"
-            )
+            raise ValueError(f"evaluation.gap must be at least {what}, {longest:g} s, or blocks share stimuli")
         for name in set(self.features) & RESERVED:
             raise ValueError(f"features.{name}: this name is taken by a map of the results")
         if self.decoding:
             for name in self.decoding.targets:
                 if name not in self.features:
                     raise ValueError(f"decoding.targets names {name}, which is no table under [features]")
+            if self.windows and {"window", "step", "lag"} & self.decoding.model_fields_set:
+                raise ValueError("decoding takes the windows of [windows]: leave decoding.window, step and lag out")
             if self.evaluation.kind != "test" or self.data.reader in ("table", "volume"):
                 raise ValueError('decoding needs evaluation.kind = "test", and surfaces or responses without places')
         return self
@@ -252,7 +282,8 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
 
 def _children(models: list[type[Config]], key: str) -> list[type[Config]]:
     """Table types found below a key, or picked by the value of a discriminator."""
-    picked = [m for m in models for f in m.model_fields.values() if getattr(f.annotation, "__args__", ()) == (key,)]
+    fields = [(m, f) for m in models for f in m.model_fields.values() if f.is_required()]
+    picked = [m for m, f in fields if key in getattr(f.annotation, "__args__", ())]
     if picked:
         return picked
     annotations = [m.model_fields[key].annotation for m in models if key in m.model_fields]

@@ -1,52 +1,61 @@
-"""Acoustic features from the waveform alone: spectrum, loudness, timbre, onsets, harmony, rhythm."""
+"""Acoustic features from the waveform alone: spectrum, loudness, timbre, onsets, harmony, rhythm, modulation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import fft, fftfreq, ifft, rfft
-from scipy.signal.windows import hann
+from scipy.fft import dct, fft, fftfreq, ifft
 from scipy.sparse import csr_array
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.modulation import ripple_names, ripples, tempo_names, tempogram
+from b2m_encoding.features.spectrum import FLOOR, HIGHEST, LOWEST, N_MELS, Array, log_mel, spectrogram
+from b2m_encoding.features.windows import Spans
 
-Array = NDArray[np.float64]
-
-N_MELS = 32
+Group = Literal[
+    "mel", "loudness", "timbre", "contrast", "onset", "chroma", "modulation", "mfcc", "tempogram", "spectrotemporal"
+]
+GROUPS: tuple[Group, ...] = get_args(Group)
+DEFAULT: tuple[Group, ...] = GROUPS[:7]
+VERSION = 1
+"""Raise it when the same sound would give other numbers."""
 WINDOW, CHROMA_WINDOW, HOP = 0.05, 0.2, 0.025
-LOWEST, HIGHEST = 40.0, 8000.0
+N_MFCC = 13
 CONTRAST_EDGES = (200.0, 600.0, 1600.0, 3600.0, 8000.0)
 MODULATION_EDGES = (0.7, 2.0, 4.0, 8.0, 16.0)
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-FLOOR = 1e-8
-"""Power under which everything counts as silence, full scale = 1."""
 
 
-def acoustic_names() -> tuple[str, ...]:
+def acoustic_names(groups: Sequence[Group] = DEFAULT) -> tuple[str, ...]:
     """Names of the features, in the order of the columns."""
-    return (
-        *(f"mel{i:02d}" for i in range(N_MELS)),
-        "loudness",
-        "centroid",
-        "spread",
-        "flatness",
-        *(f"contrast{low:.0f}" for low in CONTRAST_EDGES[:-1]),
-        "onset",
-        *(f"chroma{name}" for name in PITCH_CLASSES),
-        *(f"modulation{low:g}-{high:g}Hz" for low, high in pairwise(MODULATION_EDGES)),
-    )
+    names: dict[Group, tuple[str, ...]] = {
+        "mel": tuple(f"mel{i:02d}" for i in range(N_MELS)),
+        "loudness": ("loudness",),
+        "timbre": ("centroid", "spread", "flatness"),
+        "contrast": tuple(f"contrast{low:.0f}" for low in CONTRAST_EDGES[:-1]),
+        "onset": ("onset",),
+        "chroma": tuple(f"chroma{name}" for name in PITCH_CLASSES),
+        "modulation": tuple(f"modulation{low:g}-{high:g}Hz" for low, high in pairwise(MODULATION_EDGES)),
+        "mfcc": tuple(f"mfcc{i:02d}" for i in range(N_MFCC)),
+        "tempogram": tempo_names(),
+        "spectrotemporal": ripple_names(),
+    }
+    return tuple(name for group in GROUPS if group in groups for name in names[group])
 
 
-def acoustic_features(wave: NDArray[Any], rate: int, hop_s: float = HOP) -> tuple[Array, tuple[str, ...]]:
+def acoustic_features(
+    wave: NDArray[Any], rate: int, hop_s: float = HOP, groups: Sequence[Group] = DEFAULT
+) -> tuple[Array, tuple[str, ...]]:
     """Features at frame rate.
 
     Log-mel spectrum, loudness (log RMS), spectral centroid and spread (octaves), flatness and contrast (log
-    ratios), onset strength, chroma (shares of a unit sum), and the strength of four bands of temporal modulation.
-    Nothing but the given samples enters; the edges are mirrored.
+    ratios), onset strength, chroma (shares of a unit sum), the strength of four bands of temporal modulation, and
+    mel-frequency cepstral coefficients. Nothing but the given samples enters; the edges are mirrored.
 
     Parameters
     ----------
@@ -56,6 +65,8 @@ def acoustic_features(wave: NDArray[Any], rate: int, hop_s: float = HOP) -> tupl
         Hertz.
     hop_s : float
         Seconds between frames; frame ``i`` is centred on ``i * hop_s``.
+    groups : sequence of str
+        Which features; tempogram and spectrotemporal have none at frame rate.
 
     Returns
     -------
@@ -67,6 +78,69 @@ def acoustic_features(wave: NDArray[Any], rate: int, hop_s: float = HOP) -> tupl
     InputError
         If the wave is shorter than the longest window or not finite.
     """
+    wave = _checked(wave, rate)
+    power = spectrogram(wave, rate, WINDOW, hop_s)
+    freqs = np.linspace(0.0, rate / 2, power.shape[1])
+    mel = log_mel(power, rate)
+    make: dict[Group, Callable[[], Array]] = {
+        "mel": lambda: mel,
+        "loudness": lambda: np.log10(power.sum(axis=1) + FLOOR)[:, None],
+        "timbre": lambda: _shape(power, freqs),
+        "contrast": lambda: _contrast(power, freqs),
+        "onset": lambda: np.maximum(np.diff(mel, axis=0, prepend=mel[:1]), 0.0).mean(axis=1)[:, None],
+        "chroma": lambda: _chroma(wave, rate, hop_s),
+        "modulation": lambda: _modulation(mel.mean(axis=1), hop_s),
+        "mfcc": lambda: dct(mel, norm="ortho", axis=1)[:, :N_MFCC],
+    }
+    columns = [make[group]() for group in make if group in groups]
+    names = acoustic_names([group for group in GROUPS if group in groups and group in make])
+    return np.concatenate([np.zeros((len(mel), 0)), *columns], axis=1), names
+
+
+def acoustic_rows(wave: NDArray[Any], rate: int, spans: Spans, groups: Sequence[Group] = DEFAULT) -> Array:
+    """Features of stretches of a sound.
+
+    Each stretch is analysed on its own, so that its row depends on no sample outside it. Tempo alone takes longer to
+    tell: its row depends on six seconds of the wave.
+
+    Parameters
+    ----------
+    wave : array, shape (n_samples,)
+    rate : int
+        Hertz.
+    spans : array, shape (n_spans, 2)
+        First and last second of each stretch.
+    groups : sequence of str
+
+    Returns
+    -------
+    array, shape (n_spans, n_features)
+    """
+    wave = _checked(wave, rate)
+    rows = []
+    for start, stop in spans.tolist():
+        own = wave[round(start * rate) : round(stop * rate)]
+        parts = [acoustic_features(own, rate, groups=groups)[0].mean(axis=0)]
+        if "tempogram" in groups:
+            parts.append(tempogram(wave, rate, (start + stop) / 2))
+        if "spectrotemporal" in groups:
+            parts.append(ripples(own, rate))
+        rows.append(np.concatenate(parts))
+    return np.array(rows).reshape(len(spans), len(acoustic_names(groups)))
+
+
+def acoustic_per_tr(wave: NDArray[Any], rate: int, tr: float) -> Array:
+    """Features averaged over each repetition time; a rest shorter than ``tr`` is left out.
+
+    Returns
+    -------
+    array, shape (n_trs, n_features)
+    """
+    starts = np.arange(int(len(wave) / (tr * rate) + 1e-6)) * tr
+    return acoustic_rows(wave, rate, np.stack([starts, starts + tr], axis=1))
+
+
+def _checked(wave: NDArray[Any], rate: int) -> Array:
     wave = wave.astype(np.float64)
     if wave.ndim != 1 or len(wave) < CHROMA_WINDOW * rate:
         raise InputError(
@@ -74,61 +148,7 @@ def acoustic_features(wave: NDArray[Any], rate: int, hop_s: float = HOP) -> tupl
         )
     if not np.isfinite(wave).all():
         raise InputError("sound holds values that are not finite", expected="finite samples")
-    power = _spectrogram(wave, rate, WINDOW, hop_s)
-    freqs = np.linspace(0.0, rate / 2, power.shape[1])
-    mel = np.log10((_mel_bank(rate, power.shape[1]) @ power.T).T + FLOOR)
-    onset = np.maximum(np.diff(mel, axis=0, prepend=mel[:1]), 0.0).mean(axis=1)
-    columns = [
-        mel,
-        np.log10(power.sum(axis=1) + FLOOR)[:, None],
-        _shape(power, freqs),
-        _contrast(power, freqs),
-        onset[:, None],
-        _chroma(wave, rate, hop_s),
-        _modulation(mel.mean(axis=1), hop_s),
-    ]
-    return np.concatenate(columns, axis=1), acoustic_names()
-
-
-def acoustic_per_tr(wave: NDArray[Any], rate: int, tr: float) -> Array:
-    """Features averaged over each repetition time.
-
-    Each stretch is analysed on its own, so that row ``i`` depends on the samples of ``[i * tr, (i + 1) * tr)``
-    and on no others. A rest shorter than ``tr`` is left out.
-
-    Returns
-    -------
-    array, shape (n_trs, n_features)
-    """
-    n_trs = int(len(wave) / (tr * rate) + 1e-6)
-    edges = np.round(np.arange(n_trs + 1) * tr * rate).astype(int)
-    rows = [acoustic_features(wave[a:b], rate)[0].mean(axis=0) for a, b in pairwise(edges)]
-    return np.array(rows).reshape(n_trs, len(acoustic_names()))
-
-
-def _spectrogram(wave: Array, rate: int, window_s: float, hop_s: float) -> Array:
-    """Power of frames centred on multiples of the hop; a full-scale sine sums to about one half."""
-    n_window = 2 * round(window_s * rate / 2)
-    padded = np.pad(wave, n_window // 2, mode="reflect")
-    centres = np.round(np.arange(0, len(wave) / rate - 1e-9, hop_s) * rate).astype(int)
-    window = hann(n_window, sym=False)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_window)[centres] * window
-    power: Array = np.abs(rfft(frames, axis=1)) ** 2 * (2 / (n_window * np.sum(window**2)))
-    return power
-
-
-@cache
-def _mel_bank(rate: int, n_bins: int) -> csr_array:
-    """Triangles of equal height on the HTK mel scale, each normalised to unit sum, shape (n_mels, n_bins)."""
-    top = min(HIGHEST, rate / 2)
-    low, high = 2595 * np.log10(1 + np.array([LOWEST, top]) / 700)
-    mels = np.linspace(low, high, N_MELS + 2)
-    edges = 700 * (10 ** (mels / 2595) - 1)
-    freqs = np.linspace(0.0, rate / 2, n_bins)
-    rising = (freqs - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - freqs) / (edges[2:] - edges[1:-1])[:, None]
-    bank = np.maximum(np.minimum(rising, falling), 0.0)
-    return csr_array(bank / np.maximum(bank.sum(axis=1, keepdims=True), FLOOR))
+    return wave
 
 
 def _shape(power: Array, freqs: Array) -> Array:
@@ -154,7 +174,7 @@ def _contrast(power: Array, freqs: Array) -> Array:
 
 def _chroma(wave: Array, rate: int, hop_s: float) -> Array:
     """Share of each pitch class in the power between 100 Hz and 4 kHz; zero in silence."""
-    power = _spectrogram(wave, rate, CHROMA_WINDOW, hop_s)
+    power = spectrogram(wave, rate, CHROMA_WINDOW, hop_s)
     chroma = (_chroma_bank(rate, power.shape[1]) @ np.sqrt(power).T).T
     total = chroma.sum(axis=1, keepdims=True)
     return np.where(total > np.sqrt(FLOOR), chroma / np.maximum(total, FLOOR), 0.0)

@@ -45,13 +45,19 @@ def read_audio(path: str | Path, rate: int, start: float = 0.0, duration: float 
     InputError
         If the file is missing, unreadable, empty, truncated, too short, or holds values that are not finite.
     """
+    wave, own_rate = decode_audio(path, start, duration)
+    return resample(wave, own_rate, rate, duration)
+
+
+def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = None) -> tuple[Wave, int]:
+    """Decode a sound file to mono at its own rate, which is returned too; otherwise as :func:`read_audio`."""
     path = Path(path)
     if not path.is_file():
         raise InputError("audio file not found", file=path, fix="check the folder of the stimuli and the file's name")
     try:
         with soundfile.SoundFile(path) as file:
             wave = _cut(file, path, start, duration)
-            file_rate = int(file.samplerate)
+            rate = int(file.samplerate)
     except soundfile.LibsndfileError as error:
         raise InputError(
             "audio file cannot be decoded",
@@ -65,13 +71,18 @@ def read_audio(path: str | Path, rate: int, start: float = 0.0, duration: float 
         raise InputError(
             "audio file holds values that are not finite",
             file=path,
-            found=f"first at {start + first / file_rate:.3f} s",
+            found=f"first at {start + first / rate:.3f} s",
             expected="finite samples",
             fix="export the file again",
         )
-    if file_rate != rate:
-        wave = soxr.resample(wave, file_rate, rate, quality="HQ")
-    return wave if duration is None else _fit(wave, round(duration * rate))
+    return wave, rate
+
+
+def resample(wave: Wave, rate: int, new_rate: int, duration: float | None = None) -> Wave:
+    """Bring a wave to another sampling rate (soxr, high quality), ``round(duration * new_rate)`` samples if given."""
+    if rate != new_rate:
+        wave = soxr.resample(wave, rate, new_rate, quality="HQ")
+    return wave if duration is None else _fit(wave, round(duration * new_rate))
 
 
 def prepare_stimulus(wave: Wave, rate: int, fade: float = 2.0, rms: float | None = DS003720_RMS) -> Wave:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
@@ -49,10 +50,34 @@ class FeatureSpace:
                 expected="finite numbers",
             )
 
-    def principal_components(self, n_components: int, training_rows: NDArray[np.intp]) -> FeatureSpace:
-        """Project onto the first components of the training rows alone; held-out rows never shape them."""
-        training = self.values[training_rows]
+    def principal_components(self, n_components: int | float, training_rows: NDArray[np.intp]) -> FeatureSpace:
+        """Project onto the first components of the training rows alone; held-out rows never shape them.
+
+        Parameters
+        ----------
+        n_components : int or float
+            How many, or below 1 the share of the training variance to keep. Directions without variance are left out.
+        training_rows : array of int
+        """
+        training = self.values[training_rows].astype(np.float64)
         mean = training.mean(axis=0)
-        axes = np.linalg.svd(training - mean, full_matrices=False)[2][:n_components]
-        provenance = {**self.provenance, "principal_components": len(axes)}
-        return replace(self, values=(self.values - mean) @ axes.T, provenance=provenance)
+        axes = _principal_axes(training - mean, n_components)
+        provenance = {**self.provenance, "principal_components": axes.shape[1]}
+        return replace(self, values=((self.values - mean) @ axes).astype(np.float32), provenance=provenance)
+
+
+def _principal_axes(centred: NDArray[np.float64], n_components: int | float) -> NDArray[np.float64]:
+    """First principal axes, shape (n_features, n_components), from the smaller of the two products of the samples.
+
+    Symmetric eigenproblems always converge; a singular value decomposition of nearly collinear embeddings may not.
+    """
+    wide = centred.shape[1] > centred.shape[0]
+    values, vectors = eigh(centred @ centred.T if wide else centred.T @ centred)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    rank = max(int((values > values[0] * 1e-10).sum()), 1)
+    wanted = n_components
+    if n_components < 1:
+        wanted = int(np.searchsorted(np.cumsum(values), n_components * values.sum() * (1 - 1e-12))) + 1
+    kept = slice(min(int(wanted), rank))
+    axes = centred.T @ vectors[:, kept] if wide else vectors[:, kept]
+    return np.asarray(axes / np.linalg.norm(axes, axis=0).clip(np.finfo(np.float64).tiny))

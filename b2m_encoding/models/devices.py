@@ -13,6 +13,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from b2m_encoding.device import resolve_device as resolve_device
 from b2m_encoding.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -21,25 +22,6 @@ SMALL = 256
 SMALL_EIGENPROBLEM = 768
 _blas = ThreadpoolController()
 Precision = Literal["float32", "float64", "fast"]
-
-
-def resolve_device(device: str | torch.device) -> torch.device:
-    """``"auto"`` is the first CUDA device where there is one, else the CPU.
-
-    Examples
-    --------
-    >>> resolve_device("cpu")
-    device(type='cpu')
-    """
-    if str(device) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError:
-        raise InputError("unknown device", found=device, expected='"auto", "cpu" or "cuda"') from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("there is no CUDA device", found=str(device), fix='device="auto" takes what there is')
-    return chosen
 
 
 def number_type(precision: Precision) -> torch.dtype:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
 from b2m_encoding.features.delays import delays_in_samples
+from b2m_encoding.features.extractors import Extractor
 from b2m_encoding.pipeline.cluster_maps import check_clusters
 from b2m_encoding.pipeline.generalise import check_genres
 from b2m_encoding.pipeline.splits import block_samples, held_out_lengths, split_samples
+from b2m_encoding.pipeline.windows import stimulation_of, windowed
 from b2m_encoding.results.bundle import check_writable
 from b2m_encoding.spaces import (
     RegionSpace,
@@ -45,6 +48,7 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
         With every problem found.
     """
     problems = Problems()
+    ready = _ready(study, problems)
     recordings: dict[str, Recording] = {}
     wanted: tuple[str, ...] = ()
     with problems.collect():
@@ -53,17 +57,16 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
             raise InputError("unknown subject", found=unknown, expected=list(wanted))
     for subject in [name for name in wanted if not subjects or name in subjects]:
         with problems.collect():
-            recordings[subject] = study.data.read(subject, study.cleaning.build())
+            recording = study.data.read(subject, study.cleaning.build())
+            recordings[subject] = windowed(recording, study.windows) if study.windows else recording
         if subject in recordings:
-            for check in (_check_files, _check_samples, _check_evaluation, _check_events):
+            for check in (_check_files, _check_samples, _check_evaluation):
                 with problems.collect():
                     check(recordings[subject], study)
+            with problems.collect():
+                _check_features(recordings[subject], study, ready)
     with problems.collect():
         check_writable(study.output, tuple(recordings))
-    for name, extractor in study.features.items():
-        for path in extractor.needs():
-            with problems.collect():
-                require_file(path, f"a file of feature space {name}")
     spaces = {r.responses.space.name: r.responses.space for r in recordings.values()}
     for space in spaces.values() or [surface_space("fsaverage5")]:
         with problems.collect():
@@ -121,6 +124,33 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
         training = replace(runs, used=split.train)
         if study.model.blocks is None:
             training.folds(study.model.folds)
+
+
+def _ready(study: Study, problems: Problems) -> list[Extractor]:
+    """Feature spaces whose files are there; those that are not become problems."""
+    ready: list[Extractor] = []
+    for name, extractor in study.features.items():
+        n_problems = len(problems.found)
+        with problems.collect():
+            for path in extractor.needs():
+                with problems.collect():
+                    require_file(path, f"a file of feature space {name}")
+        if len(problems.found) == n_problems:
+            ready.append(extractor)
+    return ready
+
+
+def _check_features(recording: Recording, study: Study, ready: Sequence[Extractor]) -> None:
+    """What the features find wrong with the events and with their files."""
+    _check_events(recording, study)
+    problems = Problems()
+    for extractor in ready:
+        with problems.collect():
+            extractor.check(stimulation_of(recording))
+    if study.decoding and not study.windows:
+        with problems.collect():
+            windowed(recording, study.decoding.windows)
+    problems.raise_any()
 
 
 def _check_events(recording: Recording, study: Study) -> None:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.data import Recording, Responses, average_repeats
 from b2m_encoding.decoding.decoder import RegionDecoder
 from b2m_encoding.decoding.identification import Part, chance_interval, identification_accuracy
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.features.windows import average_windows
 from b2m_encoding.pipeline.splits import split_samples
+from b2m_encoding.pipeline.windows import WindowedRecording, stimulation_of, windowed
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats.generalisation import genres_of
-from b2m_encoding.study import DecodingTable, Study
+from b2m_encoding.study import Study
 
 MIN_REGION = 10
 CHANCE = 0.5
@@ -68,30 +68,48 @@ class Decoding:
 
 
 @dataclass(frozen=True, eq=False)
-class Windows:
+class Samples:
     """Responses and features of the same windows, shape (n_windows, n_targets or n_dimensions)."""
 
     brain: NDArray[np.floating]
     features: NDArray[np.floating]
     runs: Runs
 
-    def take(self, rows: NDArray[np.bool_]) -> Windows:
+    def take(self, rows: NDArray[np.bool_]) -> Samples:
         """Some of the windows."""
-        return Windows(self.brain[rows], self.features[rows], self.runs.take(rows))
+        return Samples(self.brain[rows], self.features[rows], self.runs.take(rows))
+
+
+def to_decode(
+    recording: Recording, name: str, spaces: Mapping[str, FeatureSpace], study: Study
+) -> tuple[Responses, FeatureSpace]:
+    """Responses averaged under windows, and a feature space of the sound of the same windows."""
+    assert study.decoding is not None
+    if isinstance(recording, WindowedRecording):
+        return recording.responses, spaces[name]
+    recording = windowed(recording, study.decoding.windows)
+    return recording.responses, study.features[name].build(name, stimulation_of(recording))
 
 
 def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | None, study: Study) -> Decoding:
     """Decode one feature space and identify the test clips, repeats averaged and windows merged per clip.
 
     Without an atlas (responses that have no places) all targets are one region.
+
+    Parameters
+    ----------
+    responses : Responses
+        Of windows.
+    space : FeatureSpace
+        Of the same windows.
+    atlas : Atlas, optional
+    study : Study
     """
-    table = study.decoding
-    assert table is not None
-    runs, [split] = split_samples(responses.runs, study.evaluation)
-    responses = responses.with_runs(runs)
-    training, heard = (_windows(responses, space, _names(runs, mask), table) for mask in (split.train, split.test))
+    _, [split] = split_samples(responses.runs, study.evaluation)
+    training, heard = (_samples(responses, space, mask) for mask in (split.train, split.test))
+    training = training.take(training.runs.used)
     brain, merged = average_repeats(heard.brain, heard.runs)
-    test = Windows(brain, average_repeats(heard.features, heard.runs)[0], merged)
+    test = Samples(brain, average_repeats(heard.features, heard.runs)[0], merged)
     masks = region_masks(atlas) if atlas else {"all": np.ones(responses.n_targets, dtype=bool)}
 
     clips = tuple(str(clip) for clip in dict.fromkeys(merged.clip.tolist()))
@@ -118,7 +136,7 @@ def region_masks(atlas: Atlas) -> dict[str, NDArray[np.bool_]]:
 
 
 def _decode(
-    training: Windows, test: Windows, masks: Masks, study: Study
+    training: Samples, test: Samples, masks: Masks, study: Study
 ) -> tuple[NDArray[np.floating], NDArray[np.floating], tuple[str, ...]]:
     """Decoded and true features of every test clip, in units of the training windows, and the regions used."""
     assert study.decoding is not None
@@ -130,7 +148,7 @@ def _decode(
     return predicted, _per_clip((test.features - mean) / deviation, test.runs), decoder.best_
 
 
-def _without_genres(training: Windows, test: Windows, clips: NDArray[Any], masks: Masks, study: Study) -> list[Part]:
+def _without_genres(training: Samples, test: Samples, clips: NDArray[Any], masks: Masks, study: Study) -> list[Part]:
     """Decode the clips of each genre by a decoder trained without it; all test clips stay candidates.
 
     Windows of other clips stay, though the response in their first seconds still holds some of a clip before them.
@@ -151,19 +169,11 @@ def _accuracy(parts: list[Part]) -> NDArray[np.float64]:
     return out
 
 
-def _names(runs: Runs, mask: NDArray[np.bool_]) -> list[str]:
-    return [name for name, rows in runs.slices.items() if mask[rows].any()]
-
-
-def _windows(responses: Responses, space: FeatureSpace, names: list[str], table: DecodingTable) -> Windows:
-    """Windows of the responses and of the features under them, one run in memory at a time."""
-    cut = (table.window, table.step, table.lag)
-    parts = [average_windows(responses.load_run(name), responses.runs.select([name])[0], *cut) for name in names]
-    selected, rows = responses.runs.select(names)
-    features = average_windows(space.values[rows], selected, *cut, shifted=False)[0]
-    return Windows(
-        np.concatenate([values for values, _ in parts]), features, Runs.concatenate([runs for _, runs in parts])
-    )
+def _samples(responses: Responses, space: FeatureSpace, mask: NDArray[np.bool_]) -> Samples:
+    """Samples of the runs with some windows, which are the used ones; one run of volumes in memory at a time."""
+    names = [name for name, rows in responses.runs.slices.items() if mask[rows].any()]
+    runs, rows = replace(responses.runs, used=mask).select(names)
+    return Samples(np.concatenate([responses.load_run(name) for name in names]), space.values[rows], runs)
 
 
 def _per_clip(values: NDArray[np.floating], runs: Runs) -> NDArray[np.floating]:

@@ -12,18 +12,19 @@ import pandas as pd
 
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors import Stimulation
+from b2m_encoding.features.extractors import build_spaces
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.breakdown import breakdown_rows
 from b2m_encoding.pipeline.check import check_study
-from b2m_encoding.pipeline.decode import decode_subject
+from b2m_encoding.pipeline.decode import decode_subject, to_decode
 from b2m_encoding.pipeline.draw import draw_figures
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
 from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.statistics import write_statistics
+from b2m_encoding.pipeline.windows import stimulation_of
 from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings, write_maps
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.provenance import provenance
@@ -108,6 +109,15 @@ class _Steps:
         self.progress(what, self.done, self.total)
         self.done += 1
 
+    def within(self, step: str) -> Callable[[str, int, int], None]:
+        """Report how far the step at hand has got."""
+
+        def report(what: str, done: int, total: int) -> None:
+            if total:
+                self.progress(f"{step}: {what}, {done} of {total} clips", self.done - 1, self.total)
+
+        return report
+
 
 def _steps_per_subject(study: Study) -> int:
     table = study.statistics
@@ -126,7 +136,7 @@ def _analyse(
 ) -> Mapping[str, FeatureSpace]:
     """Analyse one subject; its feature spaces serve again where subjects are left out."""
     steps(f"sub-{subject}: features")
-    spaces = build_spaces(recording, study)
+    spaces = build_spaces(study.features, stimulation_of(recording), steps.within(f"sub-{subject}: features"))
     responses, space = recording.responses, results.spaces[subject]
     encoding = encode_subject(responses, spaces, study, lambda what: steps(f"sub-{subject}: {what}"))
     if study.statistics.audit:
@@ -148,7 +158,7 @@ def _analyse(
         results.decodings[subject] = []
         for name in study.decoding.targets:
             steps(f"sub-{subject}: decoding {name}")
-            results.decodings[subject].append(decode_subject(responses, spaces[name], atlas, study))
+            results.decodings[subject].append(decode_subject(*to_decode(recording, name, spaces, study), atlas, study))
     return spaces
 
 
@@ -190,9 +200,3 @@ def input_files(file: Path, recordings: Mapping[str, Recording], study: Study) -
     files = [path for path in needed if path.is_file()]
     measured = [path for recording in recordings.values() for path in recording.inputs]
     return list(dict.fromkeys([file, *measured, *files, *inside]))
-
-
-def build_spaces(recording: Recording, study: Study) -> dict[str, FeatureSpace]:
-    """Build the feature spaces of a study for the samples of a recording."""
-    stimulation = Stimulation(recording.responses.runs, recording.events)
-    return {name: extractor.build(name, stimulation) for name, extractor in study.features.items()}

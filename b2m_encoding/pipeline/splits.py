@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import average_repeats
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.windows import window_starts
 from b2m_encoding.runs import Runs
 from b2m_encoding.study import EvaluationTable, Study
 
@@ -55,5 +56,8 @@ def held_out_lengths(runs: Runs, split: Split, evaluation: EvaluationTable) -> l
 
 
 def block_samples(study: Study, tr: float) -> int:
-    """Length of a permuted block, in samples."""
-    return max(1, round(study.statistics.block / tr))
+    """Length of a permuted block, in samples; of windows, as many as fit into it."""
+    block, windows = study.statistics.block, study.windows
+    if windows is not None:
+        return len(window_starts(max(block, windows.length), windows.length, windows.step))
+    return max(1, round(block / tr))

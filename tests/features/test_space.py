@@ -27,3 +27,27 @@ def test_components_are_fitted_on_training_rows_only(rng: np.random.Generator) -
     changed[35] += 100
     other = FeatureSpace("a", changed, runs).principal_components(3, training)
     assert np.allclose(other.values[:30], reduced.values[:30])
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (8, 30)])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
+def test_a_share_of_the_variance_takes_as_many_components_as_it_needs(
+    shape: tuple[int, int], share: float, rng: np.random.Generator
+) -> None:
+    values = (rng.standard_normal(shape) * np.linspace(3, 0.3, shape[1])).astype(np.float32)
+    space = FeatureSpace("a", values, Runs.from_lengths([shape[0]], 1.5))
+    reduced = space.principal_components(share, np.arange(shape[0]))
+    expected = PCA(share, svd_solver="full").fit(values)
+    assert reduced.values.shape[1] == expected.n_components_
+    assert np.allclose(np.abs(reduced.values), np.abs(expected.transform(values)), atol=1e-3)
+    assert reduced.provenance["principal_components"] == expected.n_components_
+
+
+def test_directions_without_variance_are_no_components(rng: np.random.Generator) -> None:
+    """Nearly collinear embeddings, on which a singular value decomposition has been seen to fail."""
+    values = (rng.standard_normal((50, 2)) @ rng.standard_normal((2, 400)) + 5).astype(np.float32)
+    space = FeatureSpace("a", values, Runs.from_lengths([50], 1.5))
+    assert space.principal_components(300, np.arange(50)).values.shape[1] <= 50
+    assert space.principal_components(0.999999, np.arange(50)).values.shape[1] == 2
+    constant = FeatureSpace("a", np.ones((50, 3), np.float32), space.runs)
+    assert not constant.principal_components(2, np.arange(50)).values.any()

@@ -22,6 +22,7 @@ from b2m_encoding.pipeline.encode import Encoding, encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import check_genres, without_genres, without_subjects
 from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.pipeline.regions import block_scores, comparison, partition_rows, region_masks, score_rows
+from b2m_encoding.pipeline.windows import windowed
 from b2m_encoding.results.bundle import ResultsWriter, check_writable
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace, grayordinate_space, surface_space
@@ -346,15 +347,20 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
     noise = np.random.default_rng(0).standard_normal((640, 40))
     Y = np.c_[responses.load(), 0.5 * noise + spaces["text"].values @ np.random.default_rng(1).standard_normal((3, 40))]
     unplaced = Responses.from_array(Y, responses.runs, Unplaced(Y.shape[1]))
-    found = decode_subject(unplaced, spaces["text"], None, table)
+    recording = windowed(replace(recording, responses=unplaced), decoding.windows)
+    heard = np.concatenate(
+        [recording.windows.of_run(name, v) for name, v in responses.runs.each_run(spaces["text"].values)]
+    )
+    text = FeatureSpace("text", heard, recording.responses.runs)
+    found = decode_subject(recording.responses, text, None, table)
     assert found.unheard is not None
     assert found.unheard_chance is not None
     low, high = found.unheard_chance
     assert low < 0.5 < high < found.unheard.mean()
     assert found.accuracy.mean() > high
     assert found.summary()["identification_accuracy_unheard_genre"] == found.unheard.mean()
-    null = replace(spaces["text"], values=np.random.default_rng(2).permutation(spaces["text"].values))
-    assert abs(decode_subject(unplaced, null, None, table).unheard.mean() - 0.5) < 0.25  # type: ignore[union-attr]
+    null = replace(text, values=np.random.default_rng(2).permutation(heard))
+    assert abs(decode_subject(recording.responses, null, None, table).unheard.mean() - 0.5) < 0.25  # type: ignore[union-attr]
 
 
 def test_what_a_study_cannot_have_is_told_by_check(tmp_path: Path) -> None:

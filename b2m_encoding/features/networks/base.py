@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 class SoundEmbedder(Protocol):
     """A network that hears.
 
-    Window models (MuQ-MuLan, CLAP) take windows of exactly ``window`` seconds and give one vector each. Frame models
+    Window models (MuQ-MuLan, CLAP) take windows of ``window`` seconds and give one vector each. Frame models
     (w2v-BERT, EnCodec) have ``window`` None: they take a whole clip once and give a vector per frame and layer, which
     are averaged over windows afterwards.
 
@@ -53,6 +53,8 @@ class SoundEmbedder(Protocol):
         Parameters
         ----------
         batch : array of float32, shape (n_waves, n_samples)
+            A window model pads waves that are shorter than its window as it was trained (CLAP repeats them, MuQ-MuLan
+            begins again); longer ones are an error, because cutting is the caller's choice.
 
         Returns
         -------

@@ -1,0 +1,36 @@
+"""Where torch computes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from b2m_encoding.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """``"auto"`` is the first CUDA device where there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        If torch knows no such device, or there is no CUDA device.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    import torch
+
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise InputError("unknown device", found=device, expected='"auto", "cpu" or "cuda"') from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("there is no CUDA device", found=str(device), fix='device="auto" takes what there is')
+    return chosen

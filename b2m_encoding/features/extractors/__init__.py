@@ -1,0 +1,52 @@
+"""The feature spaces a study can name, each a small table of options that builds a :class:`FeatureSpace`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated
+
+from pydantic import Field
+
+from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.extractors.arrays import Array, Precomputed
+from b2m_encoding.features.extractors.base import Extractor, OfClips
+from b2m_encoding.features.extractors.events import Conditions, Labels
+from b2m_encoding.features.extractors.sound import Acoustic, Heard, Network, embed_together
+from b2m_encoding.features.extractors.words import Caption, Context, Text, WordRate
+from b2m_encoding.features.space import FeatureSpace
+
+__all__ = ["Acoustic", "AnyExtractor", "Extractor", "Heard", "Network", "OfClips", "Stimulation", "build_spaces"]
+
+AnyExtractor = Annotated[
+    Acoustic | Network | Text | Caption | Labels | Precomputed | Conditions | WordRate | Context | Array,
+    Field(discriminator="extractor"),
+]
+
+
+def build_spaces(
+    tables: Mapping[str, Extractor],
+    stimulation: Stimulation,
+    report: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> dict[str, FeatureSpace]:
+    """Build feature spaces for one stimulation; several layers of one network share its calls.
+
+    Parameters
+    ----------
+    tables : mapping of name to Extractor
+    stimulation : Stimulation
+    report : callable
+        Called with the name of a feature space, and how many clips are done and to do.
+    """
+    spaces: dict[str, FeatureSpace] = {}
+    for name, table in tables.items():
+        if name in spaces:
+            continue
+        if not isinstance(table, Network):
+            spaces[name] = table.build(name, stimulation, partial(report, name))
+            continue
+        same = {k: t for k, t in tables.items() if isinstance(t, Network) and t.calls == table.calls}
+        found = embed_together([*same.values()], stimulation, partial(report, ", ".join(same)))
+        for (own, one), features in zip(same.items(), found, strict=True):
+            spaces[own] = FeatureSpace(own, stimulation.lay(features), stimulation.runs, one.provenance())
+    return {name: spaces[name] for name in tables}

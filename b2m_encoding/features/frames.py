@@ -1,0 +1,49 @@
+"""Features at frame rate to one row per stretch of a clip: means, or Lanczos downsampling."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.features.windows import TOLERANCE, Spans
+
+LOBES = 3
+"""Zero crossings of the Lanczos kernel to each side."""
+
+
+def mean_weights(n_frames: int, frame_rate: float, spans: Spans) -> NDArray[np.float64]:
+    """Weights of the mean of the frames whose centre lies in each stretch, shape (n_spans, n_frames).
+
+    Frame ``j`` is centred on ``(j + 0.5) / frame_rate`` seconds. A stretch between two centres takes the nearest frame.
+    """
+    centres = (np.arange(n_frames) + 0.5) / frame_rate
+    inside = (centres >= spans[:, :1] - TOLERANCE) & (centres < spans[:, 1:] - TOLERANCE)
+    empty = np.flatnonzero(~inside.any(axis=1))
+    inside[empty, np.abs(centres - spans[empty].mean(axis=1, keepdims=True)).argmin(axis=1)] = True
+    return np.asarray(inside / inside.sum(axis=1, keepdims=True))
+
+
+def lanczos_weights(n_frames: int, frame_rate: float, spans: Spans) -> NDArray[np.float64]:
+    """Weights of Lanczos downsampling to the middle of each stretch, shape (n_spans, n_frames).
+
+    A sinc with its zeros one stretch apart, so that what is faster than half a cycle per stretch is taken out, under a
+    sinc window of three lobes (Duchon 1979, doi 10.1175/1520-0450(1979)018<1016:LFIOAT>2.0.CO;2). Frames outside the
+    clip do not exist: near its edges the weights are those inside, scaled to a sum of one.
+
+    Examples
+    --------
+    >>> spans = np.stack([np.arange(10), np.arange(10) + 1.0], axis=1) * 1.5
+    >>> slow = np.cos(np.arange(750) / 50 * 2 * np.pi / 15)
+    >>> fast = np.cos(np.arange(750) / 50 * 2 * np.pi * 2)
+    >>> weights = lanczos_weights(750, 50, spans)[3:-3]
+    >>> bool(np.ptp(weights @ slow) > 1), bool(np.abs(weights @ fast).max() < 0.01)
+    (True, True)
+    """
+    centres = (np.arange(n_frames) + 0.5) / frame_rate
+    length = (spans[:, 1:] - spans[:, :1]).clip(1 / frame_rate)
+    distance = (centres - spans.mean(axis=1, keepdims=True)) / length
+    kernel = np.where(np.abs(distance) < LOBES, np.sinc(distance) * np.sinc(distance / LOBES), 0.0)
+    return np.asarray(kernel / kernel.sum(axis=1, keepdims=True))
+
+
+POOLINGS = {"mean": mean_weights, "lanczos": lanczos_weights}

@@ -1,0 +1,162 @@
+"""From files to modules: transformers imported offline, tensors from safetensors, every damage one kind of error."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.weights import Weights
+
+OFFLINE = {"HF_HUB_OFFLINE": "1", "DISABLE_SAFETENSORS_CONVERSION": "1"}
+TRAINING_ONLY = ("masked_spec_embed", "pooler.")
+"""Parameters that checkpoints may lack, because nothing here uses them."""
+
+
+def transformers() -> Any:
+    """Import transformers, which may then reach nothing outside this machine.
+
+    Raises
+    ------
+    InputError
+        If it is not installed, or a broken torchaudio or torchvision keeps it from being imported.
+    """
+    for variable, value in OFFLINE.items():
+        os.environ.setdefault(variable, value)
+    if find_spec("transformers") is None:
+        raise InputError("pretrained networks need transformers", fix='pip install "b2m-encoding[models]"')
+    with _importing():
+        import transformers
+
+    return transformers
+
+
+def pretrained(cls: str, folder: Path, weights: Weights) -> Any:
+    """Load a model class of transformers from a folder, and make sure that every parameter was in the file."""
+    library = transformers()
+    library.utils.logging.disable_progress_bar()
+    verbosity = library.utils.logging.get_verbosity()
+    library.utils.logging.set_verbosity_error()
+    options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
+    try:
+        with _importing():
+            made = getattr(library, cls)
+        with _reading(folder, weights):
+            model, report = made.from_pretrained(folder, output_loading_info=True, **options)
+    finally:
+        library.utils.logging.set_verbosity(verbosity)
+    missing = sorted(key for key in report["missing_keys"] if not any(part in key for part in TRAINING_ONLY))
+    if missing:
+        raise _lacking(folder, weights, missing)
+    return model
+
+
+def from_folder(cls: str, folder: Path, weights: Weights) -> Any:
+    """Load a tokenizer, a configuration or a feature extractor of transformers from a folder."""
+    library = transformers()
+    with _importing():
+        made = getattr(library, cls)
+    with _reading(folder, weights):
+        return made.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def read_config(weights: Weights, name: str = "config.json") -> dict[str, Any]:
+    """Read a configuration of the model."""
+    path = weights.path(name)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError("a configuration cannot be read", file=path, found=error, fix=weights.entry.command) from error
+    if not isinstance(config, dict):
+        raise InputError("a configuration is no table", file=path, found=type(config).__name__)
+    return config
+
+
+def load_tensors(module: nn.Module, path: Path, weights: Weights, prefix: str = "") -> None:
+    """Copy the tensors of a safetensors file into a module; what the module does not know is left out.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    path : Path
+    weights : Weights
+        Whose file it is, for the errors.
+    prefix : str
+        Start of the names in the file that the module's own names lack.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, lacks a tensor, or has one of another shape.
+    """
+    with _reading(path, weights), torch.no_grad(), safe_open(path, framework="pt") as stored:
+        names = set(stored.keys())
+        wanted = module.state_dict()
+        if missing := sorted(name for name in wanted if prefix + name not in names and _learned(name)):
+            raise _lacking(path, weights, [prefix + name for name in missing])
+        for name, target in wanted.items():
+            if prefix + name not in names:
+                continue
+            value = stored.get_tensor(prefix + name)
+            if value.shape != target.shape:
+                raise InputError(
+                    f"a tensor of {weights.entry.name} has an unexpected shape",
+                    file=path,
+                    found=f"{prefix + name} {tuple(value.shape)}",
+                    expected=tuple(target.shape),
+                    fix="check that config.json belongs to the weights",
+                )
+            target.copy_(value)
+
+
+def _learned(name: str) -> bool:
+    """Whether a tensor is learned; counters and positions of old checkpoints may be missing."""
+    return not name.endswith(("num_batches_tracked", "position_ids"))
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Name the usual culprit: torchaudio or torchvision of another build beside torch."""
+    try:
+        yield
+    except (ImportError, OSError, RuntimeError) as error:
+        raise InputError(
+            "transformers cannot be imported",
+            found=(str(error) or type(error).__name__).splitlines()[0],
+            fix="pip uninstall torchaudio torchvision, then see what b2m doctor says",
+        ) from error
+
+
+@contextmanager
+def _reading(path: Path, weights: Weights) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # a broken file makes transformers raise almost anything
+        raise InputError(
+            f"the weights of {weights.entry.name} are damaged, or not those of such a model",
+            file=path,
+            found=(str(error) or type(error).__name__).strip().splitlines()[0],
+            fix=weights.entry.command,
+        ) from error
+
+
+def _lacking(path: Path, weights: Weights, names: list[str]) -> InputError:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return InputError(
+        f"the weights of {weights.entry.name} lack parameters",
+        file=path,
+        found=f"nothing for {', '.join(names[:3])}{more}",
+        expected="the checkpoint of this model",
+        fix=weights.entry.command,
+    )

@@ -1,0 +1,95 @@
+"""Any sound encoder of transformers, layer by layer: w2v-BERT, wav2vec 2, HuBERT, WavLM, the encoder of Whisper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.networks.base import Floats
+from b2m_encoding.features.networks.loading import from_folder, pretrained, read_config
+from b2m_encoding.features.networks.network import TorchNetwork, check_waves, chosen_layers
+from b2m_encoding.features.weights import Weights
+
+CLASSES = {
+    "wav2vec2-bert": "Wav2Vec2BertModel",
+    "wav2vec2": "Wav2Vec2Model",
+    "wav2vec2-conformer": "Wav2Vec2ConformerModel",
+    "hubert": "HubertModel",
+    "wavlm": "WavLMModel",
+    "whisper": "WhisperModel",
+}
+WHISPER_STRIDE = 2
+
+
+class TransformersAudio(TorchNetwork):
+    """Whole clips to a vector per frame and layer; run once per clip, averaged over windows afterwards.
+
+    Layer 0 is what enters the first layer, layer *k* the output of the *k*-th, the last one as the model gives it.
+    Whisper pads every clip to 30 s; the frames of the padding are left out.
+    """
+
+    window = None
+
+    def __init__(
+        self, weights: Weights, *, layers: Sequence[int] = (), device: str = "auto", shuffled_seed: int | None = None
+    ) -> None:
+        kind = read_config(weights).get("model_type")
+        if kind not in CLASSES:
+            raise InputError(
+                "this kind of model is not known",
+                file=weights.folder / "config.json",
+                found=kind,
+                expected=", ".join(CLASSES),
+            )
+        self._whisper = kind == "whisper"
+        module = pretrained(CLASSES[kind], weights.folder, weights)
+        module = module.encoder if self._whisper else module
+        config = module.config
+        self._extractor = from_folder("AutoFeatureExtractor", weights.folder, weights)
+        self.rate: int = self._extractor.sampling_rate
+        self._stride = _samples_per_frame(config, self._extractor)
+        self.frame_rate: float = self.rate / self._stride
+        self.dim: int = config.hidden_size
+        self._longest: float | None = self._extractor.chunk_length if self._whisper else None
+        self.layers = chosen_layers(layers, config.num_hidden_layers)
+        # One layer more than wanted stays: its input is the highest wanted state, without the norm after the last one.
+        del (module if self._whisper else module.encoder).layers[max(self.layers) + 1 :]
+        super().__init__(weights, module, device, shuffled_seed)
+
+    def settings(self) -> dict[str, Any]:
+        """Layers, rates and the kind of attention."""
+        return {
+            "rate": self.rate,
+            "frame_rate": self.frame_rate,
+            "layers": list(self.layers),
+            "attention": self._module.config._attn_implementation,
+        }
+
+    def embed(self, batch: Floats) -> Floats:
+        """Embed whole clips, shape (n_waves, n_layers, n_frames, dim)."""
+        waves = check_waves(batch, self.rate, self._longest, shortest=4 * self._stride)
+        inputs = self._extractor(list(waves), sampling_rate=self.rate, return_tensors="np")
+        values = inputs[self._extractor.model_input_names[0]]
+        if self._whisper:
+            n_frames = -(-waves.shape[1] // self._stride)
+        elif values.ndim == 3:  # w2v-BERT pads to whole frames, and masks a frame that is half padding
+            values = values[:, : inputs["attention_mask"][0].sum()]
+            n_frames = values.shape[1]
+        else:
+            n_frames = waves.shape[1]
+        with self.running():
+            found = self._module(self.tensor(values), output_hidden_states=True)
+            states = [*found.hidden_states[:-1], found.last_hidden_state]  # the last one with its norm, if it has one
+            return np.stack([states[layer][:, :n_frames].float().cpu().numpy() for layer in self.layers], axis=1)
+
+
+def _samples_per_frame(config: Any, extractor: Any) -> int:
+    if config.model_type == "wav2vec2-bert":
+        return int(0.01 * extractor.sampling_rate) * int(extractor.stride)
+    if config.model_type == "whisper":
+        return int(extractor.hop_length) * WHISPER_STRIDE
+    return int(prod(config.conv_stride))

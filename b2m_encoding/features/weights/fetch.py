@@ -1,0 +1,210 @@
+"""Fetching weights: the only step of the package that touches the network, and only when a user asks for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import warnings
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.weights.catalogue import Entry, Source
+from b2m_encoding.features.weights.store import RECORD, folder_of, hash_files
+from b2m_encoding.spaces.files import sha256
+
+PICKLE = "pytorch_model.bin"
+CONVERTED = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """What is fetched.
+
+    Files are downloaded into the cache of Hugging Face (``HF_HOME``), which goes on where it stopped and keeps what
+    other programs fetched; the model's own folder holds links to them (copies on another disk) and a record of their
+    hashes.
+
+    Parameters
+    ----------
+    entry : Entry
+    allow_pickle : bool
+        Download a pickled checkpoint where there are no safetensors, and convert it once. Only tensors are unpickled;
+        a file that asks for anything else is refused.
+    """
+
+    entry: Entry
+    allow_pickle: bool = False
+
+    def describe(self) -> str:
+        """Size, licence and destination, to be read before anything is fetched."""
+        entry = self.entry
+        files = ", ".join(f"{source.repository}@{source.revision[:12]}" for source in entry.sources)
+        return "\n".join(
+            [
+                f"{entry.name}: {entry.title}",
+                f"from:     {files or entry.package}",
+                f"size:     {entry.size}; {shutil.disk_usage(_existing(self._cache())).free / 1e9:.1f} GB free",
+                f"licence:  {entry.licence}",
+                f"commercial use: {entry.commercial_use}",
+                f"to:       {folder_of(entry)}",
+            ]
+        )
+
+    def run(self) -> Path:
+        """Download, convert if need be, hash, and put everything into place at once.
+
+        Returns
+        -------
+        Path
+            The model's folder.
+
+        Raises
+        ------
+        InputError
+            If the weights come with pip, the disk has too little room, the download fails, or the only weights are
+            pickled and ``allow_pickle`` is not set, or hold more than tensors.
+        """
+        entry = self.entry
+        if entry.repository is None:
+            raise InputError(f"{entry.name} is not fetched but installed", fix=entry.command)
+        if entry.pickle and not self.allow_pickle:
+            raise _only_pickled(entry)
+        self._check_room()
+        final = folder_of(entry)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(mkdtemp(dir=final.parent, prefix=".partial-"))
+        try:
+            record = self._fill(partial)
+            (partial / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            if final.exists():
+                shutil.rmtree(final)
+            partial.replace(final)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return final
+
+    def _fill(self, folder: Path) -> dict[str, Any]:
+        """Put every file into a folder; returns the record."""
+        entry = self.entry
+        commits = [_download(entry, source, folder / source.folder) for source in entry.sources]
+        record: dict[str, Any] = {"name": entry.name, "requested": entry.revision, "revision": commits[0]}
+        if not any(path.suffix in (".safetensors", ".tflite") for path in folder.rglob("*")):
+            if not self.allow_pickle:
+                raise _only_pickled(entry)
+            _download(entry, entry.sources[0].model_copy(update={"files": (PICKLE,)}), folder)
+            record["converted"] = {PICKLE: sha256(folder / PICKLE)}
+            convert(folder / PICKLE, folder / CONVERTED)
+            (folder / PICKLE).unlink()
+        record["sources"] = [
+            {"repository": source.repository, "revision": commit}
+            for source, commit in zip(entry.sources, commits, strict=True)
+        ]
+        record["licence"] = entry.licence
+        record["files"] = hash_files(folder)
+        return record
+
+    def _check_room(self) -> None:
+        needed = (self.entry.megabytes or 0) * 1_000_000 * (2 if self.entry.pickle else 1)
+        for folder in (self._cache(), folder_of(self.entry)):
+            free = shutil.disk_usage(_existing(folder)).free
+            if free < needed:
+                raise InputError(
+                    "too little room on the disk",
+                    file=folder,
+                    found=f"{free / 1e9:.1f} GB free",
+                    expected=f"{needed / 1e9:.1f} GB",
+                    fix="make room, or set HF_HOME and B2M_CACHE to folders on another disk",
+                )
+
+    def _cache(self) -> Path:
+        return Path(_hub("huggingface_hub.constants").HF_HUB_CACHE) if self.entry.repository else folder_of(self.entry)
+
+
+def convert(source: Path, target: Path) -> None:
+    """Turn a pickled checkpoint into safetensors, once; nothing in it is run.
+
+    Raises
+    ------
+    InputError
+        If the file holds anything but tensors by name.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an old protocol is no matter, as nothing is run
+            found = torch.load(source, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise InputError(
+            "a pickled checkpoint is refused: it is damaged, or holds more than tensors",
+            file=source,
+            found=(str(error) or type(error).__name__).strip().splitlines()[0],
+            fix="do not use it; look for a repository with safetensors",
+        ) from error
+    tensors = found.get("state_dict", found) if isinstance(found, dict) else None
+    if not tensors or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
+        raise InputError("a pickled checkpoint is no table of tensors", file=source, found=type(found).__name__)
+    copied = {str(name): value.contiguous().clone() for name, value in tensors.items()}
+    save_file(copied, target, metadata={"format": "pt"})
+
+
+def _download(entry: Entry, source: Source, folder: Path) -> str:
+    """Bring the files of one repository into a folder; returns the commit."""
+    hub = _hub()
+    try:
+        snapshot = Path(
+            hub.snapshot_download(source.repository, revision=source.revision, allow_patterns=list(source.files))
+        )
+    except Exception as error:  # the hub, its client and the disk each have errors of their own
+        raise InputError(
+            f"{source.repository} could not be downloaded",
+            found=(str(error) or type(error).__name__).strip().splitlines()[0],
+            expected=f"revision {source.revision}",
+            fix=f"check the connection, then again: {entry.command} (it goes on where it stopped)",
+        ) from error
+    found = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
+    wanted = [name for name in found if any(fnmatch(name, pattern) for pattern in source.files)]
+    if missing := [name for name in source.files if "*" not in name and name not in wanted]:
+        raise InputError(f"{source.repository} lacks files", found=wanted, expected=missing)
+    for name in wanted:
+        _place((snapshot / name).resolve(), folder / name)
+    return snapshot.name
+
+
+def _place(source: Path, target: Path) -> None:
+    """Link a file, or copy it to another disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _hub(module: str = "huggingface_hub") -> Any:
+    if find_spec("huggingface_hub") is None:
+        raise InputError("fetching needs huggingface-hub", fix='pip install "b2m-encoding[models]"')
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    return import_module(module)
+
+
+def _only_pickled(entry: Entry) -> InputError:
+    command = entry.command.removesuffix(" --allow-pickle")
+    others = ", ".join(entry.stand_ins)
+    return InputError(
+        f"{entry.repository} holds its weights only as a pickle, a format that can run code",
+        expected="safetensors",
+        fix=f"{command} --allow-pickle converts them once and safely" + (f"; or take {others}" if others else ""),
+    )
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())

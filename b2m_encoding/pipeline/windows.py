@@ -1,0 +1,60 @@
+"""Windows of clips as the samples of a recording, instead of volumes: as in Brain2Music."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.data import Recording, Responses
+from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.windows import Windows, cut_windows
+from b2m_encoding.study import WindowsTable
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WindowedResponses(Responses):
+    """Responses averaged under windows; the steps of their making name the averaging too."""
+
+    made_of: Responses
+    step: str
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Every step between the files and ``load_run``."""
+        return (*self.made_of.steps, self.step)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WindowedRecording(Recording):
+    """A recording whose samples are windows."""
+
+    windows: Windows
+
+
+def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:
+    """Average the responses of a recording under windows of its clips, one run in memory at a time.
+
+    Raises
+    ------
+    InputError
+        If there is no clip, or one is shorter than a window.
+    """
+    volumes = recording.responses
+    windows = cut_windows(volumes.runs, table.length, table.step, table.lag)
+
+    def read_run(name: str) -> NDArray[np.floating]:
+        return windows.of_run(name, volumes.load_run(name))
+
+    step = f"average over windows of {table.length:g} s every {table.step:g} s, {table.lag:g} s after their sound"
+    responses = WindowedResponses(windows.runs, volumes.space, read_run, made_of=volumes, step=step)
+    parts = {name: getattr(recording, name) for name in ("subject", "events", "files", "inputs", "event_files")}
+    return WindowedRecording(responses=responses, windows=windows, **parts)
+
+
+def stimulation_of(recording: Recording) -> Stimulation:
+    """What was played during the samples of a recording."""
+    if isinstance(recording, WindowedRecording):
+        return Stimulation(recording.windows.volumes, recording.events, recording.windows)
+    return Stimulation(recording.responses.runs, recording.events)

@@ -1,0 +1,117 @@
+"""Damaged or wrong weights end with one clear error, whichever way they are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.networks import load_sound, load_text
+
+NAMES = ["muq_mulan", "muq", "clap", "musicldm_clap", "w2v_bert", "wav2vec2", "codec"]
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    [path] = folder.rglob("model.safetensors")
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def truncated(folder: Path) -> None:
+    [path] = folder.rglob("model.safetensors")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def no_safetensors(folder: Path) -> None:
+    [path] = folder.rglob("model.safetensors")
+    path.write_bytes(b"<html>not found</html>")
+
+
+def missing_parameter(folder: Path) -> None:
+    rewrite(folder, lambda tensors: void(tensors.pop(a_weight(tensors))))
+
+
+def wrong_shape(folder: Path) -> None:
+    rewrite(folder, lambda tensors: tensors.update({a_weight(tensors): torch.zeros(3, 3)}))
+
+
+def a_weight(tensors: dict[str, torch.Tensor]) -> str:
+    """A matrix in the middle of the sound encoder."""
+    names = [name for name in tensors if name.endswith("weight") and tensors[name].ndim == 2 and "text" not in name]
+    layers = [name for name in names if "layers.1" in name or "audio_model" in name]
+    return sorted(layers)[0] if layers else sorted(name for name in tensors if "encoder" in name)[0]
+
+
+def void(_: object) -> None:
+    return None
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "truncated": (truncated, "damaged"),
+    "no safetensors": (no_safetensors, "damaged"),
+    "missing parameter": (missing_parameter, "lack parameters"),
+    "wrong shape": (wrong_shape, "unexpected shape|damaged, or not those"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_weights(
+    name: str, damage: str, saved: Callable[[str], Path], sound: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    copytree(saved(name), folder)
+    change, problem = DAMAGES[damage]
+    change(folder)
+    with pytest.raises(InputError, match=problem) as raised:
+        sound(name, folder=folder)
+    assert "model" in str(raised.value.file)
+
+
+@pytest.mark.parametrize("name", ["muq_mulan", "clap", "w2v_bert"])
+def test_a_missing_configuration(
+    name: str, saved: Callable[[str], Path], sound: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    copytree(saved(name), folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match="config"):
+        sound(name, folder=folder)
+
+
+def test_pickled_weights_are_never_loaded(
+    saved: Callable[[str], Path], sound: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    copytree(saved("clap"), folder)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="no safetensors") as raised:
+        sound("clap", folder=folder)
+    assert "b2m models fetch clap --allow-pickle" in str(raised.value)
+    (folder / "model-index.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="damaged"):
+        sound("clap", folder=folder)
+
+
+def test_names(tmp_path: Path) -> None:
+    for call, problem in (
+        (lambda: load_sound("muqmulan"), "muq_mulan"),
+        (lambda: load_text("w2v_bert"), "no network for text"),
+        (lambda: load_sound("transformers_audio"), "needs a model"),
+        (lambda: load_sound("clap", model="muq_mulan"), "cannot load this model"),
+        (lambda: load_sound("clap", model="musicldm_clap"), "cannot load this model"),
+        (lambda: load_text("sentences", model="whisper_base"), "cannot load this model"),
+        (lambda: load_sound("clap", model="clapp"), "no model has this name"),
+        (lambda: load_sound("clap", weights=tmp_path / "gone"), "does not exist"),
+        (lambda: load_sound("clap", weights=tmp_path), "no safetensors"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            call()

@@ -1,0 +1,294 @@
+"""Networks over clips: timing, batches, what is heard how often, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from b2m_encoding.data.events import label_clips
+from b2m_encoding.errors import InputError
+from b2m_encoding.features import embedding
+from b2m_encoding.features.clips import Clip, Stimulation
+from b2m_encoding.features.delays import delay
+from b2m_encoding.features.embedding import Hearing, embed_clips
+from b2m_encoding.features.stimuli import Stimuli
+from b2m_encoding.features.windows import cut_windows
+from b2m_encoding.runs import Runs
+
+RATE, TR = 8000, 1.5
+Play = Callable[..., pd.DataFrame]
+
+
+class WindowNetwork:
+    """A window model: a fixed projection of the power spectra of the pieces of a window."""
+
+    name, rate, window, frame_rate, layers, dim = "projection", RATE, 10.0, None, (), 12
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed, self.heard = seed, []
+        self.weights = np.random.default_rng(seed).standard_normal((81, self.dim)).astype(np.float32)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return {"model": "projection", "seed": self.seed, "packages": {"numpy": np.__version__}}
+
+    def embed(self, batch: np.ndarray) -> np.ndarray:
+        assert batch.dtype == np.float32
+        assert 0 < batch.shape[1] <= round(self.window * self.rate)
+        self.heard.append(batch.shape)
+        short = round(self.window * self.rate) - batch.shape[1]
+        pieces = np.pad(batch, ((0, 0), (0, short)), mode="wrap").reshape(len(batch), -1, 160)
+        loud = np.abs(np.fft.rfft(pieces, axis=2)).astype(np.float32).mean(axis=1)
+        return np.einsum("bk,kd->bd", loud, self.weights)
+
+
+class FrameNetwork:
+    """A frame model: layer 0 sees 20 ms, layer 1 the mean of the whole wave as well."""
+
+    name, rate, window, frame_rate, dim = "frames", RATE, None, 50.0, 5
+
+    def __init__(self, layers: tuple[int, ...] = (0, 1), seed: int = 0) -> None:
+        self.layers, self.seed, self.heard = layers, seed, []
+        self.weights = np.random.default_rng(seed).standard_normal((81, self.dim)).astype(np.float32)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return {"model": "frames", "seed": self.seed, "layers": list(self.layers)}
+
+    def embed(self, batch: np.ndarray) -> np.ndarray:
+        self.heard.append(batch.shape)
+        pieces = batch[:, : batch.shape[1] // 160 * 160].reshape(len(batch), -1, 160)
+        low = np.einsum("bfk,kd->bfd", np.abs(np.fft.rfft(pieces, axis=2)).astype(np.float32), self.weights)
+        both = np.stack([low, low + low.mean(axis=1, keepdims=True)], axis=1)
+        return both[:, list(self.layers)]
+
+
+HEARINGS = {
+    "frames under the sample": Hearing(layer=0),
+    "frames of 5 s around it": Hearing(layer=0, window=5.0),
+    "Lanczos": Hearing(layer=0, pooling="lanczos"),
+    "5 s before its end": Hearing(layer=0, window=5.0, mode="causal", context="window"),
+    "window model": Hearing(),
+    "window model, causal": Hearing(mode="causal"),
+}
+
+
+def network_for(hearing: Hearing, **options: Any) -> FrameNetwork | WindowNetwork:
+    return WindowNetwork() if hearing.layer is None else FrameNetwork(**options)
+
+
+def features(network: Any, hearing: Hearing, tracks: Path, stimulation: Stimulation) -> np.ndarray:
+    stimuli = Stimuli(tracks, fade=0.0, rms=0.0)
+    [found] = embed_clips(network, [hearing], stimuli, stimulation.clips, stimulation.length)
+    return stimulation.lay(found)
+
+
+def reach(hearing: Hearing, moment: float, length: float, step: float, n: int) -> np.ndarray:
+    """Samples whose window holds a moment of a clip of 15 s, by arithmetic alone."""
+    out = []
+    for i in range(n):
+        begin, end = i * step, i * step + length
+        window = 10.0 if hearing.layer is None else hearing.window or length
+        if hearing.pooling == "lanczos":
+            middle = (begin + end) / 2
+            begin, end = middle - 3 * length, middle + 3 * length
+        elif hearing.mode == "causal":
+            begin = max(end - window, 0.0)
+        else:
+            begin = min(max((begin + end) / 2 - window / 2, 0.0), 15.0 - window)
+            end = begin + window
+        out.append(begin <= moment < end)
+    return np.array(out)
+
+
+@pytest.mark.parametrize("case", HEARINGS)
+@pytest.mark.parametrize("volume", [0, 4, 9])
+def test_a_click_lands_in_the_rows_that_hear_it_at_every_delay(
+    case: str, volume: int, tmp_path: Path, play: Play
+) -> None:
+    """A click early in one TR of the second of three silent clips."""
+    hearing, moment = HEARINGS[case], (volume + 0.3) * TR
+    for number in range(3):
+        path = tmp_path / "genres" / "jazz" / f"jazz.{number:05d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        wave = np.zeros(18 * RATE)
+        if number == 1:
+            wave[int((1.0 + moment) * RATE) :][:80] = 0.5
+        soundfile.write(path, wave, RATE, subtype="PCM_16")
+    table = play((0, 0, 1.0), (15, 1, 1.0), (30, 2, 1.0))
+    stimulation = Stimulation(Runs.from_lengths({"run-01": 34}, TR), {"run-01": table})
+    found = features(network_for(hearing), hearing, tmp_path / "genres", stimulation)
+    expected = np.zeros(34, dtype=bool)
+    expected[10:20] = reach(hearing, moment, TR, TR, 10)
+    assert expected.any()
+    assert np.array_equal(np.abs(found).max(axis=1) > 1e-4, expected)
+    for seconds in (0.0, 3.0, 6.0):
+        design = delay(found, stimulation.runs, [seconds])
+        assert np.array_equal(np.abs(design).max(axis=1) > 1e-4, np.roll(expected, round(seconds / TR)))
+
+
+@pytest.mark.parametrize("length", [10.0, 5.0, 1.5])
+def test_windows_as_samples_hear_their_own_stretch(length: float, tracks: Path, stimulation: Stimulation) -> None:
+    volumes = label_clips(stimulation.volumes, dict(stimulation.events), dict.fromkeys(stimulation.events))
+    windowed = Stimulation(volumes, stimulation.events, cut_windows(volumes, length, 1.5, lag=4.5))
+    stimuli, clip = Stimuli(tracks), next(iter(windowed.clips))
+    [found] = embed_clips(FrameNetwork(), [Hearing(layer=0)], stimuli, windowed.clips, length)
+    frames = FrameNetwork().embed(stimuli.wave(clip, RATE)[None])[0, 0]
+    starts = np.arange(len(found[clip])) * 1.5
+    expected = [frames[round(start * 50) : round((start + length) * 50)].mean(axis=0) for start in starts]
+    assert len(found[clip]) == {10.0: 4, 5.0: 7, 1.5: 10}[length]
+    assert np.allclose(found[clip], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", HEARINGS)
+def test_what_is_heard_together_changes_nothing(
+    case: str, tracks: Path, stimulation: Stimulation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One window at a time, or all clips at once: the same numbers to float32's last digits."""
+    found = []
+    for seconds in (1.0, 20.0, 1000.0):
+        monkeypatch.setitem(embedding.BATCH_SECONDS, "cpu", seconds)
+        monkeypatch.setenv("B2M_CACHE", str(tmp_path / str(seconds)))
+        network = network_for(HEARINGS[case])
+        found.append(features(network, HEARINGS[case], tracks, stimulation))
+        assert max(shape[0] for shape in network.heard) == 1 or seconds > 1
+    assert np.allclose(found[0], found[1], rtol=1e-5, atol=1e-5)
+    assert np.allclose(found[0], found[2], rtol=1e-5, atol=1e-5)
+
+
+def test_a_window_embedded_by_hand(tracks: Path, stimulation: Stimulation) -> None:
+    found = features(WindowNetwork(), Hearing(), tracks, stimulation)
+    wave = Stimuli(tracks, 0.0, 0.0).wave(Clip("jazz", "jazz.00001", 0.5, 15.0), RATE)
+    for row, start in ((10, 0.0), (13, 0.25), (15, 3.25), (19, 5.0)):
+        window = wave[round(start * RATE) :][: 10 * RATE]
+        assert np.allclose(found[row], WindowNetwork().embed(window[None])[0], atol=1e-5), row
+
+
+def test_a_clip_is_heard_once_and_a_window_too(tracks: Path, stimulation: Stimulation) -> None:
+    frames, windows = FrameNetwork(), WindowNetwork()
+    features(frames, Hearing(layer=1, window=5.0), tracks, stimulation)
+    features(windows, Hearing(), tracks, stimulation)
+    assert sum(shape[0] for shape in frames.heard) == 4
+    assert sum(shape[0] for shape in windows.heard) == 4 * 6  # of ten windows, five lie at the ends of a clip
+
+
+def test_layers_share_the_calls(tracks: Path, stimulation: Stimulation) -> None:
+    network, stimuli = FrameNetwork(), Stimuli(tracks)
+    hearings = [Hearing(layer=0), Hearing(layer=1), Hearing(layer=1, window=5.0)]
+    found = embed_clips(network, hearings, stimuli, stimulation.clips, TR)
+    assert sum(shape[0] for shape in network.heard) == 4
+    alone = embed_clips(FrameNetwork(layers=(1,)), [Hearing(layer=1)], stimuli, stimulation.clips, TR)
+    assert all(np.array_equal(alone[0][clip], found[1][clip]) for clip in stimulation.clips)
+
+
+def test_nothing_is_heard_again_by_this_study_or_another(
+    tracks: Path, stimulation: Stimulation, tmp_path: Path
+) -> None:
+    first = features(FrameNetwork(), Hearing(layer=1), tracks, stimulation)
+    again = FrameNetwork()
+    tracks.rename(tmp_path / "elsewhere")
+    assert np.array_equal(features(again, Hearing(layer=1), tmp_path / "elsewhere", stimulation), first)
+    assert again.heard == []
+    for other in (Hearing(layer=0), Hearing(layer=1, window=5.0), Hearing(layer=1, pooling="lanczos")):
+        network = FrameNetwork()
+        features(network, other, tmp_path / "elsewhere", stimulation)
+        assert network.heard
+    other_weights = FrameNetwork(seed=1)
+    features(other_weights, Hearing(layer=1), tmp_path / "elsewhere", stimulation)
+    assert other_weights.heard
+
+
+def test_work_goes_on_where_it_was_interrupted(
+    tracks: Path, stimulation: Stimulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "SHARD_SECONDS", -1.0)
+    monkeypatch.setitem(embedding.BATCH_SECONDS, "cpu", 15.0)
+
+    class Interrupted(FrameNetwork):
+        def embed(self, batch: np.ndarray) -> np.ndarray:
+            if len(self.heard) == 2:
+                raise KeyboardInterrupt
+            return super().embed(batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        features(Interrupted(), Hearing(layer=1), tracks, stimulation)
+    rest = FrameNetwork()
+    found = features(rest, Hearing(layer=1), tracks, stimulation)
+    assert len(rest.heard) == 2
+    assert np.array_equal(found[:10], found[30:40])
+
+
+def test_damage_is_computed_again(tracks: Path, stimulation: Stimulation, store_folder: Path) -> None:
+    first = features(WindowNetwork(), Hearing(), tracks, stimulation)
+    [shard] = store_folder.rglob("*.safetensors")
+    shard.write_bytes(shard.read_bytes()[:-9])
+    network = WindowNetwork()
+    assert np.array_equal(features(network, Hearing(), tracks, stimulation), first)
+    assert network.heard
+
+
+def test_progress_counts_clips(tracks: Path, stimulation: Stimulation) -> None:
+    steps: list[tuple[int, int]] = []
+    for _ in range(2):
+        embed_clips(
+            WindowNetwork(), [Hearing()], Stimuli(tracks), stimulation.clips, TR, lambda *step: steps.append(step)
+        )
+    assert steps == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4), (0, 0)]
+
+
+@pytest.mark.parametrize("network", [WindowNetwork(), FrameNetwork()])
+def test_short_windows_of_a_causal_hearing_know_nothing_later(network: Any, tracks: Path, play: Play) -> None:
+    """What comes after a sample never changes its features."""
+    hearing = HEARINGS["window model, causal" if network.window else "5 s before its end"]
+    stimulation = Stimulation(Runs.from_lengths({"run-01": 10}, TR), {"run-01": play((0, 0, 1.0))})
+    before = features(network, hearing, tracks, stimulation)
+    path = tracks / "jazz" / "jazz.00000.wav"
+    wave, _ = soundfile.read(path)
+    wave[int((1.0 + 4 * TR) * RATE) :] = 0.0
+    soundfile.write(path, wave, RATE, subtype="PCM_16")
+    after = features(network, hearing, tracks, stimulation)
+    assert np.allclose(before[:4], after[:4], atol=1e-5)
+    assert not np.allclose(before[4], after[4], atol=1e-2)
+
+
+def test_a_clip_of_3_s_has_no_window_of_10(tracks: Path, play: Play) -> None:
+    stimulation = Stimulation(Runs.from_lengths({"run-01": 4}, TR), {"run-01": play((0, 0, 1.0), duration=3.0)})
+    with pytest.raises(InputError, match=r"(?s)must fit into its clip.*10.0 s.*at most 3.0 s"):
+        features(WindowNetwork(), Hearing(), tracks, stimulation)
+    filled = features(WindowNetwork(), Hearing(mode="causal"), tracks, stimulation)
+    assert filled[:2].all()
+    assert not filled[2:].any()
+
+
+@pytest.mark.parametrize(
+    ("hearing", "problem"),
+    [
+        (Hearing(window=5.0), r"(?s)windows of one length.*5 s.*10 s"),
+        (Hearing(layer=1), "no layers of windows"),
+        (Hearing(pooling="lanczos"), "no frames"),
+        (Hearing(layer=7), r"no such layer"),
+        (replace(HEARINGS["frames under the sample"], layer=None), "several layers"),
+        (Hearing(layer=0, mode="causal"), r"(?s)know the rest of their clip.*context"),
+        (Hearing(layer=0, context="window", pooling="lanczos"), "are averaged"),
+    ],
+)
+def test_impossible_hearings(hearing: Hearing, problem: str, tracks: Path, stimulation: Stimulation) -> None:
+    windows = "windows" in problem or "no frames" in problem
+    with pytest.raises(InputError, match=problem):
+        features(WindowNetwork() if windows else FrameNetwork(), hearing, tracks, stimulation)
+
+
+def test_values_that_are_not_finite_name_the_file(tracks: Path, stimulation: Stimulation) -> None:
+    class Broken(WindowNetwork):
+        def embed(self, batch: np.ndarray) -> np.ndarray:
+            return super().embed(batch) * np.nan
+
+    with pytest.raises(InputError, match=r"(?s)not finite.*jazz.0000\d.wav"):
+        features(Broken(), Hearing(), tracks, stimulation)
