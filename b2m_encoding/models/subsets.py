@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -169,58 +169,3 @@ def _fit(
     rows_needed = pick_form(x.shape[1], runs, settings) == "prediction"
     data = Data(part, rows_of_blocks(x, runs, settings) if rows_needed else None, None)
     return model._finish(data, runs)
-
-
-def fit_without(
-    model: EncodingModel,
-    feature_spaces: Mapping[str, Any],
-    responses: RunResponses,
-    runs: Runs,
-    left_out: Iterable[Bands],
-    *,
-    units: NDArray[Any] | None = None,
-) -> Iterator[tuple[Bands, EncodingModel]]:
-    """Fit a model again and again without some blocks; the responses are read once.
-
-    Parameters
-    ----------
-    model : EncodingModel
-        What to fit; it is left as it is.
-    feature_spaces : dict of str to array (n_samples, n_features)
-    responses : object that loads run by run
-    runs : Runs
-        The samples of the responses, with the blocks that can be left out.
-    left_out : iterable of tuples of str
-        Blocks to leave out of each fit.
-    units : array of str, shape (n_samples,), optional
-        Choose penalties by holding out all blocks of a unit (their run, say), not single blocks: blocks that are
-        neighbours in time know each other.
-
-    Yields
-    ------
-    blocks, model : tuple of str, EncodingModel
-
-    Raises
-    ------
-    InputError
-        If fewer than two units (or blocks) remain.
-    """
-    whole: EncodingModel = clone(model).set_params(form="gram")
-    design, _ = whole._begin(feature_spaces, runs)
-    settings, owner = whole._settings(), Relabelled(responses, runs)
-    statistics = gather_runs(design, owner, whole.layout_.widths, settings)
-    for blocks in left_out:
-        kept = replace(runs, used=runs.used & ~np.isin(runs.block, list(blocks)))
-        fitted: EncodingModel = clone(whole)
-        if units is not None:
-            fitted.set_params(cv=_folds_of_units(kept, units))
-        fitted._adopt(whole.layout_)
-        yield blocks, fitted._finish(Data(statistics.without(blocks), None, None), kept)
-
-
-def _folds_of_units(runs: Runs, units: NDArray[Any]) -> list[Bands]:
-    """The blocks of each unit that has used samples."""
-    folds: dict[str, dict[str, None]] = {}
-    for row in np.flatnonzero(runs.used).tolist():
-        folds.setdefault(str(units[row]), {})[str(runs.block[row])] = None
-    return [tuple(blocks) for blocks in folds.values()]

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.scores import pearson_r
-from b2m_encoding.models.subsets import fit_without
+from b2m_encoding.models.subsets import Relabelled
 from b2m_encoding.runs import Runs
 
 Array = NDArray[np.float64]
@@ -81,39 +81,31 @@ def genres_of(clips: NDArray[Any]) -> NDArray[np.str_]:
     return np.array([str(clip).rpartition(".")[0] for clip in clips], dtype=str)
 
 
-def tainted_blocks(runs: Runs, labels: NDArray[Any], reach: float) -> tuple[Runs, dict[str, tuple[str, ...]]]:
-    """Cut runs into blocks that can be left out by label.
+def untouched(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDArray[np.bool_]:
+    """Used samples that owe nothing to stimuli with a label.
 
-    A sample within ``reach`` seconds of a stimulus with another label still answers to that one: its block belongs to
-    both labels and is left out with either.
+    A sample within ``reach`` seconds of such a stimulus still answers to it, whatever is heard by then.
 
     Parameters
     ----------
     runs : Runs
     labels : array of str, shape (n_samples,)
+    label : str
     reach : float
         Longest delay of the model, s.
 
-    Returns
-    -------
-    runs : Runs
-        With blocks named after the block they are cut from (a run, as a rule) and labels.
-    blocks : dict of str to tuple of str
-        Blocks that hold samples of each label.
+    Examples
+    --------
+    >>> runs = Runs.from_lengths([4, 2], 1.5)
+    >>> untouched(runs, np.array(list("baabba")), "b", 1.5).tolist()
+    [False, False, True, False, False, False]
     """
     runs.check_length(labels, "the label array")
-    n = round(reach / runs.tr)
-    block = np.empty(len(runs), dtype=object)
-    members: dict[str, list[str]] = {}
+    n, kept = round(reach / runs.tr), runs.used.copy()
     for rows in runs.slices.values():
-        own = labels[rows]
-        for i in range(len(own)):
-            near = sorted(set(own[max(i - n, 0) : i + 1].tolist()))
-            block[rows.start + i] = "|".join([str(runs.block[rows.start + i]), *near])
-            if runs.used[rows.start + i]:
-                for label in near:
-                    members.setdefault(str(label), []).append(str(block[rows.start + i]))
-    return replace(runs, block=block.astype(str)), {key: tuple(dict.fromkeys(own)) for key, own in members.items()}
+        for row in np.flatnonzero(labels[rows] == label) + rows.start:
+            kept[row : min(row + n + 1, rows.stop)] = False
+    return kept
 
 
 def leave_one_label_out(
@@ -126,9 +118,8 @@ def leave_one_label_out(
 ) -> LeftOut:
     """Train without each genre in turn, and predict its test clips (Brain2Music, arXiv 2307.11078, Fig. 7a).
 
-    The training responses are read once: what is left out is taken away from the sufficient statistics. Samples whose
-    delays reach back into a left-out genre go with it. Penalties are chosen anew each time, over the remaining runs, or
-    over the blocks of ``responses.runs`` where a run was cut into several.
+    Samples whose delays reach back into a left-out genre go with it. Penalties are chosen anew each time, over the
+    blocks of ``responses.runs`` that remain. The training responses are read once per label, never all in memory.
 
     Parameters
     ----------
@@ -156,17 +147,13 @@ def leave_one_label_out(
     common = [str(x) for x in dict.fromkeys(labels[responses.runs.used].tolist()) if x and (test_labels == x).any()]
     if len(common) < 2:
         raise InputError("leaving one label out needs two labels in both training and test", found=common)
-    reach = max(model.delays or (0.0,))
-    runs, blocks = tainted_blocks(responses.runs, labels, reach)
-    left_out = [(), *(blocks[name] for name in common)]
-    units = responses.runs.block
-    fits = fit_without(clone(model).set_params(cv=None), train, responses, runs, left_out, units=units)
-    _, whole = next(fits)
-    predicted, measured = test.predict(whole), test.measured
+    runs, reach = responses.runs, max(model.delays or (0.0,))
+    predicted, measured = test.predict(_fit(model, train, responses, runs.used)), test.measured
     shape = (len(common), measured.shape[1])
     r_with, r_without, n_samples = np.empty(shape), np.empty(shape), np.empty(len(common), dtype=np.intp)
-    for i, (name, (_, without)) in enumerate(zip(common, fits, strict=True)):
+    for i, name in enumerate(common):
         rows = test_labels == name
+        without = _fit(model, train, responses, untouched(runs, labels, name, reach))
         r_with[i] = pearson_r(predicted[rows], measured[rows])
         r_without[i] = pearson_r(test.predict(without)[rows], measured[rows])
         n_samples[i] = rows.sum()
@@ -182,8 +169,7 @@ def leave_one_subject_out(
 ) -> dict[str, Array]:
     """Predict each subject's test responses by a model of all the others.
 
-    Each subject's training samples are read once; a subject is left out by taking its statistics away, and penalties
-    are chosen by leaving out one of the remaining subjects at a time.
+    Penalties are chosen by leaving out one of the remaining subjects at a time.
 
     Parameters
     ----------
@@ -218,28 +204,36 @@ def leave_one_subject_out(
         space: np.concatenate([np.asarray(features[name][space]) for name in subjects])
         for space in features[subjects[0]]
     }
-    held = [(f"{subject}/all",) for subject in subjects]
-    fits = fit_without(clone(model).set_params(cv=None), values, joined, joined.by_subject, held)
     found = {}
-    for subject, (_, without) in zip(subjects, fits, strict=True):
+    for subject in subjects:
+        without = _fit(model, values, joined, joined.runs.used & (joined.runs.block != subject))
         found[subject] = pearson_r(test[subject].predict(without), test[subject].measured)
     return found
 
 
+def _fit(model: EncodingModel, values: Mapping[str, Any], responses: Any, used: NDArray[np.bool_]) -> EncodingModel:
+    """The same model of some of the samples, its penalties chosen by leaving out one of their blocks at a time."""
+    kept = Relabelled(responses, replace(responses.runs, used=used))
+    fitted: EncodingModel = clone(model).set_params(cv=None).fit_responses(values, kept)
+    return fitted
+
+
 class _Joined:
-    """Responses of several subjects as runs of one."""
+    """Responses of several subjects as runs of one, each subject a block."""
 
     def __init__(self, parts: Mapping[str, Any]) -> None:
         self.parts = parts
         self.owner = {f"{subject}/{name}": (subject, name) for subject, own in parts.items() for name in own.runs.names}
         self.runs = Runs.concatenate(
             [
-                replace(own.runs, run=np.array([f"{subject}/{name}" for name in own.runs.run]))
+                replace(
+                    own.runs,
+                    run=np.array([f"{subject}/{name}" for name in own.runs.run]),
+                    block=np.full(len(own.runs), subject),
+                )
                 for subject, own in parts.items()
             ]
         )
-        labels = np.array([f"{self.owner[str(name)][0]}/all" for name in self.runs.run])
-        self.by_subject = replace(self.runs, block=labels)
         self.n_targets = next(iter(parts.values())).n_targets
 
     def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
