@@ -233,21 +233,25 @@ def _acoustic_crop(path: Path, start: float, duration: float, tr: float) -> NDAr
 def _per_clip(
     stimulation: Stimulation, extract: Callable[[str, str, float, float], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Lay the features of each event's clip onto the samples under it; samples without a clip are zero."""
+    """Lay the features of each event's clip onto the samples under it; samples without a clip are zero.
+
+    Of a clip that began before the first volume, or ended after the last one, the part inside the run is taken.
+    """
     runs = stimulation.runs
     out: NDArray[np.float32] | None = None
     for name, table in stimulation.events.items():
         rows = runs.slices[name]
         for event in table.to_dict("records"):
-            first = rows.start + round(event["onset"] / runs.tr)
-            if event["track"] in NOTHING or first >= rows.stop:
+            first, last = (round(t / runs.tr) for t in (event["onset"], event["onset"] + event["duration"]))
+            if event["track"] in NOTHING or last <= 0 or first >= rows.stop - rows.start:
                 continue
             clip = clip_label(event["genre"], event["track"])
             features = extract(event["genre"], clip, float(event["start"]), float(event["duration"]))
             if out is None:
                 out = np.zeros((len(runs), features.shape[1]), dtype=np.float32)
-            stop = min(first + len(features), rows.stop)
-            out[first:stop] = features[: stop - first]
+            inside = features[max(-first, 0) : rows.stop - rows.start - first]
+            begin = rows.start + max(first, 0)
+            out[begin : begin + len(inside)] = inside
     if out is None:
         raise InputError("no events to take clips from")
     return out

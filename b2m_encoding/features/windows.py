@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,7 +71,7 @@ def average_windows(
         raise InputError("there is no clip to cut windows from", fix="check that events name a clip for each stimulus")
     averaged = np.stack([values[low:high].mean(axis=0) for low, high in bounds])
     rows = np.array(first_rows)
-    windows = Runs.from_labels(runs.run[rows], step, time=starts, clip=runs.clip[rows], block=runs.block[rows])
+    windows = replace(runs.take(rows), tr=step, time=np.array(starts, dtype=float))
     return averaged, windows
 
 
