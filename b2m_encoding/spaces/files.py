@@ -84,6 +84,12 @@ def image_data(image: Any, path: str | Path | None = None) -> Any:
         raise InputError("an image is damaged or truncated", file=name, found=found, fix="fetch it again") from error
 
 
+def check_volume(image: Any, path: str | Path | None = None) -> None:
+    """Raise unless an image is a volume: GIfTI and CIFTI files have no voxels on a grid."""
+    if not hasattr(image, "affine"):
+        raise InputError("not a volume", file=path, found=type(image).__name__, expected="NIfTI")
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as stream:
