@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
+
+from b2m_encoding.data.events import NOTHING
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
 from b2m_encoding.features.delays import delays_in_samples
+from b2m_encoding.features.extractors import Conditions, Stimulation
 from b2m_encoding.pipeline.splits import block_samples, held_out_lengths, split_samples
 from b2m_encoding.results.bundle import check_writable
 from b2m_encoding.spaces import (
@@ -136,7 +141,28 @@ def _check_events(recording: Recording, study: Study) -> None:
                     found=", ".join(table.columns),
                     expected=", ".join(missing),
                 )
+            if "start" in needed:
+                _check_starts(table, path)
     problems.raise_any()
+    for extractor in study.features.values():
+        if isinstance(extractor, Conditions):
+            with problems.collect():
+                extractor.values(Stimulation(recording.responses.runs, recording.events))
+    problems.raise_any()
+
+
+def _check_starts(table: pd.DataFrame, path: Path | None) -> None:
+    """Raise unless every event that plays a clip says where in its file the clip begins."""
+    played = table[~table["track"].isin(NOTHING)]
+    seconds = pd.to_numeric(played["start"], errors="coerce")
+    if not (seconds >= 0).all():
+        row = (~(seconds >= 0)).idxmax()
+        raise InputError(
+            f"row {row + 1} does not say where its clip begins",
+            file=path,
+            found=f"start {played['start'][row]}",
+            expected="seconds in the sound file",
+        )
 
 
 def _check_atlas(space: Space, study: Study) -> None:
