@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.files import check_volume, image_data, load_image
 from b2m_encoding.spaces.gifti import gifti_arrays
-from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, grayordinate_space
+from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, cifti_axis, grayordinate_space
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.spaces.projection import lies_in, trilinear_matrix, volume_to_surface
 from b2m_encoding.spaces.resample import resample_labels, strongest_label
@@ -98,7 +98,7 @@ def read_cifti(path: Path) -> Labels:
     """The first map of a ``.dlabel.nii`` file."""
     image = load_image(path)
     brain_models(image, path)
-    axis = image.header.get_axis(0)
+    axis = cifti_axis(image, 0, path)
     if not isinstance(axis, nib.cifti2.LabelAxis):
         raise InputError("a CIFTI file without labels", file=path, expected="a file named .dlabel.nii")
     names = {int(number): str(name) for number, (name, _) in axis.label[0].items()}
