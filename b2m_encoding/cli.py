@@ -82,10 +82,17 @@ def init(
     out: Annotated[Path | None, typer.Option(help="Put study.toml there instead.")] = None,
 ) -> None:
     """Write a commented study.toml to edit; in a BIDS folder, a study of what is there."""
-    from b2m_encoding.pipeline.templates import write_template
+    from b2m_encoding.pipeline.templates import left_to_do, write_template
+    from b2m_encoding.pipeline.templates.survey import is_bids
 
-    for path in write_template(kind, folder, out):
+    paths = write_template(kind, folder, out)
+    for path in paths:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
+    if kind == "bids" and is_bids(folder):
+        problems = left_to_do(paths[0])
+        console.print("fill in before it can run:" if problems else "b2m check finds no problems")
+        for problem in problems:
+            console.print(str(problem), soft_wrap=True, markup=False)
 
 
 @app.command()

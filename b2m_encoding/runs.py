@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from b2m_encoding.errors import InputError
 
 Blocks = tuple[str, ...]
+FIELDS = ("run", "time", "clip", "presentation", "block", "used")
+"""What is known of every sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,8 @@ class Runs:
         Seconds between samples.
     clip : array of str, shape (n_samples,)
         Label of the stimulus clip under each sample, "" where there is none.
+    presentation : array of int, shape (n_samples,)
+        Number of the presentation each sample belongs to: a clip that is played twice, back to back, has two.
     block : array of str, shape (n_samples,)
         Unit of cross-validation.
     used : array of bool, shape (n_samples,)
@@ -52,12 +56,13 @@ class Runs:
     time: NDArray[np.float64]
     tr: float
     clip: NDArray[Any]
+    presentation: NDArray[np.int64]
     block: NDArray[Any]
     used: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         n_samples = len(self.run)
-        for name in ("time", "clip", "block", "used"):
+        for name in FIELDS[1:]:
             if len(getattr(self, name)) != n_samples:
                 raise InputError(
                     f"Runs.{name} has another length than Runs.run",
@@ -77,20 +82,27 @@ class Runs:
         *,
         time: ArrayLike | None = None,
         clip: ArrayLike | None = None,
+        presentation: ArrayLike | None = None,
         block: ArrayLike | None = None,
         used: ArrayLike | None = None,
     ) -> Runs:
-        """Build from one run label per sample; all else has a default."""
+        """Build from one run label per sample; all else has a default.
+
+        Where ``presentation`` is not given, neighbouring samples of one clip are one presentation.
+        """
         labels = np.asarray(run).astype(str)
+        clips = np.full(len(labels), "", dtype=str) if clip is None else np.asarray(clip).astype(str)
         if time is None:
-            changes = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]]) if len(labels) else np.zeros(0, int)
-            start = np.repeat(changes, np.diff(np.r_[changes, len(labels)]))
-            time = (np.arange(len(labels)) - start) * tr
+            start = np.flatnonzero(_begins(labels))
+            time = (np.arange(len(labels)) - np.repeat(start, np.diff(np.r_[start, len(labels)]))) * tr
+        if presentation is None:
+            presentation = np.cumsum(_begins(labels, clips)) - 1
         return cls(
             run=labels,
             time=np.asarray(time, dtype=float),
             tr=float(tr),
-            clip=np.full(len(labels), "", dtype=str) if clip is None else np.asarray(clip).astype(str),
+            clip=clips,
+            presentation=np.asarray(presentation, dtype=np.int64),
             block=labels if block is None else np.asarray(block).astype(str),
             used=np.ones(len(labels), dtype=bool) if used is None else np.asarray(used, dtype=bool),
         )
@@ -108,10 +120,7 @@ class Runs:
         """Join the runs of several objects; a run may not occur in two of them."""
         if len({part.tr for part in parts}) != 1:
             raise InputError("runs differ in repetition time", found=sorted({part.tr for part in parts}))
-        fields = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("run", "time", "clip", "block", "used")
-        }
+        fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
         return cls(tr=parts[0].tr, **fields)
 
     def __len__(self) -> int:
@@ -125,21 +134,27 @@ class Runs:
     @cached_property
     def slices(self) -> dict[str, slice]:
         """Rows of each run."""
-        starts = np.flatnonzero(np.r_[True, self.run[1:] != self.run[:-1]]) if len(self) else np.zeros(0, int)
+        starts = np.flatnonzero(_begins(self.run))
         stops = np.r_[starts[1:], len(self)]
         return {str(self.run[a]): slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True)}
 
     @cached_property
+    def begins(self) -> NDArray[np.bool_]:
+        """Whether each sample is the first of its run, or of another presentation than the sample before it."""
+        return _begins(self.run, self.clip, self.presentation)
+
+    @cached_property
     def presentations(self) -> tuple[slice, ...]:
-        """Rows of every uninterrupted presentation of a clip, in order; where no clip is heard there is none.
+        """Rows of every presentation of a clip, in order; where no clip is heard there is none.
 
         Examples
         --------
         >>> Runs.from_labels(["a"] * 4, 1.5, clip=["x", "x", "", "y"]).presentations
         (slice(0, 2, None), slice(3, 4, None))
+        >>> Runs.from_labels(["a"] * 4, 1.5, clip=["x"] * 4, presentation=[0, 0, 1, 1]).presentations
+        (slice(0, 2, None), slice(2, 4, None))
         """
-        change = (self.clip[1:] != self.clip[:-1]) | (self.run[1:] != self.run[:-1])
-        edges = np.r_[0, np.flatnonzero(change) + 1, len(self)].tolist()
+        edges = [*np.flatnonzero(self.begins).tolist(), len(self)]
         return tuple(slice(a, b) for a, b in pairwise(edges) if a < b and self.clip[a] != "")
 
     @cached_property
@@ -174,8 +189,7 @@ class Runs:
 
     def take(self, rows: NDArray[Any]) -> Runs:
         """The runs of some rows, in their order (a mask or increasing indices)."""
-        names = ("run", "time", "clip", "block", "used")
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+        return replace(self, **{name: getattr(self, name)[rows] for name in FIELDS})
 
     def select(self, names: Iterable[str]) -> tuple[Runs, NDArray[np.intp]]:
         """Some runs only, with the rows they came from."""
@@ -267,3 +281,12 @@ class Runs:
                 )
             folds.append(tuple(str(block) for block in dict.fromkeys(groups[test].tolist())))
         return folds
+
+
+def _begins(*labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether each sample differs from the one before it in any of its labels; the first one does."""
+    begins = np.zeros(len(labels[0]), dtype=bool)
+    begins[:1] = True
+    for one in labels:
+        begins[1:] |= one[1:] != one[:-1]
+    return begins

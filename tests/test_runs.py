@@ -107,3 +107,21 @@ def test_another_number_of_rows_names_the_runs() -> None:
 def test_a_run_has_samples() -> None:
     with pytest.raises(InputError, match="no samples"):
         Runs.from_lengths({"a": 0, "b": 20}, tr=1.5)
+
+
+def test_presentations_are_told_apart_where_they_touch() -> None:
+    """The numbers stay with their samples: what is taken away in between joins nothing."""
+    clip, presentation = [*"xxxxyyxx"], [1, 1, 2, 2, 3, 3, 4, 4]
+    runs = Runs.from_labels(["a"] * 8, 1.5, clip=clip, presentation=presentation)
+    assert [(s.start, s.stop) for s in runs.presentations] == [(0, 2), (2, 4), (4, 6), (6, 8)]
+    assert runs.begins.tolist() == [True, False] * 4
+    without_y = runs.take(runs.clip == "x")
+    assert [(s.start, s.stop) for s in without_y.presentations] == [(0, 2), (2, 4), (4, 6)]
+    assert len(Runs.concatenate([runs, Runs.from_labels(["b"] * 2, 1.5, clip=["x"] * 2)]).presentations) == 5
+
+
+def test_neighbours_are_one_presentation_unless_said() -> None:
+    runs = Runs.from_labels(["a"] * 4 + ["b"] * 2, 1.5, clip=[*"xxyyyy"])
+    assert [(s.start, s.stop) for s in runs.presentations] == [(0, 2), (2, 4), (4, 6)]
+    assert Runs.from_lengths([5], 1.5).presentations == ()
+    assert Runs.from_labels([], 1.5).presentations == ()

@@ -98,6 +98,7 @@ def read_bids(
     derivatives: Path | None = None,
     sessions: Sequence[str] = (),
     mask: Path | None = None,
+    trust_header: bool = True,
 ) -> Recording:
     """Open one subject's runs of some tasks.
 
@@ -121,6 +122,9 @@ def read_bids(
         Only these; all, if empty.
     mask : Path, optional
         For volumes; by default the voxels that fMRIPrep's brain masks of all runs share.
+    trust_header : bool
+        Whether a header that contradicts the repetition time of the sidecars is an error. Set it to false only if
+        headers are known to be wrong.
 
     Raises
     ------
@@ -139,7 +143,7 @@ def read_bids(
         with problems.collect():
             series[name] = open_run(file, place, masks)
         with problems.collect():
-            seconds[name] = _repetition_time(root, file, series.get(name))
+            seconds[name] = _repetition_time(root, file, series.get(name) if trust_header else None)
         with problems.collect():
             tables.update(_event_table(root, file))
     if len(set(seconds.values())) > 1:
@@ -162,7 +166,7 @@ def find_runs(
     files = [file for file in subject_files(folder, subject) if query.matches(file, raw=raw)]
     runs: dict[str, BidsFile] = {}
     problems = Problems()
-    for task in tasks:
+    for task in dict.fromkeys(tasks):
         own = [f for f in files if f.entities.get("task") == task]
         own = [f for f in own if not sessions or f.entities.get("ses") in sessions]
         for file in own:
@@ -224,14 +228,17 @@ def _mask_beside(path: Path) -> Path:
 
 
 def _repetition_time(root: Path, file: BidsFile, series: Series | None) -> float:
-    """Repetition time of a run, on which its sidecars (raw, beside the series) and the header agree."""
+    """Repetition time of a run, on which its raw sidecars, the one beside a derivative and the header agree."""
+    raw = inherited(root, file, "bold", "json")
     beside = file.path.with_name(file.path.name.split(".")[0] + ".json")
-    sidecars = [*inherited(root, file, "bold", "json"), *([beside] if beside.is_file() else [])]
-    stated = [(path, tr) for path in dict.fromkeys(sidecars) if (tr := _stated(path)) is not None]
+    derived = [beside] if beside.is_file() and beside not in raw else []
+    stated = [found for level in (raw, derived) if (found := _stated(level)) is not None]
     if not stated:
         expected = root / f"sub-{file.entities['sub']}" / "func" / f"sub-{file.entities['sub']}_{file.run}_bold.json"
         raise InputError(
-            "the sidecar of a run is missing", file=expected, expected="a JSON file with RepetitionTime (s)"
+            "no sidecar of a run states its RepetitionTime" if raw or derived else "the sidecar of a run is missing",
+            file=[*raw, *derived, expected][0],
+            expected="a JSON file with RepetitionTime (s)",
         )
     closest, agreed = stated[0]
     if series is not None and series.tr is not None:
@@ -248,14 +255,20 @@ def _repetition_time(root: Path, file: BidsFile, series: Series | None) -> float
     return agreed
 
 
-def _stated(sidecar: Path) -> float | None:
-    """Repetition time of a sidecar; None where it is silent about it."""
-    value = read_json(sidecar).get("RepetitionTime")
+def _stated(sidecars: Sequence[Path]) -> tuple[Path, float] | None:
+    """Repetition time of the closest sidecar that names one, which overrides the farther ones; None if all are silent.
+
+    All are read, so that a damaged one is told.
+    """
+    named = [(path, value) for path in sidecars if (value := read_json(path).get("RepetitionTime")) is not None]
+    if not named:
+        return None
+    path, value = named[0]
     try:
-        return None if value is None else float(value)
+        return path, float(value)
     except (TypeError, ValueError) as error:
         raise InputError(
-            "a repetition time is not a number", file=sidecar, found=repr(value), expected="seconds"
+            "a repetition time is not a number", file=path, found=repr(value), expected="seconds"
         ) from error
 
 

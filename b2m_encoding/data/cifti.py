@@ -11,7 +11,7 @@ from b2m_encoding.data.files import check_complete, open_image, reading
 from b2m_encoding.data.recording import Series
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.files import quiet_nibabel
-from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models
+from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, cifti_axis
 
 
 def open_cifti(path: Path, space: GrayordinateSpace) -> Series:
@@ -26,7 +26,7 @@ def open_cifti(path: Path, space: GrayordinateSpace) -> Series:
     """
     image = open_image(path, "a CIFTI series")
     axis = brain_models(image, path)
-    rows = image.header.get_axis(0)
+    rows = cifti_axis(image, 0, path)
     if not hasattr(rows, "step"):
         raise InputError("not a CIFTI time series", file=path, found=type(rows).__name__, expected="dtseries")
     if axis != space.axis:

@@ -60,10 +60,13 @@ def load_fmriprep_confounds(
             images = [str(path), str(other_hemisphere(path, "R"))] if "hemi-L" in path.name else str(path)
             try:
                 table, sample_mask = load_confounds(images, strategy=choice.strategy, **choice.options)
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
                 raise InputError(
                     f"the confounds of run {name} cannot be had", file=files[-1], found=first_line(error)
                 ) from error
+            _check_rows(len(table), recording.responses.runs, name, files[-1])
+            if not np.isfinite(table.to_numpy(dtype=float)).all():
+                raise InputError("a table of confounds holds values that are not numbers", file=files[-1])
             kept[name] = np.ones(rows.stop - rows.start, dtype=bool)
             if sample_mask is not None:
                 kept[name] = np.isin(np.arange(rows.stop - rows.start), sample_mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
@@ -24,8 +25,8 @@ def read_events(
 ) -> pd.DataFrame:
     """Read an event table.
 
-    Accepts a byte-order mark, CRLF, Latin-1, a missing newline at the end and stray quotes (``'classical'``,
-    ``classical'``), all of which occur in published data.
+    Accepts a byte-order mark, UTF-16, CRLF, Latin-1, a missing newline at the end and stray quotes (``'classical'``,
+    ``classical'``), all of which occur in published data. A duration that is not known (n/a) is zero: an impulse.
 
     Parameters
     ----------
@@ -38,12 +39,12 @@ def read_events(
     Returns
     -------
     DataFrame
-        ``onset`` and ``duration`` as float (s), everything else as text.
+        ``onset`` (negative before the first volume) and ``duration`` as float (s), everything else as text.
 
     Raises
     ------
     InputError
-        If the file cannot be read, lacks a column or has one twice, or holds an onset that is not a number.
+        If the file cannot be read, lacks a column or has one twice, or holds an onset or a duration that is none.
     """
     text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     if columns is None:
@@ -65,25 +66,30 @@ def read_events(
             expected=len(header),
         )
     table = pd.DataFrame([[field.strip().strip("'\"") for field in row] for row in body], columns=header, dtype=object)
-    for name in ("onset", "duration"):
-        table[name] = _numbers(table[name], path, name)
+    table["onset"] = _numbers(table["onset"], path)
+    table["duration"] = _numbers(table["duration"].replace(dict.fromkeys(NOTHING, "0")), path)
+    if (table["duration"] < 0).any():
+        row = int((table["duration"] < 0).argmax())
+        raise InputError(
+            f"event {row + 1} has a negative duration", file=path, found=f"{table['duration'].iloc[row]:g} s"
+        )
     return table
 
 
 def _decoded(path: Path) -> str:
     raw = require_file(path, "an event table", folder=False).read_bytes()
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
 
-def _numbers(values: pd.Series, path: Path, column: str) -> pd.Series:
+def _numbers(values: pd.Series, path: Path) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce")
     bad = np.flatnonzero(~np.isfinite(numbers.to_numpy(dtype=float)))
     if len(bad):
         raise InputError(
-            f"column {column} holds something that is not a number",
+            f"column {values.name} holds something that is not a number",
             file=path,
             found=f"{values.iloc[bad[0]]!r} in row {bad[0] + 1}",
         )
@@ -110,36 +116,48 @@ def event_clip(event: Any, row: int, path: Path) -> str:
 
 
 def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
-    """Raise if an event begins before its run or ends after it (by more than one sample)."""
+    """Raise if an event begins after its run (by more than one sample), or none lies in it.
+
+    Of an event that begins before the first volume, or ends after the last one, what lies in the run counts.
+    """
     rows = runs.slices[run]
-    length = rows.stop - rows.start
-    end = table["onset"] + table["duration"]
-    beyond = np.flatnonzero((table["onset"] < 0) | (end > (length + 1) * runs.tr + 1e-6))
-    if len(beyond):
-        i = int(beyond[0])
+    n_volumes = rows.stop - rows.start
+    seconds, end = n_volumes * runs.tr, table["onset"] + table["duration"]
+    late = np.flatnonzero(table["onset"] > seconds + runs.tr + 1e-6)
+    if len(late) or (len(table) and (end < 0).all()):
+        i = int(late[0]) if len(late) else 0
         raise InputError(
-            f"event {i + 1} lies beyond the run",
+            f"event {i + 1} lies beyond the run" if len(late) else "all events end before the run begins",
             file=path,
             found=f"{table['onset'].iloc[i]:g} to {end.iloc[i]:g} s in {run}",
-            expected=f"0 to {length * runs.tr:g} s ({length} volumes of {runs.tr:g} s)",
+            expected=f"0 to {seconds:g} s ({n_volumes} volumes of {runs.tr:g} s)",
             fix="check that events and volumes belong to the same run",
         )
 
 
 def label_clips(runs: Runs, events: Mapping[str, pd.DataFrame], files: Mapping[str, Path]) -> Runs:
-    """Write the clip under each sample into ``Runs.clip``; an event whose track is n/a plays none.
+    """Write what was heard under each sample into ``Runs.clip`` and ``Runs.presentation``.
+
+    Every event is a presentation of its own, also where it follows another one of the same clip; an event whose track
+    is n/a plays none. Of a clip that begins before the first volume the part inside the run is heard.
 
     Raises
     ------
     InputError
-        If an event ends after its run (by more than one sample), naming the file and the row.
+        If an event begins after its run, or names a clip without saying how long it was played.
     """
-    clip = np.full(len(runs), "", dtype=object)
+    clip, presentation = np.full(len(runs), "", dtype=object), np.zeros(len(runs), dtype=np.int64)
+    n_events = 0
     for name, table in events.items():
         check_events(table, runs, name, files[name])
         rows = runs.slices[name]
         for i, event in enumerate(table.itertuples(index=False)):
-            first, last = round(event.onset / runs.tr), round((event.onset + event.duration) / runs.tr)
-            if event.track not in NOTHING:
-                clip[rows][first:last] = event_clip(event, i, files[name])
-    return replace(runs, clip=clip.astype(str))
+            if event.track in NOTHING:
+                continue
+            label = event_clip(event, i, files[name])
+            if event.duration == 0:
+                raise InputError(f"event {i + 1} plays {label} for an unknown time", file=files[name])
+            first, last = (max(round(t / runs.tr), 0) for t in (event.onset, event.onset + event.duration))
+            n_events += 1
+            clip[rows][first:last], presentation[rows][first:last] = label, n_events
+    return replace(runs, clip=clip.astype(str), presentation=presentation)

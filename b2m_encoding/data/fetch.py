@@ -110,9 +110,10 @@ class Download:
             ) from error
 
     def _datalad(self) -> None:
-        """Clone the tree of links, then get the content of the subjects."""
+        """Clone the tree of links, go to the version, then get the content of the subjects."""
         if not (self.folder / ".datalad").is_dir():
             self._call("datalad", "clone", SOURCE.format(dataset=self.dataset), str(self.folder))
+        self._call("git", "-C", str(self.folder), "checkout", "--quiet", VERSION)
         names = [f"sub-{label}" for label in self.subjects]
         self._call("datalad", "get", "--dataset", str(self.folder), *(str(self.folder / name) for name in names))
 

@@ -12,15 +12,11 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-import nibabel as nib
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import quiet_nibabel
+from b2m_encoding.spaces.files import load_image
 
 ANNEX = "annex/objects/"
-DAMAGE = (OSError, EOFError, ValueError, zlib.error, ExpatError)
+DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zlib.error, ExpatError)
 
 
 def require_file(path: Path, what: str = "a file", *, folder: bool = True) -> Path:
@@ -55,11 +51,7 @@ def _not_downloaded(path: Path, what: str) -> InputError:
 def open_image(path: Path, what: str = "an image") -> Any:
     """Open an image (header only), turning every reader's complaint into one kind of error."""
     require_file(path, what)
-    try:
-        with quiet_nibabel():
-            return nib.load(path, mmap=False, keep_file_open=True) if _is_nifti(path) else nib.load(path)
-    except (ImageFileError, HeaderDataError, *DAMAGE) as error:
-        raise InputError(f"{what} cannot be read", file=path, found=first_line(error)) from error
+    return load_image(path, what, **({"mmap": False, "keep_file_open": True} if _is_nifti(path) else {}))
 
 
 def check_complete(path: Path, n_bytes: int) -> None:

@@ -44,8 +44,9 @@ def responses_from_surface_images(images: Mapping[str, Any], tr: float, space: S
     series: dict[str, Series] = {}
     for name, image in images.items():
         place = space = space or _surface_of(image)
-        n_samples = 1 if image.data.parts["left"].ndim == 1 else image.data.parts["left"].shape[1]
-        series[name] = Series(n_samples, None, partial(place.from_surface_image, image), ())
+        if (found := _counts(image)) != place.counts:
+            raise InputError(f"run {name} is not on {place.name}", found=found, expected=place.counts)
+        series[name] = Series(_n_samples(image), None, partial(place.from_surface_image, image), ())
     if space is None:
         raise InputError("no images are given")
     return _responses(series, space, tr)
@@ -102,18 +103,22 @@ def _place(masker: Any, name: str) -> Space:
 
 
 def _surface_of(image: Any) -> SurfaceSpace:
-    found = tuple(len(image.data.parts[side]) for side in ("left", "right"))
+    found = _counts(image)
     for name, count in STANDARD.items():
         if found == (count, count):
             return surface_space(name)
     raise InputError("no standard surface has that number of vertices", found=found, expected=STANDARD)
 
 
+def _counts(image: Any) -> tuple[int, ...]:
+    return tuple(len(image.data.parts[side]) for side in ("left", "right"))
+
+
 def _n_samples(image: Any) -> int:
     from nilearn.image import load_img
 
     if hasattr(image, "data") and hasattr(image.data, "parts"):
-        return int(image.data.parts["left"].shape[1])
+        return int(image.data.parts["left"].reshape(len(image.data.parts["left"]), -1).shape[1])
     shape = load_img(image).shape
     return int(shape[3]) if len(shape) == 4 else 1
 

@@ -138,11 +138,13 @@ def assemble(
     Raises
     ------
     InputError, ProblemList
-        If there is no run, no repetition time, or runs disagree about it.
+        If there is no run, no repetition time or an impossible one, or runs disagree about it.
     """
     if not series:
         raise InputError("no responses are given for a subject", found=subject)
     problems, seconds = Problems(), tr
+    if tr is not None:
+        check_repetition_time(tr, None)
     for one in series.values():
         if one.tr is None or not (trust_header or tr is None):
             continue
@@ -155,7 +157,7 @@ def assemble(
                 file=one.files[0],
                 found=f"{one.tr:g} s in the header",
                 expected=f"{seconds:g} s",
-                fix="correct the header, or set trust_header = false under [data] if the study's tr is right",
+                fix="correct the header, or set trust_header = false under [data] if only the header is wrong",
             )
             problems.found.append(wrong)
     problems.raise_any()
@@ -174,13 +176,17 @@ def assemble(
 def check_repetition_time(tr: float, file: Path | None) -> None:
     """Raise unless a repetition time may be one, in seconds."""
     if not _plausible(tr):
-        milliseconds = " (milliseconds that are said to be seconds?)" if 100 <= tr <= 30_000 else ""
+        guess = ""
+        if _plausible(tr / 1000):
+            guess = " (milliseconds that are said to be seconds?)"
+        elif _plausible(tr * 1000):
+            guess = " (seconds that are said to be milliseconds?)"
         raise InputError(
             "a repetition time is impossible",
             file=file,
-            found=f"{tr:g} s{milliseconds}",
+            found=f"{tr:g} s{guess}",
             expected="0.1 to 30 s",
-            fix="correct it; for images named one by one, give tr and trust_header = false under [data]",
+            fix="correct it; if only the header is wrong, set trust_header = false under [data]",
         )
 
 

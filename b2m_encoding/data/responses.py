@@ -106,9 +106,16 @@ class Responses:
         Raises
         ------
         InputError
-            If confounds are given that fit no run, or that another number of volumes has.
+            If confounds are given that fit no run, for some runs only, or with another number of rows than volumes.
         """
         confounds = confounds or {}
+        if confounds and (missing := [name for name in self.runs.names if name not in confounds]):
+            raise InputError(
+                "confounds are given for some runs only",
+                found=f"none for {', '.join(missing)}",
+                expected="a table for every run",
+                fix="add the missing tables, or clean no run by confounds",
+            )
         for name, table in confounds.items():
             rows = self.runs.slices.get(name)
             if rows is None or len(table) != rows.stop - rows.start:
@@ -117,6 +124,15 @@ class Responses:
                     found=f"{len(table)} rows",
                     expected="a known run" if rows is None else f"{rows.stop - rows.start} rows, one per volume",
                 )
+        for name, rows in self.runs.slices.items():  # one flat target, to find what is wrong before anything is read
+            design = confounds[name].to_numpy(dtype=float) if confounds else None
+            try:
+                flat = np.zeros((rows.stop - rows.start, 1), dtype=np.float32)
+                cleaning(flat, self.runs.tr, kept=self.runs.used[rows], confounds=design)
+            except InputError as error:
+                raise InputError(
+                    f"run {name}: {error.problem}", found=error.found, expected=error.expected, fix=error.fix
+                ) from error
         return replace(self, cleaning=cleaning, confounds=confounds, kept=self.runs.used.copy())
 
     @property
@@ -124,14 +140,16 @@ class Responses:
         """Every step between the files and :meth:`load_run`, in words."""
         if self.cleaning is None:
             return ()
-        left_out = 0 if self.kept is None else int((~self.kept).sum())
         names = sorted({str(column) for table in self.confounds.values() for column in table.columns})
         steps = self.cleaning.steps(self.runs.tr)
         if names:
             last = len(steps) - self.cleaning.zscore
             steps = (*steps[:last], f"regress out {len(names)} confounds: {', '.join(names)}", *steps[last:])
-        if left_out:
-            steps = (f"leave out {left_out} of {len(self.runs)} samples, discarded or censored", *steps)
+        left_out = {} if self.kept is None else {n: int((~own).sum()) for n, own in self.runs.each_run(self.kept)}
+        if any(left_out.values()):
+            of_runs = ", ".join(f"{name} {number}" for name, number in left_out.items())
+            of_all = f"{sum(left_out.values())} of {len(self.runs)} samples"
+            steps = (f"leave out {of_all}, discarded or censored ({of_runs})", *steps)
         return steps
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.data.files import require_file
-from b2m_encoding.data.recording import Recording
+from b2m_encoding.data.recording import Recording, check_repetition_time
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
@@ -32,6 +32,7 @@ def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) ->
     InputError
         If the file is missing, is not a table of numbers, or has other columns than regions.
     """
+    check_repetition_time(tr, None)
     table = read_numbers(path, "a response table", regions)
     named = [str(name) for name in table.columns] if not isinstance(table.columns, pd.RangeIndex) else list(regions)
     if not named:

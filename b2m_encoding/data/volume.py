@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,11 @@ Affine = Literal["sform", "qform"]
 TIME_UNITS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 CHUNK_BYTES = 64_000_000
 GRID_TOLERANCE = 1e-3  # mm, of affines
+OTHER_IMAGES = {
+    "GiftiImage": ("a surface (GIfTI)", 'surfaces are read by reader = "bids" with space = "fsaverage5" or the like'),
+    "Cifti2Image": ("grayordinates (CIFTI)", 'these are read by reader = "bids" with space = "fsLR:den-91k"'),
+    "MGHImage": ("a FreeSurfer volume (MGH or MGZ)", "convert it: mri_convert FILE.mgz FILE.nii.gz"),
+}
 
 
 def read_volumes(
@@ -72,7 +78,7 @@ def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None, affin
         If it cannot be read, is cut short, is not 4-D, holds a broken affine or scaling, or lies on another grid
         than ``space`` (whose file is ``mask``).
     """
-    image = open_image(path)
+    image = open_nifti(path)
     if len(image.shape) != 4:
         raise InputError("expected a series of volumes", file=path, found=f"shape {image.shape}", expected="4-D")
     place = _checked_affine(image, path, affine)
@@ -84,9 +90,23 @@ def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None, affin
             expected=f"shape {space.mask.shape}, affine {np.round(space.affine, 3).tolist()} (of {mask})",
             fix="resample the mask to the images, for example with nilearn.image.resample_to_img",
         )
-    unit = image.header.get_xyzt_units()[1]
-    seconds = float(image.header.get_zooms()[3]) * TIME_UNITS.get(unit, 1.0)
-    return Series(image.shape[3], seconds, lambda: read_masked(path, space), (path,))
+    return Series(image.shape[3], _repetition_time(image), lambda: read_masked(path, space), (path,))
+
+
+def open_nifti(path: Path, what: str = "an image") -> Any:
+    """Open a NIfTI volume (header only).
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is an image of another kind: with what it is, and what takes it.
+    """
+    image = open_image(path, what)
+    if not isinstance(image, nib.Nifti1Pair):  # what every NIfTI class is derived from
+        kind = type(image).__name__
+        found, fix = OTHER_IMAGES.get(kind, (kind, "convert it, for example with nib-convert"))
+        raise InputError(f"{what} is no NIfTI volume", file=path, found=found, expected=".nii or .nii.gz", fix=fix)
+    return image
 
 
 def read_mask(path: Path, name: str, affine: Affine | None = None) -> VolumeSpace:
@@ -95,9 +115,9 @@ def read_mask(path: Path, name: str, affine: Affine | None = None) -> VolumeSpac
     Raises
     ------
     InputError
-        If it cannot be read, is not a volume, holds NaN or no voxel.
+        If it cannot be read, is not a volume, or holds no voxel above zero (NaN is outside).
     """
-    image = open_image(path, "a mask")
+    image = open_nifti(path, "a mask")
     place = _checked_affine(image, path, affine)
     with reading(path):
         values = np.asarray(image.dataobj)
@@ -127,6 +147,15 @@ def read_masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:
     return out
 
 
+def _repetition_time(image: Any) -> float:
+    """What the header says, s."""
+    try:
+        unit = image.header.get_xyzt_units()[1]
+    except KeyError:  # a code that NIfTI does not know
+        unit = "unknown"
+    return float(image.header.get_zooms()[3]) * TIME_UNITS.get(unit, 1.0)
+
+
 def _checked_affine(image: Any, path: Path, wanted: Affine | None) -> NDArray[np.float64]:
     """The affine of an image; raise on what makes it unusable although it opens."""
     if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
@@ -137,25 +166,22 @@ def _checked_affine(image: Any, path: Path, wanted: Affine | None) -> NDArray[np
             expected="finite numbers that span a volume",
             fix="repair its sform and qform (fslorient, nib-convert)",
         )
-    header = image.header
-    if hasattr(header, "get_sform"):
-        (sform, s_code), (qform, q_code) = header.get_sform(coded=True), _qform(image, path)
-        differ = s_code and q_code and not np.allclose(sform, qform, atol=0.1)
-        if differ and wanted is None:
-            raise InputError(
-                "the sform and the qform of an image disagree, so that its place is not known",
-                file=path,
-                found=f"sform {np.round(sform, 2).tolist()}",
-                expected=f"qform {np.round(qform, 2).tolist()}",
-                fix="copy the right one over the other (fslorient -copysform2qform or -copyqform2sform), "
-                'or say which one holds: affine = "sform" or "qform" under [data]',
-            )
-    slope, intercept = header.get_slope_inter() if hasattr(header, "get_slope_inter") else (None, None)
+    (sform, s_code), (qform, q_code) = image.header.get_sform(coded=True), _qform(image, path)
+    differ = s_code and q_code and not np.allclose(sform, qform, atol=0.1)
+    if differ and wanted is None:
+        raise InputError(
+            "the sform and the qform of an image disagree, so that its place is not known",
+            file=path,
+            found=f"sform {np.round(sform, 2).tolist()}",
+            expected=f"qform {np.round(qform, 2).tolist()}",
+            fix="copy the right one over the other (fslorient -copysform2qform or -copyqform2sform), "
+            'or say which one holds: affine = "sform" or "qform" under [data]',
+        )
+    slope, intercept = image.header.get_slope_inter()
     if not all(value is None or np.isfinite(value) for value in (slope, intercept)):
         raise InputError("the scaling of an image is not finite", file=path, found=f"{slope}, {intercept}")
-    if hasattr(image.dataobj, "offset"):
-        n_bytes = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
-        check_complete(path, n_bytes)
+    n_bytes = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
+    check_complete(Path(image.file_map["image"].filename), n_bytes)
     return np.asarray(image.get_qform() if wanted == "qform" else image.affine, dtype=np.float64)
 
 

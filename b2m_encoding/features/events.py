@@ -19,7 +19,8 @@ def event_features(
 
     An event with a duration contributes the share of each sample that it fills. An event without one contributes 1,
     shared between the two nearest sample times by linear interpolation, so that timing finer than the repetition
-    time is not lost. A condition may belong to several groups.
+    time is not lost. Of an event that lies partly outside its run, what is inside counts. A condition may belong to
+    several groups.
 
     Parameters
     ----------
@@ -63,8 +64,9 @@ def _add_event(feature: NDArray[np.float32], onset: float, duration: float) -> N
     first = int(np.floor(onset + 1e-9))
     if duration == 0:
         late = max(onset - first, 0.0)
-        feature[first : first + 1] += 1 - late
-        feature[first + 1 : first + 2] += late
+        for sample, share in ((first, 1 - late), (first + 1, late)):
+            if 0 <= sample < len(feature):
+                feature[sample] += share
     else:
-        grid = np.arange(first, min(int(np.ceil(onset + duration - 1e-9)), len(feature)))
+        grid = np.arange(max(first, 0), min(int(np.ceil(onset + duration - 1e-9)), len(feature)))
         feature[grid] += np.minimum(grid + 1, onset + duration) - np.maximum(grid, onset)

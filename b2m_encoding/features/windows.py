@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,14 +119,8 @@ def cut_windows(volumes: Runs, length: float, step: float, lag: float = 0.0) -> 
     heard = _means(_rows_under(start, length, first, ends, volumes.tr), np.ones(len(volumes), dtype=bool))
     measured = _means(_rows_under(start + lag, length, first, ends, volumes.tr), volumes.used)
     heard_at_all = np.isin(first, [rows.start for rows in volumes.presentations if volumes.used[rows].any()])
-    runs = Runs.from_labels(
-        volumes.run[first],
-        step,
-        time=volumes.time[first] + start,
-        clip=volumes.clip[first],
-        block=volumes.block[first],
-        used=heard_at_all & (np.diff(measured.indptr) > 0),
-    )
+    used = heard_at_all & (np.diff(measured.indptr) > 0)
+    runs = replace(volumes.take(first), tr=step, time=volumes.time[first] + start, used=used)
     return Windows(runs, length, heard, measured, volumes)
 
 

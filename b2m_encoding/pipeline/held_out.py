@@ -200,13 +200,13 @@ def _join_splits(parts: list[HeldOut]) -> HeldOut:
     if len(parts) == 1:
         return parts[0]
     names = [np.char.add(f"{i}/", part.runs.run) for i, part in enumerate(parts)]
-    clips = np.concatenate([part.runs.clip for part in parts])
+    clips, heard = (np.concatenate([getattr(p.runs, key) for p in parts]) for key in ("clip", "presentation"))
     return HeldOut(
         join_splits([part.sums for part in parts]),
         # a prediction that is constant in one split has no say there
         np.concatenate([np.nan_to_num(standardised(part.predicted)).astype(np.float32) for part in parts]),
         np.concatenate([standardised(part.measured).astype(np.float32) for part in parts]),
-        Runs.from_labels(np.concatenate(names), parts[0].runs.tr, clip=clips),
+        Runs.from_labels(np.concatenate(names), parts[0].runs.tr, clip=clips, presentation=heard),
         {name: np.median([part.alphas[name] for part in parts], axis=0) for name in parts[0].alphas},
         None if parts[0].deltas is None else np.median([part.deltas for part in parts], axis=0),
         _pooled_product(parts),

@@ -10,13 +10,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from xml.parsers.expat import ExpatError
 from zlib import error as ZlibError  # noqa: N812
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from b2m_encoding.errors import InputError
 
@@ -50,8 +47,16 @@ def quiet_nibabel() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def load_image(path: str | Path) -> Any:
+def load_image(path: str | Path, what: str = "an image", **options: Any) -> Any:
     """Open an image of any format nibabel knows.
+
+    Parameters
+    ----------
+    path : path
+    what : str
+        What it is called in messages.
+    **options
+        Of ``nibabel.load``.
 
     Raises
     ------
@@ -59,13 +64,13 @@ def load_image(path: str | Path) -> Any:
         If the file is missing, damaged or of no known format.
     """
     if not Path(path).is_file():
-        raise InputError("an image is missing", file=path)
+        raise InputError(f"{what} is missing", file=path)
     try:
         with quiet_nibabel():
-            return nib.load(path)
-    except (ImageFileError, HeaderDataError, ExpatError, OSError, EOFError, ValueError, ZlibError) as error:
+            return nib.load(path, **options)
+    except Exception as error:  # what a damaged file makes nibabel raise is written down nowhere
         found = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError("an image cannot be read", file=path, found=found) from error
+        raise InputError(f"{what} cannot be read", file=path, found=found) from error
 
 
 def image_data(image: Any, path: str | Path | None = None) -> Any:
@@ -82,6 +87,12 @@ def image_data(image: Any, path: str | Path | None = None) -> Any:
         found = (str(error) or type(error).__name__).splitlines()[0]
         name = path or image.get_filename()
         raise InputError("an image is damaged or truncated", file=name, found=found, fix="fetch it again") from error
+
+
+def check_volume(image: Any, path: str | Path | None = None) -> None:
+    """Raise unless an image is a volume: GIfTI and CIFTI files have no voxels on a grid."""
+    if not hasattr(image, "affine"):
+        raise InputError("not a volume", file=path, found=type(image).__name__, expected="NIfTI")
 
 
 def sha256(path: Path) -> str:

@@ -229,12 +229,26 @@ def brain_models(image: Any, path: str | Path | None = None) -> Any:
     InputError
         If the image is something else.
     """
-    axis = image.header.get_axis(1) if isinstance(image, nib.Cifti2Image) and image.ndim == 2 else None
+    axis = cifti_axis(image, 1, path) if isinstance(image, nib.Cifti2Image) and image.ndim == 2 else None
     if not isinstance(axis, nib.cifti2.BrainModelAxis):
         raise InputError(
             "not a dense CIFTI file", file=path, found=type(image).__name__, expected="dscalar, dtseries or dlabel"
         )
     return axis
+
+
+def cifti_axis(image: Any, number: int, path: str | Path | None = None) -> Any:
+    """What the rows (0) or the columns (1) of a CIFTI image are.
+
+    Raises
+    ------
+    InputError
+        If its header does not say, or says what makes no sense.
+    """
+    try:
+        return image.header.get_axis(number)
+    except Exception as error:  # what a damaged header makes nibabel raise is written down nowhere
+        raise InputError("a CIFTI header cannot be read", file=path, found=error, fix="fetch it again") from error
 
 
 def _keys(axis: Any) -> list[tuple[str, int, int, int, int]]:

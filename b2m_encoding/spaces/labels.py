@@ -14,8 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import image_data, load_image
-from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, grayordinate_space
+from b2m_encoding.spaces.files import check_volume, image_data, load_image
+from b2m_encoding.spaces.gifti import gifti_arrays
+from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, cifti_axis, grayordinate_space
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.spaces.projection import lies_in, trilinear_matrix, volume_to_surface
 from b2m_encoding.spaces.resample import resample_labels, strongest_label
@@ -97,7 +98,7 @@ def read_cifti(path: Path) -> Labels:
     """The first map of a ``.dlabel.nii`` file."""
     image = load_image(path)
     brain_models(image, path)
-    axis = image.header.get_axis(0)
+    axis = cifti_axis(image, 0, path)
     if not isinstance(axis, nib.cifti2.LabelAxis):
         raise InputError("a CIFTI file without labels", file=path, expected="a file named .dlabel.nii")
     names = {int(number): str(name) for number, (name, _) in axis.label[0].items()}
@@ -122,22 +123,21 @@ def read_annot(paths: Mapping[str, Path], space: Labelled) -> Labels:
 def read_gifti(paths: Mapping[str, Path], space: Labelled) -> Labels:
     """A pair of ``.label.gii`` files."""
     parts, names = [], {0: ""}
-    for path in paths.values():
-        image = load_image(path)
-        if not isinstance(image, nib.gifti.GiftiImage) or not image.darrays:
-            raise InputError("not a GIfTI label file", file=path)
+    for hemi in HEMISPHERES:
+        image = load_image(paths[hemi])
+        keys = gifti_arrays(image, hemi, paths[hemi])[0].astype(np.int64)
         table = {int(key): str(name) for key, name in image.labeltable.get_labels_as_dict().items()}
         offset = max(names) + 1 - min(table, default=0)
         names |= {offset + key: name for key, name in table.items()}
-        values = np.asarray(image.darrays[0].data).astype(np.int64)
-        parts.append(np.where(np.isin(values, list(table)), values + offset, 0))
+        parts.append(np.where(np.isin(keys, list(table)), keys + offset, 0))
     return Labels(_surface_of(parts, paths, space), np.concatenate(parts), names)
 
 
 def read_volume(path: Path, table: Path | None, reference: str) -> Labels:
     """A volume of numbers with a table of their names: BIDS' ``index`` and ``name``, or both without a header."""
     image: Any = load_image(path)
-    data = np.rint(image_data(image, path)).astype(np.int64)
+    check_volume(image, path)
+    data = np.rint(np.nan_to_num(image_data(image, path))).astype(np.int64)
     if data.ndim != 3:
         raise InputError("an atlas is one volume of numbers", file=path, found=data.shape)
     stem = path.name.removesuffix(".gz").removesuffix(".nii")

@@ -212,8 +212,11 @@ class PycortexFiles:
 
 def gifti_mesh(path: Path, *, flat: bool = False) -> Mesh:
     """Read a GIfTI mesh; a flat one has its coordinates in columns 0 and 1, and nothing that means anything in 2."""
-    points, triangles = (array.data for array in load_image(path).darrays[:2])
-    points = np.array(points, dtype=np.float64)
+    image = load_image(path)
+    parts = [array.data for array in image.darrays[:2]] if isinstance(image, nib.gifti.GiftiImage) else []
+    if len(parts) < 2 or any(part.ndim != 2 or part.shape[1] != 3 for part in parts):
+        raise InputError("not a mesh", file=path, expected="a GIfTI file with points and triangles")
+    points, triangles = np.array(parts[0], dtype=np.float64), parts[1]
     if flat:
         points[:, 2] = 0.0
     return Mesh(points, np.array(triangles, dtype=np.int64))

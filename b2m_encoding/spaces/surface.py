@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.files import package_file
 from b2m_encoding.spaces.folders import nilearn_folders, pycortex_filestore, subjects_folders
+from b2m_encoding.spaces.gifti import gifti_arrays, gifti_image
 from b2m_encoding.spaces.meshes import (
     HEMISPHERES,
     FreeSurferFiles,
@@ -134,13 +134,19 @@ class SurfaceSpace:
             Seconds between maps, if they are a time series.
         """
         maps = as_maps(values, self.n_targets)
-        return {hemi: _gifti(maps[:, self.hemisphere(hemi)], hemi, names, tr) for hemi in HEMISPHERES}
+        return {hemi: gifti_image(maps[:, self.hemisphere(hemi)], hemi, names, tr) for hemi in HEMISPHERES}
 
     def from_images(self, images: Mapping[Hemisphere, Any]) -> NDArray[np.float32]:
-        """Maps of a pair of GIfTI images, shape (n_maps, n_targets)."""
+        """Maps of a pair of GIfTI images, shape (n_maps, n_targets).
+
+        Raises
+        ------
+        InputError
+            If they are of another surface or of the other hemisphere, or differ in their number of maps.
+        """
         parts = []
         for hemi in HEMISPHERES:
-            part = np.stack([np.asarray(array.data, dtype=np.float32) for array in images[hemi].darrays])
+            part = np.stack([np.asarray(a, dtype=np.float32) for a in gifti_arrays(images[hemi], hemi)])
             expected = self.counts[HEMISPHERES.index(hemi)]
             if part.shape[1] != expected:
                 raise InputError(f"not a map of {self.name}", found=part.shape[1], expected=expected)
@@ -188,23 +194,6 @@ def as_maps(values: ArrayLike, n_targets: int) -> NDArray[np.float32]:
         expected = f"({n_targets},) or (n_maps, {n_targets})"
         raise InputError("maps do not fit their space", found=np.shape(values), expected=expected)
     return maps
-
-
-def _gifti(maps: NDArray[np.float32], hemi: Hemisphere, names: Sequence[str], tr: float | None) -> Any:
-    names = names or [""] * len(maps)
-    intent = "NIFTI_INTENT_ESTIMATE" if tr is None else "NIFTI_INTENT_TIME_SERIES"
-    step = {} if tr is None else {"TimeStep": f"{1000 * tr:g}"}
-    arrays = [
-        nib.gifti.GiftiDataArray(
-            row,
-            intent=intent,
-            datatype="NIFTI_TYPE_FLOAT32",
-            meta=nib.gifti.GiftiMetaData({**({"Name": name} if name else {}), **step}),
-        )
-        for row, name in zip(maps, names, strict=True)
-    ]
-    structure = {"AnatomicalStructurePrimary": "CortexLeft" if hemi == "L" else "CortexRight"}
-    return nib.gifti.GiftiImage(meta=nib.gifti.GiftiMetaData({**structure, **step}), darrays=arrays)
 
 
 def surface_space(name: str = "fsaverage5") -> SurfaceSpace:

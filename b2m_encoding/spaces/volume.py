@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import image_data, load_image
+from b2m_encoding.spaces.files import check_volume, image_data, load_image
 from b2m_encoding.spaces.meshes import Hemisphere
 from b2m_encoding.spaces.surface import as_maps
 
@@ -59,6 +59,7 @@ class VolumeSpace:
     def from_file(cls, path: str | Path, name: str = "MNI152NLin2009cAsym") -> VolumeSpace:
         """Read a mask image; every voxel above zero is inside."""
         image = load_image(path)
+        check_volume(image, path)
         return cls(image_data(image, path) > 0, image.affine, name)
 
     @property
@@ -101,8 +102,9 @@ class VolumeSpace:
         Raises
         ------
         InputError
-            If the image lies on another grid.
+            If the image lies on another grid, or is no volume.
         """
+        check_volume(image)
         if image.shape[:3] != self.mask.shape or not np.allclose(image.affine, self.affine, atol=1e-3):
             raise InputError(
                 "the image lies on another grid than the mask",

@@ -85,8 +85,8 @@ def continuity_of_clips(predicted: NDArray[np.floating], measured: NDArray[np.fl
     1 where clips came in one stream, near 0 where responses to neighbouring clips are independent of each other.
     """
     same_run = runs.run[1:] == runs.run[:-1]
-    border = np.flatnonzero(same_run & (runs.clip[1:] != runs.clip[:-1]))
-    inside = np.flatnonzero(same_run & (runs.clip[1:] == runs.clip[:-1]))
+    border = np.flatnonzero(same_run & runs.begins[1:])
+    inside = np.flatnonzero(same_run & ~runs.begins[1:])
     if len(border) == 0 or len(inside) == 0:
         return 1.0
     some = np.unique(np.linspace(0, max(predicted.shape[1] - 1, 0), MAX_TARGETS).astype(int))[: predicted.shape[1]]

@@ -23,7 +23,7 @@ class BidsFolder:
 
     def __init__(self, root: Path) -> None:
         self.root, self.derivatives = root, root / "derivatives" / "fmriprep"
-        self.rng = np.random.default_rng(0)
+        self.rng, self.header_tr = np.random.default_rng(0), TR
         mask = np.zeros(GRID, dtype=bool)
         mask[1:4, 1:5, 1:3] = True
         self.mask = mask
@@ -56,7 +56,7 @@ class BidsFolder:
         data = self.rng.integers(500, 1500, (*GRID, VOLUMES)).astype(np.int16)
         image = nib.Nifti1Image(data, AFFINE)
         image.header.set_xyzt_units("mm", "sec")
-        image.header.set_zooms((2.0, 2.0, 2.0, TR))
+        image.header.set_zooms((2.0, 2.0, 2.0, self.header_tr))
         folder = self.func(self.root if raw else self.derivatives, subject, run)
         stem = f"sub-{subject}_{run}" + ("" if raw else f"{space}_desc-preproc")
         nib.save(image, folder / f"{stem}_bold.nii{'' if raw else '.gz'}")
@@ -67,18 +67,18 @@ class BidsFolder:
             )
         return data[self.mask].T
 
-    def surface(self, subject: str, run: str) -> np.ndarray:
-        space = surface_space("fsaverage5")
-        values = self.rng.standard_normal((VOLUMES, space.n_targets)).astype(np.float32)
-        path = self.func(self.derivatives, subject, run) / f"sub-{subject}_{run}_hemi-{{hemi}}_space-fsaverage5_bold"
-        write_maps(space, f"{path}.func.gii", values, tr=TR)
+    def surface(self, subject: str, run: str, name: str = "fsaverage5", n_samples: int = VOLUMES) -> np.ndarray:
+        space = surface_space(name)
+        values = self.rng.standard_normal((n_samples, space.n_targets)).astype(np.float32)
+        path = self.func(self.derivatives, subject, run) / f"sub-{subject}_{run}_hemi-{{hemi}}_space-{name}_bold"
+        write_maps(space, f"{path}.func.gii", values, tr=self.header_tr)
         return values
 
     def grayordinates(self, subject: str, run: str, n_samples: int = VOLUMES) -> np.ndarray:
         space = grayordinate_space()
         values = self.rng.standard_normal((n_samples, space.n_targets)).astype(np.float32)
         path = self.func(self.derivatives, subject, run) / f"sub-{subject}_{run}_space-fsLR_den-91k_bold.dtseries.nii"
-        write_maps(space, path, values, tr=TR)
+        write_maps(space, path, values, tr=self.header_tr)
         return values
 
     def confounds(self, subject: str, run: str, *, displaced: Iterable[int] = ()) -> Path:

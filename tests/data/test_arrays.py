@@ -13,6 +13,7 @@ from b2m_encoding.data.arrays import read_arrays
 from b2m_encoding.data.confounds import read_censoring, read_confound_tables
 from b2m_encoding.data.images import responses_from_masker, responses_from_surface_images
 from b2m_encoding.data.sources.files import ArraySource
+from b2m_encoding.data.sources.table import TableSource
 from b2m_encoding.data.table import read_table
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.runs import Runs
@@ -130,6 +131,19 @@ def test_surface_images_come_back(rng: np.random.Generator) -> None:
             assert np.array_equal(again.data.parts[side], images[name].data.parts[side])
 
 
+def test_surface_images_that_do_not_fit() -> None:
+    space = surface_space("fsaverage5")
+    image, small = space.to_surface_image(np.zeros((3, space.n_targets))), surface_space("fsLR")
+    with pytest.raises(InputError, match="run b is not on fsLR"):
+        responses_from_surface_images({"b": image}, TR, small)
+    with pytest.raises(InputError, match="1500 s"):
+        responses_from_surface_images({"b": image}, 1500.0)
+    with pytest.raises(InputError, match="no images"):
+        responses_from_surface_images({}, TR)
+    one_volume = space.to_surface_image(np.zeros(space.n_targets))
+    assert responses_from_surface_images({"a": one_volume}, TR).load().shape == (1, space.n_targets)
+
+
 def volumes(rng: np.random.Generator, n_samples: int = 8) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
     mask = rng.random((5, 6, 4)) < 0.4
     data = rng.standard_normal((5, 6, 4, n_samples)).astype(np.float32)
@@ -178,3 +192,52 @@ def test_regions_may_have_numbers_for_names(tmp_path: Path) -> None:
     path.write_text("0\t1\n0.1\t0.2\n0.3\t0.4\n")
     with pytest.raises(InputError, match="counts the columns"):
         read_table(path, "01", ("44", "45"), TR)
+
+
+def array_source(**options: object) -> ArraySource:
+    return ArraySource.model_validate({"reader": "array", "tr": TR, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"files": {"a": "a.npy"}}, "every subject would get the same files"),
+        (
+            {"files": {"a": "{subject}/a.npy"}, "confounds": {"a": "c.tsv"}},
+            "every subject would get the same confounds",
+        ),
+        ({"files": {"a": "{subject}/a.npy"}, "censor": {"a": "c.txt"}}, "every subject would get the same censor"),
+        ({"files": {"a": "{subject}/a.npy", "b": "{subject}/a.npy"}}, "files of two runs are one file"),
+        ({"files": {"a": "{subject}/a.npy"}, "subjects": ()}, "no subject is named"),
+    ],
+)
+def test_every_subject_and_run_has_a_file_of_its_own(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        array_source(**{"subjects": ("01", "02"), **options}).list_subjects()
+
+
+def test_events_may_be_shared_by_subjects() -> None:
+    source = array_source(subjects=("01", "02"), files={"a": "{subject}.npy"}, events={"a": "events.tsv"})
+    assert source.list_subjects() == ("01", "02")
+    with pytest.raises(ValueError, match="a subject is named twice: 01"):
+        array_source(subjects=("01", "01"), files={"a": "{subject}.npy"})
+
+
+@pytest.mark.parametrize("pattern", ["{subject}/t.tsv", "sub-{subject}/sub-{subject}_t.tsv", "t_{subject}.tsv"])
+def test_the_label_of_a_table_may_stand_anywhere(pattern: str, tmp_path: Path) -> None:
+    for label in ("01", "02"):
+        path = tmp_path / pattern.replace("{subject}", label)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("A1\tbelt\n1\t2\n3\t4\n")
+    source = TableSource.model_validate({"reader": "table", "files": tmp_path / pattern, "tr": TR})
+    assert source.list_subjects() == ("01", "02")
+    assert source.read("02", Cleaning("none", zscore=False)).files["run-01"].read_text().startswith("A1")
+
+
+def test_a_repetition_time_in_milliseconds_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((5, 3)))
+    (tmp_path / "t.tsv").write_text("A1\tbelt\n1\t2\n")
+    with pytest.raises(InputError, match=r"1500 s \(milliseconds"):
+        read_arrays({"a": tmp_path / "a.npy"}, "01", tr=1500.0)
+    with pytest.raises(InputError, match=r"1500 s \(milliseconds"):
+        read_table(tmp_path / "t.tsv", "01", (), 1500.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,11 @@ def test_grayordinates_keep_cortex_and_the_rest_apart(bids) -> None:
     assert np.array_equal(loaded[:, thalamus], values[:, thalamus])
 
 
-def test_surfaces_are_read_as_written(bids) -> None:
-    values = bids.surface("01", "task-listening")
+@pytest.mark.parametrize("space", ["fsaverage5", "fsaverage6"])
+def test_surfaces_are_read_as_written(space: str, bids) -> None:
+    values = bids.surface("01", "task-listening", space, n_samples=4)
     bids.sidecar("01", "task-listening")
-    recording = read_bids(bids.root, "01", tasks=["listening"], derivatives=bids.derivatives)
+    recording = read_bids(bids.root, "01", tasks=["listening"], space=space, derivatives=bids.derivatives)
     assert np.array_equal(recording.responses.load_run("task-listening"), values)
 
 
@@ -157,6 +159,73 @@ def test_sidecars_and_events_are_inherited(bids) -> None:
     assert [recording.events[name]["trial_type"].iloc[0] for name in NAMES] == ["all", "all", "session"]
     file = BidsFile.parse(next(bids.derivatives.rglob("*ses-2*bold.nii.gz")))
     assert inherited(bids.root, file, "events", "tsv") == [session, everyone]
+
+
+def test_the_nearest_sidecar_overrides_key_by_key(bids) -> None:
+    """The data set says 3 s, the subject says nothing of it, the session 2 s; a derivative has its own sidecar."""
+    for run in RUNS:
+        bids.volumes("01", run)
+    folder = bids.root / "sub-01"
+    (bids.root / "task-listening_bold.json").write_text('{"RepetitionTime": 3.0}')
+    folder.mkdir()
+    (folder / "sub-01_task-listening_bold.json").write_text('{"EchoTime": 0.03}')
+    for session in ("1", "2"):
+        (folder / f"ses-{session}").mkdir()
+        path = folder / f"ses-{session}" / f"sub-01_ses-{session}_task-listening_bold.json"
+        path.write_text('{"RepetitionTime": 2.0}')
+    beside = next(bids.derivatives.rglob("*ses-2*run-1*bold.nii.gz"))
+    beside = beside.with_name(beside.name.replace(".nii.gz", ".json"))
+    beside.write_text('{"RepetitionTime": 2.0}')
+    options = {"tasks": ["listening"], "space": MNI, "derivatives": bids.derivatives}
+    assert read_bids(bids.root, "01", **options).responses.runs.tr == 2.0
+    beside.write_text('{"RepetitionTime": 3.0}')
+    with pytest.raises(InputError, match="repetition times disagree"):
+        read_bids(bids.root, "01", **options)
+    beside.write_text("{}")
+    path.write_text('{"TaskName": "listening"}')
+    with pytest.raises(InputError, match=r"repetition times disagree[\s\S]*3 s as in task-listening_bold.json"):
+        read_bids(bids.root, "01", **options)
+    for sidecar in bids.root.rglob("*bold.json"):
+        sidecar.write_text("{}")
+    with pytest.raises(InputError, match="no sidecar of a run states its RepetitionTime"):
+        read_bids(bids.root, "01", **options)
+
+
+@pytest.mark.parametrize(("stated", "message"), [(0.0, "0 s"), (2000.0, "2000 s.*milliseconds"), (3.0, "disagree")])
+@pytest.mark.parametrize("kind", ["volumes", "surface", "grayordinates"])
+def test_repetition_times_of_headers(kind: str, stated: float, message: str, bids) -> None:
+    run, options = "task-listening", {"tasks": ["listening"], "derivatives": bids.derivatives}
+    bids.header_tr = stated
+    getattr(bids, kind)("01", run, **({"n_samples": 3} if kind == "grayordinates" else {}))
+    bids.sidecar("01", run, tr=2.0)
+    space = {"volumes": MNI, "surface": "fsaverage5", "grayordinates": "fsLR:den-91k"}[kind]
+    with pytest.raises(InputError, match=message):
+        read_bids(bids.root, "01", space=space, **options)
+    recording = read_bids(bids.root, "01", space=space, trust_header=False, **options)
+    assert recording.responses.runs.tr == 2.0
+
+
+@pytest.mark.parametrize("written", ["{}", "<![CDATA[{}]]>"])
+def test_time_steps_of_surfaces(written: str, bids) -> None:
+    bids.surface("01", "task-listening", n_samples=3)
+    bids.sidecar("01", "task-listening")
+    files = {path: path.read_bytes() for path in bids.derivatives.rglob("*.func.gii")}
+    for step, message in {"2000": "", "": "", "2.0": "0.002 s .seconds", "two": "not a number", "0": "0 s"}.items():
+        for path, content in files.items():
+            path.write_bytes(content.replace(b"<Value>2000<", f"<Value>{written.format(step)}<".encode()))
+        with pytest.raises(InputError, match=message) if message else nullcontext():
+            read_bids(bids.root, "01", tasks=["listening"], derivatives=bids.derivatives)
+
+
+def test_hemispheres_that_are_swapped(bids) -> None:
+    bids.surface("01", "task-listening")
+    bids.sidecar("01", "task-listening")
+    left, right = (next(bids.derivatives.rglob(f"*hemi-{hemi}*.func.gii")) for hemi in "LR")
+    content = left.read_bytes()
+    left.write_bytes(right.read_bytes())
+    right.write_bytes(content)
+    with pytest.raises(InputError, match=r"of the other hemisphere[\s\S]*CortexRight[\s\S]*CortexLeft"):
+        read_bids(bids.root, "01", tasks=["listening"], derivatives=bids.derivatives)
 
 
 def test_every_problem_of_a_subject_is_told(bids) -> None:

@@ -141,14 +141,19 @@ def test_every_step_is_told(rng: np.random.Generator) -> None:
     motion = pd.DataFrame(rng.standard_normal((40, 2)), columns=["trans_x", "trans_y"])
     responses = Responses.from_array(drifting(rng, 80), runs, Unplaced(5))
     assert responses.steps == ()
-    assert responses.cleaned(Cleaning("median", 240.0), {"a": motion}).steps == (
-        "leave out 20 of 80 samples, discarded or censored",
+    assert responses.cleaned(Cleaning("median", 240.0), {"a": motion, "b": motion}).steps == (
+        "leave out 20 of 80 samples, discarded or censored (a 10, b 10)",
         "subtract a running median of 240 s (161 samples)",
         "regress out 2 confounds: trans_x, trans_y",
         "z-score each target",
     )
     with pytest.raises(InputError, match="do not fit"):
-        responses.cleaned(Cleaning(), {"b": motion.iloc[:30]})
+        responses.cleaned(Cleaning(), {"a": motion, "b": motion.iloc[:30]})
+    with pytest.raises(InputError, match="do not fit"):
+        responses.cleaned(Cleaning(), {"a": motion, "b": motion, "c": motion})
+    many = pd.DataFrame(rng.standard_normal((40, 29)))
+    with pytest.raises(InputError, match="run b: there are as many confounds as samples"):  # of 30 that are kept
+        responses.cleaned(Cleaning("none"), {"a": motion, "b": many})
 
 
 def test_censored_repeats_are_left_out_of_their_mean() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from b2m_encoding.errors import InputError
 def stub_tool(folder: Path, code: int = 0) -> Path:
     """A ``datalad`` that only writes down how it was called (the real one is not installed here)."""
     folder.mkdir()
-    for name in ("datalad", "git-annex"):
+    for name in ("datalad", "git-annex", "git"):
         script = folder / name
         script.write_text(f'#!/bin/sh\necho "$0 $@" >> "{folder}/calls"\nexit {code}\n')
         script.chmod(0o755)
@@ -59,12 +60,33 @@ def test_datalad_goes_on_where_it_stopped(
     lines = [line.split(" ", 1)[1] for line in calls.read_text().splitlines()]
     assert lines == [
         f"clone https://github.com/OpenNeuroDatasets/ds003720.git {data}",
+        f"-C {data} checkout --quiet 1.0.0",
         f"get --dataset {data} {data / 'sub-002'}",
     ]
     calls.unlink()
     (data / ".datalad").mkdir(parents=True)
     assert b2m("fetch", "ds003720", "--subject", "002", "--to", data, "--yes")[0] == 0
     assert "clone" not in calls.read_text()
+
+
+def test_the_version_is_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the real git on a data set that went on after the version; only datalad is made up, from git clone."""
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tmp_path / "source")]
+    (tmp_path / "source").mkdir()
+    commit = ["commit", "-q", "--allow-empty", "-m"]
+    for command in (["init", "-q"], [*commit, "first"], ["tag", "1.0.0"], [*commit, "later"]):
+        subprocess.run([*git, *command], check=True)
+    stub_tool(tmp_path / "bin")
+    (tmp_path / "bin/git").unlink()
+    (tmp_path / "bin/datalad").write_text('#!/bin/sh\nif [ "$1" = clone ]; then git clone -q "$2" "$3"; fi\n')
+    only_datalad(monkeypatch, tmp_path / "bin")
+    monkeypatch.setattr(Download, "free_bytes", 10**12)
+    monkeypatch.setattr(fetch, "SOURCE", str(tmp_path / "source"))
+    Download("ds003720", ("001",), tmp_path / "data").run()
+    told = subprocess.run(
+        ["git", "-C", str(tmp_path / "data"), "log", "-1", "--format=%s"], capture_output=True, text=True
+    )
+    assert told.stdout == "first\n"
 
 
 def test_what_cannot_be_fetched_says_why(

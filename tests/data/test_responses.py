@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,15 @@ def test_repeats_never_average_across_runs() -> None:
     averaged, kept = average_repeats(values, both)
     assert averaged[kept.run == "test"].max() == 0
     assert averaged[kept.run == "other"].min() == 1
+
+
+def test_repeats_back_to_back_are_repeats(rng: np.random.Generator) -> None:
+    clip, presentation = ["x"] * 8 + ["y"] * 4, [0] * 4 + [1] * 4 + [2] * 4
+    runs = Runs.from_labels(["test"] * 12, 1.5, clip=clip, presentation=presentation)
+    values = rng.standard_normal((12, 2))
+    averaged, kept = average_repeats(values, runs)
+    assert np.allclose(averaged, np.concatenate([(values[:4] + values[4:8]) / 2, values[8:]]))
+    assert [(part.start, part.stop) for part in kept.presentations] == [(0, 4), (4, 8)]
 
 
 def test_a_truncated_repeat_is_refused() -> None:
@@ -86,3 +96,18 @@ def test_slices_of_targets_equal_the_whole(rng: np.random.Generator) -> None:
     runs = Runs.from_lengths({"a": 30}, 1.5)
     responses = Responses.from_array(rng.standard_normal((30, 6)), runs, Unplaced(6)).cleaned(Cleaning())
     assert np.allclose(responses.load_run("a", slice(2, 4)), responses.load_run("a")[:, 2:4], atol=1e-6)
+
+
+def test_confounds_of_some_runs_only_are_refused() -> None:
+    runs = Runs.from_lengths({"a": 5, "b": 4}, 1.5)
+    responses = Responses.from_array(np.zeros((9, 2)), runs, Unplaced(2))
+    tables = {name: pd.DataFrame({"x": np.arange(float(n))}) for name, n in (("a", 5), ("b", 4))}
+    with pytest.raises(InputError, match=r"some runs only[\s\S]*none for b"):
+        responses.cleaned(Cleaning(), {"a": tables["a"]})
+    assert "regress out 1 confounds: x" in responses.cleaned(Cleaning(), tables).steps
+
+
+def test_censored_samples_are_told_run_by_run() -> None:
+    runs = replace(Runs.from_lengths({"a": 5, "b": 4}, 1.5), used=np.arange(9) > 1)
+    responses = Responses.from_array(np.zeros((9, 2)), runs, Unplaced(2)).cleaned(Cleaning("none"))
+    assert responses.steps[0] == "leave out 2 of 9 samples, discarded or censored (a 2, b 0)"

@@ -1,10 +1,8 @@
-"""``b2m check`` and ``b2m init``: every damage a data set comes with ends in one clear message."""
+"""``b2m check``: every damage a data set comes with ends in one clear message."""
 
 from __future__ import annotations
 
 import gzip
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.study import load_study
 
 GRID = (4, 4, 3)
@@ -26,31 +25,6 @@ def save(data: np.ndarray, path: Path, affine: np.ndarray | None = None, tr: flo
     image.header.set_xyzt_units("mm", unit)
     image.header.set_zooms((*image.header.get_zooms()[:3], *([tr] if data.ndim == 4 else [])))
     nib.save(image, path)
-
-
-def data_set(root: Path, subjects: tuple[str, ...] = ("01", "02"), n_runs: int = 3) -> Path:
-    """A simulated data set as fMRIPrep leaves it, volumes only."""
-    rng = np.random.default_rng(0)
-    root.mkdir(parents=True)
-    (root / "dataset_description.json").write_text(json.dumps({"Name": "Simulated", "BIDSVersion": "1.8.0"}))
-    for subject in subjects:
-        raw, derived = root / f"sub-{subject}/func", root / f"derivatives/fmriprep/sub-{subject}/func"
-        raw.mkdir(parents=True)
-        derived.mkdir(parents=True)
-        for run in range(1, n_runs + 1):
-            stem = f"sub-{subject}_{TASK}_run-{run}"
-            (raw / f"{stem}_bold.json").write_text(json.dumps({"RepetitionTime": TR}))
-            rows = [f"{onset}\t3\t{('speech', 'music')[i % 2]}" for i, onset in enumerate(range(4, 70, 9))]
-            (raw / f"{stem}_events.tsv").write_text("\n".join(["onset\tduration\ttrial_type", *rows]))
-            place = f"{derived / stem}_space-MNI152NLin2009cAsym"
-            save(rng.integers(900, 1100, (*GRID, VOLUMES)).astype(np.int16), Path(f"{place}_desc-preproc_bold.nii.gz"))
-            save(np.ones(GRID, dtype=np.uint8), Path(f"{place}_desc-brain_mask.nii.gz"))
-    return root
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return data_set(tmp_path / "data")
 
 
 def bold(root: Path) -> Path:
@@ -158,6 +132,16 @@ BAD: dict[str, tuple[Damage, list[str]]] = {
         ["another number of fields", "row 1"],
     ),
     "no events": (lambda r: events(r).unlink(), ["run-01 has no events"]),
+    "event of negative duration": (
+        lambda r: events(r).write_text("onset\tduration\ttrial_type\n3\t-3\tspeech"),
+        ["negative duration", "-3 s"],
+    ),
+    "a condition that never occurs": (
+        lambda r: [
+            path.write_text(path.read_text().replace("music", "noise")) for path in r.rglob("sub-01*events.tsv")
+        ],
+        ["never occur", "music"],
+    ),
 }
 
 
@@ -189,6 +173,10 @@ HARMLESS: dict[str, Damage] = {
     "quotes": lambda r: events(r).write_text(events(r).read_text().replace("speech", "'speech'")),
     "Latin-1": latin,
     "TR in ms, and the header says so": rewrite(in_milliseconds),
+    "a unit that NIfTI does not know": patched(123, bytes([0b111111])),
+    "events before and after the run": lambda r: events(r).write_text(
+        "onset\tduration\ttrial_type\n-4\t6\tspeech\n10\tn/a\tmusic\n70\t30\tmusic"
+    ),
     "two gzip members": lambda r: bold(r).write_bytes(
         b"".join(gzip.compress(part) for part in _halves(gzip.decompress(bold(r).read_bytes())))
     ),
@@ -235,45 +223,6 @@ def test_all_problems_of_all_subjects_in_one_go(root: Path, b2m: Callable[..., t
         assert text in printed, printed
 
 
-def test_init_writes_a_study_of_what_is_there(root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
-    code, printed = b2m("init", "bids", root)
-    assert (code, str(root / "study.toml") in printed) == (0, True)
-    start = time.perf_counter()
-    code, printed = b2m("check", root / "study.toml")
-    assert code == 0, printed
-    assert time.perf_counter() - start < 5
-    assert "sub-02: 3 runs, 120 samples of 2 s, 48 targets on MNI152NLin2009cAsym" in printed
-    text = (root / "study.toml").read_text()
-    assert 'speech = ["speech"]' in text
-    assert "delays = [4.0, 6.0, 8.0]" in text
-    assert b2m("init", "bids", root)[0] == 2
-
-
-def test_init_names_what_was_not_preprocessed(tmp_path: Path, b2m: Callable[..., tuple[int, str]]) -> None:
-    root = data_set(tmp_path / "data", n_runs=1)
-    for path in root.glob("derivatives/fmriprep/sub-02/func/*"):
-        path.unlink()
-    assert b2m("init", "bids", root, "--out", tmp_path / "mine")[0] == 0
-    text = (tmp_path / "mine/study.toml").read_text()
-    assert 'subjects = ["01"]' in text
-    assert "blocks = 4" in text
-    assert b2m("check", tmp_path / "mine/study.toml")[0] == 0
-    for path in root.glob("derivatives/fmriprep/sub-01/func/*"):
-        path.unlink()
-    code, printed = b2m("init", "bids", root, "--out", tmp_path / "yours")
-    assert (code, "has been preprocessed" in printed) == (2, True)
-
-
-def test_the_study_that_init_writes_runs(root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
-    b2m("init", "bids", root)
-    study = root / "study.toml"
-    study.write_text(study.read_text().replace("[statistics]", "[statistics]\npermutations = 100"))
-    code, printed = b2m("run", study)
-    assert code == 0, printed
-    record = json.loads((root / "derivatives/b2m_encoding/provenance.json").read_text())
-    assert record["cleaning"]["01"] == ["regress out a line and cosines slower than 128 s", "z-score each target"]
-
-
 @pytest.mark.parametrize("style", ["study", "paper"])
 def test_both_studies_of_the_music_genre_data_are_read(
     style: str, tmp_path: Path, b2m: Callable[..., tuple[int, str]]
@@ -286,3 +235,88 @@ def test_both_studies_of_the_music_genre_data_are_read(
     assert study.cleaning.detrend == {"study": "cosine", "paper": "median"}[style]
     code, printed = b2m("check", tmp_path / f"{style}.toml")
     assert (code, "the BIDS folder does not exist" in printed) == (2, True)
+
+
+STUDY = """
+name = "volumes"
+output = "results"
+[data]
+reader = "volume"
+images = { run-01 = "IMAGE" }
+mask = "MASK"
+tr = 2.0
+[features.mine]
+extractor = "array"
+files = "{run}.npy"
+[evaluation]
+kind = "cross-validation"
+blocks = 2
+gap = 8.0
+"""
+
+
+def mgz(folder: Path) -> Path:
+    image = nib.MGHImage(np.ones((*GRID, VOLUMES), dtype=np.float32), np.eye(4))
+    nib.save(image, folder / "bold.mgz")
+    return folder / "bold.mgz"
+
+
+def gifti(folder: Path) -> Path:
+    array = nib.gifti.GiftiDataArray(np.ones(10242, dtype=np.float32), intent="NIFTI_INTENT_TIME_SERIES")
+    nib.save(nib.gifti.GiftiImage(darrays=[array] * 3), folder / "bold.func.gii")
+    return folder / "bold.func.gii"
+
+
+def cifti(folder: Path) -> Path:
+    axis = nib.cifti2.BrainModelAxis.from_surface(np.arange(5), 32492, "CORTEX_LEFT")
+    header = nib.Cifti2Header.from_axes((nib.cifti2.SeriesAxis(0, 2, 4), axis))
+    nib.save(nib.Cifti2Image(np.ones((4, 5), dtype=np.float32), header), folder / "bold.dtseries.nii")
+    return folder / "bold.dtseries.nii"
+
+
+def analyze(folder: Path) -> Path:
+    nib.save(nib.Spm99AnalyzeImage(np.ones((*GRID, VOLUMES), dtype=np.int16), np.eye(4)), folder / "bold.img")
+    return folder / "bold.hdr"
+
+
+OTHER_KINDS = {
+    mgz: ["no NIfTI volume", "FreeSurfer volume", "mri_convert"],
+    gifti: ["no NIfTI volume", "a surface (GIfTI)", 'reader = "bids"', 'space = "fsaverage5"'],
+    cifti: ["no NIfTI volume", "grayordinates (CIFTI)", 'reader = "bids"', 'space = "fsLR:den-91k"'],
+    analyze: ["no NIfTI volume", "AnalyzeImage", "nib-convert"],
+}
+
+
+@pytest.mark.parametrize("write", OTHER_KINDS)
+@pytest.mark.parametrize("key", ["IMAGE", "MASK"])
+def test_other_kinds_of_image_say_what_they_are(
+    write: Callable[[Path], Path], key: str, tmp_path: Path, b2m: Callable[..., tuple[int, str]]
+) -> None:
+    save(np.ones((*GRID, VOLUMES), np.int16), tmp_path / "IMAGE.nii")
+    save(np.ones(GRID, np.uint8), tmp_path / "MASK.nii")
+    names = {"IMAGE": "IMAGE.nii", "MASK": "MASK.nii", key: write(tmp_path).name}
+    study = STUDY
+    for name, file in names.items():
+        study = study.replace(f'"{name}"', f'"{file}"')
+    (tmp_path / "study.toml").write_text(study)
+    code, printed = b2m("check", tmp_path / "study.toml")
+    assert code == 2, printed
+    assert "Traceback" not in printed
+    for text in OTHER_KINDS[write]:
+        assert text in printed, printed
+
+
+def test_a_pair_of_header_and_image_is_read(tmp_path: Path) -> None:
+    from b2m_encoding.data.volume import read_volumes
+
+    values = np.arange(np.prod(GRID) * 5, dtype=np.int16).reshape(*GRID, 5)
+    pair = nib.Nifti1Pair(values, np.diag([2.0, 2, 2, 1]))
+    pair.header.set_zooms((2, 2, 2, TR))
+    nib.save(pair, tmp_path / "bold.img")
+    save(np.ones(GRID, np.uint8), tmp_path / "mask.nii.gz")
+    for name in ("bold.img", "bold.hdr"):
+        responses = read_volumes({"run-01": tmp_path / name}, tmp_path / "mask.nii.gz", "01").responses
+        assert np.array_equal(responses.load(), values.reshape(-1, 5).T)
+    (tmp_path / "bold.img").write_bytes((tmp_path / "bold.img").read_bytes()[:-5])
+    with pytest.raises(InputError, match=r"truncated[\s\S]*475 bytes of 480"):
+        read_volumes({"run-01": tmp_path / "bold.hdr"}, tmp_path / "mask.nii.gz", "01")

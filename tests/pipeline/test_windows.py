@@ -14,7 +14,7 @@ from b2m_encoding.data import Responses, average_repeats
 from b2m_encoding.errors import ProblemList
 from b2m_encoding.features.extractors import build_spaces
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.models.scores import correlation
+from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.phantom import load_truth
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.encode import encode_subject
@@ -108,7 +108,7 @@ def test_scores_of_windows_equal_a_plain_ridge_on_windows(rng: np.random.Generat
     X, Y, test = np.array(X), np.array(Y), np.array(names) == "test"
     mean, deviation = X[~test].mean(axis=0), X[~test].std(axis=0)
     model = Ridge(alpha=3.0).fit((X[~test] - mean) / deviation, Y[~test])
-    expected = correlation(model.predict((X[test] - mean) / deviation), Y[test])
+    expected = pearson_r(model.predict((X[test] - mean) / deviation), Y[test])
     assert found.n_test == test.sum()
     assert np.allclose(found.r["joint"], expected, atol=2e-3)
 

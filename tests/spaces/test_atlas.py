@@ -235,6 +235,17 @@ def test_label_files_of_a_user(write: Callable[[Path], str], tmp_path: Path, cap
         load_atlas(name, space)
 
 
+def test_labels_of_the_other_hemisphere_are_refused(tmp_path: Path) -> None:
+    name = write_gifti(tmp_path)
+    for hemi, structure in (("L", "CortexRight"), ("R", "CortexLeft")):
+        image = nib.load(tmp_path / f"hemi-{hemi}.label.gii")
+        image.meta["AnatomicalStructurePrimary"] = structure
+        nib.save(image, tmp_path / f"hemi-{hemi}.label.gii")
+    load_atlas.cache_clear()
+    with pytest.raises(InputError, match="other hemisphere"):
+        load_atlas(name, surface_space("fsaverage5"))
+
+
 def test_annotations_of_freesurfer_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Destrieux is nowhere in the installed packages: it is read where FreeSurfer or nilearn keeps it."""
     monkeypatch.delenv("SUBJECTS_DIR", raising=False)

@@ -19,6 +19,7 @@ from b2m_encoding.spaces import (
     write_maps,
 )
 from b2m_encoding.spaces.images import ImageSpace
+from b2m_encoding.spaces.meshes import gifti_mesh
 
 NAMES = ("r", "q", "alpha")
 
@@ -119,3 +120,31 @@ def test_wrong_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "L.func.gii").write_bytes((tmp_path / "L.func.gii").read_bytes()[:-200])
     with pytest.raises(InputError, match="cannot be read"):
         read_maps(surface, tmp_path / "{hemi}.func.gii")
+
+
+def test_hemispheres_that_are_swapped_are_refused(tmp_path: Path) -> None:
+    space = surface_space("fsaverage5")
+    path = f"{tmp_path}/{{hemi}}.func.gii"
+    left, right = write_maps(space, path, np.zeros(space.n_targets))
+    left.rename(tmp_path / "kept.gii")
+    right.rename(left)
+    (tmp_path / "kept.gii").rename(right)
+    with pytest.raises(InputError, match=r"other hemisphere[\s\S]*CortexRight"):
+        read_maps(space, path)
+    for file in (left, right):  # a file that does not say is taken for what its name says
+        image = nib.load(file)
+        image.meta.clear()
+        nib.save(image, file)
+    assert not read_maps(space, path).any()
+
+
+def test_images_of_another_kind_are_told(tmp_path: Path) -> None:
+    volume, surface = a_volume(), surface_space("fsaverage5")
+    files = write_maps(surface, tmp_path / "{hemi}.func.gii", np.zeros(surface.n_targets))
+    with pytest.raises(InputError, match=r"not a volume[\s\S]*GiftiImage"):
+        VolumeSpace.from_file(files[0])
+    (image,) = write_maps(volume, tmp_path / "a.nii.gz", np.zeros(volume.n_targets))
+    with pytest.raises(InputError, match=r"not a GIfTI file[\s\S]*Nifti1Image"):
+        surface.from_images(dict.fromkeys("LR", nib.load(image)))
+    with pytest.raises(InputError, match="not a mesh"):
+        gifti_mesh(files[0])

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from b2m_encoding.config import Config
 from b2m_encoding.data.cleaning import Cleaning
@@ -21,6 +21,13 @@ class Source(Config, ABC):
 
     subjects: tuple[str, ...] = ()
     """Subject labels; all that are found, if empty."""
+
+    @field_validator("subjects")
+    @classmethod
+    def _each_once(cls, subjects: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({subject for subject in subjects if subjects.count(subject) > 1}):
+            raise ValueError(f"a subject is named twice: {', '.join(twice)}")
+        return subjects
 
     @abstractmethod
     def list_subjects(self) -> tuple[str, ...]:
@@ -38,6 +45,9 @@ class Source(Config, ABC):
         return self.subjects or tuple(found)
 
 
+SUBJECT = "{subject}"
+
+
 def for_subject(path: Path, subject: str) -> Path:
     """A path with the label in place of ``{subject}``."""
-    return Path(str(path).replace("{subject}", subject))
+    return Path(str(path).replace(SUBJECT, subject))

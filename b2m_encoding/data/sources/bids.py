@@ -52,6 +52,8 @@ class BidsFolder(Source):
     """Session labels; all, if empty."""
     mask: StudyPath | None = None
     """Of volumes; fMRIPrep's brain masks by default. ``{subject}`` stands for the label."""
+    trust_header: bool = True
+    """Set to false only where the repetition times of headers are known to be wrong: the sidecars' then hold."""
     discard: Seconds = 0.0
     """Seconds at the start of each run that never enter a fit."""
     confounds: ConfoundsTable | None = None
@@ -81,6 +83,7 @@ class BidsFolder(Source):
             derivatives=self.derivatives,
             sessions=self.sessions,
             mask=None if self.mask is None else for_subject(self.mask, subject),
+            trust_header=self.trust_header,
         )
 
     def read(self, subject: str, cleaning: Cleaning) -> Recording:

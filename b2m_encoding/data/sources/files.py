@@ -14,8 +14,9 @@ from b2m_encoding.data.arrays import read_arrays
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.confounds import read_censoring, read_confound_tables
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.sources.base import Seconds, Source, for_subject
+from b2m_encoding.data.sources.base import SUBJECT, Seconds, Source, for_subject
 from b2m_encoding.data.volume import read_volumes
+from b2m_encoding.errors import InputError, Problems
 
 RunFiles = dict[str, StudyPath]
 
@@ -37,8 +38,42 @@ class FilesSource(Source):
     discard: Seconds = 0.0
 
     def list_subjects(self) -> tuple[str, ...]:
-        """The subjects named, or one without a name."""
+        """The subjects named, or one without a name.
+
+        Raises
+        ------
+        InputError, ProblemList
+            If a file would be read for several subjects or for several runs. Events may be shared.
+        """
+        problems = Problems()
+        for key in (self.responses, "confounds", "censor"):
+            with problems.collect():
+                self._check_own(key)
+        problems.raise_any()
         return self.subjects or ("01",)
+
+    def _check_own(self, key: str) -> None:
+        """Raise unless each subject and each run has a file of its own."""
+        files: Mapping[str, Path] = getattr(self, key)
+        if not self.subjects and any(SUBJECT in str(path) for path in files.values()):
+            raise InputError(f"a path holds {SUBJECT}, and no subject is named", fix='give subjects = ["01", ...]')
+        shared = next((run for run, path in files.items() if SUBJECT not in str(path)), None)
+        if shared is not None and len(self.subjects) > 1:
+            raise InputError(
+                f"every subject would get the same {key}",
+                file=files[shared],
+                found=f"{len(self.subjects)} subjects, and a path without {SUBJECT}",
+                fix=f"put {SUBJECT} where the label stands in the paths of {key} under [data]",
+            )
+        of_path: dict[Path, str] = {}
+        for run, path in files.items():
+            if (other := of_path.setdefault(path, run)) != run:
+                raise InputError(f"{key} of two runs are one file", file=path, found=f"{other}, {run}")
+
+    @property
+    @abstractmethod
+    def responses(self) -> str:
+        """The key of the response files."""
 
     @abstractmethod
     def open(self, subject: str) -> Recording:
@@ -71,6 +106,11 @@ class VolumeSource(FilesSource):
     affine: Literal["sform", "qform"] | None = None
     """Which one tells the place of the voxels, where an image has both and they disagree."""
 
+    @property
+    def responses(self) -> str:
+        """Images."""
+        return "images"
+
     def open(self, subject: str) -> Recording:
         """Open images and mask."""
         return read_volumes(
@@ -95,6 +135,11 @@ class ArraySource(FilesSource):
     tr: Annotated[float, Field(gt=0)]
     space: str = "unplaced"
     """A surface that the targets are the vertices of (left, then right), or ``unplaced``."""
+
+    @property
+    def responses(self) -> str:
+        """Arrays."""
+        return "files"
 
     def open(self, subject: str) -> Recording:
         """Open the arrays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from glob import escape, glob
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from b2m_encoding.config import StudyPath
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.data.responses import Responses
-from b2m_encoding.data.sources.base import Source, for_subject
+from b2m_encoding.data.sources.base import SUBJECT, Source, for_subject
 from b2m_encoding.data.table import read_table
 from b2m_encoding.errors import InputError
 
@@ -36,14 +37,16 @@ class TableSource(Source):
 
     @cached_property
     def _found(self) -> tuple[str, ...]:
-        pattern = re.compile(re.escape(self.files.name).replace(r"\{subject\}", "(.+)"))
-        matches = [pattern.fullmatch(path.name) for path in sorted(self.files.parent.glob("*"))]
-        return tuple(match[1] for match in matches if match)
+        before, *after = str(self.files).split(SUBJECT)
+        label, again = "(?P<label>[^/]+)", "(?P=label)"  # the same one wherever it stands
+        pattern = re.compile(re.escape(before) + label + again.join(map(re.escape, after)))
+        paths = glob("*".join(map(escape, (before, *after))))
+        return tuple(sorted(match["label"] for path in paths if (match := pattern.fullmatch(path))))
 
     def list_subjects(self) -> tuple[str, ...]:
         """Subjects whose file exists."""
-        if "{subject}" not in self.files.name:
-            raise InputError("the file pattern lacks {subject}", found=self.files.name)
+        if SUBJECT not in str(self.files):
+            raise InputError(f"the file pattern lacks {SUBJECT}", found=self.files.name)
         if not self._found:
             raise InputError("no response table matches", file=self.files)
         return self.chosen(list(self._found), self.files) + ((GROUP_MEAN,) if self.group_mean else ())

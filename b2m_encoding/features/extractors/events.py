@@ -31,6 +31,10 @@ class Conditions(Extractor):
         """Nothing beside the events."""
         return ()
 
+    def check(self, stimulation: Stimulation) -> None:
+        """Raise if a condition never occurs."""
+        self.values(stimulation)
+
     def values(self, stimulation: Stimulation, report: Report = silent) -> NDArray[np.float32]:
         """Count events per sample."""
         counts = event_features(stimulation.volumes, stimulation.events, self.column, self.groups)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from b2m_encoding.errors import InputError
-from b2m_encoding.pipeline.templates.survey import is_bids, study_text, survey
+from b2m_encoding.errors import InputError, ProblemList
+from b2m_encoding.pipeline.templates.compose import study_text
+from b2m_encoding.pipeline.templates.survey import is_bids, survey
 
 FILES = {"musicgenre": {"study.toml": "musicgenre", "paper.toml": "musicgenre_paper"}}
 """Study files of each kind; one ``study.toml``, if it is not named."""
@@ -45,9 +46,23 @@ def write_template(kind: str, folder: Path, out: Path | None = None) -> list[Pat
         target.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (target / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError("cannot write the study file", file=target, found=error.strerror) from error
+    except (OSError, UnicodeEncodeError) as error:
+        raise InputError("cannot write the study file", file=target, found=error) from error
     return [target / name for name in texts]
+
+
+def left_to_do(path: Path) -> list[InputError]:
+    """What must be filled in or put right before a study passes its check; nothing, if it does."""
+    from b2m_encoding.pipeline.check import check_study  # loads all that a study may need
+    from b2m_encoding.study import load_study
+
+    try:
+        check_study(load_study(path))
+    except ProblemList as error:
+        return error.problems
+    except InputError as error:
+        return [error]
+    return []
 
 
 def _check_new(path: Path) -> None:

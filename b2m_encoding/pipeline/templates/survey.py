@@ -1,39 +1,62 @@
-"""Look at a BIDS folder, and write a study of what is there."""
+"""Look at a BIDS folder: which subjects, space, tasks and features a study of it can have."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 
 from b2m_encoding.data.bids import SpaceQuery, list_subjects, read_bids
 from b2m_encoding.data.entities import BidsFile, subject_files
-from b2m_encoding.data.events import NOTHING
+from b2m_encoding.data.events import NOTHING, clip_label
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.spaces.surface import surface_space
 
 SURFACES = ("fsaverage5", "fsaverage6", "fsaverage", "fsLR")
 CLIP_COLUMNS = {"genre", "track", "start"}
+NO_CONDITIONS = {"onset", "duration", "sample", "response_time", "HED"}
 MAX_CONDITIONS = 20
-RESPONSE_DELAYS = (3.0, 8.0)  # s: where the haemodynamic response to a sound lies
+STIMULUS = re.compile(r".+\.\d{5}\.wav")
+
+Opened = Mapping[str, tuple[Recording, ...]]
+"""Recordings of every subject, by task."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a BIDS folder holds that can be analysed."""
+    """What a BIDS folder holds that can be analysed.
+
+    Parameters
+    ----------
+    root, derivatives : Path
+    space : str
+    subjects, tasks : tuple of str
+    recordings : tuple of Recording
+        Of each subject, all tasks together.
+    column : str
+        Of the events, that names conditions; empty if none does.
+    conditions : tuple of str
+    stimuli : Path or None
+        Folder of the sound files that the events name.
+    left_out : mapping of task to str
+        Why tasks were left out.
+    """
 
     root: Path
     derivatives: Path
     space: str
-    tasks: tuple[str, ...]
     subjects: tuple[str, ...]
+    tasks: tuple[str, ...]
     recordings: tuple[Recording, ...]
+    column: str
+    conditions: tuple[str, ...]
+    stimuli: Path | None
+    left_out: Mapping[str, str]
 
 
 def is_bids(folder: Path) -> bool:
@@ -43,6 +66,8 @@ def is_bids(folder: Path) -> bool:
 
 def survey(root: Path) -> Survey:
     """Find the subjects that were preprocessed, the best space for maps, and the tasks; headers are read only.
+
+    Tasks whose events tell what was heard, by clips or by conditions, are preferred to tasks without.
 
     Raises
     ------
@@ -54,42 +79,111 @@ def survey(root: Path) -> Survey:
         files = {label: subject_files(derivatives, label) for label in labels}
         for space in _spaces([file for own in files.values() for file in own]):
             query = SpaceQuery.parse(space)
-            runs = {s: [f for f in own if query.matches(f, raw=False)] for s, own in files.items()}
-            subjects = tuple(label for label in labels if runs[label])
-            shared = [{f.entities.get("task", "") for f in runs[label]} for label in subjects]
-            tasks = tuple(sorted(set.intersection(*shared) - {""})) if shared else ()
-            if tasks:
-                opened = tuple(
-                    read_bids(root, label, tasks=tasks, space=space, derivatives=derivatives) for label in subjects
-                )
-                return Survey(root, derivatives, space, tasks, subjects, opened)
-    raise InputError(
-        "nothing in this BIDS folder has been preprocessed",
-        file=root,
-        expected="fMRIPrep's output under derivatives/",
-        fix='run fMRIPrep, or read raw volumes: reader = "bids" with mask and without derivatives',
+            tasks_of = {
+                label: {f.entities["task"] for f in own if query.matches(f, raw=False) and "task" in f.entities}
+                for label, own in files.items()
+            }
+            if any(tasks_of.values()):
+                return _survey(root, derivatives, space, tasks_of)
+    raise _nothing_preprocessed(root, labels)
+
+
+def _survey(root: Path, derivatives: Path, space: str, tasks_of: Mapping[str, set[str]]) -> Survey:
+    """Open the runs of the tasks that all subjects share, or else of the task that most have."""
+    some = [own for own in tasks_of.values() if own]
+    tasks = set.intersection(*some)
+    if not tasks:
+        tasks = {max(sorted(set.union(*some)), key=lambda task: sum(task in own for own in some))}
+    subjects = tuple(label for label, own in tasks_of.items() if tasks <= own)
+
+    def read(chosen: Sequence[str]) -> tuple[Recording, ...]:
+        problems, found = Problems(), []
+        for label in subjects:
+            with problems.collect():
+                found.append(read_bids(root, label, tasks=chosen, space=space, derivatives=derivatives))
+        problems.raise_any()
+        return tuple(found)
+
+    opened = {task: read([task]) for task in sorted(tasks)}
+    stimuli = _stimuli(root)
+    kinds = {task: _features(recordings, stimuli) for task, recordings in opened.items()}
+    kind = max(kinds.values(), key=lambda found: (found == "clips", found == "trial_type", found != ""))
+    chosen, left_out = _chosen(opened, kinds, kind)
+    recordings = read(chosen)
+    column = "" if kind == "clips" else kind
+    return Survey(
+        root,
+        derivatives,
+        space,
+        subjects,
+        tuple(chosen),
+        recordings,
+        column,
+        _conditions(recordings, column) if column else (),
+        stimuli if kind == "clips" else None,
+        left_out,
     )
 
 
-def study_text(found: Survey, folder: Path) -> str:
-    """A study of what was found, as TOML; paths are relative to ``folder``."""
-    tr = found.recordings[0].responses.runs.tr
-    delays = [round(k * tr, 4) for k in range(1, 100) if RESPONSE_DELAYS[0] <= k * tr <= RESPONSE_DELAYS[1]]
-    delays = delays or [round(max(1, round(5 / tr)) * tr, 4)]
-    parts = [
-        f"# {_name(found.root)}: {len(found.subjects)} subjects, {', '.join(found.tasks)}",
-        f"name = {json.dumps(_name(found.root), ensure_ascii=False)}",
-        f"output = {_quoted(found.root / 'derivatives' / 'b2m_encoding', folder)}",
-        "",
-        *_data(found, folder),
-        "",
-        *_features(found, folder),
-        "",
-        f"[model]\ndelays = {delays}   # s; multiples of the repetition time, {tr:g} s",
-        "",
-        *_evaluation(found, delays),
+def _chosen(opened: Opened, kinds: Mapping[str, str], kind: str) -> tuple[list[str], dict[str, str]]:
+    """Tasks with one kind of features and one repetition time; why the others are left out."""
+    like = [task for task in opened if kinds[task] == kind]
+    tr = opened[like[0]][0].responses.runs.tr
+    left_out = {task: "its events tell less of what was heard" for task in opened if kinds[task] != kind}
+    left_out |= {task: "it has no events" for task in left_out if not any(r.events for r in opened[task])}
+    for task in like:
+        own = {recording.responses.runs.tr for recording in opened[task]}
+        if any(abs(seconds - tr) > 1e-3 for seconds in own):
+            left_out[task] = f"its repetition time is {', '.join(f'{s:g}' for s in sorted(own))} s, not {tr:g} s"
+    return [task for task in like if task not in left_out], left_out
+
+
+def _features(recordings: Sequence[Recording], stimuli: Path | None) -> str:
+    """What the events of every run tell: "clips" that are here, the name of a column of conditions, or nothing."""
+    tables = [table for recording in recordings for table in recording.events.values()]
+    if not tables or any(len(r.events) < len(r.responses.runs.names) for r in recordings):
+        return ""
+    shared = set.intersection(*(set(table.columns) for table in tables))
+    if stimuli is not None and shared >= CLIP_COLUMNS and all(_heard(table, stimuli) for table in tables):
+        return "clips"
+    columns = [name for name in tables[0].columns if name in shared - NO_CONDITIONS]
+    columns.sort(key=lambda name: name != "trial_type")
+    return next((name for name in columns if _names_conditions(recordings, name)), "")
+
+
+def _heard(table: pd.DataFrame, stimuli: Path) -> bool:
+    """Whether the sound file of every event is there."""
+    try:
+        names = {(g, clip_label(g, t)) for g, t in zip(table["genre"], table["track"], strict=True) if t not in NOTHING}
+    except (ValueError, OverflowError):
+        return False
+    return all((stimuli / genre / f"{clip}.wav").is_file() for genre, clip in names)
+
+
+def _names_conditions(recordings: Sequence[Recording], column: str) -> bool:
+    """Whether a column holds a few names; a column of numbers does only where it is called a condition."""
+    shared = _conditions(recordings, column)
+    named = column == "trial_type" or any(not name.replace(".", "").lstrip("-").isdigit() for name in shared)
+    return 0 < len(shared) <= MAX_CONDITIONS and named
+
+
+def _conditions(recordings: Sequence[Recording], column: str) -> tuple[str, ...]:
+    """Conditions that every subject has, the most frequent first."""
+    of_subjects = [
+        [name for table in recording.events.values() for name in table[column] if name not in NOTHING]
+        for recording in recordings
     ]
-    return "\n".join(parts) + "\n"
+    shared = set.intersection(*map(set, of_subjects))
+    return tuple(sorted(shared, key=lambda name: (-sum(own.count(name) for own in of_subjects), name)))
+
+
+def _stimuli(root: Path) -> Path | None:
+    """The folder of sound files in GTZAN's layout, ``genre/genre.00000.wav``."""
+    for folder, below, files in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith((".", "sub-", "derivatives")))
+        if any(STIMULUS.fullmatch(name) for name in files):
+            return Path(folder).parent
+    return None
 
 
 def _spaces(files: Sequence[BidsFile]) -> list[str]:
@@ -111,79 +205,14 @@ def _installed(surface: str) -> bool:
     return True
 
 
-def _data(found: Survey, folder: Path) -> list[str]:
-    everyone = len(found.subjects) == len(list_subjects(found.root))
-    subjects = [] if everyone else [f"subjects = {json.dumps(found.subjects)}   # those that were preprocessed"]
-    return [
-        "[data]",
-        'reader = "bids"',
-        f"root = {_quoted(found.root, folder)}",
-        f"derivatives = {_quoted(found.derivatives, folder)}",
-        f"space = {json.dumps(found.space)}",
-        f"tasks = {json.dumps(found.tasks)}",
-        *subjects,
-        "# discard = 10.0                             # s at the start of each run",
-        '# confounds = { strategy = ["motion", "wm_csf"] }   # from fMRIPrep; "scrub" censors volumes',
-    ]
-
-
-def _features(found: Survey, folder: Path) -> list[str]:
-    tables = [table for recording in found.recordings for table in recording.events.values()]
-    complete = all(len(r.events) == len(r.responses.runs.names) for r in found.recordings)
-    columns = set.intersection(*(set(table.columns) for table in tables)) if tables and complete else set()
-    stimuli = next((path.parent.parent for path in found.root.glob("**/*.00???.wav")), None)
-    if columns >= CLIP_COLUMNS and stimuli is not None:
-        return ["[features.acoustic]", 'extractor = "acoustic"', f"stimuli = {_quoted(stimuli, folder)}"]
-    conditions = _conditions(found) if "trial_type" in columns else []
-    if conditions:
-        groups = [f"{_slug(name)} = {json.dumps([name], ensure_ascii=False)}" for name in conditions]
-        return ["[features.events]", 'extractor = "conditions"', "", "[features.events.groups]", *groups]
-    return [
-        "[features.mine]              # the events name neither clips nor conditions: give arrays of your own",
-        'extractor = "array"',
-        'files = "features/{run}.npy"   # one row per volume',
-    ]
-
-
-def _conditions(found: Survey) -> list[str]:
-    """Conditions that every subject has, the most frequent first."""
-    of_subjects = [
-        [name for table in recording.events.values() for name in table["trial_type"] if name not in NOTHING]
-        for recording in found.recordings
-    ]
-    shared = set.intersection(*map(set, of_subjects))
-    return sorted(shared, key=lambda name: (-sum(own.count(name) for own in of_subjects), name))[:MAX_CONDITIONS]
-
-
-def _evaluation(found: Survey, delays: Sequence[float]) -> list[str]:
-    runs = found.recordings[0].responses.runs
-    test = [task for task in found.tasks if "test" in task.lower()]
-    n_training = sum(f"task-{test[0]}" not in name for name in runs.names) if test else 0
-    shortest = min(rows.stop - rows.start for r in found.recordings for rows in r.responses.runs.slices.values())
-    if test and n_training > 1:
-        lines = ['kind = "test"', f'test_runs = "*task-{test[0]}*"']
-    elif all(len(r.responses.runs.names) > 1 for r in found.recordings):
-        lines = ['kind = "cross-validation"       # whole runs are left out']
-    else:
-        gap = max(delays)
-        shortest = (shortest - 3 * int(np.ceil(gap / runs.tr))) // 4
-        lines = ['kind = "cross-validation"', "blocks = 4                       # of the one run", f"gap = {gap:g}"]
-    block = max(1, min(round(15 / runs.tr), shortest // 8)) * runs.tr
-    return ["[evaluation]", *lines, "", "[statistics]", f"block = {round(block, 4):g}   # s"]
-
-
-def _name(root: Path) -> str:
-    try:
-        name = json.loads((root / "dataset_description.json").read_text("utf-8-sig"))["Name"]
-    except (OSError, ValueError, KeyError, TypeError):
-        name = root.resolve().name
-    return str(name)
-
-
-def _quoted(path: Path, folder: Path) -> str:
-    relative = os.path.relpath(path.resolve(), folder.resolve())
-    return json.dumps(Path(relative).as_posix(), ensure_ascii=False)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"\W+", "_", name).strip("_") if name.isascii() and re.search(r"\w", name) else json.dumps(name)
+def _nothing_preprocessed(root: Path, labels: Sequence[str]) -> InputError:
+    raw = [file for label in labels for file in subject_files(root, label) if file.suffix == "bold"]
+    tasks = sorted({file.entities["task"] for file in raw if "task" in file.entities})
+    return InputError(
+        "nothing in this BIDS folder has been preprocessed",
+        file=root,
+        found=f"raw volumes of {', '.join(tasks)}" if tasks else "no response files",
+        expected="fMRIPrep's output under derivatives/",
+        fix="run fMRIPrep; or read raw volumes with a brain mask of each subject: b2m init bids in an empty folder, "
+        'and there give root, tasks, space = "scanner", mask = "masks/sub-{subject}.nii.gz", and no derivatives',
+    )

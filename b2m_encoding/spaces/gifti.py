@@ -1,0 +1,67 @@
+"""GIfTI images of one hemisphere: maps of it, and whether a file is of the hemisphere it is taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.spaces.meshes import Hemisphere
+
+STRUCTURE = "AnatomicalStructurePrimary"
+STRUCTURES: dict[Hemisphere, str] = {"L": "CortexLeft", "R": "CortexRight"}
+
+
+def gifti_image(maps: NDArray[np.float32], hemi: Hemisphere, names: Sequence[str] = (), tr: float | None = None) -> Any:
+    """Maps of one hemisphere, shape (n_maps, n_vertices), as a GIfTI image; a time series if ``tr`` (s) is given."""
+    intent = "NIFTI_INTENT_ESTIMATE" if tr is None else "NIFTI_INTENT_TIME_SERIES"
+    step = {} if tr is None else {"TimeStep": f"{1000 * tr:g}"}
+    arrays = [
+        nib.gifti.GiftiDataArray(
+            row,
+            intent=intent,
+            datatype="NIFTI_TYPE_FLOAT32",
+            meta=nib.gifti.GiftiMetaData({**({"Name": name} if name else {}), **step}),
+        )
+        for row, name in zip(maps, names or [""] * len(maps), strict=True)
+    ]
+    return nib.gifti.GiftiImage(meta=nib.gifti.GiftiMetaData({STRUCTURE: STRUCTURES[hemi], **step}), darrays=arrays)
+
+
+def gifti_arrays(image: Any, hemi: Hemisphere, path: str | Path | None = None) -> list[NDArray[Any]]:
+    """Arrays of a GIfTI image of one hemisphere.
+
+    Raises
+    ------
+    InputError
+        If it is another kind of image, holds nothing, or says that it is of the other hemisphere.
+    """
+    if not isinstance(image, nib.gifti.GiftiImage) or not image.darrays:
+        raise InputError("not a GIfTI file with data", file=path, found=type(image).__name__)
+    for meta in (image.meta, *(array.meta for array in image.darrays)):
+        check_structure(meta.get(STRUCTURE, ""), hemi, path)
+    return [np.asarray(array.data) for array in image.darrays]
+
+
+def check_structure(stated: str, hemi: Hemisphere, path: str | Path | None = None) -> None:
+    """Raise if what a file says of its structure is the other hemisphere; many say nothing.
+
+    Examples
+    --------
+    >>> check_structure("CortexLeft", "L"), check_structure("", "L")
+    (None, None)
+    """
+    sides = {side for side, word in (("L", "left"), ("R", "right")) if word in stated.lower()}
+    if sides and hemi not in sides:
+        raise InputError(
+            "a file says that it is of the other hemisphere",
+            file=path,
+            found=f"{STRUCTURE} {stated}",
+            expected=STRUCTURES[hemi],
+            fix="check which file is left and which is right; correct the name or the metadata",
+        )
