@@ -164,7 +164,9 @@ def list_models() -> None:
 
     table = Table("model", "here", "size", "licence", "commercial", "dim", "rate", "window", "for")
     for entry in catalogue().values():
-        window = f"{entry.window:g} s" if entry.window else f"{entry.frame_rate:g} per s" if entry.frame_rate else "text"
+        window = (
+            f"{entry.window:g} s" if entry.window else f"{entry.frame_rate:g} per s" if entry.frame_rate else "text"
+        )
         rate = f"{entry.rate / 1000:g} kHz" if entry.rate else ""
         here = "yes" if is_here(entry) else "no"
         row = (entry.name, here, entry.size, entry.licence, entry.commercial_use, str(entry.dim), rate, window)

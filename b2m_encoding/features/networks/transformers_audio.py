@@ -81,7 +81,8 @@ class TransformersAudio(TorchNetwork):
         else:
             n_frames = waves.shape[1]
         with self.running():
-            states = self._module(self.tensor(values), output_hidden_states=True).hidden_states
+            found = self._module(self.tensor(values), output_hidden_states=True)
+            states = [*found.hidden_states[:-1], found.last_hidden_state]  # the last one with its norm, if it has one
             return np.stack([states[layer][:, :n_frames].float().cpu().numpy() for layer in self.layers], axis=1)
 
 
@@ -91,4 +92,3 @@ def _samples_per_frame(config: Any, extractor: Any) -> int:
     if config.model_type == "whisper":
         return int(extractor.hop_length) * WHISPER_STRIDE
     return prod(config.conv_stride)
-

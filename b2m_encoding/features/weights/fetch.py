@@ -16,7 +16,7 @@ from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, Source
-from b2m_encoding.features.weights.store import RECORD, folder_of, hashes
+from b2m_encoding.features.weights.store import RECORD, folder_of, hash_files
 from b2m_encoding.spaces.files import sha256
 
 PICKLE = "pytorch_model.bin"
@@ -107,7 +107,7 @@ class Fetch:
             for source, commit in zip(entry.sources, commits, strict=True)
         ]
         record["licence"] = entry.licence
-        record["files"] = hashes(folder)
+        record["files"] = hash_files(folder)
         return record
 
     def _check_room(self) -> None:
