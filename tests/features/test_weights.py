@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import pickle
@@ -187,6 +188,7 @@ class Hub(ThreadingHTTPServer):
 
     files: dict[str, bytes]
     asked: list[str]
+    commit = COMMIT
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -205,14 +207,14 @@ class Answers(BaseHTTPRequestHandler):
         elif (match := re.fullmatch(r"/(.+?)/resolve/([^/]+)/(.+)", path)) and match[3] in self.server.files:
             content = self.server.files[match[3]]
             tag = hashlib.sha256(content).hexdigest()
-            self.say(content, body, {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT})
+            self.say(content, body, {"ETag": f'"{tag}"', "X-Repo-Commit": self.server.commit})
         else:
             self.send_error(404)
 
     def about(self, repository: str, what: str) -> Any:
         assert isinstance(self.server, Hub)
         if what == "revision":
-            return {"id": repository, "sha": COMMIT, "siblings": []}
+            return {"id": repository, "sha": self.server.commit, "siblings": []}
         sizes = {name: len(content) for name, content in self.server.files.items()}
         return [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in sizes.items()]
 
@@ -275,15 +277,15 @@ def test_fetch_asks_first_then_downloads_records_and_works_offline(
     assert code == 2
     assert "lacks files" in printed
     assert not list((tmp_path / "cache" / "weights").iterdir())
-    hub.files["preprocessor_config.json"] = b"{}"
+    hub.files["preprocessor_config.json"], hub.commit = b"{}", COMMIT[::-1]
     code, printed = command("fetch", "codec", "--yes")
     assert code == 0, printed
     entry = catalogue()["codec"]
     folder = folder_of(entry)
     assert {path.name for path in folder.iterdir()} == set(hub.files) - {"README.md"} | {RECORD}
     record = json.loads((folder / RECORD).read_text())
-    assert record["revision"] == COMMIT
-    assert record["sources"] == [{"repository": "facebook/encodec_32khz", "revision": COMMIT}]
+    assert record["revision"] == hub.commit
+    assert record["sources"] == [{"repository": "facebook/encodec_32khz", "revision": hub.commit}]
     assert record["files"]["model.safetensors"] == hashlib.sha256(b"w" * 1000).hexdigest()
     assert find_weights(entry).files == record["files"]
     assert "README" not in " ".join(hub.asked)
@@ -294,30 +296,44 @@ def test_fetch_asks_first_then_downloads_records_and_works_offline(
     assert not hub.asked
 
 
-def test_fetch_of_pickles(hub: Hub, command: Callable[..., tuple[int, str]], tmp_path: Path, cache: Path) -> None:
+@pytest.fixture
+def here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client of this process asks the stand-in, although something may have imported it offline."""
+    constants = importlib.import_module("huggingface_hub.constants")
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
+    changes = {"ENDPOINT": endpoint, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
+    for name, value in {**changes, "HF_HUB_CACHE": str(tmp_path / "huggingface")}.items():
+        monkeypatch.setattr(constants, name, value)
+
+
+@pytest.mark.usefixtures("here")
+def test_fetch_of_pickles(hub: Hub, b2m: Callable[..., tuple[int, str]], tmp_path: Path, cache: Path) -> None:
     bin_file = tmp_path / "pytorch_model.bin"
     tensors_as_pickle(bin_file)
     hub.files = {"config.json": b"{}", "pytorch_model.bin": bin_file.read_bytes()}
-    code, printed = command("fetch", "some/one", "--yes")
+    code, printed = b2m("models", "fetch", "some/one", "--yes")
     assert code == 2
     assert "b2m models fetch some/one --allow-pickle" in printed
     assert not [path for path in hub.asked if "pytorch_model.bin" in path]
-    code, printed = command("fetch", "some/one", "--yes", "--allow-pickle")
+    code, printed = b2m("models", "fetch", "some/one", "--yes", "--allow-pickle")
     assert code == 0, printed
     folder = folder_of(entry_of("some/one"))
     assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors", RECORD}
     record = json.loads((folder / RECORD).read_text())
     assert record["converted"] == {"pytorch_model.bin": hashlib.sha256(bin_file.read_bytes()).hexdigest()}
     hub.files["pytorch_model.bin"] = pickle.dumps(Evil(tmp_path / "ran"))
-    code, printed = command("fetch", "any/other", "--yes", "--allow-pickle")
+    code, printed = b2m("models", "fetch", "any/other", "--yes", "--allow-pickle")
     assert code == 2
     assert "refused" in printed
     assert not (tmp_path / "ran").exists()
     assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [folder.name]
 
 
-def test_fetch_without_a_connection(command: Callable[..., tuple[int, str]]) -> None:
-    code, printed = command("fetch", "w2v_bert", "--yes", HF_ENDPOINT="http://127.0.0.1:9")
+@pytest.mark.usefixtures("here", "cache")
+def test_fetch_without_a_connection(b2m: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    code, printed = b2m("models", "fetch", "w2v_bert", "--yes")
     assert code == 2
     assert "could not be downloaded" in printed
     assert "b2m models fetch w2v_bert" in printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,18 @@ def from_folder(cls: str, folder: Path, weights: Weights) -> Any:
         made = getattr(library, cls)
     with _reading(folder, weights):
         return made.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def read_config(weights: Weights, name: str = "config.json") -> dict[str, Any]:
+    """Read a configuration of the model."""
+    path = weights.path(name)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError("a configuration cannot be read", file=path, found=error, fix=weights.entry.command) from error
+    if not isinstance(config, dict):
+        raise InputError("a configuration is no table", file=path, found=type(config).__name__)
+    return config
 
 
 def load_tensors(module: nn.Module, path: Path, weights: Weights, prefix: str = "") -> None:

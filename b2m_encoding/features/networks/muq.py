@@ -192,7 +192,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
         """Keep the shape."""
-        rotated = rotate(x.unflatten(-1, (self.heads, -1)), rotation).flatten(-2)
+        rotated = rotate(x.view(*x.shape[:-1], self.heads, -1), rotation).flatten(-2)
         q, k, v = (
             layer(values).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, values in ((self.linear_q, rotated), (self.linear_k, rotated), (self.linear_v, x))

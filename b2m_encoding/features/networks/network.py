@@ -42,7 +42,7 @@ class TorchNetwork:
         self._weights, self._shuffled_seed = weights, shuffled_seed
         if shuffled_seed is not None:
             shuffle_weights(module, shuffled_seed)
-        self._module = module.to(self.device).eval().requires_grad_(False)
+        self._module: Any = module.to(self.device).eval().requires_grad_(False)
 
     @property
     def provenance(self) -> Mapping[str, Any]:

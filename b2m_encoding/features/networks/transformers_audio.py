@@ -10,7 +10,7 @@ import numpy as np
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks.base import Floats
-from b2m_encoding.features.networks.loading import from_folder, pretrained
+from b2m_encoding.features.networks.loading import from_folder, pretrained, read_config
 from b2m_encoding.features.networks.network import TorchNetwork, check_waves, chosen_layers
 from b2m_encoding.features.weights import Weights
 
@@ -37,17 +37,18 @@ class TransformersAudio(TorchNetwork):
     def __init__(
         self, weights: Weights, *, layers: Sequence[int] = (), device: str = "auto", shuffled_seed: int | None = None
     ) -> None:
-        config = from_folder("AutoConfig", weights.path("config.json").parent, weights)
-        if config.model_type not in CLASSES:
+        kind = read_config(weights).get("model_type")
+        if kind not in CLASSES:
             raise InputError(
                 "this kind of model is not known",
                 file=weights.folder / "config.json",
-                found=config.model_type,
+                found=kind,
                 expected=", ".join(CLASSES),
             )
-        self._whisper = config.model_type == "whisper"
-        module = pretrained(CLASSES[config.model_type], weights.folder, weights)
+        self._whisper = kind == "whisper"
+        module = pretrained(CLASSES[kind], weights.folder, weights)
         module = module.encoder if self._whisper else module
+        config = module.config
         self._extractor = from_folder("AutoFeatureExtractor", weights.folder, weights)
         self.rate: int = self._extractor.sampling_rate
         self._stride = _samples_per_frame(config, self._extractor)
@@ -91,4 +92,4 @@ def _samples_per_frame(config: Any, extractor: Any) -> int:
         return round(0.01 * extractor.sampling_rate) * int(extractor.stride)
     if config.model_type == "whisper":
         return int(extractor.hop_length) * WHISPER_STRIDE
-    return prod(config.conv_stride)
+    return int(prod(config.conv_stride))

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import warnings
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib import import_module
@@ -124,7 +125,7 @@ class Fetch:
                 )
 
     def _cache(self) -> Path:
-        return Path(_hub().constants.HF_HUB_CACHE) if self.entry.repository else folder_of(self.entry)
+        return Path(_hub("huggingface_hub.constants").HF_HUB_CACHE) if self.entry.repository else folder_of(self.entry)
 
 
 def convert(source: Path, target: Path) -> None:
@@ -139,7 +140,9 @@ def convert(source: Path, target: Path) -> None:
     from safetensors.torch import save_file
 
     try:
-        found = torch.load(source, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an old protocol is no matter, as nothing is run
+            found = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(
             "a pickled checkpoint is refused: it is damaged, or holds more than tensors",
@@ -186,11 +189,11 @@ def _place(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _hub() -> Any:
+def _hub(module: str = "huggingface_hub") -> Any:
     if find_spec("huggingface_hub") is None:
         raise InputError("fetching needs huggingface-hub", fix='pip install "b2m-encoding[models]"')
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    return import_module("huggingface_hub")
+    return import_module(module)
 
 
 def _only_pickled(entry: Entry) -> InputError:
