@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import json
 import os
 import pickle
@@ -243,42 +244,31 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def command(hub: Hub, tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """The command in a process of its own, whose hub is the stand-in."""
-
-    def call(*arguments: str, **environment: str) -> tuple[int, str]:
-        variables = {
-            "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
-            "HF_HOME": str(tmp_path / "huggingface"),
-            "B2M_CACHE": str(tmp_path / "cache"),
-            "HF_HUB_DISABLE_XET": "1",
-            "COLUMNS": "250",
-        }
-        drop = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE"}
-        inherited = {key: value for key, value in os.environ.items() if key not in drop}
-        run = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "models", *arguments]
-        done = subprocess.run(
-            run, env=inherited | variables | environment, capture_output=True, text=True, input="n\n", check=False
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    return call
+def here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client of this process asks the stand-in, although something may have imported it offline."""
+    constants = importlib.import_module("huggingface_hub.constants")
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
+    changes = {"ENDPOINT": endpoint, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
+    for name, value in {**changes, "HF_HUB_CACHE": str(tmp_path / "huggingface")}.items():
+        monkeypatch.setattr(constants, name, value)
 
 
-def test_fetch_asks_first_then_downloads_records_and_works_offline(
-    hub: Hub, command: Callable[..., tuple[int, str]], tmp_path: Path, cache: Path
+def test_fetch_asks_first_then_downloads_and_records(
+    here: None, hub: Hub, b2m: Callable[..., tuple[int, str]], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, printed = command("fetch", "codec")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    code, printed = b2m("models", "fetch", "codec")
     assert code == 1
     for part in ("EnCodec", "0.24 GB", "CC-BY-NC-4.0", "commercial use: no", "Fetch?"):
         assert part in printed
     assert not hub.asked
-    code, printed = command("fetch", "codec", "--yes")
+    code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 2
     assert "lacks files" in printed
-    assert not list((tmp_path / "cache" / "weights").iterdir())
+    assert not list((cache / "weights").iterdir())
     hub.files["preprocessor_config.json"], hub.commit = b"{}", COMMIT[::-1]
-    code, printed = command("fetch", "codec", "--yes")
+    code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 0, printed
     entry = catalogue()["codec"]
     folder = folder_of(entry)
@@ -289,22 +279,27 @@ def test_fetch_asks_first_then_downloads_records_and_works_offline(
     assert record["files"]["model.safetensors"] == hashlib.sha256(b"w" * 1000).hexdigest()
     assert find_weights(entry).files == record["files"]
     assert "README" not in " ".join(hub.asked)
-    assert re.search(r"codec *│ yes", command("list")[1])
+    assert re.search(r"codec *│ yes", b2m("models", "list")[1])
     hub.asked.clear()
-    code, printed = command("fetch", "codec", "--yes", HF_HUB_OFFLINE="1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 0, printed
     assert not hub.asked
 
 
-@pytest.fixture
-def here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client of this process asks the stand-in, although something may have imported it offline."""
-    constants = importlib.import_module("huggingface_hub.constants")
-    endpoint = f"http://127.0.0.1:{hub.server_port}"
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
-    changes = {"ENDPOINT": endpoint, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
-    for name, value in {**changes, "HF_HUB_CACHE": str(tmp_path / "huggingface")}.items():
-        monkeypatch.setattr(constants, name, value)
+def test_fetch_in_a_process_of_its_own(hub: Hub, tmp_path: Path, cache: Path) -> None:
+    """As a user calls it: HF_HOME says where the hub's files go."""
+    hub.files["preprocessor_config.json"] = b"{}"
+    drop = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE"}
+    variables = {key: value for key, value in os.environ.items() if key not in drop} | {
+        "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+        "HF_HOME": str(tmp_path / "huggingface"),
+    }
+    run = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "models", "fetch", "codec", "--yes"]
+    done = subprocess.run(run, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert is_here(catalogue()["codec"])
+    assert list((tmp_path / "huggingface" / "hub").glob("models--*/snapshots/*/model.safetensors"))
 
 
 @pytest.mark.usefixtures("here")
