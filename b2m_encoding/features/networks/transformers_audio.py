@@ -89,7 +89,7 @@ class TransformersAudio(TorchNetwork):
 
 def _samples_per_frame(config: Any, extractor: Any) -> int:
     if config.model_type == "wav2vec2-bert":
-        return round(0.01 * extractor.sampling_rate) * int(extractor.stride)
+        return int(0.01 * extractor.sampling_rate) * int(extractor.stride)
     if config.model_type == "whisper":
         return int(extractor.hop_length) * WHISPER_STRIDE
     return int(prod(config.conv_stride))
