@@ -279,7 +279,7 @@ def test_fetch_asks_first_then_downloads_and_records(
     assert record["files"]["model.safetensors"] == hashlib.sha256(b"w" * 1000).hexdigest()
     assert find_weights(entry).files == record["files"]
     assert "README" not in " ".join(hub.asked)
-    assert re.search(r"codec *│ yes", b2m("models", "list")[1])
+    assert "weights:  here (0.24 GB)" in b2m("models", "list")[1]
     hub.asked.clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     code, printed = b2m("models", "fetch", "codec", "--yes")
@@ -350,5 +350,12 @@ def test_list_shows_every_model(b2m: Callable[..., tuple[int, str]]) -> None:
     code, printed = b2m("models", "list")
     assert code == 0
     for name in catalogue():
-        assert name in printed
-    assert "CC-BY-NC-4.0" in printed
+        assert f"\n{name}: " in f"\n{printed}"
+    for part in (
+        "missing; b2m models fetch clap --allow-pickle (0.78 GB)",
+        "CC-BY-NC-4.0 (code MIT); commercial use: no",
+        "512 dimensions per window of 10 s at 24 kHz, or text",
+        "1024 dimensions, 50 times per second, of sound at 16 kHz",
+        "384 dimensions per text",
+    ):
+        assert part in printed
