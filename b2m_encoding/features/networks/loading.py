@@ -42,6 +42,7 @@ def transformers() -> Any:
 
 def pretrained(cls: str, folder: Path, weights: Weights) -> Any:
     """Load a model class of transformers from a folder, and make sure that every parameter was in the file."""
+    weights.path((folder / "config.json").relative_to(weights.folder).as_posix())
     library = transformers()
     library.utils.logging.disable_progress_bar()
     verbosity = library.utils.logging.get_verbosity()

@@ -38,10 +38,21 @@ class Fetch:
     allow_pickle : bool
         Download a pickled checkpoint where there are no safetensors, and convert it once. Only tensors are unpickled;
         a file that asks for anything else is refused.
+
+    Raises
+    ------
+    InputError
+        If the weights come with pip, or are known to be pickled and ``allow_pickle`` is not set.
     """
 
     entry: Entry
     allow_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        if self.entry.repository is None:
+            raise InputError(f"{self.entry.name} is not fetched but installed", fix=self.entry.command)
+        if self.entry.pickle and not self.allow_pickle:
+            raise _only_pickled(self.entry)
 
     def describe(self) -> str:
         """Size, licence and destination, to be read before anything is fetched."""
@@ -50,7 +61,7 @@ class Fetch:
         return "\n".join(
             [
                 f"{entry.name}: {entry.title}",
-                f"from:     {files or entry.package}",
+                f"from:     {files}",
                 f"size:     {entry.size}; {shutil.disk_usage(_existing(self._cache())).free / 1e9:.1f} GB free",
                 f"licence:  {entry.licence}",
                 f"commercial use: {entry.commercial_use}",
@@ -69,16 +80,11 @@ class Fetch:
         Raises
         ------
         InputError
-            If the weights come with pip, the disk has too little room, the download fails, or the only weights are
-            pickled and ``allow_pickle`` is not set, or hold more than tensors.
+            If the disk has too little room, the download fails, or the only weights are pickled and ``allow_pickle``
+            is not set, or hold more than tensors.
         """
-        entry = self.entry
-        if entry.repository is None:
-            raise InputError(f"{entry.name} is not fetched but installed", fix=entry.command)
-        if entry.pickle and not self.allow_pickle:
-            raise _only_pickled(entry)
         self._check_room()
-        final = folder_of(entry)
+        final = folder_of(self.entry)
         final.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(mkdtemp(dir=final.parent, prefix=".partial-"))
         try:
@@ -125,7 +131,7 @@ class Fetch:
                 )
 
     def _cache(self) -> Path:
-        return Path(_hub("huggingface_hub.constants").HF_HUB_CACHE) if self.entry.repository else folder_of(self.entry)
+        return Path(_hub("huggingface_hub.constants").HF_HUB_CACHE)
 
 
 def convert(source: Path, target: Path) -> None:
