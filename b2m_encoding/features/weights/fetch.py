@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, Source
+from b2m_encoding.features.weights.hashes import file_hash
 from b2m_encoding.features.weights.store import RECORD, folder_of, hash_files
 from b2m_encoding.spaces.files import sha256
 
@@ -182,8 +184,16 @@ def _download(entry: Entry, source: Source, folder: Path) -> str:
     if missing := [name for name in source.files if "*" not in name and name not in wanted]:
         raise InputError(f"{source.repository} lacks files", found=wanted, expected=missing)
     for name in wanted:
-        _place((snapshot / name).resolve(), folder / name)
+        _place(_checked((snapshot / name).resolve(), entry), folder / name)
     return snapshot.name
+
+
+def _checked(blob: Path, entry: Entry) -> Path:
+    """Compare a large file with its name in the hub's cache, which is its hash."""
+    if re.fullmatch(r"[0-9a-f]{64}", blob.name) and (found := file_hash(blob)) != blob.name:
+        fix = f"delete it, then again: {entry.command}"
+        raise InputError("a downloaded file is damaged", file=blob, found=found, expected=blob.name, fix=fix)
+    return blob
 
 
 def _place(source: Path, target: Path) -> None:

@@ -86,6 +86,21 @@ def test_long_texts_are_cut_where_the_model_ends(name: str, text: Callable[..., 
     assert np.array_equal(network.embed_text([long]), network.embed_text([long + "and a choir"]))
 
 
+@pytest.mark.parametrize("name", WINDOWS + FRAMES)
+def test_half_precision_runs_and_is_close(name: str, sound: Callable[..., Any], noise: Callable[..., Any]) -> None:
+    """What a GPU does, on the CPU: bfloat16 products, and no type that does not fit."""
+    network = sound(name)
+    waves = noise(2, round(seconds(network) * network.rate))
+    full = network.embed(waves)
+    network._half = True
+    half = network.embed(waves)
+    assert half.dtype == np.float32
+    assert network.provenance["dtype"] == "bfloat16"
+    assert relative(half, full) > 0
+    cosine = np.sum(half * full, axis=-1) / np.linalg.norm(half, axis=-1) / np.linalg.norm(full, axis=-1)
+    assert np.median(cosine) > 0.99
+
+
 @pytest.mark.parametrize("name", [name for name in FRAMES if name != "codec"])
 def test_layers_that_are_not_wanted_are_not_needed(
     name: str, sound: Callable[..., Any], noise: Callable[..., Any]
