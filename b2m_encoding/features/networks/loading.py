@@ -36,6 +36,7 @@ def transformers() -> Any:
         raise InputError("pretrained networks need transformers", fix='pip install "b2m-encoding[models]"')
     with _importing():
         import transformers
+        import transformers.audio_utils
 
     return transformers
 
