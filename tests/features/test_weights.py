@@ -255,7 +255,12 @@ def here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_fetch_asks_first_then_downloads_and_records(
-    here: None, hub: Hub, b2m: Callable[..., tuple[int, str]], cache: Path, monkeypatch: pytest.MonkeyPatch
+    here: None,
+    hub: Hub,
+    b2m: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
     code, printed = b2m("models", "fetch", "codec")
@@ -285,6 +290,13 @@ def test_fetch_asks_first_then_downloads_and_records(
     code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 0, printed
     assert not hub.asked
+    [blob] = (tmp_path / "huggingface").glob(f"models--*/blobs/{hashlib.sha256(b'w' * 1000).hexdigest()}")
+    blob.unlink()
+    blob.write_bytes(b"w" * 999)
+    code, printed = b2m("models", "fetch", "codec", "--yes")
+    assert code == 2
+    assert "a downloaded file is damaged" in printed
+    assert find_weights(entry).files == record["files"]
 
 
 def test_fetch_in_a_process_of_its_own(hub: Hub, tmp_path: Path, cache: Path) -> None:

@@ -36,12 +36,14 @@ def transformers() -> Any:
         raise InputError("pretrained networks need transformers", fix='pip install "b2m-encoding[models]"')
     with _importing():
         import transformers
+        import transformers.audio_utils
 
     return transformers
 
 
 def pretrained(cls: str, folder: Path, weights: Weights) -> Any:
     """Load a model class of transformers from a folder, and make sure that every parameter was in the file."""
+    weights.path((folder / "config.json").relative_to(weights.folder).as_posix())
     library = transformers()
     library.utils.logging.disable_progress_bar()
     verbosity = library.utils.logging.get_verbosity()

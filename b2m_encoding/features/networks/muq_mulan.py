@@ -85,7 +85,6 @@ class MuQ(TorchNetwork):
     def __init__(
         self, weights: Weights, *, layers: Sequence[int] = (), device: str = "auto", shuffled_seed: int | None = None
     ) -> None:
-        transformers()
         sizes = MuQSizes.read(read_config(weights, "muq/config.json"))
         self.layers = chosen_layers(layers, sizes.depth)
         self.dim = sizes.dim

@@ -74,13 +74,9 @@ class TransformersAudio(TorchNetwork):
         waves = check_waves(batch, self.rate, self._longest, shortest=4 * self._stride)
         inputs = self._extractor(list(waves), sampling_rate=self.rate, return_tensors="np")
         values = inputs[self._extractor.model_input_names[0]]
-        if self._whisper:
-            n_frames = -(-waves.shape[1] // self._stride)
-        elif values.ndim == 3:  # w2v-BERT pads to whole frames, and masks a frame that is half padding
+        n_frames = -(-waves.shape[1] // self._stride) if self._whisper else None
+        if values.ndim == 3 and not self._whisper:  # w2v-BERT masks a last frame that is half padding
             values = values[:, : inputs["attention_mask"][0].sum()]
-            n_frames = values.shape[1]
-        else:
-            n_frames = waves.shape[1]
         with self.running():
             found = self._module(self.tensor(values), output_hidden_states=True)
             states = [*found.hidden_states[:-1], found.last_hidden_state]  # the last one with its norm, if it has one
