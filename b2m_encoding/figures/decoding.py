@@ -24,6 +24,8 @@ KEY = 4.5
 BAND = "#D9D9D9"
 LONGEST = 16.0
 """Longest name of a genre, mm."""
+MIN_CELL = 3.6
+"""Narrowest cell of the confusion with a number in it, mm."""
 Interval = tuple[float, float]
 
 
@@ -110,14 +112,14 @@ def _layout(data: _Data, style: Style, header: float) -> dict[str, tuple[float, 
     wide = style.width >= 150
     if wide and data.confusion is not None:
         width = full - 2 * AXIS - AXIS - longest
-        side = min(0.27 * full, 46.0)
+        side = min(0.22 * full, 46.0)
         first = width - 2 * side - 12
         lefts = [MARGIN + AXIS, MARGIN + AXIS + first + 8 + longest + 4, style.width - MARGIN - side]
         places = {"accuracy": (lefts[0], top, first, side), "ranks": (lefts[2], top, side, side),
                   "confusion": (lefts[1], top, side, side)}  # fmt: skip
         height = top + side + longest + 8
     else:
-        below = top + 32 + longest + 14
+        below = top + 32 + longest + 10
         side = min((full - 2 * AXIS - longest - 8) / 2, 46.0)
         places = {"accuracy": (MARGIN + AXIS, top, full - AXIS, 32.0)}
         if data.confusion is not None:
@@ -190,12 +192,12 @@ def _confusion(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str]
     axes.set_yticks(range(len(short)), short, parse_math=False)
     axes.tick_params(axis="both", length=0)
     axes.spines[:].set_visible(True)
-    small = min(style.small_size, 5.0)
+    cell = axes.get_position().width * style.width / len(data.genres)
     for (row, column), share in np.ndenumerate(data.confusion):
-        if share >= 0.005 and len(data.genres) <= 12:
-            axes.text(column, row, f"{100 * share:.0f}", size=small, ha="center", va="center_baseline",
+        if share >= 0.005 and cell >= MIN_CELL:
+            axes.text(column, row, f"{100 * share:.0f}", size=5, ha="center", va="center_baseline",
                       color="white" if share > 0.55 else "black", parse_math=False)  # fmt: skip
-    axes.set_title(f"heard (down) taken for (across), %: {data.targets[0]}"[:60], size=style.small_size, pad=3,
+    axes.set_title("heard ↓ taken for → (%)", size=style.small_size, pad=3,
                    parse_math=False)  # fmt: skip
 
 
@@ -244,7 +246,8 @@ def _caption(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None, 
     if data.confusion is not None:
         right = float(np.mean(np.diag(data.confusion)))
         text.append(
-            "Confusion: share of the clips of a genre (rows) by the genre of the clip most like their prediction, from "
+            "Confusion: share (the darker, the larger) of the clips of a genre (rows) by the genre of the clip most like "
+            "their prediction, from "
             f"{data.targets[0]}; {right:.1%} right, chance about {1 / len(data.genres):.1%}."
         )
     text += [

@@ -82,10 +82,14 @@ class Grid:
         n_rows = math.ceil(self.n / self.n_columns)
         return n_rows * (self.row + GUTTER) - GUTTER
 
+    def place(self, index: int, top: float) -> tuple[float, float]:
+        """Left and top of a cell of a grid that begins at a height of the page, mm."""
+        row, column = divmod(index, self.n_columns)
+        return MARGIN + column * (self.width + GUTTER), top + row * (self.row + GUTTER)
+
     def draw(self, painter: MapPainter, index: int, name: str, data: ScoreMap, top: float, letter: str = "") -> float:
         """Draw one cell of a grid that begins at a height of the page; returns printed mm per mm of the flatmap."""
-        page, (row, column) = painter.page, divmod(index, self.n_columns)
-        left, top = MARGIN + column * (self.width + GUTTER), top + row * (self.row + GUTTER)
+        page, (left, top) = painter.page, self.place(index, top)
         if letter:
             page.letter(left, top, letter)
         taken = 8.0 if letter and page.style.letters else 0.0

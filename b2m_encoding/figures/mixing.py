@@ -35,7 +35,7 @@ class TernaryColours:
     colours: tuple[str, str, str]
     fade: float | None = None
 
-    N, LEVELS = 32, 24
+    N, LEVELS = 32, 64
 
     def __post_init__(self) -> None:
         if not self.vmax > 0:

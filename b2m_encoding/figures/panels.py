@@ -30,6 +30,8 @@ FULL_LINE = 60.0
 HALO = "#202020"
 CONTOUR = "#56B4E9"
 """Outline of what is significant: apart from region outlines and from warm colours."""
+NARROW_BAR = 22.0
+"""Colour bars up to this width, mm, have three ticks at most."""
 MIN_TEXT = 5.0
 """Smallest text, points."""
 NAMES = {"L": "Left", "R": "Right"}
@@ -179,21 +181,21 @@ def colour_bar(page: Page, left: float, top: float, width: float, colours: Scala
         if is_clipped:
             axes.fill([edge, edge + side * span, edge], [0, 0.5, 1], color=colour / 255, clip_on=False, linewidth=0)
     axes.set(yticks=[], xlim=(colours.vmin, colours.vmax))
-    ticks = _ticks(colours.vmin, colours.vmax)
+    ticks = _ticks(colours.vmin, colours.vmax, 5 if width > NARROW_BAR else 2)
     axes.set_xticks(ticks, [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axes.spines[:].set_visible(False)
     axes.set_xlabel(label, labelpad=1.5, parse_math=False)
     return axes
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def _ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round ticks, with both limits among them where that goes in a few equal steps."""
     for round_steps in ((1, 2, 5, 10), (1.5, 2.5)):
-        for n in (4, 5, 3, 2):
+        for n in [n for n in (4, 5, 3, 2) if n <= most]:
             step = (high - low) / n
             if np.isclose(step / 10 ** np.floor(np.log10(step)), round_steps, rtol=1e-6).any():
                 return [round(float(tick), 10) for tick in np.linspace(low, high, n + 1)]
-    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+    ticks = MaxNLocator(min(most, 4), steps=[1, 2, 5, 10]).tick_values(low, high)
     return [round(float(tick), 10) for tick in ticks if low <= tick <= high]
 
 

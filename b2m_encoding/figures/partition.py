@@ -20,9 +20,8 @@ from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 Bands = tuple[str, ...]
-FOOTER = 36.0
-VENN = 42.0
-"""Width of the diagram, mm."""
+FOOTER = 12.0
+LETTERS = "abcdefgh"
 DRAWN = 3
 """Most feature spaces of which every part is drawn."""
 
@@ -63,24 +62,23 @@ def partition(
     found = shared_limits([one.scores[0][one.shown] for one in maps.values()], *limits)
     fade = None if significant is not None else found.faded
     colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
-    header = header_height(title, note)
-    grid = Grid.fit(len(maps), space, atlas, zoom, style, style.max_height - header - MARGIN - FOOTER)
+    header, has_venn = header_height(title, note), len(names) <= DRAWN
+    room = style.max_height - header - MARGIN - FOOTER
+    grid = Grid.fit(len(maps) + has_venn, space, atlas, zoom, style, room)
     means = {part: _mean(one) for part, one in maps.items()}
     with style.context():
         page = Page(style, header + MARGIN + FOOTER + grid.height, title=title, note=note)
         painter = MapPainter(page, space, atlas, colours)
         for index, (part, data) in enumerate(maps.items()):
-            letter = "abcdefgh"[index]
-            scale = grid.draw(painter, index, part_name(part), data, header + MARGIN / 2, letter)
-        top, left = page.height - FOOTER + 3, MARGIN + 4.0
-        if len(names) <= DRAWN:
-            page.letter(MARGIN, top, "abcdefgh"[len(maps)])
-            venn(page, left, top, VENN, FOOTER - 5, names, means)
-            left += VENN + 4
-        width = min(50.0, style.width - MARGIN - left - 3)
-        colour_bar(page, left + 1, top + 3, width, colours, label, (found.n_below > 0, found.n_above > 0))
-        keys(page, left, top + 14, list(maps.values()), space)
-        length = scale_bar(page, style.width - MARGIN, top + 23, scale, space)
+            scale = grid.draw(painter, index, part_name(part), data, header + MARGIN / 2, LETTERS[index])
+        if has_venn:
+            left, top = grid.place(len(maps), header + MARGIN / 2)
+            page.letter(left, top, LETTERS[len(maps)])
+            venn(page, left, top, grid.width, grid.row, names, means)
+        top, width = page.height - FOOTER + 1.5, min(50.0, 0.36 * style.width)
+        colour_bar(page, (style.width - width) / 2, top, width, colours, label, (found.n_below > 0, found.n_above > 0))
+        keys(page, MARGIN, top - 0.5, list(maps.values()), space)
+        length = scale_bar(page, style.width - MARGIN, top, scale, space)
     figure = MapFigure(next(iter(maps.values())), space, atlas, "zoom" if zoom else "whole", zoom or "", title, note,
                        style)  # fmt: skip
     sentences = _sentences(means, label, found.sentence(), next(iter(maps.values())), len(names))
@@ -129,8 +127,7 @@ def venn(
     small = page.style.small_size
     for part, mean in means.items():
         middle = np.mean([centres[name] for name in part], axis=0)
-        out = 2.0 if len(part) == 1 else 0.0 if len(part) == len(names) else 1.55
-        x, y = middle * out if out else np.zeros(2)
+        x, y = (2.0 if len(part) == 1 else 2.5) * middle  # of all together it is the origin
         text = "n/a" if np.isnan(mean) else f"{mean:.3f}".replace("-", "\N{MINUS SIGN}")
         axes.text(x, y, text, size=small, ha="center", va="center_baseline", parse_math=False)
     unit = min(width / 3.6, height / (2.9 if len(names) == 2 else 3.7))

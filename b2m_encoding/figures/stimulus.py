@@ -58,13 +58,13 @@ def stimulus(
         raise InputError("no sound to draw")
     seconds = max(len(wave) for wave in sounds.values()) / rate
     header = header_height(title, note)
-    room = style.max_height - header - MARGIN - FOOTER - 8
+    room = style.max_height - header - MARGIN - FOOTER - 5
     height = min(HIGHEST_ROW, room / len(pictures) - TITLE - GAP)
     if height < 5:
         raise InputError("too many sounds for one page", found=len(pictures), fix="draw them in several figures")
     colours = ScalarColours(-RANGE, 0.0, style.cmap)
     with style.context():
-        page = Page(style, header + MARGIN + len(pictures) * (height + TITLE + GAP) + 8 + FOOTER, title=title,
+        page = Page(style, header + MARGIN + len(pictures) * (height + TITLE + GAP) + 5 + FOOTER, title=title,
                     note=note)  # fmt: skip
         left, width = MARGIN + AXIS, style.width - 2 * MARGIN - AXIS - 2
         for row, (name, picture) in enumerate(pictures.items()):

@@ -22,6 +22,8 @@ from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 FOOTER = 12.0
 ASPECT = 0.72
 """Height of a view over its width."""
+FILL = 0.94
+"""Share of a panel that a hemisphere fills in its larger direction."""
 Side = Literal["lateral", "medial", "dorsal", "ventral", "anterior", "posterior"]
 
 
@@ -91,10 +93,12 @@ def _draw(page: Page, place: tuple[float, float, float, float], space: SurfaceSp
     from nilearn.plotting import plot_surf
 
     left, top, width, height = place
-    size = page.style.width, page.height
+    page_width, page_height = page.style.width, page.height
+    top -= (width - height) / 2  # matplotlib keeps these axes square: they reach beyond the panel above and below
     axes: Any = page.add_axes(
-        (left / size[0], 1 - (top + height) / size[1], width / size[0], height / size[1]), projection="3d"
+        (left / page_width, 1 - (top + width) / page_height, width / page_width, width / page_height), projection="3d"
     )
+    axes.patch.set_visible(False)
     mesh = space.mesh("inflated", hemi)
     shown = codes[space.hemisphere(hemi)].astype(float)
     n = len(palette)
@@ -116,4 +120,5 @@ def _frame(axes: Any, points: NDArray[np.floating], view: Side, aspect: float) -
     axes.set_proj_type("ortho")
     span = high - low
     across, up = {"lateral": (1, 2), "medial": (1, 2), "dorsal": (0, 1), "ventral": (0, 1)}.get(view, (0, 2))
-    axes.set_box_aspect(span / max(span[across] / aspect, span[up]), zoom=1.0)
+    widest = max(span[across], span[up] * aspect)
+    axes.set_box_aspect(span, zoom=FILL * float(np.linalg.norm(span) / widest))

@@ -8,16 +8,24 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from b2m_encoding.figures import (
     Style,
     accuracy,
+    decoding,
+    hierarchy,
+    partition,
     preference,
     regions,
     scatter,
+    stimulus,
     subjects,
+    surface,
+    ternary,
+    weights,
 )
 
 BASELINE = Path(__file__).parent / "baseline"
@@ -26,20 +34,60 @@ TOLERANCE = 9.0
 """Root mean square difference of 8-bit values: versions of matplotlib set text a little differently."""
 
 
+KINDS = (
+    "accuracy",
+    "accuracy_fade",
+    "accuracy_zoom",
+    "accuracy_overview",
+    "decoding",
+    "hierarchy",
+    "partition",
+    "preference",
+    "regions",
+    "scatter",
+    "stimulus",
+    "subjects",
+    "surface",
+    "ternary",
+    "weights",
+)
+
+
+def clips(shift: float) -> pd.DataFrame:
+    accuracy = np.clip(np.linspace(0.4, 1.0, 24) + shift, 0, 1)
+    names = [("blues", "jazz", "pop", "rock")[i % 4] for i in range(24)]
+    rows = {"subject": ["01", "02"] * 12, "target": "text", "clip": range(24), "accuracy": accuracy}
+    return pd.DataFrame({**rows, "genre": names, "identified_genre": names[3:] + names[:3]})
+
+
+def tone(x: np.ndarray) -> np.ndarray:
+    return np.sin(np.cumsum(0.1 + 4 * np.interp(np.linspace(0, 300, 8000), np.arange(300), np.abs(x[:300]))))
+
+
 @pytest.fixture(scope="session")
 def figures(space, atlas, acoustic, text, holed, region_table):
     """One way to make each kind, from the scores it shows."""
     both = {"note": "simulated data", "style": STYLE}
     marked = {"significant": acoustic > 0.12, **both}
+    third = 0.5 * (acoustic + text)[::-1]
     return {
         "accuracy": lambda x: accuracy(np.where(np.isnan(holed), np.nan, x), space, atlas, **marked),
         "accuracy_fade": lambda x: accuracy(x, space, atlas, **both),
         "accuracy_zoom": lambda x: accuracy(x, space, atlas, view="zoom", zoom="auditory", contour=True, **marked),
         "accuracy_overview": lambda x: accuracy(x, space, atlas, view="overview", **marked),
+        "decoding": lambda x: decoding(clips(x.max() / 9), **both),
+        "hierarchy": lambda x: hierarchy({"low": x, "middle": third, "high": text}, space, atlas, **both),
+        "partition": lambda x: partition(
+            {("acoustic",): x, ("text",): text, ("acoustic", "text"): third}, space, atlas, **marked
+        ),
         "preference": lambda x: preference(x, 0.8 * text, space, atlas, names=("acoustic", "text"), **both),
         "regions": lambda x: regions(region_table().assign(score=lambda t: t["score"] + x[:9].mean()), **both),
         "scatter": lambda x: scatter(x, text, names=("acoustic", "text"), **both),
+        "stimulus": lambda x: stimulus({"heard": tone(x), "retrieved": tone(text)}, 8000, **both),
         "subjects": lambda x: subjects({"sub-01": x, "sub-02": text, "sub-03": holed}, space, atlas, **both),
+        "surface": lambda x: surface(np.where(np.isnan(holed), np.nan, x), space, atlas, **marked),
+        "ternary": lambda x: ternary((x, text, third), space, atlas, names=("acoustic", "text", "music"), **both),
+        "weights": lambda x: weights(np.stack([x, text, third]), space, atlas, **marked),
     }
 
 
@@ -56,19 +104,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.sqrt(np.mean((one.astype(float) - other) ** 2)))
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "accuracy",
-        "accuracy_fade",
-        "accuracy_zoom",
-        "accuracy_overview",
-        "preference",
-        "regions",
-        "scatter",
-        "subjects",
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_looks_as_before(figures, acoustic, kind, tmp_path):
     seen, path = picture(figures[kind](acoustic)), BASELINE / f"{kind}.png"
     if os.environ.get("B2M_WRITE_BASELINE"):
