@@ -246,9 +246,9 @@ def _caption(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None, 
     if data.confusion is not None:
         right = float(np.mean(np.diag(data.confusion)))
         text.append(
-            "Confusion: share (the darker, the larger) of the clips of a genre (rows) by the genre of the clip most like "
-            "their prediction, from "
-            f"{data.targets[0]}; {right:.1%} right, chance about {1 / len(data.genres):.1%}."
+            "Confusion: share (the darker, the larger) of the clips of a genre (rows) by the genre of the clip most "
+            f"like their prediction, from {data.targets[0]}; {right:.1%} right, chance about "
+            f"{1 / len(data.genres):.1%}."
         )
     text += [
         "Ranks: share of clips that are among the k clips most like their prediction; thin: subjects.",
