@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -91,7 +92,7 @@ def shortened(text: str, size: float, width: float, style: Style) -> str:
     """The text, or its beginning and an ellipsis if it is wider than some mm."""
     if text_width(text, size, style) <= width:
         return text
-    end = next((n for n in range(len(text), 0, -1) if text_width(text[:n] + "…", size, style) <= width), 0)
+    end = bisect_right(range(1, len(text)), width, key=lambda n: text_width(text[:n] + "…", size, style))
     return text[:end].rstrip() + "…"
 
 

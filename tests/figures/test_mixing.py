@@ -14,8 +14,9 @@ from b2m_encoding.figures.layers import GYRUS, SULCUS
 from b2m_encoding.figures.mixing import RgbColours, TernaryColours
 from b2m_encoding.figures.style import OKABE_ITO
 
-NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)
+NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
+views = pytest.mark.parametrize(("style", "view"), [(NARROW, "overview"), (NARROW, "whole"), (WIDE, "zoom")])
 NAMES = ("acoustic", "text", "mulan")
 COLOURS = TernaryColours(0.5, OKABE_ITO[:3])
 
@@ -69,8 +70,7 @@ def mulan(bumps):
     return bumps(3, "PBelt", "A4")
 
 
-@both_widths
-@pytest.mark.parametrize("view", ["whole", "zoom", "overview"])
+@views
 def test_ternary(space, atlas, acoustic, text, mulan, text_problems, style, view):
     significant = np.maximum(acoustic, text) > 0.1
     found = ternary(
@@ -94,8 +94,7 @@ def test_triangle_and_map_have_one_colour_function(space, atlas, acoustic, text,
     assert np.abs(top[top[:, 3] == 255][:, :3].mean(axis=0) - 255 * np.array(to_rgb(OKABE_ITO[0]))).max() < 8
 
 
-@both_widths
-@pytest.mark.parametrize("view", ["whole", "zoom", "overview"])
+@views
 def test_weights(space, atlas, acoustic, text, mulan, text_problems, style, view):
     found = weights(
         np.stack([acoustic, text, mulan]), space, atlas, explained=(0.4, 0.2, 0.1), view=view, note="simulated data",
@@ -110,7 +109,7 @@ def test_weights(space, atlas, acoustic, text, mulan, text_problems, style, view
 @pytest.mark.parametrize("n", [2, 13])
 def test_hierarchy(space, atlas, bumps, text_problems, style, n):
     scores = {f"layer {i:02d} of a network" if n > 2 else f"L{i}": bumps(i, "A1", "A5") for i in range(n)}
-    found = hierarchy(scores, space, atlas, view="overview", note="simulated data", style=style)
+    found = hierarchy(scores, space, atlas, note="simulated data", style=style)
     assert text_problems(found.figure) == []
     assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
     best = np.argmax(np.stack(list(scores.values())).astype(np.float32), axis=0)

@@ -8,8 +8,7 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, partition
 
-NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)
-both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
+NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
 
 
 def parts_of(names, bumps):
@@ -17,9 +16,8 @@ def parts_of(names, bumps):
     return {part: bumps(i, ("A1", "A5", "PBelt", "STSdp")[i % 4]) / 4 for i, part in enumerate(sets)}
 
 
-@both_widths
-@pytest.mark.parametrize("zoom", [None, "auditory_zoom"])
 @pytest.mark.parametrize("names", [("acoustic", "text"), ("a long name of a space", "text $", "another long name")])
+@pytest.mark.parametrize(("style", "zoom"), [(NARROW, None), (NARROW, "auditory_zoom"), (WIDE, "auditory_zoom")])
 def test_partition(space, atlas, bumps, text_problems, style, zoom, names):
     parts = parts_of(names, bumps)
     significant = np.sum(list(parts.values()), axis=0) > 0.1

@@ -8,7 +8,7 @@ from b2m_encoding.figures import Style, stimulus
 from b2m_encoding.figures.stimulus import HOP, frequencies
 
 RATE = 16_000
-NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)
+NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
 
 
 def tone(frequency: float, seconds: float = 2.0) -> np.ndarray:
