@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -70,8 +71,9 @@ class Page(Figure):
         return self.text(left / self.style.width, 1 - top / self.height, text, parse_math=False, **options)
 
     def letter(self, left: float, top: float, letter: str) -> None:
-        """A panel letter."""
-        self.write(left, top, letter, weight="bold", size=self.style.text_size + 1, va="top")
+        """A panel letter, if the style wants them."""
+        if self.style.letters:
+            self.write(left, top, letter, weight="bold", size=self.style.text_size + 1, va="top")
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """Save with the settings of the style."""
@@ -90,7 +92,7 @@ def shortened(text: str, size: float, width: float, style: Style) -> str:
     """The text, or its beginning and an ellipsis if it is wider than some mm."""
     if text_width(text, size, style) <= width:
         return text
-    end = next((n for n in range(len(text), 0, -1) if text_width(text[:n] + "…", size, style) <= width), 0)
+    end = bisect_right(range(1, len(text)), width, key=lambda n: text_width(text[:n] + "…", size, style))
     return text[:end].rstrip() + "…"
 
 

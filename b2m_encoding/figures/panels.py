@@ -30,6 +30,8 @@ FULL_LINE = 60.0
 HALO = "#202020"
 CONTOUR = "#56B4E9"
 """Outline of what is significant: apart from region outlines and from warm colours."""
+NARROW_BAR = 22.0
+"""Colour bars up to this width, mm, have three ticks at most."""
 MIN_TEXT = 5.0
 """Smallest text, points."""
 NAMES = {"L": "Left", "R": "Right"}
@@ -111,14 +113,14 @@ class MapPainter:
         axes.axis("off")
         axes.add_collection(LineCollection(_rims(self.space, tuple(hemispheres)), colors=GREY, linewidths=0.35))
         line = style.outline_width * float(np.clip(width / FULL_LINE, 0.5, 1.0))
-        if outline is not None:
+        if outline is not None and style.outlines:
             members = [self.atlas.regions.index(name) + 1 for name in self.atlas.members(outline)]
             borders = atlas_borders(self.atlas)
             self._outline(
                 axes, borders.around(members) if inner or named else borders.rim(members), style.outline_width
             )
-            if named:
-                self._names(axes, pixels, width, self.atlas.members(outline))
+        if outline is not None and named and style.labels:
+            self._names(axes, pixels, width, self.atlas.members(outline))
         if contour is not None:
             layout = flat_layout(self.space)
             borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
@@ -179,26 +181,33 @@ def colour_bar(page: Page, left: float, top: float, width: float, colours: Scala
         if is_clipped:
             axes.fill([edge, edge + side * span, edge], [0, 0.5, 1], color=colour / 255, clip_on=False, linewidth=0)
     axes.set(yticks=[], xlim=(colours.vmin, colours.vmax))
-    ticks = _ticks(colours.vmin, colours.vmax)
+    ticks = _ticks(colours.vmin, colours.vmax, 5 if width > NARROW_BAR else 2)
     axes.set_xticks(ticks, [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axes.spines[:].set_visible(False)
     axes.set_xlabel(label, labelpad=1.5, parse_math=False)
     return axes
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def _ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round ticks, with both limits among them where that goes in a few equal steps."""
     for round_steps in ((1, 2, 5, 10), (1.5, 2.5)):
-        for n in (4, 5, 3, 2):
+        for n in [n for n in (4, 5, 3, 2) if n <= most]:
             step = (high - low) / n
             if np.isclose(step / 10 ** np.floor(np.log10(step)), round_steps, rtol=1e-6).any():
                 return [round(float(tick), 10) for tick in np.linspace(low, high, n + 1)]
-    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+    ticks = MaxNLocator(min(most, 4), steps=[1, 2, 5, 10]).tick_values(low, high)
     return [round(float(tick), 10) for tick in ticks if low <= tick <= high]
 
 
 def keys(
-    page: Page, left: float, top: float, data: Sequence[ScoreMap], space: SurfaceSpace, *, contour: bool = False
+    page: Page,
+    left: float,
+    top: float,
+    data: Sequence[ScoreMap],
+    space: SurfaceSpace,
+    *,
+    contour: bool = False,
+    missing: str = "not tested",
 ) -> None:
     """Keys for what has no colour, as far as it occurs on the flatmap."""
     drawn = np.unique(flat_layout(space).triangles)
@@ -207,7 +216,7 @@ def keys(
         greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
         entries.append((tuple(map(str, greys)), "not significant"))
     if any((~one.tested)[drawn].any() for one in data):
-        entries.append(((str(NOT_TESTED),), "not tested"))
+        entries.append(((str(NOT_TESTED),), missing))
     for row, (colours, text) in enumerate(entries):
         swatch(page, left, top + 3.6 * row, colours, text)
 

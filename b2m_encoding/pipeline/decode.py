@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import Recording, Responses, average_repeats
 from b2m_encoding.decoding.decoder import RegionDecoder
-from b2m_encoding.decoding.identification import Part, chance_interval, identification_accuracy
+from b2m_encoding.decoding.identification import Part, chance_interval, identification_accuracy, identified
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline.splits import split_samples
 from b2m_encoding.pipeline.windows import WindowedRecording, stimulation_of, windowed
@@ -35,6 +35,8 @@ class Decoding:
     target : str
     clips : tuple of str
     accuracy : array, shape (n_clips,)
+    identified : tuple of str
+        The clip that is most like the prediction from the responses to each clip.
     chance_interval : tuple of float
         Of the mean accuracy.
     regions : tuple of str
@@ -46,6 +48,7 @@ class Decoding:
     target: str
     clips: tuple[str, ...]
     accuracy: NDArray[np.float64]
+    identified: tuple[str, ...]
     chance_interval: tuple[float, float]
     regions: tuple[str, ...]
     unheard: NDArray[np.float64] | None = None
@@ -122,6 +125,7 @@ def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | Non
         space.name,
         clips,
         identification_accuracy(predicted, true),
+        tuple(clips[i] for i in identified(predicted, true)),
         chance_interval(whole, random_state=study.seed),
         regions,
         None if unheard is None else _accuracy(unheard),

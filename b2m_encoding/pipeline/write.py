@@ -151,11 +151,12 @@ def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:
     for subject, decodings in results.decodings.items():
         for decoding in decodings:
             summaries.append({"subject": subject, **decoding.summary()})
-            for i, (clip, accuracy) in enumerate(zip(decoding.clips, decoding.accuracy, strict=True)):
-                row = {"subject": subject, "target": decoding.target, "clip": clip, "accuracy": accuracy}
-                clips.append(row if decoding.unheard is None else {**row, "accuracy_unheard": decoding.unheard[i]})
+            columns = {"clip": decoding.clips, "accuracy": decoding.accuracy, "identified": decoding.identified}
+            if decoding.unheard is not None:
+                columns["accuracy_unheard"] = decoding.unheard
+            clips.append(pd.DataFrame({"subject": subject, "target": decoding.target, **columns}))
     if summaries:
-        writer.write_table("identification.tsv", pd.DataFrame(clips))
+        writer.write_table("identification.tsv", pd.concat(clips))
         writer.write_json("identification.json", {"subjects": summaries})
 
 
