@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from scipy.ndimage import map_coordinates
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import PreferenceColours, ScalarColours
-from b2m_encoding.figures.flatmap import pixel_map
+from b2m_encoding.figures.flatmap import flat_layout, pixel_map
 from b2m_encoding.figures.pycortex import (
     add_subject,
     add_transform,
@@ -31,7 +32,8 @@ from b2m_encoding.figures.pycortex import (
 )
 from b2m_encoding.spaces import Atlas, SurfaceSpace, VolumeSpace, pycortex_subject, pycortex_volume, resample
 
-pytest.importorskip("cortex.version", reason='pycortex is not installed: pip install "b2m-encoding[pycortex]"')
+if importlib.util.find_spec("cortex") is None:  # importing it here would write into the home folder
+    pytest.skip('pycortex is not installed: pip install "b2m-encoding[pycortex]"', allow_module_level=True)
 HEIGHT = 512
 COLOURS = ScalarColours(0.0, 0.5)
 
@@ -148,7 +150,8 @@ def test_volumes_in_either_order(cortex: Any, store: Path, space: SurfaceSpace, 
     surface = pycortex_subject("S5", store)
     [ours] = resample(values, VolumeSpace(mask, affine, "S5"), surface)
     known = np.isfinite(theirs) & np.isfinite(ours)
-    assert known.mean() > 0.95
+    known &= np.isin(np.arange(len(ours)), flat_layout(space).triangles)  # pycortex has zero outside the flatmap
+    assert known.mean() > 0.9
     assert np.corrcoef(theirs[known], ours[known])[0, 1] > 0.98
     shared = pycortex_volume("S5", "run1", None, store)
     turned = to_volume(cortex, shared.from_image(shared.to_image(rng.random(shared.n_targets)))[0], shared, "S5", "run1", COLOURS)

@@ -29,8 +29,8 @@ SCRIPTS = ("decode.js", "raster.js", "paint.js", "outlines.js", "details.js", "s
            "controls.js", "pointer.js", "main.js")  # fmt: skip
 """In the order in which the page runs them."""
 
-SCORE, LIMIT, RESPONSE = 1e-4, 1e-3, 1e-2
-"""Steps of scores, of their intervals and of responses to clips: all finer than what the page writes."""
+SCORE, LIMIT, RESPONSE = 2e-4, 1e-3, 1e-2
+"""Steps of scores, of their intervals and of responses to clips: what the page writes is rounded as the number was."""
 
 
 def interactive_page(view: View) -> str:
@@ -112,7 +112,7 @@ def _subject(one: ViewSubject, place: int) -> dict[str, Any]:
         "surface": place,
         "scores": {key: coded(values, SCORE) for key, values in one.scores.items()},
         "intervals": {key: [coded(low, LIMIT), coded(high, LIMIT)] for key, (low, high) in one.intervals.items()},
-        "q": None if one.q is None else coded(one.q, SCORE),
+        "q": None if one.q is None else coded(one.q),
         "preference": None if one.preference is None else coded(one.preference, 1.0),
         "courses": None,
         "best": None,
