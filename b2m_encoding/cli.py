@@ -133,6 +133,60 @@ def run(
 
 
 @app.command()
+def figure(
+    results: Annotated[Path | None, typer.Argument(help="The results folder of a study.", show_default=False)] = None,
+    kind: Annotated[str | None, typer.Argument(help="What to draw; see --list.", show_default=False)] = None,
+    show: Annotated[bool, typer.Option("--list", help="List the kinds of figures.")] = False,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Feature space, or joint; may be repeated.")] = None,
+    score: Annotated[str, typer.Option(help="Statistic: r, r2, rnormalised, ceiling ...")] = "r",
+    whole: Annotated[bool, typer.Option("--whole", help="Only the whole cortex.")] = False,
+    zoom: Annotated[bool, typer.Option("--zoom", help="Only the zoom.")] = False,
+    region: Annotated[str | None, typer.Option(help="Region or region set to zoom into.")] = None,
+    contour: Annotated[bool, typer.Option("--contour", help="Outline what is significant, hide nothing.")] = False,
+    limits: Annotated[tuple[float, float] | None, typer.Option(help="Lowest and highest colour.")] = None,
+    mark: Annotated[float | None, typer.Option(help="Score to mark in a scatter.")] = None,
+    sound: Annotated[list[str] | None, typer.Option(help="NAME=FILE of a sound; may be repeated.")] = None,
+    width: Annotated[float | None, typer.Option(help="Width in mm: 89, 120, 183.")] = None,
+    dpi: Annotated[int | None, typer.Option(help="Resolution.")] = None,
+    files: Annotated[str | None, typer.Option("--format", help="png, pdf, svg, tiff; several with commas.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write into; default: figures in the results.")] = None,
+) -> None:
+    """Draw one kind of figure from results, at journal size, with its caption and numbers."""
+    from b2m_encoding.pipeline.draw import draw_kind
+    from b2m_encoding.pipeline.kinds import KINDS
+    from b2m_encoding.pipeline.source import Wish
+
+    if show or results is None or kind is None:
+        for name, content in KINDS.items():
+            console.print(f"{name:<11} {content.text}", markup=False, soft_wrap=True)
+        if not show:
+            raise InputError("name a results folder and a kind of figure", expected="b2m figure RESULTS KIND")
+        return
+    view: Literal["whole", "zoom", "overview"] = (
+        "overview" if whole == (zoom or bool(region)) else "whole" if whole else "zoom"
+    )
+    wish = Wish(tuple(subject or ()), tuple(model or ()), score, view, region, contour, mark, _named_files(sound or []))
+    asked = {
+        "width_mm": width,
+        "dpi": dpi,
+        "limits": limits,
+        "formats": files and tuple(files.replace(",", " ").split()),
+    }
+    for path in draw_kind(results, kind, wish, {key: value for key, value in asked.items() if value is not None}, out):
+        console.print(f"wrote {path}", soft_wrap=True, markup=False)
+
+
+def _named_files(texts: list[str]) -> dict[str, Path]:
+    """Files by name, from NAME=FILE."""
+    pairs = [text.partition("=") for text in texts]
+    for name, equals, file in pairs:
+        if not (name and equals and file):
+            raise InputError("a file needs a name", found=name, expected="NAME=FILE, for instance heard=clip.wav")
+    return {name: Path(file) for name, _, file in pairs}
+
+
+@app.command()
 def atlases(
     name: Annotated[str | None, typer.Argument(help="An atlas: list its sets and regions.")] = None,
 ) -> None:

@@ -16,6 +16,7 @@ from b2m_encoding.data.cleaning import Cleaning, Detrend
 from b2m_encoding.data.sources import AnySource
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
+from b2m_encoding.figures.settings import FigureSettings
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
 RESERVED = {"joint", "preference"}
@@ -157,6 +158,7 @@ class Study(Config):
     evaluation: EvaluationTable
     statistics: StatisticsTable = StatisticsTable()
     maps: MapsTable = MapsTable()
+    figures: FigureSettings = FigureSettings()
     decoding: DecodingTable | None = None
 
     @model_validator(mode="after")

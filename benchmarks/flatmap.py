@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.tri import Triangulation
 from scipy.ndimage import map_coordinates
 
-from b2m_encoding.figures import Style, accuracy_overview
+from b2m_encoding.figures import Style, accuracy
 from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.flatmap import PixelMap, flat_layout, pixel_map
 from b2m_encoding.figures.layers import ScoreMap, compose
@@ -142,7 +142,7 @@ def main() -> None:
         for name, work in (("tripcolor", tripcolor), ("tripcolor, data only", lambda: tripcolor(False))):
             ours_s, peer_s, ratio = alternate(ours, work, slow)
             rows.append(replace(row, peer=name, ours_s=ours_s, peer_s=peer_s, ratio=ratio, agreement=None))
-        rows.append(Row("pdf", "accuracy_overview, 183 mm, drawn and saved", ours_s=_pdf(Path(folder), space, env)))
+        rows.append(Row("pdf", "accuracy, overview, 183 mm, drawn and saved", ours_s=_pdf(Path(folder), space, env)))
     for row in rows:
         row.peak_mb = peak.mb
     finish("flatmap", rows, env, agreed=agreement > 0.98, quick=args.quick)
@@ -160,7 +160,7 @@ def _pdf(folder: Path, space: SurfaceSpace, env: dict[str, Any]) -> float:
     atlas, scores = load_atlas("hcp-mmp1", space), make_scores(space)
 
     def draw() -> None:
-        (path, *_) = accuracy_overview(scores, space, atlas, style=Style()).save(folder / "figure", ("pdf",))
+        (path, *_) = accuracy(scores, space, atlas, view="overview", style=Style()).save(folder / "figure", ("pdf",))
         env["pdf_mb"] = path.stat().st_size / 1e6
 
     draw()

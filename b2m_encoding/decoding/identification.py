@@ -42,6 +42,25 @@ def identification_accuracy(predicted: NDArray[np.floating], target: NDArray[np.
     return scores
 
 
+def identified(predicted: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The target that is most like each prediction, of all: what a listener is taken to have heard.
+
+    Parameters
+    ----------
+    predicted, target : array, shape (n_clips, n_dimensions)
+
+    Returns
+    -------
+    array of int, shape (n_clips,)
+
+    Examples
+    --------
+    >>> identified(np.array([[0.9, 0.1, 0.0], [1.0, 0.5, 0.0]]), np.eye(3)[:2]).tolist()
+    [0, 0]
+    """
+    return np.asarray(_row_correlation(predicted, target).argmax(axis=1))
+
+
 def chance_interval(
     predicted: NDArray[np.floating],
     target: NDArray[np.floating],

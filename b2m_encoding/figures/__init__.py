@@ -1,21 +1,35 @@
-"""Figures: flatmaps, zooms and panels at journal size."""
+"""Figures: flatmaps, zooms, inflated surfaces and panels at journal size."""
 
-from b2m_encoding.figures.accuracy import accuracy, accuracy_overview
+from b2m_encoding.figures.accuracy import accuracy
+from b2m_encoding.figures.decoding import decoding
+from b2m_encoding.figures.hierarchy import hierarchy
 from b2m_encoding.figures.page import FigureResult
-from b2m_encoding.figures.preference import preference, preference_overview
+from b2m_encoding.figures.partition import partition
+from b2m_encoding.figures.preference import preference
 from b2m_encoding.figures.regions import regions
 from b2m_encoding.figures.scatter import scatter
+from b2m_encoding.figures.settings import FigureSettings
+from b2m_encoding.figures.stimulus import stimulus
 from b2m_encoding.figures.style import Style
 from b2m_encoding.figures.subjects import subjects
+from b2m_encoding.figures.surface import surface
+from b2m_encoding.figures.ternary import ternary
+from b2m_encoding.figures.weights import weights
 
 __all__ = [
     "FigureResult",
+    "FigureSettings",
     "Style",
     "accuracy",
-    "accuracy_overview",
+    "decoding",
+    "hierarchy",
+    "partition",
     "preference",
-    "preference_overview",
     "regions",
     "scatter",
+    "stimulus",
     "subjects",
+    "surface",
+    "ternary",
+    "weights",
 ]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.figures.colours import ScalarColours, shared_limits
 from b2m_encoding.figures.layers import ScoreMap
-from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, Row
+from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.page import FigureResult
 from b2m_encoding.figures.panels import colour_bar
 from b2m_encoding.figures.style import Style
@@ -26,13 +26,16 @@ def accuracy(
     label: str = "prediction accuracy (r)",
     title: str | None = None,
     note: str | None = None,
-    zoom: str | None = None,
+    view: View = "whole",
+    zoom: str = ZOOM,
     limits: tuple[float | None, float | None] = (0.0, None),
     criterion: str = "significant",
     contour: bool = False,
+    ceiling: Floats | None = None,
+    missing: str = "not tested",
     style: Style | None = None,
 ) -> FigureResult:
-    """A flatmap of one score: the whole cortex, or a zoom into a region set with outlines and names.
+    """A flatmap of one score: the whole cortex, a zoom into a region set with outlines and names, or both.
 
     Parameters
     ----------
@@ -48,62 +51,49 @@ def accuracy(
         Name and unit of the score, on the colour bar.
     title, note : str, optional
         Top line; a note such as "simulated data" stands on the right.
-    zoom : str, optional
-        Region or region set to zoom into, both hemispheres; default: the whole cortex.
+    view : {"whole", "zoom", "overview"}
+        The whole cortex, a zoom into both hemispheres, or both, one above the other.
+    zoom : str
+        Region or region set to zoom into.
     limits : tuple of float or None
         Colour limits; None: from the percentiles of what is drawn.
     criterion : str
         What significant means (``"significant at q < .05 (FDR)"``), for the caption.
     contour : bool
         Outline what is significant instead of hiding the rest.
+    ceiling : array, shape (n_targets,), optional
+        Highest r to expect: told in the caption, and beside the scores in the table.
+    missing : str
+        What the targets without a score are, for the key: a share of the ceiling has none where there is no ceiling.
     style : Style, optional
     """
+    style = style or Style()
     data = ScoreMap.of(space, (scores,), tested, significant)
-    rows: tuple[Row, ...] = ("zoom",) if zoom else ("whole",)
-    figure = _spec(data, space, atlas, rows, zoom or ZOOM, title, note, contour, style or Style())
-    return _accuracy(figure, data, label, limits, criterion)
-
-
-def accuracy_overview(
-    scores: Floats,
-    space: SurfaceSpace,
-    atlas: Atlas,
-    *,
-    tested: Mask | None = None,
-    significant: Mask | None = None,
-    label: str = "prediction accuracy (r)",
-    title: str | None = None,
-    note: str | None = None,
-    zoom: str = ZOOM,
-    limits: tuple[float | None, float | None] = (0.0, None),
-    criterion: str = "significant",
-    contour: bool = False,
-    style: Style | None = None,
-) -> FigureResult:
-    """Whole cortex above, and a zoom into a region set of both hemispheres below; else as :func:`accuracy`."""
-    data = ScoreMap.of(space, (scores,), tested, significant)
-    figure = _spec(data, space, atlas, ("whole", "zoom"), zoom, title, note, contour, style or Style())
-    return _accuracy(figure, data, label, limits, criterion)
-
-
-def _spec(data: ScoreMap, space: SurfaceSpace, atlas: Atlas, rows: tuple[Row, ...], zoom: str, title: str | None,
-          note: str | None, contour: bool, style: Style) -> MapFigure:  # fmt: skip
     outlined = data.significant if contour else None
-    return MapFigure(data, space, atlas, rows, zoom, title, note, style, contour=outlined)
-
-
-def _accuracy(
-    figure: MapFigure, data: ScoreMap, label: str, limits: tuple[float | None, float | None], criterion: str
-) -> FigureResult:
-    style = figure.style
+    figure = MapFigure(data, space, atlas, view, zoom, title, note, style, contour=outlined, missing=missing)
     found = shared_limits([data.scores[0][figure.coloured]], *limits)
-    masked = data.significant is not None and figure.contour is None
-    fade = None if masked else found.vmin + 0.3 * (found.vmax - found.vmin)
-    colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
+    masked = data.significant is not None and not contour
+    colours = ScalarColours(found.vmin, found.vmax, style.cmap, None if masked else found.faded)
     with style.context():
         page, lengths = figure.draw(colours)
         width = min(50.0, 0.36 * style.width)
         clipped = found.n_below > 0, found.n_above > 0
         colour_bar(page, (style.width - width) / 2, page.height - figure.footer + 1.5, width, colours, label, clipped)
     sentences = [f"{label[:1].upper()}{label[1:]}.", found.sentence(), figure.counts(criterion)]
-    return FigureResult(page, figure.caption(sentences, lengths), figure.table(("score",)))
+    table = figure.table(("score",))
+    if ceiling is not None:
+        table["ceiling"] = np.asarray(ceiling, dtype=np.float32)
+        sentences.append(_ceiling_sentence(np.asarray(ceiling)[figure.coloured]))
+    return FigureResult(page, figure.caption(sentences, lengths), table)
+
+
+def _ceiling_sentence(ceiling: Floats) -> str:
+    """The ceiling of what is in colour, for a caption."""
+    known = ceiling[np.isfinite(ceiling)]
+    if not known.size:
+        return "Noise ceiling: unknown for the vertices in colour."
+    low, middle, high = np.percentile(known, [25, 50, 75])
+    return (
+        f"Noise ceiling of r in the {known.size} vertices in colour that have one: median {middle:.2f}, middle half "
+        f"{low:.2f} to {high:.2f}."
+    )

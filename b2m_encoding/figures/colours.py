@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from typing import Protocol
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
@@ -33,7 +30,8 @@ class Colours(Protocol):
         ...
 
 
-def _steps(values: Floats, low: float, high: float, n: int) -> NDArray[np.int32]:
+def steps(values: Floats, low: float, high: float, n: int) -> NDArray[np.int32]:
+    """The nearest of n equal steps between two limits, from 0; values outside take the last one."""
     scaled = (np.asarray(values, dtype=np.float32) - np.float32(low)) * np.float32((n - 1) / (high - low))
     scaled += np.float32(0.5)
     np.fmin(np.fmax(scaled, np.float32(0), out=scaled), np.float32(n - 1), out=scaled)
@@ -76,7 +74,7 @@ class ScalarColours:
 
     def codes(self, *values: Floats) -> NDArray[np.int32]:
         """The entry of every value."""
-        return _steps(values[0], self.vmin, self.vmax, 256)
+        return steps(values[0], self.vmin, self.vmax, 256)
 
 
 @dataclass(frozen=True)
@@ -119,8 +117,8 @@ class PreferenceColours:
     def codes(self, *values: Floats) -> NDArray[np.int32]:
         """The entry of every pair of scores."""
         first, second = values
-        side = _steps(second - first, -self.difference, self.difference, self.N)
-        return _steps(np.maximum(first, second), 0.0, self.vmax, self.N) * np.int32(self.N) + side
+        side = steps(second - first, -self.difference, self.difference, self.N)
+        return steps(np.maximum(first, second), 0.0, self.vmax, self.N) * np.int32(self.N) + side
 
 
 def over(table: Bytes, grey: float) -> Bytes:
@@ -157,6 +155,11 @@ class Limits:
     n_below: int
     n_above: int
     n: int
+
+    @property
+    def faded(self) -> float:
+        """Where values become opaque, if nothing else tells weak ones apart."""
+        return self.vmin + 0.3 * (self.vmax - self.vmin)
 
     def sentence(self) -> str:
         """The limits and what they clip, for a caption."""
@@ -201,39 +204,3 @@ def _rounded(value: float) -> float:
     power = 10.0 ** np.floor(np.log10(abs(value)))
     digit = next(digit for digit in ROUND if digit >= abs(value) / power - 1e-9)
     return float(np.copysign(round(digit * power, 12), value))
-
-
-_DEFICIENCIES = {  # Machado et al. 2009, severity 1, on linear RGB
-    "normal": np.eye(3),
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
-}
-MIN_CONTRAST = 16.0
-
-
-def palette_contrast(colours: Sequence[str]) -> dict[str, float]:
-    """Smallest difference (CIE76) between two colours of a palette, per kind of colour vision."""
-    linear = np.array(
-        [[((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in to_rgb(x)] for x in colours]
-    )
-    result = {}
-    for name, matrix in _DEFICIENCIES.items():
-        lab = _lab(np.clip(linear @ np.asarray(matrix).T, 0, 1))
-        result[name] = min((float(np.linalg.norm(a - b)) for a, b in combinations(lab, 2)), default=np.inf)
-    return result
-
-
-def check_palette(colours: Sequence[str]) -> None:
-    """Warn if two colours of a palette cannot be told apart with some colour vision."""
-    poor = [name for name, contrast in palette_contrast(colours).items() if contrast < MIN_CONTRAST]
-    if poor:
-        warnings.warn(f"two colours of {list(colours)} look alike: {', '.join(poor)} vision", stacklevel=3)
-
-
-def _lab(linear: Floats) -> Floats:
-    """CIE L*a*b* (D65) of linear RGB."""
-    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    xyz = linear @ matrix.T / (0.9505, 1.0, 1.089)
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)

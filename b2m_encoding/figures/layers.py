@@ -76,15 +76,31 @@ class ScoreMap:
 @lru_cache(maxsize=32)
 def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[np.int32]:
     """Level of the underlay at the listed pixels."""
-    n_levels = len(GREYS[kind])
-    if n_levels == 1:
+    if len(GREYS[kind]) == 1:
         return np.zeros(len(pixels.nearest), dtype=np.int32)
-    depth = pixels.sample(np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")]))
+    return _levels(pixels.sample(_depth(space)), kind)
+
+
+def _depth(space: SurfaceSpace) -> NDArray[np.float32]:
+    return np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")])
+
+
+def _levels(depth: NDArray[np.float32], kind: Underlay) -> NDArray[np.int32]:
+    """Level of the underlay where the cortex lies so deep."""
+    n_levels = len(GREYS[kind])
     if n_levels == 2:
         return (depth > 0).astype(np.int32)
     low, high = np.percentile(depth, [2, 98])
     levels: NDArray[np.int32] = np.clip((depth - low) / (high - low) * n_levels, 0, n_levels - 1).astype(np.int32)
     return levels
+
+
+def _palette(table: Bytes, underlay: Underlay) -> tuple[Bytes, int, int]:
+    """All colours of a map over all levels of its underlay, then the bare levels, then what was not tested."""
+    greys = GREYS[underlay]
+    bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, NOT_TESTED)])
+    palette = np.concatenate([*(over(table, grey) for grey in greys), np.round(255 * bare).astype(np.uint8)])
+    return palette, len(table) * len(greys), len(palette) - 1
 
 
 def compose(
@@ -102,16 +118,11 @@ def compose(
     -------
     array of uint8, shape (rows, columns, 4)
     """
-    greys, table = GREYS[underlay], colours.table
-    n = len(table)
-    bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, NOT_TESTED)])
-    palette = np.concatenate([*(over(table, grey) for grey in greys), np.round(255 * bare).astype(np.uint8)])
-    hidden, untested = n * len(greys), n * len(greys) + len(greys)
-
+    palette, hidden, untested = _palette(colours.table, underlay)
     level = _underlay(space, pixels, underlay)
     values = [pixels.sample(score, data.tested, nearest=nearest) for score in data.scores]
     missing = None if data.tested.all() else np.isnan(values[0])
-    entry = level * np.int32(n) + colours.codes(*values)
+    entry = level * np.int32(len(colours.table)) + colours.codes(*values)
     if data.significant is not None:
         strong = pixels.covered(data.significant, data.tested)
         np.copyto(entry, level + np.int32(hidden), where=~strong)
@@ -119,3 +130,21 @@ def compose(
         entry[missing] = untested
     words = palette.view(np.uint32).ravel().take(entry)
     return np.asarray(pixels.picture(words, 0xFFFFFFFF)).view(np.uint8).reshape(*pixels.shape, 4)
+
+
+def vertex_palette(
+    space: SurfaceSpace, data: ScoreMap, colours: Colours, underlay: Underlay = "binary"
+) -> tuple[NDArray[np.int32], Bytes]:
+    """The same colours per target, for surfaces that are not flat.
+
+    Returns
+    -------
+    codes : array of int, shape (n_targets,)
+        Entry of the palette.
+    palette : array of uint8, shape (n_colours, 4)
+    """
+    palette, hidden, untested = _palette(colours.table, underlay)
+    level = _levels(_depth(space), underlay) if len(GREYS[underlay]) > 1 else np.zeros(space.n_targets, dtype=np.int32)
+    entry = level * np.int32(len(colours.table)) + colours.codes(*data.scores)
+    entry = np.where(data.shown, entry, level + hidden)
+    return np.where(data.tested, entry, untested).astype(np.int32), palette

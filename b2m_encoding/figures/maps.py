@@ -26,6 +26,9 @@ HIGH_FOOT = 20.0
 ZOOM = "auditory_zoom"
 
 Row = Literal["whole", "zoom"]
+View = Literal["whole", "zoom", "overview"]
+"""The whole cortex, a zoom into both hemispheres, or both, one above the other."""
+ROWS: dict[View, tuple[Row, ...]] = {"whole": ("whole",), "zoom": ("zoom",), "overview": ("whole", "zoom")}
 Mask = NDArray[np.bool_]
 
 
@@ -39,32 +42,44 @@ class MapFigure:
     space : SurfaceSpace
     atlas : Atlas
         On the same surface.
-    rows : tuple of {"whole", "zoom"}
-        Rows of panels.
+    view : {"whole", "zoom", "overview"}
     zoom : str
         Region or region set of the zoom.
     title, note : str, optional
     style : Style
     footer : float
         Height at the foot for keys, colour bar or legend, mm.
+    below : float
+        Height of a row of other panels between the maps and the foot, mm.
     contour : array of bool, optional
         Targets to outline.
+    missing : str
+        What the targets without a score are.
     """
 
     data: ScoreMap
     space: SurfaceSpace
     atlas: Atlas
-    rows: tuple[Row, ...]
+    view: View
     zoom: str
     title: str | None
     note: str | None
     style: Style
     footer: float = 12.0
+    below: float = 0.0
     contour: Mask | None = None
+    missing: str = "not tested"
 
     def __post_init__(self) -> None:
         if self.atlas.space != self.space:
             raise InputError("the atlas is on another surface", found=self.atlas.space.name, expected=self.space.name)
+        if self.view not in ROWS:
+            raise InputError("unknown view of the cortex", found=self.view, expected=", ".join(ROWS))
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Rows of map panels."""
+        return ROWS[self.view]
 
     @property
     def coloured(self) -> Mask:
@@ -82,9 +97,8 @@ class MapFigure:
         """
         style, header = self.style, header_height(self.title, self.note)
         full = style.width - 2 * MARGIN
-        fixed = (
-            header + self.footer + MARGIN + sum(self._lines(row) for row in self.rows) + GUTTER * (len(self.rows) - 1)
-        )
+        fixed = header + self.footer + self.below + MARGIN + GUTTER * (len(self.rows) - 1)
+        fixed += sum(self._lines(row) for row in self.rows)
         shrunk = ("zoom",) if self._stacked else self.rows
         heights = {row: self._height(row, full) for row in self.rows}
         room = style.max_height - fixed - sum(height for row, height in heights.items() if row not in shrunk)
@@ -95,12 +109,13 @@ class MapFigure:
         painter = MapPainter(page, self.space, self.atlas, colours)
         top, lengths = header + MARGIN / 2, []
         for letter, row in zip("ab", self.rows, strict=False):
-            if len(self.rows) > 1:
+            if len(self.rows) > 1 or self.below:
                 page.letter(MARGIN, top, letter)
             printed = self._draw_row(painter, row, MARGIN + full * (1 - scales[row]) / 2, top, full * scales[row])
             top += heights[row] * scales[row] + self._lines(row) + GUTTER
             lengths.append(self._scale_bar(page, row, printed, above=top - GUTTER))
-        keys(page, MARGIN, page.height - self.footer + 1, [self._drawn], self.space, contour=self.contour is not None)
+        keys(page, MARGIN, page.height - self.footer + 1, [self._drawn], self.space,
+             contour=self.contour is not None, missing=self.missing)  # fmt: skip
         return page, [length for length in lengths if length is not None]
 
     def _scale_bar(self, page: Page, row: Row, printed: float, above: float) -> float | None:
@@ -165,7 +180,7 @@ class MapFigure:
         n_tested = int(data.tested.sum())
         parts = [f"{n_tested} of {self.space.n_targets} vertices of {self.space.name} were tested"]
         if not data.tested[drawn].all():
-            parts.append("light grey: not tested")
+            parts.append(f"light grey: {self.missing}")
         if data.significant is not None:
             n = int(data.significant.sum())
             share = f" ({n / n_tested:.1%} of the tested)" if n_tested else ""
@@ -174,13 +189,17 @@ class MapFigure:
             parts.append("outlined" if self.contour is not None else f"the others {bare}")
         return "; ".join(parts) + "."
 
-    def caption(self, sentences: list[str], lengths: list[float]) -> str:
-        """Title, sentences, region outlines, scale and programs."""
+    def caption(self, sentences: list[str], lengths: list[float] | None) -> str:
+        """Title, sentences, region outlines, scale (None: a picture that has none) and programs."""
         text = [f"{self.title}." if self.title else "", *sentences]
-        if "zoom" in self.rows:
+        if "zoom" in self.rows and self.style.outlines:
             where = "" if self.atlas.citation == "" else f" ({self.atlas.citation})"
             text.append(f"Outlines: regions of {self.atlas.name}{where}, set {self.zoom!r}.")
-        text += [scale_sentence(self.space, lengths), f"Note: {self.note}." if self.note else "", software()]
+        text += [
+            "" if lengths is None else scale_sentence(self.space, lengths),
+            f"Note: {self.note}." if self.note else "",
+            software(),
+        ]
         return " ".join(part for part in text if part)
 
     def table(self, names: tuple[str, ...]) -> pd.DataFrame:

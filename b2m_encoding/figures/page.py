@@ -70,8 +70,9 @@ class Page(Figure):
         return self.text(left / self.style.width, 1 - top / self.height, text, parse_math=False, **options)
 
     def letter(self, left: float, top: float, letter: str) -> None:
-        """A panel letter."""
-        self.write(left, top, letter, weight="bold", size=self.style.text_size + 1, va="top")
+        """A panel letter, if the style wants them."""
+        if self.style.letters:
+            self.write(left, top, letter, weight="bold", size=self.style.text_size + 1, va="top")
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """Save with the settings of the style."""

@@ -111,14 +111,14 @@ class MapPainter:
         axes.axis("off")
         axes.add_collection(LineCollection(_rims(self.space, tuple(hemispheres)), colors=GREY, linewidths=0.35))
         line = style.outline_width * float(np.clip(width / FULL_LINE, 0.5, 1.0))
-        if outline is not None:
+        if outline is not None and style.outlines:
             members = [self.atlas.regions.index(name) + 1 for name in self.atlas.members(outline)]
             borders = atlas_borders(self.atlas)
             self._outline(
                 axes, borders.around(members) if inner or named else borders.rim(members), style.outline_width
             )
-            if named:
-                self._names(axes, pixels, width, self.atlas.members(outline))
+        if outline is not None and named and style.labels:
+            self._names(axes, pixels, width, self.atlas.members(outline))
         if contour is not None:
             layout = flat_layout(self.space)
             borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
@@ -198,7 +198,14 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def keys(
-    page: Page, left: float, top: float, data: Sequence[ScoreMap], space: SurfaceSpace, *, contour: bool = False
+    page: Page,
+    left: float,
+    top: float,
+    data: Sequence[ScoreMap],
+    space: SurfaceSpace,
+    *,
+    contour: bool = False,
+    missing: str = "not tested",
 ) -> None:
     """Keys for what has no colour, as far as it occurs on the flatmap."""
     drawn = np.unique(flat_layout(space).triangles)
@@ -207,7 +214,7 @@ def keys(
         greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
         entries.append((tuple(map(str, greys)), "not significant"))
     if any((~one.tested)[drawn].any() for one in data):
-        entries.append(((str(NOT_TESTED),), "not tested"))
+        entries.append(((str(NOT_TESTED),), missing))
     for row, (colours, text) in enumerate(entries):
         swatch(page, left, top + 3.6 * row, colours, text)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import Colours, PreferenceColours, over, shared_limits
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
-from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, Row
+from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.style import GREY, Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
@@ -32,7 +32,8 @@ def preference(
     label: str = "r",
     title: str | None = None,
     note: str | None = None,
-    zoom: str | None = None,
+    view: View = "whole",
+    zoom: str = ZOOM,
     limits: tuple[float | None, float | None] = (None, None),
     criterion: str = "significant",
     style: Style | None = None,
@@ -54,44 +55,14 @@ def preference(
         As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
     label : str
         Name or unit of the scores.
-    title, note, zoom, criterion, style
+    title, note, view, zoom, criterion, style
         As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
     limits : tuple of float or None
         Difference with full colour, and larger score with full lightness; None: from the percentiles.
     """
-    return _preference((score_a, score_b), space, atlas, ("zoom",) if zoom else ("whole",), zoom or ZOOM, names, tested,
-                       significant, label, title, note, limits, criterion, style or Style())  # fmt: skip
-
-
-def preference_overview(
-    score_a: Floats,
-    score_b: Floats,
-    space: SurfaceSpace,
-    atlas: Atlas,
-    *,
-    names: tuple[str, str] = ("first", "second"),
-    tested: Mask | None = None,
-    significant: Mask | None = None,
-    label: str = "r",
-    title: str | None = None,
-    note: str | None = None,
-    zoom: str = ZOOM,
-    limits: tuple[float | None, float | None] = (None, None),
-    criterion: str = "significant",
-    style: Style | None = None,
-) -> FigureResult:
-    """Whole cortex above, and a zoom into a region set of both hemispheres below; else as :func:`preference`."""
-    return _preference((score_a, score_b), space, atlas, ("whole", "zoom"), zoom, names, tested, significant, label,
-                       title, note, limits, criterion, style or Style())  # fmt: skip
-
-
-def _preference(
-    scores: tuple[Floats, Floats], space: SurfaceSpace, atlas: Atlas, rows: tuple[Row, ...], zoom: str,
-    names: tuple[str, str], tested: Mask | None, significant: Mask | None, label: str, title: str | None,
-    note: str | None, limits: tuple[float | None, float | None], criterion: str, style: Style,
-) -> FigureResult:  # fmt: skip
-    data = ScoreMap.of(space, scores, tested, significant)
-    figure = MapFigure(data, space, atlas, rows, zoom, title, note, style, footer=FOOTER)
+    style = style or Style()
+    data = ScoreMap.of(space, (score_a, score_b), tested, significant)
+    figure = MapFigure(data, space, atlas, view, zoom, title, note, style, footer=FOOTER)
     first, second = (score[data.shown] for score in data.scores)
     difference = shared_limits([np.abs(second - first)], 0.0, limits[0], percentile=97.0)
     larger = shared_limits([np.maximum(first, second)], 0.0, limits[1])

@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software, text_width
-from b2m_encoding.figures.style import GREY, Style
+from b2m_encoding.figures.style import GREY, MARKERS, Style
 
 COLUMNS = ("subject", "hemisphere", "region", "feature_space", "score")
 ROW = 44.0
@@ -36,6 +36,8 @@ def regions(
     title: str | None = None,
     note: str | None = None,
     ceiling: pd.DataFrame | None = None,
+    tests: pd.DataFrame | None = None,
+    q: float = 0.05,
     level: float = 0.95,
     style: Style | None = None,
 ) -> FigureResult:
@@ -51,6 +53,10 @@ def regions(
     title, note : str, optional
     ceiling : DataFrame, optional
         Columns ``region``, ``lower``, ``upper``: noise ceiling, drawn as a grey band.
+    tests : DataFrame, optional
+        Columns ``region``, ``first``, ``second`` (feature spaces) and ``q``: a bracket joins two that differ.
+    q : float
+        A difference is marked where its q is below this; two stars below a fifth of it, three below a fiftieth.
     level : float
         Level of the t interval of the mean over subjects (hemispheres averaged first).
     style : Style, optional
@@ -66,13 +72,16 @@ def regions(
         top = header_height(title, note) + MARGIN / 2
         plan.draw_keys(page, top)
         top += plan.key_height + 2
-        limits = _limits(points, means, ceiling)
+        brackets = _brackets(tests, plan, q)
+        limits = _limits(points, means, ceiling, max((one.level for one in brackets), default=-1) + 1)
         for row in plan.rows:
             axes = page.panel(MARGIN + AXIS, top, plan.slots * plan.slot, row_height)
             _draw_row(axes, points, means, ceiling, row, plan)
+            _draw_brackets(axes, [one for one in brackets if one.region in row], row, plan, limits)
             _finish(axes, row, plan, limits, label)
             top += row_height + plan.label_height
-    return FigureResult(page, _caption(points, label, title, note, ceiling, level), points.merge(means))
+    tested = None if tests is None else (len(tests), len(brackets), q)
+    return FigureResult(page, _caption(points, label, title, note, ceiling, tested, level), points.merge(means))
 
 
 def summarise(points: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -100,8 +109,9 @@ def _checked(table: pd.DataFrame, style: Style) -> pd.DataFrame:
     n_spaces = points["feature_space"].nunique()
     if len(points) == 0 or not np.isfinite(points["score"]).any():
         raise InputError("the region table holds no score", fix="check which regions were tested")
-    if n_spaces > len(style.colours):
-        raise InputError("too few colours", found=len(style.colours), expected=n_spaces, fix="add style.colours")
+    if n_spaces > min(len(style.colours), len(MARKERS)):
+        fix = f"add figures.colours; up to {len(MARKERS)} are told apart"
+        raise InputError("too few colours", found=len(style.colours), expected=n_spaces, fix=fix)
     return points[np.isfinite(points["score"])].reset_index(drop=True)
 
 
@@ -161,7 +171,8 @@ class _Plan:
         for left, line, kind, text in self.keys:
             x, y = left + 1.5, (line + 0.5) * KEY_LINE
             if kind == "space":
-                axes.plot(x, y, "o", color=self.style.colours[self.spaces.index(text)], markersize=4, markeredgewidth=0)
+                index = self.spaces.index(text)
+                axes.plot(x, y, MARKERS[index], color=self.style.colours[index], markersize=4, markeredgewidth=0)
             elif kind == "mean":
                 axes.plot([x - 1.2, x + 1.2], [y, y], color="black", linewidth=1.2)
                 axes.plot([x, x], [y - 1.3, y + 1.3], color="black", linewidth=0.8)
@@ -199,8 +210,8 @@ def _draw_row(axes: Axes, points: pd.DataFrame, means: pd.DataFrame, ceiling: pd
             order = np.argsort(x)
             axes.plot(np.array(x)[order], pair["score"].to_numpy()[order], color="#B0B0B0", linewidth=0.35, zorder=2)
         for point in here.itertuples():
-            colour = colours[point.feature_space]
-            axes.plot(slot + plan.offset(point.feature_space), point.score, "o", color=colour, markersize=size,
+            colour, marker = colours[point.feature_space], MARKERS[plan.spaces.index(point.feature_space)]
+            axes.plot(slot + plan.offset(point.feature_space), point.score, marker, color=colour, markersize=size,
                       markerfacecolor="white" if point.hemisphere == "R" else colour, markeredgewidth=0.5,
                       zorder=3)  # fmt: skip
         half = min(0.2 / (len(plan.spaces) + 0.6), 1.2 / plan.slot)
@@ -211,15 +222,63 @@ def _draw_row(axes: Axes, points: pd.DataFrame, means: pd.DataFrame, ceiling: pd
                 axes.plot([middle] * 2, [mean.interval_low, mean.interval_high], color="black", linewidth=0.8, zorder=4)
 
 
-def _limits(points: pd.DataFrame, means: pd.DataFrame, ceiling: pd.DataFrame | None) -> tuple[float, float]:
-    """Shared limits of the score, with zero in them."""
+@dataclass(frozen=True)
+class _Bracket:
+    """A difference between two feature spaces in a region, and on which level above the points it is drawn."""
+
+    region: str
+    first: str
+    second: str
+    stars: str
+    level: int
+
+
+def _brackets(tests: pd.DataFrame | None, plan: _Plan, q: float) -> list[_Bracket]:
+    """Differences that are significant, narrow ones below wide ones."""
+    found: list[_Bracket] = []
+    if tests is None:
+        return found
+    known = tests[tests["first"].isin(plan.spaces) & tests["second"].isin(plan.spaces) & (tests["q"] < q)]
+    width = abs(known["first"].map(plan.spaces.index) - known["second"].map(plan.spaces.index))
+    levels: dict[str, int] = {}
+    for row in known.assign(width=width).sort_values("width", kind="stable").itertuples():
+        region = str(row.region)
+        stars = "*" * (1 + (row.q < q / 5) + (row.q < q / 50))
+        found.append(_Bracket(region, row.first, row.second, stars, levels.setdefault(region, 0)))
+        levels[region] += 1
+    return found
+
+
+def _draw_brackets(
+    axes: Axes, brackets: Sequence[_Bracket], row: Sequence[str], plan: _Plan, limits: tuple[float, float]
+) -> None:
+    """Brackets in the room that the limits leave above the points."""
+    top = max((one.level for one in brackets), default=0)
+    unit = BRACKET * (limits[1] - limits[0])
+    for one in brackets:
+        x = sorted(row.index(one.region) + plan.offset(name) for name in (one.first, one.second))
+        y = limits[1] - (top - one.level + 0.75) * unit
+        axes.plot([x[0], x[0], x[1], x[1]], [y - 0.2 * unit, y, y, y - 0.2 * unit], color="black", linewidth=0.5)
+        axes.text(sum(x) / 2, y - 0.15 * unit, one.stars, size=plan.style.small_size, ha="center", va="bottom",
+                  parse_math=False)  # fmt: skip
+
+
+BRACKET = 0.075
+"""Height of a bracket, as a share of the axis."""
+
+
+def _limits(
+    points: pd.DataFrame, means: pd.DataFrame, ceiling: pd.DataFrame | None, n_brackets: int = 0
+) -> tuple[float, float]:
+    """Shared limits of the score, with zero in them, and room for brackets above the points."""
     values = [points["score"], means["interval_low"], means["interval_high"]]
     if ceiling is not None:
         values += [ceiling["lower"], ceiling["upper"]]
     everything = pd.concat(values).dropna()
     low, high = min(0.0, float(everything.min())), max(0.0, float(everything.max()))
     pad = 0.04 * ((high - low) or 1.0)
-    return (low - pad if low < 0 else 0.0), high + pad
+    low, high = (low - pad if low < 0 else 0.0), high + pad
+    return low, low + (high - low) / (1 - BRACKET * min(n_brackets, 6))
 
 
 def _finish(axes: Axes, row: Sequence[str], plan: _Plan, limits: tuple[float, float], label: str) -> None:
@@ -238,7 +297,7 @@ def _finish(axes: Axes, row: Sequence[str], plan: _Plan, limits: tuple[float, fl
 
 
 def _caption(points: pd.DataFrame, label: str, title: str | None, note: str | None, ceiling: pd.DataFrame | None,
-             level: float) -> str:  # fmt: skip
+             tested: tuple[int, int, float] | None, level: float) -> str:  # fmt: skip
     n = points["subject"].nunique()
     sides = "and hemisphere (filled: left, open: right) " if set(points["hemisphere"]) - {""} else ""
     text = [
@@ -249,6 +308,10 @@ def _caption(points: pd.DataFrame, label: str, title: str | None, note: str | No
         f"Bars beside them: mean over subjects{f' and its {level:.0%} t interval' if n > 1 else ''}"
         f"{', hemispheres averaged first' if sides else ''}.",
         "Grey bands: noise ceiling." if ceiling is not None else "",
+        f"Brackets: {tested[1]} of {tested[0]} tested differences have q < {tested[2]:g} (* q < {tested[2]:g}, ** < "
+        f"{tested[2] / 5:g}, *** < {tested[2] / 50:g})."
+        if tested
+        else "",
         f"Note: {note}." if note else "",
         software(),
     ]

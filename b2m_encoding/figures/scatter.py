@@ -33,6 +33,7 @@ def scatter(
     title: str | None = None,
     note: str | None = None,
     limits: tuple[float | None, float | None] = (None, None),
+    mark: float | None = None,
     style: Style | None = None,
 ) -> FigureResult:
     """Density of targets by two scores; at most 89 mm wide.
@@ -51,6 +52,8 @@ def scatter(
     title, note : str, optional
     limits : tuple of float or None
         Limits of both axes; None: the range of the data.
+    mark : float, optional
+        Lines at this score on both axes; the caption counts the targets beyond it in both (Brain2Music, Fig. 7b: 0.4).
     style : Style, optional
     """
     style = style or Style()
@@ -73,6 +76,9 @@ def scatter(
         page = Page(style, top + side + 10, title=title, note=note)
         axes = page.panel(MARGIN + AXIS, top, side, side)
         _density(page, axes, x, y, (low, high), targets)
+        if mark is not None:
+            for line in (axes.axhline, axes.axvline):
+                line(mark, color=GREY, linewidth=0.5, linestyle="--")
         axes.set_xlabel(f"{names[0]} ({label})", parse_math=False)
         axes.set_ylabel(f"{names[1]} ({label})", parse_math=False)
         words = f"{above:.0%} of {x.size:,} {targets} above the line" if x.size else f"no {targets} with both scores"
@@ -83,6 +89,7 @@ def scatter(
         if x.size
         else "No target has both scores.",
         f"{n_outside} lie outside the axes." if n_outside else "",
+        f"{int(((x > mark) & (y > mark)).sum())} lie above {mark:g} in both (dashed)." if mark is not None else "",
         f"Colour: {targets} per bin of {(high - low) / BINS:.2g}, logarithmic.",
         f"Note: {note}." if note else "",
         software(),

@@ -1,12 +1,9 @@
-"""Journal style: sizes in mm, resolution, font, colours. Read from one table of a study."""
+"""Journal style: sizes in mm, resolution, font, colours, outlines and letters."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -15,13 +12,14 @@ from matplotlib.colors import is_color_like
 from matplotlib.font_manager import fontManager
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import check_palette
 from b2m_encoding.figures.layers import Underlay
+from b2m_encoding.figures.vision import check_colour_map, check_palette
 
 FONTS = ("Arial", "Helvetica", "Liberation Sans", "Arimo", "Nimbus Sans", "DejaVu Sans")
 """Fonts to look for, in this order."""
-WIDTHS = {"single": 89.0, "one-and-a-half": 120.0, "double": 183.0}
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+"""Of feature spaces, in order: they stay apart in black and white."""
 INK, GREY = "#000000", "#6E6E6E"
 
 
@@ -31,7 +29,7 @@ class Style:
 
     Parameters
     ----------
-    width : float or {"single", "one-and-a-half", "double"}
+    width : float
         Width in mm: 89, 120, 183 or any other from 60 to 250.
     max_height : float
         Height limit in mm; panels shrink to keep it.
@@ -47,14 +45,18 @@ class Style:
         Colours of feature spaces, in order.
     underlay : {"binary", "continuous", "none"}
         Sulci and gyri behind the map.
+    outlines, labels : bool
+        Outlines of regions, and their names in zooms.
     outline_colour : str
     outline_width : float
         Region outlines, points.
+    letters : bool
+        Panel letters, where a figure has several panels.
 
     Examples
     --------
-    >>> Style.from_table({"width": "single", "dpi": 450}).width
-    89.0
+    >>> Style(width=89, dpi=450).max_height
+    170.0
     """
 
     width: float = 183.0
@@ -66,8 +68,11 @@ class Style:
     cmap: str = "inferno"
     colours: tuple[str, ...] = OKABE_ITO
     underlay: Underlay = "binary"
+    outlines: bool = True
+    labels: bool = True
     outline_colour: str = "white"
     outline_width: float = 0.6
+    letters: bool = True
 
     def __post_init__(self) -> None:
         ranges = {
@@ -91,23 +96,7 @@ class Style:
                 raise InputError("figure style: not a colour", found=colour)
         if self.colours[:3] != OKABE_ITO[:3]:
             check_palette(self.colours)
-
-    @classmethod
-    def from_table(cls, table: Mapping[str, object]) -> Style:
-        """Build a style from a table of a study; every key is optional."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        for key in table:
-            if key not in names:
-                near = get_close_matches(key, names, n=1) or names
-                raise InputError("unknown key in the figure style", found=key, expected=", ".join(near))
-        values: dict[str, object] = dict(table)
-        if isinstance(values.get("width"), str):
-            if values["width"] not in WIDTHS:
-                raise InputError("unknown figure width", found=values["width"], expected=f"mm or {', '.join(WIDTHS)}")
-            values["width"] = WIDTHS[str(values["width"])]
-        if isinstance(colours := values.get("colours"), list):
-            values["colours"] = tuple(map(str, colours))
-        return cls(**values)  # type: ignore[arg-type]
+        check_colour_map(self.cmap)
 
     @property
     def family(self) -> str:

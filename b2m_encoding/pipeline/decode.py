@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import Responses, average_repeats
 from b2m_encoding.decoding.decoder import RegionDecoder
-from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
+from b2m_encoding.decoding.identification import chance_interval, identification_accuracy, identified
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.features.windows import average_windows
 from b2m_encoding.pipeline.splits import split_samples
@@ -31,6 +31,8 @@ class Decoding:
     clips: tuple[str, ...]
     accuracy: NDArray[np.float64]
     """Of each clip."""
+    identified: tuple[str, ...]
+    """The clip that is most like the prediction from the responses to each clip."""
     chance_interval: tuple[float, float]
     regions: tuple[str, ...]
 
@@ -71,7 +73,8 @@ def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | Non
     clips, predicted = _per_clip(decoder.predict(brain, merged), merged)
     _, true = _per_clip(heard, merged)
     chance = chance_interval(predicted, true, random_state=study.seed)
-    return Decoding(space.name, clips, identification_accuracy(predicted, true), chance, decoder.best_)
+    taken = tuple(clips[i] for i in identified(predicted, true))
+    return Decoding(space.name, clips, identification_accuracy(predicted, true), taken, chance, decoder.best_)
 
 
 def region_masks(atlas: Atlas) -> dict[str, NDArray[np.bool_]]:

@@ -1,67 +1,98 @@
-"""The figures of a study, from what was computed."""
+"""Figures drawn from a results folder: those of the report, and any other on demand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from b2m_encoding.data.sources import GROUP_MEAN
-from b2m_encoding.figures import FigureResult, accuracy_overview, preference, regions
-from b2m_encoding.pipeline.encode import JOINT, Encoding
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.page import FigureResult, Format
+from b2m_encoding.pipeline.encode import JOINT
+from b2m_encoding.pipeline.kinds import KINDS, make_figure
+from b2m_encoding.pipeline.source import Source, Wish
+from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report import ReportFigure
-from b2m_encoding.spaces import Space, drawing_surface, load_atlas, resample
+from b2m_encoding.spaces import drawing_surface
 from b2m_encoding.study import Study
 
-CONTROLLED = {"bh": "FDR", "by": "FDR", "fwe": "family-wise error"}
-"""What the q of each correction controls."""
+TITLES = {
+    "accuracy": "Prediction accuracy",
+    "preference": "Component preference",
+    "partition": "Variance partitioning",
+    "regions": "Prediction accuracy by region",
+    "decoding": "Identification of clips",
+}
 
 
-def draw_figures(
-    encodings: Mapping[str, Encoding], table: pd.DataFrame, spaces: Mapping[str, Space], study: Study, folder: Path
-) -> list[ReportFigure]:
+def draw_figures(results: Results, study: Study, folder: Path) -> list[ReportFigure]:
     """Draw and save what a study's spaces allow: maps on the cortex, regions wherever there is a table of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = []
-    for subject, encoding in encodings.items():
-        figures += _maps(subject, encoding, spaces[subject], study, folder)
-    shown = table[table["score"].notna() & (table["subject"] != GROUP_MEAN)]
-    if len(shown):
-        title = f"Prediction accuracy by region, {shown['subject'].nunique()} subjects"
-        figures.append(_save(regions(shown, note=study.note), title, folder / "regions"))
-    return figures
+    settings = study.figures.model_copy(update={"note": study.figures.note or study.note})
+    source = Source(results, study.maps, study.statistics, settings)
+    formats: tuple[Format, ...] = ("png", *(kind for kind in study.figures.formats if kind != "png"))
+    drawn = []
+    for kind, subject in _reported(results):
+        figure, stem = make_figure(source, kind, subject), folder / _stem(kind, subject, Wish())
+        png, *_ = figure.save(stem, formats=formats)
+        title = f"{TITLES[kind]}, sub-{subject}" if subject else TITLES[kind]
+        drawn.append(ReportFigure(title, figure.caption, png))
+    return drawn
 
 
-def _maps(subject: str, encoding: Encoding, space: Space, study: Study, folder: Path) -> list[ReportFigure]:
-    """Accuracy of the joint model, and the preference between the first two feature spaces."""
-    surface = drawing_surface(space)
-    if surface is None:
-        return []  # regions, or a volume that lies in no standard space: there is no cortex to draw on
-    values = np.stack([*encoding.r.values(), (encoding.q < study.statistics.q).astype(float)])
-    *scores, significant = resample(values, space, surface)
-    r = dict(zip(encoding.r, scores, strict=True))
-    atlas = load_atlas(study.maps.atlas, surface)
-    common: dict[str, Any] = {
-        "tested": np.isfinite(r[JOINT]),
-        "significant": np.asarray(significant) > 0.5,
-        "note": study.note,
-        "title": f"sub-{subject}",
-        "zoom": study.maps.zoom,
-        "criterion": f"significant at q < {study.statistics.q:g} ({CONTROLLED[study.statistics.correction]})",
-    }
-    drawn = accuracy_overview(r[JOINT], surface, atlas, **common)
-    figures = [_save(drawn, f"Prediction accuracy, sub-{subject}", folder / f"sub-{subject}_accuracy")]
-    names = [name for name in r if name != JOINT][:2]
-    if len(names) == 2:
-        drawn = preference(r[names[0]], r[names[1]], surface, atlas, names=(names[0], names[1]), **common)
-        figures.append(_save(drawn, f"Component preference, sub-{subject}", folder / f"sub-{subject}_preference"))
-    return figures
+def _reported(results: Results) -> Iterator[tuple[str, str]]:
+    """Kinds and subjects of the report."""
+    for subject in results.subjects:
+        if drawing_surface(results.space(subject)) is None:
+            continue  # regions, or a volume that lies in no standard space: there is no cortex to draw on
+        yield "accuracy", subject
+        if len(results.feature_spaces) > 1:
+            yield "preference", subject
+        if any("unique" in stats for stats in results.stats(subject).values()):
+            yield "partition", subject
+    if results.table("regions.tsv")["score"].notna().any():
+        yield "regions", ""
+    if results.has("identification.tsv"):
+        yield "decoding", ""
 
 
-def _save(figure: FigureResult, title: str, stem: Path) -> ReportFigure:
-    """Save a figure with its numbers and caption; the report shows the PNG."""
-    paths = figure.save(stem, formats=("png", "pdf"))
-    return ReportFigure(title, figure.caption, paths[0])
+def draw_kind(path: Path, kind: str, wish: Wish, changes: dict[str, object], out: Path | None = None) -> list[Path]:
+    """Draw one kind of figure from a results folder and save it: for every subject, or of all together.
+
+    Parameters
+    ----------
+    path : Path
+        The results folder; nothing is computed anew.
+    kind : str
+        A key of :data:`~b2m_encoding.pipeline.kinds.KINDS`.
+    wish : Wish
+    changes : dict
+        Keys of ``[figures]`` that go before those of the study.
+    out : Path, optional
+        Folder to write into; ``figures`` in the results by default.
+
+    Returns
+    -------
+    list of Path
+        The pictures, each with its numbers (TSV) and caption beside it.
+    """
+    if kind not in KINDS:
+        raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
+    source = Source.open(path, wish, changes)
+    folder = out or path / "figures"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("the folder cannot be written", file=folder, found=error.strerror) from error
+    written = []
+    for subject in source.subjects if KINDS[kind].per_subject else ("",):
+        found: FigureResult = make_figure(source, kind, subject)
+        written += found.save(folder / _stem(kind, subject, wish), formats=source.settings.formats)
+    return written
+
+
+def _stem(kind: str, subject: str, wish: Wish) -> str:
+    """Name of the files: what is not usual is in it, so that figures do not replace one another."""
+    parts = [f"sub-{subject}" if subject else "", kind, *(name for name in wish.models if name != JOINT)]
+    parts += [wish.score] if wish.score != "r" else []
+    parts += [wish.view if wish.zoom is None else f"{wish.view}-{wish.zoom}"] if wish.view != "overview" else []
+    return "_".join(part for part in parts if part)

@@ -24,6 +24,7 @@ from b2m_encoding.pipeline.statistics import write_statistics
 from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings, write_maps
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.provenance import provenance
+from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report import write_report
 from b2m_encoding.spaces import SurfaceSpace, Unplaced, load_atlas
 from b2m_encoding.study import Study
@@ -80,9 +81,9 @@ def run_study(
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
         write_decodings(writer, results)
         sections = write_statistics(writer, results, regions, study)
-        steps("figures")
-        figures = draw_figures(results.encodings, regions, results.spaces, study, writer.file("figures"))
         shutil.copyfile(file, writer.file("study.toml"))
+        steps("figures")
+        figures = draw_figures(Results.open(writer.folder, results.spaces), study, writer.file("figures"))
         record = provenance(input_files(file, recordings, study), seed=study.seed, started=started)
         record["cleaning"] = {subject: list(recording.responses.steps) for subject, recording in recordings.items()}
         writer.write_json("provenance.json", record)

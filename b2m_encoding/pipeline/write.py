@@ -128,8 +128,9 @@ def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:
     for subject, decodings in results.decodings.items():
         for decoding in decodings:
             summaries.append({"subject": subject, **decoding.summary()})
-            for clip, accuracy in zip(decoding.clips, decoding.accuracy, strict=True):
-                clips.append({"subject": subject, "target": decoding.target, "clip": clip, "accuracy": accuracy})
+            for clip, accuracy, taken in zip(decoding.clips, decoding.accuracy, decoding.identified, strict=True):
+                row = {"subject": subject, "target": decoding.target, "clip": clip, "accuracy": accuracy}
+                clips.append({**row, "identified": taken})
     if summaries:
         writer.write_table("identification.tsv", pd.DataFrame(clips))
         writer.write_json("identification.json", {"subjects": summaries})

@@ -107,7 +107,7 @@ def check_writable(path: Path, subjects: Iterable[str]) -> None:
     """Raise unless results of these subjects can be written at a path, before anything is computed."""
     if path.exists() and not path.is_dir():
         raise InputError("the output is a file", file=path, expected="a folder that may be created")
-    if path.is_dir() and any(path.iterdir()) and not _is_ours(path):
+    if path.is_dir() and any(path.iterdir()) and not is_results(path):
         raise InputError(
             "the output folder holds something else", file=path, expected="a new folder, or earlier results"
         )
@@ -129,7 +129,7 @@ def check_writable(path: Path, subjects: Iterable[str]) -> None:
         ) from error
 
 
-def _is_ours(path: Path) -> bool:
+def is_results(path: Path) -> bool:
     """Whether a folder is one of our results; raw data and other derivatives have a description too."""
     try:
         description = json.loads((path / MARKER).read_text(encoding="utf-8"))
@@ -154,10 +154,10 @@ def _map_name(subject: str, desc: str, stat: str, space: Space) -> str:
     """File name of a map; ``{hemi}`` stands for the hemisphere of a surface."""
     hemi = "_hemi-{hemi}" if isinstance(space, SurfaceSpace) else ""
     suffix = image_suffix(space) if isinstance(space, ImageSpace) else ".tsv"
-    entities = f"space-{space.name}_desc-{_entity(desc)}_stat-{_entity(stat)}"
+    entities = f"space-{space.name}_desc-{entity(desc)}_stat-{entity(stat)}"
     return f"sub-{subject}{hemi}_{entities}_statmap{suffix}"
 
 
-def _entity(text: str) -> str:
+def entity(text: str) -> str:
     """A BIDS entity holds letters and digits only."""
     return "".join(character for character in text.title() if character.isalnum()) if "_" in text else text

@@ -14,7 +14,6 @@ from PIL import Image
 from b2m_encoding.figures import (
     Style,
     accuracy,
-    accuracy_overview,
     preference,
     regions,
     scatter,
@@ -35,8 +34,8 @@ def figures(space, atlas, acoustic, text, holed, region_table):
     return {
         "accuracy": lambda x: accuracy(np.where(np.isnan(holed), np.nan, x), space, atlas, **marked),
         "accuracy_fade": lambda x: accuracy(x, space, atlas, **both),
-        "accuracy_zoom": lambda x: accuracy(x, space, atlas, zoom="auditory", contour=True, **marked),
-        "accuracy_overview": lambda x: accuracy_overview(x, space, atlas, **marked),
+        "accuracy_zoom": lambda x: accuracy(x, space, atlas, view="zoom", zoom="auditory", contour=True, **marked),
+        "accuracy_overview": lambda x: accuracy(x, space, atlas, view="overview", **marked),
         "preference": lambda x: preference(x, 0.8 * text, space, atlas, names=("acoustic", "text"), **both),
         "regions": lambda x: regions(region_table().assign(score=lambda t: t["score"] + x[:9].mean()), **both),
         "scatter": lambda x: scatter(x, text, names=("acoustic", "text"), **both),

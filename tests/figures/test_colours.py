@@ -5,12 +5,9 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import (
     PreferenceColours,
     ScalarColours,
-    check_palette,
     over,
-    palette_contrast,
     shared_limits,
 )
-from b2m_encoding.figures.style import OKABE_ITO
 
 
 def test_scalar_colours_are_those_of_matplotlib():
@@ -80,11 +77,3 @@ def test_limits_must_rise():
         ScalarColours(0.0, 1.0, "infernal")
     with pytest.raises(InputError, match="positive"):
         PreferenceColours(0.0, 1.0)
-
-
-def test_palettes():
-    contrast = palette_contrast(["#0072B2", "#D55E00"])
-    assert contrast == pytest.approx({"normal": 115, "deuteranopia": 109, "protanopia": 92, "tritanopia": 102}, abs=2)
-    check_palette(OKABE_ITO[:3])
-    with pytest.warns(UserWarning, match="protanopia"):
-        check_palette(["red", "green"])

@@ -7,9 +7,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures import (
     Style,
     accuracy,
-    accuracy_overview,
     preference,
-    preference_overview,
     subjects,
 )
 from b2m_encoding.figures.colours import PreferenceColours, over
@@ -22,23 +20,23 @@ both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183
 
 
 @both_widths
-@pytest.mark.parametrize("zoom", [None, "auditory_zoom"])
-def test_accuracy(space, atlas, holed, text_problems, style, zoom):
+@pytest.mark.parametrize("view", ["whole", "zoom", "overview"])
+def test_accuracy(space, atlas, holed, text_problems, style, view):
     found = accuracy(
-        holed, space, atlas, significant=holed > 0.15, zoom=zoom, title="Subject 1", note="simulated data", style=style
+        holed, space, atlas, significant=holed > 0.15, view=view, title="Subject 1", note="simulated data", style=style
     )
     assert text_problems(found.figure) == []
     assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
     words = [text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))]
     assert {"Left", "Right", "not tested", "not significant", "simulated data"} <= set(words)
-    assert ("MBelt" in words) == (zoom is not None)
+    assert ("MBelt" in words) == (view != "whole")
 
 
 @both_widths
 def test_overviews_keep_the_height_limit(space, atlas, acoustic, text, text_problems, style):
     for found in (
-        accuracy_overview(acoustic, space, atlas, title="A", note="simulated data", style=style),
-        preference_overview(acoustic, text, space, atlas, title="A", note="simulated data", style=style),
+        accuracy(acoustic, space, atlas, view="overview", title="A", note="simulated data", style=style),
+        preference(acoustic, text, space, atlas, view="overview", title="A", note="simulated data", style=style),
     ):
         assert text_problems(found.figure) == []
         assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
@@ -82,7 +80,7 @@ def test_empty_maps(space, atlas, acoustic, text_problems, kind):
     scores = np.full(space.n_targets, np.nan) if kind == "all NaN" else acoustic
     nothing = np.zeros(space.n_targets, dtype=bool)
     for found in (
-        accuracy_overview(scores, space, atlas, significant=nothing, style=NARROW),
+        accuracy(scores, space, atlas, significant=nothing, view="overview", style=NARROW),
         preference(scores, scores, space, atlas, significant=nothing, style=NARROW),
         subjects({"sub-01": scores}, space, atlas, significant={"sub-01": nothing}, style=NARROW),
     ):
@@ -129,7 +127,7 @@ def test_subjects(space, atlas, acoustic, text_problems, style, zoom, n):
 
 
 def test_too_many_subjects_for_a_page(space, atlas, acoustic):
-    with pytest.raises(InputError, match="too many subjects"):
+    with pytest.raises(InputError, match="too many maps"):
         subjects({str(number): acoustic for number in range(900)}, space, atlas, style=Style(max_height=40))
     with pytest.raises(InputError, match="no subject"):
         subjects({}, space, atlas)
@@ -139,4 +137,6 @@ def test_wrong_atlas_or_zoom(space, atlas, acoustic):
     with pytest.raises(InputError, match="another surface"):
         accuracy(acoustic, space, load_atlas("hcp-mmp1", surface_space("fsLR")))
     with pytest.raises(InputError, match="unknown region"):
-        accuracy(acoustic, space, atlas, zoom="auditory_zom")
+        accuracy(acoustic, space, atlas, view="zoom", zoom="auditory_zom")
+    with pytest.raises(InputError, match="unknown view"):
+        accuracy(acoustic, space, atlas, view="hole")

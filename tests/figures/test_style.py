@@ -1,33 +1,39 @@
 import matplotlib
 import pytest
+from pydantic import ValidationError
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures import Style
+from b2m_encoding.figures import FigureSettings, Style
 from b2m_encoding.figures.style import FONTS
 
 
 def test_table_of_a_study():
-    style = Style.from_table({"width": "double", "dpi": 450, "colours": ["#000000", "#E69F00"], "underlay": "none"})
-    assert (style.width, style.dpi, style.colours) == (183.0, 450, ("#000000", "#E69F00"))
-    assert Style.from_table({}) == Style()
+    settings = FigureSettings(width_mm=89, dpi=450, colours=["#000000", "#E69F00"], underlay="none", labels=False)
+    style = settings.style
+    assert (style.width, style.dpi, style.colours) == (89.0, 450, ("#000000", "#E69F00"))
+    assert (style.underlay, style.labels) == ("none", False)
+    assert FigureSettings().style == Style()
 
 
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"widht": 89}, "width"),
-        ({"width": "triple"}, "single"),
-        ({"width": 10}, "60 to 250"),
+        ({"widht_mm": 89}, "widht_mm"),
+        ({"width_mm": 10}, "60 to 250"),
         ({"dpi": "high"}, "dpi"),
         ({"small_size": 4}, "5 to 12"),
         ({"underlay": "wavy"}, "binary"),
-        ({"cmap": "infernal"}, "colour map"),
+        ({"colour_map": "infernal"}, "colour map"),
         ({"colours": ["bleu"]}, "bleu"),
+        ({"font": "No Such Font"}, "not installed"),
+        ({"limits": [0.4, 0.1]}, "rise"),
+        ({"formats": ["bmp"]}, "png"),
+        ({"formats": []}, "formats"),
     ],
 )
 def test_what_cannot_be_used_is_named(table, words):
-    with pytest.raises(InputError, match=words):
-        Style.from_table(table)
+    with pytest.raises(ValidationError, match=words):
+        FigureSettings(**table)
 
 
 def test_palette_that_cannot_be_told_apart_warns():

@@ -1,0 +1,255 @@
+"""Figure of decoding: identification of clips by genre, which genre was taken for which, and ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, shortened, software, text_width
+from b2m_encoding.figures.style import GREY, MARKERS, Style
+
+COLUMNS = ("subject", "target", "clip", "accuracy")
+CHANCE = 0.5
+AXIS = 11.0
+KEY = 4.5
+BAND = "#D9D9D9"
+LONGEST = 16.0
+"""Longest name of a genre, mm."""
+Interval = tuple[float, float]
+
+
+def decoding(
+    table: pd.DataFrame,
+    *,
+    intervals: Mapping[tuple[str, str], Interval] | None = None,
+    title: str | None = None,
+    note: str | None = None,
+    style: Style | None = None,
+) -> FigureResult:
+    """Identification accuracy of every clip, confusion between genres, and the share of clips within the best k.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``subject``, ``target`` (the decoded feature space), ``clip``, ``accuracy`` (0 to 1, chance 0.5; the
+        share of other clips that are less like the prediction); optional ``genre`` of the clip, and
+        ``identified_genre`` of the clip most like the prediction.
+    intervals : mapping of (subject, target) to (float, float), optional
+        95 % interval of the mean accuracy by chance.
+    title, note : str, optional
+    style : Style, optional
+    """
+    style = style or Style()
+    data = _Data.of(table, style)
+    with style.context():
+        layout = _layout(data, style, header_height(title, note))
+        page = Page(style, layout["height"][1], title=title, note=note)
+        _keys(page, data, header_height(title, note) + MARGIN / 2, bool(intervals))
+        for letter, name in zip("abc", data.panels, strict=False):
+            left, top, width, height = layout[name]
+            page.letter(MARGIN if left < 20 else left - AXIS, top - 4.5, letter)
+            axes = page.panel(left, top, width, height)
+            {"accuracy": _accuracy, "confusion": _confusion, "ranks": _ranks}[name](axes, data, style, intervals or {})
+    return FigureResult(page, _caption(data, intervals, title, note), data.table)
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """The table with genre and rank, and in which order things are drawn."""
+
+    table: pd.DataFrame
+    targets: tuple[str, ...]
+    subjects: tuple[str, ...]
+    genres: tuple[str, ...]
+    n_clips: int
+    confusion: NDArray[np.float64] | None
+    """Share of the clips of each genre (rows) that were taken for each genre, of the first target."""
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, style: Style) -> _Data:
+        if missing := [column for column in COLUMNS if column not in table.columns]:
+            expected = ", ".join(COLUMNS)
+            raise InputError("the identification table lacks columns", found=", ".join(missing), expected=expected)
+        if not len(table):
+            raise InputError("the identification table is empty")
+        table = table.assign(**{name: table[name].astype(str) for name in COLUMNS[:3]})
+        if "genre" not in table:
+            table["genre"] = "all clips"
+        targets = tuple(table["target"].unique())
+        if len(targets) > len(style.colours):
+            raise InputError("too few colours", found=len(style.colours), expected=len(targets), fix="add colours")
+        counts = table.groupby(["subject", "target"])["clip"].transform("size")
+        table["rank"] = 1 + (1 - table["accuracy"]) * (counts - 1)
+        genres = tuple(sorted(table["genre"].unique()))
+        first = table[table["target"] == targets[0]]
+        confusion = None
+        if "identified_genre" in table and len(genres) > 1 and first["identified_genre"].notna().all():
+            pairs = pd.crosstab(first["genre"], first["identified_genre"]).reindex(genres, axis=0)
+            found = pairs.reindex(genres, axis=1).fillna(0).to_numpy(dtype=float)
+            confusion = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
+        return cls(table, targets, tuple(table["subject"].unique()), genres, int(counts.max()), confusion)
+
+    @property
+    def panels(self) -> list[str]:
+        return ["accuracy", *(["confusion"] if self.confusion is not None else []), "ranks"]
+
+
+def _layout(data: _Data, style: Style, header: float) -> dict[str, tuple[float, float, float, float]]:
+    """Left, top, width and height of every panel, mm; the height of the page in ``height``."""
+    longest = min(max(text_width(name, style.small_size, style) for name in data.genres), LONGEST)
+    top, full = header + MARGIN / 2 + KEY + 5, style.width - 2 * MARGIN
+    wide = style.width >= 150
+    if wide and data.confusion is not None:
+        width = full - 2 * AXIS - AXIS - longest
+        side = min(0.27 * full, 46.0)
+        first = width - 2 * side - 12
+        lefts = [MARGIN + AXIS, MARGIN + AXIS + first + 8 + longest + 4, style.width - MARGIN - side]
+        places = {"accuracy": (lefts[0], top, first, side), "ranks": (lefts[2], top, side, side),
+                  "confusion": (lefts[1], top, side, side)}  # fmt: skip
+        height = top + side + longest + 8
+    else:
+        below = top + 32 + longest + 14
+        side = min((full - 2 * AXIS - longest - 8) / 2, 46.0)
+        places = {"accuracy": (MARGIN + AXIS, top, full - AXIS, 32.0)}
+        if data.confusion is not None:
+            places["confusion"] = (MARGIN + longest + 6, below, side, side)
+            places["ranks"] = (style.width - MARGIN - side, below, side, side)
+        else:
+            places["ranks"] = (MARGIN + AXIS, below, min(full - AXIS, 60.0), 40.0)
+        height = below + places["ranks"][3] + max(longest + 8 if data.confusion is not None else 0, 10)
+    return {**places, "height": (0, height, 0, 0)}
+
+
+def _keys(page: Page, data: _Data, top: float, band: bool) -> None:
+    """Targets, and what lines and bands are."""
+    style = page.style
+    axes = page.panel(0, top, style.width, KEY)
+    axes.set(xlim=(0, style.width), ylim=(KEY, 0))
+    axes.axis("off")
+    left = MARGIN
+    room = (style.width - 2 * MARGIN - (48 if band else 22)) / len(data.targets) - 8
+    for name, colour, marker in zip(data.targets, style.colours, MARKERS, strict=False):
+        text = shortened(name, style.small_size, room, style)
+        axes.plot(left + 1.5, KEY / 2, marker, color=colour, markersize=3.5, markeredgewidth=0)
+        axes.text(left + 4, KEY / 2, text, size=style.small_size, va="center_baseline", parse_math=False)
+        left += 8 + text_width(text, style.small_size, style)
+    axes.plot([left, left + 4], [KEY / 2] * 2, color=GREY, linewidth=0.6, linestyle="--")
+    axes.text(left + 5.5, KEY / 2, "chance", size=style.small_size, va="center_baseline", parse_math=False)
+    if band:
+        left += 10 + text_width("chance", style.small_size, style)
+        axes.fill_between([left, left + 4], KEY / 2 - 1, KEY / 2 + 1, color=BAND, linewidth=0)
+        axes.text(left + 5.5, KEY / 2, "mean by chance, 95 %", size=style.small_size, va="center_baseline",
+                  parse_math=False)  # fmt: skip
+
+
+def _accuracy(axes: Axes, data: _Data, style: Style, intervals: Mapping[tuple[str, str], Interval]) -> None:
+    """A point per clip and subject, and the mean of every genre and target."""
+    if intervals:
+        low, high = np.mean(list(intervals.values()), axis=0)
+        axes.axhspan(low, high, color=BAND, linewidth=0, zorder=0)
+    axes.axhline(CHANCE, color=GREY, linewidth=0.6, linestyle="--", zorder=1)
+    step = 0.8 / len(data.targets)
+    for index, (target, colour, marker) in enumerate(zip(data.targets, style.colours, MARKERS, strict=False)):
+        for slot, genre in enumerate(data.genres):
+            here = data.table[(data.table["target"] == target) & (data.table["genre"] == genre)]["accuracy"].to_numpy()
+            if not len(here):
+                continue
+            middle = slot + (index - (len(data.targets) - 1) / 2) * step
+            x = middle + np.linspace(-0.3, 0.3, len(here) + 2)[1:-1] * step
+            axes.plot(x, np.sort(here), marker, color=colour, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=2)
+            axes.plot([middle - 0.38 * step, middle + 0.38 * step], [here.mean()] * 2, color="black", linewidth=1.0,
+                      zorder=3)  # fmt: skip
+    axes.set(xlim=(-0.6, len(data.genres) - 0.4), ylim=(-0.02, 1.02))
+    _genre_ticks(axes, data, style)
+    axes.set_ylabel("identification accuracy", parse_math=False)
+
+
+def _genre_ticks(axes: Axes, data: _Data, style: Style) -> None:
+    short = [shortened(name, style.small_size, LONGEST, style) for name in data.genres]
+    turn: dict[str, Any] = {} if len(short) == 1 else {"rotation": 90}
+    axes.set_xticks(range(len(short)), short, parse_math=False, **turn)
+    axes.tick_params(axis="x", length=0)
+
+
+def _confusion(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str], Interval]) -> None:
+    """Heard genre down, identified genre across; the numbers stand in the cells where there is room."""
+    assert data.confusion is not None
+    cmap = matplotlib.colormaps["Greys"]
+    axes.imshow(cmap(0.85 * data.confusion, bytes=True), interpolation="none", aspect="auto")
+    _genre_ticks(axes, data, style)
+    short = [shortened(name, style.small_size, LONGEST, style) for name in data.genres]
+    axes.set_yticks(range(len(short)), short, parse_math=False)
+    axes.tick_params(axis="both", length=0)
+    axes.spines[:].set_visible(True)
+    small = min(style.small_size, 5.0)
+    for (row, column), share in np.ndenumerate(data.confusion):
+        if share >= 0.005 and len(data.genres) <= 12:
+            axes.text(column, row, f"{100 * share:.0f}", size=small, ha="center", va="center_baseline",
+                      color="white" if share > 0.55 else "black", parse_math=False)  # fmt: skip
+    axes.set_title(f"heard (down) taken for (across), %: {data.targets[0]}"[:60], size=style.small_size, pad=3,
+                   parse_math=False)  # fmt: skip
+
+
+def _ranks(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str], Interval]) -> None:
+    """Share of clips among the k most like their prediction: thin per subject, thick their mean."""
+    k = np.arange(1, data.n_clips + 1)
+    axes.plot([1, data.n_clips], [1 / data.n_clips, 1], color=GREY, linewidth=0.6, linestyle="--")
+    for target, colour, dashes in zip(data.targets, style.colours, DASHES, strict=False):
+        curves = rank_curves(data.table[data.table["target"] == target], k)
+        if len(curves) > 1:
+            axes.plot(k, curves.T, color=colour, linewidth=0.4, alpha=0.7)
+        axes.plot(k, curves.mean(axis=0), color=colour, linewidth=1.3, linestyle=dashes)
+    axes.set(xlim=(1, data.n_clips), ylim=(0, 1.02))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=2))
+    axes.set_xlabel("rank k", labelpad=1.5, parse_math=False)
+    axes.set_ylabel("clips within best k", parse_math=False)
+
+
+DASHES = ("-", "--", "-.", ":", "-", "--")
+"""Lines that stay apart in black and white."""
+
+
+def rank_curves(table: pd.DataFrame, k: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Share of the clips whose rank is at most k, shape (n_subjects, n_k); ties lie half way between ranks."""
+    ranks = [group["rank"].to_numpy() for _, group in table.groupby("subject", sort=False)]
+    return np.stack([(rank[:, None] <= k + 1e-6).mean(axis=0) for rank in ranks])
+
+
+def _caption(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None, title: str | None,
+             note: str | None) -> str:  # fmt: skip
+    means = data.table.groupby(["target", "subject"], sort=False)["accuracy"].mean().groupby("target", sort=False)
+    parts = []
+    for target, values in means:
+        spread = f" (SD {values.std():.3f})" if len(values) > 1 else ""
+        parts.append(f"{target} {values.mean():.3f}{spread}")
+    n = len(data.subjects)
+    text = [
+        f"{title}." if title else "",
+        f"Identification of {data.n_clips} clips from decoded features, {n} {'subject' if n == 1 else 'subjects'}: "
+        f"mean accuracy {', '.join(parts)}; chance {CHANCE:g} (dashed).",
+        "Points: clips of every subject; bars: means of a genre." if len(data.genres) > 1 else "Points: clips.",
+    ]
+    if intervals:
+        low, high = np.mean(list(intervals.values()), axis=0)
+        text.append(f"Grey band: 95 % of the mean accuracies by chance, {low:.3f} to {high:.3f} (mean over subjects).")
+    if data.confusion is not None:
+        right = float(np.mean(np.diag(data.confusion)))
+        text.append(
+            "Confusion: share of the clips of a genre (rows) by the genre of the clip most like their prediction, from "
+            f"{data.targets[0]}; {right:.1%} right, chance about {1 / len(data.genres):.1%}."
+        )
+    text += [
+        "Ranks: share of clips that are among the k clips most like their prediction; thin: subjects.",
+        f"Note: {note}." if note else "",
+        software(),
+    ]
+    return " ".join(part for part in text if part)

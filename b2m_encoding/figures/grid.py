@@ -1,0 +1,103 @@
+"""A grid of small maps of the same cortex: one cell each for a subject, a part of the variance, a component."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.flatmap import BOTH, flat_layout
+from b2m_encoding.figures.layers import ScoreMap
+from b2m_encoding.figures.maps import GUTTER, TITLE
+from b2m_encoding.figures.page import MARGIN, shortened
+from b2m_encoding.figures.panels import MapPainter, zoom_windows
+from b2m_encoding.figures.style import Style
+from b2m_encoding.spaces import Atlas, SurfaceSpace
+
+MIN_CELL = 15.0
+"""Least width of a cell, mm."""
+BETWEEN = 1.0
+"""Space between the zooms of the two hemispheres, mm."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of equal size that fill the width of a page.
+
+    Parameters
+    ----------
+    n : int
+    n_columns : int
+    width : float
+        Of a cell, mm.
+    aspect : float
+        Height of a map over its width.
+    zoom : str or None
+        Region or set that the cells zoom into, left and right; None: the whole cortex.
+    """
+
+    n: int
+    n_columns: int
+    width: float
+    aspect: float
+    zoom: str | None
+
+    @classmethod
+    def fit(cls, n: int, space: SurfaceSpace, atlas: Atlas, zoom: str | None, style: Style, room: float) -> Grid:
+        """The grid with the fewest columns that is no higher than some room, mm.
+
+        Raises
+        ------
+        InputError
+            If so many cells do not fit on a page.
+        """
+        for n_columns in range(1, n + 1):
+            grid = cls.of(n, n_columns, space, atlas, zoom, style)
+            if grid.width < MIN_CELL:
+                break
+            if grid.height <= room:
+                return grid
+        raise InputError(
+            "too many maps for one page", found=n, fix="draw them in several figures, or take a wider page"
+        )
+
+    @classmethod
+    def of(cls, n: int, n_columns: int, space: SurfaceSpace, atlas: Atlas, zoom: str | None, style: Style) -> Grid:
+        """A grid of so many columns."""
+        width = (style.width - 2 * MARGIN - (n_columns - 1) * GUTTER) / n_columns
+        if zoom is None:
+            window = flat_layout(space).window
+            return cls(n, n_columns, width, window.height / window.width, zoom)
+        window = zoom_windows(space, atlas, zoom)["L"]
+        return cls(n, n_columns, width, window.height / window.width * (width - BETWEEN) / 2 / width, zoom)
+
+    @property
+    def row(self) -> float:
+        """Height of a row with its titles, mm."""
+        return self.width * self.aspect + TITLE
+
+    @property
+    def height(self) -> float:
+        """Height of all rows, mm."""
+        n_rows = math.ceil(self.n / self.n_columns)
+        return n_rows * (self.row + GUTTER) - GUTTER
+
+    def draw(self, painter: MapPainter, index: int, name: str, data: ScoreMap, top: float, letter: str = "") -> float:
+        """Draw one cell of a grid that begins at a height of the page; returns printed mm per mm of the flatmap."""
+        page, (row, column) = painter.page, divmod(index, self.n_columns)
+        left, top = MARGIN + column * (self.width + GUTTER), top + row * (self.row + GUTTER)
+        if letter:
+            page.letter(left, top, letter)
+        taken = 8.0 if letter and page.style.letters else 0.0
+        short = shortened(name, page.style.text_size, self.width - taken, page.style)
+        page.write(left + self.width / 2, top + TITLE / 2, short, ha="center", va="center_baseline")
+        top += TITLE
+        if self.zoom is None:
+            painter.draw(data, left, top, self.width)
+            return self.width / flat_layout(painter.space).window.width
+        windows = zoom_windows(painter.space, painter.atlas, self.zoom)
+        width = (self.width - BETWEEN) / 2
+        for side, hemi in enumerate(BOTH):
+            x = left + side * (width + BETWEEN)
+            painter.draw(data, x, top, width, window=windows[hemi], hemispheres=(hemi,), outline=self.zoom, inner=True)
+        return width / windows["L"].width

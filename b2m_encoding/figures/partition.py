@@ -1,0 +1,168 @@
+"""Figure of variance partitioning: a map of every unique and shared part, and a Venn diagram with numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Circle
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.accuracy import Floats
+from b2m_encoding.figures.colours import ScalarColours, shared_limits
+from b2m_encoding.figures.grid import Grid
+from b2m_encoding.figures.layers import ScoreMap
+from b2m_encoding.figures.maps import MapFigure, Mask
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, shortened
+from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar
+from b2m_encoding.figures.style import Style
+from b2m_encoding.spaces import Atlas, SurfaceSpace
+
+Bands = tuple[str, ...]
+FOOTER = 36.0
+VENN = 42.0
+"""Width of the diagram, mm."""
+DRAWN = 3
+"""Most feature spaces of which every part is drawn."""
+
+
+def partition(
+    parts: Mapping[Bands, Floats],
+    space: SurfaceSpace,
+    atlas: Atlas,
+    *,
+    tested: Mask | None = None,
+    significant: Mask | None = None,
+    label: str = "explained variance (R²)",
+    title: str | None = None,
+    note: str | None = None,
+    zoom: str | None = None,
+    limits: tuple[float | None, float | None] = (0.0, None),
+    criterion: str = "significant",
+    style: Style | None = None,
+) -> FigureResult:
+    """Maps of the parts of explained variance with shared limits, and their means in a Venn diagram.
+
+    Parameters
+    ----------
+    parts : mapping of tuple of str to array, shape (n_targets,)
+        What exactly these feature spaces explain, and no other: one name is a unique part, several are a shared one.
+        Of more than three feature spaces the unique parts are drawn, and the sum of the shared ones.
+    space : SurfaceSpace
+    atlas : Atlas
+        Atlas on the same surface.
+    tested, significant, label, title, note, limits, criterion, style
+        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+    zoom : str, optional
+        Region or set to zoom into; default: the whole cortex.
+    """
+    style, names = style or Style(), tuple(dict.fromkeys(name for part in parts for name in part))
+    parts = _drawable(parts, names)
+    maps = {part: ScoreMap.of(space, (values,), tested, significant) for part, values in parts.items()}
+    found = shared_limits([one.scores[0][one.shown] for one in maps.values()], *limits)
+    fade = None if significant is not None else found.faded
+    colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
+    header = header_height(title, note)
+    grid = Grid.fit(len(maps), space, atlas, zoom, style, style.max_height - header - MARGIN - FOOTER)
+    means = {part: _mean(one) for part, one in maps.items()}
+    with style.context():
+        page = Page(style, header + MARGIN + FOOTER + grid.height, title=title, note=note)
+        painter = MapPainter(page, space, atlas, colours)
+        for index, (part, data) in enumerate(maps.items()):
+            letter = "abcdefgh"[index]
+            scale = grid.draw(painter, index, part_name(part), data, header + MARGIN / 2, letter)
+        top, left = page.height - FOOTER + 3, MARGIN + 4.0
+        if len(names) <= DRAWN:
+            page.letter(MARGIN, top, "abcdefgh"[len(maps)])
+            venn(page, left, top, VENN, FOOTER - 5, names, means)
+            left += VENN + 4
+        width = min(50.0, style.width - MARGIN - left - 3)
+        colour_bar(page, left + 1, top + 3, width, colours, label, (found.n_below > 0, found.n_above > 0))
+        keys(page, left, top + 14, list(maps.values()), space)
+        length = scale_bar(page, style.width - MARGIN, top + 23, scale, space)
+    figure = MapFigure(next(iter(maps.values())), space, atlas, "zoom" if zoom else "whole", zoom or "", title, note,
+                       style)  # fmt: skip
+    sentences = _sentences(means, label, found.sentence(), next(iter(maps.values())), len(names))
+    caption = figure.caption([*sentences, figure.counts(criterion)], [] if length is None else [length])
+    return FigureResult(page, caption, _table(figure, maps))
+
+
+def part_name(part: Bands) -> str:
+    """Name of a part as it is printed.
+
+    Examples
+    --------
+    >>> part_name(("acoustic",)), part_name(("acoustic", "text"))
+    ('only acoustic', 'acoustic ∩ text')
+    """
+    return f"only {part[0]}" if len(part) == 1 else " ∩ ".join(part)
+
+
+def _drawable(parts: Mapping[Bands, Floats], names: Bands) -> dict[Bands, Floats]:
+    """Unique parts first; those that are shared as a sum where there are too many."""
+    if len(names) < 2 or any((name,) not in parts for name in names):
+        raise InputError("a partition needs the unique part of every feature space", found=list(map("+".join, parts)))
+    ordered = sorted(parts, key=lambda part: (len(part), [names.index(name) for name in part]))
+    if len(names) <= DRAWN:
+        return {part: parts[part] for part in ordered}
+    shared = np.sum([parts[part] for part in ordered if len(part) > 1], axis=0)
+    return {**{part: parts[part] for part in ordered if len(part) == 1}, ("shared", "any"): shared}
+
+
+def _mean(data: ScoreMap) -> float:
+    values = data.scores[0][data.shown]
+    return float(values.mean()) if values.size else float("nan")
+
+
+def venn(
+    page: Page, left: float, top: float, width: float, height: float, names: Bands, means: Mapping[Bands, float]
+) -> None:
+    """Two or three circles with a number in every part; their areas say nothing."""
+    axes = page.panel(left, top, width, height)
+    angles = np.deg2rad([180, 0] if len(names) == 2 else [150, 30, 270])
+    away, radius = (0.55, 1.0) if len(names) == 2 else (0.62, 1.0)
+    centres = {name: (away * np.cos(a), away * np.sin(a)) for name, a in zip(names, angles, strict=True)}
+    for name, colour in zip(names, page.style.colours, strict=False):
+        axes.add_patch(Circle(centres[name], radius, facecolor=colour, alpha=0.35, linewidth=0))
+        axes.add_patch(Circle(centres[name], radius, fill=False, edgecolor=colour, linewidth=1.0))
+    small = page.style.small_size
+    for part, mean in means.items():
+        middle = np.mean([centres[name] for name in part], axis=0)
+        out = 2.0 if len(part) == 1 else 0.0 if len(part) == len(names) else 1.55
+        x, y = middle * out if out else np.zeros(2)
+        text = "n/a" if np.isnan(mean) else f"{mean:.3f}".replace("-", "\N{MINUS SIGN}")
+        axes.text(x, y, text, size=small, ha="center", va="center_baseline", parse_math=False)
+    unit = min(width / 3.6, height / (2.9 if len(names) == 2 else 3.7))
+    for name in names:
+        x, y = centres[name]
+        below = y < -0.1
+        side = "center" if below else "left" if x < 0 else "right"
+        edge = x if below else x - radius if x < 0 else x + radius
+        text = shortened(name, small, (2 if below else 1.5) * unit, page.style)
+        axes.text(edge, y - radius - 0.08 if below else y + radius + 0.08, text, size=small, ha=side,
+                  va="top" if below else "bottom", parse_math=False)  # fmt: skip
+    half = width / unit / 2
+    centre = 0.12 if len(names) == 2 else -0.1
+    axes.set(xlim=(-half, half), ylim=(centre - height / unit / 2, centre + height / unit / 2))
+    axes.axis("off")
+
+
+def _sentences(means: Mapping[Bands, float], label: str, limits: str, data: ScoreMap, n_names: int) -> list[str]:
+    n = int(data.shown.sum())
+    shares = ", ".join(f"{part_name(part)} {mean:.4f}" for part, mean in means.items())
+    text = [
+        f"Parts of the {label}: what one feature space explains and no other, and what several explain alike (∩).",
+        limits,
+        f"Means over the {n} vertices in colour: {shares}." if n else "",
+        "Circles are not to scale." if n_names <= DRAWN else "",
+        "Parts may be negative; what lies below the lowest colour is drawn in it.",
+    ]
+    return [part for part in text if part]
+
+
+def _table(figure: MapFigure, maps: Mapping[Bands, ScoreMap]) -> pd.DataFrame:
+    """One row per target and a column per part."""
+    table = figure.table(("score",)).drop(columns="score")
+    values = {"+".join(part): one.scores[0] for part, one in maps.items()}
+    return pd.concat([table, pd.DataFrame(values)], axis=1)

@@ -1,0 +1,119 @@
+"""Figure of one score on the inflated cortex, drawn by nilearn, in the colours of the flatmap."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.colors import ListedColormap
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.accuracy import Floats
+from b2m_encoding.figures.colours import ScalarColours, shared_limits
+from b2m_encoding.figures.flatmap import BOTH
+from b2m_encoding.figures.layers import ScoreMap, vertex_palette
+from b2m_encoding.figures.maps import GUTTER, TITLE, MapFigure, Mask
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
+from b2m_encoding.figures.panels import NAMES, colour_bar, keys
+from b2m_encoding.figures.style import Style
+from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
+
+FOOTER = 12.0
+ASPECT = 0.72
+"""Height of a view over its width."""
+Side = Literal["lateral", "medial", "dorsal", "ventral", "anterior", "posterior"]
+
+
+def surface(
+    scores: Floats,
+    space: SurfaceSpace,
+    atlas: Atlas,
+    *,
+    tested: Mask | None = None,
+    significant: Mask | None = None,
+    label: str = "prediction accuracy (r)",
+    title: str | None = None,
+    note: str | None = None,
+    limits: tuple[float | None, float | None] = (0.0, None),
+    criterion: str = "significant",
+    views: tuple[Side, ...] = ("lateral", "medial"),
+    style: Style | None = None,
+) -> FigureResult:
+    """One score on both inflated hemispheres, seen from some sides.
+
+    Parameters
+    ----------
+    scores, space, atlas, tested, significant, label, title, note, limits, criterion, style
+        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+    views : tuple of {"lateral", "medial", "dorsal", "ventral", "anterior", "posterior"}
+        From where each hemisphere is seen.
+
+    Notes
+    -----
+    nilearn's matplotlib engine colours whole triangles: for exact values read the flatmap. The views are pictures in a
+    PDF too; vectors of 40,000 triangles would be far too large.
+    """
+    style = style or Style()
+    if not views:
+        raise InputError("no view to draw")
+    data = ScoreMap.of(space, (scores,), tested, significant)
+    found = shared_limits([data.scores[0][data.shown]], *limits)
+    fade = None if significant is not None else found.faded
+    colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
+    codes, palette = vertex_palette(space, data, colours, style.underlay)
+    panels = [(hemi, view) for hemi in BOTH for view in views]
+    n_columns = len(panels) if style.width >= 120 else len(views)
+    width = (style.width - 2 * MARGIN - (n_columns - 1) * GUTTER) / n_columns
+    header, n_rows = header_height(title, note), -(-len(panels) // n_columns)
+    room = (style.max_height - header - MARGIN - FOOTER) / n_rows - TITLE - GUTTER
+    height = min(width * ASPECT, room)
+    with style.context():
+        page = Page(style, header + MARGIN + n_rows * (height + TITLE + GUTTER) - GUTTER + FOOTER, title=title,
+                    note=note)  # fmt: skip
+        for index, (hemi, view) in enumerate(panels):
+            row, column = divmod(index, n_columns)
+            left, top = MARGIN + column * (width + GUTTER), header + MARGIN / 2 + row * (height + TITLE + GUTTER)
+            page.write(left + width / 2, top + TITLE / 2, f"{NAMES[hemi]}, {view}", ha="center", va="center_baseline")
+            _draw(page, (left, top + TITLE, width, height), space, hemi, view, codes, palette)
+        top, bar = page.height - FOOTER + 1.5, min(50.0, 0.36 * style.width)
+        colour_bar(page, (style.width - bar) / 2, top, bar, colours, label, (found.n_below > 0, found.n_above > 0))
+        keys(page, MARGIN, top - 0.5, [data], space)
+    figure = MapFigure(data, space, atlas, "whole", "", title, note, style)
+    sentences = [f"{label[:1].upper()}{label[1:]} on the inflated cortex of {space.name}, drawn by nilearn.",
+                 found.sentence(), figure.counts(criterion)]  # fmt: skip
+    return FigureResult(page, figure.caption(sentences, None), figure.table(("score",)))
+
+
+def _draw(page: Page, place: tuple[float, float, float, float], space: SurfaceSpace, hemi: Hemisphere, view: Side,
+          codes: NDArray[np.int32], palette: NDArray[np.uint8]) -> None:  # fmt: skip
+    """One view; triangles take the middle of the codes of their corners, so that no colour is made up."""
+    from nilearn.plotting import plot_surf
+
+    left, top, width, height = place
+    size = page.style.width, page.height
+    axes: Any = page.add_axes(
+        (left / size[0], 1 - (top + height) / size[1], width / size[0], height / size[1]), projection="3d"
+    )
+    mesh = space.mesh("inflated", hemi)
+    shown = codes[space.hemisphere(hemi)].astype(float)
+    n = len(palette)
+    plot_surf(
+        (mesh.points.copy(), mesh.triangles), shown, hemi="left" if hemi == "L" else "right", view=view,
+        cmap=ListedColormap(palette / 255), vmin=-0.5, vmax=n - 0.5, avg_method="median", colorbar=False,
+        axes=axes, figure=page, engine="matplotlib",
+    )  # fmt: skip
+    _frame(axes, mesh.points, view, width / height)
+    axes.set_rasterized(True)
+
+
+def _frame(axes: Any, points: NDArray[np.floating], view: Side, aspect: float) -> None:
+    """Fill the panel with the hemisphere, at its true proportions."""
+    centred = points - points.mean(axis=0)
+    low, high = centred.min(axis=0), centred.max(axis=0)
+    for name, start, stop in zip("xyz", low, high, strict=True):
+        getattr(axes, f"set_{name}lim")(start, stop)
+    axes.set_proj_type("ortho")
+    span = high - low
+    across, up = {"lateral": (1, 2), "medial": (1, 2), "dorsal": (0, 1), "ventral": (0, 1)}.get(view, (0, 2))
+    axes.set_box_aspect(span / max(span[across] / aspect, span[up]), zoom=1.0)

@@ -1,0 +1,233 @@
+"""A results folder reopened: maps as arrays, their spaces, tables and the study they belong to."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.results.bundle import GROUP, MARKER, entity, is_results, read_map
+from b2m_encoding.spaces import (
+    GrayordinateSpace,
+    RegionSpace,
+    Space,
+    Unplaced,
+    VolumeSpace,
+    freesurfer_subject,
+    pycortex_subject,
+    surface_space,
+)
+from b2m_encoding.spaces.files import image_data, load_image
+from b2m_encoding.spaces.surface import STANDARD
+
+MAP_FILE = re.compile(
+    r"sub-(?P<subject>[^_]+)(?:_hemi-[LR])?_space-(?P<space>.+)_desc-(?P<desc>[^_]+)_stat-(?P<stat>[^_]+)_statmap"
+)
+STUDY = "study.toml"
+PROVENANCE = "provenance.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a study left. Get one from :meth:`open`; everything is read when it is asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The results folder.
+    spaces : dict of str to Space
+        Spaces of subjects that are known already; the others are told from their maps.
+
+    Examples
+    --------
+    >>> results = Results.open("demo/results")  # doctest: +SKIP
+    >>> r = results.map("01", "joint", "r")  # doctest: +SKIP
+    >>> results.space("01").name, r.shape  # doctest: +SKIP
+    ('fsaverage5', (20484,))
+    """
+
+    path: Path
+    spaces: dict[str, Space] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: str | Path, spaces: Mapping[str, Space] | None = None) -> Results:
+        """Open a results folder.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no results of this package.
+        """
+        path = Path(path)
+        if not is_results(path):
+            raise InputError(
+                "no results here",
+                file=path,
+                expected=f"a folder that b2m run wrote, with {MARKER} in it",
+                fix="name the `output` folder of the study, for instance demo/results",
+            )
+        return cls(path, dict(spaces or {}))
+
+    @cached_property
+    def files(self) -> dict[tuple[str, str, str], Path]:
+        """One file of every map, by subject, description and statistic as in the file names."""
+        found: dict[tuple[str, str, str], Path] = {}
+        for path in sorted(self.path.glob("sub-*/*_statmap.*")):
+            if (match := MAP_FILE.match(path.name)) and path.suffix != ".json":
+                found.setdefault((match["subject"], match["desc"], match["stat"]), path)
+        return found
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Labels of the subjects that have maps."""
+        return tuple(dict.fromkeys(subject for subject, _, _ in self.files if subject != GROUP))
+
+    @cached_property
+    def study(self) -> dict[str, Any]:
+        """The tables of the study file."""
+        return tomllib.loads(self._text(STUDY))
+
+    @property
+    def note(self) -> str | None:
+        """The note that every figure and page carries (``"simulated data"``)."""
+        note = self.study.get("note")
+        return None if note is None else str(note)
+
+    @property
+    def feature_spaces(self) -> tuple[str, ...]:
+        """Names of the feature spaces, in the order of the study."""
+        return tuple(self.study.get("features", {}))
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Versions, platform, seed, input hashes and times; empty while a study is still running."""
+        if not (self.path / PROVENANCE).is_file():
+            return {}
+        record: dict[str, Any] = json.loads(self._text(PROVENANCE))
+        return record
+
+    def has_map(self, subject: str, desc: str, stat: str) -> bool:
+        """Whether there is such a map."""
+        return (subject, entity(desc), entity(stat)) in self.files
+
+    def map(self, subject: str, desc: str, stat: str) -> NDArray[np.float32]:
+        """One map, shape (n_targets,); NaN is not tested.
+
+        Parameters
+        ----------
+        subject : str
+        desc : str
+            A feature space, ``joint`` or ``preference``.
+        stat : str
+            ``r``, ``r2``, ``q``, ``unique`` ...
+
+        Raises
+        ------
+        InputError
+            If there is no such map, with those that there are.
+        """
+        self._file(subject, desc, stat)
+        return read_map(self.path, subject, desc, stat, self.space(subject))
+
+    def sidecar(self, subject: str, desc: str, stat: str) -> dict[str, Any]:
+        """What the results say about a map."""
+        path = self._file(subject, desc, stat)
+        content: dict[str, Any] = json.loads(path.with_name(f"{path.name.split('.')[0]}.json").read_text("utf-8"))
+        return content
+
+    def stats(self, subject: str) -> dict[str, tuple[str, ...]]:
+        """Statistics of each description of a subject, as in the file names."""
+        found: dict[str, tuple[str, ...]] = {}
+        for label, desc, stat in self.files:
+            if label == subject:
+                found[desc] = (*found.get(desc, ()), stat)
+        return found
+
+    def space(self, subject: str) -> Space:
+        """The space of the maps of a subject."""
+        if subject not in self.spaces:
+            paths = [path for (label, _, _), path in self.files.items() if label == subject]
+            if not paths:
+                raise InputError("the results hold no such subject", found=subject, expected=", ".join(self.subjects))
+            joint = self.files.get((subject, "joint", "r"), paths[0])
+            self.spaces[subject] = _space_of(joint)
+        return self.spaces[subject]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table (``regions.tsv``, ``identification.tsv`` ...); ``n/a`` is missing, subjects are text.
+
+        Raises
+        ------
+        InputError
+            If there is no such table.
+        """
+        text = {column: str for column in ("subject", "hemisphere", "region", "clip")}
+        self._text(name)
+        return pd.read_csv(self.path / name, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=text)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return (self.path / name).is_file()
+
+    def json(self, name: str) -> Any:
+        """The content of a JSON file."""
+        return json.loads(self._text(name))
+
+    def _text(self, name: str) -> str:
+        if not self.has(name):
+            raise InputError("the results hold no such file", file=self.path / name)
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def _file(self, subject: str, desc: str, stat: str) -> Path:
+        if not self.has_map(subject, desc, stat):
+            known = [f"{one}/{name}" for one, names in self.stats(subject).items() for name in names]
+            raise InputError(
+                "the results hold no such map",
+                file=self.path,
+                found=f"sub-{subject}, {desc}/{stat}",
+                expected=", ".join(known) or f"one of the subjects {', '.join(self.subjects)}",
+            )
+        return self.files[subject, entity(desc), entity(stat)]
+
+
+def _space_of(path: Path) -> Space:
+    """The space of a map, from its name and content."""
+    match = MAP_FILE.match(path.name)
+    assert match is not None
+    name = match["space"]
+    if path.name.endswith(".func.gii"):
+        return _surface(name, path)
+    if path.name.endswith(".dscalar.nii"):
+        return GrayordinateSpace.from_file(path)
+    if path.name.endswith(".nii.gz"):
+        image = load_image(path)
+        return VolumeSpace(np.isfinite(image_data(image, path)), image.affine, name)
+    targets = pd.read_csv(path, sep="\t", dtype={"target": str}, keep_default_na=False)["target"]
+    return RegionSpace(tuple(targets)) if name == "regions" else Unplaced(len(targets), name)
+
+
+def _surface(name: str, path: Path) -> Space:
+    """A standard surface, or that of a subject of FreeSurfer or pycortex on this machine."""
+    if name in STANDARD:
+        return surface_space(name)
+    for find in (freesurfer_subject, pycortex_subject):
+        try:
+            return find(name)
+        except InputError:
+            continue
+    raise InputError(
+        "the surface of these maps is not on this machine",
+        file=path,
+        found=name,
+        fix="set SUBJECTS_DIR to the subjects folder of FreeSurfer, or the filestore of pycortex",
+    )

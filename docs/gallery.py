@@ -1,0 +1,74 @@
+"""Draw the pictures of the gallery: one of every kind, from the results of `b2m demo` and from made-up scores.
+
+b2m demo demo
+python docs/gallery.py demo
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from b2m_encoding.figures import FigureResult, Style, hierarchy, ternary, weights
+from b2m_encoding.pipeline.kinds import KINDS, make_figure
+from b2m_encoding.pipeline.source import Source, Wish
+from b2m_encoding.spaces import load_atlas, surface_space
+
+FOLDER = Path(__file__).parent / "images" / "gallery"
+SETTINGS = {"width_mm": 120, "dpi": 130}
+STYLE = Style(width=120, dpi=130)
+CLIPS = {"heard": "blues.00000", "retrieved": "blues.00001", "another": "metal.00001"}
+
+
+def bumps(*centres: str, seed: int = 0) -> np.ndarray:
+    """Smooth made-up scores with a peak in every region named."""
+    space = surface_space("fsaverage5")
+    atlas, rng = load_atlas("hcp-mmp1", space), np.random.default_rng(seed)
+    points = np.concatenate([space.mesh("inflated", hemi).points for hemi in "LR"])
+    scores = 0.03 * np.cos(points @ rng.normal(scale=0.08, size=(3, 20))).sum(axis=1) / np.sqrt(20)
+    for region in centres:
+        for hemi in "LR":
+            distance = points - points[atlas.mask(region, hemi)].mean(axis=0)
+            here = space.in_hemisphere(hemi)
+            scores += 0.45 * here * np.exp(-(distance**2).sum(axis=1) / (2 * 14**2))
+    return scores
+
+
+def made_up(kind: str) -> FigureResult:
+    """Kinds that need more feature spaces, or weights, than the demonstration has."""
+    space = surface_space("fsaverage5")
+    atlas = load_atlas("hcp-mmp1", space)
+    a, b, c = bumps("A1", "MBelt", seed=1), bumps("A5", "STSdp", "55b", seed=2), bumps("PBelt", "STGa", "45", seed=3)
+    shared = {"view": "overview", "note": "made-up scores", "style": STYLE}
+    if kind == "ternary":
+        return ternary((a, b, c), space, atlas, names=("acoustic", "text", "music"), **shared)
+    if kind == "weights":
+        strong = np.max([a, b, c], axis=0) > 0.1
+        return weights(np.stack([a - b, b - c, c - a]), space, atlas, significant=strong, **shared)
+    places = ("A1", "MBelt", "PBelt", "A4", "A5", "STSdp")
+    layers = {f"layer {2 * i + 2}": bumps(place, seed=i) for i, place in enumerate(places)}
+    return hierarchy(layers, space, atlas, **shared)
+
+
+def main(demo: Path) -> None:
+    """Draw everything, in few colours to keep the files small."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    sounds = {name: demo / "study/stimuli/genres" / clip.split(".")[0] / f"{clip}.wav" for name, clip in CLIPS.items()}
+    for kind, content in KINDS.items():
+        if kind in ("ternary", "weights", "hierarchy"):
+            found = made_up(kind)
+        else:
+            source = Source.open(demo / "results", Wish(sounds=sounds), SETTINGS)
+            found = make_figure(source, kind, source.subjects[0] if content.per_subject else "")
+        path = FOLDER / f"{kind}.png"
+        found.figure.savefig(path, format="png")
+        with Image.open(path) as image:
+            image.convert("RGB").quantize(160).save(path, optimize=True)
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo"))

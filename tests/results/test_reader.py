@@ -1,0 +1,98 @@
+"""A results folder reopened as objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.reader import Results
+from b2m_encoding.spaces import (
+    RegionSpace,
+    Space,
+    SurfaceSpace,
+    Unplaced,
+    VolumeSpace,
+    grayordinate_space,
+    surface_space,
+)
+
+STUDY = 'name = "A study"\nnote = "simulated data"\n[features.w2v_bert]\n[features.text]\n'
+SPACES: list[Space] = [
+    surface_space("fsaverage5"),
+    grayordinate_space(),
+    VolumeSpace(np.ones((3, 4, 5), dtype=bool), np.diag([2.0, 2.0, 2.0, 1.0])),
+    RegionSpace(("A1", "V1", "NA")),
+    Unplaced(7),
+]
+
+
+def write(folder: Path, space: Space, values: np.ndarray) -> Results:
+    with ResultsWriter(folder, "test", ["01", "02"]) as writer:
+        for subject in ("01", "02"):
+            writer.write_map(subject, "joint", "r", values, space, {"SamplesTested": 30})
+            writer.write_map(subject, "w2v_bert", "r", values / 2, space, {})
+        writer.write_map("group", "preference", "index", values, space, {})
+        writer.write_table("regions.tsv", pd.DataFrame({"subject": ["01", "02"], "score": [0.5, np.nan]}))
+        writer.file("study.toml").write_text(STUDY)
+    return Results.open(folder)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+def test_maps_and_spaces_come_back(space: Space, tmp_path: Path, rng: np.random.Generator) -> None:
+    values = rng.standard_normal(space.n_targets).astype(np.float32)
+    results = write(tmp_path / "results", space, values)
+    assert results.subjects == ("01", "02")
+    found = results.space("01")
+    assert (type(found), found.name, found.n_targets) == (type(space), space.name, space.n_targets)
+    assert np.allclose(results.map("02", "joint", "r"), values, rtol=1e-5)
+    assert np.allclose(results.map("01", "w2v_bert", "r"), values / 2, rtol=1e-5)
+    if isinstance(space, RegionSpace):
+        assert found == space
+
+
+def test_voxels_outside_the_mask_are_no_targets(tmp_path: Path) -> None:
+    mask = np.zeros((3, 4, 5), dtype=bool)
+    mask[1:, 1:] = True
+    space = VolumeSpace(mask, np.eye(4))
+    results = write(tmp_path / "results", space, np.arange(space.n_targets, dtype=np.float32))
+    assert (results.map("01", "joint", "r") == np.arange(space.n_targets)).all()
+
+
+def test_study_tables_and_sidecars(tmp_path: Path) -> None:
+    space = surface_space("fsaverage5")
+    results = write(tmp_path / "results", space, np.zeros(space.n_targets))
+    assert results.feature_spaces == ("w2v_bert", "text")
+    assert results.note == "simulated data"
+    assert results.table("regions.tsv")["subject"].tolist() == ["01", "02"]
+    assert results.table("regions.tsv")["score"].isna().tolist() == [False, True]
+    assert results.sidecar("01", "joint", "r") == {"SamplesTested": 30}
+    assert results.stats("01") == {"joint": ("r",), "W2VBert": ("r",)}
+    assert results.provenance == {}
+    assert isinstance(results.space("group"), SurfaceSpace)
+
+
+def test_known_spaces_are_taken(tmp_path: Path) -> None:
+    space = surface_space("fsaverage5")
+    write(tmp_path / "results", space, np.zeros(space.n_targets))
+    assert Results.open(tmp_path / "results", {"01": space}).space("01") is space
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no results here"):
+        Results.open(tmp_path / "nowhere")
+    (tmp_path / "dataset_description.json").write_text("{}")
+    with pytest.raises(InputError, match="no results here"):
+        Results.open(tmp_path)
+    space = surface_space("fsaverage5")
+    results = write(tmp_path / "results", space, np.zeros(space.n_targets))
+    with pytest.raises(InputError, match=r"no such map(.|\n)*W2VBert/r"):
+        results.map("01", "joint", "r2")
+    with pytest.raises(InputError, match=r"no such subject(.|\n)*01, 02"):
+        results.space("03")
+    with pytest.raises(InputError, match="no such file"):
+        results.table("identification.tsv")
