@@ -179,9 +179,8 @@ def quickflat(
         bar = 0.12 if colours is not None else 0.0
         axes = figure.add_axes((0, bar, 1, 1 - bar))
         with quiet():
-            cortex.quickshow(
-                data, fig=axes, height=height, with_curvature=True, with_rois=False, with_labels=False, with_colorbar=False
-            )  # fmt: skip
+            parts = {"with_rois": False, "with_labels": False, "with_colorbar": False, "with_curvature": True}
+            cortex.quickshow(data, fig=axes, height=height, **parts)
         axes.set_aspect("equal")
         if atlas is not None:
             lines = _outlines(atlas, np.asarray(points[:, :2], dtype=np.float64), triangles.astype(np.int64), outline)
@@ -236,7 +235,9 @@ def save_viewer(cortex: Any, data: Any, folder: str | Path, title: str = "b2m_en
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         with quiet():
-            cortex.webgl.make_static(str(partial), data, title=title, html_embed=True, overlays_visible=(), labels_visible=())
+            cortex.webgl.make_static(
+                str(partial), data, title=title, html_embed=True, overlays_visible=(), labels_visible=()
+            )
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

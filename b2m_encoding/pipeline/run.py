@@ -19,6 +19,7 @@ from b2m_encoding.pipeline.decode import decode_subject
 from b2m_encoding.pipeline.draw import draw_figures
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
+from b2m_encoding.pipeline.heard import heard_by, write_heard
 from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.statistics import write_statistics
 from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings, write_maps
@@ -68,6 +69,7 @@ def run_study(
             if leave_subjects:
                 features[subject] = spaces
             write_maps(writer, subject, results.encodings[subject], results.spaces[subject], study)
+            write_heard(writer, subject, results.heard.pop(subject), study)
         if not any(encoding.tested.any() for encoding in results.encodings.values()):
             raise InputError(
                 "no target can be tested: all responses are constant or hold NaN",
@@ -131,6 +133,7 @@ def _analyse(
     results.regions += score_rows(subject, encoding, masks, study)
     results.parts += partition_rows(subject, encoding, masks, study)
     results.blocks |= block_scores(subject, encoding, masks)
+    results.heard[subject] = heard_by(encoding, recording, study)
     results.encodings[subject] = encoding = encoding.light()
     if "genre" in study.statistics.generalise and encoding.tested.any():
         steps(f"sub-{subject}: genres left out")

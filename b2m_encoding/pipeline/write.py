@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from b2m_encoding.pipeline.check import no_maps
 from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.encode import JOINT, Encoding
+from b2m_encoding.pipeline.heard import Heard
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats.audit import Check
@@ -41,6 +42,8 @@ class StudyResults:
     genres: dict[str, LeftOut] = field(default_factory=dict)
     others: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     """r of each subject by a model of the other subjects."""
+    heard: dict[str, Heard] = field(default_factory=dict)
+    """Held-out responses in short, until they are written."""
 
 
 def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: Space, study: Study) -> None:

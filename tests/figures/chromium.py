@@ -17,7 +17,7 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 60.0
-START = "import os, sys; r, w, *command = sys.argv[1:]; os.dup2(int(r), 3); os.dup2(int(w), 4); os.execvp(command[0], command)"
+START = "import os, sys; r, w, *run = sys.argv[1:]; os.dup2(int(r), 3); os.dup2(int(w), 4); os.execvp(run[0], run)"
 """The browser reads commands from file 3 and writes answers to file 4."""
 
 
@@ -112,7 +112,9 @@ class Browser:
 
     def size(self, width: int, height: int, *, dark: bool = False, ratio: float = 1.0) -> None:
         """Set the size of the page in pixels, its pixel density and its colour scheme."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=ratio, mobile=False)
+        self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=ratio, mobile=False
+        )
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.send("Emulation.setEmulatedMedia", features=scheme)
 
@@ -133,7 +135,9 @@ class Browser:
 
     def settle(self) -> None:
         """Wait until what was asked for is drawn."""
-        self.run("new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 30))")
+        self.run(
+            "new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 30))"
+        )
 
     def move(self, x: float, y: float) -> None:
         """Move the mouse."""
@@ -164,7 +168,8 @@ class Browser:
     def click_on(self, selector: str) -> None:
         """Click the middle of an element."""
         box = self.run(
-            f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.scrollIntoView({{block: 'center'}});"
+            f"(() => {{ const one = document.querySelector({json.dumps(selector)});"
+            " one.scrollIntoView({block: 'center'});"
             " const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
         self.click(*box)

@@ -122,8 +122,8 @@ def check_numbers(rows: dict[str, str], view: View, target: int) -> None:
 
 
 def rows_of(page: Browser, within: str) -> dict[str, str]:
-    script = f"[...document.querySelectorAll('{within} tr[data-key]')].map((r) => [r.dataset.key, [...r.cells].at(-1).textContent])"
-    return dict(page.run(script))
+    rows = f"[...document.querySelectorAll('{within} tr[data-key]')]"
+    return dict(page.run(f"{rows}.map((row) => [row.dataset.key, [...row.cells].at(-1).textContent])"))
 
 
 def test_opens_from_a_file_without_errors_and_without_the_network(page: Browser, file: Path) -> None:
@@ -327,7 +327,9 @@ def test_a_link_restores_the_view(page: Browser, file: Path, view: View) -> None
     target = inner_targets(view, 6, seed=3)[1]
     page.run("document.querySelector('[data-view=zoom-L]').click()")
     page.wait("location.hash.includes('view=')")
-    page.run(f"location.hash = location.hash.slice(1) + '&map=preference&subject=02&threshold=0.1&show=all&vertex={target}'")
+    page.run(
+        f"location.hash = location.hash.slice(1) + '&map=preference&subject=02&threshold=0.1&show=all&vertex={target}'"
+    )
     page.wait("document.getElementById('map').value === '0' || true")
     page.run("location.hash = 'map=preference&subject=02&threshold=0.1&show=all&outlines=off&region=A1%2C+left"
              f"&vertex={target}&view=20.0,30.0,150.0'")  # fmt: skip
@@ -417,11 +419,13 @@ def test_fits_every_width_and_both_schemes(browser: Browser, file: Path, view: V
     assert browser.run("document.documentElement.scrollWidth") <= width
     outside = browser.run(
         "[...document.querySelectorAll('body *')].filter((one) => one.checkVisibility() && !one.closest('svg, option'))"
-        ".filter((one) => { const box = one.getBoundingClientRect(); return box.right > innerWidth + 1 || box.left < -1; })"
-        ".map((one) => one.outerHTML.slice(0, 80))"
+        ".filter((one) => { const { left, right } = one.getBoundingClientRect();"
+        " return right > innerWidth + 1 || left < -1; }).map((one) => one.outerHTML.slice(0, 80))"
     )
     assert outside == []
-    ink, page_colour = browser.run("(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))")
+    ink, page_colour = browser.run(
+        "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
+    )
     assert contrast(ink, page_colour) > 7
     soft = browser.run("getComputedStyle(document.getElementById('caption')).color")
     assert contrast(soft, page_colour) > 4.5

@@ -114,9 +114,9 @@ def test_quickflat_has_our_outlines_where_the_regions_are(
     assert bar.get_xlabel() == "r"
     figure.savefig(tmp_path / "flat.png", dpi=60)
     assert (tmp_path / "flat.png").stat().st_size > 10_000
+    other = Atlas("half", pycortex_subject("S5", store), atlas.labels[:-5], atlas.regions)
     with pytest.raises(InputError, match="another surface"):
-        other = pycortex_subject("S5", store)
-        quickflat(cortex, vertex, atlas=Atlas("half", other, atlas.labels[:-5], atlas.regions), height=HEIGHT)
+        quickflat(cortex, vertex, atlas=other, height=HEIGHT)
 
 
 def test_a_subject_of_ours_reads_back(cortex: Any, store: Path, space: SurfaceSpace) -> None:
@@ -154,7 +154,9 @@ def test_volumes_in_either_order(cortex: Any, store: Path, space: SurfaceSpace, 
     assert known.mean() > 0.9
     assert np.corrcoef(theirs[known], ours[known])[0, 1] > 0.98
     shared = pycortex_volume("S5", "run1", None, store)
-    turned = to_volume(cortex, shared.from_image(shared.to_image(rng.random(shared.n_targets)))[0], shared, "S5", "run1", COLOURS)
+    turned = to_volume(
+        cortex, shared.from_image(shared.to_image(rng.random(shared.n_targets)))[0], shared, "S5", "run1", COLOURS
+    )
     assert turned.volume.shape == view.volume.shape
     whole = VolumeSpace(np.ones_like(mask), affine, "S5")
     straight = to_volume(cortex, np.arange(whole.n_targets), whole, "S5", "run1", COLOURS).volume[0]
@@ -168,7 +170,9 @@ def test_volumes_in_either_order(cortex: Any, store: Path, space: SurfaceSpace, 
         add_transform(cortex, volume, "S5", "run1")
 
 
-def test_wrong_names_and_sizes_are_told(cortex: Any, store: Path, acoustic: NDArray[np.float64], tmp_path: Path) -> None:
+def test_wrong_names_and_sizes_are_told(
+    cortex: Any, store: Path, acoustic: NDArray[np.float64], tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=r"no such subject[\s\S]*S5"):
         to_vertex(cortex, acoustic, "S6", COLOURS)
     with pytest.raises(InputError, match="does not fit"):
@@ -194,8 +198,9 @@ import os, sys
 from pathlib import Path
 from b2m_encoding.figures.pycortex import load_pycortex
 cortex = load_pycortex(sys.argv[1] or None)
-print(cortex.db.filestore, os.environ.get("XDG_CONFIG_HOME"), cortex.options.config.get("basic", "filestore"),
-      cortex.options.config.get("curvature", "contrast"), Path(cortex.options.config.get("webgl", "colormaps")).is_dir())
+config = cortex.options.config
+print(cortex.db.filestore, os.environ.get("XDG_CONFIG_HOME"), config.get("basic", "filestore"),
+      config.get("curvature", "contrast"), Path(config.get("webgl", "colormaps")).is_dir())
 """
 
 
@@ -204,7 +209,9 @@ def test_importing_leaves_no_file_and_heals_a_stale_configuration(tmp_path: Path
     """The user's own settings count, but not the filestore of an environment that is gone."""
     settings = tmp_path / ".config" / "pycortex" / "options.cfg"
     settings.parent.mkdir(parents=True)
-    settings.write_text("[basic]\nfilestore = /gone/db\n[curvature]\ncontrast = 0.123\n[webgl]\ncolormaps = /gone/maps\n")
+    settings.write_text(
+        "[basic]\nfilestore = /gone/db\n[curvature]\ncontrast = 0.123\n[webgl]\ncolormaps = /gone/maps\n"
+    )
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     environment = {**os.environ, "HOME": str(tmp_path), "MPLCONFIGDIR": str(store.parent / "mpl")}
     environment.pop("XDG_CONFIG_HOME", None)

@@ -230,7 +230,9 @@ class ViewSubject:
         for key, values in self._arrays():
             if np.shape(values)[:1] != (n,):
                 found = f"{key}: {np.shape(values)}"
-                raise InputError(f"a map of subject {self.name} does not fit {self.space.name}", found=found, expected=n)
+                raise InputError(
+                    f"a map of subject {self.name} does not fit {self.space.name}", found=found, expected=n
+                )
 
     @property
     def space(self) -> SurfaceSpace:

@@ -82,7 +82,9 @@ def surface(space: SurfaceSpace, atlas: Atlas, zoom: str | None) -> dict[str, An
         "regions": ["", *atlas.regions],
         "groups": _groups(atlas, drawn),
         "zoom": zoom,
-        "arcs": [[*arc.labels, _side(arc.points, middle), path(arc.points, window)] for arc in atlas_borders(atlas).arcs],
+        "arcs": [
+            [*arc.labels, _side(arc.points, middle), path(arc.points, window)] for arc in atlas_borders(atlas).arcs
+        ],
         "rim": "".join(path(line, window) for line in boundary(layout.points, layout.triangles)),
         "places": _places(space, atlas),
         "atlas": atlas.name,
@@ -91,8 +93,9 @@ def surface(space: SurfaceSpace, atlas: Atlas, zoom: str | None) -> dict[str, An
 
 
 def _differences(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Corners as differences, which deflate well, shape (3, n_triangles): each triangle begins with its least corner,
-    and they are sorted by it.
+    """Corners as differences, which deflate well, shape (3, n_triangles).
+
+    Triangles are sorted, and each begins with its least corner.
     """
     turned = np.take_along_axis(triangles, (triangles.argmin(axis=1)[:, None] + np.arange(3)) % 3, axis=1)
     turned = turned[np.lexsort(turned.T[::-1])]
