@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class Heard:
             for key, value in asdict(self).items()
         }
         with path.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Heard:
@@ -70,9 +71,9 @@ class Heard:
             If the file is damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 found = {key: stored[key] for key in cls.__dataclass_fields__}
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError("held-out responses cannot be read", file=path, found=repr(error)) from error
         single = {key: found[key].astype(np.float32) for key in ("responses", "measured", "predicted")}
         return cls(**{**found, **single, "step": float(found["step"])})

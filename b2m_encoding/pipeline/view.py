@@ -100,7 +100,7 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
         scores,
         maps,
         note=source.note,
-        caption=f"{source.origin(drawn[0])} Significant: {source.criterion}.",
+        caption=f"{source.origin(drawn[0])} Significance: {source.criterion.removeprefix('significant at ')}.",
         level=source.statistics.q,
         interval=f"{source.statistics.level:.0%} interval",
         feature_spaces=source.results.feature_spaces,
@@ -218,7 +218,7 @@ def _maps(source: Source, subjects: Sequence[_Subject], keys: Sequence[str]) -> 
     parts = [key for key in keys if key.startswith(("unique-", "shared-"))]
     limits = shared_limits([values for key in parts for values in drawn(key)], 0.0)
     for key in parts:
-        colours = ScalarColours(limits.vmin, limits.vmax, style.cmap)
+        colours = ScalarColours(limits.vmin, limits.vmax, style.cmap, limits.faded)
         maps.append(ViewMap(key, f"Variance: {titles[key].title}", "R2 explained", (key,), colours))
     return maps
 
@@ -229,22 +229,29 @@ def _heard(source: Source, subject: str) -> Heard | None:
 
 
 def _best(source: Source, found: _Subject, kept: Heard, names: Sequence[str]) -> BestClips:
+    """The clips with the largest response, of significant targets: the order of the others would be noise."""
     responses = resample(kept.responses, source.results.space(found.name), found.surface)
+    responses = np.where(found.significant, responses, np.nan)
     best = BestClips.of(responses, N_BEST)
     place = np.array([*(names.index(str(clip)) for clip in kept.clips), -1])
     return BestClips(place[best.clips], best.responses, best.unit)
 
 
 def _courses(source: Source, found: _Subject, kept: Heard) -> TimeCourses | None:
-    """The time course of the best target of each region stands for every target of it."""
-    if found.surface != source.results.space(found.name) or not len(kept.targets):
+    """The time course of the best target of each region stands for every target of it, if that is significant."""
+    if found.surface != source.results.space(found.name):
+        return None
+    shown = found.significant[kept.targets]
+    if not shown.any():
         return None
     atlas, row = source.atlas(found.surface), np.full(found.surface.n_targets, -1)
     left = found.surface.in_hemisphere("L")
-    for number, target in enumerate(kept.targets):
+    for number, target in enumerate(kept.targets[shown]):
         row[(atlas.labels == atlas.labels[target]) & (left == left[target])] = number
     row[~np.isfinite(found.scores["r-joint"])] = -1
-    return TimeCourses(row, kept.measured, kept.predicted, kept.step, "held-out samples, best vertex of the region")
+    return TimeCourses(
+        row, kept.measured[shown], kept.predicted[shown], kept.step, "held-out samples, best vertex of the region"
+    )
 
 
 def _clips(names: Sequence[str], heard: Mapping[str, Heard], folder: Path | None) -> list[Clip]:

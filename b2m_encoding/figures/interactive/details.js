@@ -121,15 +121,19 @@ function correlation(one, other) {
   return ab / Math.sqrt(aa * bb);
 }
 
+function why(subject, target) {
+  return subject.q && !(subject.q[target] < data.level) ? " It is not significant." : "";
+}
+
 function timeCourse(subject, target) {
   const { courses } = subject;
   if (!courses) return element("p", { class: "none" }, "These results hold no time courses.");
   const row = courses.row[target], n = courses.samples;
-  if (row === MISSING) return element("p", { class: "none" }, "No time course was kept of this vertex.");
+  if (row === MISSING) return element("p", { class: "none" }, `No time course was kept of this vertex.${why(subject, target)}`);
   const lines = ["measured", "predicted"].map((kind) => [kind, courses[kind].subarray(row * n, (row + 1) * n)]);
   const values = lines.flatMap(([, line]) => [...line]).filter(Number.isFinite);
   const low = Math.min(...values), high = Math.max(...values);
-  const r = number(correlation(lines[0][1], lines[1][1]));
+  const r = number(correlation(lines[0][1], lines[1][1]), 2);
   const name = `Time course, measured and predicted, r ${r}`;
   const plot = shape("svg", { viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": name });
   for (const [kind, line] of lines) {
@@ -156,9 +160,9 @@ function clips(data, subject, target, player) {
         return button;
       });
       const text = element("span", { class: "clip" }, element("strong", {}, clip.name), clip.about ? ` ${clip.about}` : "");
-      return element("li", {}, text, element("span", { class: "value" }, number(best.responses[place], 2)), ...buttons);
+      return element("li", {}, text, element("span", { class: "value" }, number(best.responses[place], 1)), ...buttons);
     });
-  if (!rows.length) return element("p", { class: "none" }, "No response to single clips was kept of this vertex.");
+  if (!rows.length) return element("p", { class: "none" }, `No response to single clips was kept of this vertex.${why(subject, target)}`);
   const list = element("div", {}, element("ol", { class: "clips" }, ...rows), element("p", { class: "unit" }, best.unit));
   if (!data.clips.some(({ sounds }) => sounds.length)) list.append(element("p", { class: "none" }, "These results hold no sounds."));
   else list.append(player.audio);

@@ -42,8 +42,10 @@ function fillLegend() {
   }
   const { gyrus, sulcus, untested } = data.greys;
   const half = `linear-gradient(90deg, rgb(${gyrus} ${gyrus} ${gyrus}) 50%, rgb(${sulcus} ${sulcus} ${sulcus}) 50%)`;
-  const hidden = subject.q && state.show === "significant" ? "not significant" : "below the threshold";
-  parts.push(key(half, subject.q && state.threshold > 0 ? "not significant or below the threshold" : hidden));
+  const hidden = [];
+  if (subject.q && state.show !== "all") hidden.push("not significant");
+  if (state.threshold > 0) hidden.push("below the threshold");
+  if (hidden.length) parts.push(key(half, hidden.join(" or ")));
   parts.push(key(`rgb(${untested} ${untested} ${untested})`, "not tested"));
   legend.replaceChildren(...parts);
 }

@@ -29,7 +29,7 @@ SCRIPTS = ("decode.js", "raster.js", "paint.js", "outlines.js", "details.js", "s
            "controls.js", "pointer.js", "main.js")  # fmt: skip
 """In the order in which the page runs them."""
 
-SCORE, LIMIT, RESPONSE = 2e-4, 1e-3, 1e-2
+SCORE, LIMIT, RESPONSE = 2e-4, 1e-3, 2e-2
 """Steps of scores, of their intervals and of responses to clips: what the page writes is rounded as the number was."""
 
 
