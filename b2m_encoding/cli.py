@@ -229,6 +229,20 @@ def _named_files(texts: list[str]) -> dict[str, Path]:
 
 
 @app.command()
+def view(
+    results: Annotated[Path, typer.Argument(help="The results folder of a study.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="The HTML file; default: view.html in the results.")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli: the page plays them.")] = None,
+) -> None:
+    """Write one HTML page with all maps of a study to play with; it works from a file, without network."""
+    from b2m_encoding.pipeline.view import write_view
+
+    page = write_view(results, out, subjects=tuple(subject or ()), sounds=sounds)
+    console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
+
+
+@app.command()
 def atlases(
     name: Annotated[str | None, typer.Argument(help="An atlas: list its sets and regions.")] = None,
 ) -> None:

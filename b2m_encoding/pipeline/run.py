@@ -21,6 +21,7 @@ from b2m_encoding.pipeline.decode import decode_subject, to_decode
 from b2m_encoding.pipeline.draw import draw_figures
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
+from b2m_encoding.pipeline.heard import heard_by, write_heard
 from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.statistics import write_statistics
@@ -73,6 +74,7 @@ def run_study(
             if leave_subjects:
                 features[subject] = spaces
             write_maps(writer, subject, results.encodings[subject], results.spaces[subject], study)
+            write_heard(writer, subject, results.heard.pop(subject), study)
         if not any(encoding.tested.any() for encoding in results.encodings.values()):
             raise InputError(
                 "no target can be tested: all responses are constant or hold NaN",
@@ -150,6 +152,7 @@ def _analyse(
     results.breakdown += breakdown_rows(subject, encoding, study)
     if study.statistics.inter_subject and encoding.held_out is not None:
         results.measured[subject] = Measured(encoding.held_out.measured, encoding.held_out.runs, space)
+    results.heard[subject] = heard_by(encoding, recording, study)
     results.encodings[subject] = encoding = encoding.light()
     if "genre" in study.statistics.generalise and encoding.tested.any():
         steps(f"sub-{subject}: genres left out")

@@ -14,6 +14,7 @@ from b2m_encoding.pipeline.check import no_maps
 from b2m_encoding.pipeline.cluster_maps import ClusterMap
 from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.encode import JOINT, Encoding
+from b2m_encoding.pipeline.heard import Heard
 from b2m_encoding.pipeline.inter_subject import Array, Measured
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.spaces import Space
@@ -49,6 +50,8 @@ class StudyResults:
     """Large; only until inter-subject ceilings follow from it."""
     bounds: dict[str, tuple[Array, Array]] | NoCeiling | None = None
     """Inter-subject ceiling."""
+    heard: dict[str, Heard] = field(default_factory=dict)
+    """Held-out responses in short, until they are written."""
 
 
 def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: Space, study: Study) -> None:

@@ -1,0 +1,316 @@
+"""What an interactive page shows: subjects with their scores, the maps to draw from them, clips to hear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+from matplotlib.colors import to_rgba
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.colours import Bytes, Floats, PreferenceColours, ScalarColours
+from b2m_encoding.spaces import Atlas, SurfaceSpace
+
+MAX_CLIPS = 65_535
+NO_PREFERENCE, NOT_PREDICTED = -1, -2
+
+
+@dataclass(frozen=True)
+class LevelColours:
+    """Colours of a few levels: the preferred feature space, the best layer. A value below zero has no colour.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Level 0, 1 ...
+    colours : tuple of str
+        At least as many.
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.names) <= len(self.colours):
+            raise InputError("every level needs a colour", found=len(self.colours), expected=len(self.names))
+
+    @cached_property
+    def table(self) -> Bytes:
+        """One opaque colour per level."""
+        return np.array([np.round(255 * np.array(to_rgba(c))) for c in self.colours[: len(self.names)]], dtype=np.uint8)
+
+    def codes(self, *values: Floats) -> NDArray[np.int32]:
+        """The level of every value."""
+        return np.clip(np.rint(np.nan_to_num(values[0])), 0, len(self.names) - 1).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number that every target has.
+
+    Parameters
+    ----------
+    key : str
+        Under which subjects hold it.
+    title : str
+        What it belongs to: a feature space, a model, the ceiling.
+    measure : str
+        What it is ("r", "unique R2"); scores of one measure are compared as bars. Without one ("") a score is drawn,
+        but not listed among the numbers.
+    """
+
+    key: str
+    title: str
+    measure: str = "r"
+
+
+@dataclass(frozen=True)
+class ViewMap:
+    """How one map is drawn from scores, alike for all subjects that have them.
+
+    Parameters
+    ----------
+    key : str
+        In links to a view.
+    title : str
+    label : str
+        Of the colour bar, with the unit.
+    scores : tuple of str
+        Keys: one, or two for ``PreferenceColours``.
+    colours : ScalarColours, PreferenceColours or LevelColours
+        The colour function of the printed figure.
+    strength : str, optional
+        Score that the threshold applies to, if it is another.
+    """
+
+    key: str
+    title: str
+    label: str
+    scores: tuple[str, ...]
+    colours: ScalarColours | PreferenceColours | LevelColours
+    strength: str | None = None
+
+    def __post_init__(self) -> None:
+        wanted = 2 if isinstance(self.colours, PreferenceColours) else 1
+        if len(self.scores) != wanted:
+            raise InputError(f"the map {self.key} needs {wanted} score(s)", found=self.scores)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """An audio file that goes into the page.
+
+    Parameters
+    ----------
+    label : str
+        "heard", "retrieved", "reconstructed".
+    content : bytes
+    kind : str
+        MIME type that browsers play, as ``audio/mpeg``.
+    """
+
+    label: str
+    content: bytes
+    kind: str = "audio/mpeg"
+
+    def __post_init__(self) -> None:
+        if not self.kind.startswith("audio/") or not self.kind.removeprefix("audio/").replace("-", "").isalnum():
+            raise InputError("not the MIME type of a sound", found=self.kind, expected="audio/mpeg, audio/wav ...")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip that subjects heard: its name, what it is, and how it and what was made from it sound."""
+
+    name: str
+    about: str = ""
+    sounds: tuple[Sound, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class BestClips:
+    """The clips that every target responds to most, strongest first.
+
+    Parameters
+    ----------
+    clips : array of int, shape (n_targets, n_best)
+        Index into the clips of the page; -1 for none.
+    responses : array, shape (n_targets, n_best)
+    unit : str
+        Of the responses.
+    """
+
+    clips: NDArray[np.integer]
+    responses: Floats
+    unit: str = "mean response, s.d."
+
+    @classmethod
+    def of(cls, responses: Floats, n_best: int = 5, unit: str = "mean response, s.d.") -> BestClips:
+        """Rank the responses to every clip, shape (n_clips, n_targets); NaN is never among the best.
+
+        Examples
+        --------
+        >>> best = BestClips.of(np.array([[0.1, np.nan], [0.3, np.nan], [0.2, 1.0]]), n_best=2)
+        >>> best.clips.tolist()
+        [[1, 2], [2, -1]]
+        """
+        known = np.where(np.isfinite(responses), responses, -np.inf)
+        order = np.argsort(-known, axis=0, kind="stable")[:n_best]
+        best = np.take_along_axis(known, order, axis=0)
+        return cls(np.where(np.isfinite(best), order, -1).T, np.where(np.isfinite(best), best, np.nan).T, unit)
+
+
+@dataclass(frozen=True, eq=False)
+class TimeCourses:
+    """Measured and predicted responses of some targets, or of means of targets.
+
+    Parameters
+    ----------
+    row : array of int, shape (n_targets,)
+        Row of every target; -1 where none was kept.
+    measured, predicted : array, shape (n_rows, n_samples)
+    step : float
+        Seconds between samples.
+    about : str
+        What a row is, for the caption of the curve.
+    """
+
+    row: NDArray[np.integer]
+    measured: Floats
+    predicted: Floats
+    step: float
+    about: str = "held-out samples"
+
+    def __post_init__(self) -> None:
+        if self.measured.shape != self.predicted.shape or self.measured.ndim != 2:
+            found = self.measured.shape, self.predicted.shape
+            raise InputError("measured and predicted time courses differ in shape", found=found)
+        if self.row.max(initial=-1) >= len(self.measured):
+            raise InputError("a target names a time course that is not there", found=int(self.row.max()))
+
+
+@dataclass(frozen=True, eq=False)
+class ViewSubject:
+    """What one subject has.
+
+    Parameters
+    ----------
+    name : str
+    atlas : Atlas
+        On the surface that the subject is drawn on.
+    scores : mapping of str to array, shape (n_targets,)
+        By the key of a :class:`Score`; NaN is not tested.
+    q : array, shape (n_targets,), optional
+        Adjusted p; without it every tested target is drawn.
+    intervals : mapping of str to (low, high)
+        By key of a score.
+    preference : array, shape (n_targets,), optional
+        Index of the preferred feature space; -1 for none, -2 where nothing is predicted.
+    courses : TimeCourses, optional
+    best : BestClips, optional
+    """
+
+    name: str
+    atlas: Atlas
+    scores: Mapping[str, Floats]
+    q: Floats | None = None
+    intervals: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    preference: Floats | None = None
+    courses: TimeCourses | None = None
+    best: BestClips | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.atlas.space, SurfaceSpace):
+            raise InputError("a page is drawn on a surface", found=self.atlas.space.name)
+        n = self.space.n_targets
+        for key, values in self._arrays():
+            if np.shape(values)[:1] != (n,):
+                found = f"{key}: {np.shape(values)}"
+                raise InputError(
+                    f"a map of subject {self.name} does not fit {self.space.name}", found=found, expected=n
+                )
+
+    @property
+    def space(self) -> SurfaceSpace:
+        """The surface it is drawn on."""
+        assert isinstance(self.atlas.space, SurfaceSpace)
+        return self.atlas.space
+
+    def _arrays(self) -> Iterable[tuple[str, NDArray[np.generic]]]:
+        yield from self.scores.items()
+        yield from chain.from_iterable(((key, low), (key, high)) for key, (low, high) in self.intervals.items())
+        for key in ("q", "preference"):
+            if (values := getattr(self, key)) is not None:
+                yield key, values
+        if self.courses is not None:
+            yield "courses", self.courses.row
+        if self.best is not None:
+            yield "best", self.best.clips
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Everything on the page.
+
+    Parameters
+    ----------
+    title : str
+        Name of the study.
+    subjects : sequence of ViewSubject
+    scores : sequence of Score
+    maps : sequence of ViewMap
+    note : str, optional
+        Stands on top ("simulated data").
+    caption : str
+        Below the map.
+    level : float
+        Of q, below which a target is significant.
+    interval : str
+        Name of the intervals ("95 % interval").
+    feature_spaces : tuple of str
+        What ``preference`` points to.
+    zoom : str, optional
+        Region or region set of the zoom buttons.
+    clips : sequence of Clip
+    """
+
+    title: str
+    subjects: Sequence[ViewSubject]
+    scores: Sequence[Score]
+    maps: Sequence[ViewMap]
+    note: str | None = None
+    caption: str = ""
+    level: float = 0.05
+    interval: str = "95 % interval"
+    feature_spaces: tuple[str, ...] = ()
+    zoom: str | None = None
+    clips: Sequence[Clip] = ()
+
+    def __post_init__(self) -> None:
+        if not self.subjects or not self.maps:
+            raise InputError("a page needs at least one subject and one map")
+        known = {score.key for score in self.scores}
+        named = {key for one in self.maps for key in (*one.scores, *filter(None, [one.strength]))}
+        named |= {key for subject in self.subjects for key in (*subject.scores, *subject.intervals)}
+        if missing := sorted(named - known):
+            raise InputError("a score has no title", found=", ".join(missing), expected="a Score for every key")
+        for what, names in (
+            ("subjects", [one.name for one in self.subjects]),
+            ("maps", [one.key for one in self.maps]),
+            ("scores", [one.key for one in self.scores]),
+        ):
+            if len(set(names)) < len(names):
+                raise InputError(f"two {what} have one name", found=", ".join(names))
+        for subject in self.subjects:
+            if not any(self.drawable(one, subject) for one in self.maps):
+                raise InputError("a subject has no map of the page", found=subject.name)
+            if subject.best is not None and subject.best.clips.max(initial=-1) >= min(len(self.clips), MAX_CLIPS):
+                raise InputError("a target responds to a clip that the page does not have", found=subject.name)
+
+    def drawable(self, one: ViewMap, subject: ViewSubject) -> bool:
+        """Whether a subject has the scores of a map."""
+        return all(key in subject.scores for key in (*one.scores, *filter(None, [one.strength])))

@@ -1,0 +1,103 @@
+// The state of the page, and its picture.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const subjectOf = kept((index) => loadSubject(data.subjects[index]));
+const surfaceOf = kept((index) => loadSurface(data.surfaces[index]));
+const mapOf = kept((index) => loadMap(data.maps[index]));
+const player = makePlayer();
+const canvas = $("canvas"), stage = $("stage"), tip = $("tip");
+const MOST_PIXELS = 2_500_000;
+
+let state = fromHash(data, location.hash);
+let scene = null; // what is loaded and drawn: subject, surface, map, raster ...
+let wanted = 0; // number of the latest change
+
+// A change of the state: load what it needs, then draw; later changes overtake earlier ones.
+async function change(changes = {}) {
+  state = { ...state, ...changes };
+  const turn = ++wanted;
+  const [subject, map] = await Promise.all([subjectOf(state.subject), mapOf(state.map)]);
+  const surface = await surfaceOf(subject.surface);
+  if (turn !== wanted) return;
+  const fresh = !scene || scene.surface !== surface;
+  scene = { ...scene, subject, map, surface };
+  if (fresh) {
+    drawLines($("lines"), surface);
+    fillSearch(surface);
+    scene.raster = null;
+  }
+  if (state.target !== null && !(surface.drawn[state.target] ?? 0)) state.target = null;
+  scene.group = state.region ? findGroup(surface, state.region) : null;
+  state.threshold = Math.min(state.threshold, map.kind === "levels" ? 1 : map.high);
+  scene.parts = ingredients(map, subject, state.show, data.level);
+  draw();
+  fillControls();
+  fillLegend();
+  showPinned();
+  keepHash();
+}
+
+function draw() {
+  const { surface, map, subject, parts } = scene;
+  const view = (scene.view = fitted());
+  const ratio = pixelRatio();
+  const width = Math.round(stage.clientWidth * ratio), height = Math.round(stage.clientHeight * ratio);
+  const key = [view.left, view.top, view.width, width, height].join();
+  if (!scene.raster || scene.key !== key) {
+    const started = performance.now();
+    canvas.width = width;
+    canvas.height = height;
+    scene.raster = rasterise(surface, view, width, height);
+    scene.image = canvas.getContext("2d").createImageData(width, height);
+    scene.key = key;
+    scene.rasterTime = performance.now() - started;
+  }
+  const started = performance.now();
+  paint(scene.image, scene.raster, surface, map, parts, state.threshold, state.show === "fade", data.greys);
+  canvas.getContext("2d").putImageData(scene.image, 0, 0);
+  const time = performance.now() - started;
+  placeLines($("lines"), surface, view, stage.clientWidth, state, scene.group, data.units);
+  canvas.dataset.redraw = time.toFixed(2);
+  canvas.dataset.raster = scene.rasterTime.toFixed(2);
+  $("timing").textContent = `Recoloured ${width} \u00d7 ${height} pixels in ${time.toFixed(0)} ms.`;
+  const found = count(map, subject, parts, state.threshold, data.level);
+  const significant = subject.q ? `, ${found.significant} significant (q < ${data.level})` : "";
+  const text = `${map.title}, subject ${subject.name}: ${found.shown} of ${found.tested} tested vertices shown${significant}.`;
+  if ($("status").textContent !== text) $("status").textContent = text;
+  canvas.setAttribute("aria-label", `Flatmap. ${text}`);
+  for (const [id, at] of [["left-side", 0.25], ["right-side", 0.75]]) {
+    const x = (surface.width * at - view.left) / view.width;
+    $(id).hidden = state.view !== null;
+    $(id).style.left = `${100 * x}%`;
+  }
+}
+
+function pixelRatio() {
+  const most = Math.sqrt(MOST_PIXELS / Math.max(1, stage.clientWidth * stage.clientHeight));
+  return Math.min(window.devicePixelRatio || 1, most);
+}
+
+// The window in mm: as wide as asked for, as high as the stage, and on the flatmap.
+function fitted() {
+  const { surface } = scene, aspect = stage.clientHeight / stage.clientWidth;
+  const most = Math.max(surface.width, surface.height / aspect) * 1.02;
+  const width = Math.min(state.view ? state.view.width : most, most);
+  const height = width * aspect;
+  const centre = (left, size, all) => (size >= all ? (all - size) / 2 : Math.min(Math.max(left, -size / 4), all - 0.75 * size));
+  const asked = state.view || { left: -Infinity, top: -Infinity };
+  const middle = !state.view;
+  return {
+    left: middle ? (surface.width - width) / 2 : centre(asked.left, width, surface.width),
+    top: middle ? (surface.height - height) / 2 : centre(asked.top, height, surface.height),
+    width,
+    height,
+  };
+}
+
+// A window that holds a box, in the shape of the stage.
+function around(box) {
+  const aspect = stage.clientHeight / stage.clientWidth;
+  const width = Math.max(box.width, box.height / aspect);
+  return { left: box.left + (box.width - width) / 2, top: box.top + (box.height - width * aspect) / 2, width };
+}

@@ -1,0 +1,51 @@
+// The colour bar or legend of a map, and the keys of what has no colour.
+
+// Colours of a table as they look over the underlay.
+function overGrey(table, grey) {
+  const seen = Uint8ClampedArray.from(table);
+  for (let i = 0; i < table.length; i += 4) {
+    const opaque = table[i + 3] / 255;
+    for (let channel = 0; channel < 3; channel++) seen[i + channel] = table[i + channel] * opaque + grey * (1 - opaque);
+    seen[i + 3] = 255;
+  }
+  return seen;
+}
+
+function fillLegend() {
+  const { map, subject } = scene;
+  const legend = $("legend");
+  const box = element("canvas", { role: "img", "aria-label": `Colours of ${map.label}` });
+  const colours = overGrey(map.table, (data.greys.gyrus + data.greys.sulcus) / 2);
+  const side = map.kind === "pair" ? map.side : 0;
+  const key = (style, text) => {
+    const swatch = element("span", { class: "swatch" });
+    swatch.style.background = style;
+    return element("span", { class: "key" }, swatch, text);
+  };
+  const parts = [];
+  if (map.kind === "levels") {
+    map.levels.forEach((name, i) => parts.push(key(`rgb(${colours[4 * i]} ${colours[4 * i + 1]} ${colours[4 * i + 2]})`, name)));
+  } else {
+    box.width = side || map.n;
+    box.height = side || 1;
+    box.getContext("2d").putImageData(new ImageData(colours, box.width, box.height), 0, 0);
+    if (side) {
+      const [one, other] = map.scores.map((score) => data.scores.find(({ key: own }) => own === score).title);
+      box.className = "square";
+      const across = element("span", { class: "ends" }, element("span", {}, `\u2190 ${one}`), element("span", {}, `${other} \u2192`));
+      const up = element("span", {}, `across: difference, \u00b1${number(map.difference, 2)}; upwards: the larger, 0 to ${number(map.high, 2)}`);
+      parts.push(element("div", { class: "pair" }, box, element("div", {}, across, up)));
+    } else {
+      const ends = [map.low, (map.low + map.high) / 2, map.high].map((value) => element("span", {}, number(value, 2)));
+      parts.push(element("div", { class: "scale" }, box, element("span", { class: "ends" }, ...ends), element("span", {}, map.label)));
+    }
+  }
+  const { gyrus, sulcus, untested } = data.greys;
+  const half = `linear-gradient(90deg, rgb(${gyrus} ${gyrus} ${gyrus}) 50%, rgb(${sulcus} ${sulcus} ${sulcus}) 50%)`;
+  const hidden = [];
+  if (subject.q && state.show !== "all") hidden.push("not significant");
+  if (state.threshold > 0) hidden.push("below the threshold");
+  if (hidden.length) parts.push(key(half, hidden.join(" or ")));
+  parts.push(key(`rgb(${untested} ${untested} ${untested})`, "not tested"));
+  legend.replaceChildren(...parts);
+}

@@ -1,0 +1,244 @@
+"""Bridge to pycortex: maps as its data views, its quickflat with our outlines and no Inkscape, its WebGL viewer.
+
+Reading what pycortex users share needs no pycortex: see :mod:`b2m_encoding.spaces.pycortex`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.colours import Colours, Floats, ScalarColours, over
+from b2m_encoding.figures.layers import GYRUS, SULCUS
+from b2m_encoding.figures.outlines import Line, trace_borders, without_specks
+from b2m_encoding.figures.pycortex_store import add_subject, add_transform, load_pycortex, quiet
+from b2m_encoding.figures.style import Style
+from b2m_encoding.spaces import Atlas, VolumeSpace
+from b2m_encoding.spaces.pycortex import REVERSED
+
+__all__ = [
+    "add_subject",
+    "add_transform",
+    "load_pycortex",
+    "quickflat",
+    "save_viewer",
+    "to_vertex",
+    "to_vertex_rgb",
+    "to_volume",
+]
+HALO = "#202020"
+
+
+def to_vertex(cortex: Any, values: Floats, subject: str, colours: ScalarColours, description: str = "") -> Any:
+    """A map as ``cortex.Vertex``; NaN stays NaN and is drawn transparent.
+
+    Parameters
+    ----------
+    cortex : module
+        From :func:`load_pycortex`.
+    values : array, shape (n_targets,)
+        Left vertices, then right ones.
+    subject : str
+    colours : ScalarColours
+        Its limits and its colour map; pycortex has no fading.
+    description : str
+        Shown by the WebGL viewer.
+    """
+    values = _fitting(cortex, values, subject)
+    return cortex.Vertex(
+        values, subject, vmin=colours.vmin, vmax=colours.vmax, cmap=colours.cmap, description=description
+    )
+
+
+def to_vertex_rgb(
+    cortex: Any,
+    values: tuple[Floats, ...],
+    subject: str,
+    colours: Colours,
+    *,
+    shown: NDArray[np.bool_] | None = None,
+    description: str = "",
+) -> Any:
+    """One or two maps in the colours of a printed figure, as ``cortex.VertexRGB``.
+
+    Parameters
+    ----------
+    cortex : module
+    values : tuple of arrays, each of shape (n_targets,)
+    subject : str
+    colours : Colours
+    shown : array of bool, shape (n_targets,), optional
+        Targets with a colour (the significant ones); the others, and NaN, are transparent.
+    description : str
+    """
+    checked = [_fitting(cortex, one, subject) for one in values]
+    visible = np.logical_and.reduce([np.isfinite(one) for one in checked])
+    if shown is not None:
+        visible &= shown
+    red, green, blue, alpha = colours.table[colours.codes(*(np.nan_to_num(one) for one in checked))].T
+    opaque = np.where(visible, alpha / 255, 0.0)
+    channels = (np.ascontiguousarray(one) for one in (red, green, blue))
+    return cortex.VertexRGB(*channels, subject, alpha=opaque, description=description)
+
+
+def _fitting(cortex: Any, values: Floats, subject: str) -> NDArray[np.float32]:
+    if subject not in cortex.db.subjects:
+        known = ", ".join(cortex.db.subjects) or None
+        raise InputError("no such subject of pycortex", file=cortex.db.filestore, found=subject, expected=known)
+    left, right = cortex.db.get_surf(subject, "flat")
+    if np.shape(values) != (expected := (len(left[0]) + len(right[0]),)):
+        raise InputError(f"the map does not fit the subject {subject}", found=np.shape(values), expected=expected)
+    return np.asarray(values, dtype=np.float32)
+
+
+def to_volume(
+    cortex: Any,
+    values: Floats,
+    space: VolumeSpace,
+    subject: str,
+    transform: str,
+    colours: ScalarColours,
+    description: str = "",
+) -> Any:
+    """A map of voxels as ``cortex.Volume``; NaN outside the mask.
+
+    Parameters
+    ----------
+    cortex : module
+    values : array, shape (n_targets,)
+    space : VolumeSpace
+        On the grid of the transform: of :func:`b2m_encoding.spaces.pycortex_volume`, or in the image's own order.
+    subject, transform : str
+    colours : ScalarColours
+    description : str
+
+    Raises
+    ------
+    InputError
+        If the volume lies on another grid than the transform.
+    """
+    volume = np.full(space.mask.shape, np.nan, dtype=np.float32)
+    volume[space.mask] = np.asarray(values, dtype=np.float32)
+    stored = Path(cortex.db.filestore, subject, "transforms", transform, "matrices.xfm")
+    try:
+        order = np.array(json.loads(stored.read_text(encoding="utf-8"))["coord"]) @ space.affine
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError("no such transform of pycortex", file=stored, found=repr(error)) from error
+    if np.allclose(order, np.eye(4), atol=1e-3):
+        volume = volume.T
+    elif not np.allclose(order, REVERSED, atol=1e-3):
+        raise InputError("the volume lies on another grid than the transform", file=stored, found=np.round(order, 3))
+    limits = {"vmin": colours.vmin, "vmax": colours.vmax, "cmap": colours.cmap}
+    return cortex.Volume(volume, subject, transform, description=description, **limits)
+
+
+def quickflat(
+    cortex: Any,
+    data: Any,
+    *,
+    atlas: Atlas | None = None,
+    outline: str | None = None,
+    colours: ScalarColours | None = None,
+    label: str = "",
+    height: int = 1024,
+    style: Style | None = None,
+) -> Figure:
+    """Draw pycortex' flatmap with our outlines and our colour bar; Inkscape is not needed.
+
+    Parameters
+    ----------
+    cortex : module
+    data : cortex.Vertex, cortex.Volume, cortex.VertexRGB ...
+    atlas : Atlas, optional
+        On the subject's surface.
+    outline : str, optional
+        Region or set of the atlas to outline; default: all.
+    colours : ScalarColours, optional
+        Draws a colour bar below the map.
+    label : str
+        Of the colour bar.
+    height : int
+        Pixels of pycortex' picture.
+    style : Style, optional
+        Width, font, outlines.
+    """
+    style = style or Style()
+    points, triangles = cortex.db.get_surf(data.subject, "flat", merge=True, nudge=True)
+    with style.context():
+        figure = Figure(figsize=(style.width / 25.4, style.width / 25.4 * 0.55), dpi=style.dpi)
+        bar = 0.12 if colours is not None else 0.0
+        axes = figure.add_axes((0, bar, 1, 1 - bar))
+        with quiet():
+            parts = {"with_rois": False, "with_labels": False, "with_colorbar": False, "with_curvature": True}
+            cortex.quickshow(data, fig=axes, height=height, **parts)
+        axes.set_aspect("equal")
+        if atlas is not None:
+            lines = _outlines(atlas, np.asarray(points[:, :2], dtype=np.float64), triangles.astype(np.int64), outline)
+            width = style.outline_width
+            axes.add_collection(LineCollection(lines, colors=HALO, linewidths=2.2 * width, alpha=0.35))
+            axes.add_collection(LineCollection(lines, colors=style.outline_colour, linewidths=width))
+        if colours is not None:
+            _colour_bar(figure.add_axes((0.35, 0.08, 0.3, 0.025)), colours, label)
+    return figure
+
+
+def _outlines(atlas: Atlas, points: Line, triangles: NDArray[np.int64], outline: str | None) -> list[Line]:
+    if len(atlas.labels) != len(points):
+        raise InputError("the atlas is on another surface", found=atlas.space.name, expected=f"{len(points)} vertices")
+    names = atlas.regions if outline is None else atlas.members(outline)
+    borders = trace_borders(points, triangles, without_specks(triangles, atlas.labels))
+    return borders.around([atlas.regions.index(name) + 1 for name in names])
+
+
+def _colour_bar(axes: Axes, colours: ScalarColours, label: str) -> None:
+    table = over(colours.table, (GYRUS + SULCUS) / 2)
+    axes.imshow(table[None], extent=(colours.vmin, colours.vmax, 0, 1), aspect="auto", interpolation="none")
+    axes.set(yticks=[], xticks=[colours.vmin, colours.vmax])
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(label, labelpad=1.5, parse_math=False)
+
+
+def save_viewer(cortex: Any, data: Any, folder: str | Path, title: str = "b2m_encoding") -> Path:
+    """Write pycortex' WebGL viewer; it needs no network, but a web server (``python -m http.server``).
+
+    Parameters
+    ----------
+    cortex : module
+    data : data view, or mapping of name to data view
+    folder : path
+        A new folder.
+    title : str
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If the folder exists.
+    """
+    target = Path(folder).absolute()
+    if target.exists():
+        raise InputError("the folder of the viewer exists", file=target, fix="choose a new one")
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        with quiet():
+            cortex.webgl.make_static(
+                str(partial), data, title=title, html_embed=True, overlays_visible=(), labels_visible=()
+            )
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target / "index.html"

@@ -1,0 +1,170 @@
+"""pycortex without a trace in the home folder: its import, its filestore, and subjects of our own in it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from configparser import ConfigParser
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import matplotlib
+import nibabel as nib
+import numpy as np
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.flatmap import BOTH
+from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
+from b2m_encoding.spaces.cache import cache_folder
+from b2m_encoding.spaces.folders import pycortex_filestore
+from b2m_encoding.spaces.meshes import MeshKind
+
+FOLDERS = ("surfaces", "surface-info", "transforms", "anatomicals", "cache", "views")
+MESHES: dict[MeshKind, str] = {"white": "wm", "pial": "pia", "inflated": "inflated", "flat": "flat"}
+
+
+def load_pycortex(filestore: str | Path | None = None) -> Any:
+    """Import pycortex without a trace in the home folder, and point it at a filestore.
+
+    pycortex writes a configuration when it is imported, and keeps the filestore of the environment it was built in for
+    ever. It gets a private configuration with the user's own settings, and the filestore that is there.
+
+    Parameters
+    ----------
+    filestore : path, optional
+        Folder of subjects; default: that of the user's configuration, or the one installed with pycortex.
+
+    Returns
+    -------
+    module
+        ``cortex``; its database is one for the whole program.
+
+    Raises
+    ------
+    InputError
+        If pycortex is not installed, or there is no such folder.
+    """
+    if importlib.util.find_spec("cortex") is None:
+        raise InputError("pycortex is not installed", fix='pip install --no-cache-dir "b2m-encoding[pycortex]"')
+    store = Path(filestore).expanduser().absolute() if filestore else pycortex_filestore()
+    if not store.is_dir():
+        raise InputError("pycortex has no such filestore", file=store, fix="create it with add_subject(space, store)")
+    cortex = sys.modules["cortex"] if "cortex" in sys.modules else _first_import(store)
+    if cortex.db.filestore != str(store):
+        cortex.db.filestore = str(store)
+        cortex.db._memocache = {}  # meshes are kept by the subject's name alone
+    cortex.db.reload_subjects()
+    options = cortex.options.config
+    if not os.access(store, os.W_OK):
+        options.set("basic", "cache", str(cache_folder() / "pycortex"))
+    elif options.get("basic", "cache", fallback="") == str(cache_folder() / "pycortex"):
+        options.remove_option("basic", "cache")
+    return cortex
+
+
+def _first_import(store: Path) -> Any:
+    config = ConfigParser()
+    home = os.environ.get("XDG_CONFIG_HOME")
+    config.read(Path(home or Path.home() / ".config", "pycortex", "options.cfg"))
+    colormaps = Path(sys.prefix, "share", "pycortex", "colormaps")
+    for section, key, value in (("basic", "filestore", store), ("webgl", "colormaps", colormaps)):
+        if value.is_dir():
+            if not config.has_section(section):
+                config.add_section(section)
+            config.set(section, key, str(value))
+    matplotlib.get_configdir()  # settled now: it would follow the variable below
+    with TemporaryDirectory(prefix="b2m-pycortex-") as folder:
+        private = Path(folder, "pycortex", "options.cfg")
+        private.parent.mkdir()
+        with private.open("w", encoding="utf-8") as stream:
+            config.write(stream)
+        os.environ["XDG_CONFIG_HOME"] = folder
+        try:
+            with quiet():
+                return importlib.import_module("cortex")
+        finally:
+            del os.environ["XDG_CONFIG_HOME"]
+            if home is not None:
+                os.environ["XDG_CONFIG_HOME"] = home
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out what pycortex prints and deprecates."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def add_subject(space: SurfaceSpace, filestore: str | Path, name: str | None = None) -> str:
+    """Make a subject of pycortex from a surface (fsaverage5, fsLR, a subject of FreeSurfer with a flat patch).
+
+    Parameters
+    ----------
+    space : SurfaceSpace
+    filestore : path
+        A folder of the user's; created if need be. It appears complete or not at all.
+    name : str, optional
+        Default: that of the space.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    InputError
+        If the filestore has a subject of this name, or the surface lacks a mesh.
+    """
+    name = name or space.name
+    store = Path(filestore).expanduser().absolute()
+    target, partial = store / name, store / f".{name}.partial-{os.getpid()}"
+    if Path(name).name != name or name.startswith("."):
+        raise InputError("not a name of a subject", found=name)
+    if target.exists():
+        raise InputError("the filestore has a subject of this name", file=target, fix="choose another name")
+    meshes = {(kind, hemi): space.mesh(kind, hemi) for kind in MESHES for hemi in BOTH}
+    try:
+        for folder in FOLDERS:
+            (partial / folder).mkdir(parents=True)
+        for (kind, hemi), mesh in meshes.items():
+            arrays = [
+                nib.gifti.GiftiDataArray(mesh.points.astype("f4"), "NIFTI_INTENT_POINTSET", datatype="float32"),
+                nib.gifti.GiftiDataArray(mesh.triangles.astype("i4"), "NIFTI_INTENT_TRIANGLE", datatype="int32"),
+            ]
+            path = partial / "surfaces" / f"{MESHES[kind]}_{hemi.lower()}h.gii"
+            nib.save(nib.gifti.GiftiImage(darrays=arrays), path)
+        left, right = (-space.sulcal_depth(hemi) for hemi in BOTH)  # pycortex has gyri positive
+        np.savez(partial / "surface-info" / "curvature.npz", left=left, right=right)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return name
+
+
+def add_transform(cortex: Any, space: VolumeSpace, subject: str, name: str) -> None:
+    """Tell pycortex of a volume whose millimetres are those of the subject's surfaces (MNI152 on fsLR).
+
+    Raises
+    ------
+    InputError
+        If the subject has a transform of this name.
+    """
+    folder = Path(cortex.db.filestore, subject, "transforms", name)
+    if folder.exists():
+        raise InputError("the subject has a transform of this name", file=folder, fix="choose another name")
+    with TemporaryDirectory() as scratch:
+        reference = Path(scratch, "reference.nii.gz")
+        nib.save(nib.Nifti1Image(space.mask.astype(np.uint8), space.affine), reference)
+        with quiet():
+            cortex.db.save_xfm(subject, name, np.linalg.inv(space.affine), "coord", str(reference))
+    cortex.db.reload_subjects()

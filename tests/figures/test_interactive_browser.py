@@ -1,0 +1,450 @@
+"""A headless Chromium plays with the page: numbers, colours, sound, keys, links, hostile text, size and speed."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from b2m_encoding.figures.colours import PreferenceColours
+from b2m_encoding.figures.flatmap import Window, flat_layout, pixel_map
+from b2m_encoding.figures.interactive import View
+from b2m_encoding.figures.layers import ScoreMap, compose
+
+from .chromium import Browser, find_browser
+
+WIDTH, HEIGHT = 1280, 900
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM to the program")
+    made = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, view_page: str) -> Path:
+    path = tmp_path_factory.mktemp("page") / "view of a study.html"
+    path.write_text(view_page, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser, file: Path) -> Browser:
+    """The page as it opens; what it complains about fails the test."""
+    browser.size(WIDTH, HEIGHT)
+    browser.open(file)
+    return browser
+
+
+def shown_window(page: Browser, view: View) -> tuple[Window, NDArray[np.float64]]:
+    """The part of the flatmap in sight, in our millimetres, and the box of the stage on the screen."""
+    box = np.array(page.run("(({x, y, width, height}) => [x, y, width, height])(stage.getBoundingClientRect())"))
+    whole = flat_layout(view.subjects[0].space).window
+    x, y, width, height = map(float, page.run("document.getElementById('lines').getAttribute('viewBox')").split())
+    left, top = whole.left + x / 10, whole.top - y / 10
+    return Window(left, left + width / 10, top - height / 10, top), box
+
+
+def on_screen(page: Browser, view: View, target: int) -> tuple[float, float]:
+    window, (left, top, width, height) = shown_window(page, view)
+    x, y = flat_layout(view.subjects[0].space).points[target]
+    return float(left + (x - window.left) / window.width * width), float(
+        top + (window.top - y) / window.height * height
+    )
+
+
+def come_close(page: Browser, view: View, target: int) -> None:
+    """Show the surroundings of a vertex: on the whole map two may share a pixel."""
+    whole, (x, y) = flat_layout(view.subjects[0].space).window, flat_layout(view.subjects[0].space).points[target]
+    place = f"{x - whole.left - 40:.1f},{whole.top - y - 20:.1f},80.0"
+    page.run(f"location.hash = 'view={place}'")
+    page.wait("document.getElementById('lines').getAttribute('viewBox').split(' ')[2] === '800'")
+    page.settle()
+
+
+def picture(page: Browser) -> NDArray[np.uint8]:
+    content = page.run("document.getElementById('canvas').toDataURL('image/png')").split(",", 1)[1]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGBA"))
+
+
+def text(page: Browser, selector: str) -> str:
+    return str(page.run(f"document.querySelector({json.dumps(selector)})?.textContent ?? ''"))
+
+
+def inner_targets(view: View, n: int, seed: int = 0) -> list[int]:
+    """Vertices of the left auditory cortex and of anywhere on the right, away from cuts."""
+    atlas, space = view.subjects[0].atlas, view.subjects[0].space
+    drawn = np.zeros(space.n_targets, dtype=bool)
+    drawn[flat_layout(space).triangles] = True
+    rng = np.random.default_rng(seed)
+    near = np.flatnonzero(atlas.mask("auditory_zoom", "L") & drawn)
+    far = np.flatnonzero((atlas.labels > 0) & drawn & space.in_hemisphere("R"))
+    return [*map(int, rng.choice(near, n // 2, replace=False)), *map(int, rng.choice(far, n - n // 2, replace=False))]
+
+
+def written(value: float, digits: int = 3) -> str:
+    return "n/a" if not np.isfinite(value) else f"{value + 0.0:.{digits}f}".replace("-", "−")
+
+
+def check_numbers(rows: dict[str, str], view: View, target: int) -> None:
+    subject = view.subjects[0]
+    listed = {one.key for one in view.scores if one.measure}
+    assert listed | {"q", "preference"} == set(rows)
+    for key in listed:
+        values = subject.scores[key]
+        shown = rows[key].split(" (")[0].replace("−", "-")
+        if np.isnan(values[target]):
+            assert shown == "n/a"
+        else:
+            assert abs(float(shown) - values[target]) < 0.00052, key
+    if np.isfinite(subject.scores["joint"][target]):
+        low, high = (limits[target] for limits in subject.intervals["joint"])
+        found = [float(one) for one in rows["joint"].split(" (")[1].rstrip(")").replace("−", "-").split(" to ")]
+        assert np.allclose(found, [low, high], atol=0.00052)
+    assert subject.preference is not None
+    index = subject.preference[target]
+    expected = {-2.0: "not predicted", -1.0: "no preference", 0.0: "acoustic", 1.0: "text"}
+    assert rows["preference"] == expected.get(float(index), "not tested")
+
+
+def rows_of(page: Browser, within: str) -> dict[str, str]:
+    rows = f"[...document.querySelectorAll('{within} tr[data-key]')]"
+    return dict(page.run(f"{rows}.map((row) => [row.dataset.key, [...row.cells].at(-1).textContent])"))
+
+
+def test_opens_from_a_file_without_errors_and_without_the_network(page: Browser, file: Path) -> None:
+    page.settle()
+    assert page.console == page.failures == []
+    assert [one for one in page.requests if not one.startswith("data:")] == [file.as_uri()]
+    assert text(page, "h1") == "Made-up study"
+    assert "simulated data" in text(page, "#note")
+    assert text(page, "#status").startswith("Accuracy, both, subject 01:")
+    assert page.run("[...document.querySelectorAll('button, select, input, audio')].every((one) => "
+                    "one.labels?.length || one.getAttribute('aria-label') || one.textContent.trim())")  # fmt: skip
+
+
+def test_pixels_are_those_of_the_printed_figure(page: Browser, view: View) -> None:
+    """The same window through both renderers: interpolation, colours, significance, what was not tested."""
+    page.run("document.getElementById('outlines').click()")
+    for place, one in enumerate(view.maps[:4]):
+        page.run(f"location.hash = 'map={one.key}&outlines=off'")
+        page.settle()
+        page.wait(f"document.getElementById('map').value === '{place}'")
+        window, _ = shown_window(page, view)
+        theirs = picture(page)
+        subject = view.subjects[0]
+        pixels = pixel_map(subject.space, theirs.shape[0], window=window)
+        assert abs(pixels.shape[1] - theirs.shape[1]) <= 1
+        columns = min(pixels.shape[1], theirs.shape[1])
+        assert subject.q is not None
+        data = ScoreMap.of(subject.space, tuple(subject.scores[key] for key in one.scores), None, subject.q < 0.05)
+        ours = compose(subject.space, pixels, data, one.colours)[:, :columns]
+        inside = pixels.cortex[:, :columns] & (theirs[:, :columns, 3] > 0)
+        assert inside.sum() > 0.99 * pixels.cortex.sum()
+        difference = np.abs(ours[inside].astype(int) - theirs[:, :columns][inside].astype(int)).max(axis=1)
+        assert (difference <= 6).mean() > 0.97, one.key  # edges of masks differ by the width of a pixel or two
+        coloured = np.ptp(ours[inside][:, :3].astype(int), axis=1) > 20
+        found = np.corrcoef(ours[inside][coloured].ravel(), theirs[:, :columns][inside][coloured].ravel())[0, 1]
+        assert found > 0.98
+
+
+def test_pointing_shows_the_numbers_of_the_vertex(page: Browser, view: View) -> None:
+    space, atlas = view.subjects[0].space, view.subjects[0].atlas
+    untested = int(np.flatnonzero(np.isnan(view.subjects[0].scores["joint"]) & (atlas.labels > 0))[0])
+    for target in inner_targets(view, 12):
+        come_close(page, view, target)
+        page.move(*on_screen(page, view, target))
+        vertex = target % space.n_vertices
+        assert text(page, "#tip .vertex").strip() == f"vertex {vertex}"
+        side = "left" if target < space.n_vertices else "right"
+        assert text(page, "#tip strong") == f"{atlas.regions[atlas.labels[target] - 1]}, {side}"
+        check_numbers(rows_of(page, "#tip"), view, target)
+    page.run(f"location.hash = 'vertex={untested}'")
+    page.wait("document.querySelector('#panel h2') !== null")
+    assert rows_of(page, "#panel")["joint"] == "n/a"
+    page.move(5, HEIGHT - 5)
+    assert page.run("document.getElementById('tip').hidden")
+
+
+def test_clicking_keeps_profile_time_course_and_clips(page: Browser, view: View) -> None:
+    subject = view.subjects[0]
+    assert subject.courses is not None
+    assert subject.best is not None
+    for target in (*np.flatnonzero(subject.courses.row >= 0)[[3, 40]].tolist(), inner_targets(view, 4)[3]):
+        come_close(page, view, target)
+        page.click(*on_screen(page, view, target))
+        page.wait(f"document.getElementById('panel').dataset.target === '0 {target}'")
+        rows = rows_of(page, "#panel")
+        if limits := text(page, "#panel [data-key=joint] .limits"):
+            rows["joint"] += f" ({limits})"
+        check_numbers(rows, view, target)
+        labels = page.run("[...document.querySelectorAll('#panel .bars svg')].map((s) => s.getAttribute('aria-label'))")
+        assert f"acoustic: {written(subject.scores['acoustic'][target])}" in labels
+        assert len(labels) == sum(bool(one.measure) for one in view.scores)
+        width = page.run("document.querySelector('#panel .bars rect.bar').getAttribute('width')")
+        assert 0 < float(width) <= 100
+        row = subject.courses.row[target]
+        course = text(page, "#panel .course figcaption")
+        if row < 0:
+            assert "No time course was kept" in text(page, "#panel")
+        else:
+            r = np.corrcoef(subject.courses.measured[row], subject.courses.predicted[row])[0, 1]
+            about, _, found = course.rpartition("r = ")
+            assert about.endswith("0 to 119 s, held-out samples, ")
+            assert abs(float(found.replace("−", "-")) - r) < 0.0065
+            assert page.run("document.querySelector('#panel .measured').points.length") == 80
+        names = page.run("[...document.querySelectorAll('#panel .clips strong')].map((one) => one.textContent)")
+        assert names == [view.clips[clip].name for clip in subject.best.clips[target]]
+        assert len(names) == 3
+    page.press("Escape")
+    page.wait("document.querySelector('#panel .hint') !== null")
+
+
+def test_a_clip_is_heard_after_a_click(page: Browser, view: View) -> None:
+    target = inner_targets(view, 2)[0]
+    page.click(*on_screen(page, view, target))
+    page.wait("document.querySelector('#panel .clips button') !== null")
+    assert page.run("document.querySelector('#panel audio').paused")
+    page.click_on("#panel .clips button")
+    page.wait("(({paused, currentTime, readyState}) => !paused && currentTime > 0.2 && readyState >= 2)"
+              "(document.querySelector('#panel audio'))")  # fmt: skip
+    assert page.run("document.querySelector('#panel audio').src.startsWith('data:audio/wav;base64,')")
+    assert page.run("document.querySelector('#panel .clips button').getAttribute('aria-pressed')") == "true"
+    assert 2.9 < page.run("document.querySelector('#panel audio').duration") < 3.1
+    page.click_on("#panel .clips button")
+    page.wait("document.querySelector('#panel audio').paused")
+    assert page.failures == []
+
+
+def test_the_threshold_hides_weaker_targets(page: Browser, view: View) -> None:
+    def coloured() -> int:
+        rgb = picture(page)[..., :3].astype(int)
+        return int((np.ptp(rgb, axis=-1) > 20).sum())
+
+    joint, q = view.subjects[0].scores["joint"], view.subjects[0].q
+    assert q is not None
+    before, counts = coloured(), []
+    for threshold in (0.3, 0.4):
+        page.run(f"{{ const one = document.getElementById('threshold'); one.value = '{threshold}';"
+                 " one.dispatchEvent(new Event('input')); }")  # fmt: skip
+        page.wait(f"location.hash.includes('threshold={threshold}')")
+        counts.append(coloured())
+        n = int(((q < 0.05) & (joint >= threshold)).sum())
+        found = int(text(page, "#status").split(": ")[1].split(" of ")[0])
+        assert abs(found - n) <= 1
+        assert text(page, "#threshold-value") == f"{threshold:.2f}"
+    assert before > 1.1 * counts[0]
+    assert counts[0] > 1.1 * counts[1] > 0
+    page.run("location.hash = 'show=all'")
+    page.wait("document.getElementById('show').value === 'all'")
+    tested = int(np.isfinite(joint).sum())
+    assert f"{tested} of {tested} tested" in text(page, "#status")
+    everything = coloured()
+    assert everything > before
+    page.run("location.hash = 'show=fade'")
+    page.wait("document.getElementById('show').value === 'fade'")
+    assert before <= coloured() < everything
+
+
+def test_keys(page: Browser, view: View) -> None:
+    def chosen(name: str) -> int:
+        return int(page.run(f"document.getElementById('{name}').value"))
+
+    page.press("ArrowRight")
+    page.wait("document.getElementById('map').value === '1'")
+    page.press("ArrowLeft")
+    page.press("ArrowLeft")
+    page.wait(f"document.getElementById('map').value === '{len(view.maps) - 1}'")
+    page.press("ArrowDown")
+    page.wait("document.getElementById('subject').value === '1'")
+    page.press("ArrowRight")
+    page.wait("document.getElementById('map').value === '0'")
+    page.press("+")
+    page.press("+")
+    page.wait("document.getElementById('threshold-value').textContent === '0.05'")
+    page.press("-")
+    page.wait("document.getElementById('threshold-value').textContent === '0.03'")
+    assert page.run("getComputedStyle(document.querySelector('#lines .border')).display") == "inline"
+    page.press("o")
+    page.wait("getComputedStyle(document.querySelector('#lines .border')).display === 'none'")
+    page.press("/")
+    assert page.run("document.activeElement.id") == "search"
+    for key in "lbelt":
+        page.press(key)
+    page.press("Enter")
+    page.wait("document.getElementById('search').value === 'LBelt, left'")
+    page.press("Escape")
+    assert page.run("document.activeElement.id") != "search"
+    page.press("p")
+    page.wait("document.querySelector('#panel h2')?.textContent === 'LBelt, left'")
+    atlas, subject = view.subjects[0].atlas, view.subjects[1]
+    strongest = np.where(atlas.mask("LBelt", "L"), subject.scores["joint"], -1).argmax()
+    assert page.run("document.getElementById('panel').dataset.target") == f"1 {strongest}"
+    for expected in ("vertex", "region", "view"):
+        assert f"{expected}=" in page.run("location.hash")
+        page.press("Escape")
+        page.wait(f"!location.hash.includes('{expected}=')")
+    assert chosen("subject") == 1
+    assert page.failures == []
+
+
+def test_a_region_is_found_outlined_and_centred(page: Browser, view: View) -> None:
+    page.run("document.getElementById('search').value = 'A1, right'")
+    page.run("document.getElementById('controls').requestSubmit()")
+    page.wait("location.hash.includes('region=A1')")
+    window, _ = shown_window(page, view)
+    atlas, space = view.subjects[0].atlas, view.subjects[0].space
+    layout = flat_layout(space)
+    drawn = np.zeros(space.n_targets, dtype=bool)
+    drawn[layout.triangles] = True
+    points = layout.points[atlas.mask("A1", "R") & drawn]
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    assert np.allclose(middle, [(window.left + window.right) / 2, (window.bottom + window.top) / 2], atol=0.5)
+    assert window.width < 0.3 * layout.window.width
+    assert len(page.run("document.querySelector('#lines path.found').getAttribute('d')")) > 100
+    assert "A1" in page.run("[...document.querySelectorAll('#lines text')].map((one) => one.textContent)")
+    page.run("document.getElementById('search').value = 'nowhere'")
+    page.run("document.getElementById('controls').requestSubmit()")
+    page.wait("!location.hash.includes('region=')")
+    assert page.run("document.getElementById('search').validationMessage") == "no such region"
+
+
+def test_a_link_restores_the_view(page: Browser, file: Path, view: View) -> None:
+    target = inner_targets(view, 6, seed=3)[1]
+    page.run("document.querySelector('[data-view=zoom-L]').click()")
+    page.wait("location.hash.includes('view=')")
+    page.run(
+        f"location.hash = location.hash.slice(1) + '&map=preference&subject=02&threshold=0.1&show=all&vertex={target}'"
+    )
+    page.wait("document.getElementById('map').value === '0' || true")
+    page.run("location.hash = 'map=preference&subject=02&threshold=0.1&show=all&outlines=off&region=A1%2C+left"
+             f"&vertex={target}&view=20.0,30.0,150.0'")  # fmt: skip
+    page.wait("document.getElementById('map').value === '3'")
+    page.settle()
+    first, fragment = picture(page), page.run("location.hash")
+    page.open(file, fragment)
+    page.settle()
+    assert page.run("location.hash") == fragment
+    assert np.array_equal(picture(page), first)
+    assert page.run("document.getElementById('subject').value") == "1"
+    assert page.run("document.getElementById('show').value") == "all"
+    assert page.run("document.getElementById('outlines').checked") is False
+    assert page.run("document.getElementById('search').value") == "A1, left"
+    assert page.run("document.getElementById('panel').dataset.target") == f"1 {target}"
+    page.open(file, "#map=none&subject=&threshold=x&vertex=-4&view=a,b&region=%3Cimg%3E")
+    assert text(page, "#status").startswith("Accuracy, both, subject 01:")
+    assert page.failures == []
+
+
+def test_moving_and_coming_closer(page: Browser, view: View) -> None:
+    whole, box = shown_window(page, view)
+    middle = (float(box[0] + box[2] / 4), float(box[1] + box[3] / 2))
+    page.click(*middle, count=1)
+    page.press("Escape")
+    page.click(*middle, count=2)
+    page.wait("location.hash.includes('view=')")
+    near, _ = shown_window(page, view)
+    assert near.width < 0.6 * whole.width
+    page.drag(middle, (middle[0] + 120, middle[1] + 30))
+    page.settle()
+    moved, _ = shown_window(page, view)
+    scale = near.width / box[2]
+    assert np.allclose([near.left - moved.left, moved.top - near.top], [120 * scale, 30 * scale], atol=0.6)
+    for _ in range(3):
+        page.run("document.querySelector('[data-view=out]').click()")
+        page.settle()
+    assert shown_window(page, view)[0].width == whole.width
+    page.press("z")
+    page.wait("document.querySelector('[data-view=L]').getAttribute('aria-pressed') === 'true'")
+    assert page.failures == []
+
+
+def test_hostile_names_stay_text(browser: Browser, tmp_path: Path, hostile_page: str, hostile: str) -> None:
+    path = tmp_path / "hostile.html"
+    path.write_text(hostile_page, encoding="utf-8")
+    browser.size(WIDTH, HEIGHT)
+    browser.send("Page.setBypassCSP", enabled=True)  # escaping alone must do
+    try:
+        browser.open(path)
+        browser.run("window.alert = () => { document.title = 'attacked'; }")
+        assert browser.run("document.title").split() == hostile.split()
+        assert text(browser, "h1") == hostile
+        assert text(browser, "#note strong") == hostile
+        browser.run("location.hash = 'vertex=1000'")
+        browser.wait("document.querySelector('#panel .clips') !== null")
+        assert text(browser, "#panel .clips strong") == hostile
+        browser.run("location.hash = 'region=' + encodeURIComponent(JSON.parse(document.getElementById('data')"
+                    ".textContent).surfaces[0].regions[1])")  # fmt: skip
+        browser.settle()
+        assert hostile in text(browser, "#search") + str(browser.run("document.getElementById('search').value"))
+        assert browser.run("document.querySelectorAll('img, iframe, object').length") == 0
+        assert browser.run("document.querySelectorAll('script').length") == 2
+        assert browser.run("document.title !== 'attacked'")
+        assert browser.failures == []
+    finally:
+        browser.send("Page.setBypassCSP", enabled=False)
+
+
+def test_colouring_again_is_fast(page: Browser) -> None:
+    """About 5 ms for a page of 1,280 pixels; the limit leaves room for a busy machine."""
+    times: list[float] = []
+    for i in range(15):
+        page.run(f"location.hash = 'threshold={0.01 * (i + 1):.2f}'")
+        page.wait(f"document.getElementById('threshold-value').textContent === '{0.01 * (i + 1):.2f}'")
+        times.append(float(page.run("document.getElementById('canvas').dataset.redraw")))
+    assert 0 < min(times) < 60
+    assert float(page.run("document.getElementById('canvas').dataset.raster")) < 1000
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (768, False), (1280, True)])
+def test_fits_every_width_and_both_schemes(browser: Browser, file: Path, view: View, width: int, dark: bool) -> None:
+    browser.size(width, 844, dark=dark, ratio=2.0)
+    target = inner_targets(view, 2)[0]
+    browser.open(file, f"#vertex={target}")
+    browser.settle()
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    outside = browser.run(
+        "[...document.querySelectorAll('body *')].filter((one) => one.checkVisibility() && !one.closest('svg, option'))"
+        ".filter((one) => { const { left, right } = one.getBoundingClientRect();"
+        " return right > innerWidth + 1 || left < -1; }).map((one) => one.outerHTML.slice(0, 80))"
+    )
+    assert outside == []
+    ink, page_colour = browser.run(
+        "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
+    )
+    assert contrast(ink, page_colour) > 7
+    soft = browser.run("getComputedStyle(document.getElementById('caption')).color")
+    assert contrast(soft, page_colour) > 4.5
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Contrast of two CSS colours as the accessibility guidelines have it."""
+    levels = []
+    for colour in (one, other):
+        rgb = np.array([float(part) for part in colour.removeprefix("rgb(").rstrip(")").split(",")]) / 255
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        levels.append(float(linear @ [0.2126, 0.7152, 0.0722]))
+    return (max(levels) + 0.05) / (min(levels) + 0.05)
+
+
+def test_levels_are_listed_in_the_legend(page: Browser, view: View) -> None:
+    page.run("location.hash = 'map=preferred'")
+    page.wait("document.getElementById('map').value === '4'")
+    assert all(name in text(page, "#legend") for name in view.feature_spaces)
+    assert isinstance(view.maps[3].colours, PreferenceColours)
+    page.run("location.hash = 'map=preference'")
+    page.wait("document.getElementById('map').value === '3'")
+    assert "← acoustic" in text(page, "#legend")
