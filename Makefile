@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEMO ?= demo
+WORKERS ?= 2
 
 .PHONY: demo test lint clean
 .DELETE_ON_ERROR:
@@ -12,7 +13,7 @@ demo: $(VENV)/.core          ## install, simulate a study, analyse it
 	$(BIN)/b2m demo $(DEMO)
 
 test: $(VENV)/.all lint      ## install everything, check the code, run all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.all
 	$(BIN)/ruff format --check .
