@@ -161,8 +161,10 @@ def find_runs(
     Raises
     ------
     InputError, ProblemList
-        If a task has no file, or two files claim to be the same run.
+        If the folder is missing, a task has no file, or two files claim to be the same run.
     """
+    if not folder.is_dir():
+        raise InputError("the folder of derivatives does not exist", file=folder)
     files = [file for file in subject_files(folder, subject) if query.matches(file, raw=raw)]
     runs: dict[str, BidsFile] = {}
     problems = Problems()

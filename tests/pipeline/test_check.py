@@ -122,6 +122,19 @@ BAD: dict[str, tuple[Damage, list[str]]] = {
         lambda r: events(r).with_name(f"sub-01_{TASK}_run-1_bold.json").write_text("{"),
         ["sidecar cannot be read", "bold.json"],
     ),
+    "complex numbers": (
+        lambda r: save(np.ones((*GRID, VOLUMES), np.complex64), bold(r)),
+        ["does not hold real numbers", "complex64"],
+    ),
+    "colours": (
+        lambda r: save(np.ones((*GRID, VOLUMES), [(name, "u1") for name in "RGB"]), bold(r)),
+        ["does not hold real numbers", "bold.nii.gz"],
+    ),
+    "no derivatives": (lambda r: (r / "derivatives").rename(r / "d"), ["folder of derivatives does not exist"]),
+    "events that are no text": (
+        lambda r: events(r).write_bytes(events(r).read_bytes().replace(b"music", b"mu\0ic")),
+        ["is no text", "events.tsv"],
+    ),
     "events without a column": (lambda r: events(r).write_text("onset\tdur\n1\t2"), ["lacks a column", "duration"]),
     "events of another run": (
         lambda r: events(r).write_text("onset\tduration\ttrial_type\n300\t3\tspeech"),
@@ -172,6 +185,8 @@ HARMLESS: dict[str, Damage] = {
     "missing quote": lambda r: events(r).write_text(events(r).read_text().replace("speech", "speech'")),
     "quotes": lambda r: events(r).write_text(events(r).read_text().replace("speech", "'speech'")),
     "Latin-1": latin,
+    "UTF-16": lambda r: events(r).write_bytes(events(r).read_text().encode("utf-16")),
+    "blank lines": lambda r: events(r).write_text(events(r).read_text() + "\n\n  \n"),
     "TR in ms, and the header says so": rewrite(in_milliseconds),
     "a unit that NIfTI does not know": patched(123, bytes([0b111111])),
     "events before and after the run": lambda r: events(r).write_text(
