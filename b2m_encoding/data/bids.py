@@ -165,7 +165,7 @@ def find_runs(
         If the folder is missing, a task has no file, or two files claim to be the same run.
     """
     if not folder.is_dir():
-        raise InputError("the folder of derivatives does not exist", file=folder)
+        raise InputError(f"the {'BIDS folder' if raw else 'folder of derivatives'} does not exist", file=folder)
     files = [file for file in subject_files(folder, subject) if query.matches(file, raw=raw)]
     runs: dict[str, BidsFile] = {}
     problems = Problems()
