@@ -108,6 +108,9 @@ def test_unusable_arrays_are_told_together(tmp_path: Path) -> None:
         "an array is missing",
         "unknown kind of array",
     ]
+    np.save(tmp_path / "b.npy", np.zeros((5, 0)))
+    with pytest.raises(InputError, match=r"an array is empty[\s\S]*\(5, 0\)"):
+        read_arrays({"1": tmp_path / "b.npy"}, "01", tr=TR)
     np.save(tmp_path / "b.npy", np.zeros((5, 4)))
     with pytest.raises(InputError, match="differ in their number of targets"):
         read_arrays({"1": tmp_path / "a.npy", "2": tmp_path / "b.npy"}, "01", tr=TR)
