@@ -88,7 +88,9 @@ def init(
     paths = write_template(kind, folder, out)
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
-    if kind == "bids" and is_bids(folder):
+    if kind == "bids" and not is_bids(folder):
+        console.print(f"no data set in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
+    elif kind == "bids":
         problems = left_to_do(paths[0])
         console.print("fill in before it can run:" if problems else "b2m check finds no problems")
         for problem in problems:

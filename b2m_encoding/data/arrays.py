@@ -72,6 +72,8 @@ def open_array(path: Path) -> Any:
     if not hasattr(array, "shape") or len(array.shape) != 2 or np.dtype(array.dtype).kind not in "iufb":
         found = f"shape {array.shape} of {array.dtype}" if hasattr(array, "shape") else f"a group: {sorted(array)}"
         raise InputError("expected a two-dimensional array of numbers", file=path, found=found)
+    if 0 in array.shape:
+        raise InputError("an array is empty", file=path, found=f"shape {array.shape}")
     return array
 
 

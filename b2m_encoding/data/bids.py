@@ -15,8 +15,9 @@ import numpy as np
 
 from b2m_encoding.data.cifti import open_cifti
 from b2m_encoding.data.entities import BidsFile, inherited, subject_files
-from b2m_encoding.data.files import read_json, require_file
-from b2m_encoding.data.recording import Recording, Series, assemble, check_repetition_time
+from b2m_encoding.data.files import require_file
+from b2m_encoding.data.recording import Recording, Series, assemble
+from b2m_encoding.data.sidecars import repetition_time
 from b2m_encoding.data.surface import open_gifti, other_hemisphere
 from b2m_encoding.data.volume import open_volumes, read_mask
 from b2m_encoding.errors import InputError, Problems
@@ -143,7 +144,7 @@ def read_bids(
         with problems.collect():
             series[name] = open_run(file, place, masks)
         with problems.collect():
-            seconds[name] = _repetition_time(root, file, series.get(name) if trust_header else None)
+            seconds[name] = repetition_time(root, file, series.get(name) if trust_header else None)
         with problems.collect():
             tables.update(_event_table(root, file))
     if len(set(seconds.values())) > 1:
@@ -161,8 +162,10 @@ def find_runs(
     Raises
     ------
     InputError, ProblemList
-        If a task has no file, or two files claim to be the same run.
+        If the folder is missing, a task has no file, or two files claim to be the same run.
     """
+    if not folder.is_dir():
+        raise InputError(f"the {'BIDS folder' if raw else 'folder of derivatives'} does not exist", file=folder)
     files = [file for file in subject_files(folder, subject) if query.matches(file, raw=raw)]
     runs: dict[str, BidsFile] = {}
     problems = Problems()
@@ -225,51 +228,6 @@ def _mask_beside(path: Path) -> Path:
     """Fmriprep's brain mask of a run."""
     stem = path.name.split(".")[0].replace("_desc-preproc_bold", "_desc-brain_mask")
     return path.with_name(f"{stem}.nii.gz")
-
-
-def _repetition_time(root: Path, file: BidsFile, series: Series | None) -> float:
-    """Repetition time of a run, on which its raw sidecars, the one beside a derivative and the header agree."""
-    raw = inherited(root, file, "bold", "json")
-    beside = file.path.with_name(file.path.name.split(".")[0] + ".json")
-    derived = [beside] if beside.is_file() and beside not in raw else []
-    stated = [found for level in (raw, derived) if (found := _stated(level)) is not None]
-    if not stated:
-        expected = root / f"sub-{file.entities['sub']}" / "func" / f"sub-{file.entities['sub']}_{file.run}_bold.json"
-        raise InputError(
-            "no sidecar of a run states its RepetitionTime" if raw or derived else "the sidecar of a run is missing",
-            file=[*raw, *derived, expected][0],
-            expected="a JSON file with RepetitionTime (s)",
-        )
-    closest, agreed = stated[0]
-    if series is not None and series.tr is not None:
-        stated.append((series.files[0], series.tr))
-    for path, seconds in stated:
-        check_repetition_time(seconds, path)
-        if abs(seconds - agreed) > 1e-3:
-            raise InputError(
-                "repetition times disagree",
-                file=path,
-                found=f"{seconds:g} s",
-                expected=f"{agreed:g} s as in {closest.name}",
-            )
-    return agreed
-
-
-def _stated(sidecars: Sequence[Path]) -> tuple[Path, float] | None:
-    """Repetition time of the closest sidecar that names one, which overrides the farther ones; None if all are silent.
-
-    All are read, so that a damaged one is told.
-    """
-    named = [(path, value) for path in sidecars if (value := read_json(path).get("RepetitionTime")) is not None]
-    if not named:
-        return None
-    path, value = named[0]
-    try:
-        return path, float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            "a repetition time is not a number", file=path, found=repr(value), expected="seconds"
-        ) from error
 
 
 def _event_table(root: Path, file: BidsFile) -> dict[str, Path]:

@@ -61,9 +61,9 @@ def load_fmriprep_confounds(
             try:
                 table, sample_mask = load_confounds(images, strategy=choice.strategy, **choice.options)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-                raise InputError(
-                    f"the confounds of run {name} cannot be had", file=files[-1], found=first_line(error)
-                ) from error
+                told = isinstance(error, ValueError | KeyError)  # else a calculation stumbled over text
+                found = first_line(error) if told else "a column that does not hold numbers"
+                raise InputError(f"the confounds of run {name} cannot be had", file=files[-1], found=found) from error
             _check_rows(len(table), recording.responses.runs, name, files[-1])
             if not np.isfinite(table.to_numpy(dtype=float)).all():
                 raise InputError("a table of confounds holds values that are not numbers", file=files[-1])

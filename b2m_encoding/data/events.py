@@ -52,6 +52,7 @@ def read_events(
         header, body = (rows[0], rows[1:]) if rows else ([], [])
     else:
         header, body = list(columns), [line.split() for line in text.split("\n")]
+    body = [row for row in body if any(field.strip() for field in row)]
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise InputError("an event table has two columns of one name", file=path, found=", ".join(twice))
     missing = [name for name in required if name not in header]
@@ -79,9 +80,12 @@ def read_events(
 def _decoded(path: Path) -> str:
     raw = require_file(path, "an event table", folder=False).read_bytes()
     try:
-        return raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+        text = raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        text = raw.decode("latin-1")
+    if "\0" in text:
+        raise InputError("an event table is no text", file=path, found="a byte that is zero")
+    return text
 
 
 def _numbers(values: pd.Series, path: Path) -> pd.Series:

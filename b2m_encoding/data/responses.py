@@ -145,12 +145,17 @@ class Responses:
         if names:
             last = len(steps) - self.cleaning.zscore
             steps = (*steps[:last], f"regress out {len(names)} confounds: {', '.join(names)}", *steps[last:])
+        return (*self._left_out(), *steps)
+
+    def _left_out(self) -> tuple[str, ...]:
+        """How many samples of which runs the cleaning is not estimated from, in words."""
         left_out = {} if self.kept is None else {n: int((~own).sum()) for n, own in self.runs.each_run(self.kept)}
-        if any(left_out.values()):
-            of_runs = ", ".join(f"{name} {number}" for name, number in left_out.items())
-            of_all = f"{sum(left_out.values())} of {len(self.runs)} samples"
-            steps = (f"leave out {of_all}, discarded or censored ({of_runs})", *steps)
-        return steps
+        if not any(left_out.values()):
+            return ()
+        same = len(set(left_out.values())) == 1
+        where = [f"{min(left_out.values())} of each run"] if same else [f"{name} {n}" for name, n in left_out.items()]
+        total = f"{sum(left_out.values())} of {len(self.runs)} samples"
+        return (f"leave out {total}, discarded or censored ({', '.join(where)})",)
 
 
 def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[np.floating], Runs]:

@@ -106,6 +106,8 @@ def open_nifti(path: Path, what: str = "an image") -> Any:
         kind = type(image).__name__
         found, fix = OTHER_IMAGES.get(kind, (kind, "convert it, for example with nib-convert"))
         raise InputError(f"{what} is no NIfTI volume", file=path, found=found, expected=".nii or .nii.gz", fix=fix)
+    if image.get_data_dtype().kind not in "iuf":
+        raise InputError(f"{what} does not hold real numbers", file=path, found=image.get_data_dtype())
     return image
 
 

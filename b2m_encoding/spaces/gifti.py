@@ -39,13 +39,17 @@ def gifti_arrays(image: Any, hemi: Hemisphere, path: str | Path | None = None) -
     Raises
     ------
     InputError
-        If it is another kind of image, holds nothing, or says that it is of the other hemisphere.
+        If it is another kind of image, holds nothing or arrays of several sizes, or says that it is of the other
+        hemisphere.
     """
     if not isinstance(image, nib.gifti.GiftiImage) or not image.darrays:
         raise InputError("not a GIfTI file with data", file=path, found=type(image).__name__)
+    arrays = [np.asarray(array.data) for array in image.darrays]
+    if len({array.shape for array in arrays}) > 1:
+        raise InputError("the arrays of a GIfTI file differ in size", file=path, found=[a.shape for a in arrays])
     for meta in (image.meta, *(array.meta for array in image.darrays)):
         check_structure(meta.get(STRUCTURE, ""), hemi, path)
-    return [np.asarray(array.data) for array in image.darrays]
+    return arrays
 
 
 def check_structure(stated: str, hemi: Hemisphere, path: str | Path | None = None) -> None:

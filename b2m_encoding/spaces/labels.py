@@ -112,7 +112,7 @@ def read_annot(paths: Mapping[str, Path], space: Labelled) -> Labels:
     for path in paths.values():
         try:
             labels, _, found = nib.freesurfer.read_annot(path)
-        except (OSError, ValueError, IndexError, EOFError, MemoryError) as error:
+        except Exception as error:  # nibabel raises no error of its own kind
             raise InputError("an annotation cannot be read", file=path, found=repr(error)) from error
         offset = len(names)
         names |= {offset + i: name.decode("utf-8", "replace") for i, name in enumerate(found)}

@@ -178,7 +178,12 @@ class SurfaceSpace:
 
 @cache
 def _mesh(files: MeshFiles, kind: MeshKind, hemi: Hemisphere) -> Mesh:
-    return files.mesh(kind, hemi)
+    mesh = files.mesh(kind, hemi)
+    corners = mesh.triangles
+    if not np.isfinite(mesh.points).all() or ((corners < 0) | (corners >= len(mesh.points))).any():
+        found = "vertices that are nowhere, or triangles of vertices that do not exist"
+        raise InputError("a mesh is damaged", file=files.path(kind, hemi), found=found, fix="make or fetch it again")
+    return mesh
 
 
 def as_maps(values: ArrayLike, n_targets: int) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from b2m_encoding.data import Cleaning
 from b2m_encoding.data.arrays import read_arrays
@@ -17,7 +18,7 @@ from b2m_encoding.data.sources.table import TableSource
 from b2m_encoding.data.table import read_table
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.runs import Runs
-from b2m_encoding.spaces import RegionSpace, SurfaceSpace, Unplaced, VolumeSpace, surface_space
+from b2m_encoding.spaces import PycortexMapper, RegionSpace, SurfaceSpace, Unplaced, VolumeSpace, surface_space
 
 TR = 1.5
 
@@ -54,6 +55,32 @@ def test_arrays_come_back(suffix: str, transposed: bool, tmp_path: Path, rng: np
         assert np.allclose(recording.responses.load_run(name), expected - expected[2:].mean(axis=0), atol=1e-6)
 
 
+def test_arrays_in_the_voxels_of_a_mapper_become_pictures(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Responses as the Gallant lab shares them: no coordinates, a matrix from voxels to the pixels of a flatmap."""
+    flatmap = np.array([[True, False], [True, True]])
+    mapper = PycortexMapper(csr_array(np.array([[1.0, 0], [0, 1], [0.5, 0.5]])), flatmap)
+    values = rng.standard_normal((6, 2)).astype(np.float32)
+    recording = read_arrays({"a": store(tmp_path / "a.npy", values)}, "01", tr=TR, space=mapper)
+    assert recording.responses.space is mapper
+    picture = mapper.picture(recording.responses.load())
+    assert np.allclose(picture[:, 0], np.stack([np.full(6, np.nan), values.mean(axis=1)], 1), equal_nan=True)
+    assert np.allclose(picture[:, 1], values)
+    with pytest.raises(InputError, match="no responses on mapper"):
+        read_arrays({"a": store(tmp_path / "b.npy", values[:, :1])}, "01", tr=TR, space=mapper)
+
+
+def test_a_damaged_store_is_one_error(tmp_path: Path) -> None:
+    """What zarr and numpy raise for damage is not written down; it must not reach the user as it is."""
+    file = Path(str(store(tmp_path / "a.zarr", np.ones((9, 3), np.float32))))
+    (chunk,) = (path for path in (tmp_path / "a.zarr/bold/c").rglob("*") if path.is_file())
+    chunk.write_bytes(b"\0" * 40)
+    with pytest.raises(InputError, match="damaged or truncated"):
+        read_arrays({"a": file}, "01", tr=TR).responses.load()
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': (((\n   ")
+    with pytest.raises(InputError, match="array cannot be read"):
+        read_arrays({"a": tmp_path / "a.npy"}, "01", tr=TR)
+
+
 def test_pickles_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[{"a": 1}]], dtype=object), allow_pickle=True)
     with pytest.raises(InputError, match="array cannot be read"):
@@ -81,6 +108,9 @@ def test_unusable_arrays_are_told_together(tmp_path: Path) -> None:
         "an array is missing",
         "unknown kind of array",
     ]
+    np.save(tmp_path / "b.npy", np.zeros((5, 0)))
+    with pytest.raises(InputError, match=r"an array is empty[\s\S]*\(5, 0\)"):
+        read_arrays({"1": tmp_path / "b.npy"}, "01", tr=TR)
     np.save(tmp_path / "b.npy", np.zeros((5, 4)))
     with pytest.raises(InputError, match="differ in their number of targets"):
         read_arrays({"1": tmp_path / "a.npy", "2": tmp_path / "b.npy"}, "01", tr=TR)

@@ -146,6 +146,28 @@ def test_confounds_that_are_not_there(bids, strategy: str, message: str) -> None
     assert len(error.value.problems) == 3
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text.replace("0.1", "high"), "does not hold numbers|cannot be had"),
+        (lambda text: text.rsplit("\n", 3)[0], "another number of rows"),
+        (
+            lambda text: "\n".join(
+                line.replace(line.split("\t")[0], "n/a", i == 9) for i, line in enumerate(text.split("\n"))
+            ),
+            "not numbers",
+        ),
+        (lambda text: "", "cannot be had"),
+    ],
+)
+def test_damaged_confounds(bids, damage, message: str) -> None:
+    in_sessions(bids)
+    for path in bids.derivatives.rglob("*timeseries.tsv"):
+        path.write_text(damage(path.read_text()))
+    with pytest.raises(ProblemList, match=message):
+        source(bids, confounds={"strategy": ["motion", "scrub"], "motion": "basic"}).read("01", Cleaning())
+
+
 def test_sidecars_and_events_are_inherited(bids) -> None:
     for run in RUNS:
         bids.volumes("01", run)

@@ -142,7 +142,7 @@ def test_every_step_is_told(rng: np.random.Generator) -> None:
     responses = Responses.from_array(drifting(rng, 80), runs, Unplaced(5))
     assert responses.steps == ()
     assert responses.cleaned(Cleaning("median", 240.0), {"a": motion, "b": motion}).steps == (
-        "leave out 20 of 80 samples, discarded or censored (a 10, b 10)",
+        "leave out 20 of 80 samples, discarded or censored (10 of each run)",
         "subtract a running median of 240 s (161 samples)",
         "regress out 2 confounds: trans_x, trans_y",
         "z-score each target",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,10 +13,11 @@ import pytest
 from b2m_encoding.data import Cleaning, Responses, average_repeats
 from b2m_encoding.data.musicgenre import VOLUMES, check_design, run_names
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.sources.musicgenre import ZenodoSource
+from b2m_encoding.data.sources.musicgenre import MusicGenreSource, ZenodoSource
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
+from b2m_encoding.stats.ceilings import find_repeats
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 HEADER = "onset\tduration\tgenre\ttrack\tstart\tend"
@@ -120,6 +122,59 @@ def test_another_number_of_volumes(tmp_path: Path) -> None:
     recording = Recording("001", Responses.from_array(np.zeros((len(runs), 1)), runs, Unplaced(1)), files=files)
     with pytest.raises(InputError, match="another length than published"):
         check_design(recording.with_events(files))
+
+
+def volumes_of(root: Path, files: dict[str, Path], rng: np.random.Generator) -> MusicGenreSource:
+    """Uncompressed volumes and sidecars beside the events, as published but for their size."""
+    func = root / "sub-001" / "func"
+    for name in files:
+        data = rng.integers(400, 1600, (2, 2, 2, VOLUMES)).astype(np.int16)
+        image = nib.Nifti1Image(data, np.diag([2.0, 2, 2, 1]))
+        image.header.set_zooms((2, 2, 2, 1.5))
+        nib.save(image, func / f"sub-001_{name}_bold.nii")
+        (func / f"sub-001_{name}_bold.json").write_text('{"RepetitionTime": 1.5}')
+    mask = np.arange(8).reshape(2, 2, 2) < 6
+    nib.save(nib.Nifti1Image(mask.astype(np.uint8), image.affine), root / "mask.nii.gz")
+    options = {"reader": "musicgenre", "root": root, "mask": root / "mask.nii.gz", "space": "scanner"}
+    return MusicGenreSource.model_validate(options)
+
+
+def check_volumes(source: MusicGenreSource, n_clips: int) -> None:
+    """All runs are there, the first clip of each is not used, and the list of a test run was heard four times."""
+    assert source.list_subjects() == ("001",)
+    responses = source.read("001", Cleaning("median", 240.0)).responses
+    runs = responses.runs
+    assert runs.names == run_names()
+    assert len(runs) == 18 * VOLUMES
+    assert runs.used.sum() == 18 * 400
+    assert len(set(runs.clip[runs.used].tolist())) == n_clips
+    assert "subtract a running median of 240 s (161 samples)" in responses.steps
+    for name in run_names()[12:]:
+        own = runs.select([name])[0]
+        averaged, kept = average_repeats(responses.load_run(name), own)
+        assert averaged.shape == (100, 6)
+        assert len(kept.presentations) == 10
+        assert find_repeats(own).shape == (4, 100)
+
+
+def test_volumes_in_the_published_layout(tmp_path: Path, rng: np.random.Generator) -> None:
+    source = volumes_of(tmp_path, write_events(tmp_path, clips_of_runs()), rng)
+    check_volumes(source, 12 * 40 + 6 * 10)
+    next(tmp_path.glob("sub-001/func/*Test_run-03_bold.nii")).unlink()
+    with pytest.raises(InputError, match=r"runs of the data set are missing[\s\S]*task-Test_run-03"):
+        source.read("001", Cleaning())
+    partial = source.model_copy(update={"partial": True})
+    assert len(partial.read("001", Cleaning()).responses.runs.names) == 17
+
+
+@pytest.mark.realdata
+def test_volumes_with_the_published_events(shared_data: Path, tmp_path: Path, rng: np.random.Generator) -> None:
+    (tmp_path / "sub-001/func").mkdir(parents=True)
+    files = {}
+    for name in run_names():
+        files[name] = tmp_path / "sub-001/func" / f"sub-001_{name}_events.tsv"
+        files[name].write_bytes((shared_data / "ds003720/sub-001/func" / files[name].name).read_bytes())
+    check_volumes(volumes_of(tmp_path, files, rng), 540)
 
 
 @pytest.fixture

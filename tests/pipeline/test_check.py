@@ -10,7 +10,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from b2m_encoding.errors import InputError
 from b2m_encoding.study import load_study
 
 GRID = (4, 4, 3)
@@ -20,10 +19,10 @@ TASK = "task-listening"
 Damage = Callable[[Path], object]
 
 
-def save(data: np.ndarray, path: Path, affine: np.ndarray | None = None, tr: float = TR, unit: str = "sec") -> None:
-    image = nib.Nifti1Image(data, np.diag([2.0, 2, 2, 1]) if affine is None else affine)
-    image.header.set_xyzt_units("mm", unit)
-    image.header.set_zooms((*image.header.get_zooms()[:3], *([tr] if data.ndim == 4 else [])))
+def save(data: np.ndarray, path: Path) -> None:
+    image = nib.Nifti1Image(data, np.diag([2.0, 2, 2, 1]))
+    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_zooms((*image.header.get_zooms()[:3], *([TR] if data.ndim == 4 else [])))
     nib.save(image, path)
 
 
@@ -122,6 +121,19 @@ BAD: dict[str, tuple[Damage, list[str]]] = {
         lambda r: events(r).with_name(f"sub-01_{TASK}_run-1_bold.json").write_text("{"),
         ["sidecar cannot be read", "bold.json"],
     ),
+    "complex numbers": (
+        lambda r: save(np.ones((*GRID, VOLUMES), np.complex64), bold(r)),
+        ["does not hold real numbers", "complex64"],
+    ),
+    "colours": (
+        lambda r: save(np.ones((*GRID, VOLUMES), [(name, "u1") for name in "RGB"]), bold(r)),
+        ["does not hold real numbers", "bold.nii.gz"],
+    ),
+    "no derivatives": (lambda r: (r / "derivatives").rename(r / "d"), ["folder of derivatives does not exist"]),
+    "events that are no text": (
+        lambda r: events(r).write_bytes(events(r).read_bytes().replace(b"music", b"mu\0ic")),
+        ["is no text", "events.tsv"],
+    ),
     "events without a column": (lambda r: events(r).write_text("onset\tdur\n1\t2"), ["lacks a column", "duration"]),
     "events of another run": (
         lambda r: events(r).write_text("onset\tduration\ttrial_type\n300\t3\tspeech"),
@@ -172,6 +184,8 @@ HARMLESS: dict[str, Damage] = {
     "missing quote": lambda r: events(r).write_text(events(r).read_text().replace("speech", "speech'")),
     "quotes": lambda r: events(r).write_text(events(r).read_text().replace("speech", "'speech'")),
     "Latin-1": latin,
+    "UTF-16": lambda r: events(r).write_bytes(events(r).read_text().encode("utf-16")),
+    "blank lines": lambda r: events(r).write_text(events(r).read_text() + "\n\n  \n"),
     "TR in ms, and the header says so": rewrite(in_milliseconds),
     "a unit that NIfTI does not know": patched(123, bytes([0b111111])),
     "events before and after the run": lambda r: events(r).write_text(
@@ -193,21 +207,6 @@ def test_quirks_are_read(case: str, root: Path, b2m: Callable[..., tuple[int, st
     HARMLESS[case](root)
     code, printed = b2m("check", root / "study.toml")
     assert code == 0, printed
-
-
-def test_scaled_integers_are_scaled(tmp_path: Path) -> None:
-    from b2m_encoding.data.volume import read_volumes
-
-    stored = np.arange(np.prod(GRID) * 5, dtype=np.int16).reshape(*GRID, 5)
-    image = nib.Nifti1Image(stored, np.eye(4))
-    image.header.set_zooms((1, 1, 1, TR))
-    nib.save(image, tmp_path / "plain.nii")
-    raw = bytearray((tmp_path / "plain.nii").read_bytes())
-    raw[112:120] = np.array([0.25, -3.0], "<f4").tobytes()
-    (tmp_path / "bold.nii").write_bytes(raw)
-    save(np.ones(GRID, np.uint8), tmp_path / "mask.nii.gz", affine=np.eye(4))
-    found = read_volumes({"run-01": tmp_path / "bold.nii"}, tmp_path / "mask.nii.gz", "01").responses.load()
-    assert np.array_equal(found, (stored.reshape(-1, 5) * 0.25 - 3.0).T)
 
 
 def test_all_problems_of_all_subjects_in_one_go(root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
@@ -235,88 +234,3 @@ def test_both_studies_of_the_music_genre_data_are_read(
     assert study.cleaning.detrend == {"study": "cosine", "paper": "median"}[style]
     code, printed = b2m("check", tmp_path / f"{style}.toml")
     assert (code, "the BIDS folder does not exist" in printed) == (2, True)
-
-
-STUDY = """
-name = "volumes"
-output = "results"
-[data]
-reader = "volume"
-images = { run-01 = "IMAGE" }
-mask = "MASK"
-tr = 2.0
-[features.mine]
-extractor = "array"
-files = "{run}.npy"
-[evaluation]
-kind = "cross-validation"
-blocks = 2
-gap = 8.0
-"""
-
-
-def mgz(folder: Path) -> Path:
-    image = nib.MGHImage(np.ones((*GRID, VOLUMES), dtype=np.float32), np.eye(4))
-    nib.save(image, folder / "bold.mgz")
-    return folder / "bold.mgz"
-
-
-def gifti(folder: Path) -> Path:
-    array = nib.gifti.GiftiDataArray(np.ones(10242, dtype=np.float32), intent="NIFTI_INTENT_TIME_SERIES")
-    nib.save(nib.gifti.GiftiImage(darrays=[array] * 3), folder / "bold.func.gii")
-    return folder / "bold.func.gii"
-
-
-def cifti(folder: Path) -> Path:
-    axis = nib.cifti2.BrainModelAxis.from_surface(np.arange(5), 32492, "CORTEX_LEFT")
-    header = nib.Cifti2Header.from_axes((nib.cifti2.SeriesAxis(0, 2, 4), axis))
-    nib.save(nib.Cifti2Image(np.ones((4, 5), dtype=np.float32), header), folder / "bold.dtseries.nii")
-    return folder / "bold.dtseries.nii"
-
-
-def analyze(folder: Path) -> Path:
-    nib.save(nib.Spm99AnalyzeImage(np.ones((*GRID, VOLUMES), dtype=np.int16), np.eye(4)), folder / "bold.img")
-    return folder / "bold.hdr"
-
-
-OTHER_KINDS = {
-    mgz: ["no NIfTI volume", "FreeSurfer volume", "mri_convert"],
-    gifti: ["no NIfTI volume", "a surface (GIfTI)", 'reader = "bids"', 'space = "fsaverage5"'],
-    cifti: ["no NIfTI volume", "grayordinates (CIFTI)", 'reader = "bids"', 'space = "fsLR:den-91k"'],
-    analyze: ["no NIfTI volume", "AnalyzeImage", "nib-convert"],
-}
-
-
-@pytest.mark.parametrize("write", OTHER_KINDS)
-@pytest.mark.parametrize("key", ["IMAGE", "MASK"])
-def test_other_kinds_of_image_say_what_they_are(
-    write: Callable[[Path], Path], key: str, tmp_path: Path, b2m: Callable[..., tuple[int, str]]
-) -> None:
-    save(np.ones((*GRID, VOLUMES), np.int16), tmp_path / "IMAGE.nii")
-    save(np.ones(GRID, np.uint8), tmp_path / "MASK.nii")
-    names = {"IMAGE": "IMAGE.nii", "MASK": "MASK.nii", key: write(tmp_path).name}
-    study = STUDY
-    for name, file in names.items():
-        study = study.replace(f'"{name}"', f'"{file}"')
-    (tmp_path / "study.toml").write_text(study)
-    code, printed = b2m("check", tmp_path / "study.toml")
-    assert code == 2, printed
-    assert "Traceback" not in printed
-    for text in OTHER_KINDS[write]:
-        assert text in printed, printed
-
-
-def test_a_pair_of_header_and_image_is_read(tmp_path: Path) -> None:
-    from b2m_encoding.data.volume import read_volumes
-
-    values = np.arange(np.prod(GRID) * 5, dtype=np.int16).reshape(*GRID, 5)
-    pair = nib.Nifti1Pair(values, np.diag([2.0, 2, 2, 1]))
-    pair.header.set_zooms((2, 2, 2, TR))
-    nib.save(pair, tmp_path / "bold.img")
-    save(np.ones(GRID, np.uint8), tmp_path / "mask.nii.gz")
-    for name in ("bold.img", "bold.hdr"):
-        responses = read_volumes({"run-01": tmp_path / name}, tmp_path / "mask.nii.gz", "01").responses
-        assert np.array_equal(responses.load(), values.reshape(-1, 5).T)
-    (tmp_path / "bold.img").write_bytes((tmp_path / "bold.img").read_bytes()[:-5])
-    with pytest.raises(InputError, match=r"truncated[\s\S]*475 bytes of 480"):
-        read_volumes({"run-01": tmp_path / "bold.hdr"}, tmp_path / "mask.nii.gz", "01")

@@ -137,6 +137,19 @@ def test_subjects_without_the_common_task_are_left_out(tmp_path: Path, data_set:
     assert b2m("check", root / "study.toml")[0] == 0
 
 
+def test_subjects_with_another_repetition_time_are_left_out(tmp_path: Path, data_set: DataSet, b2m: Command) -> None:
+    root = data_set(tmp_path / "data", subjects=("02", "03"))
+    data_set(root, subjects=("01",), tr=3.0)
+    study = study_of(root, b2m)
+    assert study["data"]["subjects"] == ["02", "03"]
+    assert b2m("check", root / "study.toml")[0] == 0
+
+
+def test_a_folder_without_subjects_gets_a_template(tmp_path: Path, b2m: Command) -> None:
+    code, printed = b2m("init", "bids", tmp_path)
+    assert (code, "this is a template to fill in" in printed) == (0, True)
+
+
 def test_raw_volumes_alone_say_what_to_do(tmp_path: Path, data_set: DataSet, b2m: Command) -> None:
     root = data_set(tmp_path / "data", n_runs=1)
     for path in root.glob("derivatives/fmriprep/*/func/*bold.nii.gz"):

@@ -28,7 +28,7 @@ from b2m_encoding.spaces import (
     surface_space,
     volume_to_surface,
 )
-from b2m_encoding.spaces.meshes import SphereFiles, freesurfer_patch, mean_curvature
+from b2m_encoding.spaces.meshes import FreeSurferFiles, SphereFiles, freesurfer_patch, mean_curvature
 from b2m_encoding.spaces.resample import surface_to_surface
 
 CENTRE = np.array([3.0, -7, 11])
@@ -155,6 +155,11 @@ def test_damaged_or_absent_subjects(subjects_dir: Path, tmp_path: Path, monkeypa
         (broken / f"{hemi}h.white").write_bytes((subjects_dir / "bert/surf/lh.white").read_bytes()[:500])
     with pytest.raises(InputError, match="cannot be read"):
         freesurfer_subject("broken", tmp_path)
+    points, triangles = nib.freesurfer.read_geometry(subjects_dir / "bert/surf/lh.white")
+    for damaged in ((points * np.nan, triangles), (points, triangles + len(points))):
+        nib.freesurfer.write_geometry(broken / "lh.white", *damaged)
+        with pytest.raises(InputError, match=r"a mesh is damaged[\s\S]*lh.white"):
+            SurfaceSpace("broken", (2562, 642), FreeSurferFiles(tmp_path / "broken")).mesh("white", "L")
 
 
 def test_fsaverage6_is_useful_without_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -50,7 +50,11 @@ def quoted(text: str) -> str:
 
 def _data(found: Survey, folder: Path) -> list[str]:
     everyone = len(found.subjects) == len(list_subjects(found.root))
-    subjects = [] if everyone else [f"subjects = {_list(found.subjects)}   # those that were preprocessed"]
+    subjects = (
+        []
+        if everyone
+        else [f"subjects = {_list(found.subjects)}   # others lack the tasks, or have another repetition time"]
+    )
     return [
         "[data]",
         'reader = "bids"',

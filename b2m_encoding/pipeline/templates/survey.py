@@ -104,7 +104,7 @@ def _survey(root: Path, derivatives: Path, space: str, tasks_of: Mapping[str, se
         problems.raise_any()
         return tuple(found)
 
-    opened = {task: read([task]) for task in sorted(tasks)}
+    opened, subjects = _same_repetition_times({task: read([task]) for task in sorted(tasks)}, subjects)
     stimuli = _stimuli(root)
     kinds = {task: _features(recordings, stimuli) for task, recordings in opened.items()}
     kind = max(kinds.values(), key=lambda found: (found == "clips", found == "trial_type", found != ""))
@@ -125,6 +125,14 @@ def _survey(root: Path, derivatives: Path, space: str, tasks_of: Mapping[str, se
     )
 
 
+def _same_repetition_times(opened: Opened, subjects: tuple[str, ...]) -> tuple[Opened, tuple[str, ...]]:
+    """The subjects who share their repetition times with most others: one set of delays has to do for all."""
+    of_subject = [tuple(round(own[i].responses.runs.tr, 3) for own in opened.values()) for i in range(len(subjects))]
+    common = max(of_subject, key=of_subject.count)
+    kept = [i for i, own in enumerate(of_subject) if own == common]
+    return {task: tuple(own[i] for i in kept) for task, own in opened.items()}, tuple(subjects[i] for i in kept)
+
+
 def _chosen(opened: Opened, kinds: Mapping[str, str], kind: str) -> tuple[list[str], dict[str, str]]:
     """Tasks with one kind of features and one repetition time; why the others are left out."""
     like = [task for task in opened if kinds[task] == kind]
@@ -132,9 +140,8 @@ def _chosen(opened: Opened, kinds: Mapping[str, str], kind: str) -> tuple[list[s
     left_out = {task: "its events tell less of what was heard" for task in opened if kinds[task] != kind}
     left_out |= {task: "it has no events" for task in left_out if not any(r.events for r in opened[task])}
     for task in like:
-        own = {recording.responses.runs.tr for recording in opened[task]}
-        if any(abs(seconds - tr) > 1e-3 for seconds in own):
-            left_out[task] = f"its repetition time is {', '.join(f'{s:g}' for s in sorted(own))} s, not {tr:g} s"
+        if abs((own := opened[task][0].responses.runs.tr) - tr) > 1e-3:
+            left_out[task] = f"its repetition time is {own:g} s, not {tr:g} s"
     return [task for task in like if task not in left_out], left_out
 
 
