@@ -192,17 +192,16 @@ def atlases(
 
 @models.command("list")
 def list_models() -> None:
-    """List the models: what they are for, whether they are here, size, licence, dimensions, rate and window."""
+    """List the models: whether their weights are here or how to get them, licence, what they take and give."""
     from b2m_encoding.features.weights import catalogue, is_here
 
-    table = Table("model", "here", "size", "licence", "commercial", "dim", "rate", "window", "for")
     for entry in catalogue().values():
-        window = f"{entry.window:g} s" if entry.window else f"{entry.frame_rate:g} per s" if entry.frame_rate else "text"
-        rate = f"{entry.rate / 1000:g} kHz" if entry.rate else ""
-        here = "yes" if is_here(entry) else "no"
-        row = (entry.name, here, entry.size, entry.licence, entry.commercial_use, str(entry.dim), rate, window)
-        table.add_row(*row, entry.role)
-    console.print(table)
+        console.print(f"{entry.name}: {entry.title}", style="bold", markup=False)
+        weights = "here" if is_here(entry) else f"missing; {entry.command}"
+        licence = f"{entry.licence}; commercial use: {entry.commercial_use}"
+        rows = {"weights": f"{weights} ({entry.size})", "licence": licence, "gives": entry.output, "for": entry.role}
+        for key, value in rows.items():
+            console.print(f"  {key + ':':<9} {value}", soft_wrap=True, markup=False)
 
 
 @models.command("fetch")

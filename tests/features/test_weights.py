@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import io
 import json
 import os
 import pickle
@@ -20,7 +22,7 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks import SOUND, TEXT, load_sound
-from b2m_encoding.features.weights import catalogue, entry_of, find_weights, hashes, is_here
+from b2m_encoding.features.weights import catalogue, entry_of, find_weights, hash_files, is_here
 from b2m_encoding.features.weights.fetch import Fetch, convert
 from b2m_encoding.features.weights.store import RECORD, folder_of
 
@@ -81,7 +83,7 @@ def stored(cache: Path, name: str = "codec") -> Path:
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"w" * 100)
     (folder / "config.json").write_text("{}")
-    (folder / RECORD).write_text(json.dumps({"revision": COMMIT, "files": hashes(folder)}))
+    (folder / RECORD).write_text(json.dumps({"revision": COMMIT, "files": hash_files(folder)}))
     return folder
 
 
@@ -133,7 +135,7 @@ def test_a_folder_of_the_users(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "model" / "model.safetensors").write_bytes(b"abc")
     weights = find_weights(catalogue()["codec"], tmp_path / "model")
     assert (weights.revision, set(weights.files)) == (None, {"model.safetensors"})
-    with pytest.raises(InputError, match="config.json"):
+    with pytest.raises(InputError, match=r"config\.json"):
         weights.path("config.json")
 
 
@@ -177,7 +179,7 @@ def test_other_pickles_are_refused_and_never_run(kind: str, tmp_path: Path) -> N
         source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     else:
         torch.save([torch.zeros(3)] if kind == "no table" else {"a": 1.0}, source)
-    with pytest.raises(InputError, match="refused|no table of tensors"):
+    with pytest.raises(InputError, match=r"refused|no table of tensors"):
         convert(source, tmp_path / "model.safetensors")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pytorch_model.bin"]
 
@@ -187,6 +189,7 @@ class Hub(ThreadingHTTPServer):
 
     files: dict[str, bytes]
     asked: list[str]
+    commit = COMMIT
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -205,14 +208,14 @@ class Answers(BaseHTTPRequestHandler):
         elif (match := re.fullmatch(r"/(.+?)/resolve/([^/]+)/(.+)", path)) and match[3] in self.server.files:
             content = self.server.files[match[3]]
             tag = hashlib.sha256(content).hexdigest()
-            self.say(content, body, {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT})
+            self.say(content, body, {"ETag": f'"{tag}"', "X-Repo-Commit": self.server.commit})
         else:
             self.send_error(404)
 
     def about(self, repository: str, what: str) -> Any:
         assert isinstance(self.server, Hub)
         if what == "revision":
-            return {"id": repository, "sha": COMMIT, "siblings": []}
+            return {"id": repository, "sha": self.server.commit, "siblings": []}
         sizes = {name: len(content) for name, content in self.server.files.items()}
         return [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in sizes.items()]
 
@@ -241,83 +244,103 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def command(hub: Hub, tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """The command in a process of its own, whose hub is the stand-in."""
-
-    def call(*arguments: str, **environment: str) -> tuple[int, str]:
-        variables = {
-            "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
-            "HF_HOME": str(tmp_path / "huggingface"),
-            "B2M_CACHE": str(tmp_path / "cache"),
-            "HF_HUB_DISABLE_XET": "1",
-            "COLUMNS": "250",
-        }
-        drop = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE"}
-        inherited = {key: value for key, value in os.environ.items() if key not in drop}
-        run = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "models", *arguments]
-        done = subprocess.run(
-            run, env=inherited | variables | environment, capture_output=True, text=True, input="n\n", check=False
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    return call
+def here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client of this process asks the stand-in, although something may have imported it offline."""
+    constants = importlib.import_module("huggingface_hub.constants")
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
+    changes = {"ENDPOINT": endpoint, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
+    for name, value in {**changes, "HF_HUB_CACHE": str(tmp_path / "huggingface")}.items():
+        monkeypatch.setattr(constants, name, value)
 
 
-def test_fetch_asks_first_then_downloads_records_and_works_offline(
-    hub: Hub, command: Callable[..., tuple[int, str]], tmp_path: Path, cache: Path
+def test_fetch_asks_first_then_downloads_and_records(
+    here: None,
+    hub: Hub,
+    b2m: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code, printed = command("fetch", "codec")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    code, printed = b2m("models", "fetch", "codec")
     assert code == 1
     for part in ("EnCodec", "0.24 GB", "CC-BY-NC-4.0", "commercial use: no", "Fetch?"):
         assert part in printed
     assert not hub.asked
-    code, printed = command("fetch", "codec", "--yes")
+    code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 2
     assert "lacks files" in printed
-    assert not list((tmp_path / "cache" / "weights").iterdir())
-    hub.files["preprocessor_config.json"] = b"{}"
-    code, printed = command("fetch", "codec", "--yes")
+    assert not list((cache / "weights").iterdir())
+    hub.files["preprocessor_config.json"], hub.commit = b"{}", COMMIT[::-1]
+    code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 0, printed
     entry = catalogue()["codec"]
     folder = folder_of(entry)
     assert {path.name for path in folder.iterdir()} == set(hub.files) - {"README.md"} | {RECORD}
     record = json.loads((folder / RECORD).read_text())
-    assert record["revision"] == COMMIT
-    assert record["sources"] == [{"repository": "facebook/encodec_32khz", "revision": COMMIT}]
+    assert record["revision"] == hub.commit
+    assert record["sources"] == [{"repository": "facebook/encodec_32khz", "revision": hub.commit}]
     assert record["files"]["model.safetensors"] == hashlib.sha256(b"w" * 1000).hexdigest()
     assert find_weights(entry).files == record["files"]
     assert "README" not in " ".join(hub.asked)
-    assert re.search(r"codec *│ yes", command("list")[1])
+    assert "weights:  here (0.24 GB)" in b2m("models", "list")[1]
     hub.asked.clear()
-    code, printed = command("fetch", "codec", "--yes", HF_HUB_OFFLINE="1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 0, printed
     assert not hub.asked
+    [blob] = (tmp_path / "huggingface").glob(f"models--*/blobs/{hashlib.sha256(b'w' * 1000).hexdigest()}")
+    blob.unlink()
+    blob.write_bytes(b"w" * 999)
+    code, printed = b2m("models", "fetch", "codec", "--yes")
+    assert code == 2
+    assert "a downloaded file is damaged" in printed
+    assert find_weights(entry).files == record["files"]
 
 
-def test_fetch_of_pickles(hub: Hub, command: Callable[..., tuple[int, str]], tmp_path: Path, cache: Path) -> None:
+def test_fetch_in_a_process_of_its_own(hub: Hub, tmp_path: Path, cache: Path) -> None:
+    """As a user calls it: HF_HOME says where the hub's files go."""
+    hub.files["preprocessor_config.json"] = b"{}"
+    drop = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE"}
+    variables = {key: value for key, value in os.environ.items() if key not in drop} | {
+        "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+        "HF_HOME": str(tmp_path / "huggingface"),
+    }
+    run = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "models", "fetch", "codec", "--yes"]
+    done = subprocess.run(run, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert is_here(catalogue()["codec"])
+    assert list((tmp_path / "huggingface" / "hub").glob("models--*/snapshots/*/model.safetensors"))
+
+
+@pytest.mark.usefixtures("here")
+def test_fetch_of_pickles(hub: Hub, b2m: Callable[..., tuple[int, str]], tmp_path: Path, cache: Path) -> None:
     bin_file = tmp_path / "pytorch_model.bin"
     tensors_as_pickle(bin_file)
     hub.files = {"config.json": b"{}", "pytorch_model.bin": bin_file.read_bytes()}
-    code, printed = command("fetch", "some/one", "--yes")
+    code, printed = b2m("models", "fetch", "some/one", "--yes")
     assert code == 2
     assert "b2m models fetch some/one --allow-pickle" in printed
     assert not [path for path in hub.asked if "pytorch_model.bin" in path]
-    code, printed = command("fetch", "some/one", "--yes", "--allow-pickle")
+    code, printed = b2m("models", "fetch", "some/one", "--yes", "--allow-pickle")
     assert code == 0, printed
     folder = folder_of(entry_of("some/one"))
     assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors", RECORD}
     record = json.loads((folder / RECORD).read_text())
     assert record["converted"] == {"pytorch_model.bin": hashlib.sha256(bin_file.read_bytes()).hexdigest()}
     hub.files["pytorch_model.bin"] = pickle.dumps(Evil(tmp_path / "ran"))
-    code, printed = command("fetch", "any/other", "--yes", "--allow-pickle")
+    code, printed = b2m("models", "fetch", "any/other", "--yes", "--allow-pickle")
     assert code == 2
     assert "refused" in printed
     assert not (tmp_path / "ran").exists()
     assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [folder.name]
 
 
-def test_fetch_without_a_connection(command: Callable[..., tuple[int, str]]) -> None:
-    code, printed = command("fetch", "w2v_bert", "--yes", HF_ENDPOINT="http://127.0.0.1:9")
+@pytest.mark.usefixtures("here", "cache")
+def test_fetch_without_a_connection(b2m: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    code, printed = b2m("models", "fetch", "w2v_bert", "--yes")
     assert code == 2
     assert "could not be downloaded" in printed
     assert "b2m models fetch w2v_bert" in printed
@@ -339,5 +362,12 @@ def test_list_shows_every_model(b2m: Callable[..., tuple[int, str]]) -> None:
     code, printed = b2m("models", "list")
     assert code == 0
     for name in catalogue():
-        assert name in printed
-    assert "CC-BY-NC-4.0" in printed
+        assert f"\n{name}: " in f"\n{printed}"
+    for part in (
+        "missing; b2m models fetch clap --allow-pickle (0.78 GB)",
+        "CC-BY-NC-4.0 (code MIT); commercial use: no",
+        "512 dimensions per window of 10 s at 24 kHz, or text",
+        "1024 dimensions, 50 times per second, of sound at 16 kHz",
+        "384 dimensions per text",
+    ):
+        assert part in printed

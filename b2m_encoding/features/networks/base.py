@@ -59,8 +59,9 @@ class SoundEmbedder(Protocol):
         Returns
         -------
         array of float32
-            Shape (n_waves, dim) for window models, (n_waves, n_layers, n_frames, dim) for frame models. A wave gives
-            the same vector alone and in any batch.
+            Shape (n_waves, dim) for window models, (n_waves, n_layers, n_frames, dim) for frame models; frame *k*
+            begins at *k* / ``frame_rate``. A wave gives the same vector alone and in any batch, to 1e-5 of its length
+            on a CPU.
         """
 
 
@@ -76,4 +77,4 @@ class TextEmbedder(Protocol):
         """Where the numbers come from."""
 
     def embed_text(self, texts: Sequence[str]) -> Floats:
-        """Embed texts, shape (n_texts, dim); a text gives the same vector alone and in any batch."""
+        """Embed texts, shape (n_texts, dim); a text gives the same vector alone and in any batch, to 1e-5."""

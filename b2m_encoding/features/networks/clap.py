@@ -76,7 +76,7 @@ class Clap(TorchNetwork):
 
 
 class MusicLDMClap(Clap):
-    """The CLAP that the MusicLDM generator listens to: waves at 16 kHz, which are raised to 48 kHz as in its training."""
+    """The CLAP that the MusicLDM generator listens to: waves at 16 kHz, raised to 48 kHz as in its training."""
 
     folders = ("text_encoder", "tokenizer", "feature_extractor")
 

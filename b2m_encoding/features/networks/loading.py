@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import nn
 
 from b2m_encoding.errors import InputError
@@ -35,12 +36,14 @@ def transformers() -> Any:
         raise InputError("pretrained networks need transformers", fix='pip install "b2m-encoding[models]"')
     with _importing():
         import transformers
+        import transformers.audio_utils
 
     return transformers
 
 
 def pretrained(cls: str, folder: Path, weights: Weights) -> Any:
     """Load a model class of transformers from a folder, and make sure that every parameter was in the file."""
+    weights.path((folder / "config.json").relative_to(weights.folder).as_posix())
     library = transformers()
     library.utils.logging.disable_progress_bar()
     verbosity = library.utils.logging.get_verbosity()
@@ -66,6 +69,18 @@ def from_folder(cls: str, folder: Path, weights: Weights) -> Any:
         made = getattr(library, cls)
     with _reading(folder, weights):
         return made.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def read_config(weights: Weights, name: str = "config.json") -> dict[str, Any]:
+    """Read a configuration of the model."""
+    path = weights.path(name)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError("a configuration cannot be read", file=path, found=error, fix=weights.entry.command) from error
+    if not isinstance(config, dict):
+        raise InputError("a configuration is no table", file=path, found=type(config).__name__)
+    return config
 
 
 def load_tensors(module: nn.Module, path: Path, weights: Weights, prefix: str = "") -> None:
@@ -129,7 +144,7 @@ def _reading(path: Path, weights: Weights) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # a broken file makes transformers raise almost anything
         raise InputError(
             f"the weights of {weights.entry.name} are damaged, or not those of such a model",
             file=path,

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from b2m_encoding.features.networks.loading import transformers
+
 RATE = 24000
 N_FFT, HOP, N_MELS = 2048, 240, 128
 STRIDE = 960
@@ -79,8 +81,7 @@ class LogMel(nn.Module):
 
     def __init__(self, mean: float, std: float) -> None:
         super().__init__()
-        from transformers.audio_utils import mel_filter_bank
-
+        mel_filter_bank = transformers().audio_utils.mel_filter_bank
         bank = mel_filter_bank(N_FFT // 2 + 1, N_MELS, 0.0, RATE / 2, RATE, norm=None, mel_scale="htk")
         self.register_buffer("filters", torch.tensor(bank.T, dtype=torch.float32), persistent=False)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
@@ -192,7 +193,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
         """Keep the shape."""
-        rotated = rotate(x.unflatten(-1, (self.heads, -1)), rotation).flatten(-2)
+        rotated = rotate(x.view(*x.shape[:-1], self.heads, -1), rotation).flatten(-2)
         q, k, v = (
             layer(values).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, values in ((self.linear_q, rotated), (self.linear_k, rotated), (self.linear_v, x))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +9,8 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
-from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks.base import Floats
-from b2m_encoding.features.networks.loading import from_folder, load_tensors, transformers
+from b2m_encoding.features.networks.loading import from_folder, load_tensors, read_config, transformers
 from b2m_encoding.features.networks.muq import RATE, STRIDE, MuQEncoder, MuQSizes
 from b2m_encoding.features.networks.network import TorchNetwork, check_waves, chosen_layers, no_layers
 from b2m_encoding.features.networks.towers import Tower, TowerSizes
@@ -42,12 +40,12 @@ class MuQMuLan(TorchNetwork):
         module = Checkpoint(config, MuQSizes.read(read_config(weights, "muq/config.json")), text_config)
         load_tensors(module, weights.path(FILE), weights)
         self._tokenizer = from_folder("AutoTokenizer", weights.folder / "text", weights)
-        self.dim = module.mulan.audio_to_latents.out_features
+        self.dim = module.mulan.dim
         self.window: float = float(config.get("mulan", {}).get("clip_secs", 10))
         self._max_tokens = text_config.max_position_embeddings - 2
         self._state = int(config.get("audio_model", {}).get("use_layer_idx", -1))
         super().__init__(weights, module, device, shuffled_seed)
-        self._joint = module.mulan
+        self._joint: Any = module.mulan
 
     def settings(self) -> dict[str, Any]:
         """Window, and what happens to shorter ones."""
@@ -87,7 +85,6 @@ class MuQ(TorchNetwork):
     def __init__(
         self, weights: Weights, *, layers: Sequence[int] = (), device: str = "auto", shuffled_seed: int | None = None
     ) -> None:
-        transformers()
         sizes = MuQSizes.read(read_config(weights, "muq/config.json"))
         self.layers = chosen_layers(layers, sizes.depth)
         self.dim = sizes.dim
@@ -112,24 +109,19 @@ class Checkpoint(nn.Module):
 
     def __init__(self, config: dict[str, Any], muq: MuQSizes, text: Any) -> None:
         super().__init__()
+        self.mulan = Joint(config, muq, text)
+
+
+class Joint(nn.Module):
+    """Both towers, and the projections into the joint space."""
+
+    def __init__(self, config: dict[str, Any], muq: MuQSizes, text: Any) -> None:
+        super().__init__()
         audio_tower = TowerSizes.read(config.get("audio_transformer", {}))
         text_tower = TowerSizes.read(config.get("text_transformer", {}))
-        dim = config.get("mulan", {}).get("dim_latent", 512)
+        self.dim: int = config.get("mulan", {}).get("dim_latent", 512)
         sound, reader = MuQEncoder(muq), transformers().XLMRobertaModel(text, add_pooling_layer=False)
-        self.mulan = nn.Module()
-        self.mulan.audio = Tower(nn.ModuleDict({"model": sound}), muq.dim, audio_tower, always_project=True)
-        self.mulan.text = Tower(reader, text.hidden_size, text_tower, always_project=False)
-        self.mulan.audio_to_latents = nn.Linear(audio_tower.dim, dim)
-        self.mulan.text_to_latents = nn.Linear(text_tower.dim, dim)
-
-
-def read_config(weights: Weights, name: str = "config.json") -> dict[str, Any]:
-    """Read a configuration of the model."""
-    path = weights.path(name)
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError("a configuration cannot be read", file=path, found=error, fix=weights.entry.command) from error
-    if not isinstance(config, dict):
-        raise InputError("a configuration is no table", file=path, found=type(config).__name__)
-    return config
+        self.audio = Tower(nn.ModuleDict({"model": sound}), muq.dim, audio_tower, always_project=True)
+        self.text = Tower(reader, text.hidden_size, text_tower, always_project=False)
+        self.audio_to_latents = nn.Linear(audio_tower.dim, self.dim)
+        self.text_to_latents = nn.Linear(text_tower.dim, self.dim)

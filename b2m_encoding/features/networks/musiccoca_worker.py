@@ -1,7 +1,7 @@
 """Runs in the Python of Magenta RealTime: embeds what arrives as files. It knows nothing of b2m_encoding.
 
-Called as ``python musiccoca_worker.py RESOURCES``. Every line of standard input names a file: ``.npy`` holds waves of at
-most 10 s at 16 kHz, shape (n_waves, n_samples), ``.json`` a list of texts. The vectors are written beside it as
+Called as ``python musiccoca_worker.py RESOURCES``. Every line of standard input names a file: ``.npy`` holds waves of
+at most 10 s at 16 kHz, shape (n_waves, n_samples), ``.json`` a list of texts. The vectors are written beside it as
 ``NAME.answer.npy``. Answers are lines of standard output that begin with ``b2m``.
 """
 

@@ -39,10 +39,11 @@ class TorchNetwork:
     def __init__(self, weights: Weights, module: nn.Module, device: str, shuffled_seed: int | None) -> None:
         self.name = weights.entry.name
         self.device = resolve_device(device)
+        self._half = self.device.type != "cpu"
         self._weights, self._shuffled_seed = weights, shuffled_seed
         if shuffled_seed is not None:
             shuffle_weights(module, shuffled_seed)
-        self._module = module.to(self.device).eval().requires_grad_(False)
+        self._module: Any = module.to(self.device).eval().requires_grad_(False)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -51,7 +52,7 @@ class TorchNetwork:
             "network": type(self).__name__,
             **self._weights.provenance,
             "shuffled_seed": self._shuffled_seed,
-            "dtype": "float32" if self.device.type == "cpu" else "bfloat16",
+            "dtype": "bfloat16" if self._half else "float32",
             **self.settings(),
             "packages": {name: importlib.metadata.version(name) for name in ("torch", "transformers")},
         }
@@ -63,8 +64,7 @@ class TorchNetwork:
     @contextmanager
     def running(self) -> Iterator[None]:
         """No gradients; bfloat16 products on a GPU."""
-        half = self.device.type != "cpu"
-        with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
+        with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half):
             yield
 
     def tensor(self, values: Any) -> Tensor:

@@ -1,6 +1,7 @@
 """The joint space of MuQ-MuLan: a transformer on top of a sound and of a text encoder, with its checkpoint's names.
 
-The towers are those of MuQ-MuLan (Zhu et al. 2025, arXiv 2501.01108; code MIT), after the open MuLan of musiclm-pytorch.
+The towers are those of MuQ-MuLan (Zhu et al. 2025, arXiv 2501.01108; code MIT), after the open MuLan of
+musiclm-pytorch.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks.base import Floats
-from b2m_encoding.features.networks.loading import from_folder, pretrained
+from b2m_encoding.features.networks.loading import from_folder, pretrained, read_config
 from b2m_encoding.features.networks.network import TorchNetwork, check_waves, chosen_layers
 from b2m_encoding.features.weights import Weights
 
@@ -37,17 +37,18 @@ class TransformersAudio(TorchNetwork):
     def __init__(
         self, weights: Weights, *, layers: Sequence[int] = (), device: str = "auto", shuffled_seed: int | None = None
     ) -> None:
-        config = from_folder("AutoConfig", weights.path("config.json").parent, weights)
-        if config.model_type not in CLASSES:
+        kind = read_config(weights).get("model_type")
+        if kind not in CLASSES:
             raise InputError(
                 "this kind of model is not known",
                 file=weights.folder / "config.json",
-                found=config.model_type,
+                found=kind,
                 expected=", ".join(CLASSES),
             )
-        self._whisper = config.model_type == "whisper"
-        module = pretrained(CLASSES[config.model_type], weights.folder, weights)
+        self._whisper = kind == "whisper"
+        module = pretrained(CLASSES[kind], weights.folder, weights)
         module = module.encoder if self._whisper else module
+        config = module.config
         self._extractor = from_folder("AutoFeatureExtractor", weights.folder, weights)
         self.rate: int = self._extractor.sampling_rate
         self._stride = _samples_per_frame(config, self._extractor)
@@ -73,22 +74,18 @@ class TransformersAudio(TorchNetwork):
         waves = check_waves(batch, self.rate, self._longest, shortest=4 * self._stride)
         inputs = self._extractor(list(waves), sampling_rate=self.rate, return_tensors="np")
         values = inputs[self._extractor.model_input_names[0]]
-        if self._whisper:
-            n_frames = -(-waves.shape[1] // self._stride)
-        elif values.ndim == 3:  # w2v-BERT pads to whole frames, and masks a frame that is half padding
+        n_frames = -(-waves.shape[1] // self._stride) if self._whisper else None
+        if values.ndim == 3 and not self._whisper:  # w2v-BERT masks a last frame that is half padding
             values = values[:, : inputs["attention_mask"][0].sum()]
-            n_frames = values.shape[1]
-        else:
-            n_frames = waves.shape[1]
         with self.running():
-            states = self._module(self.tensor(values), output_hidden_states=True).hidden_states
+            found = self._module(self.tensor(values), output_hidden_states=True)
+            states = [*found.hidden_states[:-1], found.last_hidden_state]  # the last one with its norm, if it has one
             return np.stack([states[layer][:, :n_frames].float().cpu().numpy() for layer in self.layers], axis=1)
 
 
 def _samples_per_frame(config: Any, extractor: Any) -> int:
     if config.model_type == "wav2vec2-bert":
-        return round(0.01 * extractor.sampling_rate) * int(extractor.stride)
+        return int(0.01 * extractor.sampling_rate) * int(extractor.stride)
     if config.model_type == "whisper":
         return int(extractor.hop_length) * WHISPER_STRIDE
-    return prod(config.conv_stride)
-
+    return int(prod(config.conv_stride))

@@ -64,6 +64,22 @@ class Entry(Config):
         return "size not known" if self.megabytes is None else f"{self.megabytes / 1000:.2f} GB"
 
     @property
+    def output(self) -> str:
+        """Dimensions, and of what, for people.
+
+        Examples
+        --------
+        >>> catalogue()["muq_mulan"].output
+        '512 dimensions per window of 10 s at 24 kHz, or text'
+        """
+        if self.rate is None:
+            return f"{self.dim} dimensions per text"
+        rate = f"at {self.rate / 1000:g} kHz"
+        if self.window is None:
+            return f"{self.dim} dimensions, {self.frame_rate:g} times per second, of sound {rate}"
+        return f"{self.dim} dimensions per window of {self.window:g} s {rate}, or text"
+
+    @property
     def commercial_use(self) -> str:
         """Whether the licence allows commercial use, for people."""
         return {True: "yes", False: "no", None: "not checked"}[self.commercial]

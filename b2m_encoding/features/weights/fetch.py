@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
+import warnings
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib import import_module
@@ -16,7 +18,8 @@ from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, Source
-from b2m_encoding.features.weights.store import RECORD, folder_of, hashes
+from b2m_encoding.features.weights.hashes import file_hash
+from b2m_encoding.features.weights.store import RECORD, folder_of, hash_files
 from b2m_encoding.spaces.files import sha256
 
 PICKLE = "pytorch_model.bin"
@@ -37,10 +40,21 @@ class Fetch:
     allow_pickle : bool
         Download a pickled checkpoint where there are no safetensors, and convert it once. Only tensors are unpickled;
         a file that asks for anything else is refused.
+
+    Raises
+    ------
+    InputError
+        If the weights come with pip, or are known to be pickled and ``allow_pickle`` is not set.
     """
 
     entry: Entry
     allow_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        if self.entry.repository is None:
+            raise InputError(f"{self.entry.name} is not fetched but installed", fix=self.entry.command)
+        if self.entry.pickle and not self.allow_pickle:
+            raise _only_pickled(self.entry)
 
     def describe(self) -> str:
         """Size, licence and destination, to be read before anything is fetched."""
@@ -49,7 +63,7 @@ class Fetch:
         return "\n".join(
             [
                 f"{entry.name}: {entry.title}",
-                f"from:     {files or entry.package}",
+                f"from:     {files}",
                 f"size:     {entry.size}; {shutil.disk_usage(_existing(self._cache())).free / 1e9:.1f} GB free",
                 f"licence:  {entry.licence}",
                 f"commercial use: {entry.commercial_use}",
@@ -68,16 +82,11 @@ class Fetch:
         Raises
         ------
         InputError
-            If the weights come with pip, the disk has too little room, the download fails, or the only weights are
-            pickled and ``allow_pickle`` is not set, or hold more than tensors.
+            If the disk has too little room, the download fails, or the only weights are pickled and ``allow_pickle``
+            is not set, or hold more than tensors.
         """
-        entry = self.entry
-        if entry.repository is None:
-            raise InputError(f"{entry.name} is not fetched but installed", fix=entry.command)
-        if entry.pickle and not self.allow_pickle:
-            raise _only_pickled(entry)
         self._check_room()
-        final = folder_of(entry)
+        final = folder_of(self.entry)
         final.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(mkdtemp(dir=final.parent, prefix=".partial-"))
         try:
@@ -107,7 +116,7 @@ class Fetch:
             for source, commit in zip(entry.sources, commits, strict=True)
         ]
         record["licence"] = entry.licence
-        record["files"] = hashes(folder)
+        record["files"] = hash_files(folder)
         return record
 
     def _check_room(self) -> None:
@@ -124,7 +133,7 @@ class Fetch:
                 )
 
     def _cache(self) -> Path:
-        return Path(_hub().constants.HF_HUB_CACHE) if self.entry.repository else folder_of(self.entry)
+        return Path(_hub("huggingface_hub.constants").HF_HUB_CACHE)
 
 
 def convert(source: Path, target: Path) -> None:
@@ -139,7 +148,9 @@ def convert(source: Path, target: Path) -> None:
     from safetensors.torch import save_file
 
     try:
-        found = torch.load(source, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an old protocol is no matter, as nothing is run
+            found = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(
             "a pickled checkpoint is refused: it is damaged, or holds more than tensors",
@@ -173,8 +184,16 @@ def _download(entry: Entry, source: Source, folder: Path) -> str:
     if missing := [name for name in source.files if "*" not in name and name not in wanted]:
         raise InputError(f"{source.repository} lacks files", found=wanted, expected=missing)
     for name in wanted:
-        _place((snapshot / name).resolve(), folder / name)
+        _place(_checked((snapshot / name).resolve(), entry), folder / name)
     return snapshot.name
+
+
+def _checked(blob: Path, entry: Entry) -> Path:
+    """Compare a large file with its name in the hub's cache, which is its hash."""
+    if re.fullmatch(r"[0-9a-f]{64}", blob.name) and (found := file_hash(blob)) != blob.name:
+        fix = f"delete it, then again: {entry.command}"
+        raise InputError("a downloaded file is damaged", file=blob, found=found, expected=blob.name, fix=fix)
+    return blob
 
 
 def _place(source: Path, target: Path) -> None:
@@ -186,11 +205,11 @@ def _place(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _hub() -> Any:
+def _hub(module: str = "huggingface_hub") -> Any:
     if find_spec("huggingface_hub") is None:
         raise InputError("fetching needs huggingface-hub", fix='pip install "b2m-encoding[models]"')
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    return import_module("huggingface_hub")
+    return import_module(module)
 
 
 def _only_pickled(entry: Entry) -> InputError:

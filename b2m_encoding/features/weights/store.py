@@ -115,7 +115,7 @@ def _packaged(entry: Entry) -> Weights:
     if not found:
         raise InputError(f"the weights of {entry.name} are damaged", file=root, fix=entry.command)
     folder = found[0].parent
-    return Weights(entry, folder, importlib.metadata.version(entry.package), hashes(folder))
+    return Weights(entry, folder, importlib.metadata.version(entry.package), hash_files(folder))
 
 
 def _unrecorded(entry: Entry, folder: Path) -> Weights:
@@ -132,10 +132,10 @@ def _unrecorded(entry: Entry, folder: Path) -> Weights:
         )
     record = folder / RECORD
     revision = _read_record(entry, record)["revision"] if record.is_file() else None
-    return Weights(entry, folder, revision, hashes(folder))
+    return Weights(entry, folder, revision, hash_files(folder))
 
 
-def hashes(folder: Path) -> dict[str, str]:
+def hash_files(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of a model, by its path in the folder."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     return {path.relative_to(folder).as_posix(): file_hash(path) for path in paths if path.name != RECORD}

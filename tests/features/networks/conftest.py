@@ -20,7 +20,7 @@ from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.networks.muq import MuQSizes
 from b2m_encoding.features.networks.muq_mulan import Checkpoint
 
-WORDS = "slow fast sad happy piano guitar drums choir waltz rock jazz and with a the loud".split()
+WORDS = ["slow", "fast", "sad", "happy", "piano", "guitar", "drums", "choir", "waltz", "rock", "jazz", "and", "loud"]
 MUQ = {"conv_dim": 4, "encoder_dim": 16, "encoder_depth": 3} | {
     "w2v2_config": {"num_attention_heads": 2, "intermediate_size": 32, "conv_depthwise_kernel_size": 7}
 }

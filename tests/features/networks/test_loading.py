@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -99,6 +102,38 @@ def test_pickled_weights_are_never_loaded(
     (folder / "model-index.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="damaged"):
         sound("clap", folder=folder)
+
+
+BROKEN = """
+from pathlib import Path
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.networks import load_sound
+for name in ("muq", "clap"):
+    try:
+        load_sound(name, weights=Path({folder!r}), device="cpu")
+    except InputError as error:
+        print(error)
+"""
+
+
+def test_a_torchaudio_of_another_build_is_named(saved: Callable[[str], Path], tmp_path: Path) -> None:
+    """transformers believes the metadata, and then cannot be imported."""
+    (tmp_path / "torchaudio").mkdir()
+    (tmp_path / "torchaudio" / "__init__.py").write_text("raise OSError('Could not load _torchaudio.abi3.so')")
+    (tmp_path / "torchaudio-2.11.0.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: torchaudio\nVersion: 2.11.0\n"
+    (tmp_path / "torchaudio-2.11.0.dist-info" / "METADATA").write_text(metadata)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    script = [sys.executable, "-c", BROKEN.format(folder=str(saved("muq_mulan")))]
+    done = subprocess.run(script, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    assert done.stdout.count("pip uninstall torchaudio torchvision") == 2
+    assert "_torchaudio.abi3.so" in done.stdout
+
+
+def test_without_transformers(sound: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("b2m_encoding.features.networks.loading.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"b2m-encoding\[models\]"):
+        sound("muq")
 
 
 def test_names(tmp_path: Path) -> None:

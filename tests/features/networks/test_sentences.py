@@ -48,6 +48,9 @@ def test_pooling_is_the_models(text: Callable[..., Any], saved: Callable[[str], 
         assert np.abs(network.embed_text(["slow piano"]) - mean).max() > 1e-3
     same = text("sentences", folder=pooled(folder, pooling_mode_mean_tokens=True, include_prompt=True))
     assert np.array_equal(same.embed_text(["slow piano"]), mean)
-    for config in ({"pooling_mode_max_tokens": True}, {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}):
+    for config in (
+        {"pooling_mode_max_tokens": True},
+        {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},
+    ):
         with pytest.raises(InputError, match="pooling is not known"):
             text("sentences", folder=pooled(folder, **config))
