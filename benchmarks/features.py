@@ -3,8 +3,8 @@
     python benchmarks/features.py [--quick] [--clips N]
 
 The networks have random weights: w2v-BERT 2.0 at its full size (580 million parameters, 24 layers) and CLAP, or with
---quick both with fewer layers of the same width. Our side decodes, resamples, embeds and keeps
-the features in an empty store; the naive side gets its waves for nothing.
+--quick both with fewer layers of the same width. Our side decodes, resamples, embeds and keeps the features in an empty
+store; the naive side gets its waves for nothing.
 
 A frame model runs once per clip, so that its frames know the whole clip, while those of the naive way know their
 window alone. These features differ by design: what must agree is our features and the same frames averaged by a plain
@@ -78,7 +78,8 @@ def save_network(name: str, folder: Path, quick: bool) -> None:
         config = library.Wav2Vec2BertConfig(**fewer)
         model, extractor = library.Wav2Vec2BertModel(config), library.SeamlessM4TFeatureExtractor()
     else:
-        model, extractor = library.ClapModel(library.ClapConfig(**fewer)), library.ClapFeatureExtractor("rand_trunc")
+        model = library.ClapModel(library.ClapConfig(**fewer))
+        extractor = library.ClapFeatureExtractor(truncation="rand_trunc")
     model.save_pretrained(folder)
     extractor.save_pretrained(folder)
     if name == "clap":
