@@ -24,8 +24,8 @@ from b2m_encoding.features.windows import Spans, causal, centred
 Floats = NDArray[np.float32]
 Report = Callable[[int, int], None]
 """Called with the clips done, and the clips to do in all."""
-BATCH_SECONDS = {"cpu": 80.0, "cuda": 640.0}
-"""Sound per call of a network."""
+BATCH_SECONDS = {"cpu": 45.0, "cuda": 640.0}
+"""Sound per call of a network; on a CPU more of it only leaves the caches."""
 SHARD_SECONDS = 30.0
 """Time after which what has been computed is kept."""
 

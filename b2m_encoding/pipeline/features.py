@@ -71,8 +71,8 @@ class _Watch:
 
     def __call__(self, names: str, done: int, total: int) -> None:
         now = perf_counter()
-        for name in names.split(", "):
-            self.filled[name].seconds += now - self.last
+        for name in (shared := names.split(", ")):
+            self.filled[name].seconds += (now - self.last) / len(shared)
             self.filled[name].computed += done - self.done.get(names, 0)
         self.last, self.done[names] = now, done
         self.progress(self.subject + names, done, total)
