@@ -20,7 +20,7 @@ from b2m_encoding.spaces import load_atlas, surface_space
 FOLDER = Path(__file__).parent / "images" / "gallery"
 SETTINGS = {"width_mm": 120, "dpi": 130}
 STYLE = Style(width=120, dpi=130)
-CLIPS = {"heard": "blues.00000", "retrieved": "blues.00001", "another": "metal.00001"}
+SOUNDS = ("heard", "retrieved", "generated")
 
 
 def bumps(*centres: str, seed: int = 0) -> np.ndarray:
@@ -56,7 +56,8 @@ def made_up(kind: str) -> FigureResult:
 def main(demo: Path) -> None:
     """Draw everything, in few colours to keep the files small."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    sounds = {name: demo / "study/stimuli/genres" / clip.split(".")[0] / f"{clip}.wav" for name, clip in CLIPS.items()}
+    clips = sorted((demo / "study" / "stimuli" / "genres").rglob("*.wav"))
+    sounds = dict(zip(SOUNDS, (clips[0], clips[1], clips[-1]), strict=True))
     for kind, content in KINDS.items():
         if kind in ("ternary", "weights", "hierarchy"):
             found = made_up(kind)

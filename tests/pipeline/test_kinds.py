@@ -119,7 +119,7 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
     assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
     if KINDS[kind].per_subject and kind != "scatter":
         assert "Models trained on 400 and judged on 60 samples; significance: clip, 1000 permutations." in caption
-        assert "q < 0.01 (FDR, joint model)" in caption
+        assert "q < 0.01 (FDR) in the joint model" in caption
     assert len(pd.read_csv(png.with_suffix(".tsv"), sep="\t"))
 
 
