@@ -158,7 +158,9 @@ def test_scores_of_every_kind(bundle: Path) -> None:
     assert "significant" not in ceiling.table
     assert (ceiling.table["score"] == np.float32(0.6)).sum() > 20_000
     assert "outlined" in make(bundle, "accuracy", contour=True).caption
-    assert "2 subjects" in make(bundle, "subjects", "", models=("w2v_bert",)).caption
+    assert "median" not in ceiling.caption
+    several = make(bundle, "subjects", "", models=("w2v_bert",)).caption
+    assert "Prediction accuracy (r) of w2v_bert in 2 subjects." in several
 
 
 def test_parts_are_told_from_the_sidecars(bundle: Path) -> None:
