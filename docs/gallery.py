@@ -18,9 +18,11 @@ from b2m_encoding.pipeline.source import Source, Wish
 from b2m_encoding.spaces import load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images" / "gallery"
+MIXED = ("preference", "ternary", "hierarchy", "weights")
+"""Kinds whose colours do not survive a palette."""
 SETTINGS = {"width_mm": 120, "dpi": 130}
 STYLE = Style(width=120, dpi=130)
-CLIPS = {"heard": "blues.00000", "retrieved": "blues.00001", "another": "metal.00001"}
+SOUNDS = ("heard", "retrieved", "generated")
 
 
 def bumps(*centres: str, seed: int = 0) -> np.ndarray:
@@ -54,9 +56,10 @@ def made_up(kind: str) -> FigureResult:
 
 
 def main(demo: Path) -> None:
-    """Draw everything, in few colours to keep the files small."""
+    """Draw everything, in few colours where they are enough: the files stay small."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    sounds = {name: demo / "study/stimuli/genres" / clip.split(".")[0] / f"{clip}.wav" for name, clip in CLIPS.items()}
+    clips = sorted((demo / "study" / "stimuli" / "genres").rglob("*.wav"))
+    sounds = dict(zip(SOUNDS, (clips[0], clips[1], clips[-1]), strict=True))
     for kind, content in KINDS.items():
         if kind in ("ternary", "weights", "hierarchy"):
             found = made_up(kind)
@@ -66,7 +69,8 @@ def main(demo: Path) -> None:
         path = FOLDER / f"{kind}.png"
         found.figure.savefig(path, format="png")
         with Image.open(path) as image:
-            image.convert("RGB").quantize(160).save(path, optimize=True)
+            picture = image.convert("RGB")
+        (picture if kind in MIXED else picture.quantize(160)).save(path, optimize=True)
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import ascii_lowercase
 
 import numpy as np
-import pandas as pd
 from matplotlib.patches import Circle
 
 from b2m_encoding.errors import InputError
@@ -21,7 +21,7 @@ from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 Bands = tuple[str, ...]
 FOOTER = 12.0
-LETTERS = "abcdefgh"
+LETTERS = ascii_lowercase
 DRAWN = 3
 """Most feature spaces of which every part is drawn."""
 
@@ -58,7 +58,11 @@ def partition(
     """
     style, names = style or Style(), tuple(dict.fromkeys(name for part in parts for name in part))
     parts = _drawable(parts, names)
-    maps = {part: ScoreMap.of(space, (values,), tested, significant) for part, values in parts.items()}
+    together = ScoreMap.of(space, tuple(parts.values()), tested, significant)
+    maps = {
+        part: ScoreMap((values,), together.tested, together.significant)
+        for part, values in zip(parts, together.scores, strict=True)
+    }
     found = shared_limits([one.scores[0][one.shown] for one in maps.values()], *limits)
     fade = None if significant is not None else found.faded
     colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
@@ -79,11 +83,11 @@ def partition(
         colour_bar(page, (style.width - width) / 2, top, width, colours, label, (found.n_below > 0, found.n_above > 0))
         keys(page, MARGIN, top - 0.5, list(maps.values()), space)
         length = scale_bar(page, style.width - MARGIN, top, scale, space)
-    figure = MapFigure(next(iter(maps.values())), space, atlas, "zoom" if zoom else "whole", zoom or "", title, note,
+    figure = MapFigure(together, space, atlas, "zoom" if zoom else "whole", zoom or "", title, note,
                        style)  # fmt: skip
-    sentences = _sentences(means, label, found.sentence(), next(iter(maps.values())), len(names))
+    sentences = _sentences(means, label, found.sentence(), together, len(names))
     caption = figure.caption([*sentences, figure.counts(criterion)], [] if length is None else [length])
-    return FigureResult(page, caption, _table(figure, maps))
+    return FigureResult(page, caption, figure.table(tuple("+".join(part) for part in maps)))
 
 
 def part_name(part: Bands) -> str:
@@ -156,10 +160,3 @@ def _sentences(means: Mapping[Bands, float], label: str, limits: str, data: Scor
         "Parts may be negative; what lies below the lowest colour is drawn in it.",
     ]
     return [part for part in text if part]
-
-
-def _table(figure: MapFigure, maps: Mapping[Bands, ScoreMap]) -> pd.DataFrame:
-    """One row per target and a column per part."""
-    table = figure.table(("score",)).drop(columns="score")
-    values = {"+".join(part): one.scores[0] for part, one in maps.items()}
-    return pd.concat([table, pd.DataFrame(values)], axis=1)

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import t as student
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.figures.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software, text_width
 from b2m_encoding.figures.style import GREY, MARKERS, Style
 
@@ -72,12 +73,12 @@ def regions(
         top = header_height(title, note) + MARGIN / 2
         plan.draw_keys(page, top)
         top += plan.key_height + 2
-        brackets = _brackets(tests, plan, q)
+        brackets = significant_pairs(tests, plan.spaces, q)
         limits = _limits(points, means, ceiling, max((one.level for one in brackets), default=-1) + 1)
         for row in plan.rows:
             axes = page.panel(MARGIN + AXIS, top, plan.slots * plan.slot, row_height)
             _draw_row(axes, points, means, ceiling, row, plan)
-            _draw_brackets(axes, [one for one in brackets if one.region in row], row, plan, limits)
+            draw_brackets(axes, [one for one in brackets if one.region in row], row, plan.offset, limits, style)
             _finish(axes, row, plan, limits, label)
             top += row_height + plan.label_height
     tested = None if tests is None else (len(tests), len(brackets), q)
@@ -220,51 +221,6 @@ def _draw_row(axes: Axes, points: pd.DataFrame, means: pd.DataFrame, ceiling: pd
             axes.plot([middle - half, middle + half], [mean.mean] * 2, color="black", linewidth=1.2, zorder=4)
             if np.isfinite(mean.interval_low):
                 axes.plot([middle] * 2, [mean.interval_low, mean.interval_high], color="black", linewidth=0.8, zorder=4)
-
-
-@dataclass(frozen=True)
-class _Bracket:
-    """A difference between two feature spaces in a region, and on which level above the points it is drawn."""
-
-    region: str
-    first: str
-    second: str
-    stars: str
-    level: int
-
-
-def _brackets(tests: pd.DataFrame | None, plan: _Plan, q: float) -> list[_Bracket]:
-    """Differences that are significant, narrow ones below wide ones."""
-    found: list[_Bracket] = []
-    if tests is None:
-        return found
-    known = tests[tests["first"].isin(plan.spaces) & tests["second"].isin(plan.spaces) & (tests["q"] < q)]
-    width = abs(known["first"].map(plan.spaces.index) - known["second"].map(plan.spaces.index))
-    levels: dict[str, int] = {}
-    for row in known.assign(width=width).sort_values("width", kind="stable").itertuples():
-        region = str(row.region)
-        stars = "*" * (1 + (row.q < q / 5) + (row.q < q / 50))
-        found.append(_Bracket(region, row.first, row.second, stars, levels.setdefault(region, 0)))
-        levels[region] += 1
-    return found
-
-
-def _draw_brackets(
-    axes: Axes, brackets: Sequence[_Bracket], row: Sequence[str], plan: _Plan, limits: tuple[float, float]
-) -> None:
-    """Brackets in the room that the limits leave above the points."""
-    top = max((one.level for one in brackets), default=0)
-    unit = BRACKET * (limits[1] - limits[0])
-    for one in brackets:
-        x = sorted(row.index(one.region) + plan.offset(name) for name in (one.first, one.second))
-        y = limits[1] - (top - one.level + 0.75) * unit
-        axes.plot([x[0], x[0], x[1], x[1]], [y - 0.2 * unit, y, y, y - 0.2 * unit], color="black", linewidth=0.5)
-        axes.text(sum(x) / 2, y - 0.15 * unit, one.stars, size=plan.style.small_size, ha="center", va="bottom",
-                  parse_math=False)  # fmt: skip
-
-
-BRACKET = 0.075
-"""Height of a bracket, as a share of the axis."""
 
 
 def _limits(

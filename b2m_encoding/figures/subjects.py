@@ -74,7 +74,7 @@ def subjects(
         colour_bar(page, (style.width - width) / 2, top, width, colours, label, clipped)
         keys(page, MARGIN, top - 0.5, list(maps.values()), space)
         length = scale_bar(page, style.width - MARGIN, top, scale, space)
-    sentences = [f"{label[:1].upper()}{label[1:]} of {len(maps)} subjects.", found.sentence()]
+    sentences = [f"{label[:1].upper()}{label[1:]} in {len(maps)} subjects.", found.sentence()]
     figures = {
         name: MapFigure(one, space, atlas, "zoom" if zoom else "whole", zoom or "", title, note, style)
         for name, one in maps.items()

@@ -60,7 +60,7 @@ def make_figure(source: Source, kind: str, subject: str = "") -> FigureResult:
 
 def _label(source: Source) -> str:
     label = LABELS.get(source.wish.score, source.wish.score)
-    return label if source.model == JOINT else f"{source.model}: {label}"
+    return label if source.model == JOINT else f"{label} of {source.model}"
 
 
 def _scored(source: Source, subject: str) -> tuple[np.ndarray, dict[str, object]]:
@@ -75,7 +75,7 @@ def _scored(source: Source, subject: str) -> tuple[np.ndarray, dict[str, object]
 
 def _accuracy(source: Source, subject: str) -> FigureResult:
     scores, options = _scored(source, subject)
-    if source.results.has_map(subject, JOINT, "ceiling") and source.wish.score != "ceiling":
+    if source.results.has_map(subject, JOINT, "ceiling") and source.wish.score in ("r", "rnormalised"):
         [options["ceiling"]] = source.on_surface(subject, [(JOINT, "ceiling")])
     if source.wish.score == "rnormalised":
         options["missing"] = "no noise ceiling"

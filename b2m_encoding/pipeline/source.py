@@ -146,7 +146,7 @@ class Source:
     @property
     def criterion(self) -> str:
         """What significant means."""
-        return f"significant at q < {self.statistics.q:g} ({CONTROLLED[self.statistics.correction]}, joint model)"
+        return f"significant at q < {self.statistics.q:g} ({CONTROLLED[self.statistics.correction]}) in the joint model"
 
     @property
     def note(self) -> str | None:

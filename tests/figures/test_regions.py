@@ -26,6 +26,34 @@ def test_regions(region_table, text_problems, style, n_subjects, names):
     assert len(found.table) == len(table)
 
 
+@both_widths
+def test_brackets_join_what_differs_and_touch_nothing(region_table, text_problems, style):
+    table = region_table(5, ("A1", "A5"), ("joint", "acoustic", "text"))
+    pairs = [
+        ("acoustic", "text", 1e-5),
+        ("joint", "text", 0.02),
+        ("joint", "acoustic", 0.005),
+        ("acoustic", "mulan", 0),
+    ]
+    tests = pd.DataFrame([("A1", *pair) for pair in pairs] + [("A5", "acoustic", "text", 0.3)],
+                         columns=["region", "first", "second", "q"])  # fmt: skip
+    found = regions(table, tests=tests, style=style)
+    assert text_problems(found.figure) == []
+    stars = [text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))]
+    assert [stars.count("*" * n) for n in (1, 2, 3)] == [1, 1, 1]
+    assert "3 of 5 tested differences have q < 0.05" in found.caption
+    highest = table["score"].max()
+    brackets = [line for line in found.figure.axes[-1].lines if len(line.get_xdata()) == 4]
+    assert len(brackets) == 3
+    assert all(min(line.get_ydata()) > highest for line in brackets)
+
+
+def test_feature_spaces_stay_apart_in_black_and_white(region_table):
+    found = regions(region_table(1, ("A1",), ("a", "b", "c")), style=NARROW)
+    markers = {line.get_marker() for line in found.figure.axes[-1].lines} - {"None"}
+    assert markers == {"o", "s", "^"}
+
+
 def test_mean_and_interval(region_table):
     table = region_table(5, ("A1",), ("acoustic",))
     row = summarise(table).iloc[0]

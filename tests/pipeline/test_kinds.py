@@ -14,11 +14,13 @@ import pytest
 import soundfile
 from PIL import Image
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.figures.page import FigureResult
 from b2m_encoding.pipeline.kinds import KINDS, make_figure, region_ceilings
 from b2m_encoding.pipeline.source import Source, Wish
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.spaces import load_atlas, surface_space
+from b2m_encoding.study import load_study
 
 NAMES = ("acoustic", "text", "w2v_bert")
 STUDY = """
@@ -119,7 +121,7 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
     assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
     if KINDS[kind].per_subject and kind != "scatter":
         assert "Models trained on 400 and judged on 60 samples; significance: clip, 1000 permutations." in caption
-        assert "q < 0.01 (FDR, joint model)" in caption
+        assert "q < 0.01 (FDR) in the joint model" in caption
     assert len(pd.read_csv(png.with_suffix(".tsv"), sep="\t"))
 
 
@@ -156,7 +158,9 @@ def test_scores_of_every_kind(bundle: Path) -> None:
     assert "significant" not in ceiling.table
     assert (ceiling.table["score"] == np.float32(0.6)).sum() > 20_000
     assert "outlined" in make(bundle, "accuracy", contour=True).caption
-    assert "2 subjects" in make(bundle, "subjects", "", models=("w2v_bert",)).caption
+    assert "median" not in ceiling.caption
+    several = make(bundle, "subjects", "", models=("w2v_bert",)).caption
+    assert "Prediction accuracy (r) of w2v_bert in 2 subjects." in several
 
 
 def test_parts_are_told_from_the_sidecars(bundle: Path) -> None:
@@ -238,3 +242,47 @@ def test_components_of_weights_are_drawn_where_they_are(bundle: Path, tmp_path: 
     found = make(folder, "weights")
     assert {"PC 1", "PC 2", "PC 3"} <= set(found.table)
     assert len(found.table) == space.n_targets
+
+
+STUDY_FILE = """
+name = "A study"
+output = "results"
+[data]
+reader = "bids"
+root = "."
+tasks = ["Training", "Test"]
+[features.text]
+extractor = "caption"
+captions = "captions.csv"
+[evaluation]
+kind = "test"
+[figures]
+"""
+
+
+def test_one_table_of_the_study_sets_the_look(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(STUDY_FILE + 'width_mm = 120\nlimits = [0, 0.4]\nformats = ["svg"]\n')
+    settings = load_study(tmp_path / "study.toml").figures
+    assert (settings.style.width, settings.limits, settings.formats) == (120.0, (0.0, 0.4), ("svg",))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("widht_mm = 89", "width_mm"),
+        ("width_mm = 10", "60 to 250"),
+        ('font = "No Such Font"', "not installed"),
+        ("limits = [0.4, 0]", "must rise"),
+        ('colour_map = "infernal"', "colour map"),
+    ],
+)
+def test_problems_of_the_look_are_found_before_anything_is_computed(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "study.toml").write_text(STUDY_FILE + line)
+    with pytest.raises(InputError, match=words):
+        load_study(tmp_path / "study.toml")
+
+
+def test_a_study_with_a_rainbow_warns(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(STUDY_FILE + 'colour_map = "jet"')
+    with pytest.warns(UserWarning, match="black-and-white"):
+        load_study(tmp_path / "study.toml")
