@@ -59,7 +59,7 @@ def colour_map_problems(name: str) -> list[str]:
     >>> colour_map_problems("inferno")
     []
     >>> colour_map_problems("RdYlGn")
-    ['deuteranopia vision', 'black-and-white print']
+    ['deuteranopia vision', 'protanopia vision', 'black-and-white print']
     """
     table = matplotlib.colormaps[name](np.linspace(0, 1, STEPS))[:, :3]
     linear, apart = _linear(table), (STEPS - 1) // 3
