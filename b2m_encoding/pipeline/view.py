@@ -91,6 +91,7 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
         raise InputError("no subject has maps that can be drawn on a cortex", file=results, found=source.subjects)
     heard = {one: kept for one in drawn if (kept := _heard(source, one)) is not None}
     names = list(dict.fromkeys(str(clip) for kept in heard.values() for clip in kept.clips))
+    clips = _clips(names, heard, sounds)
     found = [_Subject.of(source, one) for one in drawn]
     scores = [one for one in _scores(source) if any(one.key in subject.scores for subject in found)]
     maps = _maps(source, found, [one.key for one in scores])
@@ -105,7 +106,7 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
         interval=f"{source.statistics.level:.0%} interval",
         feature_spaces=source.results.feature_spaces,
         zoom=source.maps.zoom,
-        clips=_clips(names, heard, sounds),
+        clips=clips,
     )
 
 
