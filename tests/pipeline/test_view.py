@@ -130,6 +130,22 @@ def test_sounds_become_part_of_the_page(bundle: Path, tmp_path: Path, b2m: B2M) 
     assert [path.name for path in out.parent.iterdir()] == ["page.html"]
 
 
+def test_nothing_significant_and_one_feature_space(tmp_path: Path, rng: np.random.Generator) -> None:
+    """A null result still has a page: every map is there, and nothing is shown as significant."""
+    space = surface_space("fsaverage5")
+    with ResultsWriter(tmp_path / "null", "null", ["01"]) as writer:
+        writer.write_map("01", "joint", "r", 0.01 * rng.standard_normal(space.n_targets), space, {})
+        writer.write_map("01", "joint", "q", np.ones(space.n_targets), space, {})
+        writer.file("study.toml").write_text(STUDY.replace("[features.text]\n", ""), encoding="utf-8")
+    view = build_view(tmp_path / "null")
+    assert [one.key for one in view.maps] == ["r-joint"]
+    [subject] = view.subjects
+    assert subject.q is not None
+    assert (subject.q >= view.level).all()
+    assert subject.best is subject.courses is subject.preference is None
+    assert write_view(tmp_path / "null") == tmp_path / "null" / "view.html"
+
+
 def test_bad_requests_are_told(bundle: Path, tmp_path: Path, b2m: B2M) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, expected in (
