@@ -18,6 +18,7 @@ from b2m_encoding.figures.colours import PreferenceColours, ScalarColours, share
 from b2m_encoding.figures.interactive import (
     BestClips,
     Clip,
+    LevelColours,
     Score,
     Sound,
     TimeCourses,
@@ -38,6 +39,7 @@ RATE = 22_050
 LONGEST = 20.0
 """Seconds of a clip that are put into the page."""
 N_BEST = 5
+PREFERRED = "preferred"
 
 Floats = NDArray[np.floating]
 Stored = tuple[str, str]
@@ -119,7 +121,7 @@ def _scores(source: Source) -> list[Score]:
         for some in all_subsets(names)
     ]
     joint = Score("r-joint", "all feature spaces" if several else names[0])
-    return [joint, *several, Score("ceiling", "noise ceiling"), *parts]
+    return [joint, *several, Score("ceiling", "noise ceiling"), *parts, Score(PREFERRED, "preferred", measure="")]
 
 
 def _part(names: Sequence[str]) -> str:
@@ -159,7 +161,7 @@ class _Subject:
         chosen = None
         if source.results.has_map(name, "preference", "index"):
             index = source.results.map(name, "preference", "index")
-            chosen = levels_on_surface(index, source, name)
+            chosen = values[PREFERRED] = levels_on_surface(index, source, name)
         return cls(name, surface, values, source.significant(name), chosen)
 
 
@@ -216,6 +218,9 @@ def _maps(source: Source, subjects: Sequence[_Subject], keys: Sequence[str]) -> 
         maps.insert(
             1, ViewMap("difference", f"{names[0]} against {names[1]}", "r", tuple(f"r-{n}" for n in names), pair)
         )
+    if PREFERRED in keys and 2 < len(names) <= len(style.colours):
+        levels = LevelColours(names, style.colours)
+        maps.insert(1, ViewMap(PREFERRED, "Preferred feature space", "", (PREFERRED,), levels, strength="r-joint"))
     parts = [key for key in keys if key.startswith(("unique-", "shared-"))]
     limits = shared_limits([values for key in parts for values in drawn(key)], 0.0)
     for key in parts:

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.interactive import View
+from b2m_encoding.figures.interactive import LevelColours, View
 from b2m_encoding.pipeline.heard import Heard, heard_name
 from b2m_encoding.pipeline.view import build_view, write_view
 from b2m_encoding.results.bundle import ResultsWriter
@@ -144,6 +144,22 @@ def test_nothing_significant_and_one_feature_space(tmp_path: Path, rng: np.rando
     assert (subject.q >= view.level).all()
     assert subject.best is subject.courses is subject.preference is None
     assert write_view(tmp_path / "null") == tmp_path / "null" / "view.html"
+
+
+def test_three_feature_spaces_have_a_map_of_the_preferred_one(tmp_path: Path) -> None:
+    space = surface_space("fsaverage5")
+    index = np.arange(space.n_targets) % 5 - 2.0
+    with ResultsWriter(tmp_path / "three", "three", ["01"]) as writer:
+        writer.write_map("01", "joint", "r", np.full(space.n_targets, 0.3), space, {})
+        writer.write_map("01", "joint", "q", np.full(space.n_targets, 0.001), space, {})
+        writer.write_map("01", "preference", "index", index, space, {})
+        writer.file("study.toml").write_text(STUDY + "[features.w2v_bert]\n", encoding="utf-8")
+    view = build_view(tmp_path / "three")
+    [_, preferred] = view.maps
+    assert isinstance(preferred.colours, LevelColours)
+    assert preferred.colours.names == view.feature_spaces == ("acoustic", "text", "w2v_bert")
+    assert np.array_equal(view.subjects[0].scores["preferred"], index)
+    assert [one.measure for one in view.scores if one.key == "preferred"] == [""]
 
 
 def test_bad_requests_are_told(bundle: Path, tmp_path: Path, b2m: B2M) -> None:
