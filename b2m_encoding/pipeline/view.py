@@ -18,6 +18,7 @@ from b2m_encoding.figures.colours import PreferenceColours, ScalarColours, share
 from b2m_encoding.figures.interactive import (
     BestClips,
     Clip,
+    LevelColours,
     Score,
     Sound,
     TimeCourses,
@@ -38,6 +39,7 @@ RATE = 22_050
 LONGEST = 20.0
 """Seconds of a clip that are put into the page."""
 N_BEST = 5
+PREFERRED = "preferred"
 
 Floats = NDArray[np.floating]
 Stored = tuple[str, str]
@@ -91,6 +93,7 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
         raise InputError("no subject has maps that can be drawn on a cortex", file=results, found=source.subjects)
     heard = {one: kept for one in drawn if (kept := _heard(source, one)) is not None}
     names = list(dict.fromkeys(str(clip) for kept in heard.values() for clip in kept.clips))
+    clips = _clips(names, heard, sounds)
     found = [_Subject.of(source, one) for one in drawn]
     scores = [one for one in _scores(source) if any(one.key in subject.scores for subject in found)]
     maps = _maps(source, found, [one.key for one in scores])
@@ -105,7 +108,7 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
         interval=f"{source.statistics.level:.0%} interval",
         feature_spaces=source.results.feature_spaces,
         zoom=source.maps.zoom,
-        clips=_clips(names, heard, sounds),
+        clips=clips,
     )
 
 
@@ -118,7 +121,7 @@ def _scores(source: Source) -> list[Score]:
         for some in all_subsets(names)
     ]
     joint = Score("r-joint", "all feature spaces" if several else names[0])
-    return [joint, *several, Score("ceiling", "noise ceiling"), *parts]
+    return [joint, *several, Score("ceiling", "noise ceiling"), *parts, Score(PREFERRED, "preferred", measure="")]
 
 
 def _part(names: Sequence[str]) -> str:
@@ -158,7 +161,7 @@ class _Subject:
         chosen = None
         if source.results.has_map(name, "preference", "index"):
             index = source.results.map(name, "preference", "index")
-            chosen = levels_on_surface(index, source, name)
+            chosen = values[PREFERRED] = levels_on_surface(index, source, name)
         return cls(name, surface, values, source.significant(name), chosen)
 
 
@@ -215,6 +218,9 @@ def _maps(source: Source, subjects: Sequence[_Subject], keys: Sequence[str]) -> 
         maps.insert(
             1, ViewMap("difference", f"{names[0]} against {names[1]}", "r", tuple(f"r-{n}" for n in names), pair)
         )
+    if PREFERRED in keys and 2 < len(names) <= len(style.colours):
+        levels = LevelColours(names, style.colours)
+        maps.insert(1, ViewMap(PREFERRED, "Preferred feature space", "", (PREFERRED,), levels, strength="r-joint"))
     parts = [key for key in keys if key.startswith(("unique-", "shared-"))]
     limits = shared_limits([values for key in parts for values in drawn(key)], 0.0)
     for key in parts:

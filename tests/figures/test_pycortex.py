@@ -30,7 +30,16 @@ from b2m_encoding.figures.pycortex import (
     to_vertex_rgb,
     to_volume,
 )
-from b2m_encoding.spaces import Atlas, SurfaceSpace, VolumeSpace, pycortex_subject, pycortex_volume, resample
+from b2m_encoding.spaces import (
+    HEMISPHERES,
+    Atlas,
+    SurfaceSpace,
+    VolumeSpace,
+    pycortex_subject,
+    pycortex_volume,
+    resample,
+    surface_space,
+)
 
 if importlib.util.find_spec("cortex") is None:  # importing it here would write into the home folder
     pytest.skip('pycortex is not installed: pip install "b2m-encoding[pycortex]"', allow_module_level=True)
@@ -133,6 +142,28 @@ def test_a_subject_of_ours_reads_back(cortex: Any, store: Path, space: SurfaceSp
     with pytest.raises(InputError, match="not a name"):
         add_subject(space, store, "../S6")
     assert [path.name for path in store.iterdir()] == ["S5"]
+
+
+def test_fslr_becomes_a_subject(tmp_path: Path, rng: np.random.Generator) -> None:
+    fslr = surface_space("fsLR")
+    name = add_subject(fslr, tmp_path / "store")
+    cortex = load_pycortex(tmp_path / "store")
+    values = np.concatenate([np.cos(fslr.mesh("flat", hemi).points[:, :2] / 15).sum(axis=1) for hemi in HEMISPHERES])
+    theirs, inside = at_our_pixels(cortex, to_vertex(cortex, values, name, ScalarColours(-2, 2)), fslr)
+    assert inside.mean() > 0.97
+    assert np.corrcoef(theirs[inside, 0], pixel_map(fslr, HEIGHT).sample(values)[inside])[0, 1] > 0.98
+
+
+def test_subjects_of_the_installed_filestore() -> None:
+    """S1 comes with pycortex; its maps fit the same surface read by us."""
+    cortex = load_pycortex()
+    if "S1" not in cortex.db.subjects:
+        pytest.skip(f"no subject S1 in {cortex.db.filestore}")
+    space = pycortex_subject("S1")
+    depth = np.concatenate([space.sulcal_depth(hemi) for hemi in HEMISPHERES])
+    vertex = to_vertex(cortex, depth, "S1", ScalarColours(-1, 1))
+    assert vertex.data.shape == (space.n_targets,)
+    assert (vertex.llen, vertex.rlen) == space.counts
 
 
 def test_volumes_in_either_order(cortex: Any, store: Path, space: SurfaceSpace, rng: np.random.Generator) -> None:

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.interactive import View
+from b2m_encoding.figures.interactive import LevelColours, View
 from b2m_encoding.pipeline.heard import Heard, heard_name
 from b2m_encoding.pipeline.view import build_view, write_view
 from b2m_encoding.results.bundle import ResultsWriter
@@ -32,22 +32,24 @@ CLIPS = ("blues.00001", "jazz.00002", "metal.00003")
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two subjects on fsaverage5 and one in grayordinates; the first has held-out responses."""
+    """A subject on fsaverage5 with held-out responses, and one in grayordinates with few maps."""
     folder, space = tmp_path_factory.mktemp("study") / "results", surface_space("fsaverage5")
     rng = np.random.default_rng(0)
-    spaces = {"01": space, "02": space, "03": grayordinate_space()}
+    spaces = {"01": space, "02": grayordinate_space()}
     with ResultsWriter(folder, "test", spaces) as writer:
         for subject, own in spaces.items():
             smooth = np.linspace(0, 0.5, own.n_targets)
             maps = {"acoustic": smooth, "text": smooth[::-1], "joint": np.maximum(smooth, smooth[::-1])}
-            for name, values in maps.items():
+            for name, values in maps.items() if subject == "01" else [("joint", maps["joint"])]:
                 values = np.where(np.arange(own.n_targets) % 997 == 0, np.nan, values)
                 writer.write_map(subject, name, "r", values, own, {"Note": "simulated data"})
             writer.write_map(subject, "joint", "q", np.where(maps["joint"] > 0.3, 0.001, 0.2), own, {})
-            writer.write_map(subject, "joint", "rlow", maps["joint"] - 0.1, own, {})
-            writer.write_map(subject, "joint", "rhigh", maps["joint"] + 0.1, own, {})
             index = np.where(maps["joint"] > 0.3, np.where(smooth > 0.25, 0.0, 1.0), -2.0)
             writer.write_map(subject, "preference", "index", index, own, {})
+            if subject == "02":
+                continue
+            writer.write_map(subject, "joint", "rlow", maps["joint"] - 0.1, own, {})
+            writer.write_map(subject, "joint", "rhigh", maps["joint"] + 0.1, own, {})
             for part, stat in (("acoustic", "unique"), ("text", "unique"), ("acoustic_text", "shared")):
                 writer.write_map(subject, part, stat, smooth / 5, own, {})
         best = np.array([5, 10242])
@@ -69,8 +71,9 @@ def test_what_the_page_shows(view: View) -> None:
     assert [one.key for one in view.maps] == [
         "r-joint", "difference", "r-acoustic", "r-text", "unique-acoustic", "unique-text", "shared-acoustic_text",
     ]  # fmt: skip
-    first, _, third = view.subjects
-    assert (first.space.name, third.space.name) == ("fsaverage5", "fsLR")
+    first, second = view.subjects
+    assert (first.space.name, second.space.name) == ("fsaverage5", "fsLR")
+    assert [one.key for one in view.maps if view.drawable(one, second)] == ["r-joint"]
     accuracy = {one.colours for one in view.maps if one.key.startswith("r-")}
     assert len(accuracy) == 1  # common limits
     joint = first.scores["r-joint"]
@@ -87,7 +90,7 @@ def test_what_the_page_shows(view: View) -> None:
 
 
 def test_held_out_responses(bundle: Path, view: View) -> None:
-    first, second, _ = view.subjects
+    first, second = view.subjects
     assert second.best is second.courses is None
     assert [clip.name for clip in view.clips] == list(CLIPS)
     kept = Heard.load(bundle / "sub-01" / heard_name("01"))
@@ -125,6 +128,38 @@ def test_sounds_become_part_of_the_page(bundle: Path, tmp_path: Path, b2m: B2M) 
     spectrum = np.abs(np.fft.rfft(heard))
     assert abs(np.fft.rfftfreq(len(heard), 1 / rate)[spectrum.argmax()] - 440) < 2
     assert [path.name for path in out.parent.iterdir()] == ["page.html"]
+
+
+def test_nothing_significant_and_one_feature_space(tmp_path: Path, rng: np.random.Generator) -> None:
+    """A null result still has a page: every map is there, and nothing is shown as significant."""
+    space = surface_space("fsaverage5")
+    with ResultsWriter(tmp_path / "null", "null", ["01"]) as writer:
+        writer.write_map("01", "joint", "r", 0.01 * rng.standard_normal(space.n_targets), space, {})
+        writer.write_map("01", "joint", "q", np.ones(space.n_targets), space, {})
+        writer.file("study.toml").write_text(STUDY.replace("[features.text]\n", ""), encoding="utf-8")
+    view = build_view(tmp_path / "null")
+    assert [one.key for one in view.maps] == ["r-joint"]
+    [subject] = view.subjects
+    assert subject.q is not None
+    assert (subject.q >= view.level).all()
+    assert subject.best is subject.courses is subject.preference is None
+    assert write_view(tmp_path / "null") == tmp_path / "null" / "view.html"
+
+
+def test_three_feature_spaces_have_a_map_of_the_preferred_one(tmp_path: Path) -> None:
+    space = surface_space("fsaverage5")
+    index = np.arange(space.n_targets) % 5 - 2.0
+    with ResultsWriter(tmp_path / "three", "three", ["01"]) as writer:
+        writer.write_map("01", "joint", "r", np.full(space.n_targets, 0.3), space, {})
+        writer.write_map("01", "joint", "q", np.full(space.n_targets, 0.001), space, {})
+        writer.write_map("01", "preference", "index", index, space, {})
+        writer.file("study.toml").write_text(STUDY + "[features.w2v_bert]\n", encoding="utf-8")
+    view = build_view(tmp_path / "three")
+    [_, preferred] = view.maps
+    assert isinstance(preferred.colours, LevelColours)
+    assert preferred.colours.names == view.feature_spaces == ("acoustic", "text", "w2v_bert")
+    assert np.array_equal(view.subjects[0].scores["preferred"], index)
+    assert [one.measure for one in view.scores if one.key == "preferred"] == [""]
 
 
 def test_bad_requests_are_told(bundle: Path, tmp_path: Path, b2m: B2M) -> None:

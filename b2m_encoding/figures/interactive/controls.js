@@ -11,15 +11,8 @@ function fillSearch(surface) {
 
 function fillControls() {
   const { map } = scene;
-  const options = (list, chosen, text) =>
-    list.map((one, i) => {
-      const option = element("option", { value: String(i) }, text(one));
-      option.selected = i === chosen;
-      return option;
-    });
-  $("map").replaceChildren(...options(data.maps, state.map, ({ title }) => title));
-  $("subject").replaceChildren(...options(data.subjects, state.subject, ({ name }) => name));
-  for (const option of $("subject").options) option.disabled = !map.subjects.includes(Number(option.value));
+  $("map").value = String(state.map);
+  $("subject").value = String(state.subject);
   const most = map.kind === "levels" ? 1 : map.high;
   $("threshold").max = String(most);
   $("threshold").step = String(most / 100);
@@ -53,10 +46,12 @@ function switchSubject(by) {
   chooseSubject(there[(there.indexOf(state.subject) + by + there.length) % there.length]);
 }
 
-// Another subject: on another surface the same vertex is another place.
+// Another subject, with the same map if it has that; on another surface the same vertex is another place.
 function chooseSubject(subject) {
   const same = data.subjects[subject].surface === data.subjects[state.subject].surface;
-  change({ subject, ...(same ? {} : { target: null, view: null }) });
+  const there = data.maps[state.map].subjects.includes(subject);
+  const map = there ? state.map : data.maps.findIndex(({ subjects }) => subjects.includes(subject));
+  change({ subject, map, ...(same ? {} : { target: null, view: null }) });
 }
 
 function setThreshold(value) {

@@ -39,6 +39,7 @@ async function change(changes = {}) {
 }
 
 function draw() {
+  if (!stage.clientWidth || !stage.clientHeight) return; // hidden: it is drawn when it gets a size
   const { surface, map, subject, parts } = scene;
   const view = (scene.view = fitted());
   const ratio = pixelRatio();

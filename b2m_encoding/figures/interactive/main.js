@@ -29,7 +29,7 @@ document.addEventListener("keydown", (event) => {
   if (!scene || event.ctrlKey || event.metaKey || event.altKey) return;
   const typing = event.target.matches("input, select, textarea, audio");
   if (typing && event.key === "Escape") {
-    event.preventDefault(); // or the field would be emptied
+    event.preventDefault(); // else the field is emptied
     event.target.blur();
     return;
   }
@@ -39,6 +39,9 @@ document.addEventListener("keydown", (event) => {
   KEYS[event.key]();
 });
 
+const option = (text, i) => element("option", { value: String(i) }, text);
+$("map").append(...data.maps.map(({ title }, i) => option(title, i)));
+$("subject").append(...data.subjects.map(({ name }, i) => option(name, i)));
 $("controls").addEventListener("submit", (event) => {
   event.preventDefault();
   findRegion($("search").value);

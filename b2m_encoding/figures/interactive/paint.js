@@ -11,21 +11,6 @@ function opacity(subject, tested, show, level) {
   });
 }
 
-function step(value, low, high, n) {
-  return Math.trunc(Math.min(Math.max(((value - low) * (n - 1)) / (high - low) + 0.5, 0), n - 1));
-}
-
-// The entry of a colour table for one score, or two: the same steps as in the printed figures.
-function entryOf(map) {
-  if (map.kind === "pair") {
-    return (one, other) =>
-      step(Math.max(one, other), 0, map.high, map.side) * map.side +
-      step(other - one, -map.difference, map.difference, map.side);
-  }
-  if (map.kind === "levels") return (level) => Math.round(level);
-  return (value) => step(value, map.low, map.high, map.n);
-}
-
 // What the threshold is compared with.
 function strengthOf(map) {
   if (map.kind === "pair") return Math.max;
@@ -47,15 +32,41 @@ function ingredients(map, subject, show, level) {
   return { one: clean(given[0]), other: given[1] ? clean(given[1]) : null, tested, alpha, strength };
 }
 
+// Colours of a table over both greys of the underlay, as words of a picture.
+function blended(table, greys) {
+  const words = new Uint32Array(table.length / 2);
+  [greys.gyrus, greys.sulcus].forEach((grey, below) => {
+    for (let i = 0; i < table.length; i += 4) {
+      const opaque = table[i + 3] / 255, under = grey * (1 - opaque) + 0.5;
+      const [red, green, blue] = [0, 1, 2].map((channel) => table[i + channel] * opaque + under);
+      words[(below * table.length + i) / 4] = (255 << 24) | (blue << 16) | (green << 8) | red;
+    }
+  });
+  return words;
+}
+
+// A colour made fainter: mixed with a grey.
+function mixed(word, grey, opaque) {
+  const under = grey * (1 - opaque) + 0.5;
+  const red = (word & 255) * opaque + under;
+  const green = ((word >> 8) & 255) * opaque + under;
+  const blue = ((word >> 16) & 255) * opaque + under;
+  return (255 << 24) | (blue << 16) | (green << 8) | red;
+}
+
 function paint(image, raster, surface, map, parts, threshold, soft, greys) {
   const out = new Uint32Array(image.data.buffer);
   const { triangle, first, second, sulcus } = raster;
   const { triangles } = surface;
   const { one, other, tested, alpha, strength } = parts;
-  const entry = entryOf(map), measure = strengthOf(map), { table } = map, levels = map.kind === "levels";
-  const grey = (level) => (255 << 24) | (level << 16) | (level << 8) | level;
-  const plain = [grey(greys.gyrus), grey(greys.sulcus)], bare = [greys.gyrus, greys.sulcus];
-  const untested = grey(greys.untested);
+  const words = (map.words ??= blended(map.table, greys));
+  const pair = map.kind === "pair", levels = map.kind === "levels", signed = !levels && map.low < 0;
+  // the same steps as in the printed figures
+  const n = pair ? map.side : map.n, top = n - 1;
+  const low = pair ? 0 : map.low, scale = levels ? 0 : top / (map.high - low);
+  const across = pair ? top / (2 * map.difference) : 0, difference = pair ? map.difference : 0;
+  const grey = (level) => ((255 << 24) | (level << 16) | (level << 8) | level) >>> 0;
+  const bare = [greys.gyrus, greys.sulcus], plain = bare.map(grey), untested = grey(greys.untested);
   for (let pixel = 0; pixel < triangle.length; pixel++) {
     const t = triangle[pixel];
     if (t < 0) {
@@ -63,36 +74,47 @@ function paint(image, raster, surface, map, parts, threshold, soft, greys) {
       continue;
     }
     const a = triangles[t], b = triangles[t + 1], c = triangles[t + 2];
-    let u = first[pixel] * tested[a], v = second[pixel] * tested[b], w = (1 - first[pixel] - second[pixel]) * tested[c];
-    const total = u + v + w;
-    if (total <= 0.5) {
-      out[pixel] = untested;
-      continue;
+    let u = first[pixel], v = second[pixel], w = 1 - u - v;
+    if (!(tested[a] && tested[b] && tested[c])) {
+      u *= tested[a];
+      v *= tested[b];
+      w *= tested[c];
+      const total = u + v + w;
+      if (total <= 0.5) {
+        out[pixel] = untested;
+        continue;
+      }
+      u /= total;
+      v /= total;
+      w /= total;
     }
-    u /= total;
-    v /= total;
-    w /= total;
     const below = sulcus[pixel];
-    let opaque = u * alpha[a] + v * alpha[b] + w * alpha[c];
-    if (!soft) opaque = opaque > 0.5 ? 1 : 0;
     const nearest = u >= v ? (u >= w ? a : c) : v >= w ? b : c;
-    const value = levels ? one[nearest] : u * one[a] + v * one[b] + w * one[c];
-    const rival = other ? u * other[a] + v * other[b] + w * other[c] : 0;
-    let strong = levels ? Infinity : measure(value, other ? rival : value);
-    if (strength) strong = u * strength[a] + v * strength[b] + w * strength[c];
-    if (levels && alpha[nearest] === 0) opaque = 0;
-    if (opaque === 0 || (threshold > 0 && strong < threshold)) {
+    let opaque = levels ? alpha[nearest] : u * alpha[a] + v * alpha[b] + w * alpha[c];
+    if (!soft) opaque = opaque > 0.5 ? 1 : 0;
+    if (opaque === 0) {
       out[pixel] = plain[below];
       continue;
     }
-    const at = 4 * entry(value, rival);
-    opaque *= table[at + 3] / 255;
-    const under = bare[below] * (1 - opaque) + 0.5;
-    out[pixel] =
-      (255 << 24) |
-      ((table[at + 2] * opaque + under) << 16) |
-      ((table[at + 1] * opaque + under) << 8) |
-      (table[at] * opaque + under);
+    let value = levels ? one[nearest] : u * one[a] + v * one[b] + w * one[c];
+    let shift = 0;
+    if (pair) {
+      const rival = u * other[a] + v * other[b] + w * other[c];
+      shift = (rival - value + difference) * across + 0.5;
+      shift = shift < 0 ? 0 : shift > top ? top : Math.trunc(shift);
+      value = Math.max(value, rival);
+    }
+    if (threshold > 0 && (strength || !levels)) {
+      const strong = strength ? u * strength[a] + v * strength[b] + w * strength[c] : signed ? Math.abs(value) : value;
+      if (strong < threshold) {
+        out[pixel] = plain[below];
+        continue;
+      }
+    }
+    let entry = levels ? value + 0.5 : (value - low) * scale + 0.5;
+    entry = entry < 0 ? 0 : entry > top ? top : Math.trunc(entry);
+    const word = words[below * map.n + (pair ? entry * n + shift : entry)];
+    out[pixel] = opaque === 1 ? word : mixed(word, bare[below], opaque);
   }
 }
 

@@ -17,11 +17,12 @@ function rasterise(surface, view, width, height) {
     const bottom = Math.min(height - 1, Math.floor(Math.max(ay, by, cy) - 0.5));
     const area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
     if (left > right || top > bottom || area === 0) continue;
+    const right_u = (by - cy) / area, right_v = (cy - ay) / area; // how the weights change from pixel to pixel
     for (let row = top; row <= bottom; row++) {
-      for (let column = left; column <= right; column++) {
-        const px = column + 0.5, py = row + 0.5;
-        const u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area;
-        const v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area;
+      const px = left + 0.5, py = row + 0.5;
+      let u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area;
+      let v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area;
+      for (let column = left; column <= right; column++, u += right_u, v += right_v) {
         if (u < -1e-5 || v < -1e-5 || u + v > 1.00001) continue;
         const pixel = row * width + column;
         triangle[pixel] = t;
