@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from b2m_encoding.spaces import VolumeSpace, grayordinate_space, surface_space, write_maps
+from b2m_encoding.spaces import GrayordinateSpace, VolumeSpace, grayordinate_space, surface_space, write_maps
 
 TR = 2.0
 VOLUMES = 24
@@ -74,8 +74,9 @@ class BidsFolder:
         write_maps(space, f"{path}.func.gii", values, tr=self.header_tr)
         return values
 
-    def grayordinates(self, subject: str, run: str, n_samples: int = VOLUMES) -> np.ndarray:
-        space = grayordinate_space()
+    def grayordinates(self, subject: str, run: str, n_samples: int = VOLUMES, first: int | None = None) -> np.ndarray:
+        """Write one run; of all grayordinates, or the first ones."""
+        space = grayordinate_space() if first is None else GrayordinateSpace(grayordinate_space().axis[:first])
         values = self.rng.standard_normal((n_samples, space.n_targets)).astype(np.float32)
         path = self.func(self.derivatives, subject, run) / f"sub-{subject}_{run}_space-fsLR_den-91k_bold.dtseries.nii"
         write_maps(space, path, values, tr=self.header_tr)

@@ -218,7 +218,8 @@ def test_the_nearest_sidecar_overrides_key_by_key(bids) -> None:
 def test_repetition_times_of_headers(kind: str, stated: float, message: str, bids) -> None:
     run, options = "task-listening", {"tasks": ["listening"], "derivatives": bids.derivatives}
     bids.header_tr = stated
-    getattr(bids, kind)("01", run, **({"n_samples": 3} if kind == "grayordinates" else {}))
+    sizes = {"volumes": {}, "surface": {"n_samples": 3}, "grayordinates": {"n_samples": 3, "first": 60}}
+    getattr(bids, kind)("01", run, **sizes[kind])
     bids.sidecar("01", run, tr=2.0)
     space = {"volumes": MNI, "surface": "fsaverage5", "grayordinates": "fsLR:den-91k"}[kind]
     with pytest.raises(InputError, match=message):
@@ -240,7 +241,7 @@ def test_time_steps_of_surfaces(written: str, bids) -> None:
 
 
 def test_hemispheres_that_are_swapped(bids) -> None:
-    bids.surface("01", "task-listening")
+    bids.surface("01", "task-listening", n_samples=2)
     bids.sidecar("01", "task-listening")
     left, right = (next(bids.derivatives.rglob(f"*hemi-{hemi}*.func.gii")) for hemi in "LR")
     content = left.read_bytes()
