@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from b2m_encoding import __version__
 from b2m_encoding.figures.colours import Floats
-from b2m_encoding.figures.interactive.content import Clip, View, ViewSubject
+from b2m_encoding.figures.interactive.content import View, ViewSubject
 from b2m_encoding.figures.interactive.encode import (
     GREYS,
     UNITS,
@@ -24,6 +24,7 @@ from b2m_encoding.figures.interactive.encode import (
     sha256_source,
     surface,
 )
+from b2m_encoding.figures.interactive.heard import Clip
 
 SCRIPTS = ("decode.js", "raster.js", "paint.js", "outlines.js", "details.js", "state.js", "draw.js", "legend.js",
            "controls.js", "pointer.js", "main.js")  # fmt: skip
