@@ -1,4 +1,4 @@
-"""What an interactive page shows: subjects with their scores, the maps to draw from them, clips to hear."""
+"""What an interactive page shows: subjects with their scores, and the maps to draw from them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Bytes, Floats, PreferenceColours, ScalarColours
+from b2m_encoding.figures.interactive.heard import BestClips, Clip, TimeCourses
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 MAX_CLIPS = 65_535
@@ -98,99 +99,6 @@ class ViewMap:
         wanted = 2 if isinstance(self.colours, PreferenceColours) else 1
         if len(self.scores) != wanted:
             raise InputError(f"the map {self.key} needs {wanted} score(s)", found=self.scores)
-
-
-@dataclass(frozen=True)
-class Sound:
-    """An audio file that goes into the page.
-
-    Parameters
-    ----------
-    label : str
-        "heard", "retrieved", "reconstructed".
-    content : bytes
-    kind : str
-        MIME type that browsers play, as ``audio/mpeg``.
-    """
-
-    label: str
-    content: bytes
-    kind: str = "audio/mpeg"
-
-    def __post_init__(self) -> None:
-        if not self.kind.startswith("audio/") or not self.kind.removeprefix("audio/").replace("-", "").isalnum():
-            raise InputError("not the MIME type of a sound", found=self.kind, expected="audio/mpeg, audio/wav ...")
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A clip that subjects heard: its name, what it is, and how it and what was made from it sound."""
-
-    name: str
-    about: str = ""
-    sounds: tuple[Sound, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class BestClips:
-    """The clips that every target responds to most, strongest first.
-
-    Parameters
-    ----------
-    clips : array of int, shape (n_targets, n_best)
-        Index into the clips of the page; -1 for none.
-    responses : array, shape (n_targets, n_best)
-    unit : str
-        Of the responses.
-    """
-
-    clips: NDArray[np.integer]
-    responses: Floats
-    unit: str = "mean response, s.d."
-
-    @classmethod
-    def of(cls, responses: Floats, n_best: int = 5, unit: str = "mean response, s.d.") -> BestClips:
-        """Rank the responses to every clip, shape (n_clips, n_targets); NaN is never among the best.
-
-        Examples
-        --------
-        >>> best = BestClips.of(np.array([[0.1, np.nan], [0.3, np.nan], [0.2, 1.0]]), n_best=2)
-        >>> best.clips.tolist()
-        [[1, 2], [2, -1]]
-        """
-        known = np.where(np.isfinite(responses), responses, -np.inf)
-        order = np.argsort(-known, axis=0, kind="stable")[:n_best]
-        best = np.take_along_axis(known, order, axis=0)
-        return cls(np.where(np.isfinite(best), order, -1).T, np.where(np.isfinite(best), best, np.nan).T, unit)
-
-
-@dataclass(frozen=True, eq=False)
-class TimeCourses:
-    """Measured and predicted responses of some targets, or of means of targets.
-
-    Parameters
-    ----------
-    row : array of int, shape (n_targets,)
-        Row of every target; -1 where none was kept.
-    measured, predicted : array, shape (n_rows, n_samples)
-    step : float
-        Seconds between samples.
-    about : str
-        What a row is, for the caption of the curve.
-    """
-
-    row: NDArray[np.integer]
-    measured: Floats
-    predicted: Floats
-    step: float
-    about: str = "held-out samples"
-
-    def __post_init__(self) -> None:
-        if self.measured.shape != self.predicted.shape or self.measured.ndim != 2:
-            found = self.measured.shape, self.predicted.shape
-            raise InputError("measured and predicted time courses differ in shape", found=found)
-        if self.row.max(initial=-1) >= len(self.measured):
-            raise InputError("a target names a time course that is not there", found=int(self.row.max()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ function fillControls() {
   $("threshold").value = String(state.threshold);
   $("threshold").disabled = map.kind === "levels" && !map.strength;
   $("threshold-value").textContent = number(state.threshold, 2);
-  $("show").value = state.show;
+  $("show").value = scene.subject.q ? state.show : "all";
   $("show").disabled = !scene.subject.q;
   $("outlines").checked = state.outlines;
   if (document.activeElement !== $("search")) $("search").value = scene.group ? scene.group.text : "";

@@ -27,7 +27,8 @@ function drawLines(svg, surface) {
     shape("path", { class: "halo found" }),
     shape("path", { class: "found" }),
     shape("g", { class: "names" }),
-    shape("circle", { class: "pin", r: 6, visibility: "hidden" }),
+    shape("circle", { class: "pin dark", visibility: "hidden" }),
+    shape("circle", { class: "pin", visibility: "hidden" }),
   );
 }
 
@@ -48,9 +49,9 @@ function placeLines(svg, surface, view, pixels, state, group, units) {
       return shape("text", place, surface.regions[label]);
     });
   svg.querySelector(".names").replaceChildren(...names);
-  const pin = svg.querySelector(".pin");
-  pin.setAttribute("visibility", state.target === null ? "hidden" : "visible");
-  if (state.target !== null) {
+  for (const pin of svg.querySelectorAll(".pin")) {
+    pin.setAttribute("visibility", state.target === null ? "hidden" : "visible");
+    if (state.target === null) continue;
     pin.setAttribute("cx", surface.x[state.target] * units);
     pin.setAttribute("cy", surface.y[state.target] * units);
     pin.setAttribute("r", 6 * scale * units);
