@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from b2m_encoding.errors import InputError
     from b2m_encoding.features.space import FeatureSpace
     from b2m_encoding.models import EncodingModel
+    from b2m_encoding.results.reader import Results
     from b2m_encoding.runs import Runs
 
 __version__ = "0.1.0"
@@ -20,9 +21,10 @@ _HOMES = {
     "FeatureSpace": "features.space",
     "InputError": "errors",
     "Responses": "data",
+    "Results": "results.reader",
     "Runs": "runs",
 }
-__all__ = ["EncodingModel", "FeatureSpace", "InputError", "Responses", "Runs", "__version__"]
+__all__ = ["EncodingModel", "FeatureSpace", "InputError", "Responses", "Results", "Runs", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
