@@ -85,6 +85,7 @@ def run_study(
         figures = draw_figures(results.encodings, regions, results.spaces, study, writer.file("figures"))
         shutil.copyfile(file, writer.file("study.toml"))
         record = provenance(input_files(file, recordings, study), seed=study.seed, started=started)
+        record["features"] = {name: dict(space.provenance) for name, space in spaces.items()}
         record["cleaning"] = {subject: list(recording.responses.steps) for subject, recording in recordings.items()}
         writer.write_json("provenance.json", record)
         steps("report")
