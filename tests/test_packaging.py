@@ -18,8 +18,9 @@ def test_the_wheel_holds_what_is_not_code(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     assert wheel.name == f"b2m_encoding-{b2m_encoding.__version__}-py3-none-any.whl"
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("_atlases/hcp-mmp1.toml", "pipeline/templates/demo.toml", "results/report.html.j2"):
-        assert f"b2m_encoding/{needed}" in names
+    folders = {"_atlases": "hcp-mmp1.toml", "features/weights": "catalogue.toml", "pipeline/templates": "demo.toml"}
+    for folder, needed in (folders | {"results": "report.html.j2"}).items():
+        assert f"b2m_encoding/{folder}/{needed}" in names
     assert not [name for name in names if name.startswith(("tests/", "shared/", "docs/"))]
 
 

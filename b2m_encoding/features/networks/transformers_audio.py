@@ -12,6 +12,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks.base import Floats
 from b2m_encoding.features.networks.loading import from_folder, pretrained, read_config
 from b2m_encoding.features.networks.network import TorchNetwork, check_waves, chosen_layers
+from b2m_encoding.features.networks.relative_key import use_relative_key_attention
 from b2m_encoding.features.weights import Weights
 
 CLASSES = {
@@ -57,7 +58,10 @@ class TransformersAudio(TorchNetwork):
         self._longest: float | None = self._extractor.chunk_length if self._whisper else None
         self.layers = chosen_layers(layers, config.num_hidden_layers)
         # One layer more than wanted stays: its input is the highest wanted state, without the norm after the last one.
-        del (module if self._whisper else module.encoder).layers[max(self.layers) + 1 :]
+        stack = (module if self._whisper else module.encoder).layers
+        del stack[max(self.layers) + 1 :]
+        if kind == "wav2vec2-bert":
+            use_relative_key_attention(stack)
         super().__init__(weights, module, device, shuffled_seed)
 
     def settings(self) -> dict[str, Any]:

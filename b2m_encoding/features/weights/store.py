@@ -75,7 +75,7 @@ def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
         in; or if a file is missing, or its hash is not the recorded one.
     """
     if folder is not None:
-        return _unrecorded(entry, folder)
+        return _unrecorded(entry, Path(folder))
     if entry.package is not None:
         return _packaged(entry)
     folder = folder_of(entry)

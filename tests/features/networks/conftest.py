@@ -93,6 +93,7 @@ def save_muq_mulan(folder: Path) -> None:
 def save_clap(folder: Path, fusion: bool = False, parts: tuple[str, str, str] = ("", "", "")) -> None:
     library = transformers()
     audio = {"patch_embeds_hidden_size": 8, "depths": [1, 1], "num_attention_heads": [2, 2], "hidden_size": 16}
+    audio |= {"patch_size": 8, "patch_stride": (8, 8)}
     config = library.ClapConfig(
         text_config={**TEXT, "max_position_embeddings": 34, "projection_dim": 10},
         audio_config={**audio, "projection_dim": 10, "enable_fusion": fusion, "num_hidden_layers": 2},
@@ -138,7 +139,14 @@ def save_whisper(folder: Path) -> None:
 
 def save_codec(folder: Path) -> None:
     library = transformers()
-    sizes = {"num_filters": 4, "hidden_size": 8, "codebook_size": 16, "codebook_dim": 8, "num_lstm_layers": 1}
+    sizes = {
+        "num_filters": 4,
+        "hidden_size": 8,
+        "codebook_size": 16,
+        "codebook_dim": 8,
+        "num_lstm_layers": 1,
+        "target_bandwidths": [1.5],
+    }
     library.EncodecModel(library.EncodecConfig(**sizes, sampling_rate=32000)).save_pretrained(folder)
 
 

@@ -154,11 +154,10 @@ def test_silence_gives_finite_numbers(name: str, sound: Callable[..., Any]) -> N
 
 @pytest.mark.parametrize("name", WINDOWS + FRAMES)
 def test_shuffled_weights(name: str, sound: Callable[..., Any], noise: Callable[..., Any]) -> None:
-    trained, first, again, other = (sound(name, shuffled_seed=seed) for seed in (None, 1, 1, 2))
+    trained, first, again = (sound(name, shuffled_seed=seed) for seed in (None, 1, 1))
     waves = noise(1, round(seconds(trained) * trained.rate))
     assert np.array_equal(first.embed(waves), again.embed(waves))
     assert relative(first.embed(waves), trained.embed(waves)) > 1e-3
-    assert relative(first.embed(waves), other.embed(waves)) > 1e-3
     moved = 0
     for before, after in zip(trained._module.parameters(), first._module.parameters(), strict=True):
         assert np.array_equal(np.sort(before.numpy(), axis=None), np.sort(after.numpy(), axis=None))
@@ -166,6 +165,13 @@ def test_shuffled_weights(name: str, sound: Callable[..., Any], noise: Callable[
     assert moved > 5
     assert first.provenance["shuffled_seed"] == 1
     assert trained.provenance["shuffled_seed"] is None
+
+
+def test_another_seed_shuffles_otherwise_and_fewer_layers_alike(sound: Callable[..., Any], noise: Any) -> None:
+    waves = noise(1, 11_200)
+    first, other = (sound("w2v_bert", shuffled_seed=seed).embed(waves) for seed in (1, 2))
+    assert relative(first, other) > 1e-3
+    assert relative(sound("w2v_bert", shuffled_seed=1, layers=(1,)).embed(waves), first[:, [1]]) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", WINDOWS + FRAMES)

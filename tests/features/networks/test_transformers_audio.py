@@ -19,9 +19,9 @@ from b2m_encoding.features.networks.loading import transformers
 def test_w2v_bert_against_transformers(
     attention: str, sound: Callable[..., Any], saved: Callable[[str], Path], noise: Callable[..., Any]
 ) -> None:
-    """With the padding mask of its own extractor, where the last frame is half padding."""
+    """With the padding mask of its own extractor, where the last frame is half padding; distances are cut at 64."""
     library = transformers()
-    waves = noise(2, 16_000 + 160)
+    waves = noise(2, 32_000 + 160)
     inputs = library.SeamlessM4TFeatureExtractor()(list(waves), sampling_rate=16_000, return_tensors="pt")
     n_frames = int(inputs["attention_mask"][0].sum())
     assert n_frames == inputs["input_features"].shape[1] - 1

@@ -56,8 +56,8 @@ def test_frames_are_those_of_another_implementation(whisper: Path) -> None:
 
 
 def test_real_layers_alone_and_in_a_batch(whisper: Path) -> None:
-    network = load_sound("whisper_base", weights=whisper, layers=(2,), device="cpu")
-    waves = np.stack([chirp(), chirp()[::-1], 0.1 * chirp()])
+    network = load_sound("whisper_base", weights=whisper, layers=(1,), device="cpu")
+    waves = np.stack([chirp(), 0.1 * chirp()[::-1]])
     batch, alone = network.embed(waves), np.concatenate([network.embed(wave[None]) for wave in waves])
     assert np.max(np.linalg.norm(batch - alone, axis=-1) / np.linalg.norm(alone, axis=-1)) < 1e-5
 

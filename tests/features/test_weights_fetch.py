@@ -1,0 +1,253 @@
+"""Fetching from a stand-in of the hub, with the hub's own client; pickled weights are converted or refused."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.weights import catalogue, entry_of, find_weights, is_here
+from b2m_encoding.features.weights.fetch import Fetch, convert
+from b2m_encoding.features.weights.store import RECORD, folder_of
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("B2M_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+class Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self.path),))
+
+
+def tensors_as_pickle(path: Path) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    shared = torch.randn(3, 4)
+    torch.save({"a.weight": shared, "b.weight": shared.T, "c": torch.arange(3)}, path)
+
+
+def test_a_pickle_of_tensors_is_converted(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    tensors_as_pickle(tmp_path / "pytorch_model.bin")
+    convert(tmp_path / "pytorch_model.bin", tmp_path / "model.safetensors")
+    found = load_file(tmp_path / "model.safetensors")
+    assert set(found) == {"a.weight", "b.weight", "c"}
+    assert np.array_equal(found["a.weight"].T, found["b.weight"])
+
+
+@pytest.mark.parametrize("kind", ["code", "old pickle", "half", "no table", "numbers"])
+def test_other_pickles_are_refused_and_never_run(kind: str, tmp_path: Path) -> None:
+    import torch
+
+    source = tmp_path / "pytorch_model.bin"
+    if kind == "code":
+        torch.save({"a": torch.zeros(3), "b": Evil(tmp_path / "ran")}, source)
+    elif kind == "old pickle":
+        source.write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
+    elif kind == "half":
+        tensors_as_pickle(source)
+        source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    else:
+        torch.save([torch.zeros(3)] if kind == "no table" else {"a": 1.0}, source)
+    with pytest.raises(InputError, match=r"refused|no table of tensors"):
+        convert(source, tmp_path / "model.safetensors")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pytorch_model.bin"]
+
+
+class Hub(ThreadingHTTPServer):
+    """The few answers of huggingface.co that its client needs to download a repository."""
+
+    files: dict[str, bytes]
+    asked: list[str]
+    commit = COMMIT
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        self.answer(body=False)
+
+    def do_GET(self) -> None:
+        self.answer(body=True)
+
+    def answer(self, body: bool) -> None:
+        assert isinstance(self.server, Hub)
+        self.server.asked.append(self.path)
+        path = self.path.partition("?")[0]
+        if match := re.fullmatch(r"/api/models/(.+?)/(revision|tree)/([^/]+)", path):
+            self.say(json.dumps(self.about(match[1], match[2])).encode(), body, {"Content-Type": "application/json"})
+        elif (match := re.fullmatch(r"/(.+?)/resolve/([^/]+)/(.+)", path)) and match[3] in self.server.files:
+            content = self.server.files[match[3]]
+            tag = hashlib.sha256(content).hexdigest()
+            self.say(content, body, {"ETag": f'"{tag}"', "X-Repo-Commit": self.server.commit})
+        else:
+            self.send_error(404)
+
+    def about(self, repository: str, what: str) -> Any:
+        assert isinstance(self.server, Hub)
+        if what == "revision":
+            return {"id": repository, "sha": self.server.commit, "siblings": []}
+        sizes = {name: len(content) for name, content in self.server.files.items()}
+        return [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in sizes.items()]
+
+    def say(self, content: bytes, body: bool, headers: dict[str, str]) -> None:
+        self.send_response(200)
+        for key, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    pytest.importorskip("huggingface_hub")
+    server = Hub(("127.0.0.1", 0), Answers)
+    server.files = {"config.json": b"{}", "README.md": b"a card", "model.safetensors": b"w" * 1000}
+    server.asked = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client of this process asks the stand-in, although something may have imported it offline."""
+    constants = importlib.import_module("huggingface_hub.constants")
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
+    changes = {"ENDPOINT": endpoint, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
+    for name, value in {**changes, "HF_HUB_CACHE": str(tmp_path / "huggingface")}.items():
+        monkeypatch.setattr(constants, name, value)
+
+
+def test_fetch_asks_first_then_downloads_and_records(
+    here: None,
+    hub: Hub,
+    b2m: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    code, printed = b2m("models", "fetch", "codec")
+    assert code == 1
+    for part in ("EnCodec", "0.24 GB", "MusicGen", "commercial use: not checked", "Fetch?"):
+        assert part in printed
+    assert not hub.asked
+    code, printed = b2m("models", "fetch", "codec", "--yes")
+    assert code == 2
+    assert "lacks files" in printed
+    assert not list((cache / "weights").iterdir())
+    hub.files["preprocessor_config.json"], hub.commit = b"{}", COMMIT[::-1]
+    code, printed = b2m("models", "fetch", "codec", "--yes")
+    assert code == 0, printed
+    entry = catalogue()["codec"]
+    folder = folder_of(entry)
+    assert {path.name for path in folder.iterdir()} == set(hub.files) - {"README.md"} | {RECORD}
+    record = json.loads((folder / RECORD).read_text())
+    assert record["revision"] == hub.commit
+    assert record["sources"] == [{"repository": "facebook/encodec_32khz", "revision": hub.commit}]
+    assert record["files"]["model.safetensors"] == hashlib.sha256(b"w" * 1000).hexdigest()
+    assert find_weights(entry).files == record["files"]
+    assert "README" not in " ".join(hub.asked)
+    assert "weights:  here (0.24 GB)" in b2m("models", "list")[1]
+    hub.asked.clear()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    code, printed = b2m("models", "fetch", "codec", "--yes")
+    assert code == 0, printed
+    assert not hub.asked
+    [blob] = (tmp_path / "huggingface").glob(f"models--*/blobs/{hashlib.sha256(b'w' * 1000).hexdigest()}")
+    blob.unlink()
+    blob.write_bytes(b"w" * 999)
+    code, printed = b2m("models", "fetch", "codec", "--yes")
+    assert code == 2
+    assert "a downloaded file is damaged" in printed
+    assert find_weights(entry).files == record["files"]
+
+
+def test_fetch_in_a_process_of_its_own(hub: Hub, tmp_path: Path, cache: Path) -> None:
+    """As a user calls it: HF_HOME says where the hub's files go."""
+    hub.files["preprocessor_config.json"] = b"{}"
+    drop = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE"}
+    variables = {key: value for key, value in os.environ.items() if key not in drop} | {
+        "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+        "HF_HOME": str(tmp_path / "huggingface"),
+    }
+    run = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "models", "fetch", "codec", "--yes"]
+    done = subprocess.run(run, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert is_here(catalogue()["codec"])
+    assert list((tmp_path / "huggingface" / "hub").glob("models--*/snapshots/*/model.safetensors"))
+
+
+@pytest.mark.usefixtures("here")
+def test_fetch_of_pickles(hub: Hub, b2m: Callable[..., tuple[int, str]], tmp_path: Path, cache: Path) -> None:
+    bin_file = tmp_path / "pytorch_model.bin"
+    tensors_as_pickle(bin_file)
+    hub.files = {"config.json": b"{}", "pytorch_model.bin": bin_file.read_bytes()}
+    code, printed = b2m("models", "fetch", "some/one", "--yes")
+    assert code == 2
+    assert "b2m models fetch some/one --allow-pickle" in printed
+    assert not [path for path in hub.asked if "pytorch_model.bin" in path]
+    code, printed = b2m("models", "fetch", "some/one", "--yes", "--allow-pickle")
+    assert code == 0, printed
+    folder = folder_of(entry_of("some/one"))
+    assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors", RECORD}
+    record = json.loads((folder / RECORD).read_text())
+    assert record["converted"] == {"pytorch_model.bin": hashlib.sha256(bin_file.read_bytes()).hexdigest()}
+    hub.files["pytorch_model.bin"] = pickle.dumps(Evil(tmp_path / "ran"))
+    code, printed = b2m("models", "fetch", "any/other", "--yes", "--allow-pickle")
+    assert code == 2
+    assert "refused" in printed
+    assert not (tmp_path / "ran").exists()
+    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [folder.name]
+
+
+@pytest.mark.usefixtures("here", "cache")
+def test_fetch_without_a_connection(b2m: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    code, printed = b2m("models", "fetch", "w2v_bert", "--yes")
+    assert code == 2
+    assert "could not be downloaded" in printed
+    assert "b2m models fetch w2v_bert" in printed
+    assert "Traceback" not in printed
+
+
+def test_what_cannot_be_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("huggingface_hub")
+    with pytest.raises(InputError, match="--allow-pickle"):
+        Fetch(catalogue()["clap"]).run()
+    with pytest.raises(InputError, match="pip install"):
+        Fetch(catalogue()["minilm"]).run()
+    huge = catalogue()["codec"].model_copy(update={"megabytes": 10**12})
+    with pytest.raises(InputError, match="too little room"):
+        Fetch(huge).run()
