@@ -147,13 +147,16 @@ def embed_clips(
     fresh: list[dict[str, Floats]] = [{} for _ in hearings]
     report(0, len(todo))
     kept = time.monotonic()
-    for done, (clip, arrays) in enumerate(_computed(network, hearings, stimuli, todo, device), start=1):
-        for own, array in zip(fresh, arrays, strict=True):
-            own[keys[clip]] = array
-        if time.monotonic() - kept > SHARD_SECONDS or done == len(todo):
-            _keep(stores, found, fresh)
-            kept = time.monotonic()
-        report(done, len(todo))
+    try:
+        for done, (clip, arrays) in enumerate(_computed(network, hearings, stimuli, todo, device), start=1):
+            for own, array in zip(fresh, arrays, strict=True):
+                own[keys[clip]] = array
+            if time.monotonic() - kept > SHARD_SECONDS:
+                _keep(stores, found, fresh)
+                kept = time.monotonic()
+            report(done, len(todo))
+    finally:  # of an interrupted computation, too
+        _keep(stores, found, fresh)
     return [{clip: own[key] for clip, key in keys.items()} for own in found]
 
 

@@ -94,6 +94,7 @@ def run_study(
         steps("figures")
         figures = draw_figures(Results.open(writer.folder, results.spaces), study, writer.file("figures"))
         record = provenance(input_files(file, recordings, study), seed=study.seed, started=started)
+        record["features"] = {name: dict(space.provenance) for name, space in spaces.items()}
         record["cleaning"] = {subject: list(recording.responses.steps) for subject, recording in recordings.items()}
         writer.write_json("provenance.json", record)
         steps("report")

@@ -54,6 +54,7 @@ def test_layers_of_w2v_bert_under_each_volume(tracks: Path, w2v_bert: Path, stim
         expected = [states[layer][0, 75 * i : 75 * (i + 1)].mean(dim=0).numpy() for i in range(10)]
         assert np.allclose(spaces[name].values[10:20], expected, atol=1e-4)
         assert spaces[name].provenance["layer"] == layer
+        assert set(spaces[name].provenance["pretrained"]["files"]) >= {"model.safetensors", "config.json"}
     assert {call[0] for call in calls} == {"low, high"}  # every clip is heard once for both
 
 

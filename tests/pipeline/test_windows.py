@@ -66,6 +66,7 @@ def test_a_windowed_study_runs_and_predicts(tiny_study: Path, b2m: Callable[...,
     results = tiny_study.parent / "results"
     record = json.loads((results / "provenance.json").read_text())
     assert "windows of 10 s" in record["cleaning"]["01"][-1]
+    assert record["features"]["text"]["extractor"] == "caption"
     found = json.loads((results / "identification.json").read_text())["subjects"][0]
     assert found["clips"] == 10
 

@@ -12,7 +12,7 @@ from b2m_encoding.features.clips import Stimulation
 from b2m_encoding.features.extractors.arrays import Array, Precomputed
 from b2m_encoding.features.extractors.base import Extractor, OfClips
 from b2m_encoding.features.extractors.events import Conditions, Labels
-from b2m_encoding.features.extractors.sound import Acoustic, Heard, Network, embed_together
+from b2m_encoding.features.extractors.sound import Acoustic, Heard, Network, embed_together, load_together
 from b2m_encoding.features.extractors.words import Caption, Context, Text, WordRate
 from b2m_encoding.features.space import FeatureSpace
 
@@ -46,7 +46,9 @@ def build_spaces(
             spaces[name] = table.build(name, stimulation, partial(report, name))
             continue
         same = {k: t for k, t in tables.items() if isinstance(t, Network) and t.calls == table.calls}
-        found = embed_together([*same.values()], stimulation, partial(report, ", ".join(same)))
+        network = load_together([*same.values()])
+        found = embed_together(network, [*same.values()], stimulation, partial(report, ", ".join(same)))
         for (own, one), features in zip(same.items(), found, strict=True):
-            spaces[own] = FeatureSpace(own, stimulation.lay(features), stimulation.runs, one.provenance())
+            provenance = {**one.provenance(), "pretrained": dict(network.provenance)}
+            spaces[own] = FeatureSpace(own, stimulation.lay(features), stimulation.runs, provenance)
     return {name: spaces[name] for name in tables}

@@ -123,10 +123,6 @@ class Network(Heard, Pretrained):
                 check_window(window, stimulation.clips)
         problems.raise_any()
 
-    def load(self, layers: Sequence[int] = ()) -> SoundEmbedder:
-        """Load the network, or find it loaded."""
-        return load_sound_once(self.extractor, tuple(sorted({*layers})), *self.identity)
-
     @property
     def calls(self) -> tuple[Any, ...]:
         """Feature spaces for which this is the same are made from the same calls of one network."""
@@ -134,7 +130,7 @@ class Network(Heard, Pretrained):
 
     def of_clips(self, stimulation: Stimulation, report: Report = silent) -> Mapping[Clip, Floats]:
         """Read the features of every clip from the store, or compute and keep them."""
-        return embed_together([self], stimulation, report)[0]
+        return embed_together(load_together([self]), [self], stimulation, report)[0]
 
 
 def check_window(window: float, clips: Iterable[Clip]) -> None:
@@ -149,12 +145,17 @@ def check_window(window: float, clips: Iterable[Clip]) -> None:
         )
 
 
+def load_together(tables: Sequence[Network]) -> SoundEmbedder:
+    """Load the network of several feature spaces with all their layers, or find it loaded."""
+    layers = sorted({table.layer for table in tables if table.layer is not None})
+    return load_sound_once(tables[0].extractor, tuple(layers), *tables[0].identity)
+
+
 def embed_together(
-    tables: Sequence[Network], stimulation: Stimulation, report: Report = silent
+    network: SoundEmbedder, tables: Sequence[Network], stimulation: Stimulation, report: Report = silent
 ) -> list[dict[Clip, Floats]]:
     """Features of the clips for several feature spaces of one network, which hears every clip once for all of them."""
     first = tables[0]
-    network = first.load([table.layer for table in tables if table.layer is not None])
     return embed_clips(
         network,
         [table.hearing for table in tables],

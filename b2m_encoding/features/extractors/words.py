@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from b2m_encoding.errors import Problems
 from b2m_encoding.features.clips import Clip, Stimulation
 from b2m_encoding.features.extractors.base import Extractor, OfClips, Report, silent
 from b2m_encoding.features.extractors.pretrained import Pretrained, load_text_once
-from b2m_encoding.features.networks import TEXT
+from b2m_encoding.features.networks import TEXT, TextEmbedder
 from b2m_encoding.features.recipes import recipe
 from b2m_encoding.features.sentences import embed_sentences, minilm_folder
 from b2m_encoding.features.store import Store, array_key
@@ -88,9 +88,17 @@ class Text(Captioned, Pretrained):
             self.find(TEXT[self.network].model, self.network)
         problems.raise_any()
 
+    def load(self) -> TextEmbedder:
+        """Load the network, or find it loaded."""
+        return load_text_once(self.network, *self.identity)
+
+    def provenance(self) -> dict[str, Any]:
+        """Record the options and the network."""
+        return {**Captioned.provenance(self), "pretrained": dict(self.load().provenance)}
+
     def embed(self, texts: list[str], report: Report) -> Mapping[str, Floats]:
         """Read embeddings from the store, or compute and keep them."""
-        network = load_text_once(self.network, *self.identity)
+        network = self.load()
         store = Store(recipe(network), dict(network.provenance))
         keys = {text: array_key(text) for text in texts}
         found = store.find(keys.values())
