@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from b2m_encoding.pipeline.demo import run_demo
 
 @pytest.mark.slow
 def test_the_truth_is_found(tmp_path: Path) -> None:
-    run_demo(tmp_path / "demo", seed=0)
+    """In a process of its own, whose memory is the demonstration's."""
+    command = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "demo", str(tmp_path / "demo")]
+    subprocess.run(command, check=True, capture_output=True)
     summary = json.loads((tmp_path / "demo/summary.json").read_text())
     assert summary["median_r_driven"] > 3 * abs(summary["median_r_undriven"])
     assert 0.1 < summary["median_r_driven"] < 0.5
