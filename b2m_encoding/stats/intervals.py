@@ -103,7 +103,7 @@ def score_interval(
         )
     score = sums.scores(measure)[MODEL]
     weights = bootstrap_weights(sums.split, n_bootstraps, random_state)
-    error = np.concatenate([_near_normal(part, measure).std(axis=0) for part in _resampled(sums, weights, measure)])
+    error = np.concatenate(list((_error_of_r if measure == "r" else _error_of_r2)(sums, weights)))
     half = student.isf((1 - level) / 2, sums.n_blocks - 1) * error
     centre = _near_normal(score, measure)
     ends = [_back(centre + sign * half, measure) for sign in (-1, 1)]
@@ -118,20 +118,35 @@ def _block_length(predicted: NDArray[np.floating], measured: NDArray[np.floating
     return length
 
 
-def _resampled(sums: BlockSums, weights: NDArray[np.float64], measure: Measure) -> Iterator[NDArray[np.float64]]:
-    """Scores of every resample, some targets at a time.
+def _error_of_r(sums: BlockSums, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Standard error of Fisher's z, some targets at a time."""
+    for _, found in sums.resampled(weights, "r"):
+        yield _near_normal(found[MODEL], "r").std(axis=0)
 
-    For R2 the mean response is that of all samples: to take the mean of each resample would count its variance twice,
-    which makes intervals of small R2 far too wide.
+
+def _error_of_r2(sums: BlockSums, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Standard error of log(1 - R2), some targets at a time.
+
+    R2 loses the square of the error m of the mean response, of variance 4 mu^2 s^2 + 2 s^4 if m has the mean mu and the
+    variance s^2. Resampling sees it to first order, 4 m^2 s^2, whose mean is larger by 2 s^4: that much is taken off,
+    down to the variance without an error of the mean. Otherwise intervals of a small R2 are too wide.
     """
-    if measure == "r":
-        yield from (found[MODEL] for _, found in sums.resampled(weights, measure))
-        return
+    n = sums.n.sum()
     for start in range(0, sums.n_targets, TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
-        own, total = sums.models[MODEL], weights @ sums.yy[:, part]
-        explained = weights @ (2 * own.py[:, part] - own.pp[:, part])
-        yield np.divide(explained, total, out=np.full_like(total, np.nan), where=total > 0)
+        own, y, total = sums.models[MODEL], sums.y[:, part], weights @ sums.yy[:, part]
+        p, pp, py = own.p[:, part], own.pp[:, part], own.py[:, part]
+        offset = p.sum(axis=0) / n
+        centred = 2 * (py - offset * y) - (pp - 2 * offset * p + sums.n[:, None] * offset**2)
+        whole, without = (
+            np.divide(weights @ told, total, out=np.full_like(total, np.nan), where=total > 0)
+            for told in (2 * py - pp, centred - sums.n[:, None] * offset**2)
+        )
+        share = total.mean(axis=0) / n  # of a sample, in the squared unit of the response
+        with np.errstate(invalid="ignore", divide="ignore"):
+            twice = 2 * ((weights @ y / n).var(axis=0) / share / (1 - whole.mean(axis=0))) ** 2
+        spread, least = (_near_normal(values, "r2").var(axis=0) for values in (whole, without))
+        yield np.sqrt(np.maximum(spread - twice, least))
 
 
 def _near_normal(score: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ Series = Callable[[np.random.Generator, float, tuple[int, int]], np.ndarray]
 
 
 @pytest.mark.parametrize("lengths", [[100] * 3, [100] * 6, [1200]])
-@pytest.mark.parametrize(("rho", "r"), [(0.5, 0.3), (0.9, 0.3), (0.9, 0.7)])
+@pytest.mark.parametrize(("rho", "r"), [(0.5, 0.3), (0.9, 0.1), (0.9, 0.3), (0.9, 0.7)])
 @pytest.mark.parametrize("measure", ["r", "r2"])
 def test_intervals_cover_the_truth(ar1: Series, lengths: list[int], rho: float, r: float, measure: str) -> None:
     rng = np.random.default_rng(5)
@@ -24,7 +24,7 @@ def test_intervals_cover_the_truth(ar1: Series, lengths: list[int], rho: float, 
     runs = Runs.from_lengths(lengths, 1.5)
     found = score_interval(r * signal, measured, runs, measure=measure, n_bootstraps=300, random_state=0)
     truth = r if measure == "r" else r**2
-    assert 0.92 <= ((found.low <= truth) & (truth <= found.high)).mean() <= 0.98  # simulation error included
+    assert 0.92 <= ((found.low <= truth) & (truth <= found.high)).mean() <= 0.975  # simulation error included
     score = pearson_r if measure == "r" else r2_score
     assert np.allclose(found.score, score(r * signal, measured), atol=1e-6)
 
