@@ -53,6 +53,8 @@ class ModelTable(Config):
     """``[model]``: delays and penalty."""
 
     solver: Literal["ridge", "banded"] = "ridge"
+    scalings: Annotated[int, Field(ge=1)] = 50
+    """How many balances between feature spaces a banded model tries; few are enough for few feature spaces."""
     delays: tuple[float, ...] = (3.0, 4.5, 6.0, 7.5)
     alphas: AlphaTable = AlphaTable()
     alpha_per: Literal["target", "all"] = "target"

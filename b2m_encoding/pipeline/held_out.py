@@ -112,6 +112,7 @@ def new_model(study: Study) -> EncodingModel:
     return EncodingModel(
         delays=table.delays,
         solver=table.solver,
+        n_scalings=table.scalings,
         alphas=table.alphas.grid(),
         cv=table.folds,
         alpha_per=table.alpha_per,
