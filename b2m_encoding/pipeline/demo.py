@@ -26,7 +26,12 @@ STUDY = "study.toml"
 
 
 def run_demo(
-    out: Path, *, seed: int = 0, null: bool = False, progress: Progress = lambda what, done, total: None
+    out: Path,
+    *,
+    seed: int = 0,
+    null: bool = False,
+    n_subjects: int = 2,
+    progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Simulate, analyse and judge; returns what is written to ``summary.json``.
 
@@ -37,18 +42,27 @@ def run_demo(
     seed : int
     null : bool
         Simulate responses without any drive.
+    n_subjects : int
     """
     start = time.perf_counter()
     _prepare(out, seed)
-    simulate_study(out / "study", seed=seed, null=null)
+    simulate_study(out / "study", seed=seed, null=null, n_subjects=n_subjects)
     run_study(load_study(out / STUDY), out / STUDY, progress=progress)
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
     summary["wall_s"] = time.perf_counter() - start
-    summary["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    summary["peak_mb"] = _peak_mb()
     temporary = out / "summary.json.partial"
     temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     os.replace(temporary, out / "summary.json")
     return summary
+
+
+def _peak_mb() -> float:
+    """Largest resident memory of this process; the system's own count where it has one, for the other is inherited."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def compare_with_truth(out: Path) -> dict[str, Any]:

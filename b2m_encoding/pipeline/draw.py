@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.page import FigureResult, Format
 from b2m_encoding.pipeline.encode import JOINT
@@ -49,7 +50,8 @@ def _reported(results: Results) -> Iterator[tuple[str, str]]:
             yield "preference", subject
         if any("unique" in stats for stats in results.stats(subject).values()):
             yield "partition", subject
-    if results.table("regions.tsv")["score"].notna().any():
+    regions = results.table("regions.tsv")
+    if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
         yield "regions", ""
     if results.has("identification.tsv"):
         yield "decoding", ""

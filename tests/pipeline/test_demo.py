@@ -31,7 +31,7 @@ def test_the_truth_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
-    summary = run_demo(tmp_path / "demo", seed=1, null=True)
+    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1)
     low, high = summary["identification_chance_95"]
     assert low <= summary["identification_accuracy"] <= high
     assert summary["false_positive_rate"] <= 0.05
