@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
@@ -26,6 +28,7 @@ from b2m_encoding.spaces import (
     surface_space,
 )
 from b2m_encoding.stats import check_arrangements
+from b2m_encoding.stats.sums import bootstrap_weights
 from b2m_encoding.study import Study
 
 
@@ -116,8 +119,12 @@ def _check_samples(recording: Recording, study: Study) -> None:
 
 def _check_evaluation(recording: Recording, study: Study) -> None:
     runs, splits = split_samples(recording.responses.runs, study.evaluation)
-    lengths = [length for split in splits for length in held_out_lengths(runs, split, study.evaluation)]
-    check_arrangements(lengths, block_samples(study, runs.tr))
+    lengths = [held_out_lengths(runs, split, study.evaluation) for split in splits]
+    block = block_samples(study, runs.tr)
+    check_arrangements([length for own in lengths for length in own], block)
+    if len(study.features) > 1:  # their comparison draws these blocks again; better told now than after the fits
+        n_blocks = [sum(max(length // block, 1) for length in own) for own in lengths]
+        bootstrap_weights(np.repeat(np.arange(len(n_blocks)), n_blocks), 1)
     check_clusters(recording.responses.space, study)
     check_genres(recording.responses.runs, study)
     for split in splits:

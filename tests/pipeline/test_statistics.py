@@ -17,6 +17,7 @@ from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline import held_out
 from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.breakdown import breakdown_rows
+from b2m_encoding.pipeline.check import _check_evaluation
 from b2m_encoding.pipeline.decode import decode_subject
 from b2m_encoding.pipeline.encode import Encoding, encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import check_genres, without_genres, without_subjects
@@ -369,6 +370,11 @@ def test_what_a_study_cannot_have_is_told_by_check(tmp_path: Path) -> None:
     for option in ({"clusters": "tfce"}, {"correction": "fwe"}):
         with pytest.raises(ValueError, match="has none"):
             study(tmp_path, test="paper", **option)
+    runs = Runs.from_lengths([240, 240, 30], 1.5)  # a short run is a held-out part of one block
+    short = Recording("01", Responses.from_array(np.zeros((510, 1)), runs, RegionSpace(("a",))))
+    table = study(tmp_path, block=45.0).model_copy(update={"evaluation": EvaluationTable(kind="cross-validation")})
+    with pytest.raises(InputError, match="a single block"):
+        _check_evaluation(short, table)
     runs = Runs.from_labels(["train"] * 4 + ["test"] * 4, 1.5, clip=["a.1"] * 4 + ["b.1"] * 4)
     with pytest.raises(InputError, match="two genres"):
         check_genres(runs, study(tmp_path, generalise=("genre",)))
