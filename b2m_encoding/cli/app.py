@@ -1,0 +1,60 @@
+"""The application that all commands join, and how they print and show progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+console = Console(highlight=False)
+
+StudyFile = Annotated[Path, typer.Argument(help="The study file (TOML).", show_default=False)]
+ResultsFolder = Annotated[Path, typer.Argument(help="The results folder of a study.", show_default=False)]
+
+
+def progress_bar() -> Progress:
+    """A bar with counts, time taken and time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def reporter(bar: Progress) -> Callable[[str, int, int], None]:
+    """Progress of a study as (what is done now, steps done, steps in all)."""
+    task = bar.add_task("starting", total=None)
+
+    def report(what: str, done: int, total: int) -> None:
+        bar.update(task, description=what, completed=done, total=total)
+
+    return report
+
+
+def clip_reporter(bar: Progress) -> Callable[[str, int, int], None]:
+    """Progress of features as (feature space, clips done, clips to do): a bar for each, with the time that is left."""
+    tasks: dict[str, TaskID] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if total and what not in tasks:
+            tasks[what] = bar.add_task(what, total=total)
+        if what in tasks:
+            bar.update(tasks[what], completed=done, total=total)
+
+    return report

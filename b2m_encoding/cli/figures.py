@@ -1,0 +1,102 @@
+"""Commands of results: figures, the interactive page, and the atlases they are drawn with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from b2m_encoding.cli.app import ResultsFolder, app, console
+from b2m_encoding.errors import InputError
+
+
+@app.command()
+def figure(
+    results: Annotated[Path | None, typer.Argument(help="The results folder of a study.", show_default=False)] = None,
+    kind: Annotated[str | None, typer.Argument(help="What to draw; see --list.", show_default=False)] = None,
+    show: Annotated[bool, typer.Option("--list", help="List the kinds of figures.")] = False,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Feature space, or joint; may be repeated.")] = None,
+    score: Annotated[str, typer.Option(help="Statistic: r, r2, rnormalised, ceiling ...")] = "r",
+    whole: Annotated[bool, typer.Option("--whole", help="Only the whole cortex.")] = False,
+    zoom: Annotated[bool, typer.Option("--zoom", help="Only the zoom.")] = False,
+    region: Annotated[str | None, typer.Option(help="Region or region set to zoom into.")] = None,
+    contour: Annotated[bool, typer.Option("--contour", help="Outline what is significant, hide nothing.")] = False,
+    limits: Annotated[tuple[float, float] | None, typer.Option(help="Lowest and highest colour.")] = None,
+    mark: Annotated[float | None, typer.Option(help="Score to mark in a scatter.")] = None,
+    sound: Annotated[list[str] | None, typer.Option(help="NAME=FILE of a sound; may be repeated.")] = None,
+    width: Annotated[float | None, typer.Option(help="Width in mm: 89, 120, 183.")] = None,
+    dpi: Annotated[int | None, typer.Option(help="Resolution.")] = None,
+    files: Annotated[str | None, typer.Option("--format", help="png, pdf, svg, tiff; several with commas.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write into; default: figures in the results.")] = None,
+) -> None:
+    """Draw one kind of figure from results, at journal size, with its caption and numbers."""
+    from b2m_encoding.pipeline.draw import draw_kind
+    from b2m_encoding.pipeline.kinds import KINDS
+    from b2m_encoding.pipeline.source import Wish
+
+    if show or results is None or kind is None:
+        for name, content in KINDS.items():
+            console.print(f"{name:<11} {content.text}", markup=False, soft_wrap=True)
+        if not show:
+            raise InputError("name a results folder and a kind of figure", expected="b2m figure RESULTS KIND")
+        return
+    view: Literal["whole", "zoom", "overview"] = (
+        "overview" if whole == (zoom or bool(region)) else "whole" if whole else "zoom"
+    )
+    wish = Wish(tuple(subject or ()), tuple(model or ()), score, view, region, contour, mark, _named_files(sound or []))
+    asked = {
+        "width_mm": width,
+        "dpi": dpi,
+        "limits": limits,
+        "formats": files and tuple(files.replace(",", " ").split()),
+    }
+    for path in draw_kind(results, kind, wish, {key: value for key, value in asked.items() if value is not None}, out):
+        console.print(f"wrote {path}", soft_wrap=True, markup=False)
+
+
+def _named_files(texts: list[str]) -> dict[str, Path]:
+    """Files by name, from NAME=FILE."""
+    pairs = [text.partition("=") for text in texts]
+    for name, equals, file in pairs:
+        if not (name and equals and file):
+            raise InputError("a file needs a name", found=name, expected="NAME=FILE, for instance heard=clip.wav")
+    return {name: Path(file) for name, _, file in pairs}
+
+
+@app.command()
+def view(
+    results: ResultsFolder,
+    out: Annotated[Path | None, typer.Option(help="The HTML file; default: view.html in the results.")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli: the page plays them.")] = None,
+) -> None:
+    """Write one HTML page with all maps of a study to play with; it works from a file, without network."""
+    from b2m_encoding.pipeline.view import write_view
+
+    page = write_view(results, out, subjects=tuple(subject or ()), sounds=sounds)
+    console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
+
+
+@app.command()
+def atlases(
+    name: Annotated[str | None, typer.Argument(help="An atlas: list its sets and regions.")] = None,
+) -> None:
+    """List the atlases: whether their labels are here or what to fetch, their licence and citation."""
+    from b2m_encoding.spaces import atlas_states, grayordinate_space, load_atlas
+
+    if name is not None:
+        atlas = load_atlas(name, grayordinate_space())
+        for key, content in atlas.sets.items():
+            console.print(f"{key}: {content.title}", style="bold", markup=False)
+            console.print(f"  {' '.join(atlas.members(key))}", markup=False)
+        console.print(f"{len(atlas.regions)} regions", style="bold")
+        console.print(f"  {' '.join(atlas.regions)}", markup=False)
+        return
+    for state in atlas_states():
+        console.print(f"{state.definition.name}: {state.definition.title}", style="bold", markup=False)
+        labels = f"here, {state.found}" if state.found else f"missing; {state.fetch}"
+        rows = {"labels": labels, "licence": state.definition.licence, "citation": state.definition.citation}
+        for key, value in rows.items():
+            console.print(f"  {key + ':':<9} {value}", soft_wrap=True, markup=False)

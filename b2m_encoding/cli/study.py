@@ -1,0 +1,131 @@
+"""Commands of a study: begin one, check it, fetch its data, run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, progress_bar, reporter
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    null: Annotated[bool, typer.Option("--null", help="Simulate responses that follow no stimulus.")] = False,
+) -> None:
+    """Simulate a small listening study and analyse it, end to end, in under two minutes."""
+    from b2m_encoding.pipeline.demo import run_demo
+
+    with progress_bar() as bar:
+        summary = run_demo(out, seed=seed, null=null, progress=reporter(bar))
+    table = Table("measure", "value", title="SIMULATED study: what was found, against the known truth")
+    for key, value in summary.items():
+        table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
+    console.print(table)
+    for label, path in {"report": "results/report.html", "figures": "results/figures", "study": "study.toml"}.items():
+        console.print(f"{label + ':':<9}{out / path}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def init(
+    kind: Annotated[Literal["musicgenre", "bids", "arrays"], typer.Argument(help="What the data look like.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put study.toml; a BIDS data set is looked at.")] = Path(),
+    out: Annotated[Path | None, typer.Option(help="Put study.toml there instead.")] = None,
+) -> None:
+    """Write a commented study.toml to edit; in a BIDS folder, a study of what is there."""
+    from b2m_encoding.pipeline.templates import left_to_do, write_template
+    from b2m_encoding.pipeline.templates.survey import is_bids
+
+    paths = write_template(kind, folder, out)
+    for path in paths:
+        console.print(f"wrote {path}", soft_wrap=True, markup=False)
+    if kind == "bids" and not is_bids(folder):
+        console.print(f"no data set in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
+    elif kind == "bids":
+        problems = left_to_do(paths[0])
+        console.print("fill in before it can run:" if problems else "b2m check finds no problems")
+        for problem in problems:
+            console.print(str(problem), soft_wrap=True, markup=False)
+
+
+@app.command()
+def check(study: StudyFile) -> None:
+    """Report every problem of a study at once; nothing is computed."""
+    from b2m_encoding.pipeline.check import check_study, no_maps
+    from b2m_encoding.study import load_study
+
+    recordings = check_study(load_study(study))
+    for subject, recording in recordings.items():
+        responses, runs = recording.responses, recording.responses.runs
+        size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {responses.n_targets} targets"
+        console.print(f"sub-{subject}: {size} on {responses.space.name}", markup=False)
+    spaces = {recording.responses.space.name: recording.responses for recording in recordings.values()}
+    for responses in spaces.values():
+        for step in responses.steps:
+            console.print(f"cleaning: {step}", markup=False, soft_wrap=True)
+        if reason := no_maps(responses.space):
+            console.print(reason, markup=False, soft_wrap=True)
+    console.print("no problems found")
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[Literal["ds003720"], typer.Argument(help="The data set (OpenNeuro).")],
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    to: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("ds003720"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Download a data set; what has been fetched before is not fetched again."""
+    from b2m_encoding.data.fetch import Download
+
+    download = Download(dataset, tuple(subject or ()), to)
+    console.print(download.describe(), markup=False, soft_wrap=True)
+    if not yes and not typer.confirm("Download?"):
+        raise typer.Exit(1)
+    download.run()
+    console.print(f"downloaded to {to}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+) -> None:
+    """Run the analysis of a study file."""
+    from b2m_encoding.pipeline import run_study
+    from b2m_encoding.study import load_study
+
+    loaded = load_study(study)
+    with progress_bar() as bar:
+        run_study(loaded, study, subjects=tuple(subject or ()), progress=reporter(bar))
+    console.print(f"results: {loaded.output}", soft_wrap=True, markup=False)
+    console.print(f"report:  {loaded.output / 'report.html'}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def features(
+    study: StudyFile,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    stimuli: Annotated[Path | None, typer.Option(help="Write the clips as they were heard into this folder.")] = None,
+) -> None:
+    """Compute the features of a study and keep them; every run and every other study then only reads them."""
+    from b2m_encoding.features.store import check_store
+    from b2m_encoding.pipeline.features import fill_features, write_stimuli
+    from b2m_encoding.study import load_study
+
+    loaded, chosen = load_study(study), tuple(subject or ())
+    if stimuli is not None:
+        written = write_stimuli(loaded, stimuli, chosen)
+        console.print(f"{len(written)} clips written to {stimuli}", markup=False, soft_wrap=True)
+    with progress_bar() as bar:
+        filled = fill_features(loaded, chosen, clip_reporter(bar))
+    table = Table("feature space", "samples x features", "computed", "seconds")
+    for name, found in filled.items():
+        size = " x ".join(f"{n:,}" for n in found.shape)
+        table.add_row(name, size, f"{found.computed} clips" if found.computed else "-", f"{found.seconds:.0f}")
+    console.print(table)
+    console.print(f"kept in {check_store()}", markup=False, soft_wrap=True)
