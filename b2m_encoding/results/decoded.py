@@ -62,7 +62,7 @@ def read_decoded(folder: Path, subject: str, target: str, decoder: str = "region
         here = sorted(one.name for one in path.parent.glob("*_decoded.npz"))
         raise InputError("nothing was decoded", file=path, expected=", ".join(here) or "a study with [decoding]")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Decoded(target, decoder, arrays["clips"], arrays["predicted"], arrays["true"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError("damaged file", file=path, found=error, fix="run the study again") from error
