@@ -63,6 +63,10 @@ class ModelTable(Config):
     blocks: Annotated[int, Field(ge=2)] | None = None
     """Cut the training part of each run into this many blocks, to choose the penalty where there is only one run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    memory: Positive = 2.0
+    """Gigabytes that the statistics of the targets fitted at a time may take; more targets are fitted in parts."""
+    parts: Annotated[int, Field(ge=1)] = 1
+    """Fit the targets in at least this many parts: units of work for a cluster."""
 
 
 class WindowsTable(Config):
@@ -150,6 +154,15 @@ class DecodingTable(Config):
         return WindowsTable(length=self.window, step=self.step, lag=self.lag)
 
 
+class ResultsTable(Config):
+    """``[results]``: what is kept beside maps and tables, in Zarr."""
+
+    weights: bool = True
+    """Weights of the model of all feature spaces."""
+    statistics: bool = False
+    """Sufficient statistics of the training runs: any penalty and set of feature spaces can be fitted from them."""
+
+
 def _atlas_path(name: str, info: ValidationInfo) -> str:
     """A file of the user's lies relative to the study; a name stays a name."""
     return str(resolve_path(Path(name), info)) if name.endswith((".toml", *LABEL_FILES)) else name
@@ -187,6 +200,7 @@ class Study(Config):
     statistics: StatisticsTable = StatisticsTable()
     maps: MapsTable = MapsTable()
     figures: FigureSettings = FigureSettings()
+    results: ResultsTable = ResultsTable()
     decoding: DecodingTable | None = None
 
     @model_validator(mode="before")

@@ -151,12 +151,18 @@ class SufficientStatistics:
         return path
 
     @classmethod
-    def load(cls, path: str | Path, device: torch.device | str = "cpu") -> SufficientStatistics:
-        """Read what :meth:`save` wrote."""
+    def load(
+        cls, path: str | Path, device: torch.device | str = "cpu", targets: slice | None = None
+    ) -> SufficientStatistics:
+        """Read what :meth:`save` wrote, of all targets or only of some."""
+        some = targets or slice(None)
         with safe_open(str(path), framework="pt", device=str(device)) as file:
             header: Mapping[str, str] = file.metadata()
             blocks = {
-                name: Moments(count, **{key: file.get_tensor(f"{i}.{key}") for key in _ARRAYS})
+                name: Moments(
+                    count,
+                    **{k: file.get_slice(f"{i}.{k}")[some if k in _OF_TARGETS else slice(None)] for k in _ARRAYS},
+                )
                 for i, (name, count) in enumerate(json.loads(header["counts"]).items())
             }
         dtype = torch.float64 if header["dtype"] == "torch.float64" else torch.float32
@@ -164,3 +170,4 @@ class SufficientStatistics:
 
 
 _ARRAYS = ("mean_x", "mean_y", "xx", "xy", "yy")
+_OF_TARGETS = ("mean_y", "xy", "yy")

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.fitting import Data, Settings, gather, pick_form, rows_of_blocks
-from b2m_encoding.models.inputs import Floats
+from b2m_encoding.models.inputs import Floats, as_feature_spaces
 from b2m_encoding.models.layout import Layout
 from b2m_encoding.models.model import EncodingModel
 from b2m_encoding.models.statistics import SufficientStatistics
@@ -77,6 +77,7 @@ def fit_subsets(
     feature_spaces: Mapping[str, Any],
     responses: RunResponses,
     subsets: Iterable[Iterable[str]] | None = None,
+    statistics: SufficientStatistics | None = None,
 ) -> Iterator[tuple[Bands, EncodingModel]]:
     """Fit a model to every set of feature spaces; the responses are read once, not once per model.
 
@@ -93,6 +94,8 @@ def fit_subsets(
         :class:`ArrayResponses` wraps an array. The statistics of all targets are held in memory.
     subsets : iterable of iterables of str, optional
         All 2^k - 1 by default.
+    statistics : SufficientStatistics, optional
+        Of every block, where :func:`statistics_of_blocks` has gathered them: the responses are not read then.
 
     Yields
     ------
@@ -107,9 +110,42 @@ def fit_subsets(
     whole: EncodingModel = clone(model)
     design, training = whole._begin(feature_spaces, responses.runs)
     wanted = [_in_order(names, whole.bands_) for names in subsets or all_subsets(whole.bands_)]
-    gathered = _gather(design, responses, whole.layout_, whole._settings())
+    gathered = statistics or _gather(design, responses, whole.layout_, whole._settings())
     for names in wanted:
         yield names, _fit(whole, names, design, training, gathered)
+
+
+def layout_of_statistics(model: EncodingModel, feature_spaces: Mapping[str, Any], runs: Runs) -> Layout | None:
+    """Columns that statistics of training data have; None where models are fitted to the samples instead.
+
+    Parameters
+    ----------
+    model : EncodingModel
+    feature_spaces : dict of str to array (n_samples, n_features)
+    runs : Runs
+        Of all training samples.
+    """
+    layout = Layout.learn(as_feature_spaces(feature_spaces, runs), runs, model.delays)
+    return None if pick_form(sum(layout.widths.values()), runs, model._settings()) == "dual" else layout
+
+
+def statistics_of_blocks(
+    model: EncodingModel, layout: Layout, feature_spaces: Mapping[str, Any], responses: RunResponses
+) -> SufficientStatistics:
+    """Statistics of the used blocks of some runs, as :func:`fit_subsets` would gather them; they add up over runs.
+
+    Parameters
+    ----------
+    model : EncodingModel
+    layout : Layout
+        Of all training data.
+    feature_spaces : dict of str to array (n_samples, n_features)
+        Of the runs.
+    responses : object that loads run by run
+        The same runs, whole, so that delays begin where they do.
+    """
+    spaces = as_feature_spaces(feature_spaces, responses.runs)
+    return gather_runs(layout.design(spaces, responses.runs), responses, layout.widths, model._settings())
 
 
 def slices_in_memory(model: EncodingModel, n_features: int, responses: RunResponses) -> list[slice]:

@@ -16,7 +16,8 @@ from b2m_encoding.features.extractors import Heard
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.pipeline.encode import Encoding
-from b2m_encoding.pipeline.held_out import TIME, Audited, new_model, training_values
+from b2m_encoding.pipeline.held_out import TIME, Audited
+from b2m_encoding.pipeline.predict import new_model, training_values
 from b2m_encoding.pipeline.splits import Split, split_samples
 from b2m_encoding.spaces.files import sha256
 from b2m_encoding.stats.audit import (

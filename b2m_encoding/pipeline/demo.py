@@ -14,8 +14,9 @@ import numpy as np
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.phantom import load_truth, simulate_study
-from b2m_encoding.pipeline.run import Progress, run_study
+from b2m_encoding.pipeline.run import run_study
 from b2m_encoding.pipeline.templates import template
+from b2m_encoding.pipeline.work.runner import Progress
 from b2m_encoding.results.bundle import read_map
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.spaces.files import sha256

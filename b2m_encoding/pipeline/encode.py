@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,10 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models.subsets import all_subsets
 from b2m_encoding.pipeline.cluster_maps import ClusterMap, cluster_map
-from b2m_encoding.pipeline.held_out import TESTED, TIME, Bands, HeldOut, predict_held_out
-from b2m_encoding.pipeline.splits import block_samples, split_samples
+from b2m_encoding.pipeline.held_out import TESTED, TIME, Bands, HeldOut
+from b2m_encoding.pipeline.predict import predict_held_out
+from b2m_encoding.pipeline.splits import Split, block_samples, split_samples
+from b2m_encoding.spaces import Space
 from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas, significance
 from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Blocks
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
@@ -93,36 +95,91 @@ def encode_subject(
     The significance of the joint model is tested; feature spaces are compared where it is significant.
     """
     runs, splits = split_samples(responses.runs, study.evaluation)
-    responses, names, table = responses.with_runs(runs), tuple(spaces), study.statistics
-    held_out = predict_held_out(responses, spaces, study, splits, wanted_models(names, table), progress)
-    tested = held_out.status == TESTED
+    responses, names = responses.with_runs(runs), tuple(spaces)
+    models = wanted_models(names, study.statistics)
+    held_out = predict_held_out(responses, spaces, study, splits, models, progress)
+    scores = score_subject(held_out, splits, names, study)
     progress("permutations")
-    found = _significance(held_out, study)
-    q = np.where(tested, found.p_fwe if table.correction == "fwe" else fdr_q(found.p, table.correction), np.nan)
+    tested = find_significance(held_out, responses.space, study)
     progress("comparison of feature spaces")
+    return join_encoding(scores, tested, compare_subject(held_out, names, tested.q, study), held_out)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Prediction accuracy of the models of one subject; see :class:`Encoding`."""
+
+    r: Mapping[str, Array]
+    r2: Mapping[str, Array]
+    interval: Interval | None
+    alpha: Array
+    status: NDArray[np.str_]
+    product: Mapping[str, Array] | None
+    n_train: int
+    n_test: int
+    ceiling: Ceiling | NoCeiling
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Significance of the joint model of one subject; see :class:`Encoding`."""
+
+    significance: Significance
+    q: Array
+    clusters: ClusterMap | None
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Comparison of the feature spaces of one subject; see :class:`Encoding`."""
+
+    preference: Preference | None
+    partition: Partition | None
+
+
+def score_subject(held_out: HeldOut, splits: Sequence[Split], names: Bands, study: Study) -> Scores:
+    """Score every model, and the joint one by feature space, with ceiling and interval."""
+    tested = held_out.status == TESTED
     scores = {measure: held_out.sums.scores(measure) for measure in ("r", "r2")}
     models = {**({name: (name,) for name in names} if len(names) > 1 else {}), JOINT: names}
     r, r2 = (
         {model: _filled(scores[measure][bands], tested, 0.0) for model, bands in models.items()}
         for measure in ("r", "r2")
     )
-    return Encoding(
+    return Scores(
         r,
         r2,
-        found,
-        q,
-        _interval(held_out, study) if table.intervals else None,
-        clusters=cluster_map(found, held_out, responses.space, study),
+        _interval(held_out, study) if study.statistics.intervals else None,
         alpha=np.where(tested, held_out.alphas[names], np.nan),
         status=held_out.status,
-        preference=_preference(held_out, names, q < table.q, study) if len(names) > 1 else None,
-        partition=_partition(held_out, names, q < table.q, study) if table.partitions(len(names)) else None,
         product=_product(held_out, names),
         n_train=int(np.mean([split.train.sum() for split in splits])),
         n_test=len(held_out.runs),
         ceiling=held_out.ceiling,
-        held_out=held_out,
     )
+
+
+def find_significance(held_out: HeldOut, space: Space, study: Study) -> Tested:
+    """Test the accuracy of the joint model, target by target and, where the study asks for it, by clusters."""
+    tested, table = held_out.status == TESTED, study.statistics
+    found = _significance(held_out, study)
+    q = np.where(tested, found.p_fwe if table.correction == "fwe" else fdr_q(found.p, table.correction), np.nan)
+    return Tested(found, q, cluster_map(found, held_out, space, study))
+
+
+def compare_subject(held_out: HeldOut, names: Bands, q: Array, study: Study) -> Compared:
+    """Compare the feature spaces where the joint model predicts."""
+    predicted, table = q < study.statistics.q, study.statistics
+    return Compared(
+        _preference(held_out, names, predicted, study) if len(names) > 1 else None,
+        _partition(held_out, names, predicted, study) if table.partitions(len(names)) else None,
+    )
+
+
+def join_encoding(scores: Scores, tested: Tested, compared: Compared, held_out: HeldOut | None = None) -> Encoding:
+    """All that was found of a subject."""
+    parts = {one.name: getattr(part, one.name) for part in (scores, tested, compared) for one in fields(part)}
+    return Encoding(**parts, held_out=held_out)
 
 
 def _product(held_out: HeldOut, names: Bands) -> dict[str, Array] | None:

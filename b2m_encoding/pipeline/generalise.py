@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.pipeline.held_out import new_model, training_runs, training_values
+from b2m_encoding.pipeline.predict import new_model, training_runs, training_values
 from b2m_encoding.pipeline.samples import Part, TestSamples
 from b2m_encoding.pipeline.splits import split_samples
 from b2m_encoding.runs import Runs

@@ -16,7 +16,7 @@ from b2m_encoding.data import Recording
 from b2m_encoding.data.events import NOTHING, clip_label
 from b2m_encoding.errors import InputError
 from b2m_encoding.pipeline.encode import JOINT, Encoding
-from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import HEMISPHERES, Atlas, SurfaceSpace, load_atlas
 from b2m_encoding.study import Study
@@ -84,7 +84,7 @@ def heard_name(subject: str) -> str:
     return f"sub-{subject}_desc-heldout_responses.npz"
 
 
-def write_heard(writer: ResultsWriter, subject: str, heard: Heard, study: Study) -> None:
+def write_heard(writer: BundleFiles, subject: str, heard: Heard, study: Study) -> None:
     """Write the file of one subject, with a sidecar."""
     name = heard_name(subject)
     heard.save(writer.file(f"sub-{subject}", name))

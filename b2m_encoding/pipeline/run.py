@@ -1,41 +1,22 @@
-"""Run a study: every subject, then what is drawn and written from all of them."""
+"""Run a study: do the units of its plan that are not done, then put the results together."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from b2m_encoding.data import Recording
-from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors import build_spaces
-from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.pipeline.audit import audit_subject
-from b2m_encoding.pipeline.breakdown import breakdown_rows
+from b2m_encoding.pipeline import group
 from b2m_encoding.pipeline.check import check_study
-from b2m_encoding.pipeline.decode import decode_subject, to_decode
-from b2m_encoding.pipeline.draw import draw_figures
-from b2m_encoding.pipeline.encode import encode_subject, wanted_models
-from b2m_encoding.pipeline.generalise import without_genres, without_subjects
-from b2m_encoding.pipeline.heard import heard_by, write_heard
-from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
-from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, score_rows
-from b2m_encoding.pipeline.statistics import write_statistics
-from b2m_encoding.pipeline.windows import stimulation_of
-from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings, write_maps
-from b2m_encoding.results.bundle import ResultsWriter
-from b2m_encoding.results.provenance import provenance
-from b2m_encoding.results.reader import Results
-from b2m_encoding.results.report import write_report
-from b2m_encoding.spaces import SurfaceSpace, Unplaced, load_atlas
-from b2m_encoding.stats import NoCeiling
+from b2m_encoding.pipeline.plan import Plan
+from b2m_encoding.pipeline.publish import publish
+from b2m_encoding.pipeline.work import Desk, WorkFolder
+from b2m_encoding.pipeline.work.runner import Progress, Runner
+from b2m_encoding.pipeline.work.store import State
+from b2m_encoding.pipeline.work.workers import Place, workers_of
+from b2m_encoding.pipeline.write import StudyResults
 from b2m_encoding.study import Study
-
-Progress = Callable[[str, int, int], None]
 
 
 def run_study(
@@ -43,9 +24,14 @@ def run_study(
     file: Path,
     *,
     subjects: tuple[str, ...] = (),
+    steps: Sequence[str] = (),
+    place: Place | None = None,
     progress: Progress = lambda what, done, total: None,
-) -> StudyResults:
-    """Check a study, analyse its subjects and write the results folder.
+) -> StudyResults | None:
+    """Check a study, do what is not done of it and write the results folder.
+
+    What is done is kept in a work folder beside the results: a run that was stopped goes on where it was, and a run
+    after a change does again only what follows from the change.
 
     Parameters
     ----------
@@ -54,154 +40,62 @@ def run_study(
         The study file, copied into the results.
     subjects : tuple of str
         Only these.
+    steps : sequence of str
+        Only these and what they need; the results folder is then left as it is, unless ``figures`` or ``report`` is
+        among them.
+    place : Place, optional
+        A cluster; this process by default.
     progress : callable
-        Called with what is done now, the steps done and the steps in all.
+        Called with what is done now, the units done and the units in all.
+
+    Returns
+    -------
+    StudyResults or None
+        None if only some steps were done.
 
     Raises
     ------
     ProblemList
         If anything is wrong with the study; nothing is computed or written then.
+    InputError
+        If another run is working on the same results.
     """
     started = datetime.now(UTC)
     recordings = check_study(study, subjects)
-    leave_subjects = "subject" in study.statistics.generalise
-    steps = _Steps(progress, total=len(recordings) * _steps_per_subject(study) + 2 + leave_subjects)
-    results = StudyResults({subject: recording.responses.space for subject, recording in recordings.items()})
-    with ResultsWriter(study.output, study.name, recordings) as writer:
-        features = {}
-        for subject, recording in recordings.items():
-            spaces = _analyse(subject, recording, study, results, steps)
-            if leave_subjects:
-                features[subject] = spaces
-            write_maps(writer, subject, results.encodings[subject], results.spaces[subject], study)
-            write_heard(writer, subject, results.heard.pop(subject), study)
-        if not any(encoding.tested.any() for encoding in results.encodings.values()):
-            raise InputError(
-                "no target can be tested: all responses are constant or hold NaN",
-                file=", ".join(str(path) for recording in recordings.values() for path in recording.files.values()),
-            )
-        if leave_subjects:
-            steps("subjects left out")
-            _leave_subjects_out(recordings, features, results, study, writer)
-        if study.statistics.inter_subject:
-            _write_bounds(results, study, writer)
-        regions = pd.DataFrame(results.regions, columns=list(COLUMNS))
-        writer.write_table("regions.tsv", regions)
-        writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
-        write_decodings(writer, results)
-        sections = write_statistics(writer, results, regions, study)
-        shutil.copyfile(file, writer.file("study.toml"))
-        steps("figures")
-        figures = draw_figures(Results.open(writer.folder, results.spaces), study, writer.file("figures"))
-        record = provenance(input_files(file, recordings, study), seed=study.seed, started=started)
-        record["features"] = {name: dict(space.provenance) for name, space in spaces.items()}
-        record["cleaning"] = {subject: list(recording.responses.steps) for subject, recording in recordings.items()}
-        writer.write_json("provenance.json", record)
-        steps("report")
-        rows = summary(results, study)
-        write_report(writer.file("report.html"), study.name, study.note, rows, figures, record, sections)
-    return results
+    desk = Desk(study, work_folder(study), recordings)
+    with desk.work.locked():
+        with workers_of(place, desk) as workers:
+            runner = Runner(desk, progress, workers)
+            plan = _planned(study, recordings, runner)
+            wanted = {"figures" if step == "report" else step for step in steps} or {"figures"}
+            units = plan.up_to(wanted)
+            runner.run({name: unit for name, unit in units.items() if unit.step != "figures"}, len(units))
+        if "figures" not in wanted:
+            return None
+        publish(Runner(desk, progress), plan, file, started)
+        if not subjects:
+            desk.work.forget(plan.units)
+        return group.collect(desk, list(recordings))
 
 
-class _Steps:
-    """Count steps for the progress report."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
-
-    def __call__(self, what: str) -> None:
-        self.progress(what, self.done, self.total)
-        self.done += 1
-
-    def within(self, step: str) -> Callable[[str, int, int], None]:
-        """Report how far the step at hand has got."""
-
-        def report(what: str, done: int, total: int) -> None:
-            if total:
-                self.progress(f"{step}: {what}, {done} of {total} clips", self.done - 1, self.total)
-
-        return report
+def explain_study(study: Study, subjects: tuple[str, ...] = (), steps: Sequence[str] = ()) -> dict[str, State]:
+    """What a run would do, unit by unit, and why; nothing is computed."""
+    recordings = check_study(study, subjects)
+    runner = Runner(Desk(study, work_folder(study)), lambda *_: None)
+    facts = {subject: runner.work.facts(f"features/sub-{subject}") for subject in recordings}
+    plan = Plan(study, recordings, {subject: known.get("columns", 1) for subject, known in facts.items()})
+    units = plan.up_to({"figures" if step == "report" else step for step in steps} or {"figures"})
+    return runner.states(units, runner.bases(units))
 
 
-def _steps_per_subject(study: Study) -> int:
-    table = study.statistics
-    n_models = len(wanted_models(tuple(study.features), table))
-    return (
-        3
-        + n_models
-        + table.audit
-        + ("genre" in table.generalise)
-        + len(study.decoding.targets if study.decoding else ())
-    )
+def work_folder(study: Study) -> WorkFolder:
+    """Where a study keeps what is done: beside the results."""
+    return WorkFolder(study.output.with_name(f".{study.output.name}.work"))
 
 
-def _analyse(
-    subject: str, recording: Recording, study: Study, results: StudyResults, steps: _Steps
-) -> Mapping[str, FeatureSpace]:
-    """Analyse one subject; its feature spaces serve again where subjects are left out."""
-    steps(f"sub-{subject}: features")
-    spaces = build_spaces(study.features, stimulation_of(recording), steps.within(f"sub-{subject}: features"))
-    responses, space = recording.responses, results.spaces[subject]
-    encoding = encode_subject(responses, spaces, study, lambda what: steps(f"sub-{subject}: {what}"))
-    if study.statistics.audit:
-        steps(f"sub-{subject}: audit")
-        results.checks[subject] = audit_subject(encoding, recording, spaces, study)
-    masks = region_masks(space, study)
-    results.regions += score_rows(subject, encoding, masks, study)
-    results.parts += partition_rows(subject, encoding, masks, study)
-    results.blocks |= block_scores(subject, encoding, masks)
-    results.breakdown += breakdown_rows(subject, encoding, study)
-    if study.statistics.inter_subject and encoding.held_out is not None:
-        results.measured[subject] = Measured(encoding.held_out.measured, encoding.held_out.runs, space)
-    results.heard[subject] = heard_by(encoding, recording, study)
-    results.encodings[subject] = encoding = encoding.light()
-    if "genre" in study.statistics.generalise and encoding.tested.any():
-        steps(f"sub-{subject}: genres left out")
-        results.genres[subject] = without_genres(recording, spaces, study)
-    if study.decoding and isinstance(space, SurfaceSpace | Unplaced) and encoding.tested.any():
-        atlas = load_atlas(study.maps.atlas, space) if isinstance(space, SurfaceSpace) else None
-        results.decodings[subject] = []
-        for name in study.decoding.targets:
-            steps(f"sub-{subject}: decoding {name}")
-            results.decodings[subject].append(decode_subject(*to_decode(recording, name, spaces, study), atlas, study))
-    return spaces
-
-
-def _leave_subjects_out(
-    recordings: Mapping[str, Recording],
-    features: Mapping[str, Mapping[str, FeatureSpace]],
-    results: StudyResults,
-    study: Study,
-    writer: ResultsWriter,
-) -> None:
-    """Predict every subject by a model of the others, and write the maps."""
-    results.others = without_subjects(recordings, features, study)
-    for subject, r in results.others.items():
-        about = {"Description": "Pearson r of the joint model of all other subjects", "Note": study.note}
-        writer.write_map(subject, "joint", "rothers", r, results.spaces[subject], about)
-
-
-def _write_bounds(results: StudyResults, study: Study, writer: ResultsWriter) -> None:
-    """Write the inter-subject ceiling of every subject, if these data tell one."""
-    results.bounds = inter_subject_bounds(results.measured)
-    results.measured.clear()
-    if isinstance(results.bounds, NoCeiling):
-        return
-    texts = {
-        "rlow": "r with the mean of the other subjects",
-        "rhigh": "r with the mean of all subjects, itself included",
-    }
-    for subject, values in results.bounds.items():
-        for (stat, text), bound in zip(texts.items(), values, strict=True):
-            tested = np.where(results.encodings[subject].tested, bound, np.nan)
-            about = {"Description": f"Inter-subject ceiling: {text}", "Note": study.note}
-            writer.write_map(subject, "intersubject", stat, tested, results.spaces[subject], about)
-
-
-def input_files(file: Path, recordings: Mapping[str, Recording], study: Study) -> list[Path]:
-    """Every file the results depend on: the study, responses, events, and what the features were made from."""
-    needed = [path for extractor in study.features.values() for path in extractor.needs()]
-    inside = [path for folder in needed if folder.is_dir() for path in sorted(folder.rglob("*")) if path.is_file()]
-    files = [path for path in needed if path.is_file()]
-    measured = [path for recording in recordings.values() for path in recording.inputs]
-    return list(dict.fromkeys([file, *measured, *files, *inside]))
+def _planned(study: Study, recordings: Mapping[str, Recording], runner: Runner) -> Plan:
+    """The whole plan; features come first, for they tell how many parts the targets are cut into."""
+    about = len(Plan(study, recordings, dict.fromkeys(recordings, 1)).units)
+    runner.run(Plan(study, recordings).units, about)
+    facts = {subject: runner.work.facts(f"features/sub-{subject}") for subject in recordings}
+    return Plan(study, recordings, {subject: int(known["columns"]) for subject, known in facts.items()})

@@ -12,7 +12,7 @@ from b2m_encoding.pipeline.breakdown import BREAKDOWN_COLUMNS
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.pipeline.regions import PARTITION_COLUMNS, comparison
 from b2m_encoding.pipeline.write import StudyResults
-from b2m_encoding.results.bundle import GROUP, ResultsWriter
+from b2m_encoding.results.bundle import GROUP, BundleFiles
 from b2m_encoding.results.report import ReportSection
 from b2m_encoding.spaces import SurfaceSpace
 from b2m_encoding.stats.agreement import group_preference, overlap
@@ -21,7 +21,7 @@ from b2m_encoding.study import Study
 
 
 def write_statistics(
-    writer: ResultsWriter, results: StudyResults, regions: pd.DataFrame, study: Study
+    writer: BundleFiles, results: StudyResults, regions: pd.DataFrame, study: Study
 ) -> list[ReportSection]:
     """Write the tables and group maps, and say in a few lines what they hold."""
     sections = [
@@ -36,7 +36,7 @@ def write_statistics(
     return [section for section in sections if section is not None]
 
 
-def _audit(writer: ResultsWriter, results: StudyResults) -> ReportSection | None:
+def _audit(writer: BundleFiles, results: StudyResults) -> ReportSection | None:
     rows = [{"subject": s, **check.row()} for s, checks in results.checks.items() for check in checks]
     if not rows:
         return None
@@ -80,7 +80,7 @@ def _significance(results: StudyResults, study: Study) -> ReportSection:
     return ReportSection("Significance and noise ceiling", lines)
 
 
-def _breakdown(writer: ResultsWriter, results: StudyResults) -> ReportSection | None:
+def _breakdown(writer: BundleFiles, results: StudyResults) -> ReportSection | None:
     """The table of all labels; the report shows genres, where there are some, else runs."""
     if not results.breakdown:
         return None
@@ -96,7 +96,7 @@ def _breakdown(writer: ResultsWriter, results: StudyResults) -> ReportSection | 
     return ReportSection(f"Prediction accuracy by {shown} (mean r over predicted targets)", [], rows)
 
 
-def _preferences(writer: ResultsWriter, results: StudyResults, study: Study) -> ReportSection | None:
+def _preferences(writer: BundleFiles, results: StudyResults, study: Study) -> ReportSection | None:
     found = {s: e.preference for s, e in results.encodings.items() if e.preference is not None}
     if not found:
         return None
@@ -153,7 +153,7 @@ def _above_chance(encoding: Encoding, name: str, inside: Any) -> Any:
     return inside & (np.nan_to_num(encoding.r[name], nan=-1.0) >= least)
 
 
-def _partition(writer: ResultsWriter, results: StudyResults) -> ReportSection | None:
+def _partition(writer: BundleFiles, results: StudyResults) -> ReportSection | None:
     if not results.parts:
         return None
     table = pd.DataFrame(results.parts, columns=list(PARTITION_COLUMNS))
@@ -173,7 +173,7 @@ def _partition(writer: ResultsWriter, results: StudyResults) -> ReportSection | 
     return ReportSection("Variance partitioning (mean held-out R2 of a region, 95 % interval)", [], rows)
 
 
-def _regions(writer: ResultsWriter, results: StudyResults, regions: pd.DataFrame, study: Study) -> ReportSection | None:
+def _regions(writer: BundleFiles, results: StudyResults, regions: pd.DataFrame, study: Study) -> ReportSection | None:
     found = comparison(regions, results.blocks, study)
     if found is None:
         return None
@@ -197,7 +197,7 @@ def _regions(writer: ResultsWriter, results: StudyResults, regions: pd.DataFrame
     )
 
 
-def _generalisation(writer: ResultsWriter, results: StudyResults, study: Study) -> ReportSection | None:
+def _generalisation(writer: BundleFiles, results: StudyResults, study: Study) -> ReportSection | None:
     rows: list[dict[str, Any]] = []
     for subject, left in results.genres.items():
         inside = results.encodings[subject].q < study.statistics.q

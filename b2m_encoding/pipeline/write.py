@@ -16,7 +16,7 @@ from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.pipeline.heard import Heard
 from b2m_encoding.pipeline.inter_subject import Array, Measured
-from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats.audit import Check
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, normalised_score
@@ -54,7 +54,7 @@ class StudyResults:
     """Held-out responses in short, until they are written."""
 
 
-def write_maps(writer: ResultsWriter, subject: str, encoding: Encoding, space: Space, study: Study) -> None:
+def write_maps(writer: BundleFiles, subject: str, encoding: Encoding, space: Space, study: Study) -> None:
     """Write every map of one subject."""
     common = {
         "Space": space.name,
@@ -148,7 +148,7 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
     return maps
 
 
-def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:
+def write_decodings(writer: BundleFiles, results: StudyResults) -> None:
     """Write identification accuracy per clip and per subject."""
     clips, summaries = [], []
     for subject, decodings in results.decodings.items():

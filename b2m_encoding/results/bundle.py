@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -24,53 +24,19 @@ MARKER = "dataset_description.json"
 GENERATOR = "b2m_encoding"
 GROUP = "group"
 """Label of maps of all subjects."""
+PARTIAL, OLD = ".partial-", ".old-"
 
 
-class ResultsWriter:
-    """Write a results folder so that it either appears complete or not at all.
-
-    Use it as a context: files go to a hidden folder beside ``path`` that takes its place at the end. An older
-    results folder is replaced; any other folder with content is refused.
+class BundleFiles:
+    """Write files of results into a folder, under BIDS-derivatives names.
 
     Parameters
     ----------
-    path : Path
-    name : str
-        Name of the study.
-    subjects : iterable of str
-        Subjects that will be written; earlier results may hold no other.
+    folder : Path
     """
 
-    def __init__(self, path: Path, name: str, subjects: Iterable[str] = ()) -> None:
-        self.path = path
-        self.name = name
-        self.subjects = tuple(subjects)
-        self.folder = path.with_name(f".{path.name}.partial-{os.getpid()}")
-
-    def __enter__(self) -> ResultsWriter:
-        check_writable(self.path, self.subjects)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        description = {
-            "Name": self.name,
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": GENERATOR, "Version": __version__}],
-        }
-        self.write_json(MARKER, description)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            old = self.path.with_name(f".{self.path.name}.old-{os.getpid()}")
-            if self.path.exists():
-                self.path.rename(old)
-            self.folder.rename(self.path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def file(self, *parts: str) -> Path:
         """Path of a file of the results, its folder made."""
@@ -101,6 +67,71 @@ class ResultsWriter:
             files = (target,)
         for file in files:
             self.write_json(f"sub-{subject}/{file.name.split('.')[0]}.json", sidecar)
+
+
+class ResultsWriter(BundleFiles):
+    """Write a results folder so that it either appears complete or not at all.
+
+    Use it as a context: files go to a hidden folder beside ``path`` that takes its place at the end. An older
+    results folder is replaced; any other folder with content is refused.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Name of the study.
+    subjects : iterable of str
+        Subjects that will be written; earlier results may hold no other.
+    sources : sequence of mapping
+        ``SourceDatasets`` of the description.
+    """
+
+    def __init__(
+        self, path: Path, name: str, subjects: Iterable[str] = (), sources: Sequence[Mapping[str, str]] = ()
+    ) -> None:
+        super().__init__(path.with_name(f".{path.name}{PARTIAL}{os.getpid()}"))
+        self.path = path
+        self.name = name
+        self.subjects = tuple(subjects)
+        self.sources = list(sources)
+
+    def __enter__(self) -> ResultsWriter:
+        check_writable(self.path, self.subjects)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        description = {
+            "Name": self.name,
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": GENERATOR, "Version": __version__}],
+            **({"SourceDatasets": self.sources} if self.sources else {}),
+        }
+        self.write_json(MARKER, description)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            old = self.path.with_name(f".{self.path.name}{OLD}{os.getpid()}")
+            if self.path.exists():
+                self.path.rename(old)
+            self.folder.rename(self.path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def recover(path: Path) -> None:
+    """Put right what a run left that was killed while it wrote: results that had been moved away come back.
+
+    Only for who knows that nobody else is writing there.
+    """
+    moved = sorted(path.parent.glob(f".{path.name}{OLD}*"))
+    if moved and not path.exists():
+        moved.pop().rename(path)
+    for left in [*moved, *path.parent.glob(f".{path.name}{PARTIAL}*")]:
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def check_writable(path: Path, subjects: Iterable[str]) -> None:

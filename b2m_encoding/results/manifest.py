@@ -1,0 +1,49 @@
+"""The manifest of results: the hash of every file, so that damaged or edited ones are never taken for results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from b2m_encoding.spaces.files import sha256
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: Path, basis: str) -> None:
+    """Write the hashes of all files of a results folder, and of what the results follow from."""
+    files = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
+    (folder / MANIFEST).write_text(json.dumps({"basis": basis, "files": files}, indent=1) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest; None if there is none, or it is damaged."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return content if isinstance(content["files"], dict) and isinstance(content["basis"], str) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def changed_files(folder: Path, files: dict[str, str]) -> list[str]:
+    """Files that are gone or are not as they were written."""
+    return [name for name, known in files.items() if not is_intact(folder / name, known)]
+
+
+def is_intact(path: Path, known: str) -> bool:
+    """Whether a file is as it was written."""
+    try:
+        return sha256(path) == known
+    except OSError:
+        return False
+
+
+def added_files(folder: Path, files: dict[str, str]) -> list[Path]:
+    """Files that were put beside the results later: figures drawn on demand, pages, audio."""
+    return [path for path in _files(folder) if str(path.relative_to(folder)) not in files]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST)

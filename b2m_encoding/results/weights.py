@@ -1,0 +1,91 @@
+"""Weights and sufficient statistics in Zarr: arrays that are read in pieces, by any language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.results.bundle import BundleFiles
+
+CHUNK = 4096
+"""Targets of a chunk."""
+
+
+def weights_name(subject: str) -> str:
+    """Name of the array store in the folder of a subject."""
+    return f"sub-{subject}_desc-joint_weights.zarr"
+
+
+def write_weights(
+    bundle: BundleFiles,
+    subject: str,
+    weights: Mapping[str, NDArray[np.float32]],
+    delays: Sequence[float],
+    note: str | None = None,
+) -> None:
+    """Write the weights of the joint model, one array (n_delays, n_features, n_targets) per feature space.
+
+    Parameters
+    ----------
+    bundle : BundleFiles
+    subject : str
+    weights : dict of str to array
+        In the units of the features; NaN where a target was not tested.
+    delays : sequence of float
+        Seconds.
+    note : str, optional
+    """
+    import zarr
+
+    store = zarr.open_group(bundle.file(f"sub-{subject}", weights_name(subject)), mode="w")
+    store.attrs.update({"Description": "Ridge weights of the joint model", "Note": note, "Delays": list(delays)})
+    for name, values in weights.items():
+        chunks = (*values.shape[:2], min(CHUNK, values.shape[2]))
+        store.create_array(name, data=values, chunks=chunks, dimension_names=["delay", "feature", "target"])
+
+
+def read_weights(folder: Path, subject: str) -> dict[str, NDArray[np.float32]]:
+    """Weights that :func:`write_weights` wrote, shape (n_delays, n_features, n_targets) each.
+
+    Raises
+    ------
+    InputError
+        If the results hold none, or they are damaged.
+    """
+    import zarr
+
+    path = folder / f"sub-{subject}" / weights_name(subject)
+    if not path.is_dir():
+        raise InputError("the results hold no weights", file=path, fix="set results.weights = true and run again")
+    try:
+        store: Any = zarr.open_group(path, mode="r")
+        return {name: np.asarray(array[:], dtype=np.float32) for name, array in sorted(store.arrays())}
+    except Exception as error:  # what a damaged store raises is written down nowhere
+        raise InputError("weights cannot be read", file=path, found=repr(error), fix="run the study again") from error
+
+
+def write_statistics_zarr(bundle: BundleFiles, subject: str, runs: Mapping[str, Path]) -> None:
+    """Write the sufficient statistics of every training run: a group per run and block, an array per moment.
+
+    Parameters
+    ----------
+    bundle : BundleFiles
+    subject : str
+    runs : dict of str to Path
+        File of :meth:`SufficientStatistics.save <b2m_encoding.models.statistics.SufficientStatistics.save>` per run.
+    """
+    import zarr
+    from safetensors import safe_open
+
+    store = zarr.open_group(bundle.file(f"sub-{subject}", f"sub-{subject}_statistics.zarr"), mode="w")
+    for run, path in runs.items():
+        with safe_open(str(path), framework="np") as file:
+            group = store.create_group(run)
+            group.attrs.update(dict(file.metadata() or {}))
+            for key in file.keys():  # noqa: SIM118  (no mapping)
+                group.create_array(key, data=file.get_tensor(key))
