@@ -203,6 +203,12 @@ class Study(Config):
     results: ResultsTable = ResultsTable()
     decoding: DecodingTable | None = None
 
+    def on_machine(self, device: Literal["auto", "cpu", "cuda"] | None, memory: float | None) -> Study:
+        """The same study on another device, or in so many gigabytes: a quarter of them is for statistics."""
+        changes = {"device": device, "memory": memory and memory / 4}
+        model = self.model.model_copy(update={key: value for key, value in changes.items() if value is not None})
+        return self.model_copy(update={"model": model})
+
     @model_validator(mode="before")
     @classmethod
     def _windows_have_no_delays(cls, table: Any) -> Any:

@@ -10,6 +10,9 @@ from rich.table import Table
 
 from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, progress_bar, reporter
 
+STOPPED = 130
+"""Exit code of a run that was interrupted, as shells have it."""
+
 
 @app.command()
 def demo(
@@ -94,16 +97,37 @@ def fetch(
 def run(
     study: StudyFile,
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    step: Annotated[list[str] | None, typer.Option(help="Only this step and what it needs; may be repeated.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what would be done, and why; do nothing.")] = False,
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Instead of model.device.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="tcp://HOST:PORT (dask), slurm, or local:N.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Jobs of --cluster slurm.")] = 4,
+    memory: Annotated[float | None, typer.Option(min=0.5, help="Gigabytes of each worker, or of this process.")] = None,
 ) -> None:
-    """Run the analysis of a study file."""
+    """Run the analysis of a study file; what is done already is not done again."""
     from b2m_encoding.pipeline import run_study
+    from b2m_encoding.pipeline.run import explain_study, work_folder
+    from b2m_encoding.pipeline.work.workers import Place
     from b2m_encoding.study import load_study
 
-    loaded = load_study(study)
-    with progress_bar() as bar:
-        run_study(loaded, study, subjects=tuple(subject or ()), progress=reporter(bar))
-    console.print(f"results: {loaded.output}", soft_wrap=True, markup=False)
-    console.print(f"report:  {loaded.output / 'report.html'}", soft_wrap=True, markup=False)
+    loaded = load_study(study).on_machine(device, memory)
+    subjects, steps = tuple(subject or ()), tuple(step or ())
+    if explain:
+        for name, state in explain_study(loaded, subjects, steps).items():
+            console.print(f"{'done ' if state.done else 'to do'} {name}  {state.reason}", markup=False, soft_wrap=True)
+        return
+    place = Place(cluster, workers, memory) if cluster else None
+    try:
+        with progress_bar() as bar:
+            found = run_study(loaded, study, subjects=subjects, steps=steps, place=place, progress=reporter(bar))
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on from here")
+        raise typer.Exit(STOPPED) from None
+    if found is not None:
+        console.print(f"results: {loaded.output}", soft_wrap=True, markup=False)
+        console.print(f"report:  {loaded.output / 'report.html'}", soft_wrap=True, markup=False)
+    kept = work_folder(loaded)
+    console.print(f"work:    {kept.path} ({kept.size / 1e9:.1f} GB; may be deleted)", soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -107,6 +107,10 @@ class Plan:
         """How the recordings are read; which subjects there are changes nothing for each of them."""
         return {key: value for key, value in self.tables["data"].items() if key != "subjects"}
 
+    def _statistics(self, *keys: str) -> dict[str, Any]:
+        """Some options of ``[statistics]``."""
+        return {key: self.tables["statistics"][key] for key in keys}
+
     def _fits(self, subject: str, recording: Recording, columns: int) -> Parts:
         """Statistics of every training run, and the fits of every part of the targets."""
         study, responses = self.study, recording.responses
@@ -155,7 +159,9 @@ class Plan:
         own: dict[str, Any] = {"subject": subject, "parts": parts}
         fits, whole = list(parts.fits), ("statistics", "model", "evaluation", "seed")
         found = [f"{step}/{label}" for step in ("score", "significance", "partition")]
-        self._add("score", label, partial(steps.score, **own), fits, whole)
+        model = ("model", "evaluation", "seed")
+        intervals = {"statistics": self._statistics("intervals", "level", "bootstraps")}
+        self._add("score", label, partial(steps.score, **own), fits, model, settings=intervals)
         self._add("significance", label, partial(steps.significance, **own), fits, whole)
         self._add("partition", label, partial(steps.partition, **own), [*fits, found[1]], whole)
         features = f"features/{label}"
@@ -164,12 +170,12 @@ class Plan:
         self._add("regions", label, partial(steps.regions, **own), [*fits, *found], (*whole, "maps"))
         if "genre" in study.statistics.generalise:
             genres = partial(steps.genres, subject=subject)
-            self._add("genres", label, genres, [features, *found], whole, files=recording.inputs)
+            self._add("genres", label, genres, [features, found[0]], model, files=recording.inputs)
         for name in group.decodings(study, subject, recording.responses.space):
             target = name.removeprefix(f"decode/{label}_")
             compute = partial(steps.decode, subject=subject, target=target)
-            tables = (*whole, "maps", "decoding")
-            self._add("decode", f"{label}_{target}", compute, [features, *found], tables, files=recording.inputs)
+            about: dict[str, Any] = {"tables": (*model, "maps", "decoding"), "settings": {"statistics": self._statistics("generalise")}}
+            self._add("decode", f"{label}_{target}", compute, [features, found[0]], files=recording.inputs, **about)
         kept = parts.statistics if study.results.statistics else ()
         self._add(
             "maps", label, partial(steps.maps, **own), [*kept, *fits, *found], (*whole, "maps", "note", "results")

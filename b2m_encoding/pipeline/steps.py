@@ -31,7 +31,7 @@ from b2m_encoding.pipeline.encode import (
 from b2m_encoding.pipeline.gather import RunStatistics, gather_run, join_runs
 from b2m_encoding.pipeline.generalise import without_genres
 from b2m_encoding.pipeline.heard import heard_by, write_heard
-from b2m_encoding.pipeline.held_out import Bands, HeldOut, join_slices
+from b2m_encoding.pipeline.held_out import TESTED, Bands, HeldOut, join_slices
 from b2m_encoding.pipeline.predict import audited_targets, inside, predict_part
 from b2m_encoding.pipeline.regions import block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.samples import Part
@@ -148,8 +148,8 @@ def maps(desk: Desk, out: Output, subject: str, parts: Parts) -> None:
 
 
 def genres(desk: Desk, out: Output, subject: str) -> LeftOut | None:
-    """Genres left out of training."""
-    if not desk.get(f"significance/sub-{subject}").significance.r.size or not tested(desk, subject).any():
+    """Genres left out of training; None where no target was tested."""
+    if not _any_tested(desk, subject):
         return None
     return without_genres(desk.recording(subject), desk.get(f"features/sub-{subject}"), desk.study)
 
@@ -158,7 +158,7 @@ def decode(desk: Desk, out: Output, subject: str, target: str) -> Decoding | Non
     """Decode one feature space, and identify the test clips; None where no target was tested."""
     recording, study = desk.recording(subject), desk.study
     space = recording.responses.space
-    if not tested(desk, subject).any():
+    if not _any_tested(desk, subject):
         return None
     atlas = load_atlas(study.maps.atlas, space) if isinstance(space, SurfaceSpace) else None
     spaces = desk.get(f"features/sub-{subject}")
@@ -183,9 +183,8 @@ def encoding(desk: Desk, subject: str, parts: Parts | None = None) -> Encoding:
     return join_encoding(scores, found, compared, None if parts is None else held_out(desk, subject, parts))
 
 
-def tested(desk: Desk, subject: str) -> NDArray[np.bool_]:
-    """Targets that were tested."""
-    return encoding(desk, subject).tested
+def _any_tested(desk: Desk, subject: str) -> bool:
+    return bool((desk.get(f"score/sub-{subject}").status == TESTED).any())
 
 
 def _names(desk: Desk) -> Bands:

@@ -56,6 +56,11 @@ class WorkFolder:
         self.path = path
         self.hashes = FileHashes(path / "hashes.json")
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out; the lock ends with this process, however it ends.
@@ -177,7 +182,8 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     out = ["the program changed"] if old.get("code") != new["code"] else []
     out += [f"{key}: {was} -> {now}" for key, was, now in _changed(old.get("settings", {}), new["settings"])]
     out += [f"file {Path(key).name} changed" for key, *_ in _changed(old.get("files", {}), new["files"])]
-    return out + [f"follows {key}" for key, *_ in _changed(old.get("needs", {}), new["needs"])]
+    needs = [key for key, *_ in _changed(old.get("needs", {}), new["needs"])]
+    return out + ([f"follows {', '.join(needs)}"] if needs else [])
 
 
 def _changed(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
