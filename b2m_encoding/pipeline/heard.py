@@ -19,6 +19,7 @@ from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import HEMISPHERES, Atlas, SurfaceSpace, load_atlas
+from b2m_encoding.spaces.files import check_archive
 from b2m_encoding.study import Study
 
 MOST_SAMPLES = 1000
@@ -70,6 +71,7 @@ class Heard:
         InputError
             If the file is damaged.
         """
+        check_archive(path)
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 found = {key: stored[key] for key in cls.__dataclass_fields__}

@@ -174,7 +174,10 @@ class Plan:
         for name in group.decodings(study, subject, recording.responses.space):
             target = name.removeprefix(f"decode/{label}_")
             compute = partial(steps.decode, subject=subject, target=target)
-            about: dict[str, Any] = {"tables": (*model, "maps", "decoding"), "settings": {"statistics": self._statistics("generalise")}}
+            about: dict[str, Any] = {
+                "tables": (*model, "maps", "decoding"),
+                "settings": {"statistics": self._statistics("generalise")},
+            }
             self._add("decode", f"{label}_{target}", compute, [features, found[0]], files=recording.inputs, **about)
         kept = parts.statistics if study.results.statistics else ()
         self._add(

@@ -231,7 +231,10 @@ def _maps(source: Source, subjects: Sequence[_Subject], keys: Sequence[str]) -> 
 
 def _heard(source: Source, subject: str) -> Heard | None:
     path = source.results.path / f"sub-{subject}" / heard_name(subject)
-    return Heard.load(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    source.results.check(path)
+    return Heard.load(path)
 
 
 def _best(source: Source, found: _Subject, kept: Heard, names: Sequence[str]) -> BestClips:

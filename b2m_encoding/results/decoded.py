@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import entity
+from b2m_encoding.spaces.files import check_archive
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,7 @@ def read_decoded(folder: Path, subject: str, target: str, decoder: str = "region
     if not path.is_file():
         here = sorted(one.name for one in path.parent.glob("*_decoded.npz"))
         raise InputError("nothing was decoded", file=path, expected=", ".join(here) or "a study with [decoding]")
+    check_archive(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Decoded(target, decoder, arrays["clips"], arrays["predicted"], arrays["true"])

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import GROUP, MARKER, entity, is_results, read_map
+from b2m_encoding.results.manifest import is_intact, read_manifest
+from b2m_encoding.results.weights import read_weights
 from b2m_encoding.spaces import (
     GrayordinateSpace,
     RegionSpace,
@@ -116,6 +118,28 @@ class Results:
         record: dict[str, Any] = json.loads(self._text(PROVENANCE))
         return record
 
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Hashes of the files as they were written; empty for results that have no manifest."""
+        return dict((read_manifest(self.path) or {"files": {}})["files"])
+
+    def check(self, *paths: Path) -> None:
+        """Raise if a file is not as it was written.
+
+        Raises
+        ------
+        InputError
+            With the file: it is damaged, or was edited.
+        """
+        for path in paths:
+            known = self.hashes.get(str(path.relative_to(self.path)))
+            if known is not None and path.is_file() and not is_intact(path, known):
+                raise InputError(
+                    "a file of the results is not as it was written",
+                    file=path,
+                    fix="b2m run the study again (it restores the file), or keep your own version elsewhere",
+                )
+
     def has_map(self, subject: str, desc: str, stat: str) -> bool:
         """Whether there is such a map."""
         return (subject, entity(desc), entity(stat)) in self.files
@@ -136,13 +160,21 @@ class Results:
         InputError
             If there is no such map, with those that there are.
         """
-        self._file(subject, desc, stat)
+        path = self._file(subject, desc, stat)
+        self.check(*path.parent.glob(path.name.replace("_hemi-L_", "_hemi-?_")))
         return read_map(self.path, subject, desc, stat, self.space(subject))
+
+    def weights(self, subject: str) -> dict[str, NDArray[np.float32]]:
+        """Weights of the joint model per feature space, shape (n_delays, n_features, n_targets)."""
+        folder = self.path / f"sub-{subject}"
+        self.check(*(path for path in folder.glob("*_weights.zarr/**/*") if path.is_file()))
+        return read_weights(self.path, subject)
 
     def sidecar(self, subject: str, desc: str, stat: str) -> dict[str, Any]:
         """What the results say about a map."""
         path = self._file(subject, desc, stat)
-        content: dict[str, Any] = json.loads(path.with_name(f"{path.name.split('.')[0]}.json").read_text("utf-8"))
+        name = path.with_name(f"{path.name.split('.')[0]}.json").relative_to(self.path)
+        content: dict[str, Any] = json.loads(self._text(str(name)))
         return content
 
     def stats(self, subject: str) -> dict[str, tuple[str, ...]]:
@@ -186,6 +218,7 @@ class Results:
     def _text(self, name: str) -> str:
         if not self.has(name):
             raise InputError("the results hold no such file", file=self.path / name)
+        self.check(self.path / name)
         return (self.path / name).read_text(encoding="utf-8")
 
     def _file(self, subject: str, desc: str, stat: str) -> Path:

@@ -86,6 +86,6 @@ def write_statistics_zarr(bundle: BundleFiles, subject: str, runs: Mapping[str, 
     for run, path in runs.items():
         with safe_open(str(path), framework="np") as file:
             group = store.create_group(run)
-            group.attrs.update(dict(file.metadata() or {}))
+            group.attrs.update(dict(sorted((file.metadata() or {}).items())))
             for key in file.keys():  # noqa: SIM118  (no mapping)
                 group.create_array(key, data=file.get_tensor(key))

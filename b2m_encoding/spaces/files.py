@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +17,9 @@ import nibabel as nib
 import numpy as np
 
 from b2m_encoding.errors import InputError
+
+MAX_EXPANSION = 100.0
+"""Real measurements do not compress a hundredfold."""
 
 
 def package_file(package: str, *parts: str) -> Path:
@@ -87,6 +91,27 @@ def image_data(image: Any, path: str | Path | None = None) -> Any:
         found = (str(error) or type(error).__name__).splitlines()[0]
         name = path or image.get_filename()
         raise InputError("an image is damaged or truncated", file=name, found=found, fix="fetch it again") from error
+
+
+def check_archive(path: Path, largest: float = MAX_EXPANSION) -> None:
+    """Raise if a NumPy archive would become far larger in memory than it is on disk: a bomb.
+
+    Raises
+    ------
+    InputError
+        If it expands more than ``largest``-fold, to over a gigabyte; files that are no archive pass.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > max(1e9, largest * path.stat().st_size):
+        raise InputError(
+            "an archive expands to far more than it holds",
+            file=path,
+            found=f"{size / 1e9:.1f} GB in {path.stat().st_size / 1e6:.1f} MB",
+            fix="save the arrays anew, without compression",
+        )
 
 
 def check_volume(image: Any, path: str | Path | None = None) -> None:

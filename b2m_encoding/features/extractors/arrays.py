@@ -17,6 +17,7 @@ from b2m_encoding.features.clips import Clip, Stimulation
 from b2m_encoding.features.extractors.base import Extractor, OfClips, Report, silent
 from b2m_encoding.features.text import KNOWN_TYPOS
 from b2m_encoding.features.windows import Spans, window_starts
+from b2m_encoding.spaces.files import check_archive
 
 Floats = NDArray[np.float32]
 
@@ -169,6 +170,7 @@ def _load(path: Path) -> NDArray[np.generic]:
 
 
 def _load_all(path: Path) -> dict[str, NDArray[np.generic]]:
+    check_archive(path)
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
