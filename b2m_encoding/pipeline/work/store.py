@@ -88,11 +88,15 @@ class WorkFolder:
             lock.release()
 
     def basis(self, unit: Unit, keys: Mapping[str, str]) -> dict[str, Any]:
-        """Everything a unit follows from; ``keys`` are those of the units it needs."""
-        settings = json.loads(json.dumps(unit.settings, default=str))
+        """Everything a unit follows from; ``keys`` are those of the units it needs.
+
+        Paths count from the folder of the results, so that a project that is moved is not done again.
+        """
+        home = self.path.parent
+        settings = json.dumps(unit.settings, default=str).replace(json.dumps(f"{home}/")[1:-1], "")
         return {
-            "settings": settings,
-            "files": {str(path): self.hashes.of(path) for path in unit.files},
+            "settings": json.loads(settings),
+            "files": {os.path.relpath(path, home): self.hashes.of(path) for path in unit.files},
             "code": code_version(unit.code),
             "needs": {name: keys[name] for name in unit.needs},
         }
