@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +22,15 @@ from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
 from b2m_encoding.pipeline.heard import heard_by, write_heard
 from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
+from b2m_encoding.pipeline.quality import quality_rows
 from b2m_encoding.pipeline.regions import COLUMNS, block_scores, partition_rows, region_masks, score_rows
+from b2m_encoding.pipeline.report import report
 from b2m_encoding.pipeline.statistics import write_statistics
 from b2m_encoding.pipeline.windows import stimulation_of
-from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings, write_maps
+from b2m_encoding.pipeline.write import StudyResults, feature_record, write_decodings, write_maps, write_study
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.provenance import provenance
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.report import write_report
 from b2m_encoding.spaces import SurfaceSpace, Unplaced, load_atlas
 from b2m_encoding.stats import NoCeiling
 from b2m_encoding.study import Study
@@ -89,17 +89,16 @@ def run_study(
         writer.write_table("regions.tsv", regions)
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
         write_decodings(writer, results)
-        sections = write_statistics(writer, results, regions, study)
-        shutil.copyfile(file, writer.file("study.toml"))
+        write_statistics(writer, results, regions, study)
+        write_study(writer, file, study)
         steps("figures")
-        figures = draw_figures(Results.open(writer.folder, results.spaces), study, writer.file("figures"))
+        draw_figures(Results.open(writer.folder, results.spaces), study, writer.file("figures"))
         record = provenance(input_files(file, recordings, study), seed=study.seed, started=started)
-        record["features"] = {name: dict(space.provenance) for name, space in spaces.items()}
+        record["features"] = {name: feature_record(space) for name, space in spaces.items()}
         record["cleaning"] = {subject: list(recording.responses.steps) for subject, recording in recordings.items()}
         writer.write_json("provenance.json", record)
         steps("report")
-        rows = summary(results, study)
-        write_report(writer.file("report.html"), study.name, study.note, rows, figures, record, sections)
+        report(Results.open(writer.folder, results.spaces))
     return results
 
 
@@ -151,6 +150,7 @@ def _analyse(
     results.parts += partition_rows(subject, encoding, masks, study)
     results.blocks |= block_scores(subject, encoding, masks)
     results.breakdown += breakdown_rows(subject, encoding, study)
+    results.quality += quality_rows(subject, recording, study)
     if study.statistics.inter_subject and encoding.held_out is not None:
         results.measured[subject] = Measured(encoding.held_out.measured, encoding.held_out.runs, space)
     results.heard[subject] = heard_by(encoding, recording, study)
