@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.results.report.content import Answer
-from b2m_encoding.results.report.facts import Facts, counted, listed, many, number, score, span
+from b2m_encoding.results.report.facts import Facts, counted, listed, many, number, percent, score, span
+
+FEW = 0.01
+"""Share of the targets in which an effect should be found."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ def _significance(facts: Facts) -> Iterator[Line]:
     own, table = facts.subjects, facts.study["statistics"]
     methods = list(dict.fromkeys(own["test"].dropna()))
     sound = bool(methods) and methods != ["paper"]
-    what = f"{listed(methods)}; {span(own['false_positives'], 2)} of empty targets to expect at p < .05"
+    what = f"{listed(methods)}; {percent(own['false_positives'])} of empty targets to expect at p < .05"
     yield (
         "Does the null distribution keep autocorrelation?",
         *_when(sound, what, what if methods else "nothing was tested"),
@@ -171,10 +174,11 @@ def _significance(facts: Facts) -> Iterator[Line]:
     yield "Is there a correction for many targets?", "yes", f"{corrected}, q < {number(table['q'])}"
     if sound:
         least = 1 / (float(own["permutations"].min()) + 1)
-        yield (
-            "Can p be small enough?",
-            *_when(least < table["q"] / 10, f"smallest p {least:.2g}", f"smallest p {least:.2g}"),
-        )
+        share = least / table["q"]  # of the targets, all at the smallest p, that it takes for one of them to pass
+        shown = f"smallest p {least:.2g}"
+        if table["correction"] != "fwe":
+            shown += f"; an effect in less than {share:.1%} of the targets cannot pass"
+        yield "Can p be small enough?", *_when(share <= FEW or table["correction"] == "fwe", shown, shown)
     else:
         yield "Can p be small enough?", "not applicable", "no permutations"
 

@@ -100,14 +100,14 @@ def number(value: Any, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> number(20484), number(0.12345), number(float("nan")), number(4.0), number(1e7)
-    ('20,484', '0.123', 'n/a', '4', '1e+07')
+    >>> number(20484), number(0.12345), number(float("nan")), number(0.05), number(1e7)
+    ('20,484', '0.123', 'n/a', '0.05', '1e+07')
     """
     if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
         return "n/a"
     if float(value) == int(value) and abs(value) < 1e7:
         return f"{int(value):,}"
-    return f"{value:.{digits}g}" if abs(value) >= 1 else f"{value:.{digits}f}"
+    return f"{value:.{digits}g}"
 
 
 def score(value: Any) -> str:
@@ -121,13 +121,25 @@ def score(value: Any) -> str:
     return "n/a" if value is None or not np.isfinite(value) else f"{value:.3f}"
 
 
+def percent(values: Any) -> str:
+    """A share, or the lowest and the highest of several.
+
+    Examples
+    --------
+    >>> percent([0.05, 0.0504]), percent([0.05, 0.062])
+    ('5.0%', '5.0% to 6.2%')
+    """
+    low, high = f"{np.nanmin(values):.1%}", f"{np.nanmax(values):.1%}"
+    return low if low == high else f"{low} to {high}"
+
+
 def span(values: Any, digits: int = 3) -> str:
     """One number, or the lowest and the highest of several.
 
     Examples
     --------
     >>> span([3, 3]), span([0.25, 0.5]), span([])
-    ('3', '0.250 to 0.500', 'n/a')
+    ('3', '0.25 to 0.5', 'n/a')
     """
     known = [one for one in np.asarray(values, dtype=float).tolist() if np.isfinite(one)]
     if not known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b2m_encoding.results.report.facts import Facts, listed, number, span
+from b2m_encoding.results.report.facts import Facts, listed, many, number, percent, span
 from b2m_encoding.results.report.references import by_doi
 
 TESTS = {
@@ -17,8 +17,8 @@ CORRECTIONS = {
     "fwe": "the family-wise error by the largest statistic over targets [@nichols2002]",
 }
 PREFERENCE = {
-    "r": "its prediction accuracy alone",
-    "unique": "the variance that it alone explains",
+    "r": "the prediction accuracy of each alone",
+    "unique": "the variance that each alone explains",
     "deltas": "the penalties of the banded model, which describe and do not test [@duprelatour2022]",
 }
 CLUSTERS = {
@@ -43,10 +43,10 @@ def _significance(facts: Facts) -> str:
     text = f"Significance of r of the joint model was tested {ways}"
     if methods != ["paper"]:
         text += (
-            f" ({span(own['permutations'])} permutations, one-sided, p = (b + 1) / (m + 1) [@phipson2010]), which "
-            "keeps the autocorrelation of the series"
+            f", which keeps the autocorrelation of the series: {span(own['permutations'])} permutations, one-sided p = "
+            "(b + 1) / (m + 1) [@phipson2010]"
         )
-    rate = span(own["false_positives"], 2)
+    rate = percent(own["false_positives"].to_numpy(dtype=float))
     text += (
         f"; {rate} of empty targets are to be expected below p = .05. Targets with q < {number(table['q'])} count as "
         f"predicted, which controls {CORRECTIONS[table['correction']]}."
@@ -117,9 +117,9 @@ def _regions(facts: Facts) -> str:
     if (tests := facts.table("region_tests.tsv")) is None:
         return text
     text += (
-        f" Feature spaces were compared within regions ({listed(dict.fromkeys(tests['test']))}; "
-        f"Hedges' g with {facts.get('statistics', 'level'):.0%} intervals [@hedges1981]; q over regions and pairs "
-        "[@benjamini1995])"
+        f" Feature spaces were compared within regions: {listed(dict.fromkeys(tests['test']))}, corrected over "
+        f"{many(len(tests), 'test')} [@benjamini1995], with Hedges' g and its "
+        f"{facts.get('statistics', 'level'):.0%} interval [@hedges1981]"
     )
     if tests["prevalence"].notna().any():
         text += ", and the share of the population with a difference was estimated [@ince2021]"

@@ -184,7 +184,7 @@ def _decoding(facts: Facts) -> str:
     windows = facts.get("windows") or table
     length = windows.get("length", windows.get("window"))
     text = (
-        f"The feature space(s) {listed(table['targets'])} were decoded from responses averaged over windows of "
+        f"{_spaces(table['targets'])} decoded from responses averaged over windows of "
         f"{number(length)} s (one every {number(windows['step'])} s, {number(windows['lag'])} s after the sound): "
         f"one ridge regression per region, the {table['regions']} regions that decoded best in training averaged "
         f"[@denk2023]. Identification accuracy is the share of the other test clips "
@@ -195,6 +195,10 @@ def _decoding(facts: Facts) -> str:
     if "accuracy_unheard" in clips:
         text += " The same was done with decoders trained without any clip of the genre that was to be decoded."
     return text
+
+
+def _spaces(names: list[str]) -> str:
+    return f"The feature space {names[0]} was" if len(names) == 1 else f"The feature spaces {listed(names)} were"
 
 
 def _software(facts: Facts) -> str:

@@ -15,6 +15,8 @@ from b2m_encoding.results.report.content import Picture
 FIGURES = "figures"
 WIDTH, SMALL = 1400, 720
 """Largest width in pixels: on a page, and side by side."""
+QUALITY = 92
+"""Of WebP: a quarter of the size of PNG; the figure itself lies in the results, whole."""
 TITLES = {
     "accuracy": "Prediction accuracy",
     "preference": "Component preference",
@@ -49,7 +51,7 @@ def embedded(png: Path, width: int = WIDTH) -> str:
         picture = image.convert("RGB")
         if picture.width > width:
             size = (width, round(picture.height * width / picture.width))
-            picture = picture.resize(size, Image.Resampling.LANCZOS)
+            picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
         stream = io.BytesIO()
-        picture.save(stream, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+        picture.save(stream, "WEBP", quality=QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

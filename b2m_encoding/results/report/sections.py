@@ -123,12 +123,11 @@ def quality(facts: Facts) -> list[Block]:
     )
     blocks: list[Block] = [cut(Table(columns, rows, about))]
     steps = facts.results.provenance.get("cleaning", {})
-    for subject, own in steps.items():
-        if facts.subject in (None, subject):
-            whose = "Every run" if facts.subject or len({*map(tuple, steps.values())}) == 1 else f"sub-{subject}"
-            blocks.append(Lines([f"{whose}: {step}" for step in own] or [f"{whose}: no cleaning"]))
-            if whose == "Every run":
-                break
+    alike = len({*map(tuple, steps.values())}) == 1
+    for subject, own in [*steps.items()][: 1 if alike else None]:
+        if alike or facts.subject in (None, subject):
+            whose = "each run by itself" if alike else f"sub-{subject}"
+            blocks.append(Lines([f"Cleaning, {whose}: {step}" for step in own or ["none"]]))
     return blocks
 
 
