@@ -121,6 +121,20 @@ def score(value: Any) -> str:
     return "n/a" if value is None or not np.isfinite(value) else f"{value:.3f}"
 
 
+def interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    """A number with its interval, as far as they are known.
+
+    Examples
+    --------
+    >>> interval(0.1, 0.05, 0.15, 2), interval(0.1, float("nan"), float("nan"), 1)
+    ('0.10 [0.05, 0.15]', '0.1')
+    """
+    if not np.isfinite(value):
+        return "n/a"
+    limits = f" [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite([low, high]).all() else ""
+    return f"{value:.{digits}f}{limits}"
+
+
 def percent(values: Any) -> str:
     """A share, or the lowest and the highest of several.
 

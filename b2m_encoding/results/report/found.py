@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from b2m_encoding.results.report.content import Block, Lines, Link, Picture, Table
-from b2m_encoding.results.report.facts import Facts, listed, many, number, score, span
+from b2m_encoding.results.report.facts import Facts, interval, listed, many, number, score, span
 from b2m_encoding.results.report.pictures import pictures
 
 MOST_ROWS = 200
@@ -79,7 +79,7 @@ def partition(facts: Facts) -> list[Block]:
     blocks: list[Block] = [*_pictures(facts, ("partition",))]
     if (table := facts.table("partition.tsv")) is not None:
         rows = [
-            [f"sub-{one.subject}", _place(one), one.part, f"{one.r2:.3f} [{one.low:.3f}, {one.high:.3f}]",
+            [f"sub-{one.subject}", _place(one), one.part, interval(one.r2, one.low, one.high),
              f"{one.negative} of {one.targets}", score(one.product)]
             for one in table.itertuples() if one.targets
         ]  # fmt: skip
@@ -107,9 +107,9 @@ def regions(facts: Facts) -> list[Block]:
         blocks.append(Lines([f"Mixed model ({model['formula']}): {model['status']}", *model["notes"]]))
     if (table := facts.table("region_tests.tsv")) is not None:
         rows = [
-            [one.region, f"{one.first} - {one.second}", f"{one.difference:.3f} [{one.low:.3f}, {one.high:.3f}]",
-             f"{one.effect_size:.2f} [{one.effect_low:.2f}, {one.effect_high:.2f}]", f"{one.p:.2g}", f"{one.q:.2g}",
-             f"{one.prevalence:.2f} [{one.prevalence_low:.2f}, {one.prevalence_high:.2f}]"]
+            [one.region, f"{one.first} - {one.second}", interval(one.difference, one.low, one.high),
+             interval(one.effect_size, one.effect_low, one.effect_high, 2), number(one.p, 2), number(one.q, 2),
+             interval(one.prevalence, one.prevalence_low, one.prevalence_high, 2)]
             for one in table.itertuples()
         ]  # fmt: skip
         columns = ["region", "feature spaces", "difference of r", "Hedges' g", "p", "q", "prevalence"]
