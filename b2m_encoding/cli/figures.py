@@ -1,4 +1,4 @@
-"""Commands of results: figures, the interactive page, and the atlases they are drawn with."""
+"""Commands of results: figures, the interactive page, the report, and the atlases they are drawn with."""
 
 from __future__ import annotations
 
@@ -77,6 +77,16 @@ def view(
 
     page = write_view(results, out, subjects=tuple(subject or ()), sounds=sounds)
     console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
+
+
+@app.command()
+def report(results: ResultsFolder) -> None:
+    """Write the report of results anew: pages of the study and of each subject, with all figures that are there."""
+    from b2m_encoding.pipeline.report import report as write
+    from b2m_encoding.results.reader import Results
+
+    for page in write(Results.open(results)):
+        console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
 
 
 @app.command()

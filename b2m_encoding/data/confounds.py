@@ -119,6 +119,22 @@ def read_censoring(files: Mapping[str, Path], runs: Runs) -> Kept:
     return kept
 
 
+def framewise_displacement(path: Path) -> NDArray[np.float64] | None:
+    """Head motion of a run, mm per volume, from fMRIPrep's table beside its responses; NaN at the first volume.
+
+    Returns
+    -------
+    array, shape (n_samples,), or None
+        None where there is no such table, or it does not tell.
+    """
+    try:
+        table = pd.read_csv(_table_beside(path), sep="\t", na_values=["n/a"], usecols=["framewise_displacement"])
+    except (InputError, ValueError, OSError):
+        return None
+    values = pd.to_numeric(table["framewise_displacement"], errors="coerce").to_numpy(dtype=np.float64)
+    return values if np.isfinite(values).any() else None
+
+
 def _table_beside(path: Path) -> Path:
     """Fmriprep's table of confounds of a response file."""
     stem = "_".join(

@@ -12,32 +12,19 @@ from b2m_encoding.pipeline.encode import JOINT
 from b2m_encoding.pipeline.kinds import KINDS, make_figure
 from b2m_encoding.pipeline.source import Source, Wish
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.report import ReportFigure
 from b2m_encoding.spaces import drawing_surface
 from b2m_encoding.study import Study
 
-TITLES = {
-    "accuracy": "Prediction accuracy",
-    "preference": "Component preference",
-    "partition": "Variance partitioning",
-    "regions": "Prediction accuracy by region",
-    "decoding": "Identification of clips",
-}
 
-
-def draw_figures(results: Results, study: Study, folder: Path) -> list[ReportFigure]:
+def draw_figures(results: Results, study: Study, folder: Path) -> None:
     """Draw and save what a study's spaces allow: maps on the cortex, regions wherever there is a table of them."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = study.figures.model_copy(update={"note": study.figures.note or study.note})
     source = Source(results, study.maps, study.statistics, settings)
     formats: tuple[Format, ...] = ("png", *(kind for kind in study.figures.formats if kind != "png"))
-    drawn = []
     for kind, subject in _reported(results):
         figure, stem = make_figure(source, kind, subject), folder / _stem(kind, subject, Wish())
-        png, *_ = figure.save(stem, formats=formats)
-        title = f"{TITLES[kind]}, sub-{subject}" if subject else TITLES[kind]
-        drawn.append(ReportFigure(title, figure.caption, png))
-    return drawn
+        figure.save(stem, formats=formats)
 
 
 def _reported(results: Results) -> Iterator[tuple[str, str]]:

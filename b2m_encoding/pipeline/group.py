@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,23 +17,14 @@ from b2m_encoding.pipeline.regions import COLUMNS
 from b2m_encoding.pipeline.statistics import write_statistics
 from b2m_encoding.pipeline.steps import Parts, encoding, held_out
 from b2m_encoding.pipeline.work import Desk, Output
-from b2m_encoding.pipeline.write import StudyResults, summary, write_decodings
+from b2m_encoding.pipeline.write import StudyResults, write_decodings
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.report import ReportFigure, ReportSection, write_report
 from b2m_encoding.spaces import Space, SurfaceSpace, Unplaced
 from b2m_encoding.stats import NoCeiling
 from b2m_encoding.study import Study
 
 FIGURES = "figures"
-
-
-@dataclass(frozen=True, eq=False)
-class Summary:
-    """What the report says beside its figures."""
-
-    rows: list[dict[str, object]]
-    sections: list[ReportSection]
 
 
 def others(desk: Desk, out: Output, subjects: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -74,8 +62,8 @@ def _write_bounds(
         bundle.write_map(subject, "intersubject", stat, np.where(found.tested, bound, np.nan), space, about)
 
 
-def tables(desk: Desk, out: Output, subjects: Sequence[str]) -> Summary:
-    """Tables and tests of the whole study."""
+def tables(desk: Desk, out: Output, subjects: Sequence[str]) -> None:
+    """Tables and tests of the whole study, and maps of the group."""
     results, study = collect(desk, subjects), desk.study
     if not any(found.tested.any() for found in results.encodings.values()):
         files = [str(path) for subject in subjects for path in desk.recording(subject).files.values()]
@@ -84,22 +72,13 @@ def tables(desk: Desk, out: Output, subjects: Sequence[str]) -> Summary:
     out.bundle.write_table("regions.tsv", regions)
     out.bundle.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
     write_decodings(out.bundle, results)
-    sections = write_statistics(out.bundle, results, regions, study)
-    return Summary(summary(results, study), sections)
+    write_statistics(out.bundle, results, regions, study)
 
 
-def figures(desk: Desk, out: Output) -> list[ReportFigure]:
+def figures(desk: Desk, out: Output) -> None:
     """Figures of the report."""
     assert desk.bundle is not None
-    drawn = draw_figures(Results(desk.bundle, desk.spaces()), desk.study, out.bundle.file(FIGURES))
-    return [ReportFigure(one.title, one.caption, Path(one.png.name)) for one in drawn]
-
-
-def write_page(desk: Desk, bundle: BundleFiles, record: Mapping[str, Any]) -> None:
-    """Write the page that shows everything."""
-    found, study = desk.get("tables"), desk.study
-    drawn = [ReportFigure(one.title, one.caption, bundle.folder / FIGURES / one.png) for one in desk.get(FIGURES)]
-    write_report(bundle.file("report.html"), study.name, study.note, found.rows, drawn, record, found.sections)
+    draw_figures(Results(desk.bundle, desk.spaces()), desk.study, out.bundle.file(FIGURES))
 
 
 def decodings(study: Study, subject: str, space: Space) -> list[str]:
@@ -121,6 +100,7 @@ def collect(desk: Desk, subjects: Sequence[str]) -> StudyResults:
         results.parts += rows.parts
         results.blocks |= rows.blocks
         results.breakdown += rows.breakdown
+        results.quality += desk.get(f"quality/sub-{subject}")
         if "genre" in table.generalise and (left := desk.get(f"genres/sub-{subject}")) is not None:
             results.genres[subject] = left
         decoded = [desk.get(name) for name in decodings(study, subject, results.spaces[subject])]

@@ -29,6 +29,7 @@ STEPS = {
     "regions": "scores of regions, runs, clips and genres",
     "genres": "genres left out of training",
     "decode": "decoding and identification of clips",
+    "quality": "length, noise and motion of every run",
     "maps": "maps, time courses, weights",
     "others": "subjects predicted by models of the others",
     "ceilings": "inter-subject ceilings",
@@ -179,6 +180,8 @@ class Plan:
                 "settings": {"statistics": self._statistics("generalise")},
             }
             self._add("decode", f"{label}_{target}", compute, [features, found[0]], files=recording.inputs, **about)
+        quality, data = partial(steps.quality, subject=subject), {"data": self._data()}
+        self._add("quality", label, quality, tables=("evaluation",), settings=data, files=recording.inputs)
         kept = parts.statistics if study.results.statistics else ()
         self._add(
             "maps", label, partial(steps.maps, **own), [*kept, *fits, *found], (*whole, "maps", "note", "results")
@@ -194,7 +197,18 @@ class Plan:
         if study.statistics.inter_subject:
             needs = [n for n in names if n.startswith(("fit/", "score/", "significance/", "partition/"))]
             self._add("ceilings", "", partial(group.ceilings, parts=self.parts), needs, whole)
-        left = ("score", "significance", "partition", "audit", "regions", "genres", "decode", "others", "ceilings")
+        left = (
+            "score",
+            "significance",
+            "partition",
+            "audit",
+            "regions",
+            "genres",
+            "decode",
+            "quality",
+            "others",
+            "ceilings",
+        )
         needs = [name for name, unit in self.units.items() if unit.step in left]
         tables = partial(group.tables, subjects=subjects)
         self._add("tables", "", tables, needs, (*whole, "maps", "decoding", "name"))

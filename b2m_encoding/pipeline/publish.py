@@ -11,12 +11,15 @@ from typing import Any
 from b2m_encoding.data import Recording
 from b2m_encoding.pipeline import group
 from b2m_encoding.pipeline.plan import Plan
+from b2m_encoding.pipeline.report import report
 from b2m_encoding.pipeline.work.runner import Runner
 from b2m_encoding.pipeline.work.store import PUBLISHED
 from b2m_encoding.pipeline.work.unit import PICTURES, code_version, key_of
+from b2m_encoding.pipeline.write import feature_record, write_study
 from b2m_encoding.results.bundle import ResultsWriter, recover
 from b2m_encoding.results.manifest import added_files, changed_files, read_manifest, write_manifest
 from b2m_encoding.results.provenance import provenance, source_datasets
+from b2m_encoding.results.reader import Results
 from b2m_encoding.study import Study
 
 
@@ -36,13 +39,13 @@ def publish(runner: Runner, plan: Plan, file: Path, started: datetime) -> None:
         for name in plan.units:
             if name != group.FIGURES:
                 _copy(runner.work.path / name / PUBLISHED, writer.folder)
-        shutil.copyfile(file, writer.file("study.toml"))
+        write_study(writer, file, study)
         desk.bundle = writer.folder
         runner.run(plan.up_to([group.FIGURES]))
         _copy(runner.work.path / group.FIGURES / PUBLISHED, writer.folder)
         record = _record(runner, plan, file, started)
         writer.write_json("provenance.json", record)
-        group.write_page(desk, writer, record)
+        report(Results.open(writer.folder, desk.spaces()))
         write_manifest(writer.folder, basis)
         for path in added_files(study.output, earlier["files"]) if earlier else []:
             target = writer.file(*path.relative_to(study.output).parts)
@@ -61,7 +64,7 @@ def _record(runner: Runner, plan: Plan, file: Path, started: datetime) -> dict[s
     inputs = {str(path): runner.work.hashes.of(path) for path in input_files(file, plan.recordings, plan.study)}
     record = provenance(inputs, seed=plan.study.seed, started=started)
     spaces = runner.desk.get(f"features/sub-{next(iter(plan.recordings))}")
-    record["features"] = {name: dict(space.provenance) for name, space in spaces.items()}
+    record["features"] = {name: feature_record(space) for name, space in spaces.items()}
     record["cleaning"] = {subject: list(one.responses.steps) for subject, one in plan.recordings.items()}
     return record
 

@@ -33,6 +33,7 @@ from b2m_encoding.pipeline.generalise import without_genres
 from b2m_encoding.pipeline.heard import heard_by, write_heard
 from b2m_encoding.pipeline.held_out import TESTED, Bands, HeldOut, join_slices
 from b2m_encoding.pipeline.predict import audited_targets, inside, predict_part
+from b2m_encoding.pipeline.quality import quality_rows
 from b2m_encoding.pipeline.regions import block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.samples import Part
 from b2m_encoding.pipeline.splits import Split, split_samples
@@ -133,6 +134,11 @@ def regions(desk: Desk, out: Output, subject: str, parts: Parts) -> RegionRows:
         block_scores(subject, found, masks),
         breakdown_rows(subject, found, study),
     )
+
+
+def quality(desk: Desk, out: Output, subject: str) -> list[dict[str, Any]]:
+    """Length, noise and motion of every run."""
+    return quality_rows(subject, desk.recording(subject), desk.study)
 
 
 def maps(desk: Desk, out: Output, subject: str, parts: Parts) -> None:

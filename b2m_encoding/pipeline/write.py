@@ -1,16 +1,18 @@
-"""What a study leaves behind: maps, region table, identification tables and the summary of the report."""
+"""What a study leaves behind: maps, identification tables and the study itself."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from b2m_encoding.pipeline.check import no_maps
+from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline.cluster_maps import ClusterMap
 from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.encode import JOINT, Encoding
@@ -18,6 +20,8 @@ from b2m_encoding.pipeline.heard import Heard
 from b2m_encoding.pipeline.inter_subject import Array, Measured
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.spaces import Space
+from b2m_encoding.spaces.atlas import LABEL_FILES
+from b2m_encoding.spaces.definition import find_definition, read_definition
 from b2m_encoding.stats.audit import Check
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, normalised_score
 from b2m_encoding.stats.generalisation import LeftOut
@@ -46,6 +50,8 @@ class StudyResults:
     """r of each subject by a model of the other subjects."""
     breakdown: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the table of scores by run, clip and genre."""
+    quality: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the table of runs."""
     measured: dict[str, Measured] = field(default_factory=dict)
     """Large; only until inter-subject ceilings follow from it."""
     bounds: dict[str, tuple[Array, Array]] | NoCeiling | None = None
@@ -163,23 +169,21 @@ def write_decodings(writer: BundleFiles, results: StudyResults) -> None:
         writer.write_json("identification.json", {"subjects": summaries})
 
 
-def summary(results: StudyResults, study: Study) -> list[dict[str, object]]:
-    """One row per subject for the report."""
-    rows = []
-    for subject, encoding in results.encodings.items():
-        joint = encoding.r[JOINT]
-        row: dict[str, object] = {
-            "subject": subject,
-            "targets tested": int(encoding.tested.sum()),
-            "not tested": int((~encoding.tested).sum()),
-            f"significant (q < {study.statistics.q:g})": int((encoding.q < study.statistics.q).sum()),
-            "best r": f"{np.nanmax(joint):.3f}" if encoding.tested.any() else "n/a",
-        }
-        if reason := no_maps(results.spaces[subject]):
-            row["figures"] = reason
-        for decoding in results.decodings.get(subject, []):
-            row[f"identification from {decoding.target}"] = f"{decoding.accuracy.mean():.3f} (chance 0.5)"
-            if decoding.unheard is not None:
-                row[f"identification from {decoding.target}, genre unheard"] = f"{decoding.unheard.mean():.3f}"
-        rows.append(row)
-    return rows
+def write_study(writer: BundleFiles, file: Path, study: Study) -> None:
+    """Keep the study: as it was written, with every default, and whose atlas it uses."""
+    shutil.copyfile(file, writer.file("study.toml"))
+    writer.write_json("study.json", study.model_dump(mode="json", by_alias=True))
+    writer.write_json("atlas.json", _atlas_record(study.maps.atlas))
+
+
+def _atlas_record(name: str) -> dict[str, str]:
+    """Whose atlas it is, as far as its definition says."""
+    if name.endswith(LABEL_FILES):
+        return {"name": Path(name).name, "title": Path(name).name, "citation": "", "licence": ""}
+    found = read_definition(find_definition(name))
+    return {"name": found.name, "title": found.title, "citation": found.citation, "licence": found.licence}
+
+
+def feature_record(space: FeatureSpace) -> dict[str, Any]:
+    """What ``provenance.json`` says of a feature space."""
+    return {**space.provenance, "n_features": space.values.shape[1]}

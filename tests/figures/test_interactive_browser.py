@@ -19,7 +19,7 @@ from b2m_encoding.figures.flatmap import Window, flat_layout, pixel_map
 from b2m_encoding.figures.interactive import View
 from b2m_encoding.figures.layers import ScoreMap, compose
 
-from .chromium import Browser, find_browser
+from ..chromium import Browser, find_browser
 
 WIDTH, HEIGHT = 1280, 900
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -74,14 +76,35 @@ class Tags(HTMLParser):
         self.links += [value or "" for key, value in attrs if key in ("src", "href")]
 
 
-def test_report_is_one_safe_file_that_says_simulated(finished: Path) -> None:
-    page = (finished / "report.html").read_text()
+@pytest.mark.parametrize("name", ["report.html", "sub-01.html"])
+def test_the_report_is_safe_and_says_simulated(finished: Path, name: str) -> None:
+    page = (finished / name).read_text()
     parser = Tags()
     parser.feed(page)
     assert "script" not in parser.tags
-    assert parser.links
-    assert all(link.startswith("data:image/png;base64,") for link in parser.links)
+    own = {link for link in parser.links if not link.startswith(("data:", "#"))}
+    assert own == {"report.html", "sub-01.html", "view.html"}
+    assert all((finished / link).is_file() for link in own)
     assert "simulated data" in page
+    assert not re.search(r"\b(nan|None)\b", re.sub(r"base64,[^\"]*", "", page))
+
+
+def test_the_report_is_written_again_from_the_folder(finished: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    before = (finished / "report.html").read_bytes()
+    (finished / "report.html").unlink()
+    code, printed = b2m("report", finished)
+    assert code == 0
+    assert "report.html" in printed
+    assert (finished / "report.html").read_bytes() == before
+
+
+def test_every_run_has_its_quality(finished: Path) -> None:
+    runs = pd.read_csv(finished / "quality.tsv", sep="\t")
+    assert runs["role"].tolist() == ["training", "training", "test"]
+    assert (runs["discarded"] == 10).all()
+    assert (runs["censored"] == 0).all()
+    assert runs["tsnr"].between(20, 500).all()
+    assert runs["mean_fd"].isna().all()
 
 
 def test_the_same_study_gives_the_same_maps(finished: Path, tiny_study: Path) -> None:

@@ -110,6 +110,19 @@ class Browser:
         self.send("Page.navigate", url=f"{path.as_uri()}{fragment}")
         self.wait("document.documentElement?.dataset.ready === 'true'")
 
+    def show(self, path: Path) -> None:
+        """Load a file that runs no script, and wait until all of it is there."""
+        self.send("Page.navigate", url="about:blank")
+        self.wait("location.href === 'about:blank' && document.readyState === 'complete'")
+        self.console, self.failures, self.requests = [], [], []
+        self.send("Page.navigate", url=path.as_uri())
+        self.wait("location.protocol === 'file:' && document.readyState === 'complete'")
+
+    def pdf(self) -> bytes:
+        """The page as it prints."""
+        found = self.send("Page.printToPDF", printBackground=True, preferCSSPageSize=True)
+        return base64.b64decode(found["data"])
+
     def size(self, width: int, height: int, *, dark: bool = False, ratio: float = 1.0) -> None:
         """Set the size of the page in pixels, its pixel density and its colour scheme."""
         self.send(

@@ -1,0 +1,90 @@
+"""What a page of the report is made of: sections of texts, tables, pictures and links; the template knows each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Answer = Literal["yes", "no", "not applicable"]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A list of short statements."""
+
+    kind: ClassVar[str] = "lines"
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Paragraphs."""
+
+    kind: ClassVar[str] = "text"
+    paragraphs: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to copy as it stands."""
+
+    kind: ClassVar[str] = "code"
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells that have been written out; a row may carry the name of its state, such as ``fail``."""
+
+    kind: ClassVar[str] = "table"
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    states: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URI, with its caption; ``href`` is where a click leads."""
+
+    kind: ClassVar[str] = "picture"
+    title: str
+    caption: str
+    source: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Another page, and what it holds."""
+
+    kind: ClassVar[str] = "link"
+    href: str
+    text: str
+    about: str = ""
+
+
+Block = Lines | Text | Code | Table | Picture | Link
+
+
+@dataclass(frozen=True)
+class Section:
+    """Blocks under a heading; ``name`` is its anchor."""
+
+    name: str
+    title: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One HTML file."""
+
+    title: str
+    subtitle: str
+    note: str | None
+    sections: Sequence[Section]
+    pages: Sequence[Link]
+    """The other pages of the report."""

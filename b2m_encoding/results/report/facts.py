@@ -1,0 +1,197 @@
+"""What the report knows: the settings, tables and numbers of a results folder, as its builders ask for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.results.reader import Results
+
+SETTINGS = "study.json"
+"""The study with every default written out."""
+SUBJECTS, QUALITY = "subjects.tsv", "quality.tsv"
+GROUP_MEAN = "groupmean"
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """A results folder as the report reads it: of the whole study, or of one subject.
+
+    Parameters
+    ----------
+    results : Results
+    subject : str, optional
+        Tables then hold the rows of this subject alone.
+    """
+
+    results: Results
+    subject: str | None = None
+
+    @cached_property
+    def study(self) -> dict[str, Any]:
+        """Every setting of the study, defaults written out."""
+        if not self.results.has(SETTINGS):
+            raise InputError(
+                "the results do not hold the settings of their study",
+                file=self.results.path / SETTINGS,
+                fix="run the study again with this version: b2m run STUDY",
+            )
+        found: dict[str, Any] = self.results.json(SETTINGS)
+        return found
+
+    def get(self, *keys: str) -> Any:
+        """A setting by the path to it, such as ``get("model", "alphas", "low")``; None where a table is left out."""
+        found: Any = self.study
+        for key in keys:
+            if not isinstance(found, dict):
+                return None
+            found = found.get(key)
+        return found
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """A table of the results, None where there is none or it has no row for the subject."""
+        if not self.results.has(name):
+            return None
+        table = self.results.table(name)
+        if self.subject is not None and "subject" in table:
+            table = table[table["subject"] == self.subject]
+        return table if len(table) else None
+
+    @cached_property
+    def subjects(self) -> pd.DataFrame:
+        """One row per subject."""
+        table = self.table(SUBJECTS)
+        if table is None:
+            raise InputError(
+                "the results do not say what was found in each subject",
+                file=self.results.path / SUBJECTS,
+                fix="run the study again with this version: b2m run STUDY",
+            )
+        return table
+
+    @cached_property
+    def listeners(self) -> pd.DataFrame:
+        """The subjects without their mean."""
+        return self.subjects[self.subjects["subject"] != GROUP_MEAN]
+
+    @cached_property
+    def quality(self) -> pd.DataFrame | None:
+        """One row per run."""
+        return self.table(QUALITY)
+
+    @property
+    def feature_spaces(self) -> tuple[str, ...]:
+        """Names of the feature spaces."""
+        return self.results.feature_spaces
+
+    @property
+    def n_listeners(self) -> int:
+        """Number of subjects, their mean not counted."""
+        return len(self.listeners)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number for a reader: counts with separators, others with so many digits, n/a where there is none.
+
+    Examples
+    --------
+    >>> number(20484), number(0.12345), number(float("nan")), number(0.05), number(1e7)
+    ('20,484', '0.123', 'n/a', '0.05', '1e+07')
+    """
+    if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
+        return "n/a"
+    if float(value) == int(value) and abs(value) < 1e7:
+        return f"{int(value):,}"
+    return f"{value:.{digits}g}"
+
+
+def score(value: Any) -> str:
+    """A score with three decimals.
+
+    Examples
+    --------
+    >>> score(0.5), score(None)
+    ('0.500', 'n/a')
+    """
+    return "n/a" if value is None or not np.isfinite(value) else f"{value:.3f}"
+
+
+def interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    """A number with its interval, as far as they are known.
+
+    Examples
+    --------
+    >>> interval(0.1, 0.05, 0.15, 2), interval(0.1, float("nan"), float("nan"), 1)
+    ('0.10 [0.05, 0.15]', '0.1')
+    """
+    if not np.isfinite(value):
+        return "n/a"
+    limits = f" [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite([low, high]).all() else ""
+    return f"{value:.{digits}f}{limits}"
+
+
+def percent(values: Any) -> str:
+    """A share, or the lowest and the highest of several.
+
+    Examples
+    --------
+    >>> percent([0.05, 0.0504]), percent([0.05, 0.062])
+    ('5.0%', '5.0% to 6.2%')
+    """
+    low, high = f"{np.nanmin(values):.1%}", f"{np.nanmax(values):.1%}"
+    return low if low == high else f"{low} to {high}"
+
+
+def span(values: Any, digits: int = 3) -> str:
+    """One number, or the lowest and the highest of several.
+
+    Examples
+    --------
+    >>> span([3, 3]), span([0.25, 0.5]), span([])
+    ('3', '0.25 to 0.5', 'n/a')
+    """
+    known = [one for one in np.asarray(values, dtype=float).tolist() if np.isfinite(one)]
+    if not known:
+        return "n/a"
+    low, high = number(min(known), digits), number(max(known), digits)
+    return low if low == high else f"{low} to {high}"
+
+
+def listed(items: Any) -> str:
+    """Words joined as in a sentence.
+
+    Examples
+    --------
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    words = [str(item) for item in items]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
+
+
+def many(count: int, word: str) -> str:
+    """A count with its noun.
+
+    Examples
+    --------
+    >>> many(1, "run"), many(1200, "sample")
+    ('1 run', '1,200 samples')
+    """
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def counted(values: Any, word: str) -> str:
+    """Counts that may differ, with their noun.
+
+    Examples
+    --------
+    >>> counted([6, 6], "run"), counted([1], "run"), counted([5, 6], "run")
+    ('6 runs', '1 run', '5 to 6 runs')
+    """
+    text = span(values)
+    return f"{text} {word}{'' if text == '1' else 's'}"

@@ -1,0 +1,220 @@
+"""The methods of a study in words: every number comes from the results, every option changes the text where it acts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from b2m_encoding.results.report.facts import Facts, counted, listed, many, number, span
+from b2m_encoding.results.report.inference import statistics_texts
+
+EXTRACTORS = {
+    "acoustic": "acoustic descriptors of the sound",
+    "caption": "hashed words of the caption of each clip",
+    "text": "embeddings of the caption of each clip",
+    "labels": "one feature per label",
+    "conditions": "the amount of each condition in each sample",
+    "word_rate": "words per second",
+    "context": "a sentence embedding of the last words heard",
+    "array": "features made elsewhere",
+    "mulan_precomputed": "embeddings of the clips made elsewhere",
+    "w2v_bert": "activations of w2v-BERT",
+    "codec": "latents of a neural codec before quantisation",
+}
+SURFACES = {"fsaverage": "fischl1999", "fsLR": "vanessen2012", "MNI152": "fonov2011"}
+
+
+def methods(facts: Facts) -> list[str]:
+    """Paragraphs ready to paste, with citations as keys (``[@hoerl1970]``)."""
+    texts = (
+        _data(facts),
+        _cleaning(facts),
+        _features(facts),
+        _model(facts),
+        _evaluation(facts),
+        *statistics_texts(facts),
+        _decoding(facts),
+        _software(facts),
+    )
+    return [text for text in texts if text]
+
+
+def _data(facts: Facts) -> str:
+    people = many(facts.n_listeners, "participant")
+    reader, mean = facts.get("data", "reader"), "groupmean" in set(facts.subjects["subject"])
+    source = " of the Music Genre neuroimaging data set [@nakai2022]" if reader in ("musicgenre", "zenodo") else ""
+    text = [f"Functional MRI responses of {people}{source} were analysed"]
+    text += [", and their mean response. " if mean else ". "]
+    if note := facts.study.get("note"):
+        text.append(f"These are {note}. ")
+    if (runs := facts.quality) is not None:
+        own = runs.groupby("subject", sort=False)
+        text.append(
+            f"Each contributed {counted(own['run'].count(), 'run')} with {counted(own['volumes'].sum(), 'volume')} "
+            f"in all (repetition time {span(runs['tr'])} s). "
+        )
+    space = listed(dict.fromkeys(facts.subjects["space"]))
+    kind = next((f" [@{key}]" for name, key in SURFACES.items() if space.startswith(name)), "")
+    text.append(
+        f"Responses lay in the space {space}{kind}: {span(facts.listeners['targets'])} targets per participant, of "
+        f"which {span(facts.listeners['tested'])} were tested; the others were constant or held missing values and "
+        "were left out of every analysis."
+    )
+    if reader in ("bids", "musicgenre"):
+        text.append(" Data were organised as a BIDS data set [@gorgolewski2016].")
+    return "".join(text)
+
+
+def _cleaning(facts: Facts) -> str:
+    steps = facts.results.provenance.get("cleaning", {})
+    common = [step for step in next(iter(steps.values()), []) if not step.startswith("leave out")]
+    same = all([s for s in one if not s.startswith("leave out")] == common for one in steps.values())
+    text = []
+    if discard := facts.get("data", "discard"):
+        text.append(f"The first {number(discard)} s of every run were discarded. ")
+    if common and same:
+        cites = " [@lindquist2019]" if facts.get("data", "confounds") else ""
+        cites = " [@denk2023]" if facts.get("cleaning", "detrend") == "median" and not cites else cites
+        text.append(
+            "Each run was cleaned by itself, estimated from the volumes that were kept, in this order: "
+            f"{'; '.join(common)}{cites}. "
+        )
+    elif common:
+        text.append("Each run was cleaned by itself; the steps differ between participants (provenance.json). ")
+    if confounds := facts.get("data", "confounds"):
+        text.append(_confounds(facts, confounds))
+    return "".join(text).strip()
+
+
+def _confounds(facts: Facts, confounds: Any) -> str:
+    """Confounds as their own table or as fMRIPrep's."""
+    strategy = confounds.get("strategy", ()) if isinstance(confounds, dict) else ()
+    if not strategy:
+        return "Confounds were regressed out. "
+    text = f"Confounds came from fMRIPrep [@esteban2019], read with Nilearn [@nilearn] (strategy: {listed(strategy)}). "
+    if "scrub" in strategy and (runs := facts.quality) is not None:
+        text += (
+            f"Volumes with a framewise displacement above {number(confounds['fd_threshold'])} mm or standardised DVARS "
+            f"above {number(confounds['std_dvars_threshold'])} entered no fit and no score [@power2012]: "
+            f"{number(runs['censored'].sum())} of {number(runs['volumes'].sum())} volumes. "
+        )
+    return text
+
+
+def _features(facts: Facts) -> str:
+    made = facts.results.provenance.get("features", {})
+    parts = [_feature(name, table, made.get(name, {})) for name, table in facts.get("features").items()]
+    return (
+        f"Stimuli were described by {many(len(parts), 'feature space')}: {'; '.join(parts)}. Features were "
+        "standardised with the mean and standard deviation of training samples alone."
+    )
+
+
+def _feature(name: str, table: dict[str, Any], made: dict[str, Any]) -> str:
+    extractor = table["extractor"]
+    what = EXTRACTORS.get(extractor, f"embeddings of the network {extractor}")
+    if extractor == "acoustic":
+        what += f" ({listed(table['groups'])})"
+    if size := made.get("n_features"):
+        what += f", {many(size, 'feature')}"
+    if network := made.get("pretrained"):
+        layer = f", layer {table['layer']}" if table.get("layer") is not None else ""
+        what += f", from {network.get('model')} at revision {str(network.get('revision'))[:12]}{layer}"
+        if network.get("shuffled_seed") is not None:
+            what += f", its weights shuffled as a control (seed {network['shuffled_seed']})"
+    if (pca := table.get("pca")) is not None:
+        kept = f"{pca} principal components" if pca >= 1 else f"principal components with {pca:.0%} of the variance"
+        what += f", reduced to {kept} fitted to training samples"
+    return f"{name} ({what})"
+
+
+def _model(facts: Facts) -> str:
+    grid, model = facts.get("model", "alphas"), facts.study["model"]
+    penalties = (
+        f"{grid['number']} penalties between {number(grid['low'])} and {number(grid['high'])} "
+        f"(log-spaced, added to the sums of squares of the features)"
+    )
+    where = "each target" if model["alpha_per"] == "target" else "all targets together"
+    if model["blocks"]:
+        folds = f"by leaving out blocks of the training samples ({model['blocks']} per run)"
+    elif model["folds"]:
+        folds = f"by cross-validation in {model['folds']} folds of whole training blocks"
+    else:
+        folds = "by leaving out one training block at a time"
+    if windows := facts.get("windows"):
+        lag = (
+            f"The mean response to each window of {number(windows['length'])} s of a clip (one every "
+            f"{number(windows['step'])} s, {number(windows['lag'])} s after the sound) was predicted from the "
+            "features of the window"
+        )
+    else:
+        delays = listed(f"{one:g}" for one in model["delays"])
+        lag = f"The response at each volume was predicted from the features {delays} s before it"
+    ridge = f"ridge regression [@hoerl1970]. Of {penalties} the best for {where} was chosen {folds}"
+    if model["solver"] == "banded":
+        ridge = (
+            "banded ridge regression, which gives every feature space a penalty of its own [@nunezelizalde2019; "
+            f"@duprelatour2022]. {model['scalings']} balances between the feature spaces and {penalties} were tried, "
+            f"and the best for {where} was chosen {folds}"
+        )
+    several = len(facts.feature_spaces) > 1
+    fitted = " One model was fitted with all feature spaces (the joint model) and one with each." if several else ""
+    return f"{lag}, by {ridge}; held-out samples took no part in the choice.{fitted}"
+
+
+def _evaluation(facts: Facts) -> str:
+    table = facts.study["evaluation"]
+    trained, tested = (span(facts.listeners[f"samples_{which}"]) for which in ("trained", "tested"))
+    size = f"(models trained on {trained} samples and judged on {tested})"
+    blocks = table["blocks"] and f"blocks ({table['blocks']} per run, {number(table['gap'])} s unused between two)"
+    if table["kind"] == "test":
+        text = f"Models were judged on the runs that match {table['test_runs']}, which no fit had seen {size}."
+    else:
+        text = f"Models were judged by cross-validation: {blocks or 'whole runs'} were left out in turn {size}."
+    if table["average_repeats"]:
+        text += " Responses to the repeats of a test clip, and their predictions, were averaged before scoring."
+    return (
+        f"{text} Prediction accuracy is the Pearson correlation r of predicted and measured responses; R2 is given "
+        "beside it."
+    )
+
+
+def _decoding(facts: Facts) -> str:
+    if (table := facts.get("decoding")) is None or (clips := facts.table("identification.tsv")) is None:
+        return ""
+    windows = facts.get("windows") or table
+    length = windows.get("length", windows.get("window"))
+    text = (
+        f"{_spaces(table['targets'])} decoded from responses averaged over windows of "
+        f"{number(length)} s (one every {number(windows['step'])} s, {number(windows['lag'])} s after the sound): "
+        f"one ridge regression per region, the {table['regions']} regions that decoded best in training averaged "
+        f"[@denk2023]. Identification accuracy is the share of the other test clips "
+        f"({span(clips.groupby(['subject', 'target']).size())} clips in all) whose true features are less like the "
+        "decoded ones than those of the clip that was heard; chance is 0.5, and its 95 % interval comes from "
+        "assigning predictions to clips at random."
+    )
+    if "accuracy_unheard" in clips:
+        text += " The same was done with decoders trained without any clip of the genre that was to be decoded."
+    return text
+
+
+def _spaces(names: list[str]) -> str:
+    return f"The feature space {names[0]} was" if len(names) == 1 else f"The feature spaces {listed(names)} were"
+
+
+def _software(facts: Facts) -> str:
+    versions, used = facts.results.provenance.get("versions", {}), []
+    cites = {"numpy": "harris2020", "scipy": "virtanen2020", "torch": "paszke2019", "nibabel": "nibabel",
+             "nilearn": "nilearn", "matplotlib": "hunter2007"}  # fmt: skip
+    for name, key in cites.items():
+        if versions.get(name):
+            used.append(f"{name} {versions[name]} [@{key}]")
+    seed = facts.results.provenance.get("seed", facts.study.get("seed"))
+    return (
+        f"Analyses were done with b2m_encoding {versions.get('b2m-encoding') or _made_by(facts)} [@b2m]"
+        f"{f', which rests on {listed(used)}' if used else ''}; the seed of all random numbers was {seed}. Maps, "
+        "tables, the study file and hashes of all inputs are in the results folder, under BIDS-derivatives names."
+    )
+
+
+def _made_by(facts: Facts) -> str:
+    return str(facts.results.json("dataset_description.json")["GeneratedBy"][0]["Version"])

@@ -1,0 +1,85 @@
+"""Write the report: one self-contained HTML page of the study, and one of every subject."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from b2m_encoding import __version__
+from b2m_encoding.errors import InputError
+from b2m_encoding.results.reader import Results
+from b2m_encoding.results.report.content import Link, Page
+from b2m_encoding.results.report.facts import Facts
+from b2m_encoding.results.report.sections import study_sections, subject_sections
+
+REPORT = "report.html"
+
+
+def write_report(results: Results, out: Path | None = None) -> list[Path]:
+    """Write the report of a results folder: all it says is read from there, nothing is computed anew.
+
+    Parameters
+    ----------
+    results : Results
+    out : Path, optional
+        Folder to write into; the results folder by default, where links to other pages lead.
+
+    Returns
+    -------
+    list of Path
+        ``report.html``, then ``sub-01.html`` and so on. Text from files is escaped; a page runs no script, and asks
+        nothing of the network.
+
+    Raises
+    ------
+    InputError
+        If the results lack what every report tells, or the folder cannot be written.
+    """
+    folder = out or results.path
+    whole = Facts(results)
+    title, note = str(whole.study["name"]), results.note
+    labels = [str(subject) for subject in whole.subjects["subject"]]
+    links = [Link(REPORT, "Study"), *(Link(_page_of(subject), f"sub-{subject}") for subject in labels)]
+    pages = {REPORT: Page(title, "Encoding report", note, study_sections(whole), links)}
+    for subject in labels:
+        sections = subject_sections(Facts(results, subject))
+        pages[f"sub-{subject}.html"] = Page(title, f"sub-{subject}", note, sections, links)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_write(folder / name, render(page)) for name, page in pages.items()]
+    except OSError as error:
+        raise InputError("the report cannot be written", file=folder, found=error.strerror) from error
+
+
+def render(page: Page) -> str:
+    """The HTML of a page."""
+    environment = Environment(
+        loader=PackageLoader("b2m_encoding.results.report", "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    style = files("b2m_encoding.results.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return environment.get_template("page.html.j2").render(
+        page=page, style=Markup(style), style_hash=Markup(f"'sha256-{digest}'"), version=__version__
+    )
+
+
+def _page_of(subject: str) -> str:
+    return quote(f"sub-{subject}.html")
+
+
+def _write(path: Path, content: str) -> Path:
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

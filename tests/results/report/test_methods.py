@@ -1,0 +1,160 @@
+"""Methods text: its numbers are those of the results, each option changes it, and what it cites is BibTeX."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from b2m_encoding.results.report.checklist import checklist
+from b2m_encoding.results.report.facts import Facts
+from b2m_encoding.results.report.methods import methods
+from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
+
+from .conftest import STUDY, Bundle
+
+
+def parse_bibtex(text: str) -> dict[str, dict[str, str]]:
+    """A small parser of its own: braces must balance, every entry has a key of its own and named fields."""
+    found: dict[str, dict[str, str]] = {}
+    place = 0
+    while (start := text.find("@", place)) >= 0:
+        head = re.compile(r"@(\w+)\{(\w+),").match(text, start)
+        assert head, text[start : start + 40]
+        depth, place = 1, head.end()
+        fields: dict[str, str] = {}
+        while depth:
+            if field := re.compile(r"\s*(\w+) = \{").match(text, place):
+                begin = place = field.end()
+                level = 1
+                while level:
+                    level += {"{": 1, "}": -1}.get(text[place], 0)
+                    place += 1
+                fields[field[1]] = text[begin : place - 1]
+                place += text[place] == ","
+            else:
+                closing = re.compile(r"\s*\}").match(text, place)
+                assert closing, text[place : place + 40]
+                depth, place = 0, closing.end()
+        assert head[2] not in found
+        found[head[2]] = fields
+    return found
+
+
+def text_of(bundle: Bundle, *args: object, **changes: object) -> str:
+    return "\n".join(with_names(text) for text in methods(Facts(bundle(*args, **changes))))
+
+
+def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
+    text = text_of(bundle)
+    for needed in (
+        "2 participants", "4 runs with 1,640 volumes", "repetition time 1.5 s", "20,484 targets", "20,410 were tested",
+        "first 15 s", "cosines slower than 128 s", "17 penalties between 0.1 and 1e+07", "3, 4.5, 6 and 7.5 s before",
+        "trained on 800 samples and judged on 200", "10,000 permutations", "5.0% of empty targets", "q < 0.05",
+        "from 3 presentations", "was 0.64", "sound (acoustic descriptors", "57 features", "numpy 2.4.6", "was 7",
+        "These are simulated data", "Glasser et al. 2016", "12 checks: 12 pass",
+    ):  # fmt: skip
+        assert needed in text, needed
+    assert not CITED.search(text)
+    assert "None" not in text
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "not_said"),
+    [
+        ('[model]\nsolver = "banded"\nscalings = 15\n',
+         ["banded ridge", "15 balances", "Nunez-Elizalde"], ["ridge regression (Hoerl"]),
+        ("[model]\nfolds = 5\ndelays = [2.0]\n",
+         ["in 5 folds", "the features 2 s before"], ["one training block at a time"]),
+        ("[windows]\nlength = 10.0\n", ["window of 10 s", "4.5 s after the sound"], ["s before it"]),
+        ('[cleaning]\ndetrend = "median"\ncutoff = 240.0\n', ["Denk et al. 2023"], []),
+        ('[statistics]\ncorrection = "by"\nlevel = 0.9\nq = 0.01\n',
+         ["Yekutieli", "q < 0.01", "Intervals of r (90%)"], ["Hochberg 1995"]),
+        ('[statistics]\ncorrection = "fwe"\n', ["family-wise error"], ["false discovery rate over targets"]),
+        ('[statistics]\nclusters = "tfce"\ncluster_permutations = 500\n', ["threshold-free", "500 permutations"], []),
+        ('[statistics]\npreference = "unique"\n',
+         ["variance that each alone explains"], ["prediction accuracy of each"]),
+        ('[statistics]\ngeneralise = ["genre", "subject"]\n', ["no clip of that genre", "model of all others"], []),
+        ("[statistics]\nintervals = false\n", [], ["Intervals of r"]),
+        ('[maps]\natlas = "schaefer-200"\nregions = ["x"]\n', ["Schaefer et al. 2018"], ["Glasser"]),
+    ],
+)  # fmt: skip
+def test_an_option_changes_the_text_where_it_acts(
+    bundle: Bundle, change: str, said: list[str], not_said: list[str]
+) -> None:
+    usual = [text_of(bundle)]
+    text = text_of(bundle, STUDY + change)
+    assert all(one in text for one in said), [one for one in said if one not in text]
+    assert not any(one in text for one in not_said)
+    assert all(one not in usual[0] for one in said if one not in ("Denk et al. 2023", "Glasser"))
+
+
+def test_cross_validation_confounds_and_networks_are_told(bundle: Bundle) -> None:
+    study = STUDY.replace('kind = "test"', 'kind = "cross-validation"\nblocks = 6\ngap = 8.0').replace(
+        "discard = 15.0", 'confounds = { strategy = ["motion", "scrub"], fd_threshold = 0.4 }'
+    )
+    network = {"n_features": 96, "pretrained": {"model": "a/b", "revision": "0123456789abcdef", "files": {"w": "h"}}}
+    text = text_of(bundle, study, runs={"censored": 41}, features={"text": network})
+    for needed in ("cross-validation", "6 per run, 8 s unused", "above 0.4 mm", "328 of 3,280 volumes",
+                   "Power et al. 2012", "from a/b at revision 0123456789ab", "96 features",
+                   "Esteban et al. 2019"):  # fmt: skip
+        assert needed in text, needed
+    assert "discarded" not in text
+
+
+def test_what_there_is_not_is_not_claimed(bundle: Bundle) -> None:
+    text = text_of(bundle, subjects={"ceiling": float("nan"), "no_ceiling": "no clip was repeated", "test": "paper"})
+    assert "No noise ceiling is given: no clip was repeated." in text
+    assert "Schoppe" not in text
+    assert "as in Brain2Music" in text
+    assert "keeps the autocorrelation" not in text
+    assert "decoded" not in text
+
+
+def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
+    keys = cited(methods(Facts(bundle())))
+    entries = parse_bibtex(bibtex(keys, "1.2.3"))
+    assert list(entries) == keys
+    assert "hoerl1970" in entries
+    assert entries["b2m"]["version"] == "1.2.3"
+    for key, fields in parse_bibtex(bibtex(references(), "1.2.3")).items():
+        assert {"author", "title", "year"} <= fields.keys(), key
+        assert re.fullmatch(r"\d{4}", fields["year"]), key
+        assert re.fullmatch(r"10\.\d{4,9}/\S+", fields.get("doi", "10.1234/x")), key
+    assert by_doi("Glasser et al. 2016, doi 10.1038/nature18933") == "glasser2016"
+    assert by_doi("someone, 2020") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "question", "answer"),
+    [
+        ({}, "Is head motion reported?", "no"),
+        ({"runs": {"mean_fd": 0.12}}, "Is head motion reported?", "yes"),
+        ({}, "Is there a noise ceiling?", "yes"),
+        ({"subjects": {"ceiling": float("nan"), "no_ceiling": "none"}}, "Is there a noise ceiling?", "no"),
+        ({"subjects": {"permutations": 200}}, "Can p be small enough?", "no"),
+        ({}, "Can p be small enough?", "yes"),
+        ({"subjects": {"test": "paper"}}, "Does the null distribution keep autocorrelation?", "no"),
+        ({}, "Are networks pinned by revision and hash?", "not applicable"),
+        ({"features": {"text": {"pretrained": {"model": "a/b"}}}}, "Are networks pinned by revision and hash?", "no"),
+        ({}, "Does time within the run alone predict nothing?", "yes"),
+        ({}, "Is chance level given with an interval?", "not applicable"),
+    ],
+)
+def test_the_checklist_answers_from_the_results(
+    bundle: Bundle, changes: dict[str, object], question: str, answer: str
+) -> None:
+    items = {item.question: item for item in checklist(Facts(bundle(**changes)))}
+    assert items[question].answer == answer
+    assert all(item.detail for item in items.values())
+
+
+def test_a_failed_check_is_no_yes(bundle: Bundle) -> None:
+    results = bundle()
+    table = results.table("audit.tsv")
+    table.loc[(table["name"] == "fold gap") & (table["subject"] == "02"), ["status", "value"]] = ["fail", 0.9]
+    table.to_csv(results.path / "audit.tsv", sep="\t", index=False)
+    [item] = [one for one in checklist(Facts(results)) if one.question == "Are scores unlike those of shuffled folds?"]
+    assert item.answer == "no"
+    assert item.detail.startswith("fail: 0.9")
