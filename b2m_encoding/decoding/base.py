@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.inverse import best_targets
 from b2m_encoding.runs import Blocks, Runs
 
 Floats = NDArray[np.floating[Any]]
@@ -68,6 +70,32 @@ def usable_targets(responses: Floats, chosen: NDArray[np.bool_] | None = None) -
     if not usable.any():
         raise InputError("there is no target that can be decoded from", expected="responses that vary, without NaN")
     return np.flatnonzero(usable)
+
+
+def predicted_targets(
+    responses: Floats,
+    embedding: Floats,
+    runs: Runs,
+    chosen: NDArray[np.bool_] | None = None,
+    n_targets: int | None = None,
+    device: str = "auto",
+) -> NDArray[np.intp]:
+    """Usable targets that an encoding model predicts best by cross-validation in these (training) windows.
+
+    Parameters
+    ----------
+    responses, embedding, runs
+        Of training windows.
+    chosen : array of bool, shape (n_targets,), optional
+        Of these alone.
+    n_targets : int, optional
+        How many; all usable ones by default.
+    """
+    usable = usable_targets(responses, chosen)
+    if n_targets is None or n_targets >= len(usable):
+        return usable
+    model = EncodingModel(delays=None, device=device).fit(embedding, responses[:, usable], runs=runs)
+    return usable[best_targets(model, n_targets)]
 
 
 def decoding_folds(runs: Runs) -> list[Blocks]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
+from scipy.sparse import csr_array
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import Floats
@@ -33,7 +34,14 @@ class Covariance:
     shrinkage: float = 0.0
 
     @classmethod
-    def of(cls, values: Floats, *, rank: int | None = None, shrinkage: float | None = None) -> Covariance:
+    def of(
+        cls,
+        values: Floats,
+        *,
+        rank: int | None = None,
+        shrinkage: float | None = None,
+        units: NDArray[Any] | None = None,
+    ) -> Covariance:
         """Estimate from samples; variances are kept, correlations shrunk towards 0.
 
         Parameters
@@ -44,12 +52,14 @@ class Covariance:
             if it belonged to each target alone.
         shrinkage : float, optional
             Above 0, at most 1 (a diagonal covariance); see :func:`correlation_shrinkage` by default.
+        units : array, shape (n_samples,), optional
+            See :func:`correlation_shrinkage`.
         """
         if shrinkage is not None and not 0 < shrinkage <= 1:
             raise InputError("impossible shrinkage of a covariance", found=shrinkage, expected="above 0, at most 1")
         z, deviation = _scaled(values)
         product = _product(z)
-        gamma = _shrinkage(z, product) if shrinkage is None else shrinkage
+        gamma = _shrinkage(z, product, units) if shrinkage is None else shrinkage
         factors = np.sqrt(1 - gamma) * _leading(z, product, rank)
         own = 1 - (factors**2).sum(axis=1)
         return cls(deviation**2 * own, deviation[:, None] * factors, float(gamma))
@@ -71,40 +81,57 @@ class Covariance:
         return np.asarray(np.diag(self.diagonal) + self.factors @ self.factors.T)
 
 
-def correlation_shrinkage(values: Floats) -> float:
+def correlation_shrinkage(values: Floats, units: NDArray[Any] | None = None) -> float:
     """Shrinkage of all correlations that costs least squared error, from the samples.
 
-    Schaefer & Strimmer 2005, doi 10.2202/1544-6115.1175, target D, in closed form of the products of samples. It
-    takes samples as independent; neighbouring volumes are not, so that more shrinkage than this does no harm.
+    Schaefer & Strimmer 2005, doi 10.2202/1544-6115.1175, target D, in closed form of the products of samples. They
+    take samples as independent; overlapping windows and neighbouring volumes are not, and with all of them taken as
+    independent too little is shrunk. Here only ``units`` are independent, as in a sandwich estimate of the variance.
 
     Parameters
     ----------
     values : array, shape (n_samples, n_targets)
+    units : array, shape (n_samples,), optional
+        Label of the independent unit of each sample (a presentation of a clip); by default each is its own.
 
     Examples
     --------
     >>> noise = np.random.default_rng(0).standard_normal((50, 200))
     >>> correlation_shrinkage(noise) > 0.9, correlation_shrinkage(noise + 3 * noise[:, :1]) < 0.1
     (True, True)
+    >>> twice = np.repeat(noise + noise[:, :1], 2, axis=0)
+    >>> alone = correlation_shrinkage(noise + noise[:, :1])
+    >>> abs(correlation_shrinkage(twice, np.arange(100) // 2) - alone) < 1e-9
+    True
     """
     z, _ = _scaled(values)
-    return _shrinkage(z, _product(z))
+    return _shrinkage(z, _product(z), units)
 
 
-def _shrinkage(z: Floats, product: NDArray[np.float64]) -> float:
+def _shrinkage(z: Floats, product: NDArray[np.float64], units: NDArray[Any] | None) -> float:
     """The same from standardised values; a column of zeros counts for nothing."""
     n, powers = len(z), z * z
     t = int(np.count_nonzero(powers.any(axis=0)))
-    if n < 3 or t < 2:
+    labels = np.arange(n) if units is None else np.unique(units, return_inverse=True)[1]
+    m = int(labels.max()) + 1
+    if m < 3 or t < 2:
         return 1.0
     squares = (product**2).sum()  # of all entries of z'z
-    rows = powers.sum(axis=1, dtype=np.float64)
-    fourth = (powers * powers).sum(dtype=np.float64)
-    spread = ((rows**2).sum() - squares / n) - (fourth - n * t)
     correlated = squares / n**2 - t
     if correlated <= 0:
         return 1.0
-    return float(np.clip(n / (n - 1) ** 3 * spread / correlated, SMALLEST, 1.0))
+    # With W the products of all pairs of targets summed over a unit, and R their mean: the sum over units of the
+    # squares of W - n_unit R, over all pairs, then without the pairs of a target with itself.
+    counts = np.bincount(labels)
+    if units is None:
+        total = (powers.sum(axis=1, dtype=np.float64) ** 2).sum() - squares / n
+    else:
+        between = product**2 if len(product) == n else (z @ z.T).astype(np.float64) ** 2
+        within = between[labels[:, None] == labels].sum()
+        total = within - 2 * counts[labels] @ between.sum(axis=1) / n + (counts**2).sum() * squares / n**2
+    member = csr_array((np.ones(n), (labels, np.arange(n))), shape=(m, n))
+    own = ((member @ powers - counts[:, None] * powers.any(axis=0)) ** 2).sum(dtype=np.float64)
+    return float(np.clip(m / (m - 1) * (total - own) / n**2 / correlated, SMALLEST, 1.0))
 
 
 def _scaled(values: Floats) -> tuple[Floats, NDArray[np.float64]]:
@@ -129,4 +156,5 @@ def _leading(z: Floats, product: NDArray[np.float64], rank: int | None) -> NDArr
     kept = values > 1e-10 * max(values[-1], 0.0)
     if n < z.shape[1]:
         return np.asarray(z.T @ vectors[:, kept].astype(z.dtype), dtype=np.float64) / np.sqrt(n)
-    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]), dtype=np.float64)
+    factors: NDArray[np.float64] = vectors[:, kept] * np.sqrt(values[kept])
+    return factors

@@ -171,7 +171,8 @@ def invert(
     measured = as_targets(Y, len(runs))[:, targets]
     values = np.concatenate([np.asarray(part, dtype=np.float64) for part in spaces.values()], axis=1)
     mean = values[runs.used].mean(axis=0)
-    prior = Covariance.of(values[runs.used])
+    units = _independent(runs)
+    prior = Covariance.of(values[runs.used], units=None if units is None else units[runs.used])
     strength, axes = np.linalg.eigh(prior.dense())
     kept = strength > 1e-12 * strength[-1]
     root = axes[:, kept] * np.sqrt(strength[kept])
@@ -189,11 +190,18 @@ def invert(
         left[rows[whole, i]] + _of_neighbours(predicted, rows[whole, i], values[whole] - mean, own, offset, shifts)
         for i, own in enumerate(loadings)
     ]
-    covariance = Covariance.of(np.concatenate(noise, axis=1), rank=rank, shrinkage=shrinkage)
+    covariance = Covariance.of(
+        np.concatenate(noise, axis=1), rank=rank, shrinkage=shrinkage, units=None if units is None else units[whole]
+    )
     columns = _columns({name: part.shape[1] for name, part in spaces.items()})
     return InverseMap(
         columns, mean, root, targets, len(model.status_), shifts, np.concatenate(loadings), offset, covariance
     )
+
+
+def _independent(runs: Runs) -> NDArray[np.intp] | None:
+    """Number of the presentation of each sample: windows of one overlap; None where there are no clips."""
+    return np.cumsum(runs.begins) if (runs.clip[runs.used] != "").any() else None
 
 
 def best_targets(model: EncodingModel, n_targets: int | None = None) -> NDArray[np.intp]:

@@ -149,15 +149,39 @@ def test_shrinkage_is_that_of_schaefer_and_strimmer() -> None:
     """Their equations over pairs of targets, in loops; fewer and more targets than samples."""
     for n, t in ((12, 5), (6, 9)):
         values = np.random.default_rng(n).standard_normal((n, t)) + np.random.default_rng(1).standard_normal((n, 1))
-        z = (values - values.mean(0)) / values.std(0)
+        z = (values - values.mean(0)) / values.std(0, ddof=1)
         spread = correlated = 0.0
         for i in range(t):
             for j in range(t):
                 if i != j:
                     w = z[:, i] * z[:, j]
                     spread += n / (n - 1) ** 3 * ((w - w.mean()) ** 2).sum()
-                    correlated += w.mean() ** 2
+                    correlated += (n / (n - 1) * w.mean()) ** 2
         assert correlation_shrinkage(values) == pytest.approx(min(spread / correlated, 1))
+
+
+def test_units_of_several_samples_are_written_out() -> None:
+    for n, t in ((12, 5), (12, 30)):
+        values = np.random.default_rng(n).standard_normal((n, t)) + 2 * np.random.default_rng(1).standard_normal((n, 1))
+        units = np.array([0, 0, 1, 1, 1, 2, 3, 3, 0, 4, 4, 5])
+        z = (values - values.mean(0)) / values.std(0)
+        R = z.T @ z / n
+        off = ~np.eye(t, dtype=bool)
+        W = [z[units == u].T @ z[units == u] - (units == u).sum() * R for u in range(6)]
+        spread = 6 / 5 * sum((one[off] ** 2).sum() for one in W) / n**2
+        assert correlation_shrinkage(values, units) == pytest.approx(min(spread / (R[off] ** 2).sum(), 1))
+
+
+def test_repeated_windows_are_no_new_samples() -> None:
+    """Every sample three times over is what it was, so the decoded features are what they were."""
+    X, Y, _, _ = heard(n=20)
+    once = Runs.from_labels(np.repeat(list("abcde"), 20), 1.5, clip=np.arange(100).astype(str))
+    thrice = Runs.from_labels(np.repeat(once.run, 3), 1.5, clip=np.repeat(once.clip, 3))
+    model = EncodingModel(delays=None, alphas=[1.0]).fit(X, Y, runs=once).invert(X, Y, once)
+    X3, Y3 = np.repeat(X, 3, axis=0), np.repeat(Y, 3, axis=0)
+    again = EncodingModel(delays=None, alphas=[3.0]).fit(X3, Y3, runs=thrice).invert(X3, Y3, thrice)
+    assert again.noise.shrinkage == pytest.approx(model.noise.shrinkage, rel=1e-3)
+    assert np.allclose(again.predict(Y, once), model.predict(Y, once), atol=1e-3)
 
 
 @given(st.integers(2, 30), st.integers(1, 30), st.integers(0, 20))
