@@ -173,7 +173,7 @@ def matched_windows(runs: Mapping[str, Runs]) -> dict[str, NDArray[np.intp]]:
 
 def _places(runs: Runs) -> dict[tuple[str, int, int], int]:
     heard: dict[str, int] = {}
-    found = {}
+    found: dict[tuple[str, int, int], int] = {}
     for rows in runs.presentations:
         if not runs.used[rows].any():
             continue
@@ -190,6 +190,7 @@ def rotations(reduced: Mapping[str, Array]) -> dict[str, Array]:
     (Schoenemann 1966, doi 10.1007/BF02289451).
     """
     template = next(iter(reduced.values()))
+    found: dict[str, Array] = {}
     for _ in range(ITERATIONS):
         found = {name: _polar(values.T @ template) for name, values in reduced.items()}
         template = np.mean([values @ found[name] for name, values in reduced.items()], axis=0)
@@ -200,6 +201,7 @@ def shared_responses(reduced: Mapping[str, Array], n_shared: int) -> dict[str, A
     """Orthonormal basis of the shared responses in each subject's components, shape (n_components, n_shared) each."""
     left, strength, _ = np.linalg.svd(np.concatenate(list(reduced.values()), axis=1), full_matrices=False)
     shared = left[:, :n_shared] * strength[:n_shared]
+    found: dict[str, Array] = {}
     for _ in range(ITERATIONS):
         found = {name: _polar(values.T @ shared) for name, values in reduced.items()}
         shared = np.mean([values @ found[name] for name, values in reduced.items()], axis=0)

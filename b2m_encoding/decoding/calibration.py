@@ -69,15 +69,27 @@ class Calibration:
             spread = [np.full(true.shape[1], np.sqrt((part**2).sum())) for part in spread]
         if self.scale != "none":
             self.factor_ = np.divide(spread[1], spread[0], out=np.zeros_like(spread[0]), where=spread[0] > 0)
-        lengths = np.linalg.norm(true, axis=1)
-        equal = bool(lengths.std() <= EQUAL * lengths.mean())
-        self.length_ = float(lengths.mean()) if (equal if self.norm is None else self.norm) else None
+        self.length_ = equal_length(true)
+        if self.norm is not None:
+            self.length_ = float(np.linalg.norm(true, axis=1).mean()) if self.norm else None
         return self
 
     def __call__(self, predicted: Floats) -> NDArray[np.float64]:
         """Calibrated features, shape (n, n_dimensions)."""
         out = np.asarray((predicted - self.centre_) * self.factor_ + self.mean_, dtype=np.float64)
         return out if self.length_ is None else scaled_to(out, self.length_)
+
+
+def equal_length(vectors: Floats) -> float | None:
+    """Length of all vectors, if it is the same; else None.
+
+    Examples
+    --------
+    >>> equal_length(np.array([[3.0, 4.0], [0.0, 5.0]])), equal_length(np.eye(2) * [1, 2])
+    (5.0, None)
+    """
+    lengths = np.linalg.norm(vectors, axis=1)
+    return float(lengths.mean()) if lengths.std() <= EQUAL * lengths.mean() else None
 
 
 def scaled_to(vectors: NDArray[np.float64], length: float) -> NDArray[np.float64]:

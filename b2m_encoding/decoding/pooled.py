@@ -110,7 +110,7 @@ class PooledDecoder:
         embedding = np.concatenate([one.embedding for one in taught.values()])
         crossed = self.decoder_.cross_predict(aligned, embedding, runs)
         owner = np.repeat(list(taught), [len(one.runs) for one in taught.values()])
-        return crossed[owner == subject]
+        return np.asarray(crossed[owner == subject])
 
     def _prepare(self, training: Mapping[str, TrainingWindows]) -> None:
         """The alignment, and the targets of every subject."""

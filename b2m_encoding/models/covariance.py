@@ -155,6 +155,5 @@ def _leading(z: Floats, product: NDArray[np.float64], rank: int | None) -> NDArr
     values, vectors = eigh(product / n, subset_by_index=(size - wanted, size - 1))
     kept = values > 1e-10 * max(values[-1], 0.0)
     if n < z.shape[1]:
-        return np.asarray(z.T @ vectors[:, kept].astype(z.dtype), dtype=np.float64) / np.sqrt(n)
-    factors: NDArray[np.float64] = vectors[:, kept] * np.sqrt(values[kept])
-    return factors
+        return np.asarray(z.T @ vectors[:, kept].astype(z.dtype) / np.sqrt(n), dtype=np.float64)
+    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]), dtype=np.float64)

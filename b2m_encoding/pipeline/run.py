@@ -18,6 +18,8 @@ from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.breakdown import breakdown_rows
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import decode_subject, to_decode
+from b2m_encoding.pipeline.decode_together import decode_together
+from b2m_encoding.pipeline.decoders import decoded_regions
 from b2m_encoding.pipeline.draw import draw_figures
 from b2m_encoding.pipeline.encode import encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import without_genres, without_subjects
@@ -31,7 +33,6 @@ from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.provenance import provenance
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report import write_report
-from b2m_encoding.spaces import SurfaceSpace, Unplaced, load_atlas
 from b2m_encoding.stats import NoCeiling
 from b2m_encoding.study import Study
 
@@ -85,10 +86,12 @@ def run_study(
             _leave_subjects_out(recordings, features, results, study, writer)
         if study.statistics.inter_subject:
             _write_bounds(results, study, writer)
+        for subject, found in decode_together(recordings, study).items():
+            results.decodings[subject] += found
         regions = pd.DataFrame(results.regions, columns=list(COLUMNS))
         writer.write_table("regions.tsv", regions)
         writer.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
-        write_decodings(writer, results)
+        write_decodings(writer, results, study)
         sections = write_statistics(writer, results, regions, study)
         shutil.copyfile(file, writer.file("study.toml"))
         steps("figures")
@@ -158,12 +161,12 @@ def _analyse(
     if "genre" in study.statistics.generalise and encoding.tested.any():
         steps(f"sub-{subject}: genres left out")
         results.genres[subject] = without_genres(recording, spaces, study)
-    if study.decoding and isinstance(space, SurfaceSpace | Unplaced) and encoding.tested.any():
-        atlas = load_atlas(study.maps.atlas, space) if isinstance(space, SurfaceSpace) else None
+    if study.decoding and encoding.tested.any():
         results.decodings[subject] = []
         for name in study.decoding.targets:
             steps(f"sub-{subject}: decoding {name}")
-            results.decodings[subject].append(decode_subject(*to_decode(recording, name, spaces, study), atlas, study))
+            places = decoded_regions(space, study)
+            results.decodings[subject] += decode_subject(*to_decode(recording, name, spaces, study), places, study)
     return spaces
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.pipeline.breakdown import BREAKDOWN_COLUMNS
+from b2m_encoding.pipeline.decoding_table import decoding_sections
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.pipeline.regions import PARTITION_COLUMNS, comparison
 from b2m_encoding.pipeline.write import StudyResults
@@ -32,6 +33,7 @@ def write_statistics(
         _partition(writer, results),
         _regions(writer, results, regions, study),
         _generalisation(writer, results, study),
+        *decoding_sections(results.decodings, study),
     ]
     return [section for section in sections if section is not None]
 

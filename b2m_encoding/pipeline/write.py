@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from b2m_encoding.pipeline.check import no_maps
 from b2m_encoding.pipeline.cluster_maps import ClusterMap
 from b2m_encoding.pipeline.decode import Decoding
+from b2m_encoding.pipeline.decoding_table import decoding_table
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.pipeline.heard import Heard
 from b2m_encoding.pipeline.inter_subject import Array, Measured
 from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats.audit import Check
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, normalised_score
@@ -148,8 +150,8 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
     return maps
 
 
-def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:
-    """Write identification accuracy per clip and per subject."""
+def write_decodings(writer: ResultsWriter, results: StudyResults, study: Study) -> None:
+    """Write identification accuracy per clip and per subject, decoded features, and the table beside the paper's."""
     clips, summaries = [], []
     for subject, decodings in results.decodings.items():
         for decoding in decodings:
@@ -157,8 +159,12 @@ def write_decodings(writer: ResultsWriter, results: StudyResults) -> None:
             columns = {"clip": decoding.clips, "accuracy": decoding.accuracy, "identified": decoding.identified}
             if decoding.unheard is not None:
                 columns["accuracy_unheard"] = decoding.unheard
-            clips.append(pd.DataFrame({"subject": subject, "target": decoding.target, **columns}))
+            about = {"subject": subject, "target": decoding.target, "decoder": decoding.decoder}
+            clips.append(pd.DataFrame({**about, **columns}))
+            decoded = (np.array(decoding.clips), decoding.predicted, decoding.true)
+            Decoded(decoding.target, decoding.decoder, *decoded).save(writer.folder, subject)
     if summaries:
+        writer.write_table("decoding_table.tsv", decoding_table(results.decodings, study))
         writer.write_table("identification.tsv", pd.concat(clips))
         writer.write_json("identification.json", {"subjects": summaries})
 
@@ -177,9 +183,17 @@ def summary(results: StudyResults, study: Study) -> list[dict[str, object]]:
         }
         if reason := no_maps(results.spaces[subject]):
             row["figures"] = reason
-        for decoding in results.decodings.get(subject, []):
+        for decoding in first_decodings(results.decodings.get(subject, [])):
             row[f"identification from {decoding.target}"] = f"{decoding.accuracy.mean():.3f} (chance 0.5)"
             if decoding.unheard is not None:
                 row[f"identification from {decoding.target}, genre unheard"] = f"{decoding.unheard.mean():.3f}"
         rows.append(row)
     return rows
+
+
+def first_decodings(decodings: list[Decoding]) -> list[Decoding]:
+    """That of the first decoder of every target; the report has a table of all."""
+    found: dict[str, Decoding] = {}
+    for one in decodings:
+        found.setdefault(one.target, one)
+    return list(found.values())
