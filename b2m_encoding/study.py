@@ -23,6 +23,7 @@ RESERVED = {"joint", "preference"}
 MAX_PARTITIONED = 6
 SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0)]
+DecoderName = Literal["regions", "ridge", "inverse", "contrastive", "ensemble"]
 
 
 class CleaningTable(Config):
@@ -138,20 +139,38 @@ class StatisticsTable(Config):
 
 
 class DecodingTable(Config):
-    """``[decoding]``: which feature spaces are decoded from the responses, as in Brain2Music."""
+    """``[decoding]``: which feature spaces are decoded from the responses, and how."""
 
     targets: tuple[str, ...] = Field(min_length=1)
+    decoders: tuple[DecoderName, ...] = Field(("regions",), min_length=1)
+    """``regions`` is that of Brain2Music; ``ridge`` and ``contrastive`` decode from the whole cortex, ``inverse``
+    inverts an encoding model, ``ensemble`` averages the others named here."""
     window: Positive = 10.0
+    own_windows: dict[str, Positive] = Field(default_factory=dict)
+    """Length of the windows of some targets (the paper has 5 s for w2v-BERT, 15 s for captions)."""
     step: Positive = 1.5
     lag: Annotated[float, Field(ge=0)] = 4.5
     """Of the windows that are decoded; those of ``[windows]`` where the study has that table."""
+    lags: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    """Choose the lag among these, by cross-validated r in training."""
     regions: Annotated[int, Field(ge=1)] = 6
     """How many of the best regions are averaged."""
+    best_targets: Annotated[int, Field(ge=1)] | Literal["all"] = 2000
+    """How many targets the other decoders use: those that an encoding model predicts best in training."""
+    calibrate: Literal["none", "all", "dimension"] = "none"
+    """Give decoded features the spread of training features: all dimensions together, or each by itself."""
+    align: Literal["none", "ridge", "procrustes", "srm"] = "none"
+    """Align subjects by the clips they share in training, and decode each by all of them, and by the others alone."""
 
     @property
     def windows(self) -> WindowsTable:
         """The windows that are decoded."""
         return WindowsTable(length=self.window, step=self.step, lag=self.lag)
+
+    def windows_of(self, target: str, lag: float | None = None) -> WindowsTable:
+        """The windows of one target, at a lag that is tried."""
+        length = self.own_windows.get(target, self.window)
+        return WindowsTable(length=length, step=self.step, lag=self.lag if lag is None else lag)
 
 
 class ResultsTable(Config):
@@ -248,13 +267,15 @@ class Study(Config):
         for name in set(self.features) & RESERVED:
             raise ValueError(f"features.{name}: this name is taken by a map of the results")
         if self.decoding:
-            for name in self.decoding.targets:
+            for name in (*self.decoding.targets, *self.decoding.own_windows):
                 if name not in self.features:
                     raise ValueError(f"decoding.targets names {name}, which is no table under [features]")
-            if self.windows and {"window", "step", "lag"} & self.decoding.model_fields_set:
+            if self.windows and {"window", "own_windows", "step", "lag", "lags"} & self.decoding.model_fields_set:
                 raise ValueError("decoding takes the windows of [windows]: leave decoding.window, step and lag out")
-            if self.evaluation.kind != "test" or self.data.reader in ("table", "volume"):
-                raise ValueError('decoding needs evaluation.kind = "test", and surfaces or responses without places')
+            if "ensemble" in self.decoding.decoders and len(set(self.decoding.decoders)) < 3:
+                raise ValueError('decoding.decoders: "ensemble" averages the others named there, at least two')
+            if self.evaluation.kind != "test":
+                raise ValueError('decoding needs evaluation.kind = "test"')
         return self
 
 

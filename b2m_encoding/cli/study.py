@@ -106,6 +106,7 @@ def run(
 ) -> None:
     """Run the analysis of a study file; what is done already is not done again."""
     from b2m_encoding.pipeline import run_study
+    from b2m_encoding.pipeline.decoding_table import decoding_table, printed
     from b2m_encoding.pipeline.run import explain_study, work_folder
     from b2m_encoding.pipeline.work.workers import Place
     from b2m_encoding.study import load_study
@@ -123,6 +124,8 @@ def run(
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from here")
         raise typer.Exit(STOPPED) from None
+    if found is not None and found.decodings:
+        console.print(printed(decoding_table(found.decodings, loaded)), markup=False, soft_wrap=True)
     if found is not None:
         console.print(f"results: {loaded.output}", soft_wrap=True, markup=False)
         console.print(f"report:  {loaded.output / 'report.html'}", soft_wrap=True, markup=False)

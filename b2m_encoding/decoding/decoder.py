@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding.decoding.base import Decoder, Floats
+from b2m_encoding.decoding.ridge import filled
 from b2m_encoding.errors import InputError
-from b2m_encoding.models import EncodingModel
+from b2m_encoding.models import EncodingModel, cross_predict
 from b2m_encoding.runs import Runs
 
 
-class RegionDecoder:
+class RegionDecoder(Decoder):
     """Predict an embedding from responses: one ridge per region, the best regions averaged.
 
     Each embedding dimension has its own penalty; folds are whole runs; regions are ranked by their mean
@@ -47,7 +50,7 @@ class RegionDecoder:
         self.alphas = np.logspace(0, 6, 13) if alphas is None else alphas
         self.device = device
 
-    def fit(self, responses: NDArray[np.floating], embedding: NDArray[np.floating], runs: Runs) -> RegionDecoder:
+    def fit(self, responses: Floats, embedding: Floats, runs: Runs) -> Self:
         """Fit one ridge per region.
 
         Parameters
@@ -75,10 +78,17 @@ class RegionDecoder:
         self.best_ = tuple(sorted(self.scores_, key=lambda name: -self.scores_[name])[: self.n_best])
         return self
 
-    def predict(self, responses: NDArray[np.floating], runs: Runs) -> NDArray[np.float64]:
+    def predict(self, responses: Floats, runs: Runs) -> NDArray[np.float64]:
         """Mean prediction of the best regions, shape (n_windows, n_dimensions)."""
-        predictions = [self.models_[n].predict(responses[:, self.columns_[n]], runs=runs) for n in self.best_]
-        return np.asarray(np.mean(predictions, axis=0), dtype=np.float64)
+        parts = [self.models_[name].predict(responses[:, self.columns_[name]], runs=runs) for name in self.best_]
+        return filled(np.mean(parts, axis=0, dtype=np.float64), self.models_[self.best_[0]])
+
+    def cross_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
+        """Mean cross-validated prediction of the best regions, with the regions and penalties of the fit."""
+        parts = [
+            cross_predict(self.models_[name], responses[:, self.columns_[name]], embedding, runs) for name in self.best_
+        ]
+        return filled(np.mean(parts, axis=0, dtype=np.float64), self.models_[self.best_[0]])
 
 
 def _mean_cv_score(model: EncodingModel) -> float:

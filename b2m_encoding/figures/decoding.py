@@ -43,8 +43,8 @@ def decoding(
     ----------
     table : DataFrame
         Columns ``subject``, ``target`` (the decoded feature space), ``clip``, ``accuracy`` (0 to 1, chance 0.5; the
-        share of other clips that are less like the prediction); optional ``genre`` of the clip, and
-        ``identified_genre`` of the clip most like the prediction.
+        share of other clips that are less like the prediction); optional ``genre`` of the clip,
+        ``identified_genre`` of the clip most like the prediction, and ``decoder``: several are compared.
     intervals : mapping of (subject, target) to (float, float), optional
         95 % interval of the mean accuracy by chance.
     title, note : str, optional
@@ -84,11 +84,18 @@ class _Data:
         if not len(table):
             raise InputError("the identification table is empty")
         table = table.assign(**{name: table[name].astype(str) for name in COLUMNS[:3]})
+        if "decoder" in table and table["decoder"].nunique() > 1:
+            table["target"] = table["target"] + ", " + table["decoder"].astype(str)
         if "genre" not in table:
             table["genre"] = "all clips"
         targets = tuple(table["target"].unique())
-        if len(targets) > len(style.colours):
-            raise InputError("too few colours", found=len(style.colours), expected=len(targets), fix="add colours")
+        if len(targets) > min(len(style.colours), len(DASHES)):
+            raise InputError(
+                "too many decoded feature spaces and decoders for one figure",
+                found=len(targets),
+                expected=f"at most {min(len(style.colours), len(DASHES))}",
+                fix="choose some of them, or give the style more colours",
+            )
         counts = table.groupby(["subject", "target"])["clip"].transform("size")
         table["rank"] = 1 + (1 - table["accuracy"]) * (counts - 1)
         genres = tuple(sorted(table["genre"].unique()))

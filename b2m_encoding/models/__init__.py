@@ -1,7 +1,18 @@
 """Models: sufficient statistics, ridge and banded ridge, encoding models."""
 
+from b2m_encoding.models.crossed import cross_predict
 from b2m_encoding.models.estimators import BandedRidgeCV, RidgeCV
+from b2m_encoding.models.inverse import InverseMap
 from b2m_encoding.models.model import EncodingModel
+from b2m_encoding.models.patterns import patterns
 from b2m_encoding.models.statistics import SufficientStatistics
 
-__all__ = ["BandedRidgeCV", "EncodingModel", "RidgeCV", "SufficientStatistics"]
+__all__ = [
+    "BandedRidgeCV",
+    "EncodingModel",
+    "InverseMap",
+    "RidgeCV",
+    "SufficientStatistics",
+    "cross_predict",
+    "patterns",
+]

@@ -16,6 +16,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models import fitting
 from b2m_encoding.models.devices import Precision, number_type, resolve_device, tensor
 from b2m_encoding.models.inputs import Floats, as_feature_spaces, as_targets
+from b2m_encoding.models.inverse import InverseMap, invert
 from b2m_encoding.models.layout import Layout, default_runs
 from b2m_encoding.models.moments import Center
 from b2m_encoding.models.ridge import DEFAULT_GRID
@@ -259,6 +260,20 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         measured = as_targets(y, len(next(iter(parts.values()))))[used]
         split = r_split if measure == "r" else product_measure
         return dict(zip(parts, split([part[used] for part in parts.values()], measured), strict=True))
+
+    def invert(
+        self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None, **options: Any
+    ) -> InverseMap:
+        """The map from responses back to features; see :func:`b2m_encoding.models.inverse.invert`.
+
+        Parameters
+        ----------
+        X, Y, runs
+            What the model was fitted to: noise and prior of the features are estimated from it.
+        **options
+            ``n_targets``, ``residuals``, ``rank``, ``shrinkage``.
+        """
+        return invert(self, X, Y, runs, **options)
 
     @property
     def coef_(self) -> dict[str, NDArray[Any]]:

@@ -155,8 +155,9 @@ def _check_features(recording: Recording, study: Study, ready: Sequence[Extracto
         with problems.collect():
             extractor.check(stimulation_of(recording))
     if study.decoding and not study.windows:
-        with problems.collect():
-            windowed(recording, study.decoding.windows)
+        for target in study.decoding.targets:
+            with problems.collect():
+                windowed(recording, study.decoding.windows_of(target))
     problems.raise_any()
 
 

@@ -10,20 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data import Recording, Responses, average_repeats
-from b2m_encoding.decoding.decoder import RegionDecoder
-from b2m_encoding.decoding.identification import Part, chance_interval, identification_accuracy, identified
+from b2m_encoding.decoding.base import Decoder
+from b2m_encoding.decoding.calibration import Calibration, equal_length, scaled_to
+from b2m_encoding.decoding.ensemble import EnsembleDecoder
+from b2m_encoding.decoding.identification import (
+    Part,
+    chance_interval,
+    identification_accuracy,
+    identification_scores,
+    identified,
+    note_of_shared,
+    shared_clips,
+)
+from b2m_encoding.decoding.ridge import RidgeDecoder
+from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.models.scores import pearson_r
+from b2m_encoding.pipeline.decoders import Masks, new_decoders
 from b2m_encoding.pipeline.splits import split_samples
 from b2m_encoding.pipeline.windows import WindowedRecording, stimulation_of, windowed
 from b2m_encoding.runs import Runs
-from b2m_encoding.spaces import Atlas
-from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import Study
 
-MIN_REGION = 10
 CHANCE = 0.5
-Masks = Mapping[str, NDArray[np.bool_]]
+MERGING = "mean over the windows of a clip and over its repeats, of predictions and of features"
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +52,15 @@ class Decoding:
     chance_interval : tuple of float
         Of the mean accuracy.
     regions : tuple of str
+    predicted, true : array, shape (n_clips, n_dimensions)
+        In the units of the feature space.
+    measures : mapping of str to float
+        n-way accuracy, share within the best k, ranks; correlation per dimension over windows, averaged; the same of
+        the training windows that the decoder was fitted to.
+    decoder : str
+    lag : float or None
+        Of the windows, s.
+    notes : tuple of str
     unheard : array, shape (n_clips,), or None
         Accuracy of decoders that never met the genre of the clip (Brain2Music, arXiv 2307.11078, Fig. 7a).
     unheard_chance : tuple of float, or None
@@ -51,6 +72,12 @@ class Decoding:
     identified: tuple[str, ...]
     chance_interval: tuple[float, float]
     regions: tuple[str, ...]
+    predicted: NDArray[np.float32]
+    true: NDArray[np.float32]
+    measures: Mapping[str, float]
+    decoder: str = "regions"
+    lag: float | None = None
+    notes: tuple[str, ...] = ()
     unheard: NDArray[np.float64] | None = None
     unheard_chance: tuple[float, float] | None = None
 
@@ -58,11 +85,16 @@ class Decoding:
         """What goes into the results."""
         found = {
             "feature_space": self.target,
+            "decoder": self.decoder,
             "identification_accuracy": float(self.accuracy.mean()),
             "chance": CHANCE,
             "chance_interval_95": list(self.chance_interval),
             "clips": len(self.clips),
+            "merging": MERGING,
+            **self.measures,
+            "lag": self.lag,
             "regions": list(self.regions),
+            "notes": list(self.notes),
         }
         if self.unheard is not None and self.unheard_chance is not None:
             found["identification_accuracy_unheard_genre"] = float(self.unheard.mean())
@@ -74,8 +106,8 @@ class Decoding:
 class Samples:
     """Responses and features of the same windows, shape (n_windows, n_targets or n_dimensions)."""
 
-    brain: NDArray[np.floating]
-    features: NDArray[np.floating]
+    brain: Floats
+    features: Floats
     runs: Runs
 
     def take(self, rows: NDArray[np.bool_]) -> Samples:
@@ -83,21 +115,74 @@ class Samples:
         return Samples(self.brain[rows], self.features[rows], self.runs.take(rows))
 
 
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Standard units of the training windows, in which dimensions weigh the same, and those of the feature space."""
+
+    mean: Floats
+    deviation: Floats
+    length: float | None
+    """Of every training vector, if they all have the same."""
+
+    @classmethod
+    def of(cls, features: Floats) -> Units:
+        """Of training windows."""
+        return cls(features.mean(axis=0), features.std(axis=0), equal_length(features))
+
+    def standard(self, features: Floats) -> Floats:
+        """A dimension that never varies is zero."""
+        varies = self.deviation > 0
+        return np.divide(features - self.mean, self.deviation, out=np.zeros_like(features), where=varies)
+
+    def back(self, values: Floats, *, same_length: bool = False) -> NDArray[np.float32]:
+        """In the units of the feature space; of the length that its vectors have, if asked for."""
+        out = np.asarray(values * self.deviation + self.mean, dtype=np.float64)
+        out = scaled_to(out, self.length) if same_length and self.length is not None else out
+        return out.astype(np.float32)
+
+
 def to_decode(
     recording: Recording, name: str, spaces: Mapping[str, FeatureSpace], study: Study
 ) -> tuple[Responses, FeatureSpace]:
-    """Responses averaged under windows, and a feature space of the sound of the same windows."""
+    """Responses averaged under windows, and a feature space of the sound of the same windows.
+
+    Where the study names several lags, that of the best cross-validated r in training windows.
+    """
     assert study.decoding is not None
     if isinstance(recording, WindowedRecording):
-        return recording.responses, spaces[name]
-    recording = windowed(recording, study.decoding.windows)
-    return recording.responses, study.features[name].build(name, stimulation_of(recording))
+        space = spaces[name] if name in spaces else study.features[name].build(name, stimulation_of(recording))
+        return recording.responses, space
+    first, *more = study.decoding.lags or (study.decoding.lag,)
+    cut = windowed(recording, study.decoding.windows_of(name, first))
+    space = study.features[name].build(name, stimulation_of(cut))
+    found = [(cut.responses, space)]
+    for lag in more:  # the same sound, later responses
+        later = windowed(recording, study.decoding.windows_of(name, lag)).responses
+        found.append((later, replace(space, runs=later.runs)))
+    if not more:
+        return found[0]
+    return max(found, key=lambda pair: _cross_validated_r(pair[0], pair[1], study))
 
 
-def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | None, study: Study) -> Decoding:
-    """Decode one feature space and identify the test clips, repeats averaged and windows merged per clip.
+def _cross_validated_r(responses: Responses, space: FeatureSpace, study: Study) -> float:
+    training, _ = train_and_test(responses, space, study)
+    features = Units.of(training.features).standard(training.features)
+    return RidgeDecoder(device=study.model.device).fit(training.brain, features, training.runs).score_
 
-    Without an atlas (responses that have no places) all targets are one region.
+
+def train_and_test(responses: Responses, space: FeatureSpace, study: Study) -> tuple[Samples, Samples]:
+    """Training windows, and test windows with their repeats averaged, in the units of the feature space."""
+    _, [split] = split_samples(responses.runs, study.evaluation)
+    training, heard = (_samples(responses, space, mask) for mask in (split.train, split.test))
+    brain, merged = average_repeats(heard.brain, heard.runs)
+    test = Samples(brain, average_repeats(heard.features, heard.runs)[0], merged)
+    return training.take(training.runs.used), test
+
+
+def decode_subject(responses: Responses, space: FeatureSpace, masks: Masks | None, study: Study) -> list[Decoding]:
+    """Decode one feature space by every decoder of a study, and identify the test clips.
+
+    Repeats are averaged and windows merged per clip.
 
     Parameters
     ----------
@@ -105,71 +190,127 @@ def decode_subject(responses: Responses, space: FeatureSpace, atlas: Atlas | Non
         Of windows.
     space : FeatureSpace
         Of the same windows.
-    atlas : Atlas, optional
+    masks : mapping of str to array of bool, optional
+        Regions to decode from; all targets are one region by default.
     study : Study
     """
-    _, [split] = split_samples(responses.runs, study.evaluation)
-    training, heard = (_samples(responses, space, mask) for mask in (split.train, split.test))
-    training = training.take(training.runs.used)
-    brain, merged = average_repeats(heard.brain, heard.runs)
-    test = Samples(brain, average_repeats(heard.features, heard.runs)[0], merged)
-    masks = region_masks(atlas) if atlas else {"all": np.ones(responses.n_targets, dtype=bool)}
-
-    clips = tuple(str(clip) for clip in dict.fromkeys(merged.clip.tolist()))
-    predicted, true, regions = _decode(training, test, masks, study)
-    whole = [(predicted, true, np.ones(len(clips), dtype=bool))]
-    unheard = None
+    training, test = train_and_test(responses, space, study)
+    units = Units.of(training.features)
+    masks = masks or {"all": np.ones(responses.n_targets, dtype=bool)}
+    decoders = fit_decoders(training, units, masks, study)
+    found = [
+        judged(name, decoder_says(decoder, training, test, units, study), training, test, units, space.name, study)
+        for name, decoder in decoders.items()
+    ]
+    lag = getattr(responses, "lag", None)
+    found = [
+        replace(one, lag=lag, regions=tuple(getattr(decoder, "best_", ())))
+        for one, decoder in zip(found, decoders.values(), strict=True)
+    ]
     if "genre" in study.statistics.generalise:
-        unheard = _without_genres(training, test, np.array(clips), masks, study)
+        parts = _without_genres(training, test, units, masks, study)
+        found = [
+            replace(one, unheard=_accuracy(own), unheard_chance=chance_interval(own, random_state=study.seed))
+            for one, own in zip(found, parts.values(), strict=True)
+        ]
+    return found
+
+
+def fit_decoders(training: Samples, units: Units, masks: Masks, study: Study) -> dict[str, Decoder]:
+    """Every decoder of the study, fitted to training windows in standard units."""
+    decoders = new_decoders(masks, study)
+    for decoder in decoders.values():
+        if not isinstance(decoder, EnsembleDecoder):  # its members are the others
+            decoder.fit(training.brain, units.standard(training.features), training.runs)
+    return decoders
+
+
+Said = tuple[Floats, Floats]
+"""Decoded features of training and of test windows, in standard units, calibrated if the study asks for it."""
+
+
+def decoder_says(decoder: Decoder, training: Samples, test: Samples, units: Units, study: Study) -> Said:
+    """What a fitted decoder makes of the windows."""
+    said = tuple(decoder.predict(part.brain, part.runs) for part in (training, test))
+    assert study.decoding is not None
+    if study.decoding.calibrate == "none":
+        return said[0], said[1]
+    standard = units.standard(training.features)
+    return calibrated(said, decoder.cross_predict(training.brain, standard, training.runs), standard, study)
+
+
+def calibrated(said: tuple[Floats, ...], crossed: Floats, standard: Floats, study: Study) -> Said:
+    """Predictions calibrated by cross-validated ones of training windows."""
+    assert study.decoding is not None
+    calibration = Calibration(study.decoding.calibrate, norm=False).fit(crossed, standard)
+    return calibration(said[0]), calibration(said[1])
+
+
+def judged(
+    name: str, said: Said, training: Samples, test: Samples, units: Units, target: str, study: Study
+) -> Decoding:
+    """Identify the test clips by what a decoder says, and the training clips beside them."""
+    assert study.decoding is not None
+    if not all(np.isfinite(part).all() for part in said):
+        raise InputError(f"decoder {name} gave values that are not finite", found=target)
+    trained, true_trained = (_per_clip(v, training.runs) for v in (said[0], units.standard(training.features)))
+    heard = units.standard(test.features)
+    predicted, true = _per_clip(said[1], test.runs), _per_clip(heard, test.runs)
+    clips = tuple(str(clip) for clip in dict.fromkeys(test.runs.clip.tolist()))
+    whole = [(predicted, true, np.ones(len(clips), dtype=bool))]
+    measures = {
+        **identification_scores(predicted, true),
+        "identification_accuracy_windows": float(identification_accuracy(said[1], heard, test.runs.clip).mean()),
+        "correlation": _mean_r(said[1], heard),
+        "identification_accuracy_training": float(identification_accuracy(trained, true_trained).mean()),
+        "correlation_training": _mean_r(said[0], units.standard(training.features)),
+    }
+    note = note_of_shared(shared_clips(training.runs.clip, test.runs.clip))
     return Decoding(
-        space.name,
+        target,
         clips,
         identification_accuracy(predicted, true),
         tuple(clips[i] for i in identified(predicted, true)),
         chance_interval(whole, random_state=study.seed),
-        regions,
-        None if unheard is None else _accuracy(unheard),
-        None if unheard is None else chance_interval(unheard, random_state=study.seed),
+        (),
+        units.back(predicted, same_length=study.decoding.calibrate != "none"),
+        units.back(true),
+        measures,
+        decoder=name,
+        notes=(note,) if note else (),
     )
 
 
-def region_masks(atlas: Atlas) -> dict[str, NDArray[np.bool_]]:
-    """Each region of each hemisphere that is large enough to decode from."""
-    masks = {f"{hemi}_{name}": atlas.mask(name, hemi) for name in atlas.regions for hemi in HEMISPHERES}
-    return {name: mask for name, mask in masks.items() if mask.sum() >= MIN_REGION}
+def _mean_r(predicted: Floats, true: Floats) -> float:
+    """Pearson r of every dimension over windows, averaged over those that vary."""
+    r = pearson_r(predicted, true)
+    return float(np.nanmean(r)) if np.isfinite(r).any() else 0.0
 
 
-def _decode(
-    training: Samples, test: Samples, masks: Masks, study: Study
-) -> tuple[NDArray[np.floating], NDArray[np.floating], tuple[str, ...]]:
-    """Decoded and true features of every test clip, in units of the training windows, and the regions used."""
-    assert study.decoding is not None
-    mean, deviation = training.features.mean(axis=0), training.features.std(axis=0)
-    deviation[deviation == 0] = np.inf  # a dimension that never varies stays zero
-    decoder = RegionDecoder(masks, n_best=study.decoding.regions, device=study.model.device)
-    decoder.fit(training.brain, (training.features - mean) / deviation, training.runs)
-    predicted = _per_clip(decoder.predict(test.brain, test.runs), test.runs)
-    return predicted, _per_clip((test.features - mean) / deviation, test.runs), decoder.best_
-
-
-def _without_genres(training: Samples, test: Samples, clips: NDArray[Any], masks: Masks, study: Study) -> list[Part]:
-    """Decode the clips of each genre by a decoder trained without it; all test clips stay candidates.
+def _without_genres(
+    training: Samples, test: Samples, units: Units, masks: Masks, study: Study
+) -> dict[str, list[Part]]:
+    """Decode the clips of each genre by decoders trained without it; all test clips stay candidates.
 
     Windows of other clips stay, though the response in their first seconds still holds some of a clip before them.
     """
-    trained, tested = genres_of(training.runs.clip), genres_of(clips)
-    parts = []
+    trained, tested = genres_of(training.runs.clip), genres_of(np.array(list(dict.fromkeys(test.runs.clip.tolist()))))
+    parts: dict[str, list[Part]] = {}
     for genre in dict.fromkeys(tested.tolist()):
-        predicted, true, _ = _decode(training.take(trained != genre), test, masks, study)
-        parts.append((predicted, true, tested == genre))
+        others = training.take(trained != genre)
+        units = Units.of(others.features)
+        true = _per_clip(units.standard(test.features), test.runs)
+        for name, decoder in fit_decoders(others, units, masks, study).items():
+            _, said = decoder_says(decoder, others, test, units, study)
+            parts.setdefault(name, []).append((_per_clip(said, test.runs), true, tested == genre))
     return parts
 
 
 def _accuracy(parts: list[Part]) -> NDArray[np.float64]:
     """Accuracy of each clip by the decoder that is judged on it."""
     out = np.empty(len(parts[0][0]))
-    for predicted, true, judged in parts:
-        out[judged] = identification_accuracy(predicted, true)[judged]
+    for predicted, true, part in parts:
+        out[part] = identification_accuracy(predicted, true)[part]
     return out
 
 
@@ -180,6 +321,6 @@ def _samples(responses: Responses, space: FeatureSpace, mask: NDArray[np.bool_])
     return Samples(np.concatenate([responses.load_run(name) for name in names]), space.values[rows], runs)
 
 
-def _per_clip(values: NDArray[np.floating], runs: Runs) -> NDArray[np.floating]:
+def _per_clip(values: Floats, runs: Runs) -> Floats:
     """Mean over the windows of each clip, in the order in which they were heard first."""
     return np.stack([values[runs.clip == clip].mean(axis=0) for clip in dict.fromkeys(runs.clip.tolist())])

@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.pipeline.decode import Decoding
+from b2m_encoding.pipeline.decode_together import decode_together
 from b2m_encoding.pipeline.draw import draw_figures
 from b2m_encoding.pipeline.encode import Encoding
 from b2m_encoding.pipeline.generalise import without_subjects
@@ -20,7 +22,7 @@ from b2m_encoding.pipeline.work import Desk, Output
 from b2m_encoding.pipeline.write import StudyResults, write_decodings
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.reader import Results
-from b2m_encoding.spaces import Space, SurfaceSpace, Unplaced
+from b2m_encoding.spaces import Space
 from b2m_encoding.stats import NoCeiling
 from b2m_encoding.study import Study
 
@@ -71,7 +73,7 @@ def tables(desk: Desk, out: Output, subjects: Sequence[str]) -> None:
     regions = pd.DataFrame(results.regions, columns=list(COLUMNS))
     out.bundle.write_table("regions.tsv", regions)
     out.bundle.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
-    write_decodings(out.bundle, results)
+    write_decodings(out.bundle, results, study)
     write_statistics(out.bundle, results, regions, study)
 
 
@@ -81,11 +83,14 @@ def figures(desk: Desk, out: Output) -> None:
     draw_figures(Results(desk.bundle, desk.spaces()), desk.study, out.bundle.file(FIGURES))
 
 
-def decodings(study: Study, subject: str, space: Space) -> list[str]:
-    """Names of the units that decode a subject; none where decoding has no regions to choose from."""
-    if study.decoding is None or not isinstance(space, SurfaceSpace | Unplaced):
-        return []
-    return [f"decode/sub-{subject}_{target}" for target in study.decoding.targets]
+def together(desk: Desk, out: Output, subjects: Sequence[str]) -> dict[str, list[Decoding]]:
+    """Decoders of all subjects, and of all others, aligned by the clips they share."""
+    return decode_together({subject: desk.recording(subject) for subject in subjects}, desk.study)
+
+
+def decodings(study: Study, subject: str) -> list[str]:
+    """Names of the units that decode a subject."""
+    return [f"decode/sub-{subject}_{target}" for target in (study.decoding.targets if study.decoding else ())]
 
 
 def collect(desk: Desk, subjects: Sequence[str]) -> StudyResults:
@@ -103,9 +108,11 @@ def collect(desk: Desk, subjects: Sequence[str]) -> StudyResults:
         results.quality += desk.get(f"quality/sub-{subject}")
         if "genre" in table.generalise and (left := desk.get(f"genres/sub-{subject}")) is not None:
             results.genres[subject] = left
-        decoded = [desk.get(name) for name in decodings(study, subject, results.spaces[subject])]
-        if found := [one for one in decoded if one is not None]:
+        if found := [one for name in decodings(study, subject) for one in desk.get(name)]:
             results.decodings[subject] = found
+    if study.decoding and study.decoding.align != "none":
+        for subject, found in desk.get("together").items():
+            results.decodings.setdefault(subject, []).extend(found)
     if "subject" in table.generalise:
         results.others = desk.get("others")
     if table.inter_subject:

@@ -253,13 +253,26 @@ def _decoding(source: Source, _: str) -> FigureResult:
             found = table[of].astype(str).str.fullmatch(GENRE.pattern)
             if found.all():
                 table = table.assign(**{column: table[of].astype(str).str.replace(r"\.\d+$", "", regex=True)})
+    table, left_out = _fewer_decoders(table, len(source.settings.style.colours))
     shown = {*zip(table["subject"], table["target"], strict=True)}
     intervals = {
         (row["subject"], row["feature_space"]): tuple(row["chance_interval_95"])
         for row in source.results.json("identification.json")["subjects"]
         if (row["subject"], row["feature_space"]) in shown
     }
-    return figures.decoding(table, intervals=intervals, **source.style)
+    found = figures.decoding(table, intervals=intervals, **source.style)
+    return replace(found, caption=f"{found.caption} Not shown: {', '.join(left_out)}.") if left_out else found
+
+
+def _fewer_decoders(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
+    """As many feature spaces and decoders as there are colours, the first decoder of every space before the second."""
+    if "decoder" not in table:
+        return table, []
+    pairs = table[["target", "decoder"]].drop_duplicates()
+    order = pairs.groupby("target", sort=False).cumcount().sort_values(kind="stable").index
+    shown, others = pairs.loc[order[:most]], pairs.loc[order[most:]]
+    kept = table.merge(shown, on=["target", "decoder"])
+    return kept, [f"{row.target} by {row.decoder}" for row in others.itertuples()]
 
 
 def _stimulus(source: Source, _: str) -> FigureResult:

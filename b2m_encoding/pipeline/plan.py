@@ -31,6 +31,7 @@ STEPS = {
     "decode": "decoding and identification of clips",
     "quality": "length, noise and motion of every run",
     "maps": "maps, time courses, weights",
+    "together": "decoders of all subjects, aligned",
     "others": "subjects predicted by models of the others",
     "ceilings": "inter-subject ceilings",
     "tables": "tables and tests of the study",
@@ -172,7 +173,7 @@ class Plan:
         if "genre" in study.statistics.generalise:
             genres = partial(steps.genres, subject=subject)
             self._add("genres", label, genres, [features, found[0]], model, files=recording.inputs)
-        for name in group.decodings(study, subject, recording.responses.space):
+        for name in group.decodings(study, subject):
             target = name.removeprefix(f"decode/{label}_")
             compute = partial(steps.decode, subject=subject, target=target)
             about: dict[str, Any] = {
@@ -194,6 +195,12 @@ class Plan:
             files = tuple(path for recording in self.recordings.values() for path in recording.inputs)
             compute = partial(group.others, subjects=subjects)
             self._add("others", "", compute, [n for n in names if n.startswith("features/")], whole, files=files)
+        if study.decoding and study.decoding.align != "none":
+            files = tuple(path for recording in self.recordings.values() for path in recording.inputs)
+            needs = [n for n in names if n.startswith("features/")]
+            self._add(
+                "together", "", partial(group.together, subjects=subjects), needs, ("decoding", *whole), files=files
+            )
         if study.statistics.inter_subject:
             needs = [n for n in names if n.startswith(("fit/", "score/", "significance/", "partition/"))]
             self._add("ceilings", "", partial(group.ceilings, parts=self.parts), needs, whole)

@@ -17,6 +17,7 @@ from b2m_encoding.models.statistics import SufficientStatistics
 from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.breakdown import breakdown_rows
 from b2m_encoding.pipeline.decode import Decoding, decode_subject, to_decode
+from b2m_encoding.pipeline.decoders import decoded_regions
 from b2m_encoding.pipeline.encode import (
     Compared,
     Encoding,
@@ -41,7 +42,6 @@ from b2m_encoding.pipeline.windows import stimulation_of
 from b2m_encoding.pipeline.work import Desk, Output
 from b2m_encoding.pipeline.write import write_maps
 from b2m_encoding.results.weights import write_statistics_zarr, write_weights
-from b2m_encoding.spaces import SurfaceSpace, load_atlas
 from b2m_encoding.stats.audit import Check
 from b2m_encoding.stats.generalisation import LeftOut
 from b2m_encoding.stats.regions import BlockKey
@@ -160,15 +160,14 @@ def genres(desk: Desk, out: Output, subject: str) -> LeftOut | None:
     return without_genres(desk.recording(subject), desk.get(f"features/sub-{subject}"), desk.study)
 
 
-def decode(desk: Desk, out: Output, subject: str, target: str) -> Decoding | None:
-    """Decode one feature space, and identify the test clips; None where no target was tested."""
+def decode(desk: Desk, out: Output, subject: str, target: str) -> list[Decoding]:
+    """Decode one feature space by every decoder, and identify the test clips; nothing where no target was tested."""
     recording, study = desk.recording(subject), desk.study
-    space = recording.responses.space
     if not _any_tested(desk, subject):
-        return None
-    atlas = load_atlas(study.maps.atlas, space) if isinstance(space, SurfaceSpace) else None
+        return []
+    places = decoded_regions(recording.responses.space, study)
     spaces = desk.get(f"features/sub-{subject}")
-    return decode_subject(*to_decode(recording, target, spaces, study), atlas, study)
+    return decode_subject(*to_decode(recording, target, spaces, study), places, study)
 
 
 def held_out(desk: Desk, subject: str, parts: Parts) -> HeldOut:

@@ -19,6 +19,7 @@ class WindowedResponses(Responses):
 
     made_of: Responses
     step: str
+    lag: float
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:
         return windows.of_run(name, volumes.load_run(name))
 
     step = f"average over windows of {table.length:g} s every {table.step:g} s, {table.lag:g} s after their sound"
-    responses = WindowedResponses(windows.runs, volumes.space, read_run, made_of=volumes, step=step)
+    responses = WindowedResponses(windows.runs, volumes.space, read_run, made_of=volumes, step=step, lag=table.lag)
     parts = {name: getattr(recording, name) for name in ("subject", "events", "files", "inputs", "event_files")}
     return WindowedRecording(responses=responses, windows=windows, **parts)
 

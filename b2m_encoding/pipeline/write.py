@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline.cluster_maps import ClusterMap
 from b2m_encoding.pipeline.decode import Decoding
+from b2m_encoding.pipeline.decoding_table import decoding_table
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.pipeline.heard import Heard
 from b2m_encoding.pipeline.inter_subject import Array, Measured
 from b2m_encoding.results.bundle import BundleFiles
+from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.spaces import Space
 from b2m_encoding.spaces.atlas import LABEL_FILES
 from b2m_encoding.spaces.definition import find_definition, read_definition
@@ -154,8 +156,8 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
     return maps
 
 
-def write_decodings(writer: BundleFiles, results: StudyResults) -> None:
-    """Write identification accuracy per clip and per subject."""
+def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) -> None:
+    """Write identification accuracy per clip and per subject, decoded features, and the table beside the paper's."""
     clips, summaries = [], []
     for subject, decodings in results.decodings.items():
         for decoding in decodings:
@@ -163,8 +165,12 @@ def write_decodings(writer: BundleFiles, results: StudyResults) -> None:
             columns = {"clip": decoding.clips, "accuracy": decoding.accuracy, "identified": decoding.identified}
             if decoding.unheard is not None:
                 columns["accuracy_unheard"] = decoding.unheard
-            clips.append(pd.DataFrame({"subject": subject, "target": decoding.target, **columns}))
+            about = {"subject": subject, "target": decoding.target, "decoder": decoding.decoder}
+            clips.append(pd.DataFrame({**about, **columns}))
+            decoded = (np.array(decoding.clips), decoding.predicted, decoding.true)
+            Decoded(decoding.target, decoding.decoder, *decoded).save(writer.folder, subject)
     if summaries:
+        writer.write_table("decoding_table.tsv", decoding_table(results.decodings, study))
         writer.write_table("identification.tsv", pd.concat(clips))
         writer.write_json("identification.json", {"subjects": summaries})
 

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
+from b2m_encoding.decoding.identification import (
+    by_label,
+    chance_interval,
+    chance_of,
+    correlations,
+    identification_accuracy,
+    identification_scores,
+    n_way,
+    note_of_shared,
+    ranks,
+    shared_clips,
+    top_k,
+)
 from b2m_encoding.errors import InputError
 
 
@@ -50,3 +64,78 @@ def test_chance_interval_holds_the_null() -> None:
 def test_one_clip_cannot_be_identified() -> None:
     with pytest.raises(InputError, match="two clips"):
         identification_accuracy(np.zeros((1, 3)), np.zeros((1, 3)))
+
+
+HAND = np.array([[0.9, 0.1, 0.2, 0.3], [0.8, 0.5, 0.5, 0.1], [0.4, 0.4, 0.4, 0.4], [0.9, 0.7, 0.8, 0.1]])
+"""Ranks of the own: first; second, tied with one; all tied; last."""
+
+
+def by_draws(similarity: np.ndarray, n: int) -> list[float]:
+    """Every draw of rivals, and ties by lot."""
+    scores = []
+    for i, row in enumerate(similarity):
+        draws = combinations([j for j in range(len(row)) if j != i], n - 1)
+        wins = [(row[[*draw]] <= row[i]).all() / (1 + np.isclose(row[[*draw]], row[i]).sum()) for draw in draws]
+        scores.append(float(np.mean(wins)))
+    return scores
+
+
+def test_a_matrix_made_by_hand() -> None:
+    assert n_way(HAND, 2).tolist() == pytest.approx([1, 1.5 / 3, 0.5, 0])
+    assert n_way(HAND, 3).tolist() == pytest.approx([1, 0.5 / 3, 1 / 3, 0])
+    assert n_way(HAND, 4).tolist() == pytest.approx([1, 0, 1 / 4, 0])
+    for n in (2, 3, 4):
+        assert n_way(HAND, n).tolist() == pytest.approx(by_draws(HAND, n))
+    assert top_k(HAND, 1).tolist() == [1, 0, 0.25, 0]
+    assert top_k(HAND, 2).tolist() == [1, 0.5, 0.5, 0]
+    assert top_k(HAND, 4).tolist() == [1, 1, 1, 1]
+    self_counting = (np.diag(HAND)[:, None] >= HAND).sum(axis=1) / 3
+    strict = (np.diag(HAND)[:, None] > HAND).sum(axis=1) / 3
+    assert self_counting[0] - n_way(HAND, 2)[0] == pytest.approx(1 / 3)
+    assert (self_counting - strict >= 1 / 3 - 1e-12).all()
+    with pytest.raises(InputError, match="too few clips"):
+        n_way(HAND, 5)
+
+
+@given(st.integers(2, 7), st.integers(0, 50), st.booleans())
+def test_two_way_is_the_accuracy_and_n_way_is_every_draw(n_clips: int, seed: int, tied: bool) -> None:
+    rng = np.random.default_rng(seed)
+    predicted, target = rng.standard_normal((2, n_clips, 4))
+    if tied:
+        target[-1] = target[0]
+    similarity = correlations(predicted, target)
+    assert np.allclose(n_way(similarity, 2), identification_accuracy(predicted, target))
+    assert np.allclose(ranks(predicted, target), 1 + (1 - n_way(similarity, 2)) * (n_clips - 1))
+    for n in range(2, n_clips + 1):
+        assert n_way(similarity, n).tolist() == pytest.approx(by_draws(similarity, n))
+    assert np.allclose(n_way(similarity, n_clips), top_k(similarity, 1))
+
+
+def test_windows_of_a_clip_are_no_rivals() -> None:
+    target = np.repeat(np.random.default_rng(0).standard_normal((4, 9)), 3, axis=0)
+    clips = np.repeat(list("abcd"), 3)
+    assert (identification_accuracy(target, target, clips) == 1).all()
+    assert identification_accuracy(target, target).mean() < 1
+    assert top_k(correlations(target, target), 1, clips).mean() == 1
+    with pytest.raises(InputError, match="two clips"):
+        identification_accuracy(target, target, np.repeat("a", 12))
+
+
+def test_scores_by_genre_and_chance_of_the_best() -> None:
+    rng = np.random.default_rng(0)
+    target = rng.standard_normal((60, 20))
+    found = identification_scores(target + 2 * rng.standard_normal((60, 20)), target)
+    assert found["2_way"] > found["5_way"] > found["10_way"] > found["50_way"]
+    assert found["top_1"] < found["top_3"] < found["top_10"]
+    similarity = correlations(rng.standard_normal((60, 20)), target)
+    for k in (1, 5):
+        low, high = chance_of(lambda s, k=k: top_k(s, k), similarity, n_permutations=500, random_state=0)
+        assert low <= k / 60 <= high < k / 60 + 0.1
+    assert by_label(np.array([1.0, 0.0, 0.5]), np.array(["a", "b", "a"])) == {"a": 0.75, "b": 0.0}
+
+
+def test_shared_clips_are_told() -> None:
+    shared = shared_clips(np.array(["a", "b", ""]), np.array(["b", "c", ""]))
+    assert shared == ["b"]
+    assert "1 test clips were heard in training (b)" in str(note_of_shared(shared))
+    assert note_of_shared([]) is None

@@ -40,6 +40,17 @@ def test_decoding(text_problems, style, n_subjects, targets):
 
 
 @both_widths
+def test_several_decoders_of_one_feature_space(text_problems, style):
+    names = ("regions", "ridge", "inverse", "contrastive", "ensemble")
+    table = pd.concat([identification(2).assign(decoder=name) for name in names])
+    found = decoding(table, style=style)
+    assert text_problems(found.figure) == []
+    assert all(f"text, {name} " in found.caption for name in names)
+    alone = decoding(identification(2).assign(decoder="ridge"), style=style)
+    assert "text 0" in alone.caption
+
+
+@both_widths
 def test_without_genres(text_problems, style):
     table = identification(2).drop(columns=["genre", "identified_genre"])
     found = decoding(table, style=style)
@@ -68,5 +79,7 @@ def test_confusion_is_that_of_the_table():
 def test_what_is_refused():
     with pytest.raises(InputError, match="lacks columns"):
         decoding(identification().drop(columns="accuracy"))
+    with pytest.raises(InputError, match="too many decoded"):
+        decoding(identification(1, targets=tuple("abcdefg")))
     with pytest.raises(InputError, match="empty"):
         decoding(identification()[:0])

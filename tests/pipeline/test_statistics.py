@@ -353,7 +353,7 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
         [recording.windows.of_run(name, v) for name, v in responses.runs.each_run(spaces["text"].values)]
     )
     text = FeatureSpace("text", heard, recording.responses.runs)
-    found = decode_subject(recording.responses, text, None, table)
+    [found] = decode_subject(recording.responses, text, None, table)
     assert found.unheard is not None
     assert found.unheard_chance is not None
     low, high = found.unheard_chance
@@ -361,7 +361,9 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
     assert found.accuracy.mean() > high
     assert found.summary()["identification_accuracy_unheard_genre"] == found.unheard.mean()
     null = replace(text, values=np.random.default_rng(2).permutation(heard))
-    assert abs(decode_subject(recording.responses, null, None, table).unheard.mean() - 0.5) < 0.25  # type: ignore[union-attr]
+    [nothing] = decode_subject(recording.responses, null, None, table)
+    assert nothing.unheard is not None
+    assert abs(nothing.unheard.mean() - 0.5) < 0.25
 
 
 def test_what_a_study_cannot_have_is_told_by_check(tmp_path: Path) -> None:
