@@ -22,6 +22,8 @@ SPARE = {"single": 16, "half": 96}
 """Neighbours that are kept beyond those wanted, because rounding may have put them behind; all are ranked again."""
 ERROR = {torch.float16: 2e-3, torch.bfloat16: 1e-2, torch.float32: 0.0}
 """How far rounding may move a cosine, at worst."""
+NOTHING = -(2**63)
+"""Key of no clip, smaller than that of any."""
 TINY = 1e-12
 Precision = Literal["auto", "single", "half"]
 Similarity = Literal["cosine", "centred", "standardised"]
@@ -133,16 +135,17 @@ def search(
     half = precision == "half" or (precision == "auto" and place.type == "cuda")
     wanted = min(k + SPARE["half" if half else "single"], n_clips)
     measure = measure or Measure()
-    best = torch.full((len(queries), wanted), _key_of_nothing(), dtype=torch.int64, device=place)
+    best = torch.full((len(queries), wanted), NOTHING, dtype=torch.int64, device=place)
     asked = _Asked(queries, measure, place, half)
     for start, part in _chunks(corpus, n_clips, chunk or CHUNK.get(place.type, CHUNK["cpu"])):
         scores = asked.scores(part)
         if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
             scores[:, torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
-        best = torch.cat([best, _best_keys(scores, start, wanted)], dim=1).topk(wanted, dim=1).values
-    rough, rows = _opened(best)
-    found = _ranked_again(corpus, measure.unit(queries), measure, rows, np.isfinite(rough), k)
-    unsure = np.flatnonzero(found.cosine[:, -1] < rough[:, -1] + ERROR[asked.type])
+        found = _best_keys(scores, start, wanted, floor=_score(best[:, -1:]))
+        best = torch.cat([best, found], dim=1).topk(wanted, dim=1).values
+    rough, rows = _score(best).cpu().numpy(), torch.where(best == NOTHING, 0, _row(best)).cpu().numpy()
+    ranked = _ranked_again(corpus, measure.unit(queries), measure, rows, np.isfinite(rough), k)
+    unsure = np.flatnonzero(ranked.cosine[:, -1] < rough[:, -1] + ERROR[asked.type])
     if half and wanted < n_clips and len(unsure):
         again = search(
             corpus,
@@ -154,8 +157,8 @@ def search(
             precision="single",
             chunk=chunk,
         )
-        found.rows[unsure], found.cosine[unsure] = again.rows, again.cosine
-    return found
+        ranked.rows[unsure], ranked.cosine[unsure] = again.rows, again.cosine
+    return ranked
 
 
 class _Asked:
@@ -199,19 +202,21 @@ def _chunks(corpus: Rows, n_clips: int, size: int) -> Iterator[tuple[int, Tensor
         yield start, torch.from_numpy(rows if rows.flags.writeable else np.array(rows))
 
 
-def _best_keys(scores: Tensor, start: int, k: int) -> Tensor:
-    """Keys of the ``k`` largest scores of a chunk, all of them if there are fewer."""
+def _best_keys(scores: Tensor, start: int, k: int, floor: Tensor) -> Tensor:
+    """Keys of the ``k`` largest scores of a chunk that are above the floor of each query; as many for every query."""
     n_queries, n_rows = scores.shape
     if n_rows <= k * BLOCK:
-        return _keys(scores, torch.arange(start, start + n_rows, device=scores.device)).topk(min(k, n_rows), 1).values
+        rows = torch.arange(start, start + n_rows, device=scores.device)
+        return _keys(scores, rows).topk(min(k, n_rows), dim=1).values
     n_whole = n_rows // BLOCK * BLOCK
-    blocks = scores[:, :n_whole].view(n_queries, -1, BLOCK)
+    maxima = scores[:, :n_whole].view(n_queries, -1, BLOCK).amax(dim=2)
+    n_blocks = min(k, int((maxima > floor).sum(dim=1).max()))
     first = torch.arange(0, n_whole, BLOCK, device=scores.device)
-    chosen = _keys(blocks.amax(dim=2), first).topk(k, dim=1).values
+    chosen = _keys(maxima, first).topk(n_blocks, dim=1).values
     rows = (_row(chosen)[:, :, None] + torch.arange(BLOCK, device=scores.device)).flatten(1)
     rest = torch.arange(n_whole, n_rows, device=scores.device).expand(n_queries, -1)
     rows = torch.cat([rows, rest], dim=1)
-    return _keys(scores.gather(1, rows), rows + start).topk(k, dim=1).values
+    return _keys(scores.gather(1, rows), rows + start).topk(min(k, rows.shape[1]), dim=1).values
 
 
 def _keys(scores: Tensor, rows: Tensor) -> Tensor:
@@ -225,16 +230,10 @@ def _row(keys: Tensor) -> Tensor:
     return 0xFFFFFFFF - (keys & 0xFFFFFFFF)
 
 
-def _opened(keys: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Scores and rows of keys."""
+def _score(keys: Tensor) -> Tensor:
+    """Scores of keys; of no clip, less than any."""
     ordered = (keys >> 32).to(torch.int32)
-    bits = ordered ^ ((ordered >> 31) & 0x7FFFFFFF)
-    return bits.view(torch.float32).cpu().numpy(), _row(keys).cpu().numpy()
-
-
-def _key_of_nothing() -> int:
-    """Smaller than the key of any score."""
-    return -(2**63)
+    return torch.where(keys == NOTHING, -torch.inf, (ordered ^ ((ordered >> 31) & 0x7FFFFFFF)).view(torch.float32))
 
 
 def _ranked_again(

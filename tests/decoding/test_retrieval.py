@@ -64,6 +64,14 @@ def test_many_blocks_with_the_best_clips_side_by_side(rng: np.random.Generator) 
     assert np.array_equal(search(corpus, query, k=24).rows, plain(corpus, query, 24))
 
 
+def test_few_clips_are_left_of_many(rng: np.random.Generator) -> None:
+    corpus, queries = rng.standard_normal((9000, 8)).astype(np.float16), rng.standard_normal((2, 8))
+    out = np.ones(9000, dtype=bool)
+    out[[5, 8500, 8999]] = False
+    found = search(corpus, queries, k=3, leave_out=out, chunk=4096)
+    assert np.array_equal(found.rows, plain(corpus, queries, 3, out))
+
+
 @pytest.mark.parametrize("kind", ["centred", "standardised"])
 def test_measures_are_cosines_of_moved_vectors(kind: str, rng: np.random.Generator) -> None:
     scale = np.array([100.0, 1.0, 0.01, 3.0, 0.0])
