@@ -116,7 +116,8 @@ def build_corpus(
         own = files[start : start + shard]
         parts.append(_shard(audio, own, out / SHARDS, space, preparation, described))
         report(start + len(own), len(files))
-    about = {"name": name or audio.name, "audio": str(audio.absolute()), "space": described}
+    table = space.table.model_dump(mode="json")
+    about = {"name": name or audio.name, "audio": str(audio.absolute()), "space": described, "table": table}
     _assemble(out, parts, about, audio, metadata)
     shutil.rmtree(out / SHARDS, ignore_errors=True)
     return Corpus.open(out)

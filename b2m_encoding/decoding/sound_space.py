@@ -44,7 +44,7 @@ class SoundSpace:
     >>> space = SoundSpace.of_model("acoustic")
     >>> noise = np.random.default_rng(0).standard_normal(15 * 8000).astype(np.float32)
     >>> space.embed_waves([noise], 8000).shape
-    (1, 66)
+    (1, 57)
     """
 
     table: Acoustic | Network
@@ -80,6 +80,23 @@ class SoundSpace:
             options |= {"model": model}
             model = entry.network
         return cls(Network.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> SoundSpace:
+        """The space of a corpus, from its record.
+
+        Raises
+        ------
+        InputError
+            If its weights are not here any more, or are others.
+        """
+        kind = Acoustic if record["table"]["extractor"] == "acoustic" else Network
+        windows = record["space"]["windows"]
+        space = cls(kind.model_validate(record["table"]), windows["length"], windows["step"])
+        weights = space.describe().get("pretrained", {}).get("files")
+        if weights != record["space"].get("pretrained", {}).get("files"):
+            raise InputError("the weights are not those of the corpus", found=_short(weights), fix="build it again")
+        return space
 
     def spans(self, duration: float) -> Spans:
         """The windows that fit into a clip, shape (n_windows, 2)."""
