@@ -60,11 +60,12 @@ def corpus_folder(tiny_template: Path, module_cache: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def results_template(tiny_template: Path, module_cache: Path) -> Path:
+def results_template(tiny_template: Path, corpus_folder: Path, module_cache: Path) -> Path:
     """Results of two subjects as a run leaves them: the first decoded well, the second not at all."""
     clips, stimuli = heard_clips(tiny_template), Stimuli(tiny_template / "study" / "stimuli" / "genres")
     folder, rng = module_cache / "results", np.random.default_rng(0)
     true = np.stack(list(SPACE.embed(stimuli, clips).values()))
+    centre, spread = (np.asarray(part) for part in (Corpus.open(corpus_folder).centre, true.std(axis=0)))
     names = np.array([clip.name for clip in clips])
     options = SPACE.describe()["options"] | {"pca": None, "stimuli": "study/stimuli/genres"}
     with ResultsWriter(folder, "test", ["01", "02"]) as writer:
@@ -73,12 +74,9 @@ def results_template(tiny_template: Path, module_cache: Path) -> Path:
         writer.file("study.toml").write_text(text)
         study_file = str(tiny_template / "study.toml")
         writer.write_json("provenance.json", {"inputs": {study_file: ""}, "features": {"acoustic": options}})
-        for subject, noise in (("01", 0.1), ("02", 100.0)):
+        for subject, noise in (("01", 0.01), ("02", 100.0)):
             writer.write_map(subject, "joint", "r", np.array([0.3]), RegionSpace(("A1",)), {})
-            spread = true.std(axis=0)
-            predicted = (
-                true.mean(axis=0) + 0.3 * (true - true.mean(axis=0)) + noise * spread * rng.standard_normal(true.shape)
-            )
+            predicted = centre + 0.3 * (true - centre) + noise * spread * rng.standard_normal(true.shape)
             Decoded("acoustic", "regions", names, predicted.astype(np.float32), true).save(writer.folder, subject)
             start, duration = np.array([clip.start for clip in clips], "f4"), np.full(N_CLIPS, 15.0, "f4")
             nothing, courses = np.zeros((N_CLIPS, 1), "f4"), np.zeros((0, 3), "f4")
