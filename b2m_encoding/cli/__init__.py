@@ -13,11 +13,11 @@ from b2m_encoding import __version__
 from b2m_encoding.cli import study  # help lists the commands in the order of these imports
 
 # isort: split
-from b2m_encoding.cli import figures, machine, models
+from b2m_encoding.cli import decoding, figures, machine, models
 from b2m_encoding.cli.app import app, console
 from b2m_encoding.errors import InputError, ProblemList
 
-__all__ = ["app", "console", "figures", "machine", "main", "models", "study"]
+__all__ = ["app", "console", "decoding", "figures", "machine", "main", "models", "study"]
 BAD_INPUT = 2
 # On shared cores, threads that spin while they wait slow small eigenproblems down fifty-fold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,17 @@ BATCH_SECONDS = {"cpu": 45.0, "cuda": 640.0}
 """Sound per call of a network; on a CPU more of it only leaves the caches."""
 SHARD_SECONDS = 30.0
 """Time after which what has been computed is kept."""
+
+
+class Sounds(Protocol):
+    """Where the waves of clips come from: :class:`Stimuli`, or whatever holds them."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of their tracks."""
+
+    def wave(self, clip: Clip, rate: int) -> Floats:
+        """The wave of a clip at a sampling rate."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,7 @@ def embed_clips(
     report(0, len(todo))
     kept = time.monotonic()
     try:
-        for done, (clip, arrays) in enumerate(_computed(network, hearings, stimuli, todo, device), start=1):
+        for done, (clip, arrays) in enumerate(hear_clips(network, hearings, stimuli, todo, device), start=1):
             for own, array in zip(fresh, arrays, strict=True):
                 own[keys[clip]] = array
             if time.monotonic() - kept > SHARD_SECONDS:
@@ -168,19 +180,19 @@ def _keep(stores: Sequence[Store], found: Sequence[dict[str, Floats]], fresh: Se
         new.clear()
 
 
-def _computed(
-    network: SoundEmbedder, hearings: Sequence[Hearing], stimuli: Stimuli, clips: Mapping[Clip, Spans], device: str
+def hear_clips(
+    network: SoundEmbedder, hearings: Sequence[Hearing], sounds: Sounds, clips: Mapping[Clip, Spans], device: str
 ) -> Iterator[tuple[Clip, list[Floats]]]:
-    """Clip by clip, in batches of clips of one duration."""
+    """Compute the features of clips, in batches of one duration, clip by clip in their order; nothing is kept."""
     for duration, group in groupby(clips, key=lambda clip: clip.duration):
         same = list(group)
         size = max(1, int(BATCH_SECONDS[device] / duration))
         for batch in (same[i : i + size] for i in range(0, len(same), size)):
-            heard = _Batch(network, batch, [clips[clip] for clip in batch], stimuli, BATCH_SECONDS[device])
+            heard = _Batch(network, batch, [clips[clip] for clip in batch], sounds, BATCH_SECONDS[device])
             columns = [heard.whole(one) if one.at_once(network) else heard.windowed(one) for one in hearings]
             for clip, *arrays in zip(batch, *columns, strict=True):
                 if not all(np.isfinite(array).all() for array in arrays):
-                    raise InputError(f"{network.name} gave values that are not finite", file=clip.track(stimuli.folder))
+                    raise InputError(f"{network.name} gave values that are not finite", file=clip.track(sounds.folder))
                 yield clip, arrays
 
 
@@ -191,13 +203,13 @@ class _Batch:
     network: SoundEmbedder
     clips: Sequence[Clip]
     spans: Sequence[Spans]
-    stimuli: Stimuli
+    sounds: Sounds
     seconds: float
 
     @cached_property
     def waves(self) -> list[Floats]:
         """At the rate of the network."""
-        return [self.stimuli.wave(clip, self.network.rate) for clip in self.clips]
+        return [self.sounds.wave(clip, self.network.rate) for clip in self.clips]
 
     @cached_property
     def frames(self) -> Floats:

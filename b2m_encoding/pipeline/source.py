@@ -82,7 +82,7 @@ class Source:
             If there are no results, or something that is asked for does not exist.
         """
         results = Results.open(path)
-        study, folder = results.study, _study_folder(results)
+        study, folder = results.study, study_folder(results)
         tables = {name: dict(study.get(name, {})) for name in ("maps", "statistics", "figures")}
         tables["figures"] |= changes
         source = cls(
@@ -205,7 +205,7 @@ def _known(wanted: tuple[str, ...], known: tuple[str, ...], problem: str) -> tup
     return wanted or known
 
 
-def _study_folder(results: Results) -> Path:
+def study_folder(results: Results) -> Path:
     """Where the study file lay, whose relative paths count from there; else the folder above the results."""
     inputs = list(results.provenance.get("inputs", {}))
     return Path(inputs[0]).absolute().parent if inputs else results.path.absolute().parent

@@ -62,6 +62,34 @@ def pretrained(cls: str, folder: Path, weights: Weights) -> Any:
     return model
 
 
+def diffusers_part(cls: str, folder: Path, weights: Weights) -> Any:
+    """Load a model or a scheduler class of diffusers from a folder, and make sure that every parameter was in the file.
+
+    Raises
+    ------
+    InputError
+        If diffusers is not installed, or the files are missing or damaged.
+    """
+    transformers()  # offline, and a broken torchaudio is told
+    if find_spec("diffusers") is None:
+        raise InputError("this generator needs diffusers", fix='pip install "b2m-encoding[generate]"')
+    with _importing():
+        import diffusers
+
+        made = getattr(diffusers, cls)
+    diffusers.utils.logging.set_verbosity_error()
+    if not issubclass(made, nn.Module):
+        with _reading(folder, weights):
+            return made.from_pretrained(folder, local_files_only=True)
+    weights.path((folder / "config.json").relative_to(weights.folder).as_posix())
+    options = {"local_files_only": True, "use_safetensors": True, "low_cpu_mem_usage": False}
+    with _reading(folder, weights):
+        model, report = made.from_pretrained(folder, output_loading_info=True, torch_dtype=torch.float32, **options)
+    if report["missing_keys"]:
+        raise _lacking(folder, weights, sorted(report["missing_keys"]))
+    return model
+
+
 def from_folder(cls: str, folder: Path, weights: Weights) -> Any:
     """Load a tokenizer, a configuration or a feature extractor of transformers from a folder."""
     library = transformers()

@@ -31,7 +31,7 @@ class Entry(Config):
     name: str
     title: str
     network: str
-    """What loads it, a name of :mod:`b2m_encoding.features.networks`."""
+    """What loads it, a name of :mod:`b2m_encoding.features.networks` or of a generator."""
     repository: str | None = None
     revision: str = "main"
     files: tuple[str, ...] = ()
@@ -48,6 +48,8 @@ class Entry(Config):
     rate: int | None = None
     window: float | None = None
     frame_rate: float | None = None
+    makes: str | None = None
+    """What a generator or a classifier gives, for people; embeddings are described by the numbers above."""
     role: str = ""
     stand_ins: tuple[str, ...] = ()
 
@@ -72,6 +74,8 @@ class Entry(Config):
         >>> catalogue()["muq_mulan"].output
         '512 dimensions per window of 10 s at 24 kHz, or text'
         """
+        if self.makes is not None:
+            return self.makes
         if self.rate is None:
             return f"{self.dim} dimensions per text"
         rate = f"at {self.rate / 1000:g} kHz"

@@ -1,0 +1,130 @@
+"""Commands of decoding: a corpus of recordings, and what was heard told from responses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from b2m_encoding.cli.app import app, clip_reporter, console, progress_bar, reporter
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.audio import DS003720_RMS
+
+corpus = typer.Typer(no_args_is_help=True, help="A corpus of recordings to retrieve from.")
+app.add_typer(corpus, name="corpus")
+
+
+@corpus.command("build")
+def build(
+    recordings: Annotated[Path, typer.Argument(help="Folder of recordings, of any depth (FMA as it comes).")],
+    model: Annotated[str | None, typer.Option(help="acoustic, or a model of b2m models list that hears.")] = None,
+    study: Annotated[Path | None, typer.Option(help="Study file: embed as its decoded feature space.")] = None,
+    target: Annotated[str | None, typer.Option(help="Feature space of the study; the first decoded one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the corpus; default: RECORDINGS-MODEL beside it.")] = None,
+    seconds: Annotated[float, typer.Option(help="How much of each recording is heard, from its beginning.")] = 15.0,
+    window: Annotated[float, typer.Option(help="Windows that are averaged, s; as in [decoding].")] = 10.0,
+    step: Annotated[float, typer.Option(help="Between windows, s.")] = 1.5,
+    layer: Annotated[int | None, typer.Option(help="Of a network with frames.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder of the weights.")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")] = "auto",
+    as_it_is: Annotated[bool, typer.Option("--as-it-is", help="No fades, no common level.")] = False,
+    metadata: Annotated[Path | None, typer.Option(help="tracks.csv of FMA, or a table with a column path.")] = None,
+) -> None:
+    """Embed a folder of recordings, to retrieve from; it goes on where it stopped."""
+    from b2m_encoding.decoding.corpus_build import Preparation, build_corpus
+    from b2m_encoding.decoding.sound_space import SoundSpace
+    from b2m_encoding.pipeline.sound_spaces import decoded_space
+
+    if (model is None) == (study is None):
+        raise InputError("name a model or a study", expected="--model clap, or --study study.toml")
+    if study is not None:
+        space = decoded_space(study, target)
+        label = target or "study"
+    else:
+        assert model is not None
+        label = model
+        space = SoundSpace.of_model(model, layer=layer, weights=weights, device=device, length=window, step=step)
+    folder = out or recordings.absolute().parent / f"{recordings.absolute().name}-{label.replace('/', '-')}"
+    preparation = Preparation(seconds, 0.0, 0.0) if as_it_is else Preparation(seconds, 2.0, DS003720_RMS)
+    with progress_bar() as bar:
+        report = clip_reporter(bar)
+        made = build_corpus(
+            recordings, folder, space, preparation, metadata=metadata,
+            report=lambda done, total: report("recordings", done, total),
+        )  # fmt: skip
+    console.print(f"{len(made):,} recordings in {folder}", soft_wrap=True, markup=False)
+    if made.record["skipped"]:
+        console.print(f"{made.record['skipped']} left out: {folder / 'skipped.tsv'}", soft_wrap=True, markup=False)
+
+
+@corpus.command("info")
+def info(folder: Annotated[Path, typer.Argument(help="Folder of a corpus.")]) -> None:
+    """Tell what a corpus holds and how it was embedded."""
+    from b2m_encoding.decoding.corpus import Corpus
+
+    found = Corpus.open(folder)
+    space = found.record["space"]
+    options = ", ".join(f"{key} {value}" for key, value in space["options"].items() if value is not None)
+    windows, network = space["windows"], space.get("pretrained", {})
+    known = found.table["genre"].ne("").sum()
+    rows = {
+        "recordings": f"{len(found):,} ({found.record['skipped']} left out), {known:,} with a genre",
+        "vectors": f"{found.record['dimensions']} dimensions; {options}",
+        "network": f"{network.get('model')}, revision {network.get('revision')}" if network else "none",
+        "windows": f"{windows['length']:g} s every {windows['step']:g} s of the first {space['seconds']:g} s, averaged",
+        "audio": f"{found.audio}{'' if found.audio.is_dir() else ' (not here)'}",
+        "made with": found.record["software"],
+    }
+    for key, value in rows.items():
+        console.print(f"{key + ':':<12}{value}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def reconstruct(
+    results: Annotated[Path, typer.Argument(help="Results of a study with [decoding], or its study file.")],
+    corpus: Annotated[Path, typer.Option(help="Folder of a corpus (b2m corpus build).", show_default=False)],
+    generator: Annotated[str, typer.Option(help="retrieved, musicldm, musicgen, magenta_rt.")] = "retrieved",
+    target: Annotated[str | None, typer.Option(help="Decoded feature space; default: the first.")] = None,
+    decoder: Annotated[str, typer.Option(help="Whose predictions.")] = "regions",
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    n: Annotated[int, typer.Option(min=1, help="Candidates per clip; the responses choose the best.")] = 1,
+    k: Annotated[int, typer.Option(min=1, help="Nearest recordings that are listed.")] = 10,
+    strength: Annotated[
+        float | None, typer.Option(min=0, max=1, help="musicldm: start from the retrieved recording; 0 keeps it.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of a diffusion model.")] = None,
+    similarity: Annotated[
+        Literal["auto", "cosine", "centred", "standardised"], typer.Option(help="Of vectors.")
+    ] = "auto",
+    seconds: Annotated[float | None, typer.Option(help="Length of sounds; default: as the corpus was heard.")] = None,
+    leave_out: Annotated[
+        Path | None, typer.Option(help="Text file of recordings that may not be retrieved, one a line.")
+    ] = None,
+    sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli, to hear them on the page.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder of the generator's weights.")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the generator runs.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of what is random.")] = 0,
+) -> None:
+    """Retrieve and reconstruct what was heard, and write a page to listen to it."""
+    from b2m_encoding.decoding.corpus import Corpus
+    from b2m_encoding.pipeline.reconstruct import Wish
+    from b2m_encoding.pipeline.reconstruct import reconstruct as run
+
+    settings = {"weights": weights, "device": device, "strength": strength, "steps": steps}
+    if leave_out is not None and not leave_out.is_file():
+        raise InputError("the list of recordings is missing", file=leave_out)
+    names = tuple(leave_out.read_text("utf-8").split("\n")) if leave_out else ()
+    wish = Wish(
+        target, decoder, generator, {key: value for key, value in settings.items() if value is not None}, n, k,
+        similarity, seconds, tuple(subject or ()), tuple(name.strip() for name in names if name.strip()), sounds, seed,
+    )  # fmt: skip
+    with progress_bar() as bar:
+        page, evaluation = run(results, Corpus.open(corpus), wish, reporter(bar))
+    means = evaluation.groupby(["method", "measure"], sort=False)["value"].mean()
+    table = Table("method", "measure", "mean over subjects")
+    for (method, measure), value in means.items():
+        table.add_row(str(method), str(measure), f"{value:.3f}")
+    console.print(table)
+    console.print(f"listen:  {page}", soft_wrap=True, markup=False)

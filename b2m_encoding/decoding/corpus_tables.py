@@ -1,0 +1,88 @@
+"""What is known of the recordings of a corpus: titles, artists, genres and licences, from FMA's tables or any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from b2m_encoding.errors import InputError
+
+COLUMNS = ("title", "artist", "genre", "licence")
+FMA = "tracks.csv"
+FMA_COLUMNS = {
+    ("track", "title"): "title",
+    ("artist", "name"): "artist",
+    ("track", "genre_top"): "genre",
+    ("track", "license"): "licence",
+}
+
+
+def describe_recordings(files: Sequence[str], audio: Path, metadata: Path | None = None) -> pd.DataFrame:
+    """Title, artist, genre and licence of recordings, as far as they are known.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths below the folder.
+    audio : Path
+        The folder. Without a table, the outermost folder below it is taken for the genre, as in GTZAN.
+    metadata : Path, optional
+        ``tracks.csv`` of FMA (found beside the recordings, or in ``fma_metadata`` beside their folder, if there is
+        one), or a table (csv, tsv) with a column ``path`` and any of the columns of the result.
+
+    Returns
+    -------
+    DataFrame
+        A row per file with the file as index; unknown is an empty text.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be read, or is none of these.
+    """
+    found = pd.DataFrame("", index=list(files), columns=list(COLUMNS))
+    path = metadata or next((one for one in _usual_places(audio) if one.is_file()), None)
+    if path is None:
+        found["genre"] = [_outer_folder(name) for name in files]
+        return found
+    known = _fma(path, files) if path.name == FMA else _table(path)
+    found.update(known[~known.index.duplicated()].reindex(columns=list(COLUMNS)))
+    return found.map(lambda cell: " ".join(str(cell).split()))
+
+
+def _usual_places(audio: Path) -> tuple[Path, ...]:
+    return (audio / FMA, audio / "fma_metadata" / FMA, audio.parent / "fma_metadata" / FMA)
+
+
+def _outer_folder(name: str) -> str:
+    outer, slash, _ = name.partition("/")
+    return outer if slash and not outer.isdigit() else ""
+
+
+def _fma(path: Path, files: Sequence[str]) -> pd.DataFrame:
+    """FMA's table, which has two lines of headers and a row per track number."""
+    try:
+        table = pd.read_csv(path, index_col=0, header=[0, 1], dtype=str, low_memory=False)
+        table = table[list(FMA_COLUMNS)]
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(
+            "not the table of FMA", file=path, found=error, expected="tracks.csv of fma_metadata"
+        ) from error
+    table.columns = [FMA_COLUMNS[key] for key in FMA_COLUMNS]
+    numbers = {int(stem): name for name in files if (stem := Path(name).stem).isdigit()}
+    table.index = [numbers.get(int(number)) if str(number).isdigit() else None for number in table.index]
+    return table[table.index.notna()]
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, sep=None, engine="python", dtype=str)
+    except (OSError, ValueError) as error:
+        raise InputError("the table of the recordings cannot be read", file=path, found=error) from error
+    if "path" not in table:
+        raise InputError(
+            "the table of the recordings lacks a column", file=path, found=list(table), expected=["path", *COLUMNS]
+        )
+    return table.set_index("path")

@@ -1,0 +1,231 @@
+"""A feature space of sound as a space to search in: any clip or wave becomes one vector, as the decoded clips did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.device import resolve_device
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.acoustic import acoustic_rows
+from b2m_encoding.features.audio import Wave, resample
+from b2m_encoding.features.clips import Clip
+from b2m_encoding.features.embedding import Sounds, hear_clips
+from b2m_encoding.features.extractors import Acoustic, Network
+from b2m_encoding.features.extractors.sound import RATE, load_together
+from b2m_encoding.features.networks import SOUND
+from b2m_encoding.features.weights import entry_of
+from b2m_encoding.features.windows import Spans, window_starts
+
+Vector = NDArray[np.float32]
+OPTIONS = ("extractor", "groups", "layer", "window", "mode", "context", "pooling")
+"""What of a table under ``[features]`` decides the numbers, beside the weights."""
+WEIGHTS = ("files", "shuffled_seed")
+
+
+@dataclass(frozen=True)
+class SoundSpace:
+    """A feature space that hears, the windows it hears, and their mean as the vector of a clip.
+
+    Parameters
+    ----------
+    table : Acoustic or Network
+        As under ``[features]`` of a study; its stimuli do not matter here.
+    length, step : float
+        Windows, s: those of the decoded feature space.
+
+    Examples
+    --------
+    >>> space = SoundSpace.of_model("acoustic")
+    >>> noise = np.random.default_rng(0).standard_normal(15 * 8000).astype(np.float32)
+    >>> space.embed_waves([noise], 8000).shape
+    (1, 57)
+    """
+
+    table: Acoustic | Network
+    length: float = 10.0
+    step: float = 1.5
+
+    @classmethod
+    def of_model(
+        cls,
+        model: str,
+        *,
+        layer: int | None = None,
+        weights: Path | None = None,
+        device: str = "auto",
+        length: float = 10.0,
+        step: float = 1.5,
+    ) -> SoundSpace:
+        """The space of ``acoustic``, of a network (``clap``, ``w2v_bert``), or of a model of ``b2m models list``.
+
+        Raises
+        ------
+        InputError
+            If there is no such model.
+        """
+        here = Path()
+        if model == "acoustic":
+            return cls(Acoustic(extractor="acoustic", stimuli=here), length, step)
+        options: dict[str, Any] = {"layer": layer, "weights": weights, "device": device}
+        if model not in SOUND:
+            entry = entry_of(model)
+            if entry.network not in SOUND:
+                raise InputError("this model does not hear", found=model, expected=f"acoustic, {', '.join(SOUND)}")
+            options |= {"model": model}
+            model = entry.network
+        return cls(Network.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> SoundSpace:
+        """The space of a corpus, from its record.
+
+        Raises
+        ------
+        InputError
+            If its weights are not here any more, or are others.
+        """
+        kind = Acoustic if record["table"]["extractor"] == "acoustic" else Network
+        windows = record["space"]["windows"]
+        space = cls(kind.model_validate(record["table"]), windows["length"], windows["step"])
+        weights = space.describe().get("pretrained", {}).get("files")
+        if weights != record["space"].get("pretrained", {}).get("files"):
+            raise InputError("the weights are not those of the corpus", found=_short(weights), fix="build it again")
+        return space
+
+    def spans(self, duration: float) -> Spans:
+        """The windows that fit into a clip, shape (n_windows, 2)."""
+        starts = window_starts(duration, self.length, self.step)
+        return np.stack([starts, starts + self.length], axis=1)
+
+    @property
+    def shortest(self) -> float:
+        """Seconds that a sound must have."""
+        own = self.table.window if isinstance(self.table, Network) else None
+        return max(self.length, own or 0.0)
+
+    def embed(self, sounds: Sounds, clips: Iterable[Clip]) -> dict[Clip, Vector]:
+        """The vector of every clip: the mean over its windows, in the units of the feature space.
+
+        Parameters
+        ----------
+        sounds : Sounds
+        clips : iterable of Clip
+        """
+        spans = {clip: self.spans(clip.duration) for clip in sorted(clips, key=lambda clip: clip.duration)}
+        return {clip: np.asarray(rows.mean(axis=0), np.float32) for clip, rows in self._rows(sounds, spans)}
+
+    def embed_waves(self, waves: Sequence[Wave], rate: int) -> Vector:
+        """The vectors of waves, shape (n_waves, n_dimensions).
+
+        Raises
+        ------
+        InputError
+            If a wave is shorter than a window.
+        """
+        held = Held({Clip("", f"wave {i}", 0.0, len(wave) / rate): (wave, rate) for i, wave in enumerate(waves)})
+        for clip in held.waves:
+            if clip.duration < self.shortest:
+                raise InputError(
+                    "a sound is shorter than a window",
+                    found=f"{clip.duration:g} s",
+                    expected=f"at least {self.shortest:g} s",
+                )
+        found = self.embed(held, held.waves)
+        return np.stack([found[clip] for clip in held.waves])
+
+    def _rows(self, sounds: Sounds, clips: Mapping[Clip, Spans]) -> Iterator[tuple[Clip, Vector]]:
+        if isinstance(self.table, Acoustic):
+            for clip, spans in clips.items():
+                rows = acoustic_rows(sounds.wave(clip, RATE), RATE, spans, self.table.groups)
+                yield clip, np.asarray(rows, dtype=np.float32)
+            return
+        network, device = load_together([self.table]), resolve_device(self.table.device).type
+        for clip, [found] in hear_clips(network, [self.table.hearing], sounds, clips, device):
+            yield clip, found
+
+    @property
+    def rate(self) -> int:
+        """Hertz that its sounds are brought to."""
+        return RATE if isinstance(self.table, Acoustic) else load_together([self.table]).rate
+
+    def describe(self) -> dict[str, Any]:
+        """Options, weights and windows as plain JSON values: equal for spaces that give equal numbers."""
+        table = self.table.model_dump(mode="json")
+        found: dict[str, Any] = {"options": {key: table[key] for key in OPTIONS if key in table}}
+        if isinstance(self.table, Network):
+            found["pretrained"] = dict(load_together([self.table]).provenance)
+        return {**found, "windows": {"length": self.length, "step": self.step, "pooling": "mean"}}
+
+
+class Held:
+    """Waves in memory as sounds of clips, each with its rate."""
+
+    folder = Path()
+
+    def __init__(self, waves: Mapping[Clip, tuple[Wave, int]]) -> None:
+        self.waves = waves
+
+    def wave(self, clip: Clip, rate: int) -> Wave:
+        """The wave of a clip at a sampling rate."""
+        wave, own = self.waves[clip]
+        return resample(np.asarray(wave, dtype=np.float32), own, rate, clip.duration)
+
+
+def check_same_space(
+    space: Mapping[str, Any], record: Mapping[str, Any], length: float, step: float, *, file: Path | None = None
+) -> None:
+    """Raise unless vectors of a space can be compared with a decoded feature space.
+
+    Parameters
+    ----------
+    space : mapping
+        What :meth:`SoundSpace.describe` gave.
+    record : mapping
+        The feature space in ``provenance.json`` of the results: its options, and its network under ``pretrained``.
+    length, step : float
+        Windows that were decoded, s.
+    file : Path, optional
+        The corpus, for the error.
+
+    Raises
+    ------
+    InputError
+        That names the first difference.
+    """
+    fix = "b2m corpus build DIR --study STUDY --target NAME makes a corpus of the decoded feature space"
+    if record.get("pca") is not None:
+        raise InputError(
+            "principal components were decoded, which sounds of a corpus do not have",
+            found=f"pca = {record['pca']}",
+            fix="leave pca out of the decoded feature space",
+        )
+
+    def compare(what: str, found: Any, expected: Any) -> None:
+        if found != expected:
+            problem = f"the corpus and the decoded feature space differ in their {what}"
+            raise InputError(problem, file=file, found=_short(found), expected=_short(expected), fix=fix)
+
+    own, other = space.get("pretrained", {}), record.get("pretrained", {})
+    if not (record.get("extractor") == "text" and own and other):  # the text tower of the same network: one space
+        for key in OPTIONS:
+            compare(key, space["options"].get(key), record.get(key))
+        compare("windows", _windows(space["windows"]), f"{length:g} s every {step:g} s")
+    for key in WEIGHTS:
+        compare("weights" if key == "files" else key, own.get(key), other.get(key))
+
+
+def _windows(windows: Mapping[str, Any]) -> str:
+    return f"{windows['length']:g} s every {windows['step']:g} s"
+
+
+def _short(value: Any) -> str:
+    """A value for an error; of hashes only their beginnings."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {str(one)[:12]}" for name, one in value.items())
+    return "none" if value is None else str(value)

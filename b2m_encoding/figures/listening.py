@@ -1,0 +1,124 @@
+"""The listening page: what was heard, retrieved and reconstructed, side by side, as one HTML file beside its sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from b2m_encoding import __version__
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.interactive.encode import sha256_source
+
+SCRIPT = """\
+document.addEventListener('play', (event) => {
+  for (const sound of document.querySelectorAll('audio')) if (sound !== event.target) sound.pause();
+}, true);
+"""
+"""One sound at a time."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """A sound of one trial.
+
+    Parameters
+    ----------
+    label : str
+        "heard", "retrieved", "musicldm" ...
+    file : str
+        Relative to the page, with forward slashes.
+    about : str
+        Title and artist of a recording, or how a sound was made.
+    """
+
+    label: str
+    file: str
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.file)
+        if not self.file or path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\\" in self.file:
+            raise InputError("a sound must lie beside the page", found=self.file, expected="a relative path below it")
+
+    @property
+    def address(self) -> str:
+        """As a link."""
+        return quote(self.file)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One clip as one subject heard it, and what was made of the responses."""
+
+    subject: str
+    clip: str
+    takes: tuple[Take, ...]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Content of the page.
+
+    Parameters
+    ----------
+    title : str
+    trials : sequence of Trial
+    note : str, optional
+        "simulated data".
+    caption : str
+        What was done, for a reader who sees this page alone.
+    numbers : sequence of sequence of str
+        A table of results, its header first.
+    """
+
+    title: str
+    trials: Sequence[Trial]
+    note: str | None = None
+    caption: str = ""
+    numbers: Sequence[Sequence[str]] = ()
+
+
+def listening_page(content: Listening) -> str:
+    """The page as HTML: it works from a file, asks nothing of the network, and every text in it is escaped.
+
+    Parameters
+    ----------
+    content : Listening
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> trial = Trial("01", "blues.00017", (Take("heard", "sub-01/heard.mp3"), Take("retrieved", "sub-01/a b.mp3")))
+    >>> page = listening_page(Listening("A <study>", [trial]))
+    >>> "A &lt;study&gt;" in page, 'src="sub-01/a%20b.mp3"' in page, page.count("<audio")
+    (True, True, 2)
+    """
+    style = files("b2m_encoding.figures").joinpath("listening.css").read_text(encoding="utf-8")
+    environment = Environment(
+        loader=PackageLoader("b2m_encoding.figures", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    subjects = {subject: [one for one in content.trials if one.subject == subject] for subject in _subjects(content)}
+    return environment.get_template("listening.html.j2").render(
+        content=content,
+        subjects=subjects,
+        software=f"Made with b2m_encoding {__version__}.",
+        style=Markup(style),
+        script=Markup(SCRIPT),
+        style_hash=Markup(sha256_source([style])),
+        script_hash=Markup(sha256_source([SCRIPT])),
+    )
+
+
+def _subjects(content: Listening) -> list[str]:
+    return list(dict.fromkeys(trial.subject for trial in content.trials))

@@ -1,0 +1,111 @@
+"""Tables of a reconstruction, and the page that plays it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
+from b2m_encoding.results.reader import Results
+
+TABLE, EVALUATION, PAGE = "reconstruction.tsv", "evaluation.tsv", "listen.html"
+TEXT = {"subject": str, "clip": str, "recording": str, "about": str}
+ORDER = ("heard", "retrieved")
+"""What is played first; oracle and chance come last."""
+LAST = ("oracle", "chance")
+
+
+def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Put rows into a table on disk in the place of those with the same keys; returns the whole."""
+    table = new
+    if path.is_file():
+        old = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=TEXT)
+        replaced = set(map(tuple, new[list(keys)].astype(str).to_numpy().tolist()))
+        kept = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
+        if any(kept):
+            table = pd.concat([old[kept], new], ignore_index=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        table.to_csv(part, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return table
+
+
+def write_listening(
+    results: Results, table: pd.DataFrame, evaluation: pd.DataFrame, names: Mapping[str, str], corpus: str
+) -> Path:
+    """Write ``listen.html`` of one target and decoder.
+
+    Parameters
+    ----------
+    results : Results
+    table : DataFrame
+        Rows of ``reconstruction.tsv``.
+    evaluation : DataFrame
+        Rows of ``evaluation.tsv``.
+    names : mapping
+        ``target`` and ``decoder``.
+    corpus : str
+        Its name.
+    """
+    chosen, judged = (_of(one, names) for one in (table, evaluation))
+    trials = [
+        Trial(str(subject), str(clip), tuple(_takes(rows)))
+        for subject, own in chosen.groupby("subject", sort=False)
+        for clip, rows in own.groupby("clip", sort=False)
+    ]
+    caption = (
+        f"Decoded feature space: {names['target']}, decoder {names['decoder']}. Retrieved: the recording of the "
+        f"corpus {corpus} that is nearest to what was decoded from the responses. Oracle: the nearest to the embedding "
+        "of what was heard. Chance: any. Generated sounds are made from the decoded embedding; of several the first "
+        "agrees best with the responses. All sounds are brought to one level."
+    )
+    page = listening_page(Listening(
+        f"{results.study.get('name', results.path.name)}: heard and reconstructed", trials, results.note, caption,
+        _numbers(judged),
+    ))  # fmt: skip
+    path = results.path / PAGE
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(page, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    return table[(table["target"] == names["target"]) & (table["decoder"] == names["decoder"])]
+
+
+def _takes(rows: pd.DataFrame) -> list[Take]:
+    """Sounds of one clip: heard, retrieved, generated, then oracle and chance."""
+
+    def place(method: str) -> int:
+        return ORDER.index(method) if method in ORDER else 100 + LAST.index(method) if method in LAST else 50
+
+    ordered = rows.assign(place=rows["method"].map(place)).sort_values(["place", "method", "rank"], kind="stable")
+    return [
+        Take(str(row["method"]), str(row["file"]), "" if row["method"] == "heard" else str(row["about"]))
+        for row in ordered.to_dict("records")
+    ]
+
+
+def _numbers(judged: pd.DataFrame) -> list[list[str]]:
+    """Mean over subjects of every measure, a row per method."""
+    if not len(judged):
+        return []
+    means = judged.assign(what=judged["measure"] + ", " + judged["encoder"]).pivot_table(
+        index="method", columns="what", values="value", sort=False
+    )
+    header = ["method", *map(str, means.columns)]
+    body = [
+        [str(m), *("" if pd.isna(v) else f"{v:.3f}" for v in row)]
+        for m, row in zip(means.index, means.to_numpy(), strict=True)
+    ]
+    return [header, *body]

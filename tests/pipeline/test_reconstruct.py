@@ -1,0 +1,221 @@
+"""`b2m corpus` and `b2m reconstruct` on the simulated study: from decoded embeddings to sounds and a page."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from b2m_encoding.decoding.corpus import Corpus
+from b2m_encoding.decoding.corpus_build import build_corpus
+from b2m_encoding.decoding.sound_space import SoundSpace
+from b2m_encoding.features.audio import read_audio
+from b2m_encoding.features.clips import Clip
+from b2m_encoding.features.stimuli import Stimuli
+from b2m_encoding.pipeline.heard import Heard, heard_name
+from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.decoded import Decoded
+from b2m_encoding.spaces import RegionSpace
+
+B2M = Callable[..., tuple[int, str]]
+N_CLIPS = 4
+SPACE = SoundSpace.of_model("acoustic", length=14.0)
+SHORT = ("--seconds", 2)
+"""Of sounds that are written: encoding takes the time."""
+
+
+def heard_clips(study: Path) -> list[Clip]:
+    """Clips of the test run, in the order of their first presentation."""
+    events = pd.read_csv(next(study.rglob("*task-Test*_events.tsv")), sep="\t")
+    rows = events.drop_duplicates("track").iloc[:N_CLIPS]
+    return [
+        Clip(genre.strip("'"), f"{genre.strip(chr(39))}.{int(track):05d}", float(start), 15.0)
+        for genre, track, start in zip(rows["genre"], rows["track"], rows["start"], strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def corpus_folder(tiny_template: Path, module_cache: Path) -> Path:
+    """The test clips and others of the study as a corpus, embedded as they were heard."""
+    audio, tested = module_cache / "audio", {clip.name for clip in heard_clips(tiny_template)}
+    every = sorted((tiny_template / "study/stimuli/genres").rglob("*.wav"))
+    for path in [path for path in every if path.stem in tested] + [path for path in every if path.stem not in tested][
+        ::3
+    ]:
+        (audio / path.parent.name).mkdir(parents=True, exist_ok=True)
+        os.link(path, audio / path.parent.name / path.name)
+    build_corpus(audio, module_cache / "corpus", SPACE, name="<b>own</b>")
+    return module_cache / "corpus"
+
+
+@pytest.fixture(scope="module")
+def results_template(tiny_template: Path, corpus_folder: Path, module_cache: Path) -> Path:
+    """Results of two subjects as a run leaves them: the first decoded well, the second not at all."""
+    clips, stimuli = heard_clips(tiny_template), Stimuli(tiny_template / "study" / "stimuli" / "genres")
+    folder, rng = module_cache / "results", np.random.default_rng(0)
+    true = np.stack(list(SPACE.embed(stimuli, clips).values()))
+    centre, spread = (np.asarray(part) for part in (Corpus.open(corpus_folder).centre, true.std(axis=0)))
+    names = np.array([clip.name for clip in clips])
+    options = SPACE.describe()["options"] | {"pca": None, "stimuli": "study/stimuli/genres"}
+    with ResultsWriter(folder, "test", ["01", "02"]) as writer:
+        windows = 'targets = ["acoustic"]\nwindow = 14.0'
+        text = (tiny_template / "study.toml").read_text().replace('targets = ["text"]', windows)
+        writer.file("study.toml").write_text(text)
+        study_file = str(tiny_template / "study.toml")
+        writer.write_json("provenance.json", {"inputs": {study_file: ""}, "features": {"acoustic": options}})
+        for subject, noise in (("01", 0.01), ("02", 100.0)):
+            writer.write_map(subject, "joint", "r", np.array([0.3]), RegionSpace(("A1",)), {})
+            predicted = centre + 0.3 * (true - centre) + noise * spread * rng.standard_normal(true.shape)
+            Decoded("acoustic", "regions", names, predicted.astype(np.float32), true).save(writer.folder, subject)
+            start, duration = np.array([clip.start for clip in clips], "f4"), np.full(N_CLIPS, 15.0, "f4")
+            nothing, courses = np.zeros((N_CLIPS, 1), "f4"), np.zeros((0, 3), "f4")
+            heard = Heard(names, start, duration, nothing, np.zeros(0, int), courses, courses, 1.5)
+            heard.save(writer.file(f"sub-{subject}", heard_name(subject)))
+    return folder
+
+
+@pytest.fixture
+def results(results_template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(results_template, tmp_path / "results"))
+
+
+def table(results: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(results / name, sep="\t", dtype={"subject": str})
+
+
+def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_template: Path, b2m: B2M) -> None:
+    code, printed = b2m("reconstruct", results, "--corpus", corpus_folder, "--k", 3, *SHORT)
+    assert code == 0, printed
+    assert str(results / "listen.html") in printed
+    clips = heard_clips(tiny_template)
+    rows = table(results, "reconstruction.tsv")
+    assert rows.groupby("method", sort=False).size().to_dict() == dict.fromkeys(
+        ("heard", "retrieved", "oracle", "chance"), 2 * N_CLIPS
+    )
+    for file in rows["file"]:
+        assert (results / file).is_file()
+    tested = {clip.name for clip in clips}
+    retrieved = rows[rows["method"] != "heard"]["recording"].str.rpartition("/")[2]
+    assert not tested & set(retrieved)  # never the stimuli themselves
+    well, badly = (
+        rows[(rows["subject"] == subject)].set_index(["method", "clip"])["recording"] for subject in ("01", "02")
+    )
+    assert well["retrieved"].equals(well["oracle"])
+    assert not badly["retrieved"].equals(badly["oracle"])
+    neighbours = table(results, "sub-01/reconstruction/acoustic-regions/neighbours.tsv")
+    assert neighbours.groupby("method").size().to_dict() == {
+        "retrieved": 3 * N_CLIPS,
+        "oracle": 3 * N_CLIPS,
+        "chance": N_CLIPS,
+    }
+    judged = table(results, "evaluation.tsv").set_index(["subject", "method", "measure"])["value"]
+    assert judged["01", "retrieved", "identification"] == judged["01", "oracle", "identification"]
+    page = (results / "listen.html").read_text("utf-8")
+    assert page.count("<audio") == 8 * N_CLIPS
+    assert "&lt;b&gt;own&lt;/b&gt;" in page
+    assert "<b>own" not in page
+    assert "simulated data" in page
+
+
+def test_what_was_heard_is_what_was_played(results: Path, corpus_folder: Path, tiny_template: Path, b2m: B2M) -> None:
+    assert b2m("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", *SHORT)[0] == 0
+    rows = table(results, "reconstruction.tsv")
+    for clip in heard_clips(tiny_template)[:2]:
+        [file] = rows[(rows["method"] == "heard") & (rows["clip"] == clip.name)]["file"]
+        played = read_audio(clip.track(tiny_template / "study/stimuli/genres"), 22050, clip.start, 2.0)
+        heard = read_audio(results / file, 22050)[: len(played)]
+        assert np.corrcoef(heard, played[: len(heard)])[0, 1] > 0.95
+    assert set(rows["subject"]) == {"01"}
+
+
+def test_sounds_are_made_once(results: Path, corpus_folder: Path, b2m: B2M) -> None:
+    """What is whole is kept; what is damaged or was retrieved with another vector is made again."""
+    call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", *SHORT)
+    assert b2m(*call)[0] == 0
+    sounds = sorted((results / "sub-01" / "reconstruction").rglob("*.mp3"))
+    before = {path: path.stat().st_mtime_ns for path in sounds}
+    sounds[0].write_bytes(b"damaged")
+    sounds[1].with_suffix(".json").unlink()
+    assert b2m(*call)[0] == 0
+    changed = [path for path in sounds if path.stat().st_mtime_ns != before[path]]
+    assert changed == sounds[:2]
+    assert json.loads(sounds[0].with_suffix(".json").read_text())["generated"] is False
+    assert len(table(results, "reconstruction.tsv")) == 4 * N_CLIPS
+
+
+def test_named_recordings_are_left_out(results: Path, corpus_folder: Path, tmp_path: Path, b2m: B2M) -> None:
+    call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", *SHORT)
+    assert b2m(*call)[0] == 0
+    first = table(results, "reconstruction.tsv").query("method == 'retrieved'")["recording"]
+    (tmp_path / "names.txt").write_text("\n".join(first) + "\n")
+    assert b2m(*call, "--leave-out", tmp_path / "names.txt")[0] == 0
+    again = table(results, "reconstruction.tsv")
+    assert not set(first) & set(again["recording"].dropna())
+
+
+def test_problems_are_told_before_anything_is_written(
+    results: Path, corpus_folder: Path, tmp_path: Path, b2m: B2M
+) -> None:
+    copy = Path(shutil.copytree(corpus_folder, tmp_path / "copy"))
+    record = json.loads((copy / "corpus.json").read_text())
+    record["space"]["windows"]["length"] = 5.0
+    (copy / "corpus.json").write_text(json.dumps(record))
+    for arguments, expected in (
+        (("--corpus", copy), "differ in their windows"),
+        (("--corpus", tmp_path), "no corpus here"),
+        (("--corpus", corpus_folder, "--target", "text"), "no such feature space"),
+        (("--corpus", corpus_folder, "--decoder", "ridge"), "nothing was decoded"),
+        (("--corpus", corpus_folder, "--subject", "09"), "nothing was decoded of this subject"),
+        (("--corpus", corpus_folder, "--generator", "musicldm"), "b2m models fetch musicldm"),
+        (("--corpus", corpus_folder, "--sounds", tmp_path / "nowhere"), "does not exist"),
+    ):
+        code, printed = b2m("reconstruct", results, *arguments)
+        assert code == 2, printed
+        assert expected in printed
+    assert not list(results.rglob("reconstruction*"))
+    assert not (results / "listen.html").exists()
+
+
+def test_the_corpus_commands(tiny_template: Path, tmp_path: Path, b2m: B2M) -> None:
+    """A corpus of the decoded feature space, named by the study."""
+    audio = tmp_path / "few"
+    for path in sorted((tiny_template / "study/stimuli/genres/jazz").glob("*.wav"))[:2]:
+        (audio / "jazz").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, audio / "jazz")
+    study = tmp_path / "study.toml"
+    text = (tiny_template / "study.toml").read_text()
+    study.write_text(
+        text.replace('["text"]', '["acoustic"]\nwindow = 7.5\nstep = 3.0').replace("study/", f"{tiny_template}/study/")
+    )
+    code, printed = b2m("corpus", "build", audio, "--study", study, "--out", tmp_path / "corpus")
+    assert (code, "2 recordings in" in printed) == (0, True), printed
+    windows = Corpus.open(tmp_path / "corpus").record["space"]["windows"]
+    assert (windows["length"], windows["step"]) == (7.5, 3.0)
+    code, printed = b2m("corpus", "info", tmp_path / "corpus")
+    assert code == 0
+    for words in (
+        "2 (0 left out), 2 with a genre",
+        "57 dimensions; extractor acoustic",
+        "7.5 s every 3 s of the first 15 s",
+    ):
+        assert words in printed
+    for arguments, expected in (
+        ((), "name a model or a study"),
+        (("--model", "minilm"), "does not hear"),
+        (("--model", "clap"), "b2m models fetch clap"),
+        (("--study", study, "--target", "text"), "not a feature space that hears"),
+    ):
+        code, printed = b2m("corpus", "build", audio, *arguments)
+        assert code == 2
+        assert expected in printed
