@@ -115,8 +115,9 @@ class Plan:
 
     def _fits(self, subject: str, recording: Recording, columns: int) -> Parts:
         """Statistics of every training run, and the fits of every part of the targets."""
-        study, responses = self.study, recording.responses
-        runs, splits = split_samples(responses.runs, study.evaluation)
+        study = self.study
+        runs, splits = split_samples(recording.responses.runs, study.evaluation)
+        responses = recording.responses.with_runs(runs)
         names = [name for name, rows in runs.slices.items() if any(split.train[rows].any() for split in splits)]
         data = {"data": self._data(), "cleaning": self.tables["cleaning"], "windows": self.tables["windows"]}
         model = self.tables["model"]
