@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,6 +32,9 @@ from b2m_encoding.stats import check_arrangements
 from b2m_encoding.stats.sums import bootstrap_weights
 from b2m_encoding.study import Study
 
+LABEL = re.compile(r"[A-Za-z0-9]{1,60}")
+"""Of a subject, as BIDS has it."""
+
 
 def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recording]:
     """Open every recording and compare it with the study; nothing is computed.
@@ -58,6 +62,13 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
         wanted = study.data.list_subjects()
         if unknown := sorted(set(subjects) - set(wanted)):
             raise InputError("unknown subject", found=unknown, expected=list(wanted))
+        if odd := [name[:40] for name in wanted if not LABEL.fullmatch(name)]:
+            wanted = ()
+            raise InputError(
+                "the label of a subject becomes part of file names",
+                found=odd,
+                expected="letters and digits, at most 60",
+            )
     for subject in [name for name in wanted if not subjects or name in subjects]:
         with problems.collect():
             recording = study.data.read(subject, study.cleaning.build())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,8 +81,8 @@ def draw_kind(path: Path, kind: str, wish: Wish, changes: dict[str, object], out
 
 
 def _stem(kind: str, subject: str, wish: Wish) -> str:
-    """Name of the files: what is not usual is in it, so that figures do not replace one another."""
+    """Name of the files: what is not usual is in it, so that figures do not replace one another; never a path."""
     parts = [f"sub-{subject}" if subject else "", kind, *(name for name in wish.models if name != JOINT)]
     parts += [wish.score] if wish.score != "r" else []
     parts += [wish.view if wish.zoom is None else f"{wish.view}-{wish.zoom}"] if wish.view != "overview" else []
-    return "_".join(part for part in parts if part)
+    return re.sub(r"[^\w.-]", "-", "_".join(part for part in parts if part)).lstrip(".-")[:200]

@@ -24,6 +24,28 @@ MARKER = "dataset_description.json"
 GENERATOR = "b2m_encoding"
 GROUP = "group"
 """Label of maps of all subjects."""
+IGNORED = """\
+# Names that BIDS has not taken up yet: statistical maps, decoded features, weights, and tables of a whole study.
+*_statmap.*
+*_responses.*
+*_decoded.npz
+*.zarr
+/*.tsv
+/*.json
+!/dataset_description.json
+*.html
+*.toml
+figures
+reconstruction
+"""
+README = """\
+Results of an analysis by b2m_encoding {version}: {name}
+
+report.html tells what was found and how. sub-* hold maps (GIfTI, NIfTI, CIFTI or tables, each with a JSON sidecar that
+says what it is) and weights (Zarr); the tables here have JSON files that explain their columns. study.toml is the
+analysis, provenance.json says which software and which input files it was done with, manifest.json holds the hash of
+every file. Python: b2m_encoding.results.reader.Results.open(this folder).
+"""
 PARTIAL, OLD = ".partial-", ".old-"
 
 
@@ -107,6 +129,8 @@ class ResultsWriter(BundleFiles):
             **({"SourceDatasets": self.sources} if self.sources else {}),
         }
         self.write_json(MARKER, description)
+        self.file(".bidsignore").write_text(IGNORED, encoding="utf-8")
+        self.file("README").write_text(README.format(version=__version__, name=self.name), encoding="utf-8")
         return self
 
     def __exit__(

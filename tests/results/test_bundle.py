@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from b2m_encoding.errors import InputError
@@ -48,3 +52,21 @@ def test_maps_of_every_space(space: Space, names: list[str], tmp_path: Path, rng
     assert np.allclose(back, values, rtol=1e-5, equal_nan=True)  # tables have six digits
     with pytest.raises(InputError, match=r"missing|no such map"):
         read_map(tmp_path / "results", "02", "joint", "r", space)
+
+
+def test_the_bids_validator_finds_no_error(tmp_path: Path) -> None:
+    with ResultsWriter(
+        tmp_path / "results", "test", ["01"], [{"URL": "https://doi.org/10.18112/openneuro.ds003720"}]
+    ) as w:
+        w.write_map("01", "joint", "r", np.zeros(3), Unplaced(3), {"Description": "r"})
+        w.write_table("regions.tsv", pd.DataFrame({"region": ["a"]}))
+        w.write_json("regions.json", {"region": {"Description": "Region"}})
+        w.file("figures", "accuracy.png").write_bytes(b"")
+    command = [Path(sys.executable).with_name("bids-validator-deno"), "--json", tmp_path / "results"]
+    environment = {**os.environ, "NO_COLOR": "1", "DENO_DIR": str(tmp_path / "deno")}
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, env=environment).stdout)
+    errors = [issue for issue in found["issues"]["issues"] if issue["severity"] == "error"]
+    assert errors == []
+    (tmp_path / "results/dataset_description.json").write_text("{}")
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, env=environment).stdout)
+    assert any(issue["severity"] == "error" for issue in found["issues"]["issues"])
