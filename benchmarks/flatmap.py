@@ -101,6 +101,7 @@ def main() -> None:
         cortex = prepare_pycortex(Path(folder), space)
         start = time.perf_counter(), time.process_time()
         pixels = pixel_map(space, HEIGHT)
+        assert pixels.bands
         env["setup_s"], env["setup_cpu_s"] = time.perf_counter() - start[0], time.process_time() - start[1]
         axes = Figure().add_axes((0, 0, 1, 1))
         image = axes.imshow(compose(space, pixels, data, COLOURS), interpolation="none")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ GAP = 12.0
 """Distance between the two flat hemispheres, mm."""
 LARGE = 1_000_000
 """Pictures with more pixels are painted less finely, to save memory."""
+BAND = 200_000
+"""Pixels of a band."""
 BOTH: tuple[Hemisphere, ...] = ("L", "R")
 
 
@@ -126,8 +129,31 @@ class PixelMap:
     weights: csr_array
     nearest: NDArray[np.int64]
     triangles: NDArray[np.int64]
-    triangle: NDArray[np.int32]
+    triangle: NDArray[np.intp]
     neighbours: csr_array
+
+    @cached_property
+    def bands(self) -> tuple[PixelMap, ...]:
+        """Bands of rows as pixel maps of their own: so small that what is computed of them stays in a core's cache."""
+        counts = self.cortex.sum(axis=1).cumsum()
+        n_bands = max(1, round(int(counts[-1]) / BAND))
+        rows = np.searchsorted(counts, np.arange(1, n_bands) * int(counts[-1]) // n_bands).tolist()
+        edges = list(dict.fromkeys([0, *rows, self.shape[0]]))
+        return tuple(self._band(top, bottom, counts) for top, bottom in pairwise(edges)) if len(edges) > 2 else (self,)
+
+    def _band(self, top: int, bottom: int, counts: NDArray[np.int64]) -> PixelMap:
+        own = slice(int(counts[top - 1]) if top else 0, int(counts[bottom - 1]))
+        seen = np.zeros(len(self.triangles), dtype=bool)
+        seen[self.triangle[own]] = True
+        return replace(
+            self,
+            shape=(bottom - top, self.shape[1]),
+            cortex=self.cortex[top:bottom],
+            weights=self.weights[own],
+            nearest=self.nearest[own],
+            triangles=self.triangles[seen],
+            triangle=(np.cumsum(seen) - 1)[self.triangle[own]],
+        )
 
     def sample(
         self, values: NDArray[np.floating], valid: NDArray[np.bool_] | None = None, *, nearest: bool = False
@@ -146,15 +172,14 @@ class PixelMap:
         valid = np.isfinite(values) if valid is None else valid & np.isfinite(values)
         if nearest:
             return np.where(valid, values, np.float32(np.nan))[self.nearest]
-        if valid.all():
-            return np.asarray(self.weights @ values)
-        sampled = np.asarray(self.weights @ np.where(valid, values, np.float32(0)))
+        # one corner that is not valid makes a pixel NaN; where others are, they are weighed anew
+        sampled = np.asarray(self.weights @ np.where(valid, values, np.float32(np.nan)))
         n_valid = valid[self.triangles].sum(axis=1, dtype=np.int8)
-        total = np.array([np.nan, 0, 0, 1], dtype=np.float32)[n_valid].take(self.triangle)
-        mixed = np.flatnonzero(total == 0)
-        total[mixed] = self._share(valid, mixed)
-        total[mixed[total[mixed] <= 0.5]] = np.nan
-        sampled /= total
+        mixed = np.flatnonzero(((n_valid > 0) & (n_valid < 3)).take(self.triangle))
+        if len(mixed):
+            share = self._share(valid, mixed)
+            share[share <= 0.5] = np.nan
+            sampled[mixed] = self._share(np.where(valid, values, np.float32(0)), mixed) / share
         return sampled
 
     def covered(self, mask: NDArray[np.bool_], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -246,16 +271,18 @@ def _pixel_map(space: SurfaceSpace, height: int, window: Window, hemispheres: tu
     starts = np.arange(0, 3 * len(inside) + 1, 3, dtype=np.int32)
     matrix = csr_array((*entries, starts), (len(inside), space.n_targets))
     cortex = (painted > 0).reshape(shape)
-    return PixelMap(window, shape, cortex, matrix, nearest, triangles, triangle, _neighbours(space))
+    return PixelMap(window, shape, cortex, matrix, nearest, triangles, triangle.astype(np.intp), _neighbours(space))
 
 
 @lru_cache(maxsize=8)
 def _neighbours(space: SurfaceSpace) -> csr_array:
     """One where two targets share an edge of the flatmap, shape (n_targets, n_targets)."""
     triangles = flat_layout(space).triangles
-    edges = np.concatenate([triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0], [1, 0], [2, 1], [0, 2])])
-    rows, columns = np.unique(edges, axis=0).T
-    return csr_array((np.ones(len(rows), dtype=np.float32), (rows, columns)), (space.n_targets, space.n_targets))
+    rows, columns = (triangles[:, order].T.ravel() for order in ([0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2]))
+    edges = csr_array((np.ones(len(rows), dtype=np.float32), (rows, columns)), (space.n_targets, space.n_targets))
+    edges.sum_duplicates()  # an edge inside the map belongs to two triangles
+    edges.data[:] = 1
+    return edges
 
 
 def _paint(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int32]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -118,17 +120,36 @@ def compose(
     -------
     array of uint8, shape (rows, columns, 4)
     """
-    palette, hidden, untested = _palette(colours.table, underlay)
-    level = _underlay(space, pixels, underlay)
+    palette = _palette(colours.table, underlay)
+    level, bands = _underlay(space, pixels, underlay), pixels.bands
+    levels = np.split(level, np.cumsum([len(band.nearest) for band in bands[:-1]]))
+    draw = partial(_draw_band, data=data, colours=colours, palette=palette, nearest=nearest)
+    if len(bands) == 1:
+        return draw(pixels, level)
+    with ThreadPoolExecutor(min(len(bands), os.cpu_count() or 1)) as pool:  # numpy lets go of Python's lock
+        return np.concatenate(list(pool.map(draw, bands, levels)))
+
+
+def _draw_band(
+    pixels: PixelMap,
+    level: NDArray[np.int32],
+    *,
+    data: ScoreMap,
+    colours: Colours,
+    palette: tuple[Bytes, int, int],
+    nearest: bool,
+) -> Bytes:
+    table, hidden, untested = palette
     values = [pixels.sample(score, data.tested, nearest=nearest) for score in data.scores]
     missing = None if data.tested.all() else np.isnan(values[0])
-    entry = level * np.int32(len(colours.table)) + colours.codes(*values)
+    # indices of the machine's own size: numpy would copy any other at each use
+    entry = np.add(level * np.int32(len(colours.table)), colours.codes(*values), dtype=np.intp)
     if data.significant is not None:
         strong = pixels.covered(data.significant, data.tested)
         np.copyto(entry, level + np.int32(hidden), where=~strong)
     if missing is not None:
         entry[missing] = untested
-    words = palette.view(np.uint32).ravel().take(entry)
+    words = table.view(np.uint32).ravel().take(entry)
     return np.asarray(pixels.picture(words, 0xFFFFFFFF)).view(np.uint8).reshape(*pixels.shape, 4)
 
 

@@ -205,7 +205,7 @@ def label_position(
     Parameters
     ----------
     mask : array of bool, shape (rows, columns)
-        Pixels of the region.
+        Pixels of the region, at least one.
     aspect : float
         Width over height of the text: distances along the rows count that much less.
     allowed : array of bool, shape (rows, columns), optional
@@ -216,11 +216,14 @@ def label_position(
     row, column, room : float
         The position in pixels, and the half height in pixels of the largest text that is clear of the border.
     """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    mask = mask[box]  # all around it is outside: what is farther away cannot be nearer
     distance = distance_transform_edt(np.pad(mask, 1), sampling=(1.0, 1.0 / aspect))[1:-1, 1:-1]
-    if allowed is not None and (mask & allowed).any():
-        distance = np.where(allowed, distance, 0.0)
+    if allowed is not None and (mask & allowed[box]).any():
+        distance = np.where(allowed[box], distance, 0.0)
     best = distance.max()
     row, column = np.argwhere(distance >= best - 0.5).mean(axis=0)
     if distance[int(row), int(column)] < best - 1:
         row, column = np.unravel_index(distance.argmax(), mask.shape)
-    return float(row), float(column), float(best)
+    return float(rows[0] + row), float(columns[0] + column), float(best)
