@@ -1,4 +1,4 @@
-"""Faults: runs killed, files damaged, disks full, two runs at once. Every row says whether the study survived.
+"""Faults: runs killed, files damaged, disks full, two at once, many in a row. Each row says whether the study survived.
 
     python benchmarks/faults.py [--quick] [--kills N]
 
@@ -36,6 +36,8 @@ from b2m_encoding.study import load_study
 TIMES = {"provenance.json", "manifest.json", "report.html"}
 """Files that tell when a run was."""
 REFUSED, BROKEN = 2, 3
+GROWTH_MB = 30.0
+"""Of memory over 200 studies, once the allocators have what they want."""
 
 
 def run(study: Path) -> None:
@@ -256,6 +258,28 @@ def deleted(bench: Bench) -> dict[str, Any]:
     return {"survived": all([*survived, bench.recovers()])}
 
 
+def soak(folder: Path, n_studies: int) -> dict[str, Any]:
+    """Many studies in one process: memory and open files after the first ten, and at the end."""
+    study = simulate_arrays(folder / "soak", n_subjects=1)
+
+    def once() -> None:
+        run(study)
+        for path in study.parent.glob("*results*"):
+            shutil.rmtree(path)
+
+    def used() -> tuple[float, int]:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(list(Path("/proc/self/fd").iterdir()))
+
+    for _ in range(10):
+        once()
+    memory, files = used()
+    for _ in range(n_studies - 10):
+        once()
+    grown, opened = used()[0] - memory, used()[1] - files
+    return {"survived": grown < GROWTH_MB and opened <= 0, "studies": n_studies, "grown_mb": grown, "opened": opened}
+
+
 def main() -> None:
     options = arguments(__doc__ or "", lambda parser: parser.add_argument("--kills", type=int, help="number of kills"))
     n_kills = options.kills or (4 if options.quick else 40)
@@ -269,6 +293,7 @@ def main() -> None:
             "two writers": lambda: two_writers(bench),
             "clock": lambda: clocks(bench),
             "deleted": lambda: deleted(bench),
+            "soak": lambda: soak(Path(name), 20 if options.quick else 200),
         }
         rows = []
         for case, fault in faults.items():

@@ -164,12 +164,13 @@ def _weights(source: Source, subject: str) -> FigureResult:
             "the results hold no components of the weights",
             file=source.results.path,
             expected=", ".join(f"{desc}/{stat}" for desc, stat in keys),
-            fix="pass your own to b2m_encoding.figures.weights(components, space, atlas)",
+            fix="set results.weights = true and run again; they are made where three or more targets are predicted",
         )
     surface = source.surface(subject)
+    first, second, third = (float(source.results.sidecar(subject, *key)["Explained"]) for key in keys)
     return figures.weights(
         np.stack(source.on_surface(subject, keys)), surface, source.atlas(surface), view=source.wish.view,
-        zoom=source.zoom, **source.common(subject),
+        zoom=source.zoom, explained=(first, second, third), **source.common(subject),
     )  # fmt: skip
 
 

@@ -33,14 +33,14 @@ from b2m_encoding.pipeline.gather import RunStatistics, gather_run, join_runs
 from b2m_encoding.pipeline.generalise import without_genres
 from b2m_encoding.pipeline.heard import heard_by, write_heard
 from b2m_encoding.pipeline.held_out import TESTED, Bands, HeldOut, join_slices
-from b2m_encoding.pipeline.predict import audited_targets, inside, predict_part
+from b2m_encoding.pipeline.predict import audited_targets, inside, predict_part, training_values
 from b2m_encoding.pipeline.quality import quality_rows
 from b2m_encoding.pipeline.regions import block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.samples import Part
 from b2m_encoding.pipeline.splits import Split, split_samples
 from b2m_encoding.pipeline.windows import stimulation_of
 from b2m_encoding.pipeline.work import Desk, Output
-from b2m_encoding.pipeline.write import write_maps
+from b2m_encoding.pipeline.write import write_maps, write_tuning
 from b2m_encoding.results.weights import write_statistics_zarr, write_weights
 from b2m_encoding.stats.audit import Check
 from b2m_encoding.stats.generalisation import LeftOut
@@ -146,11 +146,19 @@ def maps(desk: Desk, out: Output, subject: str, parts: Parts) -> None:
     found, recording, study = encoding(desk, subject, parts), desk.recording(subject), desk.study
     write_maps(out.bundle, subject, found, recording.responses.space, study)
     write_heard(out.bundle, subject, heard_by(found, recording, study), study)
-    if found.held_out is not None and found.held_out.weights is not None:
-        write_weights(out.bundle, subject, found.held_out.weights, study.model.delays, study.note)
+    if found.held_out is not None and (weights := found.held_out.weights) is not None:
+        write_weights(out.bundle, subject, weights, study.model.delays, study.note)
+        write_tuning(out.bundle, subject, found, weights, _deviations(desk, subject), recording.responses.space, study)
     if study.results.statistics:
         files = {name.rpartition("_")[2]: desk.folder(name) / STATISTICS for name in parts.statistics}
         write_statistics_zarr(out.bundle, subject, {run: path for run, path in files.items() if path.is_file()})
+
+
+def _deviations(desk: Desk, subject: str) -> dict[str, NDArray[np.floating]]:
+    """Standard deviation of the features in the training samples of the first split."""
+    _, [split, *_] = _samples(desk, subject)
+    values = training_values(desk.get(f"features/sub-{subject}"), desk.study, split)
+    return {name: array[split.train].std(axis=0) for name, array in values.items()}
 
 
 def genres(desk: Desk, out: Output, subject: str) -> LeftOut | None:

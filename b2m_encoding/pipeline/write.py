@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.pipeline.cluster_maps import ClusterMap
 from b2m_encoding.pipeline.decode import Decoding
@@ -28,6 +29,7 @@ from b2m_encoding.stats.audit import Check
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, normalised_score
 from b2m_encoding.stats.generalisation import LeftOut
 from b2m_encoding.stats.regions import BlockKey
+from b2m_encoding.stats.tuning import weight_components
 from b2m_encoding.study import Study
 
 Map = tuple[str, str, NDArray[Any], Mapping[str, object]]
@@ -154,6 +156,31 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
         text = f"Share of {name} in the R2 of the joint model (product measure); a wrong mean counts for no share"
         maps.append((name, "product", part, {"Description": text}))
     return maps
+
+
+def write_tuning(
+    writer: BundleFiles,
+    subject: str,
+    encoding: Encoding,
+    weights: Mapping[str, NDArray[np.float32]],
+    deviations: Mapping[str, NDArray[np.floating]],
+    space: Space,
+    study: Study,
+) -> None:
+    """Write three components of the weights of predicted targets, if there are enough of them."""
+    try:
+        found = weight_components(weights, deviations, encoding.q < study.statistics.q)
+    except InputError:
+        return
+    for i, (scores, share) in enumerate(zip(found.scores, found.explained, strict=True), start=1):
+        about = {"Description": f"Component {i} of the weights", "Explained": float(share), "Note": study.note}
+        writer.write_map(subject, JOINT, f"pc{i}", scores, space, about)
+    rows = [
+        {"feature_space": name, "feature": feature, **{f"pc{i + 1}": value for i, value in enumerate(column)}}
+        for name, loadings in found.loadings.items()
+        for feature, column in enumerate(loadings.T)
+    ]
+    writer.write_table(f"sub-{subject}/sub-{subject}_desc-joint_components.tsv", pd.DataFrame(rows))
 
 
 def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) -> None:

@@ -15,6 +15,7 @@ import pytest
 from b2m_encoding.phantom import load_truth
 from b2m_encoding.pipeline import run_study
 from b2m_encoding.results.bundle import ResultsWriter, read_map
+from b2m_encoding.results.reader import Results
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
 
@@ -56,6 +57,11 @@ def test_folder_is_complete(finished: Path) -> None:
         assert image.with_name(image.name.split(".")[0] + ".json").is_file()
     for name in ("sub-01_accuracy", "sub-01_preference", "regions"):
         assert {path.suffix for path in (finished / "figures").glob(f"{name}.*")} == {".png", ".pdf", ".tsv", ".txt"}
+    results = Results.open(finished)
+    assert {"pc1", "pc2", "pc3"} <= set(results.stats("01")["joint"])
+    weights = results.weights("01")
+    assert set(weights) == {"acoustic", "text"}
+    assert np.array_equal(np.isfinite(weights["text"]).all(axis=(0, 1)), np.isfinite(results.map("01", "joint", "r")))
     record = json.loads((finished / "provenance.json").read_text())
     inputs = [Path(name).name for name in record["inputs"]]
     assert {"study.toml", "captions.csv", "sub-01_task-Test_run-01_hemi-R_space-fsaverage5_bold.func.gii"} <= set(

@@ -1,0 +1,91 @@
+"""Principal components of the weights: how targets differ in what they are tuned to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import svd
+
+from b2m_encoding.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """Components of the weights.
+
+    Parameters
+    ----------
+    scores : array, shape (n_components, n_targets)
+        Of every target; NaN where there are no weights.
+    loadings : dict of str to array, shape (n_components, n_features)
+        Per feature space; over all feature spaces each component has length 1.
+    explained : array, shape (n_components,)
+        Share of the variance of the weights.
+    """
+
+    scores: Array
+    loadings: dict[str, Array]
+    explained: Array
+
+
+def weight_components(
+    weights: Mapping[str, NDArray[np.floating]],
+    deviations: Mapping[str, NDArray[np.floating]],
+    fitted: NDArray[np.bool_],
+    n_components: int = 3,
+) -> Tuning:
+    """Principal components of weights, after Huth et al. 2012 (doi 10.1016/j.neuron.2012.10.014).
+
+    Weights are averaged over delays, put in units of the standard deviation of their feature, and scaled to length 1 in
+    each target: components tell what targets prefer, not how strongly they respond. The sign of a component is that of
+    its largest loading.
+
+    Parameters
+    ----------
+    weights : dict of str to array, shape (n_delays, n_features, n_targets)
+        NaN where a target was not tested.
+    deviations : dict of str to array, shape (n_features,)
+        Standard deviation of the features in training.
+    fitted : array of bool, shape (n_targets,)
+        Targets whose weights make the components: those that are predicted. The others only get scores.
+    n_components : int
+
+    Raises
+    ------
+    InputError
+        If there are fewer targets or features than components.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> axis = rng.standard_normal(5)
+    >>> weights = {"acoustic": np.outer(axis, rng.choice([-1, 1], 40))[None] + 0.01 * rng.standard_normal((2, 5, 40))}
+    >>> found = weight_components(weights, {"acoustic": np.ones(5)}, np.ones(40, bool), 1)
+    >>> bool(abs(found.loadings["acoustic"][0] @ axis / np.linalg.norm(axis)) > 0.99), found.explained.round(2)
+    (True, array([1.]))
+    """
+    rows = [np.mean(own, axis=0, dtype=np.float64) * deviations[name][:, None] for name, own in weights.items()]
+    table = np.concatenate(rows).T
+    length = np.linalg.norm(table, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        table = np.where(length == 0, 0.0, table / length)
+    used = fitted & np.isfinite(table).all(axis=1)
+    if min(used.sum(), table.shape[1]) < n_components:
+        raise InputError(
+            "too few targets or features for components of the weights",
+            found=f"{int(used.sum())} targets, {table.shape[1]} features",
+            expected=f"at least {n_components}",
+        )
+    mean = table[used].mean(axis=0)
+    _, values, axes = svd(table[used] - mean, full_matrices=False)
+    axes = axes[:n_components]
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))
+    scores = (table - mean) @ axes.T
+    cuts = np.cumsum([len(own) for own in rows])[:-1]
+    loadings = dict(zip(weights, np.split(axes, cuts, axis=1), strict=True))
+    return Tuning(scores.T, loadings, values[:n_components] ** 2 / max((values**2).sum(), np.finfo(float).tiny))
