@@ -218,7 +218,8 @@ class _Learner:
     def judged(self, x: Tensor, y: Tensor, clips: Tensor) -> float:
         """Loss of held-out windows; a wrong temperature would hide that the own clip comes nearer."""
         with torch.no_grad():
-            return min(float(info_nce(x @ self.weights, y, clips, tried)) for tried in TEMPERATURES)
+            logits = rival_cosines(x @ self.weights, y, clips)
+            return min(float(_both_ways(logits / tried)) for tried in TEMPERATURES)
 
     def predict(self, own: Floats) -> NDArray[np.float64]:
         """Features of new windows, in their units."""
@@ -246,10 +247,18 @@ def info_nce(predicted: Tensor, true: Tensor, clips: Tensor, temperature: float 
     >>> round(float(loss.exp()), 6)
     3.0
     """
-    logits = normalize(predicted) @ normalize(true).T / temperature
+    return _both_ways(rival_cosines(predicted, true, clips) / temperature)
+
+
+def rival_cosines(predicted: Tensor, true: Tensor, clips: Tensor) -> Tensor:
+    """Cosine of every prediction (rows) with all features; minus infinity with those of its clip but its own."""
     others = (clips[:, None] == clips) & ~torch.eye(len(clips), dtype=torch.bool, device=clips.device)
-    logits = logits.masked_fill(others, -torch.inf)
-    own = torch.arange(len(clips), device=clips.device)
+    return (normalize(predicted) @ normalize(true).T).masked_fill(others, -torch.inf)
+
+
+def _both_ways(logits: Tensor) -> Tensor:
+    """Cross-entropy of the diagonal, over rows and over columns."""
+    own = torch.arange(len(logits), device=logits.device)
     return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
 
 
