@@ -18,7 +18,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.devices import eigh, resolve_device
 from b2m_encoding.runs import Blocks, Runs
 
-START = 0.07
+START, MOMENTUM = 0.07, 0.9
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Tried where held-out windows are judged."""
 
@@ -157,7 +157,8 @@ class _Learner:
     """Mean and deviation of the features."""
     weights: Tensor
     log_temperature: Tensor
-    optimiser: torch.optim.Optimizer
+    speed: list[Tensor]
+    learning_rate: float
     batch: tuple[Tensor, Tensor, Tensor]
     device: torch.device
 
@@ -187,12 +188,11 @@ class _Learner:
         weights = torch.tensor(ridge, device=device, requires_grad=True)
         start = START if temperature == "learned" else float(temperature)
         log_temperature = torch.tensor(np.log(start), device=device, requires_grad=temperature == "learned")
-        learned = [weights, *([log_temperature] if temperature == "learned" else [])]
-        optimiser = torch.optim.SGD(learned, lr=learning_rate, momentum=0.9)
+        speed = [torch.zeros_like(one) for one in (weights, log_temperature) if one.requires_grad]
         components = torch.from_numpy(vectors * np.sqrt(values) / trusted).to(device)
         batch = (components, torch.from_numpy(y).to(device), torch.from_numpy(clips).to(device))
         back = (z.T @ vectors) / (np.sqrt(values) * trusted)
-        return cls(mean, scale, back, centre, spread, weights, log_temperature, optimiser, batch, device)
+        return cls(mean, scale, back, centre, spread, weights, log_temperature, speed, learning_rate, batch, device)
 
     @property
     def temperature(self) -> float:
@@ -209,11 +209,15 @@ class _Learner:
         return torch.from_numpy(out).to(self.device)
 
     def step(self) -> None:
-        """One step of gradient descent on all windows."""
+        """One step of gradient descent, with momentum, on all windows."""
         x, y, clips = self.batch
-        self.optimiser.zero_grad()
-        info_nce(x @ self.weights, y, clips, self.log_temperature.exp()).backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        loss = info_nce(x @ self.weights, y, clips, self.log_temperature.exp())
+        learned = [one for one in (self.weights, self.log_temperature) if one.requires_grad]
+        slopes = torch.autograd.grad(loss, learned)
+        self.speed = [MOMENTUM * v + slope for v, slope in zip(self.speed, slopes, strict=True)]
+        with torch.no_grad():
+            for one, speed in zip(learned, self.speed, strict=True):
+                one -= self.learning_rate * speed
 
     def judged(self, x: Tensor, y: Tensor, clips: Tensor) -> float:
         """Loss of held-out windows; a wrong temperature would hide that the own clip comes nearer."""
