@@ -16,7 +16,14 @@ from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import Decoding, Units, decode_subject, to_decode, train_and_test
 from b2m_encoding.pipeline.decode_together import decode_together
 from b2m_encoding.pipeline.decoders import decoded_regions, new_decoders
-from b2m_encoding.pipeline.decoding_table import PUBLISHED, decoding_sections, decoding_table, printed
+from b2m_encoding.pipeline.decoding_table import (
+    PUBLISHED,
+    STANDS_FOR,
+    decoding_sections,
+    decoding_table,
+    printed,
+)
+from b2m_encoding.pipeline.templates import write_template
 from b2m_encoding.pipeline.write import StudyResults, write_decodings
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import read_decoded
@@ -229,3 +236,27 @@ def test_the_phantom_runs_the_same_path(tiny_study: Path) -> None:
     rows = decoding_table({"01": found}, table)
     assert rows["stands_for"].tolist() == ["MuLan_text"] * 2
     assert rows["identification_test_published"].tolist() == [0.817] * 2
+
+
+def test_the_shipped_study_decodes_the_four_embeddings_of_the_paper(tmp_path: Path) -> None:
+    write_template("musicgenre", tmp_path)
+    table = load_study(tmp_path / "decoding.toml")
+    assert table.decoding is not None
+    found = [STANDS_FOR[table.features[name].extractor] for name in table.decoding.targets]
+    assert found == list(PUBLISHED)
+    lengths = [table.decoding.windows_of(name).length for name in table.decoding.targets]
+    assert lengths == [1.5, 5.0, 15.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"decoders": ("ridge", "ensemble")}, "at least two"),
+        ({"decoders": ("forest",)}, "ensemble"),
+        ({"own_windows": {"mine": 5.0, "other": 3.0}}, "names other"),
+        ({"decoders": ()}, "at least 1"),
+    ],
+)
+def test_decoding_that_cannot_be_is_told(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words):
+        study(tmp_path, **changes)
