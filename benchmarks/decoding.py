@@ -8,8 +8,8 @@ interval:
 
 - ``TARGET_DECODER``: identification accuracy of the test clips (``ours``), mean of the chance intervals (``peer``).
 - ``TARGET_contrastive_or_ridge``: share of clips that are named first of all, and whether contrast helps.
-- ``ALIGNMENT_pooled`` and ``ALIGNMENT_others``, of the words: decoders of all subjects, and of all but the one decoded; ``anatomy`` is
-  no alignment but that of the surface.
+- ``ALIGNMENT_pooled`` and ``ALIGNMENT_others``, of the words: decoders of all subjects, and of all but the one
+  decoded; ``anatomy`` is no alignment but that of the surface.
 - ``null_DECODER``: nothing drives the responses; the accuracy has to lie within chance.
 - ``unheard_DECODER``: clips of every genre by decoders that never met it.
 - ``inverse_20000``: seconds and memory to invert an encoding model of 20,000 targets.
@@ -31,8 +31,9 @@ from b2m_encoding.data import Recording
 from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
 from b2m_encoding.phantom import Size, simulate_study
 from b2m_encoding.pipeline.check import check_study
-from b2m_encoding.pipeline.decode import Decoding, Units, decode_subject, judged, to_decode, train_and_test
+from b2m_encoding.pipeline.decode import Decoding, decode_subject, judged, to_decode
 from b2m_encoding.pipeline.decoders import decoded_regions
+from b2m_encoding.pipeline.decoding_samples import Units, train_and_test
 from b2m_encoding.pipeline.templates import template
 from b2m_encoding.study import Study, load_study
 

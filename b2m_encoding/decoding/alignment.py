@@ -105,7 +105,8 @@ class Alignment:
         model = EncodingModel(delays=None, alphas=PENALTIES, standardize=False, device=self.device)
         weights = np.asarray(model.fit(own, reference, runs=runs).coef_["features"][0], dtype=np.float64)
         spread = (own @ weights).std(axis=0)
-        return weights * np.divide(reference.std(axis=0), spread, out=np.zeros_like(spread), where=spread > 1e-9)
+        factor = np.divide(reference.std(axis=0), spread, out=np.zeros_like(spread), where=spread > 1e-9)
+        return np.asarray(weights * factor)
 
 
 @dataclass(frozen=True, eq=False)

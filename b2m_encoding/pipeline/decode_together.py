@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from b2m_encoding.data import Recording
 from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
-from b2m_encoding.pipeline.decode import Decoding, Said, Samples, Units, calibrated, judged, to_decode, train_and_test
+from b2m_encoding.pipeline.decode import Decoding, Said, calibrated, judged, to_decode
+from b2m_encoding.pipeline.decoding_samples import Samples, Units, train_and_test
 from b2m_encoding.study import Study
 
 POOLED, OTHERS = "pooled", "others"

@@ -13,9 +13,10 @@ import pytest
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.decoding.identification import identification_accuracy
 from b2m_encoding.pipeline.check import check_study
-from b2m_encoding.pipeline.decode import Decoding, Units, decode_subject, to_decode, train_and_test
+from b2m_encoding.pipeline.decode import Decoding, decode_subject, to_decode
 from b2m_encoding.pipeline.decode_together import decode_together
 from b2m_encoding.pipeline.decoders import decoded_regions, new_decoders
+from b2m_encoding.pipeline.decoding_samples import Units, train_and_test
 from b2m_encoding.pipeline.decoding_table import (
     PUBLISHED,
     STANDS_FOR,
@@ -171,6 +172,7 @@ def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path)
     assert [(row["subject"], row["decoder"]) for row in rows] == [(s, d) for s in people for d in ("regions", "ridge")]
     assert rows[0]["merging"].startswith("mean over the windows")
     assert {"2_way", "top_1", "median_rank", "correlation", "lag", "notes"} <= set(rows[0])
+    assert set(rows[0]["by_genre"]) == set(GENRES)
     kept = read_decoded(table.output, "02", "mine", "ridge")
     assert np.array_equal(kept.predicted, results.decodings["02"][1].predicted)
     assert kept.clips.tolist() == list(results.decodings["02"][1].clips)
