@@ -104,6 +104,16 @@ class ContrastiveDecoder(Decoder):
         """See :meth:`Decoder.predict`; directions from the mean are trained, lengths come as they come: calibrate."""
         return self.learner_.predict(responses[:, self.columns_])
 
+    def cross_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
+        """See :meth:`Decoder.cross_predict`; with as many steps as the fit took."""
+        out = np.full(embedding.shape, np.nan)
+        for held in decoding_folds(runs):
+            learner, x, _, _ = self._trial(responses, embedding, runs, held)
+            for _ in range(self.n_steps_):
+                learner.step()
+            out[runs.rows(held)] = learner.decoded(x)
+        return out
+
     def _ridge(self) -> RidgeDecoder:
         return RidgeDecoder(self.targets, n_targets=self.n_targets, alphas=self.alphas, device=self.device)
 
@@ -227,8 +237,12 @@ class _Learner:
 
     def predict(self, own: Floats) -> NDArray[np.float64]:
         """Features of new windows, in their units."""
+        return self.decoded(self.features(own))
+
+    def decoded(self, x: Tensor) -> NDArray[np.float64]:
+        """The same from scaled components."""
         with torch.no_grad():
-            decoded = (self.features(own) @ self.weights).cpu().numpy()
+            decoded = (x @ self.weights).cpu().numpy()
         return np.asarray(decoded * self.spread + self.centre, dtype=np.float64)
 
 

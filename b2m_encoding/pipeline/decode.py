@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.decoding.base import Decoder
-from b2m_encoding.decoding.calibration import Calibration
-from b2m_encoding.decoding.ensemble import EnsembleDecoder
+from b2m_encoding.decoding.calibration import Calibration, Scale
+from b2m_encoding.decoding.ensemble import EnsembleDecoder, mean_direction
 from b2m_encoding.decoding.identification import (
     Part,
     by_label,
@@ -150,9 +150,10 @@ def decode_subject(responses: Responses, space: FeatureSpace, masks: Masks | Non
     units = Units.of(training.features)
     masks = masks or {"all": np.ones(responses.n_targets, dtype=bool)}
     decoders = fit_decoders(training, units, masks, study)
+    assert study.decoding is not None
     found = [
-        judged(name, decoder_says(decoder, training, test, units, study), training, test, units, space.name, study)
-        for name, decoder in decoders.items()
+        judged(name, said, training, test, units, space.name, study)
+        for name, said in say(decoders, training, test, units, study.decoding.calibrate).items()
     ]
     lag = getattr(responses, "lag", None)
     found = [
@@ -178,23 +179,33 @@ def fit_decoders(training: Samples, units: Units, masks: Masks, study: Study) ->
 
 
 Said = tuple[Floats, Floats]
-"""Decoded features of training and of test windows, in standard units, calibrated if the study asks for it."""
+"""Decoded features of training and of test windows, in standard units."""
 
 
-def decoder_says(decoder: Decoder, training: Samples, test: Samples, units: Units, study: Study) -> Said:
-    """What a fitted decoder makes of the windows."""
-    said = tuple(decoder.predict(part.brain, part.runs) for part in (training, test))
-    assert study.decoding is not None
-    if study.decoding.calibrate == "none":
-        return said[0], said[1]
+def say(
+    decoders: Mapping[str, Decoder], training: Samples, test: Samples, units: Units, scale: Scale
+) -> dict[str, Said]:
+    """What fitted decoders make of the windows, calibrated; an ensemble says what those before it say on average."""
     standard = units.standard(training.features)
-    return calibrated(said, decoder.cross_predict(training.brain, standard, training.runs), standard, study)
+    said: dict[str, tuple[Floats, ...]] = {}
+    crossed: dict[str, Floats] = {}
+    for name, decoder in decoders.items():
+        if isinstance(decoder, EnsembleDecoder):
+            said[name] = tuple(map(mean_direction, zip(*said.values(), strict=True)))
+            if scale != "none":
+                crossed[name] = mean_direction(list(crossed.values()))
+            continue
+        said[name] = tuple(decoder.predict(part.brain, part.runs) for part in (training, test))
+        if scale != "none":
+            crossed[name] = decoder.cross_predict(training.brain, standard, training.runs)
+    if scale == "none":
+        return {name: (own[0], own[1]) for name, own in said.items()}
+    return {name: calibrated(own, crossed[name], standard, scale) for name, own in said.items()}
 
 
-def calibrated(said: tuple[Floats, ...], crossed: Floats, standard: Floats, study: Study) -> Said:
+def calibrated(said: Sequence[Floats], crossed: Floats, standard: Floats, scale: Scale) -> Said:
     """Predictions calibrated by cross-validated ones of training windows."""
-    assert study.decoding is not None
-    calibration = Calibration(study.decoding.calibrate, norm=False).fit(crossed, standard)
+    calibration = Calibration(scale, norm=False).fit(crossed, standard)
     return calibration(said[0]), calibration(said[1])
 
 
@@ -248,12 +259,14 @@ def _without_genres(
     """
     trained, tested = genres_of(training.runs.clip), genres_of(np.array(list(dict.fromkeys(test.runs.clip.tolist()))))
     parts: dict[str, list[Part]] = {}
+    assert study.decoding is not None
+    scale: Scale = "dimension" if study.decoding.calibrate == "dimension" else "none"  # others hardly change likeness
     for genre in dict.fromkeys(tested.tolist()):
         others = training.take(trained != genre)
         units = Units.of(others.features)
         true = per_clip(units.standard(test.features), test.runs)
-        for name, decoder in fit_decoders(others, units, masks, study).items():
-            _, said = decoder_says(decoder, others, test, units, study)
+        decoders = fit_decoders(others, units, masks, study)
+        for name, (_, said) in say(decoders, others, test, units, scale).items():
             parts.setdefault(name, []).append((per_clip(said, test.runs), true, tested == genre))
     return parts
 

@@ -228,8 +228,9 @@ def test_the_phantom_runs_the_same_path(tiny_study: Path) -> None:
     changes = {"decoders": ("regions", "ridge"), "window": 15.0}
     loaded = load_study(tiny_study)
     assert loaded.decoding is not None
-    table = loaded.model_copy(update={"decoding": loaded.decoding.model_copy(update=changes)})
-    recording = check_study(table)["01"]
+    maps = loaded.maps.model_copy(update={"atlas": "desikan-killiany"})
+    table = loaded.model_copy(update={"maps": maps, "decoding": loaded.decoding.model_copy(update=changes)})
+    recording = check_study(loaded)["01"]
     masks = decoded_regions(recording.responses.space, table)
     found = decode_subject(*to_decode(recording, "text", {}, table), masks, table)
     assert [one.decoder for one in found] == list(changes["decoders"])
