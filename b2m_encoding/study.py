@@ -157,8 +157,9 @@ class DecodingTable(Config):
     """How many of the best regions are averaged."""
     best_targets: Annotated[int, Field(ge=1)] | Literal["all"] = 2000
     """How many targets the other decoders use: those that an encoding model predicts best in training."""
-    calibrate: Literal["none", "all", "dimension"] = "none"
-    """Give decoded features the spread of training features: all dimensions together, or each by itself."""
+    calibrate: Literal["none", "all", "dimension"] = "all"
+    """Give decoded features the spread of training features, by cross-validated predictions of training windows: all
+    dimensions together, or each by itself, which weighs up those that are decoded badly."""
     align: Literal["none", "ridge", "procrustes", "srm"] = "none"
     """Align subjects by the clips they share in training, and decode each by all of them, and by the others alone."""
 

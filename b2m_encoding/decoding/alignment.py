@@ -17,7 +17,7 @@ from b2m_encoding.runs import Runs
 Array = NDArray[np.float64]
 Method = Literal["ridge", "procrustes", "srm"]
 ITERATIONS = 10
-PENALTIES = tuple(np.logspace(0, 7, 15).tolist())
+PENALTIES = tuple(np.logspace(-4, 4, 17).tolist())
 
 
 class Alignment:
@@ -26,7 +26,8 @@ class Alignment:
     Responses are standardised and reduced to their principal components, subject by subject. Then
 
     - ``ridge`` predicts the components of the reference (the first subject) from those of each other subject, one
-      penalty per component (Ferrante et al. 2024, arXiv 2406.15537);
+      penalty per component, and gives the predictions the spread of the reference, for ridge shrinks (Ferrante et al.
+      2024, arXiv 2406.15537);
     - ``procrustes`` rotates the components of every subject onto their common mean (hyperalignment; Haxby et al. 2011,
       doi 10.1016/j.neuron.2011.08.026);
     - ``srm`` finds fewer responses that all share, and an orthonormal basis of them in every subject (the shared
@@ -102,7 +103,10 @@ class Alignment:
 
     def _regressed(self, own: Array, reference: Array, runs: Runs) -> Array:
         model = EncodingModel(delays=None, alphas=PENALTIES, standardize=False, device=self.device)
-        return np.asarray(model.fit(own, reference, runs=runs).coef_["features"][0], dtype=np.float64)
+        weights = np.asarray(model.fit(own, reference, runs=runs).coef_["features"][0], dtype=np.float64)
+        spread = (own @ weights).std(axis=0)
+        factor = np.divide(reference.std(axis=0), spread, out=np.zeros_like(spread), where=spread > 1e-9)
+        return np.asarray(weights * factor)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.devices import eigh, resolve_device
 from b2m_encoding.runs import Blocks, Runs
 
-START = 0.07
+START, MOMENTUM = 0.07, 0.9
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Tried where held-out windows are judged."""
 
@@ -104,6 +104,16 @@ class ContrastiveDecoder(Decoder):
         """See :meth:`Decoder.predict`; directions from the mean are trained, lengths come as they come: calibrate."""
         return self.learner_.predict(responses[:, self.columns_])
 
+    def cross_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
+        """See :meth:`Decoder.cross_predict`; with as many steps as the fit took."""
+        out = np.full(embedding.shape, np.nan)
+        for held in decoding_folds(runs):
+            learner, x, _, _ = self._trial(responses, embedding, runs, held)
+            for _ in range(self.n_steps_):
+                learner.step()
+            out[runs.rows(held)] = learner.decoded(x)
+        return out
+
     def _ridge(self) -> RidgeDecoder:
         return RidgeDecoder(self.targets, n_targets=self.n_targets, alphas=self.alphas, device=self.device)
 
@@ -157,7 +167,8 @@ class _Learner:
     """Mean and deviation of the features."""
     weights: Tensor
     log_temperature: Tensor
-    optimiser: torch.optim.Optimizer
+    speed: list[Tensor]
+    learning_rate: float
     batch: tuple[Tensor, Tensor, Tensor]
     device: torch.device
 
@@ -187,12 +198,11 @@ class _Learner:
         weights = torch.tensor(ridge, device=device, requires_grad=True)
         start = START if temperature == "learned" else float(temperature)
         log_temperature = torch.tensor(np.log(start), device=device, requires_grad=temperature == "learned")
-        learned = [weights, *([log_temperature] if temperature == "learned" else [])]
-        optimiser = torch.optim.SGD(learned, lr=learning_rate, momentum=0.9)
+        speed = [torch.zeros_like(one) for one in (weights, log_temperature) if one.requires_grad]
         components = torch.from_numpy(vectors * np.sqrt(values) / trusted).to(device)
         batch = (components, torch.from_numpy(y).to(device), torch.from_numpy(clips).to(device))
         back = (z.T @ vectors) / (np.sqrt(values) * trusted)
-        return cls(mean, scale, back, centre, spread, weights, log_temperature, optimiser, batch, device)
+        return cls(mean, scale, back, centre, spread, weights, log_temperature, speed, learning_rate, batch, device)
 
     @property
     def temperature(self) -> float:
@@ -209,21 +219,30 @@ class _Learner:
         return torch.from_numpy(out).to(self.device)
 
     def step(self) -> None:
-        """One step of gradient descent on all windows."""
+        """One step of gradient descent, with momentum, on all windows."""
         x, y, clips = self.batch
-        self.optimiser.zero_grad()
-        info_nce(x @ self.weights, y, clips, self.log_temperature.exp()).backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        loss = info_nce(x @ self.weights, y, clips, self.log_temperature.exp())
+        learned = [one for one in (self.weights, self.log_temperature) if one.requires_grad]
+        slopes = torch.autograd.grad(loss, learned)
+        self.speed = [MOMENTUM * v + slope for v, slope in zip(self.speed, slopes, strict=True)]
+        with torch.no_grad():
+            for one, speed in zip(learned, self.speed, strict=True):
+                one -= self.learning_rate * speed
 
     def judged(self, x: Tensor, y: Tensor, clips: Tensor) -> float:
         """Loss of held-out windows; a wrong temperature would hide that the own clip comes nearer."""
         with torch.no_grad():
-            return min(float(info_nce(x @ self.weights, y, clips, tried)) for tried in TEMPERATURES)
+            logits = rival_cosines(x @ self.weights, y, clips)
+            return min(float(_both_ways(logits / tried)) for tried in TEMPERATURES)
 
     def predict(self, own: Floats) -> NDArray[np.float64]:
         """Features of new windows, in their units."""
+        return self.decoded(self.features(own))
+
+    def decoded(self, x: Tensor) -> NDArray[np.float64]:
+        """The same from scaled components."""
         with torch.no_grad():
-            decoded = (self.features(own) @ self.weights).cpu().numpy()
+            decoded = (x @ self.weights).cpu().numpy()
         return np.asarray(decoded * self.spread + self.centre, dtype=np.float64)
 
 
@@ -246,10 +265,18 @@ def info_nce(predicted: Tensor, true: Tensor, clips: Tensor, temperature: float 
     >>> round(float(loss.exp()), 6)
     3.0
     """
-    logits = normalize(predicted) @ normalize(true).T / temperature
+    return _both_ways(rival_cosines(predicted, true, clips) / temperature)
+
+
+def rival_cosines(predicted: Tensor, true: Tensor, clips: Tensor) -> Tensor:
+    """Cosine of every prediction (rows) with all features; minus infinity with those of its clip but its own."""
     others = (clips[:, None] == clips) & ~torch.eye(len(clips), dtype=torch.bool, device=clips.device)
-    logits = logits.masked_fill(others, -torch.inf)
-    own = torch.arange(len(clips), device=clips.device)
+    return (normalize(predicted) @ normalize(true).T).masked_fill(others, -torch.inf)
+
+
+def _both_ways(logits: Tensor) -> Tensor:
+    """Cross-entropy of the diagonal, over rows and over columns."""
+    own = torch.arange(len(logits), device=logits.device)
     return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
 
 

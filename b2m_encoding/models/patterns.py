@@ -34,6 +34,10 @@ def patterns(weights: Floats, inputs: Floats, *, jointly: bool = True) -> NDArra
 
     Examples
     --------
+    Of a fitted :class:`~b2m_encoding.decoding.ridge.RidgeDecoder` ``decoder``:
+    ``patterns(decoder.model_.coef_["features"][0], responses[:, decoder.columns_])``; of an encoding model without
+    delays: ``patterns(model.coef_["acoustic"][0], features, jointly=False)``.
+
     A signal in the first input, noise in both: the decoder subtracts the second, which holds no signal.
 
     >>> rng = np.random.default_rng(0)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data import Recording, Responses, average_repeats
+from b2m_encoding.data import Recording, Responses
 from b2m_encoding.decoding.base import Decoder
-from b2m_encoding.decoding.calibration import Calibration, equal_length, scaled_to
-from b2m_encoding.decoding.ensemble import EnsembleDecoder
+from b2m_encoding.decoding.calibration import Calibration, Scale
+from b2m_encoding.decoding.ensemble import EnsembleDecoder, mean_direction
 from b2m_encoding.decoding.identification import (
     Part,
+    by_label,
     chance_interval,
     identification_accuracy,
     identification_scores,
@@ -27,15 +28,13 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.pipeline.decoders import Masks, new_decoders
-from b2m_encoding.pipeline.splits import split_samples
+from b2m_encoding.pipeline.decoding_samples import Floats, Samples, Units, per_clip, train_and_test
 from b2m_encoding.pipeline.windows import WindowedRecording, stimulation_of, windowed
-from b2m_encoding.runs import Runs
 from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import Study
 
 CHANCE = 0.5
 MERGING = "mean over the windows of a clip and over its repeats, of predictions and of features"
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +90,7 @@ class Decoding:
             "chance_interval_95": list(self.chance_interval),
             "clips": len(self.clips),
             "merging": MERGING,
+            "by_genre": by_label(self.accuracy, genres_of(np.array(self.clips))),
             **self.measures,
             "lag": self.lag,
             "regions": list(self.regions),
@@ -100,45 +100,6 @@ class Decoding:
             found["identification_accuracy_unheard_genre"] = float(self.unheard.mean())
             found["chance_interval_95_unheard_genre"] = list(self.unheard_chance)
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Responses and features of the same windows, shape (n_windows, n_targets or n_dimensions)."""
-
-    brain: Floats
-    features: Floats
-    runs: Runs
-
-    def take(self, rows: NDArray[np.bool_]) -> Samples:
-        """Some of the windows."""
-        return Samples(self.brain[rows], self.features[rows], self.runs.take(rows))
-
-
-@dataclass(frozen=True, eq=False)
-class Units:
-    """Standard units of the training windows, in which dimensions weigh the same, and those of the feature space."""
-
-    mean: Floats
-    deviation: Floats
-    length: float | None
-    """Of every training vector, if they all have the same."""
-
-    @classmethod
-    def of(cls, features: Floats) -> Units:
-        """Of training windows."""
-        return cls(features.mean(axis=0), features.std(axis=0), equal_length(features))
-
-    def standard(self, features: Floats) -> Floats:
-        """A dimension that never varies is zero."""
-        varies = self.deviation > 0
-        return np.divide(features - self.mean, self.deviation, out=np.zeros_like(features), where=varies)
-
-    def back(self, values: Floats, *, same_length: bool = False) -> NDArray[np.float32]:
-        """In the units of the feature space; of the length that its vectors have, if asked for."""
-        out = np.asarray(values * self.deviation + self.mean, dtype=np.float64)
-        out = scaled_to(out, self.length) if same_length and self.length is not None else out
-        return out.astype(np.float32)
 
 
 def to_decode(
@@ -170,15 +131,6 @@ def _cross_validated_r(responses: Responses, space: FeatureSpace, study: Study) 
     return RidgeDecoder(device=study.model.device).fit(training.brain, features, training.runs).score_
 
 
-def train_and_test(responses: Responses, space: FeatureSpace, study: Study) -> tuple[Samples, Samples]:
-    """Training windows, and test windows with their repeats averaged, in the units of the feature space."""
-    _, [split] = split_samples(responses.runs, study.evaluation)
-    training, heard = (_samples(responses, space, mask) for mask in (split.train, split.test))
-    brain, merged = average_repeats(heard.brain, heard.runs)
-    test = Samples(brain, average_repeats(heard.features, heard.runs)[0], merged)
-    return training.take(training.runs.used), test
-
-
 def decode_subject(responses: Responses, space: FeatureSpace, masks: Masks | None, study: Study) -> list[Decoding]:
     """Decode one feature space by every decoder of a study, and identify the test clips.
 
@@ -198,9 +150,10 @@ def decode_subject(responses: Responses, space: FeatureSpace, masks: Masks | Non
     units = Units.of(training.features)
     masks = masks or {"all": np.ones(responses.n_targets, dtype=bool)}
     decoders = fit_decoders(training, units, masks, study)
+    assert study.decoding is not None
     found = [
-        judged(name, decoder_says(decoder, training, test, units, study), training, test, units, space.name, study)
-        for name, decoder in decoders.items()
+        judged(name, said, training, test, units, space.name, study)
+        for name, said in say(decoders, training, test, units, study.decoding.calibrate).items()
     ]
     lag = getattr(responses, "lag", None)
     found = [
@@ -226,23 +179,33 @@ def fit_decoders(training: Samples, units: Units, masks: Masks, study: Study) ->
 
 
 Said = tuple[Floats, Floats]
-"""Decoded features of training and of test windows, in standard units, calibrated if the study asks for it."""
+"""Decoded features of training and of test windows, in standard units."""
 
 
-def decoder_says(decoder: Decoder, training: Samples, test: Samples, units: Units, study: Study) -> Said:
-    """What a fitted decoder makes of the windows."""
-    said = tuple(decoder.predict(part.brain, part.runs) for part in (training, test))
-    assert study.decoding is not None
-    if study.decoding.calibrate == "none":
-        return said[0], said[1]
+def say(
+    decoders: Mapping[str, Decoder], training: Samples, test: Samples, units: Units, scale: Scale
+) -> dict[str, Said]:
+    """What fitted decoders make of the windows, calibrated; an ensemble says what those before it say on average."""
     standard = units.standard(training.features)
-    return calibrated(said, decoder.cross_predict(training.brain, standard, training.runs), standard, study)
+    said: dict[str, tuple[Floats, ...]] = {}
+    crossed: dict[str, Floats] = {}
+    for name, decoder in decoders.items():
+        if isinstance(decoder, EnsembleDecoder):
+            said[name] = tuple(map(mean_direction, zip(*said.values(), strict=True)))
+            if scale != "none":
+                crossed[name] = mean_direction(list(crossed.values()))
+            continue
+        said[name] = tuple(decoder.predict(part.brain, part.runs) for part in (training, test))
+        if scale != "none":
+            crossed[name] = decoder.cross_predict(training.brain, standard, training.runs)
+    if scale == "none":
+        return {name: (own[0], own[1]) for name, own in said.items()}
+    return {name: calibrated(own, crossed[name], standard, scale) for name, own in said.items()}
 
 
-def calibrated(said: tuple[Floats, ...], crossed: Floats, standard: Floats, study: Study) -> Said:
+def calibrated(said: Sequence[Floats], crossed: Floats, standard: Floats, scale: Scale) -> Said:
     """Predictions calibrated by cross-validated ones of training windows."""
-    assert study.decoding is not None
-    calibration = Calibration(study.decoding.calibrate, norm=False).fit(crossed, standard)
+    calibration = Calibration(scale, norm=False).fit(crossed, standard)
     return calibration(said[0]), calibration(said[1])
 
 
@@ -253,9 +216,9 @@ def judged(
     assert study.decoding is not None
     if not all(np.isfinite(part).all() for part in said):
         raise InputError(f"decoder {name} gave values that are not finite", found=target)
-    trained, true_trained = (_per_clip(v, training.runs) for v in (said[0], units.standard(training.features)))
+    trained, true_trained = (per_clip(v, training.runs) for v in (said[0], units.standard(training.features)))
     heard = units.standard(test.features)
-    predicted, true = _per_clip(said[1], test.runs), _per_clip(heard, test.runs)
+    predicted, true = per_clip(said[1], test.runs), per_clip(heard, test.runs)
     clips = tuple(str(clip) for clip in dict.fromkeys(test.runs.clip.tolist()))
     whole = [(predicted, true, np.ones(len(clips), dtype=bool))]
     measures = {
@@ -296,13 +259,15 @@ def _without_genres(
     """
     trained, tested = genres_of(training.runs.clip), genres_of(np.array(list(dict.fromkeys(test.runs.clip.tolist()))))
     parts: dict[str, list[Part]] = {}
+    assert study.decoding is not None
+    scale: Scale = "dimension" if study.decoding.calibrate == "dimension" else "none"  # others hardly change likeness
     for genre in dict.fromkeys(tested.tolist()):
         others = training.take(trained != genre)
         units = Units.of(others.features)
-        true = _per_clip(units.standard(test.features), test.runs)
-        for name, decoder in fit_decoders(others, units, masks, study).items():
-            _, said = decoder_says(decoder, others, test, units, study)
-            parts.setdefault(name, []).append((_per_clip(said, test.runs), true, tested == genre))
+        true = per_clip(units.standard(test.features), test.runs)
+        decoders = fit_decoders(others, units, masks, study)
+        for name, (_, said) in say(decoders, others, test, units, scale).items():
+            parts.setdefault(name, []).append((per_clip(said, test.runs), true, tested == genre))
     return parts
 
 
@@ -312,15 +277,3 @@ def _accuracy(parts: list[Part]) -> NDArray[np.float64]:
     for predicted, true, part in parts:
         out[part] = identification_accuracy(predicted, true)[part]
     return out
-
-
-def _samples(responses: Responses, space: FeatureSpace, mask: NDArray[np.bool_]) -> Samples:
-    """Samples of the runs with some windows, which are the used ones; one run of volumes in memory at a time."""
-    names = [name for name, rows in responses.runs.slices.items() if mask[rows].any()]
-    runs, rows = replace(responses.runs, used=mask).select(names)
-    return Samples(np.concatenate([responses.load_run(name) for name in names]), space.values[rows], runs)
-
-
-def _per_clip(values: Floats, runs: Runs) -> Floats:
-    """Mean over the windows of each clip, in the order in which they were heard first."""
-    return np.stack([values[runs.clip == clip].mean(axis=0) for clip in dict.fromkeys(runs.clip.tolist())])

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from b2m_encoding.data import Recording
+from b2m_encoding.decoding.calibration import Scale
 from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
-from b2m_encoding.pipeline.decode import Decoding, Said, Samples, Units, calibrated, judged, to_decode, train_and_test
+from b2m_encoding.pipeline.decode import Decoding, Said, calibrated, judged, to_decode
+from b2m_encoding.pipeline.decoding_samples import Samples, Units, train_and_test
 from b2m_encoding.study import Study
 
 POOLED, OTHERS = "pooled", "others"
@@ -49,8 +51,9 @@ def _decode(recordings: Mapping[str, Recording], target: str, study: Study) -> d
         return decoder.fit(windows, subjects)
 
     def decoding(name: str, decoder: PooledDecoder, subject: str) -> Decoding:
+        assert study.decoding is not None
         training, test = samples[subject]
-        said = _says(decoder, subject, windows, training, test, study)
+        said = _says(decoder, subject, windows, training, test, study.decoding.calibrate)
         return replace(judged(name, said, training, test, units[subject], target, study), lag=lags[subject])
 
     everyone = list(recordings)
@@ -70,10 +73,9 @@ def _says(
     windows: Mapping[str, TrainingWindows],
     training: Samples,
     test: Samples,
-    study: Study,
+    scale: Scale,
 ) -> Said:
     said = tuple(decoder.predict(subject, part.brain, part.runs) for part in (training, test))
-    assert study.decoding is not None
-    if study.decoding.calibrate == "none":
+    if scale == "none":
         return said[0], said[1]
-    return calibrated(said, decoder.cross_predict(subject, windows), windows[subject].embedding, study)
+    return calibrated(said, decoder.cross_predict(subject, windows), windows[subject].embedding, scale)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -11,7 +12,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import Heard, build_spaces
 from b2m_encoding.features.store import check_store
 from b2m_encoding.pipeline.check import check_study
-from b2m_encoding.pipeline.windows import stimulation_of
+from b2m_encoding.pipeline.windows import stimulation_of, windowed
 from b2m_encoding.study import Study
 
 Progress = Callable[[str, int, int], None]
@@ -58,6 +59,10 @@ def fill_features(
         for name, space in build_spaces(study.features, stimulation_of(recording), watch).items():
             n_samples, width = space.values.shape
             filled[name].shape = (filled[name].shape[0] + n_samples, width)
+        if study.decoding and not study.windows:
+            for name in study.decoding.targets:
+                cut = windowed(recording, study.decoding.windows_of(name))
+                study.features[name].build(name, stimulation_of(cut), partial(watch, name))
     return filled
 
 

@@ -9,12 +9,18 @@ from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.pipeline.templates.compose import study_text
 from b2m_encoding.pipeline.templates.survey import is_bids, survey
 
-FILES = {"musicgenre": {"study.toml": "musicgenre", "paper.toml": "musicgenre_paper"}}
+FILES = {
+    "musicgenre": {
+        "study.toml": "musicgenre",
+        "paper.toml": "musicgenre_paper",
+        "decoding.toml": "musicgenre_decoding",
+    }
+}
 """Study files of each kind; one ``study.toml``, if it is not named."""
 
 
 def template(kind: str) -> str:
-    """Text of a template: ``demo``, ``musicgenre``, ``musicgenre_paper``, ``bids`` or ``arrays``."""
+    """Text of a template: ``demo``, ``musicgenre`` (also ``_paper``, ``_decoding``), ``bids`` or ``arrays``."""
     return files(__name__).joinpath(f"{kind}.toml").read_text(encoding="utf-8")
 
 

@@ -1,0 +1,78 @@
+"""Windows to decode: responses and features side by side, their units, training and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.decoding.calibration import equal_length, scaled_to
+from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.pipeline.splits import split_samples
+from b2m_encoding.runs import Runs
+from b2m_encoding.study import Study
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Responses and features of the same windows, shape (n_windows, n_targets or n_dimensions)."""
+
+    brain: Floats
+    features: Floats
+    runs: Runs
+
+    def take(self, rows: NDArray[np.bool_]) -> Samples:
+        """Some of the windows."""
+        return Samples(self.brain[rows], self.features[rows], self.runs.take(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Standard units of the training windows, in which dimensions weigh the same, and those of the feature space."""
+
+    mean: Floats
+    deviation: Floats
+    length: float | None
+    """Of every training vector, if they all have the same."""
+
+    @classmethod
+    def of(cls, features: Floats) -> Units:
+        """Of training windows."""
+        return cls(features.mean(axis=0), features.std(axis=0), equal_length(features))
+
+    def standard(self, features: Floats) -> Floats:
+        """A dimension that never varies is zero."""
+        varies = self.deviation > 0
+        return np.divide(features - self.mean, self.deviation, out=np.zeros_like(features), where=varies)
+
+    def back(self, values: Floats, *, same_length: bool = False) -> NDArray[np.float32]:
+        """In the units of the feature space; of the length that its vectors have, if asked for."""
+        out = np.asarray(values * self.deviation + self.mean, dtype=np.float64)
+        out = scaled_to(out, self.length) if same_length and self.length is not None else out
+        return out.astype(np.float32)
+
+
+def train_and_test(responses: Responses, space: FeatureSpace, study: Study) -> tuple[Samples, Samples]:
+    """Training windows, and test windows with their repeats averaged, in the units of the feature space."""
+    _, [split] = split_samples(responses.runs, study.evaluation)
+    training, heard = (_samples(responses, space, mask) for mask in (split.train, split.test))
+    brain, merged = average_repeats(heard.brain, heard.runs)
+    test = Samples(brain, average_repeats(heard.features, heard.runs)[0], merged)
+    return training.take(training.runs.used), test
+
+
+def _samples(responses: Responses, space: FeatureSpace, mask: NDArray[np.bool_]) -> Samples:
+    """Samples of the runs with some windows, which are the used ones; one run of volumes in memory at a time."""
+    names = [name for name, rows in responses.runs.slices.items() if mask[rows].any()]
+    runs, rows = replace(responses.runs, used=mask).select(names)
+    return Samples(np.concatenate([responses.load_run(name) for name in names]), space.values[rows], runs)
+
+
+def per_clip(values: Floats, runs: Runs) -> Floats:
+    """Mean over the windows of each clip, in the order in which they were heard first."""
+    return np.stack([values[runs.clip == clip].mean(axis=0) for clip in dict.fromkeys(runs.clip.tolist())])

@@ -1,0 +1,187 @@
+"""What decoders make of simulated listeners: identification, chance, other people, genres never met.
+
+    python benchmarks/decoding.py [--quick] [--seeds 3]
+
+All data are simulated (``b2m_encoding.phantom``, its default study: 80 training and 20 test clips); the numbers rank
+decoders on these data and promise nothing for real ones. Rows, each a mean over seeds and subjects with its 95 %
+interval:
+
+- ``TARGET_DECODER``: identification accuracy of the test clips (``ours``), mean of the chance intervals (``peer``).
+- ``TARGET_contrastive_or_ridge``: share of clips that are named first of all, and whether contrast helps.
+- ``ALIGNMENT_pooled`` and ``ALIGNMENT_others``, of the words: decoders of all subjects, and of all but the one
+  decoded; ``anatomy`` is no alignment but that of the surface.
+- ``null_DECODER``: nothing drives the responses; the accuracy has to lie within chance.
+- ``unheard_DECODER``: clips of every genre by decoders that never met it.
+- ``inverse_20000``: seconds and memory to invert an encoding model of 20,000 targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from harness import Row, arguments, environment, finish, peak_memory, save, seconds
+from scipy import stats
+
+from b2m_encoding import EncodingModel, Runs
+from b2m_encoding.data import Recording
+from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
+from b2m_encoding.phantom import Size, simulate_study
+from b2m_encoding.pipeline.check import check_study
+from b2m_encoding.pipeline.decode import Decoding, decode_subject, judged, to_decode
+from b2m_encoding.pipeline.decoders import decoded_regions
+from b2m_encoding.pipeline.decoding_samples import Units, train_and_test
+from b2m_encoding.pipeline.templates import template
+from b2m_encoding.study import Study, load_study
+
+DECODERS = ("regions", "ridge", "inverse", "contrastive", "ensemble")
+ALIGNMENTS = {"anatomy": "none", "ridge": "ridge", "procrustes": "procrustes", "srm": "srm"}
+QUICK = Size(n_training_runs=4, n_test_runs=1, n_blocks=1, n_repeats=2)
+Found = dict[str, list[Decoding]]
+
+
+def simulated(folder: Path, seed: int, n_subjects: int, size: Size, *, null: bool = False) -> tuple[Study, Any]:
+    """A simulated study, opened, with one feature space of the sound and one of the words to decode."""
+    simulate_study(folder / "study", seed=seed, n_subjects=n_subjects, size=size, null=null)
+    text = template("demo").replace("@SEED@", str(seed)).replace('targets = ["text"]', 'targets = ["text", "acoustic"]')
+    (folder / "study.toml").write_text(text.replace("regions = 6", f'calibrate = "none"\ndecoders = {list(DECODERS)}'))
+    study = load_study(folder / "study.toml")
+    return study, check_study(study)
+
+
+def changed(study: Study, *, genres: bool = False, **decoding: Any) -> Study:
+    statistics = study.statistics.model_copy(update={"generalise": ("genre",) if genres else ()})
+    assert study.decoding is not None
+    return study.model_copy(update={"statistics": statistics, "decoding": study.decoding.model_copy(update=decoding)})
+
+
+def decoded(study: Study, recording: Recording, target: str) -> list[Decoding]:
+    responses, space = to_decode(recording, target, {}, study)
+    return decode_subject(responses, space, decoded_regions(recording.responses.space, study), study)
+
+
+def together(
+    study: Study, recordings: Mapping[str, Recording], target: str, *, quick: bool
+) -> Iterator[tuple[str, Decoding]]:
+    """Every alignment: decoders of all subjects, and of the others."""
+    samples = {name: train_and_test(*to_decode(one, target, {}, study), study) for name, one in recordings.items()}
+    units = {name: Units.of(training.features) for name, (training, _) in samples.items()}
+    windows = {
+        name: TrainingWindows(training.brain, units[name].standard(training.features), training.runs)
+        for name, (training, _) in samples.items()
+    }
+    for label, method in ALIGNMENTS.items():
+        if quick and label != "procrustes":
+            continue
+        pooled = PooledDecoder(method).fit(windows)
+        for subject, (training, test) in samples.items():
+            others = PooledDecoder(method).fit(windows, [name for name in samples if name != subject])
+            for kind, decoder in (("pooled", pooled), ("others", others)):
+                said = tuple(decoder.predict(subject, part.brain, part.runs) for part in (training, test))
+                yield f"{label}_{kind}", judged(kind, said, training, test, units[subject], target, study)
+
+
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """Mean over seeds and subjects, and its 95 % interval."""
+    mean, n = float(np.mean(values)), len(values)
+    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+    return mean, mean - half, mean + half
+
+
+def row(case: str, found: list[Decoding], *, unheard: bool = False) -> Row:
+    """One line: accuracy over seeds and subjects beside chance."""
+    mean, low, high = interval([float((one.unheard if unheard else one.accuracy).mean()) for one in found])
+    chance = np.mean([one.unheard_chance if unheard else one.chance_interval for one in found], axis=0)
+    return Row(
+        case,
+        ours=f"{mean:.3f} [{low:.3f}, {high:.3f}]",
+        peer=f"chance {chance[0]:.3f} to {chance[1]:.3f}",
+        agreement={
+            "identification": mean,
+            "top_1": float(np.mean([one.measures["top_1"] for one in found])),
+            "above_chance": bool(mean > chance[1]),
+            "within_chance": bool(chance[0] <= mean <= chance[1]),
+            "n": len(found),
+        },
+    )
+
+
+def contrast(target: str, ridge: list[Decoding], contrastive: list[Decoding]) -> Row:
+    """Share of clips named first: is contrast better than ridge?"""
+    pairs = [(b.measures["top_1"], a.measures["top_1"]) for a, b in zip(ridge, contrastive, strict=True)]
+    mean, low, high = interval([ours - theirs for ours, theirs in pairs])
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no different"
+    ours, peer = (float(np.mean(side)) for side in zip(*pairs, strict=True))
+    return Row(
+        f"{target}_contrastive_or_ridge",
+        ours=f"top 1 {ours:.3f}, {verdict}",
+        peer=f"top 1 {peer:.3f}",
+        agreement={"difference": mean, "low": low, "high": high},
+    )
+
+
+def inverse_of_many(quick: bool) -> Row:
+    """A whole cortex: 12 runs of 160 windows, 128 features."""
+    rng = np.random.default_rng(0)
+    n_targets = 4000 if quick else 20_000
+    runs = Runs.from_lengths([160] * 12, tr=1.5)
+    X = rng.standard_normal((len(runs), 128), dtype=np.float32)
+    Y = rng.standard_normal((len(runs), n_targets), dtype=np.float32)
+    Y += 0.05 * X @ rng.standard_normal((128, n_targets), dtype=np.float32)
+    model = EncodingModel(delays=None).fit(X, Y, runs=runs)
+    with peak_memory() as peak:
+        wall = seconds(lambda: model.invert(X, Y, runs))
+    return Row(f"inverse_{n_targets}", ours="invert", ours_s=wall, peak_mb=peak.mb)
+
+
+def main() -> None:
+    found = arguments(__doc__ or "", lambda parser: parser.add_argument("--seeds", type=int, default=3))
+    quick, seeds = found.quick, range(1 if found.quick else found.seeds)
+    env, size, rows = environment(seeds=list(seeds)), QUICK if quick else Size(), []
+    alone: dict[str, Found] = {}
+    others: Found = {}
+    unheard: Found = {}
+    null: Found = {}
+    invert = inverse_of_many(quick)
+    for seed in seeds:
+        with TemporaryDirectory() as folder:
+            study, recordings = simulated(Path(folder), seed, 2, size)
+            for target in ("text",) if quick else ("text", "acoustic"):
+                for recording in recordings.values():
+                    for one in decoded(study, recording, target):
+                        alone.setdefault(target, {}).setdefault(one.decoder, []).append(one)
+            for name, one in together(study, recordings, "text", quick=quick):
+                others.setdefault(name, []).append(one)
+            left = changed(study, genres=True, decoders=("ridge", "inverse"))
+            for one in [] if quick else decoded(left, recordings["01"], "text"):
+                unheard.setdefault(one.decoder, []).append(one)
+        with TemporaryDirectory() as folder:
+            study, recordings = simulated(Path(folder), seed, 1, size, null=True)
+            decoders = ("ridge", "inverse") if quick else DECODERS
+            for one in decoded(changed(study, decoders=decoders), recordings["01"], "text"):
+                null.setdefault(one.decoder, []).append(one)
+        rows = [invert, *(row(f"{target}_{name}", own) for target, part in alone.items() for name, own in part.items())]
+        rows += [contrast(target, part["ridge"], part["contrastive"]) for target, part in alone.items()]
+        rows += [row(name, own) for name, own in others.items()]
+        rows += [row(f"unheard_{name}", own, unheard=True) for name, own in unheard.items()]
+        rows += [row(f"null_{name}", own) for name, own in null.items()]
+        save("decoding", rows, env, quick=quick)
+    agreed = all(_as_it_should_be(one) for one in rows)
+    finish("decoding", rows, env, agreed=agreed, quick=quick)
+
+
+def _as_it_should_be(one: Row) -> bool:
+    """Nothing is decoded from nothing; the paper's decoder and ridge, and ridge of genres never met, beat chance."""
+    about = one.agreement or {}
+    if one.case.startswith("null_"):
+        return bool(about["within_chance"])
+    if one.case in ("text_regions", "text_ridge", "unheard_ridge"):
+        return bool(about["above_chance"])
+    return True
+
+
+if __name__ == "__main__":
+    main()

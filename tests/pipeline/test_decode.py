@@ -1,0 +1,265 @@
+"""Decoding within a study: every decoder, lags, calibration, other people, and what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from b2m_encoding.data import Recording, Responses
+from b2m_encoding.decoding.identification import identification_accuracy
+from b2m_encoding.pipeline.check import check_study
+from b2m_encoding.pipeline.decode import Decoding, decode_subject, to_decode
+from b2m_encoding.pipeline.decode_together import decode_together
+from b2m_encoding.pipeline.decoders import decoded_regions, new_decoders
+from b2m_encoding.pipeline.decoding_samples import Units, train_and_test
+from b2m_encoding.pipeline.decoding_table import (
+    PUBLISHED,
+    STANDS_FOR,
+    decoding_sections,
+    decoding_table,
+    printed,
+)
+from b2m_encoding.pipeline.templates import write_template
+from b2m_encoding.pipeline.write import StudyResults, write_decodings
+from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.decoded import read_decoded
+from b2m_encoding.runs import Runs
+from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace
+from b2m_encoding.study import Study, load_study
+
+EVERY = ("regions", "ridge", "inverse", "contrastive", "ensemble")
+GENRES = ("blues", "jazz", "metal", "pop")
+LAG, TARGETS, DIMENSIONS = 3.0, 60, 6
+
+
+def study(folder: Path, targets: tuple[str, ...] = ("mine",), **decoding: Any) -> Study:
+    table = {
+        "name": "study",
+        "output": str(folder / "results"),
+        "data": {"reader": "table", "files": "{subject}.txt", "regions": ["a"], "tr": 1.5},
+        "features": {
+            "mine": {"extractor": "array", "files": str(folder / "{run}.npy")},
+            "text": {"extractor": "caption", "captions": "x"},
+            "mulan": {"extractor": "muq_mulan", "stimuli": "x"},
+        },
+        "evaluation": {"kind": "test", "test_runs": "test*", "average_repeats": True},
+        "decoding": {"targets": targets, "window": 9.0, "step": 3.0, "lag": LAG, **decoding},
+    }
+    return Study.model_validate(table)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> dict[str, Recording]:
+    """Two people whose responses follow the sound 3 s later; features lie in files, a row for every volume."""
+    rng = np.random.default_rng(0)
+    heard, names = [], []
+    for i, run in enumerate(["train-1", "train-2", "train-3", "train-4", "test-1"]):
+        own = [f"{genre}.{10 * i + k:05d}" for k in range(3) for genre in rng.permutation(GENRES)]
+        own = [*own, *own] if run == "test-1" else own
+        names.append((run, np.repeat(own, 10)))
+    of_clip: dict[str, Any] = {}
+    for run, clips in names:
+        rows = np.stack([of_clip.setdefault(str(clip), rng.standard_normal(DIMENSIONS)) for clip in clips])
+        values = (2 * rows + 0.2 * rng.standard_normal(rows.shape) + 5).astype(np.float32)
+        np.save(tmp_path / f"{run}.npy", values)
+        heard.append(values)
+    runs = Runs.from_labels(
+        np.concatenate([np.repeat(run, len(clips)) for run, clips in names]),
+        1.5,
+        clip=np.concatenate([clips for _, clips in names]),
+        presentation=np.concatenate([np.arange(len(clips)) // 10 + 100 * i for i, (_, clips) in enumerate(names)]),
+    )
+    found = {}
+    for subject in ("01", "02"):
+        weights = rng.standard_normal((DIMENSIONS, TARGETS)) * (np.arange(TARGETS) < 40)
+        drive = [np.concatenate([np.zeros((2, TARGETS)), (part @ weights)[:-2]]) for part in heard]
+        Y = np.concatenate(drive) + 8 * rng.standard_normal((len(runs), TARGETS))
+        found[subject] = Recording(subject, Responses.from_array(Y, runs, Unplaced(TARGETS)))
+    return found
+
+
+def test_every_decoder_of_a_study_identifies_and_keeps_its_units(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, decoders=EVERY, best_targets=40)
+    responses, space = to_decode(people["01"], "mine", {}, table)
+    found = decode_subject(responses, space, None, table)
+    assert [one.decoder for one in found] == list(EVERY)
+    training, test = train_and_test(responses, space, table)
+    for one in found:
+        assert one.accuracy.mean() > one.chance_interval[1]
+        assert one.lag == LAG
+        assert one.predicted.shape == one.true.shape == (12, DIMENSIONS)
+        clips = np.array([test.features[test.runs.clip == clip].mean(axis=0) for clip in one.clips])
+        assert np.allclose(one.true, clips, atol=1e-4)
+        assert abs(one.predicted.mean() - 5) < 1  # the units of the features, not standard ones
+        assert 0.5 < one.measures["identification_accuracy_windows"] <= 1
+        assert one.measures["2_way"] == pytest.approx(one.accuracy.mean())
+        assert one.measures["identification_accuracy_training"] > 0.8
+        standard = Units.of(training.features).standard
+        again = identification_accuracy(standard(one.predicted), standard(one.true))
+        assert np.allclose(again, one.accuracy, atol=0.1)
+    assert found[0].regions == ("all",)
+
+
+def test_calibration_restores_the_spread(people: dict[str, Recording], tmp_path: Path) -> None:
+    spread = {}
+    for scale in ("none", "all", "dimension"):
+        table = study(tmp_path, decoders=("ridge",), calibrate=scale)
+        [found] = decode_subject(*to_decode(people["01"], "mine", {}, table), None, table)
+        spread[scale] = found.predicted.std(axis=0).mean() / found.true.std(axis=0).mean()
+    assert spread["none"] < 0.85 * spread["all"]
+    assert spread["dimension"] == pytest.approx(1, abs=0.3)
+
+
+def test_the_lag_is_found_in_training(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, decoders=("ridge",), lags=(0.0, LAG, 9.0))
+    responses, space = to_decode(people["01"], "mine", {}, table)
+    assert responses.lag == LAG  # type: ignore[attr-defined]
+    assert space.runs is responses.runs
+    scrambled = people["01"].responses.load()
+    test = people["01"].responses.runs.run == "test-1"
+    scrambled[test] = np.random.default_rng(0).permutation(scrambled[test])
+    other = Recording("01", Responses.from_array(scrambled, people["01"].responses.runs, Unplaced(TARGETS)))
+    assert to_decode(other, "mine", {}, table)[0].lag == LAG  # type: ignore[attr-defined]
+
+
+def test_windows_of_a_target_may_be_its_own(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, own_windows={"mine": 15.0})
+    responses, _ = to_decode(people["01"], "mine", {}, table)
+    assert len(responses.runs) == 4 * 12 + 24  # one window per presentation
+    assert len(to_decode(people["01"], "mine", {}, study(tmp_path))[0].runs) == 3 * (4 * 12 + 24)
+
+
+@pytest.mark.parametrize("method", ["ridge", "procrustes", "srm"])
+def test_people_are_decoded_together_and_by_others(people: dict[str, Recording], tmp_path: Path, method: str) -> None:
+    table = study(tmp_path, align=method, best_targets=40, calibrate="all")
+    found = decode_together(people, table)
+    assert list(found) == ["01", "02"]
+    for own in found.values():
+        assert [one.decoder for one in own] == ["pooled", "others"]
+        for one in own:
+            assert one.accuracy.mean() > one.chance_interval[1]
+            assert abs(one.predicted.mean() - 5) < 1
+    assert decode_together(people, study(tmp_path)) == {}
+    assert decode_together({"01": people["01"]}, table) == {}
+
+
+def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
+    table = study(tmp_path, decoders=EVERY, best_targets="all")
+    masks = decoded_regions(RegionSpace(("A1", "STG")), table)
+    assert {name: mask.tolist() for name, mask in masks.items()} == {"A1": [True, False], "STG": [False, True]}
+    volume = VolumeSpace(np.ones((2, 2, 2), dtype=bool), np.eye(4), "T1w")
+    assert decoded_regions(volume, table)["all"].all()
+    decoders = new_decoders(masks, table)
+    assert list(decoders) == list(EVERY)
+    assert decoders["ensemble"].members == [decoders[name] for name in EVERY[:4]]  # type: ignore[attr-defined]
+
+
+def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, decoders=("regions", "ridge"))
+    results = StudyResults(decodings={})
+    for subject, recording in people.items():
+        results.decodings[subject] = decode_subject(*to_decode(recording, "mine", {}, table), None, table)
+    with ResultsWriter(table.output, "study", people) as writer:
+        write_decodings(writer, results, table)
+    clips = pd.read_csv(table.output / "identification.tsv", sep="\t", dtype={"subject": str})
+    assert clips.groupby(["subject", "decoder"]).size().tolist() == [12] * 4
+    rows = json.loads((table.output / "identification.json").read_text())["subjects"]
+    assert [(row["subject"], row["decoder"]) for row in rows] == [(s, d) for s in people for d in ("regions", "ridge")]
+    assert rows[0]["merging"].startswith("mean over the windows")
+    assert {"2_way", "top_1", "median_rank", "correlation", "lag", "notes"} <= set(rows[0])
+    assert set(rows[0]["by_genre"]) == set(GENRES)
+    kept = read_decoded(table.output, "02", "mine", "ridge")
+    assert np.array_equal(kept.predicted, results.decodings["02"][1].predicted)
+    assert kept.clips.tolist() == list(results.decodings["02"][1].clips)
+    written = pd.read_csv(table.output / "decoding_table.tsv", sep="\t")
+    assert written["subjects"].tolist() == [2, 2]
+    sections = decoding_sections(results.decodings, table)
+    assert [len(section.rows) for section in sections] == [4, 2]
+    assert decoding_sections({"01": []}, table) == []
+
+
+def decoding(target: str, accuracy: float, decoder: str = "regions") -> Decoding:
+    measures = {"identification_accuracy_training": 0.99, "correlation": 0.3, "correlation_training": 0.5}
+    empty = np.zeros((2, 1), dtype=np.float32)
+    return Decoding(
+        target, ("a", "b"), np.full(2, accuracy), ("a", "b"), (0.4, 0.6), (), empty, empty, measures, decoder
+    )
+
+
+def test_the_table_stands_beside_the_papers(tmp_path: Path) -> None:
+    table = study(tmp_path, ("mine", "text", "mulan"))
+    subjects = {
+        name: [decoding("mine", 0.6), decoding("text", low), decoding("mulan", low + 0.1, "ridge")]
+        for name, low in (("01", 0.7), ("02", 0.8))
+    }
+    found = decoding_table(subjects, table).set_index("target")
+    assert found.loc["text", "identification_test"] == pytest.approx(0.75)
+    assert found.loc["text", "identification_test_sd"] == pytest.approx(np.std([0.7, 0.8], ddof=1))
+    assert found.loc["text", "stands_for"] == "MuLan_text"
+    assert found.loc["mulan", "identification_test_published"] == 0.876
+    assert found.loc["mulan", "correlation_training_published_sd"] == 0.023
+    assert np.isnan(found.loc["mine", "identification_test_published"])
+    text = printed(decoding_table(subjects, table))
+    assert "0.850 (0.071) | 0.876 (0.015)" in text
+    assert "0.600 (0.000) | -" in text
+    order = sorted(PUBLISHED, key=lambda name: -PUBLISHED[name]["identification_test"][0])
+    assert order == ["MuLan_music", "w2v-BERT-avg", "MuLan_text", "SoundStream-avg"]
+
+
+def test_clips_of_training_in_test_are_told(people: dict[str, Recording], tmp_path: Path) -> None:
+    recording, table = people["01"], study(tmp_path, decoders=("ridge",))
+    runs = recording.responses.runs
+    clip = runs.clip.copy()
+    clip[clip == clip[0]] = runs.clip[-1]
+    again = Runs.from_labels(runs.run, 1.5, clip=clip, presentation=runs.presentation)
+    [found] = decode_subject(
+        *to_decode(Recording("01", recording.responses.with_runs(again)), "mine", {}, table), None, table
+    )
+    assert "1 test clips were heard in training" in found.notes[0]
+
+
+def test_the_phantom_runs_the_same_path(tiny_study: Path) -> None:
+    """Surfaces, atlas regions and captions; the table of the study has a row per decoder."""
+    changes = {"decoders": ("regions", "ridge"), "window": 15.0}
+    loaded = load_study(tiny_study)
+    assert loaded.decoding is not None
+    maps = loaded.maps.model_copy(update={"atlas": "desikan-killiany"})
+    table = loaded.model_copy(update={"maps": maps, "decoding": loaded.decoding.model_copy(update=changes)})
+    recording = check_study(loaded)["01"]
+    masks = decoded_regions(recording.responses.space, table)
+    found = decode_subject(*to_decode(recording, "text", {}, table), masks, table)
+    assert [one.decoder for one in found] == list(changes["decoders"])
+    assert len(found[0].regions) == 6
+    assert set(found[0].regions) <= set(masks)
+    rows = decoding_table({"01": found}, table)
+    assert rows["stands_for"].tolist() == ["MuLan_text"] * 2
+    assert rows["identification_test_published"].tolist() == [0.817] * 2
+
+
+def test_the_shipped_study_decodes_the_four_embeddings_of_the_paper(tmp_path: Path) -> None:
+    write_template("musicgenre", tmp_path)
+    table = load_study(tmp_path / "decoding.toml")
+    assert table.decoding is not None
+    found = [STANDS_FOR[table.features[name].extractor] for name in table.decoding.targets]
+    assert found == list(PUBLISHED)
+    lengths = [table.decoding.windows_of(name).length for name in table.decoding.targets]
+    assert lengths == [1.5, 5.0, 15.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"decoders": ("ridge", "ensemble")}, "at least two"),
+        ({"decoders": ("forest",)}, "ensemble"),
+        ({"own_windows": {"mine": 5.0, "other": 3.0}}, "names other"),
+        ({"decoders": ()}, "at least 1"),
+    ],
+)
+def test_decoding_that_cannot_be_is_told(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words):
+        study(tmp_path, **changes)
