@@ -13,13 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.decoding.corpus import Corpus
+from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
 from b2m_encoding.decoding.reconstruction import Condition, Generator, load_generator
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.retrieval import Measure, Neighbours, Similarity, search
 from b2m_encoding.decoding.sound_space import SoundSpace, check_same_space
 from b2m_encoding.errors import InputError
 from b2m_encoding.pipeline.heard_sounds import HeardSounds
-from b2m_encoding.pipeline.judge import judge_sets
+from b2m_encoding.pipeline.judge import Judges, judge_vectors
 from b2m_encoding.pipeline.listen import EVALUATION, TABLE, merge_table, write_listening
 from b2m_encoding.pipeline.takes import exemplar_of, make_candidates, safe_names, write_excerpt
 from b2m_encoding.results.bundle import entity
@@ -59,6 +60,10 @@ class Wish:
     sounds : Path, optional
         Folder of the stimuli, if the study does not name it.
     seed : int
+    judge : str, optional
+        Another encoder that embeds heard and made sounds: a model of ``b2m models list``, or ``acoustic``.
+    classes : bool
+        Compare classes of AudioSet.
     """
 
     target: str | None = None
@@ -73,6 +78,8 @@ class Wish:
     leave_out: tuple[str, ...] = ()
     sounds: Path | None = None
     seed: int = 0
+    judge: str | None = None
+    classes: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +94,7 @@ class _Task:
     heard: HeardSounds
     target: str
     wish: Wish
+    judges: Judges
 
     @property
     def seconds(self) -> float:
@@ -146,12 +154,14 @@ def reconstruct(
             f"sub-{s}: {clip}", d + i, total))  # fmt: skip
         done += len(one.clips)
         rows += found
-        judged += judge_sets(subject, vectors, task.measure.unit(one.true))
+        own = [{"encoder": "decoded space", **row} for row in judge_vectors(vectors, task.measure.unit(one.true))]
+        own += [{"encoder": wish.judge or "AudioSet", **row} for row in task.judges.judge(_best_sounds(task, found))]
+        judged += [{"subject": subject, **row} for row in own]
     names = {"target": task.target, "decoder": wish.decoder}
     table = merge_table(
         results.path / TABLE, pd.DataFrame(rows).assign(**names), ("subject", "target", "decoder", "method")
     )
-    evaluation = pd.DataFrame(judged).assign(**names, encoder="decoded space")
+    evaluation = pd.DataFrame(judged).assign(**names)
     everything = merge_table(
         results.path / EVALUATION, evaluation, ("subject", "target", "decoder", "method", "encoder", "measure")
     )
@@ -184,7 +194,18 @@ def _prepared(results: Results, corpus: Corpus, wish: Wish) -> _Task:
     space = SoundSpace.of_record(corpus.record)
     subjects = wish.subjects or results.subjects
     heard = HeardSounds.find(results, subjects, wish.sounds)
-    return _Task(results, corpus, space, measure, generator, heard, target, wish)
+    judge = None if wish.judge is None else SoundSpace.of_model(wish.judge, length=space.length, step=space.step)
+    judges = Judges(judge, AudioSetTagger() if wish.classes else None)
+    return _Task(results, corpus, space, measure, generator, heard, target, wish, judges)
+
+
+def _best_sounds(task: _Task, rows: list[dict[str, Any]]) -> dict[str, list[Path]]:
+    """The best sound of every method for each clip, in the order of the clips."""
+    found: dict[str, list[Path]] = {}
+    for row in rows:
+        if row["rank"] == 1:
+            found.setdefault(row["method"], []).append(task.results.path / row["file"])
+    return found
 
 
 JOINT = ("muq_mulan", "clap", "musicldm_clap", "musiccoca")
