@@ -114,8 +114,8 @@ def reconstruct(
     """Retrieve and reconstruct what was heard, and write a page to listen to it."""
     from b2m_encoding.decoding.corpus import Corpus
     from b2m_encoding.decoding.evaluation import over_subjects
-    from b2m_encoding.pipeline.reconstruct import Wish
     from b2m_encoding.pipeline.reconstruct import reconstruct as run
+    from b2m_encoding.pipeline.reconstruction_task import Wish
 
     if leave_out is not None and not leave_out.is_file():
         raise InputError("the list of recordings is missing", file=leave_out)

@@ -18,7 +18,7 @@ from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.features.audio import decode_audio
 
 CHANCE = 0.5
-HEARD = "heard"
+HEARD, DECODED = "heard", "decoded space"
 Row = dict[str, Any]
 
 
@@ -35,9 +35,10 @@ def judge_vectors(vectors: Mapping[str, NDArray[np.floating]], true: NDArray[np.
     rows = []
     for method, own in vectors.items():
         if len(true) > 1:
-            rows.append(_row(method, "identification", identification_accuracy(own, true).mean(), CHANCE))
+            value = identification_accuracy(own, true).mean()
+            rows.append(_row(method, DECODED, "identification", value, CHANCE))
         if len(true) > 1 and np.ptp(true, axis=0).any():
-            rows.append(_row(method, "kernel distance", kernel_distance(own, true)))
+            rows.append(_row(method, DECODED, "kernel distance", kernel_distance(own, true)))
     return rows
 
 
@@ -49,10 +50,13 @@ class Judges:
     ----------
     encoder : SoundSpace, optional
         Another encoder, which no generator listened to.
+    name : str
+        Of the encoder.
     tagger : AudioSetTagger, optional
     """
 
     encoder: SoundSpace | None = None
+    name: str = "another encoder"
     tagger: AudioSetTagger | None = None
 
     def judge(self, sounds: Mapping[str, Sequence[Path]]) -> list[Row]:
@@ -72,11 +76,11 @@ class Judges:
                 continue
             if self.encoder is not None and len(heard) > 1:
                 value = sound_identification(self.encoder, made, heard).mean()
-                rows.append(_row(method, "identification", value, CHANCE))
-                rows.append(_row(method, "kernel distance", self._distance(made, heard)))
+                rows.append(_row(method, self.name, "identification", value, CHANCE))
+                rows.append(_row(method, self.name, "kernel distance", self._distance(made, heard)))
             if self.tagger is not None:
                 found = class_agreement(self._tags(made), self._tags(heard), self.tagger.labels)
-                rows += [_row(method, name, values.mean()) for name, values in found.items()]
+                rows += [_row(method, "AudioSet", name, values.mean()) for name, values in found.items()]
         return rows
 
     def _distance(self, made: Sequence[Sound], heard: Sequence[Sound]) -> float:
@@ -88,5 +92,5 @@ class Judges:
         return np.concatenate([self.tagger.probabilities([wave], rate) for wave, rate in sounds])
 
 
-def _row(method: str, measure: str, value: Any, chance: float = np.nan) -> Row:
-    return {"method": method, "measure": measure, "value": float(value), "chance": chance}
+def _row(method: str, encoder: str, measure: str, value: Any, chance: float = np.nan) -> Row:
+    return {"method": method, "encoder": encoder, "measure": measure, "value": float(value), "chance": chance}
