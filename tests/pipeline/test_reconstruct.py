@@ -22,11 +22,15 @@ from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.features.audio import Wave, read_audio
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
+from b2m_encoding.models import EncodingModel
 from b2m_encoding.pipeline import reconstruction_task
+from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.heard import Heard, heard_name
+from b2m_encoding.pipeline.windows import stimulation_of, windowed
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.spaces import RegionSpace
+from b2m_encoding.study import load_study
 
 B2M = Callable[..., tuple[int, str]]
 N_CLIPS = 4
@@ -279,3 +283,51 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     }
     page = (results / "listen.html").read_text("utf-8")
     assert page.count("hum-") == 3 * N_CLIPS
+
+
+def decode(study_file: Path) -> None:
+    """Fit a ridge to the training windows of all vertices, and leave results as a run does."""
+    study = load_study(study_file)
+    assert study.decoding is not None
+    recording = windowed(check_study(study)["01"], study.decoding.windows)
+    space = study.features["acoustic"].build("acoustic", stimulation_of(recording))
+    runs, responses = recording.responses.runs, recording.responses
+    brain = np.concatenate([responses.load_run(name) for name in runs.names])
+    brain = brain[:, np.isfinite(brain).all(axis=0)]
+    training = np.array(["Training" in name for name in runs.run]) & runs.used
+    test = ~np.array(["Training" in name for name in runs.run]) & runs.used
+    values = space.values - space.values[training].mean(axis=0)
+    model = EncodingModel(delays=None, alphas=np.logspace(2, 6, 5), scoring="r")
+    model.fit(brain[training], values[training], runs=runs.take(training))
+    predicted = model.predict(brain[test], runs=runs.take(test)) + space.values[training].mean(axis=0)
+    clips = runs.clip[test]
+    names = np.unique(clips)
+    merged = [
+        np.stack([part[clips == name].mean(axis=0) for name in names]) for part in (predicted, space.values[test])
+    ]
+    with ResultsWriter(study.output, study.name, ["01"]) as writer:
+        writer.file("study.toml").write_text(study_file.read_text())
+        writer.write_json(
+            "provenance.json", {"inputs": {str(study_file): ""}, "features": {"acoustic": space.provenance}}
+        )
+        writer.write_map("01", "joint", "r", np.array([0.3]), RegionSpace(("A1",)), {})
+        Decoded("acoustic", "regions", names.astype(str), *(one.astype(np.float32) for one in merged)).save(
+            writer.folder, "01"
+        )
+
+
+def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -> None:
+    """The whole way on the simulated study: too little data to decode well, but nothing is made up on it."""
+    text = tiny_study.read_text().replace('["text"]', '["acoustic"]\nwindow = 2.0\nstep = 6.5')
+    tiny_study.unlink()
+    tiny_study.write_text(text)
+    decode(tiny_study)
+    code, printed = b2m("reconstruct", tiny_study, "--corpus", corpus_folder, *SHORT)
+    assert code == 0, printed
+    rows = table(tiny_study.parent / "results", "reconstruction.tsv")
+    assert rows.groupby("method").size().to_dict() == dict.fromkeys(("heard", "retrieved", "oracle", "chance"), 10)
+    judged = table(tiny_study.parent / "results", "evaluation.tsv").query("measure == 'identification'")
+    accuracy = judged.set_index("method")["value"]
+    assert accuracy["oracle"] > 0.7
+    assert accuracy.between(0, 1).all()
+    assert (tiny_study.parent / "results" / "listen.html").is_file()

@@ -104,7 +104,7 @@ class MagentaRT:
     def _moved(self, vectors: NDArray[np.float32], random_state: int) -> NDArray[np.float32]:
         """One random step for all vectors of a sound."""
         step = np.random.default_rng(random_state).standard_normal(DIM)
-        length = self.jitter * np.linalg.norm(vectors, axis=1, keepdims=True)
+        length = self.jitter * np.sqrt((vectors**2).sum(axis=1, keepdims=True))
         return np.asarray(vectors + length * step / np.linalg.norm(step), dtype=np.float32)
 
 
@@ -123,5 +123,5 @@ def frames_of(n_steps: int, step: float, seconds: float) -> NDArray[np.int64]:
         return np.array([total], dtype=np.int64)
     ends = np.minimum(np.rint(np.arange(1, n_steps + 1) * step * FRAME_RATE), total).astype(np.int64)
     ends[-1] = total
-    frames = np.diff(ends, prepend=0)
+    frames: NDArray[np.int64] = np.diff(ends, prepend=0)
     return frames[: int(np.flatnonzero(frames)[-1]) + 1]
