@@ -98,7 +98,7 @@ class MagentaRT:
             np.savez(path, vectors=vectors, frames=frames)
 
         stereo = self._worker.ask("question.npz", write, (None, 2))
-        wave = np.mean(stereo, axis=1, dtype=np.float32)
+        wave: Wave = np.asarray(stereo.mean(axis=1), dtype=np.float32)
         return wave[: round(seconds * RATE)], RATE
 
     def _moved(self, vectors: NDArray[np.float32], random_state: int) -> NDArray[np.float32]:
