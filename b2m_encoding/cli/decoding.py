@@ -105,26 +105,42 @@ def reconstruct(
     sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli, to hear them on the page.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of the generator's weights.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the generator runs.")] = "auto",
+    judge: Annotated[str | None, typer.Option(help="Another encoder that judges: a model, or acoustic.")] = None,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Compare AudioSet classes (b2m models fetch audioset).")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of what is random.")] = 0,
 ) -> None:
     """Retrieve and reconstruct what was heard, and write a page to listen to it."""
     from b2m_encoding.decoding.corpus import Corpus
-    from b2m_encoding.pipeline.reconstruct import Wish
+    from b2m_encoding.decoding.evaluation import over_subjects
     from b2m_encoding.pipeline.reconstruct import reconstruct as run
+    from b2m_encoding.pipeline.reconstruction_task import Wish
 
-    settings = {"weights": weights, "device": device, "strength": strength, "steps": steps}
     if leave_out is not None and not leave_out.is_file():
         raise InputError("the list of recordings is missing", file=leave_out)
-    names = tuple(leave_out.read_text("utf-8").split("\n")) if leave_out else ()
+    settings = {"weights": weights, "device": device, "strength": strength, "steps": steps}
     wish = Wish(
-        target, decoder, generator, {key: value for key, value in settings.items() if value is not None}, n, k,
-        similarity, seconds, tuple(subject or ()), tuple(name.strip() for name in names if name.strip()), sounds, seed,
-    )  # fmt: skip
+        target=target,
+        decoder=decoder,
+        generator=generator,
+        settings={key: value for key, value in settings.items() if value is not None},
+        n=n,
+        k=k,
+        similarity=similarity,
+        seconds=seconds,
+        subjects=tuple(subject or ()),
+        leave_out=tuple(leave_out.read_text("utf-8").splitlines()) if leave_out else (),
+        sounds=sounds,
+        seed=seed,
+        judge=judge,
+        classes=classes,
+    )
     with progress_bar() as bar:
         page, evaluation = run(results, Corpus.open(corpus), wish, reporter(bar))
-    means = evaluation.groupby(["method", "measure"], sort=False)["value"].mean()
-    table = Table("method", "measure", "mean over subjects")
-    for (method, measure), value in means.items():
-        table.add_row(str(method), str(measure), f"{value:.3f}")
+    table = Table("method", "judged by", "measure", "mean over subjects", "95 %")
+    for row in over_subjects(evaluation, by=["method", "encoder", "measure"]).to_dict("records"):
+        limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
+        table.add_row(row["method"], row["encoder"], row["measure"], f"{row['mean']:.3f}", limits)
     console.print(table)
     console.print(f"listen:  {page}", soft_wrap=True, markup=False)

@@ -169,7 +169,7 @@ class Corpus:
         names : iterable of str
             ``blues.00017``, ``blues/blues.00017``, ``blues.00017.wav`` or ``blues.00017_15s``.
         """
-        wanted = {_bare(name) for name in names}
+        wanted = {_bare(name.strip()) for name in names if name.strip()}
         return np.array([_bare(str(clip)) in wanted for clip in self.table["clip"]], dtype=bool)
 
 

@@ -135,14 +135,15 @@ def search(
     half = precision == "half" or (precision == "auto" and place.type == "cuda")
     wanted = min(k + SPARE["half" if half else "single"], n_clips)
     measure = measure or Measure()
-    best = torch.full((len(queries), wanted), NOTHING, dtype=torch.int64, device=place)
+    best = torch.full((wanted, len(queries)), NOTHING, dtype=torch.int64, device=place)
     asked = _Asked(queries, measure, place, half)
     for start, part in _chunks(corpus, n_clips, chunk or CHUNK.get(place.type, CHUNK["cpu"])):
         scores = asked.scores(part)
         if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
-            scores[:, torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
-        found = _best_keys(scores, start, wanted, floor=_score(best[:, -1:]))
-        best = torch.cat([best, found], dim=1).topk(wanted, dim=1).values
+            scores[torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
+        found = _best_keys(scores, start, wanted, floor=_score(best[-1]))
+        best = torch.cat([best, found]).topk(wanted, dim=0).values
+    best = best.T
     rough, rows = _score(best).cpu().numpy(), torch.where(best == NOTHING, 0, _row(best)).cpu().numpy()
     ranked = _ranked_again(corpus, measure.unit(queries), measure, rows, np.isfinite(rough), k)
     unsure = np.flatnonzero(ranked.cosine[:, -1] < rough[:, -1] + ERROR[asked.type])
@@ -175,24 +176,29 @@ class _Asked:
         if measure.spread is not None:
             unit = np.divide(unit, measure.spread, out=np.zeros_like(unit), where=measure.spread > 0)
         offset = unit @ measure.centre if measure.centre is not None else None
-        self.queries = torch.from_numpy(unit.astype(np.float32)).to(place)
-        self.offset = None if offset is None else torch.from_numpy(offset.astype(np.float32)[:, None]).to(place)
+        self.queries = torch.from_numpy(unit.astype(np.float32).T.copy()).to(place)
+        self.offset = None if offset is None else torch.from_numpy(offset.astype(np.float32)).to(place)
         self.centre, self.weight = _on(measure.centre, place), _inverse(measure.spread, place)
+        self._values = self._products = torch.empty(0, device=place)
 
     def scores(self, rows: Tensor) -> Tensor:
-        """Cosines of queries and rows, shape (n_queries, n_rows)."""
-        values = rows.to(self.place).float()
+        """Cosines of rows and queries, shape (n_rows, n_queries); the next call writes over them."""
+        if len(self._values) < len(rows):  # new memory for every chunk would take as long as the product
+            self._values = torch.empty(len(rows), rows.shape[1], device=self.place)
+            self._products = torch.empty(len(rows), self.queries.shape[1], device=self.place)
+        values = self._values[: len(rows)].copy_(rows)
         moved = values if self.centre is None else values - self.centre
         moved = moved if self.weight is None else moved * self.weight
         norms = torch.linalg.vector_norm(moved, dim=1)
-        inverse = torch.where(norms > TINY, 1 / norms, torch.zeros_like(norms))
-        if self.type == torch.float32:
-            found = self.queries @ values.T
-            if self.offset is not None:
-                found -= self.offset
-            return found.mul_(inverse)
-        unit = self.queries if self.weight is None else self.queries / torch.where(self.weight > 0, self.weight, 1.0)
-        return (unit.to(self.type) @ (moved * inverse[:, None]).to(self.type).T).float()
+        inverse = torch.where(norms > TINY, 1 / norms, torch.zeros_like(norms))[:, None]
+        if self.type != torch.float32:
+            scale = None if self.weight is None else torch.where(self.weight > 0, self.weight, 1.0)[:, None]
+            unit = self.queries if scale is None else self.queries / scale
+            return ((moved * inverse).to(self.type) @ unit.to(self.type)).float()
+        found = torch.mm(values, self.queries, out=self._products[: len(rows)])
+        if self.offset is not None:
+            found -= self.offset
+        return found.mul_(inverse)
 
 
 def _chunks(corpus: Rows, n_clips: int, size: int) -> Iterator[tuple[int, Tensor]]:
@@ -203,20 +209,21 @@ def _chunks(corpus: Rows, n_clips: int, size: int) -> Iterator[tuple[int, Tensor
 
 
 def _best_keys(scores: Tensor, start: int, k: int, floor: Tensor) -> Tensor:
-    """Keys of the ``k`` largest scores of a chunk that are above the floor of each query; as many for every query."""
-    n_queries, n_rows = scores.shape
+    """Keys of the ``k`` largest scores of a chunk above the floor of each query, shape (as many, n_queries)."""
+    n_rows, n_queries = scores.shape
+    every = torch.arange(n_rows, device=scores.device)
     if n_rows <= k * BLOCK:
-        rows = torch.arange(start, start + n_rows, device=scores.device)
-        return _keys(scores, rows).topk(min(k, n_rows), dim=1).values
+        return _keys(scores, every[:, None] + start).topk(min(k, n_rows), dim=0).values
     n_whole = n_rows // BLOCK * BLOCK
-    maxima = scores[:, :n_whole].view(n_queries, -1, BLOCK).amax(dim=2)
-    n_blocks = min(k, int((maxima > floor).sum(dim=1).max()))
-    first = torch.arange(0, n_whole, BLOCK, device=scores.device)
-    chosen = _keys(maxima, first).topk(n_blocks, dim=1).values
-    rows = (_row(chosen)[:, :, None] + torch.arange(BLOCK, device=scores.device)).flatten(1)
-    rest = torch.arange(n_whole, n_rows, device=scores.device).expand(n_queries, -1)
-    rows = torch.cat([rows, rest], dim=1)
-    return _keys(scores.gather(1, rows), rows + start).topk(min(k, rows.shape[1]), dim=1).values
+    blocks = scores[:n_whole].view(-1, BLOCK, n_queries)
+    maxima = blocks.amax(dim=1)
+    n_blocks = min(k, int((maxima > floor).sum(dim=0).max()))
+    chosen = _row(_keys(maxima, every[: len(maxima), None]).topk(n_blocks, dim=0).values)
+    inside = blocks.gather(0, chosen[:, None].expand(-1, BLOCK, -1)).flatten(0, 1)
+    rows = (chosen[:, None] * BLOCK + every[:BLOCK, None]).flatten(0, 1) + start
+    rest = every[n_whole:, None].expand(-1, n_queries) + start
+    keys = torch.cat([_keys(inside, rows), _keys(scores[n_whole:], rest)])
+    return keys.topk(min(k, len(keys)), dim=0).values
 
 
 def _keys(scores: Tensor, rows: Tensor) -> Tensor:

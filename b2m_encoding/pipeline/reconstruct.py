@@ -4,104 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.decoding.corpus import Corpus
-from b2m_encoding.decoding.reconstruction import Condition, Generator, load_generator
+from b2m_encoding.decoding.reconstruction import Condition
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, recipe_key, write_sound
-from b2m_encoding.decoding.retrieval import Measure, Neighbours, Similarity, search
-from b2m_encoding.decoding.sound_space import SoundSpace, check_same_space
-from b2m_encoding.errors import InputError
-from b2m_encoding.pipeline.heard_sounds import HeardSounds
-from b2m_encoding.pipeline.judge import judge_sets
+from b2m_encoding.decoding.retrieval import Neighbours, search
+from b2m_encoding.pipeline.judge import Row, judge_vectors
 from b2m_encoding.pipeline.listen import EVALUATION, TABLE, merge_table, write_listening
+from b2m_encoding.pipeline.reconstruction_task import Task, Wish, decoded_subjects, prepare
 from b2m_encoding.pipeline.takes import exemplar_of, make_candidates, safe_names, write_excerpt
-from b2m_encoding.results.bundle import entity
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.reader import Results
-from b2m_encoding.study import DecodingTable, WindowsTable, load_study
+from b2m_encoding.study import load_study
 
 Progress = Callable[[str, int, int], None]
 METHODS = ("retrieved", "oracle", "chance")
 """What a corpus answers with: to the decoded vector, to the true one, and at random."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a user asks of a reconstruction.
-
-    Parameters
-    ----------
-    target : str, optional
-        Decoded feature space; the first of the study by default.
-    decoder : str
-    generator : str
-    settings : mapping
-        Of the generator: weights, device, strength, steps, guidance.
-    n : int
-        Candidates per clip; the best by the responses comes first.
-    k : int
-        Recordings that are listed per clip.
-    similarity : {"auto", "cosine", "centred", "standardised"}
-        The plain cosine of joint embeddings, or standardised features of anything else, by default.
-    seconds : float, optional
-        Of sounds; as much as the corpus was embedded of by default.
-    subjects : tuple of str
-        Only these.
-    leave_out : tuple of str
-        Recordings of the corpus that may not be retrieved, beside the test clips themselves.
-    sounds : Path, optional
-        Folder of the stimuli, if the study does not name it.
-    seed : int
-    """
-
-    target: str | None = None
-    decoder: str = "regions"
-    generator: str = "retrieved"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    n: int = 1
-    k: int = 10
-    similarity: Literal["auto"] | Similarity = "auto"
-    seconds: float | None = None
-    subjects: tuple[str, ...] = ()
-    leave_out: tuple[str, ...] = ()
-    sounds: Path | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """Everything that is the same for all subjects."""
-
-    results: Results
-    corpus: Corpus
-    space: SoundSpace
-    measure: Measure
-    generator: Generator
-    heard: HeardSounds
-    target: str
-    wish: Wish
-
-    @property
-    def seconds(self) -> float:
-        """Of every sound."""
-        return self.wish.seconds or float(self.corpus.record["space"]["seconds"])
-
-    @property
-    def preparation(self) -> dict[str, float]:
-        """How recordings of the corpus were embedded."""
-        return {key: float(self.corpus.record["space"][key]) for key in ("fade", "rms")}
-
-    def folder(self, subject: str, clip: str) -> Path:
-        """Sounds of one clip."""
-        name = f"{entity(self.target)}-{entity(self.wish.decoder)}"
-        return self.results.path / f"sub-{subject}" / "reconstruction" / name / clip
 
 
 def reconstruct(
@@ -135,23 +60,24 @@ def reconstruct(
         written then.
     """
     results = Results.open(load_study(path).output if path.is_file() else path)
-    task = _prepared(results, corpus, wish)
-    subjects = _subjects(task)
+    task = prepare(results, corpus, wish)
+    subjects = decoded_subjects(task)
     decoded = {subject: read_decoded(results.path, subject, task.target, wish.decoder) for subject in subjects}
     total, done = sum(len(one.clips) for one in decoded.values()), 0
-    rows: list[dict[str, Any]] = []
-    judged: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    judged: list[Row] = []
     for subject, one in decoded.items():
-        found, vectors = _subject(task, subject, one, lambda clip, i, s=subject, d=done: progress(  # type: ignore[misc]
-            f"sub-{s}: {clip}", d + i, total))  # fmt: skip
-        done += len(one.clips)
+        report = partial(_report, progress, subject, done, total)
+        found, vectors = _subject(task, subject, one, report)
+        own = judge_vectors(vectors, task.measure.unit(one.true)) + task.judges.judge(_best_sounds(task, found))
         rows += found
-        judged += judge_sets(subject, vectors, task.measure.unit(one.true))
+        judged += [{"subject": subject, **row} for row in own]
+        done += len(one.clips)
     names = {"target": task.target, "decoder": wish.decoder}
     table = merge_table(
         results.path / TABLE, pd.DataFrame(rows).assign(**names), ("subject", "target", "decoder", "method")
     )
-    evaluation = pd.DataFrame(judged).assign(**names, encoder="decoded space")
+    evaluation = pd.DataFrame(judged).assign(**names)
     everything = merge_table(
         results.path / EVALUATION, evaluation, ("subject", "target", "decoder", "method", "encoder", "measure")
     )
@@ -159,64 +85,22 @@ def reconstruct(
     return write_listening(results, table, everything, names, corpus.name), evaluation
 
 
-def _prepared(results: Results, corpus: Corpus, wish: Wish) -> _Task:
-    """Check everything that can be checked before anything is computed."""
-    targets = results.study.get("decoding", {}).get("targets", [])
-    target = wish.target or next(iter(targets), None)
-    if target is None:
-        raise InputError("the study decodes nothing", file=results.path, expected="a study with [decoding]")
-    record = results.provenance.get("features", {}).get(target)
-    if record is None:
-        known = ", ".join(results.provenance.get("features", {}))
-        raise InputError("the results hold no such feature space", file=results.path, found=target, expected=known)
-    windows = _windows(results)
-    check_same_space(corpus.record["space"], record, windows.length, windows.step, file=corpus.folder)
-    generator = load_generator(wish.generator, **wish.settings)
-    if generator.space is not None and generator.space != record.get("extractor"):
-        raise InputError(
-            f"{generator.name} takes embeddings of another space",
-            found=f"{target}, extractor {record.get('extractor')}",
-            expected=f'a decoded feature space with extractor = "{generator.space}"',
-        )
-    joint = corpus.record["table"]["extractor"] in JOINT
-    kind: Similarity = ("cosine" if joint else "standardised") if wish.similarity == "auto" else wish.similarity
-    measure = Measure.of(kind, corpus.centre, corpus.spread)
-    space = SoundSpace.of_record(corpus.record)
-    subjects = wish.subjects or results.subjects
-    heard = HeardSounds.find(results, subjects, wish.sounds)
-    return _Task(results, corpus, space, measure, generator, heard, target, wish)
+def _report(progress: Progress, subject: str, before: int, total: int, clip: str, i: int) -> None:
+    progress(f"sub-{subject}: {clip}", before + i, total)
 
 
-JOINT = ("muq_mulan", "clap", "musicldm_clap", "musiccoca")
-"""Networks that were trained for the cosine."""
-
-
-def _windows(results: Results) -> WindowsTable:
-    """The windows that were decoded."""
-    if "windows" in results.study:
-        return WindowsTable.model_validate(results.study["windows"])
-    own = {key: value for key, value in results.study.get("decoding", {}).items() if key in ("window", "step", "lag")}
-    return DecodingTable.model_validate({"targets": ["any"], **own}).windows
-
-
-def _subjects(task: _Task) -> tuple[str, ...]:
-    """Subjects with decoded embeddings."""
-    here = sorted(
-        folder.name.removeprefix("sub-")
-        for folder in task.results.path.glob("sub-*")
-        if any(folder.glob("*_decoded.npz"))
-    )
-    if unknown := sorted(set(task.wish.subjects) - set(here)):
-        raise InputError("nothing was decoded of this subject", found=unknown, expected=", ".join(here))
-    chosen = task.wish.subjects or tuple(here)
-    if not chosen:
-        raise InputError("nothing was decoded", file=task.results.path, fix="b2m run a study with [decoding]")
-    return chosen
+def _best_sounds(task: Task, rows: list[Row]) -> dict[str, list[Path]]:
+    """The best sound of every method for each clip, in the order of the clips."""
+    found: dict[str, list[Path]] = {}
+    for row in rows:
+        if row["rank"] == 1:
+            found.setdefault(row["method"], []).append(task.results.path / row["file"])
+    return found
 
 
 def _subject(
-    task: _Task, subject: str, decoded: Decoded, report: Callable[[str, int], None]
-) -> tuple[list[dict[str, Any]], dict[str, NDArray[np.floating]]]:
+    task: Task, subject: str, decoded: Decoded, report: Callable[[str, int], None]
+) -> tuple[list[Row], dict[str, NDArray[np.floating]]]:
     """Rows of the table of one subject, and the vectors of each method as they are compared."""
     clips = decoded.clips.tolist()
     out = task.corpus.mask([*clips, *task.wish.leave_out])
@@ -246,7 +130,7 @@ def _subject(
     return [{"subject": subject, **row} for row in rows], vectors
 
 
-def _at_random(task: _Task, subject: str, decoded: Decoded, out: NDArray[np.bool_]) -> Neighbours:
+def _at_random(task: Task, subject: str, decoded: Decoded, out: NDArray[np.bool_]) -> Neighbours:
     """A recording for each clip that has nothing to do with it."""
     seed = int.from_bytes(hashlib.sha256(f"{task.wish.seed}/{subject}/chance".encode()).digest()[:4], "little")
     rows = np.random.default_rng(seed).choice(np.flatnonzero(~out), len(decoded.clips))[:, None]
@@ -254,7 +138,7 @@ def _at_random(task: _Task, subject: str, decoded: Decoded, out: NDArray[np.bool
     return Neighbours(rows, np.einsum("kd,kd->k", units, task.measure.unit(decoded.predicted))[:, None])
 
 
-def _heard_row(task: _Task, folder: Path, clip: str) -> list[dict[str, Any]]:
+def _heard_row(task: Task, folder: Path, clip: str) -> list[Row]:
     """The stimulus, where it is here."""
     path = folder / "heard.mp3"
     recipe = recipe_key({"clip": clip, "file": str(task.heard.files.get(clip)), "seconds": task.seconds})
@@ -267,7 +151,7 @@ def _heard_row(task: _Task, folder: Path, clip: str) -> list[dict[str, Any]]:
     return [{"clip": clip, "method": "heard", "rank": 1, "file": _relative(task, path), "about": clip}]
 
 
-def _excerpt_row(task: _Task, folder: Path, clip: str, method: str, found: Neighbours, i: int) -> dict[str, Any]:
+def _excerpt_row(task: Task, folder: Path, clip: str, method: str, found: Neighbours, i: int) -> Row:
     row = int(found.rows[i, 0])
     path = write_excerpt(folder / f"{method}.mp3", task.corpus, row, task.seconds)
     exemplar = exemplar_of(task.corpus, row)
@@ -283,8 +167,8 @@ def _excerpt_row(task: _Task, folder: Path, clip: str, method: str, found: Neigh
 
 
 def _generated(
-    task: _Task, subject: str, folder: Path, clip: str, predicted: NDArray[np.float32], row: int
-) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+    task: Task, subject: str, folder: Path, clip: str, predicted: NDArray[np.float32], row: int
+) -> tuple[list[Row], NDArray[np.float32]]:
     """Rows of the candidates for one clip, best first, and the vector of the best."""
     exemplar, known = exemplar_of(task.corpus, row), task.corpus.table.iloc[row]
     text = ", ".join(part for part in (known.get("genre", ""), known.get("title", "")) if part)
@@ -294,6 +178,7 @@ def _generated(
         Condition(clip, predicted, exemplar, text or exemplar.about),
         task.space,
         task.preparation,
+        task.measure,
         n=task.wish.n,
         seconds=task.seconds,
         seed=f"{task.wish.seed}/{subject}/{task.target}/{task.wish.decoder}/{clip}",
@@ -313,7 +198,7 @@ def _generated(
     return rows, made.embeddings[made.order[0]]
 
 
-def _write_neighbours(task: _Task, subject: str, clips: list[str], found: Mapping[str, Neighbours]) -> None:
+def _write_neighbours(task: Task, subject: str, clips: list[str], found: Mapping[str, Neighbours]) -> None:
     """The nearest recordings of every clip."""
     known = task.corpus.table
     parts = []
@@ -330,5 +215,5 @@ def _write_neighbours(task: _Task, subject: str, clips: list[str], found: Mappin
     merge_table(folder / "neighbours.tsv", pd.concat(parts, ignore_index=True), ("method",))
 
 
-def _relative(task: _Task, path: Path) -> str:
+def _relative(task: Task, path: Path) -> str:
     return path.relative_to(task.results.path).as_posix()

@@ -17,6 +17,7 @@ from b2m_encoding.decoding.reconstruction import Condition, Exemplar, Generator
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.reconstruction.rank import rank_by_embedding
 from b2m_encoding.decoding.reconstruction.retrieved import Retrieved
+from b2m_encoding.decoding.retrieval import Measure
 from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave, prepare_stimulus
@@ -69,6 +70,7 @@ def make_candidates(
     condition: Condition,
     space: SoundSpace,
     preparation: Mapping[str, float],
+    measure: Measure,
     *,
     n: int,
     seconds: float,
@@ -88,6 +90,8 @@ def make_candidates(
         That was decoded.
     preparation : mapping
         ``fade`` and ``rms`` with which recordings of the corpus were embedded.
+    measure : Measure
+        By which vectors are compared.
     n : int
     seconds : float
     seed : str
@@ -120,7 +124,7 @@ def make_candidates(
         files.append(path)
         found.append(kept["embedding"])
     embeddings = np.array(found, dtype=np.float32)
-    ranking = rank_by_embedding(embeddings, condition.embedding)
+    ranking = rank_by_embedding(measure.unit(embeddings), measure.unit(condition.embedding[None])[0])
     return Made(tuple(files), embeddings, ranking.order, ranking.scores)
 
 
@@ -145,7 +149,8 @@ def _embedded(space: SoundSpace, wave: Wave, rate: int, preparation: Mapping[str
         raise InputError(
             "a generator made less than a window", found=f"{len(wave) / rate:g} s", expected=f">= {space.shortest:g} s"
         )
-    prepared = prepare_stimulus(wave, rate, preparation["fade"], preparation["rms"] or None)
+    fade = min(preparation["fade"], len(wave) / rate / 4)
+    prepared = prepare_stimulus(wave, rate, fade, preparation["rms"] or None)
     return np.asarray(space.embed_waves([prepared], rate)[0])
 
 

@@ -7,25 +7,34 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from b2m_encoding.decoding.corpus import Corpus
 from b2m_encoding.decoding.corpus_build import build_corpus
+from b2m_encoding.decoding.reconstruction import Condition, Generator
+from b2m_encoding.decoding.retrieval import Measure
 from b2m_encoding.decoding.sound_space import SoundSpace
-from b2m_encoding.features.audio import read_audio
+from b2m_encoding.features.audio import Wave, read_audio
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.pipeline import reconstruction_task
+from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.heard import Heard, heard_name
+from b2m_encoding.pipeline.windows import stimulation_of, windowed
 from b2m_encoding.results.bundle import ResultsWriter
-from b2m_encoding.results.decoded import Decoded
+from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.spaces import RegionSpace
+from b2m_encoding.study import load_study
 
 B2M = Callable[..., tuple[int, str]]
 N_CLIPS = 4
-SPACE = SoundSpace.of_model("acoustic", length=14.0)
+SPACE = SoundSpace.of_model("acoustic", length=2.0, step=6.5)
 SHORT = ("--seconds", 2)
 """Of sounds that are written: encoding takes the time."""
 
@@ -69,7 +78,7 @@ def results_template(tiny_template: Path, corpus_folder: Path, module_cache: Pat
     names = np.array([clip.name for clip in clips])
     options = SPACE.describe()["options"] | {"pca": None, "stimuli": "study/stimuli/genres"}
     with ResultsWriter(folder, "test", ["01", "02"]) as writer:
-        windows = 'targets = ["acoustic"]\nwindow = 14.0'
+        windows = 'targets = ["acoustic"]\nwindow = 2.0\nstep = 6.5'
         text = (tiny_template / "study.toml").read_text().replace('targets = ["text"]', windows)
         writer.file("study.toml").write_text(text)
         study_file = str(tiny_template / "study.toml")
@@ -219,3 +228,106 @@ def test_the_corpus_commands(tiny_template: Path, tmp_path: Path, b2m: B2M) -> N
         code, printed = b2m("corpus", "build", audio, *arguments)
         assert code == 2
         assert expected in printed
+
+
+class Hum:
+    """A small generator: three tones whose levels and phases follow the embedding and the seed."""
+
+    name, licence, space = "hum", "CC0", None
+    provenance: ClassVar[dict[str, Any]] = {"generator": "hum"}
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, int]] = []
+
+    def generate(self, condition: Condition, seconds: float, random_state: int) -> tuple[Wave, int]:
+        self.made.append((condition.clip, random_state))
+        assert condition.exemplar is not None
+        rng, time = np.random.default_rng(random_state), np.arange(round(seconds * 8000)) / 8000
+        level = 1 + np.abs(condition.embedding[:3])
+        tones = [np.sin(2 * np.pi * f * time) * a for f, a in zip(rng.uniform(100, 2000, 3), level, strict=True)]
+        return np.sum(tones, axis=0).astype(np.float32), 8000
+
+
+def test_a_generator_makes_candidates_and_the_responses_choose(
+    results: Path, corpus_folder: Path, b2m: B2M, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hum = Hum()
+    assert isinstance(hum, Generator)
+    monkeypatch.setattr(reconstruction_task, "load_generator", lambda name, **settings: hum)
+    call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", "--generator", "hum", "--n", 3)
+    code, printed = b2m(*call, "--judge", "acoustic", *SHORT)
+    assert code == 0, printed
+    rows = table(results, "reconstruction.tsv").query("method == 'hum'")
+    assert len(rows) == len(hum.made) == len(set(hum.made)) == 3 * N_CLIPS
+    decoded = read_decoded(results, "01", "acoustic")
+    measure = Measure.of("standardised", Corpus.open(corpus_folder).centre, Corpus.open(corpus_folder).spread)
+    for clip, own in rows.groupby("clip"):
+        predicted = decoded.predicted[decoded.clips.tolist().index(clip)]
+        records = [json.loads((results / file).with_suffix(".json").read_text()) for file in own["file"]]
+        vectors = measure.unit(np.array([record["embedding"] for record in records]))
+        cosine = vectors @ measure.unit(predicted[None])[0]
+        assert own["rank"].tolist() == [1, 2, 3]
+        assert np.all(np.diff(cosine) <= 0)
+        assert np.allclose(own["cosine"], cosine, atol=1e-4)
+        sound, rate = soundfile.read(results / own["file"].iloc[0])
+        assert len(sound) == 2 * rate
+        assert records[0]["condition"]["clip"] == clip
+        assert records[0]["generated"] is True
+    assert b2m(*call, *SHORT)[0] == 0
+    assert len(hum.made) == 3 * N_CLIPS
+    judged = table(results, "evaluation.tsv").query("measure == 'identification'")
+    assert set(judged["encoder"]) == {"decoded space", "acoustic"}
+    assert judged.groupby(["encoder", "method"]).size().to_dict().keys() >= {
+        ("acoustic", "hum"),
+        ("decoded space", "hum"),
+    }
+    page = (results / "listen.html").read_text("utf-8")
+    assert page.count("hum-") == 3 * N_CLIPS
+
+
+def decode(study_file: Path) -> None:
+    """Fit a ridge to the training windows of all vertices, and leave results as a run does."""
+    study = load_study(study_file)
+    assert study.decoding is not None
+    recording = windowed(check_study(study)["01"], study.decoding.windows)
+    space = study.features["acoustic"].build("acoustic", stimulation_of(recording))
+    runs, responses = recording.responses.runs, recording.responses
+    brain = np.concatenate([responses.load_run(name) for name in runs.names])
+    brain = brain[:, np.isfinite(brain).all(axis=0)]
+    training = np.array(["Training" in name for name in runs.run]) & runs.used
+    test = ~np.array(["Training" in name for name in runs.run]) & runs.used
+    values = space.values - space.values[training].mean(axis=0)
+    model = EncodingModel(delays=None, alphas=np.logspace(2, 6, 5), scoring="r")
+    model.fit(brain[training], values[training], runs=runs.take(training))
+    predicted = model.predict(brain[test], runs=runs.take(test)) + space.values[training].mean(axis=0)
+    clips = runs.clip[test]
+    names = np.unique(clips)
+    merged = [
+        np.stack([part[clips == name].mean(axis=0) for name in names]) for part in (predicted, space.values[test])
+    ]
+    with ResultsWriter(study.output, study.name, ["01"]) as writer:
+        writer.file("study.toml").write_text(study_file.read_text())
+        writer.write_json(
+            "provenance.json", {"inputs": {str(study_file): ""}, "features": {"acoustic": space.provenance}}
+        )
+        writer.write_map("01", "joint", "r", np.array([0.3]), RegionSpace(("A1",)), {})
+        Decoded("acoustic", "regions", names.astype(str), *(one.astype(np.float32) for one in merged)).save(
+            writer.folder, "01"
+        )
+
+
+def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -> None:
+    """The whole way on the simulated study: too little data to decode well, but nothing is made up on it."""
+    text = tiny_study.read_text().replace('["text"]', '["acoustic"]\nwindow = 2.0\nstep = 6.5')
+    tiny_study.unlink()
+    tiny_study.write_text(text)
+    decode(tiny_study)
+    code, printed = b2m("reconstruct", tiny_study, "--corpus", corpus_folder, *SHORT)
+    assert code == 0, printed
+    rows = table(tiny_study.parent / "results", "reconstruction.tsv")
+    assert rows.groupby("method").size().to_dict() == dict.fromkeys(("heard", "retrieved", "oracle", "chance"), 10)
+    judged = table(tiny_study.parent / "results", "evaluation.tsv").query("measure == 'identification'")
+    accuracy = judged.set_index("method")["value"]
+    assert accuracy["oracle"] > 0.7
+    assert accuracy.between(0, 1).all()
+    assert (tiny_study.parent / "results" / "listen.html").is_file()

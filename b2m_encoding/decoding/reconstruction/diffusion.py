@@ -112,7 +112,7 @@ class LatentDiffusion:
         whole = torch.as_tensor(wave).repeat(ceil((frames + 1) * self.hop / len(wave)))[: (frames + 1) * self.hop]
         mel = log_mel(whole.numpy(), self.rate, self.hop, int(self.vocoder.config.model_in_dim))[:frames]
         latents: Tensor = self.vae.encode(mel[None, None].to(parameter.device, parameter.dtype)).latent_dist.mode()
-        return latents * self.vae.config.scaling_factor
+        return latents * float(self.vae.config.scaling_factor)
 
     def _shape(self, n_sounds: int, seconds: float) -> tuple[int, int, int, int]:
         frames = ceil(int(seconds * self.rate / self.hop) / self.factor)

@@ -25,7 +25,7 @@ GENERATORS: Mapping[str, _Maker] = MappingProxyType(
         "retrieved": _Maker("retrieved", "Retrieved", None),
         "musicldm": _Maker("musicldm", "MusicLDM", "musicldm"),
         "musicgen": _Maker("musicgen", "MusicGen", "musicgen"),
-        "magenta_rt": _Maker("magenta_rt", "MagentaRT", "magenta_rt"),
+        "magenta_rt": _Maker("magenta", "MagentaRT", "magenta_rt"),
     }
 )
 

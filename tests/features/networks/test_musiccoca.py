@@ -12,7 +12,8 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks import SoundEmbedder, TextEmbedder, load_sound, load_text
-from b2m_encoding.features.networks.musiccoca import RESOURCES, VARIABLE
+from b2m_encoding.features.networks.magenta import VARIABLE
+from b2m_encoding.features.networks.musiccoca import RESOURCES
 
 AUDIO = """
 class Waveform:

@@ -1,0 +1,51 @@
+"""Means over subjects with their intervals, beside chance and oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from b2m_encoding.errors import InputError
+
+
+def over_subjects(
+    table: pd.DataFrame, by: Sequence[str] = ("method", "measure"), *, value: str = "value", level: float = 0.95
+) -> pd.DataFrame:
+    """Mean over subjects, standard error and interval of every measure.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column ``subject``; several rows of one subject are averaged first.
+    by : sequence of str
+        Columns that tell measures apart.
+    value : str
+    level : float
+        Of the interval, by Student's t over subjects.
+
+    Returns
+    -------
+    DataFrame
+        ``by``, ``subjects``, ``mean``, ``sem``, ``low``, ``high``; the last three are missing with one subject.
+
+    Examples
+    --------
+    >>> rows = [("01", "oracle", 0.9), ("02", "oracle", 0.8), ("01", "chance", 0.5)]
+    >>> found = over_subjects(pd.DataFrame(rows, columns=["subject", "method", "value"]), by=["method"])
+    >>> found[["method", "subjects"]].to_numpy().tolist(), found["mean"].round(2).tolist()
+    ([['oracle', 2], ['chance', 1]], [0.85, 0.5])
+    """
+    if missing := sorted({"subject", value, *by} - set(table.columns)):
+        raise InputError("a table of measures lacks columns", found=list(table.columns), expected=missing)
+    rows = []
+    for key, own in table.groupby(list(by), sort=False):
+        values = own.groupby("subject")[value].mean().to_numpy(dtype=float)
+        n, mean = len(values), float(values.mean())
+        sem = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
+        half = float(student.ppf((1 + level) / 2, n - 1)) * sem if n > 1 else np.nan
+        names = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        rows.append({**names, "subjects": n, "mean": mean, "sem": sem, "low": mean - half, "high": mean + half})
+    return pd.DataFrame(rows)

@@ -1,0 +1,155 @@
+"""What a reconstruction needs: a decoded feature space, a corpus in that space, a generator and judges that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from b2m_encoding.decoding.corpus import Corpus
+from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
+from b2m_encoding.decoding.reconstruction import Generator, load_generator
+from b2m_encoding.decoding.retrieval import Measure, Similarity
+from b2m_encoding.decoding.sound_space import SoundSpace, check_same_space
+from b2m_encoding.errors import InputError
+from b2m_encoding.pipeline.heard_sounds import HeardSounds
+from b2m_encoding.pipeline.judge import Judges
+from b2m_encoding.results.bundle import entity
+from b2m_encoding.results.reader import Results
+from b2m_encoding.study import DecodingTable, WindowsTable
+
+JOINT = ("muq_mulan", "clap", "musicldm_clap", "musiccoca")
+"""Networks that were trained for the cosine."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user asks of a reconstruction.
+
+    Parameters
+    ----------
+    target : str, optional
+        Decoded feature space; the first of the study by default.
+    decoder : str
+    generator : str
+    settings : mapping
+        Of the generator: weights, device, strength, steps, guidance.
+    n : int
+        Candidates per clip; the best by the responses comes first.
+    k : int
+        Recordings that are listed per clip.
+    similarity : {"auto", "cosine", "centred", "standardised"}
+        The plain cosine of joint embeddings, or standardised features of anything else, by default.
+    seconds : float, optional
+        Of sounds; as much as the corpus was embedded of by default.
+    subjects : tuple of str
+        Only these.
+    leave_out : tuple of str
+        Recordings of the corpus that may not be retrieved, beside the test clips themselves.
+    sounds : Path, optional
+        Folder of the stimuli, if the study does not name it.
+    seed : int
+    judge : str, optional
+        Another encoder that embeds heard and made sounds: a model of ``b2m models list``, or ``acoustic``.
+    classes : bool
+        Compare classes of AudioSet.
+    """
+
+    target: str | None = None
+    decoder: str = "regions"
+    generator: str = "retrieved"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    n: int = 1
+    k: int = 10
+    similarity: Literal["auto"] | Similarity = "auto"
+    seconds: float | None = None
+    subjects: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    sounds: Path | None = None
+    seed: int = 0
+    judge: str | None = None
+    classes: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Everything that is the same for all subjects."""
+
+    results: Results
+    corpus: Corpus
+    space: SoundSpace
+    measure: Measure
+    generator: Generator
+    heard: HeardSounds
+    target: str
+    wish: Wish
+    judges: Judges
+
+    @property
+    def seconds(self) -> float:
+        """Of every sound."""
+        return self.wish.seconds or float(self.corpus.record["space"]["seconds"])
+
+    @property
+    def preparation(self) -> dict[str, float]:
+        """How recordings of the corpus were embedded."""
+        return {key: float(self.corpus.record["space"][key]) for key in ("fade", "rms")}
+
+    def folder(self, subject: str, clip: str) -> Path:
+        """Sounds of one clip."""
+        name = f"{entity(self.target)}-{entity(self.wish.decoder)}"
+        return self.results.path / f"sub-{subject}" / "reconstruction" / name / clip
+
+
+def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
+    """Check everything that can be checked before anything is computed."""
+    targets = results.study.get("decoding", {}).get("targets", [])
+    target = wish.target or next(iter(targets), None)
+    if target is None:
+        raise InputError("the study decodes nothing", file=results.path, expected="a study with [decoding]")
+    record = results.provenance.get("features", {}).get(target)
+    if record is None:
+        known = ", ".join(results.provenance.get("features", {}))
+        raise InputError("the results hold no such feature space", file=results.path, found=target, expected=known)
+    windows = _windows(results)
+    check_same_space(corpus.record["space"], record, windows.length, windows.step, file=corpus.folder)
+    generator = load_generator(wish.generator, **wish.settings)
+    if generator.space is not None and generator.space != record.get("extractor"):
+        raise InputError(
+            f"{generator.name} takes embeddings of another space",
+            found=f"{target}, extractor {record.get('extractor')}",
+            expected=f'a decoded feature space with extractor = "{generator.space}"',
+        )
+    joint = corpus.record["table"]["extractor"] in JOINT
+    kind: Similarity = ("cosine" if joint else "standardised") if wish.similarity == "auto" else wish.similarity
+    measure = Measure.of(kind, corpus.centre, corpus.spread)
+    space = SoundSpace.of_record(corpus.record)
+    subjects = wish.subjects or results.subjects
+    heard = HeardSounds.find(results, subjects, wish.sounds)
+    judge = None if wish.judge is None else SoundSpace.of_model(wish.judge, length=space.length, step=space.step)
+    judges = Judges(judge, wish.judge or "", AudioSetTagger() if wish.classes else None)
+    return Task(results, corpus, space, measure, generator, heard, target, wish, judges)
+
+
+def _windows(results: Results) -> WindowsTable:
+    """The windows that were decoded."""
+    if "windows" in results.study:
+        return WindowsTable.model_validate(results.study["windows"])
+    own = {key: value for key, value in results.study.get("decoding", {}).items() if key in ("window", "step", "lag")}
+    return DecodingTable.model_validate({"targets": ["any"], **own}).windows
+
+
+def decoded_subjects(task: Task) -> tuple[str, ...]:
+    """Subjects with decoded embeddings."""
+    here = sorted(
+        folder.name.removeprefix("sub-")
+        for folder in task.results.path.glob("sub-*")
+        if any(folder.glob("*_decoded.npz"))
+    )
+    if unknown := sorted(set(task.wish.subjects) - set(here)):
+        raise InputError("nothing was decoded of this subject", found=unknown, expected=", ".join(here))
+    chosen = task.wish.subjects or tuple(here)
+    if not chosen:
+        raise InputError("nothing was decoded", file=task.results.path, fix="b2m run a study with [decoding]")
+    return chosen

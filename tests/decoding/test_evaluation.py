@@ -1,0 +1,202 @@
+"""Distances between sets against closed forms and scipy, classes of AudioSet, identification by sound, intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.linalg import sqrtm
+from scipy.stats import ttest_1samp
+
+from b2m_encoding.decoding.evaluation import (
+    GROUPS,
+    class_agreement,
+    frechet_distance,
+    frechet_infinity,
+    kernel_distance,
+    over_subjects,
+    sound_identification,
+)
+from b2m_encoding.decoding.evaluation.sounds import embed_sounds
+from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
+from b2m_encoding.decoding.sound_space import SoundSpace
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.audio import resample
+from b2m_encoding.features.networks.loading import transformers
+from b2m_encoding.features.weights import entry_of, find_weights
+
+from .conftest import tone
+
+
+def test_frechet_distance_is_that_of_scipys_square_root(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((40, 6)) @ rng.standard_normal((6, 6)), rng.standard_normal((50, 6)) + 1
+    A, B = (np.cov(x, rowvar=False) for x in (a, b))
+    offset = a.mean(axis=0) - b.mean(axis=0)
+    expected = offset @ offset + np.trace(A + B - 2 * sqrtm(A @ B).real)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-8)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-8)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-8)
+    few = a[:4]  # fewer samples than dimensions: covariances without full rank
+    own = np.cov(few, rowvar=False)
+    value = frechet_distance(few, b)
+    shift = few.mean(axis=0) - b.mean(axis=0)
+    exact = shift @ shift + np.trace(own + B) - 2 * np.sqrt(np.abs(np.linalg.eigvals(own @ B))).sum()
+    assert value == pytest.approx(exact, rel=1e-5)
+
+
+def test_frechet_distance_of_gaussians_has_a_closed_form(rng: np.random.Generator) -> None:
+    scale, shift = np.array([1.0, 2.0, 0.5]), np.array([0.5, -1.0, 0.0])
+    a, b = rng.standard_normal((200_000, 3)), rng.standard_normal((200_000, 3)) * scale + shift
+    assert frechet_distance(a, b) == pytest.approx(np.sum(shift**2) + np.sum((scale - 1) ** 2), abs=0.02)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_extrapolation_takes_the_bias_out(shift: float, rng: np.random.Generator) -> None:
+    """In 16 dimensions with 200 samples; the truth is 16 shift^2."""
+    plain, infinite = [], []
+    for seed in range(6):
+        a, b = rng.standard_normal((200, 16)), rng.standard_normal((200, 16)) + shift
+        plain.append(frechet_distance(a, b))
+        infinite.append(frechet_infinity(a, b, random_state=seed).distance)
+    truth = 16 * shift**2
+    assert np.mean(plain) - truth > 0.5
+    assert abs(np.mean(infinite) - truth) < 0.25 * (np.mean(plain) - truth)
+
+
+def test_too_few_samples_are_told(rng: np.random.Generator) -> None:
+    with pytest.raises(InputError, match="kernel_distance"):
+        frechet_infinity(rng.standard_normal((60, 40)), rng.standard_normal((60, 40)))
+    for a, b in ((np.ones((1, 2)), np.ones((3, 2))), (np.ones((3, 2)), np.ones((3, 3)))):
+        with pytest.raises(InputError, match="cannot be compared"):
+            frechet_distance(a, b)
+    with pytest.raises(InputError, match="no width"):
+        kernel_distance(rng.standard_normal((3, 2)), np.ones((3, 2)))
+    with pytest.raises(InputError, match="not finite"):
+        kernel_distance(np.full((3, 2), np.nan), np.ones((3, 2)))
+
+
+def test_kernel_distance_is_the_sum_over_pairs(rng: np.random.Generator) -> None:
+    a, b, width = rng.standard_normal((5, 3)), rng.standard_normal((4, 3)), 1.7
+
+    def k(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.exp(-np.sum((x - y) ** 2) / (2 * width**2)))
+
+    within = [np.mean([k(x[i], x[j]) for i in range(len(x)) for j in range(len(x)) if i != j]) for x in (a, b)]
+    expected = within[0] + within[1] - 2 * np.mean([k(x, y) for x in a for y in b])
+    assert kernel_distance(a, b, bandwidth=width) == pytest.approx(expected, abs=1e-12)
+
+
+def test_kernel_distance_is_unbiased_with_few_samples(rng: np.random.Generator) -> None:
+    """Twelve samples in 64 dimensions: zero on average, where Frechet's distance is far from it; else above zero."""
+    draws = [(rng.standard_normal((12, 64)), rng.standard_normal((12, 64))) for _ in range(300)]
+    same = [kernel_distance(a, b, bandwidth=8.0) for a, b in draws]
+    assert ttest_1samp(same, 0.0).pvalue > 0.01
+    assert abs(np.mean(same)) < 0.2 * np.std(same)
+    exact = 1 / np.sqrt(1 + 2 / 64) ** 64  # mean of the kernel of two standard normal samples
+    moved = [kernel_distance(a + 0.5, b, bandwidth=8.0) for a, b in draws]
+    truth = 2 * exact * (1 - np.exp(-64 * 0.25 / (2 * (64 + 2))))
+    assert np.mean(moved) == pytest.approx(truth, abs=4 * np.std(moved) / np.sqrt(300))
+    assert min(frechet_distance(a, b) for a, b in draws[:5]) > 20
+
+
+def test_the_groups_are_those_of_brain2music() -> None:
+    assert {name: (len(group.labels), group.top) for name, group in GROUPS.items()} == {
+        "genres": (25, 2), "instruments": (18, 2), "moods": (6, 1),
+    }  # fmt: skip
+    every = [label for group in GROUPS.values() for label in group.labels]
+    assert len(set(every)) == 49
+    assert "Wind instrument, woodwind instrument" in every
+
+
+def test_agreement_is_the_overlap_of_the_likeliest_classes(rng: np.random.Generator) -> None:
+    labels = ["Speech", *(label for group in GROUPS.values() for label in group.labels), "Dog"]
+    rng.shuffle(labels)
+    a, b = rng.random((30, len(labels))), rng.random((30, len(labels)))
+    found = class_agreement(a, b, labels)
+    for name, group in GROUPS.items():
+        for row in range(30):
+            tops = [
+                set(sorted(group.labels, key=lambda label, x=x: -x[row, labels.index(label)])[: group.top])
+                for x in (a, b)
+            ]
+            assert found[name][row] == len(tops[0] & tops[1]) / group.top
+        assert class_agreement(a, a, labels)[name].tolist() == [1.0] * 30
+    with pytest.raises(InputError, match="lacks classes"):
+        class_agreement(a[:, 1:], b[:, 1:], labels[1:] if labels[0] not in ("Dog", "Speech") else labels[:-1])
+
+
+@pytest.fixture(scope="module")
+def tagger_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny classifier with random weights and labels of AudioSet."""
+    import torch
+
+    folder, library = tmp_path_factory.mktemp("audioset"), transformers()
+    labels = [label for group in GROUPS.values() for label in group.labels]
+    config = library.ASTConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, patch_size=64, time_stride=64,
+        frequency_stride=64, id2label=dict(enumerate(labels)), label2id={label: i for i, label in enumerate(labels)},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    library.ASTForAudioClassification(config).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text('{"feature_extractor_type": "ASTFeatureExtractor"}')
+    return folder
+
+
+def test_the_classifier_hears_windows(tagger_folder: Path) -> None:
+    """A sound of one window is what transformers makes of it; a longer one the mean over its windows."""
+    import torch
+
+    tagger = AudioSetTagger(find_weights(entry_of("audioset"), tagger_folder), device="cpu")
+    wave = tone(15, 200, 0, rate=16_000).astype(np.float32)
+    length = round(10.24 * 16_000)
+    found = tagger.probabilities([wave[:length], wave, wave[-length:], wave[:16_000]], 16_000)
+    assert found.shape == (4, 49)
+    assert np.allclose(found[1], (found[0] + found[2]) / 2, atol=1e-6)
+    assert np.abs(found[0] - found[3]).max() > 1e-5
+    model = transformers().ASTForAudioClassification.from_pretrained(tagger_folder).eval()
+    values = tagger._extractor([wave[:length]], sampling_rate=16_000, return_tensors="pt")["input_values"]
+    with torch.no_grad():
+        assert np.allclose(found[0], model(values).logits.sigmoid()[0].numpy(), atol=1e-6)
+    assert set(tagger.labels) == {label for group in GROUPS.values() for label in group.labels}
+
+
+def test_missing_classifier_is_told() -> None:
+    with pytest.raises(InputError, match="b2m models fetch audioset"):
+        AudioSetTagger()
+
+
+def test_sounds_are_identified_by_their_likes() -> None:
+    """Nearly the same sounds; in another order they are not identified."""
+    space = SoundSpace.of_model("acoustic", length=2.0)
+    heard = [(tone(2.2, 100 * 1.5**i, i).astype(np.float32), 8000) for i in range(6)]
+    made = [(tone(2.2, 103 * 1.5**i, i + 20).astype(np.float32), 8000) for i in range(6)]
+    right = sound_identification(space, made, heard).mean()
+    wrong = sound_identification(space, made[3:] + made[:3], heard).mean()
+    assert right > 0.9 > 0.5 > wrong
+    mixed = [(resample(wave, rate, 11_025), 11_025) if i % 2 else (wave, rate) for i, (wave, rate) in enumerate(heard)]
+    assert np.allclose(embed_sounds(space, mixed)[::2], embed_sounds(space, heard)[::2])
+    with pytest.raises(InputError, match="one sound per clip"):
+        sound_identification(space, made[1:], heard)
+
+
+def test_intervals_over_subjects() -> None:
+    """Against scipy's own interval; repeated rows of a subject count once."""
+    from scipy.stats import t
+
+    values = [0.7, 0.8, 0.75, 0.9, 0.6]
+    rows: list[dict[str, Any]] = [
+        {"subject": f"{i}", "method": "retrieved", "measure": "x", "value": value + sign * 0.01}
+        for i, value in enumerate(values)
+        for sign in (-1, 1)
+    ]
+    rows.append({"subject": "0", "method": "chance", "measure": "x", "value": 0.5})
+    found = over_subjects(pd.DataFrame(rows)).set_index("method")
+    low, high = t.interval(0.95, 4, loc=np.mean(values), scale=np.std(values, ddof=1) / np.sqrt(5))
+    assert found.loc["retrieved", ["subjects", "mean", "low", "high"]].tolist() == pytest.approx([5, 0.75, low, high])
+    assert found.loc["chance", "subjects"] == 1
+    assert np.isnan(found.loc["chance", "low"])
+    with pytest.raises(InputError, match="lacks columns"):
+        over_subjects(pd.DataFrame(rows), by=["encoder"])
