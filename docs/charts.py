@@ -86,8 +86,13 @@ def _arrow(boxes: dict[str, Box], start: str, end: str, word: str = "") -> str:
     else:
         x1, y1, x2 = x1 + WIDTH / 2, y1 + HEIGHT, x2 + WIDTH / 2
     line = f'<path d="M{x1:g} {y1:g} {x2:g} {y2:g}" stroke="#57606a" fill="none" marker-end="url(#tip)"/>'
-    x, y = (x1 + x2) / 2 + 4, (y1 + y2) / 2 - 4
-    return line + (f'<text x="{x:g}" y="{y:g}" fill="#57606a">{escape(word)}</text>' if word else "")
+    level = y1 == y2
+    x, y, anchor = (x1 + x2) / 2 + 4 * (not level), (y1 + y2) / 2 - 4, "middle" if level else "start"
+    return line + (
+        f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="11" fill="#57606a">{escape(word)}</text>'
+        if word
+        else ""
+    )
 
 
 def main() -> None:
