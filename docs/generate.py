@@ -10,10 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 ROOMS = (
-    "b2m_encoding", "b2m_encoding.runs", "b2m_encoding.errors", "b2m_encoding.spaces", "b2m_encoding.data", "b2m_encoding.data.sources",
-    "b2m_encoding.features.space", "b2m_encoding.features.extractors", "b2m_encoding.features.networks", "b2m_encoding.features.weights",
-    "b2m_encoding.models", "b2m_encoding.stats", "b2m_encoding.decoding", "b2m_encoding.figures",
-    "b2m_encoding.figures.interactive", "b2m_encoding.results.reader", "b2m_encoding.results.report", "b2m_encoding.phantom", "b2m_encoding.study",
+    "b2m_encoding", "b2m_encoding.runs", "b2m_encoding.errors", "b2m_encoding.spaces", "b2m_encoding.data",
+    "b2m_encoding.data.sources", "b2m_encoding.features.space", "b2m_encoding.features.extractors",
+    "b2m_encoding.features.networks", "b2m_encoding.features.weights", "b2m_encoding.models", "b2m_encoding.stats",
+    "b2m_encoding.decoding", "b2m_encoding.figures", "b2m_encoding.figures.interactive",
+    "b2m_encoding.results.reader", "b2m_encoding.results.report", "b2m_encoding.phantom", "b2m_encoding.study",
     "b2m_encoding.pipeline",
 )  # fmt: skip
 """Modules whose public names have pages; one without ``__all__`` has those that it defines."""
@@ -31,7 +32,7 @@ def write_pages(docs: Path) -> None:
         _write(docs / "api" / f"{module}.md", page_of_room(module, names))
     _write(docs / "api" / "index.md", _index("Reference", [f"{module}.md" for module in public_names()]))
     _write(docs / "commands.md", commands())
-    scripts = sorted((docs.parent / "tutorials").glob("*.py"))
+    scripts = [path for path in sorted((docs.parent / "tutorials").glob("*.py")) if CELL.search(path.read_text())]
     for script in scripts:
         _write(docs / "tutorials" / f"{script.stem}.md", tutorial(script))
     _write(docs / "tutorials" / "index.md", _index("Tutorials", [f"{script.stem}.md" for script in scripts]))

@@ -50,9 +50,9 @@ def test_every_public_name_has_a_page(tmp_path: Path) -> None:
     assert "b2m_encoding.study.Study" in pages
     commands = (tmp_path / "docs" / "commands.md").read_text()
     assert {"b2m run", "b2m report", "b2m models fetch"} <= set(re.findall(r"^## (.*)$", commands, re.MULTILINE))
-    scripts = {path.stem for path in (ROOT / "tutorials").glob("*.py")}
+    scripts = {path.stem for path in (ROOT / "tutorials").glob("[0-9]*.py")}
     assert scripts | {"index"} == {path.stem for path in (tmp_path / "docs" / "tutorials").glob("*.md")}
-    gram = (tmp_path / "docs" / "tutorials" / "gram_form.md").read_text()
+    gram = (tmp_path / "docs" / "tutorials" / "10_gram_form.md").read_text()
     assert gram.startswith("# The Gram form")
     assert "$$\\hat w" in gram
     assert gram.count("```") == 2 * gram.count("```python")
