@@ -20,7 +20,7 @@ from b2m_encoding.pipeline.judge import Row, judge_vectors
 from b2m_encoding.pipeline.listen import EVALUATION, TABLE, merge_table, write_listening
 from b2m_encoding.pipeline.reconstruction_task import Task, Wish, decoded_subjects, prepare
 from b2m_encoding.pipeline.takes import exemplar_of, make_candidates, safe_names, write_excerpt
-from b2m_encoding.results.decoded import Decoded, read_decoded
+from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import load_study
 
@@ -62,7 +62,7 @@ def reconstruct(
     results = Results.open(load_study(path).output if path.is_file() else path)
     task = prepare(results, corpus, wish)
     subjects = decoded_subjects(task)
-    decoded = {subject: read_decoded(results.path, subject, task.target, wish.decoder) for subject in subjects}
+    decoded = {subject: results.decoded(subject, task.target, wish.decoder) for subject in subjects}
     total, done = sum(len(one.clips) for one in decoded.values()), 0
     rows: list[Row] = []
     judged: list[Row] = []

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import GROUP, MARKER, entity, is_results, read_map
+from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
 from b2m_encoding.results.weights import read_weights
 from b2m_encoding.spaces import (
@@ -169,6 +170,11 @@ class Results:
         folder = self.path / f"sub-{subject}"
         self.check(*(path for path in folder.glob("*_weights.zarr/**/*") if path.is_file()))
         return read_weights(self.path, subject)
+
+    def decoded(self, subject: str, target: str, decoder: str = "regions") -> Decoded:
+        """Decoded features of the test clips."""
+        self.check(*(self.path / f"sub-{subject}").glob("*_decoded.npz"))
+        return read_decoded(self.path, subject, target, decoder)
 
     def sidecar(self, subject: str, desc: str, stat: str) -> dict[str, Any]:
         """What the results say about a map."""

@@ -20,7 +20,6 @@ from b2m_encoding.pipeline.decoding_samples import Units, train_and_test
 from b2m_encoding.pipeline.decoding_table import (
     PUBLISHED,
     STANDS_FOR,
-    decoding_sections,
     decoding_table,
     printed,
 )
@@ -178,9 +177,6 @@ def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path)
     assert kept.clips.tolist() == list(results.decodings["02"][1].clips)
     written = pd.read_csv(table.output / "decoding_table.tsv", sep="\t")
     assert written["subjects"].tolist() == [2, 2]
-    sections = decoding_sections(results.decodings, table)
-    assert [len(section.rows) for section in sections] == [4, 2]
-    assert decoding_sections({"01": []}, table) == []
 
 
 def decoding(target: str, accuracy: float, decoder: str = "regions") -> Decoding:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
 from b2m_encoding.results.report.content import Block, Lines, Link, Picture, Table
@@ -145,17 +145,46 @@ def decoding(facts: Facts) -> list[Block]:
     if rows:
         blocks.append(cut(Table(columns, rows, "Identification accuracy of the test clips; chance is 0.5.")))
     if facts.subject is not None and (table := facts.table("identification.tsv")) is not None:
-        clips = [[one.clip, one.target, score(one.accuracy), str(one.identified)] for one in table.itertuples()]
-        blocks.append(cut(Table(["clip heard", "from", "accuracy", "most like"], clips)))
+        clips = [[one.clip, one.target, getattr(one, "decoder", "regions"), score(one.accuracy), str(one.identified)]
+                 for one in table.itertuples()]  # fmt: skip
+        blocks.append(cut(Table(["clip heard", "from", "decoder", "accuracy", "most like"], clips)))
+    if facts.subject is None and (table := facts.table("decoding_table.tsv")) is not None:
+        blocks.append(_beside_the_paper(table))
     return blocks
+
+
+def _beside_the_paper(table: pd.DataFrame) -> Table:
+    """Our numbers and those of Table 2 of Brain2Music."""
+    measures = {"identification_test": "identification, test", "identification_training": "identification, training",
+                "correlation_test": "r, test", "correlation_training": "r, training"}  # fmt: skip
+    rows = []
+    for one in table.to_dict("records"):
+        stands_for = one["stands_for"] if isinstance(one["stands_for"], str) else "-"
+        numbers = [
+            f"{_spread(one[name], one[f'{name}_sd'])} | "
+            f"{_spread(one[f'{name}_published'], one[f'{name}_published_sd'])}"
+            for name in measures
+        ]
+        rows.append([str(one["target"]), str(one["decoder"]), stands_for, *numbers])
+    about = (
+        "Here | Brain2Music (arXiv 2307.11078, Table 2), mean (standard deviation) over subjects. Open embeddings "
+        "stand for those of the paper, and responses differ: compare the order. Training numbers are of windows that "
+        "the decoder was fitted to, as in the paper."
+    )
+    return Table(["feature space", "decoder", "stands for", *measures.values()], rows, about)
+
+
+def _spread(mean: float, deviation: float) -> str:
+    if not np.isfinite(mean):
+        return "-"
+    return f"{mean:.3f} ({deviation:.3f})" if np.isfinite(deviation) else f"{mean:.3f}"
 
 
 def listening(facts: Facts) -> list[Block]:
     """Pages with sounds, where a study has been reconstructed."""
-    folder = facts.results.path
-    found = sorted((folder / "reconstruction").rglob("listen*.html"))
-    return [Link(_href(path, folder), f"Listen: {path.parent.name}, {path.stem}") for path in found
-            if facts.subject is None or f"sub-{facts.subject}" in (*path.parts, path.stem)]  # fmt: skip
+    if not facts.results.has("listen.html"):
+        return []
+    return [Link("listen.html", "Listen: heard, retrieved and reconstructed, clip by clip")]
 
 
 def _pictures(facts: Facts, kinds: tuple[str, ...]) -> list[Picture]:
@@ -176,10 +205,6 @@ def cut(table: Table) -> Table:
         return table
     about = f"{table.caption} First {MOST_ROWS} of {span([len(table.rows)])} rows.".strip()
     return Table(table.columns, table.rows[:MOST_ROWS], about, table.states[:MOST_ROWS])
-
-
-def _href(path: Path, folder: Path) -> str:
-    return quote(path.relative_to(folder).as_posix())
 
 
 FOUND: dict[str, tuple[str, Build]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from b2m_encoding.results.report.facts import Facts, counted, listed, many, number, span
@@ -185,16 +186,40 @@ def _decoding(facts: Facts) -> str:
     length = windows.get("length", windows.get("window"))
     text = (
         f"{_spaces(table['targets'])} decoded from responses averaged over windows of "
-        f"{number(length)} s (one every {number(windows['step'])} s, {number(windows['lag'])} s after the sound): "
-        f"one ridge regression per region, the {table['regions']} regions that decoded best in training averaged "
-        f"[@denk2023]. Identification accuracy is the share of the other test clips "
-        f"({span(clips.groupby(['subject', 'target']).size())} clips in all) whose true features are less like the "
+        f"{number(length)} s (one every {number(windows['step'])} s, {_lag(table, windows)}): "
+        f"{listed(_decoders(table))}. Identification accuracy is the share of the other test clips "
+        f"({span(clips.groupby(['subject', 'target', 'decoder']).size())} clips in all) whose true features are "
+        "less like the "
         "decoded ones than those of the clip that was heard; chance is 0.5, and its 95 % interval comes from "
         "assigning predictions to clips at random."
     )
     if "accuracy_unheard" in clips:
         text += " The same was done with decoders trained without any clip of the genre that was to be decoded."
     return text
+
+
+def _lag(table: Mapping[str, Any], windows: Mapping[str, Any]) -> str:
+    if lags := table.get("lags"):
+        return f"as late after the sound as decoded best in training, among {listed(map(number, lags))} s"
+    return f"{number(windows['lag'])} s after the sound"
+
+
+def _decoders(table: Mapping[str, Any]) -> list[str]:
+    """Every decoder of a study in words."""
+    best = table.get("best_targets", "all")
+    where = "all targets" if best == "all" else f"the {number(best)} targets that were predicted best in training"
+    texts = {
+        "regions": f"one ridge regression per region, the {table['regions']} regions that decoded best in training "
+        "averaged [@denk2023]",
+        "ridge": f"one ridge regression from {where}",
+        "inverse": f"an encoding model of {where}, inverted: the posterior mean of the features [@nishimoto2011]",
+        "contrastive": f"a linear map from {where}, trained to tell clips apart (InfoNCE) from the ridge solution on",
+        "ensemble": "the mean of the others",
+    }
+    found = [texts[name] for name in table.get("decoders", ("regions",))]
+    if (align := table.get("align", "none")) != "none":
+        found.append(f"decoders of all subjects, aligned ({align}) by the training clips that they share")
+    return found
 
 
 def _spaces(names: list[str]) -> str:
