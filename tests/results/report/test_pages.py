@@ -81,7 +81,7 @@ def test_pages_are_complete_escaped_and_self_contained(hostile: Results) -> None
         for link in page.links:
             target = unquote(link)
             assert target[1:] in page.names if target.startswith("#") else (hostile.path / target).is_file(), link
-    study, first, second = found.values()
+    study, first, _ = found.values()
     assert {"summary", "methods", "quality", "audit", "accuracy", "decoding", "listening", "checklist",
             "provenance"} <= set(study.names)  # fmt: skip
     assert {"view.html", "listen.html"} <= set(study.links)
