@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def workers_of(place: Place | None, desk: Desk) -> Iterator[Workers | None]:
 @contextmanager
 def _cluster(place: Place, distributed: Any) -> Iterator[Any]:
     """A cluster of the place, closed at the end; the address of one that runs already."""
+    logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it warns of every worker that ends slowly
     kind, _, number = place.cluster.partition(":")
     memory = f"{place.memory:g}GB" if place.memory else None
     if kind == "local" and number.isdigit() and int(number) > 0:
