@@ -40,6 +40,7 @@ from b2m_encoding.pipeline.samples import Part
 from b2m_encoding.pipeline.splits import Split, split_samples
 from b2m_encoding.pipeline.windows import stimulation_of
 from b2m_encoding.pipeline.work import Desk, Output
+from b2m_encoding.pipeline.work.trees import size_of_tree
 from b2m_encoding.pipeline.write import write_maps, write_tuning
 from b2m_encoding.results.weights import write_statistics_zarr, write_weights
 from b2m_encoding.stats.audit import Check
@@ -185,7 +186,8 @@ def held_out(desk: Desk, subject: str, parts: Parts) -> HeldOut:
         return found
     name = f"held_out/sub-{subject}"
     if not desk.has(name):
-        desk.keep(name, join_slices([desk.get(part) for part in parts.fits]))
+        size = sum(size_of_tree(desk.folder(part)) for part in parts.fits)
+        desk.keep(name, join_slices([desk.get(part) for part in parts.fits]), size)
     joined: HeldOut = desk.get(name)
     return joined
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from b2m_encoding.errors import InputError
 
-MAX_EXPANSION = 100.0
-"""Real measurements do not compress a hundredfold."""
+MAX_EXPANSION, HARMLESS = 100.0, 1e9
+"""Real measurements do not compress a hundredfold; what is no larger than a gigabyte does no harm."""
 
 
 def package_file(package: str, *parts: str) -> Path:
@@ -93,7 +93,7 @@ def image_data(image: Any, path: str | Path | None = None) -> Any:
         raise InputError("an image is damaged or truncated", file=name, found=found, fix="fetch it again") from error
 
 
-def check_archive(path: Path, largest: float = MAX_EXPANSION) -> None:
+def check_archive(path: Path) -> None:
     """Raise if a NumPy archive would become far larger in memory than it is on disk: a bomb.
 
     Raises
@@ -105,7 +105,7 @@ def check_archive(path: Path, largest: float = MAX_EXPANSION) -> None:
         return
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
-    if size > max(1e9, largest * path.stat().st_size):
+    if size > max(HARMLESS, MAX_EXPANSION * path.stat().st_size):
         raise InputError(
             "an archive expands to far more than it holds",
             file=path,

@@ -11,13 +11,13 @@ from typing import Any
 from b2m_encoding.data import Recording
 from b2m_encoding.pipeline.windows import windowed
 from b2m_encoding.pipeline.work.store import PUBLISHED, WorkFolder
-from b2m_encoding.pipeline.work.trees import load_tree
+from b2m_encoding.pipeline.work.trees import load_tree, size_of_tree
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.spaces import Space
 from b2m_encoding.study import Study
 
-REMEMBERED = 12
-"""Results of units that stay in memory."""
+REMEMBERED = 1.5e9
+"""Bytes of results of units that stay in memory; the latest one always does."""
 
 
 @dataclass(eq=False)
@@ -61,7 +61,7 @@ class Desk:
         self.recordings: dict[str, Recording] = dict(recordings or {})
         self.bundle: Path | None = None
         """Folder of the results as far as they are, for figures and report."""
-        self._values: OrderedDict[str, Any] = OrderedDict()
+        self._values: OrderedDict[str, tuple[Any, int]] = OrderedDict()
 
     def recording(self, subject: str) -> Recording:
         """The recording of a subject, opened once."""
@@ -79,18 +79,19 @@ class Desk:
     def get(self, name: str) -> Any:
         """What a unit returned."""
         if name not in self._values:
-            self.keep(name, load_tree(self.folder(name)))
+            folder = self.folder(name)
+            self.keep(name, load_tree(folder), size_of_tree(folder))
         self._values.move_to_end(name)
-        return self._values[name]
+        return self._values[name][0]
 
     def has(self, name: str) -> bool:
         """Whether something is remembered under a name."""
         return name in self._values
 
-    def keep(self, name: str, value: Any) -> None:
-        """Remember what a unit returned, for the next ones."""
-        self._values[name] = value
-        while len(self._values) > REMEMBERED:
+    def keep(self, name: str, value: Any, size: int) -> None:
+        """Remember something of so many bytes for the next units; what was not used for longest is forgotten."""
+        self._values[name] = value, size
+        while len(self._values) > 1 and sum(size for _, size in self._values.values()) > REMEMBERED:
             self._values.popitem(last=False)
 
     def folder(self, name: str) -> Path:

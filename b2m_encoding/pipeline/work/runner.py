@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from b2m_encoding.pipeline.work.desk import Desk, Output
 from b2m_encoding.pipeline.work.store import State
-from b2m_encoding.pipeline.work.trees import save_tree
+from b2m_encoding.pipeline.work.trees import save_tree, size_of_tree
 from b2m_encoding.pipeline.work.unit import Unit, key_of
 
 Progress = Callable[[str, int, int], None]
@@ -54,7 +54,7 @@ def do_unit(desk: Desk, unit: Unit, basis: Basis, report: Progress = lambda what
     with desk.work.writing(unit, basis, facts) as folder:
         value = unit.compute(desk, Output(folder, facts, report))
         save_tree(value, folder)
-    desk.keep(unit.name, value)
+    desk.keep(unit.name, value, size_of_tree(desk.folder(unit.name)))
 
 
 class Runner:

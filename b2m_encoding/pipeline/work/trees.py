@@ -57,6 +57,11 @@ def load_tree(folder: Path) -> Any:
         return _read(structure, dict(arrays))
 
 
+def size_of_tree(folder: Path) -> int:
+    """Bytes that an object takes in memory, about."""
+    return (folder / ARRAYS).stat().st_size
+
+
 def _write(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
