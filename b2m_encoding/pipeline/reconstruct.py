@@ -20,6 +20,7 @@ from b2m_encoding.pipeline.judge import Row, judge_vectors
 from b2m_encoding.pipeline.listen import EVALUATION, TABLE, merge_table, write_listening
 from b2m_encoding.pipeline.reconstruction_task import Task, Wish, decoded_subjects, prepare
 from b2m_encoding.pipeline.takes import exemplar_of, make_candidates, safe_names, write_excerpt
+from b2m_encoding.pipeline.work import WorkFolder
 from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import load_study
@@ -56,10 +57,15 @@ def reconstruct(
     Raises
     ------
     InputError
-        If nothing was decoded, the corpus is in another space, or the generator's weights are not here; nothing is
-        written then.
+        If another run is working on these results, nothing was decoded, the corpus is in another space, or the
+        generator's weights are not here; nothing is written then.
     """
     results = Results.open(load_study(path).output if path.is_file() else path)
+    with WorkFolder.beside(results.path.absolute()).locked():
+        return _reconstruct(results, corpus, wish, progress)
+
+
+def _reconstruct(results: Results, corpus: Corpus, wish: Wish, progress: Progress) -> tuple[Path, pd.DataFrame]:
     task = prepare(results, corpus, wish)
     subjects = decoded_subjects(task)
     decoded = {subject: results.decoded(subject, task.target, wish.decoder) for subject in subjects}

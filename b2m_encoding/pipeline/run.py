@@ -89,8 +89,8 @@ def explain_study(study: Study, subjects: tuple[str, ...] = (), steps: Sequence[
 
 
 def work_folder(study: Study) -> WorkFolder:
-    """Where a study keeps what is done: beside the results."""
-    return WorkFolder(study.output.with_name(f".{study.output.name}.work"))
+    """Where a study keeps what is done."""
+    return WorkFolder.beside(study.output)
 
 
 def _planned(study: Study, recordings: Mapping[str, Recording], runner: Runner) -> Plan:

@@ -56,6 +56,11 @@ class WorkFolder:
         self.path = path
         self.hashes = FileHashes(path / "hashes.json")
 
+    @classmethod
+    def beside(cls, results: Path) -> WorkFolder:
+        """The work folder of results."""
+        return cls(results.with_name(f".{results.name}.work"))
+
     @property
     def size(self) -> int:
         """Bytes of all files."""
