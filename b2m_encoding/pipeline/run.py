@@ -86,7 +86,7 @@ def run_study(
             _leave_subjects_out(recordings, features, results, study, writer)
         if study.statistics.inter_subject:
             _write_bounds(results, study, writer)
-        for subject, found in decode_together(recordings, study).items():
+        for subject, found in decode_together({name: recordings[name] for name in results.decodings}, study).items():
             results.decodings[subject] += found
         regions = pd.DataFrame(results.regions, columns=list(COLUMNS))
         writer.write_table("regions.tsv", regions)
