@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class PooledDecoder:
 
     def __init__(
         self,
-        method: Method | str = "procrustes",
+        method: Method | Literal["none"] = "procrustes",
         *,
         n_targets: int | None = 2000,
         n_components: int = 100,
@@ -74,8 +75,8 @@ class PooledDecoder:
         ----------
         training : dict of subject to TrainingWindows
         subjects : sequence of str, optional
-            Who teaches the decoder; all by default. Who is left out is only aligned: without alignment, nothing but the
-            scale of each target comes from their training windows.
+            Who teaches the decoder; all by default. Who is left out is only aligned, and their targets are chosen, by
+            their training windows; without alignment, nothing but the scale of each target comes from those.
 
         Raises
         ------
@@ -86,11 +87,7 @@ class PooledDecoder:
         if not self.taught_by_:
             raise InputError("a pooled decoder needs a subject to learn from", found=list(training))
         self._prepare(training)
-        taught = {name: training[name] for name in self.taught_by_}
-        runs = [_renamed(one.runs, name) for name, one in taught.items()]
-        aligned = np.concatenate([self._aligned(name, one.responses) for name, one in taught.items()])
-        embedding = np.concatenate([one.embedding for one in taught.values()])
-        self.decoder_ = RidgeDecoder(device=self.device).fit(aligned, embedding, Runs.concatenate(runs))
+        self.decoder_ = RidgeDecoder(device=self.device).fit(*self._lessons(training))
         return self
 
     def predict(self, subject: str, responses: Floats, runs: Runs) -> NDArray[np.float64]:
@@ -104,13 +101,15 @@ class PooledDecoder:
         """
         if subject not in self.taught_by_:
             return self.predict(subject, training[subject].responses, training[subject].runs)
-        taught = {name: training[name] for name in self.taught_by_}
-        runs = Runs.concatenate([_renamed(one.runs, name) for name, one in taught.items()])
-        aligned = np.concatenate([self._aligned(name, one.responses) for name, one in taught.items()])
-        embedding = np.concatenate([one.embedding for one in taught.values()])
-        crossed = self.decoder_.cross_predict(aligned, embedding, runs)
-        owner = np.repeat(list(taught), [len(one.runs) for one in taught.values()])
+        crossed = self.decoder_.cross_predict(*self._lessons(training))
+        owner = np.repeat(self.taught_by_, [len(training[name].runs) for name in self.taught_by_])
         return np.asarray(crossed[owner == subject])
+
+    def _lessons(self, training: Mapping[str, TrainingWindows]) -> tuple[Floats, Floats, Runs]:
+        """Aligned responses, embedding and runs of all who teach."""
+        taught = {name: training[name] for name in self.taught_by_}
+        aligned = np.concatenate([self._aligned(name, one.responses) for name, one in taught.items()])
+        return aligned, np.concatenate([one.embedding for one in taught.values()]), _joined(taught)
 
     def _prepare(self, training: Mapping[str, TrainingWindows]) -> None:
         """The alignment, and the targets of every subject."""
@@ -119,11 +118,10 @@ class PooledDecoder:
                 found = {name: one.responses.shape[1] for name, one in training.items()}
                 raise InputError("subjects without alignment need the same targets", found=found)
             usable = np.all([_varies(one.responses) for one in training.values()], axis=0)
-            taught = [training[name] for name in self.taught_by_]
-            mean = [_standardised(one.responses, one.responses) for one in taught]
-            runs = Runs.concatenate([_renamed(one.runs, n) for n, one in zip(self.taught_by_, taught, strict=True)])
-            embedding = np.concatenate([one.embedding for one in taught])
-            chosen = predicted_targets(np.concatenate(mean), embedding, runs, usable, self.n_targets, self.device)
+            taught = {name: training[name] for name in self.taught_by_}
+            values = np.concatenate([_standardised(one.responses, one.responses) for one in taught.values()])
+            embedding = np.concatenate([one.embedding for one in taught.values()])
+            chosen = predicted_targets(values, embedding, _joined(taught), usable, self.n_targets, self.device)
             self.targets_ = dict.fromkeys(training, chosen)
             self.reference_ = {name: one.responses[:, chosen] for name, one in training.items()}
             return
@@ -131,8 +129,7 @@ class PooledDecoder:
             name: predicted_targets(one.responses, one.embedding, one.runs, None, self.n_targets, self.device)
             for name, one in training.items()
         }
-        method: Method = self.method  # type: ignore[assignment]  # Alignment checks it
-        self.alignment_ = Alignment(method, n_components=self.n_components, device=self.device).fit(
+        self.alignment_ = Alignment(self.method, n_components=self.n_components, device=self.device).fit(
             {name: one.responses[:, self.targets_[name]] for name, one in training.items()},
             {name: one.runs for name, one in training.items()},
         )
@@ -154,6 +151,8 @@ def _standardised(values: Floats, reference: Floats) -> NDArray[np.float64]:
     return np.asarray((values - reference.mean(axis=0, dtype=np.float64)) * scale)
 
 
-def _renamed(runs: Runs, subject: str) -> Runs:
+def _joined(taught: Mapping[str, TrainingWindows]) -> Runs:
     """Runs named after their subject too; blocks keep their names, so that a fold holds them out in everyone."""
-    return replace(runs, run=np.array([f"{subject}/{name}" for name in runs.run]))
+    return Runs.concatenate(
+        [replace(one.runs, run=np.array([f"{name}/{run}" for run in one.runs.run])) for name, one in taught.items()]
+    )

@@ -256,7 +256,7 @@ def _stacked_rows(
         return rows, np.ones_like(rows, dtype=bool)
     if len(runs) != n_samples:
         raise InputError("responses and runs differ in their number of samples", found=n_samples, expected=len(runs))
-    ends = np.concatenate([np.full(rows.stop - rows.start, rows.stop) for rows in runs.slices.values()])
+    ends = np.concatenate([np.full(own.stop - own.start, own.stop) for own in runs.slices.values()])
     inside = rows < ends[:, None]
     rows = np.where(inside, rows, 0)
     return rows, inside & runs.used[rows]
