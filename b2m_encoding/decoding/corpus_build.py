@@ -26,7 +26,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
-from b2m_encoding.spaces.files import replacing
+from b2m_encoding.spaces.writing import replacing
 
 AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
 SHARDS = "shards"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
 from b2m_encoding.results.reader import Results
-from b2m_encoding.spaces.files import replacing
+from b2m_encoding.spaces.writing import replacing
 
 TABLE, EVALUATION, PAGE = "reconstruction.tsv", "evaluation.tsv", "listen.html"
 TEXT = {"subject": str, "clip": str, "recording": str, "about": str}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from zlib import error as ZlibError  # noqa: N812
 
 import nibabel as nib
@@ -94,28 +93,6 @@ def check_volume(image: Any, path: str | Path | None = None) -> None:
     """Raise unless an image is a volume: GIfTI and CIFTI files have no voxels on a grid."""
     if not hasattr(image, "affine"):
         raise InputError("not a volume", file=path, found=type(image).__name__, expected="NIfTI")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file beside its place; it takes that place when the block ends, and not if it fails.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     with replacing(Path(folder, "a.txt")) as stream:
-    ...         written = stream.write(b"whole")
-    ...     Path(folder, "a.txt").read_text()
-    'whole'
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as stream:
-            yield stream
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

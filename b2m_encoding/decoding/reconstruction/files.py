@@ -15,7 +15,8 @@ import soundfile
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus
-from b2m_encoding.spaces.files import replacing, sha256
+from b2m_encoding.spaces.files import sha256
+from b2m_encoding.spaces.writing import replacing
 
 SOFTWARE = f"b2m_encoding {__version__}"
 EDGE = 0.05
