@@ -10,7 +10,6 @@ from rich.table import Table
 
 from b2m_encoding.cli.app import app, clip_reporter, console, progress_bar, reporter
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.audio import DS003720_RMS
 
 corpus = typer.Typer(no_args_is_help=True, help="A corpus of recordings to retrieve from.")
 app.add_typer(corpus, name="corpus")
@@ -47,11 +46,11 @@ def build(
         label = model
         space = SoundSpace.of_model(model, layer=layer, weights=weights, device=device, length=window, step=step)
     folder = out or recordings.absolute().parent / f"{recordings.absolute().name}-{label.replace('/', '-')}"
-    preparation = Preparation(seconds, 0.0, 0.0) if as_it_is else Preparation(seconds, 2.0, DS003720_RMS)
+    fade, rms = (0.0, 0.0) if as_it_is else (space.table.fade, space.table.rms)
     with progress_bar() as bar:
         report = clip_reporter(bar)
         made = build_corpus(
-            recordings, folder, space, preparation, metadata=metadata,
+            recordings, folder, space, Preparation(seconds, fade, rms), metadata=metadata,
             report=lambda done, total: report("recordings", done, total),
         )  # fmt: skip
     console.print(f"{len(made):,} recordings in {folder}", soft_wrap=True, markup=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -26,6 +26,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
+from b2m_encoding.spaces.writing import replacing
 
 AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
 SHARDS = "shards"
@@ -164,7 +165,7 @@ def _shard(
     path = folder / f"{key}.npz"
     if not _complete(path):
         found = _embedded(audio, files, space, preparation)
-        with _replacing(path) as stream:
+        with replacing(path) as stream:
             np.savez(stream, allow_pickle=False, **vars(found))
     return path
 
@@ -223,7 +224,7 @@ def _assemble(out: Path, parts: Sequence[Path], about: dict[str, Any], audio: Pa
     numbers = {"clips": len(files), "dimensions": len(centre), "skipped": len(skipped)}
     software = f"b2m_encoding {__version__}"
     record = {**about, **numbers, "software": software, "centre": centre.tolist(), "spread": spread.tolist()}
-    with _replacing(out / RECORD) as stream:
+    with replacing(out / RECORD) as stream:
         stream.write((json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
 
 
@@ -285,24 +286,5 @@ def _read(path: Path) -> _Shard:
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    with _replacing(path) as stream:
+    with replacing(path) as stream:
         stream.write(table.to_csv(sep="\t", index=False).encode())
-
-
-class _replacing:  # noqa: N801 - a context manager, used like a function
-    """Write a file beside its place; it takes that place when it is whole."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> BinaryIO:
-        self.stream = self.part.open("wb")
-        return self.stream
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        self.stream.close()
-        if kind is None:
-            os.replace(self.part, self.path)
-        else:
-            self.part.unlink(missing_ok=True)

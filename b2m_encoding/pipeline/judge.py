@@ -19,6 +19,7 @@ from b2m_encoding.features.audio import decode_audio
 
 CHANCE = 0.5
 HEARD, DECODED = "heard", "decoded space"
+COLUMNS = ("method", "encoder", "measure", "value", "chance")
 Row = dict[str, Any]
 
 
@@ -93,4 +94,4 @@ class Judges:
 
 
 def _row(method: str, encoder: str, measure: str, value: Any, chance: float = np.nan) -> Row:
-    return {"method": method, "encoder": encoder, "measure": measure, "value": float(value), "chance": chance}
+    return dict(zip(COLUMNS, (method, encoder, measure, float(value), chance), strict=True))

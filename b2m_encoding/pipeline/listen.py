@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
 from b2m_encoding.results.reader import Results
+from b2m_encoding.spaces.writing import replacing
 
 TABLE, EVALUATION, PAGE = "reconstruction.tsv", "evaluation.tsv", "listen.html"
 TEXT = {"subject": str, "clip": str, "recording": str, "about": str}
@@ -27,12 +27,8 @@ def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFr
         kept = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
         if any(kept):
             table = pd.concat([old[kept], new], ignore_index=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        table.to_csv(part, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as stream:
+        stream.write(table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode())
     return table
 
 
@@ -70,12 +66,8 @@ def write_listening(
         _numbers(judged),
     ))  # fmt: skip
     path = results.path / PAGE
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as stream:
+        stream.write(page.encode())
     return path
 
 

@@ -16,7 +16,7 @@ from b2m_encoding.decoding.corpus import Corpus
 from b2m_encoding.decoding.reconstruction import Condition
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.retrieval import Neighbours, search
-from b2m_encoding.pipeline.judge import Row, judge_vectors
+from b2m_encoding.pipeline.judge import COLUMNS, Row, judge_vectors
 from b2m_encoding.pipeline.listen import EVALUATION, TABLE, merge_table, write_listening
 from b2m_encoding.pipeline.reconstruction_task import Task, Wish, decoded_subjects, prepare
 from b2m_encoding.pipeline.takes import exemplar_of, make_candidates, safe_names, write_excerpt
@@ -83,7 +83,7 @@ def _reconstruct(results: Results, corpus: Corpus, wish: Wish, progress: Progres
     table = merge_table(
         results.path / TABLE, pd.DataFrame(rows).assign(**names), ("subject", "target", "decoder", "method")
     )
-    evaluation = pd.DataFrame(judged).assign(**names)
+    evaluation = pd.DataFrame(judged, columns=["subject", *COLUMNS]).assign(**names)
     everything = merge_table(
         results.path / EVALUATION, evaluation, ("subject", "target", "decoder", "method", "encoder", "measure")
     )

@@ -112,7 +112,7 @@ def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
     if record is None:
         known = ", ".join(results.provenance.get("features", {}))
         raise InputError("the results hold no such feature space", file=results.path, found=target, expected=known)
-    windows = _windows(results)
+    windows = _windows(results, target)
     check_same_space(corpus.record["space"], record, windows.length, windows.step, file=corpus.folder)
     generator = load_generator(wish.generator, **wish.settings)
     if generator.space is not None and generator.space != record.get("extractor"):
@@ -132,12 +132,15 @@ def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
     return Task(results, corpus, space, measure, generator, heard, target, wish, judges)
 
 
-def _windows(results: Results) -> WindowsTable:
-    """The windows that were decoded."""
+def _windows(results: Results, target: str) -> WindowsTable:
+    """The windows of a target that were decoded."""
     if "windows" in results.study:
         return WindowsTable.model_validate(results.study["windows"])
-    own = {key: value for key, value in results.study.get("decoding", {}).items() if key in ("window", "step", "lag")}
-    return DecodingTable.model_validate({"targets": ["any"], **own}).windows
+    table = results.study.get("decoding", {})
+    usual = DecodingTable.model_validate(
+        {"targets": ["any"], **{k: table[k] for k in ("window", "step") if k in table}}
+    )
+    return WindowsTable(length=table.get("own_windows", {}).get(target, usual.window), step=usual.step)
 
 
 def decoded_subjects(task: Task) -> tuple[str, ...]:

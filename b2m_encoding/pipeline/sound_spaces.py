@@ -35,4 +35,7 @@ def decoded_space(path: Path, target: str | None = None) -> SoundSpace:
             "not a feature space that hears", file=path, found=name, expected=", ".join(hear) or "acoustic"
         )
     windows = study.windows or (decoding.windows if decoding else None)
-    return SoundSpace(table, windows.length, windows.step) if windows else SoundSpace(table)
+    if windows is None:
+        return SoundSpace(table)
+    own: dict[str, float] = getattr(decoding, "own_windows", {}) if study.windows is None else {}
+    return SoundSpace(table, own.get(name, windows.length), windows.step)

@@ -21,6 +21,7 @@ from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import prepare_stimulus, read_audio, resample
 
 ACOUSTIC = SoundSpace.of_model("acoustic")
+QUICK = SoundSpace.of_model("acoustic", length=2.0, step=6.5)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypat
     out = tmp_path / "new"
     monkeypatch.setattr(corpus_build, "_embedded", counted)
     with pytest.raises(KeyboardInterrupt):
-        build_corpus(recordings, out, ACOUSTIC, shard=3)
+        build_corpus(recordings, out, QUICK, shard=3)
     with pytest.raises(InputError, match="not complete"):
         Corpus.open(out)
     shards = sorted((out / SHARDS).glob("*.npz"))
@@ -83,7 +84,7 @@ def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypat
     shards[0].write_bytes(shards[0].read_bytes()[:-20])
     computed.clear()
     reports: list[tuple[int, int]] = []
-    build_corpus(recordings, out, ACOUSTIC, shard=3, report=lambda done, total: reports.append((done, total)))
+    build_corpus(recordings, out, QUICK, shard=3, report=lambda done, total: reports.append((done, total)))
     assert sorted(computed) == [1, 3]
     assert reports == [(0, 7), (3, 7), (6, 7), (7, 7)]
     assert not (out / SHARDS).exists()
@@ -91,9 +92,9 @@ def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypat
 
 def test_a_changed_recording_is_heard_again(recordings: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(recordings, tmp_path / "copy")
-    first = build_corpus(copy, tmp_path / "new", ACOUSTIC).vectors[:].copy()
+    first = build_corpus(copy, tmp_path / "new", QUICK).vectors[:].copy()
     soundfile.write(copy / "low" / "000002.wav", 0.1 * np.random.default_rng(0).standard_normal(16 * 8000), 8000)
-    again = build_corpus(copy, tmp_path / "new", ACOUSTIC).vectors[:]
+    again = build_corpus(copy, tmp_path / "new", QUICK).vectors[:]
     assert (first != again).any(axis=1).tolist() == [False] * 4 + [True]
 
 
@@ -107,7 +108,7 @@ def test_the_tables_of_fma(recordings: Path, tmp_path: Path) -> None:
         '1,A,"Some, body",Folk,CC-BY,A song', "2,B,Nobody,,CC0,Another", "99,C,Else,Rock,,Not here",
     ]  # fmt: skip
     (tmp_path / "fma_metadata" / "tracks.csv").write_text("\n".join(lines))
-    corpus = build_corpus(tmp_path / "fma_large", tmp_path / "new", ACOUSTIC)
+    corpus = build_corpus(tmp_path / "fma_large", tmp_path / "new", QUICK)
     found = corpus.table[["clip", "title", "artist", "genre", "licence"]].to_numpy().tolist()
     assert found == [
         ["000/000000", "", "", "", ""],

@@ -16,6 +16,7 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus
 from b2m_encoding.spaces.files import sha256
+from b2m_encoding.spaces.writing import replacing
 
 SOFTWARE = f"b2m_encoding {__version__}"
 EDGE = 0.05
@@ -70,7 +71,8 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
     finally:
         part.unlink(missing_ok=True)
     facts = {"file": path.name, "sha256": sha256(path), "rate": rate, "seconds": len(wave) / rate, "software": SOFTWARE}
-    _write_json(record_of(path), {**record, **facts})
+    with replacing(record_of(path)) as stream:
+        stream.write((json.dumps({**record, **facts}, indent=1, ensure_ascii=False) + "\n").encode())
     return path
 
 
@@ -91,12 +93,3 @@ def read_record(path: Path) -> dict[str, Any] | None:
 def recipe_key(recipe: Mapping[str, Any]) -> str:
     """Hash of everything that a sound depends on."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
