@@ -111,7 +111,7 @@ def check_writable(path: Path, subjects: Iterable[str]) -> None:
         raise InputError(
             "the output folder holds something else", file=path, expected="a new folder, or earlier results"
         )
-    lost = sorted({folder.name.removeprefix("sub-") for folder in path.glob("sub-*")} - {GROUP, *subjects})
+    lost = sorted({path.name.removeprefix("sub-") for path in path.glob("sub-*/")} - {GROUP, *subjects})
     if lost:
         raise InputError(
             "earlier results hold subjects that this run would remove",
