@@ -22,7 +22,7 @@ with TemporaryDirectory() as folder:
     [written] = write_template("bids", FOLDER / "study" / "bids", Path(folder))
     print(written.read_text(encoding="utf-8"))
     to_do = left_to_do(written)
-print("to fill in:", *to_do, sep="\n- ")
+print("to fill in:", *(to_do or ["nothing, it can run as it is"]), sep="\n- ")
 
 # %% Check the study
 # The study with its features named. A check opens every file and computes nothing; it tells every problem at once.

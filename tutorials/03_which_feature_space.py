@@ -1,8 +1,8 @@
 """Which feature space does each area prefer: a network, acoustics, or the caption?
 
 The question of Brain2Music (arXiv 2307.11078), with MuLan, w2v-BERT and text. **Here the network is a tiny w2v-BERT
-with random weights**, so that nothing needs to be downloaded: what it predicts, it owes to its architecture alone. Acoustics
-stand where a music embedding would. The last cell has the lines for the real networks.
+with random weights**, so that nothing needs to be downloaded: what it predicts, it owes to its architecture alone.
+Acoustics stand where a music embedding would. The last cell has the lines for the real networks.
 """
 
 # %% A network with random weights

@@ -1,21 +1,35 @@
 """Decode what was heard, then listen: identification of clips, and a page that plays what a vertex responds to.
 
-A ridge regression from the responses of each region to the features of ten seconds of a clip; the regions that decode
-best in training are averaged, as in Brain2Music (arXiv 2307.11078).
+A ridge regression from the responses to the features of ten seconds of a clip, as in Brain2Music (arXiv 2307.11078).
+Here it decodes from auditory cortex as a whole; with responses on a surface it is one regression per region of the
+atlas, and the regions that decode best in training are averaged.
 """
 
 # %% How often is the heard clip the most like what was decoded?
 # Accuracy: the share of the other clips whose features are less like the decoded ones than those of the clip that was
 # heard. Chance is one half; its interval comes from assigning predictions to clips at random.
 import soundfile
-from simulated import FOLDER, analysed_study
+from simulated import FOLDER, analysed_study, auditory_study
 
 from b2m_encoding import Results
+from b2m_encoding.pipeline import run_study
 from b2m_encoding.pipeline.draw import draw_kind
 from b2m_encoding.pipeline.source import Wish
 from b2m_encoding.pipeline.view import write_view
+from b2m_encoding.study import load_study
 
-results = Results.open(analysed_study())
+DECODING = """
+[statistics]
+partition = false
+audit = false
+[decoding]
+targets = ["acoustic"]      # or the embedding of a network, as in the paper
+window = 10.0
+lag = 4.5
+"""
+file = auditory_study("decoding", DECODING)
+run_study(load_study(file), file)
+results = Results.open(load_study(file).output)
 for found in results.json("identification.json")["subjects"]:
     if "identification_accuracy" in found:
         low, high = found["chance_interval_95"]
@@ -46,5 +60,5 @@ draw_kind(
 # %% A page that plays
 # Click a vertex: its scores, its time course, and the clips it responds to most, with their sound. One file, no
 # network.
-page = write_view(results.path, FOLDER / "listen.html", subjects=("01",), sounds=stimuli)
+page = write_view(analysed_study(), FOLDER / "listen.html", subjects=("01",), sounds=stimuli)
 print(f"open {page} ({page.stat().st_size / 1e6:.1f} MB)")

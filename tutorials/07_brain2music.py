@@ -1,8 +1,8 @@
 """Brain2Music, analysis by analysis: what the paper did, where its numbers are here, and what differs.
 
 The paper (Denk et al. 2023, arXiv 2307.11078) analysed the Music Genre data set (OpenNeuro ds003720). Set ``DS003720``
-to a folder with a ``study.toml`` that ``b2m init musicgenre`` wrote (``paper.toml`` beside it is the one to run); without
-it the same analyses run on the simulated listeners, whose numbers mean nothing beyond that.
+to a folder with a ``study.toml`` that ``b2m init musicgenre`` wrote (``paper.toml`` beside it is the one to run);
+without it the same analyses run on the simulated listeners, whose numbers mean nothing beyond that.
 """
 
 # %% The settings of the paper
@@ -13,34 +13,18 @@ import os
 from pathlib import Path
 
 import numpy as np
-from simulated import FOLDER, listening_study
+from simulated import auditory_study
 
 from b2m_encoding import Results
 from b2m_encoding.pipeline import run_study
 from b2m_encoding.pipeline.draw import draw_kind
 from b2m_encoding.pipeline.source import Wish
-from b2m_encoding.spaces import load_atlas
 from b2m_encoding.study import load_study
 
 PAPER = """
-name = "Brain2Music on simulated listeners"
-output = "brain2music"
-note = "simulated data"
-[data]
-reader = "array"
-tr = 1.5
-discard = 15.0
-files = { FILES }
-events = { EVENTS }
 [cleaning]
 detrend = "median"
 cutoff = 240.0
-[features.acoustic]
-extractor = "acoustic"
-stimuli = "study/stimuli/genres"
-[features.text]
-extractor = "caption"
-captions = "study/stimuli/captions.csv"
 [features.genre]            # the control of the paper: a model that knows the genre alone
 extractor = "labels"
 column = "genre"
@@ -48,9 +32,6 @@ column = "genre"
 length = 10.0
 step = 1.5
 lag = 4.5
-[evaluation]
-kind = "test"
-average_repeats = true
 [statistics]
 generalise = ["genre"]      # Fig. 7a: genres that no decoder has met
 partition = false
@@ -58,25 +39,10 @@ partition = false
 targets = ["acoustic"]
 """
 
-
-def simulated_arrays() -> Path:
-    """Write the responses of auditory cortex as arrays, and a study of them."""
-    study = load_study(listening_study())
-    recording = study.data.read("01", study.cleaning.build())
-    auditory = load_atlas("hcp-mmp1", recording.responses.space).mask("auditory_zoom")
-    files, events = [], []
-    for name in recording.responses.runs.names:
-        np.save(FOLDER / f"{name}.npy", recording.responses.read_run(name)[:, auditory])
-        files.append(f'"{name}" = "{name}.npy"')
-        events.append(f'"{name}" = "{recording.event_files[name]}"')
-    text = PAPER.replace("FILES", ", ".join(files)).replace("EVENTS", ", ".join(events))
-    (FOLDER / "brain2music.toml").write_text(text, encoding="utf-8")
-    return FOLDER / "brain2music.toml"
-
-
-file = Path(os.environ["DS003720"]) / "paper.toml" if "DS003720" in os.environ else simulated_arrays()
+real = os.environ.get("DS003720")
+file = Path(real) / "paper.toml" if real else auditory_study("brain2music", PAPER)
 study = load_study(file)
-run_study(study, file)
+run_study(study, file, subjects=() if real else ("01",))
 results = Results.open(study.output)
 subject = results.subjects[0]
 

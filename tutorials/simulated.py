@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+
 from b2m_encoding.phantom import Size, simulate_study
 from b2m_encoding.pipeline import run_study
+from b2m_encoding.spaces import load_atlas
 from b2m_encoding.study import load_study
 
 FOLDER = Path(os.environ.get("B2M_TUTORIALS", Path(__file__).parent / "out" / "listening"))
@@ -42,8 +45,33 @@ average_repeats = true
 formats = ["png"]
 dpi = 150
 
-[decoding]
-targets = ["acoustic"]
+[statistics]
+bootstraps = 300
+"""
+ARRAYS = """\
+name = "Auditory cortex of two listeners"
+output = "{name}"
+note = "simulated data"
+
+[data]
+reader = "array"
+subjects = ["01", "02"]
+tr = 1.5
+discard = 15.0
+files = {{ {files} }}
+events = {{ {events} }}
+
+[features.acoustic]
+extractor = "acoustic"
+stimuli = "study/stimuli/genres"
+
+[features.text]
+extractor = "caption"
+captions = "study/stimuli/captions.csv"
+
+[evaluation]
+kind = "test"
+average_repeats = true
 """
 
 
@@ -62,3 +90,25 @@ def analysed_study() -> Path:
     if not (FOLDER / "results" / "report.html").is_file():
         run_study(load_study(file), file)
     return FOLDER / "results"
+
+
+def auditory_study(name: str, more: str) -> Path:
+    """A study of the responses of auditory cortex alone, as one array per run; ``more`` are further tables of it.
+
+    Like the arrays that the authors of ds003720 published, they have no places: there are tables, and no maps.
+    """
+    study = load_study(listening_study())
+    for subject in study.data.list_subjects():
+        recording = study.data.read(subject, study.cleaning.build())
+        auditory = load_atlas("hcp-mmp1", recording.responses.space).mask("auditory_zoom")
+        for run in recording.responses.runs.names:
+            path = FOLDER / "arrays" / f"sub-{subject}_{run}.npy"
+            if not path.is_file():
+                path.parent.mkdir(exist_ok=True)
+                np.save(path, recording.responses.read_run(run)[:, auditory])
+    runs = recording.event_files
+    files = ", ".join(f'"{run}" = "arrays/sub-{{subject}}_{run}.npy"' for run in runs)
+    events = ", ".join(f'"{run}" = "{str(path).replace("sub-02", "sub-{subject}")}"' for run, path in runs.items())
+    text = ARRAYS.format(name=name, files=files, events=events) + more
+    (FOLDER / f"{name}.toml").write_text(text, encoding="utf-8")
+    return FOLDER / f"{name}.toml"
