@@ -17,7 +17,7 @@ from b2m_encoding.pipeline.generalise import without_subjects
 from b2m_encoding.pipeline.inter_subject import Array, Measured, inter_subject_bounds
 from b2m_encoding.pipeline.regions import COLUMNS
 from b2m_encoding.pipeline.statistics import write_statistics
-from b2m_encoding.pipeline.steps import Parts, encoding, held_out
+from b2m_encoding.pipeline.steps import Parts, any_tested, encoding, held_out
 from b2m_encoding.pipeline.work import Desk, Output
 from b2m_encoding.pipeline.write import StudyResults, write_decodings
 from b2m_encoding.results.bundle import BundleFiles
@@ -85,7 +85,8 @@ def figures(desk: Desk, out: Output) -> None:
 
 def together(desk: Desk, out: Output, subjects: Sequence[str]) -> dict[str, list[Decoding]]:
     """Decoders of all subjects, and of all others, aligned by the clips they share."""
-    return decode_together({subject: desk.recording(subject) for subject in subjects}, desk.study)
+    able = [subject for subject in subjects if any_tested(desk, subject)]
+    return decode_together({subject: desk.recording(subject) for subject in able}, desk.study)
 
 
 def decodings(study: Study, subject: str) -> list[str]:

@@ -164,7 +164,7 @@ def _deviations(desk: Desk, subject: str) -> dict[str, NDArray[np.floating]]:
 
 def genres(desk: Desk, out: Output, subject: str) -> LeftOut | None:
     """Genres left out of training; None where no target was tested."""
-    if not _any_tested(desk, subject):
+    if not any_tested(desk, subject):
         return None
     return without_genres(desk.recording(subject), desk.get(f"features/sub-{subject}"), desk.study)
 
@@ -172,7 +172,7 @@ def genres(desk: Desk, out: Output, subject: str) -> LeftOut | None:
 def decode(desk: Desk, out: Output, subject: str, target: str) -> list[Decoding]:
     """Decode one feature space by every decoder, and identify the test clips; nothing where no target was tested."""
     recording, study = desk.recording(subject), desk.study
-    if not _any_tested(desk, subject):
+    if not any_tested(desk, subject):
         return []
     places = decoded_regions(recording.responses.space, study)
     spaces = desk.get(f"features/sub-{subject}")
@@ -198,7 +198,8 @@ def encoding(desk: Desk, subject: str, parts: Parts | None = None) -> Encoding:
     return join_encoding(scores, found, compared, None if parts is None else held_out(desk, subject, parts))
 
 
-def _any_tested(desk: Desk, subject: str) -> bool:
+def any_tested(desk: Desk, subject: str) -> bool:
+    """Whether a subject has a target that was tested."""
     return bool((desk.get(f"score/sub-{subject}").status == TESTED).any())
 
 
