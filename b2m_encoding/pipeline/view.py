@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures.colours import PreferenceColours, ScalarColours, shared_limits
 from b2m_encoding.figures.interactive import (
     BestClips,
-    Clip,
     LevelColours,
     Score,
-    Sound,
     TimeCourses,
     View,
     ViewMap,
@@ -30,14 +25,11 @@ from b2m_encoding.figures.interactive import (
 from b2m_encoding.models.subsets import all_subsets
 from b2m_encoding.pipeline.encode import JOINT
 from b2m_encoding.pipeline.heard import Heard, heard_name
+from b2m_encoding.pipeline.page_sounds import page_clips
 from b2m_encoding.pipeline.source import Source, Wish
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
 
 PAGE = "view.html"
-AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".au")
-RATE = 22_050
-LONGEST = 20.0
-"""Seconds of a clip that are put into the page."""
 N_BEST = 5
 PREFERRED = "preferred"
 
@@ -93,7 +85,7 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
         raise InputError("no subject has maps that can be drawn on a cortex", file=results, found=source.subjects)
     heard = {one: kept for one in drawn if (kept := _heard(source, one)) is not None}
     names = list(dict.fromkeys(str(clip) for kept in heard.values() for clip in kept.clips))
-    clips = _clips(names, heard, sounds)
+    clips = page_clips(names, heard, sounds, source.results, drawn)
     found = [_Subject.of(source, one) for one in drawn]
     scores = [one for one in _scores(source) if any(one.key in subject.scores for subject in found)]
     maps = _maps(source, found, [one.key for one in scores])
@@ -261,28 +253,3 @@ def _courses(source: Source, found: _Subject, kept: Heard) -> TimeCourses | None
     return TimeCourses(
         row, kept.measured[shown], kept.predicted[shown], kept.step, "held-out samples, best vertex of the region"
     )
-
-
-def _clips(names: Sequence[str], heard: Mapping[str, Heard], folder: Path | None) -> list[Clip]:
-    if folder is not None and not folder.is_dir():
-        raise InputError("the folder of the stimuli does not exist", file=folder)
-    files = {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO} if folder else {}
-    if folder and not files.keys() & set(names):
-        raise InputError(
-            "no stimulus of the results is in this folder", file=folder, expected=f"{(*names, 'a clip')[0]}.wav"
-        )
-    parts = {
-        str(clip): (float(start), float(duration))
-        for kept in heard.values()
-        for clip, start, duration in zip(kept.clips, kept.start, kept.duration, strict=True)
-    }
-    return [Clip(name, "", (_sound(files[name], *parts[name]),) if name in files else ()) for name in names]
-
-
-def _sound(path: Path, start: float, duration: float) -> Sound:
-    """The part of a file that was heard, as MP3."""
-    whole = not np.isfinite(duration)
-    wave = read_audio(path, RATE) if whole else read_audio(path, RATE, start, min(duration, LONGEST))
-    stream = io.BytesIO()
-    soundfile.write(stream, wave[: int(LONGEST * RATE)], RATE, format="MP3", compression_level=0.7)
-    return Sound("heard", stream.getvalue())

@@ -26,9 +26,11 @@ from b2m_encoding.models import EncodingModel
 from b2m_encoding.pipeline import reconstruction_task
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.heard import Heard, heard_name
+from b2m_encoding.pipeline.page_sounds import page_clips
 from b2m_encoding.pipeline.windows import stimulation_of, windowed
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import Decoded, read_decoded
+from b2m_encoding.results.reader import Results
 from b2m_encoding.spaces import RegionSpace
 from b2m_encoding.study import load_study
 
@@ -331,3 +333,17 @@ def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -
     assert accuracy["oracle"] > 0.7
     assert accuracy.between(0, 1).all()
     assert (tiny_study.parent / "results" / "listen.html").is_file()
+
+
+def test_the_page_plays_what_was_reconstructed(results: Path, corpus_folder: Path, b2m: B2M, tmp_path: Path) -> None:
+    code, printed = b2m("reconstruct", results, "--corpus", corpus_folder, *SHORT)
+    assert code == 0, printed
+    rows = table(results, "reconstruction.tsv")
+    clips = rows["clip"].unique().tolist()
+    stimuli = tmp_path / "stimuli"
+    stimuli.mkdir()
+    for row in rows[rows["method"] == "heard"].to_dict("records"):
+        shutil.copy(results / row["file"], stimuli / f"{row['clip']}.wav")
+    found = page_clips([*clips, "another"], {}, stimuli, Results.open(results), ["01"])
+    assert [[sound.label for sound in clip.sounds] for clip in found[:-1]] == [["heard", "retrieved"]] * len(clips)
+    assert found[-1].sounds == ()
