@@ -18,7 +18,7 @@ from b2m_encoding.results.reader import Results
 
 AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".au")
 RATE = 22_050
-LONGEST = 20.0
+LONGEST, WHOLE = 20.0, (0.0, np.nan)
 """Seconds of a clip that are put into the page."""
 
 
@@ -60,7 +60,11 @@ def page_clips(
     }
     made = _reconstructed(results, subjects)
     return [
-        Clip(name, "", (*([_sound("heard", files[name], *parts[name])] if name in files else []), *made.get(name, [])))
+        Clip(
+            name,
+            "",
+            (*([_sound("heard", files[name], *parts.get(name, WHOLE))] if name in files else []), *made.get(name, [])),
+        )
         for name in names
     ]
 
@@ -78,7 +82,7 @@ def _reconstructed(results: Results, subjects: Sequence[str]) -> dict[str, list[
         path = results.path / str(row["file"])
         if path.resolve().is_relative_to(results.path.resolve()) and path.is_file():
             label = str(row["method"]) if len(subjects) == 1 else f"{row['method']}, sub-{row['subject']}"
-            found.setdefault(str(row["clip"]), []).append(_sound(label, path, 0.0, np.nan))
+            found.setdefault(str(row["clip"]), []).append(_sound(label, path, *WHOLE))
     return found
 
 
