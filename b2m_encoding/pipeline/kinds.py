@@ -254,7 +254,7 @@ def _decoding(source: Source, _: str) -> FigureResult:
             found = table[of].astype(str).str.fullmatch(GENRE.pattern)
             if found.all():
                 table = table.assign(**{column: table[of].astype(str).str.replace(r"\.\d+$", "", regex=True)})
-    table, left_out = _fewer_decoders(table, len(source.settings.style.colours))
+    table, left_out = fewer_decoders(table, len(source.settings.style.colours))
     shown = {*zip(table["subject"], table["target"], strict=True)}
     intervals = {
         (row["subject"], row["feature_space"]): tuple(row["chance_interval_95"])
@@ -265,7 +265,7 @@ def _decoding(source: Source, _: str) -> FigureResult:
     return replace(found, caption=f"{found.caption} Not shown: {', '.join(left_out)}.") if left_out else found
 
 
-def _fewer_decoders(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
+def fewer_decoders(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
     """As many feature spaces and decoders as there are colours, the first decoder of every space before the second."""
     if "decoder" not in table:
         return table, []

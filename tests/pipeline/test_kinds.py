@@ -16,7 +16,7 @@ from PIL import Image
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.page import FigureResult
-from b2m_encoding.pipeline.kinds import KINDS, make_figure, region_ceilings
+from b2m_encoding.pipeline.kinds import KINDS, fewer_decoders, make_figure, region_ceilings
 from b2m_encoding.pipeline.source import Source, Wish
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.spaces import load_atlas, surface_space
@@ -179,6 +179,19 @@ def test_regions_have_ceiling_and_brackets(bundle: Path) -> None:
 def test_decoding_knows_the_genres(bundle: Path) -> None:
     table = make(bundle, "decoding", "").table
     assert set(table["genre"]) == set(table["identified_genre"]) == {"jazz", "pop"}
+
+
+def test_as_many_decoders_are_drawn_as_there_are_colours() -> None:
+    names = ("regions", "ridge", "inverse", "contrastive")
+    rows = [(target, name, clip) for target in ("text", "sound") for name in names for clip in "ab"]
+    table = pd.DataFrame(rows, columns=["target", "decoder", "clip"])
+    shown, left_out = fewer_decoders(table, 6)
+    kept = shown.groupby("target")["decoder"].unique()
+    assert kept["text"].tolist() == kept["sound"].tolist() == ["regions", "ridge", "inverse"]
+    assert len(shown) == 12
+    assert left_out == ["text by contrastive", "sound by contrastive"]
+    assert fewer_decoders(table, 8)[1] == []
+    assert fewer_decoders(table.drop(columns="decoder"), 1)[1] == []
 
 
 def test_sounds(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
