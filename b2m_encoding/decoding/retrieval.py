@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ from b2m_encoding.errors import InputError
 
 CHUNK = {"cpu": 8192, "cuda": 131_072}
 """Rows of the corpus at a time: their scores stay in the caches of a CPU."""
+TOGETHER = 2048
+"""Queries at a time; the corpus is read once for each lot."""
 BLOCK = 64
 """Rows of which only the best is looked at first."""
 SPARE = {"single": 16, "half": 96}
@@ -131,6 +134,11 @@ def search(
     n_clips, width = corpus.shape
     queries = np.asarray(queries, dtype=np.float32)
     _check(queries, n_clips, width, k, leave_out)
+    same = partial(search, corpus, k=k, leave_out=leave_out, measure=measure, device=device, chunk=chunk)
+    if len(queries) > TOGETHER:
+        lots = [queries[start : start + TOGETHER] for start in range(0, len(queries), TOGETHER)]
+        parts = [same(lot, precision=precision) for lot in lots]
+        return Neighbours(np.concatenate([one.rows for one in parts]), np.concatenate([one.cosine for one in parts]))
     place = resolve_device(device)
     half = precision == "half" or (precision == "auto" and place.type == "cuda")
     wanted = min(k + SPARE["half" if half else "single"], n_clips)
@@ -141,23 +149,14 @@ def search(
         scores = asked.scores(part)
         if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
             scores[torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
-        found = _best_keys(scores, start, wanted, floor=_score(best[-1]))
-        best = torch.cat([best, found]).topk(wanted, dim=0).values
+        keys = _best_keys(scores, start, wanted, floor=_score(best[-1]))
+        best = torch.cat([best, keys]).topk(wanted, dim=0).values
     best = best.T
     rough, rows = _score(best).cpu().numpy(), torch.where(best == NOTHING, 0, _row(best)).cpu().numpy()
     ranked = _ranked_again(corpus, measure.unit(queries), measure, rows, np.isfinite(rough), k)
     unsure = np.flatnonzero(ranked.cosine[:, -1] < rough[:, -1] + ERROR[asked.type])
     if half and wanted < n_clips and len(unsure):
-        again = search(
-            corpus,
-            queries[unsure],
-            k,
-            leave_out=leave_out,
-            measure=measure,
-            device=device,
-            precision="single",
-            chunk=chunk,
-        )
+        again = same(queries[unsure], precision="single")
         ranked.rows[unsure], ranked.cosine[unsure] = again.rows, again.cosine
     return ranked
 

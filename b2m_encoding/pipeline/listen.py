@@ -97,7 +97,7 @@ def _numbers(judged: pd.DataFrame) -> list[list[str]]:
     )
     header = ["method", *map(str, means.columns)]
     body = [
-        [str(m), *("" if pd.isna(v) else f"{v:.3f}" for v in row)]
+        [str(m), *("" if pd.isna(v) else f"{round(v, 3) + 0.0:.3f}" for v in row)]
         for m, row in zip(means.index, means.to_numpy(), strict=True)
     ]
     return [header, *body]

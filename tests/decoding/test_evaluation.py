@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from scipy.linalg import sqrtm
 from scipy.stats import ttest_1samp
 
@@ -27,6 +28,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import resample
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.weights import entry_of, find_weights
+from b2m_encoding.pipeline.judge import Judges
 
 from .conftest import tone
 
@@ -161,6 +163,22 @@ def test_the_classifier_hears_windows(tagger_folder: Path) -> None:
     with torch.no_grad():
         assert np.allclose(found[0], model(values).logits.sigmoid()[0].numpy(), atol=1e-6)
     assert set(tagger.labels) == {label for group in GROUPS.values() for label in group.labels}
+
+
+def test_sounds_are_judged_by_classes_and_by_another_encoder(tagger_folder: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.wav" for i in range(4)]
+    for i, file in enumerate(files):
+        soundfile.write(file, tone(2.2, 100 * 1.7**i, i), 8000)
+    tagger = AudioSetTagger(find_weights(entry_of("audioset"), tagger_folder), device="cpu")
+    judges = Judges(SoundSpace.of_model("acoustic", length=2.0), "acoustic", tagger)
+    rows = judges.judge({"heard": files, "right": files, "wrong": files[::-1], "few": files[1:]})
+    found = {(row["method"], row["encoder"], row["measure"]): row["value"] for row in rows}
+    assert {method for method, _, _ in found} == {"right", "wrong"}
+    assert {measure for _, _, measure in found} == {"identification", "kernel distance", *GROUPS}
+    assert found["right", "acoustic", "identification"] == 1 > found["wrong", "acoustic", "identification"]
+    assert found["right", "acoustic", "kernel distance"] == pytest.approx(found["wrong", "acoustic", "kernel distance"])
+    assert [found["right", "AudioSet", name] for name in GROUPS] == [1, 1, 1]
+    assert judges.judge({"right": files}) == Judges().judge({"heard": files, "right": files}) == []
 
 
 def test_missing_classifier_is_told() -> None:

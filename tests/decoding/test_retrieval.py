@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
+from b2m_encoding.decoding import retrieval
 from b2m_encoding.decoding.corpus import Vectors
 from b2m_encoding.decoding.retrieval import Measure, search
 from b2m_encoding.errors import InputError
@@ -62,6 +63,15 @@ def test_many_blocks_with_the_best_clips_side_by_side(rng: np.random.Generator) 
     corpus[near] += 1
     assert set(search(corpus, query, k=24).rows[0].tolist()) == set(near)
     assert np.array_equal(search(corpus, query, k=24).rows, plain(corpus, query, 24))
+
+
+def test_many_queries_are_asked_in_lots(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, queries = rng.standard_normal((90, 4)).astype(np.float16), rng.standard_normal((11, 4))
+    whole = search(corpus, queries, k=3)
+    monkeypatch.setattr(retrieval, "TOGETHER", 4)
+    lots = search(corpus, queries, k=3)
+    assert np.array_equal(lots.rows, whole.rows)
+    assert np.allclose(lots.cosine, whole.cosine, atol=1e-12)
 
 
 def test_few_clips_are_left_of_many(rng: np.random.Generator) -> None:
