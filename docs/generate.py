@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-ROOMS = (
-    "b2m_encoding", "b2m_encoding.runs", "b2m_encoding.errors", "b2m_encoding.spaces", "b2m_encoding.data",
-    "b2m_encoding.data.sources", "b2m_encoding.features.space", "b2m_encoding.features.extractors",
-    "b2m_encoding.features.networks", "b2m_encoding.features.weights", "b2m_encoding.models", "b2m_encoding.stats",
-    "b2m_encoding.decoding", "b2m_encoding.figures", "b2m_encoding.figures.interactive",
-    "b2m_encoding.results.reader", "b2m_encoding.results.report", "b2m_encoding.phantom", "b2m_encoding.study",
-    "b2m_encoding.pipeline",
+import b2m_encoding
+
+MORE = (
+    "b2m_encoding.runs", "b2m_encoding.errors", "b2m_encoding.features.space", "b2m_encoding.results.reader",
+    "b2m_encoding.study",
 )  # fmt: skip
-"""Modules whose public names have pages; one without ``__all__`` has those that it defines."""
+"""Modules beside the rooms whose own names have pages."""
+WITHOUT = ("b2m_encoding.cli",)
+"""The command has pages of another kind."""
 REQUESTS = "set_fit_request, set_partial_fit_request, set_predict_request, set_score_request"
 """Methods that scikit-learn adds."""
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
@@ -39,13 +39,21 @@ def write_pages(docs: Path) -> None:
 
 
 def public_names() -> dict[str, list[str]]:
-    """Public names of every room, modules left out."""
+    """Public names of every room that says what is public, and of some modules; names of modules are left out."""
     found = {}
-    for room in ROOMS:
+    for room in (*rooms(), *MORE):
         module = importlib.import_module(room)
         names = getattr(module, "__all__", None) or list(_defined(module))
         found[room] = [n for n in names if not n.startswith("__") and not isinstance(getattr(module, n), ModuleType)]
     return {room: names for room, names in found.items() if names}
+
+
+def rooms() -> list[str]:
+    """Packages with an ``__all__``, from the top down."""
+    root = Path(b2m_encoding.__file__).parent
+    named = [path.parent for path in sorted(root.rglob("__init__.py")) if "__all__ = " in path.read_text("utf-8")]
+    found = [".".join(("b2m_encoding", *folder.relative_to(root).parts)) for folder in named]
+    return [room for room in found if not room.startswith(WITHOUT)]
 
 
 def _defined(module: ModuleType) -> Iterator[str]:
@@ -59,7 +67,7 @@ def page_of(module: str, name: str) -> str:
     thing = getattr(importlib.import_module(module), name)
     kind = "autoclass" if inspect.isclass(thing) else "autofunction" if callable(thing) else "autodata"
     members = f"\n   :members:\n   :exclude-members: {REQUESTS}" if inspect.isclass(thing) else ""
-    members += "\n   :no-index:" if module == ROOMS[0] else ""  # each has its place in a room
+    members += "\n   :no-index:" if module == "b2m_encoding" else ""  # each has its place in a room
     return f"# {name}\n\n```{{eval-rst}}\n.. currentmodule:: {module}\n.. {kind}:: {name}{members}\n```\n"
 
 
