@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from b2m_encoding.pipeline.splits import split_samples
 from b2m_encoding.pipeline.steps import Parts
 from b2m_encoding.pipeline.work import Unit
 from b2m_encoding.pipeline.work.unit import PICTURES
+from b2m_encoding.spaces import Space, drawing_surface, load_atlas
 from b2m_encoding.study import Study
 
 STEPS = {
@@ -39,7 +41,7 @@ STEPS = {
     "report": "the results folder and its report",
 }
 """Steps in order, each with what it leaves."""
-Tables = Mapping[str, Any]
+Tables = dict[str, Any]
 
 
 class Plan:
@@ -56,6 +58,7 @@ class Plan:
     def __init__(self, study: Study, recordings: Mapping[str, Recording], columns: Mapping[str, int] | None = None):
         self.study, self.recordings = study, recordings
         self.tables: Tables = study.model_dump(mode="json")
+        self.tables["maps"]["labels"] = sorted({_labels(one.responses.space, study) for one in recordings.values()})
         self.units: dict[str, Unit] = {}
         for subject in recordings:
             self._features(subject)
@@ -185,9 +188,8 @@ class Plan:
         quality, data = partial(steps.quality, subject=subject), {"data": self._data()}
         self._add("quality", label, quality, tables=("evaluation",), settings=data, files=recording.inputs)
         kept = parts.statistics if study.results.statistics else ()
-        self._add(
-            "maps", label, partial(steps.maps, **own), [*kept, *fits, *found], (*whole, "maps", "note", "results")
-        )
+        needs, tables = [features, *kept, *fits, *found], (*whole, "maps", "note", "results", "decoding")
+        self._add("maps", label, partial(steps.maps, **own), needs, tables)
 
     def _group(self) -> None:
         study, subjects, names = self.study, list(self.recordings), list(self.units)
@@ -198,31 +200,29 @@ class Plan:
             self._add("others", "", compute, [n for n in names if n.startswith("features/")], whole, files=files)
         if study.decoding and study.decoding.align != "none":
             files = tuple(path for recording in self.recordings.values() for path in recording.inputs)
-            needs = [n for n in names if n.startswith("features/")]
+            needs = [n for n in names if n.startswith("score/")]
             self._add(
                 "together", "", partial(group.together, subjects=subjects), needs, ("decoding", *whole), files=files
             )
         if study.statistics.inter_subject:
             needs = [n for n in names if n.startswith(("fit/", "score/", "significance/", "partition/"))]
             self._add("ceilings", "", partial(group.ceilings, parts=self.parts), needs, whole)
-        left = (
-            "score",
-            "significance",
-            "partition",
-            "audit",
-            "regions",
-            "genres",
-            "decode",
-            "quality",
-            "others",
-            "ceilings",
-        )
-        needs = [name for name, unit in self.units.items() if unit.step in left]
+        left = {"features", "statistics", "fit", "maps"}
+        needs = [name for name, unit in self.units.items() if unit.step not in left]
         tables = partial(group.tables, subjects=subjects)
         self._add("tables", "", tables, needs, (*whole, "maps", "decoding", "name"))
         maps = [name for name, unit in self.units.items() if unit.step == "maps"]
         look = ("figures", "maps", "note", "name", "statistics")
         self._add(group.FIGURES, "", group.figures, ["tables", *maps], look, code=PICTURES)
+
+
+def _labels(space: Space, study: Study) -> str:
+    """Hash of what the atlas says of a space: the file of a laboratory may change under its name."""
+    if (surface := drawing_surface(space)) is None:
+        return ""
+    atlas = load_atlas(study.maps.atlas, surface)
+    content = atlas.labels.tobytes(), repr(atlas.regions).encode(), repr(atlas.sets).encode()
+    return hashlib.sha256(b"".join(content)).hexdigest()[:16]
 
 
 def _all_files(paths: Iterable[Path]) -> list[Path]:
