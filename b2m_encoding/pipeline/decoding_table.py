@@ -83,7 +83,7 @@ def shown(table: pd.DataFrame) -> list[dict[str, str]]:
     rows = []
     for row in table.to_dict("records"):
         cells = {"target": str(row["target"]), "decoder": str(row["decoder"])}
-        cells["stands for"] = str(row["stands_for"] or "-")
+        cells["stands for"] = row["stands_for"] if isinstance(row["stands_for"], str) else "-"
         for name, text in MEASURES.items():
             ours = _number(row[name], row[f"{name}_sd"])
             cells[text] = f"{ours} | {_number(row[f'{name}_published'], row[f'{name}_published_sd'])}"

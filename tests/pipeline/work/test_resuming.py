@@ -150,6 +150,17 @@ def test_files_of_others_stay_in_the_results(study: Path, run: Run) -> None:
     assert mine.read_text() == "my figure"
 
 
+def test_weights_and_their_components_are_in_the_results(study: Path) -> None:
+    results = Results.open(study.parent / "results")
+    weights, r = results.weights("01"), results.map("01", "joint", "r")
+    assert {name: own.shape for name, own in weights.items()} == {"sound": (2, 4, 30), "words": (2, 3, 30)}
+    assert r[:20].min() > 0.2
+    assert np.isfinite([results.map("01", "joint", f"pc{i}") for i in (1, 2, 3)]).all()
+    table = results.table("sub-01/sub-01_desc-joint_components.tsv")
+    assert table["feature_space"].tolist() == ["sound"] * 4 + ["words"] * 3
+    np.testing.assert_allclose((table[["pc1", "pc2", "pc3"]] ** 2).sum(), 1, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["regions.tsv", "sub-01/sub-01_space-unplaced_desc-joint_stat-r_statmap.tsv"])
 def test_a_damaged_result_is_refused_and_restored(study: Path, run: Run, name: str) -> None:
     path = study.parent / "results" / name
