@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ from b2m_encoding.errors import InputError
 
 CHUNK = {"cpu": 8192, "cuda": 131_072}
 """Rows of the corpus at a time: their scores stay in the caches of a CPU."""
+FIRST = 1024
+"""Rows of the first chunk, of which all are ranked: after it few scores are large enough to be looked at."""
 TOGETHER = 2048
 """Queries at a time; the corpus is read once for each lot."""
 BLOCK = 64
@@ -100,8 +103,8 @@ def search(
 ) -> Neighbours:
     """Find the ``k`` clips of a corpus with the largest cosine to each query.
 
-    Every clip is compared. The scores of a chunk are reduced to the best of every 64 clips; only the blocks with the
-    best ones can hold a neighbour, so that these alone are ranked. What is left is ranked again in double precision,
+    Every clip is compared. The scores of a chunk are reduced to the best of every 64 clips; only blocks whose best one
+    beats the neighbours so far are looked into. What is left is ranked again in double precision,
     clip by clip: of clips that are equally like a query the first comes first, whatever the machine and the chunks.
 
     Parameters
@@ -194,35 +197,58 @@ class _Asked:
             scale = None if self.weight is None else torch.where(self.weight > 0, self.weight, 1.0)[:, None]
             unit = self.queries if scale is None else self.queries / scale
             return ((moved * inverse).to(self.type) @ unit.to(self.type)).float()
-        found = torch.mm(values, self.queries, out=self._products[: len(rows)])
+        found = _product(values, self.queries, self._products[: len(rows)])
         if self.offset is not None:
             found -= self.offset
         return found.mul_(inverse)
 
 
+def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """Matrix product into memory that is there; on a CPU by NumPy, whose BLAS is the faster one on many of them."""
+    if out.device.type != "cpu":
+        return torch.mm(a, b, out=out)
+    np.matmul(a.numpy(), b.numpy(), out=out.numpy())
+    return out
+
+
 def _chunks(corpus: Rows, n_clips: int, size: int) -> Iterator[tuple[int, Tensor]]:
-    """First row and rows of each chunk."""
-    for start in range(0, n_clips, size):
-        rows = corpus[start : start + size]
+    """First row and rows of each chunk, the first of them small."""
+    for start, stop in pairwise([0, *range(min(FIRST, size), n_clips, size), n_clips]):
+        rows = corpus[start:stop]
         yield start, torch.from_numpy(rows if rows.flags.writeable else np.array(rows))
 
 
 def _best_keys(scores: Tensor, start: int, k: int, floor: Tensor) -> Tensor:
-    """Keys of the ``k`` largest scores of a chunk above the floor of each query, shape (as many, n_queries)."""
+    """Keys of the scores of a chunk above the floor of each query, at least of the ``k`` largest of them.
+
+    Returns
+    -------
+    tensor, shape (n_keys, n_queries)
+        As many as the query with most has; the others have keys of no clip.
+    """
     n_rows, n_queries = scores.shape
-    every = torch.arange(n_rows, device=scores.device)
-    if n_rows <= k * BLOCK:
-        return _keys(scores, every[:, None] + start).topk(min(k, n_rows), dim=0).values
+    if torch.isinf(floor).any():  # the first chunk
+        rows = torch.arange(start, start + n_rows, device=scores.device)[:, None]
+        return _keys(scores, rows).topk(min(k, n_rows), dim=0).values
     n_whole = n_rows // BLOCK * BLOCK
     blocks = scores[:n_whole].view(-1, BLOCK, n_queries)
-    maxima = blocks.amax(dim=1)
-    n_blocks = min(k, int((maxima > floor).sum(dim=0).max()))
-    chosen = _row(_keys(maxima, every[: len(maxima), None]).topk(n_blocks, dim=0).values)
-    inside = blocks.gather(0, chosen[:, None].expand(-1, BLOCK, -1)).flatten(0, 1)
-    rows = (chosen[:, None] * BLOCK + every[:BLOCK, None]).flatten(0, 1) + start
-    rest = every[n_whole:, None].expand(-1, n_queries) + start
-    keys = torch.cat([_keys(inside, rows), _keys(scores[n_whole:], rest)])
-    return keys.topk(min(k, len(keys)), dim=0).values
+    block, query = (blocks.amax(dim=1) > floor).nonzero(as_tuple=True)
+    inside = blocks[block, :, query]
+    pair, offset = (inside > floor[query, None]).nonzero(as_tuple=True)
+    rest, late = (scores[n_whole:] > floor).nonzero(as_tuple=True)
+    found = torch.cat([inside[pair, offset], scores[n_whole:][rest, late]])
+    rows = torch.cat([block[pair] * BLOCK + offset, rest + n_whole])
+    return _side_by_side(_keys(found, rows + start), torch.cat([query[pair], late]), n_queries)
+
+
+def _side_by_side(keys: Tensor, query: Tensor, n_queries: int) -> Tensor:
+    """Keys below one another in the column of their query."""
+    order = torch.argsort(query, stable=True)
+    counts = torch.bincount(query, minlength=n_queries)
+    place = torch.arange(len(query), device=keys.device) - (counts.cumsum(0) - counts)[query[order]]
+    out = torch.full((int(counts.max()), n_queries), NOTHING, dtype=torch.int64, device=keys.device)
+    out[place, query[order]] = keys[order]
+    return out
 
 
 def _keys(scores: Tensor, rows: Tensor) -> Tensor:
