@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from b2m_encoding.decoding.top_keys import NOTHING, best_keys, row_of, score_of
 from b2m_encoding.device import resolve_device
 from b2m_encoding.errors import InputError
 
@@ -22,14 +23,10 @@ FIRST = 1024
 """Rows of the first chunk, of which all are ranked: after it few scores are large enough to be looked at."""
 TOGETHER = 2048
 """Queries at a time; the corpus is read once for each lot."""
-BLOCK = 64
-"""Rows of which only the best is looked at first."""
 SPARE = {"single": 16, "half": 96}
 """Neighbours that are kept beyond those wanted, because rounding may have put them behind; all are ranked again."""
 ERROR = {torch.float16: 2e-3, torch.bfloat16: 1e-2, torch.float32: 0.0}
 """How far rounding may move a cosine, at worst."""
-NOTHING = -(2**63)
-"""Key of no clip, smaller than that of any."""
 TINY = 1e-12
 Precision = Literal["auto", "single", "half"]
 Similarity = Literal["cosine", "centred", "standardised"]
@@ -152,10 +149,10 @@ def search(
         scores = asked.scores(part)
         if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
             scores[torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
-        keys = _best_keys(scores, start, wanted, floor=_score(best[-1]))
+        keys = best_keys(scores, start, wanted, floor=score_of(best[-1]))
         best = torch.cat([best, keys]).topk(wanted, dim=0).values
     best = best.T
-    rough, rows = _score(best).cpu().numpy(), torch.where(best == NOTHING, 0, _row(best)).cpu().numpy()
+    rough, rows = score_of(best).cpu().numpy(), torch.where(best == NOTHING, 0, row_of(best)).cpu().numpy()
     ranked = _ranked_again(corpus, measure.unit(queries), measure, rows, np.isfinite(rough), k)
     unsure = np.flatnonzero(ranked.cosine[:, -1] < rough[:, -1] + ERROR[asked.type])
     if half and wanted < n_clips and len(unsure):
@@ -216,56 +213,6 @@ def _chunks(corpus: Rows, n_clips: int, size: int) -> Iterator[tuple[int, Tensor
     for start, stop in pairwise([0, *range(min(FIRST, size), n_clips, size), n_clips]):
         rows = corpus[start:stop]
         yield start, torch.from_numpy(rows if rows.flags.writeable else np.array(rows))
-
-
-def _best_keys(scores: Tensor, start: int, k: int, floor: Tensor) -> Tensor:
-    """Keys of the scores of a chunk above the floor of each query, at least of the ``k`` largest of them.
-
-    Returns
-    -------
-    tensor, shape (n_keys, n_queries)
-        As many as the query with most has; the others have keys of no clip.
-    """
-    n_rows, n_queries = scores.shape
-    if torch.isinf(floor).any():  # the first chunk
-        rows = torch.arange(start, start + n_rows, device=scores.device)[:, None]
-        return _keys(scores, rows).topk(min(k, n_rows), dim=0).values
-    n_whole = n_rows // BLOCK * BLOCK
-    blocks = scores[:n_whole].view(-1, BLOCK, n_queries)
-    block, query = (blocks.amax(dim=1) > floor).nonzero(as_tuple=True)
-    inside = blocks[block, :, query]
-    pair, offset = (inside > floor[query, None]).nonzero(as_tuple=True)
-    rest, late = (scores[n_whole:] > floor).nonzero(as_tuple=True)
-    found = torch.cat([inside[pair, offset], scores[n_whole:][rest, late]])
-    rows = torch.cat([block[pair] * BLOCK + offset, rest + n_whole])
-    return _side_by_side(_keys(found, rows + start), torch.cat([query[pair], late]), n_queries)
-
-
-def _side_by_side(keys: Tensor, query: Tensor, n_queries: int) -> Tensor:
-    """Keys below one another in the column of their query."""
-    order = torch.argsort(query, stable=True)
-    counts = torch.bincount(query, minlength=n_queries)
-    place = torch.arange(len(query), device=keys.device) - (counts.cumsum(0) - counts)[query[order]]
-    out = torch.full((int(counts.max()), n_queries), NOTHING, dtype=torch.int64, device=keys.device)
-    out[place, query[order]] = keys[order]
-    return out
-
-
-def _keys(scores: Tensor, rows: Tensor) -> Tensor:
-    """Integers in the order of the scores; where these are equal, the smaller row has the larger key."""
-    bits = (scores + 0.0).view(torch.int32)  # adding zero makes one zero of two
-    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-    return (ordered.to(torch.int64) << 32) | (0xFFFFFFFF - rows)
-
-
-def _row(keys: Tensor) -> Tensor:
-    return 0xFFFFFFFF - (keys & 0xFFFFFFFF)
-
-
-def _score(keys: Tensor) -> Tensor:
-    """Scores of keys; of no clip, less than any."""
-    ordered = (keys >> 32).to(torch.int32)
-    return torch.where(keys == NOTHING, -torch.inf, (ordered ^ ((ordered >> 31) & 0x7FFFFFFF)).view(torch.float32))
 
 
 def _ranked_again(
