@@ -69,7 +69,7 @@ def build_corpus(
     *,
     metadata: Path | None = None,
     name: str | None = None,
-    shard: int = 256,
+    shard: int = 128,
     report: Report = lambda done, total: None,
 ) -> Corpus:
     """Embed every recording below a folder.
@@ -264,7 +264,10 @@ def _seconds(path: Path) -> float:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError:  # a link to nowhere: decoding tells
+        return 0, 0
     return found.st_size, found.st_mtime_ns
 
 

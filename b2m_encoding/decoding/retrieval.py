@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,21 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from b2m_encoding.decoding.top_keys import NOTHING, best_keys, row_of, score_of
 from b2m_encoding.device import resolve_device
 from b2m_encoding.errors import InputError
 
 CHUNK = {"cpu": 8192, "cuda": 131_072}
 """Rows of the corpus at a time: their scores stay in the caches of a CPU."""
+FIRST = 1024
+"""Rows of the first chunk, of which all are ranked: after it few scores are large enough to be looked at."""
 TOGETHER = 2048
 """Queries at a time; the corpus is read once for each lot."""
-BLOCK = 64
-"""Rows of which only the best is looked at first."""
 SPARE = {"single": 16, "half": 96}
 """Neighbours that are kept beyond those wanted, because rounding may have put them behind; all are ranked again."""
 ERROR = {torch.float16: 2e-3, torch.bfloat16: 1e-2, torch.float32: 0.0}
 """How far rounding may move a cosine, at worst."""
-NOTHING = -(2**63)
-"""Key of no clip, smaller than that of any."""
 TINY = 1e-12
 Precision = Literal["auto", "single", "half"]
 Similarity = Literal["cosine", "centred", "standardised"]
@@ -100,8 +100,8 @@ def search(
 ) -> Neighbours:
     """Find the ``k`` clips of a corpus with the largest cosine to each query.
 
-    Every clip is compared. The scores of a chunk are reduced to the best of every 64 clips; only the blocks with the
-    best ones can hold a neighbour, so that these alone are ranked. What is left is ranked again in double precision,
+    Every clip is compared. The scores of a chunk are reduced to the best of every 64 clips; only blocks whose best one
+    beats the neighbours so far are looked into. What is left is ranked again in double precision,
     clip by clip: of clips that are equally like a query the first comes first, whatever the machine and the chunks.
 
     Parameters
@@ -149,10 +149,10 @@ def search(
         scores = asked.scores(part)
         if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
             scores[torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
-        keys = _best_keys(scores, start, wanted, floor=_score(best[-1]))
+        keys = best_keys(scores, start, wanted, floor=score_of(best[-1]))
         best = torch.cat([best, keys]).topk(wanted, dim=0).values
     best = best.T
-    rough, rows = _score(best).cpu().numpy(), torch.where(best == NOTHING, 0, _row(best)).cpu().numpy()
+    rough, rows = score_of(best).cpu().numpy(), torch.where(best == NOTHING, 0, row_of(best)).cpu().numpy()
     ranked = _ranked_again(corpus, measure.unit(queries), measure, rows, np.isfinite(rough), k)
     unsure = np.flatnonzero(ranked.cosine[:, -1] < rough[:, -1] + ERROR[asked.type])
     if half and wanted < n_clips and len(unsure):
@@ -194,52 +194,25 @@ class _Asked:
             scale = None if self.weight is None else torch.where(self.weight > 0, self.weight, 1.0)[:, None]
             unit = self.queries if scale is None else self.queries / scale
             return ((moved * inverse).to(self.type) @ unit.to(self.type)).float()
-        found = torch.mm(values, self.queries, out=self._products[: len(rows)])
+        found = _product(values, self.queries, self._products[: len(rows)])
         if self.offset is not None:
             found -= self.offset
         return found.mul_(inverse)
 
 
+def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """Matrix product into memory that is there; on a CPU by NumPy, whose BLAS is the faster one on many of them."""
+    if out.device.type != "cpu":
+        return torch.mm(a, b, out=out)
+    np.matmul(a.numpy(), b.numpy(), out=out.numpy())
+    return out
+
+
 def _chunks(corpus: Rows, n_clips: int, size: int) -> Iterator[tuple[int, Tensor]]:
-    """First row and rows of each chunk."""
-    for start in range(0, n_clips, size):
-        rows = corpus[start : start + size]
+    """First row and rows of each chunk, the first of them small."""
+    for start, stop in pairwise([0, *range(min(FIRST, size), n_clips, size), n_clips]):
+        rows = corpus[start:stop]
         yield start, torch.from_numpy(rows if rows.flags.writeable else np.array(rows))
-
-
-def _best_keys(scores: Tensor, start: int, k: int, floor: Tensor) -> Tensor:
-    """Keys of the ``k`` largest scores of a chunk above the floor of each query, shape (as many, n_queries)."""
-    n_rows, n_queries = scores.shape
-    every = torch.arange(n_rows, device=scores.device)
-    if n_rows <= k * BLOCK:
-        return _keys(scores, every[:, None] + start).topk(min(k, n_rows), dim=0).values
-    n_whole = n_rows // BLOCK * BLOCK
-    blocks = scores[:n_whole].view(-1, BLOCK, n_queries)
-    maxima = blocks.amax(dim=1)
-    n_blocks = min(k, int((maxima > floor).sum(dim=0).max()))
-    chosen = _row(_keys(maxima, every[: len(maxima), None]).topk(n_blocks, dim=0).values)
-    inside = blocks.gather(0, chosen[:, None].expand(-1, BLOCK, -1)).flatten(0, 1)
-    rows = (chosen[:, None] * BLOCK + every[:BLOCK, None]).flatten(0, 1) + start
-    rest = every[n_whole:, None].expand(-1, n_queries) + start
-    keys = torch.cat([_keys(inside, rows), _keys(scores[n_whole:], rest)])
-    return keys.topk(min(k, len(keys)), dim=0).values
-
-
-def _keys(scores: Tensor, rows: Tensor) -> Tensor:
-    """Integers in the order of the scores; where these are equal, the smaller row has the larger key."""
-    bits = (scores + 0.0).view(torch.int32)  # adding zero makes one zero of two
-    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-    return (ordered.to(torch.int64) << 32) | (0xFFFFFFFF - rows)
-
-
-def _row(keys: Tensor) -> Tensor:
-    return 0xFFFFFFFF - (keys & 0xFFFFFFFF)
-
-
-def _score(keys: Tensor) -> Tensor:
-    """Scores of keys; of no clip, less than any."""
-    ordered = (keys >> 32).to(torch.int32)
-    return torch.where(keys == NOTHING, -torch.inf, (ordered ^ ((ordered >> 31) & 0x7FFFFFFF)).view(torch.float32))
 
 
 def _ranked_again(

@@ -92,10 +92,12 @@ def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypat
 
 def test_a_changed_recording_is_heard_again(recordings: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(recordings, tmp_path / "copy")
+    (copy / "high" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
     first = build_corpus(copy, tmp_path / "new", QUICK).vectors[:].copy()
     soundfile.write(copy / "low" / "000002.wav", 0.1 * np.random.default_rng(0).standard_normal(16 * 8000), 8000)
     again = build_corpus(copy, tmp_path / "new", QUICK).vectors[:]
     assert (first != again).any(axis=1).tolist() == [False] * 4 + [True]
+    assert "high/gone.wav" in (tmp_path / "new" / "skipped.tsv").read_text()
 
 
 def test_the_tables_of_fma(recordings: Path, tmp_path: Path) -> None:

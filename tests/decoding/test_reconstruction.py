@@ -73,6 +73,17 @@ def test_a_sound_says_where_it_comes_from(tmp_path: Path, rng: np.random.Generat
         write_sound(path, np.array([np.nan], np.float32), RATE, record)
 
 
+def test_any_rate_becomes_an_mp3(tmp_path: Path) -> None:
+    wave = np.sin(2 * np.pi * 440 * np.arange(96_000) / 96_000).astype(np.float32)
+    path = write_sound(tmp_path / "a.mp3", wave, 96_000, {})
+    found = read_record(path)
+    assert found is not None
+    assert (found["rate"], found["seconds"]) == (44_100, 1.0)
+    heard, rate = soundfile.read(path)
+    spectrum = np.abs(np.fft.rfft(heard[5000:35000]))
+    assert abs(np.fft.rfftfreq(30000, 1 / rate)[spectrum.argmax()] - 440) < 2
+
+
 def test_sounds_for_listening_are_alike_in_level_and_never_clip() -> None:
     time = np.arange(2 * RATE) / RATE
     for wave in (1e-3 * np.sin(440 * time), 30 * np.sin(440 * time)):

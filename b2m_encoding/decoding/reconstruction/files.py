@@ -14,11 +14,14 @@ import soundfile
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus
+from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus, resample
 from b2m_encoding.spaces.files import sha256
 from b2m_encoding.spaces.writing import replacing
 
 SOFTWARE = f"b2m_encoding {__version__}"
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+USUAL_RATE = 44100
+"""What other rates are brought to, Hz."""
 EDGE = 0.05
 """Fade of a sound for listening, s."""
 FORMATS: Mapping[str, dict[str, Any]] = {
@@ -61,7 +64,9 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        options: dict[str, Any] = FORMATS[path.suffix]
+        options = FORMATS[path.suffix]
+        if path.suffix == ".mp3" and rate not in MP3_RATES:
+            wave, rate = resample(np.asarray(wave, dtype=np.float32), rate, USUAL_RATE), USUAL_RATE
         with soundfile.SoundFile(part, "w", samplerate=rate, channels=1, **options) as stream:
             if path.suffix == ".wav":  # before the samples, or they are not written
                 stream.title, stream.comment = str(record.get("title", path.stem)), str(record.get("comment", ""))
