@@ -25,7 +25,7 @@ MARKDOWN = "[markdown]"
 
 
 def write_pages(docs: Path) -> None:
-    """Write everything below ``docs/api`` and ``docs/tutorials``, and ``docs/commands.md``; pages of old are removed."""
+    """Write everything below ``docs/api`` and ``docs/tutorials``, and ``docs/commands.md``; remove old pages."""
     pages = {docs / "commands.md": commands()}
     names = public_names()
     for module, own in names.items():
