@@ -70,8 +70,8 @@ def _targets(facts: Facts) -> str:
     if (own["tested"] == own["targets"]).all():
         return f"{where}; all were tested."
     return (
-        f"{where}; {span(own['tested'])} were tested, the others were constant or held missing values and were left out "
-        "of every analysis."
+        f"{where}; {span(own['tested'])} were tested, the others were constant or held missing values and were left "
+        "out of every analysis."
     )
 
 
