@@ -25,17 +25,21 @@ MARKDOWN = "[markdown]"
 
 
 def write_pages(docs: Path) -> None:
-    """Write everything below ``docs/api`` and ``docs/tutorials``, and ``docs/commands.md``."""
-    for module, names in public_names().items():
-        for name in names:
-            _write(docs / "api" / f"{module}.{name}.md", page_of(module, name))
-        _write(docs / "api" / f"{module}.md", page_of_room(module, names))
-    _write(docs / "api" / "index.md", _index("Reference", [f"{module}.md" for module in public_names()]))
-    _write(docs / "commands.md", commands())
+    """Write everything below ``docs/api`` and ``docs/tutorials``, and ``docs/commands.md``; remove old pages."""
+    pages = {docs / "commands.md": commands()}
+    names = public_names()
+    for module, own in names.items():
+        pages |= {docs / "api" / f"{module}.{name}.md": page_of(module, name) for name in own}
+        pages[docs / "api" / f"{module}.md"] = page_of_room(module, own)
+    pages[docs / "api" / "index.md"] = _index("Reference", [f"{module}.md" for module in names])
     scripts = [path for path in sorted((docs.parent / "tutorials").glob("*.py")) if CELL.search(path.read_text())]
-    for script in scripts:
-        _write(docs / "tutorials" / f"{script.stem}.md", tutorial(script))
-    _write(docs / "tutorials" / "index.md", _index("Tutorials", [f"{script.stem}.md" for script in scripts]))
+    pages |= {docs / "tutorials" / f"{script.stem}.md": tutorial(script) for script in scripts}
+    pages[docs / "tutorials" / "index.md"] = _index("Tutorials", [f"{script.stem}.md" for script in scripts])
+    for folder in ("api", "tutorials"):
+        for old in set((docs / folder).glob("*.md")) - set(pages):
+            old.unlink()
+    for path, text in pages.items():
+        _write(path, text)
 
 
 def public_names() -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from b2m_encoding.results.report.facts import Facts, counted, listed, many, number, span
+from b2m_encoding.results.report.facts import GROUP_MEAN, Facts, counted, listed, many, number, span
 from b2m_encoding.results.report.inference import statistics_texts
 
 EXTRACTORS = {
@@ -41,7 +41,7 @@ def methods(facts: Facts) -> list[str]:
 
 def _data(facts: Facts) -> str:
     people = many(facts.n_listeners, "participant")
-    reader, mean = facts.get("data", "reader"), "groupmean" in set(facts.subjects["subject"])
+    reader, mean = facts.get("data", "reader"), GROUP_MEAN in set(facts.subjects["subject"])
     source = " of the Music Genre neuroimaging data set [@nakai2022]" if reader in ("musicgenre", "zenodo") else ""
     text = [f"Functional MRI responses of {people}{source} were analysed"]
     text += [", and their mean response. " if mean else ". "]
@@ -53,20 +53,31 @@ def _data(facts: Facts) -> str:
             f"Each contributed {counted(own['run'].count(), 'run')} with {counted(own['volumes'].sum(), 'volume')} "
             f"in all (repetition time {span(runs['tr'])} s). "
         )
-    space = listed(dict.fromkeys(facts.subjects["space"]))
-    kind = next((f" [@{key}]" for name, key in SURFACES.items() if space.startswith(name)), "")
-    text.append(
-        f"Responses lay in the space {space}{kind}: {span(facts.listeners['targets'])} targets per participant, of "
-        f"which {span(facts.listeners['tested'])} were tested; the others were constant or held missing values and "
-        "were left out of every analysis."
-    )
+    text.append(_targets(facts))
     if reader in ("bids", "musicgenre"):
         text.append(" Data were organised as a BIDS data set [@gorgolewski2016].")
     return "".join(text)
 
 
+def _targets(facts: Facts) -> str:
+    """Where responses lay, and which were tested."""
+    own = facts.listeners
+    space, count = listed(dict.fromkeys(own["space"])), span(own["targets"])
+    kind = next((f" [@{key}]" for name, key in SURFACES.items() if space.startswith(name)), "")
+    where = {
+        "regions": f"Responses were means of {counted(own['targets'], 'region')}",
+        "unplaced": f"There were {count} responses per participant, without places in the brain",
+    }.get(space, f"Responses lay in the space {space}{kind}: {count} targets per participant")
+    if (own["tested"] == own["targets"]).all():
+        return f"{where}; all were tested."
+    return (
+        f"{where}; {span(own['tested'])} were tested, the others were constant or held missing values and were left "
+        "out of every analysis."
+    )
+
+
 def _cleaning(facts: Facts) -> str:
-    steps = facts.results.provenance.get("cleaning", {})
+    steps = {name: own for name, own in facts.results.provenance.get("cleaning", {}).items() if name != GROUP_MEAN}
     common = [step for step in next(iter(steps.values()), []) if not step.startswith("leave out")]
     same = all([s for s in one if not s.startswith("leave out")] == common for one in steps.values())
     text = []

@@ -112,6 +112,12 @@ def test_what_there_is_not_is_not_claimed(bundle: Bundle) -> None:
     assert "decoded" not in text
 
 
+def test_regions_and_a_group_mean_are_told(bundle: Bundle) -> None:
+    text = text_of(bundle, subjects={"space": "regions", "targets": 6, "tested": 6})
+    assert "Responses were means of 6 regions; all were tested." in text
+    assert "Regions were those of" not in text
+
+
 def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
     keys = cited(methods(Facts(bundle())))
     entries = parse_bibtex(bibtex(keys, "1.2.3"))
