@@ -20,7 +20,9 @@ from b2m_encoding.figures.style import GREY, MARKERS, Style
 COLUMNS = ("subject", "target", "clip", "accuracy")
 CHANCE = 0.5
 AXIS = 11.0
-KEY = 4.5
+KEY, KEY_SPACE = 4.5, 10.0
+"""Height of a row of the key, and space of an entry beside its text, mm."""
+CHANCE, MEAN_BY_CHANCE = "chance", "mean by chance, 95 %"
 BAND = "#D9D9D9"
 LONGEST = 16.0
 """Longest name of a genre, mm."""
@@ -53,7 +55,7 @@ def decoding(
     style = style or Style()
     data = _Data.of(table, style)
     with style.context():
-        layout = _layout(data, style, header_height(title, note))
+        layout = _layout(data, style, header_height(title, note), bool(intervals))
         page = Page(style, layout["height"][1], title=title, note=note)
         _keys(page, data, header_height(title, note) + MARGIN / 2, bool(intervals))
         for letter, name in zip("abc", data.panels, strict=False):
@@ -112,10 +114,11 @@ class _Data:
         return ["accuracy", *(["confusion"] if self.confusion is not None else []), "ranks"]
 
 
-def _layout(data: _Data, style: Style, header: float) -> dict[str, tuple[float, float, float, float]]:
+def _layout(data: _Data, style: Style, header: float, band: bool) -> dict[str, tuple[float, float, float, float]]:
     """Left, top, width and height of every panel, mm; the height of the page in ``height``."""
     longest = min(max(text_width(name, style.small_size, style) for name in data.genres), LONGEST)
-    top, full = header + MARGIN / 2 + KEY + 5, style.width - 2 * MARGIN
+    keys = KEY * len(_key_rows(data, style, band))
+    top, full = header + MARGIN / 2 + keys + 5, style.width - 2 * MARGIN
     wide = style.width >= 150
     if wide and data.confusion is not None:
         width = full - 2 * AXIS - AXIS - longest
@@ -138,26 +141,41 @@ def _layout(data: _Data, style: Style, header: float) -> dict[str, tuple[float, 
     return {**places, "height": (0, height, 0, 0)}
 
 
+def _key_rows(data: _Data, style: Style, band: bool) -> list[list[str]]:
+    """Entries of the key, as many rows of them as it takes."""
+    full = style.width - 2 * MARGIN
+    names = [shortened(name, style.small_size, full - 8, style) for name in data.targets]
+    rows: list[list[str]] = [[]]
+    left = 0.0
+    for text in (*names, CHANCE, *([MEAN_BY_CHANCE] if band else [])):
+        width = KEY_SPACE + text_width(text, style.small_size, style)
+        if rows[-1] and left + width > full:
+            rows.append([])
+            left = 0.0
+        rows[-1].append(text)
+        left += width
+    return rows
+
+
 def _keys(page: Page, data: _Data, top: float, band: bool) -> None:
     """Targets, and what lines and bands are."""
-    style = page.style
-    axes = page.panel(0, top, style.width, KEY)
-    axes.set(xlim=(0, style.width), ylim=(KEY, 0))
+    style, rows = page.style, _key_rows(data, page.style, band)
+    axes = page.panel(0, top, style.width, KEY * len(rows))
+    axes.set(xlim=(0, style.width), ylim=(KEY * len(rows), 0))
     axes.axis("off")
-    left = MARGIN
-    room = (style.width - 2 * MARGIN - (48 if band else 22)) / len(data.targets) - 8
-    for name, colour, marker in zip(data.targets, style.colours, MARKERS, strict=False):
-        text = shortened(name, style.small_size, room, style)
-        axes.plot(left + 1.5, KEY / 2, marker, color=colour, markersize=3.5, markeredgewidth=0)
-        axes.text(left + 4, KEY / 2, text, size=style.small_size, va="center_baseline", parse_math=False)
-        left += 8 + text_width(text, style.small_size, style)
-    axes.plot([left, left + 4], [KEY / 2] * 2, color=GREY, linewidth=0.6, linestyle="--")
-    axes.text(left + 5.5, KEY / 2, "chance", size=style.small_size, va="center_baseline", parse_math=False)
-    if band:
-        left += 10 + text_width("chance", style.small_size, style)
-        axes.fill_between([left, left + 4], KEY / 2 - 1, KEY / 2 + 1, color=BAND, linewidth=0)
-        axes.text(left + 5.5, KEY / 2, "mean by chance, 95 %", size=style.small_size, va="center_baseline",
-                  parse_math=False)  # fmt: skip
+    looks = iter(zip(style.colours, MARKERS, strict=False))
+    for number, row in enumerate(rows):
+        left, middle = MARGIN, KEY * (number + 0.5)
+        for text in row:
+            if text == CHANCE:
+                axes.plot([left, left + 4], [middle] * 2, color=GREY, linewidth=0.6, linestyle="--")
+            elif text == MEAN_BY_CHANCE:
+                axes.fill_between([left, left + 4], middle - 1, middle + 1, color=BAND, linewidth=0)
+            else:
+                colour, marker = next(looks)
+                axes.plot(left + 2, middle, marker, color=colour, markersize=3.5, markeredgewidth=0)
+            axes.text(left + 5.5, middle, text, size=style.small_size, va="center_baseline", parse_math=False)
+            left += KEY_SPACE + text_width(text, style.small_size, style)
 
 
 def _accuracy(axes: Axes, data: _Data, style: Style, intervals: Mapping[tuple[str, str], Interval]) -> None:
