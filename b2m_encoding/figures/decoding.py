@@ -22,7 +22,8 @@ CHANCE = 0.5
 AXIS = 11.0
 KEY, KEY_SPACE = 4.5, 10.0
 """Height of a row of the key, and space of an entry beside its text, mm."""
-CHANCE, MEAN_BY_CHANCE = "chance", "mean by chance, 95 %"
+LINE, SHADE = "chance", "mean by chance, 95 %"
+"""Entries of the key that are no targets."""
 BAND = "#D9D9D9"
 LONGEST = 16.0
 """Longest name of a genre, mm."""
@@ -147,7 +148,7 @@ def _key_rows(data: _Data, style: Style, band: bool) -> list[list[str]]:
     names = [shortened(name, style.small_size, full - 8, style) for name in data.targets]
     rows: list[list[str]] = [[]]
     left = 0.0
-    for text in (*names, CHANCE, *([MEAN_BY_CHANCE] if band else [])):
+    for text in (*names, LINE, *([SHADE] if band else [])):
         width = KEY_SPACE + text_width(text, style.small_size, style)
         if rows[-1] and left + width > full:
             rows.append([])
@@ -167,9 +168,9 @@ def _keys(page: Page, data: _Data, top: float, band: bool) -> None:
     for number, row in enumerate(rows):
         left, middle = MARGIN, KEY * (number + 0.5)
         for text in row:
-            if text == CHANCE:
+            if text == LINE:
                 axes.plot([left, left + 4], [middle] * 2, color=GREY, linewidth=0.6, linestyle="--")
-            elif text == MEAN_BY_CHANCE:
+            elif text == SHADE:
                 axes.fill_between([left, left + 4], middle - 1, middle + 1, color=BAND, linewidth=0)
             else:
                 colour, marker = next(looks)
