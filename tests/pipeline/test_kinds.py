@@ -249,10 +249,11 @@ def test_components_of_weights_are_drawn_where_they_are(bundle: Path, tmp_path: 
     stem = "sub-01_hemi-{}_space-fsaverage5_desc-joint_stat-{}_statmap.func.gii"
     for number in (1, 2, 3):
         for hemi in "LR":
-            shutil.copy(
-                folder / "sub-01" / stem.format(hemi, "r"), folder / "sub-01" / stem.format(hemi, f"pc{number}")
-            )
+            path = folder / "sub-01" / stem.format(hemi, f"pc{number}")
+            shutil.copy(folder / "sub-01" / stem.format(hemi, "r"), path)
+            path.with_name(path.name.replace(".func.gii", ".json")).write_text('{"Explained": 0.2}')
     found = make(folder, "weights")
+    assert "20.0% of the variance" in found.caption
     assert {"PC 1", "PC 2", "PC 3"} <= set(found.table)
     assert len(found.table) == space.n_targets
 
