@@ -223,7 +223,8 @@ def label_position(
     if allowed is not None and (mask & allowed[box]).any():
         distance = np.where(allowed[box], distance, 0.0)
     best = distance.max()
-    row, column = np.argwhere(distance >= best - 0.5).mean(axis=0)
-    if distance[int(row), int(column)] < best - 1:
-        row, column = np.unravel_index(distance.argmax(), mask.shape)
-    return float(rows[0] + row), float(columns[0] + column), float(best)
+    corner = np.array([rows[0], columns[0]])
+    row, column = (np.argwhere(distance >= max(best - 0.5, best / 2)) + corner).mean(axis=0)
+    if distance[int(row) - corner[0], int(column) - corner[1]] < max(best - 1, best / 2):
+        row, column = np.unravel_index(distance.argmax(), mask.shape) + corner
+    return float(row), float(column), float(best)

@@ -13,7 +13,7 @@ import soundfile
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
 
-from .chromium import Browser, find_browser
+from ..chromium import Browser, find_browser
 
 HOSTILE = '"><img src=x onerror="document.title=1"><script>document.title=2</script>'
 
