@@ -1,6 +1,6 @@
 """Faults: runs killed, files damaged, disks full, two at once, many in a row. Each row says whether the study survived.
 
-    python benchmarks/faults.py [--quick] [--kills N]
+    python benchmarks/faults.py [--quick] [--kills N] [--case NAME]
 
 A small simulated study of arrays is run once undisturbed; after every fault it is run again by the same command, and
 maps, tables and weights must equal those of the undisturbed run bit for bit. Children are forked from a process that
@@ -33,11 +33,11 @@ from b2m_encoding.results.reader import Results
 from b2m_encoding.spaces.files import sha256
 from b2m_encoding.study import load_study
 
-TIMES = {"provenance.json", "manifest.json", "report.html"}
-"""Files that tell when a run was."""
+TIMES = {"provenance.json", "manifest.json", "report.html", "study.json"}
+"""Files that tell when or where a run was."""
 REFUSED, BROKEN = 2, 3
-GROWTH_MB = 30.0
-"""Of memory over 200 studies, once the allocators have what they want."""
+GROWTH_MB = 100.0
+"""Of memory over 200 studies, once ten have been done."""
 
 
 def run(study: Path) -> None:
@@ -281,7 +281,11 @@ def soak(folder: Path, n_studies: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", lambda parser: parser.add_argument("--kills", type=int, help="number of kills"))
+    options = arguments(
+        __doc__ or "",
+        lambda parser: parser.add_argument("--kills", type=int, help="number of kills"),
+        lambda parser: parser.add_argument("--case", help="only this one"),
+    )
     n_kills = options.kills or (4 if options.quick else 40)
     with tempfile.TemporaryDirectory() as name:
         bench = Bench(Path(name))
@@ -297,6 +301,8 @@ def main() -> None:
         }
         rows = []
         for case, fault in faults.items():
+            if options.case not in (None, case):
+                continue
             start = time.perf_counter()
             found = fault()
             rows.append(Row(case, ours="b2m run", ours_s=time.perf_counter() - start, agreement=found))

@@ -1,6 +1,6 @@
 """Features of clips of 15 s, against the naive way: every window by itself, one call each.
 
-    python benchmarks/features.py [--quick] [--clips N]
+    python benchmarks/features.py [--quick] [--clips N] [--case NAME]
 
 The networks have random weights: w2v-BERT 2.0 at its full size (580 million parameters, 24 layers) and CLAP, or with
 --quick both with fewer layers of the same width. Our side decodes, resamples, embeds and keeps the features in an empty
@@ -208,7 +208,7 @@ def stored(case: Case, stimuli: Stimuli, clips: list[Clip]) -> Row:
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", _clips)
+    options = arguments(__doc__ or "", _clips, lambda parser: parser.add_argument("--case", help="only this one"))
     n_clips, repeats = options.clips or 3, 2
     samples = np.arange(round(DURATION / TR)) * TR
     per_tr = np.stack([samples, samples + TR], axis=1)
@@ -227,6 +227,8 @@ def main() -> None:
             hearing = Hearing(window=window if frames else None)
             for mode, spans, length in (("paper", paper, window), ("per_tr", per_tr, TR)):
                 case = Case(f"{network_name}_{mode}", network, single, hearing, spans, length)
+                if options.case and case.name != options.case:
+                    continue
                 assert np.allclose(case.cuts(), paper if mode == "paper" else centred(per_tr, window, DURATION))
                 rows.append(run_case(case, stimuli, own, repeats))
                 save("features", rows, env, quick=options.quick)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from b2m_encoding.cli.app import app, clip_reporter, console, progress_bar, reporter
+from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, progress_bar, reporter
 from b2m_encoding.errors import InputError
 
 corpus = typer.Typer(no_args_is_help=True, help="A corpus of recordings to retrieve from.")
@@ -78,6 +78,29 @@ def info(folder: Annotated[Path, typer.Argument(help="Folder of a corpus.")]) ->
     }
     for key, value in rows.items():
         console.print(f"{key + ':':<12}{value}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def decode(
+    study: StudyFile,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Instead of model.device.")] = None,
+) -> None:
+    """Decode the feature spaces that [decoding] names; what a run has done already is not done again."""
+    from b2m_encoding.pipeline import run_study
+    from b2m_encoding.pipeline.decoding_table import decoding_table, printed
+    from b2m_encoding.study import load_study
+
+    loaded = load_study(study).on_machine(device, None)
+    if loaded.decoding is None:
+        raise InputError("the study decodes nothing", file=study, fix='add [decoding] with targets = ["..."]')
+    with progress_bar() as bar:
+        found = run_study(loaded, study, subjects=tuple(subject or ()), progress=reporter(bar))
+    assert found is not None
+    if not found.decodings:
+        raise InputError("nothing could be decoded: no target was tested", file=study)
+    console.print(printed(decoding_table(found.decodings, loaded)), markup=False, soft_wrap=True)
+    console.print(f"decoded features: {loaded.output}/sub-*/*_decoded.npz", soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.pipeline.work.desk import Desk
 from b2m_encoding.pipeline.work.runner import Basis, Workers, do_unit
@@ -162,17 +161,13 @@ def _result_of(future: Any, name: str) -> None:
         ) from error
 
 
-_recordings: dict[str, dict[str, Recording]] = {}
-"""Recordings that a worker opened, by the run that it works for: the latest one only."""
+_desks: dict[str, Desk] = {}
+"""The desk of the run that this worker works for: what it has opened and loaded serves the next units."""
 
 
 def work_on(study: Study, folder: Path, unit: Unit, basis: Basis, run: str) -> None:
     """Do a unit in this worker."""
-    if run not in _recordings:
-        _recordings.clear()
-        _recordings[run] = {}
-    desk = Desk(study, WorkFolder(folder), _recordings[run])
-    try:
-        do_unit(desk, unit, basis)
-    finally:
-        _recordings[run].update(desk.recordings)
+    if run not in _desks:
+        _desks.clear()
+        _desks[run] = Desk(study, WorkFolder(folder))
+    do_unit(_desks[run], unit, basis)
