@@ -31,6 +31,7 @@ from b2m_encoding.figures import Style, accuracy
 from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.flatmap import PixelMap, flat_layout, pixel_map
 from b2m_encoding.figures.layers import ScoreMap, compose
+from b2m_encoding.figures.maps import View
 from b2m_encoding.spaces import SurfaceSpace, load_atlas, surface_space
 
 HEIGHT = 1024
@@ -143,7 +144,10 @@ def main() -> None:
         for name, work in (("tripcolor", tripcolor), ("tripcolor, data only", lambda: tripcolor(False))):
             ours_s, peer_s, ratio = alternate(ours, work, slow)
             rows.append(replace(row, peer=name, ours_s=ours_s, peer_s=peer_s, ratio=ratio, agreement=None))
-        rows.append(Row("pdf", "accuracy, overview, 183 mm, drawn and saved", ours_s=_pdf(Path(folder), space, env)))
+        cases: dict[View, str] = {"whole": "the whole cortex", "overview": "the whole cortex, and zooms with names"}
+        for view, what in cases.items():
+            ours_s = _pdf(Path(folder), space, view, env)
+            rows.append(Row(f"pdf {view}", f"accuracy, {what}, 183 mm, drawn and saved", ours_s=ours_s))
     for row in rows:
         row.peak_mb = peak.mb
     finish("flatmap", rows, env, agreed=agreement > 0.98, quick=args.quick)
@@ -156,13 +160,13 @@ def _cpu_seconds(work: Callable[[], None]) -> float:
     return time.process_time() - start
 
 
-def _pdf(folder: Path, space: SurfaceSpace, env: dict[str, Any]) -> float:
+def _pdf(folder: Path, space: SurfaceSpace, view: View, env: dict[str, Any]) -> float:
     """Median time from scores to PDF, pixel maps in place; its size goes into the environment."""
     atlas, scores = load_atlas("hcp-mmp1", space), make_scores(space)
 
     def draw() -> None:
-        (path, *_) = accuracy(scores, space, atlas, view="overview", style=Style()).save(folder / "figure", ("pdf",))
-        env["pdf_mb"] = path.stat().st_size / 1e6
+        (path, *_) = accuracy(scores, space, atlas, view=view, style=Style()).save(folder / "figure", ("pdf",))
+        env[f"pdf_{view}_mb"] = path.stat().st_size / 1e6
 
     draw()
     return median(seconds(draw) for _ in range(3))

@@ -332,3 +332,9 @@ def test_results_are_complete_and_reopen(tmp_path: Path, b2m: Callable[..., tupl
     names = ("study.toml", "bold.nii.gz", "mask.nii.gz", "events.tsv")
     assert set(provenance["inputs"]) == {str(tmp_path / name) for name in names}
     assert not list(tmp_path.glob(".*partial*"))
+
+
+def test_decode_needs_something_to_decode(tmp_path: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    code, printed = b2m("decode", volume_study(tmp_path))
+    assert code == 2
+    assert "the study decodes nothing" in printed
