@@ -8,7 +8,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,24 @@ from hypothesis import settings
 from b2m_encoding import cli
 from b2m_encoding.phantom import Size, simulate_study
 
+from .chromium import Browser, find_browser
+
 # A busy machine must not fail a test, and a failure must come back: no time limit, the same examples every time.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 SHARED = Path(os.environ.get("B2M_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium, or a skip that says why."""
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM to the program")
+    made = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ class Plan:
         tables: Sequence[str] = (),
         **more: Any,
     ) -> str:
-        """Add a unit that depends on some tables of the study; needs that are no units are left out."""
+        """Add a unit that depends on some tables of the study."""
         settings = {name: self.tables[name] for name in tables} | more.pop("settings", {})
         unit = Unit(step, label, compute, tuple(dict.fromkeys(needs)), settings, **more)
         self.units[unit.name] = unit
@@ -194,12 +194,11 @@ class Plan:
     def _group(self) -> None:
         study, subjects, names = self.study, list(self.recordings), list(self.units)
         whole = ("statistics", "model", "evaluation", "seed", "note")
+        files = tuple(path for recording in self.recordings.values() for path in recording.inputs)
         if "subject" in study.statistics.generalise:
-            files = tuple(path for recording in self.recordings.values() for path in recording.inputs)
             compute = partial(group.others, subjects=subjects)
             self._add("others", "", compute, [n for n in names if n.startswith("features/")], whole, files=files)
         if study.decoding and study.decoding.align != "none":
-            files = tuple(path for recording in self.recordings.values() for path in recording.inputs)
             needs = [n for n in names if n.startswith("score/")]
             self._add(
                 "together", "", partial(group.together, subjects=subjects), needs, ("decoding", *whole), files=files

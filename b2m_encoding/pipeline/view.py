@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from b2m_encoding.pipeline.heard import Heard, heard_name
 from b2m_encoding.pipeline.page_sounds import page_clips
 from b2m_encoding.pipeline.source import Source, Wish
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
+from b2m_encoding.spaces.writing import replacing
 
 PAGE = "view.html"
 N_BEST = 5
@@ -65,15 +65,12 @@ def write_view(
     if target.is_dir():
         raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / PAGE}")
     page = interactive_page(build_view(results, subjects, sounds))
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(target)
+        with replacing(target) as stream:
+            stream.write(page.encode())
     except OSError as error:
         raise InputError("the page cannot be written", file=target, found=error.strerror) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 

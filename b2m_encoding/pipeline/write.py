@@ -18,8 +18,7 @@ from b2m_encoding.pipeline.cluster_maps import ClusterMap
 from b2m_encoding.pipeline.decode import Decoding
 from b2m_encoding.pipeline.decoding_table import decoding_table
 from b2m_encoding.pipeline.encode import JOINT, Encoding
-from b2m_encoding.pipeline.heard import Heard
-from b2m_encoding.pipeline.inter_subject import Array, Measured
+from b2m_encoding.pipeline.inter_subject import Array
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.spaces import Space
@@ -56,12 +55,8 @@ class StudyResults:
     """Rows of the table of scores by run, clip and genre."""
     quality: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the table of runs."""
-    measured: dict[str, Measured] = field(default_factory=dict)
-    """Large; only until inter-subject ceilings follow from it."""
     bounds: dict[str, tuple[Array, Array]] | NoCeiling | None = None
     """Inter-subject ceiling."""
-    heard: dict[str, Heard] = field(default_factory=dict)
-    """Held-out responses in short, until they are written."""
 
 
 def write_maps(writer: BundleFiles, subject: str, encoding: Encoding, space: Space, study: Study) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import entity
 from b2m_encoding.spaces.files import check_archive
+from b2m_encoding.spaces.writing import replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +40,8 @@ class Decoded:
         """Write into a results folder, whole or not at all."""
         path = _path(folder, subject, self.target, self.decoder)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                np.savez(file, clips=self.clips.astype(np.str_), predicted=self.predicted, true=self.true)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(path) as file:
+            np.savez(file, clips=self.clips.astype(np.str_), predicted=self.predicted, true=self.true)
         return path
 
 

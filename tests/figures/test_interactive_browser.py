@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,9 @@ from b2m_encoding.figures.flatmap import Window, flat_layout, pixel_map
 from b2m_encoding.figures.interactive import View
 from b2m_encoding.figures.layers import ScoreMap, compose
 
-from ..chromium import Browser, find_browser
+from ..chromium import Browser
 
 WIDTH, HEIGHT = 1280, 900
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM to the program")
-    made = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import soundfile
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
 
-from ..chromium import Browser, find_browser
+from ..chromium import Browser
 
 HOSTILE = '"><img src=x onerror="document.title=1"><script>document.title=2</script>'
 
@@ -41,16 +40,6 @@ def test_every_text_is_escaped() -> None:
     assert 'src="sub-01/a%20b%231/heard.wav"' in page
     assert page.count("<h2>") == 2
     assert page.count("<tr>") == 2
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM to the program")
-    made = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield made
-    made.close()
 
 
 def test_it_plays_from_a_file(browser: Browser, tmp_path: Path) -> None:

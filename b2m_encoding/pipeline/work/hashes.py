@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from b2m_encoding.spaces.files import sha256
+from b2m_encoding.spaces.writing import replacing
 
 
 class FileHashes:
@@ -45,7 +45,6 @@ class FileHashes:
     def save(self) -> None:
         """Remember what was hashed."""
         if self.changed:
-            part = self.memory.with_name(f"{self.memory.name}.{os.getpid()}.part")
-            part.write_text(json.dumps(self.known), encoding="utf-8")
-            os.replace(part, self.memory)
+            with replacing(self.memory) as stream:
+                stream.write(json.dumps(self.known).encode())
             self.changed = False

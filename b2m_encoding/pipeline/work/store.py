@@ -55,6 +55,8 @@ class WorkFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.hashes = FileHashes(path / "hashes.json")
+        self._intact: set[str] = set()
+        """Units whose files this object has found as they were written; they are not read again for that."""
 
     @classmethod
     def beside(cls, results: Path) -> WorkFolder:
@@ -113,8 +115,9 @@ class WorkFolder:
             return State(False, "not done yet")
         if record["basis"] != basis:
             return State(False, "; ".join(_differences(record["basis"], basis)) or "the record is of another kind")
-        if damaged := self.damaged(unit.name, record):
+        if unit.name not in self._intact and (damaged := self.damaged(unit.name, record)):
             return State(False, f"damaged: {damaged}")
+        self._intact.add(unit.name)
         return State(True)
 
     def record(self, name: str) -> dict[str, Any] | None:
@@ -173,6 +176,7 @@ class WorkFolder:
         """Remove what is kept of a unit."""
         target = self.path / name
         old = target.with_name(f"{TEMPORARY}{target.name}-{uuid4().hex[:8]}")
+        self._intact.discard(name)
         with suppress(FileNotFoundError):
             os.replace(target, old)
         shutil.rmtree(old, ignore_errors=True)

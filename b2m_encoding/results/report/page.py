@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.content import Link, Page
 from b2m_encoding.results.report.facts import Facts
 from b2m_encoding.results.report.sections import study_sections, subject_sections
+from b2m_encoding.spaces.writing import replacing
 
 REPORT = "report.html"
 
@@ -76,10 +76,6 @@ def _page_of(subject: str) -> str:
 
 
 def _write(path: Path, content: str) -> Path:
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as stream:
+        stream.write(content.encode())
     return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,7 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report import write_report
 
-from ...chromium import Browser, find_browser
+from ...chromium import Browser
 from .conftest import STUDY, Bundle
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> & \"quoted\" {{ 7 * 7 }}"
@@ -117,16 +116,6 @@ def test_long_tables_are_cut_and_say_so(bundle: Bundle) -> None:
     assert "First 200 of 300 rows." in page.text
     assert "<199>" in page.text
     assert "<200>" not in page.text
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM to the program")
-    made = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
