@@ -33,7 +33,7 @@ from b2m_encoding.phantom import Size, simulate_study
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import Decoding, decode_subject, judged, to_decode
 from b2m_encoding.pipeline.decoders import decoded_regions
-from b2m_encoding.pipeline.decoding_samples import Units, train_and_test
+from b2m_encoding.pipeline.decoding_samples import Units
 from b2m_encoding.pipeline.templates import template
 from b2m_encoding.study import Study, load_study
 
@@ -59,15 +59,16 @@ def changed(study: Study, *, genres: bool = False, **decoding: Any) -> Study:
 
 
 def decoded(study: Study, recording: Recording, target: str) -> list[Decoding]:
-    responses, space = to_decode(recording, target, {}, study)
-    return decode_subject(responses, space, decoded_regions(recording.responses.space, study), study)
+    windows = to_decode(recording, target, {}, study)
+    return decode_subject(windows, decoded_regions(recording.responses.space, study), study)
 
 
 def together(
     study: Study, recordings: Mapping[str, Recording], target: str, *, quick: bool
 ) -> Iterator[tuple[str, Decoding]]:
     """Every alignment: decoders of all subjects, and of the others."""
-    samples = {name: train_and_test(*to_decode(one, target, {}, study), study) for name, one in recordings.items()}
+    given = {name: to_decode(one, target, {}, study) for name, one in recordings.items()}
+    samples = {name: (one.training, one.test) for name, one in given.items()}
     units = {name: Units.of(training.features) for name, (training, _) in samples.items()}
     windows = {
         name: TrainingWindows(training.brain, units[name].standard(training.features), training.runs)

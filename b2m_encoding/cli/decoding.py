@@ -111,7 +111,7 @@ def reconstruct(
     target: Annotated[str | None, typer.Option(help="Decoded feature space; default: the first.")] = None,
     decoder: Annotated[str, typer.Option(help="Whose predictions.")] = "regions",
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
-    n: Annotated[int, typer.Option(min=1, help="Candidates per clip; the responses choose the best.")] = 1,
+    n: Annotated[int, typer.Option(min=1, help="Candidates per clip; the encoding model chooses the best.")] = 1,
     k: Annotated[int, typer.Option(min=1, help="Nearest recordings that are listed.")] = 10,
     strength: Annotated[
         float | None, typer.Option(min=0, max=1, help="musicldm: start from the retrieved recording; 0 keeps it.")
@@ -123,6 +123,12 @@ def reconstruct(
     seconds: Annotated[float | None, typer.Option(help="Length of sounds; default: as the corpus was heard.")] = None,
     leave_out: Annotated[
         Path | None, typer.Option(help="Text file of recordings that may not be retrieved, one a line.")
+    ] = None,
+    training: Annotated[
+        bool, typer.Option("--training/--no-training", help="Clips of the training may be retrieved.")
+    ] = True,
+    follow: Annotated[
+        bool | None, typer.Option("--follow/--hold", help="magenta_rt: what was decoded over time, or its mean.")
     ] = None,
     sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli, to hear them on the page.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of the generator's weights.")] = None,
@@ -141,7 +147,7 @@ def reconstruct(
 
     if leave_out is not None and not leave_out.is_file():
         raise InputError("the list of recordings is missing", file=leave_out)
-    settings = {"weights": weights, "device": device, "strength": strength, "steps": steps}
+    settings = {"weights": weights, "device": device, "strength": strength, "steps": steps, "follow": follow}
     wish = Wish(
         target=target,
         decoder=decoder,
@@ -153,6 +159,7 @@ def reconstruct(
         seconds=seconds,
         subjects=tuple(subject or ()),
         leave_out=tuple(leave_out.read_text("utf-8").splitlines()) if leave_out else (),
+        training=training,
         sounds=sounds,
         seed=seed,
         judge=judge,

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
+from b2m_encoding.spaces.files import read_archive
 from b2m_encoding.spaces.writing import replacing
 
 AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
@@ -281,11 +281,7 @@ def _complete(path: Path) -> bool:
 
 
 def _read(path: Path) -> _Shard:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return _Shard(**{key: arrays[key] for key in _Shard.__dataclass_fields__})
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError("a shard of a corpus is damaged", file=path, found=error, fix="build it again") from error
+    return _Shard(**read_archive(path, "a shard of a corpus", _Shard.__dataclass_fields__, fix="build it again"))
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

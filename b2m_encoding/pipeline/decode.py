@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data import Recording, Responses
+from b2m_encoding.data import Recording
 from b2m_encoding.decoding.base import Decoder
 from b2m_encoding.decoding.calibration import Calibration, Scale
 from b2m_encoding.decoding.ensemble import EnsembleDecoder, mean_direction
@@ -28,8 +29,9 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.pipeline.decoders import Masks, new_decoders
-from b2m_encoding.pipeline.decoding_samples import Floats, Samples, Units, per_clip, train_and_test
+from b2m_encoding.pipeline.decoding_samples import Floats, Samples, ToDecode, Units, per_clip
 from b2m_encoding.pipeline.windows import WindowedRecording, stimulation_of, windowed
+from b2m_encoding.results.decoded import DecodedWindows
 from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import Study
 
@@ -53,6 +55,8 @@ class Decoding:
     regions : tuple of str
     predicted, true : array, shape (n_clips, n_dimensions)
         In the units of the feature space.
+    windows : DecodedWindows
+        What was decoded from each window, in the same units.
     measures : mapping of str to float
         n-way accuracy, share within the best k, ranks; correlation per dimension over windows, averaged; the same of
         the training windows that the decoder was fitted to.
@@ -73,6 +77,7 @@ class Decoding:
     regions: tuple[str, ...]
     predicted: NDArray[np.float32]
     true: NDArray[np.float32]
+    windows: DecodedWindows
     measures: Mapping[str, float]
     decoder: str = "regions"
     lag: float | None = None
@@ -102,9 +107,7 @@ class Decoding:
         return found
 
 
-def to_decode(
-    recording: Recording, name: str, spaces: Mapping[str, FeatureSpace], study: Study
-) -> tuple[Responses, FeatureSpace]:
+def to_decode(recording: Recording, name: str, spaces: Mapping[str, FeatureSpace], study: Study) -> ToDecode:
     """Responses averaged under windows, and a feature space of the sound of the same windows.
 
     Where the study names several lags, that of the best cross-validated r in training windows.
@@ -112,52 +115,45 @@ def to_decode(
     assert study.decoding is not None
     if isinstance(recording, WindowedRecording):
         space = spaces[name] if name in spaces else study.features[name].build(name, stimulation_of(recording))
-        return recording.responses, space
+        return ToDecode.of(recording.responses, space, study)
     first, *more = study.decoding.lags or (study.decoding.lag,)
     cut = windowed(recording, study.decoding.windows_of(name, first))
     space = study.features[name].build(name, stimulation_of(cut))
-    found = [(cut.responses, space)]
+    found = [ToDecode.of(cut.responses, space, study)]
     for lag in more:  # the same sound, later responses
         later = windowed(recording, study.decoding.windows_of(name, lag)).responses
-        found.append((later, replace(space, runs=later.runs)))
-    if not more:
-        return found[0]
-    return max(found, key=lambda pair: _cross_validated_r(pair[0], pair[1], study))
+        found.append(ToDecode.of(later, replace(space, runs=later.runs), study))
+    return max(found, key=lambda one: _cross_validated_r(one.training, study)) if more else found[0]
 
 
-def _cross_validated_r(responses: Responses, space: FeatureSpace, study: Study) -> float:
-    training, _ = train_and_test(responses, space, study)
+def _cross_validated_r(training: Samples, study: Study) -> float:
     features = Units.of(training.features).standard(training.features)
     return RidgeDecoder(device=study.model.device).fit(training.brain, features, training.runs).score_
 
 
-def decode_subject(responses: Responses, space: FeatureSpace, masks: Masks | None, study: Study) -> list[Decoding]:
+def decode_subject(windows: ToDecode, masks: Masks | None, study: Study) -> list[Decoding]:
     """Decode one feature space by every decoder of a study, and identify the test clips.
 
     Repeats are averaged and windows merged per clip.
 
     Parameters
     ----------
-    responses : Responses
-        Of windows.
-    space : FeatureSpace
-        Of the same windows.
+    windows : ToDecode
     masks : mapping of str to array of bool, optional
         Regions to decode from; all targets are one region by default.
     study : Study
     """
-    training, test = train_and_test(responses, space, study)
+    training, test = windows.training, windows.test
     units = Units.of(training.features)
-    masks = masks or {"all": np.ones(responses.n_targets, dtype=bool)}
+    masks = masks or {"all": np.ones(training.brain.shape[1], dtype=bool)}
     decoders = fit_decoders(training, units, masks, study)
     assert study.decoding is not None
     found = [
-        judged(name, said, training, test, units, space.name, study)
+        judged(name, said, training, test, units, windows.target, study)
         for name, said in say(decoders, training, test, units, study.decoding.calibrate).items()
     ]
-    lag = getattr(responses, "lag", None)
     found = [
-        replace(one, lag=lag, regions=tuple(getattr(decoder, "best_", ())))
+        replace(one, lag=windows.lag, regions=tuple(getattr(decoder, "best_", ())))
         for one, decoder in zip(found, decoders.values(), strict=True)
     ]
     if "genre" in study.statistics.generalise:
@@ -229,6 +225,7 @@ def judged(
         "correlation_training": _mean_r(said[0], units.standard(training.features)),
     }
     note = note_of_shared(shared_clips(training.runs.clip, test.runs.clip))
+    back = partial(units.back, same_length=study.decoding.calibrate != "none")
     return Decoding(
         target,
         clips,
@@ -236,8 +233,9 @@ def judged(
         tuple(clips[i] for i in identified(predicted, true)),
         chance_interval(whole, random_state=study.seed),
         (),
-        units.back(predicted, same_length=study.decoding.calibrate != "none"),
+        back(predicted),
         units.back(true),
+        DecodedWindows(back(said[1]), test.runs.clip, np.asarray(test.start, dtype=np.float64)),
         measures,
         decoder=name,
         notes=(note,) if note else (),

@@ -9,7 +9,7 @@ from b2m_encoding.data import Recording
 from b2m_encoding.decoding.calibration import Scale
 from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
 from b2m_encoding.pipeline.decode import Decoding, Said, calibrated, judged, to_decode
-from b2m_encoding.pipeline.decoding_samples import Samples, Units, train_and_test
+from b2m_encoding.pipeline.decoding_samples import Samples, Units
 from b2m_encoding.study import Study
 
 POOLED, OTHERS = "pooled", "others"
@@ -33,15 +33,11 @@ def decode_together(recordings: Mapping[str, Recording], study: Study) -> dict[s
 def _decode(recordings: Mapping[str, Recording], target: str, study: Study) -> dict[str, list[Decoding]]:
     """One target, of all subjects."""
     assert study.decoding is not None
-    samples, lags = {}, {}
-    for subject, recording in recordings.items():
-        responses, space = to_decode(recording, target, {}, study)
-        samples[subject] = train_and_test(responses, space, study)
-        lags[subject] = getattr(responses, "lag", None)
-    units = {subject: Units.of(training.features) for subject, (training, _) in samples.items()}
+    given = {subject: to_decode(recording, target, {}, study) for subject, recording in recordings.items()}
+    units = {subject: Units.of(own.training.features) for subject, own in given.items()}
     windows = {
-        subject: TrainingWindows(training.brain, units[subject].standard(training.features), training.runs)
-        for subject, (training, _) in samples.items()
+        subject: TrainingWindows(own.training.brain, units[subject].standard(own.training.features), own.training.runs)
+        for subject, own in given.items()
     }
     n_targets = None if study.decoding.best_targets == "all" else study.decoding.best_targets
 
@@ -52,9 +48,9 @@ def _decode(recordings: Mapping[str, Recording], target: str, study: Study) -> d
 
     def decoding(name: str, decoder: PooledDecoder, subject: str) -> Decoding:
         assert study.decoding is not None
-        training, test = samples[subject]
+        training, test = given[subject].training, given[subject].test
         said = _says(decoder, subject, windows, training, test, study.decoding.calibrate)
-        return replace(judged(name, said, training, test, units[subject], target, study), lag=lags[subject])
+        return replace(judged(name, said, training, test, units[subject], target, study), lag=given[subject].lag)
 
     everyone = list(recordings)
     pooled = taught_by(everyone)

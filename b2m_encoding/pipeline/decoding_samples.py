@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,19 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Responses and features of the same windows, shape (n_windows, n_targets or n_dimensions)."""
+    """Responses and features of the same windows, shape (n_windows, n_targets or n_dimensions).
+
+    ``start`` tells the seconds from the beginning of the clip to that of the window, shape (n_windows,).
+    """
 
     brain: Floats
     features: Floats
     runs: Runs
+    start: Floats
 
     def take(self, rows: NDArray[np.bool_]) -> Samples:
         """Some of the windows."""
-        return Samples(self.brain[rows], self.features[rows], self.runs.take(rows))
+        return Samples(self.brain[rows], self.features[rows], self.runs.take(rows), self.start[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +61,49 @@ class Units:
         return out.astype(np.float32)
 
 
-def train_and_test(responses: Responses, space: FeatureSpace, study: Study) -> tuple[Samples, Samples]:
-    """Training windows, and test windows with their repeats averaged, in the units of the feature space."""
-    _, [split] = split_samples(responses.runs, study.evaluation)
-    training, heard = (_samples(responses, space, mask) for mask in (split.train, split.test))
-    brain, merged = average_repeats(heard.brain, heard.runs)
-    test = Samples(brain, average_repeats(heard.features, heard.runs)[0], merged)
-    return training.take(training.runs.used), test
+@dataclass(frozen=True, eq=False)
+class ToDecode:
+    """Training windows, and test windows with their repeats averaged, in the units of the feature space.
+
+    Parameters
+    ----------
+    target : str
+        The feature space.
+    training, test : Samples
+    lag : float or None
+        Of the responses after the sound, s.
+    """
+
+    target: str
+    training: Samples
+    test: Samples
+    lag: float | None
+
+    @classmethod
+    def of(cls, responses: Responses, space: FeatureSpace, study: Study) -> Self:
+        """Load the responses of windows, and part training from test."""
+        _, [split] = split_samples(responses.runs, study.evaluation)
+        training, heard = (_samples(responses, space, mask) for mask in (split.train, split.test))
+        brain, merged = average_repeats(heard.brain, heard.runs)
+        features, start = (average_repeats(values, heard.runs)[0] for values in (heard.features, heard.start))
+        test = Samples(brain, features, merged, start)
+        return cls(space.name, training.take(training.runs.used), test, getattr(responses, "lag", None))
 
 
 def _samples(responses: Responses, space: FeatureSpace, mask: NDArray[np.bool_]) -> Samples:
     """Samples of the runs with some windows, which are the used ones; one run of volumes in memory at a time."""
     names = [name for name, rows in responses.runs.slices.items() if mask[rows].any()]
     runs, rows = replace(responses.runs, used=mask).select(names)
-    return Samples(np.concatenate([responses.load_run(name) for name in names]), space.values[rows], runs)
+    brain = np.concatenate([responses.load_run(name) for name in names])
+    return Samples(brain, space.values[rows], runs, _starts(runs))
+
+
+def _starts(runs: Runs) -> Floats:
+    """Seconds since the beginning of the clip, from runs with all their windows, used or not."""
+    out = np.zeros(len(runs))
+    for rows in runs.presentations:
+        out[rows] = runs.time[rows] - runs.time[rows.start]
+    return out
 
 
 def per_clip(values: Floats, runs: Runs) -> Floats:

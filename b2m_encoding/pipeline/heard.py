@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +13,11 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import Recording
 from b2m_encoding.data.events import NOTHING, clip_label
-from b2m_encoding.errors import InputError
 from b2m_encoding.pipeline.encode import JOINT, Encoding
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import HEMISPHERES, Atlas, SurfaceSpace, load_atlas
-from b2m_encoding.spaces.files import check_archive
+from b2m_encoding.spaces.files import read_archive
 from b2m_encoding.study import Study
 
 MOST_SAMPLES = 1000
@@ -71,12 +69,7 @@ class Heard:
         InputError
             If the file is damaged.
         """
-        check_archive(path)
-        try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                found = {key: stored[key] for key in cls.__dataclass_fields__}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError("held-out responses cannot be read", file=path, found=repr(error)) from error
+        found = read_archive(path, "held-out responses", cls.__dataclass_fields__)
         single = {key: found[key].astype(np.float32) for key in ("responses", "measured", "predicted")}
         return cls(**{**found, **single, "step": float(found["step"])})
 

@@ -58,8 +58,9 @@ def write_listening(
     caption = (
         f"Decoded feature space: {names['target']}, decoder {names['decoder']}. Retrieved: the recording of the "
         f"corpus {corpus} that is nearest to what was decoded from the responses. Oracle: the nearest to the embedding "
-        "of what was heard. Chance: any. Generated sounds are made from the decoded embedding; of several the first "
-        "agrees best with the responses. All sounds are brought to one level."
+        "of what was heard. Chance: any. Generated sounds are made from the decoded embedding; of several the one "
+        "comes first from which an encoding model predicts the measured responses best. All sounds are brought "
+        "to one level."
     )
     page = listening_page(Listening(
         f"{results.study.get('name', results.path.name)}: heard and reconstructed", trials, results.note, caption,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from b2m_encoding.decoding.corpus import Corpus
 from b2m_encoding.decoding.reconstruction import Condition
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, recipe_key, write_sound
+from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
 from b2m_encoding.decoding.retrieval import Neighbours, search
 from b2m_encoding.pipeline.judge import COLUMNS, Row, judge_vectors
 from b2m_encoding.pipeline.listen import EVALUATION, TABLE, merge_table, write_listening
@@ -22,6 +23,7 @@ from b2m_encoding.pipeline.reconstruction_task import Task, Wish, decoded_subjec
 from b2m_encoding.pipeline.takes import exemplar_of, make_candidates, safe_names, write_excerpt
 from b2m_encoding.pipeline.work import WorkFolder
 from b2m_encoding.results.decoded import Decoded
+from b2m_encoding.results.encoder import WindowEncoder
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import load_study
 
@@ -70,11 +72,12 @@ def _reconstruct(results: Results, corpus: Corpus, wish: Wish, progress: Progres
     subjects = decoded_subjects(task)
     decoded = {subject: results.decoded(subject, task.target, wish.decoder) for subject in subjects}
     total, done = sum(len(one.clips) for one in decoded.values()), 0
+    encoders = {subject: results.encoder(subject, task.target) for subject in subjects}
     rows: list[Row] = []
     judged: list[Row] = []
     for subject, one in decoded.items():
         report = partial(_report, progress, subject, done, total)
-        found, vectors = _subject(task, subject, one, report)
+        found, vectors = _subject(task, subject, one, encoders[subject], report)
         own = judge_vectors(vectors, task.measure.unit(one.true)) + task.judges.judge(_best_sounds(task, found))
         rows += found
         judged += [{"subject": subject, **row} for row in own]
@@ -105,11 +108,12 @@ def _best_sounds(task: Task, rows: list[Row]) -> dict[str, list[Path]]:
 
 
 def _subject(
-    task: Task, subject: str, decoded: Decoded, report: Callable[[str, int], None]
+    task: Task, subject: str, decoded: Decoded, encoder: WindowEncoder, report: Callable[[str, int], None]
 ) -> tuple[list[Row], dict[str, NDArray[np.floating]]]:
     """Rows of the table of one subject, and the vectors of each method as they are compared."""
     clips = decoded.clips.tolist()
-    out = task.corpus.mask([*clips, *task.wish.leave_out])
+    trained = [] if task.wish.training else encoder.trained.tolist()
+    out = task.corpus.mask([*clips, *trained, *task.wish.leave_out])
     k = min(task.wish.k, int((~out).sum()))
     options: dict[str, Any] = {"k": k, "leave_out": out, "measure": task.measure}
     found = {
@@ -121,19 +125,31 @@ def _subject(
     vectors: dict[str, NDArray[np.floating]] = {
         name: task.measure.unit(task.corpus.vectors[own.rows[:, 0]]) for name, own in found.items()
     }
+    fit = {
+        name: _responses_r(encoder, clips, np.asarray(task.corpus.vectors[own.rows[:, 0]], dtype=np.float32))
+        for name, own in found.items()
+    }
     names, rows, generated = safe_names(clips), [], []
     for i, clip in enumerate(clips):
         report(clip, i)
         folder = task.folder(subject, names[clip])
         rows += _heard_row(task, folder, clip)
-        rows += [_excerpt_row(task, folder, clip, name, own, i) for name, own in found.items()]
+        for name, own in found.items():
+            rows.append({**_excerpt_row(task, folder, clip, name, own, i), "responses_r": float(fit[name][i])})
         if task.generator.name not in METHODS:
-            made = _generated(task, subject, folder, clip, decoded.predicted[i], int(found["retrieved"].rows[i, 0]))
+            made = _generated(task, subject, folder, decoded, encoder, i, int(found["retrieved"].rows[i, 0]))
             rows += made[0]
             generated.append(made[1])
     if generated:
         vectors[task.generator.name] = task.measure.unit(np.stack(generated))
     return [{"subject": subject, **row} for row in rows], vectors
+
+
+def _responses_r(encoder: WindowEncoder, clips: list[str], vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Correlation of the responses predicted from a sound for each clip with those measured, over targets."""
+    predicted = encoder.predict(vectors)
+    pairs = zip(clips, predicted, strict=True)
+    return np.array([rank_by_responses(one[None], encoder.of(clip)).scores[0] for clip, one in pairs])
 
 
 def _at_random(task: Task, subject: str, decoded: Decoded, out: NDArray[np.bool_]) -> Neighbours:
@@ -173,35 +189,45 @@ def _excerpt_row(task: Task, folder: Path, clip: str, method: str, found: Neighb
 
 
 def _generated(
-    task: Task, subject: str, folder: Path, clip: str, predicted: NDArray[np.float32], row: int
+    task: Task, subject: str, folder: Path, decoded: Decoded, encoder: WindowEncoder, i: int, row: int
 ) -> tuple[list[Row], NDArray[np.float32]]:
-    """Rows of the candidates for one clip, best first, and the vector of the best."""
-    exemplar, known = exemplar_of(task.corpus, row), task.corpus.table.iloc[row]
-    text = ", ".join(part for part in (known.get("genre", ""), known.get("title", "")) if part)
+    """Rows of the candidates for one clip and the vector of the best: the one that explains the responses best."""
+    clip, predicted = str(decoded.clips[i]), decoded.predicted[i]
     made = make_candidates(
         folder,
         task.generator,
-        Condition(clip, predicted, exemplar, text or exemplar.about),
+        _condition(task, decoded, i, row),
         task.space,
         task.preparation,
-        task.measure,
         n=task.wish.n,
         seconds=task.seconds,
         seed=f"{task.wish.seed}/{subject}/{task.target}/{task.wish.decoder}/{clip}",
         about={"subject": subject, "target": task.target, "decoder": task.wish.decoder},
     )
+    ranking = rank_by_responses(encoder.predict(made.embeddings), encoder.of(clip))
+    cosine = task.measure.unit(made.embeddings) @ task.measure.unit(predicted[None])[0]
     rows = [
         {
             "clip": clip,
             "method": task.generator.name,
             "rank": rank,
-            "file": _relative(task, made.files[i]),
-            "about": f"candidate {i + 1} of {task.wish.n}",
-            "cosine": float(made.agreement[i]),
+            "file": _relative(task, made.files[number]),
+            "about": f"candidate {number + 1} of {task.wish.n}",
+            "cosine": float(cosine[number]),
+            "responses_r": float(ranking.scores[number]),
         }
-        for rank, i in enumerate(made.order.tolist(), start=1)
+        for rank, number in enumerate(ranking.order.tolist(), start=1)
     ]
-    return rows, made.embeddings[made.order[0]]
+    return rows, made.embeddings[ranking.order[0]]
+
+
+def _condition(task: Task, decoded: Decoded, i: int, row: int) -> Condition:
+    """What a generator is told of one clip: vectors that were decoded, and the recording that was retrieved."""
+    clip, exemplar, known = str(decoded.clips[i]), exemplar_of(task.corpus, row), task.corpus.table.iloc[row]
+    text = ", ".join(part for part in (known.get("genre", ""), known.get("title", "")) if part)
+    starts, series = decoded.windows.of(clip)
+    times = starts + task.windows.length / 2
+    return Condition(clip, decoded.predicted[i], exemplar, text or exemplar.about, series, times)
 
 
 def _write_neighbours(task: Task, subject: str, clips: list[str], found: Mapping[str, Neighbours]) -> None:

@@ -36,7 +36,7 @@ class Wish:
     settings : mapping
         Of the generator: weights, device, strength, steps, guidance.
     n : int
-        Candidates per clip; the best by the responses comes first.
+        Candidates per clip; the one whose predicted responses fit the measured ones best comes first.
     k : int
         Recordings that are listed per clip.
     similarity : {"auto", "cosine", "centred", "standardised"}
@@ -47,6 +47,8 @@ class Wish:
         Only these.
     leave_out : tuple of str
         Recordings of the corpus that may not be retrieved, beside the test clips themselves.
+    training : bool
+        Whether clips of the training may be retrieved, if the corpus holds them.
     sounds : Path, optional
         Folder of the stimuli, if the study does not name it.
     seed : int
@@ -66,6 +68,7 @@ class Wish:
     seconds: float | None = None
     subjects: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
+    training: bool = True
     sounds: Path | None = None
     seed: int = 0
     judge: str | None = None
@@ -83,6 +86,7 @@ class Task:
     generator: Generator
     heard: HeardSounds
     target: str
+    windows: WindowsTable
     wish: Wish
     judges: Judges
 
@@ -129,7 +133,7 @@ def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
     heard = HeardSounds.find(results, subjects, wish.sounds)
     judge = None if wish.judge is None else SoundSpace.of_model(wish.judge, length=space.length, step=space.step)
     judges = Judges(judge, wish.judge or "", AudioSetTagger() if wish.classes else None)
-    return Task(results, corpus, space, measure, generator, heard, target, wish, judges)
+    return Task(results, corpus, space, measure, generator, heard, target, windows, wish, judges)
 
 
 def _windows(results: Results, target: str) -> WindowsTable:

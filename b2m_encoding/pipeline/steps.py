@@ -38,6 +38,7 @@ from b2m_encoding.pipeline.quality import quality_rows
 from b2m_encoding.pipeline.regions import block_scores, partition_rows, region_masks, score_rows
 from b2m_encoding.pipeline.samples import Part
 from b2m_encoding.pipeline.splits import Split, split_samples
+from b2m_encoding.pipeline.window_encoder import fit_window_encoder
 from b2m_encoding.pipeline.windows import stimulation_of
 from b2m_encoding.pipeline.work import Desk, Output
 from b2m_encoding.pipeline.work.trees import size_of_tree
@@ -176,7 +177,10 @@ def decode(desk: Desk, out: Output, subject: str, target: str) -> list[Decoding]
         return []
     places = decoded_regions(recording.responses.space, study)
     spaces = desk.get(f"features/sub-{subject}")
-    return decode_subject(*to_decode(recording, target, spaces, study), places, study)
+    windows = to_decode(recording, target, spaces, study)
+    encoder = fit_window_encoder(windows.training, windows.test, study.model.device)
+    encoder.save(out.bundle.folder, subject, target)
+    return decode_subject(windows, places, study)
 
 
 def held_out(desk: Desk, subject: str, parts: Parts) -> HeldOut:

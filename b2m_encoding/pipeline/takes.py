@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from b2m_encoding.decoding.corpus import Corpus
 from b2m_encoding.decoding.reconstruction import Condition, Exemplar, Generator
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, recipe_key, write_sound
-from b2m_encoding.decoding.reconstruction.rank import rank_by_embedding
 from b2m_encoding.decoding.reconstruction.retrieved import Retrieved
-from b2m_encoding.decoding.retrieval import Measure
 from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave, prepare_stimulus
@@ -35,15 +33,10 @@ class Made:
         In the order of their seeds.
     embeddings : array, shape (n_candidates, n_dimensions)
         Of the sounds, in the feature space.
-    order : array of int, shape (n_candidates,)
-        Best first, by the responses.
-    agreement : array, shape (n_candidates,)
     """
 
     files: tuple[Path, ...]
     embeddings: NDArray[np.float32]
-    order: NDArray[np.intp]
-    agreement: NDArray[np.float64]
 
 
 def exemplar_of(corpus: Corpus, row: int) -> Exemplar:
@@ -70,16 +63,13 @@ def make_candidates(
     condition: Condition,
     space: SoundSpace,
     preparation: Mapping[str, float],
-    measure: Measure,
     *,
     n: int,
     seconds: float,
     seed: str,
     about: Mapping[str, Any],
 ) -> Made:
-    """Generate, embed and rank candidates for one clip; those that are there are not made again.
-
-    They are ranked by the cosine of their own embedding and the decoded one: by the responses, never by what was heard.
+    """Generate and embed candidates for one clip; those that are there are not made again.
 
     Parameters
     ----------
@@ -90,8 +80,6 @@ def make_candidates(
         That was decoded.
     preparation : mapping
         ``fade`` and ``rms`` with which recordings of the corpus were embedded.
-    measure : Measure
-        By which vectors are compared.
     n : int
     seconds : float
     seed : str
@@ -123,9 +111,7 @@ def make_candidates(
             kept = record
         files.append(path)
         found.append(kept["embedding"])
-    embeddings = np.array(found, dtype=np.float32)
-    ranking = rank_by_embedding(measure.unit(embeddings), measure.unit(condition.embedding[None])[0])
-    return Made(tuple(files), embeddings, ranking.order, ranking.scores)
+    return Made(tuple(files), np.array(found, dtype=np.float32))
 
 
 def safe_names(clips: Sequence[str]) -> dict[str, str]:
@@ -155,7 +141,7 @@ def _embedded(space: SoundSpace, wave: Wave, rate: int, preparation: Mapping[str
 
 
 def _recipe(generator: Generator, condition: Condition) -> dict[str, Any]:
-    parts = [condition.embedding] + ([] if condition.series is None else [condition.series])
+    parts = [part for part in (condition.embedding, condition.series, condition.times) if part is not None]
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(part, np.float32).tobytes() for part in parts)).hexdigest()
     return {"generator": dict(generator.provenance), "embedding": digest, **_told(condition)}
 

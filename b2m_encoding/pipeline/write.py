@@ -189,7 +189,7 @@ def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) ->
                 columns["accuracy_unheard"] = decoding.unheard
             about = {"subject": subject, "target": decoding.target, "decoder": decoding.decoder}
             clips.append(pd.DataFrame({**about, **columns}))
-            decoded = (np.array(decoding.clips), decoding.predicted, decoding.true)
+            decoded = (np.array(decoding.clips), decoding.predicted, decoding.true, decoding.windows)
             Decoded(decoding.target, decoding.decoder, *decoded).save(writer.folder, subject)
     if summaries:
         writer.write_table("decoding_table.tsv", decoding_table(results.decodings, study))

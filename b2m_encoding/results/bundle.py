@@ -29,6 +29,7 @@ IGNORED = """\
 *_statmap.*
 *_responses.*
 *_decoded.npz
+*_encoder.npz
 *_components.tsv
 *.zarr
 /*.tsv

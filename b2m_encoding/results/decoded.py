@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import entity
-from b2m_encoding.spaces.files import check_archive
+from b2m_encoding.spaces.files import read_archive
 from b2m_encoding.spaces.writing import replacing
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedWindows:
+    """What was decoded from the responses to each window of the test clips.
+
+    Parameters
+    ----------
+    vectors : array of float32, shape (n_windows, n_dimensions)
+    clip : array of str, shape (n_windows,)
+    start : array, shape (n_windows,)
+        Seconds from the beginning of the clip to that of the window.
+    """
+
+    vectors: NDArray[np.float32]
+    clip: NDArray[np.str_]
+    start: NDArray[np.float64]
+
+    def of(self, clip: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Starts of the windows of a clip, and what was decoded from each; the same window of several runs is averaged.
+
+        Examples
+        --------
+        >>> vectors = np.array([[1.0], [5.0], [3.0]], dtype=np.float32)
+        >>> windows = DecodedWindows(vectors, np.array(["a", "a", "a"]), np.array([0.0, 1.5, 0.0]))
+        >>> windows.of("a")[0].tolist(), windows.of("a")[1].tolist()
+        ([0.0, 1.5], [[2.0], [5.0]])
+        """
+        own = self.clip == clip
+        starts, place = np.unique(self.start[own].round(6), return_inverse=True)
+        return starts, np.stack([self.vectors[own][place == i].mean(axis=0) for i in range(len(starts))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +58,8 @@ class Decoded:
     clips : array of str, shape (n_clips,)
     predicted, true : array of float32, shape (n_clips, n_dimensions)
         In the units of the feature space, windows of a clip and repeats merged.
+    windows : DecodedWindows
+        Before they were merged.
     """
 
     target: str
@@ -35,13 +67,16 @@ class Decoded:
     clips: NDArray[np.str_]
     predicted: NDArray[np.float32]
     true: NDArray[np.float32]
+    windows: DecodedWindows
 
     def save(self, folder: Path, subject: str) -> Path:
         """Write into a results folder, whole or not at all."""
         path = _path(folder, subject, self.target, self.decoder)
         path.parent.mkdir(parents=True, exist_ok=True)
+        clips = {"clips": self.clips.astype(np.str_), "predicted": self.predicted, "true": self.true}
+        windows = {f"window_{name}": values for name, values in asdict(self.windows).items()}
         with replacing(path) as file:
-            np.savez(file, clips=self.clips.astype(np.str_), predicted=self.predicted, true=self.true)
+            np.savez(file, allow_pickle=False, **clips, **windows)
         return path
 
 
@@ -57,12 +92,11 @@ def read_decoded(folder: Path, subject: str, target: str, decoder: str = "region
     if not path.is_file():
         here = sorted(one.name for one in path.parent.glob("*_decoded.npz"))
         raise InputError("nothing was decoded", file=path, expected=", ".join(here) or "a study with [decoding]")
-    check_archive(path)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Decoded(target, decoder, arrays["clips"], arrays["predicted"], arrays["true"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError("damaged file", file=path, found=error, fix="run the study again") from error
+    parts = DecodedWindows.__dataclass_fields__
+    names = ("clips", "predicted", "true", *(f"window_{name}" for name in parts))
+    found = read_archive(path, "what was decoded", names, fix="run the study again")
+    windows = DecodedWindows(**{name: found.pop(f"window_{name}") for name in parts})
+    return Decoded(target, decoder, **found, windows=windows)
 
 
 def _path(folder: Path, subject: str, target: str, decoder: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -99,7 +99,7 @@ def check_archive(path: Path) -> None:
     Raises
     ------
     InputError
-        If it expands more than ``largest``-fold, to over a gigabyte; files that are no archive pass.
+        If it expands more than a hundredfold, to over a gigabyte; files that are no archive pass.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -112,6 +112,31 @@ def check_archive(path: Path) -> None:
             found=f"{size / 1e9:.1f} GB in {path.stat().st_size / 1e6:.1f} MB",
             fix="save the arrays anew, without compression",
         )
+
+
+def read_archive(path: Path, what: str, names: Iterable[str] | None = None, fix: str = "") -> dict[str, Any]:
+    """Arrays of a NumPy archive; nothing that is pickled is loaded.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What it is called in messages.
+    names : iterable of str, optional
+        Arrays that must be there; all that are by default.
+    fix : str
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, a bomb, or lacks an array.
+    """
+    check_archive(path)
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            return {name: stored[name] for name in (stored.files if names is None else names)}
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{what} cannot be read", file=path, found=repr(error), fix=fix or None) from error
 
 
 def check_volume(image: Any, path: str | Path | None = None) -> None:

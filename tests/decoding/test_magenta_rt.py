@@ -71,12 +71,15 @@ def test_vectors_go_and_one_sound_comes_back(magenta: Path) -> None:
 def test_a_series_is_followed_step_by_step(magenta: Path) -> None:
     """Each vector holds for its step, and goes on from the state before it."""
     generator: Any = load_generator("magenta_rt", weights=magenta, jitter=0.0)
-    series = np.stack([vector(0.1), vector(0.2), vector(0.3)])
-    wave, rate = generator.generate(Condition("x", vector(9), series=series, step=1.5), 4.0, random_state=1)
+    series, times = np.stack([vector(0.1), vector(0.2), vector(0.3)]), np.array([0.75, 2.25, 3.75])
+    wave, rate = generator.generate(Condition("x", vector(9), series=series, times=times), 4.0, random_state=1)
     assert len(wave) == 4 * rate
     changes = np.flatnonzero(np.diff(wave)) + 1
     assert changes.tolist() == [38 * 1920, 75 * 1920]
     assert np.allclose(wave[[0, changes[0], changes[1]]], [0.2, 0.4 + 1, 0.6 + 2])
+    held: Any = load_generator("magenta_rt", weights=magenta, jitter=0.0, follow=False)
+    wave, _ = held.generate(Condition("x", vector(0.25), series=series, times=times), 4.0, random_state=1)
+    assert np.all(wave == 0.5)
 
 
 def test_the_seed_moves_the_vector_a_little(magenta: Path) -> None:

@@ -11,7 +11,7 @@ import soundfile
 
 from b2m_encoding.decoding.reconstruction import GENERATORS, Condition, Exemplar, Generator, load_generator
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, write_sound
-from b2m_encoding.decoding.reconstruction.rank import rank_by_embedding, rank_by_responses
+from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.features.weights import catalogue
@@ -105,18 +105,14 @@ def test_the_candidate_that_explains_the_responses_is_the_best(rng: np.random.Ge
 
     measured = features(waves[2]) @ weights + 3 * rng.standard_normal(200)
     measured[:5] = np.nan
-    ranking = rank_by_responses([(wave, RATE) for wave in waves], lambda wave, rate: features(wave) @ weights, measured)
+    predicted = np.stack([features(wave) @ weights for wave in waves])
+    ranking = rank_by_responses(predicted, measured)
     expected = [np.corrcoef((features(wave) @ weights)[5:], measured[5:])[0, 1] for wave in waves]
     assert np.allclose(ranking.scores, expected)
     assert ranking.order.tolist() == np.argsort(-np.array(expected)).tolist()
-    constant = rank_by_responses([(waves[0], RATE)] * 3, lambda wave, rate: np.ones(200), measured)
+    constant = rank_by_responses(np.ones((3, 200)), measured)
     assert (constant.order.tolist(), constant.scores.tolist()) == ([0, 1, 2], [0, 0, 0])
     with pytest.raises(InputError, match="differ in shape"):
-        rank_by_responses([(waves[0], RATE)], lambda wave, rate: np.ones(3), measured)
+        rank_by_responses(np.ones((1, 3)), measured)
     with pytest.raises(InputError, match="no candidate"):
-        rank_by_responses([], lambda wave, rate: np.ones(3), measured)
-
-
-def test_ranking_by_the_decoded_embedding() -> None:
-    ranking = rank_by_embedding(np.array([[0.0, 1.0], [5.0, 0.1], [0.0, 0.0], [1.0, 1.0]]), np.array([2.0, 0.0]))
-    assert ranking.order.tolist() == [1, 3, 0, 2]
+        rank_by_responses(np.ones((0, 200)), measured)

@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 from b2m_encoding.data import Recording, Responses
+from b2m_encoding.decoding.base import with_blocks
 from b2m_encoding.decoding.identification import identification_accuracy
+from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
+from b2m_encoding.models import EncodingModel
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import Decoding, decode_subject, to_decode
 from b2m_encoding.pipeline.decode_together import decode_together
 from b2m_encoding.pipeline.decoders import decoded_regions, new_decoders
-from b2m_encoding.pipeline.decoding_samples import Units, train_and_test
+from b2m_encoding.pipeline.decoding_samples import Units, per_clip
 from b2m_encoding.pipeline.decoding_table import (
     PUBLISHED,
     STANDS_FOR,
@@ -24,9 +28,10 @@ from b2m_encoding.pipeline.decoding_table import (
     printed,
 )
 from b2m_encoding.pipeline.templates import write_template
+from b2m_encoding.pipeline.window_encoder import fit_window_encoder
 from b2m_encoding.pipeline.write import StudyResults, write_decodings
 from b2m_encoding.results.bundle import ResultsWriter
-from b2m_encoding.results.decoded import read_decoded
+from b2m_encoding.results.decoded import DecodedWindows, read_decoded
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace
 from b2m_encoding.study import Study, load_study
@@ -84,10 +89,10 @@ def people(tmp_path: Path) -> dict[str, Recording]:
 
 def test_every_decoder_of_a_study_identifies_and_keeps_its_units(people: dict[str, Recording], tmp_path: Path) -> None:
     table = study(tmp_path, decoders=EVERY, best_targets=40)
-    responses, space = to_decode(people["01"], "mine", {}, table)
-    found = decode_subject(responses, space, None, table)
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, test = windows.training, windows.test
+    found = decode_subject(windows, None, table)
     assert [one.decoder for one in found] == list(EVERY)
-    training, test = train_and_test(responses, space, table)
     for one in found:
         assert one.accuracy.mean() > one.chance_interval[1]
         assert one.lag == LAG
@@ -101,6 +106,10 @@ def test_every_decoder_of_a_study_identifies_and_keeps_its_units(people: dict[st
         standard = Units.of(training.features).standard
         again = identification_accuracy(standard(one.predicted), standard(one.true))
         assert np.allclose(again, one.accuracy, atol=0.1)
+        for clip, merged in zip(one.clips, one.predicted, strict=True):
+            starts, vectors = one.windows.of(clip)
+            assert starts.tolist() == [0.0, 3.0, 6.0]
+            assert np.allclose(vectors.mean(axis=0), merged, atol=1e-4)
     assert found[0].regions == ("all",)
 
 
@@ -108,7 +117,7 @@ def test_calibration_restores_the_spread(people: dict[str, Recording], tmp_path:
     spread = {}
     for scale in ("none", "all", "dimension"):
         table = study(tmp_path, decoders=("ridge",), calibrate=scale)
-        [found] = decode_subject(*to_decode(people["01"], "mine", {}, table), None, table)
+        [found] = decode_subject(to_decode(people["01"], "mine", {}, table), None, table)
         spread[scale] = found.predicted.std(axis=0).mean() / found.true.std(axis=0).mean()
     assert spread["none"] < 0.85 * spread["all"]
     assert spread["dimension"] == pytest.approx(1, abs=0.3)
@@ -116,21 +125,20 @@ def test_calibration_restores_the_spread(people: dict[str, Recording], tmp_path:
 
 def test_the_lag_is_found_in_training(people: dict[str, Recording], tmp_path: Path) -> None:
     table = study(tmp_path, decoders=("ridge",), lags=(0.0, LAG, 9.0))
-    responses, space = to_decode(people["01"], "mine", {}, table)
-    assert responses.lag == LAG  # type: ignore[attr-defined]
-    assert space.runs is responses.runs
+    assert to_decode(people["01"], "mine", {}, table).lag == LAG
     scrambled = people["01"].responses.load()
     test = people["01"].responses.runs.run == "test-1"
     scrambled[test] = np.random.default_rng(0).permutation(scrambled[test])
     other = Recording("01", Responses.from_array(scrambled, people["01"].responses.runs, Unplaced(TARGETS)))
-    assert to_decode(other, "mine", {}, table)[0].lag == LAG  # type: ignore[attr-defined]
+    assert to_decode(other, "mine", {}, table).lag == LAG
 
 
 def test_windows_of_a_target_may_be_its_own(people: dict[str, Recording], tmp_path: Path) -> None:
     table = study(tmp_path, own_windows={"mine": 15.0})
-    responses, _ = to_decode(people["01"], "mine", {}, table)
-    assert len(responses.runs) == 4 * 12 + 24  # one window per presentation
-    assert len(to_decode(people["01"], "mine", {}, study(tmp_path))[0].runs) == 3 * (4 * 12 + 24)
+    windows = to_decode(people["01"], "mine", {}, table)
+    assert len(windows.training.runs) == 4 * 12  # one window per presentation
+    assert len(windows.test.runs) == 12  # of two presentations, averaged
+    assert len(to_decode(people["01"], "mine", {}, study(tmp_path)).training.runs) == 3 * 4 * 12
 
 
 @pytest.mark.parametrize("method", ["ridge", "procrustes", "srm"])
@@ -162,7 +170,7 @@ def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path)
     table = study(tmp_path, decoders=("regions", "ridge"))
     results = StudyResults(decodings={})
     for subject, recording in people.items():
-        results.decodings[subject] = decode_subject(*to_decode(recording, "mine", {}, table), None, table)
+        results.decodings[subject] = decode_subject(to_decode(recording, "mine", {}, table), None, table)
     with ResultsWriter(table.output, "study", people) as writer:
         write_decodings(writer, results, table)
     clips = pd.read_csv(table.output / "identification.tsv", sep="\t", dtype={"subject": str})
@@ -182,8 +190,9 @@ def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path)
 def decoding(target: str, accuracy: float, decoder: str = "regions") -> Decoding:
     measures = {"identification_accuracy_training": 0.99, "correlation": 0.3, "correlation_training": 0.5}
     empty = np.zeros((2, 1), dtype=np.float32)
+    windows = DecodedWindows(empty, np.array(["a", "b"]), np.zeros(2))
     return Decoding(
-        target, ("a", "b"), np.full(2, accuracy), ("a", "b"), (0.4, 0.6), (), empty, empty, measures, decoder
+        target, ("a", "b"), np.full(2, accuracy), ("a", "b"), (0.4, 0.6), (), empty, empty, windows, measures, decoder
     )
 
 
@@ -214,7 +223,7 @@ def test_clips_of_training_in_test_are_told(people: dict[str, Recording], tmp_pa
     clip[clip == clip[0]] = runs.clip[-1]
     again = Runs.from_labels(runs.run, 1.5, clip=clip, presentation=runs.presentation)
     [found] = decode_subject(
-        *to_decode(Recording("01", recording.responses.with_runs(again)), "mine", {}, table), None, table
+        to_decode(Recording("01", recording.responses.with_runs(again)), "mine", {}, table), None, table
     )
     assert "1 test clips were heard in training" in found.notes[0]
 
@@ -228,7 +237,7 @@ def test_the_phantom_runs_the_same_path(tiny_study: Path) -> None:
     table = loaded.model_copy(update={"maps": maps, "decoding": loaded.decoding.model_copy(update=changes)})
     recording = check_study(loaded)["01"]
     masks = decoded_regions(recording.responses.space, table)
-    found = decode_subject(*to_decode(recording, "text", {}, table), masks, table)
+    found = decode_subject(to_decode(recording, "text", {}, table), masks, table)
     assert [one.decoder for one in found] == list(changes["decoders"])
     assert len(found[0].regions) == 6
     assert set(found[0].regions) <= set(masks)
@@ -259,3 +268,29 @@ def test_the_shipped_study_decodes_the_four_embeddings_of_the_paper(tmp_path: Pa
 def test_decoding_that_cannot_be_is_told(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=words):
         study(tmp_path, **changes)
+
+
+def test_the_window_encoder_ranks_sounds_by_responses(people: dict[str, Recording], tmp_path: Path) -> None:
+    """It equals a ridge of the same penalties by scikit-learn; the clip that was heard explains its responses best."""
+    windows = to_decode(people["01"], "mine", {}, study(tmp_path))
+    encoder = fit_window_encoder(windows.training, windows.test)
+    training, test = windows.training, windows.test
+    assert len(encoder.targets) == TARGETS
+    assert encoder.r[:40].mean() > encoder.r[40:].mean() + 0.2  # the other targets hold noise
+    units = Units.of(training.features)
+    model = EncodingModel(delays=None).fit(
+        units.standard(training.features), training.brain, runs=with_blocks(training.runs)
+    )
+    mean, deviation = training.brain.mean(axis=0), training.brain.std(axis=0)
+    for column in (0, 7):
+        oracle = Ridge(alpha=float(model.alphas_[column]))
+        oracle.fit(units.standard(training.features), (training.brain[:, column] - mean[column]) / deviation[column])
+        expected = oracle.predict(units.standard(test.features))
+        assert np.allclose(encoder.predict(test.features)[:, column], expected, atol=1e-3)
+    heard = per_clip(test.features, test.runs)
+    right = [
+        rank_by_responses(encoder.predict(heard), encoder.of(clip)).order[0] == i
+        for i, clip in enumerate(encoder.clips.tolist())
+    ]
+    assert np.mean(right) > 0.6  # chance 1 in 12
+    assert set(encoder.trained).isdisjoint(encoder.clips)

@@ -22,17 +22,14 @@ from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.features.audio import Wave, read_audio
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
-from b2m_encoding.models import EncodingModel
 from b2m_encoding.pipeline import reconstruction_task
-from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.heard import Heard, heard_name
 from b2m_encoding.pipeline.page_sounds import page_clips
-from b2m_encoding.pipeline.windows import stimulation_of, windowed
 from b2m_encoding.results.bundle import ResultsWriter
-from b2m_encoding.results.decoded import Decoded, read_decoded
+from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
+from b2m_encoding.results.encoder import WindowEncoder, read_encoder
 from b2m_encoding.results.reader import Results
 from b2m_encoding.spaces import RegionSpace
-from b2m_encoding.study import load_study
 
 B2M = Callable[..., tuple[int, str]]
 N_CLIPS = 4
@@ -78,6 +75,7 @@ def results_template(tiny_template: Path, corpus_folder: Path, module_cache: Pat
     true = np.stack(list(SPACE.embed(stimuli, clips).values()))
     centre, spread = (np.asarray(part) for part in (Corpus.open(corpus_folder).centre, true.std(axis=0)))
     names = np.array([clip.name for clip in clips])
+    others = np.array([path.stem for path in sorted((module_cache / "audio").rglob("*.wav")) if path.stem not in names])
     options = SPACE.describe()["options"] | {"pca": None, "stimuli": "study/stimuli/genres"}
     with ResultsWriter(folder, "test", ["01", "02"]) as writer:
         windows = 'targets = ["acoustic"]\nwindow = 2.0\nstep = 6.5'
@@ -88,7 +86,12 @@ def results_template(tiny_template: Path, corpus_folder: Path, module_cache: Pat
         for subject, noise in (("01", 0.01), ("02", 100.0)):
             writer.write_map(subject, "joint", "r", np.array([0.3]), RegionSpace(("A1",)), {})
             predicted = centre + 0.3 * (true - centre) + noise * spread * rng.standard_normal(true.shape)
-            Decoded("acoustic", "regions", names, predicted.astype(np.float32), true).save(writer.folder, subject)
+            windows = DecodedWindows(predicted.astype(np.float32), names, np.zeros(N_CLIPS))
+            Decoded("acoustic", "regions", names, windows.vectors, true, windows).save(writer.folder, subject)
+            weights = rng.standard_normal((len(centre), 30)) / spread[:, None]
+            measured = (true - centre) @ weights + rng.standard_normal((N_CLIPS, 30))
+            encoder = WindowEncoder(np.arange(30), np.ones(30), centre, weights, names, measured, others[:1])
+            encoder.save(writer.folder, subject, "acoustic")
             start, duration = np.array([clip.start for clip in clips], "f4"), np.full(N_CLIPS, 15.0, "f4")
             nothing, courses = np.zeros((N_CLIPS, 1), "f4"), np.zeros((0, 3), "f4")
             heard = Heard(names, start, duration, nothing, np.zeros(0, int), courses, courses, 1.5)
@@ -173,6 +176,18 @@ def test_named_recordings_are_left_out(results: Path, corpus_folder: Path, tmp_p
     assert b2m(*call, "--leave-out", tmp_path / "names.txt")[0] == 0
     again = table(results, "reconstruction.tsv")
     assert not set(first) & set(again["recording"].dropna())
+
+
+def test_training_clips_are_left_out_if_asked_for(results: Path, corpus_folder: Path, b2m: B2M) -> None:
+    [trained] = read_encoder(results, "01", "acoustic").trained
+    others = len(Corpus.open(corpus_folder)) - N_CLIPS
+    call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", "--k", others, *SHORT)
+    for choice, expected in (("--training", others), ("--no-training", others - 1)):
+        assert b2m(*call, choice)[0] == 0
+        found = table(results, "sub-01/reconstruction/acoustic-regions/neighbours.tsv").query("method == 'oracle'")
+        names = set(found["recording"].str.rpartition("/")[2])
+        assert len(names) == expected
+        assert (trained in names) == (choice == "--training")
 
 
 def test_problems_are_told_before_anything_is_written(
@@ -261,16 +276,19 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     assert code == 0, printed
     rows = table(results, "reconstruction.tsv").query("method == 'hum'")
     assert len(rows) == len(hum.made) == len(set(hum.made)) == 3 * N_CLIPS
-    decoded = read_decoded(results, "01", "acoustic")
+    decoded, encoder = read_decoded(results, "01", "acoustic"), read_encoder(results, "01", "acoustic")
     measure = Measure.of("standardised", Corpus.open(corpus_folder).centre, Corpus.open(corpus_folder).spread)
     for clip, own in rows.groupby("clip"):
         predicted = decoded.predicted[decoded.clips.tolist().index(clip)]
         records = [json.loads((results / file).with_suffix(".json").read_text()) for file in own["file"]]
-        vectors = measure.unit(np.array([record["embedding"] for record in records]))
-        cosine = vectors @ measure.unit(predicted[None])[0]
-        assert own["rank"].tolist() == [1, 2, 3]
-        assert np.all(np.diff(cosine) <= 0)
+        embeddings = np.array([record["embedding"] for record in records])
+        cosine = measure.unit(embeddings) @ measure.unit(predicted[None])[0]
         assert np.allclose(own["cosine"], cosine, atol=1e-4)
+        measured = encoder.measured[encoder.clips.tolist().index(clip)]
+        explained = [np.corrcoef((one - encoder.mean) @ encoder.weights, measured)[0, 1] for one in embeddings]
+        assert own["rank"].tolist() == [1, 2, 3]
+        assert np.all(np.diff(explained) <= 0)
+        assert np.allclose(own["responses_r"], explained, atol=1e-4)
         sound, rate = soundfile.read(results / own["file"].iloc[0])
         assert len(sound) == 2 * rate
         assert records[0]["condition"]["clip"] == clip
@@ -287,43 +305,12 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     assert page.count("hum-") == 3 * N_CLIPS
 
 
-def decode(study_file: Path) -> None:
-    """Fit a ridge to the training windows of all vertices, and leave results as a run does."""
-    study = load_study(study_file)
-    assert study.decoding is not None
-    recording = windowed(check_study(study)["01"], study.decoding.windows)
-    space = study.features["acoustic"].build("acoustic", stimulation_of(recording))
-    runs, responses = recording.responses.runs, recording.responses
-    brain = np.concatenate([responses.load_run(name) for name in runs.names])
-    brain = brain[:, np.isfinite(brain).all(axis=0)]
-    training = np.array(["Training" in name for name in runs.run]) & runs.used
-    test = ~np.array(["Training" in name for name in runs.run]) & runs.used
-    values = space.values - space.values[training].mean(axis=0)
-    model = EncodingModel(delays=None, alphas=np.logspace(2, 6, 5), scoring="r")
-    model.fit(brain[training], values[training], runs=runs.take(training))
-    predicted = model.predict(brain[test], runs=runs.take(test)) + space.values[training].mean(axis=0)
-    clips = runs.clip[test]
-    names = np.unique(clips)
-    merged = [
-        np.stack([part[clips == name].mean(axis=0) for name in names]) for part in (predicted, space.values[test])
-    ]
-    with ResultsWriter(study.output, study.name, ["01"]) as writer:
-        writer.file("study.toml").write_text(study_file.read_text())
-        writer.write_json(
-            "provenance.json", {"inputs": {str(study_file): ""}, "features": {"acoustic": space.provenance}}
-        )
-        writer.write_map("01", "joint", "r", np.array([0.3]), RegionSpace(("A1",)), {})
-        Decoded("acoustic", "regions", names.astype(str), *(one.astype(np.float32) for one in merged)).save(
-            writer.folder, "01"
-        )
-
-
 def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -> None:
     """The whole way on the simulated study: too little data to decode well, but nothing is made up on it."""
     text = tiny_study.read_text().replace('["text"]', '["acoustic"]\nwindow = 2.0\nstep = 6.5')
     tiny_study.unlink()
     tiny_study.write_text(text)
-    decode(tiny_study)
+    assert b2m("decode", tiny_study)[0] == 0
     code, printed = b2m("reconstruct", tiny_study, "--corpus", corpus_folder, *SHORT)
     assert code == 0, printed
     rows = table(tiny_study.parent / "results", "reconstruction.tsv")

@@ -18,6 +18,7 @@ from b2m_encoding.pipeline.audit import audit_subject
 from b2m_encoding.pipeline.breakdown import breakdown_rows
 from b2m_encoding.pipeline.check import _check_evaluation
 from b2m_encoding.pipeline.decode import decode_subject
+from b2m_encoding.pipeline.decoding_samples import ToDecode
 from b2m_encoding.pipeline.encode import Encoding, encode_subject, wanted_models
 from b2m_encoding.pipeline.generalise import check_genres, without_genres, without_subjects
 from b2m_encoding.pipeline.inter_subject import Measured, inter_subject_bounds
@@ -353,7 +354,7 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
         [recording.windows.of_run(name, v) for name, v in responses.runs.each_run(spaces["text"].values)]
     )
     text = FeatureSpace("text", heard, recording.responses.runs)
-    [found] = decode_subject(recording.responses, text, None, table)
+    [found] = decode_subject(ToDecode.of(recording.responses, text, table), None, table)
     assert found.unheard is not None
     assert found.unheard_chance is not None
     low, high = found.unheard_chance
@@ -361,7 +362,7 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
     assert found.accuracy.mean() > high
     assert found.summary()["identification_accuracy_unheard_genre"] == found.unheard.mean()
     null = replace(text, values=np.random.default_rng(2).permutation(heard))
-    [nothing] = decode_subject(recording.responses, null, None, table)
+    [nothing] = decode_subject(ToDecode.of(recording.responses, null, table), None, table)
     assert nothing.unheard is not None
     assert abs(nothing.unheard.mean() - 0.5) < 0.25
 

@@ -51,10 +51,10 @@ class Condition:
         The recording that was retrieved with it.
     text : str
         Tags of what was retrieved, for generators that read.
-    series : array, shape (n_steps, n_dimensions), optional
+    series : array, shape (n_windows, n_dimensions), optional
         Decoded over time, for generators that follow it.
-    step : float
-        Seconds between rows of the series.
+    times : array, shape (n_windows,), optional
+        Middle of each window of the series, seconds from the beginning of the clip.
     """
 
     clip: str
@@ -62,7 +62,7 @@ class Condition:
     exemplar: Exemplar | None = None
     text: str = ""
     series: Floats | None = None
-    step: float = 0.0
+    times: NDArray[np.float64] | None = None
 
     def needs(self, what: str, generator: str) -> Any:
         """One of the optional parts, or an error."""

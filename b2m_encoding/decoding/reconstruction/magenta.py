@@ -38,13 +38,15 @@ class MagentaRT:
         ``mrt2_base`` or ``mrt2_small``.
     jitter : float
         Length of the random step that a seed adds, as a share of the vector's own; 0 for none.
+    follow : bool
+        Follow what was decoded over time; otherwise its mean is held.
     interpreter : path, optional
         Magenta's Python; by default the one that ``$B2M_MAGENTA_PYTHON`` names.
     """
 
     name = "magenta_rt"
     space: str | None = "musiccoca"
-    settings = ("size", "jitter", "interpreter")
+    settings = ("size", "jitter", "follow", "interpreter")
 
     def __init__(
         self,
@@ -53,10 +55,11 @@ class MagentaRT:
         device: str = "auto",
         size: str = "mrt2_base",
         jitter: float = 0.05,
+        follow: bool = True,
         interpreter: str | Path | None = None,
     ) -> None:
         self.licence = weights.entry.licence
-        self.size, self.jitter = size, jitter
+        self.size, self.jitter, self.follow = size, jitter, follow
         self._weights = weights
         self._interpreter = find_interpreter("Magenta RealTime", interpreter)
 
@@ -82,17 +85,21 @@ class MagentaRT:
             **self._weights.provenance,
             "size": self.size,
             "jitter": self.jitter,
+            "follow": self.follow,
             "packages": {"magenta-rt": self._worker.version},
         }
 
     def generate(self, condition: Condition, seconds: float, random_state: int) -> tuple[Wave, int]:
         """Follow the series of the condition, or hold its embedding; both channels averaged."""
-        series = condition.embedding[None] if condition.series is None else condition.series
+        series, times = condition.series, condition.times
+        if series is None or times is None or not self.follow:
+            series, times = condition.embedding[None], np.zeros(1)
         vectors = np.asarray(series, dtype=np.float32)
         if vectors.ndim != 2 or vectors.shape[1] != DIM or not np.isfinite(vectors).all():
             raise InputError("not embeddings of musiccoca", found=vectors.shape, expected=f"(n_steps, {DIM})")
-        frames = frames_of(len(vectors), condition.step if condition.series is not None else 0.0, seconds)
-        vectors = self._moved(vectors[: len(frames)], random_state)
+        frames = frames_of(times, seconds)
+        vectors = self._moved(vectors[frames > 0], random_state)
+        frames = frames[frames > 0]
 
         def write(path: Path) -> None:
             np.savez(path, vectors=vectors, frames=frames)
@@ -108,20 +115,29 @@ class MagentaRT:
         return np.asarray(vectors + length * step / np.linalg.norm(step), dtype=np.float32)
 
 
-def frames_of(n_steps: int, step: float, seconds: float) -> NDArray[np.int64]:
-    """Frames for which each vector holds, so that steps of 1.5 s, 37.5 frames, stay in time; the last one to the end.
+def frames_of(times: NDArray[np.float64], seconds: float) -> NDArray[np.int64]:
+    """Frames for which each vector holds: those nearer to the middle of its window than to that of any other.
+
+    Steps of 1.5 s are 37.5 frames; rounding their ends keeps them in time.
+
+    Parameters
+    ----------
+    times : array, shape (n_windows,)
+        Ascending, s.
+    seconds : float
+        Of the sound.
 
     Examples
     --------
-    >>> frames_of(10, 1.5, 15.0).tolist()
+    >>> frames_of(np.arange(10) * 1.5 + 0.75, 15.0).tolist()
     [38, 37, 37, 38, 38, 37, 37, 38, 38, 37]
-    >>> frames_of(1, 0.0, 15.0).tolist(), frames_of(4, 1.5, 4.0).tolist()
-    ([375], [38, 37, 25])
+    >>> frames_of(np.array([5.0, 6.5, 8.0, 9.5]), 15.0).tolist()  # windows of 10 s
+    [144, 37, 38, 156]
+    >>> frames_of(np.zeros(1), 15.0).tolist(), frames_of(np.arange(4) * 1.5 + 0.75, 4.0).tolist()
+    ([375], [38, 37, 25, 0])
     """
     total = round(seconds * FRAME_RATE)
-    if step <= 0:
-        return np.array([total], dtype=np.int64)
-    ends = np.minimum(np.rint(np.arange(1, n_steps + 1) * step * FRAME_RATE), total).astype(np.int64)
-    ends[-1] = total
+    between = (times[1:] + times[:-1]) / 2
+    ends = np.minimum(np.append(np.rint(between * FRAME_RATE), total), total).astype(np.int64)
     frames: NDArray[np.int64] = np.diff(ends, prepend=0)
-    return frames[: int(np.flatnonzero(frames)[-1]) + 1]
+    return frames

@@ -17,7 +17,7 @@ from b2m_encoding.features.clips import Clip, Stimulation
 from b2m_encoding.features.extractors.base import Extractor, OfClips, Report, silent
 from b2m_encoding.features.text import KNOWN_TYPOS
 from b2m_encoding.features.windows import Spans, window_starts
-from b2m_encoding.spaces.files import check_archive
+from b2m_encoding.spaces.files import read_archive
 
 Floats = NDArray[np.float32]
 
@@ -110,7 +110,7 @@ class Precomputed(OfClips):
                     file=self.files,
                     fix="ids = a text file that names a clip per row",
                 )
-            return {_clip_name(name): array for name, array in _load_all(self.files).items()}
+            return {_clip_name(name): array for name, array in read_archive(self.files, "a feature file").items()}
         rows = _load(self.files)
         names = [_clip_name(line) for line in self.ids.read_text("utf-8-sig").splitlines() if line.strip()]
         if len(names) != len(rows):
@@ -123,7 +123,7 @@ class Precomputed(OfClips):
     def _of(self, clip: Clip, arrays: Mapping[str, NDArray[np.generic]] | None) -> NDArray[np.generic]:
         if arrays is None:
             path = Path(str(self.files).replace("{clip}", clip.name))
-            own = _load_all(path) if path.suffix == ".npz" else {"": _load(path)}
+            own = read_archive(path, "a feature file") if path.suffix == ".npz" else {"": _load(path)}
             if len(own) != 1:
                 raise InputError("the file of one clip holds several arrays", file=path, found=list(own))
             return next(iter(own.values()))
@@ -167,12 +167,3 @@ def _load(path: Path) -> NDArray[np.generic]:
             "a feature file holds several arrays", file=path, found=values.files, expected="one array (npy)"
         )
     return values
-
-
-def _load_all(path: Path) -> dict[str, NDArray[np.generic]]:
-    check_archive(path)
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
-        raise InputError("a feature file cannot be read", file=path, found=error) from error
