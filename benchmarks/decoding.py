@@ -7,6 +7,8 @@ decoders on these data and promise nothing for real ones. Rows, each a mean over
 interval:
 
 - ``TARGET_DECODER``: identification accuracy of the test clips (``ours``), mean of the chance intervals (``peer``).
+- ``TARGET_encoder``: no decoder; the clip whose features predict the measured responses best, by the encoding model
+  that ranks candidates of a reconstruction.
 - ``TARGET_contrastive_or_ridge``: share of clips that are named first of all, and whether contrast helps.
 - ``ALIGNMENT_pooled`` and ``ALIGNMENT_others``, of the words: decoders of all subjects, and of all but the one
   decoded; ``anatomy`` is no alignment but that of the surface.
@@ -29,12 +31,14 @@ from scipy import stats
 from b2m_encoding import EncodingModel, Runs
 from b2m_encoding.data import Recording
 from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
+from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
 from b2m_encoding.phantom import Size, simulate_study
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import Decoding, decode_subject, judged, to_decode
 from b2m_encoding.pipeline.decoders import decoded_regions
-from b2m_encoding.pipeline.decoding_samples import Units
+from b2m_encoding.pipeline.decoding_samples import ToDecode, Units, per_clip
 from b2m_encoding.pipeline.templates import template
+from b2m_encoding.pipeline.window_encoder import fit_window_encoder
 from b2m_encoding.study import Study, load_study
 
 DECODERS = ("regions", "ridge", "inverse", "contrastive", "ensemble")
@@ -58,9 +62,17 @@ def changed(study: Study, *, genres: bool = False, **decoding: Any) -> Study:
     return study.model_copy(update={"statistics": statistics, "decoding": study.decoding.model_copy(update=decoding)})
 
 
-def decoded(study: Study, recording: Recording, target: str) -> list[Decoding]:
-    windows = to_decode(recording, target, {}, study)
+def decoded(windows: ToDecode, study: Study, recording: Recording) -> list[Decoding]:
     return decode_subject(windows, decoded_regions(recording.responses.space, study), study)
+
+
+def ranked(windows: ToDecode) -> tuple[float, float]:
+    """Identification accuracy, and share of clips named first, by the responses predicted from each test clip."""
+    encoder = fit_window_encoder(windows.training, windows.test)
+    predicted = encoder.predict(per_clip(windows.test.features, windows.test.runs))
+    scores = np.array([rank_by_responses(predicted, encoder.of(clip)).scores for clip in encoder.clips.tolist()])
+    beaten = (scores < np.diag(scores)[:, None]).sum(axis=1) / (len(scores) - 1)
+    return float(beaten.mean()), float((scores.argmax(axis=1) == np.arange(len(scores))).mean())
 
 
 def together(
@@ -110,6 +122,12 @@ def row(case: str, found: list[Decoding], *, unheard: bool = False) -> Row:
     )
 
 
+def encoder_row(target: str, found: list[tuple[float, float]]) -> Row:
+    mean, low, high = interval([accuracy for accuracy, _ in found])
+    about = {"identification": mean, "top_1": float(np.mean([top for _, top in found])), "n": len(found)}
+    return Row(f"{target}_encoder", ours=f"{mean:.3f} [{low:.3f}, {high:.3f}]", agreement=about)
+
+
 def contrast(target: str, ridge: list[Decoding], contrastive: list[Decoding]) -> Row:
     """Share of clips named first: is contrast better than ridge?"""
     pairs = [(b.measures["top_1"], a.measures["top_1"]) for a, b in zip(ridge, contrastive, strict=True)]
@@ -143,6 +161,7 @@ def main() -> None:
     quick, seeds = found.quick, range(1 if found.quick else found.seeds)
     env, size, rows = environment(seeds=list(seeds)), QUICK if quick else Size(), []
     alone: dict[str, Found] = {}
+    encoded: dict[str, list[tuple[float, float]]] = {}
     others: Found = {}
     unheard: Found = {}
     null: Found = {}
@@ -152,19 +171,23 @@ def main() -> None:
             study, recordings = simulated(Path(folder), seed, 2, size)
             for target in ("text",) if quick else ("text", "acoustic"):
                 for recording in recordings.values():
-                    for one in decoded(study, recording, target):
+                    windows = to_decode(recording, target, {}, study)
+                    for one in decoded(windows, study, recording):
                         alone.setdefault(target, {}).setdefault(one.decoder, []).append(one)
+                    encoded.setdefault(target, []).append(ranked(windows))
             for name, one in together(study, recordings, "text", quick=quick):
                 others.setdefault(name, []).append(one)
             left = changed(study, genres=True, decoders=("ridge", "inverse"))
-            for one in [] if quick else decoded(left, recordings["01"], "text"):
+            for one in [] if quick else decoded(to_decode(recordings["01"], "text", {}, left), left, recordings["01"]):
                 unheard.setdefault(one.decoder, []).append(one)
         with TemporaryDirectory() as folder:
             study, recordings = simulated(Path(folder), seed, 1, size, null=True)
             decoders = ("ridge", "inverse") if quick else DECODERS
-            for one in decoded(changed(study, decoders=decoders), recordings["01"], "text"):
+            few = changed(study, decoders=decoders)
+            for one in decoded(to_decode(recordings["01"], "text", {}, few), few, recordings["01"]):
                 null.setdefault(one.decoder, []).append(one)
         rows = [invert, *(row(f"{target}_{name}", own) for target, part in alone.items() for name, own in part.items())]
+        rows += [encoder_row(target, own) for target, own in encoded.items()]
         rows += [contrast(target, part["ridge"], part["contrastive"]) for target, part in alone.items()]
         rows += [row(name, own) for name, own in others.items()]
         rows += [row(f"unheard_{name}", own, unheard=True) for name, own in unheard.items()]
