@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors.arrays import _load_all
 from b2m_encoding.spaces import files
 
 
@@ -20,4 +19,4 @@ def test_an_archive_that_expands_without_end_is_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(files, "HARMLESS", 1e6)
     files.check_archive(honest)
     with pytest.raises(InputError, match="expands to far more"):
-        _load_all(bomb)
+        files.read_archive(bomb, "a feature file")
