@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from b2m_encoding.decoding.measures import Measure, Move, Neighbours, Rows, inverse_norms, rank, slack
 from b2m_encoding.decoding.top_keys import NOTHING, best_keys, row_of, score_of
 from b2m_encoding.device import resolve_device
 from b2m_encoding.errors import InputError
@@ -25,66 +25,9 @@ TOGETHER = 2048
 """Queries at a time; the corpus is read once for each lot."""
 SPARE = {"single": 16, "half": 96}
 """Neighbours that are kept beyond those wanted, because rounding may have put them behind; all are ranked again."""
-ERROR = {torch.float16: 2e-3, torch.bfloat16: 1e-2, torch.float32: 0.0}
-"""How far rounding may move a cosine, at worst."""
-TINY = 1e-12
+HALF = 2e-3
+"""How far rounding to half precision may move a cosine: 2^-10 for the vectors, and what sums of them add."""
 Precision = Literal["auto", "single", "half"]
-Similarity = Literal["cosine", "centred", "standardised"]
-
-
-class Rows(Protocol):
-    """Half-precision rows in memory or on disk."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n_clips, n_dimensions)."""
-
-    def __getitem__(self, rows: Any, /) -> NDArray[np.float16]:
-        """Rows of a slice, or of an array of row numbers."""
-
-
-@dataclass(frozen=True, eq=False)
-class Neighbours:
-    """The clips of a corpus that are most like each query, best first.
-
-    Parameters
-    ----------
-    rows : array of int, shape (n_queries, k)
-    cosine : array, shape (n_queries, k)
-    """
-
-    rows: NDArray[np.int64]
-    cosine: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Measure:
-    """What is compared: vectors as they are, less a centre, or standardised too.
-
-    Parameters
-    ----------
-    centre, spread : array, shape (n_dimensions,), or None
-        Of the corpus. Decoded vectors are shrunk towards the mean, which a cosine from the centre does not notice.
-        Features of many units (acoustics) have to be standardised, or the largest unit decides.
-    """
-
-    centre: NDArray[np.floating] | None = None
-    spread: NDArray[np.floating] | None = None
-
-    @classmethod
-    def of(cls, kind: Similarity, centre: NDArray[np.floating], spread: NDArray[np.floating]) -> Measure:
-        """By name."""
-        return cls(None if kind == "cosine" else centre, spread if kind == "standardised" else None)
-
-    def unit(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Vectors as they are compared, of unit length; zero where there is no direction."""
-        moved = np.asarray(vectors, dtype=np.float64)
-        if self.centre is not None:
-            moved = moved - self.centre
-        if self.spread is not None:
-            moved = np.divide(moved, self.spread, out=np.zeros_like(moved), where=self.spread > 0)
-        norm = np.linalg.norm(moved, axis=1, keepdims=True)
-        return np.asarray(np.divide(moved, norm, out=np.zeros_like(moved), where=norm > TINY))
 
 
 def search(
@@ -115,8 +58,8 @@ def search(
         The plain cosine by default.
     device : str
     precision : {"auto", "single", "half"}
-        Of the products; by default half on a GPU and single on a CPU. Where rounding to half precision could have
-        hidden a neighbour, the query is searched again in single.
+        Of the products; by default half on a GPU and single on a CPU. Where rounding could have hidden a neighbour, all
+        clips that are near enough to single precision are ranked in double.
     chunk : int, optional
         Rows at a time.
 
@@ -133,51 +76,77 @@ def search(
     """
     n_clips, width = corpus.shape
     queries = np.asarray(queries, dtype=np.float32)
-    _check(queries, n_clips, width, k, leave_out)
-    same = partial(search, corpus, k=k, leave_out=leave_out, measure=measure, device=device, chunk=chunk)
+    check(queries, n_clips, width, k, leave_out)
     if len(queries) > TOGETHER:
-        lots = [queries[start : start + TOGETHER] for start in range(0, len(queries), TOGETHER)]
-        parts = [same(lot, precision=precision) for lot in lots]
-        return Neighbours(np.concatenate([one.rows for one in parts]), np.concatenate([one.cosine for one in parts]))
+        same = partial(
+            search, corpus, k=k, leave_out=leave_out, measure=measure, device=device, precision=precision, chunk=chunk
+        )
+        lots = range(0, len(queries), TOGETHER)
+        return Neighbours.joined([same(queries[start : start + TOGETHER]) for start in lots])
     place = resolve_device(device)
     half = precision == "half" or (precision == "auto" and place.type == "cuda")
     wanted = min(k + SPARE["half" if half else "single"], n_clips)
     measure = measure or Measure()
+    unit = measure.unit(queries)
+    size = chunk or CHUNK.get(place.type, CHUNK["cpu"])
     best = torch.full((wanted, len(queries)), NOTHING, dtype=torch.int64, device=place)
-    asked = _Asked(queries, measure, place, half)
-    for start, part in _chunks(corpus, n_clips, chunk or CHUNK.get(place.type, CHUNK["cpu"])):
-        scores = asked.scores(part)
-        if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
-            scores[torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
+    for start, scores in _scores(corpus, unit, measure, leave_out, place, size, half):
         keys = best_keys(scores, start, wanted, floor=score_of(best[-1]))
         best = torch.cat([best, keys]).topk(wanted, dim=0).values
     best = best.T
-    rough, rows = score_of(best).cpu().numpy(), torch.where(best == NOTHING, 0, row_of(best)).cpu().numpy()
-    ranked = _ranked_again(corpus, measure.unit(queries), measure, rows, np.isfinite(rough), k)
-    unsure = np.flatnonzero(ranked.cosine[:, -1] < rough[:, -1] + ERROR[asked.type])
-    if half and wanted < n_clips and len(unsure):
-        again = same(queries[unsure], precision="single")
+    rough = score_of(best).cpu().numpy()
+    query, nth = np.nonzero(np.isfinite(rough))
+    ranked = rank(corpus, measure, unit, query, row_of(best).cpu().numpy()[query, nth], k)
+    error = HALF if half else slack(width)
+    unsure = np.flatnonzero(ranked.cosine[:, -1] <= rough[:, -1] + error)
+    if wanted < n_clips and len(unsure):
+        few = Neighbours(ranked.rows[unsure], ranked.cosine[unsure])
+        chunks = _scores(corpus, unit[unsure], measure, leave_out, place, size, half=False)
+        again = _all_that_are_near(corpus, unit[unsure], measure, few, chunks)
         ranked.rows[unsure], ranked.cosine[unsure] = again.rows, again.cosine
     return ranked
 
 
+def _all_that_are_near(
+    corpus: Rows, unit: NDArray[np.float64], measure: Measure, best: Neighbours, chunks: Iterator[tuple[int, Tensor]]
+) -> Neighbours:
+    """Rank every clip that single precision cannot tell to be behind the last of the neighbours so far."""
+    n_queries, k = best.rows.shape
+    for start, scores in chunks:
+        floor = best.cosine[:, -1] - slack(unit.shape[1])
+        row, query = (scores >= torch.from_numpy(floor).to(scores)).nonzero().cpu().numpy().T
+        pairs = np.stack([query, row + start], axis=1)
+        known = np.stack([np.repeat(np.arange(n_queries), k), best.rows.ravel()], axis=1)
+        query, row = np.unique(np.concatenate([known, pairs]), axis=0).T
+        best = rank(corpus, measure, unit, query, row, k)
+    return best
+
+
+def _scores(
+    corpus: Rows,
+    unit: NDArray[np.float64],
+    measure: Measure,
+    leave_out: NDArray[np.bool_] | None,
+    place: torch.device,
+    size: int,
+    half: bool,
+) -> Iterator[tuple[int, Tensor]]:
+    """First row of each chunk, and cosines of its rows and the queries; the next are written over them."""
+    asked = _Asked(unit, measure, place, half)
+    for start, part in _chunks(corpus, corpus.shape[0], size):
+        scores = asked.scores(part)
+        if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
+            scores[torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
+        yield start, scores
+
+
 class _Asked:
-    """Queries ready to be multiplied with raw rows of the corpus.
+    """Queries of unit length, ready to be multiplied with rows of the corpus."""
 
-    With centre m and spread s, (q - m)/s . (c - m)/s = (q - m)/s^2 . c - (q - m)/s^2 . m: rows are multiplied as they
-    are, and only their norms need a pass over their values.
-    """
-
-    def __init__(self, queries: NDArray[np.float32], measure: Measure, place: torch.device, half: bool) -> None:
-        self.measure, self.place = measure, place
-        self.type = torch.float32 if not half else (torch.float16 if place.type == "cuda" else torch.bfloat16)
-        unit = measure.unit(queries)
-        if measure.spread is not None:
-            unit = np.divide(unit, measure.spread, out=np.zeros_like(unit), where=measure.spread > 0)
-        offset = unit @ measure.centre if measure.centre is not None else None
+    def __init__(self, unit: NDArray[np.float64], measure: Measure, place: torch.device, half: bool) -> None:
+        self.place, self.half = place, half
         self.queries = torch.from_numpy(unit.astype(np.float32).T.copy()).to(place)
-        self.offset = None if offset is None else torch.from_numpy(offset.astype(np.float32)).to(place)
-        self.centre, self.weight = _on(measure.centre, place), _inverse(measure.spread, place)
+        self.move = Move(measure, place)
         self._values = self._products = torch.empty(0, device=place)
 
     def scores(self, rows: Tensor) -> Tensor:
@@ -185,19 +154,11 @@ class _Asked:
         if len(self._values) < len(rows):  # new memory for every chunk would take as long as the product
             self._values = torch.empty(len(rows), rows.shape[1], device=self.place)
             self._products = torch.empty(len(rows), self.queries.shape[1], device=self.place)
-        values = self._values[: len(rows)].copy_(rows)
-        moved = values if self.centre is None else values - self.centre
-        moved = moved if self.weight is None else moved * self.weight
-        norms = torch.linalg.vector_norm(moved, dim=1)
-        inverse = torch.where(norms > TINY, 1 / norms, torch.zeros_like(norms))[:, None]
-        if self.type != torch.float32:
-            scale = None if self.weight is None else torch.where(self.weight > 0, self.weight, 1.0)[:, None]
-            unit = self.queries if scale is None else self.queries / scale
-            return ((moved * inverse).to(self.type) @ unit.to(self.type)).float()
-        found = _product(values, self.queries, self._products[: len(rows)])
-        if self.offset is not None:
-            found -= self.offset
-        return found.mul_(inverse)
+        moved = self.move(self._values[: len(rows)].copy_(rows))
+        inverse = inverse_norms(moved)[:, None]
+        if self.half:
+            return (moved.mul_(inverse).half() @ self.queries.half()).float()
+        return _product(moved, self.queries, self._products[: len(rows)]).mul_(inverse)
 
 
 def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
@@ -211,42 +172,16 @@ def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
 def _chunks(corpus: Rows, n_clips: int, size: int) -> Iterator[tuple[int, Tensor]]:
     """First row and rows of each chunk, the first of them small."""
     for start, stop in pairwise([0, *range(min(FIRST, size), n_clips, size), n_clips]):
-        rows = corpus[start:stop]
-        yield start, torch.from_numpy(rows if rows.flags.writeable else np.array(rows))
+        yield start, as_tensor(corpus[start:stop])
 
 
-def _ranked_again(
-    corpus: Rows,
-    queries: NDArray[np.float64],
-    measure: Measure,
-    rows: NDArray[np.int64],
-    allowed: NDArray[np.bool_],
-    k: int,
-) -> Neighbours:
-    """The best of a few candidates per query, by a sum that is the same for equal rows wherever they are."""
-    known, place = np.unique(rows, return_inverse=True)
-    vectors = measure.unit(corpus[known])
-    cosine = np.empty(rows.shape)
-    for i, (query, own) in enumerate(zip(queries, place.reshape(rows.shape), strict=True)):
-        cosine[i] = np.einsum("kd,d->k", vectors[own], query)
-    order = np.lexsort((rows, np.where(allowed, -cosine, np.inf)))[:, :k]
-    found = np.take_along_axis(np.clip(cosine, -1.0, 1.0), order, axis=1)
-    return Neighbours(np.take_along_axis(rows, order, axis=1), found)
+def as_tensor(rows: NDArray[np.float16]) -> Tensor:
+    """Without a copy, where torch may write."""
+    return torch.from_numpy(rows if rows.flags.writeable else np.array(rows))
 
 
-def _on(values: NDArray[np.floating] | None, place: torch.device) -> Tensor | None:
-    return None if values is None else torch.from_numpy(np.asarray(values, dtype=np.float32)).to(place)
-
-
-def _inverse(spread: NDArray[np.floating] | None, place: torch.device) -> Tensor | None:
-    """One over the spread; zero for a dimension that never varies."""
-    if spread is None:
-        return None
-    found = np.divide(1.0, spread, out=np.zeros(len(spread)), where=np.asarray(spread) > 0)
-    return _on(found, place)
-
-
-def _check(queries: NDArray[np.float32], n_clips: int, width: int, k: int, leave_out: NDArray[np.bool_] | None) -> None:
+def check(queries: NDArray[np.float32], n_clips: int, width: int, k: int, leave_out: NDArray[np.bool_] | None) -> None:
+    """Tell what does not fit."""
     if queries.ndim != 2 or queries.shape[1] != width:
         raise InputError(
             "queries and corpus have different dimensions", found=queries.shape, expected=f"(n_queries, {width})"

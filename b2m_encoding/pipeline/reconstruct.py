@@ -6,17 +6,17 @@ import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.decoding.corpus import Corpus
+from b2m_encoding.decoding.index import Index
+from b2m_encoding.decoding.measures import Neighbours
 from b2m_encoding.decoding.reconstruction import Condition
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
-from b2m_encoding.decoding.retrieval import Neighbours, search
 from b2m_encoding.pipeline.judge import COLUMNS, Row, judge_vectors
 from b2m_encoding.pipeline.listen import EVALUATION, TABLE, merge_table, write_listening
 from b2m_encoding.pipeline.reconstruction_task import Task, Wish, decoded_subjects, prepare
@@ -73,11 +73,12 @@ def _reconstruct(results: Results, corpus: Corpus, wish: Wish, progress: Progres
     decoded = {subject: results.decoded(subject, task.target, wish.decoder) for subject in subjects}
     total, done = sum(len(one.clips) for one in decoded.values()), 0
     encoders = {subject: results.encoder(subject, task.target) for subject in subjects}
+    index = Index(task.corpus.vectors, task.measure)
     rows: list[Row] = []
     judged: list[Row] = []
     for subject, one in decoded.items():
         report = partial(_report, progress, subject, done, total)
-        found, vectors = _subject(task, subject, one, encoders[subject], report)
+        found, vectors = _subject(task, index, subject, one, encoders[subject], report)
         own = judge_vectors(vectors, task.measure.unit(one.true)) + task.judges.judge(_best_sounds(task, found))
         rows += found
         judged += [{"subject": subject, **row} for row in own]
@@ -108,17 +109,21 @@ def _best_sounds(task: Task, rows: list[Row]) -> dict[str, list[Path]]:
 
 
 def _subject(
-    task: Task, subject: str, decoded: Decoded, encoder: WindowEncoder, report: Callable[[str, int], None]
+    task: Task,
+    index: Index,
+    subject: str,
+    decoded: Decoded,
+    encoder: WindowEncoder,
+    report: Callable[[str, int], None],
 ) -> tuple[list[Row], dict[str, NDArray[np.floating]]]:
     """Rows of the table of one subject, and the vectors of each method as they are compared."""
     clips = decoded.clips.tolist()
     trained = [] if task.wish.training else encoder.trained.tolist()
     out = task.corpus.mask([*clips, *trained, *task.wish.leave_out])
     k = min(task.wish.k, int((~out).sum()))
-    options: dict[str, Any] = {"k": k, "leave_out": out, "measure": task.measure}
     found = {
-        "retrieved": search(task.corpus.vectors, decoded.predicted, **options),
-        "oracle": search(task.corpus.vectors, decoded.true, **options),
+        "retrieved": index.search(decoded.predicted, k, leave_out=out),
+        "oracle": index.search(decoded.true, k, leave_out=out),
         "chance": _at_random(task, subject, decoded, out),
     }
     _write_neighbours(task, subject, clips, found)

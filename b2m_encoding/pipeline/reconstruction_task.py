@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from b2m_encoding.decoding.corpus import Corpus
 from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
+from b2m_encoding.decoding.measures import Measure, Similarity
 from b2m_encoding.decoding.reconstruction import Generator, load_generator
-from b2m_encoding.decoding.retrieval import Measure, Similarity
 from b2m_encoding.decoding.sound_space import SoundSpace, check_same_space
 from b2m_encoding.errors import InputError
 from b2m_encoding.pipeline.heard_sounds import HeardSounds

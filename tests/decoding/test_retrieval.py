@@ -13,7 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from b2m_encoding.decoding import retrieval
 from b2m_encoding.decoding.corpus import Vectors
-from b2m_encoding.decoding.retrieval import Measure, search
+from b2m_encoding.decoding.measures import Measure
+from b2m_encoding.decoding.retrieval import search
 from b2m_encoding.errors import InputError
 
 

@@ -16,8 +16,8 @@ import soundfile
 
 from b2m_encoding.decoding.corpus import Corpus
 from b2m_encoding.decoding.corpus_build import build_corpus
+from b2m_encoding.decoding.measures import Measure
 from b2m_encoding.decoding.reconstruction import Condition, Generator
-from b2m_encoding.decoding.retrieval import Measure
 from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.features.audio import Wave, read_audio
 from b2m_encoding.features.clips import Clip
