@@ -13,7 +13,6 @@ from b2m_encoding.decoding.codes import BLOCK, Codes, multiplies_bytes, turn
 from b2m_encoding.decoding.measures import Measure, Move, Neighbours, Rows, Whole, inverse_norms, rank, slack
 from b2m_encoding.decoding.retrieval import TOGETHER, as_tensor, check, search
 from b2m_encoding.device import resolve_device
-from b2m_encoding.errors import InputError
 
 CHUNK = 2048
 """Rows that are made ready at a time: they stay in the caches of a CPU."""
@@ -77,7 +76,8 @@ class Index:
             return
         self._rows = np.asarray(corpus[:])  # a file is mapped once
         some = np.unique(np.linspace(0, self._n_clips - 1, CHUNK).astype(np.int64))
-        self._centre = self.measure.unit(self._rows[some]).mean(axis=0)
+        with np.errstate(invalid="ignore"):  # what is not finite is told below, with its row
+            self._centre = self.measure.unit(self._rows[some]).mean(axis=0)
         self._inverse = np.empty(self._n_clips)
         starts = range(0, self._n_clips, CHUNK)
         self._codes = Codes.joined([self._rounded(start, min(start + CHUNK, self._n_clips)) for start in starts])
@@ -89,11 +89,8 @@ class Index:
     def _rounded(self, start: int, stop: int) -> Codes:
         """Codes of some clips, less what all clips share."""
         moved = Move(self.measure, torch.device("cpu"), torch.float64)(as_tensor(self._rows[start:stop]).double())
-        inverse = inverse_norms(moved)
+        inverse = inverse_norms(moved, start)
         unit = moved.mul_(inverse[:, None]).numpy()
-        if not (finite := np.isfinite(unit).all(axis=1)).all():
-            row = int(np.flatnonzero(~finite)[0]) + start
-            raise InputError("a clip of a corpus holds a value that is not finite", found=f"row {row}")
         self._inverse[start:stop] = inverse.numpy()
         turned = turn((unit - self._centre).astype(np.float32))
         return Codes.of(torch.from_numpy(np.pad(turned, ((0, -len(turned) % (BLOCK * GROUP)), (0, 0)))))

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from b2m_encoding.errors import InputError
+
 TINY = 1e-12
 TOGETHER = 512
 """Rows at a time in double precision: they stay in the caches of a CPU."""
@@ -113,9 +115,18 @@ class Move:
         return values if self.weight is None else values.mul_(self.weight)
 
 
-def inverse_norms(moved: Tensor) -> Tensor:
-    """One over the length of each row; zero where there is none."""
+def inverse_norms(moved: Tensor, first: int) -> Tensor:
+    """One over the length of each row; zero where there is none.
+
+    Raises
+    ------
+    InputError
+        If a row holds a value that is not finite; it tells the number of the row, counted from ``first``.
+    """
     norms = torch.linalg.vector_norm(moved, dim=1)
+    if not (finite := torch.isfinite(norms)).all():
+        row = first + int((~finite).nonzero()[0])
+        raise InputError("a clip of a corpus holds a value that is not finite", found=f"row {row}")
     return torch.where(norms > TINY, 1 / norms, torch.zeros_like(norms))
 
 

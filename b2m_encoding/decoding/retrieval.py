@@ -66,7 +66,7 @@ def search(
     Raises
     ------
     InputError
-        If shapes do not fit, a query is not finite, or fewer than ``k`` clips are left.
+        If shapes do not fit, a query or a clip is not finite, or fewer than ``k`` clips are left.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def _scores(
     """First row of each chunk, and cosines of its rows and the queries; the next are written over them."""
     asked = _Asked(unit, measure, place, half)
     for start, part in _chunks(corpus, corpus.shape[0], size):
-        scores = asked.scores(part)
+        scores = asked.scores(part, start)
         if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
             scores[torch.from_numpy(np.flatnonzero(out)).to(place)] = -torch.inf
         yield start, scores
@@ -149,13 +149,13 @@ class _Asked:
         self.move = Move(measure, place)
         self._values = self._products = torch.empty(0, device=place)
 
-    def scores(self, rows: Tensor) -> Tensor:
+    def scores(self, rows: Tensor, first: int) -> Tensor:
         """Cosines of rows and queries, shape (n_rows, n_queries); the next call writes over them."""
         if len(self._values) < len(rows):  # new memory for every chunk would take as long as the product
             self._values = torch.empty(len(rows), rows.shape[1], device=self.place)
             self._products = torch.empty(len(rows), self.queries.shape[1], device=self.place)
         moved = self.move(self._values[: len(rows)].copy_(rows))
-        inverse = inverse_norms(moved)[:, None]
+        inverse = inverse_norms(moved, first)[:, None]
         if self.half:
             return (moved.mul_(inverse).half() @ self.queries.half()).float()
         return _product(moved, self.queries, self._products[: len(rows)]).mul_(inverse)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -17,6 +18,7 @@ from b2m_encoding.decoding.codes import BLOCK, LARGEST, Codes, multiplies_bytes,
 from b2m_encoding.decoding.corpus import Vectors
 from b2m_encoding.decoding.index import Index
 from b2m_encoding.decoding.measures import TINY, Measure, Similarity, slack
+from b2m_encoding.decoding.retrieval import search
 from b2m_encoding.errors import InputError
 
 bytes_only = pytest.mark.skipif(not multiplies_bytes(), reason="this processor does not multiply bytes fast")
@@ -186,9 +188,14 @@ def test_what_does_not_fit_is_told(rng: np.random.Generator) -> None:
             Index(corpus).search(queries, k)
 
 
-@bytes_only
-def test_a_clip_that_is_not_finite_is_told(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "find", [pytest.param(Index, marks=bytes_only), lambda clips: search(clips, np.ones((1, 3)), 3)]
+)
+def test_a_clip_that_is_not_finite_is_told(
+    find: Callable[[np.ndarray], object], value: float, rng: np.random.Generator
+) -> None:
     corpus = clips("even", 5000, 3, rng)
-    corpus[4321, 1] = np.nan
-    with pytest.raises(InputError, match="row 4321"):
-        Index(corpus)
+    corpus[4321, 1] = value
+    with pytest.raises(InputError, match=r"not finite\n.*row 4321"):
+        find(corpus)
