@@ -100,7 +100,8 @@ class _Data:
                 fix="choose some of them, or give the style more colours",
             )
         counts = table.groupby(["subject", "target"])["clip"].transform("size")
-        table["rank"] = 1 + (1 - table["accuracy"]) * (counts - 1)
+        # Ranks are whole or, tied, half numbers; accuracies from a file are rounded, which would push clips behind.
+        table["rank"] = 1 + (2 * (1 - table["accuracy"]) * (counts - 1)).round() / 2
         genres = tuple(sorted(table["genre"].unique()))
         first = table[table["target"] == targets[0]]
         confusion = None
@@ -249,7 +250,7 @@ DASHES = ("-", "--", "-.", ":", "-", "--")
 def rank_curves(table: pd.DataFrame, k: NDArray[np.integer]) -> NDArray[np.float64]:
     """Share of the clips whose rank is at most k, shape (n_subjects, n_k); ties lie half way between ranks."""
     ranks = [group["rank"].to_numpy() for _, group in table.groupby("subject", sort=False)]
-    return np.stack([(rank[:, None] <= k + 1e-6).mean(axis=0) for rank in ranks])
+    return np.stack([(rank[:, None] <= k).mean(axis=0) for rank in ranks])
 
 
 def _caption(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None, title: str | None,

@@ -68,6 +68,17 @@ def test_ranks_follow_from_the_accuracy():
     assert rank_curves(found.table, np.arange(1, 6)).round(9).tolist() == [[0.2, 0.4, 0.6, 0.8, 1.0]]
 
 
+def test_ranks_survive_a_file_of_six_digits():
+    """One of 19 others comes first: 18 / 19 is written as 0.947368, a little less; the clip is still the second."""
+    accuracy = np.array([float(f"{1 - behind / 19:.6g}") for behind in range(20)])
+    clips = [f"{nth:02d}" for nth in range(20)]
+    found = decoding(
+        pd.DataFrame({"subject": "01", "target": "text", "clip": clips, "accuracy": accuracy}), style=NARROW
+    )
+    assert found.table["rank"].tolist() == list(range(1, 21))
+    assert rank_curves(found.table, np.array([2])).item() == 0.1
+
+
 def test_confusion_is_that_of_the_table():
     table = identification(1, genres=("jazz", "pop"), n_clips=10)
     found = decoding(table, style=WIDE)
