@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ START = "import os, sys; r, w, *run = sys.argv[1:]; os.dup2(int(r), 3); os.dup2(
 def find_browser() -> str | None:
     """The browser of this machine; ``CHROMIUM`` may name it."""
     return os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+class PageLeftError(RuntimeError):
+    """The page was left while it was asked something."""
 
 
 class Browser:
@@ -76,7 +81,8 @@ class Browser:
             answer = self._receive()
             if answer.get("id") == self._number:
                 if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']}")
+                    left = "navigated" in answer["error"].get("message", "")
+                    raise (PageLeftError if left else RuntimeError)(f"{method}: {answer['error']}")
                 return answer["result"]
 
     def _receive(self) -> Mapping[str, Any]:
@@ -139,9 +145,12 @@ class Browser:
         return found["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 20.0) -> None:
-        """Wait until an expression is true."""
+        """Wait until an expression is true; the page may change meanwhile."""
         until = time.monotonic() + seconds
-        while not self.run(expression):
+        while True:
+            with suppress(PageLeftError):
+                if self.run(expression):
+                    return
             if time.monotonic() > until:
                 raise TimeoutError(f"never true: {expression}; {self.console} {self.failures}")
             time.sleep(0.02)

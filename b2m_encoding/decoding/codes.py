@@ -35,7 +35,7 @@ class Codes:
     Examples
     --------
     >>> codes = Codes.of(torch.tensor([[3.0, 4.0]]), block=1)
-    >>> codes.codes.tolist(), round(codes.longest, 3)
+    >>> codes.codes.tolist(), round(codes.longest, 1)
     ([[95, 127]], 5.0)
     """
 
