@@ -26,7 +26,7 @@ from b2m_encoding.features.audio import DS003720_RMS, Wave
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.spaces.files import read_archive
-from b2m_encoding.spaces.writing import replacing
+from b2m_encoding.spaces.writing import locked, replacing
 
 AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
 SHARDS = "shards"
@@ -98,7 +98,7 @@ def build_corpus(
     Raises
     ------
     InputError
-        If there are no recordings, or none can be used, or ``out`` holds something else.
+        If there are no recordings, or none can be used, ``out`` holds something else, or another process builds it.
     """
     preparation = preparation or Preparation()
     if preparation.seconds < space.shortest:
@@ -110,17 +110,18 @@ def build_corpus(
     files = list_recordings(audio)
     _check_out(out)
     described = {**space.describe(), "seconds": preparation.seconds, "fade": preparation.fade, "rms": preparation.rms}
-    (out / SHARDS).mkdir(parents=True, exist_ok=True)
-    parts = []
-    report(0, len(files))
-    for start in range(0, len(files), shard):
-        own = files[start : start + shard]
-        parts.append(_shard(audio, own, out / SHARDS, space, preparation, described))
-        report(start + len(own), len(files))
     table = space.table.model_dump(mode="json")
     about = {"name": name or audio.name, "audio": str(audio.absolute()), "space": described, "table": table}
-    _assemble(out, parts, about, audio, metadata)
-    shutil.rmtree(out / SHARDS, ignore_errors=True)
+    with locked(out / ".lock", "another process is building this corpus"):
+        (out / SHARDS).mkdir(exist_ok=True)
+        parts = []
+        report(0, len(files))
+        for start in range(0, len(files), shard):
+            own = files[start : start + shard]
+            parts.append(_shard(audio, own, out / SHARDS, space, preparation, described))
+            report(start + len(own), len(files))
+        _assemble(out, parts, about, audio, metadata)
+        shutil.rmtree(out / SHARDS, ignore_errors=True)
     return Corpus.open(out)
 
 

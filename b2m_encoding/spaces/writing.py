@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, in folders that one process writes at a time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+
+from b2m_encoding.errors import InputError
 
 
 @contextmanager
@@ -29,3 +33,33 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(lock: Path, problem: str) -> Iterator[None]:
+    """Keep other processes out of the folder of a lock, which is made; it ends with this process, however that ends.
+
+    Parameters
+    ----------
+    lock : Path
+        File that stands for the folder; it stays.
+    problem : str
+        What is told where another process has it.
+
+    Raises
+    ------
+    InputError
+        If another process has it, or the folder cannot be written.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock, timeout=0)
+        held.acquire()
+    except Timeout as error:
+        raise InputError(problem, file=lock.parent, fix="wait for it, or stop it") from error
+    except OSError as error:
+        raise InputError("the folder cannot be written", file=lock.parent, found=error.strerror) from error
+    try:
+        yield
+    finally:
+        held.release()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ def test_what_is_kept_and_what_is_left_out(built: Corpus, recordings: Path) -> N
     assert skipped["low/short.wav"].startswith("too short: 3.00 s")
     assert built.record["skipped"] == 2
     assert sorted(path.name for path in built.folder.iterdir()) == sorted(
-        ["clips.tsv", "corpus.json", "embeddings.npy", "skipped.tsv"]
+        [".lock", "clips.tsv", "corpus.json", "embeddings.npy", "skipped.tsv"]
     )
 
 
@@ -88,6 +90,25 @@ def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypat
     assert sorted(computed) == [1, 3]
     assert reports == [(0, 7), (3, 7), (6, 7), (7, 7)]
     assert not (out / SHARDS).exists()
+
+
+def test_two_do_not_build_one_corpus_at_once(recordings: Path, tmp_path: Path) -> None:
+    """Another process has it; its work stays, and when it ends the corpus can be built."""
+    out = tmp_path / "new"
+    code = f"""from pathlib import Path
+from b2m_encoding.spaces.writing import locked
+with locked(Path({str(out / ".lock")!r}), ""):
+    print("held", flush=True)
+    input()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="another process is building this corpus"):
+            build_corpus(recordings, out, QUICK)
+        assert not (out / SHARDS).exists()
+        other.kill()
+    assert build_corpus(recordings, out, QUICK).vectors.shape[0] == 5
 
 
 def test_a_changed_recording_is_heard_again(recordings: Path, tmp_path: Path) -> None:

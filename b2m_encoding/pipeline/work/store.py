@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from b2m_encoding.errors import InputError
 from b2m_encoding.pipeline.work.hashes import FileHashes
 from b2m_encoding.pipeline.work.unit import Unit, code_version, key_of
 from b2m_encoding.spaces.files import sha256
+from b2m_encoding.spaces.writing import locked
 
 RECORD = "record.json"
 PUBLISHED = "files"
@@ -75,24 +74,12 @@ class WorkFolder:
         Raises
         ------
         InputError
-            If another process has it.
+            If another process has it, or the folder cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / "lock", timeout=0)
-            lock.acquire()
-        except Timeout as error:
-            raise InputError(
-                "another run is working on these results", file=self.path, fix="wait for it, or stop it"
-            ) from error
-        except OSError as error:
-            raise InputError("the work folder cannot be written", file=self.path, found=error.strerror) from error
-        try:
+        with locked(self.path / "lock", "another run is working on these results"):
             for left in self.path.glob(f"**/{TEMPORARY}*"):
                 shutil.rmtree(left, ignore_errors=True)
             yield
-        finally:
-            lock.release()
 
     def basis(self, unit: Unit, keys: Mapping[str, str]) -> dict[str, Any]:
         """Everything a unit follows from; ``keys`` are those of the units it needs.
