@@ -78,5 +78,5 @@ for found in results.json("identification.json")["subjects"]:
 # - fMRIPrep's surfaces and a standard atlas instead of each subject's own; for those: ``space = "fsnative"``.
 # - MuLan is not public. ``muq_mulan`` is the nearest open network; ``mulan_precomputed`` reads MuLan's own embeddings.
 # - Significance by permutation within runs, corrected over vertices.
-# - Retrieval and generation of music follow from the decoded embeddings: see the commands ``b2m --help`` lists.
+# - Retrieval and generation of music follow from the decoded embeddings: ``b2m corpus build`` and ``b2m reconstruct``.
 print(f"report: {results.path / 'report.html'}")

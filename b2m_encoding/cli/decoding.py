@@ -88,7 +88,7 @@ def decode(
 ) -> None:
     """Decode the feature spaces that [decoding] names; what a run has done already is not done again."""
     from b2m_encoding.pipeline import run_study
-    from b2m_encoding.pipeline.decoding_table import decoding_table, printed
+    from b2m_encoding.pipeline.decoding_table import decoding_table, printed, warnings_of
     from b2m_encoding.study import load_study
 
     loaded = load_study(study).on_machine(device, None)
@@ -100,6 +100,8 @@ def decode(
     if not found.decodings:
         raise InputError("nothing could be decoded: no target was tested", file=study)
     console.print(printed(decoding_table(found.decodings, loaded)), markup=False, soft_wrap=True)
+    for note in warnings_of(found.decodings):
+        console.print(f"warning: {note}", markup=False, soft_wrap=True)
     console.print(f"decoded features: {loaded.output}/sub-*/*_decoded.npz", soft_wrap=True, markup=False)
 
 

@@ -96,6 +96,11 @@ def printed(table: pd.DataFrame) -> str:
     return str(pd.DataFrame(shown(table)).to_string(index=False))
 
 
+def warnings_of(decodings: Mapping[str, Sequence[Decoding]]) -> list[str]:
+    """Every note on the decoding of some subject, once."""
+    return sorted({note for own in decodings.values() for one in own for note in one.notes})
+
+
 def _number(mean: float, deviation: float) -> str:
     if pd.isna(mean):
         return "-"

@@ -99,7 +99,7 @@ def make_candidates(
             record = {
                 "generated": True,
                 "title": f"{generator.name} for {condition.clip}",
-                "comment": f"{GENERATED} Generator {generator.name}, seed {state}; see {path.stem}.json.",
+                "comment": f"{GENERATED} Generator {_maker(generator)}, seed {state}; see {path.stem}.json.",
                 "licence": generator.licence,
                 "seed": state,
                 "recipe": recipe,
@@ -138,6 +138,12 @@ def _embedded(space: SoundSpace, wave: Wave, rate: int, preparation: Mapping[str
     fade = min(preparation["fade"], len(wave) / rate / 4)
     prepared = prepare_stimulus(wave, rate, fade, preparation["rms"] or None)
     return np.asarray(space.embed_waves([prepared], rate)[0])
+
+
+def _maker(generator: Generator) -> str:
+    """Name, model and revision of a generator."""
+    known = [str(generator.provenance[key]) for key in ("model", "revision") if generator.provenance.get(key)]
+    return f"{generator.name} ({', '.join(known)})" if known else generator.name
 
 
 def _recipe(generator: Generator, condition: Condition) -> dict[str, Any]:

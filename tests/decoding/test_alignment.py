@@ -13,6 +13,7 @@ from b2m_encoding import InputError, Runs
 from b2m_encoding.decoding.alignment import Alignment, Components, matched_windows, rotations, shared_responses
 from b2m_encoding.decoding.identification import identification_accuracy
 from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
+from b2m_encoding.decoding.ridge import RidgeDecoder
 
 METHODS = ("ridge", "procrustes", "srm")
 SUBJECTS = ("01", "02", "03")
@@ -100,6 +101,22 @@ def test_a_decoder_of_others_works_once_aligned(method: Any) -> None:
     unseen = test["03"]
     wrong = identification_accuracy(lost.predict("03", unseen.responses, unseen.runs), unseen.embedding)
     assert wrong.mean() < 0.75
+
+
+def test_others_who_are_aligned_help_a_decoder_that_has_little_to_learn_from() -> None:
+    """Against ridge from each one's own windows; without alignment the others do harm."""
+    gain: dict[str, list[float]] = {}
+    for seed in range(4):
+        training, test = people(seed, noise=4)
+        pooled = {name: PooledDecoder(name, n_components=20).fit(training) for name in ("none", *METHODS)}  # type: ignore[arg-type]
+        for subject, (Y, E, runs) in {name: vars(one).values() for name, one in test.items()}.items():
+            own = training[subject]
+            alone = RidgeDecoder().fit(own.responses, own.embedding, own.runs).predict(Y, runs)
+            for name, decoder in pooled.items():
+                accuracy = [identification_accuracy(P, E).mean() for P in (decoder.predict(subject, Y, runs), alone)]
+                gain.setdefault(name, []).append(accuracy[0] - accuracy[1])
+    assert np.mean(gain.pop("none")) < 0
+    assert min(np.mean(own) for own in gain.values()) > 0.05
 
 
 @pytest.mark.parametrize("method", ["none", *METHODS])

@@ -107,6 +107,33 @@ def test_ridge_is_scikit_learns_with_a_penalty_per_dimension() -> None:
     assert wide.model_.form_ == "dual"
 
 
+def test_the_best_regions_are_averaged_each_a_ridge_with_a_penalty_per_dimension() -> None:
+    """By scikit-learn: penalties and regions by the mean r over runs that are left out, in training."""
+    (Y, E, runs), (new, _, new_runs) = parts(*listening())
+    Y[:, ::2] = np.random.default_rng(1).standard_normal(Y[:, ::2].shape) * (1 + 4 * (np.arange(TARGETS)[::2] > 70))
+    alphas, scale = np.logspace(0, 6, 7), Y.std(axis=0)
+    decoder = RegionDecoder(REGIONS, n_best=3, alphas=alphas).fit(Y, E, runs)
+    expected, scores = {}, {}
+    for name, mask in REGIONS.items():
+        r = np.zeros((len(alphas), DIMENSIONS))
+        for run in sorted(set(runs.run)):
+            out = runs.run == run
+            Z = Y[:, mask] / Y[~out][:, mask].std(axis=0)
+            for i, alpha in enumerate(alphas):
+                said = Ridge(alpha).fit(Z[~out], E[~out]).predict(Z[out])
+                r[i] += [np.corrcoef(a, b)[0, 1] / 4 for a, b in zip(said.T, E[out].T, strict=True)]
+        scores[name], best = r.max(axis=0).mean(), alphas[r.argmax(axis=0)]
+        assert decoder.models_[name].alphas_.tolist() == pytest.approx(best.tolist())
+        model = Ridge(best).fit(Y[:, mask] / scale[mask], E)
+        expected[name] = model.predict(new[:, mask] / scale[mask])
+    assert len(set(decoder.models_[decoder.best_[0]].alphas_.tolist())) > 1
+    order = sorted(scores, key=lambda name: -scores[name])
+    assert list(decoder.best_) == order[:3]
+    assert decoder.scores_ == pytest.approx(scores, abs=1e-3)
+    mean = np.mean([expected[name] for name in order[:3]], axis=0)
+    assert np.allclose(decoder.predict(new, new_runs), mean, atol=1e-3)
+
+
 def test_targets_that_are_not_asked_for_do_not_count() -> None:
     Y, E, runs = listening()
     wanted = np.arange(TARGETS) < 60

@@ -44,6 +44,8 @@ def test_unknown_names_are_told() -> None:
         load_generator("musicldn")
     with pytest.raises(InputError, match="no such setting"):
         load_generator("musicldm", strenght=0.2)
+    with pytest.raises(InputError, match="retrieved has no such setting"):
+        load_generator("retrieved", strength=0.2)
 
 
 def test_a_sound_says_where_it_comes_from(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -65,6 +67,8 @@ def test_a_sound_says_where_it_comes_from(tmp_path: Path, rng: np.random.Generat
     assert {**record, "file": "a.wav", "rate": RATE, "seconds": 1.0}.items() <= found.items()
     assert read_record(path) == found
     assert sorted(one.name for one in path.parent.iterdir()) == ["a.json", "a.wav"]
+    with soundfile.SoundFile(write_sound(tmp_path / "b.wav", wave, RATE, {"licence": ""})) as stream:
+        assert (stream.title, stream.comment, stream.copyright) == ("b", "", "")
     path.write_bytes(path.read_bytes()[:-100])
     assert read_record(path) is None
     path.unlink()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2m_encoding import EncodingModel, InputError, Runs
+from b2m_encoding.decoding.ridge import RidgeDecoder
 from b2m_encoding.models import cross_predict, patterns
 from b2m_encoding.models.covariance import Covariance, correlation_shrinkage
 from b2m_encoding.models.inverse import InverseMap, best_targets
@@ -268,3 +269,16 @@ def test_patterns_find_the_signal_that_weights_hide() -> None:
     assert np.allclose(alone[:, 1], slopes)
     with pytest.raises(InputError, match="do not fit"):
         patterns(decoder, Y[:, :3])
+
+
+def test_patterns_of_a_decoder_and_of_an_encoding_model() -> None:
+    """Least squares of responses on what was decoded; slopes of features on each predicted response."""
+    X, Y, runs, _ = heard()
+    decoder = RidgeDecoder().fit(Y, X, runs)
+    decoded = decoder.predict(Y, runs)
+    slopes = np.linalg.lstsq(decoded - decoded.mean(0), Y - Y.mean(0), rcond=None)[0].T
+    assert np.allclose(patterns(decoder.model_.coef_["features"][0], Y[:, decoder.columns_]), slopes, rtol=1e-2)
+    model = EncodingModel(delays=None).fit({"acoustic": X}, Y, runs=runs)
+    predicted = np.asarray(model.predict({"acoustic": X}, runs), dtype=float)
+    expected = [[np.polyfit(r, x, 1)[0] for r in predicted.T] for x in X.T]
+    assert np.allclose(patterns(model.coef_["acoustic"][0], X, jointly=False), expected, atol=1e-3)

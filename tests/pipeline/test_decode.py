@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from b2m_encoding.pipeline.decoding_table import (
     STANDS_FOR,
     decoding_table,
     printed,
+    warnings_of,
 )
 from b2m_encoding.pipeline.templates import write_template
 from b2m_encoding.pipeline.window_encoder import fit_window_encoder
@@ -100,7 +102,10 @@ def test_every_decoder_of_a_study_identifies_and_keeps_its_units(people: dict[st
         clips = np.array([test.features[test.runs.clip == clip].mean(axis=0) for clip in one.clips])
         assert np.allclose(one.true, clips, atol=1e-4)
         assert abs(one.predicted.mean() - 5) < 1  # the units of the features, not standard ones
-        assert 0.5 < one.measures["identification_accuracy_windows"] <= 1
+        of_windows = identification_accuracy(
+            *map(Units.of(training.features).standard, (one.windows.vectors, test.features)), test.runs.clip
+        )
+        assert one.measures["identification_accuracy_windows"] == pytest.approx(of_windows.mean(), abs=1e-3)
         assert one.measures["2_way"] == pytest.approx(one.accuracy.mean())
         assert one.measures["identification_accuracy_training"] > 0.8
         standard = Units.of(training.features).standard
@@ -121,6 +126,18 @@ def test_calibration_restores_the_spread(people: dict[str, Recording], tmp_path:
         spread[scale] = found.predicted.std(axis=0).mean() / found.true.std(axis=0).mean()
     assert spread["none"] < 0.85 * spread["all"]
     assert spread["dimension"] == pytest.approx(1, abs=0.3)
+
+
+def test_embeddings_of_one_length_are_decoded_with_that_length(people: dict[str, Recording], tmp_path: Path) -> None:
+    windows = to_decode(people["01"], "mine", {}, study(tmp_path))
+    training, test = (
+        replace(part, features=3 * part.features / np.linalg.norm(part.features, axis=1, keepdims=True))
+        for part in (windows.training, windows.test)
+    )
+    for scale, same in (("all", True), ("none", False)):
+        table = study(tmp_path, decoders=("ridge",), calibrate=scale)
+        [found] = decode_subject(replace(windows, training=training, test=test), None, table)
+        assert np.allclose(np.linalg.norm(found.predicted, axis=1), 3, rtol=1e-3) == same
 
 
 def test_the_lag_is_found_in_training(people: dict[str, Recording], tmp_path: Path) -> None:
@@ -226,6 +243,7 @@ def test_clips_of_training_in_test_are_told(people: dict[str, Recording], tmp_pa
         to_decode(Recording("01", recording.responses.with_runs(again)), "mine", {}, table), None, table
     )
     assert "1 test clips were heard in training" in found.notes[0]
+    assert warnings_of({"01": [found, found], "02": [found]}) == list(found.notes)
 
 
 def test_the_phantom_runs_the_same_path(tiny_study: Path) -> None:

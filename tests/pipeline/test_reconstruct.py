@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,7 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     code, printed = b2m("reconstruct", results, "--corpus", corpus_folder, "--k", 3, *SHORT)
     assert code == 0, printed
     assert str(results / "listen.html") in printed
+    assert re.search(r"oracle .*identification .*\d\.\d{3} to \d\.\d{3}", printed)  # interval over subjects
     clips = heard_clips(tiny_template)
     rows = table(results, "reconstruction.tsv")
     assert rows.groupby("method", sort=False).size().to_dict() == dict.fromkeys(
@@ -251,13 +253,15 @@ class Hum:
     """A small generator: three tones whose levels and phases follow the embedding and the seed."""
 
     name, licence, space = "hum", "CC0", None
-    provenance: ClassVar[dict[str, Any]] = {"generator": "hum"}
+    provenance: ClassVar[dict[str, Any]] = {"generator": "Hum", "model": "a/hum", "revision": "abc"}
 
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
+        self.told: dict[str, Condition] = {}
 
     def generate(self, condition: Condition, seconds: float, random_state: int) -> tuple[Wave, int]:
         self.made.append((condition.clip, random_state))
+        self.told[condition.clip] = condition
         assert condition.exemplar is not None
         rng, time = np.random.default_rng(random_state), np.arange(round(seconds * 8000)) / 8000
         level = 1 + np.abs(condition.embedding[:3])
@@ -274,7 +278,8 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", "--generator", "hum", "--n", 3)
     code, printed = b2m(*call, "--judge", "acoustic", *SHORT)
     assert code == 0, printed
-    rows = table(results, "reconstruction.tsv").query("method == 'hum'")
+    everything = table(results, "reconstruction.tsv")
+    rows, retrieved = (everything.query(f"method == '{name}'") for name in ("hum", "retrieved"))
     assert len(rows) == len(hum.made) == len(set(hum.made)) == 3 * N_CLIPS
     decoded, encoder = read_decoded(results, "01", "acoustic"), read_encoder(results, "01", "acoustic")
     measure = Measure.of("standardised", Corpus.open(corpus_folder).centre, Corpus.open(corpus_folder).spread)
@@ -291,8 +296,18 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
         assert np.allclose(own["responses_r"], explained, atol=1e-4)
         sound, rate = soundfile.read(results / own["file"].iloc[0])
         assert len(sound) == 2 * rate
+        for record in records:
+            assert (record["generated"], record["licence"], record["generator"]) == (True, "CC0", hum.provenance)
+            assert (clip, record["seed"]) in hum.made
+        with soundfile.SoundFile(results / own["file"].iloc[0]) as stream:
+            assert f"Generator hum (a/hum, abc), seed {records[0]['seed']};" in stream.comment
+            assert stream.copyright == "CC0"
+        told, [near] = hum.told[clip], retrieved[retrieved["clip"] == clip]["recording"]
         assert records[0]["condition"]["clip"] == clip
-        assert records[0]["generated"] is True
+        assert records[0]["condition"]["text"] == told.text == near.split("/")[0]  # its genre, for generators that read
+        starts, series = decoded.windows.of(clip)
+        assert np.array_equal(told.series, series)
+        assert told.times.tolist() == (starts + 1).tolist()  # the middle of windows of 2 s
     assert b2m(*call, *SHORT)[0] == 0
     assert len(hum.made) == 3 * N_CLIPS
     judged = table(results, "evaluation.tsv").query("measure == 'identification'")
@@ -310,7 +325,8 @@ def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -
     text = tiny_study.read_text().replace('["text"]', '["acoustic"]\nwindow = 2.0\nstep = 6.5')
     tiny_study.unlink()
     tiny_study.write_text(text)
-    assert b2m("decode", tiny_study)[0] == 0
+    code, printed = b2m("decode", tiny_study)
+    assert (code, "stands for" in printed, "acoustic regions" in printed) == (0, True, True), printed
     code, printed = b2m("reconstruct", tiny_study, "--corpus", corpus_folder, *SHORT)
     assert code == 0, printed
     rows = table(tiny_study.parent / "results", "reconstruction.tsv")

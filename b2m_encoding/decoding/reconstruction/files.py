@@ -69,8 +69,10 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
             wave, rate = resample(np.asarray(wave, dtype=np.float32), rate, USUAL_RATE), USUAL_RATE
         with soundfile.SoundFile(part, "w", samplerate=rate, channels=1, **options) as stream:
             if path.suffix == ".wav":  # before the samples, or they are not written
-                stream.title, stream.comment = str(record.get("title", path.stem)), str(record.get("comment", ""))
-                stream.software, stream.copyright = SOFTWARE, str(record.get("licence", ""))
+                texts = (record.get("title", path.stem), record.get("comment"), record.get("licence"), SOFTWARE)
+                for name, text in zip(("title", "comment", "copyright", "software"), texts, strict=True):
+                    if text:  # the library refuses empty ones
+                        setattr(stream, name, str(text))
             stream.write(np.asarray(wave, dtype=np.float32))
         os.replace(part, path)
     finally:

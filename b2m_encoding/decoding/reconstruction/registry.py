@@ -58,10 +58,10 @@ def load_generator(
         raise InputError("no generator has this name", found=name, expected=known)
     maker = GENERATORS[name]
     cls = getattr(import_module(f"b2m_encoding.decoding.reconstruction.{maker.module}"), maker.cls)
-    if maker.model is None:
-        made: Generator = cls()
-        return made
     if unknown := sorted(set(settings) - set(cls.settings)):
-        raise InputError(f"{name} has no such setting", found=unknown, expected=", ".join(cls.settings))
-    made = cls(find_weights(entry_of(maker.model, revision), weights), device=device, **settings)
+        raise InputError(f"{name} has no such setting", found=unknown, expected=", ".join(cls.settings) or "none")
+    if maker.model is None:
+        plain: Generator = cls()
+        return plain
+    made: Generator = cls(find_weights(entry_of(maker.model, revision), weights), device=device, **settings)
     return made

@@ -15,6 +15,7 @@ class Retrieved:
     name = "retrieved"
     licence = "that of the recording"
     space: str | None = None
+    settings: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = {"generator": "retrieved", "model": None}
 
     def generate(self, condition: Condition, seconds: float, random_state: int) -> tuple[Wave, int]:

@@ -143,7 +143,9 @@ def decoding(facts: Facts) -> list[Block]:
     columns = ["subject", "decoder", "feature space", "accuracy", "chance, 95 %", "clips", "genre unheard"]
     blocks: list[Block] = [*_pictures(facts, ("decoding",))]
     if rows:
-        blocks.append(cut(Table(columns, rows, "Identification accuracy of the test clips; chance is 0.5.")))
+        notes = sorted({f" {note[:1].upper()}{note[1:]}." for one in found for note in one.get("notes", ())})
+        about = f"Identification accuracy of the test clips; chance is 0.5.{''.join(notes)}"
+        blocks.append(cut(Table(columns, rows, about)))
     if facts.subject is not None and (table := facts.table("identification.tsv")) is not None:
         clips = [[one.clip, one.target, getattr(one, "decoder", "regions"), score(one.accuracy), str(one.identified)]
                  for one in table.itertuples()]  # fmt: skip

@@ -59,7 +59,8 @@ def hostile(bundle: Bundle) -> Results:
         "identification.tsv": pd.DataFrame([IDENTIFIED | {"clip": HOSTILE}]),
     }
     found = [{"subject": "01", "feature_space": "text", "identification_accuracy": 0.9,
-              "chance_interval_95": [0.4, 0.6], "clips": 10}]  # fmt: skip
+              "chance_interval_95": [0.4, 0.6], "clips": 10,
+              "notes": ["1 test clip was heard in training"]}]  # fmt: skip
     study, json = STUDY.replace('"A study"', f"'{name}'"), {"identification.json": {"subjects": found}}
     results = bundle(study, caption=HOSTILE, tables=tables, json=json)
     (results.path / "view.html").write_text("<!doctype html>")
@@ -87,6 +88,7 @@ def test_pages_are_complete_escaped_and_self_contained(hostile: Results) -> None
     assert "listen.html" in first.links
     assert "methods" not in first.names
     assert "91.2" in first.text
+    assert "chance is 0.5. 1 test clip was heard in training." in study.text
     assert len(study.sources) == 3
     assert len(first.sources) == 1
 
