@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache, lru_cache
+
+import numpy as np
 
 from b2m_encoding.data import Recording
 from b2m_encoding.decoding.calibration import Scale
 from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
 from b2m_encoding.pipeline.decode import Decoding, Said, calibrated, judged, to_decode
 from b2m_encoding.pipeline.decoding_samples import Samples, Units
+from b2m_encoding.stats.generalisation import heard_elsewhere
 from b2m_encoding.study import Study
 
 POOLED, OTHERS = "pooled", "others"
@@ -18,8 +22,9 @@ POOLED, OTHERS = "pooled", "others"
 def decode_together(recordings: Mapping[str, Recording], study: Study) -> dict[str, list[Decoding]]:
     """Decode every subject by a decoder of all (``pooled``) and by one of all but this subject (``others``).
 
-    The alignment of the left-out subject comes from training clips, as that of the others. Nothing, where the study
-    does not align or there is one subject.
+    The alignment of the left-out subject comes from training clips, as that of the others. A clip that one subject is
+    tested with and another heard in training is left out of what the other teaches. Nothing, where the study does not
+    align or there is one subject.
     """
     if study.decoding is None or study.decoding.align == "none" or len(recordings) < 2:
         return {}
@@ -33,34 +38,42 @@ def decode_together(recordings: Mapping[str, Recording], study: Study) -> dict[s
 def _decode(recordings: Mapping[str, Recording], target: str, study: Study) -> dict[str, list[Decoding]]:
     """One target, of all subjects."""
     assert study.decoding is not None
-    given = {subject: to_decode(recording, target, {}, study) for subject, recording in recordings.items()}
-    units = {subject: Units.of(own.training.features) for subject, own in given.items()}
-    windows = {
-        subject: TrainingWindows(own.training.brain, units[subject].standard(own.training.features), own.training.runs)
-        for subject, own in given.items()
-    }
+    align, device, scale = study.decoding.align, study.model.device, study.decoding.calibrate
     n_targets = None if study.decoding.best_targets == "all" else study.decoding.best_targets
+    given = {subject: to_decode(recording, target, {}, study) for subject, recording in recordings.items()}
+    # one decoder speaks in one unit, whatever each subject heard
+    units = Units.of(np.concatenate([own.training.features for own in given.values()]))
+    trained = {subject: own.training.runs.clip for subject, own in given.items()}
 
-    def taught_by(subjects: list[str]) -> PooledDecoder:
-        assert study.decoding is not None
-        decoder = PooledDecoder(study.decoding.align, n_targets=n_targets, device=study.model.device)
-        return decoder.fit(windows, subjects)
+    @lru_cache(maxsize=1)
+    def lessons(unheard: frozenset[str]) -> dict[str, TrainingWindows]:
+        return {subject: _lesson(own.training, units, unheard) for subject, own in given.items()}
 
-    def decoding(name: str, decoder: PooledDecoder, subject: str) -> Decoding:
-        assert study.decoding is not None
-        training, test = given[subject].training, given[subject].test
-        said = _says(decoder, subject, windows, training, test, study.decoding.calibrate)
-        return replace(judged(name, said, training, test, units[subject], target, study), lag=given[subject].lag)
+    @cache
+    def taught_by(subjects: tuple[str, ...], unheard: frozenset[str]) -> PooledDecoder:
+        return PooledDecoder(align, n_targets=n_targets, device=device).fit(lessons(unheard), subjects)
 
-    everyone = list(recordings)
-    pooled = taught_by(everyone)
+    def decoding(name: str, subject: str, teachers: tuple[str, ...]) -> Decoding:
+        own = given[subject]
+        unheard = frozenset(heard_elsewhere(subject, trained, own.test.runs.clip))
+        decoder = taught_by(teachers, unheard)
+        said = _says(decoder, subject, lessons(unheard), own.training, own.test, scale)
+        return replace(judged(name, said, own.training, own.test, units, target, study), lag=own.lag)
+
+    everyone = tuple(recordings)
     return {
         subject: [
-            decoding(POOLED, pooled, subject),
-            decoding(OTHERS, taught_by([name for name in everyone if name != subject]), subject),
+            decoding(POOLED, subject, everyone),
+            decoding(OTHERS, subject, tuple(name for name in everyone if name != subject)),
         ]
         for subject in everyone
     }
+
+
+def _lesson(training: Samples, units: Units, unheard: frozenset[str]) -> TrainingWindows:
+    """Training windows without those of some clips."""
+    kept = training.take(~np.isin(training.runs.clip, list(unheard))) if unheard else training
+    return TrainingWindows(kept.brain, units.standard(kept.features), kept.runs)
 
 
 def _says(

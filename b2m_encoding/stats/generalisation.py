@@ -108,6 +108,30 @@ def untouched(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDA
     return kept
 
 
+def heard_elsewhere(subject: str, trained: Mapping[str, NDArray[Any]], tested: NDArray[Any]) -> list[str]:
+    """Clips that a subject is tested with and somebody else trained with.
+
+    A model of several people must not learn from them, or it is tested with what it has met. Clips of the subject's
+    own training are not among them: those are told by the audit, whatever the model.
+
+    Parameters
+    ----------
+    subject : str
+    trained : dict of subject to array of str
+        Clip of each training sample, "" for none.
+    tested : array of str
+        Clip of each test sample of the subject.
+
+    Examples
+    --------
+    >>> trained = {"1": np.array(["a", "b"]), "2": np.array(["b", "c", ""])}
+    >>> heard_elsewhere("1", trained, np.array(["c", "d", ""]))
+    ['c']
+    """
+    others = {str(clip) for name, clips in trained.items() if name != subject for clip in clips}
+    return sorted(({str(clip) for clip in tested} & others) - {str(clip) for clip in trained[subject]} - {""})
+
+
 def leave_one_label_out(
     model: EncodingModel,
     train: Mapping[str, Any],
@@ -169,7 +193,8 @@ def leave_one_subject_out(
 ) -> dict[str, Array]:
     """Predict each subject's test responses by a model of all the others.
 
-    Penalties are chosen by leaving out one of the remaining subjects at a time.
+    Penalties are chosen by leaving out one of the remaining subjects at a time. What the others heard in training of
+    the clips that this subject is tested with is left out too, with the samples whose delays reach back into it.
 
     Parameters
     ----------
@@ -204,9 +229,13 @@ def leave_one_subject_out(
         space: np.concatenate([np.asarray(features[name][space]) for name in subjects])
         for space in features[subjects[0]]
     }
-    found = {}
+    found, reach = {}, max(model.delays or (0.0,))
+    trained = {name: responses[name].runs.clip[responses[name].runs.used] for name in subjects}
     for subject in subjects:
-        without = _fit(model, values, joined, joined.runs.used & (joined.runs.block != subject))
+        own = test[subject].runs
+        leaks = np.isin(joined.runs.clip, heard_elsewhere(subject, trained, own.clip[own.used]))
+        used = untouched(joined.runs, np.where(leaks, "leak", ""), "leak", reach) & (joined.runs.block != subject)
+        without = _fit(model, values, joined, used)
         found[subject] = pearson_r(test[subject].predict(without), test[subject].measured)
     return found
 

@@ -172,6 +172,52 @@ def test_people_are_decoded_together_and_by_others(people: dict[str, Recording],
     assert decode_together({"01": people["01"]}, table) == {}
 
 
+def renamed(recording: Recording, run: str, clips: dict[str, str]) -> Recording:
+    """Clips of a run under other names."""
+    runs = recording.responses.runs
+    clip = np.where(runs.run == run, [clips.get(str(name), str(name)) for name in runs.clip], runs.clip)
+    return replace(recording, responses=replace(recording.responses, runs=replace(runs, clip=clip)))
+
+
+def scrambled(recording: Recording, run: str) -> Recording:
+    """Other responses in a run."""
+    runs, Y = recording.responses.runs, recording.responses.load().copy()
+    Y[runs.run == run] = np.random.default_rng(1).permutation(Y[runs.run == run])
+    return replace(recording, responses=Responses.from_array(Y, runs, recording.responses.space))
+
+
+def test_nobody_teaches_what_another_is_tested_with(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, align="procrustes", best_targets=40)
+    tested = {f"{genre}.{30 + k:05d}": f"{genre}.{40 + k:05d}" for genre in GENRES for k in range(3)}
+    leaky = renamed(people["02"], "train-4", tested)
+    for other, same in ((leaky, True), (people["02"], False)):
+        for one, changed in zip(
+            decode_together({"01": people["01"], "02": other}, table)["01"],
+            decode_together({"01": people["01"], "02": scrambled(other, "train-4")}, table)["01"],
+            strict=True,
+        ):
+            assert np.array_equal(one.predicted, changed.predicted) == same
+
+
+def test_a_decoder_of_several_people_has_one_unit(people: dict[str, Recording], tmp_path: Path) -> None:
+    """The first hears two runs more than the second, of which the features vary more."""
+    loud = ("train-3", "train-4")
+    for run in loud:
+        np.save(tmp_path / f"{run}.npy", 5 + 4 * (np.load(tmp_path / f"{run}.npy") - 5))
+    runs, Y = people["01"].responses.runs, people["01"].responses.load().copy()
+    Y[np.isin(runs.run, loud)] *= 4
+    few, rows = runs.select(["train-1", "train-2", "test-1"])
+    pair = {
+        "01": replace(people["01"], responses=Responses.from_array(Y, runs, Unplaced(TARGETS))),
+        "02": replace(
+            people["02"],
+            responses=Responses.from_array(people["02"].responses.load()[rows], few, Unplaced(TARGETS)),
+        ),
+    }
+    [_, others] = decode_together(pair, study(tmp_path, align="ridge", best_targets=40, calibrate="none"))["02"]
+    assert others.predicted.std() > 0.6 * others.true.std()
+
+
 def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
     table = study(tmp_path, decoders=EVERY, best_targets="all")
     masks = decoded_regions(RegionSpace(("A1", "STG")), table)

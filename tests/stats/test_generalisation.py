@@ -133,6 +133,31 @@ def test_a_subject_is_predicted_by_the_others_alone(rng: np.random.Generator) ->
     assert np.allclose(found["02"], expected, atol=1e-6)
 
 
+def test_clips_that_a_subject_is_tested_with_teach_nobody(rng: np.random.Generator) -> None:
+    """The others heard test clips of the first in training; their responses there, and 3 s after, must not matter."""
+    clips = np.repeat([f"c{i}" for i in range(12)], 10)
+    X = {clip: rng.standard_normal((10, 3)) for clip in np.unique(clips)}
+    heard = {"01": clips[:60], "02": clips, "03": clips[::-1]}
+    features = {name: {"x": np.concatenate([X[c] for c in own[::10]])} for name, own in heard.items()}
+    runs = {name: Runs.from_labels(["r"] * len(own), 1.5, clip=own) for name, own in heard.items()}
+    tested = Runs.from_labels(["t"] * 60, 1.5, clip=clips[60:])
+    test = {
+        "01": TestSet({"x": np.concatenate([X[c] for c in clips[60::10]])}, tested, rng.standard_normal((60, 4))),
+        **{name: TestSet(features[name], runs[name], rng.standard_normal((120, 4))) for name in ("02", "03")},
+    }
+    model = EncodingModel([1.5, 3.0], alphas=[10.0], precision="float64")
+    Y = {name: rng.standard_normal((len(own), 4)) for name, own in heard.items()}
+    changed = {name: values.copy() for name, values in Y.items()}
+    changed["02"][60:] += rng.standard_normal((60, 4))
+    changed["03"][:62] += rng.standard_normal((62, 4))  # and two volumes whose delays reach back into a test clip
+    one, other = (
+        leave_one_subject_out(model, features, {k: ArrayResponses(v, runs[k]) for k, v in given.items()}, test)
+        for given in (Y, changed)
+    )
+    assert np.array_equal(one["01"], other["01"])
+    assert not np.allclose(one["02"], other["02"])
+
+
 def test_two_subjects_are_too_few() -> None:
     with pytest.raises(InputError, match="three subjects"):
         leave_one_subject_out(EncodingModel(None), {}, {"a": None, "b": None}, {})
