@@ -12,6 +12,9 @@ interval:
 - ``TARGET_contrastive_or_ridge``: share of clips that are named first of all, and whether contrast helps.
 - ``ALIGNMENT_pooled`` and ``ALIGNMENT_others``, of the words: decoders of all subjects, and of all but the one
   decoded; ``anatomy`` is no alignment but that of the surface.
+- ``newcomer_TARGET_ALIGNMENT``: each of four subjects in turn has half of the training runs. Their accuracy by a
+  decoder of all, aligned by the runs that all heard (``ours``), and by their own (``peer``), with the interval of what
+  is gained.
 - ``null_DECODER``: nothing drives the responses; the accuracy has to lie within chance.
 - ``unheard_DECODER``: clips of every genre by decoders that never met it.
 - ``inverse_20000``: seconds and memory to invert an encoding model of 20,000 targets.
@@ -36,7 +39,7 @@ from b2m_encoding.phantom import Size, simulate_study
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import Decoding, decode_subject, judged, to_decode
 from b2m_encoding.pipeline.decoders import decoded_regions
-from b2m_encoding.pipeline.decoding_samples import ToDecode, Units, per_clip
+from b2m_encoding.pipeline.decoding_samples import Samples, ToDecode, Units, per_clip
 from b2m_encoding.pipeline.templates import template
 from b2m_encoding.pipeline.window_encoder import fit_window_encoder
 from b2m_encoding.study import Study, load_study
@@ -75,26 +78,60 @@ def ranked(windows: ToDecode) -> tuple[float, float]:
     return float(beaten.mean()), float((scores.argmax(axis=1) == np.arange(len(scores))).mean())
 
 
+def samples_of(study: Study, recordings: Mapping[str, Recording], target: str) -> dict[str, tuple[Samples, Samples]]:
+    """Training and test windows of every subject."""
+    given = {name: to_decode(one, target, {}, study) for name, one in recordings.items()}
+    return {name: (one.training, one.test) for name, one in given.items()}
+
+
+class Pool:
+    """What pooled decoders of a study are made of, in one unit, and the verdict on them."""
+
+    def __init__(self, study: Study, target: str, training: Mapping[str, Samples]) -> None:
+        self.study, self.target, self.training = study, target, training
+        self.units = Units.of(np.concatenate([one.features for one in training.values()]))
+        self.lessons = {
+            name: TrainingWindows(one.brain, self.units.standard(one.features), one.runs)
+            for name, one in training.items()
+        }
+
+    def judge(self, kind: str, decoder: PooledDecoder, subject: str, test: Samples) -> Decoding:
+        training = self.training[subject]
+        said = tuple(decoder.predict(subject, part.brain, part.runs) for part in (training, test))
+        return judged(kind, (said[0], said[1]), training, test, self.units, self.target, self.study)
+
+
 def together(
     study: Study, recordings: Mapping[str, Recording], target: str, *, quick: bool
 ) -> Iterator[tuple[str, Decoding]]:
     """Every alignment: decoders of all subjects, and of the others."""
-    given = {name: to_decode(one, target, {}, study) for name, one in recordings.items()}
-    samples = {name: (one.training, one.test) for name, one in given.items()}
-    units = {name: Units.of(training.features) for name, (training, _) in samples.items()}
-    windows = {
-        name: TrainingWindows(training.brain, units[name].standard(training.features), training.runs)
-        for name, (training, _) in samples.items()
-    }
+    samples = samples_of(study, recordings, target)
+    pool = Pool(study, target, {name: training for name, (training, _) in samples.items()})
     for label, method in ALIGNMENTS.items():
         if quick and label != "procrustes":
             continue
-        pooled = PooledDecoder(method).fit(windows)
-        for subject, (training, test) in samples.items():
-            others = PooledDecoder(method).fit(windows, [name for name in samples if name != subject])
+        pooled = PooledDecoder(method).fit(pool.lessons)
+        for subject, (_, test) in samples.items():
+            others = PooledDecoder(method).fit(pool.lessons, [name for name in samples if name != subject])
             for kind, decoder in (("pooled", pooled), ("others", others)):
-                said = tuple(decoder.predict(subject, part.brain, part.runs) for part in (training, test))
-                yield f"{label}_{kind}", judged(kind, said, training, test, units[subject], target, study)
+                name = f"{label}_{kind}"
+                yield name, pool.judge(name, decoder, subject, test)
+
+
+def newcomers(
+    study: Study, recordings: Mapping[str, Recording], target: str
+) -> Iterator[tuple[str, Decoding, Decoding]]:
+    """Every alignment, for each subject with half of the runs: by a decoder of all, and by their own."""
+    samples = samples_of(study, recordings, target)
+    for subject, (everything, test) in samples.items():
+        names = list(dict.fromkeys(everything.runs.run.tolist()))
+        half = everything.take(np.isin(everything.runs.run, names[: len(names) // 2]))
+        alone = Pool(study, target, {subject: half})
+        own = alone.judge("own", PooledDecoder("none").fit(alone.lessons), subject, test)
+        pool = Pool(study, target, {name: training for name, (training, _) in samples.items()} | {subject: half})
+        for label, method in ALIGNMENTS.items():
+            if method != "none":
+                yield label, pool.judge(label, PooledDecoder(method).fit(pool.lessons), subject, test), own
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:
@@ -142,6 +179,19 @@ def contrast(target: str, ridge: list[Decoding], contrastive: list[Decoding]) ->
     )
 
 
+def newcomer_row(case: str, pairs: list[tuple[Decoding, Decoding]]) -> Row:
+    """Does pooling help who heard little?"""
+    ours, own = ([float(one.accuracy.mean()) for one in side] for side in zip(*pairs, strict=True))
+    mean, low, high = interval([a - b for a, b in zip(ours, own, strict=True)])
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no different"
+    return Row(
+        case,
+        ours=f"{np.mean(ours):.3f}, {verdict}",
+        peer=f"own {np.mean(own):.3f}",
+        agreement={"difference": mean, "low": low, "high": high, "n": len(pairs)},
+    )
+
+
 def inverse_of_many(quick: bool) -> Row:
     """A whole cortex: 12 runs of 160 windows, 128 features."""
     rng = np.random.default_rng(0)
@@ -165,6 +215,7 @@ def main() -> None:
     others: Found = {}
     unheard: Found = {}
     null: Found = {}
+    new: dict[str, list[tuple[Decoding, Decoding]]] = {}
     invert = inverse_of_many(quick)
     for seed in seeds:
         with TemporaryDirectory() as folder:
@@ -181,6 +232,11 @@ def main() -> None:
             for one in [] if quick else decoded(to_decode(recordings["01"], "text", {}, left), left, recordings["01"]):
                 unheard.setdefault(one.decoder, []).append(one)
         with TemporaryDirectory() as folder:
+            study, recordings = simulated(Path(folder), seed, 2 if quick else 4, size)
+            for target in ("text",) if quick else ("text", "acoustic"):
+                for label, ours, own in newcomers(study, recordings, target):
+                    new.setdefault(f"newcomer_{target}_{label}", []).append((ours, own))
+        with TemporaryDirectory() as folder:
             study, recordings = simulated(Path(folder), seed, 1, size, null=True)
             decoders = ("ridge", "inverse") if quick else DECODERS
             few = changed(study, decoders=decoders)
@@ -190,6 +246,7 @@ def main() -> None:
         rows += [encoder_row(target, own) for target, own in encoded.items()]
         rows += [contrast(target, part["ridge"], part["contrastive"]) for target, part in alone.items()]
         rows += [row(name, own) for name, own in others.items()]
+        rows += [newcomer_row(name, pairs) for name, pairs in new.items()]
         rows += [row(f"unheard_{name}", own, unheard=True) for name, own in unheard.items()]
         rows += [row(f"null_{name}", own) for name, own in null.items()]
         save("decoding", rows, env, quick=quick)

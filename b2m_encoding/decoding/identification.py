@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,12 +137,24 @@ def identification_scores(predicted: Floats, target: Floats, groups: NDArray[Any
     >>> list(identification_scores(np.eye(6), np.eye(6)))
     ['2_way', '5_way', 'top_1', 'top_3', 'top_5', 'median_rank', 'mean_rank']
     """
-    similarity = correlations(predicted, target)
-    fewest = int(_rivals(similarity, groups)[2].min())
-    found = {f"{n}_way": float(n_way(similarity, n, groups).mean()) for n in N_WAYS if n - 1 <= fewest}
-    found |= {f"top_{k}": float(top_k(similarity, k, groups).mean()) for k in TOP if k <= fewest}
-    own = ranks(predicted, target, groups)
-    return {**found, "median_rank": float(np.median(own)), "mean_rank": float(own.mean())}
+    return {name: float(value) for name, value in _over_clips(_of_clips(correlations(predicted, target), groups))}
+
+
+def _of_clips(similarity: Array, groups: NDArray[Any] | None = None) -> dict[str, Array]:
+    """Every measure that these clips allow, of each."""
+    better, equal, others = _rivals(similarity, groups)
+    fewest = int(others.min())
+    found = {f"{n}_way": n_way(similarity, n, groups) for n in N_WAYS if n - 1 <= fewest}
+    found |= {f"top_{k}": top_k(similarity, k, groups) for k in TOP if k <= fewest}
+    return {**found, "rank": 1 + better + equal / 2}
+
+
+def _over_clips(of_clips: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """Mean over the last axis; the median of ranks too."""
+    for name, values in of_clips.items():
+        if name == "rank":
+            yield "median_rank", np.median(values, axis=-1)
+        yield ("mean_rank" if name == "rank" else name), values.mean(axis=-1)
 
 
 def by_label(accuracy: Floats, labels: NDArray[Any]) -> dict[str, float]:
@@ -207,35 +219,38 @@ def chance_interval(
     return float(low), float(high)
 
 
-def chance_of(
-    score: Callable[[Array], Array],
-    similarity: Array,
+def chance_of_scores(
+    predicted: Floats,
+    target: Floats,
     *,
     n_permutations: int = 2000,
     level: float = 0.95,
     random_state: int | None = None,
-) -> tuple[float, float]:
-    """Interval of the mean of any score of a similarity when predictions are assigned to clips at random.
+) -> dict[str, tuple[float, float]]:
+    """Intervals of :func:`identification_scores` when predictions are assigned to clips at random.
 
     Parameters
     ----------
-    score : callable
-        Such as ``lambda similarity: top_k(similarity, 1)``.
-    similarity : array, shape (n_clips, n_clips)
+    predicted, target : array, shape (n_clips, n_dimensions)
     n_permutations : int
     level : float
     random_state : int, optional
 
     Examples
     --------
-    >>> low, high = chance_of(lambda s: top_k(s, 1), np.eye(50), random_state=0)
+    >>> low, high = chance_of_scores(np.eye(50), np.eye(50), random_state=0)["top_1"]
     >>> low <= 1 / 50 <= high
     True
     """
-    generator = np.random.default_rng(random_state)
-    means = [score(similarity[generator.permutation(len(similarity))]).mean() for _ in range(n_permutations)]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    similarity = correlations(predicted, target)
+    n, generator = len(similarity), np.random.default_rng(random_state)
+    # of any prediction against any target, once: permutations only pick from these
+    pairs = [_of_clips(np.roll(similarity, -shift, axis=0)) for shift in range(n)]
+    shifts = (np.stack([generator.permutation(n) for _ in range(n_permutations)]) - np.arange(n)) % n
+    drawn = {name: np.stack([one[name] for one in pairs])[shifts, np.arange(n)] for name in pairs[0]}
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    return {name: (float(low), float(high)) for name, means in _over_clips(drawn)
+            for low, high in [np.quantile(means, ends)]}  # fmt: skip
 
 
 def shared_clips(training: NDArray[Any], test: NDArray[Any]) -> list[str]:

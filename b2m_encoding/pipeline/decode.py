@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from b2m_encoding.decoding.identification import (
     Part,
     by_label,
     chance_interval,
+    chance_of_scores,
     identification_accuracy,
     identification_scores,
     identified,
@@ -64,6 +65,8 @@ class Decoding:
     lag : float or None
         Of the windows, s.
     notes : tuple of str
+    chance : mapping of str to tuple of float
+        Intervals of n-way accuracy, of the share within the best k and of ranks by chance.
     unheard : array, shape (n_clips,), or None
         Accuracy of decoders that never met the genre of the clip (Brain2Music, arXiv 2307.11078, Fig. 7a).
     unheard_chance : tuple of float, or None
@@ -82,6 +85,7 @@ class Decoding:
     decoder: str = "regions"
     lag: float | None = None
     notes: tuple[str, ...] = ()
+    chance: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     unheard: NDArray[np.float64] | None = None
     unheard_chance: tuple[float, float] | None = None
 
@@ -100,6 +104,7 @@ class Decoding:
             "lag": self.lag,
             "regions": list(self.regions),
             "notes": list(self.notes),
+            "chance_interval_95_of": {name: list(ends) for name, ends in self.chance.items()},
         }
         if self.unheard is not None and self.unheard_chance is not None:
             found["identification_accuracy_unheard_genre"] = float(self.unheard.mean())
@@ -239,6 +244,7 @@ def judged(
         measures,
         decoder=name,
         notes=(note,) if note else (),
+        chance=chance_of_scores(predicted, true, random_state=study.seed),
     )
 
 

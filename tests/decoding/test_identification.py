@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from b2m_encoding.decoding.identification import (
     by_label,
     chance_interval,
-    chance_of,
+    chance_of_scores,
     correlations,
     identification_accuracy,
     identification_scores,
@@ -121,16 +121,28 @@ def test_windows_of_a_clip_are_no_rivals() -> None:
         identification_accuracy(target, target, np.repeat("a", 12))
 
 
-def test_scores_by_genre_and_chance_of_the_best() -> None:
+def test_chance_of_every_score() -> None:
+    rng = np.random.default_rng(0)
+    predicted, target = rng.standard_normal((2, 20, 6))
+    predicted[:2], target[3:5] = predicted[0], target[3]  # ties
+    found = chance_of_scores(predicted, target, n_permutations=200, random_state=0)
+    generator = np.random.default_rng(0)
+    drawn = [identification_scores(predicted[generator.permutation(20)], target) for _ in range(200)]
+    assert found.keys() == drawn[0].keys()
+    for name, ends in found.items():
+        assert np.allclose(ends, np.quantile([one[name] for one in drawn], [0.025, 0.975]))
+    both = np.ones(20, dtype=bool)
+    assert found["2_way"] == pytest.approx(
+        chance_interval([(predicted, target, both)], n_permutations=200, random_state=0)
+    )
+
+
+def test_scores_by_genre() -> None:
     rng = np.random.default_rng(0)
     target = rng.standard_normal((60, 20))
     found = identification_scores(target + 2 * rng.standard_normal((60, 20)), target)
     assert found["2_way"] > found["5_way"] > found["10_way"] > found["50_way"]
     assert found["top_1"] < found["top_3"] < found["top_10"]
-    similarity = correlations(rng.standard_normal((60, 20)), target)
-    for k in (1, 5):
-        low, high = chance_of(lambda s, k=k: top_k(s, k), similarity, n_permutations=500, random_state=0)
-        assert low <= k / 60 <= high < k / 60 + 0.1
     assert by_label(np.array([1.0, 0.0, 0.5]), np.array(["a", "b", "a"])) == {"a": 0.75, "b": 0.0}
 
 

@@ -242,6 +242,8 @@ def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path)
     assert [(row["subject"], row["decoder"]) for row in rows] == [(s, d) for s in people for d in ("regions", "ridge")]
     assert rows[0]["merging"].startswith("mean over the windows")
     assert {"2_way", "top_1", "median_rank", "correlation", "lag", "notes"} <= set(rows[0])
+    low, high = rows[0]["chance_interval_95_of"]["top_1"]
+    assert low <= 1 / 12 <= high < rows[0]["top_1"]
     assert set(rows[0]["by_genre"]) == set(GENRES)
     kept = read_decoded(table.output, "02", "mine", "ridge")
     assert np.array_equal(kept.predicted, results.decodings["02"][1].predicted)
