@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors import Heard
+from b2m_encoding.features.extractors import OfSound
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.pipeline.encode import Encoding
@@ -91,7 +91,7 @@ def _clips(clips: NDArray[Any], split: Split) -> Check:
 
 def _sounds(clips: NDArray[Any], split: Split, study: Study) -> Check:
     """Overlap by the bytes of the sound files, where they are known: copies hide under other names."""
-    folder = next((e.stimuli for e in study.features.values() if isinstance(e, Heard)), None)
+    folder = next((e.stimuli for e in study.features.values() if isinstance(e, OfSound)), None)
     train, test = ([_hash(folder, str(clip)) for clip in np.unique(clips[rows])] for rows in (split.train, split.test))
     return stimulus_overlap(train, test, what="hash of the sound file")
 

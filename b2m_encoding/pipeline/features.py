@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors import Heard, build_spaces
+from b2m_encoding.features.extractors import OfSound, build_spaces
 from b2m_encoding.features.store import check_store
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.windows import stimulation_of, windowed
@@ -91,7 +91,7 @@ def write_stimuli(study: Study, folder: Path, subjects: tuple[str, ...] = ()) ->
     InputError, ProblemList
         If the study has no feature space with stimuli, or anything is wrong with it.
     """
-    table = next((table for table in study.features.values() if isinstance(table, Heard)), None)
+    table = next((table for table in study.features.values() if isinstance(table, OfSound)), None)
     if table is None:
         raise InputError("no feature space of this study names stimuli", expected="acoustic, clap or the like")
     recordings = check_study(study, subjects).values()

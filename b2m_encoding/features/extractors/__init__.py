@@ -12,11 +12,11 @@ from b2m_encoding.features.clips import Stimulation
 from b2m_encoding.features.extractors.arrays import Array, Precomputed
 from b2m_encoding.features.extractors.base import Extractor, OfClips
 from b2m_encoding.features.extractors.events import Conditions, Labels
-from b2m_encoding.features.extractors.sound import Acoustic, Heard, Network, embed_together, load_together
+from b2m_encoding.features.extractors.sound import Acoustic, Network, OfSound, embed_together, load_together
 from b2m_encoding.features.extractors.words import Caption, Context, Text, WordRate
 from b2m_encoding.features.space import FeatureSpace
 
-__all__ = ["Acoustic", "AnyExtractor", "Extractor", "Heard", "Network", "OfClips", "Stimulation", "build_spaces"]
+__all__ = ["Acoustic", "AnyExtractor", "Extractor", "Network", "OfClips", "OfSound", "Stimulation", "build_spaces"]
 
 AnyExtractor = Annotated[
     Acoustic | Network | Text | Caption | Labels | Precomputed | Conditions | WordRate | Context | Array,

@@ -31,7 +31,7 @@ SHARD = 50
 """Clips whose acoustics are kept together."""
 
 
-class Heard(OfClips):
+class OfSound(OfClips):
     """What features of the sound of clips share: where the tracks are, and how they were made into stimuli."""
 
     stimuli: StudyPath
@@ -55,7 +55,7 @@ class Heard(OfClips):
         self.heard.check(stimulation.clips)
 
 
-class Acoustic(Heard):
+class Acoustic(OfSound):
     """Mel bands, loudness, timbre, chroma, onsets and modulation of the sound under each sample."""
 
     extractor: Literal["acoustic"]
@@ -80,7 +80,7 @@ class Acoustic(Heard):
         return {clip: found[key] for clip, key in keys.items()}
 
 
-class Network(Heard, Pretrained):
+class Network(OfSound, Pretrained):
     """What a pretrained network makes of the sound under each sample."""
 
     extractor: Literal[
@@ -110,13 +110,13 @@ class Network(Heard, Pretrained):
 
     def needs(self) -> tuple[Path, ...]:
         """Return the stimulus folder, and the weights if they are named."""
-        return (*Heard.needs(self), *self.named_weights())
+        return (*OfSound.needs(self), *self.named_weights())
 
     def check(self, stimulation: Stimulation) -> None:
         """Raise with every missing or damaged file, or if the weights are not here."""
         problems = Problems()
         with problems.collect():
-            Heard.check(self, stimulation)
+            OfSound.check(self, stimulation)
         with problems.collect():
             window = self.window or self.find(SOUND[self.extractor].model, self.extractor).window
             if window is not None and self.mode == "centred":
