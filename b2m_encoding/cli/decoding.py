@@ -99,7 +99,7 @@ def decode(
     assert found is not None
     if not found.decodings:
         raise InputError("nothing could be decoded: no target was tested", file=study)
-    console.print(printed(decoding_table(found.decodings, loaded)), markup=False, soft_wrap=True)
+    console.print(printed(decoding_table(found.decodings, loaded), loaded.note), markup=False, soft_wrap=True)
     for note in warnings_of(found.decodings):
         console.print(f"warning: {note}", markup=False, soft_wrap=True)
     console.print(f"decoded features: {loaded.output}/sub-*/*_decoded.npz", soft_wrap=True, markup=False)

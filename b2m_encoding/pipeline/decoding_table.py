@@ -91,9 +91,11 @@ def shown(table: pd.DataFrame) -> list[dict[str, str]]:
     return rows
 
 
-def printed(table: pd.DataFrame) -> str:
-    """The table as text, columns aligned."""
-    return str(pd.DataFrame(shown(table)).to_string(index=False))
+def printed(table: pd.DataFrame, note: str | None = None) -> str:
+    """The table as text, columns aligned, below the note of the study and what the numbers are."""
+    about = "mean over subjects (standard deviation), here | Brain2Music, Table 2 (arXiv 2307.11078)"
+    above = [note] if note else []
+    return "\n".join([*above, about, pd.DataFrame(shown(table)).to_string(index=False)])
 
 
 def warnings_of(decodings: Mapping[str, Sequence[Decoding]]) -> list[str]:

@@ -17,6 +17,7 @@ from b2m_encoding.decoding.measures import Neighbours
 from b2m_encoding.decoding.reconstruction import Condition
 from b2m_encoding.decoding.reconstruction.files import for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
+from b2m_encoding.errors import InputError
 from b2m_encoding.pipeline.judge import COLUMNS, Row, judge_vectors
 from b2m_encoding.pipeline.listen import EVALUATION, TABLE, merge_table, write_listening
 from b2m_encoding.pipeline.reconstruction_task import Task, Wish, decoded_subjects, prepare
@@ -120,6 +121,13 @@ def _subject(
     clips = decoded.clips.tolist()
     trained = [] if task.wish.training else encoder.trained.tolist()
     out = task.corpus.mask([*clips, *trained, *task.wish.leave_out])
+    if out.all():
+        raise InputError(
+            "the corpus holds nothing that may be retrieved",
+            file=task.corpus.folder,
+            found=f"{len(out)} recordings, all of them clips of the study or left out",
+            fix="build a corpus of other recordings" + ("" if task.wish.training else ", or drop --no-training"),
+        )
     k = min(task.wish.k, int((~out).sum()))
     found = {
         "retrieved": index.search(decoded.predicted, k, leave_out=out),

@@ -274,7 +274,8 @@ def test_the_table_stands_beside_the_papers(tmp_path: Path) -> None:
     assert found.loc["mulan", "identification_test_published"] == 0.876
     assert found.loc["mulan", "correlation_training_published_sd"] == 0.023
     assert np.isnan(found.loc["mine", "identification_test_published"])
-    text = printed(decoding_table(subjects, table))
+    text = printed(decoding_table(subjects, table), "simulated data")
+    assert text.startswith("simulated data\nmean over subjects (standard deviation), here | Brain2Music")
     assert "0.850 (0.071) | 0.876 (0.015)" in text
     assert "0.600 (0.000) | -" in text
     order = sorted(PUBLISHED, key=lambda name: -PUBLISHED[name]["identification_test"][0])

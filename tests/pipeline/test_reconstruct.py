@@ -180,6 +180,16 @@ def test_named_recordings_are_left_out(results: Path, corpus_folder: Path, tmp_p
     assert not set(first) & set(again["recording"].dropna())
 
 
+def test_a_corpus_of_which_nothing_is_left(results: Path, corpus_folder: Path, tmp_path: Path, b2m: B2M) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(Corpus.open(corpus_folder).table["clip"]))
+    code, printed = b2m(
+        "reconstruct", results, "--corpus", corpus_folder, "--leave-out", tmp_path / "names.txt", *SHORT
+    )
+    assert code == 2
+    assert "nothing that may be retrieved" in printed
+    assert "build a corpus of other recordings" in printed
+
+
 def test_training_clips_are_left_out_if_asked_for(results: Path, corpus_folder: Path, b2m: B2M) -> None:
     [trained] = read_encoder(results, "01", "acoustic").trained
     others = len(Corpus.open(corpus_folder)) - N_CLIPS
