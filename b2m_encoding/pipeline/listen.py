@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from b2m_encoding.decoding.evaluation import over_subjects
 from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
 from b2m_encoding.results.reader import Results
 from b2m_encoding.spaces.writing import replacing
@@ -60,7 +62,7 @@ def write_listening(
         f"corpus {corpus} that is nearest to what was decoded from the responses. Oracle: the nearest to the embedding "
         "of what was heard. Chance: any. Generated sounds are made from the decoded embedding; of several the one "
         "comes first from which an encoding model predicts the measured responses best. All sounds are brought "
-        "to one level."
+        "to one level. Numbers: mean over subjects [95 % interval]."
     )
     page = listening_page(Listening(
         f"{results.study.get('name', results.path.name)}: heard and reconstructed", trials, results.note, caption,
@@ -90,15 +92,18 @@ def _takes(rows: pd.DataFrame) -> list[Take]:
 
 
 def _numbers(judged: pd.DataFrame) -> list[list[str]]:
-    """Mean over subjects of every measure, a row per method."""
+    """Mean over subjects of every measure, with its 95 % interval where there are several; a row per method."""
     if not len(judged):
         return []
-    means = judged.assign(what=judged["measure"] + ", " + judged["encoder"]).pivot_table(
-        index="method", columns="what", values="value", sort=False
-    )
-    header = ["method", *map(str, means.columns)]
-    body = [
-        [str(m), *("" if pd.isna(v) else f"{round(v, 3) + 0.0:.3f}" for v in row)]
-        for m, row in zip(means.index, means.to_numpy(), strict=True)
-    ]
-    return [header, *body]
+    found = over_subjects(judged, by=["method", "encoder", "measure"])
+    found["what"] = found["measure"] + ", " + found["encoder"]
+    found["said"] = [_mean_and_interval(row) for row in found.to_dict("records")]
+    columns = list(dict.fromkeys(found["what"]))
+    rows = found.pivot(index="method", columns="what", values="said").reindex(dict.fromkeys(found["method"]))
+    body = [[str(method), *own] for method, own in zip(rows.index, rows[columns].fillna("").to_numpy(), strict=True)]
+    return [["method", *columns], *body]
+
+
+def _mean_and_interval(row: Mapping[Any, Any]) -> str:
+    mean, low, high = (f"{round(row[name], 3) + 0.0:.3f}" for name in ("mean", "low", "high"))
+    return mean if row["subjects"] < 2 else f"{mean} [{low}, {high}]"

@@ -139,6 +139,8 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     assert judged["01", "retrieved", "identification"] == judged["01", "oracle", "identification"]
     page = (results / "listen.html").read_text("utf-8")
     assert page.count("<audio") == 8 * N_CLIPS
+    both = judged["01", "retrieved", "identification"], judged["02", "retrieved", "identification"]
+    assert re.search(rf"{np.mean(both):.3f} \[-?\d\.\d{{3}}, \d\.\d{{3}}\]", page)  # over subjects
     assert "&lt;b&gt;own&lt;/b&gt;" in page
     assert "<b>own" not in page
     assert "simulated data" in page
