@@ -1,4 +1,4 @@
-"""Decode what was heard, then listen: identification of clips, and a page that plays what a vertex responds to.
+"""Decode what was heard, then listen: identification, retrieval from a folder of recordings, and pages that play.
 
 A ridge regression from the responses to the features of ten seconds of a clip, as in Brain2Music (arXiv 2307.11078).
 Here it decodes from auditory cortex as a whole; with responses on a surface it is one regression per region of the
@@ -8,12 +8,18 @@ atlas, and the regions that decode best in training are averaged.
 # %% How often is the heard clip the most like what was decoded?
 # Accuracy: the share of the other clips whose features are less like the decoded ones than those of the clip that was
 # heard. Chance is one half; its interval comes from assigning predictions to clips at random.
+import pandas as pd
 import soundfile
 from simulated import FOLDER, analysed_study, auditory_study
 
 from b2m_encoding import Results
+from b2m_encoding.decoding.corpus_build import build_corpus
+from b2m_encoding.decoding.evaluation import over_subjects
 from b2m_encoding.pipeline import run_study
 from b2m_encoding.pipeline.draw import draw_kind
+from b2m_encoding.pipeline.reconstruct import reconstruct
+from b2m_encoding.pipeline.reconstruction_task import Wish as Reconstruction
+from b2m_encoding.pipeline.sound_spaces import decoded_space
 from b2m_encoding.pipeline.source import Wish
 from b2m_encoding.pipeline.view import write_view
 from b2m_encoding.study import load_study
@@ -57,7 +63,22 @@ draw_kind(
     FOLDER / "paper",
 )
 
-# %% A page that plays
+# %% Retrieve
+# A corpus is a folder of recordings, embedded as the decoded features were; in the terminal it is
+# ``b2m corpus build recordings --study study.toml``, then ``b2m reconstruct results --corpus recordings-study``. The
+# clips that were tested are never retrieved, but those of the training are here, for want of other recordings; for a
+# paper take a corpus that nobody heard. *Oracle* retrieves with the true features: no decoder can do better.
+corpus = build_corpus(stimuli, FOLDER / "corpus", decoded_space(file))
+listening, judged = reconstruct(results.path, corpus, Reconstruction(k=5))
+print(over_subjects(judged).round(3).to_string(index=False))
+print(f"open {listening}: heard, retrieved, oracle and chance, side by side")
+
+# The five nearest of the first clip. With weights at hand a generator starts from here: ``--generator musicldm``.
+nearest = pd.read_csv(results.path / "sub-01/reconstruction/acoustic-regions/neighbours.tsv", sep="\t")
+first = nearest[(nearest["clip"] == nearest["clip"].iloc[0]) & (nearest["method"] == "retrieved")]
+print(first[["clip", "rank", "recording", "cosine"]].to_string(index=False))
+
+# %% A page that plays what a vertex responds to
 # Click a vertex: its scores, its time course, and the clips it responds to most, with their sound. One file, no
 # network.
 page = write_view(analysed_study(), FOLDER / "listen.html", subjects=("01",), sounds=stimuli)

@@ -71,6 +71,10 @@ def test_decode_and_listen() -> None:
     accuracy = found["clips"].groupby("subject")["accuracy"].mean()
     assert (accuracy > 0.75).all()
     assert "data:audio/mpeg" in found["page"].read_text()
+    judged = found["judged"].groupby(["method", "measure"])["value"].mean().xs("identification", level="measure")
+    assert judged["oracle"] >= judged["retrieved"] > 0.6
+    assert found["listening"].read_text().count("<audio") >= 4 * len(found["clips"])
+    assert found["first"]["cosine"].is_monotonic_decreasing
 
 
 def test_brain2music() -> None:
