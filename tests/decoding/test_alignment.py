@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
 from scipy.stats import ortho_group
+from sklearn.linear_model import Ridge
 
 from b2m_encoding import InputError, Runs
 from b2m_encoding.decoding.alignment import Alignment, Components, matched_windows, rotations, shared_responses
@@ -130,6 +131,71 @@ def test_test_windows_shape_nothing(method: Any) -> None:
     crossed = decoder.cross_predict("02", training)
     assert crossed.shape == training["02"].embedding.shape
     assert np.isfinite(crossed).all()
+
+
+@pytest.mark.parametrize("method", ["none", *METHODS])
+def test_others_learn_nothing_from_the_one_they_decode(method: Any) -> None:
+    """Of the left-out subject the training responses place it among the others; its features teach nothing."""
+    training, test = people()
+    unseen, own, rng = test["02"], training["02"], np.random.default_rng(1)
+    n_targets = 10 if method == "none" else None  # aligned, the own targets are chosen by the own windows
+
+    def decoded(given: TrainingWindows, subjects: list[str]) -> Any:
+        decoder = PooledDecoder(method, n_targets=n_targets, n_components=20)
+        return decoder.fit({**training, "02": given}, subjects).predict("02", unseen.responses, unseen.runs)
+
+    other = TrainingWindows(own.responses, rng.standard_normal(own.embedding.shape), own.runs)
+    assert np.array_equal(decoded(own, ["01", "03"]), decoded(other, ["01", "03"]))
+    assert not np.allclose(decoded(own, list(SUBJECTS)), decoded(other, list(SUBJECTS)), atol=0.1)
+    if method == "none":  # not even which window was which
+        shuffled = TrainingWindows(rng.permutation(own.responses), own.embedding, own.runs)
+        assert np.allclose(decoded(own, ["01", "03"]), decoded(shuffled, ["01", "03"]))
+
+
+def test_pooled_cross_predictions_are_ridges_of_the_other_runs_of_everyone() -> None:
+    training, _ = people()
+    decoder = PooledDecoder("procrustes", n_components=20).fit(training)
+    alphas = decoder.decoder_.model_.alphas_
+    aligned = {
+        name: decoder.alignment_(name, one.responses[:, decoder.targets_[name]]) for name, one in training.items()
+    }
+    for subject, own in training.items():
+        crossed = decoder.cross_predict(subject, training)
+        for run in own.runs.names:
+            kept = {name: one.runs.run != run for name, one in training.items()}
+            X = np.concatenate([aligned[name][rows] for name, rows in kept.items()])
+            E = np.concatenate([training[name].embedding[rows] for name, rows in kept.items()])
+            model = Ridge(alphas).fit(X / X.std(axis=0), E)
+            expected = model.predict(aligned[subject][~kept[subject]] / X.std(axis=0))
+            assert np.allclose(crossed[~kept[subject]], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["none", "procrustes"])
+def test_targets_are_those_that_are_predicted_best_in_training(method: Any) -> None:
+    """The first ten respond, the first of them not in the second subject; without alignment all have the same."""
+    training, _ = people()
+    rng = np.random.default_rng(1)
+    weights = np.pad(rng.standard_normal((6, 10)), ((0, 0), (0, 30)))
+    for one in training.values():
+        one.responses[:] = one.embedding @ weights + 0.3 * rng.standard_normal(one.responses.shape)
+    training["02"].responses[:, 0] = np.nan
+    found = PooledDecoder(method, n_targets=9, n_components=9).fit(training).targets_
+    assert found["02"].tolist() == list(range(1, 10))
+    for name in ("01", "03"):
+        assert len(found[name]) == 9
+        assert set(found[name].tolist()) <= set(range(1 if method == "none" else 0, 10))
+
+
+def test_units_of_a_subject_do_not_matter_without_alignment() -> None:
+    training, test = people(noise=3)
+    scale, shift = np.random.default_rng(1).uniform(1, 100, (2, 40))
+    own, unseen = training["02"], test["02"]
+    other = {**training, "02": TrainingWindows(own.responses * scale + shift, own.embedding, own.runs)}
+    first, again = (PooledDecoder("none", n_targets=10).fit(given) for given in (training, other))
+    assert first.targets_["01"].tolist() == again.targets_["01"].tolist()
+    said = again.predict("02", unseen.responses * scale + shift, unseen.runs)
+    assert np.allclose(said, first.predict("02", unseen.responses, unseen.runs), atol=1e-4)
+    assert np.allclose(again.cross_predict("02", other), first.cross_predict("02", training), atol=1e-4)
 
 
 def test_pooled_folds_hold_out_the_same_run_of_everyone() -> None:

@@ -14,8 +14,11 @@ from sklearn.linear_model import Ridge
 
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.decoding.base import with_blocks
-from b2m_encoding.decoding.identification import identification_accuracy
+from b2m_encoding.decoding.calibration import Calibration, Scale
+from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
+from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
 from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
+from b2m_encoding.decoding.ridge import RidgeDecoder
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import Decoding, decode_subject, to_decode
@@ -36,7 +39,8 @@ from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import DecodedWindows, read_decoded
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace
-from b2m_encoding.study import Study, load_study
+from b2m_encoding.stats.generalisation import genres_of
+from b2m_encoding.study import StatisticsTable, Study, load_study
 
 EVERY = ("regions", "ridge", "inverse", "contrastive", "ensemble")
 GENRES = ("blues", "jazz", "metal", "pop")
@@ -172,6 +176,75 @@ def test_people_are_decoded_together_and_by_others(people: dict[str, Recording],
     assert decode_together({"01": people["01"]}, table) == {}
 
 
+def test_other_people_are_the_only_teachers_of_others(people: dict[str, Recording], tmp_path: Path) -> None:
+    """What is decoded is what a decoder says that was fitted to them, calibrated by its cross-predictions."""
+    table = study(tmp_path, align="procrustes", best_targets=40, calibrate="all")
+    given = {subject: to_decode(recording, "mine", {}, table) for subject, recording in people.items()}
+    windows, units = {}, {}
+    for subject, (own, features) in {
+        name: (one.training, one.training.features) for name, one in given.items()
+    }.items():
+        units[subject] = Units.of(features)
+        windows[subject] = TrainingWindows(own.brain, units[subject].standard(features), own.runs)
+    found = decode_together(people, table)
+    for subject, other in (("01", "02"), ("02", "01")):
+        for one, teachers in zip(found[subject], (["01", "02"], [other]), strict=True):
+            decoder = PooledDecoder("procrustes", n_targets=40).fit(windows, teachers)
+            calibration = Calibration("all", norm=False)
+            calibration.fit(decoder.cross_predict(subject, windows), windows[subject].embedding)
+            said = calibration(decoder.predict(subject, given[subject].test.brain, given[subject].test.runs))
+            assert np.allclose(one.windows.vectors, units[subject].back(said), atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", ["none", "dimension"])
+def test_clips_of_a_genre_are_decoded_by_who_never_met_it(
+    people: dict[str, Recording], tmp_path: Path, scale: Scale
+) -> None:
+    """Ridge of the windows of other genres, in their units, calibrated by them; all test clips stay candidates."""
+    table = study(tmp_path, decoders=("ridge",), calibrate=scale)
+    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, test = windows.training, windows.test
+    [found] = decode_subject(windows, None, table)
+    assert found.unheard is not None
+    assert np.abs(found.unheard - found.accuracy).max() > 0.05
+    genre, parts = np.array([clip.partition(".")[0] for clip in found.clips]), []
+    for name in dict.fromkeys(genre.tolist()):
+        others = training.take(genres_of(training.runs.clip) != name)
+        standard = Units.of(others.features).standard
+        decoder = RidgeDecoder().fit(others.brain, standard(others.features), others.runs)
+        said = decoder.predict(test.brain, test.runs)
+        if scale == "dimension":
+            crossed = decoder.cross_predict(others.brain, standard(others.features), others.runs)
+            said = Calibration(scale, norm=False).fit(crossed, standard(others.features))(said)
+        parts.append((per_clip(said, test.runs), per_clip(standard(test.features), test.runs), genre == name))
+        expected = identification_accuracy(*parts[-1][:2])
+        assert np.array_equal(found.unheard[genre == name], expected[genre == name])
+    assert found.unheard_chance == chance_interval(parts, random_state=table.seed)
+
+
+def test_what_training_holds_of_a_genre_changes_nothing_for_its_clips(
+    people: dict[str, Recording], tmp_path: Path
+) -> None:
+    table = study(tmp_path, decoders=("regions",))
+    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, rng = windows.training, np.random.default_rng(1)
+    own = (genres_of(training.runs.clip) == "jazz")[:, None]
+    brain, features = (
+        np.where(own, 50 * rng.standard_normal(part.shape), part).astype(part.dtype)
+        for part in (training.brain, training.features)
+    )
+    other = replace(windows, training=replace(training, brain=brain, features=features))
+    for first, again in zip(*(decode_subject(one, None, table) for one in (windows, other)), strict=True):
+        assert first.unheard is not None
+        assert again.unheard is not None
+        jazz = np.array([clip.startswith("jazz.") for clip in first.clips])
+        assert np.array_equal(first.unheard[jazz], again.unheard[jazz])
+        assert not np.array_equal(first.unheard[~jazz], again.unheard[~jazz])
+        assert not np.array_equal(first.accuracy, again.accuracy)
+
+
 def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
     table = study(tmp_path, decoders=EVERY, best_targets="all")
     masks = decoded_regions(RegionSpace(("A1", "STG")), table)
@@ -181,6 +254,9 @@ def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
     decoders = new_decoders(masks, table)
     assert list(decoders) == list(EVERY)
     assert decoders["ensemble"].members == [decoders[name] for name in EVERY[:4]]  # type: ignore[attr-defined]
+    for best, expected in (("all", [None, 2, None]), (40, [40, 40, 40])):
+        decoders = new_decoders(masks, study(tmp_path, decoders=EVERY, best_targets=best))
+        assert [vars(decoders[name])["n_targets"] for name in EVERY[1:4]] == expected
 
 
 def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path) -> None:
