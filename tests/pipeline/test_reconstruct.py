@@ -26,6 +26,8 @@ from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.pipeline import reconstruction_task
 from b2m_encoding.pipeline.heard import Heard, heard_name
 from b2m_encoding.pipeline.page_sounds import page_clips
+from b2m_encoding.pipeline.reconstruct import reconstruct
+from b2m_encoding.pipeline.reconstruction_task import Wish
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
 from b2m_encoding.results.encoder import WindowEncoder, read_encoder
@@ -153,6 +155,16 @@ def test_what_was_heard_is_what_was_played(results: Path, corpus_folder: Path, t
         heard = read_audio(results / file, 22050)[: len(played)]
         assert np.corrcoef(heard, played[: len(heard)])[0, 1] > 0.95
     assert set(rows["subject"]) == {"01"}
+
+
+def test_progress_counts_the_clips_of_everyone(results: Path, corpus_folder: Path) -> None:
+    """From none to all, over both subjects, and the page at the end."""
+    told: list[tuple[str, int, int]] = []
+    corpus, wish = Corpus.open(corpus_folder), Wish(seconds=2.0)
+    reconstruct(results, corpus, wish, lambda what, done, total: told.append((what, done, total)))
+    clips = read_decoded(results, "01", "acoustic").clips.tolist()
+    expected = [f"sub-{subject}: {clip}" for subject in ("01", "02") for clip in clips]
+    assert told == [(what, i, 2 * N_CLIPS) for i, what in enumerate([*expected, "page"])]
 
 
 def test_sounds_are_made_once(results: Path, corpus_folder: Path, b2m: B2M) -> None:
