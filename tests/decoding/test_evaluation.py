@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ from b2m_encoding.decoding.evaluation import (
 )
 from b2m_encoding.decoding.evaluation.sounds import embed_sounds
 from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
+from b2m_encoding.decoding.identification import identification_accuracy
 from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.audio import resample
+from b2m_encoding.features.audio import decode_audio, resample
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.weights import entry_of, find_weights
-from b2m_encoding.pipeline.judge import Judges
+from b2m_encoding.pipeline.judge import Judges, judge_vectors
 
 from .conftest import tone
 
@@ -178,15 +180,46 @@ def test_sounds_are_judged_by_classes_and_by_another_encoder(tagger_folder: Path
     for i, file in enumerate(files):
         soundfile.write(file, tone(2.2, 100 * 1.7**i, i), 8000)
     tagger = AudioSetTagger(find_weights(entry_of("audioset"), tagger_folder), device="cpu")
-    judges = Judges(SoundSpace.of_model("acoustic", length=2.0), "acoustic", tagger)
-    rows = judges.judge({"heard": files, "right": files, "wrong": files[::-1], "few": files[1:]})
+    space = SoundSpace.of_model("acoustic", length=2.0)
+    judges = Judges(space, "acoustic", tagger)
+    near = [files[1], files[1], files[2], files[2]]
+    rows = judges.judge({"heard": files, "right": files, "wrong": files[::-1], "near": near, "few": files[1:]})
     found = {(row["method"], row["encoder"], row["measure"]): row["value"] for row in rows}
-    assert {method for method, _, _ in found} == {"right", "wrong"}
+    assert {method for method, _, _ in found} == {"right", "wrong", "near"}
     assert {measure for _, _, measure in found} == {"identification", "kernel distance", *GROUPS}
+    for row in rows:
+        assert row["chance"] == 0.5 if row["measure"] == "identification" else np.isnan(row["chance"])
     assert found["right", "acoustic", "identification"] == 1 > found["wrong", "acoustic", "identification"]
     assert found["right", "acoustic", "kernel distance"] == pytest.approx(found["wrong", "acoustic", "kernel distance"])
+    made, heard = ([decode_audio(file) for file in own] for own in (near, files))
+    value = sound_identification(space, made, heard).mean()
+    assert found["near", "acoustic", "identification"] == value != sound_identification(space, heard, made).mean()
+    distance = kernel_distance(*(embed_sounds(space, own) for own in (made, heard)))
+    assert found["near", "acoustic", "kernel distance"] == pytest.approx(distance)
+    tags = np.concatenate([tagger.probabilities([wave], rate) for wave, rate in heard])
+    expected = {name: own.mean() for name, own in class_agreement(tags[::-1], tags, tagger.labels).items()}
+    assert min(expected.values()) < 1
+    assert {name: found["wrong", "AudioSet", name] for name in GROUPS} == expected
     assert [found["right", "AudioSet", name] for name in GROUPS] == [1, 1, 1]
     assert judges.judge({"right": files}) == Judges().judge({"heard": files, "right": files}) == []
+
+
+def test_vectors_are_judged_against_those_of_what_was_heard(rng: np.random.Generator) -> None:
+    """The kernel is as wide as those lie apart; nothing is judged where there is nothing to compare."""
+    heard, made = rng.standard_normal((7, 4)), 3 * rng.standard_normal((7, 4)) + 1
+    width = float(np.median([np.linalg.norm(x - y) for x, y in combinations(heard, 2)]))
+    distance = kernel_distance(made, heard, bandwidth=width)
+    assert kernel_distance(made, heard) == pytest.approx(distance)
+    rows = judge_vectors({"hum": made}, heard)
+    assert [(row["method"], row["encoder"], row["measure"]) for row in rows] == [
+        ("hum", "decoded space", "identification"),
+        ("hum", "decoded space", "kernel distance"),
+    ]
+    assert [row["value"] for row in rows] == pytest.approx([identification_accuracy(made, heard).mean(), distance])
+    assert rows[0]["chance"] == 0.5
+    assert np.isnan(rows[1]["chance"])
+    assert judge_vectors({"hum": made[:1]}, heard[:1]) == []
+    assert [row["measure"] for row in judge_vectors({"hum": made}, np.ones((7, 4)))] == ["identification"]
 
 
 def test_missing_classifier_is_told() -> None:
