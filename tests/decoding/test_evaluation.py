@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 from scipy.linalg import sqrtm
-from scipy.stats import ttest_1samp
+from scipy.stats import linregress, ttest_1samp
 
 from b2m_encoding.decoding.evaluation import (
     GROUPS,
@@ -70,6 +70,29 @@ def test_extrapolation_takes_the_bias_out(shift: float, rng: np.random.Generator
     assert abs(np.mean(infinite) - truth) < 0.25 * (np.mean(plain) - truth)
 
 
+def test_extrapolation_is_a_line_over_random_subsets(rng: np.random.Generator) -> None:
+    """The line and its error are those of scipy; rows that lie in order change nothing, for subsets are drawn."""
+    a, b = np.sort(rng.standard_normal((400, 2)), axis=0), rng.standard_normal((500, 2))
+    found = frechet_infinity(a, b)
+    assert (len(found.sizes), found.sizes[0], found.sizes[-1]) == (10, 200, 400)
+    steps = -np.diff(1 / found.sizes)
+    assert steps == pytest.approx(np.full(9, 1 / 200 - 1 / 400) / 9, rel=0.1)  # as far apart in 1/n
+    line = linregress(1 / found.sizes, found.distances)
+    assert found.distance == pytest.approx(line.intercept)
+    assert found.error == pytest.approx(line.intercept_stderr)
+    assert found.distances[0] == pytest.approx(frechet_distance(a, b), abs=0.3)
+
+    def spread(repeats: int) -> float:
+        drawn = [frechet_infinity(a, b, sizes=(20, 400), repeats=repeats, random_state=seed) for seed in range(10)]
+        assert all(one.sizes.tolist() == [20, 400] for one in drawn)
+        return float(np.std([one.distances[0] for one in drawn]))
+
+    assert 0 < spread(25) < 0.5 * spread(1)
+    for sizes in ((400,), (2, 400), (20, 401)):
+        with pytest.raises(InputError, match="too few samples"):
+            frechet_infinity(a, b, sizes=sizes)
+
+
 def test_too_few_samples_are_told(rng: np.random.Generator) -> None:
     with pytest.raises(InputError, match="kernel_distance"):
         frechet_infinity(rng.standard_normal((60, 40)), rng.standard_normal((60, 40)))
@@ -78,8 +101,9 @@ def test_too_few_samples_are_told(rng: np.random.Generator) -> None:
             frechet_distance(a, b)
     with pytest.raises(InputError, match="no width"):
         kernel_distance(rng.standard_normal((3, 2)), np.ones((3, 2)))
-    with pytest.raises(InputError, match="not finite"):
-        kernel_distance(np.full((3, 2), np.nan), np.ones((3, 2)))
+    for pair in ((np.full((3, 2), np.nan), np.ones((3, 2))), (np.ones((3, 2)), np.full((3, 2), np.inf))):
+        with pytest.raises(InputError, match="not finite"):
+            kernel_distance(*pair)
 
 
 def test_kernel_distance_is_the_sum_over_pairs(rng: np.random.Generator) -> None:

@@ -226,7 +226,7 @@ def test_clips_of_a_genre_are_decoded_by_who_never_met_it(
 def test_what_training_holds_of_a_genre_changes_nothing_for_its_clips(
     people: dict[str, Recording], tmp_path: Path
 ) -> None:
-    table = study(tmp_path, decoders=("regions",))
+    table = study(tmp_path, decoders=("regions",), calibrate="dimension")
     table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
     windows = to_decode(people["01"], "mine", {}, table)
     training, rng = windows.training, np.random.default_rng(1)

@@ -25,6 +25,7 @@ from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.pipeline import reconstruction_task
 from b2m_encoding.pipeline.heard import Heard, heard_name
+from b2m_encoding.pipeline.judge import judge_vectors
 from b2m_encoding.pipeline.page_sounds import page_clips
 from b2m_encoding.pipeline.reconstruct import reconstruct
 from b2m_encoding.pipeline.reconstruction_task import Wish
@@ -139,6 +140,14 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     }
     judged = table(results, "evaluation.tsv").set_index(["subject", "method", "measure"])["value"]
     assert judged["01", "retrieved", "identification"] == judged["01", "oracle", "identification"]
+    corpus = Corpus.open(corpus_folder)
+    measure = Measure.of("standardised", corpus.centre, corpus.spread)
+    places = {name: i for i, name in enumerate(corpus.table["clip"])}
+    for (subject, method), own in rows.query("method != 'heard'").groupby(["subject", "method"]):
+        true = measure.unit(read_decoded(results, subject, "acoustic").true)
+        made = measure.unit(corpus.vectors[np.array([places[name] for name in own["recording"]])])
+        expected = {row["measure"]: row["value"] for row in judge_vectors({method: made}, true)}
+        assert expected == pytest.approx({name: judged[subject, method, name] for name in expected}, abs=1e-4)
     page = (results / "listen.html").read_text("utf-8")
     assert page.count("<audio") == 8 * N_CLIPS
     assert "&lt;b&gt;own&lt;/b&gt;" in page
@@ -218,6 +227,7 @@ def test_problems_are_told_before_anything_is_written(
         (("--corpus", corpus_folder, "--decoder", "ridge"), "nothing was decoded"),
         (("--corpus", corpus_folder, "--subject", "09"), "nothing was decoded of this subject"),
         (("--corpus", corpus_folder, "--generator", "musicldm"), "b2m models fetch musicldm"),
+        (("--corpus", corpus_folder, "--classes"), "b2m models fetch audioset"),
         (("--corpus", corpus_folder, "--sounds", tmp_path / "nowhere"), "does not exist"),
     ):
         code, printed = b2m("reconstruct", results, *arguments)
