@@ -178,7 +178,9 @@ def test_targets_are_those_that_are_predicted_best_in_training(method: Any) -> N
     weights = np.pad(rng.standard_normal((6, 10)), ((0, 0), (0, 30)))
     for one in training.values():
         one.responses[:] = one.embedding @ weights + 0.3 * rng.standard_normal(one.responses.shape)
-    training["02"].responses[:, 0] = np.nan
+    training["02"].responses[:, 0] = 7
+    every = PooledDecoder(method, n_targets=None, n_components=9).fit(training).targets_
+    assert [len(every[name]) for name in SUBJECTS] == ([39] * 3 if method == "none" else [40, 39, 40])
     found = PooledDecoder(method, n_targets=9, n_components=9).fit(training).targets_
     assert found["02"].tolist() == list(range(1, 10))
     for name in ("01", "03"):

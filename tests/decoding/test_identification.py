@@ -61,6 +61,21 @@ def test_chance_interval_holds_the_null() -> None:
     assert 0.88 <= np.mean(inside) <= 1.0
 
 
+def test_chance_interval_written_out(rng: np.random.Generator) -> None:
+    """Predictions of all decoders are dealt out in one order; each is judged on its own clips."""
+    predicted, target = rng.standard_normal((2, 12, 10))
+    own = np.arange(12) < 4
+    given = np.random.default_rng(3)
+    dealt = [identification_accuracy(predicted[given.permutation(12)], target) for _ in range(50)]
+    for part in (own, ~own):
+        expected = np.quantile([accuracy[part].mean() for accuracy in dealt], [0.05, 0.95])
+        found = chance_interval([(predicted, target, part)], n_permutations=50, level=0.9, random_state=3)
+        assert found == pytest.approx(tuple(expected))
+    parts = [(predicted, target, part) for part in (own, ~own)]
+    expected = np.quantile([accuracy.mean() for accuracy in dealt], [0.05, 0.95])
+    assert chance_interval(parts, n_permutations=50, level=0.9, random_state=3) == pytest.approx(tuple(expected))
+
+
 def test_one_clip_cannot_be_identified() -> None:
     with pytest.raises(InputError, match="two clips"):
         identification_accuracy(np.zeros((1, 3)), np.zeros((1, 3)))

@@ -20,6 +20,7 @@ from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
 from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
 from b2m_encoding.decoding.ridge import RidgeDecoder
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.pipeline import window_encoder
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import Decoding, decode_subject, to_decode
 from b2m_encoding.pipeline.decode_together import decode_together
@@ -255,7 +256,8 @@ def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
     assert list(decoders) == list(EVERY)
     assert decoders["ensemble"].members == [decoders[name] for name in EVERY[:4]]  # type: ignore[attr-defined]
     for best, expected in (("all", [None, 2, None]), (40, [40, 40, 40])):
-        decoders = new_decoders(masks, study(tmp_path, decoders=EVERY, best_targets=best))
+        decoders = new_decoders(masks, study(tmp_path, decoders=EVERY, best_targets=best, regions=3))
+        assert vars(decoders["regions"])["n_best"] == 3
         assert [vars(decoders[name])["n_targets"] for name in EVERY[1:4]] == expected
 
 
@@ -364,7 +366,9 @@ def test_decoding_that_cannot_be_is_told(changes: dict[str, Any], words: str, tm
         study(tmp_path, **changes)
 
 
-def test_the_window_encoder_ranks_sounds_by_responses(people: dict[str, Recording], tmp_path: Path) -> None:
+def test_the_window_encoder_ranks_sounds_by_responses(
+    people: dict[str, Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It equals a ridge of the same penalties by scikit-learn; the clip that was heard explains its responses best."""
     windows = to_decode(people["01"], "mine", {}, study(tmp_path))
     encoder = fit_window_encoder(windows.training, windows.test)
@@ -381,6 +385,8 @@ def test_the_window_encoder_ranks_sounds_by_responses(people: dict[str, Recordin
         oracle.fit(units.standard(training.features), (training.brain[:, column] - mean[column]) / deviation[column])
         expected = oracle.predict(units.standard(test.features))
         assert np.allclose(encoder.predict(test.features)[:, column], expected, atol=1e-3)
+    responses = (per_clip(test.brain, test.runs) - mean) / deviation
+    assert np.allclose(encoder.measured, responses, atol=1e-4)
     heard = per_clip(test.features, test.runs)
     right = [
         rank_by_responses(encoder.predict(heard), encoder.of(clip)).order[0] == i
@@ -388,3 +394,7 @@ def test_the_window_encoder_ranks_sounds_by_responses(people: dict[str, Recordin
     ]
     assert np.mean(right) > 0.6  # chance 1 in 12
     assert set(encoder.trained).isdisjoint(encoder.clips)
+    monkeypatch.setattr(window_encoder, "MOST_TARGETS", 20)
+    few = fit_window_encoder(training, test)
+    assert few.targets.tolist() == np.sort(np.argsort(-encoder.r, kind="stable")[:20]).tolist()
+    assert np.allclose(few.weights, encoder.weights[:, few.targets])
