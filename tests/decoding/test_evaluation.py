@@ -259,6 +259,12 @@ def test_sounds_are_identified_by_their_likes() -> None:
     right = sound_identification(space, made, heard).mean()
     wrong = sound_identification(space, made[3:] + made[:3], heard).mean()
     assert right > 0.9 > 0.5 > wrong
+    others = [(wave * (1 + 3 * i % 5), rate) for i, (wave, rate) in enumerate(made[::-1])]
+    vectors, reference = (embed_sounds(space, own).astype(float) for own in (others, heard))
+    spread = np.where(reference.std(axis=0) > 1e-6, reference.std(axis=0), np.inf)
+    expected = identification_accuracy(*((one - reference.mean(axis=0)) / spread for one in (vectors, reference)))
+    assert np.allclose(sound_identification(space, others, heard), expected)
+    assert not np.allclose(identification_accuracy(vectors, reference), expected)
     mixed = [(resample(wave, rate, 11_025), 11_025) if i % 2 else (wave, rate) for i, (wave, rate) in enumerate(heard)]
     assert np.allclose(embed_sounds(space, mixed)[::2], embed_sounds(space, heard)[::2])
     with pytest.raises(InputError, match="one sound per clip"):
