@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from b2m_encoding.decoding import corpus_build
-from b2m_encoding.decoding.corpus import EMBEDDINGS, RECORD, Corpus
+from b2m_encoding.decoding.corpus import AUDIO, EMBEDDINGS, RECORD, Corpus
 from b2m_encoding.decoding.corpus_build import SHARDS, Preparation, build_corpus
 from b2m_encoding.decoding.sound_space import SoundSpace, check_same_space
 from b2m_encoding.errors import InputError
@@ -59,9 +59,10 @@ def test_a_vector_is_the_mean_of_the_windows_of_the_prepared_beginning(built: Co
 
 
 def test_clips_by_any_of_their_names(built: Corpus) -> None:
-    for name in ("000001", "low/000001", "000001.wav", "000001_15s", "elsewhere/000001.mp3"):
+    names = ("000001", "low/000001", "000001.wav", "000001_15s", "elsewhere/000001.mp3", r"low\000001.wav", " 000001 ")
+    for name in (*names, *(f"000001{ending}" for ending in AUDIO), "000001.WAV"):
         assert built.mask([name]).tolist() == [False, False, False, True, False]
-    assert not built.mask(["00000", "000001_remix"]).any()
+    assert not built.mask(["00000", "000001_remix", "", "_15s"]).any()
 
 
 def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
