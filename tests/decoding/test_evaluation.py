@@ -83,8 +83,8 @@ def test_extrapolation_is_a_line_over_random_subsets(rng: np.random.Generator) -
     assert found.distances[0] == pytest.approx(frechet_distance(a, b), abs=0.3)
 
     def spread(repeats: int) -> float:
-        drawn = [frechet_infinity(a, b, sizes=(20, 400), repeats=repeats, random_state=seed) for seed in range(10)]
-        assert all(one.sizes.tolist() == [20, 400] for one in drawn)
+        drawn = [frechet_infinity(a, b, sizes=(20, 60, 400), repeats=repeats, random_state=seed) for seed in range(10)]
+        assert all(one.sizes.tolist() == [20, 60, 400] for one in drawn)
         return float(np.std([one.distances[0] for one in drawn]))
 
     assert 0 < spread(25) < 0.5 * spread(1)
