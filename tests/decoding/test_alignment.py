@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.linalg import orthogonal_procrustes
+from scipy.linalg import orthogonal_procrustes, polar
 from scipy.stats import ortho_group
 from sklearn.linear_model import Ridge
 
@@ -74,6 +74,33 @@ def test_shared_responses_are_found_under_private_ones() -> None:
         assert np.allclose(found[name].T @ found[name], np.eye(3))
         assert np.linalg.svd(found[name].T @ basis, compute_uv=False).min() > 0.98  # the same subspace
         assert np.linalg.lstsq(values @ found[name], shared, rcond=None)[1].sum() < 100
+
+
+def test_every_map_is_the_best_for_the_mean_of_all(rng: np.random.Generator) -> None:
+    """Not for the first subject, from whom the search starts."""
+    base = rng.standard_normal((60, 5))
+    noisy = {str(i): base @ ortho_group.rvs(5, random_state=i) + rng.standard_normal(base.shape) for i in range(3)}
+    for found in (rotations(noisy), shared_responses(noisy, 3)):
+        mean = np.mean([values @ found[name] for name, values in noisy.items()], axis=0)
+        for name, values in noisy.items():
+            assert np.abs(polar(values.T @ mean)[0] - found[name]).max() < 0.05
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_windows_that_others_never_heard_align_nothing(method: Any, rng: np.random.Generator) -> None:
+    """And the first subject's components are the space of the others where these are regressed onto them."""
+    training, _ = people()
+    responses, runs = ({name: getattr(one, part) for name, one in training.items()} for part in ("responses", "runs"))
+    first = Alignment(method, n_components=10, n_shared=4).fit(responses, runs)
+    assert first.n_dimensions_ == (4 if method == "srm" else 10)
+    alone = Runs.from_labels(["more"] * 5, 1.5, clip=[f"jazz.{i}" for i in range(5)])
+    longer = {**responses, "02": np.concatenate([responses["02"], 99 * rng.standard_normal((5, 40))])}
+    again = Alignment(method, n_components=10, n_shared=4)
+    again.fit(longer, {**runs, "02": Runs.concatenate([runs["02"], alone])})
+    for name, Y in responses.items():
+        assert np.allclose(first(name, Y), again(name, Y))
+    if method == "ridge":
+        assert np.array_equal(first("01", responses["01"]), first.components_["01"](responses["01"]))
 
 
 def test_components_are_those_of_scikit_learn() -> None:

@@ -14,6 +14,7 @@ from b2m_encoding.decoding.identification import (
     correlations,
     identification_accuracy,
     identification_scores,
+    identified,
     n_way,
     note_of_shared,
     ranks,
@@ -47,8 +48,10 @@ def test_perfect_is_one_and_constant_is_half(n_clips: int, seed: int) -> None:
 
 
 def test_duplicated_stimuli_count_half() -> None:
-    target = np.repeat(np.random.default_rng(0).standard_normal((5, 8)), 2, axis=0)
-    assert np.allclose(identification_accuracy(target, target), 1 - 0.5 / 9)
+    target = np.random.default_rng(0).standard_normal((5, 8))
+    for twins in (target, target / 3 + 0.1):  # as much alike, but for rounding
+        both = np.concatenate([target, twins])
+        assert np.allclose(identification_accuracy(both, both), 1 - 0.5 / 9)
 
 
 def test_chance_interval_holds_the_null() -> None:
@@ -132,16 +135,31 @@ def test_windows_of_a_clip_are_no_rivals() -> None:
     assert (identification_accuracy(target, target, clips) == 1).all()
     assert identification_accuracy(target, target).mean() < 1
     assert top_k(correlations(target, target), 1, clips).mean() == 1
+    assert set(identification_scores(target, target, clips).values()) == {1}
+    assert min(identification_scores(target, target).values()) < 1
     with pytest.raises(InputError, match="two clips"):
         identification_accuracy(target, target, np.repeat("a", 12))
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "expected"), [(5, "2_way 5_way top_1 top_3"), (6, "2_way 5_way top_1 top_3 top_5")]
+)
+def test_few_clips_have_few_scores(n_clips: int, expected: str) -> None:
+    found = identification_scores(np.eye(n_clips), np.eye(n_clips))
+    assert " ".join(found) == f"{expected} median_rank mean_rank"
 
 
 def test_scores_by_genre_and_chance_of_the_best() -> None:
     rng = np.random.default_rng(0)
     target = rng.standard_normal((60, 20))
-    found = identification_scores(target + 2 * rng.standard_normal((60, 20)), target)
+    predicted = target + 2 * rng.standard_normal((60, 20))
+    found, own = identification_scores(predicted, target), ranks(predicted, target)
     assert found["2_way"] > found["5_way"] > found["10_way"] > found["50_way"]
     assert found["top_1"] < found["top_3"] < found["top_10"]
+    assert found["median_rank"] == np.median(own) != found["mean_rank"] == own.mean()
+    likest = correlations(predicted, target).argmax(axis=1)
+    assert np.array_equal(identified(predicted, target), likest)
+    assert found["top_1"] == np.mean(likest == np.arange(60))
     similarity = correlations(rng.standard_normal((60, 20)), target)
     for k in (1, 5):
         low, high = chance_of(lambda s, k=k: top_k(s, k), similarity, n_permutations=500, random_state=0)
