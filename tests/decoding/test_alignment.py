@@ -80,10 +80,10 @@ def test_every_map_is_the_best_for_the_mean_of_all(rng: np.random.Generator) -> 
     """Not for the first subject, from whom the search starts."""
     base = rng.standard_normal((60, 5))
     noisy = {str(i): base @ ortho_group.rvs(5, random_state=i) + rng.standard_normal(base.shape) for i in range(3)}
-    for found in (rotations(noisy), shared_responses(noisy, 3)):
+    for found, off in ((rotations(noisy), 1e-5), (shared_responses(noisy, 3), 0.01)):  # after one step, 0.05 and 0.02
         mean = np.mean([values @ found[name] for name, values in noisy.items()], axis=0)
         for name, values in noisy.items():
-            assert np.abs(polar(values.T @ mean)[0] - found[name]).max() < 0.05
+            assert np.abs(polar(values.T @ mean)[0] - found[name]).max() < off
 
 
 @pytest.mark.parametrize("method", METHODS)

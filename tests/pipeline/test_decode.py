@@ -15,7 +15,9 @@ from sklearn.linear_model import Ridge
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.decoding.base import with_blocks
 from b2m_encoding.decoding.calibration import Calibration, Scale
-from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
+from b2m_encoding.decoding.decoder import RegionDecoder
+from b2m_encoding.decoding.ensemble import mean_direction
+from b2m_encoding.decoding.identification import chance_interval, correlations, identification_accuracy
 from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
 from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
 from b2m_encoding.decoding.ridge import RidgeDecoder
@@ -121,6 +123,36 @@ def test_every_decoder_of_a_study_identifies_and_keeps_its_units(people: dict[st
             assert starts.tolist() == [0.0, 3.0, 6.0]
             assert np.allclose(vectors.mean(axis=0), merged, atol=1e-4)
     assert found[0].regions == ("all",)
+
+
+@pytest.mark.parametrize("scale", ["none", "all"])
+def test_decoding_written_out(people: dict[str, Recording], tmp_path: Path, scale: Scale) -> None:
+    """Calibrated by cross-predictions, which an ensemble averages too; training and test are measured alike."""
+    table = study(tmp_path, decoders=("regions", "ridge", "ensemble"), calibrate=scale, best_targets="all")
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, test = windows.training, windows.test
+    units = Units.of(training.features)
+    standard, heard = units.standard(training.features), units.standard(test.features)
+    decoders = [RegionDecoder({"all": np.ones(TARGETS, dtype=bool)}), RidgeDecoder()]
+    said, crossed = [], []
+    for decoder in decoders:
+        decoder.fit(training.brain, standard, training.runs)
+        said.append([decoder.predict(part.brain, part.runs) for part in (training, test)])
+        crossed.append(decoder.cross_predict(training.brain, standard, training.runs))
+    said.append([mean_direction(parts) for parts in zip(*said, strict=True)])
+    crossed.append(mean_direction(crossed))
+    for one, (known, new), cross in zip(decode_subject(windows, None, table), said, crossed, strict=True):
+        if scale == "all":
+            calibration = Calibration(scale, norm=False).fit(cross, standard)
+            known, new = calibration(known), calibration(new)
+        assert np.allclose(one.windows.vectors, units.back(new), atol=1e-4)
+        for name, (a, b) in {"correlation": (new, heard), "correlation_training": (known, standard)}.items():
+            r = np.mean([np.corrcoef(x, y)[0, 1] for x, y in zip(a.T, b.T, strict=True)])
+            assert one.measures[name] == pytest.approx(r, abs=1e-4)
+        trained = identification_accuracy(per_clip(known, training.runs), per_clip(standard, training.runs))
+        assert one.measures["identification_accuracy_training"] == pytest.approx(trained.mean())
+        likest = correlations(per_clip(new, test.runs), per_clip(heard, test.runs)).argmax(axis=1)
+        assert one.identified == tuple(one.clips[i] for i in likest) != one.clips
 
 
 def test_calibration_restores_the_spread(people: dict[str, Recording], tmp_path: Path) -> None:
