@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 
+AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
+"""Endings of recordings, in small letters."""
 EMBEDDINGS, CLIPS, SKIPPED, RECORD = "embeddings.npy", "clips.tsv", "skipped.tsv", "corpus.json"
 Half = NDArray[np.float16]
 
@@ -176,7 +178,7 @@ class Corpus:
 def _bare(name: str) -> str:
     """The name of a recording whatever the folder, the ending and the length that was cut from it."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    for ending in (".wav", ".mp3", ".flac", ".ogg", ".au"):
-        last = last.removesuffix(ending)
+    for ending in AUDIO:
+        last = last[: -len(ending)] if last.lower().endswith(ending) else last
     stem, _, length = last.rpartition("_")
     return stem if stem and length.removesuffix("s").replace(".", "").isdigit() and length.endswith("s") else last

@@ -18,7 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from b2m_encoding import __version__
-from b2m_encoding.decoding.corpus import CLIPS, EMBEDDINGS, RECORD, SKIPPED, Corpus
+from b2m_encoding.decoding.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, SKIPPED, Corpus
 from b2m_encoding.decoding.corpus_tables import describe_recordings
 from b2m_encoding.decoding.sound_space import Held, SoundSpace
 from b2m_encoding.errors import InputError
@@ -28,7 +28,6 @@ from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.spaces.files import read_archive
 from b2m_encoding.spaces.writing import locked, replacing
 
-AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
 SHARDS = "shards"
 HALF_MAX = float(np.finfo(np.float16).max)
 Report = Callable[[int, int], None]

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.linalg import orthogonal_procrustes
+from scipy.linalg import orthogonal_procrustes, polar
 from scipy.stats import ortho_group
+from sklearn.linear_model import Ridge
 
 from b2m_encoding import InputError, Runs
 from b2m_encoding.decoding.alignment import Alignment, Components, matched_windows, rotations, shared_responses
@@ -75,6 +76,33 @@ def test_shared_responses_are_found_under_private_ones() -> None:
         assert np.linalg.lstsq(values @ found[name], shared, rcond=None)[1].sum() < 100
 
 
+def test_every_map_is_the_best_for_the_mean_of_all(rng: np.random.Generator) -> None:
+    """Not for the first subject, from whom the search starts."""
+    base = rng.standard_normal((60, 5))
+    noisy = {str(i): base @ ortho_group.rvs(5, random_state=i) + rng.standard_normal(base.shape) for i in range(3)}
+    for found, off in ((rotations(noisy), 1e-5), (shared_responses(noisy, 3), 0.01)):  # after one step, 0.05 and 0.02
+        mean = np.mean([values @ found[name] for name, values in noisy.items()], axis=0)
+        for name, values in noisy.items():
+            assert np.abs(polar(values.T @ mean)[0] - found[name]).max() < off
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_windows_that_others_never_heard_align_nothing(method: Any, rng: np.random.Generator) -> None:
+    """And the first subject's components are the space of the others where these are regressed onto them."""
+    training, _ = people()
+    responses, runs = ({name: getattr(one, part) for name, one in training.items()} for part in ("responses", "runs"))
+    first = Alignment(method, n_components=10, n_shared=4).fit(responses, runs)
+    assert first.n_dimensions_ == (4 if method == "srm" else 10)
+    alone = Runs.from_labels(["more"] * 5, 1.5, clip=[f"jazz.{i}" for i in range(5)])
+    longer = {**responses, "02": np.concatenate([responses["02"], 99 * rng.standard_normal((5, 40))])}
+    again = Alignment(method, n_components=10, n_shared=4)
+    again.fit(longer, {**runs, "02": Runs.concatenate([runs["02"], alone])})
+    for name, Y in responses.items():
+        assert np.allclose(first(name, Y), again(name, Y))
+    if method == "ridge":
+        assert np.array_equal(first("01", responses["01"]), first.components_["01"](responses["01"]))
+
+
 def test_components_are_those_of_scikit_learn() -> None:
     from sklearn.decomposition import PCA
 
@@ -130,6 +158,73 @@ def test_test_windows_shape_nothing(method: Any) -> None:
     crossed = decoder.cross_predict("02", training)
     assert crossed.shape == training["02"].embedding.shape
     assert np.isfinite(crossed).all()
+
+
+@pytest.mark.parametrize("method", ["none", *METHODS])
+def test_others_learn_nothing_from_the_one_they_decode(method: Any) -> None:
+    """Of the left-out subject the training responses place it among the others; its features teach nothing."""
+    training, test = people()
+    unseen, own, rng = test["02"], training["02"], np.random.default_rng(1)
+    n_targets = 10 if method == "none" else None  # aligned, the own targets are chosen by the own windows
+
+    def decoded(given: TrainingWindows, subjects: list[str]) -> Any:
+        decoder = PooledDecoder(method, n_targets=n_targets, n_components=20)
+        return decoder.fit({**training, "02": given}, subjects).predict("02", unseen.responses, unseen.runs)
+
+    other = TrainingWindows(own.responses, rng.standard_normal(own.embedding.shape), own.runs)
+    assert np.array_equal(decoded(own, ["01", "03"]), decoded(other, ["01", "03"]))
+    assert not np.allclose(decoded(own, list(SUBJECTS)), decoded(other, list(SUBJECTS)), atol=0.1)
+    if method == "none":  # not even which window was which
+        shuffled = TrainingWindows(rng.permutation(own.responses), own.embedding, own.runs)
+        assert np.allclose(decoded(own, ["01", "03"]), decoded(shuffled, ["01", "03"]))
+
+
+def test_pooled_cross_predictions_are_ridges_of_the_other_runs_of_everyone() -> None:
+    training, _ = people()
+    decoder = PooledDecoder("procrustes", n_components=20).fit(training)
+    alphas = decoder.decoder_.model_.alphas_
+    aligned = {
+        name: decoder.alignment_(name, one.responses[:, decoder.targets_[name]]) for name, one in training.items()
+    }
+    for subject, own in training.items():
+        crossed = decoder.cross_predict(subject, training)
+        for run in own.runs.names:
+            kept = {name: one.runs.run != run for name, one in training.items()}
+            X = np.concatenate([aligned[name][rows] for name, rows in kept.items()])
+            E = np.concatenate([training[name].embedding[rows] for name, rows in kept.items()])
+            model = Ridge(alphas).fit(X / X.std(axis=0), E)
+            expected = model.predict(aligned[subject][~kept[subject]] / X.std(axis=0))
+            assert np.allclose(crossed[~kept[subject]], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["none", "procrustes"])
+def test_targets_are_those_that_are_predicted_best_in_training(method: Any) -> None:
+    """The first ten respond, the first of them not in the second subject; without alignment all have the same."""
+    training, _ = people()
+    rng = np.random.default_rng(1)
+    weights = np.pad(rng.standard_normal((6, 10)), ((0, 0), (0, 30)))
+    for one in training.values():
+        one.responses[:] = one.embedding @ weights + 0.3 * rng.standard_normal(one.responses.shape)
+    training["02"].responses[:, 0] = 7
+    every = PooledDecoder(method, n_targets=None, n_components=9).fit(training).targets_
+    assert [len(every[name]) for name in SUBJECTS] == ([39] * 3 if method == "none" else [40, 39, 40])
+    found = PooledDecoder(method, n_targets=9, n_components=9).fit(training).targets_
+    assert found["02"].tolist() == list(range(1, 10))
+    for name in ("01", "03"):
+        assert len(found[name]) == 9
+        assert set(found[name].tolist()) <= set(range(1 if method == "none" else 0, 10))
+
+
+def test_units_of_a_subject_do_not_matter_without_alignment() -> None:
+    training, test = people(noise=3)
+    scale, shift = np.random.default_rng(1).uniform(1, 100, (2, 40))
+    own, unseen = training["02"], test["02"]
+    other = {**training, "02": TrainingWindows(own.responses * scale + shift, own.embedding, own.runs)}
+    first, again = (PooledDecoder("none", n_targets=10).fit(given) for given in (training, other))
+    assert first.targets_["01"].tolist() == again.targets_["01"].tolist()
+    said = again.predict("02", unseen.responses * scale + shift, unseen.runs)
+    assert np.allclose(said, first.predict("02", unseen.responses, unseen.runs), atol=1e-4)
+    assert np.allclose(again.cross_predict("02", other), first.cross_predict("02", training), atol=1e-4)
 
 
 def test_pooled_folds_hold_out_the_same_run_of_everyone() -> None:

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from b2m_encoding.decoding import corpus_build
-from b2m_encoding.decoding.corpus import EMBEDDINGS, RECORD, Corpus
+from b2m_encoding.decoding.corpus import AUDIO, EMBEDDINGS, RECORD, Corpus
 from b2m_encoding.decoding.corpus_build import SHARDS, Preparation, build_corpus
 from b2m_encoding.decoding.sound_space import SoundSpace, check_same_space
 from b2m_encoding.errors import InputError
@@ -59,9 +59,10 @@ def test_a_vector_is_the_mean_of_the_windows_of_the_prepared_beginning(built: Co
 
 
 def test_clips_by_any_of_their_names(built: Corpus) -> None:
-    for name in ("000001", "low/000001", "000001.wav", "000001_15s", "elsewhere/000001.mp3"):
+    names = ("000001", "low/000001", "000001.wav", "000001_15s", "elsewhere/000001.mp3", r"low\000001.wav", " 000001 ")
+    for name in (*names, *(f"000001{ending}" for ending in AUDIO), "000001.WAV"):
         assert built.mask([name]).tolist() == [False, False, False, True, False]
-    assert not built.mask(["00000", "000001_remix"]).any()
+    assert not built.mask(["00000", "000001_remix", "", "_15s"]).any()
 
 
 def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +91,32 @@ def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypat
     assert sorted(computed) == [1, 3]
     assert reports == [(0, 7), (3, 7), (6, 7), (7, 7)]
     assert not (out / SHARDS).exists()
+
+
+def test_it_goes_on_only_with_the_same_sounds_heard_alike(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped twice when all was computed: once for other seconds, once for a recording that changed, of equal size."""
+    copy = shutil.copytree(recordings, tmp_path / "copy")
+    (copy / "low" / "000001.wav").rename(copy / "low" / "LOUD.WAV")
+    shutil.copy(copy / "low" / "LOUD.WAV", copy / "low" / ".hidden.wav")
+    short, changed = Preparation(seconds=11.0), copy / "low" / "000002.wav"
+
+    def stop(*rest: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus_build, "_assemble", stop)
+        for preparation in (Preparation(), short):
+            with pytest.raises(KeyboardInterrupt):
+                build_corpus(copy, tmp_path / "new", QUICK, preparation, shard=3)
+    size = changed.stat().st_size
+    soundfile.write(changed, 0.1 * np.random.default_rng(0).standard_normal(17 * 8000), 8000, subtype="PCM_16")
+    assert changed.stat().st_size == size
+    found, fresh = (build_corpus(copy, tmp_path / name, QUICK, short, shard=3) for name in ("new", "fresh"))
+    assert np.array_equal(found.vectors[:], fresh.vectors[:])
+    assert found.table["seconds"].tolist() == [11] * 5
+    assert found.table["path"].tolist()[2:] == ["low/000000.wav", "low/000002.wav", "low/LOUD.WAV"]
 
 
 def test_two_do_not_build_one_corpus_at_once(recordings: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 
 from b2m_encoding import InputError, Runs
 from b2m_encoding.decoding.base import Decoder, decoding_folds, usable_targets, with_blocks
-from b2m_encoding.decoding.contrastive import ContrastiveDecoder, clip_numbers, info_nce
+from b2m_encoding.decoding.contrastive import TEMPERATURES, ContrastiveDecoder, clip_numbers, info_nce
 from b2m_encoding.decoding.decoder import RegionDecoder
 from b2m_encoding.decoding.ensemble import EnsembleDecoder
 from b2m_encoding.decoding.identification import identification_accuracy
@@ -170,13 +170,58 @@ def test_contrastive_starts_from_ridge_and_lowers_the_held_out_loss() -> None:
 
 def test_only_the_targets_that_encoding_predicts_in_training_are_used() -> None:
     Y, E, runs = listening()
+    Y[:, 1] = np.nan  # places among the usable targets are not those among all
     for decoder in (RidgeDecoder(n_targets=40), ContrastiveDecoder(n_targets=40, n_steps=2)):
         decoder.fit(Y, E, runs)
         assert len(decoder.columns_) == 40
         assert np.mean(decoder.columns_ % 3 == 0) > 0.9  # those that respond
+    inverse = InverseDecoder(n_targets=40).fit(Y, E, runs)
+    assert len(inverse.map_.targets) == 40
+    assert np.mean(inverse.columns_[inverse.map_.targets] % 3 == 0) > 0.9
     null = np.random.default_rng(3).standard_normal(E.shape)
     crossed = RidgeDecoder(n_targets=10).fit(Y, null, runs).cross_predict(Y, null, runs)
-    assert abs(np.corrcoef(crossed.ravel(), null.ravel())[0, 1]) < 0.1  # targets chosen within the folds
+    assert abs(np.corrcoef(crossed.ravel(), null.ravel())[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("decoder", [RidgeDecoder(n_targets=10), ContrastiveDecoder(n_targets=10, n_steps=0)])
+def test_targets_of_cross_predictions_are_chosen_within_the_folds(decoder: Decoder) -> None:
+    Y, E, runs = listening(n_runs=4)
+    crossed, chosen = decoder.fit(Y, E, runs).cross_predict(Y, E, runs), set()
+    for run in runs.names:
+        out = runs.run == run
+        fold = RidgeDecoder(n_targets=10).fit(Y[~out], E[~out], runs.take(~out))
+        assert np.allclose(crossed[out], fold.predict(Y[out], runs.take(out)), atol=1e-3)
+        chosen.add(tuple(fold.columns_.tolist()))
+    assert len(chosen) > 1
+
+
+def test_cross_predictions_are_those_that_were_judged() -> None:
+    """Their loss, run by run, is the least that was met in training."""
+    Y, E, runs = listening(n_runs=4)
+    decoder = ContrastiveDecoder(n_steps=20, alphas=(1e3,)).fit(Y, E, runs)
+    assert 0 < decoder.n_steps_ < len(decoder.losses_) - 1
+    crossed, clips = decoder.cross_predict(Y, E, runs), torch.from_numpy(clip_numbers(runs))
+    losses = []
+    for run in runs.names:
+        out = runs.run == run
+        P, T = (torch.from_numpy((x[out] - E[~out].mean(axis=0)) / E[~out].std(axis=0)) for x in (crossed, E))
+        losses.append(min(float(info_nce(P, T, clips[out], tried)) for tried in TEMPERATURES))
+    assert np.mean(losses) == pytest.approx(decoder.losses_.min(), rel=1e-6)
+
+
+def test_steps_go_downhill_with_momentum() -> None:
+    Y, E, runs = listening(n_runs=2)
+    decoder = ContrastiveDecoder(n_steps=0, learning_rate=0.1).fit(Y, E, runs)
+    learner = decoder.learner_
+    x, y, clips = learner.batch
+    places, slopes = [learner.weights.detach().clone()], []
+    for _ in range(2):
+        weights = places[-1].clone().requires_grad_()
+        slopes += torch.autograd.grad(info_nce(x @ weights, y, clips, 0.07), weights)
+        learner.step()
+        places.append(learner.weights.detach().clone())
+    assert torch.allclose(places[1], places[0] - 0.1 * slopes[0])
+    assert torch.allclose(places[2], places[1] - 0.1 * (0.9 * slopes[0] + slopes[1]))
 
 
 def test_info_nce_written_out() -> None:

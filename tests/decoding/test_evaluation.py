@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 from scipy.linalg import sqrtm
-from scipy.stats import ttest_1samp
+from scipy.stats import linregress, ttest_1samp
 
 from b2m_encoding.decoding.evaluation import (
     GROUPS,
@@ -23,12 +24,13 @@ from b2m_encoding.decoding.evaluation import (
 )
 from b2m_encoding.decoding.evaluation.sounds import embed_sounds
 from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
+from b2m_encoding.decoding.identification import identification_accuracy
 from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.audio import resample
+from b2m_encoding.features.audio import decode_audio, resample
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.weights import entry_of, find_weights
-from b2m_encoding.pipeline.judge import Judges
+from b2m_encoding.pipeline.judge import Judges, judge_vectors
 
 from .conftest import tone
 
@@ -68,6 +70,29 @@ def test_extrapolation_takes_the_bias_out(shift: float, rng: np.random.Generator
     assert abs(np.mean(infinite) - truth) < 0.25 * (np.mean(plain) - truth)
 
 
+def test_extrapolation_is_a_line_over_random_subsets(rng: np.random.Generator) -> None:
+    """The line and its error are those of scipy; rows that lie in order change nothing, for subsets are drawn."""
+    a, b = np.sort(rng.standard_normal((400, 2)), axis=0), rng.standard_normal((500, 2))
+    found = frechet_infinity(a, b)
+    assert (len(found.sizes), found.sizes[0], found.sizes[-1]) == (10, 200, 400)
+    steps = -np.diff(1 / found.sizes)
+    assert steps == pytest.approx(np.full(9, 1 / 200 - 1 / 400) / 9, rel=0.1)  # as far apart in 1/n
+    line = linregress(1 / found.sizes, found.distances)
+    assert found.distance == pytest.approx(line.intercept)
+    assert found.error == pytest.approx(line.intercept_stderr)
+    assert found.distances[0] == pytest.approx(frechet_distance(a, b), abs=0.3)
+
+    def spread(repeats: int) -> float:
+        drawn = [frechet_infinity(a, b, sizes=(20, 60, 400), repeats=repeats, random_state=seed) for seed in range(10)]
+        assert all(one.sizes.tolist() == [20, 60, 400] for one in drawn)
+        return float(np.std([one.distances[0] for one in drawn]))
+
+    assert 0 < spread(25) < 0.5 * spread(1)
+    for sizes in ((400,), (2, 400), (20, 401)):
+        with pytest.raises(InputError, match="too few samples"):
+            frechet_infinity(a, b, sizes=sizes)
+
+
 def test_too_few_samples_are_told(rng: np.random.Generator) -> None:
     with pytest.raises(InputError, match="kernel_distance"):
         frechet_infinity(rng.standard_normal((60, 40)), rng.standard_normal((60, 40)))
@@ -76,8 +101,9 @@ def test_too_few_samples_are_told(rng: np.random.Generator) -> None:
             frechet_distance(a, b)
     with pytest.raises(InputError, match="no width"):
         kernel_distance(rng.standard_normal((3, 2)), np.ones((3, 2)))
-    with pytest.raises(InputError, match="not finite"):
-        kernel_distance(np.full((3, 2), np.nan), np.ones((3, 2)))
+    for pair in ((np.full((3, 2), np.nan), np.ones((3, 2))), (np.ones((3, 2)), np.full((3, 2), np.inf))):
+        with pytest.raises(InputError, match="not finite"):
+            kernel_distance(*pair)
 
 
 def test_kernel_distance_is_the_sum_over_pairs(rng: np.random.Generator) -> None:
@@ -178,15 +204,46 @@ def test_sounds_are_judged_by_classes_and_by_another_encoder(tagger_folder: Path
     for i, file in enumerate(files):
         soundfile.write(file, tone(2.2, 100 * 1.7**i, i), 8000)
     tagger = AudioSetTagger(find_weights(entry_of("audioset"), tagger_folder), device="cpu")
-    judges = Judges(SoundSpace.of_model("acoustic", length=2.0), "acoustic", tagger)
-    rows = judges.judge({"heard": files, "right": files, "wrong": files[::-1], "few": files[1:]})
+    space = SoundSpace.of_model("acoustic", length=2.0)
+    judges = Judges(space, "acoustic", tagger)
+    near = [files[1], files[1], files[2], files[2]]
+    rows = judges.judge({"heard": files, "right": files, "wrong": files[::-1], "near": near, "few": files[1:]})
     found = {(row["method"], row["encoder"], row["measure"]): row["value"] for row in rows}
-    assert {method for method, _, _ in found} == {"right", "wrong"}
+    assert {method for method, _, _ in found} == {"right", "wrong", "near"}
     assert {measure for _, _, measure in found} == {"identification", "kernel distance", *GROUPS}
+    for row in rows:
+        assert row["chance"] == 0.5 if row["measure"] == "identification" else np.isnan(row["chance"])
     assert found["right", "acoustic", "identification"] == 1 > found["wrong", "acoustic", "identification"]
     assert found["right", "acoustic", "kernel distance"] == pytest.approx(found["wrong", "acoustic", "kernel distance"])
+    made, heard = ([decode_audio(file) for file in own] for own in (near, files))
+    value = sound_identification(space, made, heard).mean()
+    assert found["near", "acoustic", "identification"] == value != sound_identification(space, heard, made).mean()
+    distance = kernel_distance(*(embed_sounds(space, own) for own in (made, heard)))
+    assert found["near", "acoustic", "kernel distance"] == pytest.approx(distance)
+    tags = np.concatenate([tagger.probabilities([wave], rate) for wave, rate in heard])
+    expected = {name: own.mean() for name, own in class_agreement(tags[::-1], tags, tagger.labels).items()}
+    assert min(expected.values()) < 1
+    assert {name: found["wrong", "AudioSet", name] for name in GROUPS} == expected
     assert [found["right", "AudioSet", name] for name in GROUPS] == [1, 1, 1]
     assert judges.judge({"right": files}) == Judges().judge({"heard": files, "right": files}) == []
+
+
+def test_vectors_are_judged_against_those_of_what_was_heard(rng: np.random.Generator) -> None:
+    """The kernel is as wide as those lie apart; nothing is judged where there is nothing to compare."""
+    heard, made = rng.standard_normal((7, 4)), 3 * rng.standard_normal((7, 4)) + 1
+    width = float(np.median([np.linalg.norm(x - y) for x, y in combinations(heard, 2)]))
+    distance = kernel_distance(made, heard, bandwidth=width)
+    assert kernel_distance(made, heard) == pytest.approx(distance)
+    rows = judge_vectors({"hum": made}, heard)
+    assert [(row["method"], row["encoder"], row["measure"]) for row in rows] == [
+        ("hum", "decoded space", "identification"),
+        ("hum", "decoded space", "kernel distance"),
+    ]
+    assert [row["value"] for row in rows] == pytest.approx([identification_accuracy(made, heard).mean(), distance])
+    assert rows[0]["chance"] == 0.5
+    assert np.isnan(rows[1]["chance"])
+    assert judge_vectors({"hum": made[:1]}, heard[:1]) == []
+    assert [row["measure"] for row in judge_vectors({"hum": made}, np.ones((7, 4)))] == ["identification"]
 
 
 def test_missing_classifier_is_told() -> None:
@@ -202,6 +259,12 @@ def test_sounds_are_identified_by_their_likes() -> None:
     right = sound_identification(space, made, heard).mean()
     wrong = sound_identification(space, made[3:] + made[:3], heard).mean()
     assert right > 0.9 > 0.5 > wrong
+    others = [(wave * (1 + 3 * i % 5), rate) for i, (wave, rate) in enumerate(made[::-1])]
+    vectors, reference = (embed_sounds(space, own).astype(float) for own in (others, heard))
+    spread = np.where(reference.std(axis=0) > 1e-6, reference.std(axis=0), np.inf)
+    expected = identification_accuracy(*((one - reference.mean(axis=0)) / spread for one in (vectors, reference)))
+    assert np.allclose(sound_identification(space, others, heard), expected)
+    assert not np.allclose(identification_accuracy(vectors, reference), expected)
     mixed = [(resample(wave, rate, 11_025), 11_025) if i % 2 else (wave, rate) for i, (wave, rate) in enumerate(heard)]
     assert np.allclose(embed_sounds(space, mixed)[::2], embed_sounds(space, heard)[::2])
     with pytest.raises(InputError, match="one sound per clip"):

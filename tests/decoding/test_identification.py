@@ -14,6 +14,7 @@ from b2m_encoding.decoding.identification import (
     correlations,
     identification_accuracy,
     identification_scores,
+    identified,
     n_way,
     note_of_shared,
     ranks,
@@ -47,8 +48,10 @@ def test_perfect_is_one_and_constant_is_half(n_clips: int, seed: int) -> None:
 
 
 def test_duplicated_stimuli_count_half() -> None:
-    target = np.repeat(np.random.default_rng(0).standard_normal((5, 8)), 2, axis=0)
-    assert np.allclose(identification_accuracy(target, target), 1 - 0.5 / 9)
+    target = np.random.default_rng(0).standard_normal((5, 8))
+    for twins in (target, target / 3 + 0.1):  # as much alike, but for rounding
+        both = np.concatenate([target, twins])
+        assert np.allclose(identification_accuracy(both, both), 1 - 0.5 / 9)
 
 
 def test_chance_interval_holds_the_null() -> None:
@@ -59,6 +62,21 @@ def test_chance_interval_holds_the_null() -> None:
         low, high = chance_interval([(predicted, target, np.ones(20, bool))], n_permutations=200, random_state=seed)
         inside.append(low <= identification_accuracy(predicted, target).mean() <= high)
     assert 0.88 <= np.mean(inside) <= 1.0
+
+
+def test_chance_interval_written_out(rng: np.random.Generator) -> None:
+    """Predictions of all decoders are dealt out in one order; each is judged on its own clips."""
+    predicted, target = rng.standard_normal((2, 12, 10))
+    own = np.arange(12) < 4
+    given = np.random.default_rng(3)
+    dealt = [identification_accuracy(predicted[given.permutation(12)], target) for _ in range(50)]
+    for part in (own, ~own):
+        expected = np.quantile([accuracy[part].mean() for accuracy in dealt], [0.05, 0.95])
+        found = chance_interval([(predicted, target, part)], n_permutations=50, level=0.9, random_state=3)
+        assert found == pytest.approx(tuple(expected))
+    parts = [(predicted, target, part) for part in (own, ~own)]
+    expected = np.quantile([accuracy.mean() for accuracy in dealt], [0.05, 0.95])
+    assert chance_interval(parts, n_permutations=50, level=0.9, random_state=3) == pytest.approx(tuple(expected))
 
 
 def test_one_clip_cannot_be_identified() -> None:
@@ -117,6 +135,8 @@ def test_windows_of_a_clip_are_no_rivals() -> None:
     assert (identification_accuracy(target, target, clips) == 1).all()
     assert identification_accuracy(target, target).mean() < 1
     assert top_k(correlations(target, target), 1, clips).mean() == 1
+    assert set(identification_scores(target, target, clips).values()) == {1}
+    assert min(identification_scores(target, target).values()) < 1
     with pytest.raises(InputError, match="two clips"):
         identification_accuracy(target, target, np.repeat("a", 12))
 
@@ -137,12 +157,25 @@ def test_chance_of_every_score() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("n_clips", "expected"), [(5, "2_way 5_way top_1 top_3"), (6, "2_way 5_way top_1 top_3 top_5")]
+)
+def test_few_clips_have_few_scores(n_clips: int, expected: str) -> None:
+    found = identification_scores(np.eye(n_clips), np.eye(n_clips))
+    assert " ".join(found) == f"{expected} median_rank mean_rank"
+
+
 def test_scores_by_genre() -> None:
     rng = np.random.default_rng(0)
     target = rng.standard_normal((60, 20))
-    found = identification_scores(target + 2 * rng.standard_normal((60, 20)), target)
+    predicted = target + 2 * rng.standard_normal((60, 20))
+    found, own = identification_scores(predicted, target), ranks(predicted, target)
     assert found["2_way"] > found["5_way"] > found["10_way"] > found["50_way"]
     assert found["top_1"] < found["top_3"] < found["top_10"]
+    assert found["median_rank"] == np.median(own) != found["mean_rank"] == own.mean()
+    likest = correlations(predicted, target).argmax(axis=1)
+    assert np.array_equal(identified(predicted, target), likest)
+    assert found["top_1"] == np.mean(likest == np.arange(60))
     assert by_label(np.array([1.0, 0.0, 0.5]), np.array(["a", "b", "a"])) == {"a": 0.75, "b": 0.0}
 
 

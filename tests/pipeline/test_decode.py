@@ -14,9 +14,15 @@ from sklearn.linear_model import Ridge
 
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.decoding.base import with_blocks
-from b2m_encoding.decoding.identification import identification_accuracy
+from b2m_encoding.decoding.calibration import Calibration, Scale
+from b2m_encoding.decoding.decoder import RegionDecoder
+from b2m_encoding.decoding.ensemble import mean_direction
+from b2m_encoding.decoding.identification import chance_interval, correlations, identification_accuracy
+from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
 from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
+from b2m_encoding.decoding.ridge import RidgeDecoder
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.pipeline import window_encoder
 from b2m_encoding.pipeline.check import check_study
 from b2m_encoding.pipeline.decode import Decoding, decode_subject, to_decode
 from b2m_encoding.pipeline.decode_together import decode_together
@@ -36,7 +42,8 @@ from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import DecodedWindows, read_decoded
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace
-from b2m_encoding.study import Study, load_study
+from b2m_encoding.stats.generalisation import genres_of
+from b2m_encoding.study import StatisticsTable, Study, load_study
 
 EVERY = ("regions", "ridge", "inverse", "contrastive", "ensemble")
 GENRES = ("blues", "jazz", "metal", "pop")
@@ -116,6 +123,36 @@ def test_every_decoder_of_a_study_identifies_and_keeps_its_units(people: dict[st
             assert starts.tolist() == [0.0, 3.0, 6.0]
             assert np.allclose(vectors.mean(axis=0), merged, atol=1e-4)
     assert found[0].regions == ("all",)
+
+
+@pytest.mark.parametrize("scale", ["none", "all"])
+def test_decoding_written_out(people: dict[str, Recording], tmp_path: Path, scale: Scale) -> None:
+    """Calibrated by cross-predictions, which an ensemble averages too; training and test are measured alike."""
+    table = study(tmp_path, decoders=("regions", "ridge", "ensemble"), calibrate=scale, best_targets="all")
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, test = windows.training, windows.test
+    units = Units.of(training.features)
+    standard, heard = units.standard(training.features), units.standard(test.features)
+    decoders = [RegionDecoder({"all": np.ones(TARGETS, dtype=bool)}), RidgeDecoder()]
+    said, crossed = [], []
+    for decoder in decoders:
+        decoder.fit(training.brain, standard, training.runs)
+        said.append([decoder.predict(part.brain, part.runs) for part in (training, test)])
+        crossed.append(decoder.cross_predict(training.brain, standard, training.runs))
+    said.append([mean_direction(parts) for parts in zip(*said, strict=True)])
+    crossed.append(mean_direction(crossed))
+    for one, (known, new), cross in zip(decode_subject(windows, None, table), said, crossed, strict=True):
+        if scale == "all":
+            calibration = Calibration(scale, norm=False).fit(cross, standard)
+            known, new = calibration(known), calibration(new)
+        assert np.allclose(one.windows.vectors, units.back(new), atol=1e-4)
+        for name, (a, b) in {"correlation": (new, heard), "correlation_training": (known, standard)}.items():
+            r = np.mean([np.corrcoef(x, y)[0, 1] for x, y in zip(a.T, b.T, strict=True)])
+            assert one.measures[name] == pytest.approx(r, abs=1e-4)
+        trained = identification_accuracy(per_clip(known, training.runs), per_clip(standard, training.runs))
+        assert one.measures["identification_accuracy_training"] == pytest.approx(trained.mean())
+        likest = correlations(per_clip(new, test.runs), per_clip(heard, test.runs)).argmax(axis=1)
+        assert one.identified == tuple(one.clips[i] for i in likest) != one.clips
 
 
 def test_calibration_restores_the_spread(people: dict[str, Recording], tmp_path: Path) -> None:
@@ -218,6 +255,75 @@ def test_a_decoder_of_several_people_has_one_unit(people: dict[str, Recording], 
     assert others.predicted.std() > 0.6 * others.true.std()
 
 
+def test_other_people_are_the_only_teachers_of_others(people: dict[str, Recording], tmp_path: Path) -> None:
+    """What is decoded is what a decoder says that was fitted to them, calibrated by its cross-predictions."""
+    table = study(tmp_path, align="procrustes", best_targets=40, calibrate="all")
+    given = {subject: to_decode(recording, "mine", {}, table) for subject, recording in people.items()}
+    windows, units = {}, {}
+    for subject, (own, features) in {
+        name: (one.training, one.training.features) for name, one in given.items()
+    }.items():
+        units[subject] = Units.of(features)
+        windows[subject] = TrainingWindows(own.brain, units[subject].standard(features), own.runs)
+    found = decode_together(people, table)
+    for subject, other in (("01", "02"), ("02", "01")):
+        for one, teachers in zip(found[subject], (["01", "02"], [other]), strict=True):
+            decoder = PooledDecoder("procrustes", n_targets=40).fit(windows, teachers)
+            calibration = Calibration("all", norm=False)
+            calibration.fit(decoder.cross_predict(subject, windows), windows[subject].embedding)
+            said = calibration(decoder.predict(subject, given[subject].test.brain, given[subject].test.runs))
+            assert np.allclose(one.windows.vectors, units[subject].back(said), atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", ["none", "dimension"])
+def test_clips_of_a_genre_are_decoded_by_who_never_met_it(
+    people: dict[str, Recording], tmp_path: Path, scale: Scale
+) -> None:
+    """Ridge of the windows of other genres, in their units, calibrated by them; all test clips stay candidates."""
+    table = study(tmp_path, decoders=("ridge",), calibrate=scale)
+    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, test = windows.training, windows.test
+    [found] = decode_subject(windows, None, table)
+    assert found.unheard is not None
+    assert np.abs(found.unheard - found.accuracy).max() > 0.05
+    genre, parts = np.array([clip.partition(".")[0] for clip in found.clips]), []
+    for name in dict.fromkeys(genre.tolist()):
+        others = training.take(genres_of(training.runs.clip) != name)
+        standard = Units.of(others.features).standard
+        decoder = RidgeDecoder().fit(others.brain, standard(others.features), others.runs)
+        said = decoder.predict(test.brain, test.runs)
+        if scale == "dimension":
+            crossed = decoder.cross_predict(others.brain, standard(others.features), others.runs)
+            said = Calibration(scale, norm=False).fit(crossed, standard(others.features))(said)
+        parts.append((per_clip(said, test.runs), per_clip(standard(test.features), test.runs), genre == name))
+        expected = identification_accuracy(*parts[-1][:2])
+        assert np.array_equal(found.unheard[genre == name], expected[genre == name])
+    assert found.unheard_chance == chance_interval(parts, random_state=table.seed)
+
+
+def test_what_training_holds_of_a_genre_changes_nothing_for_its_clips(
+    people: dict[str, Recording], tmp_path: Path
+) -> None:
+    table = study(tmp_path, decoders=("regions",), calibrate="dimension")
+    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, rng = windows.training, np.random.default_rng(1)
+    own = (genres_of(training.runs.clip) == "jazz")[:, None]
+    brain, features = (
+        np.where(own, 50 * rng.standard_normal(part.shape), part).astype(part.dtype)
+        for part in (training.brain, training.features)
+    )
+    other = replace(windows, training=replace(training, brain=brain, features=features))
+    for first, again in zip(*(decode_subject(one, None, table) for one in (windows, other)), strict=True):
+        assert first.unheard is not None
+        assert again.unheard is not None
+        jazz = np.array([clip.startswith("jazz.") for clip in first.clips])
+        assert np.array_equal(first.unheard[jazz], again.unheard[jazz])
+        assert not np.array_equal(first.unheard[~jazz], again.unheard[~jazz])
+        assert not np.array_equal(first.accuracy, again.accuracy)
+
+
 def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
     table = study(tmp_path, decoders=EVERY, best_targets="all")
     masks = decoded_regions(RegionSpace(("A1", "STG")), table)
@@ -227,6 +333,10 @@ def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
     decoders = new_decoders(masks, table)
     assert list(decoders) == list(EVERY)
     assert decoders["ensemble"].members == [decoders[name] for name in EVERY[:4]]  # type: ignore[attr-defined]
+    for best, expected in (("all", [None, 2, None]), (40, [40, 40, 40])):
+        decoders = new_decoders(masks, study(tmp_path, decoders=EVERY, best_targets=best, regions=3))
+        assert vars(decoders["regions"])["n_best"] == 3
+        assert [vars(decoders[name])["n_targets"] for name in EVERY[1:4]] == expected
 
 
 def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path) -> None:
@@ -337,7 +447,9 @@ def test_decoding_that_cannot_be_is_told(changes: dict[str, Any], words: str, tm
         study(tmp_path, **changes)
 
 
-def test_the_window_encoder_ranks_sounds_by_responses(people: dict[str, Recording], tmp_path: Path) -> None:
+def test_the_window_encoder_ranks_sounds_by_responses(
+    people: dict[str, Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It equals a ridge of the same penalties by scikit-learn; the clip that was heard explains its responses best."""
     windows = to_decode(people["01"], "mine", {}, study(tmp_path))
     encoder = fit_window_encoder(windows.training, windows.test)
@@ -354,6 +466,8 @@ def test_the_window_encoder_ranks_sounds_by_responses(people: dict[str, Recordin
         oracle.fit(units.standard(training.features), (training.brain[:, column] - mean[column]) / deviation[column])
         expected = oracle.predict(units.standard(test.features))
         assert np.allclose(encoder.predict(test.features)[:, column], expected, atol=1e-3)
+    responses = (per_clip(test.brain, test.runs) - mean) / deviation
+    assert np.allclose(encoder.measured, responses, atol=1e-4)
     heard = per_clip(test.features, test.runs)
     right = [
         rank_by_responses(encoder.predict(heard), encoder.of(clip)).order[0] == i
@@ -361,3 +475,7 @@ def test_the_window_encoder_ranks_sounds_by_responses(people: dict[str, Recordin
     ]
     assert np.mean(right) > 0.6  # chance 1 in 12
     assert set(encoder.trained).isdisjoint(encoder.clips)
+    monkeypatch.setattr(window_encoder, "MOST_TARGETS", 20)
+    few = fit_window_encoder(training, test)
+    assert few.targets.tolist() == np.sort(np.argsort(-encoder.r, kind="stable")[:20]).tolist()
+    assert np.allclose(few.weights, encoder.weights[:, few.targets])

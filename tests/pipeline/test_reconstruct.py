@@ -25,7 +25,11 @@ from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.pipeline import reconstruction_task
 from b2m_encoding.pipeline.heard import Heard, heard_name
+from b2m_encoding.pipeline.judge import judge_vectors
+from b2m_encoding.pipeline.listen import TABLE
 from b2m_encoding.pipeline.page_sounds import page_clips
+from b2m_encoding.pipeline.reconstruct import reconstruct
+from b2m_encoding.pipeline.reconstruction_task import Wish
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
 from b2m_encoding.results.encoder import WindowEncoder, read_encoder
@@ -113,6 +117,7 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     code, printed = b2m("reconstruct", results, "--corpus", corpus_folder, "--k", 3, *SHORT)
     assert code == 0, printed
     assert str(results / "listen.html") in printed
+    assert re.search(rf"page .* {2 * N_CLIPS}/{2 * N_CLIPS} ", printed)  # where the bar ended
     assert re.search(r"oracle .*identification .*\d\.\d{3} to \d\.\d{3}", printed)  # interval over subjects
     clips = heard_clips(tiny_template)
     rows = table(results, "reconstruction.tsv")
@@ -129,6 +134,7 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     )
     assert well["retrieved"].equals(well["oracle"])
     assert not badly["retrieved"].equals(badly["oracle"])
+    assert not badly["chance"].equals(well["chance"])
     neighbours = table(results, "sub-01/reconstruction/acoustic-regions/neighbours.tsv")
     assert neighbours.groupby("method").size().to_dict() == {
         "retrieved": 3 * N_CLIPS,
@@ -137,6 +143,20 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     }
     judged = table(results, "evaluation.tsv").set_index(["subject", "method", "measure"])["value"]
     assert judged["01", "retrieved", "identification"] == judged["01", "oracle", "identification"]
+    corpus = Corpus.open(corpus_folder)
+    measure = Measure.of("standardised", corpus.centre, corpus.spread)
+    places = {name: i for i, name in enumerate(corpus.table["clip"])}
+    for (subject, method), own in rows.query("method != 'heard'").groupby(["subject", "method"]):
+        vectors = corpus.vectors[np.array([places[name] for name in own["recording"]])].astype(float)
+        made = measure.unit(vectors)
+        decoded, encoder = (read(results, subject, "acoustic") for read in (read_decoded, read_encoder))
+        expected = {row["measure"]: row["value"] for row in judge_vectors({method: made}, measure.unit(decoded.true))}
+        assert expected == pytest.approx({name: judged[subject, method, name] for name in expected}, abs=1e-4)
+        asked = measure.unit(decoded.true if method == "oracle" else decoded.predicted)
+        assert np.allclose(own["cosine"], (made * asked).sum(axis=1), atol=1e-4)
+        said = (vectors - encoder.mean) @ encoder.weights
+        r = [np.corrcoef(one, measured)[0, 1] for one, measured in zip(said, encoder.measured, strict=True)]
+        assert np.allclose(own["responses_r"], r, atol=1e-4)
     page = (results / "listen.html").read_text("utf-8")
     assert page.count("<audio") == 8 * N_CLIPS
     both = judged["01", "retrieved", "identification"], judged["02", "retrieved", "identification"]
@@ -155,6 +175,16 @@ def test_what_was_heard_is_what_was_played(results: Path, corpus_folder: Path, t
         heard = read_audio(results / file, 22050)[: len(played)]
         assert np.corrcoef(heard, played[: len(heard)])[0, 1] > 0.95
     assert set(rows["subject"]) == {"01"}
+
+
+def test_progress_counts_the_clips_of_everyone(results: Path, corpus_folder: Path) -> None:
+    """From none to all, over both subjects, and the page at the end."""
+    told: list[tuple[str, int, int]] = []
+    corpus, wish = Corpus.open(corpus_folder), Wish(seconds=2.0)
+    reconstruct(results, corpus, wish, lambda what, done, total: told.append((what, done, total)))
+    clips = read_decoded(results, "01", "acoustic").clips.tolist()
+    expected = [f"sub-{subject}: {clip}" for subject in ("01", "02") for clip in clips]
+    assert told == [(what, i, 2 * N_CLIPS) for i, what in enumerate([*expected, "page"])]
 
 
 def test_sounds_are_made_once(results: Path, corpus_folder: Path, b2m: B2M) -> None:
@@ -218,6 +248,7 @@ def test_problems_are_told_before_anything_is_written(
         (("--corpus", corpus_folder, "--decoder", "ridge"), "nothing was decoded"),
         (("--corpus", corpus_folder, "--subject", "09"), "nothing was decoded of this subject"),
         (("--corpus", corpus_folder, "--generator", "musicldm"), "b2m models fetch musicldm"),
+        (("--corpus", corpus_folder, "--classes"), "b2m models fetch audioset"),
         (("--corpus", corpus_folder, "--sounds", tmp_path / "nowhere"), "does not exist"),
     ):
         code, printed = b2m("reconstruct", results, *arguments)
@@ -240,6 +271,7 @@ def test_the_corpus_commands(tiny_template: Path, tmp_path: Path, b2m: B2M) -> N
     )
     code, printed = b2m("corpus", "build", audio, "--study", study, "--out", tmp_path / "corpus")
     assert (code, "2 recordings in" in printed) == (0, True), printed
+    assert re.search(r"recordings .* 2/2 ", printed)  # where the bar ended
     windows = Corpus.open(tmp_path / "corpus").record["space"]["windows"]
     assert (windows["length"], windows["step"]) == (7.5, 3.0)
     code, printed = b2m("corpus", "info", tmp_path / "corpus")
@@ -287,18 +319,21 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     hum = Hum()
     assert isinstance(hum, Generator)
     monkeypatch.setattr(reconstruction_task, "load_generator", lambda name, **settings: hum)
-    call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", "--generator", "hum", "--n", 3)
+    call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "02", "--generator", "hum", "--n", 3)
     code, printed = b2m(*call, "--judge", "acoustic", *SHORT)
     assert code == 0, printed
     everything = table(results, "reconstruction.tsv")
     rows, retrieved = (everything.query(f"method == '{name}'") for name in ("hum", "retrieved"))
     assert len(rows) == len(hum.made) == len(set(hum.made)) == 3 * N_CLIPS
-    decoded, encoder = read_decoded(results, "01", "acoustic"), read_encoder(results, "01", "acoustic")
+    decoded, encoder = read_decoded(results, "02", "acoustic"), read_encoder(results, "02", "acoustic")
     measure = Measure.of("standardised", Corpus.open(corpus_folder).centre, Corpus.open(corpus_folder).spread)
+    best, heard = [], []
     for clip, own in rows.groupby("clip"):
         predicted = decoded.predicted[decoded.clips.tolist().index(clip)]
         records = [json.loads((results / file).with_suffix(".json").read_text()) for file in own["file"]]
         embeddings = np.array([record["embedding"] for record in records])
+        best.append(embeddings[0])
+        heard.append(decoded.true[decoded.clips.tolist().index(clip)])
         cosine = measure.unit(embeddings) @ measure.unit(predicted[None])[0]
         assert np.allclose(own["cosine"], cosine, atol=1e-4)
         measured = encoder.measured[encoder.clips.tolist().index(clip)]
@@ -319,9 +354,14 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
         assert records[0]["condition"]["text"] == told.text == near.split("/")[0]  # its genre, for generators that read
         starts, series = decoded.windows.of(clip)
         assert np.array_equal(told.series, series)
+        assert np.array_equal(told.embedding, predicted)
         assert told.times.tolist() == (starts + 1).tolist()  # the middle of windows of 2 s
     assert b2m(*call, *SHORT)[0] == 0
     assert len(hum.made) == 3 * N_CLIPS
+    made, true = (measure.unit(np.stack(one)) for one in (best, heard))
+    evaluation = table(results, "evaluation.tsv").query("encoder == 'decoded space'").set_index(["method", "measure"])
+    for row in judge_vectors({"hum": made}, true):
+        assert evaluation.loc[("hum", row["measure"]), "value"] == pytest.approx(row["value"], abs=1e-4)
     judged = table(results, "evaluation.tsv").query("measure == 'identification'")
     assert set(judged["encoder"]) == {"decoded space", "acoustic"}
     assert judged.groupby(["encoder", "method"]).size().to_dict().keys() >= {
@@ -330,6 +370,10 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     }
     page = (results / "listen.html").read_text("utf-8")
     assert page.count("hum-") == 3 * N_CLIPS
+    assert b2m(*call, *SHORT, "--seed", 1)[0] == 0
+    assert len(hum.made) == len(set(hum.made)) == 6 * N_CLIPS
+    drawn = [one.query("method == 'chance'")["recording"].tolist() for one in (everything, table(results, TABLE))]
+    assert drawn[0] != drawn[1]
 
 
 def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -> None:

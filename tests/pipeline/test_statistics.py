@@ -378,9 +378,10 @@ def test_what_a_study_cannot_have_is_told_by_check(tmp_path: Path) -> None:
     table = study(tmp_path, block=45.0).model_copy(update={"evaluation": EvaluationTable(kind="cross-validation")})
     with pytest.raises(InputError, match="a single block"):
         _check_evaluation(short, table)
-    runs = Runs.from_labels(["train"] * 4 + ["test"] * 4, 1.5, clip=["a.1"] * 4 + ["b.1"] * 4)
-    with pytest.raises(InputError, match="two genres"):
-        check_genres(runs, study(tmp_path, generalise=("genre",)))
+    for trained in (["a.1"] * 4, ["a.1", "a.1", "b.2", "b.2"]):  # none and one of the genres are heard in the test
+        runs = Runs.from_labels(["train"] * 4 + ["test"] * 4, 1.5, clip=[*trained, *["b.1"] * 4])
+        with pytest.raises(InputError, match="two genres"):
+            check_genres(runs, study(tmp_path, generalise=("genre",)))
 
 
 def test_products_of_several_splits_add_up_to_the_pooled_r2(
