@@ -234,6 +234,9 @@ def test_vectors_are_judged_against_those_of_what_was_heard(rng: np.random.Gener
     width = float(np.median([np.linalg.norm(x - y) for x, y in combinations(heard, 2)]))
     distance = kernel_distance(made, heard, bandwidth=width)
     assert kernel_distance(made, heard) == pytest.approx(distance)
+    same = np.vstack([heard, np.repeat(heard[:1], 9, axis=0)])  # more pairs are equal than not
+    apart = [d for x, y in combinations(same, 2) if (d := np.linalg.norm(x - y)) > 0]
+    assert kernel_distance(made, same) == pytest.approx(kernel_distance(made, same, bandwidth=float(np.median(apart))))
     rows = judge_vectors({"hum": made}, heard)
     assert [(row["method"], row["encoder"], row["measure"]) for row in rows] == [
         ("hum", "decoded space", "identification"),

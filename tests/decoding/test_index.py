@@ -97,21 +97,42 @@ def test_many_clips_in_lots_of_queries(kind: str, rng: np.random.Generator, monk
     assert np.array_equal(lots.cosine, whole.cosine)
 
 
-@bytes_only
-def test_without_the_bound_neighbours_are_missed(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    corpus = clips("even", 9000, 64, rng)
-    queries = rng.standard_normal((50, 64))
+def without_rest(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Rounding of clips, or of queries (which lie on grids of their own), is said to change nothing."""
     of = Codes.of
-    sure = Index(corpus)
-    rows = sorted_rows(sure, queries, 10)
-    assert np.array_equal(sure.search(queries).rows, rows)
 
     def careless(vectors: torch.Tensor, block: int = BLOCK) -> Codes:
         found = of(vectors, block)
-        return replace(found, rest=torch.zeros_like(found.rest), longest=0.0)
+        return replace(found, rest=torch.zeros_like(found.rest)) if block == size else found
 
     monkeypatch.setattr(Codes, "of", careless)
-    assert not np.array_equal(Index(corpus).search(queries).rows, rows)
+
+
+@bytes_only
+@pytest.mark.parametrize("lost", ["clip", "query"])
+def test_without_the_rest_neighbours_are_missed(
+    lost: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly all that a query shares with its neighbour is too small for the grid of the one or of the other."""
+    width, small = 1024, 0.49 / LARGEST
+    signs = rng.choice([-1.0, 1.0], width)
+    halves = np.repeat([-1.0, 1.0], width // 2)
+    others = signs * np.stack([rng.permutation(halves) for _ in range(160)])  # share next to nothing with it
+    neighbour, query = signs, small * signs
+    query[0] = -signs[0]
+    if lost == "clip":
+        neighbour, query = query, signs
+    corpus = turned_back(np.concatenate([[neighbour], others, -others])).astype(np.float16)
+    queries = turned_back(query[None])
+    assert sorted_rows(Index(corpus), queries, 1).tolist() == [[0]]
+    assert Index(corpus).search(queries, 1).rows.tolist() == [[0]]
+    without_rest(monkeypatch, 1 if lost == "query" else BLOCK)
+    assert Index(corpus).search(queries, 1).rows.tolist() != [[0]]
+
+
+def turned_back(vectors: np.ndarray) -> np.ndarray:
+    """Vectors that ``turn`` makes these of."""
+    return vectors @ turn(np.eye(vectors.shape[1])).T
 
 
 @bytes_only

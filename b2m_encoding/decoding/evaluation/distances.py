@@ -124,7 +124,7 @@ def kernel_distance(a: Array, b: Array, *, bandwidth: float | None = None) -> fl
     a, b : array, shape (n_samples, n_dimensions)
         At least two samples each; ``b`` is the reference.
     bandwidth : float, optional
-        Of the kernel; the median distance within the reference by default.
+        Of the kernel; by default the median distance within the reference, of samples that differ.
 
     Examples
     --------
@@ -134,7 +134,8 @@ def kernel_distance(a: Array, b: Array, *, bandwidth: float | None = None) -> fl
     """
     a, b = _checked(a, b)
     if bandwidth is None:
-        bandwidth = float(np.median(pdist(b)))
+        apart = pdist(b)
+        bandwidth = float(np.median(apart[apart > 0])) if apart.any() else 0.0
     if not bandwidth > 0:
         raise InputError("the kernel has no width: the reference does not vary", found=bandwidth, expected="above zero")
 
