@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 
-from b2m_encoding.features.networks.loading import transformers
+from ..tiny_models import save_clap
 
-RATE, DIM = 8000, 10
+RATE = 8000
 
 
 @pytest.fixture(autouse=True)
@@ -39,39 +38,6 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "high" / "damaged.mp3").write_bytes(b"no sound" * 100)
     (folder / "notes.txt").write_text("not a sound")
     return folder
-
-
-def save_tokenizer(folder: Path) -> None:
-    """A tokenizer that knows no word."""
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Whitespace
-    from tokenizers.processors import TemplateProcessing
-
-    vocabulary = Tokenizer(WordLevel({"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}, unk_token="<unk>"))
-    vocabulary.pre_tokenizer = Whitespace()
-    vocabulary.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
-    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
-    fast = transformers().PreTrainedTokenizerFast(tokenizer_object=vocabulary, model_max_length=30, **names)
-    fast.save_pretrained(folder)
-
-
-def save_clap(folder: Path, model: str = "", tokenizer: str = "", extractor: str = "") -> None:
-    """A tiny CLAP with random weights and its tokenizer, as the published ones are saved."""
-    pytest.importorskip("transformers", reason="pretrained networks are in the extra models")
-    library = transformers()
-    text = {"vocab_size": 40, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2}
-    audio = {"patch_embeds_hidden_size": 8, "depths": [1, 1], "num_attention_heads": [2, 2], "hidden_size": 16}
-    audio |= {"patch_size": 8, "patch_stride": (8, 8), "num_hidden_layers": 2, "projection_dim": DIM}
-    config = library.ClapConfig(
-        text_config={**text, "intermediate_size": 24, "max_position_embeddings": 34, "projection_dim": DIM},
-        audio_config=audio,
-        projection_dim=DIM,
-    )
-    torch.manual_seed(0)
-    library.ClapModel(config).save_pretrained(folder / model)
-    save_tokenizer(folder / tokenizer)
-    library.ClapFeatureExtractor(truncation="rand_trunc").save_pretrained(folder / extractor)
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,8 @@ import torch
 
 from b2m_encoding.decoding.reconstruction import Condition, load_generator
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks.loading import transformers
 
-from .conftest import save_tokenizer
+from ..tiny_models import save_musicgen
 
 SECONDS = 0.4
 TOLD = Condition("x", np.zeros(3, np.float32), text="slow piano")
@@ -21,29 +20,8 @@ TOLD = Condition("x", np.zeros(3, np.float32), text="slow piano")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("transformers", reason="pretrained networks are in the extra models")
-    made, library = tmp_path_factory.mktemp("musicgen"), transformers()
-    text = library.T5Config(vocab_size=20, d_model=12, d_kv=6, d_ff=16, num_layers=1, num_decoder_layers=1, num_heads=2)
-    codec = library.EncodecConfig(
-        sampling_rate=8000, upsampling_ratios=[8, 5, 4], num_filters=2, hidden_size=8, codebook_size=16, codebook_dim=8,
-        num_lstm_layers=1, target_bandwidths=[0.8], norm_type="weight_norm",
-    )  # fmt: skip
-    decoder = library.MusicgenDecoderConfig(
-        vocab_size=16, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, ffn_dim=16, num_codebooks=4,
-        max_position_embeddings=400, pad_token_id=16, bos_token_id=16,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    config = library.MusicgenConfig(text_encoder=text, audio_encoder=codec, decoder=decoder)
-    model = library.MusicgenForConditionalGeneration(config)
-    with torch.no_grad():
-        for parameter in (*model.decoder.parameters(), *model.enc_to_dec_proj.parameters()):
-            parameter.mul_(8)  # as they are drawn, the text would hardly matter
-    for layer in model.audio_encoder.quantizer.layers:  # made of zeros, which would make every token sound the same
-        layer.codebook.embed.normal_()
-    model.generation_config.decoder_start_token_id = model.generation_config.pad_token_id = 16
-    model.generation_config.bos_token_id = 16
-    model.save_pretrained(made)
-    save_tokenizer(made)
+    made = tmp_path_factory.mktemp("musicgen")
+    save_musicgen(made)
     return made
 
 

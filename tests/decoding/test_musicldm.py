@@ -20,45 +20,17 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import resample
 from b2m_encoding.features.networks.loading import transformers
 
-from .conftest import DIM, save_clap, tone
+from ..tiny_models import DIM, save_musicldm
+from .conftest import tone
 
 RATE, SECONDS = 16_000, 0.64
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Parts of MusicLDM as they lie on disk, tiny and with random weights."""
-    import diffusers
-
+    """Every part, as they lie on disk; never change it, take a copy."""
     made = tmp_path_factory.mktemp("musicldm")
-    torch.manual_seed(0)
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=32, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(8, 16),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=(8, 16), attention_head_dim=4, norm_num_groups=4, class_embed_type="simple_projection",
-        projection_class_embeddings_input_dim=DIM, class_embeddings_concat=True,
-    )  # fmt: skip
-    vae = diffusers.AutoencoderKL(
-        in_channels=1, out_channels=1, latent_channels=4, block_out_channels=(8, 16), norm_num_groups=4,
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2, scaling_factor=0.9,
-    )  # fmt: skip
-    config = transformers().SpeechT5HifiGanConfig(
-        model_in_dim=64, sampling_rate=RATE, upsample_initial_channel=16, upsample_rates=[5, 4, 4, 2],
-        upsample_kernel_sizes=[10, 8, 8, 4], resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1, 3]],
-        normalize_before=False,
-    )  # fmt: skip
-    scheduler = diffusers.DDIMScheduler(
-        beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False
-    )
-    unet.save_pretrained(made / "unet")
-    vae.save_pretrained(made / "vae")
-    vocoder = transformers().SpeechT5HifiGan(config)
-    with torch.no_grad():
-        for parameter in vocoder.parameters():  # as they are drawn, nothing would be heard
-            parameter.mul_(20)
-    vocoder.save_pretrained(made / "vocoder")
-    scheduler.save_pretrained(made / "scheduler")
-    save_clap(made, "text_encoder", "tokenizer", "feature_extractor")
+    save_musicldm(made)
     return made
 
 

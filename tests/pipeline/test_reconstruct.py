@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +20,8 @@ import soundfile
 from b2m_encoding.decoding.corpus import Corpus
 from b2m_encoding.decoding.corpus_build import build_corpus
 from b2m_encoding.decoding.measures import Measure
-from b2m_encoding.decoding.reconstruction import Condition, Generator
+from b2m_encoding.decoding.reconstruction import Condition, Exemplar, Generator, load_generator
+from b2m_encoding.decoding.reconstruction.files import for_listening
 from b2m_encoding.decoding.sound_space import SoundSpace
 from b2m_encoding.features.audio import Wave, read_audio
 from b2m_encoding.features.clips import Clip
@@ -35,6 +38,8 @@ from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
 from b2m_encoding.results.encoder import WindowEncoder, read_encoder
 from b2m_encoding.results.reader import Results
 from b2m_encoding.spaces import RegionSpace
+
+from ..tiny_models import DIM, HEARS, save_musicgen, save_musicldm
 
 B2M = Callable[..., tuple[int, str]]
 N_CLIPS = 4
@@ -72,36 +77,43 @@ def corpus_folder(tiny_template: Path, module_cache: Path) -> Path:
     return module_cache / "corpus"
 
 
-@pytest.fixture(scope="module")
-def results_template(tiny_template: Path, corpus_folder: Path, module_cache: Path) -> Path:
+def save_results(folder: Path, template: Path, corpus: Corpus, space: SoundSpace, name: str) -> Path:
     """Results of two subjects as a run leaves them: the first decoded well, the second not at all."""
-    clips, stimuli = heard_clips(tiny_template), Stimuli(tiny_template / "study" / "stimuli" / "genres")
-    folder, rng = module_cache / "results", np.random.default_rng(0)
-    true = np.stack(list(SPACE.embed(stimuli, clips).values()))
-    centre, spread = (np.asarray(part) for part in (Corpus.open(corpus_folder).centre, true.std(axis=0)))
+    clips, stimuli = heard_clips(template), Stimuli(template / "study" / "stimuli" / "genres")
+    rng = np.random.default_rng(0)
+    true = np.stack(list(space.embed(stimuli, clips).values()))
+    centre, spread = corpus.centre, true.std(axis=0)
     names = np.array([clip.name for clip in clips])
-    others = np.array([path.stem for path in sorted((module_cache / "audio").rglob("*.wav")) if path.stem not in names])
-    options = SPACE.describe()["options"] | {"pca": None, "stimuli": "study/stimuli/genres"}
+    others = np.array([path.stem for path in sorted(corpus.audio.rglob("*.wav")) if path.stem not in names])
+    described = space.describe()
+    options = described["options"] | {"pca": None, "stimuli": "study/stimuli/genres"}
+    options |= {key: described[key] for key in ("pretrained",) if key in described}
     with ResultsWriter(folder, "test", ["01", "02"]) as writer:
-        windows = 'targets = ["acoustic"]\nwindow = 2.0\nstep = 6.5'
-        text = (tiny_template / "study.toml").read_text().replace('targets = ["text"]', windows)
+        windows = f'targets = ["{name}"]\nwindow = {space.length}\nstep = {space.step}'
+        text = (template / "study.toml").read_text().replace('targets = ["text"]', windows)
         writer.file("study.toml").write_text(text)
-        study_file = str(tiny_template / "study.toml")
-        writer.write_json("provenance.json", {"inputs": {study_file: ""}, "features": {"acoustic": options}})
+        study_file = str(template / "study.toml")
+        writer.write_json("provenance.json", {"inputs": {study_file: ""}, "features": {name: options}})
         for subject, noise in (("01", 0.01), ("02", 100.0)):
             writer.write_map(subject, "joint", "r", np.array([0.3]), RegionSpace(("A1",)), {})
             predicted = centre + 0.3 * (true - centre) + noise * spread * rng.standard_normal(true.shape)
             windows = DecodedWindows(predicted.astype(np.float32), names, np.zeros(N_CLIPS))
-            Decoded("acoustic", "regions", names, windows.vectors, true, windows).save(writer.folder, subject)
+            Decoded(name, "regions", names, windows.vectors, true, windows).save(writer.folder, subject)
             weights = rng.standard_normal((len(centre), 30)) / spread[:, None]
             measured = (true - centre) @ weights + rng.standard_normal((N_CLIPS, 30))
             encoder = WindowEncoder(np.arange(30), np.ones(30), centre, weights, names, measured, others[:1])
-            encoder.save(writer.folder, subject, "acoustic")
+            encoder.save(writer.folder, subject, name)
             start, duration = np.array([clip.start for clip in clips], "f4"), np.full(N_CLIPS, 15.0, "f4")
             nothing, courses = np.zeros((N_CLIPS, 1), "f4"), np.zeros((0, 3), "f4")
             heard = Heard(names, start, duration, nothing, np.zeros(0, int), courses, courses, 1.5)
             heard.save(writer.file(f"sub-{subject}", heard_name(subject)))
     return folder
+
+
+@pytest.fixture(scope="module")
+def results_template(tiny_template: Path, corpus_folder: Path, module_cache: Path) -> Path:
+    """Results in the space of the corpus."""
+    return save_results(module_cache / "results", tiny_template, Corpus.open(corpus_folder), SPACE, "acoustic")
 
 
 @pytest.fixture
@@ -374,6 +386,115 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     assert len(hum.made) == len(set(hum.made)) == 6 * N_CLIPS
     drawn = [one.query("method == 'chance'")["recording"].tolist() for one in (everything, table(results, TABLE))]
     assert drawn[0] != drawn[1]
+
+
+@pytest.fixture(scope="module")
+def musicldm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("musicldm")
+    save_musicldm(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def joint(tiny_template: Path, corpus_folder: Path, musicldm: Path, module_cache: Path) -> tuple[Path, Path]:
+    """Results and a corpus in the embedding that MusicLDM listens to."""
+    space = SoundSpace.of_model("musicldm_clap", weights=musicldm, device="cpu", length=HEARS, step=14.0)
+    corpus = build_corpus(module_cache / "audio", module_cache / "joint-corpus", space)
+    return save_results(module_cache / "joint-results", tiny_template, corpus, space, "joint"), corpus.folder
+
+
+def generated(folder: Path) -> dict[str, bytes]:
+    """Sounds that were generated, whole files."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("musicldm-*.wav"))}
+
+
+def test_musicldm_makes_candidates_from_decoded_embeddings(
+    joint: tuple[Path, Path], musicldm: Path, tmp_path: Path, b2m: B2M
+) -> None:
+    """Small, with random weights, but all of it real: from the decoded joint embedding to a page that plays sounds."""
+    template, corpus = joint
+    results = Path(shutil.copytree(template, tmp_path / "results"))
+    choice = ("--generator", "musicldm", "--weights", musicldm, "--device", "cpu", "--steps", 4, "--strength", 0.25)
+    call = ("--corpus", corpus, *choice, "--n", 2, "--subject", "01", "--seconds", HEARS)
+    code, printed = b2m("reconstruct", results, *call)
+    assert code == 0, printed
+    rows = table(results, "reconstruction.tsv").query("method == 'musicldm'")
+    assert rows.groupby("clip")["rank"].apply(list).tolist() == [[1, 2]] * N_CLIPS
+    page = (results / "listen.html").read_text("utf-8")
+    encoder = read_encoder(results, "01", "joint")
+    for clip, own in rows.groupby("clip"):
+        records = [json.loads((results / file).with_suffix(".json").read_text()) for file in own["file"]]
+        for file, record in zip(own["file"], records, strict=True):
+            with soundfile.SoundFile(results / file) as stream:
+                assert (stream.samplerate, len(stream), stream.channels) == (16_000, HEARS * 16_000, 1)
+                assert stream.copyright == record["licence"] == "CC-BY-NC-SA-4.0"
+                assert "musicldm (ucsd-reach/musicldm" in stream.comment
+                assert f"seed {record['seed']};" in stream.comment
+                sound = stream.read()
+            assert np.isfinite(sound).all()
+            assert np.sqrt(np.mean(sound**2)) > 0.03
+            assert record["generated"] is True
+            assert {"strength": 0.25, "steps": 4, "model": "ucsd-reach/musicldm"}.items() <= record["generator"].items()
+            weights = (musicldm / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+            known = record["generator"]["files"]["unet/diffusion_pytorch_model.safetensors"]
+            assert known == hashlib.sha256(weights).hexdigest()
+            assert f'src="{file}"' in page
+        embeddings = np.array([record["embedding"] for record in records])
+        measured = encoder.measured[encoder.clips.tolist().index(clip)]
+        explained = [np.corrcoef((one - encoder.mean) @ encoder.weights, measured)[0, 1] for one in embeddings]
+        assert explained[0] > explained[1]
+        assert np.allclose(own["responses_r"], explained, atol=1e-4)
+    replace(encoder, measured=-encoder.measured).save(results, "01", "joint")  # responses alone change
+    first = generated(results)
+    assert b2m("reconstruct", results, *call)[0] == 0
+    turned = table(results, "reconstruction.tsv").query("method == 'musicldm'")
+    assert turned["file"].tolist() == [
+        file for _, own in rows.groupby("clip", sort=False) for file in own["file"][::-1]
+    ]
+    assert generated(results) == first
+    assert len(set(first.values())) == 2 * N_CLIPS
+    for seed, n, same in ((0, 2, True), (1, 1, False)):
+        again = Path(shutil.copytree(template, tmp_path / f"seed-{seed}"))
+        assert b2m("reconstruct", again, *call, "--seed", seed, "--n", n)[0] == 0
+        assert [sound == first[file] for file, sound in generated(again).items()] == [same] * n * N_CLIPS
+
+
+def test_without_strength_musicldm_gives_the_retrieved_recording(
+    joint: tuple[Path, Path], musicldm: Path, tmp_path: Path, b2m: B2M
+) -> None:
+    """Through its autoencoder, whatever the seed and whatever was decoded."""
+    results, corpus = Path(shutil.copytree(joint[0], tmp_path / "results")), Corpus.open(joint[1])
+    choice = ("--generator", "musicldm", "--weights", musicldm, "--device", "cpu", "--strength", 0, "--n", 2)
+    code, printed = b2m("reconstruct", results, "--corpus", joint[1], *choice, "--subject", "01", "--seconds", HEARS)
+    assert code == 0, printed
+    rows = table(results, "reconstruction.tsv")
+    generator = load_generator("musicldm", weights=musicldm, device="cpu", strength=0.0)
+    for clip, own in rows[rows["method"] == "musicldm"].groupby("clip"):
+        [near] = rows[(rows["method"] == "retrieved") & (rows["clip"] == clip)]["recording"]
+        row = corpus.table["clip"].tolist().index(near)
+        told = Condition("another", np.ones(DIM, np.float32), Exemplar(corpus.path(row), 15.0))
+        expected = for_listening(*generator.generate(told, HEARS, random_state=5))
+        for file in own["file"]:
+            assert np.abs(soundfile.read(results / file)[0] - expected).max() < 1e-4
+
+
+def test_musicgen_is_told_the_genre_of_what_was_retrieved(
+    results: Path, corpus_folder: Path, tmp_path: Path, b2m: B2M
+) -> None:
+    save_musicgen(tmp_path / "musicgen")
+    choice = ("--generator", "musicgen", "--weights", tmp_path / "musicgen", "--device", "cpu", "--subject", "01")
+    code, printed = b2m("reconstruct", results, "--corpus", corpus_folder, *choice, *SHORT)
+    assert code == 0, printed
+    rows = table(results, "reconstruction.tsv")
+    near = rows[rows["method"] == "retrieved"].set_index("clip")["recording"].str.split("/").str[0]
+    made = rows[rows["method"] == "musicgen"]
+    assert made["clip"].tolist() == near.index.tolist()
+    for clip, file in zip(made["clip"], made["file"], strict=True):
+        record = json.loads((results / file).with_suffix(".json").read_text())
+        assert (record["condition"]["text"], record["licence"]) == (near[clip], "CC-BY-NC-4.0 (code MIT)")
+        with soundfile.SoundFile(results / file) as stream:
+            assert (stream.samplerate, len(stream), stream.copyright) == (8000, 16_000, record["licence"])
+            assert np.sqrt(np.mean(stream.read() ** 2)) > 0.03
 
 
 def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -> None:
