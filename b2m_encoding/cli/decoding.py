@@ -147,8 +147,6 @@ def reconstruct(
     from b2m_encoding.pipeline.reconstruct import reconstruct as run
     from b2m_encoding.pipeline.reconstruction_task import Wish
 
-    if leave_out is not None and not leave_out.is_file():
-        raise InputError("the list of recordings is missing", file=leave_out)
     settings = {"weights": weights, "device": device, "strength": strength, "steps": steps, "follow": follow}
     wish = Wish(
         target=target,
@@ -160,7 +158,7 @@ def reconstruct(
         similarity=similarity,
         seconds=seconds,
         subjects=tuple(subject or ()),
-        leave_out=tuple(leave_out.read_text("utf-8").splitlines()) if leave_out else (),
+        leave_out=() if leave_out is None else _lines(leave_out),
         training=training,
         sounds=sounds,
         seed=seed,
@@ -175,3 +173,13 @@ def reconstruct(
         table.add_row(row["method"], row["encoder"], row["measure"], f"{row['mean']:.3f}", limits)
     console.print(table)
     console.print(f"listen:  {page}", soft_wrap=True, markup=False)
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    """Lines of a text file."""
+    try:
+        return tuple(path.read_text("utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "the list of recordings cannot be read", file=path, found=error, expected="a text file, UTF-8"
+        ) from error

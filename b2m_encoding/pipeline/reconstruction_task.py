@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from b2m_encoding.decoding.corpus import Corpus
+from b2m_encoding.decoding.corpus import RECORD, Corpus
 from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
 from b2m_encoding.decoding.measures import Measure, Similarity
 from b2m_encoding.decoding.reconstruction import Generator, load_generator
@@ -112,28 +112,40 @@ def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
     target = wish.target or next(iter(targets), None)
     if target is None:
         raise InputError("the study decodes nothing", file=results.path, expected="a study with [decoding]")
-    record = results.provenance.get("features", {}).get(target)
+    spaces = results.provenance.get("features", {})
+    if not spaces:
+        raise InputError("the results are not complete", file=results.path, fix="b2m run the study to its end")
+    record = spaces.get(target)
     if record is None:
-        known = ", ".join(results.provenance.get("features", {}))
-        raise InputError("the results hold no such feature space", file=results.path, found=target, expected=known)
+        expected = ", ".join(spaces)
+        raise InputError("the results hold no such feature space", file=results.path, found=target, expected=expected)
     windows = _windows(results, target)
     check_same_space(corpus.record["space"], record, windows.length, windows.step, file=corpus.folder)
-    generator = load_generator(wish.generator, **wish.settings)
-    if generator.space is not None and generator.space != record.get("extractor"):
+    if not corpus.audio.is_dir():
         raise InputError(
-            f"{generator.name} takes embeddings of another space",
-            found=f"{target}, extractor {record.get('extractor')}",
-            expected=f'a decoded feature space with extractor = "{generator.space}"',
+            "the recordings of the corpus are not where they were",
+            file=corpus.audio,
+            fix=f'put them there, or write where they are now as "audio" into {corpus.folder / RECORD}',
         )
+    generator = load_generator(wish.generator, space=record.get("extractor"), **wish.settings)
     joint = corpus.record["table"]["extractor"] in JOINT
     kind: Similarity = ("cosine" if joint else "standardised") if wish.similarity == "auto" else wish.similarity
     measure = Measure.of(kind, corpus.centre, corpus.spread)
     space = SoundSpace.of_record(corpus.record)
+    if wish.seconds is not None:
+        _check_seconds(wish.seconds, None if generator.name == "retrieved" else space.shortest)
     subjects = wish.subjects or results.subjects
     heard = HeardSounds.find(results, subjects, wish.sounds)
     judge = None if wish.judge is None else SoundSpace.of_model(wish.judge, length=space.length, step=space.step)
     judges = Judges(judge, wish.judge or "", AudioSetTagger() if wish.classes else None)
     return Task(results, corpus, space, measure, generator, heard, target, windows, wish, judges)
+
+
+def _check_seconds(seconds: float, window: float | None) -> None:
+    """Sounds have a length, and what is generated is as long as a window, or it could not be embedded."""
+    if not 0 < seconds < float("inf") or seconds < (window or 0):
+        expected = "more than 0 s" if window is None else f"at least {window:g} s, a window of what was decoded"
+        raise InputError("impossible length of sounds", found=f"{seconds:g} s", expected=expected)
 
 
 def _windows(results: Results, target: str) -> WindowsTable:

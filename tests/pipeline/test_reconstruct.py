@@ -250,22 +250,38 @@ def test_problems_are_told_before_anything_is_written(
     results: Path, corpus_folder: Path, tmp_path: Path, b2m: B2M
 ) -> None:
     copy = Path(shutil.copytree(corpus_folder, tmp_path / "copy"))
+    moved = Path(shutil.copytree(corpus_folder, tmp_path / "moved"))
     record = json.loads((copy / "corpus.json").read_text())
+    (moved / "corpus.json").write_text(json.dumps({**record, "audio": "/nowhere/audio"}))
     record["space"]["windows"]["length"] = 5.0
     (copy / "corpus.json").write_text(json.dumps(record))
+    (tmp_path / "names.txt").write_bytes(b"\xff\xfe")
+    running = Path(shutil.copytree(results, tmp_path / "running"))
+    (running / "provenance.json").unlink()
     for arguments, expected in (
         (("--corpus", copy), "differ in their windows"),
         (("--corpus", tmp_path), "no corpus here"),
         (("--corpus", corpus_folder, "--target", "text"), "no such feature space"),
         (("--corpus", corpus_folder, "--decoder", "ridge"), "nothing was decoded"),
         (("--corpus", corpus_folder, "--subject", "09"), "nothing was decoded of this subject"),
-        (("--corpus", corpus_folder, "--generator", "musicldm"), "b2m models fetch musicldm"),
+        (("--corpus", corpus_folder, "--generator", "musicldm"), 'with extractor = "musicldm_clap"'),
+        (("--corpus", corpus_folder, "--generator", "musicgen"), "b2m models fetch musicgen"),
+        (("--corpus", corpus_folder, "--generator", "musicgan"), "musicgen?"),
+        (("--corpus", corpus_folder, "--n", 0), "--n"),
+        (("--corpus", corpus_folder, "--strength", 1.5), "--strength"),
+        (("--corpus", corpus_folder, "--strength", 0.5), "retrieved has no such setting"),
+        *((("--corpus", corpus_folder, "--seconds", s), "more than 0 s") for s in ("0", "-1", "nan", "inf")),
+        (("--corpus", moved), "/nowhere/audio"),
+        (("--corpus", corpus_folder, "--leave-out", tmp_path / "names.txt"), "cannot be read"),
+        (("--corpus", corpus_folder, "--leave-out", tmp_path / "none.txt"), "none.txt"),
         (("--corpus", corpus_folder, "--classes"), "b2m models fetch audioset"),
         (("--corpus", corpus_folder, "--sounds", tmp_path / "nowhere"), "does not exist"),
     ):
         code, printed = b2m("reconstruct", results, *arguments)
         assert code == 2, printed
         assert expected in printed
+    code, printed = b2m("reconstruct", running, "--corpus", corpus_folder)
+    assert (code, "the results are not complete" in printed) == (2, True), printed
     assert not list(results.rglob("reconstruction*"))
     assert not (results / "listen.html").exists()
 
@@ -457,6 +473,23 @@ def test_musicldm_makes_candidates_from_decoded_embeddings(
         again = Path(shutil.copytree(template, tmp_path / f"seed-{seed}"))
         assert b2m("reconstruct", again, *call, "--seed", seed, "--n", n)[0] == 0
         assert [sound == first[file] for file, sound in generated(again).items()] == [same] * n * N_CLIPS
+
+
+def test_what_musicldm_needs_is_told_before_anything_is_written(
+    joint: tuple[Path, Path], musicldm: Path, tmp_path: Path, b2m: B2M
+) -> None:
+    call = ("reconstruct", joint[0], "--corpus", joint[1], "--generator", "musicldm")
+    for arguments, expected in (
+        ((), ("b2m models fetch musicldm", "1.96 GB", "CC-BY-NC-SA-4.0", "commercial use: no")),
+        (("--weights", tmp_path), ("holds no safetensors file", str(tmp_path), "b2m models fetch musicldm")),
+        (("--weights", tmp_path / "nowhere"), ("does not exist", str(tmp_path / "nowhere"))),
+        (("--weights", musicldm, "--seconds", 0.5), ("0.5 s", "at least 1 s, a window")),
+    ):
+        code, printed = b2m(*call, *arguments)
+        assert code == 2, printed
+        for words in expected:
+            assert words in printed
+    assert not list(joint[0].rglob("reconstruction*"))
 
 
 def test_without_strength_musicldm_gives_the_retrieved_recording(

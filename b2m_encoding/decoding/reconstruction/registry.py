@@ -31,7 +31,13 @@ GENERATORS: Mapping[str, _Maker] = MappingProxyType(
 
 
 def load_generator(
-    name: str, *, weights: Path | None = None, revision: str | None = None, device: str = "auto", **settings: Any
+    name: str,
+    *,
+    weights: Path | None = None,
+    revision: str | None = None,
+    device: str = "auto",
+    space: str | None = None,
+    **settings: Any,
 ) -> Generator:
     """Load a generator; everything comes from this machine.
 
@@ -43,14 +49,16 @@ def load_generator(
         Folder of the weights, instead of where ``b2m models fetch`` puts them.
     revision : str, optional
     device : str
+    space : str, optional
+        Extractor of the embeddings that it will be given.
     **settings
         Of the generator: ``strength``, ``steps``, ``guidance`` ...
 
     Raises
     ------
     InputError
-        If there is no such generator, or its weights are not here: with the command that fetches them, their size and
-        licence.
+        If there is no such generator, it takes embeddings of another space, or its weights are not here: with the
+        command that fetches them, their size and licence.
     """
     if name not in GENERATORS:
         near = get_close_matches(name, GENERATORS, n=1)
@@ -60,6 +68,12 @@ def load_generator(
     cls = getattr(import_module(f"b2m_encoding.decoding.reconstruction.{maker.module}"), maker.cls)
     if unknown := sorted(set(settings) - set(cls.settings)):
         raise InputError(f"{name} has no such setting", found=unknown, expected=", ".join(cls.settings) or "none")
+    if space is not None and cls.space not in (None, space):  # before anybody fetches gigabytes
+        raise InputError(
+            f"{name} takes embeddings of another space",
+            found=f'extractor = "{space}"',
+            expected=f'a decoded feature space with extractor = "{cls.space}"',
+        )
     if maker.model is None:
         plain: Generator = cls()
         return plain
