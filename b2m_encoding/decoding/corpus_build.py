@@ -100,14 +100,10 @@ def build_corpus(
         If there are no recordings, or none can be used, ``out`` holds something else, or another process builds it.
     """
     preparation = preparation or Preparation()
-    if preparation.seconds < space.shortest:
-        raise InputError(
-            "less is heard of each recording than a window",
-            found=f"{preparation.seconds:g} s",
-            expected=f"at least {space.shortest:g} s",
-        )
+    _check_seconds(preparation, space)
     files = list_recordings(audio)
     _check_out(out)
+    known = describe_recordings(files, audio, metadata)
     described = {**space.describe(), "seconds": preparation.seconds, "fade": preparation.fade, "rms": preparation.rms}
     table = space.table.model_dump(mode="json")
     about = {"name": name or audio.name, "audio": str(audio.absolute()), "space": described, "table": table}
@@ -119,7 +115,7 @@ def build_corpus(
             own = files[start : start + shard]
             parts.append(_shard(audio, own, out / SHARDS, space, preparation, described))
             report(start + len(own), len(files))
-        _assemble(out, parts, about, audio, metadata)
+        _assemble(out, parts, about, known)
         shutil.rmtree(out / SHARDS, ignore_errors=True)
     return Corpus.open(out)
 
@@ -204,7 +200,7 @@ def _embedded(audio: Path, files: Sequence[str], space: SoundSpace, preparation:
     )
 
 
-def _assemble(out: Path, parts: Sequence[Path], about: dict[str, Any], audio: Path, metadata: Path | None) -> None:
+def _assemble(out: Path, parts: Sequence[Path], about: dict[str, Any], known: pd.DataFrame) -> None:
     """Put the shards together, one in memory at a time; the record, which makes it a corpus, comes last."""
     (out / RECORD).unlink(missing_ok=True)
     columns: dict[str, list[Any]] = {"path": [], "seconds": [], "skipped": [], "problem": []}
@@ -219,7 +215,7 @@ def _assemble(out: Path, parts: Sequence[Path], about: dict[str, Any], audio: Pa
     centre, spread = _write_vectors(out / EMBEDDINGS, parts, len(files))
     names = [name.rpartition(".")[0] for name in files]
     table = pd.DataFrame({"clip": names, "path": files, "seconds": columns["seconds"]})
-    _write_table(out / CLIPS, table.join(describe_recordings(files, audio, metadata), on="path"))
+    _write_table(out / CLIPS, table.join(known, on="path"))
     _write_table(out / SKIPPED, skipped)
     numbers = {"clips": len(files), "dimensions": len(centre), "skipped": len(skipped)}
     software = f"b2m_encoding {__version__}"
@@ -247,6 +243,24 @@ def _write_vectors(path: Path, parts: Sequence[Path], n_clips: int) -> tuple[NDA
         part.unlink(missing_ok=True)
     centre = total / n_clips
     return centre, np.sqrt(np.maximum(squares / n_clips - centre**2, 0.0))
+
+
+def _check_seconds(preparation: Preparation, space: SoundSpace) -> None:
+    """What is heard is as long as a window, and as two fades."""
+    found = f"{preparation.seconds:g} s"
+    if not space.shortest <= preparation.seconds < float("inf"):
+        raise InputError(
+            "less is heard of each recording than a window",
+            found=found,
+            expected=f"{space.shortest:g} s or more, not endless",
+        )
+    if preparation.seconds < 2 * preparation.fade:
+        raise InputError(
+            "less is heard of each recording than its fades",
+            found=found,
+            expected=f"at least {2 * preparation.fade:g} s",
+            fix="--as-it-is leaves fades and levels out",
+        )
 
 
 def _check_out(out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def _fma(path: Path, files: Sequence[str]) -> pd.DataFrame:
 def _table(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, sep=None, engine="python", dtype=str)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError("the table of the recordings cannot be read", file=path, found=error) from error
     if "path" not in table:
         raise InputError(

@@ -51,6 +51,11 @@ class SoundSpace:
     length: float = 10.0
     step: float = 1.5
 
+    def __post_init__(self) -> None:
+        if not (0 < self.length < float("inf") and 0 < self.step < float("inf")):
+            found = f"windows of {self.length:g} s every {self.step:g} s"
+            raise InputError("impossible windows of sound", found=found, expected="more than 0 s")
+
     @classmethod
     def of_model(
         cls,
@@ -67,10 +72,12 @@ class SoundSpace:
         Raises
         ------
         InputError
-            If there is no such model.
+            If there is no such model, or it has no such option.
         """
         here = Path()
         if model == "acoustic":
+            if layer is not None or weights is not None:
+                raise InputError("acoustic is no network", found="a layer or weights", expected="a model that has them")
             return cls(Acoustic(extractor="acoustic", stimuli=here), length, step)
         options: dict[str, Any] = {"layer": layer, "weights": weights, "device": device}
         if model not in SOUND:

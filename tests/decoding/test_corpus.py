@@ -219,8 +219,11 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     ):
         with pytest.raises(InputError, match=problem):
             build_corpus(audio, out, ACOUSTIC)
-    with pytest.raises(InputError, match="less is heard"):
-        build_corpus(recordings, tmp_path / "a", ACOUSTIC, Preparation(seconds=5))
+    for seconds in (5, 0, np.nan, np.inf):
+        with pytest.raises(InputError, match="less is heard of each recording than a window"):
+            build_corpus(recordings, tmp_path / "a", ACOUSTIC, Preparation(seconds=seconds))
+    with pytest.raises(InputError, match="than its fades"):
+        build_corpus(recordings, tmp_path / "a", QUICK, Preparation(seconds=3))
     shutil.copy(recordings / "low" / "short.wav", empty)
     with pytest.raises(InputError, match="no recording can be used"):
         build_corpus(empty, tmp_path / "a", ACOUSTIC)

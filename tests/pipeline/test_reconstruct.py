@@ -310,7 +310,18 @@ def test_the_corpus_commands(tiny_template: Path, tmp_path: Path, b2m: B2M) -> N
         "7.5 s every 3 s of the first 15 s",
     ):
         assert words in printed
+    known = tmp_path / "table.csv"
+    acoustic = ("--model", "acoustic", "--out", tmp_path / "none")
+    for text, expected in (("", "cannot be read"), ("title,genre\na,b\n", "['path', 'title',")):
+        known.write_text(text)
+        code, printed = b2m("corpus", "build", audio, *acoustic, "--metadata", known)
+        assert (code, expected in printed, str(known) in printed) == (2, True, True), printed
     for arguments, expected in (
+        *(((*acoustic, "--window", value), "impossible windows of sound") for value in (0, -1, "nan")),
+        *(((*acoustic, "--step", value), "impossible windows of sound") for value in (0, -1, "nan", "inf")),
+        ((*acoustic, "--seconds", 3, "--window", 2), "--as-it-is"),
+        ((*acoustic, "--layer", 3), "no network"),
+        ((*acoustic, "--weights", audio), "no network"),
         ((), "name a model or a study"),
         (("--model", "minilm"), "does not hear"),
         (("--model", "clap"), "b2m models fetch clap"),
@@ -319,6 +330,7 @@ def test_the_corpus_commands(tiny_template: Path, tmp_path: Path, b2m: B2M) -> N
         code, printed = b2m("corpus", "build", audio, *arguments)
         assert code == 2
         assert expected in printed
+    assert not (tmp_path / "none").exists()
 
 
 class Hum:
