@@ -18,6 +18,7 @@ from b2m_encoding.errors import InputError
 AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
 """Endings of recordings, in small letters."""
 EMBEDDINGS, CLIPS, SKIPPED, RECORD = "embeddings.npy", "clips.tsv", "skipped.tsv", "corpus.json"
+NEEDED = ("table", "clips", "dimensions", "skipped", "software", "centre", "spread")
 Half = NDArray[np.float16]
 
 
@@ -113,9 +114,13 @@ class Corpus:
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             root = Path(record["audio"])
-            _ = record["space"]["options"], record["clips"]
+            _ = record["space"]["options"]
+            if missing := [key for key in NEEDED if key not in record]:
+                raise ValueError(f"without {', '.join(missing)}")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError("the record of a corpus is damaged", file=folder / RECORD, found=error) from error
+            raise InputError(
+                "the record of a corpus is damaged", file=folder / RECORD, found=error, fix="build it again"
+            ) from error
         corpus = cls(folder, record, Path(audio) if audio is not None else root)
         if not len(corpus.vectors) == len(corpus.table) == record["clips"]:
             found = f"{len(corpus.vectors)} vectors, {len(corpus.table)} rows, {record['clips']} clips"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -99,7 +99,8 @@ class Results:
     @cached_property
     def study(self) -> dict[str, Any]:
         """The tables of the study file."""
-        return tomllib.loads(self._text(STUDY))
+        tables: dict[str, Any] = self._parsed(STUDY, tomllib.loads)
+        return tables
 
     @property
     def note(self) -> str | None:
@@ -117,7 +118,7 @@ class Results:
         """Versions, platform, seed, input hashes and times; empty while a study is still running."""
         if not (self.path / PROVENANCE).is_file():
             return {}
-        record: dict[str, Any] = json.loads(self._text(PROVENANCE))
+        record: dict[str, Any] = self._parsed(PROVENANCE, json.loads)
         return record
 
     @cached_property
@@ -186,7 +187,7 @@ class Results:
         """What the results say about a map."""
         path = self._file(subject, desc, stat)
         name = path.with_name(f"{path.name.split('.')[0]}.json").relative_to(self.path)
-        content: dict[str, Any] = json.loads(self._text(str(name)))
+        content: dict[str, Any] = self._parsed(str(name), json.loads)
         return content
 
     def stats(self, subject: str) -> dict[str, tuple[str, ...]]:
@@ -225,13 +226,25 @@ class Results:
 
     def json(self, name: str) -> Any:
         """The content of a JSON file."""
-        return json.loads(self._text(name))
+        return self._parsed(name, json.loads)
 
     def _text(self, name: str) -> str:
         if not self.has(name):
             raise InputError("the results hold no such file", file=self.path / name)
         self.check(self.path / name)
         return (self.path / name).read_text(encoding="utf-8")
+
+    def _parsed(self, name: str, parse: Callable[[str], Any]) -> Any:
+        text = self._text(name)
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise InputError(
+                "a file of the results is damaged",
+                file=self.path / name,
+                found=error,
+                fix="b2m run the study again (it restores the file)",
+            ) from error
 
     def _file(self, subject: str, desc: str, stat: str) -> Path:
         if not self.has_map(subject, desc, stat):

@@ -232,9 +232,10 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     (copy / RECORD).write_text(json.dumps({**record, "clips": 7}))
     with pytest.raises(InputError, match="do not fit together"):
         Corpus.open(copy)
-    (copy / RECORD).write_text("{")
-    with pytest.raises(InputError, match="damaged"):
-        Corpus.open(copy)
+    for text, problem in (("{", "damaged"), ("[1]", "damaged"), ('{"audio": "a", "space": {"options": {}}}', "spread")):
+        (copy / RECORD).write_text(text)
+        with pytest.raises(InputError, match=problem):
+            Corpus.open(copy)
     shutil.copy(built.folder / RECORD, copy)
     (copy / EMBEDDINGS).unlink()
     with pytest.raises(InputError, match="cannot be read"):

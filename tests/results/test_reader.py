@@ -96,3 +96,12 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         results.space("03")
     with pytest.raises(InputError, match="no such file"):
         results.table("identification.tsv")
+
+
+@pytest.mark.parametrize("name", ["study.toml", "provenance.json"])
+def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
+    space = surface_space("fsaverage5")
+    results = write(tmp_path / "results", space, np.zeros(space.n_targets))
+    (results.path / name).write_text('{"a": [')
+    with pytest.raises(InputError, match=rf"is damaged(.|\n)*{name}"):
+        _ = (results.study, results.provenance)
