@@ -148,6 +148,11 @@ def test_provenance_and_bad_requests(folder: Path, exemplar: Exemplar, tmp_path:
         generator.generate(Condition("x", np.ones(3, np.float32), exemplar), SECONDS, 1)
     with pytest.raises(InputError, match="no such strength"):
         load(folder, strength=1.5)
+    with pytest.raises(InputError, match=r"too few steps(.|\n)*at least 4 steps"):
+        load(folder, strength=0.25, steps=3)
+    for steps in (0, 1001):
+        with pytest.raises(InputError, match=r"number of steps(.|\n)*1 to 1000"):
+            load(folder, steps=steps).generate(condition(), SECONDS, 1)
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     path = copy / "vae" / "diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:1000])

@@ -83,6 +83,9 @@ class LatentDiffusion:
         -------
         tensor, shape (n_sounds, n_samples)
         """
+        most = int(self.scheduler.config.num_train_timesteps)
+        if not 1 <= steps <= most:
+            raise InputError("impossible number of steps", found=steps, expected=f"1 to {most}, as in training")
         device = next(self.unet.parameters()).device
         generator = torch.Generator().manual_seed(random_state)
         shape = self._shape(len(embeddings), seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Mapping
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,9 @@ class MusicLDM:
     ) -> None:
         if strength is not None and not 0 <= strength <= 1:
             raise InputError("no such strength", found=strength, expected="0 to 1")
+        if strength and int(steps * strength) < 1:  # it would leave the recording as it is
+            found, expected = f"{steps} steps, strength {strength:g}", f"at least {ceil(1 / strength)} steps"
+            raise InputError("too few steps for the strength", found=found, expected=expected)
         self.licence = weights.entry.licence
         self.strength, self.steps, self.guidance = strength, steps, guidance
         self._weights, self._device = weights, resolve_device(device)
