@@ -119,7 +119,10 @@ class Corpus:
                 raise ValueError(f"without {', '.join(missing)}")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                "the record of a corpus is damaged", file=folder / RECORD, found=error, fix="build it again"
+                "the record of a corpus is damaged or cannot be read",
+                file=folder / RECORD,
+                found=error,
+                fix=None if isinstance(error, OSError) else "build it again",
             ) from error
         corpus = cls(folder, record, Path(audio) if audio is not None else root)
         if not len(corpus.vectors) == len(corpus.table) == record["clips"]:

@@ -26,7 +26,7 @@ from b2m_encoding.features.audio import DS003720_RMS, Wave
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.spaces.files import read_archive
-from b2m_encoding.spaces.writing import locked, replacing
+from b2m_encoding.spaces.writing import locked, replacing, telling
 
 SHARDS = "shards"
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -97,7 +97,8 @@ def build_corpus(
     Raises
     ------
     InputError
-        If there are no recordings, or none can be used, ``out`` holds something else, or another process builds it.
+        If there are no recordings, or none can be used, ``out`` holds something else or cannot be written, or another
+        process builds it.
     """
     preparation = preparation or Preparation()
     _check_seconds(preparation, space)
@@ -107,7 +108,7 @@ def build_corpus(
     described = {**space.describe(), "seconds": preparation.seconds, "fade": preparation.fade, "rms": preparation.rms}
     table = space.table.model_dump(mode="json")
     about = {"name": name or audio.name, "audio": str(audio.absolute()), "space": described, "table": table}
-    with locked(out / ".lock", "another process is building this corpus"):
+    with locked(out / ".lock", "another process is building this corpus"), telling("a corpus cannot be built", out):
         (out / SHARDS).mkdir(exist_ok=True)
         parts = []
         report(0, len(files))

@@ -26,6 +26,7 @@ from b2m_encoding.pipeline.work import WorkFolder
 from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.results.encoder import WindowEncoder
 from b2m_encoding.results.reader import Results
+from b2m_encoding.spaces.writing import telling
 from b2m_encoding.study import load_study
 
 Progress = Callable[[str, int, int], None]
@@ -61,10 +62,10 @@ def reconstruct(
     ------
     InputError
         If another run is working on these results, nothing was decoded, the corpus is in another space, or the
-        generator's weights are not here; nothing is written then.
+        generator's weights are not here; nothing is written then. Or if something cannot be written.
     """
     results = Results.open(load_study(path).output if path.is_file() else path)
-    with WorkFolder.beside(results.path.absolute()).locked():
+    with WorkFolder.beside(results.path.absolute()).locked(), telling("a reconstruction failed", results.path):
         return _reconstruct(results, corpus, wish, progress)
 
 

@@ -36,6 +36,32 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def telling(problem: str, folder: Path) -> Iterator[None]:
+    """Tell what the system refuses within the block, a disk that is full or a folder that is read-only, as an error.
+
+    Parameters
+    ----------
+    problem : str
+    folder : Path
+        Told where the system names no file.
+
+    Raises
+    ------
+    InputError
+        With the file, and what the system says.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            problem,
+            file=error.filename or folder,
+            found=error.strerror or error,
+            fix="make room, or let it be written, and give the same command again: what is done is kept",
+        ) from error
+
+
+@contextmanager
 def locked(lock: Path, problem: str) -> Iterator[None]:
     """Keep other processes out of the folder of a lock, which is made; it ends with this process, however that ends.
 

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from b2m_encoding.decoding import corpus_build
-from b2m_encoding.decoding.corpus import AUDIO, EMBEDDINGS, RECORD, Corpus
+from b2m_encoding.decoding.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, Corpus
 from b2m_encoding.decoding.corpus_build import SHARDS, Preparation, build_corpus
 from b2m_encoding.decoding.sound_space import SoundSpace, check_same_space
 from b2m_encoding.errors import InputError
@@ -219,6 +219,9 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     ):
         with pytest.raises(InputError, match=problem):
             build_corpus(audio, out, ACOUSTIC)
+    (tmp_path / "full" / CLIPS).mkdir(parents=True)  # in the way of a file, as a disk that is full
+    with pytest.raises(InputError, match=rf"cannot be built(.|\n)*{CLIPS}(.|\n)*same command again"):
+        build_corpus(recordings, tmp_path / "full", QUICK)
     for seconds in (5, 0, np.nan, np.inf):
         with pytest.raises(InputError, match="less is heard of each recording than a window"):
             build_corpus(recordings, tmp_path / "a", ACOUSTIC, Preparation(seconds=seconds))

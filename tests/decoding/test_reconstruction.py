@@ -75,6 +75,8 @@ def test_a_sound_says_where_it_comes_from(tmp_path: Path, rng: np.random.Generat
     assert read_record(path) is None
     with pytest.raises(InputError, match="no sound"):
         write_sound(path, np.array([np.nan], np.float32), RATE, record)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_sound(Path("/proc/self/a.wav"), wave, RATE, record)
 
 
 def test_any_rate_becomes_an_mp3(tmp_path: Path) -> None:

@@ -286,6 +286,15 @@ def test_problems_are_told_before_anything_is_written(
     assert not (results / "listen.html").exists()
 
 
+def test_what_cannot_be_written_is_told(results: Path, corpus_folder: Path, b2m: B2M) -> None:
+    """A file in the way, for a folder that is read-only: not even that stops the administrator."""
+    (results / "sub-01" / "reconstruction").write_text("")
+    code, printed = b2m("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", *SHORT)
+    assert code == 2, printed
+    for words in ("error: a reconstruction failed", f"{results}/sub-01/reconstruction", "same command again"):
+        assert words in printed
+
+
 def test_the_corpus_commands(tiny_template: Path, tmp_path: Path, b2m: B2M) -> None:
     """A corpus of the decoded feature space, named by the study."""
     audio = tmp_path / "few"

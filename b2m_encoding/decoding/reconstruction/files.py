@@ -57,7 +57,7 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
     Raises
     ------
     InputError
-        If the wave is empty or holds values that are not finite.
+        If the wave is empty or holds values that are not finite, or the file cannot be written.
     """
     if not len(wave) or not np.isfinite(wave).all():
         raise InputError("a generator gave no sound", file=path, found=f"{len(wave)} samples, not all finite")
@@ -75,6 +75,8 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
                         setattr(stream, name, str(text))
             stream.write(np.asarray(wave, dtype=np.float32))
         os.replace(part, path)
+    except soundfile.LibsndfileError as error:
+        raise InputError("a sound cannot be written", file=path, found=error.error_string) from error
     finally:
         part.unlink(missing_ok=True)
     facts = {"file": path.name, "sha256": sha256(path), "rate": rate, "seconds": len(wave) / rate, "software": SOFTWARE}
