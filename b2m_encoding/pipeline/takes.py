@@ -141,8 +141,11 @@ def _embedded(space: SoundSpace, wave: Wave, rate: int, preparation: Mapping[str
 
 
 def _maker(generator: Generator) -> str:
-    """Name, model and revision of a generator."""
-    known = [str(generator.provenance[key]) for key in ("model", "revision") if generator.provenance.get(key)]
+    """Name, model and revision of a generator; a hash of weights of which nobody recorded the revision."""
+    provenance = generator.provenance
+    known = [str(provenance[key]) for key in ("model", "revision") if provenance.get(key)]
+    if not provenance.get("revision") and (files := provenance.get("files")):
+        known.append(f"weights {recipe_key(files)}")
     return f"{generator.name} ({', '.join(known)})" if known else generator.name
 
 
