@@ -437,7 +437,7 @@ def joint(tiny_template: Path, corpus_folder: Path, musicldm: Path, module_cache
     """Results and a corpus in the embedding that MusicLDM listens to."""
     space = SoundSpace.of_model("musicldm_clap", weights=musicldm, device="cpu", length=HEARS, step=14.0)
     corpus = build_corpus(module_cache / "audio", module_cache / "joint-corpus", space)
-    return save_results(module_cache / "joint-results", tiny_template, corpus, space, "joint"), corpus.folder
+    return save_results(module_cache / "joint-results", tiny_template, corpus, space, "clap"), corpus.folder
 
 
 def generated(folder: Path) -> dict[str, bytes]:
@@ -458,7 +458,7 @@ def test_musicldm_makes_candidates_from_decoded_embeddings(
     rows = table(results, "reconstruction.tsv").query("method == 'musicldm'")
     assert rows.groupby("clip")["rank"].apply(list).tolist() == [[1, 2]] * N_CLIPS
     page = (results / "listen.html").read_text("utf-8")
-    encoder = read_encoder(results, "01", "joint")
+    encoder = read_encoder(results, "01", "clap")
     hashes = {
         path.relative_to(musicldm).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(musicldm.rglob("*.*"))
@@ -484,7 +484,7 @@ def test_musicldm_makes_candidates_from_decoded_embeddings(
         explained = [np.corrcoef((one - encoder.mean) @ encoder.weights, measured)[0, 1] for one in embeddings]
         assert explained[0] > explained[1]
         assert np.allclose(own["responses_r"], explained, atol=1e-4)
-    replace(encoder, measured=-encoder.measured).save(results, "01", "joint")  # responses alone change
+    replace(encoder, measured=-encoder.measured).save(results, "01", "clap")  # responses alone change
     first = generated(results)
     assert b2m("reconstruct", results, *call)[0] == 0
     turned = table(results, "reconstruction.tsv").query("method == 'musicldm'")
