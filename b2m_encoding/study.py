@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -299,7 +300,19 @@ def load_study(path: Path) -> Study:
     try:
         return Study.model_validate(table, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        raise ProblemList([_problem(path, detail) for detail in error.errors()]) from error
+        raise ProblemList([_problem(path, detail) for detail in _causes(error.errors())]) from error
+
+
+def _causes(details: Sequence[Any]) -> list[Any]:
+    """Complaints without those that a list is too short because what it holds was refused."""
+
+    def follows(detail: Any) -> bool:
+        place = detail["loc"]
+        return detail["type"] == "too_short" and any(
+            other["loc"] != place and other["loc"][: len(place)] == place for other in details
+        )
+
+    return [detail for detail in details if not follows(detail)]
 
 
 def _problem(path: Path, detail: Any) -> InputError:

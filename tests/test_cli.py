@@ -187,6 +187,12 @@ def test_all_problems_are_told_at_once(tiny_study: Path, b2m: Callable[..., tupl
     assert printed.count("error:") == 3
 
 
+def test_one_problem_is_told_once(tiny_study: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    edit_study('["text"]', '["text"]\ndecoders = ["regoins"]')(tiny_study.parent)
+    code, printed = b2m("check", tiny_study)
+    assert (code, printed.count("error:"), "decoding.decoders.0 = 'regoins'" in printed) == (2, 1, True), printed
+
+
 def test_all_missing_responses_are_reported_not_fitted(tiny_study: Path, b2m: Callable[..., tuple[int, str]]) -> None:
     for path in (tiny_study.parent / BOLD).glob("*.gii"):
         image = nib.load(path)
