@@ -522,9 +522,13 @@ def test_without_strength_musicldm_gives_the_retrieved_recording(
     """Through its autoencoder, whatever the seed and whatever was decoded."""
     results, corpus = Path(shutil.copytree(joint[0], tmp_path / "results")), Corpus.open(joint[1])
     choice = ("--generator", "musicldm", "--weights", musicldm, "--device", "cpu", "--strength", 0, "--n", 2)
-    code, printed = b2m("reconstruct", results, "--corpus", joint[1], *choice, "--subject", "01", "--seconds", HEARS)
+    code, printed = b2m("reconstruct", results, "--corpus", joint[1], *choice, "--subject", "02", "--seconds", HEARS)
     assert code == 0, printed
     rows = table(results, "reconstruction.tsv")
+    found = rows.set_index(["method", "clip"])["recording"]
+    assert not found["retrieved"].equals(
+        found["oracle"]
+    )  # decoded badly: what is near the stimulus would be told apart
     generator = load_generator("musicldm", weights=musicldm, device="cpu", strength=0.0)
     for clip, own in rows[rows["method"] == "musicldm"].groupby("clip"):
         [near] = rows[(rows["method"] == "retrieved") & (rows["clip"] == clip)]["recording"]
