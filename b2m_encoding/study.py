@@ -24,6 +24,8 @@ RESERVED = {"joint", "preference"}
 MAX_PARTITIONED = 6
 SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0)]
+Lag = Annotated[float, Field(ge=0, le=30)]
+"""Seconds; after thirty the response to a sound is over."""
 DecoderName = Literal["regions", "ridge", "inverse", "contrastive", "ensemble"]
 
 
@@ -79,7 +81,7 @@ class WindowsTable(Config):
 
     length: Positive = 10.0
     step: Positive = 1.5
-    lag: Annotated[float, Field(ge=0)] = 4.5
+    lag: Lag = 4.5
 
 
 class EvaluationTable(Config):
@@ -150,9 +152,9 @@ class DecodingTable(Config):
     own_windows: dict[str, Positive] = Field(default_factory=dict)
     """Length of the windows of some targets (the paper has 5 s for w2v-BERT, 15 s for captions)."""
     step: Positive = 1.5
-    lag: Annotated[float, Field(ge=0)] = 4.5
+    lag: Lag = 4.5
     """Of the windows that are decoded; those of ``[windows]`` where the study has that table."""
-    lags: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    lags: tuple[Lag, ...] = ()
     """Choose the lag among these, by cross-validated r in training."""
     regions: Annotated[int, Field(ge=1)] = 6
     """How many of the best regions are averaged."""

@@ -150,6 +150,11 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "reserved name": (edit_study("[features.acoustic]", "[features.joint]"), ["features.joint", "taken"]),
     "impossible name": (edit_study("[features.acoustic]", '[features."a/b"]'), ["a/b", "match pattern"]),
     "decoding under cross-validation": (edit_study('kind = "test"', 'kind = "cross-validation"'), ["decoding needs"]),
+    "lag in milliseconds": (edit_study("[decoding]", "[decoding]\nlag = 4500"), ["decoding.lag", "4500", "30"]),
+    "window longer than a clip": (
+        edit_study("[decoding]", "[decoding]\nwindow = 20.0"),
+        ["must fit into its clip", "20 s", "at most 15 s", "decoding.window"],
+    ),
     "gap shorter than a delay": (
         edit_study('kind = "test"', 'kind = "test"\nblocks = 2\ngap = 3.0'),
         ["at least the longest delay, 6 s"],

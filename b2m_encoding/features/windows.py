@@ -56,9 +56,11 @@ def causal(spans: Spans, window: float) -> Spans:
     return np.stack([np.maximum(spans[:, 1] - window, 0.0), spans[:, 1]], axis=1)
 
 
-def _check_fits(window: float, duration: float) -> None:
+def _check_fits(window: float, duration: float, fix: str | None = None) -> None:
     if not 0 < window <= duration + TOLERANCE:
-        raise InputError("a window must fit into its clip", found=f"{window} s", expected=f"at most {duration} s")
+        raise InputError(
+            "a window must fit into its clip", found=f"{window:g} s", expected=f"at most {duration:g} s", fix=fix
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,9 @@ def cut_windows(volumes: Runs, length: float, step: float, lag: float = 0.0) -> 
     """
     firsts, starts = [], []
     for rows in volumes.presentations:
-        for start in window_starts((rows.stop - rows.start) * volumes.tr, length, step):
+        duration = (rows.stop - rows.start) * volumes.tr
+        _check_fits(length, duration, "shorten windows.length, decoding.window or the one in decoding.own_windows")
+        for start in window_starts(duration, length, step):
             firsts.append(rows.start)
             starts.append(start)
     if not firsts:

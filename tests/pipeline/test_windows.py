@@ -138,7 +138,7 @@ def test_a_window_longer_than_the_clips_is_found_by_check(
 ) -> None:
     edit(tiny_study, ("[evaluation]", WINDOWS.replace("10.0", "20.0")), ("delays = [4.5, 6.0]", ""))
     code, printed = b2m("check", tiny_study)
-    assert (code, "must fit into its clip" in printed) == (2, True)
+    assert (code, "must fit into its clip" in printed, "shorten windows.length" in printed) == (2, True, True)
 
 
 def test_repeats_of_windows_average_where_the_run_ends_early(tiny_study: Path) -> None:
