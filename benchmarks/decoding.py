@@ -13,8 +13,9 @@ interval:
 - ``ALIGNMENT_pooled`` and ``ALIGNMENT_others``, of the words: decoders of all subjects, and of all but the one
   decoded; ``anatomy`` is no alignment but that of the surface.
 - ``newcomer_TARGET_ALIGNMENT``: each of four subjects in turn has half of the training runs. Their accuracy by a
-  decoder of all, aligned by the runs that all heard (``ours``), and by their own (``peer``), with the interval of what
-  is gained.
+  decoder of all, aligned by the runs that all heard (``ours``); by the same decoder taught by them alone, and by their
+  own decoder of the responses as they are (``peer``). The gains have intervals; the last has units of its own, too, in
+  which words that were never heard do not count.
 - ``null_DECODER``: nothing drives the responses; the accuracy has to lie within chance.
 - ``unheard_DECODER``: clips of every genre by decoders that never met it.
 - ``inverse_20000``: seconds and memory to invert an encoding model of 20,000 targets.
@@ -120,8 +121,8 @@ def together(
 
 def newcomers(
     study: Study, recordings: Mapping[str, Recording], target: str
-) -> Iterator[tuple[str, Decoding, Decoding]]:
-    """Every alignment, for each subject with half of the runs: by a decoder of all, and by their own."""
+) -> Iterator[tuple[str, tuple[Decoding, Decoding, Decoding]]]:
+    """Every alignment, for each subject with half of the runs: by all, alone in the same space, and by their own."""
     samples = samples_of(study, recordings, target)
     for subject, (everything, test) in samples.items():
         names = list(dict.fromkeys(everything.runs.run.tolist()))
@@ -130,8 +131,10 @@ def newcomers(
         own = alone.judge("own", PooledDecoder("none").fit(alone.lessons), subject, test)
         pool = Pool(study, target, {name: training for name, (training, _) in samples.items()} | {subject: half})
         for label, method in ALIGNMENTS.items():
-            if method != "none":
-                yield label, pool.judge(label, PooledDecoder(method).fit(pool.lessons), subject, test), own
+            if method == "none":
+                continue
+            pooled, single = (PooledDecoder(method).fit(pool.lessons, who) for who in (None, [subject]))
+            yield label, (pool.judge(label, pooled, subject, test), pool.judge(label, single, subject, test), own)
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:
@@ -179,16 +182,17 @@ def contrast(target: str, ridge: list[Decoding], contrastive: list[Decoding]) ->
     )
 
 
-def newcomer_row(case: str, pairs: list[tuple[Decoding, Decoding]]) -> Row:
+def newcomer_row(case: str, found: list[tuple[Decoding, Decoding, Decoding]]) -> Row:
     """Does pooling help who heard little?"""
-    ours, own = ([float(one.accuracy.mean()) for one in side] for side in zip(*pairs, strict=True))
-    mean, low, high = interval([a - b for a, b in zip(ours, own, strict=True)])
-    verdict = "better" if low > 0 else "worse" if high < 0 else "no different"
+    pooled, alone, own = (np.array([one.accuracy.mean() for one in side]) for side in zip(*found, strict=True))
+    gains = {name: interval((pooled - peer).tolist()) for name, peer in (("alone", alone), ("own", own))}
+    about = {f"gain_over_{name}{end}": value for name, gain in gains.items()
+             for end, value in zip(("", "_low", "_high"), gain, strict=True)}  # fmt: skip
     return Row(
         case,
-        ours=f"{np.mean(ours):.3f}, {verdict}",
-        peer=f"own {np.mean(own):.3f}",
-        agreement={"difference": mean, "low": low, "high": high, "n": len(pairs)},
+        ours=f"{pooled.mean():.3f}",
+        peer=f"alone {alone.mean():.3f}, own {own.mean():.3f}",
+        agreement={**about, "n": len(found)},
     )
 
 
@@ -215,7 +219,7 @@ def main() -> None:
     others: Found = {}
     unheard: Found = {}
     null: Found = {}
-    new: dict[str, list[tuple[Decoding, Decoding]]] = {}
+    new: dict[str, list[tuple[Decoding, Decoding, Decoding]]] = {}
     invert = inverse_of_many(quick)
     for seed in seeds:
         with TemporaryDirectory() as folder:
@@ -234,8 +238,8 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             study, recordings = simulated(Path(folder), seed, 2 if quick else 4, size)
             for target in ("text",) if quick else ("text", "acoustic"):
-                for label, ours, own in newcomers(study, recordings, target):
-                    new.setdefault(f"newcomer_{target}_{label}", []).append((ours, own))
+                for label, one in newcomers(study, recordings, target):
+                    new.setdefault(f"newcomer_{target}_{label}", []).append(one)
         with TemporaryDirectory() as folder:
             study, recordings = simulated(Path(folder), seed, 1, size, null=True)
             decoders = ("ridge", "inverse") if quick else DECODERS
@@ -246,7 +250,7 @@ def main() -> None:
         rows += [encoder_row(target, own) for target, own in encoded.items()]
         rows += [contrast(target, part["ridge"], part["contrastive"]) for target, part in alone.items()]
         rows += [row(name, own) for name, own in others.items()]
-        rows += [newcomer_row(name, pairs) for name, pairs in new.items()]
+        rows += [newcomer_row(name, those) for name, those in new.items()]
         rows += [row(f"unheard_{name}", own, unheard=True) for name, own in unheard.items()]
         rows += [row(f"null_{name}", own) for name, own in null.items()]
         save("decoding", rows, env, quick=quick)
