@@ -4,7 +4,7 @@ from b2m_encoding.models.crossed import cross_predict
 from b2m_encoding.models.estimators import BandedRidgeCV, RidgeCV
 from b2m_encoding.models.inverse import InverseMap
 from b2m_encoding.models.model import EncodingModel
-from b2m_encoding.models.patterns import patterns
+from b2m_encoding.models.patterns import encoding_patterns, patterns
 from b2m_encoding.models.statistics import SufficientStatistics
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "RidgeCV",
     "SufficientStatistics",
     "cross_predict",
+    "encoding_patterns",
     "patterns",
 ]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.delays import delay
 from b2m_encoding.models.inputs import Floats
+from b2m_encoding.runs import Runs
+
+if TYPE_CHECKING:
+    from b2m_encoding.models.model import EncodingModel
 
 
 def patterns(weights: Floats, inputs: Floats, *, jointly: bool = True) -> NDArray[np.float64]:
@@ -35,8 +44,8 @@ def patterns(weights: Floats, inputs: Floats, *, jointly: bool = True) -> NDArra
     Examples
     --------
     Of a fitted :class:`~b2m_encoding.decoding.ridge.RidgeDecoder` ``decoder``:
-    ``patterns(decoder.model_.coef_["features"][0], responses[:, decoder.columns_])``; of an encoding model without
-    delays: ``patterns(model.coef_["acoustic"][0], features, jointly=False)``.
+    ``patterns(decoder.model_.coef_["features"][0], responses[:, decoder.columns_])``. Of an encoding model:
+    :func:`encoding_patterns`.
 
     A signal in the first input, noise in both: the decoder subtracts the second, which holds no signal.
 
@@ -54,3 +63,52 @@ def patterns(weights: Floats, inputs: Floats, *, jointly: bool = True) -> NDArra
         return np.asarray(shared @ np.linalg.pinv(output.T @ output, hermitian=True))
     power = (output**2).sum(axis=0)
     return np.asarray(np.divide(shared, power, out=np.zeros_like(shared), where=power > 0))
+
+
+def encoding_patterns(
+    model: EncodingModel, X: Floats | Mapping[str, Any], runs: Runs | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Which features, how long before, vary with the response that an encoding model predicts of each target.
+
+    Where features are correlated, weights are shared out among them or given to one of them; the pattern is large for
+    all that vary with the prediction (Haufe et al. 2014, doi 10.1016/j.neuroimage.2013.10.067).
+
+    Parameters
+    ----------
+    model : EncodingModel
+    X : array or dict of str to array (n_samples, n_features)
+        Training samples, as the model was fitted to.
+    runs : Runs, optional
+        Needed if there are delays.
+
+    Returns
+    -------
+    dict of str to array, shape (n_delays, n_features, n_targets)
+        Change of each feature per unit of the predicted response; NaN for targets that were not tested.
+
+    Examples
+    --------
+    The second feature is a copy of the first with noise: its weight is small, its pattern is not.
+
+    >>> from b2m_encoding import EncodingModel
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((400, 1))
+    >>> X = np.hstack([x, x + 0.3 * rng.standard_normal((400, 1))])
+    >>> runs = Runs.from_lengths([200, 200], 1.5)
+    >>> model = EncodingModel(None, alphas=[0.01]).fit(X, 2 * x, runs=runs)
+    >>> model.coef_["features"].ravel().round(1) + 0.0, encoding_patterns(model, X, runs)["features"].ravel().round(1)
+    (array([2., 0.], dtype=float32), array([0.5, 0.5]))
+    """
+    check_is_fitted(model, "weights_")
+    spaces = model.layout_.read(X, runs, type(model).__name__)
+    runs = model.layout_.runs_of(spaces, runs)
+    predicted = np.asarray(model.predict(X, runs), dtype=np.float64).reshape(len(runs), -1)[runs.used]
+    predicted -= predicted.mean(axis=0)
+    power, delays = (predicted**2).sum(axis=0), model.layout_.delays or (0.0,)
+    found = {}
+    for name, values in spaces.items():
+        delayed = delay(np.asarray(values, dtype=np.float64), runs, delays)[runs.used]
+        shared = (delayed - delayed.mean(axis=0)).T @ predicted
+        slopes = np.divide(shared, power, out=np.zeros_like(shared), where=power != 0)
+        found[name] = slopes.reshape(len(delays), -1, len(power))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from b2m_encoding import EncodingModel, InputError, Runs
 from b2m_encoding.decoding.ridge import RidgeDecoder
-from b2m_encoding.models import cross_predict, patterns
+from b2m_encoding.models import cross_predict, encoding_patterns, patterns
 from b2m_encoding.models.covariance import Covariance, correlation_shrinkage
 from b2m_encoding.models.inverse import InverseMap, best_targets
 
@@ -279,6 +280,25 @@ def test_patterns_of_a_decoder_and_of_an_encoding_model() -> None:
     slopes = np.linalg.lstsq(decoded - decoded.mean(0), Y - Y.mean(0), rcond=None)[0].T
     assert np.allclose(patterns(decoder.model_.coef_["features"][0], Y[:, decoder.columns_]), slopes, rtol=1e-2)
     model = EncodingModel(delays=None).fit({"acoustic": X}, Y, runs=runs)
-    predicted = np.asarray(model.predict({"acoustic": X}, runs), dtype=float)
-    expected = [[np.polyfit(r, x, 1)[0] for r in predicted.T] for x in X.T]
-    assert np.allclose(patterns(model.coef_["acoustic"][0], X, jointly=False), expected, atol=1e-3)
+    found = encoding_patterns(model, {"acoustic": X}, runs)["acoustic"]
+    assert np.allclose(patterns(model.coef_["acoustic"][0], X, jointly=False), found[0], atol=1e-3)
+
+
+def test_patterns_of_an_encoding_model_with_delays() -> None:
+    """Slopes of every feature at every delay on what is predicted, over the used samples; none cross a run."""
+    X, Y, runs, _ = heard()
+    rng = np.random.default_rng(1)
+    runs = replace(runs, used=rng.random(len(runs)) < 0.8)
+    spaces, Y = {"a": X, "b": X[:, :2] ** 2}, Y.copy()
+    Y[:, 3] = 5.0
+    model = EncodingModel(delays=[runs.tr, 2 * runs.tr]).fit(spaces, Y, runs=runs)
+    found, predicted = encoding_patterns(model, spaces, runs), model.predict(spaces, runs).astype(float)
+    assert {name: own.shape for name, own in found.items()} == {n: own.shape for n, own in model.coef_.items()}
+    for name, values in spaces.items():
+        for i, shift in enumerate((1, 2)):
+            late = np.zeros_like(values)
+            for rows in runs.slices.values():
+                late[rows][shift:] = values[rows][:-shift]
+            slope = np.polyfit(predicted[runs.used, 1], late[runs.used, 1], 1)[0]
+            assert found[name][i, 1, 1] == pytest.approx(slope, rel=1e-5)
+        assert np.isnan(found[name][..., 3]).all()
