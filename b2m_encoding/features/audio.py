@@ -59,10 +59,12 @@ def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = 
             wave = _cut(file, path, start, duration)
             rate = int(file.samplerate)
     except soundfile.LibsndfileError as error:
+        # of an .mp3 that holds no sound, libsndfile says that the file does not exist
+        why = "no sound in it" if "does not exist" in error.error_string else error.error_string
         raise InputError(
             "audio file cannot be decoded",
             file=path,
-            found=f"{path.stat().st_size} bytes; {error.error_string}",
+            found=f"{path.stat().st_size} bytes; {why}",
             expected="WAV, FLAC, OGG, MP3 or another format of libsndfile",
             fix="fetch the file again",
         ) from error

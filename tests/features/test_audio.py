@@ -62,6 +62,7 @@ def test_unusable_files_say_what_is_wrong(noise: tuple[Path, np.ndarray], tmp_pa
     soundfile.write(tmp_path / "nan.wav", np.r_[wave[:RATE], np.nan], RATE, subtype="FLOAT")
     (tmp_path / "short.wav").write_bytes(content[: len(content) // 2])
     (tmp_path / "words.wav").write_bytes(b"not a sound")
+    (tmp_path / "words.mp3").write_bytes(b"not a sound" * 100)
     (tmp_path / "nothing.wav").write_bytes(b"")
     for name, problem in {
         "absent.wav": "not found",
@@ -69,12 +70,14 @@ def test_unusable_files_say_what_is_wrong(noise: tuple[Path, np.ndarray], tmp_pa
         "nan.wav": "not finite",
         "short.wav": "truncated",
         "words.wav": "cannot be decoded",
+        "words.mp3": "cannot be decoded",
         "nothing.wav": "cannot be decoded",
     }.items():
         with pytest.raises(InputError, match=problem) as caught:
             read_audio(tmp_path / name, RATE)
         assert name in str(caught.value)
         assert caught.value.fix
+        assert "does not exist" not in str(caught.value)
 
 
 def test_too_short_for_the_excerpt(noise: tuple[Path, np.ndarray]) -> None:
