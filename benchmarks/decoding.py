@@ -33,17 +33,17 @@ from harness import Row, arguments, environment, finish, peak_memory, save, seco
 from scipy import stats
 
 from b2m_encoding import EncodingModel, Runs
+from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, judged, to_decode
+from b2m_encoding.analysis.decoding.decoders import decoded_regions
+from b2m_encoding.analysis.decoding.reranking import fit_window_encoder
+from b2m_encoding.analysis.decoding.windows import Samples, ToDecode, Units, per_clip
 from b2m_encoding.data import Recording
-from b2m_encoding.decoding.pooled import PooledDecoder, TrainingWindows
-from b2m_encoding.decoding.reconstruction.rank import rank_by_responses
+from b2m_encoding.decoding.decoders.pooled import PooledDecoder, TrainingWindows
+from b2m_encoding.decoding.generators.rank import rank_by_responses
 from b2m_encoding.phantom import Size, simulate_study
-from b2m_encoding.pipeline.check import check_study
-from b2m_encoding.pipeline.decode import Decoding, decode_subject, judged, to_decode
-from b2m_encoding.pipeline.decoders import decoded_regions
-from b2m_encoding.pipeline.decoding_samples import Samples, ToDecode, Units, per_clip
-from b2m_encoding.pipeline.templates import template
-from b2m_encoding.pipeline.window_encoder import fit_window_encoder
 from b2m_encoding.study import Study, load_study
+from b2m_encoding.workflow.check import check_study
+from b2m_encoding.workflow.templates import template
 
 DECODERS = ("regions", "ridge", "inverse", "contrastive", "ensemble")
 ALIGNMENTS = {"anatomy": "none", "ridge": "ridge", "procrustes": "procrustes", "srm": "srm"}

@@ -26,12 +26,12 @@ import numpy as np
 from harness import Row, arguments, environment, finish
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.hashes import sha256
 from b2m_encoding.phantom.arrays import simulate_arrays
-from b2m_encoding.pipeline import run_study
 from b2m_encoding.results.manifest import changed_files, read_manifest
 from b2m_encoding.results.reader import Results
-from b2m_encoding.spaces.files import sha256
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.run import run_study
 
 TIMES = {"provenance.json", "manifest.json", "report.html", "study.json"}
 """Files that tell when or where a run was."""

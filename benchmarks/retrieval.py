@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from b2m_encoding.decoding.codes import multiplies_bytes
+from b2m_encoding.decoding.index import Index
 from harness import Row, alternate, arguments, environment, finish, peak_memory, save
 
-from b2m_encoding.decoding.codes import multiplies_bytes
-from b2m_encoding.decoding.corpus import Vectors
-from b2m_encoding.decoding.index import Index
-from b2m_encoding.decoding.retrieval import search
+from b2m_encoding.decoding.retrieval.corpus import Vectors
+from b2m_encoding.decoding.retrieval.search import search
 
 CLIPS, WIDTH, QUERIES, K = 106_574, 512, 600, 10
 OURS = "Index, half precision on disk"

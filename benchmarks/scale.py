@@ -22,10 +22,10 @@ import numpy as np
 from harness import Row, arguments, environment, finish
 
 from b2m_encoding.phantom.arrays import simulate_arrays
-from b2m_encoding.pipeline import run_study
-from b2m_encoding.pipeline.work.workers import Place
-from b2m_encoding.pipeline.write import StudyResults
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.engine.cluster import Place
+from b2m_encoding.workflow.run import run_study
+from b2m_encoding.workflow.write_maps import StudyResults
 
 
 def run(file: Path, n_parts: int, place: Place | None) -> tuple[StudyResults, float, float]:

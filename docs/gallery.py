@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from b2m_encoding.figures import FigureResult, Style, hierarchy, ternary, weights
-from b2m_encoding.pipeline.kinds import KINDS, make_figure
-from b2m_encoding.pipeline.source import Source, Wish
+from b2m_encoding.gallery.context import Source, Wish
+from b2m_encoding.gallery.kinds import KINDS, make_figure
 from b2m_encoding.spaces import load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images" / "gallery"

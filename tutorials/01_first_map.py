@@ -9,8 +9,8 @@ import numpy as np
 from simulated import FOLDER, listening_study
 
 from b2m_encoding import EncodingModel, figures
+from b2m_encoding.analysis.windows import stimulation_of
 from b2m_encoding.features.extractors import build_spaces
-from b2m_encoding.pipeline.windows import stimulation_of
 from b2m_encoding.spaces import load_atlas
 from b2m_encoding.study import load_study
 

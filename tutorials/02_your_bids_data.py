@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from simulated import FOLDER, analysed_study, listening_study
 
 from b2m_encoding import Results
-from b2m_encoding.pipeline import check_study
-from b2m_encoding.pipeline.templates import left_to_do, write_template
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.check import check_study
+from b2m_encoding.workflow.templates import left_to_do, write_template
 
 listening_study()
 with TemporaryDirectory() as folder:

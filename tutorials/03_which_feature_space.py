@@ -10,10 +10,10 @@ import torch
 from simulated import FOLDER, listening_study
 
 from b2m_encoding import figures
+from b2m_encoding.analysis.encoding.encode import encode_subject
+from b2m_encoding.analysis.windows import stimulation_of
 from b2m_encoding.features.extractors import Network, build_spaces
 from b2m_encoding.features.networks.loading import transformers
-from b2m_encoding.pipeline.encode import encode_subject
-from b2m_encoding.pipeline.windows import stimulation_of
 from b2m_encoding.spaces import load_atlas
 from b2m_encoding.study import load_study
 

@@ -13,16 +13,16 @@ import soundfile
 from simulated import FOLDER, analysed_study, auditory_study
 
 from b2m_encoding import Results
-from b2m_encoding.decoding.corpus_build import build_corpus
 from b2m_encoding.decoding.evaluation import over_subjects
-from b2m_encoding.pipeline import run_study
-from b2m_encoding.pipeline.draw import draw_kind
-from b2m_encoding.pipeline.reconstruct import reconstruct
-from b2m_encoding.pipeline.reconstruction_task import Wish as Reconstruction
-from b2m_encoding.pipeline.sound_spaces import decoded_space
-from b2m_encoding.pipeline.source import Wish
-from b2m_encoding.pipeline.view import write_view
+from b2m_encoding.decoding.retrieval.build import build_corpus
+from b2m_encoding.gallery.context import Wish
+from b2m_encoding.gallery.draw import draw_kind
+from b2m_encoding.gallery.explorer import write_view
+from b2m_encoding.reconstruction.embedding_space import decoded_space
+from b2m_encoding.reconstruction.request import Wish as Reconstruction
+from b2m_encoding.reconstruction.run import reconstruct
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.run import run_study
 
 DECODING = """
 [statistics]

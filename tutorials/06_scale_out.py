@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 
 from b2m_encoding.phantom.arrays import simulate_arrays
-from b2m_encoding.pipeline import run_study
-from b2m_encoding.pipeline.run import explain_study, work_folder
-from b2m_encoding.pipeline.work.workers import slurm_cluster
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.engine.cluster import slurm_cluster
+from b2m_encoding.workflow.run import explain_study, run_study, work_folder
 
 FOLDER = Path(os.environ.get("B2M_TUTORIALS", Path(__file__).parent / "out")) / "scale"
 

@@ -16,10 +16,10 @@ import numpy as np
 from simulated import auditory_study
 
 from b2m_encoding import Results
-from b2m_encoding.pipeline import run_study
-from b2m_encoding.pipeline.draw import draw_kind
-from b2m_encoding.pipeline.source import Wish
+from b2m_encoding.gallery.context import Wish
+from b2m_encoding.gallery.draw import draw_kind
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.run import run_study
 
 PAPER = """
 [cleaning]

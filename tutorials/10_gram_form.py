@@ -15,7 +15,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from b2m_encoding.models import EncodingModel, SufficientStatistics
-from b2m_encoding.models.filters import compress
+from b2m_encoding.models.solver.filters import compress
 from b2m_encoding.runs import Runs
 
 rng = np.random.default_rng(0)

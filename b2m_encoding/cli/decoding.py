@@ -32,9 +32,9 @@ def build(
     metadata: Annotated[Path | None, typer.Option(help="tracks.csv of FMA, or a table with a column path.")] = None,
 ) -> None:
     """Embed a folder of recordings, to retrieve from; it goes on where it stopped."""
-    from b2m_encoding.decoding.corpus_build import Preparation, build_corpus
-    from b2m_encoding.decoding.sound_space import SoundSpace
-    from b2m_encoding.pipeline.sound_spaces import decoded_space
+    from b2m_encoding.decoding.retrieval.build import Preparation, build_corpus
+    from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
+    from b2m_encoding.reconstruction.embedding_space import decoded_space
 
     if (model is None) == (study is None):
         raise InputError("name a model or a study", expected="--model clap, or --study study.toml")
@@ -61,7 +61,7 @@ def build(
 @corpus.command("info")
 def info(folder: Annotated[Path, typer.Argument(help="Folder of a corpus.")]) -> None:
     """Tell what a corpus holds and how it was embedded."""
-    from b2m_encoding.decoding.corpus import Corpus
+    from b2m_encoding.decoding.retrieval.corpus import Corpus
 
     found = Corpus.open(folder)
     space = found.record["space"]
@@ -87,9 +87,9 @@ def decode(
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Instead of model.device.")] = None,
 ) -> None:
     """Decode the feature spaces that [decoding] names; what a run has done already is not done again."""
-    from b2m_encoding.pipeline import run_study
-    from b2m_encoding.pipeline.decoding_table import decoding_table, printed, warnings_of
+    from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed, warnings_of
     from b2m_encoding.study import load_study
+    from b2m_encoding.workflow.run import run_study
 
     loaded = load_study(study).on_machine(device, None)
     if loaded.decoding is None:
@@ -142,10 +142,10 @@ def reconstruct(
     seed: Annotated[int, typer.Option(help="Seed of what is random.")] = 0,
 ) -> None:
     """Retrieve and reconstruct what was heard, and write a page to listen to it."""
-    from b2m_encoding.decoding.corpus import Corpus
     from b2m_encoding.decoding.evaluation import over_subjects
-    from b2m_encoding.pipeline.reconstruct import reconstruct as run
-    from b2m_encoding.pipeline.reconstruction_task import Wish
+    from b2m_encoding.decoding.retrieval.corpus import Corpus
+    from b2m_encoding.reconstruction.request import Wish
+    from b2m_encoding.reconstruction.run import reconstruct as run
 
     settings = {"weights": weights, "device": device, "strength": strength, "steps": steps, "follow": follow}
     wish = Wish(

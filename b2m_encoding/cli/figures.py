@@ -32,9 +32,9 @@ def figure(
     out: Annotated[Path | None, typer.Option(help="Folder to write into; default: figures in the results.")] = None,
 ) -> None:
     """Draw one kind of figure from results, at journal size, with its caption and numbers."""
-    from b2m_encoding.pipeline.draw import draw_kind
-    from b2m_encoding.pipeline.kinds import KINDS
-    from b2m_encoding.pipeline.source import Wish
+    from b2m_encoding.gallery.context import Wish
+    from b2m_encoding.gallery.draw import draw_kind
+    from b2m_encoding.gallery.kinds import KINDS
 
     if show or results is None or kind is None:
         for name, content in KINDS.items():
@@ -73,7 +73,7 @@ def view(
     sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli: the page plays them.")] = None,
 ) -> None:
     """Write one HTML page with all maps of a study to play with; it works from a file, without network."""
-    from b2m_encoding.pipeline.view import write_view
+    from b2m_encoding.gallery.explorer import write_view
 
     page = write_view(results, out, subjects=tuple(subject or ()), sounds=sounds)
     console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
@@ -82,7 +82,7 @@ def view(
 @app.command()
 def report(results: ResultsFolder) -> None:
     """Write the report of results anew: pages of the study and of each subject, with all figures that are there."""
-    from b2m_encoding.pipeline.report import report as write
+    from b2m_encoding.gallery.report import report as write
     from b2m_encoding.results.reader import Results
 
     for page in write(Results.open(results)):

@@ -21,7 +21,7 @@ def demo(
     null: Annotated[bool, typer.Option("--null", help="Simulate responses that follow no stimulus.")] = False,
 ) -> None:
     """Simulate a small listening study and analyse it, end to end, in under two minutes."""
-    from b2m_encoding.pipeline.demo import run_demo
+    from b2m_encoding.workflow.demo import run_demo
 
     with progress_bar() as bar:
         summary = run_demo(out, seed=seed, null=null, progress=reporter(bar))
@@ -40,8 +40,8 @@ def init(
     out: Annotated[Path | None, typer.Option(help="Put study.toml there instead.")] = None,
 ) -> None:
     """Write a commented study.toml to edit; in a BIDS folder, a study of what is there."""
-    from b2m_encoding.pipeline.templates import left_to_do, write_template
-    from b2m_encoding.pipeline.templates.survey import is_bids
+    from b2m_encoding.workflow.templates import left_to_do, write_template
+    from b2m_encoding.workflow.templates.survey import is_bids
 
     paths = write_template(kind, folder, out)
     for path in paths:
@@ -58,8 +58,8 @@ def init(
 @app.command()
 def check(study: StudyFile) -> None:
     """Report every problem of a study at once; nothing is computed."""
-    from b2m_encoding.pipeline.check import check_study, no_maps
     from b2m_encoding.study import load_study
+    from b2m_encoding.workflow.check import check_study, no_maps
 
     recordings = check_study(load_study(study))
     for subject, recording in recordings.items():
@@ -105,11 +105,10 @@ def run(
     memory: Annotated[float | None, typer.Option(min=0.5, help="Gigabytes of each worker, or of this process.")] = None,
 ) -> None:
     """Run the analysis of a study file; what is done already is not done again."""
-    from b2m_encoding.pipeline import run_study
-    from b2m_encoding.pipeline.decoding_table import decoding_table, printed
-    from b2m_encoding.pipeline.run import explain_study, work_folder
-    from b2m_encoding.pipeline.work.workers import Place
+    from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed
     from b2m_encoding.study import load_study
+    from b2m_encoding.workflow.engine.cluster import Place
+    from b2m_encoding.workflow.run import explain_study, run_study, work_folder
 
     loaded = load_study(study).on_machine(device, memory)
     subjects, steps = tuple(subject or ()), tuple(step or ())
@@ -141,8 +140,8 @@ def features(
 ) -> None:
     """Compute the features of a study and keep them; every run and every other study then only reads them."""
     from b2m_encoding.features.store import check_store
-    from b2m_encoding.pipeline.features import fill_features, write_stimuli
     from b2m_encoding.study import load_study
+    from b2m_encoding.workflow.extract_features import fill_features, write_stimuli
 
     loaded, chosen = load_study(study), tuple(subject or ())
     if stimuli is not None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.cache import cache_folder
+from b2m_encoding.io.cache import cache_folder
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """Figures: flatmaps, zooms, inflated surfaces and panels at journal size."""
 
-from b2m_encoding.figures.accuracy import accuracy
 from b2m_encoding.figures.decoding import decoding
 from b2m_encoding.figures.hierarchy import hierarchy
 from b2m_encoding.figures.page import FigureResult
@@ -8,6 +7,7 @@ from b2m_encoding.figures.partition import partition
 from b2m_encoding.figures.preference import preference
 from b2m_encoding.figures.regions import regions
 from b2m_encoding.figures.scatter import scatter
+from b2m_encoding.figures.score_map import accuracy
 from b2m_encoding.figures.settings import FigureSettings
 from b2m_encoding.figures.stimulus import stimulus
 from b2m_encoding.figures.style import Style

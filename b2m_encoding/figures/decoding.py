@@ -210,7 +210,7 @@ def _genre_ticks(axes: Axes, data: _Data, style: Style) -> None:
 
 
 def _confusion(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str], Interval]) -> None:
-    """Heard genre down, identified genre across; the numbers stand in the cells where there is room."""
+    """ClipResponses genre down, identified genre across; the numbers stand in the cells where there is room."""
     assert data.confusion is not None
     cmap = matplotlib.colormaps["Greys"]
     axes.imshow(cmap(0.85 * data.confusion, bytes=True), interpolation="none", aspect="auto")

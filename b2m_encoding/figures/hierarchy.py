@@ -13,11 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import Bytes, over, shared_limits, steps
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.page import FigureResult, Page, shortened, text_width
+from b2m_encoding.figures.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -98,7 +98,7 @@ def hierarchy(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
     label : str
         Name or unit of the scores.
     cmap : str

@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.patches import Circle
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import ScalarColours, shared_limits
 from b2m_encoding.figures.grid import Grid
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure, Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, shortened
 from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar
+from b2m_encoding.figures.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -52,7 +52,7 @@ def partition(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant, label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
     zoom : str, optional
         Region or set to zoom into; default: the whole cortex.
     """

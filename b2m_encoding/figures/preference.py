@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import Colours, PreferenceColours, over, shared_limits
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.page import FigureResult, Page, shortened
+from b2m_encoding.figures.score_map import Floats
 from b2m_encoding.figures.style import GREY, Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -52,11 +52,11 @@ def preference(
     names : tuple of str
         Names of the feature spaces.
     tested, significant : array of bool, shape (n_targets,), optional
-        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
     label : str
         Name or unit of the scores.
     title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
     limits : tuple of float or None
         Difference with full colour, and larger score with full lightness; None: from the percentiles.
     """

@@ -22,8 +22,8 @@ import numpy as np
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.flatmap import BOTH
+from b2m_encoding.io.cache import cache_folder
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
-from b2m_encoding.spaces.cache import cache_folder
 from b2m_encoding.spaces.folders import pycortex_filestore
 from b2m_encoding.spaces.meshes import MeshKind
 

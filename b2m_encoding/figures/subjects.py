@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import ScalarColours, shared_limits
 from b2m_encoding.figures.grid import Grid
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure, Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
 from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar
+from b2m_encoding.figures.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -45,9 +45,9 @@ def subjects(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant : mapping of str to array of bool, optional
-        Per subject, as in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        Per subject, as in :func:`~b2m_encoding.figures.score_map.accuracy`.
     label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
     zoom : str, optional
         Region or set to zoom into, with its outlines; default: the whole cortex with the outline of no region.
     """

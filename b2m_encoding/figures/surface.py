@@ -9,13 +9,13 @@ from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import ScalarColours, shared_limits
 from b2m_encoding.figures.flatmap import BOTH
 from b2m_encoding.figures.layers import ScoreMap, vertex_palette
 from b2m_encoding.figures.maps import GUTTER, TITLE, MapFigure, Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
 from b2m_encoding.figures.panels import NAMES, colour_bar, keys
+from b2m_encoding.figures.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 
@@ -47,7 +47,7 @@ def surface(
     Parameters
     ----------
     scores, space, atlas, tested, significant, label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
     views : tuple of {"lateral", "medial", "dorsal", "ventral", "anterior", "posterior"}
         From where each hemisphere is seen.
 

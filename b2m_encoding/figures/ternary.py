@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import over, shared_limits
 from b2m_encoding.figures.grid import Grid
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
@@ -13,6 +12,7 @@ from b2m_encoding.figures.maps import GUTTER, ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.mixing import TernaryColours
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter
+from b2m_encoding.figures.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -52,7 +52,7 @@ def ternary(
     names : tuple of three str
         Names of the feature spaces.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
     label : str
         Name or unit of the scores.
     limits : tuple of float or None

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.accuracy import Floats
 from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.grid import Grid
 from b2m_encoding.figures.layers import ScoreMap
@@ -14,6 +13,7 @@ from b2m_encoding.figures.maps import GUTTER, ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.mixing import RgbColours
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter, colour_bar
+from b2m_encoding.figures.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -52,7 +52,7 @@ def weights(
     explained : tuple of three float, optional
         Share of the variance of the weights that each component explains, for the caption.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.accuracy.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
     """
     style = style or Style()
     if np.ndim(components) != 2 or len(components) != 3:

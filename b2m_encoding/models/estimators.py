@@ -11,12 +11,12 @@ from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.devices import Precision
 from b2m_encoding.models.inputs import as_feature_spaces, as_targets
 from b2m_encoding.models.model import EncodingModel
-from b2m_encoding.models.ridge import DEFAULT_GRID
-from b2m_encoding.models.search import Scoring
-from b2m_encoding.models.systems import Form
+from b2m_encoding.models.solver.devices import Precision
+from b2m_encoding.models.solver.problems import Form
+from b2m_encoding.models.solver.ridge import DEFAULT_GRID
+from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.runs import Runs
 
 

@@ -18,9 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delays_in_samples
-from b2m_encoding.models.covariance import Covariance
-from b2m_encoding.models.crossed import cross_predict
+from b2m_encoding.models.cross_validation import cross_predict
 from b2m_encoding.models.inputs import UNNAMED, Floats, as_targets
+from b2m_encoding.models.solver.covariance import Covariance
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:

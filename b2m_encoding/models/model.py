@@ -13,18 +13,18 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models import fitting
-from b2m_encoding.models.devices import Precision, number_type, resolve_device, tensor
 from b2m_encoding.models.inputs import Floats, as_feature_spaces, as_targets
 from b2m_encoding.models.inverse import InverseMap, invert
 from b2m_encoding.models.layout import Layout, default_runs
-from b2m_encoding.models.moments import Center
-from b2m_encoding.models.ridge import DEFAULT_GRID
 from b2m_encoding.models.scores import pearson_r, product_measure, r_split
-from b2m_encoding.models.search import Scoring
-from b2m_encoding.models.statistics import SufficientStatistics
-from b2m_encoding.models.streaming import RunResponses, fit_runs
-from b2m_encoding.models.systems import Form
+from b2m_encoding.models.solver import fitting
+from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device, tensor
+from b2m_encoding.models.solver.moments import Center
+from b2m_encoding.models.solver.problems import Form
+from b2m_encoding.models.solver.ridge import DEFAULT_GRID
+from b2m_encoding.models.solver.search import Scoring
+from b2m_encoding.models.solver.statistics import SufficientStatistics
+from b2m_encoding.models.solver.streaming import RunResponses, fit_runs
 from b2m_encoding.runs import Runs
 
 logger = logging.getLogger(__name__)

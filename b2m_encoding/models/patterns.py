@@ -43,7 +43,7 @@ def patterns(weights: Floats, inputs: Floats, *, jointly: bool = True) -> NDArra
 
     Examples
     --------
-    Of a fitted :class:`~b2m_encoding.decoding.ridge.RidgeDecoder` ``decoder``:
+    Of a fitted :class:`~b2m_encoding.decoding.decoders.ridge.RidgeDecoder` ``decoder``:
     ``patterns(decoder.model_.coef_["features"][0], responses[:, decoder.columns_])``. Of an encoding model:
     :func:`encoding_patterns`.
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.fitting import Data, Settings, gather, pick_form, rows_of_blocks
 from b2m_encoding.models.inputs import Floats, as_feature_spaces
 from b2m_encoding.models.layout import Layout
 from b2m_encoding.models.model import EncodingModel
-from b2m_encoding.models.statistics import SufficientStatistics
-from b2m_encoding.models.streaming import RunResponses, gather_runs, target_slices
+from b2m_encoding.models.solver.fitting import Data, Settings, gather, pick_form, rows_of_blocks
+from b2m_encoding.models.solver.statistics import SufficientStatistics
+from b2m_encoding.models.solver.streaming import RunResponses, gather_runs, target_slices
 from b2m_encoding.runs import Runs
 
 Bands = tuple[str, ...]

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.writing import locked
 from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, image_suffix, read_maps, write_maps
 from b2m_encoding.spaces.images import ImageSpace
 
@@ -49,6 +51,22 @@ analysis, provenance.json says which software and which input files it was done 
 every file. Python: b2m_encoding.results.reader.Results.open(this folder).
 """
 PARTIAL, OLD = ".partial-", ".old-"
+
+
+def work_folder_of(results: Path) -> Path:
+    """Hidden folder beside results where the steps of their study are kept, and the lock that guards both."""
+    return results.with_name(f".{results.name}.work")
+
+
+def results_locked(work: Path) -> AbstractContextManager[None]:
+    """Keep other processes out of results and their work folder.
+
+    Raises
+    ------
+    InputError
+        If another process works on them, or the folder cannot be written.
+    """
+    return locked(work / "lock", "another run is working on these results")
 
 
 class BundleFiles:

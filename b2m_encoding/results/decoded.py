@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.archives import read_archive
+from b2m_encoding.io.writing import replacing
 from b2m_encoding.results.bundle import entity
-from b2m_encoding.spaces.files import read_archive
-from b2m_encoding.spaces.writing import replacing
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from b2m_encoding.spaces.files import sha256
+from b2m_encoding.io.hashes import sha256
 
 MANIFEST = "manifest.json"
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import GROUP, MARKER, entity, is_results, read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
-from b2m_encoding.results.encoder import WindowEncoder, read_encoder
 from b2m_encoding.results.manifest import is_intact, read_manifest
+from b2m_encoding.results.reranking_model import WindowEncoder, read_encoder
 from b2m_encoding.results.weights import read_weights
 from b2m_encoding.spaces import (
     GrayordinateSpace,
@@ -107,6 +107,12 @@ class Results:
         """The note that every figure and page carries (``"simulated data"``)."""
         note = self.study.get("note")
         return None if note is None else str(note)
+
+    @property
+    def study_folder(self) -> Path:
+        """Folder of the study file, from which relative paths count; else the folder above the results."""
+        inputs = list(self.provenance.get("inputs", {}))
+        return Path(inputs[0]).absolute().parent if inputs else self.path.absolute().parent
 
     @property
     def feature_spaces(self) -> tuple[str, ...]:

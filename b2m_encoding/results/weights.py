@@ -77,7 +77,7 @@ def write_statistics_zarr(bundle: BundleFiles, subject: str, runs: Mapping[str, 
     bundle : BundleFiles
     subject : str
     runs : dict of str to Path
-        File of :meth:`SufficientStatistics.save <b2m_encoding.models.statistics.SufficientStatistics.save>` per run.
+        Of every run, as :class:`~b2m_encoding.models.SufficientStatistics` saves it.
     """
     import zarr
     from safetensors import safe_open

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import image_data, load_image, package_file, quiet_nibabel
+from b2m_encoding.io.packages import package_file
+from b2m_encoding.spaces.files import image_data, load_image, quiet_nibabel
 from b2m_encoding.spaces.meshes import CORTEX, HEMISPHERES, Hemisphere
 from b2m_encoding.spaces.surface import SurfaceSpace, as_maps, surface_space
 from b2m_encoding.spaces.volume import VolumeSpace

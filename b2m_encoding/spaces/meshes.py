@@ -15,7 +15,9 @@ from scipy.sparse import coo_array, diags_array
 from scipy.spatial import ConvexHull
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import file_digest, load_image, package_file
+from b2m_encoding.io.hashes import file_digest
+from b2m_encoding.io.packages import package_file
+from b2m_encoding.spaces.files import load_image
 
 Hemisphere = Literal["L", "R"]
 HEMISPHERES: tuple[Hemisphere, ...] = get_args(Hemisphere)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, vstack
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.cache import cached_matrix
+from b2m_encoding.io.cache import cached_matrix
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES, digest
 from b2m_encoding.spaces.pycortex import PycortexMapper

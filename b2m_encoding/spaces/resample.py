@@ -11,8 +11,9 @@ from scipy.sparse import block_diag, csr_array
 from scipy.spatial import cKDTree
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.cache import cached_matrix
-from b2m_encoding.spaces.files import file_digest, package_file
+from b2m_encoding.io.cache import cached_matrix
+from b2m_encoding.io.hashes import file_digest
+from b2m_encoding.io.packages import package_file
 from b2m_encoding.spaces.meshes import HEMISPHERES, Frame, Hemisphere, Mesh, digest, gifti_mesh
 from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, surface_space
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.packages import package_file
 from b2m_encoding.spaces.definition import AtlasDefinition, LabelSource
-from b2m_encoding.spaces.files import package_file
 from b2m_encoding.spaces.folders import nilearn_folders, subjects_folders
 from b2m_encoding.spaces.labels import (
     READERS,

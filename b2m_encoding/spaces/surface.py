@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.files import package_file
+from b2m_encoding.io.packages import package_file
 from b2m_encoding.spaces.folders import nilearn_folders, pycortex_filestore, subjects_folders
 from b2m_encoding.spaces.gifti import gifti_arrays, gifti_image
 from b2m_encoding.spaces.meshes import (

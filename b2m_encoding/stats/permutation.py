@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.devices import resolve_device, tensor
+from b2m_encoding.models.solver.devices import resolve_device, tensor
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Arrangements, Blocks, Shifts, check_arrangements
 from b2m_encoding.stats.autocorrelation import Autocorrelation, continuity_of_clips, joint_autocorrelation

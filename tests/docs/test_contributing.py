@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 
 from b2m_encoding.features.clips import Stimulation
 from b2m_encoding.features.extractors import build_spaces
-from b2m_encoding.pipeline.draw import draw_kind
-from b2m_encoding.pipeline.kinds import KINDS
-from b2m_encoding.pipeline.source import Wish
+from b2m_encoding.gallery.context import Wish
+from b2m_encoding.gallery.draw import draw_kind
+from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, load_atlas, surface_space

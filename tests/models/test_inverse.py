@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2m_encoding import EncodingModel, InputError, Runs
-from b2m_encoding.decoding.ridge import RidgeDecoder
+from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.models import cross_predict, encoding_patterns, patterns
-from b2m_encoding.models.covariance import Covariance, correlation_shrinkage
 from b2m_encoding.models.inverse import InverseMap, best_targets
+from b2m_encoding.models.solver.covariance import Covariance, correlation_shrinkage
 
 
 def heard(n_runs: int = 5, n: int = 60, p: int = 4, t: int = 12, seed: int = 0) -> tuple[Any, Any, Runs, Any]:

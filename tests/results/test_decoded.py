@@ -7,7 +7,7 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
-from b2m_encoding.results.encoder import WindowEncoder, read_encoder
+from b2m_encoding.results.reranking_model import WindowEncoder, read_encoder
 
 
 def test_decoded_embeddings_come_back(tmp_path: Path) -> None:

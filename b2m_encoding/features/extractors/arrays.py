@@ -17,7 +17,7 @@ from b2m_encoding.features.clips import Clip, Stimulation
 from b2m_encoding.features.extractors.base import Extractor, OfClips, Report, silent
 from b2m_encoding.features.text import KNOWN_TYPOS
 from b2m_encoding.features.windows import Spans, window_starts
-from b2m_encoding.spaces.files import read_archive
+from b2m_encoding.io.archives import read_archive
 
 Floats = NDArray[np.float32]
 

@@ -18,9 +18,8 @@ from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, Source
-from b2m_encoding.features.weights.hashes import file_hash
 from b2m_encoding.features.weights.store import RECORD, folder_of, hash_files
-from b2m_encoding.spaces.files import sha256
+from b2m_encoding.io.hashes import file_hash, sha256
 
 PICKLE = "pytorch_model.bin"
 CONVERTED = "model.safetensors"

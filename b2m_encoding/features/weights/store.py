@@ -12,8 +12,8 @@ from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, catalogue
-from b2m_encoding.features.weights.hashes import file_hash
-from b2m_encoding.spaces.cache import cache_folder
+from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.hashes import file_hash
 
 RECORD = "record.json"
 """Written into a model's folder when it is complete: commit, files and their hashes."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.results.report.content import Answer
-from b2m_encoding.results.report.facts import Facts, counted, listed, many, number, percent, score, span
+from b2m_encoding.results.report.report_data import Facts, counted, listed, many, number, percent, score, span
 
 FEW = 0.01
 """Share of the targets in which an effect should be found."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from b2m_encoding.results.report.facts import Facts, listed, many, number, percent, span
 from b2m_encoding.results.report.references import by_doi
+from b2m_encoding.results.report.report_data import Facts, listed, many, number, percent, span
 
 TESTS = {
     "shift": "by circular shifts of the predictions within test runs [@lancaster2018]",

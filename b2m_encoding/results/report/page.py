@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.writing import replacing
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.content import Link, Page
-from b2m_encoding.results.report.facts import Facts
+from b2m_encoding.results.report.report_data import Facts
 from b2m_encoding.results.report.sections import study_sections, subject_sections
-from b2m_encoding.spaces.writing import replacing
 
 REPORT = "report.html"
 

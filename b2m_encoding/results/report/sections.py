@@ -9,10 +9,10 @@ import pandas as pd
 from b2m_encoding import __version__
 from b2m_encoding.results.report.checklist import checklist
 from b2m_encoding.results.report.content import Block, Code, Lines, Link, Section, Table, Text
-from b2m_encoding.results.report.facts import Facts, counted, listed, number, score
-from b2m_encoding.results.report.found import FOUND, Build, cut
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import bibtex, cited, references, with_names
+from b2m_encoding.results.report.report_data import Facts, counted, listed, number, score
+from b2m_encoding.results.report.result_sections import FOUND, Build, cut
 
 VIEW = "view.html"
 

@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from b2m_encoding.pipeline.quality import QUALITY_COLUMNS
-from b2m_encoding.pipeline.statistics import write_described
-from b2m_encoding.pipeline.subjects import SUBJECT_COLUMNS
-from b2m_encoding.pipeline.write import write_study
+from b2m_encoding.analysis.tables.quality import QUALITY_COLUMNS
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.reader import Results
 from b2m_encoding.spaces import RegionSpace
 from b2m_encoding.study import Study
+from b2m_encoding.workflow.subject_table import SUBJECT_COLUMNS
+from b2m_encoding.workflow.write_maps import write_study
+from b2m_encoding.workflow.write_tables import write_described
 
 STUDY = """
 name = "A study"

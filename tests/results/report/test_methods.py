@@ -7,9 +7,9 @@ import re
 import pytest
 
 from b2m_encoding.results.report.checklist import checklist
-from b2m_encoding.results.report.facts import Facts
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
+from b2m_encoding.results.report.report_data import Facts
 
 from .conftest import STUDY, Bundle
 

@@ -1,0 +1,1 @@
+"""Decoding of clips of one subject, and of all subjects together."""

@@ -1,0 +1,51 @@
+"""The encoding model by which candidates of a reconstruction are ranked, fitted to the training windows of a study."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from b2m_encoding.analysis.decoding.windows import Samples, Units, per_clip
+from b2m_encoding.decoding.decoders.base import usable_targets, with_blocks
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.inverse import best_targets
+from b2m_encoding.results.reranking_model import WindowEncoder
+
+MOST_TARGETS = 500
+"""As many voxels identify natural images (Kay et al. 2008, doi 10.1038/nature06713)."""
+
+
+def fit_window_encoder(training: Samples, test: Samples, device: str = "auto") -> WindowEncoder:
+    """Fit the responses of training windows to their features, and keep the targets with the best scores.
+
+    Everything is chosen in training windows; of the test windows the responses are kept, not the features.
+
+    Parameters
+    ----------
+    training, test : Samples
+        Features in their own units.
+    device : str
+
+    Raises
+    ------
+    InputError
+        If no target has responses that are finite and vary.
+    """
+    units = Units.of(training.features)
+    usable = usable_targets(training.brain)
+    model = EncodingModel(delays=None, device=device)
+    features, runs = units.standard(training.features), with_blocks(training.runs)
+    model.fit(features, training.brain[:, usable], runs=runs)
+    chosen = best_targets(model, MOST_TARGETS)
+    targets = usable[chosen]
+    mean, deviation = (np.asarray(stat(training.brain[:, targets], axis=0)) for stat in (np.mean, np.std))
+    scale = np.divide(1.0, units.deviation, out=np.zeros_like(units.deviation), where=units.deviation > 0)
+    [weights] = model.coef_.values()
+    return WindowEncoder(
+        targets=targets.astype(np.int64),
+        r=np.asarray(model.cv_scores_[chosen], dtype=np.float32),
+        mean=units.mean.astype(np.float32),
+        weights=np.asarray(weights[0][:, chosen] * scale[:, None] / deviation, dtype=np.float32),
+        clips=np.array(list(dict.fromkeys(test.runs.clip.tolist())), dtype=np.str_),
+        measured=np.asarray((per_clip(test.brain[:, targets], test.runs) - mean) / deviation, dtype=np.float32),
+        trained=np.array(sorted(set(training.runs.clip.tolist())), dtype=np.str_),
+    )

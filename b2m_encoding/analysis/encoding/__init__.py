@@ -1,0 +1,1 @@
+"""Encoding models of one subject: fit, prediction, inference."""

@@ -1,0 +1,76 @@
+"""Generalisation of a study: genres left out of training, subjects predicted by the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.analysis.encoding.predict import new_model, training_runs, training_values
+from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
+from b2m_encoding.analysis.splits import split_samples
+from b2m_encoding.data import Recording, Responses
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.generalisation import (
+    LeftOut,
+    TestSet,
+    genres_of,
+    leave_one_label_out,
+    leave_one_subject_out,
+)
+from b2m_encoding.study import Study
+
+Array = NDArray[np.float64]
+
+
+def check_genres(runs: Runs, study: Study) -> None:
+    """Raise unless test clips are named after genres that training heard, where a study leaves genres out."""
+    if "genre" not in study.statistics.generalise:
+        return
+    runs, [split, *_] = split_samples(runs, study.evaluation)
+    trained, tested = (set(genres_of(runs.clip[rows]).tolist()) - {""} for rows in (split.train, split.test))
+    if len(trained & tested) < 2:
+        raise InputError(
+            'statistics.generalise = ["genre"] needs clips of two genres in both training and test',
+            found=f"training {sorted(trained)}, test {sorted(tested)}",
+            expected="clips named genre.00000 by the events",
+        )
+
+
+def without_genres(recording: Recording, spaces: Mapping[str, FeatureSpace], study: Study) -> LeftOut:
+    """Predict the test clips of each genre by a model that never met it."""
+    training, features, test, runs = _prepare(recording, spaces, study)
+    return leave_one_label_out(
+        new_model(study), features, training, genres_of(training.runs.clip), test, genres_of(runs.clip)
+    )
+
+
+def without_subjects(
+    recordings: Mapping[str, Recording], spaces: Mapping[str, Mapping[str, FeatureSpace]], study: Study
+) -> dict[str, Array]:
+    """Predict each subject's test responses by a model of all the others."""
+    prepared = {subject: _prepare(recording, spaces[subject], study) for subject, recording in recordings.items()}
+    return leave_one_subject_out(
+        new_model(study),
+        {subject: parts[1] for subject, parts in prepared.items()},
+        {subject: parts[0] for subject, parts in prepared.items()},
+        {subject: parts[2] for subject, parts in prepared.items()},
+    )
+
+
+def _prepare(
+    recording: Recording, spaces: Mapping[str, FeatureSpace], study: Study
+) -> tuple[Responses, dict[str, NDArray[np.float32]], TestSet, Runs]:
+    """Training responses and features, test set, and the runs of its scored samples."""
+    runs, [split, *_] = split_samples(recording.responses.runs, study.evaluation)
+    responses = recording.responses.with_runs(runs)
+    values = training_values(spaces, study, split)
+    training, rows = training_runs(runs, study, split)
+    part = Part(responses, slice(0, responses.n_targets), np.zeros(0, dtype=np.intp))
+    samples = TestSamples(part, split, study.evaluation.average_repeats)
+    own = {name: array[rows] for name, array in values.items()}
+    return replace(responses, runs=training), own, samples.test_set(values), samples.runs

@@ -1,0 +1,214 @@
+"""Held-out prediction of all models of a subject: the training responses are read once, whatever the models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.analysis.encoding.held_out import (
+    TIME,
+    Audited,
+    Bands,
+    HeldOut,
+    join_parts,
+    join_slices,
+    worst_status,
+)
+from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
+from b2m_encoding.analysis.splits import Split, block_samples
+from b2m_encoding.data import Responses
+from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.solver.statistics import SufficientStatistics
+from b2m_encoding.models.subsets import Relabelled, fit_subsets, slices_in_memory
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.audit import time_features
+from b2m_encoding.stats.sums import block_sums, join_models
+from b2m_encoding.study import Study
+
+Progress = Callable[[str], None]
+N_AUDITED = 500
+
+
+def silent(what: str) -> None:
+    """Report nothing."""
+
+
+def predict_held_out(
+    responses: Responses,
+    spaces: Mapping[str, FeatureSpace],
+    study: Study,
+    splits: list[Split],
+    models: Sequence[Bands],
+    progress: Progress = silent,
+) -> HeldOut:
+    """Predict every held-out sample by models that never saw it; the last model is the one of all feature spaces.
+
+    With several splits, predictions and responses are standardised within each, so that no split's offset counts as
+    accuracy; a target is tested only if it is in every split.
+    """
+    chosen = audited_targets(responses.n_targets)
+    parts: list[HeldOut] = []
+    n_features = sum(space.values.shape[1] for space in spaces.values())
+    for targets in slices_of_targets(responses, n_features, study):
+        part = Part(responses, targets, inside(chosen, targets))
+        parts.append(predict_part(part, spaces, study, splits, models, progress=progress if not parts else silent))
+    return join_slices(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What was gathered of the training runs of a split before.
+
+    Parameters
+    ----------
+    statistics : SufficientStatistics or None
+        Of the targets of the part; None where models are fitted to the samples.
+    audited : array, shape (n_samples, n_audited)
+        Training responses of the audited targets of the part.
+    """
+
+    statistics: SufficientStatistics | None
+    audited: NDArray[np.float32]
+
+
+def predict_part(
+    part: Part,
+    spaces: Mapping[str, FeatureSpace],
+    study: Study,
+    splits: Sequence[Split],
+    models: Sequence[Bands],
+    gathered: Sequence[Gathered | None] = (),
+    progress: Progress = silent,
+) -> HeldOut:
+    """Predict the held-out samples of some targets; what has been gathered of a split is not read again."""
+    known = gathered or [None] * len(splits)
+    components = any(table.pca is not None for table in study.features.values())
+    keep = study.results.weights and not (components and len(splits) > 1)
+    found = [
+        _one_split(part, spaces, study, split, i, models, known[i], keep, progress if not i else silent)
+        for i, split in enumerate(splits)
+    ]
+    return join_parts(found)
+
+
+def slices_of_targets(responses: Responses, n_features: int, study: Study) -> list[slice]:
+    """Parts of the targets whose statistics fit into memory, as many as the study asks for at least."""
+    slices = slices_in_memory(new_model(study), n_features + 4 * study.statistics.audit, responses)
+    if study.model.parts <= len(slices) or study.model.alpha_per == "all":
+        return slices
+    edges = np.linspace(0, responses.n_targets, study.model.parts + 1).round().astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges) if a < b]
+
+
+def audited_targets(n_targets: int) -> NDArray[np.intp]:
+    """Targets that the audit looks at."""
+    return np.unique(np.linspace(0, n_targets - 1, N_AUDITED).round().astype(np.intp))
+
+
+def inside(audited: NDArray[np.intp], targets: slice) -> NDArray[np.intp]:
+    """Audited targets of a part, counted from its first."""
+    return np.asarray(audited[(audited >= targets.start) & (audited < targets.stop)] - targets.start)
+
+
+def new_model(study: Study) -> EncodingModel:
+    """The unfitted model of a study."""
+    table = study.model
+    return EncodingModel(
+        delays=table.delays,
+        solver=table.solver,
+        n_scalings=table.scalings,
+        alphas=table.alphas.grid(),
+        cv=table.folds,
+        alpha_per=table.alpha_per,
+        device=table.device,
+        memory_limit=table.memory,
+        random_state=study.seed,
+    )
+
+
+def training_values(
+    spaces: Mapping[str, FeatureSpace], study: Study, split: Split, control: bool = False
+) -> dict[str, NDArray[np.float32]]:
+    """Features of all samples as the models of a split get them: components are those of its training samples."""
+    values = {}
+    for name, space in spaces.items():
+        n, rows = study.features[name].pca, np.flatnonzero(split.train)
+        values[name] = (space if n is None else space.principal_components(n, rows)).values
+    if control:
+        values[TIME] = time_features(next(iter(spaces.values())).runs)
+    return values
+
+
+def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray[np.intp]]:
+    """Runs that hold training samples, with the blocks that choose the penalty, and their rows."""
+    names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
+    training, rows = replace(runs, used=split.train).select(names)
+    if study.model.blocks is not None:
+        training = training.split(study.model.blocks)  # no gap: these blocks choose the penalty, they judge nothing
+    return training, rows
+
+
+def _one_split(
+    part: Part,
+    spaces: Mapping[str, FeatureSpace],
+    study: Study,
+    split: Split,
+    number: int,
+    models: Sequence[Bands],
+    gathered: Gathered | None,
+    keep_weights: bool,
+    progress: Progress,
+) -> HeldOut:
+    values = training_values(spaces, study, split, control=(TIME,) in models)
+    training, rows = training_runs(part.runs, study, split)
+    selected = replace(part, responses=part.responses.with_runs(part.runs), kept={})
+    own = Relabelled(selected, training)
+    test, length = TestSamples(part, split, study.evaluation.average_repeats), block_samples(study, part.runs.tr)
+    alphas, sums, deltas, product, status, weights, audited = {}, [], None, None, None, None, None
+    predicted = np.zeros((0, 0), np.float32)
+    given = gathered.statistics if gathered else None
+    for names, model in fit_subsets(new_model(study), {n: v[rows] for n, v in values.items()}, own, models, given):
+        progress("model " + (names[0] if len(names) == 1 else "joint" if names == models[-1] else "+".join(names)))
+        every = test.predict(model, {name: values[name] for name in names})
+        predicted = test.scored(every)
+        sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
+        alphas[names], status = np.asarray(model.alphas_, dtype=np.float64), _status(model, test.measured)
+        deltas = model.deltas_  # of the last, which has all feature spaces
+        if names == models[-1] and study.statistics.partitions(len(names)):
+            product = test.product(model, {name: values[name] for name in names})
+        if names == models[-1] and keep_weights:
+            weights = {name: np.asarray(values, dtype=np.float32) for name, values in model.coef_.items()}
+        if names == models[-1] and number == 0:
+            kept = selected.kept
+            audited = Audited(
+                part.keep + part.targets.start,
+                gathered.audited if gathered else np.concatenate([kept[name] for name in training.names]),
+                rows,
+                training,
+                test.single_r(every, part.keep),
+            )
+    assert status is not None
+    return HeldOut(
+        join_models(sums),
+        predicted,
+        test.measured,
+        test.runs,
+        alphas,
+        deltas,
+        product,
+        status,
+        test.ceiling(),
+        weights,
+        audited,
+    )
+
+
+def _status(model: EncodingModel, measured: NDArray[np.float32]) -> NDArray[np.str_]:
+    """Status of each target; one that fails in the test samples is not tested."""
+    missing, varies = ~np.isfinite(measured).all(axis=0), np.ptp(measured, axis=0) > 0
+    return worst_status([np.where(missing, "missing", np.where(varies, model.status_, "constant")), model.status_])

@@ -1,0 +1,122 @@
+"""Samples of a subject as the models take them: some targets of the training runs, and the test runs loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.analysis.splits import Split
+from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.scores import pearson_r, product_measure
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, noise_ceiling
+from b2m_encoding.stats.generalisation import TestSet
+
+Array = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Part:
+    """Responses of some targets of a subject; keeps the samples of those that will be audited."""
+
+    responses: Responses
+    targets: slice
+    keep: NDArray[np.intp]
+    kept: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> Runs:
+        """What is known of every sample."""
+        return self.responses.runs
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return int(self.targets.stop - self.targets.start)
+
+    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
+        """Responses of a run."""
+        everything = self.n_targets == self.responses.n_targets
+        values = self.responses.load_run(name, None if everything else self.targets)
+        self.kept[name] = values[:, self.keep]
+        return values if targets is None else values[:, targets]
+
+
+@dataclass(eq=False)
+class TestSamples:
+    """The held-out samples of a split, run by run, loaded once."""
+
+    __test__ = False  # no test case of pytest's
+
+    part: Part
+    split: Split
+    average: bool
+
+    @cached_property
+    def loaded(self) -> list[tuple[Runs, NDArray[np.intp], NDArray[Any]]]:
+        """Runs, rows and responses of each test run."""
+        runs = self.part.runs
+        names = [name for name, rows in runs.slices.items() if self.split.test[rows].any()]
+        return [(*replace(runs, used=self.split.test).select([name]), self.part.load_run(name)) for name in names]
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Of the scored samples."""
+        return Runs.concatenate([self._scored(np.zeros((len(runs), 0)), runs)[1] for runs, _, _ in self.loaded])
+
+    @cached_property
+    def measured(self) -> NDArray[np.float32]:
+        """Scored responses, repeats averaged where the study asks for it."""
+        return np.concatenate([self._scored(values, runs)[0] for runs, _, values in self.loaded]).astype(np.float32)
+
+    def predict(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Predictions of every sample of each test run."""
+        return [
+            np.asarray(model.predict({key: array[own] for key, array in values.items()}, runs=runs))
+            for runs, own, _ in self.loaded
+        ]
+
+    def product(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> Array:
+        """R2 of the scored samples split among feature spaces by the product measure, shape (n_spaces, n_targets)."""
+        every = [
+            model.predict_bands({key: array[own] for key, array in values.items()}, runs=runs)
+            for runs, own, _ in self.loaded
+        ]
+        return product_measure([self.scored([one[name] for one in every]) for name in values], self.measured)
+
+    def scored(self, predicted: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Predictions of the scored samples."""
+        parts = [self._scored(values, runs)[0] for values, (runs, _, _) in zip(predicted, self.loaded, strict=True)]
+        return np.concatenate(parts).astype(np.float32)
+
+    def test_set(self, values: Mapping[str, NDArray[Any]]) -> TestSet:
+        """The same as the statistics of generalisation take it."""
+        runs = Runs.concatenate([runs for runs, _, _ in self.loaded])
+        rows = np.concatenate([own for _, own, _ in self.loaded])
+        cuts = np.cumsum([len(own) for _, own, _ in self.loaded])[:-1]
+        features = {name: array[rows] for name, array in values.items()}
+        return TestSet(features, runs, self.measured, lambda predicted: self.scored(np.split(predicted, cuts)))
+
+    def single_r(self, predicted: Sequence[NDArray[np.float32]], targets: NDArray[np.intp]) -> Array:
+        """Pearson r of some targets over single presentations."""
+        pairs = [
+            (own[runs.used][:, targets], values[runs.used][:, targets])
+            for own, (runs, _, values) in zip(predicted, self.loaded, strict=True)
+        ]
+        return pearson_r(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
+
+    def ceiling(self) -> Ceiling | NoCeiling:
+        """Noise ceiling from repeats within the test runs."""
+        runs = Runs.concatenate([runs for runs, _, _ in self.loaded])
+        return noise_ceiling(np.concatenate([values for _, _, values in self.loaded]), runs)
+
+    def _scored(self, values: NDArray[Any], runs: Runs) -> tuple[NDArray[Any], Runs]:
+        if self.average:
+            return average_repeats(values, runs)
+        return values[runs.used], runs.take(runs.used)

@@ -1,0 +1,109 @@
+"""Decoding beside the published numbers: Table 2 of Brain2Music, ours and theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from b2m_encoding.analysis.decoding.decode import Decoding
+from b2m_encoding.study import Study
+
+MEASURES = {
+    "identification_test": "identification accuracy, test clips",
+    "identification_training": "identification accuracy, training clips",
+    "correlation_test": "correlation, test windows",
+    "correlation_training": "correlation, training windows",
+}
+_TABLE_2 = {
+    "SoundStream-avg": ((0.674, 0.016), (0.764, 0.029), (0.184, 0.020), (0.255, 0.009)),
+    "w2v-BERT-avg": ((0.837, 0.005), (0.941, 0.007), (0.113, 0.003), (0.167, 0.006)),
+    "MuLan_text": ((0.817, 0.014), (0.877, 0.009), (0.181, 0.012), (0.245, 0.009)),
+    "MuLan_music": ((0.876, 0.015), (0.992, 0.003), (0.307, 0.016), (0.538, 0.023)),
+}
+PUBLISHED = {name: dict(zip(MEASURES, numbers, strict=True)) for name, numbers in _TABLE_2.items()}
+"""Mean and standard deviation over five subjects (arXiv 2307.11078, Table 2)."""
+STANDS_FOR = {
+    "codec": "SoundStream-avg",
+    "w2v_bert": "w2v-BERT-avg",
+    "caption": "MuLan_text",
+    "text": "MuLan_text",
+    "muq_mulan": "MuLan_music",
+    "clap": "MuLan_music",
+    "musicldm_clap": "MuLan_music",
+    "musiccoca": "MuLan_music",
+    "mulan_precomputed": "MuLan_music",
+}
+"""Which embedding of the paper an open extractor stands for."""
+
+
+def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) -> pd.DataFrame:
+    """One row per decoded feature space and decoder: mean and standard deviation over subjects, and the paper's.
+
+    Embeddings, responses and alignment differ from the paper's: compare the order of the rows, and each with chance.
+
+    Returns
+    -------
+    DataFrame
+        ``target``, ``decoder``, ``subjects``, each measure with ``_sd``, ``stands_for`` and each measure with
+        ``_published`` and ``_published_sd``; NaN where the paper has no such row, or one subject no deviation.
+    """
+    rows = [
+        {"subject": subject, "target": one.target, "decoder": one.decoder, **_measured(one)}
+        for subject, own in decodings.items()
+        for one in own
+    ]
+    found = []
+    for (target, decoder), group in pd.DataFrame(rows).groupby(["target", "decoder"], sort=False):
+        row: dict[str, Any] = {"target": target, "decoder": decoder, "subjects": len(group)}
+        for name in MEASURES:
+            row |= {name: group[name].mean(), f"{name}_sd": group[name].std()}
+        row["stands_for"] = STANDS_FOR.get(study.features[target].extractor)
+        for name, (mean, deviation) in PUBLISHED.get(row["stands_for"], {}).items():
+            row |= {f"{name}_published": mean, f"{name}_published_sd": deviation}
+        found.append(row)
+    published = [f"{name}_published{sd}" for name in MEASURES for sd in ("", "_sd")]
+    table = pd.DataFrame(found)
+    return table.reindex(columns=[*[c for c in table if c not in published], *published])
+
+
+def _measured(one: Decoding) -> dict[str, float]:
+    values = (
+        one.accuracy.mean(),
+        one.measures["identification_accuracy_training"],
+        one.measures["correlation"],
+        one.measures["correlation_training"],
+    )
+    return dict(zip(MEASURES, map(float, values), strict=True))
+
+
+def shown(table: pd.DataFrame) -> list[dict[str, str]]:
+    """The table in words, each of our numbers beside the paper's: mean (SD) | published mean (SD)."""
+    rows = []
+    for row in table.to_dict("records"):
+        cells = {"target": str(row["target"]), "decoder": str(row["decoder"])}
+        cells["stands for"] = row["stands_for"] if isinstance(row["stands_for"], str) else "-"
+        for name, text in MEASURES.items():
+            ours = _number(row[name], row[f"{name}_sd"])
+            cells[text] = f"{ours} | {_number(row[f'{name}_published'], row[f'{name}_published_sd'])}"
+        rows.append(cells)
+    return rows
+
+
+def printed(table: pd.DataFrame, note: str | None = None) -> str:
+    """The table as text, columns aligned, below the note of the study and what the numbers are."""
+    about = "mean over subjects (standard deviation), here | Brain2Music, Table 2 (arXiv 2307.11078)"
+    above = [note] if note else []
+    return "\n".join([*above, about, pd.DataFrame(shown(table)).to_string(index=False)])
+
+
+def warnings_of(decodings: Mapping[str, Sequence[Decoding]]) -> list[str]:
+    """Every note on the decoding of some subject, once."""
+    return sorted({note for own in decodings.values() for one in own for note in one.notes})
+
+
+def _number(mean: float, deviation: float) -> str:
+    if pd.isna(mean):
+        return "-"
+    return f"{mean:.3f}" if pd.isna(deviation) else f"{mean:.3f} ({deviation:.3f})"

@@ -1,0 +1,147 @@
+"""Regions: the table of scores, the parts of their variance, and their comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.data.sources import GROUP_MEAN
+from b2m_encoding.models.subsets import all_subsets
+from b2m_encoding.results.schema import JOINT
+from b2m_encoding.spaces import GrayordinateSpace, RegionSpace, Space, SurfaceSpace, VolumeSpace, load_atlas
+from b2m_encoding.spaces.meshes import HEMISPHERES
+from b2m_encoding.stats.partition import partition_groups
+from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
+from b2m_encoding.study import Study
+
+COLUMNS = {
+    "subject": "Subject label",
+    "hemisphere": "L or R; n/a where a region has none",
+    "region": "Region or region set of the atlas",
+    "feature_space": "Feature space of the model; joint has all",
+    "score": "Mean Pearson r over the tested targets of the region, on held-out samples",
+    "targets": "Tested targets in the region",
+    "significant": "Share of them with q below the threshold (joint model)",
+}
+PARTITION_COLUMNS = {
+    "subject": "Subject label",
+    "hemisphere": "L or R; n/a where a region has none",
+    "region": "Region or region set of the atlas",
+    "part": "Feature spaces that explain this part, each of them and no other",
+    "r2": "Mean part of held-out R2 over the tested targets; may be negative",
+    "low": "Lower end of the interval (bootstrap over blocks)",
+    "high": "Upper end of the interval",
+    "targets": "Tested targets in the region",
+    "negative": "Targets whose own part is below zero",
+    "product": "Mean share of a single feature space in the R2 of the joint model (product measure)",
+}
+Region = tuple[str | None, str, NDArray[np.bool_]]
+
+
+def region_masks(space: Space, study: Study) -> list[Region]:
+    """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
+    if isinstance(space, RegionSpace):
+        return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
+    if isinstance(space, SurfaceSpace | GrayordinateSpace) or (isinstance(space, VolumeSpace) and space.in_mni):
+        atlas = load_atlas(study.maps.atlas, space)
+        return [(hemi, name, atlas.mask(name, hemi)) for name in study.maps.regions for hemi in HEMISPHERES]
+    return []
+
+
+def score_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
+    """Mean score of each region, hemisphere and feature space of a subject."""
+    return [
+        {"subject": subject, "hemisphere": hemi, "region": name, **row}
+        for hemi, name, mask in masks
+        for row in _rows(encoding, mask, study.statistics.q)
+    ]
+
+
+def _rows(encoding: Encoding, mask: NDArray[np.bool_], q: float) -> list[dict[str, object]]:
+    inside = mask & encoding.tested
+    count = int(inside.sum())
+    return [
+        {
+            "feature_space": name,
+            "score": float(r[inside].mean()) if count else np.nan,
+            "targets": count,
+            "significant": float((encoding.q[inside] < q).mean()) if count else np.nan,
+        }
+        for name, r in encoding.r.items()
+    ]
+
+
+def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
+    """Unique and shared parts of every region of a subject."""
+    if encoding.partition is None or encoding.held_out is None or not masks:
+        return []
+    names, table = encoding.partition.names, study.statistics
+    sums = encoding.held_out.sums.take_models(all_subsets(names))
+    groups = np.stack([mask & encoding.tested for _, _, mask in masks])
+    anywhere = np.flatnonzero(groups.any(axis=0))
+    found = partition_groups(
+        sums.take_targets(anywhere),
+        groups[:, anywhere],
+        n_bootstraps=table.bootstraps,
+        level=table.level,
+        random_state=study.seed,
+    )
+    return [
+        {
+            "subject": subject,
+            "hemisphere": hemi,
+            "region": name,
+            "part": "+".join(part),
+            "r2": values[i],
+            "low": found.interval[part][0, i],
+            "high": found.interval[part][1, i],
+            "targets": int(found.n_targets[i]),
+            "negative": int(found.n_negative[part][i]),
+            "product": _mean_product(encoding, part, groups[i]),
+        }
+        for i, (hemi, name, _) in enumerate(masks)
+        for part, values in found.parts.items()
+    ]
+
+
+def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: NDArray[np.bool_]) -> float:
+    if len(part) > 1 or encoding.product is None or not inside.any():
+        return float("nan")
+    return float(encoding.product[part[0]][inside].mean())
+
+
+def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, NDArray[np.float64]]:
+    """What each held-out block adds to the score of each region and feature space, hemispheres averaged."""
+    if encoding.held_out is None:
+        return {}
+    out: dict[BlockKey, list[NDArray[np.float64]]] = {}
+    names = [name for name in encoding.r if name != JOINT]
+    products = {name: encoding.held_out.sums.contributions((name,)) for name in names}
+    for _, region, mask in masks:
+        inside = mask & encoding.tested
+        for name in names:
+            values = np.nan_to_num(products[name][:, inside])  # a constant prediction adds nothing
+            if values.size:
+                out.setdefault((subject, region, name), []).append(values.mean(axis=1))
+    return {key: np.mean(parts, axis=0) for key, parts in out.items()}
+
+
+def comparison(
+    table: pd.DataFrame, blocks: Mapping[BlockKey, NDArray[np.float64]], study: Study
+) -> RegionComparison | None:
+    """Compare the feature spaces in every region; None if there is nothing to compare."""
+    single = table[(table["feature_space"] != JOINT) & (table["subject"] != GROUP_MEAN) & table["score"].notna()]
+    if single["feature_space"].nunique() < 2:
+        return None
+    return compare_regions(
+        single,
+        blocks=blocks,
+        level=study.statistics.level,
+        n_permutations=study.statistics.permutations,
+        random_state=study.seed,
+    )

@@ -1,0 +1,1 @@
+"""Retrieval: a corpus of recordings, embedded and searched."""

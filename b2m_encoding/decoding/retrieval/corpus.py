@@ -1,0 +1,192 @@
+"""A corpus of recordings to search in: their vectors as a memory map, a table of what they are, how it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+
+AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
+"""Endings of recordings, in small letters."""
+EMBEDDINGS, CLIPS, SKIPPED, RECORD = "embeddings.npy", "clips.tsv", "skipped.tsv", "corpus.json"
+NEEDED = ("table", "clips", "dimensions", "skipped", "software", "centre", "spread")
+Half = NDArray[np.float16]
+
+
+class Vectors:
+    """Rows of an array on disk, mapped only while they are used, so that memory does not grow with the file.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.npy`` file of half precision, shape (n_clips, n_dimensions).
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, or something else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.eye(3, 2, dtype=np.float16))
+    ...     Vectors(Path(folder, "a.npy"))[1:3].tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            whole = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError("the vectors of a corpus cannot be read", file=path, found=error) from error
+        fits = isinstance(whole, np.memmap) and whole.dtype == np.float16 and whole.ndim == 2 and whole.size
+        if not fits or not whole.flags.c_contiguous:
+            found = f"{whole.dtype} {whole.shape}" if isinstance(whole, np.ndarray) else type(whole).__name__
+            raise InputError("not the vectors of a corpus", file=path, found=found, expected="float16, (n_clips, n)")
+        self.shape: tuple[int, int] = (int(whole.shape[0]), int(whole.shape[1]))
+        self._offset = int(whole.offset)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> Half:
+        """Rows of a slice, as a private map of the file that torch may take without a copy; or of an array, copied."""
+        if not isinstance(rows, slice):
+            return np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[rows])
+        start, stop, _ = rows.indices(len(self))
+        shape = (max(stop - start, 0), self.shape[1])
+        if shape[0] == 0:
+            return np.empty(shape, dtype=np.float16)
+        return np.memmap(self.path, np.float16, "c", self._offset + 2 * start * shape[1], shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Recordings with their vectors. Build one with :func:`~b2m_encoding.decoding.retrieval.build.build_corpus`.
+
+    Parameters
+    ----------
+    folder : Path
+    record : mapping
+        Sound space with its weights, windows, seconds, preparation, numbers of clips, the folder of the audio.
+    audio : Path
+        Folder that the paths of the table start from.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+    audio: Path
+
+    @classmethod
+    def open(cls, folder: str | Path, audio: str | Path | None = None) -> Corpus:
+        """Open a corpus.
+
+        Parameters
+        ----------
+        folder : path
+        audio : path, optional
+            Where the recordings are now, if they have moved.
+
+        Raises
+        ------
+        InputError
+            If it is none, is not complete, or its parts do not fit together.
+        """
+        folder = Path(folder)
+        if not (folder / RECORD).is_file():
+            raise InputError(
+                "no corpus here, or one that is not complete",
+                file=folder,
+                expected=f"a folder with {RECORD} in it",
+                fix="b2m corpus build DIR --model NAME makes one, and goes on where it stopped",
+            )
+        try:
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            root = Path(record["audio"])
+            _ = record["space"]["options"]
+            if missing := [key for key in NEEDED if key not in record]:
+                raise ValueError(f"without {', '.join(missing)}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                "the record of a corpus is damaged or cannot be read",
+                file=folder / RECORD,
+                found=error,
+                fix=None if isinstance(error, OSError) else "build it again",
+            ) from error
+        corpus = cls(folder, record, Path(audio) if audio is not None else root)
+        if not len(corpus.vectors) == len(corpus.table) == record["clips"]:
+            found = f"{len(corpus.vectors)} vectors, {len(corpus.table)} rows, {record['clips']} clips"
+            raise InputError(
+                "the parts of a corpus do not fit together", file=folder, found=found, fix="build it again"
+            )
+        return corpus
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return str(self.record.get("name", self.folder.name))
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """Vectors of the clips in units of the feature space, shape (n_clips, n_dimensions)."""
+        return Vectors(self.folder / EMBEDDINGS)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per clip: ``clip``, ``path``, ``seconds``, and title, artist, genre, licence where they are known."""
+        path = self.folder / CLIPS
+        try:
+            table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+            table["seconds"] = table["seconds"].astype(float)
+            _ = table["clip"], table["path"]
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError("the table of a corpus is damaged", file=path, found=error) from error
+        return table
+
+    @cached_property
+    def centre(self) -> NDArray[np.float32]:
+        """Mean of the vectors."""
+        return np.asarray(self.record["centre"], dtype=np.float32)
+
+    @cached_property
+    def spread(self) -> NDArray[np.float32]:
+        """Standard deviation of the vectors in every dimension."""
+        return np.asarray(self.record["spread"], dtype=np.float32)
+
+    def path(self, row: int) -> Path:
+        """The recording of a clip."""
+        return self.audio / str(self.table["path"].iloc[row])
+
+    def mask(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        """Whether each clip is one of those named: by its name here, or by the name of its file without ending.
+
+        Parameters
+        ----------
+        names : iterable of str
+            ``blues.00017``, ``blues/blues.00017``, ``blues.00017.wav`` or ``blues.00017_15s``.
+        """
+        wanted = {_bare(name.strip()) for name in names if name.strip()}
+        return np.array([_bare(str(clip)) in wanted for clip in self.table["clip"]], dtype=bool)
+
+
+def _bare(name: str) -> str:
+    """The name of a recording whatever the folder, the ending and the length that was cut from it."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    for ending in AUDIO:
+        last = last[: -len(ending)] if last.lower().endswith(ending) else last
+    stem, _, length = last.rpartition("_")
+    return stem if stem and length.removesuffix("s").replace(".", "").isdigit() and length.endswith("s") else last

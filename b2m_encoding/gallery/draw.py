@@ -1,0 +1,88 @@
+"""Figures drawn from a results folder: those of the report, and any other on demand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from b2m_encoding.data.sources import GROUP_MEAN
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.page import FigureResult, Format
+from b2m_encoding.gallery.context import Source, Wish
+from b2m_encoding.gallery.kinds import KINDS, make_figure
+from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema import JOINT
+from b2m_encoding.spaces import drawing_surface
+from b2m_encoding.study import Study
+
+
+def draw_figures(results: Results, study: Study, folder: Path) -> None:
+    """Draw and save what a study's spaces allow: maps on the cortex, regions wherever there is a table of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = study.figures.model_copy(update={"note": study.figures.note or study.note})
+    source = Source(results, study.maps, study.statistics, settings)
+    formats: tuple[Format, ...] = ("png", *(kind for kind in study.figures.formats if kind != "png"))
+    for kind, subject in _reported(results):
+        figure, stem = make_figure(source, kind, subject), folder / _stem(kind, subject, Wish())
+        figure.save(stem, formats=formats)
+
+
+def _reported(results: Results) -> Iterator[tuple[str, str]]:
+    """Kinds and subjects of the report."""
+    for subject in results.subjects:
+        if drawing_surface(results.space(subject)) is None:
+            continue  # regions, or a volume that lies in no standard space: there is no cortex to draw on
+        yield "accuracy", subject
+        if len(results.feature_spaces) > 1:
+            yield "preference", subject
+        if any("unique" in stats for stats in results.stats(subject).values()):
+            yield "partition", subject
+    regions = results.table("regions.tsv")
+    if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
+        yield "regions", ""
+    if results.has("identification.tsv"):
+        yield "decoding", ""
+
+
+def draw_kind(path: Path, kind: str, wish: Wish, changes: dict[str, object], out: Path | None = None) -> list[Path]:
+    """Draw one kind of figure from a results folder and save it: for every subject, or of all together.
+
+    Parameters
+    ----------
+    path : Path
+        The results folder; nothing is computed anew.
+    kind : str
+        A key of :data:`~b2m_encoding.gallery.kinds.KINDS`.
+    wish : Wish
+    changes : dict
+        Keys of ``[figures]`` that go before those of the study.
+    out : Path, optional
+        Folder to write into; ``figures`` in the results by default.
+
+    Returns
+    -------
+    list of Path
+        The pictures, each with its numbers (TSV) and caption beside it.
+    """
+    if kind not in KINDS:
+        raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
+    source = Source.open(path, wish, changes)
+    folder = out or path / "figures"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("the folder cannot be written", file=folder, found=error.strerror) from error
+    written = []
+    for subject in source.subjects if KINDS[kind].per_subject else ("",):
+        found: FigureResult = make_figure(source, kind, subject)
+        written += found.save(folder / _stem(kind, subject, wish), formats=source.settings.formats)
+    return written
+
+
+def _stem(kind: str, subject: str, wish: Wish) -> str:
+    """Name of the files: what is not usual is in it, so that figures do not replace one another; never a path."""
+    parts = [f"sub-{subject}" if subject else "", kind, *(name for name in wish.models if name != JOINT)]
+    parts += [wish.score] if wish.score != "r" else []
+    parts += [wish.view if wish.zoom is None else f"{wish.view}-{wish.zoom}"] if wish.view != "overview" else []
+    return re.sub(r"[^\w.-]", "-", "_".join(part for part in parts if part)).lstrip(".-")[:200]

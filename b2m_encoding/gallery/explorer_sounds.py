@@ -1,0 +1,99 @@
+"""Sounds of the interactive page: what was heard, and what was retrieved and reconstructed from the responses to it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.audio import read_audio
+from b2m_encoding.figures.interactive import Clip, Sound
+from b2m_encoding.reconstruction.listening_page import LAST, TABLE
+from b2m_encoding.results.clip_responses import ClipResponses
+from b2m_encoding.results.reader import Results
+
+AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".au")
+RATE = 22_050
+LONGEST, WHOLE = 20.0, (0.0, np.nan)
+"""Seconds of a clip that are put into the page."""
+
+
+def page_clips(
+    names: Sequence[str],
+    heard: Mapping[str, ClipResponses],
+    folder: Path | None,
+    results: Results,
+    subjects: Sequence[str],
+) -> list[Clip]:
+    """Clips with their sounds, as far as a folder of stimuli is given.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Clips, in the order of the page.
+    heard : mapping of str to ClipResponses
+        Tells which part of its file a clip was.
+    folder : Path, optional
+        Of the stimuli, of any depth; without one the page has no sounds.
+    results : Results
+    subjects : sequence of str
+        Whose reconstructions are played.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or holds none of the clips.
+    """
+    if folder is None:
+        return [Clip(name) for name in names]
+    if not folder.is_dir():
+        raise InputError("the folder of the stimuli does not exist", file=folder)
+    files = {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO}
+    if not files.keys() & set(names):
+        raise InputError(
+            "no stimulus of the results is in this folder", file=folder, expected=f"{(*names, 'a clip')[0]}.wav"
+        )
+    parts = {
+        str(clip): (float(start), float(duration))
+        for kept in heard.values()
+        for clip, start, duration in zip(kept.clips, kept.start, kept.duration, strict=True)
+    }
+    made = _reconstructed(results, subjects)
+    return [
+        Clip(
+            name,
+            "",
+            (*([_sound("heard", files[name], *parts.get(name, WHOLE))] if name in files else []), *made.get(name, [])),
+        )
+        for name in names
+    ]
+
+
+def _reconstructed(results: Results, subjects: Sequence[str]) -> dict[str, list[Sound]]:
+    """The best sound of every method, by clip: of the feature space and decoder that were reconstructed first."""
+    if not results.has(TABLE):
+        return {}
+    table = results.table(TABLE)
+    first = table.iloc[0]
+    chosen = (table["target"] == first["target"]) & (table["decoder"] == first["decoder"]) & (table["rank"] == 1)
+    chosen &= table["subject"].isin(subjects) & ~table["method"].isin(["heard", *LAST])
+    found: dict[str, list[Sound]] = {}
+    for row in table[chosen].to_dict("records"):
+        path = results.path / str(row["file"])
+        if path.resolve().is_relative_to(results.path.resolve()) and path.is_file():
+            label = str(row["method"]) if len(subjects) == 1 else f"{row['method']}, sub-{row['subject']}"
+            found.setdefault(str(row["clip"]), []).append(_sound(label, path, *WHOLE))
+    return found
+
+
+def _sound(label: str, path: Path, start: float, duration: float) -> Sound:
+    """A file, or the part of it that was heard, as MP3."""
+    whole = not np.isfinite(duration)
+    wave = read_audio(path, RATE) if whole else read_audio(path, RATE, start, min(duration, LONGEST))
+    stream = io.BytesIO()
+    soundfile.write(stream, wave[: int(LONGEST * RATE)], RATE, format="MP3", compression_level=0.7)
+    return Sound(label, stream.getvalue())

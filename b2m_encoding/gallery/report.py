@@ -1,0 +1,29 @@
+"""The report of a results folder, with the interactive page beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from b2m_encoding.gallery.explorer import PAGE, write_view
+from b2m_encoding.results.reader import Results
+from b2m_encoding.results.report import write_report
+from b2m_encoding.spaces import drawing_surface
+
+
+def report(results: Results) -> list[Path]:
+    """Write ``report.html`` and a page per subject; ``view.html`` too, where it is missing and maps can be drawn.
+
+    Parameters
+    ----------
+    results : Results
+        Finished: everything is read from its folder.
+
+    Returns
+    -------
+    list of Path
+        The pages of the report, that of the study first.
+    """
+    drawn = any(drawing_surface(results.space(subject)) is not None for subject in results.subjects)
+    if drawn and not results.has(PAGE):
+        write_view(results.path)
+    return write_report(results)

@@ -1,0 +1,1 @@
+"""What every room needs of a disk: whole files, locks, hashes, archives, cache folders."""

@@ -1,0 +1,1 @@
+"""Solvers behind the estimators: moments, ridge problems, searches of penalties."""

@@ -1,0 +1,137 @@
+"""Banded ridge: one penalty per feature space and target (Dupre la Tour et al. 2022).
+
+A penalty per feature space is a scaling of the feature spaces and one penalty for all. The scalings lie on the
+simplex; each is one ridge problem whose Gram matrix is that of the unscaled features, scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models.solver.devices import Precision
+from b2m_encoding.models.solver.problems import Blocks, Source
+from b2m_encoding.models.solver.ridge import Weights, choose, solve_ridge
+from b2m_encoding.models.solver.search import Scoring, cv_scores
+
+
+@dataclass(frozen=True)
+class BandedChoice:
+    """The scalings and penalties chosen.
+
+    Parameters
+    ----------
+    scalings : Tensor, shape (n_scalings, n_bands)
+    index : Tensor of int, shape (n_targets,)
+        Row of ``scalings`` of each target.
+    alphas, scores : Tensor, shape (n_targets,)
+    path : Tensor, shape (n_scalings, n_targets)
+        Best cross-validated score of every scaling.
+    """
+
+    scalings: Tensor
+    index: Tensor
+    alphas: Tensor
+    scores: Tensor
+    path: Tensor
+
+    @property
+    def deltas(self) -> Tensor:
+        """log(scaling / alpha), shape (n_bands, n_targets): minus the log of each feature space's own penalty."""
+        return (self.scalings[self.index].T / self.alphas).log()
+
+
+def simplex_scalings(
+    n_bands: int, n_scalings: int, random_state: int | np.random.Generator | None = None
+) -> NDArray[np.float64]:
+    """Scalings to try: all bands alike, each band alone, pairs, then Dirichlet samples, half of them sparse.
+
+    Examples
+    --------
+    >>> simplex_scalings(2, 4, random_state=0)[:3]
+    array([[0.5, 0.5],
+           [1. , 0. ],
+           [0. , 1. ]])
+    """
+    if n_scalings < 1:
+        raise InputError("at least one scaling is needed", found=n_scalings)
+    rng = np.random.default_rng(random_state)
+    sets = [tuple(range(n_bands)), *((i,) for i in range(n_bands))]
+    sets += list(combinations(range(n_bands), 2)) if n_bands > 2 else []
+    structured = np.array([[1 / len(chosen) if i in chosen else 0.0 for i in range(n_bands)] for chosen in sets])
+    if n_bands == 1 or n_scalings <= len(structured):
+        return structured[: 1 if n_bands == 1 else n_scalings]
+    n_random = n_scalings - len(structured)
+    wide = rng.dirichlet(np.ones(n_bands), n_random - n_random // 2)
+    sparse = rng.dirichlet(np.full(n_bands, 0.1), n_random // 2)
+    return np.concatenate([structured, wide, sparse])
+
+
+def check_scalings(scalings: ArrayLike, n_bands: int) -> NDArray[np.float64]:
+    """Scalings as an array of rows that sum to 1."""
+    rows = np.atleast_2d(np.asarray(scalings, dtype=float))
+    if rows.shape[1] != n_bands or (rows < 0).any() or not (rows.sum(1) > 0).all():
+        raise InputError(
+            "scalings need one number >= 0 per feature space in every row",
+            found=rows.shape,
+            expected=f"(n_scalings, {n_bands})",
+        )
+    return np.asarray(rows / rows.sum(1, keepdims=True))
+
+
+def search_banded(
+    source: Source,
+    folds: Sequence[Blocks],
+    alphas: ArrayLike,
+    scalings: ArrayLike,
+    *,
+    scoring: Scoring = "r2",
+    groups: NDArray[np.intp] | None = None,
+    tested: Tensor | None = None,
+    precision: Precision = "float32",
+    n_targets_batch: int = 4096,
+    progress: Callable[[Sequence[Tensor]], Sequence[Tensor]] = lambda rows: rows,
+) -> BandedChoice:
+    """Cross-validate every scaling with every penalty for every target, and choose."""
+    grid = torch.as_tensor(np.array(alphas, dtype=float), device=source.device)
+    rows = torch.as_tensor(np.array(scalings, dtype=float), device=source.device)
+    n = source.n_targets
+    tested = torch.ones(n, dtype=torch.bool) if tested is None else tested
+    best = torch.full((n,), -torch.inf, dtype=torch.float64, device=source.device)
+    alpha, score = torch.ones_like(best), torch.full_like(best, torch.nan)
+    index = torch.zeros(n, dtype=torch.int64, device=source.device)
+    kept = []
+    for i, row in enumerate(progress(list(rows))):
+        path = cv_scores(
+            source, folds, grid, scoring=scoring, scaling=row, precision=precision, n_targets_batch=n_targets_batch
+        )
+        one = choose(path, grid, groups, tested.to(path.device))
+        better = one.compare > best
+        best, alpha = torch.where(better, one.compare, best), torch.where(better, one.alphas, alpha)
+        score, index = torch.where(better, one.scores, score), torch.where(better, i, index)
+        kept.append(one.scores)
+    return BandedChoice(rows, index, alpha, score, torch.stack(kept))
+
+
+def solve_banded(source: Source, choice: BandedChoice, *, n_targets_batch: int = 4096) -> Weights:
+    """Weights from all samples: one eigenproblem for every scaling that some target chose."""
+    reduced, centre = None, None
+    for i in np.unique(choice.index.cpu().numpy()).tolist():
+        targets = (choice.index == i).nonzero()[:, 0]
+        part = solve_ridge(
+            source, choice.alphas[targets], scaling=choice.scalings[i], targets=targets, n_targets_batch=n_targets_batch
+        )
+        full = part.full()
+        if reduced is None or centre is None:
+            reduced, centre = full.new_zeros(source.n_targets, source.n_features), part
+        reduced[targets] = full
+    assert reduced is not None  # every target has an index
+    assert centre is not None
+    return Weights(reduced, None, centre.mean_x, centre.mean_y)

@@ -1,0 +1,180 @@
+"""Moments of a block of samples, and blocks pooled into the training or the held-out part of a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from b2m_encoding.models.solver.devices import tensor
+
+Center = Literal["all", "block"]
+Targets = slice | Tensor
+
+ROWS_OF_TARGETS = 2048  # targets taken at a time: a block of them stays in cache
+
+
+def take_targets(Y: Tensor, targets: Targets) -> Tensor:
+    """Columns of ``Y``, on its own device wherever the targets were chosen."""
+    return Y[:, targets.to(Y.device) if isinstance(targets, Tensor) else targets]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, means and centred products of the samples of one block.
+
+    The products are about the block's own means. That keeps float32 exact enough for raw BOLD (mean 10,000,
+    standard deviation 50), lets blocks be added in any order, and makes centring a choice of later.
+
+    Parameters
+    ----------
+    count : int
+        Samples.
+    mean_x : Tensor of float64, shape (n_features,)
+    mean_y : Tensor of float64, shape (n_targets,)
+        Not finite where a target has a missing value.
+    xx : Tensor of float64, shape (n_features, n_features)
+    xy : Tensor, shape (n_targets, n_features)
+        One row per target.
+    yy : Tensor of float64, shape (n_targets,)
+    """
+
+    count: int
+    mean_x: Tensor
+    mean_y: Tensor
+    xx: Tensor
+    xy: Tensor
+    yy: Tensor
+
+    @classmethod
+    def of(cls, X: Any, Y: Any, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Moments:
+        """Measure a block: ``X (n_samples, n_features)`` and ``Y (n_samples, n_targets)``, arrays or tensors."""
+        x = tensor(X).to(device=device, dtype=torch.float64)
+        mean_x = x.mean(0)
+        x = x - mean_x
+        xx, xt = x.T @ x, x.T.to(dtype).contiguous()
+        n, t = Y.shape
+        xy = torch.empty((t, x.shape[1]), dtype=dtype, device=device)
+        mean_y, yy = (torch.empty(t, dtype=torch.float64, device=device) for _ in range(2))
+        for start in range(0, t, ROWS_OF_TARGETS):
+            part = slice(start, min(start + ROWS_OF_TARGETS, t))
+            y = tensor(Y[:, part]).to(device=device, dtype=dtype)
+            shift = y.mean(0)  # any constant will do, for x is centred; this one keeps the digits
+            y = y - shift
+            rest = y.sum(0).double() / n
+            mean_y[part] = shift.double() + rest
+            yy[part] = (y * y).sum(0).double() - n * rest**2
+            xy[part] = y.nan_to_num_(0.0, 0.0, 0.0).T @ xt.T
+        return cls(n, mean_x, mean_y, xx, xy, yy.clamp_min_(0.0))
+
+    def __add__(self, other: Moments) -> Moments:
+        """Join the samples of two blocks into one."""
+        count = self.count + other.count
+        weight = self.count * other.count / count
+        dx, dy = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+        finite = dy.nan_to_num(0.0, 0.0, 0.0)
+        return Moments(
+            count,
+            self.mean_x + dx * (other.count / count),
+            self.mean_y + dy * (other.count / count),
+            self.xx + other.xx + weight * torch.outer(dx, dx),
+            self.xy + other.xy + (weight * torch.outer(finite, dx)).to(self.xy.dtype),
+            self.yy + other.yy + weight * dy**2,
+        )
+
+    def columns(self, keep: Tensor) -> Moments:
+        """The same of some features."""
+        return replace(self, mean_x=self.mean_x[keep], xx=self.xx[keep][:, keep], xy=self.xy[:, keep])
+
+    def targets(self, keep: slice) -> Moments:
+        """The same of some targets."""
+        return replace(self, mean_y=self.mean_y[keep], xy=self.xy[keep], yy=self.yy[keep])
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Several blocks as one, centred as asked, without touching the samples.
+
+    Parameters
+    ----------
+    blocks : sequence of Moments
+    center : {"all", "block"}
+        About one mean of all samples, or every block about its own mean.
+    about : Pool, optional
+        With ``center="all"``, the pool whose mean to use: the training part, when this is the held-out part.
+    complement : (Tensor, sequence of Moments), optional
+        The sum of ``xy`` over all blocks of a study and the blocks to take away: the same sum, sooner.
+    """
+
+    blocks: Sequence[Moments]
+    center: Center = "all"
+    about: Pool | None = None
+    complement: tuple[Tensor, Sequence[Moments]] | None = None
+
+    @cached_property
+    def count(self) -> int:
+        """Samples."""
+        return sum(block.count for block in self.blocks)
+
+    @cached_property
+    def _counts(self) -> Tensor:
+        first = self.blocks[0].mean_x
+        return torch.tensor([block.count for block in self.blocks], dtype=torch.float64, device=first.device)
+
+    @cached_property
+    def mean_x(self) -> Tensor:
+        """Mean of every feature."""
+        return self._counts @ torch.stack([block.mean_x for block in self.blocks]) / self.count
+
+    @cached_property
+    def mean_y(self) -> Tensor:
+        """Mean of every target; 0 where it has missing values."""
+        means = torch.stack([block.mean_y for block in self.blocks]).nan_to_num(0.0, 0.0, 0.0)
+        return self._counts @ means / self.count
+
+    @cached_property
+    def _steps(self) -> tuple[Tensor, Tensor]:
+        """Distances of the blocks' means from the mean in use."""
+        about = self.about or self
+        x = torch.stack([block.mean_x for block in self.blocks]) - about.mean_x
+        y = torch.stack([block.mean_y for block in self.blocks]).nan_to_num(0.0, 0.0, 0.0) - about.mean_y
+        return x, y
+
+    @cached_property
+    def xx(self) -> Tensor:
+        """Centred X'X, float64."""
+        within = self.blocks[0].xx.clone()
+        for block in self.blocks[1:]:
+            within += block.xx
+        if self.center == "block":
+            return within
+        x, _ = self._steps
+        return within.addmm_(x.T * self._counts, x)
+
+    def xy(self, targets: Targets) -> Tensor:
+        """Centred X'Y of some targets, one row per target."""
+        if self.complement is None:
+            within = self.blocks[0].xy[targets].clone()
+            for block in self.blocks[1:]:
+                within += block.xy[targets]
+        else:
+            total, gone = self.complement
+            within = total[targets].clone()
+            for block in gone:
+                within -= block.xy[targets]
+        if self.center == "block":
+            return within
+        x, y = self._steps
+        return within.addmm_((y[:, targets].T * self._counts).to(within.dtype), x.to(within.dtype))
+
+    @cached_property
+    def yy(self) -> Tensor:
+        """Centred sum of squares of every target, float64."""
+        within = torch.stack([block.yy for block in self.blocks]).sum(0).nan_to_num(0.0, 0.0, 0.0)
+        if self.center == "block":
+            return within
+        return within + self._counts @ self._steps[1] ** 2

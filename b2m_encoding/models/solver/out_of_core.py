@@ -1,0 +1,93 @@
+"""Statistics that are too large for memory: the products ``X'Y`` of every block in a file, the rest in memory."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models.solver.moments import Moments
+from b2m_encoding.models.solver.statistics import SufficientStatistics
+
+MARGIN = 1.1  # of the space needed: others write to the same disk
+
+
+@dataclass
+class SpilledStatistics:
+    """Statistics of all targets, written slice by slice and read slice by slice.
+
+    Files are read, not memory-mapped: pages of a map would count as this process's memory.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds one file per block, rows of targets, while this object is in use.
+    bands : dict of str to int
+        Columns of each feature space.
+    n_targets : int
+    dtype : torch.dtype
+        Type of the products.
+    device : str or torch.device
+    """
+
+    folder: Path
+    bands: dict[str, int]
+    n_targets: int
+    dtype: torch.dtype = torch.float32
+    device: torch.device | str = "cpu"
+    _blocks: dict[str, Moments] = field(default_factory=dict)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one target in one block."""
+        return sum(self.bands.values()) * torch.finfo(self.dtype).bits // 8
+
+    def check_space(self, n_blocks: int) -> None:
+        """Raise unless the disk holds the files of so many blocks."""
+        needed, free = MARGIN * n_blocks * self.n_targets * self.row_bytes, shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise InputError(
+                "no room for the statistics that do not fit in memory",
+                file=self.folder,
+                found=f"{free / 1e9:.1f} GB free",
+                expected=f"{needed / 1e9:.1f} GB",
+                fix="set TMPDIR to a folder with more room, or raise memory_limit",
+            )
+
+    def update(self, block: str, targets: slice, X: Any, Y: Any) -> None:
+        """Write the samples ``Y`` of some targets in one block, all at once: a second call would replace them."""
+        new = Moments.of(X, Y, dtype=self.dtype, device=self.device)
+        with self._open(block, "r+b" if block in self._blocks else "wb") as file:
+            file.seek(targets.start * self.row_bytes)
+            new.xy.cpu().numpy().tofile(file)
+        if block not in self._blocks:
+            empty = torch.full((self.n_targets,), torch.nan, dtype=torch.float64, device=self.device)
+            self._blocks[block] = replace(new, xy=new.xy[:0].clone(), mean_y=empty, yy=empty.clone())
+        kept = self._blocks[block]
+        kept.mean_y[targets], kept.yy[targets] = new.mean_y, new.yy
+
+    def load(self, targets: slice) -> SufficientStatistics:
+        """Statistics of a slice of targets."""
+        blocks = {
+            name: replace(block, mean_y=block.mean_y[targets], yy=block.yy[targets], xy=self._read(name, targets))
+            for name, block in self._blocks.items()
+        }
+        return SufficientStatistics(dict(self.bands), blocks, self.dtype, self.device)
+
+    def _read(self, block: str, targets: slice) -> Tensor:
+        width, start = sum(self.bands.values()), targets.start * self.row_bytes
+        count = (targets.stop - targets.start) * width
+        kind = np.float64 if self.dtype == torch.float64 else np.float32
+        with self._open(block, "rb") as file:
+            rows = np.fromfile(file, dtype=kind, count=count, offset=start)
+        return torch.from_numpy(rows.reshape(-1, width)).to(self.device)
+
+    def _open(self, block: str, mode: str) -> Any:
+        number = list(self._blocks).index(block) if block in self._blocks else len(self._blocks)
+        return (self.folder / f"{number}.bin").open(mode, buffering=0)

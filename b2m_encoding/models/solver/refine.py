@@ -1,0 +1,105 @@
+r"""Banded ridge, continued: follow the gradient of the held-out error from the best scaling of each target.
+
+With penalties :math:`\lambda_k = e^{\theta_k}` the weights of a fold are :math:`w = (G + \Lambda)^{-1} c`, and the
+held-out error :math:`s - 2 d'w + w'Hw` has the gradient
+:math:`-\lambda_k \, w_k' v_k`, where :math:`(G + \Lambda) v = 2 (H w - d)`: one factorisation per target, fold and
+step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models.solver.banded import BandedChoice
+from b2m_encoding.models.solver.devices import in_chunks
+from b2m_encoding.models.solver.problems import Blocks, PreparedFold, Source, StatisticsSource
+from b2m_encoding.models.solver.ridge import Weights
+
+LARGEST = 30.0  # log penalty that switches a feature space off
+CELLS = 2**26  # numbers in a batch of factorised matrices
+
+
+def held_out_error(fold: PreparedFold, targets: slice, logs: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+    """Held-out squared error of each target ``(n,)``, and its gradient by the log penalties ``(n, n_bands)``."""
+    train, held, squares = fold.load(targets)
+    penalties = logs.exp().repeat_interleave(widths, dim=1)
+    factor = torch.linalg.cholesky(fold.train + torch.diag_embed(penalties))
+    weights = torch.cholesky_solve(train[..., None], factor)[..., 0]
+    image = weights @ fold.held
+    error = squares + ((image - 2 * held) * weights).sum(1)
+    back = torch.cholesky_solve(2 * (image - held)[..., None], factor)[..., 0]
+    slope = -penalties * weights * back
+    return error, torch.stack([part.sum(1) for part in torch.split(slope, widths.tolist(), dim=1)], dim=1)
+
+
+def refine(source: Source, folds: Sequence[Blocks], choice: BandedChoice, n_steps: int) -> tuple[Tensor, Tensor]:
+    """Improve the penalties of every target; a step that does not help is undone and the next one is shorter.
+
+    Returns
+    -------
+    deltas : Tensor, shape (n_bands, n_targets)
+        Minus the log penalties.
+    scores : Tensor, shape (n_targets,)
+        Cross-validated R2, never below that of the start.
+    """
+    if not isinstance(source, StatisticsSource):
+        raise InputError("gradient refinement needs the Gram form", found=source.form, fix='form="gram", or refine=0')
+    widths = torch.tensor(list(source.preparation.widths), device=source.device)
+    prepared = [source.prepared(held) for held in folds]
+    variation = torch.stack([source.variation(held) for held in folds]).sum(0).to(source.device)
+    logs, score = (-choice.deltas).clamp(-LARGEST, LARGEST).T.contiguous(), choice.scores.clone()
+
+    def work(targets: slice) -> None:
+        def total(at: Tensor) -> tuple[Tensor, Tensor]:
+            parts = [held_out_error(fold, targets, at, widths) for fold in prepared]
+            return torch.stack([p[0] for p in parts]).sum(0), torch.stack([p[1] for p in parts]).sum(0)
+
+        best = logs[targets].clone()
+        error, slope = total(best)
+        first, step = error, torch.ones_like(error)
+        for _ in range(n_steps):
+            direction = slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-300)
+            trial = (best - step[:, None] * direction).clamp(-LARGEST, LARGEST)
+            trial_error, trial_slope = total(trial)
+            better = trial_error < error
+            best = torch.where(better[:, None], trial, best)
+            slope = torch.where(better[:, None], trial_slope, slope)
+            error, step = torch.where(better, trial_error, error), torch.where(better, step * 1.5, step * 0.3)
+        gained = error < first
+        logs[targets] = torch.where(gained[:, None], best, logs[targets])
+        improved = 1 - error / variation[targets]
+        score[targets] = torch.where(gained & (improved > score[targets]), improved, score[targets])
+
+    in_chunks(source.n_targets, max(1, CELLS // source.n_features**2), work)
+    return -logs.T, score
+
+
+def solve_refined(source: Source, deltas: Tensor) -> Weights:
+    """Weights from all samples, with the penalties of each target's own feature spaces."""
+    assert isinstance(source, StatisticsSource)
+    fold = source.prepared(())
+    widths = torch.tensor(list(source.preparation.widths), device=source.device)
+    dtype = source.statistics.dtype
+    reduced = torch.empty((source.n_targets, source.n_features), dtype=dtype, device=source.device)
+
+    def work(targets: slice) -> None:
+        train, _, _ = fold.load(targets)
+        penalties = (-deltas.T[targets]).exp().repeat_interleave(widths, dim=1)
+        factor = torch.linalg.cholesky(fold.train + torch.diag_embed(penalties))
+        weights = torch.cholesky_solve(train[..., None], factor)[..., 0]
+        reduced[targets] = fold.back(weights).to(dtype)
+
+    in_chunks(source.n_targets, max(1, CELLS // source.n_features**2), work)
+    return Weights(reduced, None, fold.mean_x, fold.mean_y)
+
+
+def refined_choice(choice: BandedChoice, deltas: Tensor, scores: Tensor) -> BandedChoice:
+    """The choice with each target's own scaling and penalty."""
+    scalings = torch.softmax(deltas, dim=0).T
+    index = torch.arange(len(scalings), device=scalings.device)
+    return replace(choice, scalings=scalings, index=index, alphas=torch.exp(-torch.logsumexp(deltas, 0)), scores=scores)

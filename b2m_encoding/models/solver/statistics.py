@@ -1,0 +1,173 @@
+"""Sufficient statistics: all that ridge regression needs to know of the data, one set per block of samples."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models.solver.moments import Moments, Pool
+
+
+@dataclass
+class SufficientStatistics:
+    """Moments of every block: gathered once, added up across runs and machines, kept on disk.
+
+    Every alpha, every set of feature spaces and every fold of blocks is answered from these, at a cost that does
+    not depend on the number of samples.
+
+    Parameters
+    ----------
+    bands : dict of str to int
+        Columns of each feature space, in the order of the columns.
+    blocks : dict of str to Moments
+    dtype : torch.dtype
+        Type of the products ``X'Y``; all else is float64.
+    device : str or torch.device
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((20, 3)), rng.standard_normal((20, 2))
+    >>> whole = SufficientStatistics({"a": 2, "b": 1}).update("run-01", X, Y)
+    >>> halves = SufficientStatistics({"a": 2, "b": 1})
+    >>> _ = halves.update("run-01", X[:10], Y[:10]).update("run-01", X[10:], Y[10:])
+    >>> bool(torch.allclose(whole.blocks["run-01"].xx, halves.blocks["run-01"].xx))
+    True
+    >>> whole.subset(["b"]).n_features
+    1
+    """
+
+    bands: dict[str, int]
+    blocks: dict[str, Moments] = field(default_factory=dict)
+    dtype: torch.dtype = torch.float32
+    device: torch.device | str = "cpu"
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        return sum(self.bands.values())
+
+    @property
+    def n_targets(self) -> int:
+        """Columns of Y."""
+        return len(next(iter(self.blocks.values())).yy) if self.blocks else 0
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of all blocks."""
+        return sum(block.count for block in self.blocks.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        tensors = [t for block in self.blocks.values() for t in vars(block).values() if isinstance(t, Tensor)]
+        return sum(t.numel() * t.element_size() for t in tensors)
+
+    @property
+    def band_columns(self) -> dict[str, slice]:
+        """Columns of each feature space."""
+        stops = np.cumsum(list(self.bands.values())).tolist()
+        return {name: slice(stop - width, stop) for (name, width), stop in zip(self.bands.items(), stops, strict=True)}
+
+    def update(self, block: str, X: Any, Y: Any) -> SufficientStatistics:
+        """Add samples to a block, in place."""
+        if X.shape[1] != self.n_features:
+            raise InputError("X has another number of columns", found=X.shape[1], expected=self.n_features)
+        if self.blocks and Y.shape[1] != self.n_targets:
+            raise InputError("Y has another number of targets", found=Y.shape[1], expected=self.n_targets)
+        if len(X) != len(Y) or not len(X):
+            raise InputError("X and Y need the same number of samples", found=(len(X), len(Y)))
+        new = Moments.of(X, Y, dtype=self.dtype, device=self.device)
+        self.blocks[block] = self.blocks[block] + new if block in self.blocks else new
+        return self
+
+    def merge(self, other: SufficientStatistics) -> SufficientStatistics:
+        """The statistics of both, in a new object; a block that both have is joined."""
+        if self.bands != other.bands:
+            raise InputError("the statistics have other feature spaces", found=other.bands, expected=self.bands)
+        if self.blocks and other.blocks and self.n_targets != other.n_targets:
+            raise InputError("the statistics have other targets", found=other.n_targets, expected=self.n_targets)
+        blocks = dict(self.blocks)
+        for name, block in other.blocks.items():
+            blocks[name] = blocks[name] + block if name in blocks else block
+        return replace(self, blocks=blocks)
+
+    def subset(self, bands: Iterable[str]) -> SufficientStatistics:
+        """The same of some feature spaces, in the order asked for."""
+        wanted, columns = list(bands), self.band_columns
+        unknown = [name for name in wanted if name not in columns]
+        if unknown:
+            raise InputError("unknown feature space", found=unknown, expected=list(columns))
+        keep = torch.cat([torch.arange(columns[name].start, columns[name].stop) for name in wanted])
+        return self._map({name: self.bands[name] for name in wanted}, keep)
+
+    def drop_columns(self, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> SufficientStatistics:
+        """The same of the columns where ``keep`` is true."""
+        bands = {name: int(keep[columns].sum()) for name, columns in self.band_columns.items()}
+        return self._map(bands, torch.from_numpy(np.flatnonzero(keep)))
+
+    def _map(self, bands: dict[str, int], keep: Tensor) -> SufficientStatistics:
+        index = keep.to(self.device)
+        return replace(self, bands=bands, blocks={name: b.columns(index) for name, b in self.blocks.items()})
+
+    def without(self, blocks: Iterable[str]) -> SufficientStatistics:
+        """The same without some blocks."""
+        gone = set(blocks)
+        unknown = sorted(gone - set(self.blocks))
+        if unknown:
+            raise InputError("unknown block", found=unknown, expected=list(self.blocks))
+        return replace(self, blocks={name: block for name, block in self.blocks.items() if name not in gone})
+
+    def pool(self) -> Pool:
+        """All blocks as one."""
+        return Pool(list(self.blocks.values()))
+
+    def save(self, path: str | Path) -> Path:
+        """Write one safetensors file, whole or not at all."""
+        path = Path(path)
+        arrays: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}
+        for i, (name, block) in enumerate(self.blocks.items()):
+            counts[name] = block.count
+            arrays |= {f"{i}.{key}": getattr(block, key).cpu().contiguous() for key in _ARRAYS}
+        header = {"bands": json.dumps(self.bands), "counts": json.dumps(counts), "dtype": str(self.dtype)}
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            save_file(arrays, part, metadata=header)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def load(
+        cls, path: str | Path, device: torch.device | str = "cpu", targets: slice | None = None
+    ) -> SufficientStatistics:
+        """Read what :meth:`save` wrote, of all targets or only of some."""
+        some = targets or slice(None)
+        with safe_open(str(path), framework="pt", device=str(device)) as file:
+            header: Mapping[str, str] = file.metadata()
+            blocks = {
+                name: Moments(
+                    count,
+                    **{k: file.get_slice(f"{i}.{k}")[some if k in _OF_TARGETS else slice(None)] for k in _ARRAYS},
+                )
+                for i, (name, count) in enumerate(json.loads(header["counts"]).items())
+            }
+        dtype = torch.float64 if header["dtype"] == "torch.float64" else torch.float32
+        return cls(json.loads(header["bands"]), blocks, dtype, device)
+
+
+_ARRAYS = ("mean_x", "mean_y", "xx", "xy", "yy")
+_OF_TARGETS = ("mean_y", "xy", "yy")

@@ -1,7 +1,0 @@
-"""Units of work of a study: each done once, kept with a record of what it followed from, done again if that changed."""
-
-from b2m_encoding.pipeline.work.desk import Desk, Output
-from b2m_encoding.pipeline.work.store import WorkFolder
-from b2m_encoding.pipeline.work.unit import Unit
-
-__all__ = ["Desk", "Output", "Unit", "WorkFolder"]

@@ -1,0 +1,1 @@
+"""Reconstruction of the music that was played: candidates, evaluation, listening page."""

@@ -1,0 +1,80 @@
+"""Held-out responses of a subject in short: of every target to every clip, and a time course per region."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.io.archives import read_archive
+from b2m_encoding.results.bundle import BundleFiles
+
+
+@dataclass(frozen=True, eq=False)
+class ClipResponses:
+    """Held-out responses of one subject in short.
+
+    Parameters
+    ----------
+    clips : array of str, shape (n_clips,)
+    start, duration : array, shape (n_clips,)
+        The part of its file that was played, s; NaN where events do not tell.
+    responses : array, shape (n_clips, n_targets)
+        Mean measured response while the clip acts on the BOLD signal.
+    targets : array of int, shape (n_rows,)
+        Targets whose time course is kept: the best predicted of every region in each hemisphere.
+    measured, predicted : array, shape (n_rows, n_samples)
+    step : float
+        Seconds between samples.
+    """
+
+    clips: NDArray[np.str_]
+    start: NDArray[np.float32]
+    duration: NDArray[np.float32]
+    responses: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    measured: NDArray[np.float32]
+    predicted: NDArray[np.float32]
+    step: float
+
+    def save(self, path: Path) -> None:
+        """Write a NumPy archive (half precision)."""
+        arrays: dict[str, Any] = {
+            key: np.asarray(value, dtype=np.float16 if key in ("responses", "measured", "predicted") else None)
+            for key, value in asdict(self).items()
+        }
+        with path.open("wb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> ClipResponses:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        found = read_archive(path, "held-out responses", cls.__dataclass_fields__)
+        single = {key: found[key].astype(np.float32) for key in ("responses", "measured", "predicted")}
+        return cls(**{**found, **single, "step": float(found["step"])})
+
+
+def clip_responses_name(subject: str) -> str:
+    """Name of the file in the folder of a subject."""
+    return f"sub-{subject}_desc-heldout_responses.npz"
+
+
+def write_clip_responses(writer: BundleFiles, subject: str, responses: ClipResponses, note: str | None) -> None:
+    """Write the file of one subject, with a sidecar."""
+    name = clip_responses_name(subject)
+    responses.save(writer.file(f"sub-{subject}", name))
+    sidecar = {
+        "Description": "Held-out responses: mean response to every clip; time courses of the best target per region",
+        "RepetitionTime": responses.step,
+        "Note": note,
+    }
+    writer.write_json(f"sub-{subject}/{name.removesuffix('.npz')}.json", sidecar)

@@ -1,0 +1,203 @@
+"""Find every problem of a study before anything heavy runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from b2m_encoding.analysis.encoding.clusters import check_clusters
+from b2m_encoding.analysis.encoding.generalise import check_genres
+from b2m_encoding.analysis.splits import block_samples, held_out_lengths, split_samples
+from b2m_encoding.analysis.windows import stimulation_of, windowed
+from b2m_encoding.data.files import require_file
+from b2m_encoding.data.recording import Recording
+from b2m_encoding.errors import InputError, ProblemList, Problems
+from b2m_encoding.features.delays import delays_in_samples
+from b2m_encoding.features.extractors import Extractor
+from b2m_encoding.results.bundle import check_writable
+from b2m_encoding.spaces import (
+    RegionSpace,
+    Space,
+    Unplaced,
+    VolumeSpace,
+    drawing_surface,
+    load_atlas,
+    surface_space,
+)
+from b2m_encoding.stats import check_arrangements
+from b2m_encoding.stats.sums import bootstrap_weights
+from b2m_encoding.study import Study
+
+LABEL = re.compile(r"[A-Za-z0-9]{1,60}")
+"""Of a subject, as BIDS has it."""
+
+
+def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recording]:
+    """Open every recording and compare it with the study; nothing is computed.
+
+    Parameters
+    ----------
+    study : Study
+    subjects : tuple of str
+        Only these; the study's, if empty.
+
+    Returns
+    -------
+    dict of str to Recording
+
+    Raises
+    ------
+    ProblemList
+        With every problem found.
+    """
+    problems = Problems()
+    ready = _ready(study, problems)
+    recordings: dict[str, Recording] = {}
+    wanted: tuple[str, ...] = ()
+    with problems.collect():
+        wanted = study.data.list_subjects()
+        if unknown := sorted(set(subjects) - set(wanted)):
+            raise InputError("unknown subject", found=unknown, expected=list(wanted))
+        if odd := [name[:40] for name in wanted if not LABEL.fullmatch(name)]:
+            wanted = ()
+            raise InputError(
+                "the label of a subject becomes part of file names",
+                found=odd,
+                expected="letters and digits, at most 60",
+            )
+    for subject in [name for name in wanted if not subjects or name in subjects]:
+        with problems.collect():
+            recording = study.data.read(subject, study.cleaning.build())
+            recordings[subject] = windowed(recording, study.windows) if study.windows else recording
+        if subject in recordings:
+            for check in (_check_files, _check_samples, _check_evaluation):
+                with problems.collect():
+                    check(recordings[subject], study)
+            with problems.collect():
+                _check_features(recordings[subject], study, ready)
+    with problems.collect():
+        check_writable(study.output, tuple(recordings))
+    spaces = {r.responses.space.name: r.responses.space for r in recordings.values()}
+    for space in spaces.values() or [surface_space("fsaverage5")]:
+        with problems.collect():
+            _check_atlas(space, study)
+    if problems.found:
+        raise ProblemList(_without_repeats(problems.found))
+    return recordings
+
+
+def no_maps(space: Space) -> str | None:
+    """Why maps of a space cannot be drawn on the cortex; None if they can."""
+    if isinstance(space, Unplaced):
+        return "no maps: nobody has said where these responses lie in the brain; models and decoding need no places"
+    if isinstance(space, RegionSpace):
+        return "no maps: responses are means of regions; they are drawn as regions"
+    if isinstance(space, VolumeSpace) and not space.in_mni:
+        return f"no flatmaps: volumes in {space.name} are not registered to a cortical surface; NIfTI maps are written"
+    return None
+
+
+def _without_repeats(found: list[InputError]) -> list[InputError]:
+    """The same problem of many subjects (an atlas, a missing stimulus) is told once."""
+    return list({str(problem): problem for problem in found}.values())
+
+
+def _check_files(recording: Recording, study: Study) -> None:
+    for path in recording.inputs:
+        if not os.access(path, os.R_OK):
+            raise InputError("no permission to read a file", file=path)
+
+
+def _check_samples(recording: Recording, study: Study) -> None:
+    runs = recording.responses.runs
+    problems = Problems()
+    for name, rows in runs.slices.items():
+        with problems.collect():
+            if not runs.used[rows].any():
+                raise InputError(
+                    f"nothing is left of run {name} after the discarded start and censoring",
+                    file=recording.files.get(name),
+                    fix="discard less, or raise the thresholds of censoring",
+                )
+    with problems.collect():
+        delays_in_samples(study.model.delays, runs.tr)
+    problems.raise_any()
+
+
+def _check_evaluation(recording: Recording, study: Study) -> None:
+    runs, splits = split_samples(recording.responses.runs, study.evaluation)
+    lengths = [held_out_lengths(runs, split, study.evaluation) for split in splits]
+    block = block_samples(study, runs.tr)
+    check_arrangements([length for own in lengths for length in own], block)
+    if len(study.features) > 1:  # their comparison draws these blocks again; better told now than after the fits
+        n_blocks = [sum(max(length // block, 1) for length in own) for own in lengths]
+        bootstrap_weights(np.repeat(np.arange(len(n_blocks)), n_blocks), 1)
+    check_clusters(recording.responses.space, study)
+    check_genres(recording.responses.runs, study)
+    for split in splits:
+        training = replace(runs, used=split.train)
+        if study.model.blocks is None:
+            training.folds(study.model.folds)
+
+
+def _ready(study: Study, problems: Problems) -> list[Extractor]:
+    """Feature spaces whose files are there; those that are not become problems."""
+    ready: list[Extractor] = []
+    for name, extractor in study.features.items():
+        n_problems = len(problems.found)
+        with problems.collect():
+            for path in extractor.needs():
+                with problems.collect():
+                    require_file(path, f"a file of feature space {name}")
+        if len(problems.found) == n_problems:
+            ready.append(extractor)
+    return ready
+
+
+def _check_features(recording: Recording, study: Study, ready: Sequence[Extractor]) -> None:
+    """What the features find wrong with the events and with their files."""
+    _check_events(recording, study)
+    problems = Problems()
+    for extractor in ready:
+        with problems.collect():
+            extractor.check(stimulation_of(recording))
+    if study.decoding and not study.windows:
+        for target in study.decoding.targets:
+            with problems.collect():
+                windowed(recording, study.decoding.windows_of(target))
+    problems.raise_any()
+
+
+def _check_events(recording: Recording, study: Study) -> None:
+    needed = {column for extractor in study.features.values() for column in extractor.columns()}
+    if needed and not recording.events:
+        raise InputError("the features need events, and the data have none", found=study.data.reader)
+    problems = Problems()
+    for name in recording.responses.runs.names if needed else ():
+        with problems.collect():
+            if name not in recording.events:
+                raise InputError(f"run {name} has no events", file=recording.files.get(name), expected=sorted(needed))
+            table, path = recording.events[name], recording.event_files.get(name)
+            if missing := sorted(needed - set(table.columns)):
+                raise InputError(
+                    "an event table lacks a column that the features need",
+                    file=path,
+                    found=", ".join(table.columns),
+                    expected=", ".join(missing),
+                )
+    problems.raise_any()
+
+
+def _check_atlas(space: Space, study: Study) -> None:
+    """Regions of the surface that maps will be drawn on."""
+    if (surface := drawing_surface(space)) is None:
+        return
+    problems, atlas = Problems(), load_atlas(study.maps.atlas, surface)
+    for name in (*study.maps.regions, study.maps.zoom):
+        with problems.collect():
+            atlas.members(name)
+    problems.raise_any()

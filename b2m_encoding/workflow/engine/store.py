@@ -1,0 +1,194 @@
+"""The work folder: results of units, whole or absent, each with a record of what it followed from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.io.hashes import FileHashes, sha256
+from b2m_encoding.results.bundle import results_locked, work_folder_of
+from b2m_encoding.workflow.engine.unit import Unit, code_version, key_of
+
+RECORD = "record.json"
+PUBLISHED = "files"
+"""Folder of a unit whose content belongs into the results."""
+TEMPORARY = ".part-"
+
+
+@dataclass(frozen=True)
+class State:
+    """Whether a unit is done.
+
+    Parameters
+    ----------
+    done : bool
+    reason : str
+        Why not.
+    """
+
+    done: bool
+    reason: str = ""
+
+
+class WorkFolder:
+    """What is known of a study's units, on disk.
+
+    Every unit has a folder with its result and ``record.json``: the settings, input files, code and other units that
+    it followed from, and the hash of every file. Folders appear by renaming, so that a unit is there whole or not at
+    all. All of it may be deleted at any time: it is computed again.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.hashes = FileHashes(path / "hashes.json")
+        self._intact: set[str] = set()
+        """Units whose files this object has found as they were written; they are not read again for that."""
+
+    @classmethod
+    def beside(cls, results: Path) -> WorkFolder:
+        """The work folder of results."""
+        return cls(work_folder_of(results))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out; the lock ends with this process, however it ends.
+
+        Raises
+        ------
+        InputError
+            If another process has it, or the folder cannot be written.
+        """
+        with results_locked(self.path):
+            for left in self.path.glob(f"**/{TEMPORARY}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            yield
+
+    def basis(self, unit: Unit, keys: Mapping[str, str]) -> dict[str, Any]:
+        """Everything a unit follows from; ``keys`` are those of the units it needs.
+
+        Paths count from the folder of the results, so that a project that is moved is not done again.
+        """
+        home = self.path.parent
+        settings = json.dumps(unit.settings, default=str).replace(json.dumps(f"{home}/")[1:-1], "")
+        return {
+            "settings": json.loads(settings),
+            "files": {os.path.relpath(path, home): self.hashes.of(path) for path in unit.files},
+            "code": code_version(draws=unit.draws),
+            "needs": {name: keys[name] for name in unit.needs},
+        }
+
+    def state(self, unit: Unit, basis: Mapping[str, Any]) -> State:
+        """Whether a unit is done, from the same settings, files, code and units, and its files are intact."""
+        record = self.record(unit.name)
+        if record is None:
+            return State(False, "not done yet")
+        if record["basis"] != basis:
+            return State(False, "; ".join(_differences(record["basis"], basis)) or "the record is of another kind")
+        if unit.name not in self._intact and (damaged := self.damaged(unit.name, record)):
+            return State(False, f"damaged: {damaged}")
+        self._intact.add(unit.name)
+        return State(True)
+
+    def record(self, name: str) -> dict[str, Any] | None:
+        """What was written about a unit; None if there is nothing to be read."""
+        try:
+            record = json.loads((self.path / name / RECORD).read_text(encoding="utf-8"))
+            return record if record["key"] == key_of(record["basis"]) and record["hashes"] is not None else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def damaged(self, name: str, record: Mapping[str, Any]) -> str:
+        """The first file of a unit that is not as it was written; "" if all are."""
+        for file, known in record["hashes"].items():
+            try:
+                if sha256(self.path / name / file) != known:
+                    return str(file)
+            except OSError:
+                return str(file)
+        return ""
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What a unit told of itself in few numbers."""
+        record = self.record(name)
+        return dict(record["facts"]) if record else {}
+
+    @contextmanager
+    def writing(self, unit: Unit, basis: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[Path]:
+        """A new folder that takes the unit's place when all is written to it; ``facts`` may grow until then."""
+        target = self.path / unit.name
+        part = target.with_name(f"{TEMPORARY}{target.name}-{uuid4().hex[:8]}")
+        try:
+            part.mkdir(parents=True)
+            yield part
+            files = sorted(path for path in part.rglob("*") if path.is_file())
+            record = {
+                "key": key_of(basis),
+                "basis": basis,
+                "facts": dict(facts),
+                "hashes": {str(path.relative_to(part)): sha256(path) for path in files},
+            }
+            (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+            self.drop(unit.name)
+            with suppress(FileExistsError):  # another worker was given this unit too, and has done it
+                os.replace(part, target)
+        except OSError as error:
+            raise InputError(
+                "the work folder cannot be written",
+                file=error.filename or part,
+                found=error.strerror or error,
+                fix="make room, and run the same command again: what is done is kept",
+            ) from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def drop(self, name: str) -> None:
+        """Remove what is kept of a unit."""
+        target = self.path / name
+        old = target.with_name(f"{TEMPORARY}{target.name}-{uuid4().hex[:8]}")
+        self._intact.discard(name)
+        with suppress(FileNotFoundError):
+            os.replace(target, old)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def forget(self, wanted: Iterable[str]) -> None:
+        """Remove the units that a study no longer has."""
+        known = set(wanted)
+        for path in sorted(self.path.rglob(RECORD)):
+            name = str(path.parent.relative_to(self.path))
+            if name not in known:
+                self.drop(name)
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed, in words."""
+    out = ["the program changed"] if old.get("code") != new["code"] else []
+    out += [f"{key}: {was} -> {now}" for key, was, now in _changed(old.get("settings", {}), new["settings"])]
+    out += [f"file {Path(key).name} changed" for key, *_ in _changed(old.get("files", {}), new["files"])]
+    needs = [key for key, *_ in _changed(old.get("needs", {}), new["needs"])]
+    return out + ([f"follows {', '.join(needs)}"] if needs else [])
+
+
+def _changed(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Leaves that differ between two JSON objects."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _changed(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
+    elif old != new:
+        yield at, old, new

@@ -1,0 +1,130 @@
+"""Write the study of a BIDS folder that was looked at, as TOML."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from b2m_encoding.data.bids import list_subjects
+from b2m_encoding.workflow.templates.survey import MAX_CONDITIONS, Survey
+
+RESPONSE_DELAYS = (3.0, 8.0)  # s: where the haemodynamic response to a sound lies
+
+
+def study_text(found: Survey, folder: Path) -> str:
+    """A study of what was found, as TOML; paths are relative to ``folder``."""
+    tr, name = found.recordings[0].responses.runs.tr, _name(found.root)
+    delays = [round(k * tr, 4) for k in range(1, 100) if RESPONSE_DELAYS[0] <= k * tr <= RESPONSE_DELAYS[1]]
+    delays = delays or [round(max(1, round(5 / tr)) * tr, 4)]
+    parts = [
+        f"# {name}: {len(found.subjects)} subjects, {', '.join(found.tasks)}",
+        *(f"# left out: task {task}, {why}" for task, why in found.left_out.items()),
+        f"name = {quoted(name)}",
+        f"output = {_path(found.root / 'derivatives' / 'b2m_encoding', folder)}",
+        "",
+        *_data(found, folder),
+        "",
+        *_features(found, folder),
+        "",
+        f"[model]\ndelays = {delays}   # s; multiples of the repetition time, {tr:g} s",
+        *_evaluation(found, delays),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def quoted(text: str) -> str:
+    r"""A text as a TOML string.
+
+    Examples
+    --------
+    >>> print(quoted('5" of "noise"'))
+    "5\" of \"noise\""
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _data(found: Survey, folder: Path) -> list[str]:
+    everyone = len(found.subjects) == len(list_subjects(found.root))
+    subjects = (
+        []
+        if everyone
+        else [f"subjects = {_list(found.subjects)}   # others lack the tasks, or have another repetition time"]
+    )
+    return [
+        "[data]",
+        'reader = "bids"',
+        f"root = {_path(found.root, folder)}",
+        f"derivatives = {_path(found.derivatives, folder)}",
+        f"space = {quoted(found.space)}",
+        f"tasks = {_list(found.tasks)}",
+        *subjects,
+        "# discard = 10.0                             # s at the start of each run",
+        '# confounds = { strategy = ["motion", "wm_csf"] }   # from fMRIPrep; "scrub" censors volumes',
+    ]
+
+
+def _features(found: Survey, folder: Path) -> list[str]:
+    if found.stimuli is not None:
+        return ["[features.acoustic]", 'extractor = "acoustic"', f"stimuli = {_path(found.stimuli, folder)}"]
+    if found.conditions:
+        column = [] if found.column == "trial_type" else [f"column = {quoted(found.column)}"]
+        groups = [f"{_key(name)} = {_list([name])}" for name in found.conditions[:MAX_CONDITIONS]]
+        return ["[features.events]", 'extractor = "conditions"', *column, "", "[features.events.groups]", *groups]
+    runs = found.recordings[0].responses.runs
+    return [
+        "# FILL IN: no events of these runs tell what was heard. Put an array of features of each run here, a row per",
+        "# volume and any number of columns:",
+        *(f"#   features/{name}.npy   ({rows.stop - rows.start} rows)" for name, rows in runs.slices.items()),
+        "[features.mine]",
+        'extractor = "array"',
+        'files = "features/{run}.npy"',
+    ]
+
+
+def _evaluation(found: Survey, delays: Sequence[float]) -> list[str]:
+    """How runs are held out; what else the penalty needs, where one run is left to choose it."""
+    runs, model = found.recordings[0].responses.runs, []
+    test = [task for task in found.tasks if "test" in task.lower()]
+    n_training = sum(f"task-{test[0]}" not in name for name in runs.names) if test else 0
+    n_runs = min(len(r.responses.runs.names) for r in found.recordings)
+    shortest = min(rows.stop - rows.start for r in found.recordings for rows in r.responses.runs.slices.values())
+    if test and n_training > 1:
+        lines = ['kind = "test"', f'test_runs = "*task-{test[0]}*"']
+    elif n_runs > 1:
+        lines = ['kind = "cross-validation"       # whole runs are left out']
+        if n_runs == 2:
+            model = ["blocks = 4                       # of the run that is left, to choose the penalty"]
+    else:
+        gap = max(delays)
+        shortest = (shortest - 3 * int(np.ceil(gap / runs.tr))) // 4
+        lines = ['kind = "cross-validation"', "blocks = 4                       # of the one run", f"gap = {gap:g}"]
+    block = max(1, min(round(15 / runs.tr), shortest // 8)) * runs.tr
+    return [*model, "", "[evaluation]", *lines, "", "[statistics]", f"block = {round(block, 4):g}   # s"]
+
+
+def _name(root: Path) -> str:
+    try:
+        name = str(json.loads((root / "dataset_description.json").read_text("utf-8-sig"))["Name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        name = ""
+    shown = "".join(letter if letter.isprintable() else " " for letter in name)
+    return " ".join(shown.split()) or root.resolve().name
+
+
+def _path(path: Path, folder: Path) -> str:
+    relative = os.path.relpath(path.resolve(), folder.resolve())
+    return quoted(Path(relative).as_posix())
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"[{', '.join(map(quoted, names))}]"
+
+
+def _key(name: str) -> str:
+    """A key of TOML: as it is where that may be, else quoted, so that no two names become one key."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)

@@ -1,0 +1,481 @@
+"""Decoding within a study: every decoder, lags, calibration, other people, and what is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+
+from b2m_encoding.analysis.decoding import reranking
+from b2m_encoding.analysis.decoding.across_subjects import decode_together
+from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, to_decode
+from b2m_encoding.analysis.decoding.decoders import decoded_regions, new_decoders
+from b2m_encoding.analysis.decoding.reranking import fit_window_encoder
+from b2m_encoding.analysis.decoding.windows import Units, per_clip
+from b2m_encoding.analysis.tables.brain2music_table2 import (
+    PUBLISHED,
+    STANDS_FOR,
+    decoding_table,
+    printed,
+    warnings_of,
+)
+from b2m_encoding.data import Recording, Responses
+from b2m_encoding.decoding.decoders.base import with_blocks
+from b2m_encoding.decoding.decoders.calibration import Calibration, Scale
+from b2m_encoding.decoding.decoders.ensemble import mean_direction
+from b2m_encoding.decoding.decoders.pooled import PooledDecoder, TrainingWindows
+from b2m_encoding.decoding.decoders.region import RegionDecoder
+from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
+from b2m_encoding.decoding.generators.rank import rank_by_responses
+from b2m_encoding.decoding.identification import chance_interval, correlations, identification_accuracy
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.decoded import DecodedWindows, read_decoded
+from b2m_encoding.runs import Runs
+from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace
+from b2m_encoding.stats.generalisation import genres_of
+from b2m_encoding.study import StatisticsTable, Study, load_study
+from b2m_encoding.workflow.check import check_study
+from b2m_encoding.workflow.templates import write_template
+from b2m_encoding.workflow.write_maps import StudyResults, write_decodings
+
+EVERY = ("regions", "ridge", "inverse", "contrastive", "ensemble")
+GENRES = ("blues", "jazz", "metal", "pop")
+LAG, TARGETS, DIMENSIONS = 3.0, 60, 6
+
+
+def study(folder: Path, targets: tuple[str, ...] = ("mine",), **decoding: Any) -> Study:
+    table = {
+        "name": "study",
+        "output": str(folder / "results"),
+        "data": {"reader": "table", "files": "{subject}.txt", "regions": ["a"], "tr": 1.5},
+        "features": {
+            "mine": {"extractor": "array", "files": str(folder / "{run}.npy")},
+            "text": {"extractor": "caption", "captions": "x"},
+            "mulan": {"extractor": "muq_mulan", "stimuli": "x"},
+        },
+        "evaluation": {"kind": "test", "test_runs": "test*", "average_repeats": True},
+        "decoding": {"targets": targets, "window": 9.0, "step": 3.0, "lag": LAG, **decoding},
+    }
+    return Study.model_validate(table)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> dict[str, Recording]:
+    """Two people whose responses follow the sound 3 s later; features lie in files, a row for every volume."""
+    rng = np.random.default_rng(0)
+    heard, names = [], []
+    for i, run in enumerate(["train-1", "train-2", "train-3", "train-4", "test-1"]):
+        own = [f"{genre}.{10 * i + k:05d}" for k in range(3) for genre in rng.permutation(GENRES)]
+        own = [*own, *own] if run == "test-1" else own
+        names.append((run, np.repeat(own, 10)))
+    of_clip: dict[str, Any] = {}
+    for run, clips in names:
+        rows = np.stack([of_clip.setdefault(str(clip), rng.standard_normal(DIMENSIONS)) for clip in clips])
+        values = (2 * rows + 0.2 * rng.standard_normal(rows.shape) + 5).astype(np.float32)
+        np.save(tmp_path / f"{run}.npy", values)
+        heard.append(values)
+    runs = Runs.from_labels(
+        np.concatenate([np.repeat(run, len(clips)) for run, clips in names]),
+        1.5,
+        clip=np.concatenate([clips for _, clips in names]),
+        presentation=np.concatenate([np.arange(len(clips)) // 10 + 100 * i for i, (_, clips) in enumerate(names)]),
+    )
+    found = {}
+    for subject in ("01", "02"):
+        weights = rng.standard_normal((DIMENSIONS, TARGETS)) * (np.arange(TARGETS) < 40)
+        drive = [np.concatenate([np.zeros((2, TARGETS)), (part @ weights)[:-2]]) for part in heard]
+        Y = np.concatenate(drive) + 8 * rng.standard_normal((len(runs), TARGETS))
+        found[subject] = Recording(subject, Responses.from_array(Y, runs, Unplaced(TARGETS)))
+    return found
+
+
+def test_every_decoder_of_a_study_identifies_and_keeps_its_units(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, decoders=EVERY, best_targets=40)
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, test = windows.training, windows.test
+    found = decode_subject(windows, None, table)
+    assert [one.decoder for one in found] == list(EVERY)
+    for one in found:
+        assert one.accuracy.mean() > one.chance_interval[1]
+        assert one.lag == LAG
+        assert one.predicted.shape == one.true.shape == (12, DIMENSIONS)
+        clips = np.array([test.features[test.runs.clip == clip].mean(axis=0) for clip in one.clips])
+        assert np.allclose(one.true, clips, atol=1e-4)
+        assert abs(one.predicted.mean() - 5) < 1  # the units of the features, not standard ones
+        of_windows = identification_accuracy(
+            *map(Units.of(training.features).standard, (one.windows.vectors, test.features)), test.runs.clip
+        )
+        assert one.measures["identification_accuracy_windows"] == pytest.approx(of_windows.mean(), abs=1e-3)
+        assert one.measures["2_way"] == pytest.approx(one.accuracy.mean())
+        assert one.measures["identification_accuracy_training"] > 0.8
+        standard = Units.of(training.features).standard
+        again = identification_accuracy(standard(one.predicted), standard(one.true))
+        assert np.allclose(again, one.accuracy, atol=0.1)
+        for clip, merged in zip(one.clips, one.predicted, strict=True):
+            starts, vectors = one.windows.of(clip)
+            assert starts.tolist() == [0.0, 3.0, 6.0]
+            assert np.allclose(vectors.mean(axis=0), merged, atol=1e-4)
+    assert found[0].regions == ("all",)
+
+
+@pytest.mark.parametrize("scale", ["none", "all"])
+def test_decoding_written_out(people: dict[str, Recording], tmp_path: Path, scale: Scale) -> None:
+    """Calibrated by cross-predictions, which an ensemble averages too; training and test are measured alike."""
+    table = study(tmp_path, decoders=("regions", "ridge", "ensemble"), calibrate=scale, best_targets="all")
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, test = windows.training, windows.test
+    units = Units.of(training.features)
+    standard, heard = units.standard(training.features), units.standard(test.features)
+    decoders = [RegionDecoder({"all": np.ones(TARGETS, dtype=bool)}), RidgeDecoder()]
+    said, crossed = [], []
+    for decoder in decoders:
+        decoder.fit(training.brain, standard, training.runs)
+        said.append([decoder.predict(part.brain, part.runs) for part in (training, test)])
+        crossed.append(decoder.cross_predict(training.brain, standard, training.runs))
+    said.append([mean_direction(parts) for parts in zip(*said, strict=True)])
+    crossed.append(mean_direction(crossed))
+    for one, (known, new), cross in zip(decode_subject(windows, None, table), said, crossed, strict=True):
+        if scale == "all":
+            calibration = Calibration(scale, norm=False).fit(cross, standard)
+            known, new = calibration(known), calibration(new)
+        assert np.allclose(one.windows.vectors, units.back(new), atol=1e-4)
+        for name, (a, b) in {"correlation": (new, heard), "correlation_training": (known, standard)}.items():
+            r = np.mean([np.corrcoef(x, y)[0, 1] for x, y in zip(a.T, b.T, strict=True)])
+            assert one.measures[name] == pytest.approx(r, abs=1e-4)
+        trained = identification_accuracy(per_clip(known, training.runs), per_clip(standard, training.runs))
+        assert one.measures["identification_accuracy_training"] == pytest.approx(trained.mean())
+        likest = correlations(per_clip(new, test.runs), per_clip(heard, test.runs)).argmax(axis=1)
+        assert one.identified == tuple(one.clips[i] for i in likest) != one.clips
+
+
+def test_calibration_restores_the_spread(people: dict[str, Recording], tmp_path: Path) -> None:
+    spread = {}
+    for scale in ("none", "all", "dimension"):
+        table = study(tmp_path, decoders=("ridge",), calibrate=scale)
+        [found] = decode_subject(to_decode(people["01"], "mine", {}, table), None, table)
+        spread[scale] = found.predicted.std(axis=0).mean() / found.true.std(axis=0).mean()
+    assert spread["none"] < 0.85 * spread["all"]
+    assert spread["dimension"] == pytest.approx(1, abs=0.3)
+
+
+def test_embeddings_of_one_length_are_decoded_with_that_length(people: dict[str, Recording], tmp_path: Path) -> None:
+    windows = to_decode(people["01"], "mine", {}, study(tmp_path))
+    training, test = (
+        replace(part, features=3 * part.features / np.linalg.norm(part.features, axis=1, keepdims=True))
+        for part in (windows.training, windows.test)
+    )
+    for scale, same in (("all", True), ("none", False)):
+        table = study(tmp_path, decoders=("ridge",), calibrate=scale)
+        [found] = decode_subject(replace(windows, training=training, test=test), None, table)
+        assert np.allclose(np.linalg.norm(found.predicted, axis=1), 3, rtol=1e-3) == same
+
+
+def test_the_lag_is_found_in_training(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, decoders=("ridge",), lags=(0.0, LAG, 9.0))
+    assert to_decode(people["01"], "mine", {}, table).lag == LAG
+    scrambled = people["01"].responses.load()
+    test = people["01"].responses.runs.run == "test-1"
+    scrambled[test] = np.random.default_rng(0).permutation(scrambled[test])
+    other = Recording("01", Responses.from_array(scrambled, people["01"].responses.runs, Unplaced(TARGETS)))
+    assert to_decode(other, "mine", {}, table).lag == LAG
+
+
+def test_windows_of_a_target_may_be_its_own(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, own_windows={"mine": 15.0})
+    windows = to_decode(people["01"], "mine", {}, table)
+    assert len(windows.training.runs) == 4 * 12  # one window per presentation
+    assert len(windows.test.runs) == 12  # of two presentations, averaged
+    assert len(to_decode(people["01"], "mine", {}, study(tmp_path)).training.runs) == 3 * 4 * 12
+
+
+@pytest.mark.parametrize("method", ["ridge", "procrustes", "srm"])
+def test_people_are_decoded_together_and_by_others(people: dict[str, Recording], tmp_path: Path, method: str) -> None:
+    table = study(tmp_path, align=method, best_targets=40, calibrate="all")
+    found = decode_together(people, table)
+    assert list(found) == ["01", "02"]
+    for own in found.values():
+        assert [one.decoder for one in own] == ["pooled", "others"]
+        for one in own:
+            assert one.accuracy.mean() > one.chance_interval[1]
+            assert abs(one.predicted.mean() - 5) < 1
+    assert decode_together(people, study(tmp_path)) == {}
+    assert decode_together({"01": people["01"]}, table) == {}
+
+
+def renamed(recording: Recording, run: str, clips: dict[str, str]) -> Recording:
+    """Clips of a run under other names."""
+    runs = recording.responses.runs
+    clip = np.where(runs.run == run, [clips.get(str(name), str(name)) for name in runs.clip], runs.clip)
+    return replace(recording, responses=replace(recording.responses, runs=replace(runs, clip=clip)))
+
+
+def scrambled(recording: Recording, run: str) -> Recording:
+    """Other responses in a run."""
+    runs, Y = recording.responses.runs, recording.responses.load().copy()
+    Y[runs.run == run] = np.random.default_rng(1).permutation(Y[runs.run == run])
+    return replace(recording, responses=Responses.from_array(Y, runs, recording.responses.space))
+
+
+def test_nobody_teaches_what_another_is_tested_with(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, align="procrustes", best_targets=40)
+    tested = {f"{genre}.{30 + k:05d}": f"{genre}.{40 + k:05d}" for genre in GENRES for k in range(3)}
+    leaky = renamed(people["02"], "train-4", tested)
+    for other, same in ((leaky, True), (people["02"], False)):
+        for one, changed in zip(
+            decode_together({"01": people["01"], "02": other}, table)["01"],
+            decode_together({"01": people["01"], "02": scrambled(other, "train-4")}, table)["01"],
+            strict=True,
+        ):
+            assert np.array_equal(one.predicted, changed.predicted) == same
+
+
+def test_a_decoder_of_several_people_has_one_unit(people: dict[str, Recording], tmp_path: Path) -> None:
+    """The first hears two runs more than the second, of which the features vary more."""
+    loud = ("train-3", "train-4")
+    for run in loud:
+        np.save(tmp_path / f"{run}.npy", 5 + 4 * (np.load(tmp_path / f"{run}.npy") - 5))
+    runs, Y = people["01"].responses.runs, people["01"].responses.load().copy()
+    Y[np.isin(runs.run, loud)] *= 4
+    few, rows = runs.select(["train-1", "train-2", "test-1"])
+    pair = {
+        "01": replace(people["01"], responses=Responses.from_array(Y, runs, Unplaced(TARGETS))),
+        "02": replace(
+            people["02"],
+            responses=Responses.from_array(people["02"].responses.load()[rows], few, Unplaced(TARGETS)),
+        ),
+    }
+    [_, others] = decode_together(pair, study(tmp_path, align="ridge", best_targets=40, calibrate="none"))["02"]
+    assert others.predicted.std() > 0.6 * others.true.std()
+
+
+def test_other_people_are_the_only_teachers_of_others(people: dict[str, Recording], tmp_path: Path) -> None:
+    """What is decoded is what a decoder says that was fitted to them, calibrated by its cross-predictions."""
+    table = study(tmp_path, align="procrustes", best_targets=40, calibrate="all")
+    given = {subject: to_decode(recording, "mine", {}, table) for subject, recording in people.items()}
+    windows, units = {}, {}
+    for subject, (own, features) in {
+        name: (one.training, one.training.features) for name, one in given.items()
+    }.items():
+        units[subject] = Units.of(features)
+        windows[subject] = TrainingWindows(own.brain, units[subject].standard(features), own.runs)
+    found = decode_together(people, table)
+    for subject, other in (("01", "02"), ("02", "01")):
+        for one, teachers in zip(found[subject], (["01", "02"], [other]), strict=True):
+            decoder = PooledDecoder("procrustes", n_targets=40).fit(windows, teachers)
+            calibration = Calibration("all", norm=False)
+            calibration.fit(decoder.cross_predict(subject, windows), windows[subject].embedding)
+            said = calibration(decoder.predict(subject, given[subject].test.brain, given[subject].test.runs))
+            assert np.allclose(one.windows.vectors, units[subject].back(said), atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", ["none", "dimension"])
+def test_clips_of_a_genre_are_decoded_by_who_never_met_it(
+    people: dict[str, Recording], tmp_path: Path, scale: Scale
+) -> None:
+    """Ridge of the windows of other genres, in their units, calibrated by them; all test clips stay candidates."""
+    table = study(tmp_path, decoders=("ridge",), calibrate=scale)
+    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, test = windows.training, windows.test
+    [found] = decode_subject(windows, None, table)
+    assert found.unheard is not None
+    assert np.abs(found.unheard - found.accuracy).max() > 0.05
+    genre, parts = np.array([clip.partition(".")[0] for clip in found.clips]), []
+    for name in dict.fromkeys(genre.tolist()):
+        others = training.take(genres_of(training.runs.clip) != name)
+        standard = Units.of(others.features).standard
+        decoder = RidgeDecoder().fit(others.brain, standard(others.features), others.runs)
+        said = decoder.predict(test.brain, test.runs)
+        if scale == "dimension":
+            crossed = decoder.cross_predict(others.brain, standard(others.features), others.runs)
+            said = Calibration(scale, norm=False).fit(crossed, standard(others.features))(said)
+        parts.append((per_clip(said, test.runs), per_clip(standard(test.features), test.runs), genre == name))
+        expected = identification_accuracy(*parts[-1][:2])
+        assert np.array_equal(found.unheard[genre == name], expected[genre == name])
+    assert found.unheard_chance == chance_interval(parts, random_state=table.seed)
+
+
+def test_what_training_holds_of_a_genre_changes_nothing_for_its_clips(
+    people: dict[str, Recording], tmp_path: Path
+) -> None:
+    table = study(tmp_path, decoders=("regions",), calibrate="dimension")
+    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
+    windows = to_decode(people["01"], "mine", {}, table)
+    training, rng = windows.training, np.random.default_rng(1)
+    own = (genres_of(training.runs.clip) == "jazz")[:, None]
+    brain, features = (
+        np.where(own, 50 * rng.standard_normal(part.shape), part).astype(part.dtype)
+        for part in (training.brain, training.features)
+    )
+    other = replace(windows, training=replace(training, brain=brain, features=features))
+    for first, again in zip(*(decode_subject(one, None, table) for one in (windows, other)), strict=True):
+        assert first.unheard is not None
+        assert again.unheard is not None
+        jazz = np.array([clip.startswith("jazz.") for clip in first.clips])
+        assert np.array_equal(first.unheard[jazz], again.unheard[jazz])
+        assert not np.array_equal(first.unheard[~jazz], again.unheard[~jazz])
+        assert not np.array_equal(first.accuracy, again.accuracy)
+
+
+def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
+    table = study(tmp_path, decoders=EVERY, best_targets="all")
+    masks = decoded_regions(RegionSpace(("A1", "STG")), table)
+    assert {name: mask.tolist() for name, mask in masks.items()} == {"A1": [True, False], "STG": [False, True]}
+    volume = VolumeSpace(np.ones((2, 2, 2), dtype=bool), np.eye(4), "T1w")
+    assert decoded_regions(volume, table)["all"].all()
+    decoders = new_decoders(masks, table)
+    assert list(decoders) == list(EVERY)
+    assert decoders["ensemble"].members == [decoders[name] for name in EVERY[:4]]  # type: ignore[attr-defined]
+    for best, expected in (("all", [None, 2, None]), (40, [40, 40, 40])):
+        decoders = new_decoders(masks, study(tmp_path, decoders=EVERY, best_targets=best, regions=3))
+        assert vars(decoders["regions"])["n_best"] == 3
+        assert [vars(decoders[name])["n_targets"] for name in EVERY[1:4]] == expected
+
+
+def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path, decoders=("regions", "ridge"))
+    results = StudyResults(decodings={})
+    for subject, recording in people.items():
+        results.decodings[subject] = decode_subject(to_decode(recording, "mine", {}, table), None, table)
+    with ResultsWriter(table.output, "study", people) as writer:
+        write_decodings(writer, results, table)
+    clips = pd.read_csv(table.output / "identification.tsv", sep="\t", dtype={"subject": str})
+    assert clips.groupby(["subject", "decoder"]).size().tolist() == [12] * 4
+    rows = json.loads((table.output / "identification.json").read_text())["subjects"]
+    assert [(row["subject"], row["decoder"]) for row in rows] == [(s, d) for s in people for d in ("regions", "ridge")]
+    assert rows[0]["merging"].startswith("mean over the windows")
+    assert {"2_way", "top_1", "median_rank", "correlation", "lag", "notes"} <= set(rows[0])
+    low, high = rows[0]["chance_interval_95_of"]["top_1"]
+    assert low <= 1 / 12 <= high < rows[0]["top_1"]
+    assert set(rows[0]["by_genre"]) == set(GENRES)
+    kept = read_decoded(table.output, "02", "mine", "ridge")
+    assert np.array_equal(kept.predicted, results.decodings["02"][1].predicted)
+    assert kept.clips.tolist() == list(results.decodings["02"][1].clips)
+    written = pd.read_csv(table.output / "decoding_table.tsv", sep="\t")
+    assert written["subjects"].tolist() == [2, 2]
+
+
+def decoding(target: str, accuracy: float, decoder: str = "regions") -> Decoding:
+    measures = {"identification_accuracy_training": 0.99, "correlation": 0.3, "correlation_training": 0.5}
+    empty = np.zeros((2, 1), dtype=np.float32)
+    windows = DecodedWindows(empty, np.array(["a", "b"]), np.zeros(2))
+    return Decoding(
+        target, ("a", "b"), np.full(2, accuracy), ("a", "b"), (0.4, 0.6), (), empty, empty, windows, measures, decoder
+    )
+
+
+def test_the_table_stands_beside_the_papers(tmp_path: Path) -> None:
+    table = study(tmp_path, ("mine", "text", "mulan"))
+    subjects = {
+        name: [decoding("mine", 0.6), decoding("text", low), decoding("mulan", low + 0.1, "ridge")]
+        for name, low in (("01", 0.7), ("02", 0.8))
+    }
+    found = decoding_table(subjects, table).set_index("target")
+    assert found.loc["text", "identification_test"] == pytest.approx(0.75)
+    assert found.loc["text", "identification_test_sd"] == pytest.approx(np.std([0.7, 0.8], ddof=1))
+    assert found.loc["text", "stands_for"] == "MuLan_text"
+    assert found.loc["mulan", "identification_test_published"] == 0.876
+    assert found.loc["mulan", "correlation_training_published_sd"] == 0.023
+    assert np.isnan(found.loc["mine", "identification_test_published"])
+    text = printed(decoding_table(subjects, table), "simulated data")
+    assert text.startswith("simulated data\nmean over subjects (standard deviation), here | Brain2Music")
+    assert "0.850 (0.071) | 0.876 (0.015)" in text
+    assert "0.600 (0.000) | -" in text
+    order = sorted(PUBLISHED, key=lambda name: -PUBLISHED[name]["identification_test"][0])
+    assert order == ["MuLan_music", "w2v-BERT-avg", "MuLan_text", "SoundStream-avg"]
+
+
+def test_clips_of_training_in_test_are_told(people: dict[str, Recording], tmp_path: Path) -> None:
+    recording, table = people["01"], study(tmp_path, decoders=("ridge",))
+    runs = recording.responses.runs
+    clip = runs.clip.copy()
+    clip[clip == clip[0]] = runs.clip[-1]
+    again = Runs.from_labels(runs.run, 1.5, clip=clip, presentation=runs.presentation)
+    [found] = decode_subject(
+        to_decode(Recording("01", recording.responses.with_runs(again)), "mine", {}, table), None, table
+    )
+    assert "1 test clips were heard in training" in found.notes[0]
+    assert warnings_of({"01": [found, found], "02": [found]}) == list(found.notes)
+
+
+def test_the_phantom_runs_the_same_path(tiny_study: Path) -> None:
+    """Surfaces, atlas regions and captions; the table of the study has a row per decoder."""
+    changes = {"decoders": ("regions", "ridge"), "window": 15.0}
+    loaded = load_study(tiny_study)
+    assert loaded.decoding is not None
+    maps = loaded.maps.model_copy(update={"atlas": "desikan-killiany"})
+    table = loaded.model_copy(update={"maps": maps, "decoding": loaded.decoding.model_copy(update=changes)})
+    recording = check_study(loaded)["01"]
+    masks = decoded_regions(recording.responses.space, table)
+    found = decode_subject(to_decode(recording, "text", {}, table), masks, table)
+    assert [one.decoder for one in found] == list(changes["decoders"])
+    assert len(found[0].regions) == 6
+    assert set(found[0].regions) <= set(masks)
+    rows = decoding_table({"01": found}, table)
+    assert rows["stands_for"].tolist() == ["MuLan_text"] * 2
+    assert rows["identification_test_published"].tolist() == [0.817] * 2
+
+
+def test_the_shipped_study_decodes_the_four_embeddings_of_the_paper(tmp_path: Path) -> None:
+    write_template("musicgenre", tmp_path)
+    table = load_study(tmp_path / "decoding.toml")
+    assert table.decoding is not None
+    found = [STANDS_FOR[table.features[name].extractor] for name in table.decoding.targets]
+    assert found == list(PUBLISHED)
+    lengths = [table.decoding.windows_of(name).length for name in table.decoding.targets]
+    assert lengths == [1.5, 5.0, 15.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"decoders": ("ridge", "ensemble")}, "at least two"),
+        ({"decoders": ("forest",)}, "ensemble"),
+        ({"own_windows": {"mine": 5.0, "other": 3.0}}, "names other"),
+        ({"decoders": ()}, "at least 1"),
+    ],
+)
+def test_decoding_that_cannot_be_is_told(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words):
+        study(tmp_path, **changes)
+
+
+def test_the_window_encoder_ranks_sounds_by_responses(
+    people: dict[str, Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It equals a ridge of the same penalties by scikit-learn; the clip that was heard explains its responses best."""
+    windows = to_decode(people["01"], "mine", {}, study(tmp_path))
+    encoder = fit_window_encoder(windows.training, windows.test)
+    training, test = windows.training, windows.test
+    assert len(encoder.targets) == TARGETS
+    assert encoder.r[:40].mean() > encoder.r[40:].mean() + 0.2  # the other targets hold noise
+    units = Units.of(training.features)
+    model = EncodingModel(delays=None).fit(
+        units.standard(training.features), training.brain, runs=with_blocks(training.runs)
+    )
+    mean, deviation = training.brain.mean(axis=0), training.brain.std(axis=0)
+    for column in (0, 7):
+        oracle = Ridge(alpha=float(model.alphas_[column]))
+        oracle.fit(units.standard(training.features), (training.brain[:, column] - mean[column]) / deviation[column])
+        expected = oracle.predict(units.standard(test.features))
+        assert np.allclose(encoder.predict(test.features)[:, column], expected, atol=1e-3)
+    responses = (per_clip(test.brain, test.runs) - mean) / deviation
+    assert np.allclose(encoder.measured, responses, atol=1e-4)
+    heard = per_clip(test.features, test.runs)
+    right = [
+        rank_by_responses(encoder.predict(heard), encoder.of(clip)).order[0] == i
+        for i, clip in enumerate(encoder.clips.tolist())
+    ]
+    assert np.mean(right) > 0.6  # chance 1 in 12
+    assert set(encoder.trained).isdisjoint(encoder.clips)
+    monkeypatch.setattr(reranking, "MOST_TARGETS", 20)
+    few = fit_window_encoder(training, test)
+    assert few.targets.tolist() == np.sort(np.argsort(-encoder.r, kind="stable")[:20]).tolist()
+    assert np.allclose(few.weights, encoder.weights[:, few.targets])

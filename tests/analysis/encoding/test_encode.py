@@ -1,0 +1,110 @@
+"""Held-out prediction: splits, scores pooled over them, and status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+
+from b2m_encoding.analysis.encoding.encode import encode_subject
+from b2m_encoding.analysis.splits import split_samples
+from b2m_encoding.data import Responses
+from b2m_encoding.features.delays import delay
+from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.runs import Runs
+from b2m_encoding.spaces import Unplaced
+from b2m_encoding.study import EvaluationTable, Study
+
+ALPHA = 30.0
+
+
+def study(tmp_path: Path, **evaluation: object) -> Study:
+    table = {
+        "name": "study",
+        "output": str(tmp_path / "results"),
+        "data": {"reader": "table", "files": "{subject}.txt", "regions": ["a"], "tr": 2.0},
+        "features": {"rate": {"extractor": "word_rate", "textgrid": "x"}},
+        "model": {"delays": [2.0, 4.0], "alphas": {"low": ALPHA, "high": ALPHA * (1 + 1e-9), "number": 2}},
+        "evaluation": evaluation,
+        "statistics": {"permutations": 200, "block": 16.0},
+    }
+    return Study.model_validate(table)
+
+
+@pytest.fixture
+def simulated(rng: np.random.Generator) -> tuple[Runs, np.ndarray, np.ndarray]:
+    runs = Runs.from_lengths([60, 70, 80], 2.0)
+    features = rng.standard_normal((210, 3)).astype(np.float32)
+    drive = delay(features, runs, [2.0, 4.0]) @ rng.standard_normal((6, 4))
+    return runs, features, (drive + 2 * rng.standard_normal((210, 4))).astype(np.float32)
+
+
+def test_scores_equal_a_plain_loop_over_runs(simulated: tuple[Runs, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    """R2 pools residuals over folds of unscaled responses; r pools standardised folds."""
+    runs, features, values = simulated
+    space = FeatureSpace("rate", features, runs)
+    found = encode_subject(
+        Responses.from_array(values, runs, Unplaced(4)), {"rate": space}, study(tmp_path, kind="cross-validation")
+    )
+    X = delay(features, runs, [2.0, 4.0])
+    predicted, centred, scaled, truth = [], [], [], []
+    for rows in runs.slices.values():
+        test = np.isin(np.arange(210), np.arange(rows.start, rows.stop))
+        mean, deviation = X[~test].mean(axis=0), X[~test].std(axis=0)
+        model = Ridge(alpha=ALPHA).fit((X[~test] - mean) / deviation, values[~test])
+        y_hat = model.predict((X[test] - mean) / deviation)
+        predicted.append(y_hat - values[test].mean(axis=0))
+        centred.append(values[test] - values[test].mean(axis=0))
+        scaled.append((y_hat - y_hat.mean(axis=0)) / y_hat.std(axis=0))
+        truth.append(centred[-1] / values[test].std(axis=0))
+    y, y_hat = np.concatenate(centred), np.concatenate(predicted)
+    expected = 1 - ((y - y_hat) ** 2).sum(axis=0) / (y**2).sum(axis=0)
+    assert np.allclose(found.r2["joint"], expected, atol=1e-4)
+    assert np.allclose(found.r["joint"], (np.concatenate(scaled) * np.concatenate(truth)).mean(axis=0), atol=1e-4)
+    assert np.allclose(found.r2["joint"], r2_score(y, y_hat, multioutput="raw_values"), atol=0.02)
+
+
+def test_held_out_samples_never_reach_the_fit(simulated: tuple[Runs, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    """Whatever happens in the test run, the penalty and the predictions of the model stay the same."""
+    runs, features, values = simulated
+    table = study(tmp_path, kind="test", test_runs="run-03")
+    space = FeatureSpace("rate", features, runs)
+    spoilt = values.copy()
+    spoilt[130:] = -7 * spoilt[130:] + 100
+    first, second = (
+        encode_subject(Responses.from_array(v, runs, Unplaced(4)), {"rate": space}, table) for v in (values, spoilt)
+    )
+    assert np.allclose(first.r["joint"], -second.r["joint"], atol=1e-5)
+    assert np.array_equal(first.alpha, second.alpha)
+
+
+@pytest.mark.parametrize(("where", "kind"), [(10, "test"), (200, "test"), (10, "cross-validation")])
+def test_status_tells_missing_from_constant(
+    simulated: tuple[Runs, np.ndarray, np.ndarray], tmp_path: Path, where: int, kind: str
+) -> None:
+    runs, features, values = simulated
+    values[where, 0] = np.nan
+    values[:, 1] = 5.0
+    found = encode_subject(
+        Responses.from_array(values, runs, Unplaced(4)),
+        {"rate": FeatureSpace("rate", features, runs)},
+        study(tmp_path, kind=kind, test_runs="run-03"),
+    )
+    assert found.status.tolist() == ["missing", "constant", "tested", "tested"]
+    for values_of in (found.r["joint"], found.r2["joint"], found.p, found.q, found.alpha):
+        assert np.isfinite(values_of).tolist() == [False, False, True, True]
+
+
+def test_blocks_of_one_run_are_held_out_with_their_gap() -> None:
+    _, splits = split_samples(
+        Runs.from_lengths([100], 2.0), EvaluationTable(kind="cross-validation", blocks=4, gap=8.0)
+    )
+    assert len(splits) == 4
+    for split in splits:
+        assert not (split.train & split.test).any()
+        distance = np.abs(np.flatnonzero(split.train)[:, None] - np.flatnonzero(split.test))
+        assert distance.min() * 2.0 > 8.0
+    assert np.sum([split.test for split in splits], axis=0).max() == 1

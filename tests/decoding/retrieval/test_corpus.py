@@ -1,0 +1,245 @@
+"""A corpus from a folder of recordings: its vectors, what is left out, going on, and what it may be compared with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from b2m_encoding.decoding.retrieval import build
+from b2m_encoding.decoding.retrieval.build import SHARDS, Preparation, build_corpus
+from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, Corpus
+from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace, check_same_space
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.acoustic import acoustic_rows
+from b2m_encoding.features.audio import prepare_stimulus, read_audio, resample
+
+ACOUSTIC = SoundSpace.of_model("acoustic")
+QUICK = SoundSpace.of_model("acoustic", length=2.0, step=6.5)
+
+
+@pytest.fixture(scope="module")
+def built(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return build_corpus(recordings, tmp_path_factory.mktemp("corpus") / "new", ACOUSTIC, shard=3)
+
+
+def test_what_is_kept_and_what_is_left_out(built: Corpus, recordings: Path) -> None:
+    assert built.table["path"].tolist() == [
+        "high/000003.wav", "high/000004.wav", "low/000000.wav", "low/000001.wav", "low/000002.wav",
+    ]  # fmt: skip
+    assert built.table["genre"].tolist() == ["high"] * 2 + ["low"] * 3
+    assert built.table["seconds"].tolist() == [15, 15, 12, 15, 15]
+    assert built.path(2) == recordings / "low" / "000000.wav"
+    skipped = pd.read_csv(built.folder / "skipped.tsv", sep="\t").set_index("path")["problem"]
+    assert "cannot be decoded" in skipped["high/damaged.mp3"]
+    assert skipped["low/short.wav"].startswith("too short: 3.00 s")
+    assert built.record["skipped"] == 2
+    assert sorted(path.name for path in built.folder.iterdir()) == sorted(
+        [".lock", "clips.tsv", "corpus.json", "embeddings.npy", "skipped.tsv"]
+    )
+
+
+def test_a_vector_is_the_mean_of_the_windows_of_the_prepared_beginning(built: Corpus, recordings: Path) -> None:
+    wave = prepare_stimulus(read_audio(recordings / "low" / "000001.wav", 8000, 0, 15), 8000)
+    spans = np.array([[start, start + 10] for start in (0, 1.5, 3, 4.5)])
+    expected = acoustic_rows(resample(wave, 8000, 22050, 15), 22050, spans).mean(axis=0)
+    found = built.vectors[3:4][0].astype(float)
+    assert np.allclose(found, expected, rtol=1e-3, atol=1e-3)
+    whole = built.vectors[:].astype(float)
+    assert np.allclose(built.centre, whole.mean(axis=0), atol=2e-3)
+    assert np.allclose(built.spread, whole.std(axis=0), atol=2e-3)
+
+
+def test_clips_by_any_of_their_names(built: Corpus) -> None:
+    names = ("000001", "low/000001", "000001.wav", "000001_15s", "elsewhere/000001.mp3", r"low\000001.wav", " 000001 ")
+    for name in (*names, *(f"000001{ending}" for ending in AUDIO), "000001.WAV"):
+        assert built.mask([name]).tolist() == [False, False, False, True, False]
+    assert not built.mask(["00000", "000001_remix", "", "_15s"]).any()
+
+
+def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in the last shard: the others are not computed again; a damaged one is."""
+    computed: list[int] = []
+    embedded = build._embedded
+
+    def counted(audio: Path, files: Any, *rest: Any) -> Any:
+        if len(computed) == 2:
+            raise KeyboardInterrupt
+        computed.append(len(files))
+        return embedded(audio, files, *rest)
+
+    out = tmp_path / "new"
+    monkeypatch.setattr(build, "_embedded", counted)
+    with pytest.raises(KeyboardInterrupt):
+        build_corpus(recordings, out, QUICK, shard=3)
+    with pytest.raises(InputError, match="not complete"):
+        Corpus.open(out)
+    shards = sorted((out / SHARDS).glob("*.npz"))
+    assert len(shards) == 2
+    shards[0].write_bytes(shards[0].read_bytes()[:-20])
+    computed.clear()
+    reports: list[tuple[int, int]] = []
+    build_corpus(recordings, out, QUICK, shard=3, report=lambda done, total: reports.append((done, total)))
+    assert sorted(computed) == [1, 3]
+    assert reports == [(0, 7), (3, 7), (6, 7), (7, 7)]
+    assert not (out / SHARDS).exists()
+
+
+def test_it_goes_on_only_with_the_same_sounds_heard_alike(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped twice when all was computed: once for other seconds, once for a recording that changed, of equal size."""
+    copy = shutil.copytree(recordings, tmp_path / "copy")
+    (copy / "low" / "000001.wav").rename(copy / "low" / "LOUD.WAV")
+    shutil.copy(copy / "low" / "LOUD.WAV", copy / "low" / ".hidden.wav")
+    short, changed = Preparation(seconds=11.0), copy / "low" / "000002.wav"
+
+    def stop(*rest: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "_assemble", stop)
+        for preparation in (Preparation(), short):
+            with pytest.raises(KeyboardInterrupt):
+                build_corpus(copy, tmp_path / "new", QUICK, preparation, shard=3)
+    size = changed.stat().st_size
+    soundfile.write(changed, 0.1 * np.random.default_rng(0).standard_normal(17 * 8000), 8000, subtype="PCM_16")
+    assert changed.stat().st_size == size
+    found, fresh = (build_corpus(copy, tmp_path / name, QUICK, short, shard=3) for name in ("new", "fresh"))
+    assert np.array_equal(found.vectors[:], fresh.vectors[:])
+    assert found.table["seconds"].tolist() == [11] * 5
+    assert found.table["path"].tolist()[2:] == ["low/000000.wav", "low/000002.wav", "low/LOUD.WAV"]
+
+
+def test_two_do_not_build_one_corpus_at_once(recordings: Path, tmp_path: Path) -> None:
+    """Another process has it; its work stays, and when it ends the corpus can be built."""
+    out = tmp_path / "new"
+    code = f"""from pathlib import Path
+from b2m_encoding.io.writing import locked
+with locked(Path({str(out / ".lock")!r}), ""):
+    print("held", flush=True)
+    input()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="another process is building this corpus"):
+            build_corpus(recordings, out, QUICK)
+        assert not (out / SHARDS).exists()
+        other.kill()
+    assert build_corpus(recordings, out, QUICK).vectors.shape[0] == 5
+
+
+def test_a_changed_recording_is_heard_again(recordings: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(recordings, tmp_path / "copy")
+    (copy / "high" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    first = build_corpus(copy, tmp_path / "new", QUICK).vectors[:].copy()
+    soundfile.write(copy / "low" / "000002.wav", 0.1 * np.random.default_rng(0).standard_normal(16 * 8000), 8000)
+    again = build_corpus(copy, tmp_path / "new", QUICK).vectors[:]
+    assert (first != again).any(axis=1).tolist() == [False] * 4 + [True]
+    assert "high/gone.wav" in (tmp_path / "new" / "skipped.tsv").read_text()
+
+
+def test_the_tables_of_fma(recordings: Path, tmp_path: Path) -> None:
+    """Two lines of headers and a name for the index, as in fma_metadata."""
+    audio = tmp_path / "fma_large" / "000"
+    shutil.copytree(recordings / "low", audio)
+    (tmp_path / "fma_metadata").mkdir()
+    lines = [
+        ",album,artist,track,track,track", ",title,name,genre_top,license,title", "track_id,,,,,",
+        '1,A,"Some, body",Folk,CC-BY,A song', "2,B,Nobody,,CC0,Another", "99,C,Else,Rock,,Not here",
+    ]  # fmt: skip
+    (tmp_path / "fma_metadata" / "tracks.csv").write_text("\n".join(lines))
+    corpus = build_corpus(tmp_path / "fma_large", tmp_path / "new", QUICK)
+    found = corpus.table[["clip", "title", "artist", "genre", "licence"]].to_numpy().tolist()
+    assert found == [
+        ["000/000000", "", "", "", ""],
+        ["000/000001", "A song", "Some, body", "Folk", "CC-BY"],
+        ["000/000002", "Another", "Nobody", "", "CC0"],
+    ]
+
+
+def test_a_network_hears_a_corpus(recordings: Path, tmp_path: Path, tiny_clap: Path) -> None:
+    space = SoundSpace.of_model("clap", weights=tiny_clap, device="cpu")
+    corpus = build_corpus(recordings, tmp_path / "new", space, Preparation(fade=0, rms=0))
+    waves = [read_audio(corpus.path(row), 48_000, 0, corpus.table["seconds"][row]) for row in range(5)]
+    assert np.allclose(corpus.vectors[:], space.embed_waves(waves, 48_000), atol=2e-3)
+    described = corpus.record["space"]
+    assert described["pretrained"]["files"]["model.safetensors"]
+    assert described["windows"] == {"length": 10.0, "step": 1.5, "pooling": "mean"}
+
+
+RECORDED = {"extractor": "acoustic", "groups": list(ACOUSTIC.table.groups), "stimuli": "x", "fade": 2.0, "pca": None}  # type: ignore[union-attr]
+NETWORK = {"extractor": "clap", "layer": None, "window": None, "mode": "centred", "context": "clip", "pooling": "mean"}
+PRETRAINED = {"files": {"model.safetensors": "a" * 64}, "shuffled_seed": None}
+HEARD = {"options": NETWORK, "pretrained": PRETRAINED, "windows": {"length": 10.0, "step": 1.5, "pooling": "mean"}}
+
+
+def test_only_equal_spaces_are_compared(built: Corpus) -> None:
+    check_same_space(built.record["space"], RECORDED, 10.0, 1.5)
+    check_same_space(HEARD, {**NETWORK, "pretrained": PRETRAINED}, 10.0, 1.5)
+    check_same_space(HEARD, {"extractor": "text", "network": "clap", "pretrained": PRETRAINED}, 10.0, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("space", "record", "length", "words"),
+    [
+        ({"options": RECORDED, "windows": HEARD["windows"]}, {**RECORDED, "groups": ["mel"]}, 10.0, "groups"),
+        ({"options": RECORDED, "windows": HEARD["windows"]}, RECORDED, 5.0, "5 s every 1.5 s"),
+        ({"options": RECORDED, "windows": HEARD["windows"]}, {**RECORDED, "pca": 10}, 10.0, "principal components"),
+        (HEARD, RECORDED, 10.0, "extractor"),
+        (HEARD, {**NETWORK, "layer": 3, "pretrained": PRETRAINED}, 10.0, "layer"),
+        (HEARD, {**NETWORK, "pretrained": {"files": {"model.safetensors": "b" * 64}}}, 10.0, "weights"),
+        (HEARD, {"extractor": "text", "pretrained": {**PRETRAINED, "files": {}}}, 10.0, "weights"),
+        (HEARD, {**NETWORK, "pretrained": {**PRETRAINED, "shuffled_seed": 1}}, 10.0, "shuffled_seed"),
+    ],
+)
+def test_different_spaces_are_told_apart(space: Any, record: Any, length: float, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check_same_space(space, record, length, 1.5)
+
+
+def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for audio, out, problem in (
+        (recordings, tmp_path / "other", "something else"),
+        (tmp_path / "nowhere", tmp_path / "a", "does not exist"),
+        (empty, tmp_path / "a", "no recordings"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            build_corpus(audio, out, ACOUSTIC)
+    (tmp_path / "full" / CLIPS).mkdir(parents=True)  # in the way of a file, as a disk that is full
+    with pytest.raises(InputError, match=rf"cannot be built(.|\n)*{CLIPS}(.|\n)*same command again"):
+        build_corpus(recordings, tmp_path / "full", QUICK)
+    for seconds in (5, 0, np.nan, np.inf):
+        with pytest.raises(InputError, match="less is heard of each recording than a window"):
+            build_corpus(recordings, tmp_path / "a", ACOUSTIC, Preparation(seconds=seconds))
+    with pytest.raises(InputError, match="than its fades"):
+        build_corpus(recordings, tmp_path / "a", QUICK, Preparation(seconds=3))
+    shutil.copy(recordings / "low" / "short.wav", empty)
+    with pytest.raises(InputError, match="no recording can be used"):
+        build_corpus(empty, tmp_path / "a", ACOUSTIC)
+    copy = shutil.copytree(built.folder, tmp_path / "copy")
+    record = json.loads((copy / RECORD).read_text())
+    (copy / RECORD).write_text(json.dumps({**record, "clips": 7}))
+    with pytest.raises(InputError, match="do not fit together"):
+        Corpus.open(copy)
+    for text, problem in (("{", "damaged"), ("[1]", "damaged"), ('{"audio": "a", "space": {"options": {}}}', "spread")):
+        (copy / RECORD).write_text(text)
+        with pytest.raises(InputError, match=problem):
+            Corpus.open(copy)
+    shutil.copy(built.folder / RECORD, copy)
+    (copy / EMBEDDINGS).unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        Corpus.open(copy)

@@ -1,0 +1,302 @@
+"""`b2m figure`: every kind from a results folder alone, in files of the asked size."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from PIL import Image
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.page import FigureResult
+from b2m_encoding.gallery.context import Source, Wish
+from b2m_encoding.gallery.kinds import KINDS, fewer_decoders, make_figure, region_ceilings
+from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.spaces import load_atlas, surface_space
+from b2m_encoding.study import load_study
+
+NAMES = ("acoustic", "text", "w2v_bert")
+STUDY = """
+name = "A study"
+note = "simulated data"
+[features.acoustic]
+[features.text]
+[features.w2v_bert]
+[statistics]
+q = 0.01
+[figures]
+width_mm = 89
+dpi = 80
+formats = ["png"]
+"""
+B2M = Callable[..., tuple[int, str]]
+
+
+def scores(seed: int, *regions: str) -> np.ndarray:
+    """A bump on some regions, and noise."""
+    space = surface_space("fsaverage5")
+    atlas, rng = load_atlas("hcp-mmp1", space), np.random.default_rng(seed)
+    inside = np.any([atlas.mask(region) for region in regions], axis=0)
+    return np.where(inside, 0.4, 0.0) + 0.03 * rng.standard_normal(space.n_targets)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study") / "results"
+    space = surface_space("fsaverage5")
+    with ResultsWriter(folder, "test", ["01", "02"]) as writer:
+        for number, subject in enumerate(("01", "02")):
+            maps = {
+                name: scores(3 * number + i, region)
+                for i, (name, region) in enumerate(zip(NAMES, ("A1", "A5", "PBelt"), strict=True))
+            }
+            joint = np.max(list(maps.values()), axis=0)
+            for name, values in {**maps, "joint": joint}.items():
+                holed = np.where(np.arange(space.n_targets) % 997 == 0, np.nan, values)
+                about = {"SamplesTrained": 400, "SamplesTested": 60, "Test": "clip", "Permutations": 1000}
+                writer.write_map(subject, name, "r", holed, space, about)
+            writer.write_map(subject, "joint", "q", np.where(joint > 0.2, 0.001, 0.5), space, about)
+            writer.write_map(subject, "joint", "ceiling", np.full(space.n_targets, 0.6 + 0.1 * number), space, {})
+            writer.write_map(subject, "joint", "rnormalised", np.where(joint > 0.1, joint / 0.6, np.nan), space, {})
+            for n in (1, 2, 3):
+                for part in combinations(NAMES, n):
+                    stat, sidecar = "unique" if n == 1 else "shared", {"FeatureSpaces": list(part)}
+                    writer.write_map(subject, "_".join(part), stat, maps[part[0]] / 10, space, sidecar)
+        rows = [
+            (s, h, r, f, 0.1 + 0.1 * (f == "text"))
+            for s in ("01", "02")
+            for h in "LR"
+            for r in ("core", "belt")
+            for f in NAMES
+        ]
+        writer.write_table(
+            "regions.tsv", pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
+        )
+        tests = [("core", "acoustic", "text", 0.001), ("belt", "acoustic", "text", 0.2)]
+        writer.write_table("region_tests.tsv", pd.DataFrame(tests, columns=["region", "first", "second", "q"]))
+        clips = [
+            (s, "text", f"{g}.{i:05d}", 1 - i / 9, f"{g}.00000")
+            for s in ("01", "02")
+            for i, g in enumerate(["jazz", "pop"] * 5)
+        ]
+        writer.write_table(
+            "identification.tsv", pd.DataFrame(clips, columns=["subject", "target", "clip", "accuracy", "identified"])
+        )
+        summary = [{"subject": s, "feature_space": "text", "chance_interval_95": [0.4, 0.6]} for s in ("01", "02")]
+        writer.write_json("identification.json", {"subjects": summary})
+        writer.write_json(
+            "provenance.json", {"versions": {"b2m-encoding": "0.1", "torch": "2.0"}, "seed": 7, "inputs": {}}
+        )
+        writer.file("study.toml").write_text(STUDY)
+    return folder
+
+
+def make(bundle: Path, kind: str, subject: str = "01", **wishes: object) -> FigureResult:
+    return make_figure(Source.open(bundle, Wish(**wishes), {}), kind, subject)  # type: ignore[arg-type]
+
+
+MAPS = [kind for kind in KINDS if kind not in ("weights", "stimulus")]
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_path: Path, kind: str) -> None:
+    before = {path: path.stat().st_mtime_ns for path in bundle.rglob("*")}
+    code, printed = b2m("figure", bundle, kind, "--subject", "01", "--out", tmp_path, "--format", "png,svg")
+    assert code == 0, printed
+    assert {path: path.stat().st_mtime_ns for path in bundle.rglob("*")} == before
+    [png] = tmp_path.glob("*.png")
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg", ".tsv", ".txt"}
+    with Image.open(png) as image:
+        assert image.width == pytest.approx(89 / 25.4 * 80, abs=1)
+    caption = png.with_suffix(".txt").read_text()
+    assert "Note: simulated data." in caption
+    assert "Study: A study." in caption
+    assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
+    if KINDS[kind].per_subject and kind != "scatter":
+        assert "Models trained on 400 and judged on 60 samples; significance: clip, 1000 permutations." in caption
+        assert "q < 0.01 (FDR) in the joint model" in caption
+    assert len(pd.read_csv(png.with_suffix(".tsv"), sep="\t"))
+
+
+def test_width_subjects_and_file_names(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
+    code, printed = b2m(
+        "figure", bundle, "accuracy", "--model", "text", "--zoom", "--width", 120, "--dpi", 72, "--out", tmp_path
+    )
+    assert code == 0, printed
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        f"sub-{s}_accuracy_text_zoom.png" for s in ("01", "02")
+    ]
+    with Image.open(tmp_path / "sub-01_accuracy_text_zoom.png") as image:
+        assert image.width == pytest.approx(120 / 25.4 * 72, abs=1)
+
+
+def test_list_of_kinds(b2m: B2M) -> None:
+    code, printed = b2m("figure", "--list")
+    assert code == 0
+    assert [line.split()[0] for line in printed.splitlines()] == list(KINDS)
+
+
+def test_scores_and_significance_are_those_of_the_maps(bundle: Path) -> None:
+    found = make(bundle, "accuracy")
+    wanted = np.max([scores(i, region) for i, region in enumerate(("A1", "A5", "PBelt"))], axis=0)
+    tested = np.arange(len(wanted)) % 997 != 0
+    assert np.allclose(found.table["score"][tested], wanted[tested], atol=1e-5)
+    assert (found.table["significant"] == (tested & (wanted > 0.2))).all()
+    assert "median 0.60" in found.caption
+
+
+def test_scores_of_every_kind(bundle: Path) -> None:
+    assert "no noise ceiling" in make(bundle, "accuracy", score="rnormalised").caption
+    ceiling = make(bundle, "accuracy", score="ceiling")
+    assert "significant" not in ceiling.table
+    assert (ceiling.table["score"] == np.float32(0.6)).sum() > 20_000
+    assert "outlined" in make(bundle, "accuracy", contour=True).caption
+    assert "median" not in ceiling.caption
+    several = make(bundle, "subjects", "", models=("w2v_bert",)).caption
+    assert "Prediction accuracy (r) of w2v_bert in 2 subjects." in several
+
+
+def test_parts_are_told_from_the_sidecars(bundle: Path) -> None:
+    table = make(bundle, "partition").table
+    assert {"acoustic", "text", "w2v_bert", "acoustic+w2v_bert", "acoustic+text+w2v_bert"} <= set(table)
+
+
+def test_regions_have_ceiling_and_brackets(bundle: Path) -> None:
+    found = make(bundle, "regions", "")
+    assert "1 of 2 tested differences have q < 0.01" in found.caption
+    ceilings = region_ceilings(Source.open(bundle, Wish(), {}), ("core", "belt"))
+    assert ceilings is not None
+    assert ceilings[["lower", "upper"]].to_numpy() == pytest.approx(np.array([[0.6, 0.7]] * 2))
+
+
+def test_decoding_knows_the_genres(bundle: Path) -> None:
+    table = make(bundle, "decoding", "").table
+    assert set(table["genre"]) == set(table["identified_genre"]) == {"jazz", "pop"}
+
+
+def test_as_many_decoders_are_drawn_as_there_are_colours() -> None:
+    names = ("regions", "ridge", "inverse", "contrastive")
+    rows = [(target, name, clip) for target in ("text", "sound") for name in names for clip in "ab"]
+    table = pd.DataFrame(rows, columns=["target", "decoder", "clip"])
+    shown, left_out = fewer_decoders(table, 6)
+    kept = shown.groupby("target")["decoder"].unique()
+    assert kept["text"].tolist() == kept["sound"].tolist() == ["regions", "ridge", "inverse"]
+    assert len(shown) == 12
+    assert left_out == ["text by contrastive", "sound by contrastive"]
+    assert fewer_decoders(table, 8)[1] == []
+    assert fewer_decoders(table.drop(columns="decoder"), 1)[1] == []
+
+
+def test_sounds(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(22_050) / 9), 22_050)
+    arguments = ("figure", bundle, "stimulus", "--out", tmp_path / "out")
+    code, printed = b2m(*arguments, "--sound", f"heard={tmp_path / 'a.wav'}")
+    assert code == 0, printed
+    assert "heard" in (tmp_path / "out/stimulus.txt").read_text()
+    for sound, words in (
+        (("--sound", "a.wav"), "NAME=FILE"),
+        (("--sound", "heard=b.wav"), "not found"),
+        ((), "no sound"),
+    ):
+        code, printed = b2m(*arguments, *sound)
+        assert (code, words in printed) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["acuracy"], "unknown kind of figure"),
+        (["accuracy", "--subject", "03"], "01, 02"),
+        (["accuracy", "--model", "mulan"], "acoustic, text, w2v_bert"),
+        (["accuracy", "--score", "r3"], "no such map"),
+        (["accuracy", "--width", "10"], "60 to 250"),
+        (["accuracy", "--format", "bmp"], "png"),
+        (["accuracy", "--region", "corre"], "core"),
+        (["weights"], "no components of the weights"),
+        (["preference", "--model", "text"], "shows 2 feature spaces"),
+        ([], "b2m figure RESULTS KIND"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(
+    bundle: Path, b2m: B2M, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    code, printed = b2m("figure", bundle, *arguments, *(["--out", tmp_path] if arguments else []))
+    assert code == 2, printed
+    assert words in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_results_and_a_damaged_study(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
+    code, printed = b2m("figure", tmp_path, "accuracy")
+    assert (code, "no results here" in printed) == (2, True)
+    shutil.copytree(bundle, tmp_path / "copy")
+    (tmp_path / "copy/study.toml").write_text(STUDY.replace("q = 0.01", "q = 2"))
+    code, printed = b2m("figure", tmp_path / "copy", "accuracy")
+    assert (code, bool(re.search(r"q = 2", printed))) == (2, True)
+
+
+def test_components_of_weights_are_drawn_where_they_are(bundle: Path, tmp_path: Path) -> None:
+    """The names under which the figure looks for them."""
+    folder, space = tmp_path / "copy", surface_space("fsaverage5")
+    shutil.copytree(bundle, folder)
+    stem = "sub-01_hemi-{}_space-fsaverage5_desc-joint_stat-{}_statmap.func.gii"
+    for number in (1, 2, 3):
+        for hemi in "LR":
+            path = folder / "sub-01" / stem.format(hemi, f"pc{number}")
+            shutil.copy(folder / "sub-01" / stem.format(hemi, "r"), path)
+            path.with_name(path.name.replace(".func.gii", ".json")).write_text('{"Explained": 0.2}')
+    found = make(folder, "weights")
+    assert "20.0% of the variance" in found.caption
+    assert {"PC 1", "PC 2", "PC 3"} <= set(found.table)
+    assert len(found.table) == space.n_targets
+
+
+STUDY_FILE = """
+name = "A study"
+output = "results"
+[data]
+reader = "bids"
+root = "."
+tasks = ["Training", "Test"]
+[features.text]
+extractor = "caption"
+captions = "captions.csv"
+[evaluation]
+kind = "test"
+[figures]
+"""
+
+
+def test_one_table_of_the_study_sets_the_look(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(STUDY_FILE + 'width_mm = 120\nlimits = [0, 0.4]\nformats = ["svg"]\n')
+    settings = load_study(tmp_path / "study.toml").figures
+    assert (settings.style.width, settings.limits, settings.formats) == (120.0, (0.0, 0.4), ("svg",))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("widht_mm = 89", "width_mm"),
+        ("width_mm = 10", "60 to 250"),
+        ('font = "No Such Font"', "not installed"),
+        ("limits = [0.4, 0]", "must rise"),
+        ('colour_map = "infernal"', "colour map"),
+    ],
+)
+def test_problems_of_the_look_are_found_before_anything_is_computed(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "study.toml").write_text(STUDY_FILE + line)
+    with pytest.raises(InputError, match=words):
+        load_study(tmp_path / "study.toml")
+
+
+def test_a_study_with_a_rainbow_warns(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(STUDY_FILE + 'colour_map = "jet"')
+    with pytest.warns(UserWarning, match="black-and-white"):
+        load_study(tmp_path / "study.toml")

@@ -1,0 +1,206 @@
+"""Ridge against scikit-learn, himalaya and closed forms, in every form and precision."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, ShuffleSplit
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.models import EncodingModel, RidgeCV
+from b2m_encoding.models.solver import scorers
+from b2m_encoding.models.solver.filters import compress, shrinkage
+from b2m_encoding.models.solver.scorers import SampleScorer
+from b2m_encoding.runs import Runs
+
+ALPHAS = np.logspace(-2, 5, 12)
+FORMS = ("gram", "prediction", "dual")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shape", [(300, 12), (240, 90), (90, 200)])
+def test_float64_is_scikit_learn(make, oracle, form, shape):
+    X, Y, runs = make(*shape, 8)
+    path = oracle(X, Y, runs, ALPHAS)
+    best = ALPHAS[path.argmax(0)]
+    model = EncodingModel(None, alphas=ALPHAS, standardize=False, form=form, precision="float64").fit(X, Y, runs=runs)
+    np.testing.assert_allclose(model.cv_path_, path, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(model.alphas_, best)
+    np.testing.assert_allclose(model.cv_scores_, path.max(0), atol=1e-9)
+    for j, alpha in enumerate(best):
+        exact = Ridge(alpha, solver="svd").fit(X, Y[:, j])
+        coef = model.coef_["features"][0, :, j]
+        np.testing.assert_allclose(coef, exact.coef_, rtol=0, atol=1e-9 * np.abs(exact.coef_).max())
+        np.testing.assert_allclose(model.intercept_[j], exact.intercept_, rtol=1e-9)
+    assert model.form_ == form
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("scoring", ["r2", "r"])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_scores_are_those_of_explicit_folds(make, oracle, form, scoring, standardize):
+    X, Y, runs = make(180, 40, 5, seed=1)
+    path = oracle(X, Y, runs, ALPHAS, scoring, standardize)
+    options = {"scoring": scoring, "standardize": standardize, "form": form, "precision": "float64"}
+    model = EncodingModel(None, alphas=ALPHAS, **options).fit(X, Y, runs=runs)
+    np.testing.assert_allclose(model.cv_path_, path, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_float32_agrees_to_its_rounding(make, oracle, form):
+    X, Y, runs = make(300, 60, 40, seed=2)
+    path = oracle(X, Y, runs, ALPHAS)
+    model = EncodingModel(None, alphas=ALPHAS, standardize=False, form=form).fit(
+        X.astype(np.float32), Y.astype(np.float32), runs=runs
+    )
+    np.testing.assert_allclose(model.cv_path_, path, rtol=0, atol=2e-5)
+    same = model.alphas_ == ALPHAS[path.argmax(0)]
+    tied = path.max(0) - path[np.searchsorted(ALPHAS, model.alphas_ * 0.999), np.arange(40)] < 1e-5
+    assert (same | tied).all()
+
+
+@pytest.mark.filterwarnings("ignore:Solving")
+@pytest.mark.parametrize("shape", [(240, 16), (240, 60), (60, 150)])
+def test_himalaya_chooses_the_same(shape):
+    from himalaya.kernel_ridge import KernelRidgeCV as TheirKernelRidgeCV
+    from himalaya.ridge import RidgeCV as TheirRidgeCV
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(shape)
+    Y = X @ rng.standard_normal((shape[1], 40)) / np.sqrt(shape[1]) + rng.standard_normal((shape[0], 40)) + 3
+    groups = np.repeat(np.arange(6), shape[0] // 6)
+    splits = list(LeaveOneGroupOut().split(X, groups=groups))
+    alphas = np.logspace(-1, 5, 10)
+    ours = RidgeCV(alphas, precision="float64").fit(X, Y, groups=groups)
+    single = RidgeCV(alphas).fit(X.astype("f4"), Y.astype("f4"), groups=groups)
+    for model in (TheirRidgeCV, TheirKernelRidgeCV):
+        theirs = model(alphas=alphas, cv=splits, fit_intercept=True).fit(X, Y)
+        np.testing.assert_allclose(ours.best_alphas_, theirs.best_alphas_)
+        np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-5)
+    assert np.isclose(single.best_alphas_, ours.best_alphas_).mean() > 0.95
+    same = single.best_alphas_ == ours.best_alphas_
+    np.testing.assert_allclose(single.coef_[:, same], ours.coef_[:, same], atol=1e-4 * np.abs(ours.coef_).max())
+
+
+def test_splitters_and_groups_choose_as_explicit_splits(make):
+    X, Y, runs = make(200, 10, 6)
+    groups = np.random.default_rng(0).integers(0, 5, 200)  # not contiguous
+    direct = RidgeCV(ALPHAS).fit(X, Y, groups=groups)
+    left_out = RidgeCV(ALPHAS, cv=LeaveOneGroupOut()).fit(X, Y, groups=groups)
+    explicit = RidgeCV(ALPHAS, cv=list(LeaveOneGroupOut().split(X, groups=groups))).fit(X, Y)
+    for other in (left_out, explicit):
+        np.testing.assert_array_equal(direct.best_alphas_, other.best_alphas_)
+        np.testing.assert_allclose(direct.coef_, other.coef_, atol=1e-5)
+    kfold = EncodingModel(None, cv=GroupKFold(3)).fit(X, Y, runs=runs)
+    assert np.isfinite(kfold.alphas_).all()
+    with pytest.raises(InputError, match="held out once"):
+        RidgeCV(cv=ShuffleSplit(3, test_size=0.5, random_state=0)).fit(X, Y)
+
+
+def test_every_group_is_held_out_once_and_alpha_can_be_shared(make):
+    X, Y, runs = make(200, 10, 6)
+    whole = EncodingModel(None, alpha_per="all").fit(X, Y, runs=runs)
+    assert len(set(whole.alphas_)) == 1
+    labels = np.array(["a", "b", "a", "b", "a", "b"])
+    by_group = EncodingModel(None, alpha_per=labels).fit(X, Y, runs=runs)
+    alone = EncodingModel(None, alpha_per="all").fit(X, Y[:, labels == "a"], runs=runs)
+    np.testing.assert_array_equal(by_group.alphas_[labels == "a"], alone.alphas_)
+
+
+def test_a_fold_never_sees_its_own_runs(make):
+    """Held-out rows are moved far away: with their own mean or scale in the training part, scores would change."""
+    X, Y, runs = make(120, 5, 3)
+    moved = X.copy()
+    moved[runs.rows([runs.blocks[0]])] *= 100
+    folds = [(runs.blocks[1],)]
+    a, b = (EncodingModel(None, cv=folds, alphas=ALPHAS).fit(x, Y, runs=runs) for x in (X, moved))
+    assert not np.allclose(a.cv_path_, b.cv_path_)
+    only = runs.take(runs.run != runs.blocks[1])
+    folds = [(only.blocks[0],)]
+    c = EncodingModel(None, cv=folds, alphas=ALPHAS, precision="float64")
+    rows = runs.run != runs.blocks[1]
+    first = c.fit(X[rows], Y[rows], runs=only).cv_path_
+    standardised = (X - X[rows & (runs.run != only.blocks[0])].mean(0)) / X[rows & (runs.run != only.blocks[0])].std(0)
+    second = c.set_params(standardize=False).fit(standardised[rows], Y[rows], runs=only).cv_path_
+    np.testing.assert_allclose(first, second, atol=1e-10)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_limits(make, form):
+    X, Y, runs = make(150, 8, 4)
+    ols = EncodingModel(None, alphas=[0.0], form=form, precision="float64").fit(X, Y, runs=runs)
+    np.testing.assert_allclose(ols.coef_["features"][0], LinearRegression().fit(X, Y).coef_.T, atol=1e-8)
+    nothing = EncodingModel(None, alphas=[1e14], form=form, precision="float64").fit(X, Y, runs=runs)
+    np.testing.assert_allclose(nothing.coef_["features"], 0, atol=1e-9)
+    np.testing.assert_allclose(nothing.predict(X), np.broadcast_to(Y.mean(0), Y.shape), rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_block_centring_removes_every_offset(make, form):
+    X, Y, runs = make(200, 10, 5)
+    model = EncodingModel(None, center="block", form=form, precision="float64")
+    one = model.fit(X, Y, runs=runs)
+    coef, path = one.coef_["features"].copy(), one.cv_path_.copy()
+    offsets = np.random.default_rng(0).standard_normal((len(runs.names), 5)) * 100
+    index = np.searchsorted(runs.names, runs.run)
+    other = model.fit(X, Y + offsets[index], runs=runs)
+    np.testing.assert_allclose(other.coef_["features"], coef, atol=1e-9)
+    np.testing.assert_allclose(other.cv_path_, path, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rank_deficient_features(make, dtype):
+    X, Y, runs = make(200, 10, 5)
+    doubled = np.hstack([X, X, np.zeros((200, 3))]).astype(dtype)
+    precision = "float32" if dtype == np.float32 else "float64"
+    models = [
+        EncodingModel(None, alphas=np.logspace(-1, 4, 8), form=form, precision=precision).fit(doubled, Y, runs=runs)
+        for form in FORMS
+    ]
+    for other in models[1:]:
+        np.testing.assert_allclose(other.cv_path_, models[0].cv_path_, atol=1e-5)
+    single = EncodingModel(None, alphas=np.logspace(-1, 4, 8) / 2, precision="float64").fit(X, Y, runs=runs)
+    np.testing.assert_allclose(models[0].cv_path_, single.cv_path_, atol=1e-5)
+
+
+@pytest.mark.parametrize("scoring", ["r2", "r"])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_many_targets_are_predicted_from_samples_to_the_same_scores(make, oracle, monkeypatch, scoring, precision):
+    X, Y, runs = make(60, 80, 200, seed=3)
+    used = []
+    monkeypatch.setattr(scorers, "SampleScorer", lambda *args: used.append(args) or SampleScorer(*args), raising=True)
+    options = {"scoring": scoring, "standardize": False, "form": "dual", "precision": precision}
+    model = EncodingModel(None, alphas=ALPHAS, **options).fit(X, Y, runs=runs)
+    assert len(used) == len(runs.blocks)
+    path = oracle(X, Y, runs, ALPHAS, scoring)
+    np.testing.assert_allclose(model.cv_path_, path, rtol=0, atol=1e-9 if precision == "float64" else 2e-5)
+    few = EncodingModel(None, alphas=ALPHAS, **options).fit(X, Y[:, :20], runs=runs)
+    assert len(used) == len(runs.blocks)  # too few targets to pay for the predictor
+    np.testing.assert_allclose(few.cv_path_, path[:, :20], rtol=0, atol=1e-9 if precision == "float64" else 2e-5)
+
+
+def test_compression_keeps_its_bound():
+    rng = torch.Generator().manual_seed(0)
+    values = torch.logspace(-6, 4, 200, dtype=torch.float64)
+    norms = values.sqrt() * torch.rand(200, generator=rng, dtype=torch.float64) * 2
+    alphas = torch.logspace(-3, 6, 30, dtype=torch.float64)
+    for tolerance in (1e-2, 1e-5, 1e-8):
+        filters = compress(values, norms, alphas, tolerance)
+        approximate = torch.zeros(30, 200, dtype=torch.float64)
+        approximate[:, filters.start :] = filters.mix @ filters.basis
+        error = ((approximate - shrinkage(values, alphas)) * norms * values.sqrt()).norm(dim=1)
+        assert error.max() <= 1.5 * tolerance  # one tolerance for each of the two truncations, in quadrature
+    assert compress(values, norms, alphas, 1e-2).mix.shape[1] < compress(values, norms, alphas, 1e-8).mix.shape[1] < 30
+
+
+def test_edge_of_the_grid_is_noted(make):
+    X, Y, runs = make(200, 10, 5)
+    model = EncodingModel(None, alphas=[1e4, 1e5, 1e6]).fit(X, Y, runs=runs)
+    assert any("smallest penalty" in note for note in model.notes_)
+    assert any("gram" in note for note in model.notes_)
+
+
+def test_one_block_cannot_be_cross_validated(make):
+    X, Y, _ = make(60, 3, 2)
+    with pytest.raises(InputError, match="two blocks"):
+        EncodingModel(None).fit(X, Y, runs=Runs.from_lengths([60], tr=1.0))

@@ -1,0 +1,71 @@
+"""Objects come back from files as they were, and nothing but objects of the package does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.ceilings import NoCeiling
+from b2m_encoding.workflow.engine.serialise import load_tree, save_tree
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+NUMBERS = arrays.arrays(st.sampled_from(["f4", "f8", "i8", "?", "U3"]), arrays.array_shapes(min_side=0, max_dims=2))
+KEYS = st.text() | st.tuples(st.text(), st.integers())
+TREES = st.recursive(
+    LEAVES | NUMBERS,
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(KEYS, inner),
+    max_leaves=8,
+)
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and a == b
+
+
+@given(TREES)
+def test_what_is_saved_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: Any) -> None:
+    folder = tmp_path_factory.mktemp("tree")
+    save_tree(tree, folder)
+    assert same(load_tree(folder), tree)
+
+
+def test_objects_of_the_package_come_back(tmp_path: Path) -> None:
+    runs = Runs.from_labels(["a", "a", "b"], 1.5, clip=["x", "", "é"])
+    save_tree({("mulan",): [runs, NoCeiling("one presentation")]}, tmp_path)
+    found, ceiling = load_tree(tmp_path)["mulan",]
+    assert found.names == ("a", "b")
+    assert found.clip.tolist() == ["x", "", "é"]
+    assert found.tr == 1.5
+    assert ceiling == NoCeiling("one presentation")
+
+
+@pytest.mark.parametrize(
+    "name", ["os:system", "builtins:eval", "b2m_encoding.runs:np", "b2m_encoding.errors:InputError"]
+)
+def test_other_types_are_refused(tmp_path: Path, name: str) -> None:
+    save_tree(NoCeiling("x"), tmp_path)
+    structure = json.loads((tmp_path / "value.json").read_text())
+    (tmp_path / "value.json").write_text(json.dumps({**structure, "class": name}))
+    with pytest.raises(InputError, match="unknown type"):
+        load_tree(tmp_path)
+
+
+def test_what_cannot_come_back_is_not_saved(tmp_path: Path) -> None:
+    for value in (object(), np.array([{}], dtype=object), {"a": {1, 2}}):
+        with pytest.raises(TypeError, match="cannot be stored"):
+            save_tree(value, tmp_path)

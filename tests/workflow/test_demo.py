@@ -1,0 +1,54 @@
+"""The demonstration as a user runs it: what it finds in a simulated study, and what it does not find in noise."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.workflow.demo import run_demo
+
+
+@pytest.mark.slow
+def test_the_truth_is_found(tmp_path: Path) -> None:
+    """In a process of its own, whose memory is the demonstration's."""
+    command = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "demo", str(tmp_path / "demo")]
+    subprocess.run(command, check=True, capture_output=True)
+    summary = json.loads((tmp_path / "demo/summary.json").read_text())
+    assert summary["median_r_driven"] > 3 * abs(summary["median_r_undriven"])
+    assert 0.1 < summary["median_r_driven"] < 0.5
+    assert summary["false_positive_rate"] <= 0.05
+    assert summary["preference_accuracy"] >= 0.8
+    assert summary["identification_accuracy"] >= 0.75
+    assert summary["targets_not_tested"] == 148
+    assert summary["targets_tested"] + 148 == 2 * 20484
+    assert summary["peak_mb"] < 3000
+
+
+@pytest.mark.slow
+def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1)
+    low, high = summary["identification_chance_95"]
+    assert low <= summary["identification_accuracy"] <= high
+    assert summary["false_positive_rate"] <= 0.05
+    assert abs(summary["median_r_undriven"]) < 0.05
+
+
+def test_a_folder_with_other_content_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="something else"):
+        run_demo(tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_edited_study_is_not_thrown_away(tmp_path: Path) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text("q = 0.01")
+    (tmp_path / "demo.json").write_text(json.dumps({"simulated": True, "study": "0" * 64}))
+    with pytest.raises(InputError, match="has been edited"):
+        run_demo(tmp_path)
+    assert study.read_text() == "q = 0.01"

@@ -1,0 +1,143 @@
+"""The whole path on a tiny simulated study: from files to a results folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from b2m_encoding.phantom import load_truth
+from b2m_encoding.results.bundle import ResultsWriter, read_map
+from b2m_encoding.results.reader import Results
+from b2m_encoding.spaces import surface_space
+from b2m_encoding.study import load_study
+from b2m_encoding.workflow.run import run_study
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    study = load_study(tiny_template / "study.toml")
+    hostile = study.model_copy(update={"output": folder / "results", "name": "<script>alert('x')</script> & co"})
+    run_study(hostile, tiny_template / "study.toml")
+    return folder / "results"
+
+
+def test_untestable_vertices_are_missing_in_every_map(finished: Path, tiny_template: Path) -> None:
+    truth = load_truth(tiny_template / "study").subjects["01"]
+    space = surface_space("fsaverage5")
+    for desc, stat in (("joint", "r"), ("joint", "q"), ("text", "r2"), ("joint", "alpha")):
+        values = read_map(finished, "01", desc, stat, space)
+        assert np.array_equal(np.isfinite(values), truth.testable), (desc, stat)
+
+
+def test_driven_vertices_are_predicted_better(finished: Path, tiny_template: Path) -> None:
+    truth = load_truth(tiny_template / "study").subjects["01"]
+    r = read_map(finished, "01", "joint", "r", surface_space("fsaverage5"))
+    driven = np.median(r[truth.testable & (truth.drive != "none")])
+    undriven = np.median(r[truth.testable & (truth.drive == "none")])
+    assert driven > undriven + 0.1
+    assert abs(undriven) < 0.1
+
+
+def test_folder_is_complete(finished: Path) -> None:
+    regions = pd.read_csv(finished / "regions.tsv", sep="\t")
+    assert set(regions["region"]) == {"core", "belt", "association", "inferior_frontal"}
+    assert set(regions["feature_space"]) == {"joint", "acoustic", "text"}
+    assert regions["score"].between(-1, 1).all()
+    clips = pd.read_csv(finished / "identification.tsv", sep="\t")
+    assert len(clips) == 10
+    for image in finished.rglob("*statmap.*"):
+        assert image.with_name(image.name.split(".")[0] + ".json").is_file()
+    for name in ("sub-01_accuracy", "sub-01_preference", "regions"):
+        assert {path.suffix for path in (finished / "figures").glob(f"{name}.*")} == {".png", ".pdf", ".tsv", ".txt"}
+    results = Results.open(finished)
+    weights = results.weights("01")
+    assert set(weights) == {"acoustic", "text"}
+    assert np.array_equal(np.isfinite(weights["text"]).all(axis=(0, 1)), np.isfinite(results.map("01", "joint", "r")))
+    record = json.loads((finished / "provenance.json").read_text())
+    inputs = [Path(name).name for name in record["inputs"]]
+    assert {"study.toml", "captions.csv", "sub-01_task-Test_run-01_hemi-R_space-fsaverage5_bold.func.gii"} <= set(
+        inputs
+    )
+    assert sum(name.endswith("_events.tsv") for name in inputs) == 3
+    assert record["versions"]["torch"]
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for key, value in attrs if key in ("src", "href")]
+
+
+@pytest.mark.parametrize("name", ["report.html", "sub-01.html"])
+def test_the_report_is_safe_and_says_simulated(finished: Path, name: str) -> None:
+    page = (finished / name).read_text()
+    parser = Tags()
+    parser.feed(page)
+    assert "script" not in parser.tags
+    own = {link for link in parser.links if not link.startswith(("data:", "#"))}
+    assert own == {"report.html", "sub-01.html", "view.html"}
+    assert all((finished / link).is_file() for link in own)
+    assert "simulated data" in page
+    assert not re.search(r"\b(nan|None)\b", re.sub(r"base64,[^\"]*", "", page))
+
+
+def test_the_report_is_written_again_from_the_folder(finished: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    before = (finished / "report.html").read_bytes()
+    (finished / "report.html").unlink()
+    code, printed = b2m("report", finished)
+    assert code == 0
+    assert "report.html" in printed
+    assert (finished / "report.html").read_bytes() == before
+
+
+def test_every_run_has_its_quality(finished: Path) -> None:
+    runs = pd.read_csv(finished / "quality.tsv", sep="\t")
+    assert runs["role"].tolist() == ["training", "training", "test"]
+    assert (runs["discarded"] == 10).all()
+    assert (runs["censored"] == 0).all()
+    assert runs["tsnr"].between(20, 500).all()
+    assert runs["mean_fd"].isna().all()
+
+
+def test_the_same_study_gives_the_same_maps(finished: Path, tiny_study: Path) -> None:
+    run_study(load_study(tiny_study), tiny_study)
+    for path in sorted(finished.rglob("*.func.gii")):
+        again = tiny_study.parent / "results" / path.relative_to(finished)
+        assert path.read_bytes() == again.read_bytes(), path.name
+
+
+def fail_half_way(path: Path) -> None:
+    with ResultsWriter(path, "second") as writer:
+        writer.write_json("b.json", {})
+        raise RuntimeError("half way")
+
+
+def test_a_failing_step_leaves_earlier_results_alone(tmp_path: Path) -> None:
+    with ResultsWriter(tmp_path / "results", "first") as writer:
+        writer.write_json("a.json", {"a": 1})
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way(tmp_path / "results")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
+    assert json.loads((tmp_path / "results/a.json").read_text()) == {"a": 1}
+
+
+def test_captions_say_what_is_controlled(finished: Path, tiny_study: Path) -> None:
+    study = load_study(tiny_study)
+    family_wise = study.statistics.model_copy(update={"correction": "fwe"})
+    run_study(study.model_copy(update={"statistics": family_wise, "decoding": None}), tiny_study)
+    captions = [folder / "figures/sub-01_accuracy.txt" for folder in (study.output, finished)]
+    assert ["family-wise error" in path.read_text() for path in captions] == [True, False]
+    assert "(FDR)" in captions[1].read_text()
