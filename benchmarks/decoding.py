@@ -35,7 +35,7 @@ from scipy import stats
 from b2m_encoding import EncodingModel, Runs
 from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, judged, to_decode
 from b2m_encoding.analysis.decoding.decoders import decoded_regions
-from b2m_encoding.analysis.decoding.reranking import fit_window_encoder
+from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.decoding.windows import Samples, ToDecode, Units, per_clip
 from b2m_encoding.data import Recording
 from b2m_encoding.decoding.decoders.pooled import PooledDecoder, TrainingWindows
@@ -72,7 +72,7 @@ def decoded(windows: ToDecode, study: Study, recording: Recording) -> list[Decod
 
 def ranked(windows: ToDecode) -> tuple[float, float]:
     """Identification accuracy, and share of clips named first, by the responses predicted from each test clip."""
-    encoder = fit_window_encoder(windows.training, windows.test)
+    encoder = fit_reranking_model(windows.training, windows.test)
     predicted = encoder.predict(per_clip(windows.test.features, windows.test.runs))
     scores = np.array([rank_by_responses(predicted, encoder.of(clip)).scores for clip in encoder.clips.tolist()])
     beaten = (scores < np.diag(scores)[:, None]).sum(axis=1) / (len(scores) - 1)

@@ -28,7 +28,7 @@ import torch
 from harness import Row, alternate, arguments, environment, finish, peak_memory, save, seconds
 
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.features.embedding import Hearing, embed_clips
+from b2m_encoding.features.embedding import EmbeddingOptions, embed_clips
 from b2m_encoding.features.networks import load_sound
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.stimuli import Stimuli
@@ -49,7 +49,7 @@ class Case:
     network: Any
     alone: Callable[[np.ndarray], np.ndarray]
     """One window, one call."""
-    hearing: Hearing
+    hearing: EmbeddingOptions
     spans: np.ndarray
     length: float
 
@@ -224,7 +224,7 @@ def main() -> None:
             starts = window_starts(DURATION, window, TR)
             paper = np.stack([starts, starts + window], axis=1)
             single, frames = alone(network, folder / network_name), network.window is None
-            hearing = Hearing(window=window if frames else None)
+            hearing = EmbeddingOptions(window=window if frames else None)
             for mode, spans, length in (("paper", paper, window), ("per_tr", per_tr, TR)):
                 case = Case(f"{network_name}_{mode}", network, single, hearing, spans, length)
                 if options.case and case.name != options.case:

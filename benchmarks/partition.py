@@ -43,13 +43,13 @@ def case(k: int, n_runs: int, n_targets: int, repeats: int, folder: Path) -> Row
     model = EncodingModel(DELAYS, device="cpu", memory_limit=20.0)
 
     def ours() -> dict[Any, Any]:
-        return {names: fitted.alphas_ for names, fitted in fit_subsets(model, spaces, responses)}
+        return {names: fitted.best_alphas_ for names, fitted in fit_subsets(model, spaces, responses)}
 
     def refitted() -> dict[Any, Any]:
         found = {}
         for names in all_subsets(spaces):
             own = EncodingModel(**model.get_params())
-            found[names] = own.fit_responses({name: spaces[name] for name in names}, responses).alphas_
+            found[names] = own.fit_responses({name: spaces[name] for name in names}, responses).best_alphas_
         return found
 
     before = responses.reads

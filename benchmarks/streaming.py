@@ -58,7 +58,7 @@ def fit(folder: Path, way: str, limit: float) -> None:
             Y = np.concatenate([responses.load_run(name) for name in responses.runs.names])
             took = seconds(lambda: model.fit({"x": X}, Y, runs=responses.runs))
     mb = peak.mb or 0.0
-    np.savez(folder / f"{way}.npz", alphas=model.alphas_, coef=model.coef_["x"], took=took, mb=mb)
+    np.savez(folder / f"{way}.npz", alphas=model.best_alphas_, coef=model.coef_["x"], took=took, mb=mb)
 
 
 def main() -> None:

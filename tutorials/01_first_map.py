@@ -9,7 +9,7 @@ import numpy as np
 from simulated import FOLDER, listening_study
 
 from b2m_encoding import EncodingModel, figures
-from b2m_encoding.analysis.windows import stimulation_of
+from b2m_encoding.analysis.windows import stimulus_timeline
 from b2m_encoding.features.extractors import build_spaces
 from b2m_encoding.spaces import load_atlas
 from b2m_encoding.study import load_study
@@ -21,7 +21,7 @@ study = load_study(listening_study())
 # with four delays learns from the training runs and is judged on a run of other clips.
 recording = study.data.read("01", study.cleaning.build())
 responses, runs = recording.responses.load(), recording.responses.runs
-acoustic = build_spaces({"acoustic": study.features["acoustic"]}, stimulation_of(recording))["acoustic"].values
+acoustic = build_spaces({"acoustic": study.features["acoustic"]}, stimulus_timeline(recording))["acoustic"].values
 training, seen = runs.select([name for name in runs.names if "Training" in name])
 test, unseen = runs.select([name for name in runs.names if "Test" in name])
 model = EncodingModel(delays=[3.0, 4.5, 6.0, 7.5]).fit(acoustic[seen], responses[seen], runs=training)

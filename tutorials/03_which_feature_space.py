@@ -11,7 +11,7 @@ from simulated import FOLDER, listening_study
 
 from b2m_encoding import figures
 from b2m_encoding.analysis.encoding.encode import encode_subject
-from b2m_encoding.analysis.windows import stimulation_of
+from b2m_encoding.analysis.windows import stimulus_timeline
 from b2m_encoding.features.extractors import Network, build_spaces
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.spaces import load_atlas
@@ -33,7 +33,7 @@ network = Network(
 )
 tables = {"w2v_bert": network, **study.features}
 recording = study.data.read("01", study.cleaning.build())
-spaces = build_spaces(tables, stimulation_of(recording))
+spaces = build_spaces(tables, stimulus_timeline(recording))
 print({name: space.values.shape for name, space in spaces.items()})
 
 # %% One model with each, one with all, and a test of what differs

@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from b2m_encoding.analysis.encoding.encode import encode_subject
-from b2m_encoding.analysis.windows import stimulation_of
+from b2m_encoding.analysis.windows import stimulus_timeline
 from b2m_encoding.data import Responses
 from b2m_encoding.features.extractors import build_spaces
 from b2m_encoding.study import load_study
@@ -42,7 +42,7 @@ print(f"best r: {np.nanmax(encoding.r['joint']):.2f}")
 # %% How many by chance?
 # Shift the responses in a circle, so that they keep their autocorrelation and lose their relation to the events.
 recording = study.data.read("01", study.cleaning.build())
-spaces = build_spaces(study.features, stimulation_of(recording))
+spaces = build_spaces(study.features, stimulus_timeline(recording))
 values, runs = recording.responses.load(), recording.responses.runs
 shifts = np.random.default_rng(study.seed).integers(15, len(runs) - 15, size=20)
 counts = []

@@ -82,7 +82,7 @@ fits = {
 }
 for fit in fits.values():
     assert np.allclose(fit.cv_path_, fits["gram"].cv_path_)
-    assert np.array_equal(fit.alphas_, fits["gram"].alphas_)
+    assert np.array_equal(fit.best_alphas_, fits["gram"].best_alphas_)
 
 # %% [markdown]
 # **Twenty penalties for the price of a few.** The filters $1/(l + a)$ of a grid of penalties are smooth functions of

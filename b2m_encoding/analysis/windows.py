@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data import Recording, Responses
-from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.windows import Windows, cut_windows
 from b2m_encoding.study import WindowsTable
 
@@ -54,8 +54,8 @@ def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:
     return WindowedRecording(responses=responses, windows=windows, **parts)
 
 
-def stimulation_of(recording: Recording) -> Stimulation:
+def stimulus_timeline(recording: Recording) -> StimulusTimeline:
     """What was played during the samples of a recording."""
     if isinstance(recording, WindowedRecording):
-        return Stimulation(recording.windows.volumes, recording.events, recording.windows)
-    return Stimulation(recording.responses.runs, recording.events)
+        return StimulusTimeline(recording.windows.volumes, recording.events, recording.windows)
+    return StimulusTimeline(recording.responses.runs, recording.events)

@@ -33,7 +33,7 @@ def build(
 ) -> None:
     """Embed a folder of recordings, to retrieve from; it goes on where it stopped."""
     from b2m_encoding.decoding.retrieval.build import Preparation, build_corpus
-    from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
+    from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
     from b2m_encoding.reconstruction.embedding_space import decoded_space
 
     if (model is None) == (study is None):
@@ -44,7 +44,9 @@ def build(
     else:
         assert model is not None
         label = model
-        space = SoundSpace.of_model(model, layer=layer, weights=weights, device=device, length=window, step=step)
+        space = AudioEmbeddingSpace.of_model(
+            model, layer=layer, weights=weights, device=device, length=window, step=step
+        )
     folder = out or recordings.absolute().parent / f"{recordings.absolute().name}-{label.replace('/', '-')}"
     fade, rms = (0.0, 0.0) if as_it_is else (space.table.fade, space.table.rms)
     with progress_bar() as bar:

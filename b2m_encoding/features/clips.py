@@ -67,7 +67,7 @@ class Presentation:
 
 
 @dataclass(frozen=True, eq=False)
-class Stimulation:
+class StimulusTimeline:
     """What an extractor may look at: the samples, and what was played when.
 
     Parameters

@@ -43,7 +43,7 @@ class Sounds(Protocol):
 
 
 @dataclass(frozen=True)
-class Hearing:
+class EmbeddingOptions:
     """How the output of a network becomes the features of a sample.
 
     Parameters
@@ -122,19 +122,19 @@ class Hearing:
 
 def embed_clips(
     network: SoundEmbedder,
-    hearings: Sequence[Hearing],
+    options: Sequence[EmbeddingOptions],
     stimuli: Stimuli,
     clips: Mapping[Clip, Spans],
     length: float,
     report: Report = lambda done, total: None,
     device: str = "cpu",
 ) -> list[dict[Clip, Floats]]:
-    """Features of every clip, read from the store or computed and kept; several hearings share the calls of a network.
+    """Features of every clip, read from the store or computed and kept; several options share the calls of a network.
 
     Parameters
     ----------
     network : SoundEmbedder
-    hearings : sequence of Hearing
+    options : sequence of EmbeddingOptions
     stimuli : Stimuli
     clips : mapping of Clip to array, shape (n_spans, 2)
         Stretches of each clip that samples cover, s.
@@ -147,20 +147,20 @@ def embed_clips(
     Returns
     -------
     list of dict of Clip to array, shape (n_spans, n_features)
-        One for each hearing.
+        One for each option.
     """
-    for hearing in hearings:
-        hearing.check(network)
-    stores = [Store(hearing.recipe(network, length), dict(network.provenance)) for hearing in hearings]
+    for option in options:
+        option.check(network)
+    stores = [Store(option.recipe(network, length), dict(network.provenance)) for option in options]
     keys = {clip: array_key(stimuli.digest(clip), spans) for clip, spans in clips.items()}
     found = [store.find(keys.values()) for store in stores]
     wanted = {key: clip for clip, key in keys.items() if not all(key in own for own in found)}
     todo = {clip: clips[clip] for clip in sorted(wanted.values(), key=lambda clip: clip.duration)}
-    fresh: list[dict[str, Floats]] = [{} for _ in hearings]
+    fresh: list[dict[str, Floats]] = [{} for _ in options]
     report(0, len(todo))
     kept = time.monotonic()
     try:
-        for done, (clip, arrays) in enumerate(hear_clips(network, hearings, stimuli, todo, device), start=1):
+        for done, (clip, arrays) in enumerate(compute_clips(network, options, stimuli, todo, device), start=1):
             for own, array in zip(fresh, arrays, strict=True):
                 own[keys[clip]] = array
             if time.monotonic() - kept > SHARD_SECONDS:
@@ -180,8 +180,12 @@ def _keep(stores: Sequence[Store], found: Sequence[dict[str, Floats]], fresh: Se
         new.clear()
 
 
-def hear_clips(
-    network: SoundEmbedder, hearings: Sequence[Hearing], sounds: Sounds, clips: Mapping[Clip, Spans], device: str
+def compute_clips(
+    network: SoundEmbedder,
+    options: Sequence[EmbeddingOptions],
+    sounds: Sounds,
+    clips: Mapping[Clip, Spans],
+    device: str,
 ) -> Iterator[tuple[Clip, list[Floats]]]:
     """Compute the features of clips, in batches of one duration, clip by clip in their order; nothing is kept."""
     for duration, group in groupby(clips, key=lambda clip: clip.duration):
@@ -189,7 +193,7 @@ def hear_clips(
         size = max(1, int(BATCH_SECONDS[device] / duration))
         for batch in (same[i : i + size] for i in range(0, len(same), size)):
             heard = _Batch(network, batch, [clips[clip] for clip in batch], sounds, BATCH_SECONDS[device])
-            columns = [heard.whole(one) if one.at_once(network) else heard.windowed(one) for one in hearings]
+            columns = [heard.whole(one) if one.at_once(network) else heard.windowed(one) for one in options]
             for clip, *arrays in zip(batch, *columns, strict=True):
                 if not all(np.isfinite(array).all() for array in arrays):
                     raise InputError(f"{network.name} gave values that are not finite", file=clip.track(sounds.folder))
@@ -216,22 +220,22 @@ class _Batch:
         """Of whole clips, shape (n_clips, n_layers, n_frames, dim)."""
         return self.network.embed(np.stack(self.waves))
 
-    def whole(self, hearing: Hearing) -> list[Floats]:
+    def whole(self, option: EmbeddingOptions) -> list[Floats]:
         """Average the frames of whole clips under each window."""
         assert self.network.frame_rate is not None
-        layer = 0 if hearing.layer is None else self.network.layers.index(hearing.layer)
+        layer = 0 if option.layer is None else self.network.layers.index(option.layer)
         out = []
         for clip, spans, frames in zip(self.clips, self.spans, self.frames[:, layer], strict=True):
-            cuts = hearing.cuts(spans, clip.duration, self.network)
-            out.append((hearing.weights(len(frames), self.network.frame_rate, cuts) @ frames).astype(np.float32))
+            cuts = option.cuts(spans, clip.duration, self.network)
+            out.append((option.weights(len(frames), self.network.frame_rate, cuts) @ frames).astype(np.float32))
         return out
 
-    def windowed(self, hearing: Hearing) -> list[Floats]:
+    def windowed(self, option: EmbeddingOptions) -> list[Floats]:
         """Embed every window by itself, each once, windows of one length together."""
         windows: list[Floats] = []
         places = []
         for clip, spans, wave in zip(self.clips, self.spans, self.waves, strict=True):
-            cuts, rows = np.unique(hearing.cuts(spans, clip.duration, self.network), axis=0, return_inverse=True)
+            cuts, rows = np.unique(option.cuts(spans, clip.duration, self.network), axis=0, return_inverse=True)
             places.append(rows.ravel() + len(windows))
             windows += [_cut(wave, self.network.rate, start, stop) for start, stop in cuts.tolist()]
         vectors: dict[int, Floats] = {}
@@ -241,16 +245,16 @@ class _Batch:
             size = max(1, int(self.seconds * self.network.rate / length))
             for part in (same[i : i + size] for i in range(0, len(same), size)):
                 vectors.update(
-                    zip(part.tolist(), self._vectors(np.stack([windows[i] for i in part]), hearing), strict=True)
+                    zip(part.tolist(), self._vectors(np.stack([windows[i] for i in part]), option), strict=True)
                 )
         return [np.stack([vectors[i] for i in rows.tolist()]) for rows in places]
 
-    def _vectors(self, waves: Floats, hearing: Hearing) -> Floats:
+    def _vectors(self, waves: Floats, option: EmbeddingOptions) -> Floats:
         """One vector for each wave; the mean over the frames of a frame model."""
         found = self.network.embed(waves)
         if self.network.window is not None:
             return found
-        layer = 0 if hearing.layer is None else self.network.layers.index(hearing.layer)
+        layer = 0 if option.layer is None else self.network.layers.index(option.layer)
         return np.asarray(found[:, layer].mean(axis=1))
 
 

@@ -1,6 +1,6 @@
 """Models: sufficient statistics, ridge and banded ridge, encoding models."""
 
-from b2m_encoding.models.cross_validation import cross_predict
+from b2m_encoding.models.cross_validation import cross_val_predict
 from b2m_encoding.models.estimators import BandedRidgeCV, RidgeCV
 from b2m_encoding.models.inverse import InverseMap
 from b2m_encoding.models.model import EncodingModel
@@ -13,7 +13,7 @@ __all__ = [
     "InverseMap",
     "RidgeCV",
     "SufficientStatistics",
-    "cross_predict",
+    "cross_val_predict",
     "encoding_patterns",
     "patterns",
 ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from b2m_encoding.models.model import EncodingModel
 
 
-def cross_predict(
+def cross_val_predict(
     model: EncodingModel,
     X: Floats | Mapping[str, Any],
     Y: ArrayLike,
@@ -84,7 +84,7 @@ def _without(data: fitting.Data, held: Sequence[str]) -> fitting.Data:
 
 def _solve(model: EncodingModel, source: Source, targets: NDArray[np.intp]) -> Weights:
     """Weights from a source, with the penalties that some targets of the model have."""
-    alphas = torch.from_numpy(np.nan_to_num(model.alphas_[targets], nan=1.0)).to(source.device)
+    alphas = torch.from_numpy(np.nan_to_num(model.best_alphas_[targets], nan=1.0)).to(source.device)
     if model.deltas_ is None:
         return solve_ridge(source, alphas, n_targets_batch=model.n_targets_batch)
     deltas = torch.from_numpy(np.nan_to_num(model.deltas_[:, targets], nan=0.0, neginf=-np.inf)).to(source.device)

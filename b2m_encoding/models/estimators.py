@@ -126,7 +126,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         self.model_ = EncodingModel(None, solver=self._solver, cv=folds, **self._options())
         self.model_.fit(spaces, targets[:, 0] if np.asarray(Y).ndim == 1 else targets, runs=runs)
         self.n_features_in_ = self.model_.n_features_in_
-        self.intercept_, self.best_alphas_ = self.model_.intercept_, self.model_.alphas_
+        self.intercept_, self.best_alphas_ = self.model_.intercept_, self.model_.best_alphas_
         self.cv_scores_, self.deltas_ = self.model_.cv_scores_, self.model_.deltas_
         return self
 

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delays_in_samples
-from b2m_encoding.models.cross_validation import cross_predict
+from b2m_encoding.models.cross_validation import cross_val_predict
 from b2m_encoding.models.inputs import UNNAMED, Floats, as_targets
 from b2m_encoding.models.solver.covariance import Covariance
 from b2m_encoding.runs import Runs
@@ -182,7 +182,7 @@ def invert(
     foretold = _foretold(values - mean, runs, shifts, axes[:, kept] / np.sqrt(strength[kept]), prior.shrinkage)
     loadings = [np.sum([w @ foretold[d - e] for w, e in zip(weights, shifts, strict=True)], axis=0) for d in shifts]
     predicted = np.asarray(model.predict(X, runs), dtype=np.float32).reshape(len(runs), -1)[:, targets]
-    expected = predicted if residuals == "training" else cross_predict(model, X, Y, runs, targets)
+    expected = predicted if residuals == "training" else cross_val_predict(model, X, Y, runs, targets)
     left = (measured - expected).astype(np.float32)
     rows, known = _stacked_rows(len(runs), shifts, runs)
     whole = known.all(axis=1) & runs.used

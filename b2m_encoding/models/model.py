@@ -91,7 +91,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     coef_ : dict of str to array (n_delays, n_features, n_targets)
         Weights in the units of the features.
     intercept_ : array, shape (n_targets,)
-    alphas_ : array, shape (n_targets,)
+    best_alphas_ : array, shape (n_targets,)
     deltas_ : array, shape (n_bands, n_targets)
         Minus the log of the penalty of each feature space, if banded.
     cv_scores_ : array, shape (n_targets,)
@@ -325,7 +325,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
 
     def _keep(self, fitted: fitting.Fitted, statistics: SufficientStatistics | None, runs: Runs) -> EncodingModel:
         self.runs_, self.statistics_, self.weights_ = runs, statistics, fitted.weights
-        self.status_, self.alphas_, self.deltas_ = fitted.status, fitted.alphas, fitted.deltas
+        self.status_, self.best_alphas_, self.deltas_ = fitted.status, fitted.alphas, fitted.deltas
         self.cv_scores_, self.cv_path_, self.form_ = fitted.scores, fitted.path, fitted.form
         self._note(fitted.notes)
         return self

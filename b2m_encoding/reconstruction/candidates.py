@@ -16,7 +16,7 @@ from b2m_encoding.decoding.generators import Condition, Exemplar, Generator
 from b2m_encoding.decoding.generators.files import for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.generators.retrieved import Retrieved
 from b2m_encoding.decoding.retrieval.corpus import Corpus
-from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave, prepare_stimulus
 
@@ -61,7 +61,7 @@ def make_candidates(
     folder: Path,
     generator: Generator,
     condition: Condition,
-    space: SoundSpace,
+    space: AudioEmbeddingSpace,
     preparation: Mapping[str, float],
     *,
     n: int,
@@ -76,7 +76,7 @@ def make_candidates(
     folder : Path
     generator : Generator
     condition : Condition
-    space : SoundSpace
+    space : AudioEmbeddingSpace
         That was decoded.
     preparation : mapping
         ``fade`` and ``rms`` with which recordings of the corpus were embedded.
@@ -130,7 +130,9 @@ def safe_names(clips: Sequence[str]) -> dict[str, str]:
     return {clip: safe(clip) for clip in clips}
 
 
-def _embedded(space: SoundSpace, wave: Wave, rate: int, preparation: Mapping[str, float]) -> NDArray[np.float32]:
+def _embedded(
+    space: AudioEmbeddingSpace, wave: Wave, rate: int, preparation: Mapping[str, float]
+) -> NDArray[np.float32]:
     if len(wave) / rate < space.shortest:
         raise InputError(
             "a generator made less than a window", found=f"{len(wave) / rate:g} s", expected=f">= {space.shortest:g} s"

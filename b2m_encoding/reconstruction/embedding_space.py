@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import Acoustic, Network
 from b2m_encoding.study import load_study
 
 
-def decoded_space(path: Path, target: str | None = None) -> SoundSpace:
+def decoded_space(path: Path, target: str | None = None) -> AudioEmbeddingSpace:
     """How a study embeds sounds for decoding: its feature space, and the windows that are decoded.
 
     Parameters
@@ -36,6 +36,6 @@ def decoded_space(path: Path, target: str | None = None) -> SoundSpace:
         )
     windows = study.windows or (decoding.windows if decoding else None)
     if windows is None:
-        return SoundSpace(table)
+        return AudioEmbeddingSpace(table)
     own: dict[str, float] = getattr(decoding, "own_windows", {}) if study.windows is None else {}
-    return SoundSpace(table, own.get(name, windows.length), windows.step)
+    return AudioEmbeddingSpace(table, own.get(name, windows.length), windows.step)

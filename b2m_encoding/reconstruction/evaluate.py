@@ -14,7 +14,7 @@ from b2m_encoding.decoding.evaluation import class_agreement, kernel_distance, s
 from b2m_encoding.decoding.evaluation.sounds import Sound, embed_sounds
 from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
 from b2m_encoding.decoding.identification import identification_accuracy
-from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.features.audio import decode_audio
 
 CHANCE = 0.5
@@ -49,14 +49,14 @@ class Judges:
 
     Parameters
     ----------
-    encoder : SoundSpace, optional
+    encoder : AudioEmbeddingSpace, optional
         Another encoder, which no generator listened to.
     name : str
         Of the encoder.
     tagger : AudioSetTagger, optional
     """
 
-    encoder: SoundSpace | None = None
+    encoder: AudioEmbeddingSpace | None = None
     name: str = "another encoder"
     tagger: AudioSetTagger | None = None
 

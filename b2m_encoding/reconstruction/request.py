@@ -10,7 +10,7 @@ from typing import Any, Literal
 from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
 from b2m_encoding.decoding.generators import Generator, load_generator
 from b2m_encoding.decoding.retrieval.corpus import RECORD, Corpus
-from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace, check_same_space
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, check_same_space
 from b2m_encoding.decoding.retrieval.similarity import Measure, Similarity
 from b2m_encoding.errors import InputError
 from b2m_encoding.reconstruction.evaluate import Judges
@@ -81,7 +81,7 @@ class Task:
 
     results: Results
     corpus: Corpus
-    space: SoundSpace
+    space: AudioEmbeddingSpace
     measure: Measure
     generator: Generator
     heard: ClipSounds
@@ -131,12 +131,14 @@ def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
     joint = corpus.record["table"]["extractor"] in JOINT
     kind: Similarity = ("cosine" if joint else "standardised") if wish.similarity == "auto" else wish.similarity
     measure = Measure.of(kind, corpus.centre, corpus.spread)
-    space = SoundSpace.of_record(corpus.record)
+    space = AudioEmbeddingSpace.of_record(corpus.record)
     if wish.seconds is not None:
         _check_seconds(wish.seconds, None if generator.name == "retrieved" else space.shortest)
     subjects = wish.subjects or results.subjects
     heard = ClipSounds.find(results, subjects, wish.sounds)
-    judge = None if wish.judge is None else SoundSpace.of_model(wish.judge, length=space.length, step=space.step)
+    judge = (
+        None if wish.judge is None else AudioEmbeddingSpace.of_model(wish.judge, length=space.length, step=space.step)
+    )
     judges = Judges(judge, wish.judge or "", AudioSetTagger() if wish.classes else None)
     return Task(results, corpus, space, measure, generator, heard, target, windows, wish, judges)
 

@@ -26,7 +26,7 @@ from b2m_encoding.reconstruction.request import Task, Wish, decoded_subjects, pr
 from b2m_encoding.results.bundle import results_locked, work_folder_of
 from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.reranking_model import WindowEncoder
+from b2m_encoding.results.reranking_model import RerankingModel
 from b2m_encoding.study import load_study
 
 Progress = Callable[[str, int, int], None]
@@ -113,7 +113,7 @@ def _subject(
     task: Task,
     subject: str,
     decoded: Decoded,
-    encoder: WindowEncoder,
+    encoder: RerankingModel,
     report: Callable[[str, int], None],
 ) -> tuple[list[Row], dict[str, NDArray[np.floating]]]:
     """Rows of the table of one subject, and the vectors of each method as they are compared."""
@@ -157,7 +157,7 @@ def _subject(
     return [{"subject": subject, **row} for row in rows], vectors
 
 
-def _responses_r(encoder: WindowEncoder, clips: list[str], vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+def _responses_r(encoder: RerankingModel, clips: list[str], vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """Correlation of the responses predicted from a sound for each clip with those measured, over targets."""
     predicted = encoder.predict(vectors)
     pairs = zip(clips, predicted, strict=True)
@@ -201,7 +201,7 @@ def _excerpt_row(task: Task, folder: Path, clip: str, method: str, found: Neighb
 
 
 def _generated(
-    task: Task, subject: str, folder: Path, decoded: Decoded, encoder: WindowEncoder, i: int, row: int
+    task: Task, subject: str, folder: Path, decoded: Decoded, encoder: RerankingModel, i: int, row: int
 ) -> tuple[list[Row], NDArray[np.float32]]:
     """Rows of the candidates for one clip and the vector of the best: the one that explains the responses best."""
     clip, predicted = str(decoded.clips[i]), decoded.predicted[i]

@@ -19,7 +19,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import GROUP, MARKER, entity, is_results, read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
-from b2m_encoding.results.reranking_model import WindowEncoder, read_encoder
+from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
 from b2m_encoding.results.weights import read_weights
 from b2m_encoding.spaces import (
     GrayordinateSpace,
@@ -184,10 +184,10 @@ class Results:
         self.check(*(self.path / f"sub-{subject}").glob("*_decoded.npz"))
         return read_decoded(self.path, subject, target, decoder)
 
-    def encoder(self, subject: str, target: str) -> WindowEncoder:
+    def encoder(self, subject: str, target: str) -> RerankingModel:
         """Encoding model of the windows that were decoded, and the responses to the test clips."""
         self.check(*(self.path / f"sub-{subject}").glob("*_encoder.npz"))
-        return read_encoder(self.path, subject, target)
+        return read_reranking_model(self.path, subject, target)
 
     def sidecar(self, subject: str, desc: str, stat: str) -> dict[str, Any]:
         """What the results say about a map."""

@@ -18,7 +18,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class WindowEncoder:
+class RerankingModel:
     """Weights of the targets that training windows predict best, and the responses of these targets to the test clips.
 
     Responses are in standard deviations of the training windows, less their mean.
@@ -42,7 +42,7 @@ class WindowEncoder:
 
     Examples
     --------
-    >>> one = WindowEncoder(np.arange(2), np.ones(2), np.ones(1), np.array([[1.0, -2.0]]),
+    >>> one = RerankingModel(np.arange(2), np.ones(2), np.ones(1), np.array([[1.0, -2.0]]),
     ...                     np.array(["a"]), np.array([[1.0, -1.5]]), np.array(["b"]))
     >>> one.predict(np.array([[3.0]])).tolist()
     [[2.0, -4.0]]
@@ -81,8 +81,8 @@ class WindowEncoder:
         return path
 
 
-def read_encoder(folder: Path, subject: str, target: str) -> WindowEncoder:
-    """Read what :meth:`WindowEncoder.save` wrote.
+def read_reranking_model(folder: Path, subject: str, target: str) -> RerankingModel:
+    """Read what :meth:`RerankingModel.save` wrote.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def read_encoder(folder: Path, subject: str, target: str) -> WindowEncoder:
     path, fix = _path(folder, subject, target), "b2m decode the study again"
     if not path.is_file():
         raise InputError("the encoding model of the decoded windows is missing", file=path, fix=fix)
-    return WindowEncoder(**read_archive(path, "an encoding model", WindowEncoder.__dataclass_fields__, fix=fix))
+    return RerankingModel(**read_archive(path, "an encoding model", RerankingModel.__dataclass_fields__, fix=fix))
 
 
 def _path(folder: Path, subject: str, target: str) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from b2m_encoding.analysis.encoding.clusters import check_clusters
 from b2m_encoding.analysis.encoding.generalise import check_genres
 from b2m_encoding.analysis.splits import block_samples, held_out_lengths, split_samples
-from b2m_encoding.analysis.windows import stimulation_of, windowed
+from b2m_encoding.analysis.windows import stimulus_timeline, windowed
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
@@ -164,7 +164,7 @@ def _check_features(recording: Recording, study: Study, ready: Sequence[Extracto
     problems = Problems()
     for extractor in ready:
         with problems.collect():
-            extractor.check(stimulation_of(recording))
+            extractor.check(stimulus_timeline(recording))
     if study.decoding and not study.windows:
         for target in study.decoding.targets:
             with problems.collect():

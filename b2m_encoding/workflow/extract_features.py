@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from b2m_encoding.analysis.windows import stimulation_of, windowed
+from b2m_encoding.analysis.windows import stimulus_timeline, windowed
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors import OfSound, build_spaces
+from b2m_encoding.features.extractors import AudioExtractor, build_spaces
 from b2m_encoding.features.store import check_store
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import check_study
@@ -56,13 +56,13 @@ def fill_features(
     filled = {name: Filled((0, 0)) for name in study.features}
     for subject, recording in recordings.items():
         watch = _Watch(f"sub-{subject}: ", filled, progress)
-        for name, space in build_spaces(study.features, stimulation_of(recording), watch).items():
+        for name, space in build_spaces(study.features, stimulus_timeline(recording), watch).items():
             n_samples, width = space.values.shape
             filled[name].shape = (filled[name].shape[0] + n_samples, width)
         if study.decoding and not study.windows:
             for name in study.decoding.targets:
                 cut = windowed(recording, study.decoding.windows_of(name))
-                study.features[name].build(name, stimulation_of(cut), partial(watch, name))
+                study.features[name].build(name, stimulus_timeline(cut), partial(watch, name))
     return filled
 
 
@@ -91,8 +91,8 @@ def write_stimuli(study: Study, folder: Path, subjects: tuple[str, ...] = ()) ->
     InputError, ProblemList
         If the study has no feature space with stimuli, or anything is wrong with it.
     """
-    table = next((table for table in study.features.values() if isinstance(table, OfSound)), None)
+    table = next((table for table in study.features.values() if isinstance(table, AudioExtractor)), None)
     if table is None:
         raise InputError("no feature space of this study names stimuli", expected="acoustic, clap or the like")
     recordings = check_study(study, subjects).values()
-    return table.heard.write({clip for recording in recordings for clip in stimulation_of(recording).clips}, folder)
+    return table.heard.write({clip for recording in recordings for clip in stimulus_timeline(recording).clips}, folder)

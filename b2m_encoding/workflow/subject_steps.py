@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, to_decode
 from b2m_encoding.analysis.decoding.decoders import decoded_regions
-from b2m_encoding.analysis.decoding.reranking import fit_window_encoder
+from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.encoding.audit import audit_subject
 from b2m_encoding.analysis.encoding.clip_responses import summarise_held_out
 from b2m_encoding.analysis.encoding.encode import (
@@ -34,7 +34,7 @@ from b2m_encoding.analysis.splits import Split, split_samples
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.analysis.tables.quality import quality_rows
 from b2m_encoding.analysis.tables.regions import block_scores, partition_rows, region_masks, score_rows
-from b2m_encoding.analysis.windows import stimulation_of
+from b2m_encoding.analysis.windows import stimulus_timeline
 from b2m_encoding.data import Responses
 from b2m_encoding.features.extractors import build_spaces
 from b2m_encoding.features.space import FeatureSpace
@@ -72,7 +72,7 @@ class Parts:
 
 def features(desk: Desk, out: Output, subject: str) -> dict[str, FeatureSpace]:
     """Values of every feature space for every sample."""
-    spaces = build_spaces(desk.study.features, stimulation_of(desk.recording(subject)), out.report)
+    spaces = build_spaces(desk.study.features, stimulus_timeline(desk.recording(subject)), out.report)
     out.facts["columns"] = sum(space.values.shape[1] for space in spaces.values())
     return spaces
 
@@ -179,7 +179,7 @@ def decode(desk: Desk, out: Output, subject: str, target: str) -> list[Decoding]
     places = decoded_regions(recording.responses.space, study)
     spaces = desk.get(f"features/sub-{subject}")
     windows = to_decode(recording, target, spaces, study)
-    encoder = fit_window_encoder(windows.training, windows.test, study.model.device)
+    encoder = fit_reranking_model(windows.training, windows.test, study.model.device)
     encoder.save(out.bundle.folder, subject, target)
     return decode_subject(windows, places, study)
 

@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from b2m_encoding.analysis.encoding.encode import encode_subject
-from b2m_encoding.analysis.windows import WindowedRecording, stimulation_of, windowed
+from b2m_encoding.analysis.windows import WindowedRecording, stimulus_timeline, windowed
 from b2m_encoding.data import Responses, average_repeats
 from b2m_encoding.errors import ProblemList
 from b2m_encoding.features.extractors import build_spaces
@@ -54,7 +54,7 @@ def test_responses_and_features_of_a_windowed_study_by_hand(tiny_study: Path) ->
         start = 15 * (i // 4) + 1.5 * (i % 4)
         low, high = int((start + 4.5) / 1.5), int(np.ceil((start + 14.5) / 1.5))
         assert np.allclose(own[i], volumes[low:high].mean(axis=0), atol=1e-5, equal_nan=True)
-    text = build_spaces(study.features, stimulation_of(found))["text"].values
+    text = build_spaces(study.features, stimulus_timeline(found))["text"].values
     assert (text[4:8] == text[4]).all()
     assert not np.array_equal(text[4], text[8])
     assert found.responses.steps[-1] == "average over windows of 10 s every 1.5 s, 4.5 s after their sound"
@@ -94,7 +94,7 @@ def test_scores_of_windows_equal_a_plain_ridge_on_windows(rng: np.random.Generat
         np.save(tmp_path / f"{name}.npy", features[rows])
     study = Study.model_validate(table)
     recording = windowed(Recording("01", Responses.from_array(values, runs, Unplaced(4))), study.windows)
-    spaces = build_spaces(study.features, stimulation_of(recording))
+    spaces = build_spaces(study.features, stimulus_timeline(recording))
     found = encode_subject(recording.responses, spaces, study)
 
     X, Y, names = [], [], []
@@ -158,7 +158,7 @@ def auditory(tiny_study: Path) -> tuple[Responses, FeatureSpace, Path]:
     truth = load_truth(tiny_study.parent / "study" / "truth").subjects["01"]
     driven = np.flatnonzero((truth.drive == "acoustic") & truth.testable)
     values = recording.responses.load()[:, driven]
-    spaces = build_spaces({"acoustic": study.features["acoustic"]}, stimulation_of(recording))
+    spaces = build_spaces({"acoustic": study.features["acoustic"]}, stimulus_timeline(recording))
     return Responses.from_array(values, recording.responses.runs, Unplaced(len(driven))), spaces["acoustic"], tiny_study
 
 

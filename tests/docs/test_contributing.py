@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import build_spaces
 from b2m_encoding.gallery.context import Wish
 from b2m_encoding.gallery.draw import draw_kind
@@ -44,7 +44,7 @@ def test_a_feature_space() -> None:
     position = names_of(example("A feature space"))["Position"]
     table = TypeAdapter(position).validate_python({"extractor": "position"})
     events = pd.DataFrame([(0, 15, "jazz", "1", "2.0")], columns=["onset", "duration", "genre", "track", "start"])
-    spaces = build_spaces({"position": table}, Stimulation(Runs.from_lengths({"a": 12}, 1.5), {"a": events}))
+    spaces = build_spaces({"position": table}, StimulusTimeline(Runs.from_lengths({"a": 12}, 1.5), {"a": events}))
     assert np.allclose(spaces["position"].values[:10, 0], 1.5 * np.arange(10))
     assert spaces["position"].provenance["extractor"] == "position"
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.runs import Runs
 
 RATE, TR = 8000, 1.5
@@ -47,10 +47,10 @@ def play() -> Callable[..., pd.DataFrame]:
 
 
 @pytest.fixture
-def stimulation() -> Stimulation:
+def stimulation() -> StimulusTimeline:
     """Two runs of three clips of 15 s; the first clip of the second run repeats one of the first."""
     events = {
         "run-01": played((0, 0, 1.0), (15, 1, 0.5), (30, 2, 2.0)),
         "run-02": played((0, 0, 1.0), (15, 3, 0.0), (30, 2, 2.0)),
     }
-    return Stimulation(Runs.from_lengths([30, 32], TR), events)
+    return StimulusTimeline(Runs.from_lengths([30, 32], TR), events)

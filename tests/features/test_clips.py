@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from b2m_encoding.data.events import label_clips
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.clips import Clip, Stimulation
+from b2m_encoding.features.clips import Clip, StimulusTimeline
 from b2m_encoding.features.windows import cut_windows
 from b2m_encoding.runs import Runs
 
@@ -18,13 +18,13 @@ TR = 1.5
 HOME = Clip("jazz", "jazz.00000", 1.0, 15.0)
 
 
-def test_each_clip_is_asked_for_once_with_the_stretches_of_its_samples(stimulation: Stimulation) -> None:
+def test_each_clip_is_asked_for_once_with_the_stretches_of_its_samples(stimulation: StimulusTimeline) -> None:
     assert [clip.name for clip in stimulation.clips] == ["jazz.00000", "jazz.00001", "jazz.00002", "jazz.00003"]
     assert np.allclose(stimulation.clips[HOME], np.stack([np.arange(10), np.arange(1, 11)], axis=1) * TR)
     assert HOME.id == "jazz.00000_15s"
 
 
-def test_features_lie_under_the_samples_of_their_clip(stimulation: Stimulation) -> None:
+def test_features_lie_under_the_samples_of_their_clip(stimulation: StimulusTimeline) -> None:
     features = {
         clip: np.full((len(spans), 2), i, np.float32) + spans[:, :1].astype(np.float32) / 100
         for i, (clip, spans) in enumerate(stimulation.clips.items(), start=1)
@@ -49,7 +49,7 @@ def test_samples_are_those_that_runs_label_and_stretches_stay_in_the_clip(
     table = pd.DataFrame(rows, columns=["onset", "duration", "genre", "track", "start"])
     runs = Runs.from_lengths({"run-01": int(onset / tr) + 2}, tr)
     labelled = label_clips(runs, {"run-01": table}, {"run-01": None})
-    stimulation = Stimulation(runs, {"run-01": table})
+    stimulation = StimulusTimeline(runs, {"run-01": table})
     found = np.full(len(runs), "", dtype=object)
     for one in stimulation.presentations:
         found[one.rows] = one.clip.name
@@ -61,11 +61,11 @@ def test_samples_are_those_that_runs_label_and_stretches_stay_in_the_clip(
     assert found.tolist() == labelled.clip.tolist()
 
 
-def test_windows_are_stretches_of_their_clips(stimulation: Stimulation) -> None:
+def test_windows_are_stretches_of_their_clips(stimulation: StimulusTimeline) -> None:
     volumes = stimulation.volumes
     labelled = label_clips(volumes, dict(stimulation.events), dict.fromkeys(stimulation.events))
     windows = cut_windows(labelled, 10.0, 1.5, lag=4.5)
-    found = Stimulation(labelled, stimulation.events, windows)
+    found = StimulusTimeline(labelled, stimulation.events, windows)
     assert [len(one.rows) for one in found.presentations] == [4] * 6
     assert found.clips[HOME].tolist() == [[0, 10], [1.5, 11.5], [3, 13], [4.5, 14.5]]
     assert np.allclose(found.sampled(labelled.time[:, None].astype(np.float32))[:4, 0], 4.5 + np.arange(4) * 1.5)
@@ -76,7 +76,7 @@ def test_events_that_name_no_clip(play: Callable[..., pd.DataFrame]) -> None:
     table = play((0, 0, 1.0))
     table.loc[0, "start"] = "soon"
     with pytest.raises(InputError, match=r"(?s)event 1 of run run-01 names no clip.*soon"):
-        _ = Stimulation(runs, {"run-01": table}).presentations
+        _ = StimulusTimeline(runs, {"run-01": table}).presentations
     table.loc[0, ["start", "track"]] = ["0", "n/a"]
     with pytest.raises(InputError, match="no events to take clips from"):
-        _ = Stimulation(runs, {"run-01": table}).presentations
+        _ = StimulusTimeline(runs, {"run-01": table}).presentations

@@ -15,9 +15,9 @@ import soundfile
 from b2m_encoding.data.events import label_clips
 from b2m_encoding.errors import InputError
 from b2m_encoding.features import embedding
-from b2m_encoding.features.clips import Clip, Stimulation
+from b2m_encoding.features.clips import Clip, StimulusTimeline
 from b2m_encoding.features.delays import delay
-from b2m_encoding.features.embedding import Hearing, embed_clips
+from b2m_encoding.features.embedding import EmbeddingOptions, embed_clips
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.windows import cut_windows
 from b2m_encoding.runs import Runs
@@ -71,26 +71,26 @@ class FrameNetwork:
 
 
 HEARINGS = {
-    "frames under the sample": Hearing(layer=0),
-    "frames of 5 s around it": Hearing(layer=0, window=5.0),
-    "Lanczos": Hearing(layer=0, pooling="lanczos"),
-    "5 s before its end": Hearing(layer=0, window=5.0, mode="causal", context="window"),
-    "window model": Hearing(),
-    "window model, causal": Hearing(mode="causal"),
+    "frames under the sample": EmbeddingOptions(layer=0),
+    "frames of 5 s around it": EmbeddingOptions(layer=0, window=5.0),
+    "Lanczos": EmbeddingOptions(layer=0, pooling="lanczos"),
+    "5 s before its end": EmbeddingOptions(layer=0, window=5.0, mode="causal", context="window"),
+    "window model": EmbeddingOptions(),
+    "window model, causal": EmbeddingOptions(mode="causal"),
 }
 
 
-def network_for(hearing: Hearing, **options: Any) -> FrameNetwork | WindowNetwork:
+def network_for(hearing: EmbeddingOptions, **options: Any) -> FrameNetwork | WindowNetwork:
     return WindowNetwork() if hearing.layer is None else FrameNetwork(**options)
 
 
-def features(network: Any, hearing: Hearing, tracks: Path, stimulation: Stimulation) -> np.ndarray:
+def features(network: Any, hearing: EmbeddingOptions, tracks: Path, stimulation: StimulusTimeline) -> np.ndarray:
     stimuli = Stimuli(tracks, fade=0.0, rms=0.0)
     [found] = embed_clips(network, [hearing], stimuli, stimulation.clips, stimulation.length)
     return stimulation.lay(found)
 
 
-def reach(hearing: Hearing, moment: float, length: float, step: float, n: int) -> np.ndarray:
+def reach(hearing: EmbeddingOptions, moment: float, length: float, step: float, n: int) -> np.ndarray:
     """Samples whose window holds a moment of a clip of 15 s, by arithmetic alone."""
     out = []
     for i in range(n):
@@ -123,7 +123,7 @@ def test_a_click_lands_in_the_rows_that_hear_it_at_every_delay(
             wave[int((1.0 + moment) * RATE) :][:80] = 0.5
         soundfile.write(path, wave, RATE, subtype="PCM_16")
     table = play((0, 0, 1.0), (15, 1, 1.0), (30, 2, 1.0))
-    stimulation = Stimulation(Runs.from_lengths({"run-01": 34}, TR), {"run-01": table})
+    stimulation = StimulusTimeline(Runs.from_lengths({"run-01": 34}, TR), {"run-01": table})
     found = features(network_for(hearing), hearing, tmp_path / "genres", stimulation)
     expected = np.zeros(34, dtype=bool)
     expected[10:20] = reach(hearing, moment, TR, TR, 10)
@@ -135,11 +135,11 @@ def test_a_click_lands_in_the_rows_that_hear_it_at_every_delay(
 
 
 @pytest.mark.parametrize("length", [10.0, 5.0, 1.5])
-def test_windows_as_samples_hear_their_own_stretch(length: float, tracks: Path, stimulation: Stimulation) -> None:
+def test_windows_as_samples_hear_their_own_stretch(length: float, tracks: Path, stimulation: StimulusTimeline) -> None:
     volumes = label_clips(stimulation.volumes, dict(stimulation.events), dict.fromkeys(stimulation.events))
-    windowed = Stimulation(volumes, stimulation.events, cut_windows(volumes, length, 1.5, lag=4.5))
+    windowed = StimulusTimeline(volumes, stimulation.events, cut_windows(volumes, length, 1.5, lag=4.5))
     stimuli, clip = Stimuli(tracks), next(iter(windowed.clips))
-    [found] = embed_clips(FrameNetwork(), [Hearing(layer=0)], stimuli, windowed.clips, length)
+    [found] = embed_clips(FrameNetwork(), [EmbeddingOptions(layer=0)], stimuli, windowed.clips, length)
     frames = FrameNetwork().embed(stimuli.wave(clip, RATE)[None])[0, 0]
     starts = np.arange(len(found[clip])) * 1.5
     expected = [frames[round(start * 50) : round((start + length) * 50)].mean(axis=0) for start in starts]
@@ -149,7 +149,7 @@ def test_windows_as_samples_hear_their_own_stretch(length: float, tracks: Path, 
 
 @pytest.mark.parametrize("case", HEARINGS)
 def test_what_is_heard_together_changes_nothing(
-    case: str, tracks: Path, stimulation: Stimulation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    case: str, tracks: Path, stimulation: StimulusTimeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One window at a time, or all clips at once: the same numbers to float32's last digits."""
     found = []
@@ -163,50 +163,54 @@ def test_what_is_heard_together_changes_nothing(
     assert np.allclose(found[0], found[2], rtol=1e-5, atol=1e-5)
 
 
-def test_a_window_embedded_by_hand(tracks: Path, stimulation: Stimulation) -> None:
-    found = features(WindowNetwork(), Hearing(), tracks, stimulation)
+def test_a_window_embedded_by_hand(tracks: Path, stimulation: StimulusTimeline) -> None:
+    found = features(WindowNetwork(), EmbeddingOptions(), tracks, stimulation)
     wave = Stimuli(tracks, 0.0, 0.0).wave(Clip("jazz", "jazz.00001", 0.5, 15.0), RATE)
     for row, start in ((10, 0.0), (13, 0.25), (15, 3.25), (19, 5.0)):
         window = wave[round(start * RATE) :][: 10 * RATE]
         assert np.allclose(found[row], WindowNetwork().embed(window[None])[0], atol=1e-5), row
 
 
-def test_a_clip_is_heard_once_and_a_window_too(tracks: Path, stimulation: Stimulation) -> None:
+def test_a_clip_is_heard_once_and_a_window_too(tracks: Path, stimulation: StimulusTimeline) -> None:
     frames, windows = FrameNetwork(), WindowNetwork()
-    features(frames, Hearing(layer=1, window=5.0), tracks, stimulation)
-    features(windows, Hearing(), tracks, stimulation)
+    features(frames, EmbeddingOptions(layer=1, window=5.0), tracks, stimulation)
+    features(windows, EmbeddingOptions(), tracks, stimulation)
     assert sum(shape[0] for shape in frames.heard) == 4
     assert sum(shape[0] for shape in windows.heard) == 4 * 6  # of ten windows, five lie at the ends of a clip
 
 
-def test_layers_share_the_calls(tracks: Path, stimulation: Stimulation) -> None:
+def test_layers_share_the_calls(tracks: Path, stimulation: StimulusTimeline) -> None:
     network, stimuli = FrameNetwork(), Stimuli(tracks)
-    hearings = [Hearing(layer=0), Hearing(layer=1), Hearing(layer=1, window=5.0)]
+    hearings = [EmbeddingOptions(layer=0), EmbeddingOptions(layer=1), EmbeddingOptions(layer=1, window=5.0)]
     found = embed_clips(network, hearings, stimuli, stimulation.clips, TR)
     assert sum(shape[0] for shape in network.heard) == 4
-    alone = embed_clips(FrameNetwork(layers=(1,)), [Hearing(layer=1)], stimuli, stimulation.clips, TR)
+    alone = embed_clips(FrameNetwork(layers=(1,)), [EmbeddingOptions(layer=1)], stimuli, stimulation.clips, TR)
     assert all(np.array_equal(alone[0][clip], found[1][clip]) for clip in stimulation.clips)
 
 
 def test_nothing_is_heard_again_by_this_study_or_another(
-    tracks: Path, stimulation: Stimulation, tmp_path: Path
+    tracks: Path, stimulation: StimulusTimeline, tmp_path: Path
 ) -> None:
-    first = features(FrameNetwork(), Hearing(layer=1), tracks, stimulation)
+    first = features(FrameNetwork(), EmbeddingOptions(layer=1), tracks, stimulation)
     again = FrameNetwork()
     tracks.rename(tmp_path / "elsewhere")
-    assert np.array_equal(features(again, Hearing(layer=1), tmp_path / "elsewhere", stimulation), first)
+    assert np.array_equal(features(again, EmbeddingOptions(layer=1), tmp_path / "elsewhere", stimulation), first)
     assert again.heard == []
-    for other in (Hearing(layer=0), Hearing(layer=1, window=5.0), Hearing(layer=1, pooling="lanczos")):
+    for other in (
+        EmbeddingOptions(layer=0),
+        EmbeddingOptions(layer=1, window=5.0),
+        EmbeddingOptions(layer=1, pooling="lanczos"),
+    ):
         network = FrameNetwork()
         features(network, other, tmp_path / "elsewhere", stimulation)
         assert network.heard
     other_weights = FrameNetwork(seed=1)
-    features(other_weights, Hearing(layer=1), tmp_path / "elsewhere", stimulation)
+    features(other_weights, EmbeddingOptions(layer=1), tmp_path / "elsewhere", stimulation)
     assert other_weights.heard
 
 
 def test_work_goes_on_where_it_was_interrupted(
-    tracks: Path, stimulation: Stimulation, monkeypatch: pytest.MonkeyPatch
+    tracks: Path, stimulation: StimulusTimeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "SHARD_SECONDS", -1.0)
     monkeypatch.setitem(embedding.BATCH_SECONDS, "cpu", 15.0)
@@ -218,27 +222,32 @@ def test_work_goes_on_where_it_was_interrupted(
             return super().embed(batch)
 
     with pytest.raises(KeyboardInterrupt):
-        features(Interrupted(), Hearing(layer=1), tracks, stimulation)
+        features(Interrupted(), EmbeddingOptions(layer=1), tracks, stimulation)
     rest = FrameNetwork()
-    found = features(rest, Hearing(layer=1), tracks, stimulation)
+    found = features(rest, EmbeddingOptions(layer=1), tracks, stimulation)
     assert len(rest.heard) == 2
     assert np.array_equal(found[:10], found[30:40])
 
 
-def test_damage_is_computed_again(tracks: Path, stimulation: Stimulation, store_folder: Path) -> None:
-    first = features(WindowNetwork(), Hearing(), tracks, stimulation)
+def test_damage_is_computed_again(tracks: Path, stimulation: StimulusTimeline, store_folder: Path) -> None:
+    first = features(WindowNetwork(), EmbeddingOptions(), tracks, stimulation)
     [shard] = store_folder.rglob("*.safetensors")
     shard.write_bytes(shard.read_bytes()[:-9])
     network = WindowNetwork()
-    assert np.array_equal(features(network, Hearing(), tracks, stimulation), first)
+    assert np.array_equal(features(network, EmbeddingOptions(), tracks, stimulation), first)
     assert network.heard
 
 
-def test_progress_counts_clips(tracks: Path, stimulation: Stimulation) -> None:
+def test_progress_counts_clips(tracks: Path, stimulation: StimulusTimeline) -> None:
     steps: list[tuple[int, int]] = []
     for _ in range(2):
         embed_clips(
-            WindowNetwork(), [Hearing()], Stimuli(tracks), stimulation.clips, TR, lambda *step: steps.append(step)
+            WindowNetwork(),
+            [EmbeddingOptions()],
+            Stimuli(tracks),
+            stimulation.clips,
+            TR,
+            lambda *step: steps.append(step),
         )
     assert steps == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4), (0, 0)]
 
@@ -247,7 +256,7 @@ def test_progress_counts_clips(tracks: Path, stimulation: Stimulation) -> None:
 def test_short_windows_of_a_causal_hearing_know_nothing_later(network: Any, tracks: Path, play: Play) -> None:
     """What comes after a sample never changes its features."""
     hearing = HEARINGS["window model, causal" if network.window else "5 s before its end"]
-    stimulation = Stimulation(Runs.from_lengths({"run-01": 10}, TR), {"run-01": play((0, 0, 1.0))})
+    stimulation = StimulusTimeline(Runs.from_lengths({"run-01": 10}, TR), {"run-01": play((0, 0, 1.0))})
     before = features(network, hearing, tracks, stimulation)
     path = tracks / "jazz" / "jazz.00000.wav"
     wave, _ = soundfile.read(path)
@@ -259,10 +268,10 @@ def test_short_windows_of_a_causal_hearing_know_nothing_later(network: Any, trac
 
 
 def test_a_clip_of_3_s_has_no_window_of_10(tracks: Path, play: Play) -> None:
-    stimulation = Stimulation(Runs.from_lengths({"run-01": 4}, TR), {"run-01": play((0, 0, 1.0), duration=3.0)})
+    stimulation = StimulusTimeline(Runs.from_lengths({"run-01": 4}, TR), {"run-01": play((0, 0, 1.0), duration=3.0)})
     with pytest.raises(InputError, match=r"(?s)must fit into its clip.*10 s.*at most 3 s"):
-        features(WindowNetwork(), Hearing(), tracks, stimulation)
-    filled = features(WindowNetwork(), Hearing(mode="causal"), tracks, stimulation)
+        features(WindowNetwork(), EmbeddingOptions(), tracks, stimulation)
+    filled = features(WindowNetwork(), EmbeddingOptions(mode="causal"), tracks, stimulation)
     assert filled[:2].all()
     assert not filled[2:].any()
 
@@ -270,25 +279,27 @@ def test_a_clip_of_3_s_has_no_window_of_10(tracks: Path, play: Play) -> None:
 @pytest.mark.parametrize(
     ("hearing", "problem"),
     [
-        (Hearing(window=5.0), r"(?s)windows of one length.*5 s.*10 s"),
-        (Hearing(layer=1), "no layers of windows"),
-        (Hearing(pooling="lanczos"), "no frames"),
-        (Hearing(layer=7), r"no such layer"),
+        (EmbeddingOptions(window=5.0), r"(?s)windows of one length.*5 s.*10 s"),
+        (EmbeddingOptions(layer=1), "no layers of windows"),
+        (EmbeddingOptions(pooling="lanczos"), "no frames"),
+        (EmbeddingOptions(layer=7), r"no such layer"),
         (replace(HEARINGS["frames under the sample"], layer=None), "several layers"),
-        (Hearing(layer=0, mode="causal"), r"(?s)know the rest of their clip.*context"),
-        (Hearing(layer=0, context="window", pooling="lanczos"), "are averaged"),
+        (EmbeddingOptions(layer=0, mode="causal"), r"(?s)know the rest of their clip.*context"),
+        (EmbeddingOptions(layer=0, context="window", pooling="lanczos"), "are averaged"),
     ],
 )
-def test_impossible_hearings(hearing: Hearing, problem: str, tracks: Path, stimulation: Stimulation) -> None:
+def test_impossible_hearings(
+    hearing: EmbeddingOptions, problem: str, tracks: Path, stimulation: StimulusTimeline
+) -> None:
     windows = "windows" in problem or "no frames" in problem
     with pytest.raises(InputError, match=problem):
         features(WindowNetwork() if windows else FrameNetwork(), hearing, tracks, stimulation)
 
 
-def test_values_that_are_not_finite_name_the_file(tracks: Path, stimulation: Stimulation) -> None:
+def test_values_that_are_not_finite_name_the_file(tracks: Path, stimulation: StimulusTimeline) -> None:
     class Broken(WindowNetwork):
         def embed(self, batch: np.ndarray) -> np.ndarray:
             return super().embed(batch) * np.nan
 
     with pytest.raises(InputError, match=r"(?s)not finite.*jazz.0000\d.wav"):
-        features(Broken(), Hearing(), tracks, stimulation)
+        features(Broken(), EmbeddingOptions(), tracks, stimulation)

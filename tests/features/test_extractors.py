@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from b2m_encoding.data.events import label_clips
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.acoustic import acoustic_names, acoustic_per_tr
-from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import AnyExtractor, build_spaces
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.windows import cut_windows
@@ -29,12 +29,12 @@ def table(folder: Path, **options: Any) -> Any:
     return TypeAdapter(AnyExtractor).validate_python(options, context={"folder": folder})
 
 
-def windowed(stimulation: Stimulation, length: float = 10.0) -> Stimulation:
+def windowed(stimulation: StimulusTimeline, length: float = 10.0) -> StimulusTimeline:
     volumes = label_clips(stimulation.volumes, dict(stimulation.events), dict.fromkeys(stimulation.events))
-    return Stimulation(volumes, stimulation.events, cut_windows(volumes, length, 1.5, lag=4.5))
+    return StimulusTimeline(volumes, stimulation.events, cut_windows(volumes, length, 1.5, lag=4.5))
 
 
-def test_acoustics_of_each_sample_and_of_each_window(tracks: Path, stimulation: Stimulation) -> None:
+def test_acoustics_of_each_sample_and_of_each_window(tracks: Path, stimulation: StimulusTimeline) -> None:
     acoustic = table(tracks.parent, extractor="acoustic", stimuli="genres")
     values = acoustic.values(stimulation)
     clip = next(iter(stimulation.clips))
@@ -45,7 +45,7 @@ def test_acoustics_of_each_sample_and_of_each_window(tracks: Path, stimulation: 
     assert acoustic.values(windowed(stimulation)).shape == (24, len(acoustic_names()))
 
 
-def test_acoustics_are_read_back(tracks: Path, stimulation: Stimulation) -> None:
+def test_acoustics_are_read_back(tracks: Path, stimulation: StimulusTimeline) -> None:
     counts: list[int] = []
     acoustic = table(tracks.parent, extractor="acoustic", stimuli="genres", groups=["mel", "mfcc"])
     first, second = (acoustic.values(stimulation, lambda done, total: counts.append(total)) for _ in range(2))
@@ -55,9 +55,9 @@ def test_acoustics_are_read_back(tracks: Path, stimulation: Stimulation) -> None
 
 
 @pytest.mark.parametrize("mode", ["volumes", "windows"])
-def test_labels_are_one_while_their_event_lasts(mode: str, stimulation: Stimulation, tmp_path: Path) -> None:
+def test_labels_are_one_while_their_event_lasts(mode: str, stimulation: StimulusTimeline, tmp_path: Path) -> None:
     events = {run: part.assign(genre=["jazz", "pop", "n/a"]) for run, part in stimulation.events.items()}
-    plain = Stimulation(stimulation.volumes, events)
+    plain = StimulusTimeline(stimulation.volumes, events)
     labels = table(tmp_path, extractor="labels", labels=["jazz", "metal", "pop"])
     labels.check(plain)
     values = labels.values(plain if mode == "volumes" else windowed(plain))
@@ -68,7 +68,7 @@ def test_labels_are_one_while_their_event_lasts(mode: str, stimulation: Stimulat
     assert np.allclose(values, np.concatenate([one[0], one[2], rest, one[0], one[2], rest, *silence]))
 
 
-def test_labels_of_any_column(stimulation: Stimulation, tmp_path: Path) -> None:
+def test_labels_of_any_column(stimulation: StimulusTimeline, tmp_path: Path) -> None:
     tracks = table(tmp_path, extractor="labels", column="track").values(stimulation)
     assert tracks.shape == (62, 4)
     assert tracks.argmax(axis=1)[[0, 10, 20, 30, 40]].tolist() == [0, 1, 2, 0, 3]
@@ -87,7 +87,7 @@ def write_captions(path: Path, names: list[str]) -> Path:
     return path
 
 
-def test_captions_with_a_byte_order_mark_lie_under_their_clips(stimulation: Stimulation, tmp_path: Path) -> None:
+def test_captions_with_a_byte_order_mark_lie_under_their_clips(stimulation: StimulusTimeline, tmp_path: Path) -> None:
     write_captions(tmp_path / "captions.csv", CAPTIONS)
     caption = table(tmp_path, extractor="caption", captions="captions.csv")
     caption.check(stimulation)
@@ -101,7 +101,7 @@ def test_the_published_misspelling_is_accepted_with_a_note(
     tmp_path: Path, play: Play, caplog: pytest.LogCaptureFixture
 ) -> None:
     events = play((0, 11, 0.0)).assign(genre="disco")
-    stimulation = Stimulation(Runs.from_lengths({"run-01": 10}, TR), {"run-01": events})
+    stimulation = StimulusTimeline(Runs.from_lengths({"run-01": 10}, TR), {"run-01": events})
     write_captions(tmp_path / "captions.csv", ["disco.000011_15s"])
     with caplog.at_level(logging.WARNING):
         table(tmp_path, extractor="caption", captions="captions.csv").check(stimulation)
@@ -113,7 +113,7 @@ def test_the_published_misspelling_is_accepted_with_a_note(
     [(CAPTIONS[:2], "jazz.00002_15s, jazz.00003_15s"), ([CAPTIONS[0], *CAPTIONS[:2]], "twice"), ([], "missing")],
 )
 def test_missing_captions_and_doubled_ids(
-    names: list[str], problem: str, stimulation: Stimulation, tmp_path: Path
+    names: list[str], problem: str, stimulation: StimulusTimeline, tmp_path: Path
 ) -> None:
     write_captions(tmp_path / "captions.csv", names)
     with pytest.raises(InputError, match=problem):
@@ -153,7 +153,7 @@ LAYOUTS = [save_each, save_each_zipped, save_one_archive, save_one_array]
 
 
 @pytest.mark.parametrize("save", LAYOUTS)
-def test_precomputed_embeddings_in_every_layout(save: Any, stimulation: Stimulation, tmp_path: Path) -> None:
+def test_precomputed_embeddings_in_every_layout(save: Any, stimulation: StimulusTimeline, tmp_path: Path) -> None:
     arrays = embeddings()
     mulan = table(tmp_path, extractor="mulan_precomputed", **save(tmp_path, arrays))
     mulan.check(stimulation)
@@ -165,13 +165,13 @@ def test_precomputed_embeddings_in_every_layout(save: Any, stimulation: Stimulat
     assert np.array_equal(volumes[:10], arrays["jazz.00000"][nearest])
 
 
-def test_one_embedding_for_the_whole_clip(stimulation: Stimulation, tmp_path: Path) -> None:
+def test_one_embedding_for_the_whole_clip(stimulation: StimulusTimeline, tmp_path: Path) -> None:
     arrays = {name: array[0] for name, array in embeddings().items()}
     mulan = table(tmp_path, extractor="mulan_precomputed", **save_each(tmp_path, arrays))
     assert (mulan.values(stimulation)[:10] == arrays["jazz.00000"]).all()
 
 
-def test_embeddings_that_do_not_fit_are_all_named(stimulation: Stimulation, tmp_path: Path) -> None:
+def test_embeddings_that_do_not_fit_are_all_named(stimulation: StimulusTimeline, tmp_path: Path) -> None:
     arrays = embeddings()
     arrays["jazz.00001"] = arrays["jazz.00001"][:, :100]
     arrays["jazz.00002"] = arrays["jazz.00002"][:3]
@@ -186,7 +186,7 @@ def test_embeddings_that_do_not_fit_are_all_named(stimulation: Stimulation, tmp_
         assert text in told
 
 
-def test_ids_that_do_not_fit(stimulation: Stimulation, tmp_path: Path) -> None:
+def test_ids_that_do_not_fit(stimulation: StimulusTimeline, tmp_path: Path) -> None:
     options = save_one_array(tmp_path, embeddings())
     ids = tmp_path / "ids.txt"
     lines = ids.read_text().splitlines()
@@ -200,7 +200,7 @@ def test_ids_that_do_not_fit(stimulation: Stimulation, tmp_path: Path) -> None:
         table(tmp_path, extractor="mulan_precomputed", files="all.npy").check(stimulation)
 
 
-def test_arrays_of_volumes_become_means_of_windows(stimulation: Stimulation, tmp_path: Path) -> None:
+def test_arrays_of_volumes_become_means_of_windows(stimulation: StimulusTimeline, tmp_path: Path) -> None:
     for run, n in {"run-01": 30, "run-02": 32}.items():
         np.save(tmp_path / f"{run}.npy", np.arange(n * 2.0).reshape(n, 2))
     array = table(tmp_path, extractor="array", files="{run}.npy")
@@ -224,12 +224,12 @@ def test_impossible_options(options: dict[str, Any], problem: str, tmp_path: Pat
         table(tmp_path, **options)
 
 
-def test_a_missing_network_says_which_command_brings_it(tracks: Path, stimulation: Stimulation) -> None:
+def test_a_missing_network_says_which_command_brings_it(tracks: Path, stimulation: StimulusTimeline) -> None:
     with pytest.raises(InputError, match=r"(?s)clap are not here.*b2m models fetch clap.*could stand in"):
         table(tracks.parent, extractor="clap", stimuli="genres").check(stimulation)
 
 
-def test_all_tables_of_a_study_are_built_in_order(tracks: Path, stimulation: Stimulation) -> None:
+def test_all_tables_of_a_study_are_built_in_order(tracks: Path, stimulation: StimulusTimeline) -> None:
     write_captions(tracks.parent / "captions.csv", CAPTIONS)
     tables = {
         "text": table(tracks.parent, extractor="caption", captions="captions.csv"),

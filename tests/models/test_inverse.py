@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from b2m_encoding import EncodingModel, InputError, Runs
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
-from b2m_encoding.models import cross_predict, encoding_patterns, patterns
+from b2m_encoding.models import cross_val_predict, encoding_patterns, patterns
 from b2m_encoding.models.inverse import InverseMap, best_targets
 from b2m_encoding.models.solver.covariance import Covariance, correlation_shrinkage
 
@@ -240,10 +240,10 @@ def test_cross_predictions_are_those_of_models_of_the_other_runs(form: Any, solv
     if solver == "banded":
         options["scalings"] = [[0.3, 0.7]]
     model = EncodingModel(form=form, **options, alphas=[1.0, 10.0]).fit(spaces, Y, runs=runs)
-    found = cross_predict(model, spaces, Y, runs)
+    found = cross_val_predict(model, spaces, Y, runs)
     assert np.isnan(found[:, 2]).all()
     for target in (0, 7):
-        fixed = EncodingModel(**options, alphas=[model.alphas_[target]])
+        fixed = EncodingModel(**options, alphas=[model.best_alphas_[target]])
         for held in runs.blocks:
             out = runs.rows([held])
             others = np.setdiff1d(runs.rows(), out)
@@ -251,7 +251,7 @@ def test_cross_predictions_are_those_of_models_of_the_other_runs(form: Any, solv
             again = fixed.fit(part, Y[others], runs=runs.take(others))
             new = {name: values[out] for name, values in spaces.items()}
             assert np.allclose(found[out, target], again.predict(new, runs.take(out))[:, target], atol=1e-3)
-    assert np.allclose(cross_predict(model, spaces, Y, runs, np.array([7, 0])), found[:, [7, 0]])
+    assert np.allclose(cross_val_predict(model, spaces, Y, runs, np.array([7, 0])), found[:, [7, 0]])
 
 
 def test_patterns_find_the_signal_that_weights_hide() -> None:

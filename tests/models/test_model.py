@@ -31,17 +31,17 @@ def test_bad_targets_change_no_other(make, form):
     X, Y, runs = make(180, 10, 6)
     model = EncodingModel(None, form=form)
     clean = model.fit(X, Y, runs=runs)
-    alphas, coef, path = clean.alphas_, clean.coef_["features"], clean.cv_path_
+    alphas, coef, path = clean.best_alphas_, clean.coef_["features"], clean.cv_path_
     bad = Y.copy()
     bad[7, 1], bad[:, 3], bad[9, 4], bad[:, 5] = np.nan, 10000.1, np.inf, np.nan
     fitted = EncodingModel(None, form=form).fit(X, bad, runs=runs)
     assert fitted.status_.tolist() == ["tested", "missing", "tested", "constant", "missing", "missing"]
     good = fitted.status_ == "tested"
-    np.testing.assert_array_equal(fitted.alphas_[good], alphas[good])
+    np.testing.assert_array_equal(fitted.best_alphas_[good], alphas[good])
     np.testing.assert_array_equal(fitted.coef_["features"][..., good], coef[..., good])
     np.testing.assert_array_equal(fitted.cv_path_[:, good], path[:, good])
     for values in (
-        fitted.alphas_,
+        fitted.best_alphas_,
         fitted.intercept_,
         fitted.cv_scores_,
         fitted.score(X, Y, runs=runs),
@@ -143,7 +143,7 @@ def test_streaming_gives_the_same(make, form, memory_limit):
         assert responses.reads == len(runs.names)
         assert (a.statistics_ is None) == (memory_limit < 1)
     b = EncodingModel((0, 1.5), form=form).fit({"a": X}, Y.astype(np.float32), runs=runs)
-    np.testing.assert_array_equal(a.alphas_, b.alphas_)
+    np.testing.assert_array_equal(a.best_alphas_, b.best_alphas_)
     np.testing.assert_allclose(a.predict({"a": X}, runs), b.predict({"a": X}, runs), rtol=1e-5)
     if memory_limit < 1:
         with pytest.raises(InputError, match="share a penalty"):
@@ -160,7 +160,7 @@ def test_a_missing_value_and_a_constant_survive_the_spill(make):
         (2, "missing"),
         (24, "constant"),
     ]
-    assert np.isfinite(model.alphas_).sum() == 23
+    assert np.isfinite(model.best_alphas_).sum() == 23
 
 
 def test_a_disk_too_small_for_the_spill_is_said_before_reading(make, monkeypatch):

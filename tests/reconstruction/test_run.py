@@ -21,7 +21,7 @@ from b2m_encoding.decoding.generators import Condition, Exemplar, Generator, loa
 from b2m_encoding.decoding.generators.files import for_listening
 from b2m_encoding.decoding.retrieval.build import build_corpus
 from b2m_encoding.decoding.retrieval.corpus import Corpus
-from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.decoding.retrieval.similarity import Measure
 from b2m_encoding.features.audio import Wave, read_audio
 from b2m_encoding.features.clips import Clip
@@ -36,14 +36,14 @@ from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.reranking_model import WindowEncoder, read_encoder
+from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
 from b2m_encoding.spaces import RegionSpace
 
 from ..tiny_models import DIM, HEARS, save_musicgen, save_musicldm
 
 B2M = Callable[..., tuple[int, str]]
 N_CLIPS = 4
-SPACE = SoundSpace.of_model("acoustic", length=2.0, step=6.5)
+SPACE = AudioEmbeddingSpace.of_model("acoustic", length=2.0, step=6.5)
 SHORT = ("--seconds", 2)
 """Of sounds that are written: encoding takes the time."""
 
@@ -77,7 +77,7 @@ def corpus_folder(tiny_template: Path, module_cache: Path) -> Path:
     return module_cache / "corpus"
 
 
-def save_results(folder: Path, template: Path, corpus: Corpus, space: SoundSpace, name: str) -> Path:
+def save_results(folder: Path, template: Path, corpus: Corpus, space: AudioEmbeddingSpace, name: str) -> Path:
     """Results of two subjects as a run leaves them: the first decoded well, the second not at all."""
     clips, stimuli = heard_clips(template), Stimuli(template / "study" / "stimuli" / "genres")
     rng = np.random.default_rng(0)
@@ -101,7 +101,7 @@ def save_results(folder: Path, template: Path, corpus: Corpus, space: SoundSpace
             Decoded(name, "regions", names, windows.vectors, true, windows).save(writer.folder, subject)
             weights = rng.standard_normal((len(centre), 30)) / spread[:, None]
             measured = (true - centre) @ weights + rng.standard_normal((N_CLIPS, 30))
-            encoder = WindowEncoder(np.arange(30), np.ones(30), centre, weights, names, measured, others[:1])
+            encoder = RerankingModel(np.arange(30), np.ones(30), centre, weights, names, measured, others[:1])
             encoder.save(writer.folder, subject, name)
             start, duration = np.array([clip.start for clip in clips], "f4"), np.full(N_CLIPS, 15.0, "f4")
             nothing, courses = np.zeros((N_CLIPS, 1), "f4"), np.zeros((0, 3), "f4")
@@ -161,7 +161,7 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     for (subject, method), own in rows.query("method != 'heard'").groupby(["subject", "method"]):
         vectors = corpus.vectors[np.array([places[name] for name in own["recording"]])].astype(float)
         made = measure.unit(vectors)
-        decoded, encoder = (read(results, subject, "acoustic") for read in (read_decoded, read_encoder))
+        decoded, encoder = (read(results, subject, "acoustic") for read in (read_decoded, read_reranking_model))
         expected = {row["measure"]: row["value"] for row in judge_vectors({method: made}, measure.unit(decoded.true))}
         assert expected == pytest.approx({name: judged[subject, method, name] for name in expected}, abs=1e-4)
         asked = measure.unit(decoded.true if method == "oracle" else decoded.predicted)
@@ -235,7 +235,7 @@ def test_a_corpus_of_which_nothing_is_left(results: Path, corpus_folder: Path, t
 
 
 def test_training_clips_are_left_out_if_asked_for(results: Path, corpus_folder: Path, b2m: B2M) -> None:
-    [trained] = read_encoder(results, "01", "acoustic").trained
+    [trained] = read_reranking_model(results, "01", "acoustic").trained
     others = len(Corpus.open(corpus_folder)) - N_CLIPS
     call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", "--k", others, *SHORT)
     for choice, expected in (("--training", others), ("--no-training", others - 1)):
@@ -374,7 +374,7 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     everything = table(results, "reconstruction.tsv")
     rows, retrieved = (everything.query(f"method == '{name}'") for name in ("hum", "retrieved"))
     assert len(rows) == len(hum.made) == len(set(hum.made)) == 3 * N_CLIPS
-    decoded, encoder = read_decoded(results, "02", "acoustic"), read_encoder(results, "02", "acoustic")
+    decoded, encoder = read_decoded(results, "02", "acoustic"), read_reranking_model(results, "02", "acoustic")
     measure = Measure.of("standardised", Corpus.open(corpus_folder).centre, Corpus.open(corpus_folder).spread)
     best, heard = [], []
     for clip, own in rows.groupby("clip"):
@@ -435,7 +435,7 @@ def musicldm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def joint(tiny_template: Path, corpus_folder: Path, musicldm: Path, module_cache: Path) -> tuple[Path, Path]:
     """Results and a corpus in the embedding that MusicLDM listens to."""
-    space = SoundSpace.of_model("musicldm_clap", weights=musicldm, device="cpu", length=HEARS, step=14.0)
+    space = AudioEmbeddingSpace.of_model("musicldm_clap", weights=musicldm, device="cpu", length=HEARS, step=14.0)
     corpus = build_corpus(module_cache / "audio", module_cache / "joint-corpus", space)
     return save_results(module_cache / "joint-results", tiny_template, corpus, space, "clap"), corpus.folder
 
@@ -458,7 +458,7 @@ def test_musicldm_makes_candidates_from_decoded_embeddings(
     rows = table(results, "reconstruction.tsv").query("method == 'musicldm'")
     assert rows.groupby("clip")["rank"].apply(list).tolist() == [[1, 2]] * N_CLIPS
     page = (results / "listen.html").read_text("utf-8")
-    encoder = read_encoder(results, "01", "clap")
+    encoder = read_reranking_model(results, "01", "clap")
     hashes = {
         path.relative_to(musicldm).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(musicldm.rglob("*.*"))

@@ -7,7 +7,7 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
-from b2m_encoding.results.reranking_model import WindowEncoder, read_encoder
+from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
 
 
 def test_decoded_embeddings_come_back(tmp_path: Path) -> None:
@@ -38,15 +38,15 @@ def test_a_damaged_or_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_an_encoder_comes_back(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    written = WindowEncoder(
+    written = RerankingModel(
         np.array([3, 5]), rng.random(2), rng.random(4), rng.random((4, 2)), np.array(["é", "b"]), rng.random((2, 2)),
         np.array(["c"]),
     )  # fmt: skip
     path = written.save(tmp_path, "01", "muq_mulan")
     assert path.name == "sub-01_desc-MuqMulan_encoder.npz"
-    found = read_encoder(tmp_path, "01", "muq_mulan")
+    found = read_reranking_model(tmp_path, "01", "muq_mulan")
     for name, values in vars(written).items():
         np.testing.assert_array_equal(getattr(found, name), values)
     np.testing.assert_array_equal(found.of("b"), written.measured[1])
     with pytest.raises(InputError, match="b2m decode the study again"):
-        read_encoder(tmp_path, "02", "muq_mulan")
+        read_reranking_model(tmp_path, "02", "muq_mulan")

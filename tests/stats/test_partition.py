@@ -101,7 +101,7 @@ def test_a_subset_from_the_shared_pass_equals_a_fit_of_its_own(
             own.scalings = np.array(scalings)[:, [NAMES.index(name) for name in names]]
         some = {name: spaces[name] for name in names}
         own.fit(some, Y, runs=runs)
-        assert np.array_equal(own.alphas_, fitted.alphas_, equal_nan=True), names
+        assert np.array_equal(own.best_alphas_, fitted.best_alphas_, equal_nan=True), names
         assert np.allclose(own.predict(some, runs), fitted.predict(some, runs), atol=1e-5, equal_nan=True), names
         assert fitted.status_.tolist() == ["tested", "tested", "missing", "tested"]
         seen.append(names)

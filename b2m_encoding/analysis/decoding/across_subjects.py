@@ -87,4 +87,4 @@ def _says(
     said = tuple(decoder.predict(subject, part.brain, part.runs) for part in (training, test))
     if scale == "none":
         return said[0], said[1]
-    return calibrated(said, decoder.cross_predict(subject, windows), windows[subject].embedding, scale)
+    return calibrated(said, decoder.cross_val_predict(subject, windows), windows[subject].embedding, scale)

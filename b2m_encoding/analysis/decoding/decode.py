@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.analysis.decoding.decoders import Masks, new_decoders
 from b2m_encoding.analysis.decoding.windows import Floats, Samples, ToDecode, Units, per_clip
-from b2m_encoding.analysis.windows import WindowedRecording, stimulation_of, windowed
+from b2m_encoding.analysis.windows import WindowedRecording, stimulus_timeline, windowed
 from b2m_encoding.data import Recording
 from b2m_encoding.decoding.decoders.base import Decoder
 from b2m_encoding.decoding.decoders.calibration import Calibration, Scale
@@ -119,11 +119,11 @@ def to_decode(recording: Recording, name: str, spaces: Mapping[str, FeatureSpace
     """
     assert study.decoding is not None
     if isinstance(recording, WindowedRecording):
-        space = spaces[name] if name in spaces else study.features[name].build(name, stimulation_of(recording))
+        space = spaces[name] if name in spaces else study.features[name].build(name, stimulus_timeline(recording))
         return ToDecode.of(recording.responses, space, study)
     first, *more = study.decoding.lags or (study.decoding.lag,)
     cut = windowed(recording, study.decoding.windows_of(name, first))
-    space = study.features[name].build(name, stimulation_of(cut))
+    space = study.features[name].build(name, stimulus_timeline(cut))
     found = [ToDecode.of(cut.responses, space, study)]
     for lag in more:  # the same sound, later responses
         later = windowed(recording, study.decoding.windows_of(name, lag)).responses
@@ -198,7 +198,7 @@ def say(
             continue
         said[name] = tuple(decoder.predict(part.brain, part.runs) for part in (training, test))
         if scale != "none":
-            crossed[name] = decoder.cross_predict(training.brain, standard, training.runs)
+            crossed[name] = decoder.cross_val_predict(training.brain, standard, training.runs)
     if scale == "none":
         return {name: (own[0], own[1]) for name, own in said.items()}
     return {name: calibrated(own, crossed[name], standard, scale) for name, own in said.items()}

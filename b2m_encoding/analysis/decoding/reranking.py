@@ -8,13 +8,13 @@ from b2m_encoding.analysis.decoding.windows import Samples, Units, per_clip
 from b2m_encoding.decoding.decoders.base import usable_targets, with_blocks
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.inverse import best_targets
-from b2m_encoding.results.reranking_model import WindowEncoder
+from b2m_encoding.results.reranking_model import RerankingModel
 
 MOST_TARGETS = 500
 """As many voxels identify natural images (Kay et al. 2008, doi 10.1038/nature06713)."""
 
 
-def fit_window_encoder(training: Samples, test: Samples, device: str = "auto") -> WindowEncoder:
+def fit_reranking_model(training: Samples, test: Samples, device: str = "auto") -> RerankingModel:
     """Fit the responses of training windows to their features, and keep the targets with the best scores.
 
     Everything is chosen in training windows; of the test windows the responses are kept, not the features.
@@ -40,7 +40,7 @@ def fit_window_encoder(training: Samples, test: Samples, device: str = "auto") -
     mean, deviation = (np.asarray(stat(training.brain[:, targets], axis=0)) for stat in (np.mean, np.std))
     scale = np.divide(1.0, units.deviation, out=np.zeros_like(units.deviation), where=units.deviation > 0)
     [weights] = model.coef_.values()
-    return WindowEncoder(
+    return RerankingModel(
         targets=targets.astype(np.int64),
         r=np.asarray(model.cv_scores_[chosen], dtype=np.float32),
         mean=units.mean.astype(np.float32),

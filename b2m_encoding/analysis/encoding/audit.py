@@ -16,7 +16,7 @@ from b2m_encoding.analysis.encoding.predict import new_model, training_values
 from b2m_encoding.analysis.splits import Split, split_samples
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors import OfSound
+from b2m_encoding.features.extractors import AudioExtractor
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.io.hashes import sha256
 from b2m_encoding.models import EncodingModel
@@ -91,7 +91,7 @@ def _clips(clips: NDArray[Any], split: Split) -> Check:
 
 def _sounds(clips: NDArray[Any], split: Split, study: Study) -> Check:
     """Overlap by the bytes of the sound files, where they are known: copies hide under other names."""
-    folder = next((e.stimuli for e in study.features.values() if isinstance(e, OfSound)), None)
+    folder = next((e.stimuli for e in study.features.values() if isinstance(e, AudioExtractor)), None)
     train, test = ([_hash(folder, str(clip)) for clip in np.unique(clips[rows])] for rows in (split.train, split.test))
     return stimulus_overlap(train, test, what="hash of the sound file")
 

@@ -177,7 +177,7 @@ def _one_split(
         every = test.predict(model, {name: values[name] for name in names})
         predicted = test.scored(every)
         sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
-        alphas[names], status = np.asarray(model.alphas_, dtype=np.float64), _status(model, test.measured)
+        alphas[names], status = np.asarray(model.best_alphas_, dtype=np.float64), _status(model, test.measured)
         deltas = model.deltas_  # of the last, which has all feature spaces
         if names == models[-1] and study.statistics.partitions(len(names)):
             product = test.product(model, {name: values[name] for name in names})

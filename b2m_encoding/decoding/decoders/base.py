@@ -40,7 +40,7 @@ class Decoder(ABC):
     def predict(self, responses: Floats, runs: Runs) -> NDArray[np.float64]:
         """Decoded features of windows, shape (n_windows, n_dimensions)."""
 
-    def cross_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
+    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
         """Decoded features of every training window, by a decoder of the other folds; shape (n_windows, n_dimensions).
 
         Everything that a fit chooses is chosen anew in each fold.

@@ -104,8 +104,8 @@ class ContrastiveDecoder(Decoder):
         """See :meth:`Decoder.predict`; directions from the mean are trained, lengths come as they come: calibrate."""
         return self.learner_.predict(responses[:, self.columns_])
 
-    def cross_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
-        """See :meth:`Decoder.cross_predict`; with as many steps as the fit took."""
+    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
+        """See :meth:`Decoder.cross_val_predict`; with as many steps as the fit took."""
         out = np.full(embedding.shape, np.nan)
         for held in decoding_folds(runs):
             learner, x, _, _ = self._trial(responses, embedding, runs, held)
@@ -133,7 +133,7 @@ class ContrastiveDecoder(Decoder):
     def _learner(
         self, ridge: RidgeDecoder, responses: Floats, embedding: Floats, runs: Runs, rows: NDArray[np.intp]
     ) -> _Learner:
-        alphas = np.nan_to_num(ridge.model_.alphas_, nan=1.0)
+        alphas = np.nan_to_num(ridge.model_.best_alphas_, nan=1.0)
         own, device = responses[rows][:, ridge.columns_], resolve_device(self.device)
         clips = clip_numbers(runs)[rows]
         return _Learner.start(own, embedding[rows], alphas, clips, self.temperature, self.learning_rate, device)

@@ -34,9 +34,9 @@ class EnsembleDecoder(Decoder):
         """Mean direction of the members, each row of every member of length one."""
         return mean_direction([member.predict(responses, runs) for member in self.members])
 
-    def cross_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
+    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
         """Mean direction of the members' cross-validated predictions."""
-        return mean_direction([member.cross_predict(responses, embedding, runs) for member in self.members])
+        return mean_direction([member.cross_val_predict(responses, embedding, runs) for member in self.members])
 
 
 def mean_direction(parts: Sequence[Floats]) -> NDArray[np.float64]:

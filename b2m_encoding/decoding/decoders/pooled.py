@@ -94,14 +94,14 @@ class PooledDecoder:
         """Decoded features of windows of a subject, shape (n_windows, n_dimensions)."""
         return self.decoder_.predict(self._aligned(subject, responses), runs)
 
-    def cross_predict(self, subject: str, training: Mapping[str, TrainingWindows]) -> NDArray[np.float64]:
+    def cross_val_predict(self, subject: str, training: Mapping[str, TrainingWindows]) -> NDArray[np.float64]:
         """Decoded features of a subject's training windows, by a decoder of the other folds of all who taught it.
 
         The alignment stays that of the fit.
         """
         if subject not in self.taught_by_:
             return self.predict(subject, training[subject].responses, training[subject].runs)
-        crossed = self.decoder_.cross_predict(*self._lessons(training))
+        crossed = self.decoder_.cross_val_predict(*self._lessons(training))
         owner = np.repeat(self.taught_by_, [len(training[name].runs) for name in self.taught_by_])
         return np.asarray(crossed[owner == subject])
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from b2m_encoding.decoding.decoders.base import Decoder, Floats
 from b2m_encoding.decoding.decoders.ridge import filled
 from b2m_encoding.errors import InputError
-from b2m_encoding.models import EncodingModel, cross_predict
+from b2m_encoding.models import EncodingModel, cross_val_predict
 from b2m_encoding.runs import Runs
 
 
@@ -83,10 +83,11 @@ class RegionDecoder(Decoder):
         parts = [self.models_[name].predict(responses[:, self.columns_[name]], runs=runs) for name in self.best_]
         return filled(np.mean(parts, axis=0, dtype=np.float64), self.models_[self.best_[0]])
 
-    def cross_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
+    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
         """Mean cross-validated prediction of the best regions, with the regions and penalties of the fit."""
         parts = [
-            cross_predict(self.models_[name], responses[:, self.columns_[name]], embedding, runs) for name in self.best_
+            cross_val_predict(self.models_[name], responses[:, self.columns_[name]], embedding, runs)
+            for name in self.best_
         ]
         return filled(np.mean(parts, axis=0, dtype=np.float64), self.models_[self.best_[0]])
 

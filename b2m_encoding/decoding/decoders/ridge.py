@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.decoding.decoders.base import Decoder, Floats, predicted_targets
-from b2m_encoding.models import EncodingModel, cross_predict
+from b2m_encoding.models import EncodingModel, cross_val_predict
 from b2m_encoding.runs import Runs
 
 WHOLE_CORTEX = tuple(np.logspace(1, 9, 17).tolist())
@@ -62,11 +62,11 @@ class RidgeDecoder(Decoder):
         """See :meth:`Decoder.predict`; a dimension that never varied stays at its value."""
         return filled(self.model_.predict(responses[:, self.columns_], runs=runs), self.model_)
 
-    def cross_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
-        """See :meth:`Decoder.cross_predict`; with the penalties of the fit, unless it chose targets too."""
+    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
+        """See :meth:`Decoder.cross_val_predict`; with the penalties of the fit, unless it chose targets too."""
         if self.n_targets is not None:
-            return super().cross_predict(responses, embedding, runs)
-        return filled(cross_predict(self.model_, responses[:, self.columns_], embedding, runs), self.model_)
+            return super().cross_val_predict(responses, embedding, runs)
+        return filled(cross_val_predict(self.model_, responses[:, self.columns_], embedding, runs), self.model_)
 
 
 def filled(predicted: Floats, model: EncodingModel) -> NDArray[np.float64]:

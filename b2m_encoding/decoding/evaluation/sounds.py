@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.decoding.identification import identification_accuracy
-from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave
 from b2m_encoding.features.extractors import Acoustic
@@ -17,7 +17,7 @@ Sound = tuple[Wave, int]
 TINY = 1e-9
 
 
-def embed_sounds(space: SoundSpace, sounds: Sequence[Sound]) -> NDArray[np.float32]:
+def embed_sounds(space: AudioEmbeddingSpace, sounds: Sequence[Sound]) -> NDArray[np.float32]:
     """Vectors of sounds of any rates, shape (n_sounds, n_dimensions)."""
     out: dict[int, NDArray[np.float32]] = {}
     for rate in sorted({rate for _, rate in sounds}):
@@ -26,7 +26,9 @@ def embed_sounds(space: SoundSpace, sounds: Sequence[Sound]) -> NDArray[np.float
     return np.stack([out[i] for i in range(len(sounds))])
 
 
-def sound_identification(space: SoundSpace, made: Sequence[Sound], heard: Sequence[Sound]) -> NDArray[np.float64]:
+def sound_identification(
+    space: AudioEmbeddingSpace, made: Sequence[Sound], heard: Sequence[Sound]
+) -> NDArray[np.float64]:
     """Identification accuracy of clips by the sounds that were made for them, after both are embedded.
 
     In the space that was decoded it is the measure of Brain2Music (Fig. 4a). A generator that listens to this very
@@ -35,7 +37,7 @@ def sound_identification(space: SoundSpace, made: Sequence[Sound], heard: Sequen
 
     Parameters
     ----------
-    space : SoundSpace
+    space : AudioEmbeddingSpace
     made, heard : sequence of (wave, rate)
         One of each for every clip.
 

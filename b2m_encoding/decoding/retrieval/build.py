@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding import __version__
 from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, SKIPPED, Corpus
-from b2m_encoding.decoding.retrieval.embedding_space import Held, SoundSpace
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, Held
 from b2m_encoding.decoding.retrieval.metadata import describe_recordings
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave
@@ -63,7 +63,7 @@ class Preparation:
 def build_corpus(
     audio: Path,
     out: Path,
-    space: SoundSpace,
+    space: AudioEmbeddingSpace,
     preparation: Preparation | None = None,
     *,
     metadata: Path | None = None,
@@ -83,7 +83,7 @@ def build_corpus(
         Folder of recordings, of any depth (FMA: ``fma_large/000/000002.mp3``).
     out : Path
         A new folder, or one where this has run before.
-    space : SoundSpace
+    space : AudioEmbeddingSpace
     preparation : Preparation, optional
     metadata : Path, optional
         ``tracks.csv`` of FMA, or a table with a column ``path``; looked for beside the recordings by default.
@@ -154,7 +154,12 @@ class _Shard:
 
 
 def _shard(
-    audio: Path, files: Sequence[str], folder: Path, space: SoundSpace, preparation: Preparation, described: Any
+    audio: Path,
+    files: Sequence[str],
+    folder: Path,
+    space: AudioEmbeddingSpace,
+    preparation: Preparation,
+    described: Any,
 ) -> Path:
     """Compute a shard, unless it is there."""
     states = [[name, *_state(audio / name)] for name in files]
@@ -167,7 +172,7 @@ def _shard(
     return path
 
 
-def _embedded(audio: Path, files: Sequence[str], space: SoundSpace, preparation: Preparation) -> _Shard:
+def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, preparation: Preparation) -> _Shard:
     """Decode in threads, then embed what could be decoded."""
     stimuli, rate = Stimuli(audio, preparation.fade, preparation.rms), space.rate
 
@@ -246,7 +251,7 @@ def _write_vectors(path: Path, parts: Sequence[Path], n_clips: int) -> tuple[NDA
     return centre, np.sqrt(np.maximum(squares / n_clips - centre**2, 0.0))
 
 
-def _check_seconds(preparation: Preparation, space: SoundSpace) -> None:
+def _check_seconds(preparation: Preparation, space: AudioEmbeddingSpace) -> None:
     """What is heard is as long as a window, and as two fades."""
     found = f"{preparation.seconds:g} s"
     if not space.shortest <= preparation.seconds < float("inf"):

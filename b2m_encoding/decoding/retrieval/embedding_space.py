@@ -15,7 +15,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import Wave, resample
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.features.embedding import Sounds, hear_clips
+from b2m_encoding.features.embedding import Sounds, compute_clips
 from b2m_encoding.features.extractors import Acoustic, Network
 from b2m_encoding.features.extractors.sound import RATE, load_together
 from b2m_encoding.features.networks import SOUND
@@ -29,7 +29,7 @@ WEIGHTS = ("files", "shuffled_seed")
 
 
 @dataclass(frozen=True)
-class SoundSpace:
+class AudioEmbeddingSpace:
     """A feature space that hears, the windows it hears, and their mean as the vector of a clip.
 
     Parameters
@@ -41,7 +41,7 @@ class SoundSpace:
 
     Examples
     --------
-    >>> space = SoundSpace.of_model("acoustic")
+    >>> space = AudioEmbeddingSpace.of_model("acoustic")
     >>> noise = np.random.default_rng(0).standard_normal(15 * 8000).astype(np.float32)
     >>> space.embed_waves([noise], 8000).shape
     (1, 57)
@@ -66,7 +66,7 @@ class SoundSpace:
         device: str = "auto",
         length: float = 10.0,
         step: float = 1.5,
-    ) -> SoundSpace:
+    ) -> AudioEmbeddingSpace:
         """The space of ``acoustic``, of a network (``clap``, ``w2v_bert``), or of a model of ``b2m models list``.
 
         Raises
@@ -89,7 +89,7 @@ class SoundSpace:
         return cls(Network.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> SoundSpace:
+    def of_record(cls, record: Mapping[str, Any]) -> AudioEmbeddingSpace:
         """The space of a corpus, from its record.
 
         Raises
@@ -153,7 +153,7 @@ class SoundSpace:
                 yield clip, np.asarray(rows, dtype=np.float32)
             return
         network, device = load_together([self.table]), resolve_device(self.table.device).type
-        for clip, [found] in hear_clips(network, [self.table.hearing], sounds, clips, device):
+        for clip, [found] in compute_clips(network, [self.table.hearing], sounds, clips, device):
             yield clip, found
 
     @property
@@ -192,7 +192,7 @@ def check_same_space(
     Parameters
     ----------
     space : mapping
-        What :meth:`SoundSpace.describe` gave.
+        What :meth:`AudioEmbeddingSpace.describe` gave.
     record : mapping
         The feature space in ``provenance.json`` of the results: its options, and its network under ``pretrained``.
     length, step : float

@@ -8,15 +8,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors.arrays import Array, Precomputed
-from b2m_encoding.features.extractors.base import Extractor, OfClips
+from b2m_encoding.features.extractors.base import ClipExtractor, Extractor
 from b2m_encoding.features.extractors.events import Conditions, Labels
-from b2m_encoding.features.extractors.sound import Acoustic, Network, OfSound, embed_together, load_together
+from b2m_encoding.features.extractors.sound import Acoustic, AudioExtractor, Network, embed_together, load_together
 from b2m_encoding.features.extractors.words import Caption, Context, Text, WordRate
 from b2m_encoding.features.space import FeatureSpace
 
-__all__ = ["Acoustic", "AnyExtractor", "Extractor", "Network", "OfClips", "OfSound", "Stimulation", "build_spaces"]
+__all__ = [
+    "Acoustic",
+    "AnyExtractor",
+    "AudioExtractor",
+    "ClipExtractor",
+    "Extractor",
+    "Network",
+    "StimulusTimeline",
+    "build_spaces",
+]
 
 AnyExtractor = Annotated[
     Acoustic | Network | Text | Caption | Labels | Precomputed | Conditions | WordRate | Context | Array,
@@ -26,7 +35,7 @@ AnyExtractor = Annotated[
 
 def build_spaces(
     tables: Mapping[str, Extractor],
-    stimulation: Stimulation,
+    stimulation: StimulusTimeline,
     report: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> dict[str, FeatureSpace]:
     """Build feature spaces for one stimulation; several layers of one network share its calls.
@@ -34,7 +43,7 @@ def build_spaces(
     Parameters
     ----------
     tables : mapping of name to Extractor
-    stimulation : Stimulation
+    stimulation : StimulusTimeline
     report : callable
         Called with the name of a feature space, and how many clips are done and to do.
     """

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from b2m_encoding.config import StudyPath
 from b2m_encoding.errors import InputError, Problems
-from b2m_encoding.features.clips import Clip, Stimulation
-from b2m_encoding.features.extractors.base import Extractor, OfClips, Report, silent
+from b2m_encoding.features.clips import Clip, StimulusTimeline
+from b2m_encoding.features.extractors.base import ClipExtractor, Extractor, Report, silent
 from b2m_encoding.features.text import KNOWN_TYPOS
 from b2m_encoding.features.windows import Spans, window_starts
 from b2m_encoding.io.archives import read_archive
@@ -33,15 +33,15 @@ class Array(Extractor):
         """Return the folder of the files."""
         return (self.files.parent,)
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every file that is missing, damaged or of another length than its run."""
         self._of_runs(stimulation)
 
-    def values(self, stimulation: Stimulation, report: Report = silent) -> Floats:
+    def values(self, stimulation: StimulusTimeline, report: Report = silent) -> Floats:
         """Put the arrays of all runs together."""
         return stimulation.sampled(np.concatenate(self._of_runs(stimulation)).astype(np.float32))
 
-    def _of_runs(self, stimulation: Stimulation) -> list[NDArray[np.generic]]:
+    def _of_runs(self, stimulation: StimulusTimeline) -> list[NDArray[np.generic]]:
         """Array of every run, opened and not read."""
         problems = Problems()
         parts: dict[str, NDArray[np.generic]] = {}
@@ -63,7 +63,7 @@ class Array(Extractor):
         return list(parts.values())
 
 
-class Precomputed(OfClips):
+class Precomputed(ClipExtractor):
     """Embeddings of clips that a laboratory has: MuLan's, which are not public, or any others.
 
     A clip has one row for each window that fits into it, in order of time, or a single row.
@@ -86,11 +86,11 @@ class Precomputed(OfClips):
         path = self.files.parent if "{clip}" in str(self.files) else self.files
         return (path, *((self.ids,) if self.ids else ()))
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every clip whose array is missing, damaged or of another shape."""
         self.of_clips(stimulation)
 
-    def of_clips(self, stimulation: Stimulation, report: Report = silent) -> Mapping[Clip, Floats]:
+    def of_clips(self, stimulation: StimulusTimeline, report: Report = silent) -> Mapping[Clip, Floats]:
         """Take the row whose window lies closest to each stretch."""
         problems, arrays, out = Problems(), self._all(), {}
         for clip, spans in stimulation.clips.items():

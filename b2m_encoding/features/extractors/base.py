@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from b2m_encoding.config import Config
-from b2m_encoding.features.clips import CLIP_COLUMNS, Clip, Stimulation
+from b2m_encoding.features.clips import CLIP_COLUMNS, Clip, StimulusTimeline
 from b2m_encoding.features.space import FeatureSpace
 
 Report = Callable[[int, int], None]
@@ -30,7 +30,7 @@ class Extractor(Config, ABC):
     """Keep this many principal components, or this share of the variance; fitted on training samples."""
 
     @abstractmethod
-    def values(self, stimulation: Stimulation, report: Report = silent) -> NDArray[np.float32]:
+    def values(self, stimulation: StimulusTimeline, report: Report = silent) -> NDArray[np.float32]:
         """Features of every sample, shape (n_samples, n_features)."""
 
     @abstractmethod
@@ -41,7 +41,7 @@ class Extractor(Config, ABC):
         """Columns that the events of every run must have."""
         return ()
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with everything that will be wrong when the features are made; the files of :meth:`needs` are there."""
         return None
 
@@ -49,12 +49,12 @@ class Extractor(Config, ABC):
         """Record the options."""
         return self.model_dump(mode="json")
 
-    def build(self, name: str, stimulation: Stimulation, report: Report = silent) -> FeatureSpace:
+    def build(self, name: str, stimulation: StimulusTimeline, report: Report = silent) -> FeatureSpace:
         """Extract, and record how."""
         return FeatureSpace(name, self.values(stimulation, report), stimulation.runs, self.provenance())
 
 
-class OfClips(Extractor):
+class ClipExtractor(Extractor):
     """Features that depend on the clip under a sample, and on where in the clip the sample lies."""
 
     def columns(self) -> tuple[str, ...]:
@@ -62,9 +62,9 @@ class OfClips(Extractor):
         return CLIP_COLUMNS
 
     @abstractmethod
-    def of_clips(self, stimulation: Stimulation, report: Report = silent) -> Mapping[Clip, NDArray[np.float32]]:
+    def of_clips(self, stimulation: StimulusTimeline, report: Report = silent) -> Mapping[Clip, NDArray[np.float32]]:
         """Features of the stretches of every clip, shape (n_spans, n_features)."""
 
-    def values(self, stimulation: Stimulation, report: Report = silent) -> NDArray[np.float32]:
+    def values(self, stimulation: StimulusTimeline, report: Report = silent) -> NDArray[np.float32]:
         """Lay the features of the clips onto the samples."""
         return stimulation.lay(self.of_clips(stimulation, report))

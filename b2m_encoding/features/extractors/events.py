@@ -11,7 +11,7 @@ from pydantic import Field
 
 from b2m_encoding.data.events import NOTHING
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.clips import Stimulation
+from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.events import event_features
 from b2m_encoding.features.extractors.base import Extractor, Report, silent
 
@@ -31,11 +31,11 @@ class Conditions(Extractor):
         """Nothing beside the events."""
         return ()
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise if a condition never occurs."""
         self.values(stimulation)
 
-    def values(self, stimulation: Stimulation, report: Report = silent) -> NDArray[np.float32]:
+    def values(self, stimulation: StimulusTimeline, report: Report = silent) -> NDArray[np.float32]:
         """Count events per sample."""
         counts = event_features(stimulation.volumes, stimulation.events, self.column, self.groups)
         return stimulation.sampled(counts)
@@ -57,11 +57,11 @@ class Labels(Extractor):
         """Nothing beside the events."""
         return ()
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise if a label occurs that the study does not name."""
         self._labels(stimulation)
 
-    def values(self, stimulation: Stimulation, report: Report = silent) -> NDArray[np.float32]:
+    def values(self, stimulation: StimulusTimeline, report: Report = silent) -> NDArray[np.float32]:
         """Share of each sample that each label fills."""
         labels, found = self._labels(stimulation)
         events = {run: table.astype({self.column: str}) for run, table in stimulation.events.items()}
@@ -71,7 +71,7 @@ class Labels(Extractor):
         out[:, columns] = event_features(stimulation.volumes, events, self.column, groups)
         return stimulation.sampled(out)
 
-    def _labels(self, stimulation: Stimulation) -> tuple[list[str], set[str]]:
+    def _labels(self, stimulation: StimulusTimeline) -> tuple[list[str], set[str]]:
         """Labels that have a feature, and those that occur."""
         found = {str(label) for table in stimulation.events.values() for label in table[self.column]} - set(NOTHING)
         if self.labels and (unknown := sorted(found - set(self.labels))):

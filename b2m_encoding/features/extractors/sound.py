@@ -15,9 +15,9 @@ from b2m_encoding.device import resolve_device
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.acoustic import DEFAULT, VERSION, Group, acoustic_rows
 from b2m_encoding.features.audio import DS003720_RMS
-from b2m_encoding.features.clips import Clip, Stimulation
-from b2m_encoding.features.embedding import Hearing, embed_clips
-from b2m_encoding.features.extractors.base import OfClips, Report, silent
+from b2m_encoding.features.clips import Clip, StimulusTimeline
+from b2m_encoding.features.embedding import EmbeddingOptions, embed_clips
+from b2m_encoding.features.extractors.base import ClipExtractor, Report, silent
 from b2m_encoding.features.extractors.pretrained import Pretrained, load_sound_once
 from b2m_encoding.features.networks import SOUND
 from b2m_encoding.features.networks.base import SoundEmbedder
@@ -31,7 +31,7 @@ SHARD = 50
 """Clips whose acoustics are kept together."""
 
 
-class OfSound(OfClips):
+class AudioExtractor(ClipExtractor):
     """What features of the sound of clips share: where the tracks are, and how they were made into stimuli."""
 
     stimuli: StudyPath
@@ -50,19 +50,19 @@ class OfSound(OfClips):
         """The clips as they were heard."""
         return Stimuli(self.stimuli, self.fade, self.rms)
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every missing or damaged file."""
         self.heard.check(stimulation.clips)
 
 
-class Acoustic(OfSound):
+class Acoustic(AudioExtractor):
     """Mel bands, loudness, timbre, chroma, onsets and modulation of the sound under each sample."""
 
     extractor: Literal["acoustic"]
     groups: tuple[Group, ...] = Field(default=DEFAULT, min_length=1)
     """Which features: mfcc, tempogram and spectrotemporal are left out by default."""
 
-    def of_clips(self, stimulation: Stimulation, report: Report = silent) -> Mapping[Clip, Floats]:
+    def of_clips(self, stimulation: StimulusTimeline, report: Report = silent) -> Mapping[Clip, Floats]:
         """Read the acoustics of every clip from the store, or compute and keep them."""
         store = Store({"extractor": "acoustic", "groups": self.groups, "rate": RATE, "acoustic": VERSION})
         stimuli, clips = self.heard, stimulation.clips
@@ -80,7 +80,7 @@ class Acoustic(OfSound):
         return {clip: found[key] for clip, key in keys.items()}
 
 
-class Network(OfSound, Pretrained):
+class Network(AudioExtractor, Pretrained):
     """What a pretrained network makes of the sound under each sample."""
 
     extractor: Literal[
@@ -104,19 +104,19 @@ class Network(OfSound, Pretrained):
         return self
 
     @property
-    def hearing(self) -> Hearing:
+    def hearing(self) -> EmbeddingOptions:
         """How the network's output becomes features."""
-        return Hearing(self.layer, self.window, self.mode, self.context, self.pooling)
+        return EmbeddingOptions(self.layer, self.window, self.mode, self.context, self.pooling)
 
     def needs(self) -> tuple[Path, ...]:
         """Return the stimulus folder, and the weights if they are named."""
-        return (*OfSound.needs(self), *self.named_weights())
+        return (*AudioExtractor.needs(self), *self.named_weights())
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every missing or damaged file, or if the weights are not here."""
         problems = Problems()
         with problems.collect():
-            OfSound.check(self, stimulation)
+            AudioExtractor.check(self, stimulation)
         with problems.collect():
             window = self.window or self.find(SOUND[self.extractor].model, self.extractor).window
             if window is not None and self.mode == "centred":
@@ -128,7 +128,7 @@ class Network(OfSound, Pretrained):
         """Feature spaces for which this is the same are made from the same calls of one network."""
         return (self.extractor, self.identity, self.heard, self.layer is None)
 
-    def of_clips(self, stimulation: Stimulation, report: Report = silent) -> Mapping[Clip, Floats]:
+    def of_clips(self, stimulation: StimulusTimeline, report: Report = silent) -> Mapping[Clip, Floats]:
         """Read the features of every clip from the store, or compute and keep them."""
         return embed_together(load_together([self]), [self], stimulation, report)[0]
 
@@ -152,7 +152,7 @@ def load_together(tables: Sequence[Network]) -> SoundEmbedder:
 
 
 def embed_together(
-    network: SoundEmbedder, tables: Sequence[Network], stimulation: Stimulation, report: Report = silent
+    network: SoundEmbedder, tables: Sequence[Network], stimulation: StimulusTimeline, report: Report = silent
 ) -> list[dict[Clip, Floats]]:
     """Features of the clips for several feature spaces of one network, which hears every clip once for all of them."""
     first = tables[0]

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from b2m_encoding.config import StudyPath
 from b2m_encoding.errors import Problems
-from b2m_encoding.features.clips import Clip, Stimulation
-from b2m_encoding.features.extractors.base import Extractor, OfClips, Report, silent
+from b2m_encoding.features.clips import Clip, StimulusTimeline
+from b2m_encoding.features.extractors.base import ClipExtractor, Extractor, Report, silent
 from b2m_encoding.features.extractors.pretrained import Pretrained, load_text_once
 from b2m_encoding.features.networks import TEXT, TextEmbedder
 from b2m_encoding.features.recipes import recipe
@@ -29,7 +29,7 @@ TextNetwork = Literal["muq_mulan", "clap", "musicldm_clap", "musiccoca", "senten
 BATCH = 32
 
 
-class Captioned(OfClips):
+class CaptionExtractor(ClipExtractor):
     """What features of captions share."""
 
     captions: StudyPath
@@ -39,16 +39,16 @@ class Captioned(OfClips):
         """Return the caption table."""
         return (self.captions,)
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with all clips that have no caption."""
         self.texts(stimulation)
 
-    def texts(self, stimulation: Stimulation) -> dict[Clip, str]:
+    def texts(self, stimulation: StimulusTimeline) -> dict[Clip, str]:
         """Caption of every clip."""
         captions = read_captions(self.captions, wanted=[clip.id for clip in stimulation.clips])
         return {clip: captions[clip.id] for clip in stimulation.clips}
 
-    def of_clips(self, stimulation: Stimulation, report: Report = silent) -> Mapping[Clip, Floats]:
+    def of_clips(self, stimulation: StimulusTimeline, report: Report = silent) -> Mapping[Clip, Floats]:
         """Repeat the embedding of each caption over its clip."""
         texts = self.texts(stimulation)
         embedded = self.embed(sorted(set(texts.values())), report)
@@ -59,7 +59,7 @@ class Captioned(OfClips):
         """Embed texts that differ."""
 
 
-class Caption(Captioned):
+class Caption(CaptionExtractor):
     """Hashed words of the caption of each clip: needs no network and is fitted to nothing."""
 
     extractor: Literal["caption"]
@@ -69,7 +69,7 @@ class Caption(Captioned):
         return dict(zip(texts, caption_features(texts), strict=True))
 
 
-class Text(Captioned, Pretrained):
+class Text(CaptionExtractor, Pretrained):
     """Captions through the text tower of a joint model, or through a sentence encoder."""
 
     extractor: Literal["text"]
@@ -77,9 +77,9 @@ class Text(Captioned, Pretrained):
 
     def needs(self) -> tuple[Path, ...]:
         """Return the caption table, and the weights if they are named."""
-        return (*Captioned.needs(self), *self.named_weights())
+        return (*CaptionExtractor.needs(self), *self.named_weights())
 
-    def check(self, stimulation: Stimulation) -> None:
+    def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with all clips that have no caption, or if the weights are not here."""
         problems = Problems()
         with problems.collect():
@@ -94,7 +94,7 @@ class Text(Captioned, Pretrained):
 
     def provenance(self) -> dict[str, Any]:
         """Record the options and the network."""
-        return {**Captioned.provenance(self), "pretrained": dict(self.load().provenance)}
+        return {**CaptionExtractor.provenance(self), "pretrained": dict(self.load().provenance)}
 
     def embed(self, texts: list[str], report: Report) -> Mapping[str, Floats]:
         """Read embeddings from the store, or compute and keep them."""
@@ -123,7 +123,7 @@ class Transcript(Extractor):
         """Return the transcript."""
         return (self.textgrid,)
 
-    def times(self, stimulation: Stimulation) -> NDArray[np.float64]:
+    def times(self, stimulation: StimulusTimeline) -> NDArray[np.float64]:
         """Times of the volumes on the clock of the transcript."""
         return np.asarray(stimulation.volumes.time + self.first_volume)
 
@@ -133,7 +133,7 @@ class WordRate(Transcript):
 
     extractor: Literal["word_rate"]
 
-    def values(self, stimulation: Stimulation, report: Report = silent) -> Floats:
+    def values(self, stimulation: StimulusTimeline, report: Report = silent) -> Floats:
         """Count word onsets."""
         words, tr = read_textgrid(self.textgrid), stimulation.volumes.tr
         return stimulation.sampled(word_rate(words, self.times(stimulation), tr))
@@ -150,7 +150,7 @@ class Context(Transcript):
         """Return the transcript and the encoder."""
         return (self.textgrid, minilm_folder())
 
-    def values(self, stimulation: Stimulation, report: Report = silent) -> Floats:
+    def values(self, stimulation: StimulusTimeline, report: Report = silent) -> Floats:
         """Embed the last words at each sample."""
         words, tr = read_textgrid(self.textgrid), stimulation.volumes.tr
         return stimulation.sampled(_embedded(tuple(context(words, self.times(stimulation), tr, self.words))))

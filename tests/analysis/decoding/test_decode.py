@@ -16,7 +16,7 @@ from b2m_encoding.analysis.decoding import reranking
 from b2m_encoding.analysis.decoding.across_subjects import decode_together
 from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, to_decode
 from b2m_encoding.analysis.decoding.decoders import decoded_regions, new_decoders
-from b2m_encoding.analysis.decoding.reranking import fit_window_encoder
+from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.decoding.windows import Units, per_clip
 from b2m_encoding.analysis.tables.brain2music_table2 import (
     PUBLISHED,
@@ -138,7 +138,7 @@ def test_decoding_written_out(people: dict[str, Recording], tmp_path: Path, scal
     for decoder in decoders:
         decoder.fit(training.brain, standard, training.runs)
         said.append([decoder.predict(part.brain, part.runs) for part in (training, test)])
-        crossed.append(decoder.cross_predict(training.brain, standard, training.runs))
+        crossed.append(decoder.cross_val_predict(training.brain, standard, training.runs))
     said.append([mean_direction(parts) for parts in zip(*said, strict=True)])
     crossed.append(mean_direction(crossed))
     for one, (known, new), cross in zip(decode_subject(windows, None, table), said, crossed, strict=True):
@@ -270,7 +270,7 @@ def test_other_people_are_the_only_teachers_of_others(people: dict[str, Recordin
         for one, teachers in zip(found[subject], (["01", "02"], [other]), strict=True):
             decoder = PooledDecoder("procrustes", n_targets=40).fit(windows, teachers)
             calibration = Calibration("all", norm=False)
-            calibration.fit(decoder.cross_predict(subject, windows), windows[subject].embedding)
+            calibration.fit(decoder.cross_val_predict(subject, windows), windows[subject].embedding)
             said = calibration(decoder.predict(subject, given[subject].test.brain, given[subject].test.runs))
             assert np.allclose(one.windows.vectors, units[subject].back(said), atol=1e-4)
 
@@ -294,7 +294,7 @@ def test_clips_of_a_genre_are_decoded_by_who_never_met_it(
         decoder = RidgeDecoder().fit(others.brain, standard(others.features), others.runs)
         said = decoder.predict(test.brain, test.runs)
         if scale == "dimension":
-            crossed = decoder.cross_predict(others.brain, standard(others.features), others.runs)
+            crossed = decoder.cross_val_predict(others.brain, standard(others.features), others.runs)
             said = Calibration(scale, norm=False).fit(crossed, standard(others.features))(said)
         parts.append((per_clip(said, test.runs), per_clip(standard(test.features), test.runs), genre == name))
         expected = identification_accuracy(*parts[-1][:2])
@@ -452,7 +452,7 @@ def test_the_window_encoder_ranks_sounds_by_responses(
 ) -> None:
     """It equals a ridge of the same penalties by scikit-learn; the clip that was heard explains its responses best."""
     windows = to_decode(people["01"], "mine", {}, study(tmp_path))
-    encoder = fit_window_encoder(windows.training, windows.test)
+    encoder = fit_reranking_model(windows.training, windows.test)
     training, test = windows.training, windows.test
     assert len(encoder.targets) == TARGETS
     assert encoder.r[:40].mean() > encoder.r[40:].mean() + 0.2  # the other targets hold noise
@@ -462,7 +462,7 @@ def test_the_window_encoder_ranks_sounds_by_responses(
     )
     mean, deviation = training.brain.mean(axis=0), training.brain.std(axis=0)
     for column in (0, 7):
-        oracle = Ridge(alpha=float(model.alphas_[column]))
+        oracle = Ridge(alpha=float(model.best_alphas_[column]))
         oracle.fit(units.standard(training.features), (training.brain[:, column] - mean[column]) / deviation[column])
         expected = oracle.predict(units.standard(test.features))
         assert np.allclose(encoder.predict(test.features)[:, column], expected, atol=1e-3)
@@ -476,6 +476,6 @@ def test_the_window_encoder_ranks_sounds_by_responses(
     assert np.mean(right) > 0.6  # chance 1 in 12
     assert set(encoder.trained).isdisjoint(encoder.clips)
     monkeypatch.setattr(reranking, "MOST_TARGETS", 20)
-    few = fit_window_encoder(training, test)
+    few = fit_reranking_model(training, test)
     assert few.targets.tolist() == np.sort(np.argsort(-encoder.r, kind="stable")[:20]).tolist()
     assert np.allclose(few.weights, encoder.weights[:, few.targets])

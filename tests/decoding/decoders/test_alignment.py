@@ -155,7 +155,7 @@ def test_test_windows_shape_nothing(method: Any) -> None:
     first = decoder.predict("02", test["02"].responses, test["02"].runs)
     alone = decoder.predict("02", test["02"].responses[:3], test["02"].runs.take(np.arange(3)))
     assert np.allclose(first[:3], alone)
-    crossed = decoder.cross_predict("02", training)
+    crossed = decoder.cross_val_predict("02", training)
     assert crossed.shape == training["02"].embedding.shape
     assert np.isfinite(crossed).all()
 
@@ -182,12 +182,12 @@ def test_others_learn_nothing_from_the_one_they_decode(method: Any) -> None:
 def test_pooled_cross_predictions_are_ridges_of_the_other_runs_of_everyone() -> None:
     training, _ = people()
     decoder = PooledDecoder("procrustes", n_components=20).fit(training)
-    alphas = decoder.decoder_.model_.alphas_
+    alphas = decoder.decoder_.model_.best_alphas_
     aligned = {
         name: decoder.alignment_(name, one.responses[:, decoder.targets_[name]]) for name, one in training.items()
     }
     for subject, own in training.items():
-        crossed = decoder.cross_predict(subject, training)
+        crossed = decoder.cross_val_predict(subject, training)
         for run in own.runs.names:
             kept = {name: one.runs.run != run for name, one in training.items()}
             X = np.concatenate([aligned[name][rows] for name, rows in kept.items()])
@@ -224,7 +224,7 @@ def test_units_of_a_subject_do_not_matter_without_alignment() -> None:
     assert first.targets_["01"].tolist() == again.targets_["01"].tolist()
     said = again.predict("02", unseen.responses * scale + shift, unseen.runs)
     assert np.allclose(said, first.predict("02", unseen.responses, unseen.runs), atol=1e-4)
-    assert np.allclose(again.cross_predict("02", other), first.cross_predict("02", training), atol=1e-4)
+    assert np.allclose(again.cross_val_predict("02", other), first.cross_val_predict("02", training), atol=1e-4)
 
 
 def test_pooled_folds_hold_out_the_same_run_of_everyone() -> None:
@@ -240,7 +240,7 @@ def test_pooled_folds_hold_out_the_same_run_of_everyone() -> None:
     }
     crossed = PooledDecoder("procrustes", n_components=20).fit(null)
     E = null["01"].embedding
-    assert abs(identification_accuracy(crossed.cross_predict("01", null), E).mean() - 0.5) < 0.2
+    assert abs(identification_accuracy(crossed.cross_val_predict("01", null), E).mean() - 0.5) < 0.2
 
 
 def test_what_is_refused() -> None:

@@ -69,14 +69,14 @@ def test_cross_predictions_never_met_their_run(name: str) -> None:
     """Features of a run that are replaced by noise change the predictions of the other runs only."""
     Y, E, runs = listening(n_runs=4)
     decoder = DECODERS[name]().fit(Y, E, runs)
-    crossed = decoder.cross_predict(Y, E, runs)
+    crossed = decoder.cross_val_predict(Y, E, runs)
     assert np.isfinite(crossed).all()
     within = np.corrcoef(decoder.predict(Y, runs).ravel(), E.ravel())[0, 1]
     across = np.corrcoef(crossed.ravel(), E.ravel())[0, 1]
     assert 0.2 < across < within
     changed, own = E.copy(), runs.run == "run-1"
     changed[own] = np.random.default_rng(5).standard_normal((own.sum(), DIMENSIONS))
-    again = decoder.cross_predict(Y, changed, runs)
+    again = decoder.cross_val_predict(Y, changed, runs)
     if name in ("regions", "ridge", "inverse"):
         assert np.allclose(again[own], crossed[own], atol=1e-4)
     assert not np.allclose(again[~own], crossed[~own], atol=1e-2)
@@ -99,7 +99,7 @@ def test_ridge_is_scikit_learns_with_a_penalty_per_dimension() -> None:
     (Y, E, runs), (new, _, new_runs) = parts(*listening())
     decoder = RidgeDecoder().fit(Y, E, runs)
     scale = Y.std(axis=0)
-    for dimension, alpha in enumerate(decoder.model_.alphas_):
+    for dimension, alpha in enumerate(decoder.model_.best_alphas_):
         model = Ridge(alpha).fit(Y / scale, E[:, dimension])
         assert np.allclose(decoder.predict(new, new_runs)[:, dimension], model.predict(new / scale), atol=1e-3)
     assert decoder.model_.form_ == "prediction" or decoder.model_.form_ == "dual"
@@ -123,10 +123,10 @@ def test_the_best_regions_are_averaged_each_a_ridge_with_a_penalty_per_dimension
                 said = Ridge(alpha).fit(Z[~out], E[~out]).predict(Z[out])
                 r[i] += [np.corrcoef(a, b)[0, 1] / 4 for a, b in zip(said.T, E[out].T, strict=True)]
         scores[name], best = r.max(axis=0).mean(), alphas[r.argmax(axis=0)]
-        assert decoder.models_[name].alphas_.tolist() == pytest.approx(best.tolist())
+        assert decoder.models_[name].best_alphas_.tolist() == pytest.approx(best.tolist())
         model = Ridge(best).fit(Y[:, mask] / scale[mask], E)
         expected[name] = model.predict(new[:, mask] / scale[mask])
-    assert len(set(decoder.models_[decoder.best_[0]].alphas_.tolist())) > 1
+    assert len(set(decoder.models_[decoder.best_[0]].best_alphas_.tolist())) > 1
     order = sorted(scores, key=lambda name: -scores[name])
     assert list(decoder.best_) == order[:3]
     assert decoder.scores_ == pytest.approx(scores, abs=1e-3)
@@ -179,14 +179,14 @@ def test_only_the_targets_that_encoding_predicts_in_training_are_used() -> None:
     assert len(inverse.map_.targets) == 40
     assert np.mean(inverse.columns_[inverse.map_.targets] % 3 == 0) > 0.9
     null = np.random.default_rng(3).standard_normal(E.shape)
-    crossed = RidgeDecoder(n_targets=10).fit(Y, null, runs).cross_predict(Y, null, runs)
+    crossed = RidgeDecoder(n_targets=10).fit(Y, null, runs).cross_val_predict(Y, null, runs)
     assert abs(np.corrcoef(crossed.ravel(), null.ravel())[0, 1]) < 0.1
 
 
 @pytest.mark.parametrize("decoder", [RidgeDecoder(n_targets=10), ContrastiveDecoder(n_targets=10, n_steps=0)])
 def test_targets_of_cross_predictions_are_chosen_within_the_folds(decoder: Decoder) -> None:
     Y, E, runs = listening(n_runs=4)
-    crossed, chosen = decoder.fit(Y, E, runs).cross_predict(Y, E, runs), set()
+    crossed, chosen = decoder.fit(Y, E, runs).cross_val_predict(Y, E, runs), set()
     for run in runs.names:
         out = runs.run == run
         fold = RidgeDecoder(n_targets=10).fit(Y[~out], E[~out], runs.take(~out))
@@ -200,7 +200,7 @@ def test_cross_predictions_are_those_that_were_judged() -> None:
     Y, E, runs = listening(n_runs=4)
     decoder = ContrastiveDecoder(n_steps=20, alphas=(1e3,)).fit(Y, E, runs)
     assert 0 < decoder.n_steps_ < len(decoder.losses_) - 1
-    crossed, clips = decoder.cross_predict(Y, E, runs), torch.from_numpy(clip_numbers(runs))
+    crossed, clips = decoder.cross_val_predict(Y, E, runs), torch.from_numpy(clip_numbers(runs))
     losses = []
     for run in runs.names:
         out = runs.run == run
@@ -250,7 +250,7 @@ def test_one_run_is_cross_validated_over_clips() -> None:
     assert len(decoding_folds(runs)) == 2
     lone = runs.run == "run-0"
     assert with_blocks(runs.take(lone)).blocks == tuple(dict.fromkeys(runs.clip[lone].tolist()))
-    assert np.isfinite(InverseDecoder().fit(Y, E, runs).cross_predict(Y, E, runs)).all()
+    assert np.isfinite(InverseDecoder().fit(Y, E, runs).cross_val_predict(Y, E, runs)).all()
     silent = replace(runs.take(lone), clip=np.full(lone.sum(), ""))
     assert with_blocks(silent).blocks == ("run-0",)
 

@@ -25,7 +25,7 @@ from b2m_encoding.decoding.evaluation import (
 from b2m_encoding.decoding.evaluation.sounds import embed_sounds
 from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
 from b2m_encoding.decoding.identification import identification_accuracy
-from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import decode_audio, resample
 from b2m_encoding.features.networks.loading import transformers
@@ -204,7 +204,7 @@ def test_sounds_are_judged_by_classes_and_by_another_encoder(tagger_folder: Path
     for i, file in enumerate(files):
         soundfile.write(file, tone(2.2, 100 * 1.7**i, i), 8000)
     tagger = AudioSetTagger(find_weights(entry_of("audioset"), tagger_folder), device="cpu")
-    space = SoundSpace.of_model("acoustic", length=2.0)
+    space = AudioEmbeddingSpace.of_model("acoustic", length=2.0)
     judges = Judges(space, "acoustic", tagger)
     near = [files[1], files[1], files[2], files[2]]
     rows = judges.judge({"heard": files, "right": files, "wrong": files[::-1], "near": near, "few": files[1:]})
@@ -256,7 +256,7 @@ def test_missing_classifier_is_told() -> None:
 
 def test_sounds_are_identified_by_their_likes() -> None:
     """Nearly the same sounds; in another order they are not identified."""
-    space = SoundSpace.of_model("acoustic", length=2.0)
+    space = AudioEmbeddingSpace.of_model("acoustic", length=2.0)
     heard = [(tone(2.2, 100 * 1.5**i, i).astype(np.float32), 8000) for i in range(6)]
     made = [(tone(2.2, 103 * 1.5**i, i + 20).astype(np.float32), 8000) for i in range(6)]
     right = sound_identification(space, made, heard).mean()

@@ -17,13 +17,13 @@ import soundfile
 from b2m_encoding.decoding.retrieval import build
 from b2m_encoding.decoding.retrieval.build import SHARDS, Preparation, build_corpus
 from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, Corpus
-from b2m_encoding.decoding.retrieval.embedding_space import SoundSpace, check_same_space
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, check_same_space
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import prepare_stimulus, read_audio, resample
 
-ACOUSTIC = SoundSpace.of_model("acoustic")
-QUICK = SoundSpace.of_model("acoustic", length=2.0, step=6.5)
+ACOUSTIC = AudioEmbeddingSpace.of_model("acoustic")
+QUICK = AudioEmbeddingSpace.of_model("acoustic", length=2.0, step=6.5)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_the_tables_of_fma(recordings: Path, tmp_path: Path) -> None:
 
 
 def test_a_network_hears_a_corpus(recordings: Path, tmp_path: Path, tiny_clap: Path) -> None:
-    space = SoundSpace.of_model("clap", weights=tiny_clap, device="cpu")
+    space = AudioEmbeddingSpace.of_model("clap", weights=tiny_clap, device="cpu")
     corpus = build_corpus(recordings, tmp_path / "new", space, Preparation(fade=0, rms=0))
     waves = [read_audio(corpus.path(row), 48_000, 0, corpus.table["seconds"][row]) for row in range(5)]
     assert np.allclose(corpus.vectors[:], space.embed_waves(waves, 48_000), atol=2e-3)

@@ -36,7 +36,7 @@ def test_explicit_loops(bands, oracle, form):
     paths = np.stack([oracle(X * root, Y, runs, ALPHAS) for root in roots])
     np.testing.assert_allclose(model.cv_path_, paths.max(1), atol=1e-9)
     best, alpha = np.unravel_index(paths.reshape(-1, 8).argmax(0), paths.shape[:2])
-    np.testing.assert_array_equal(model.alphas_, ALPHAS[alpha])
+    np.testing.assert_array_equal(model.best_alphas_, ALPHAS[alpha])
     with np.errstate(divide="ignore"):
         np.testing.assert_allclose(model.deltas_, np.log(scalings[best].T / ALPHAS[alpha]))
     coef = np.concatenate([part[0] for part in model.coef_.values()])
@@ -134,7 +134,7 @@ def test_adaptive_search_finds_the_grid_s_penalty(make):
     alphas = np.logspace(-2, 6, 41)
     full = EncodingModel(None, alphas=alphas).fit(X, Y, runs=runs)
     model = EncodingModel(None, alphas=alphas, search="adaptive").fit(X, Y, runs=runs)
-    assert (full.alphas_ == model.alphas_).mean() > 0.95
+    assert (full.best_alphas_ == model.best_alphas_).mean() > 0.95
     assert (full.cv_scores_ - model.cv_scores_).max() < 1e-3
     assert any("adaptive search" in note for note in model.notes_)
     tried = np.isfinite(model.cv_path_)

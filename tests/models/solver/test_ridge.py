@@ -25,7 +25,7 @@ def test_float64_is_scikit_learn(make, oracle, form, shape):
     best = ALPHAS[path.argmax(0)]
     model = EncodingModel(None, alphas=ALPHAS, standardize=False, form=form, precision="float64").fit(X, Y, runs=runs)
     np.testing.assert_allclose(model.cv_path_, path, rtol=0, atol=1e-9)
-    np.testing.assert_array_equal(model.alphas_, best)
+    np.testing.assert_array_equal(model.best_alphas_, best)
     np.testing.assert_allclose(model.cv_scores_, path.max(0), atol=1e-9)
     for j, alpha in enumerate(best):
         exact = Ridge(alpha, solver="svd").fit(X, Y[:, j])
@@ -54,8 +54,8 @@ def test_float32_agrees_to_its_rounding(make, oracle, form):
         X.astype(np.float32), Y.astype(np.float32), runs=runs
     )
     np.testing.assert_allclose(model.cv_path_, path, rtol=0, atol=2e-5)
-    same = model.alphas_ == ALPHAS[path.argmax(0)]
-    tied = path.max(0) - path[np.searchsorted(ALPHAS, model.alphas_ * 0.999), np.arange(40)] < 1e-5
+    same = model.best_alphas_ == ALPHAS[path.argmax(0)]
+    tied = path.max(0) - path[np.searchsorted(ALPHAS, model.best_alphas_ * 0.999), np.arange(40)] < 1e-5
     assert (same | tied).all()
 
 
@@ -92,7 +92,7 @@ def test_splitters_and_groups_choose_as_explicit_splits(make):
         np.testing.assert_array_equal(direct.best_alphas_, other.best_alphas_)
         np.testing.assert_allclose(direct.coef_, other.coef_, atol=1e-5)
     kfold = EncodingModel(None, cv=GroupKFold(3)).fit(X, Y, runs=runs)
-    assert np.isfinite(kfold.alphas_).all()
+    assert np.isfinite(kfold.best_alphas_).all()
     with pytest.raises(InputError, match="held out once"):
         RidgeCV(cv=ShuffleSplit(3, test_size=0.5, random_state=0)).fit(X, Y)
 
@@ -100,11 +100,11 @@ def test_splitters_and_groups_choose_as_explicit_splits(make):
 def test_every_group_is_held_out_once_and_alpha_can_be_shared(make):
     X, Y, runs = make(200, 10, 6)
     whole = EncodingModel(None, alpha_per="all").fit(X, Y, runs=runs)
-    assert len(set(whole.alphas_)) == 1
+    assert len(set(whole.best_alphas_)) == 1
     labels = np.array(["a", "b", "a", "b", "a", "b"])
     by_group = EncodingModel(None, alpha_per=labels).fit(X, Y, runs=runs)
     alone = EncodingModel(None, alpha_per="all").fit(X, Y[:, labels == "a"], runs=runs)
-    np.testing.assert_array_equal(by_group.alphas_[labels == "a"], alone.alphas_)
+    np.testing.assert_array_equal(by_group.best_alphas_[labels == "a"], alone.best_alphas_)
 
 
 def test_a_fold_never_sees_its_own_runs(make):

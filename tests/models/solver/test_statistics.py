@@ -130,14 +130,14 @@ def test_what_must_not_change_a_fit(seed):
     order = rng.permutation(3)
     shuffled = fitted(X, Y[:, order], runs)
     np.testing.assert_allclose(shuffled.coef_["features"][0], coef[:, order], atol=1e-9)
-    np.testing.assert_array_equal(shuffled.alphas_, base.alphas_[order])
+    np.testing.assert_array_equal(shuffled.best_alphas_, base.best_alphas_[order])
 
     scaled = fitted(X, 7.5 * Y, runs)
     np.testing.assert_allclose(scaled.coef_["features"][0], 7.5 * coef, rtol=1e-7, atol=1e-8)
 
     wider = fitted(np.hstack([X, np.zeros((60, 1))]), Y, runs)
     np.testing.assert_allclose(wider.coef_["features"][0][:4], coef, atol=1e-9)
-    np.testing.assert_array_equal(wider.alphas_, base.alphas_)
+    np.testing.assert_array_equal(wider.best_alphas_, base.best_alphas_)
 
     labels = np.array(["x", "y", "z"])[rng.permutation(3)]
     renamed = fitted(X, Y, Runs.from_labels(labels[np.searchsorted(runs.names, runs.run)], 1.0))
