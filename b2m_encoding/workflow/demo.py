@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from b2m_encoding._typing import Progress
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256
 from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.results.bundle import read_map
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
-from b2m_encoding.workflow.engine.runner import Progress
 from b2m_encoding.workflow.run import run_study
 from b2m_encoding.workflow.templates import template
 

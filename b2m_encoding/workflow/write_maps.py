@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.decoding.decode import Decoding
 from b2m_encoding.analysis.encoding.clusters import ClusterMap
 from b2m_encoding.analysis.encoding.encode import Encoding
-from b2m_encoding.analysis.encoding.inter_subject import Array
+from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
@@ -25,10 +23,7 @@ from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Space
 from b2m_encoding.spaces.atlas import LABEL_FILES
 from b2m_encoding.spaces.definition import find_definition, read_definition
-from b2m_encoding.stats.audit import Check
-from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, normalised_score
-from b2m_encoding.stats.generalisation import LeftOut
-from b2m_encoding.stats.regions import BlockKey
+from b2m_encoding.stats.ceilings import Ceiling, normalised_score
 from b2m_encoding.stats.tuning import weight_components
 from b2m_encoding.study import Study
 
@@ -36,36 +31,12 @@ Map = tuple[str, str, NDArray[Any], Mapping[str, object]]
 CORRECTIONS = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli", "fwe": "family-wise, largest statistic"}
 
 
-@dataclass(eq=False)
-class StudyResults:
-    """What a study found, subject by subject, before it is written."""
-
-    spaces: dict[str, Space] = field(default_factory=dict)
-    encodings: dict[str, Encoding] = field(default_factory=dict)
-    decodings: dict[str, list[Decoding]] = field(default_factory=dict)
-    checks: dict[str, list[Check]] = field(default_factory=dict)
-    regions: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the region table."""
-    parts: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the partition table of regions."""
-    blocks: dict[BlockKey, NDArray[np.float64]] = field(default_factory=dict)
-    genres: dict[str, LeftOut] = field(default_factory=dict)
-    others: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    """r of each subject by a model of the other subjects."""
-    breakdown: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the table of scores by run, clip and genre."""
-    quality: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the table of runs."""
-    bounds: dict[str, tuple[Array, Array]] | NoCeiling | None = None
-    """Inter-subject ceiling."""
-
-
 def write_maps(writer: BundleFiles, subject: str, encoding: Encoding, space: Space, study: Study) -> None:
     """Write every map of one subject."""
     common = {
         "Space": space.name,
-        "SamplesTrained": encoding.n_train,
-        "SamplesTested": encoding.n_test,
+        "SamplesTrained": encoding.scores.n_train,
+        "SamplesTested": encoding.scores.n_test,
         "Note": study.note,
         "NaN": "not tested",
     }
@@ -79,7 +50,7 @@ def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
     for model in encoding.r:
         maps.append((model, "r", encoding.r[model], {"Description": "Pearson r of predicted and measured responses"}))
         maps.append((model, "r2", encoding.r2[model], {"Description": "Coefficient of determination"}))
-    found, table = encoding.significance, study.statistics
+    found, table = encoding.inference.significance, study.statistics
     test = {"Test": found.method, "Permutations": found.n_permutations, "Arrangements": found.n_arrangements}
     maps += [
         (JOINT, "p", found.p, {"Description": "One-sided p of r", **test}),
@@ -90,15 +61,15 @@ def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
             {"Description": "Family-wise p: largest r of each permutation", **test},
         ),
         (JOINT, "q", encoding.q, {"Description": f"Adjusted p: {CORRECTIONS[table.correction]}", **test}),
-        (JOINT, "alpha", encoding.alpha, {"Description": "Ridge penalty (scikit-learn's scale)"}),
+        (JOINT, "alpha", encoding.scores.alpha, {"Description": "Ridge penalty (scikit-learn's scale)"}),
     ]
-    if (interval := encoding.interval) is not None:
+    if (interval := encoding.scores.interval) is not None:
         about = {"Level": table.level, "BlockSamples": interval.block_length, "Blocks": interval.n_blocks}
         maps.append((JOINT, "rlow", interval.low, {"Description": "Lower end of the interval of r", **about}))
         maps.append((JOINT, "rhigh", interval.high, {"Description": "Upper end of the interval of r", **about}))
-    if encoding.clusters is not None:
-        maps.append(_cluster_map(encoding.clusters, study, test))
-    if isinstance(ceiling := encoding.ceiling, Ceiling):
+    if encoding.inference.clusters is not None:
+        maps.append(_cluster_map(encoding.inference.clusters, study, test))
+    if isinstance(ceiling := encoding.scores.ceiling, Ceiling):
         of = study.evaluation.presentations
         responses = "the average over repeats" if of == "average" else "one presentation"
         measured = {"Repeats": ceiling.n_repeats, "Responses": responses}
@@ -127,7 +98,7 @@ def _cluster_map(found: ClusterMap, study: Study, test: Mapping[str, object]) ->
 def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
     """Preference and variance parts."""
     maps: list[Map] = []
-    if (found := encoding.preference) is not None:
+    if (found := encoding.comparison.preference) is not None:
         what = {"r": "r", "unique": "unique R2", "deltas": "minus the log penalty"}[study.statistics.preference]
         levels = {
             "Description": "Preferred feature space; -1 no preference, -2 not predicted",
@@ -142,13 +113,13 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
             for name, chance in zip(found.names, found.probability, strict=True):
                 text = "Probability that it predicts new stimuli best"
                 maps.append((name, "probability", chance, {"Description": text}))
-    if (parts := encoding.partition) is not None:
+    if (parts := encoding.comparison.partition) is not None:
         for names, part in parts.parts.items():
             stat = "unique" if len(names) == 1 else "shared"
             verb = "explains" if len(names) == 1 else "explain alike"
             text = f"Held-out R2 that only {' and '.join(names)} {verb}; may be negative"
             maps.append(("_".join(names), stat, part, {"Description": text, "FeatureSpaces": list(names)}))
-    for name, part in (encoding.product or {}).items():
+    for name, part in (encoding.scores.product or {}).items():
         text = f"Share of {name} in the R2 of the joint model (product measure); a wrong mean counts for no share"
         maps.append((name, "product", part, {"Description": text}))
     return maps

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.breakdown import BREAKDOWN_COLUMNS
 from b2m_encoding.analysis.tables.quality import QUALITY_COLUMNS
 from b2m_encoding.analysis.tables.regions import PARTITION_COLUMNS, comparison
@@ -19,7 +20,6 @@ from b2m_encoding.spaces import SurfaceSpace
 from b2m_encoding.stats.agreement import group_preference, overlap
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.subject_table import SUBJECT_COLUMNS, subject_rows
-from b2m_encoding.workflow.write_maps import StudyResults
 
 PREFERENCE_COLUMNS = {
     "subject": "Subject label",
@@ -51,7 +51,7 @@ def write_described(writer: BundleFiles, name: str, rows: list[dict[str, Any]], 
 
 def _preferences(writer: BundleFiles, results: StudyResults, study: Study) -> None:
     """Shares of the targets that prefer each feature space, overlap of maps, and the map of the group."""
-    found = {s: e.preference for s, e in results.encodings.items() if e.preference is not None}
+    found = {s: e.comparison.preference for s, e in results.encodings.items() if e.comparison.preference}
     if not found:
         return
     shares = [
@@ -82,7 +82,7 @@ def _overlaps(subject: str, encoding: Encoding, study: Study) -> list[dict[str, 
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
             low = {name: _above_chance(encoding, name, inside) for name in (first, second)}
-            parts = encoding.partition if encoding.partition and len(names) == 2 else None
+            parts = encoding.comparison.partition if encoding.comparison.partition and len(names) == 2 else None
             found = overlap(
                 encoding.r[first],
                 encoding.r[second],
@@ -129,7 +129,7 @@ def _generalisation(writer: BundleFiles, results: StudyResults, study: Study) ->
         rows.append(
             {"subject": subject, "left_out": "this subject", "r_with": _mean(own[inside]),
              "r_without": _mean(r[inside]), "targets": int(inside.sum()),
-             "samples": results.encodings[subject].n_test}
+             "samples": results.encodings[subject].scores.n_test}
         )  # fmt: skip
     if rows:
         writer.write_table("generalisation.tsv", pd.DataFrame(rows))

@@ -180,7 +180,7 @@ def test_region_tables_follow_from_one_subject(
     masks = region_masks(space, table)
     rows = pd.DataFrame(partition_rows("01", encoding, masks, table))
     first = rows[rows["region"] == "region 0"].set_index("part")
-    assert first.loc["acoustic", "r2"] == pytest.approx(encoding.partition.unique["acoustic"][0])  # type: ignore[union-attr]
+    assert first.loc["acoustic", "r2"] == pytest.approx(encoding.comparison.partition.unique["acoustic"][0])  # type: ignore[union-attr]
     assert first.loc["acoustic", "low"] > 0.1
     regions = pd.DataFrame(score_rows("01", encoding, masks, table))
     found = comparison(regions, block_scores("01", encoding, masks), table)
@@ -263,8 +263,8 @@ def test_few_averaged_clips_fall_back_on_blocks(
     table = table.model_copy(update={"evaluation": table.evaluation.model_copy(update={"average_repeats": True})})
     moved = {name: replace(space, runs=long) for name, space in spaces.items()}
     encoding = encode_subject(recording.responses.with_runs(long), moved, table)
-    assert encoding.n_test == 80
-    assert encoding.significance.method != "clip"
+    assert encoding.scores.n_test == 80
+    assert encoding.inference.significance.method != "clip"
     assert np.isfinite(encoding.p).all()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.models.subsets import all_subsets
 from b2m_encoding.results.schema import JOINT
@@ -53,6 +55,27 @@ def region_masks(space: Space, study: Study) -> list[Region]:
     return []
 
 
+@dataclass(frozen=True, eq=False)
+class RegionRows:
+    """Rows of the tables of regions, and of scores by run, clip and genre, of one subject."""
+
+    scores: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
+    blocks: Mapping[BlockKey, NDArray[np.float64]]
+    breakdown: list[dict[str, Any]]
+
+
+def region_rows(subject: str, encoding: Encoding, space: Space, study: Study) -> RegionRows:
+    """Scores of the regions of a subject, their parts of variance, and scores by run, clip and genre."""
+    masks = region_masks(space, study)
+    return RegionRows(
+        score_rows(subject, encoding, masks, study),
+        partition_rows(subject, encoding, masks, study),
+        block_scores(subject, encoding, masks),
+        breakdown_rows(subject, encoding, study),
+    )
+
+
 def score_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
     """Mean score of each region, hemisphere and feature space of a subject."""
     return [
@@ -78,9 +101,9 @@ def _rows(encoding: Encoding, mask: NDArray[np.bool_], q: float) -> list[dict[st
 
 def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
     """Unique and shared parts of every region of a subject."""
-    if encoding.partition is None or encoding.held_out is None or not masks:
+    if encoding.comparison.partition is None or encoding.held_out is None or not masks:
         return []
-    names, table = encoding.partition.names, study.statistics
+    names, table = encoding.comparison.partition.names, study.statistics
     sums = encoding.held_out.sums.take_models(all_subsets(names))
     groups = np.stack([mask & encoding.tested for _, _, mask in masks])
     anywhere = np.flatnonzero(groups.any(axis=0))
@@ -110,9 +133,9 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
 
 
 def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: NDArray[np.bool_]) -> float:
-    if len(part) > 1 or encoding.product is None or not inside.any():
+    if len(part) > 1 or encoding.scores.product is None or not inside.any():
         return float("nan")
-    return float(encoding.product[part[0]][inside].mean())
+    return float(encoding.scores.product[part[0]][inside].mean())
 
 
 def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, NDArray[np.float64]]:
