@@ -43,7 +43,7 @@ statistics = study.statistics.model_copy(update={"partition": False, "audit": Fa
 chosen = study.model_copy(update={"features": tables, "statistics": statistics})
 encoding = encode_subject(recording.responses, spaces, chosen)
 predicted = encoding.q < statistics.q
-shares = encoding.comparison.preference.shares()
+shares = encoding.preference.shares()
 print(f"{int(predicted.sum())} vertices are predicted")
 print({name: f"{share:.0%}" for name, share in shares.items()})
 

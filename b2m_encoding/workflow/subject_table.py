@@ -57,26 +57,26 @@ def subject_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:
 
 
 def _of_encoding(encoding: Encoding, space: Space, study: Study) -> dict[str, Any]:
-    found, inside, tested = encoding.inference.significance, encoding.q < study.statistics.q, encoding.tested
-    joint, interval, clusters = encoding.r[JOINT], encoding.scores.interval, encoding.inference.clusters
+    found, inside, tested = encoding.significance, encoding.q < study.statistics.q, encoding.tested
+    joint, interval, clusters = encoding.r[JOINT], encoding.interval, encoding.clusters
     return {
         "space": space.name,
         "figures": no_maps(space),
         "targets": len(tested),
         "tested": int(tested.sum()),
-        "constant": int((encoding.scores.status == "constant").sum()),
-        "missing": int((encoding.scores.status == "missing").sum()),
+        "constant": int((encoding.status == "constant").sum()),
+        "missing": int((encoding.status == "missing").sum()),
         "predicted": int(inside.sum()),
         "best_r": float(np.nanmax(joint)) if tested.any() else np.nan,
         "median_r": float(np.median(joint[inside])) if inside.any() else np.nan,
-        "samples_trained": encoding.scores.n_train,
-        "samples_tested": encoding.scores.n_test,
+        "samples_trained": encoding.n_train,
+        "samples_tested": encoding.n_test,
         "test": found.method,
         "permutations": found.n_permutations,
         "arrangements": found.n_arrangements,
         "family_wise": int((found.p_fwe < FAMILY_WISE).sum()),
         "false_positives": found.false_positive_rate,
-        **_ceiling(encoding.scores.ceiling, inside, study),
+        **_ceiling(encoding.ceiling, inside, study),
         "interval_blocks": np.nan if interval is None else interval.n_blocks,
         "cluster_targets": np.nan if clusters is None else int((clusters.p < study.statistics.q).sum()),
     }

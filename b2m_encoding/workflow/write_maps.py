@@ -35,8 +35,8 @@ def write_maps(writer: BundleFiles, subject: str, encoding: Encoding, space: Spa
     """Write every map of one subject."""
     common = {
         "Space": space.name,
-        "SamplesTrained": encoding.scores.n_train,
-        "SamplesTested": encoding.scores.n_test,
+        "SamplesTrained": encoding.n_train,
+        "SamplesTested": encoding.n_test,
         "Note": study.note,
         "NaN": "not tested",
     }
@@ -50,7 +50,7 @@ def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
     for model in encoding.r:
         maps.append((model, "r", encoding.r[model], {"Description": "Pearson r of predicted and measured responses"}))
         maps.append((model, "r2", encoding.r2[model], {"Description": "Coefficient of determination"}))
-    found, table = encoding.inference.significance, study.statistics
+    found, table = encoding.significance, study.statistics
     test = {"Test": found.method, "Permutations": found.n_permutations, "Arrangements": found.n_arrangements}
     maps += [
         (JOINT, "p", found.p, {"Description": "One-sided p of r", **test}),
@@ -61,15 +61,15 @@ def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
             {"Description": "Family-wise p: largest r of each permutation", **test},
         ),
         (JOINT, "q", encoding.q, {"Description": f"Adjusted p: {CORRECTIONS[table.correction]}", **test}),
-        (JOINT, "alpha", encoding.scores.alpha, {"Description": "Ridge penalty (scikit-learn's scale)"}),
+        (JOINT, "alpha", encoding.alpha, {"Description": "Ridge penalty (scikit-learn's scale)"}),
     ]
-    if (interval := encoding.scores.interval) is not None:
+    if (interval := encoding.interval) is not None:
         about = {"Level": table.level, "BlockSamples": interval.block_length, "Blocks": interval.n_blocks}
         maps.append((JOINT, "rlow", interval.low, {"Description": "Lower end of the interval of r", **about}))
         maps.append((JOINT, "rhigh", interval.high, {"Description": "Upper end of the interval of r", **about}))
-    if encoding.inference.clusters is not None:
-        maps.append(_cluster_map(encoding.inference.clusters, study, test))
-    if isinstance(ceiling := encoding.scores.ceiling, Ceiling):
+    if encoding.clusters is not None:
+        maps.append(_cluster_map(encoding.clusters, study, test))
+    if isinstance(ceiling := encoding.ceiling, Ceiling):
         of = study.evaluation.presentations
         responses = "the average over repeats" if of == "average" else "one presentation"
         measured = {"Repeats": ceiling.n_repeats, "Responses": responses}
@@ -98,7 +98,7 @@ def _cluster_map(found: ClusterMap, study: Study, test: Mapping[str, object]) ->
 def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
     """Preference and variance parts."""
     maps: list[Map] = []
-    if (found := encoding.comparison.preference) is not None:
+    if (found := encoding.preference) is not None:
         what = {"r": "r", "unique": "unique R2", "deltas": "minus the log penalty"}[study.statistics.preference]
         levels = {
             "Description": "Preferred feature space; -1 no preference, -2 not predicted",
@@ -113,13 +113,13 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
             for name, chance in zip(found.names, found.probability, strict=True):
                 text = "Probability that it predicts new stimuli best"
                 maps.append((name, "probability", chance, {"Description": text}))
-    if (parts := encoding.comparison.partition) is not None:
+    if (parts := encoding.partition) is not None:
         for names, part in parts.parts.items():
             stat = "unique" if len(names) == 1 else "shared"
             verb = "explains" if len(names) == 1 else "explain alike"
             text = f"Held-out R2 that only {' and '.join(names)} {verb}; may be negative"
             maps.append(("_".join(names), stat, part, {"Description": text, "FeatureSpaces": list(names)}))
-    for name, part in (encoding.scores.product or {}).items():
+    for name, part in (encoding.product or {}).items():
         text = f"Share of {name} in the R2 of the joint model (product measure); a wrong mean counts for no share"
         maps.append((name, "product", part, {"Description": text}))
     return maps

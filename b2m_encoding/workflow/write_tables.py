@@ -51,7 +51,7 @@ def write_described(writer: BundleFiles, name: str, rows: list[dict[str, Any]], 
 
 def _preferences(writer: BundleFiles, results: StudyResults, study: Study) -> None:
     """Shares of the targets that prefer each feature space, overlap of maps, and the map of the group."""
-    found = {s: e.comparison.preference for s, e in results.encodings.items() if e.comparison.preference}
+    found = {s: e.preference for s, e in results.encodings.items() if e.preference}
     if not found:
         return
     shares = [
@@ -82,7 +82,7 @@ def _overlaps(subject: str, encoding: Encoding, study: Study) -> list[dict[str, 
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
             low = {name: _above_chance(encoding, name, inside) for name in (first, second)}
-            parts = encoding.comparison.partition if encoding.comparison.partition and len(names) == 2 else None
+            parts = encoding.partition if encoding.partition and len(names) == 2 else None
             found = overlap(
                 encoding.r[first],
                 encoding.r[second],
@@ -129,7 +129,7 @@ def _generalisation(writer: BundleFiles, results: StudyResults, study: Study) ->
         rows.append(
             {"subject": subject, "left_out": "this subject", "r_with": _mean(own[inside]),
              "r_without": _mean(r[inside]), "targets": int(inside.sum()),
-             "samples": results.encodings[subject].scores.n_test}
+             "samples": results.encodings[subject].n_test}
         )  # fmt: skip
     if rows:
         writer.write_table("generalisation.tsv", pd.DataFrame(rows))

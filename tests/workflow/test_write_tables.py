@@ -180,7 +180,7 @@ def test_region_tables_follow_from_one_subject(
     masks = region_masks(space, table)
     rows = pd.DataFrame(partition_rows("01", encoding, masks, table))
     first = rows[rows["region"] == "region 0"].set_index("part")
-    assert first.loc["acoustic", "r2"] == pytest.approx(encoding.comparison.partition.unique["acoustic"][0])  # type: ignore[union-attr]
+    assert first.loc["acoustic", "r2"] == pytest.approx(encoding.partition.unique["acoustic"][0])  # type: ignore[union-attr]
     assert first.loc["acoustic", "low"] > 0.1
     regions = pd.DataFrame(score_rows("01", encoding, masks, table))
     found = comparison(regions, block_scores("01", encoding, masks), table)
@@ -189,7 +189,7 @@ def test_region_tables_follow_from_one_subject(
     assert tests.loc["region 0", "q"] < 0.05
     assert tests.loc["region 0", "difference"] > 0.2
     assert tests.loc["region 15", "q"] > 0.05
-    assert encoding.light().held_out is None
+    assert replace(encoding, held_out=None).held_out is None
 
 
 def test_genres_and_subjects_are_left_out(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
@@ -263,8 +263,8 @@ def test_few_averaged_clips_fall_back_on_blocks(
     table = table.model_copy(update={"evaluation": table.evaluation.model_copy(update={"average_repeats": True})})
     moved = {name: replace(space, runs=long) for name, space in spaces.items()}
     encoding = encode_subject(recording.responses.with_runs(long), moved, table)
-    assert encoding.scores.n_test == 80
-    assert encoding.inference.significance.method != "clip"
+    assert encoding.n_test == 80
+    assert encoding.significance.method != "clip"
     assert np.isfinite(encoding.p).all()
 
 
@@ -279,7 +279,7 @@ def test_scores_by_run_clip_and_genre(listening: tuple[Recording, dict[str, Feat
     whole = rows[rows["by"] == "run"].iloc[0]
     assert whole["score"] == pytest.approx(encoding.r["joint"][inside].mean(), abs=1e-5)
     assert (rows[rows["by"] == "genre"]["score"] > 0.2).all()
-    assert breakdown_rows("01", encoding.light(), table) == []
+    assert breakdown_rows("01", replace(encoding, held_out=None), table) == []
 
 
 def test_penalties_of_a_banded_model_name_a_preference(

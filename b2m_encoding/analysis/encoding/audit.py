@@ -42,7 +42,7 @@ def audit_subject(
     held_out = encoding.held_out
     assert held_out is not None
     control = np.where(encoding.tested, held_out.sums.scores("r")[(TIME,)], np.nan)
-    edge = alpha_at_edge(encoding.scores.alpha, study.model.alphas.grid(), encoding.q < study.statistics.q)
+    edge = alpha_at_edge(encoding.alpha, study.model.alphas.grid(), encoding.q < study.statistics.q)
     values = [training_values(spaces, study, split) for split in splits]
     return [
         control_model(control),

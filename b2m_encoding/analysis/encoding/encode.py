@@ -120,19 +120,74 @@ class Encoding:
         return self.scores.r2
 
     @property
+    def interval(self) -> Interval | None:
+        """Interval of r of the joint model."""
+        return self.scores.interval
+
+    @property
+    def alpha(self) -> Float64:
+        """Penalty of the joint model, shape (n_targets,)."""
+        return self.scores.alpha
+
+    @property
+    def status(self) -> NDArray[np.str_]:
+        """Status of each target: tested, constant or missing."""
+        return self.scores.status
+
+    @property
     def tested(self) -> NDArray[np.bool_]:
         """Targets that were tested, shape (n_targets,)."""
         return np.asarray(self.scores.status == TESTED)
 
     @property
+    def product(self) -> Mapping[str, Float64] | None:
+        """Share of each feature space in R2 of the joint model."""
+        return self.scores.product
+
+    @property
+    def n_train(self) -> int:
+        """Samples of a training set (mean over splits)."""
+        return self.scores.n_train
+
+    @property
+    def n_test(self) -> int:
+        """Held-out samples."""
+        return self.scores.n_test
+
+    @property
+    def ceiling(self) -> Ceiling | NoCeiling:
+        """Noise ceiling."""
+        return self.scores.ceiling
+
+    @property
+    def significance(self) -> Significance:
+        """Test of r of the joint model."""
+        return self.inference.significance
+
+    @property
     def p(self) -> Float64:
-        """One-sided p value of r of the joint model, shape (n_targets,)."""
+        """One-sided p of r of the joint model, shape (n_targets,)."""
         return self.inference.significance.p
 
     @property
     def q(self) -> Float64:
-        """P of the joint model adjusted for multiple targets, shape (n_targets,)."""
+        """P of the joint model, adjusted for multiple targets, shape (n_targets,)."""
         return self.inference.q
+
+    @property
+    def clusters(self) -> ClusterMap | None:
+        """Clusters of the map of r of the joint model."""
+        return self.inference.clusters
+
+    @property
+    def preference(self) -> Preference | None:
+        """Preferred feature space of each target."""
+        return self.comparison.preference
+
+    @property
+    def partition(self) -> Partition | None:
+        """Unique and shared variance of the feature spaces."""
+        return self.comparison.partition
 
 
 def wanted_models(names: tuple[str, ...], table: StatisticsTable) -> list[Bands]:

@@ -101,9 +101,9 @@ def _rows(encoding: Encoding, mask: NDArray[np.bool_], q: float) -> list[dict[st
 
 def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
     """Unique and shared parts of every region of a subject."""
-    if encoding.comparison.partition is None or encoding.held_out is None or not masks:
+    if encoding.partition is None or encoding.held_out is None or not masks:
         return []
-    names, table = encoding.comparison.partition.names, study.statistics
+    names, table = encoding.partition.names, study.statistics
     sums = encoding.held_out.sums.take_models(all_subsets(names))
     groups = np.stack([mask & encoding.tested for _, _, mask in masks])
     anywhere = np.flatnonzero(groups.any(axis=0))
@@ -133,9 +133,9 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
 
 
 def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: NDArray[np.bool_]) -> float:
-    if len(part) > 1 or encoding.scores.product is None or not inside.any():
+    if len(part) > 1 or encoding.product is None or not inside.any():
         return float("nan")
-    return float(encoding.scores.product[part[0]][inside].mean())
+    return float(encoding.product[part[0]][inside].mean())
 
 
 def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, NDArray[np.float64]]:
