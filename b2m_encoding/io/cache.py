@@ -7,12 +7,14 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
+from b2m_encoding.io.writing import replacing
 
 VARIABLE = "B2M_CACHE"
 VERSION = "1"
@@ -84,9 +86,9 @@ def _load(path: Path) -> csr_array | None:
 
 
 def _store(matrix: csr_array, path: Path) -> None:
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=".partial-", suffix=".npz", delete=False) as stream:
+        with replacing(path) as stream:
             np.savez(
                 stream,
                 data=matrix.data,
@@ -94,6 +96,3 @@ def _store(matrix: csr_array, path: Path) -> None:
                 indptr=matrix.indptr.astype(np.int32),
                 shape=np.array(matrix.shape, dtype=np.int64),
             )
-        Path(stream.name).replace(path)
-    except OSError:
-        return
