@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import b2m_encoding
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,3 +35,13 @@ def test_importing_is_light_and_leaves_no_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
     assert not list(tmp_path.iterdir())
+
+
+HEAVY = ("torch", "sklearn", "pandas", "matplotlib", "nilearn", "scipy.sparse", "scipy.signal", "scipy.ndimage")
+
+
+@pytest.mark.parametrize("room", ["io.removal", "spaces", "data", "data.sources"])
+def test_opening_a_study_loads_no_heavy_package(room: str) -> None:
+    code = f"import sys, b2m_encoding.{room}; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -2,8 +2,8 @@
 
 There are two kinds of folders that may be removed:
 
-- A *marked* folder lists in ``.b2m_encoding.json`` the files that the package writes into it. :func:`mark_folder` writes
-  this list before the files; :func:`remove_written` removes what is listed, and keeps everything else.
+- A *marked* folder lists in ``.b2m_encoding.json`` the files that the package writes into it. :func:`mark_folder`
+  writes this list before the files; :func:`remove_written` removes what is listed, and keeps everything else.
 - A *temporary* folder has a random name and was created by this process; :func:`temporary_folder` removes it with all
   that is in it. A process that is killed leaves it behind: :func:`remove_abandoned` removes it later.
 
