@@ -10,7 +10,7 @@ import pandas as pd
 
 from b2m_encoding.decoding.evaluation import over_subjects
 from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
 
 TABLE, EVALUATION, PAGE = "reconstruction.tsv", "evaluation.tsv", "listen.html"
@@ -29,8 +29,7 @@ def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFr
         kept = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
         if any(kept):
             table = pd.concat([old[kept], new], ignore_index=True)
-    with replacing(path) as stream:
-        stream.write(table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode())
+    write_whole(path, table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))
     return table
 
 
@@ -69,9 +68,7 @@ def write_listening(
         _numbers(judged),
     ))  # fmt: skip
     path = results.path / PAGE
-    with replacing(path) as stream:
-        stream.write(page.encode())
-    return path
+    return write_whole(path, page)
 
 
 def _of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

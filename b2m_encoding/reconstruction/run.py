@@ -18,7 +18,7 @@ from b2m_encoding.decoding.retrieval.corpus import Corpus
 from b2m_encoding.decoding.retrieval.search import search
 from b2m_encoding.decoding.retrieval.similarity import Neighbours
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import telling
+from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, safe_names, write_excerpt
 from b2m_encoding.reconstruction.evaluate import COLUMNS, Row, judge_vectors
 from b2m_encoding.reconstruction.listening_page import EVALUATION, TABLE, merge_table, write_listening
@@ -65,7 +65,8 @@ def reconstruct(
         generator's weights are not here; nothing is written then. Or if something cannot be written.
     """
     results = Results.open(load_study(path).output if path.is_file() else path)
-    with results_locked(work_folder_of(results.path.absolute())), telling("a reconstruction failed", results.path):
+    failed = reported_as_input_error("a reconstruction failed", results.path)
+    with results_locked(work_folder_of(results.path.absolute())), failed:
         return _reconstruct(results, corpus, wish, progress)
 
 

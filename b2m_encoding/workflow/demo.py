@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import time
@@ -15,6 +14,7 @@ import numpy as np
 from b2m_encoding._typing import Progress
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.results.bundle import read_map
 from b2m_encoding.spaces import surface_space
@@ -52,9 +52,7 @@ def run_demo(
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
-    temporary = out / "summary.json.partial"
-    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, out / "summary.json")
+    write_whole(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.writing import replacing_path
 from b2m_encoding.models.solver.moments import Moments, Pool
 
 
@@ -142,12 +142,8 @@ class SufficientStatistics:
             counts[name] = block.count
             arrays |= {f"{i}.{key}": getattr(block, key).cpu().contiguous() for key in _ARRAYS}
         header = {"bands": json.dumps(self.bands), "counts": json.dumps(counts), "dtype": str(self.dtype)}
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            save_file(arrays, part, metadata=header)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing_path(path) as temporary:
+            save_file(arrays, temporary, metadata=header)
         return path
 
     @classmethod

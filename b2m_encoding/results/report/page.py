@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.content import Link, Page
 from b2m_encoding.results.report.report_data import Facts
@@ -76,6 +76,4 @@ def _page_of(subject: str) -> str:
 
 
 def _write(path: Path, content: str) -> Path:
-    with replacing(path) as stream:
-        stream.write(content.encode())
-    return path
+    return write_whole(path, content)
