@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import as_feature_spaces, as_targets
 from b2m_encoding.models.model import EncodingModel
+from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.solver.devices import Precision
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.ridge import DEFAULT_GRID
 from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.runs import Runs
 
@@ -88,7 +88,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
 
     def __init__(
         self,
-        alphas: ArrayLike = DEFAULT_GRID,
+        alphas: ArrayLike = DEFAULT_ALPHAS,
         *,
         cv: Any = None,
         alpha_per: str | ArrayLike = "target",
@@ -181,7 +181,7 @@ class BandedRidgeCV(RidgeCV):
 
     def __init__(
         self,
-        alphas: ArrayLike = DEFAULT_GRID,
+        alphas: ArrayLike = DEFAULT_ALPHAS,
         *,
         cv: Any = None,
         n_scalings: int = 50,

@@ -16,15 +16,16 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import Floats, as_feature_spaces, as_targets
 from b2m_encoding.models.inverse import InverseMap, invert
 from b2m_encoding.models.layout import Layout, default_runs
+from b2m_encoding.models.penalties import DEFAULT_ALPHAS
+from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.scores import pearson_r, product_measure, r_split
 from b2m_encoding.models.solver import fitting
 from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device, tensor
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.ridge import DEFAULT_GRID
 from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.solver.streaming import RunResponses, fit_runs
+from b2m_encoding.models.solver.streaming import fit_runs
 from b2m_encoding.runs import Runs
 
 logger = logging.getLogger(__name__)
@@ -52,8 +53,6 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         Which targets share a penalty.
     scoring : {"r2", "r"}
         What cross-validation maximises: R2 over all held-out samples, or the mean over folds of the correlation.
-    search : {"grid", "adaptive"}
-        Every penalty; or a coarse grid, then only the neighbours that can win.
     center : {"all", "block"}
         Remove one mean of all training samples, or the mean of every block.
     standardize : bool
@@ -132,11 +131,10 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         delays: Sequence[float] | None = DEFAULT_DELAYS,
         *,
         solver: Literal["ridge", "banded"] = "ridge",
-        alphas: ArrayLike = DEFAULT_GRID,
+        alphas: ArrayLike = DEFAULT_ALPHAS,
         cv: int | Iterable[Iterable[str]] | Any | None = None,
         alpha_per: str | ArrayLike = "target",
         scoring: Scoring = "r2",
-        search: Literal["grid", "adaptive"] = "grid",
         center: Center = "all",
         standardize: bool = True,
         smoothness: float | None = None,
@@ -157,7 +155,6 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.cv = cv
         self.alpha_per = alpha_per
         self.scoring = scoring
-        self.search = search
         self.center = center
         self.standardize = standardize
         self.smoothness = smoothness
@@ -313,7 +310,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
 
     def _settings(self, form: Form | None = None) -> fitting.Settings:
         device, dtype = resolve_device(self.device), number_type(self.precision)
-        names = ("solver", "alpha_per", "scoring", "search", "center", "standardize", "smoothness", "delays")
+        names = ("solver", "alpha_per", "scoring", "center", "standardize", "smoothness", "delays")
         more = ("n_scalings", "scalings", "refine", "precision", "n_targets_batch", "random_state", "progress_bar")
         values = {name: getattr(self, name) for name in (*names, *more)}
         alphas = np.atleast_1d(np.asarray(self.alphas, dtype=float))

@@ -3,73 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from b2m_encoding._typing import Bands
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.bands import all_subsets
 from b2m_encoding.models.inputs import Floats, as_feature_spaces
 from b2m_encoding.models.layout import Layout
 from b2m_encoding.models.model import EncodingModel
+from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.solver.fitting import Data, Settings, gather, pick_form, rows_of_blocks
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.solver.streaming import RunResponses, gather_runs, target_slices
+from b2m_encoding.models.solver.streaming import gather_runs, target_slices
 from b2m_encoding.runs import Runs
-
-Bands = tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class ArrayResponses:
-    """Responses in memory, shape (n_samples, n_targets), behind the interface of those that load run by run."""
-
-    values: Floats
-    runs: Runs
-
-    def __post_init__(self) -> None:
-        self.runs.check_length(self.values, "the response array")
-
-    @property
-    def n_targets(self) -> int:
-        """Number of targets."""
-        return int(self.values.shape[1])
-
-    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
-        """Responses of a run, shape (n_run_samples, n_targets)."""
-        return self.values[self.runs.slices[name]][:, slice(None) if targets is None else targets]
-
-
-@dataclass(frozen=True, eq=False)
-class Relabelled:
-    """Responses under other runs: other blocks or used samples, or some of the runs."""
-
-    responses: RunResponses
-    runs: Runs
-
-    @property
-    def n_targets(self) -> int:
-        """Number of targets."""
-        return self.responses.n_targets
-
-    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
-        """Responses of a run, shape (n_run_samples, n_targets)."""
-        return self.responses.load_run(name, targets)
-
-
-def all_subsets(names: Iterable[str]) -> list[Bands]:
-    """Every non-empty set of feature spaces, small ones first.
-
-    Examples
-    --------
-    >>> all_subsets(["a", "b"])
-    [('a',), ('b',), ('a', 'b')]
-    """
-    members = list(names)
-    return [chosen for size in range(1, len(members) + 1) for chosen in combinations(members, size)]
 
 
 def fit_subsets(
@@ -91,7 +41,7 @@ def fit_subsets(
         What to fit; it is left as it is.
     feature_spaces : dict of str to array (n_samples, n_features)
     responses : object that loads run by run
-        :class:`ArrayResponses` wraps an array. The statistics of all targets are held in memory.
+        :class:`~b2m_encoding.models.responses.ArrayResponses` wraps an array. The statistics of all targets are held in memory.
     subsets : iterable of iterables of str, optional
         All 2^k - 1 by default.
     statistics : SufficientStatistics, optional

@@ -20,7 +20,7 @@ from b2m_encoding.models.solver.dual import SamplesSource
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.problems import Form, Preparation, Source, StatisticsSource
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
-from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_adaptive, search_ridge, solve_ridge
+from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
 from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.runs import Runs
@@ -37,7 +37,6 @@ class Settings:
     cv: Any = None
     alpha_per: str | ArrayLike = "target"
     scoring: Scoring = "r2"
-    search: Literal["grid", "adaptive"] = "grid"
     center: Center = "all"
     standardize: bool = True
     smoothness: float | None = None
@@ -57,7 +56,6 @@ class Settings:
         allowed = {
             "solver": ("ridge", "banded"),
             "scoring": ("r2", "r"),
-            "search": ("grid", "adaptive"),
             "center": ("all", "block"),
             "form": ("auto", "gram", "prediction", "dual"),
         }
@@ -245,11 +243,7 @@ def _fit(data: Data, runs: Runs, bands: dict[str, int], settings: Settings) -> F
         deltas = _numpy(banded.deltas, tested)
         alphas, scores, path = banded.alphas, banded.scores, banded.path
     else:
-        if settings.search == "adaptive":
-            choice, agreement = search_adaptive(source, folds, settings.alphas, **common)
-            notes.append(f"adaptive search: the penalty of the full grid in {agreement:.1%} of a sample of targets")
-        else:
-            choice = search_ridge(source, folds, settings.alphas, **common)
+        choice = search_ridge(source, folds, settings.alphas, **common)
         weights = solve_ridge(source, choice.alphas, n_targets_batch=batch)
         alphas, scores, path = choice.alphas, choice.scores, choice.path
     weights.reduced[~tested] = torch.nan

@@ -15,9 +15,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import Precision, in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.problems import Blocks, Source
-from b2m_encoding.models.solver.search import Scoring, cv_scores, fold_systems
-
-DEFAULT_GRID = tuple(np.logspace(-1, 7, 20).tolist())
+from b2m_encoding.models.solver.search import Scoring, cv_scores
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def choose(path: Tensor, alphas: Tensor, groups: NDArray[np.intp] | None, tested
 def search_ridge(
     source: Source,
     folds: Sequence[Blocks],
-    alphas: ArrayLike = DEFAULT_GRID,
+    alphas: ArrayLike,
     *,
     scoring: Scoring = "r2",
     groups: NDArray[np.intp] | None = None,
@@ -94,68 +92,6 @@ def search_ridge(
     tested = torch.ones(source.n_targets, dtype=torch.bool) if tested is None else tested
     path = cv_scores(source, folds, grid, scoring=scoring, precision=precision, n_targets_batch=n_targets_batch)
     return choose(path, grid, groups, tested.to(path.device))
-
-
-def search_adaptive(
-    source: Source,
-    folds: Sequence[Blocks],
-    alphas: ArrayLike = DEFAULT_GRID,
-    *,
-    scoring: Scoring = "r2",
-    groups: NDArray[np.intp] | None = None,
-    tested: Tensor | None = None,
-    precision: Precision = "float32",
-    n_targets_batch: int = 4096,
-    stride: int = 4,
-    n_checked: int = 200,
-) -> tuple[Choice, float]:
-    """Cross-validate every ``stride``-th penalty, then for each target those between its best one's neighbours.
-
-    It finds the best penalty of the grid where the score has one peak along it. The gain over the full grid is small
-    for 20 penalties, which are compressed anyway; it grows with finer grids.
-
-    Returns
-    -------
-    choice : Choice
-        Its path is NaN where a penalty was not tried.
-    agreement : float
-        Share of ``n_checked`` targets, spread over all, that the full grid gives the same penalty.
-    """
-    grid = torch.as_tensor(np.sort(np.array(alphas, dtype=float)), device=source.device)
-    n = source.n_targets
-    tested = torch.ones(n, dtype=torch.bool) if tested is None else tested
-    tested = tested.to(source.device)
-    systems = list(fold_systems(source, folds, scoring))
-
-    def scores(tried: Tensor, targets: Tensor | None) -> Tensor:
-        return cv_scores(
-            source,
-            folds,
-            grid[tried],
-            scoring=scoring,
-            systems=systems,
-            targets=targets,
-            precision=precision,
-            n_targets_batch=n_targets_batch,
-        )
-
-    every = torch.arange(len(grid), device=source.device)
-    coarse = torch.unique(torch.cat([every[::stride], every[-1:]]))
-    path = torch.full((len(grid), n), torch.nan, dtype=torch.float64, device=source.device)
-    path[coarse] = scores(coarse, None)
-    best = coarse[pool_scores(path[coarse], groups, tested).nan_to_num(-torch.inf).argmax(0)]
-    for centre in np.unique(best.cpu().numpy()).tolist():
-        near = every[max(centre - stride + 1, 0) : centre + stride]
-        near, targets = near[~torch.isin(near, coarse)], (best == centre).nonzero()[:, 0]
-        if len(near):
-            path[near[:, None], targets] = scores(near, targets)
-    choice = choose(path, grid, groups, tested)
-    if groups is not None:  # a group's score needs all its targets
-        return choice, 1.0 if len(coarse) == len(grid) else float("nan")
-    checked = tested.nonzero()[:, 0][:: max(1, int(tested.sum()) // n_checked)]
-    full = choose(scores(every, checked), grid, None, tested[checked])
-    agreement = float((full.alphas == choice.alphas[checked]).double().mean()) if len(checked) else 1.0
-    return choice, agreement
 
 
 @dataclass

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from b2m_encoding.models.solver.devices import Precision, in_chunks
-from b2m_encoding.models.solver.problems import Blocks, Source, System
+from b2m_encoding.models.solver.problems import Blocks, Source
 from b2m_encoding.models.solver.scorers import FoldScorer, fold_scorer
 
 Scoring = Literal["r2", "r"]
-
-
-def fold_systems(
-    source: Source, folds: Sequence[Blocks], scoring: Scoring, scaling: Tensor | None = None
-) -> Iterator[System]:
-    """Every fold in its eigenbasis, one in memory at a time."""
-    return (source.system(held, scaling, own_mean=scoring == "r") for held in folds)
 
 
 def cv_scores(
@@ -29,23 +22,21 @@ def cv_scores(
     *,
     scoring: Scoring = "r2",
     scaling: Tensor | None = None,
-    systems: Iterable[System] | None = None,
-    targets: Tensor | None = None,
     precision: Precision = "float32",
     n_targets_batch: int = 4096,
 ) -> Tensor:
-    """Cross-validated score of every penalty and target (or some ``targets``), shape (n_alphas, n_targets).
+    """Cross-validated score of every penalty and target, shape (n_alphas, n_targets).
 
     ``"r2"`` is 1 minus the squared errors of all folds over the held-out variation of all folds, so every sample
     counts the same; ``"r"`` is the mean over folds of the correlation in the held-out samples.
     """
-    n = source.n_targets if targets is None else len(targets)
+    n = source.n_targets
     score = torch.zeros((len(alphas), n), dtype=torch.float64, device=source.device)
-    for system in systems or fold_systems(source, folds, scoring, scaling):
-        scorer = fold_scorer(system, alphas, precision, n)
+    for held in folds:  # one fold in memory at a time
+        scorer = fold_scorer(source.system(held, scaling, own_mean=scoring == "r"), alphas, precision, n)
 
         def work(part: slice, scorer: FoldScorer = scorer) -> None:
-            linear, quadratic, squares = scorer(part if targets is None else targets[part])
+            linear, quadratic, squares = scorer(part)
             if scoring == "r2":
                 score[:, part] += (squares[:, None] - (2 * linear - quadratic)).T
             else:
@@ -56,5 +47,4 @@ def cv_scores(
     if scoring == "r":
         return score
     variation = torch.stack([source.variation(held) for held in folds]).sum(0).to(score.device)
-    variation = variation if targets is None else variation[targets]
     return 1 - score / variation.clamp_min(torch.finfo(torch.float64).tiny)

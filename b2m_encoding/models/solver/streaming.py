@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,26 +13,12 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import Floats, as_targets
+from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.solver.fitting import Data, Fitted, Settings, fit, gather, pick_form, rows_of_blocks
 from b2m_encoding.models.solver.out_of_core import SpilledStatistics
 from b2m_encoding.models.solver.ridge import Weights
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.runs import Runs
-
-
-class RunResponses(Protocol):
-    """Responses that load one run at a time."""
-
-    @property
-    def runs(self) -> Runs:
-        """What is known of every sample."""
-
-    @property
-    def n_targets(self) -> int:
-        """Number of targets."""
-
-    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
-        """Responses of a run, of all targets or of a slice, shape (n_run_samples, n_targets)."""
 
 
 def target_slices(responses: RunResponses, n_features: int, settings: Settings, memory: float) -> list[slice]:

@@ -129,19 +129,6 @@ def test_smoothness_is_a_prior_over_delays(make, form):
     np.testing.assert_allclose(rough.coef_["features"], plain.coef_["features"], atol=1e-8)
 
 
-def test_adaptive_search_finds_the_grid_s_penalty(make):
-    X, Y, runs = make(240, 30, 60)
-    alphas = np.logspace(-2, 6, 41)
-    full = EncodingModel(None, alphas=alphas).fit(X, Y, runs=runs)
-    model = EncodingModel(None, alphas=alphas, search="adaptive").fit(X, Y, runs=runs)
-    assert (full.best_alphas_ == model.best_alphas_).mean() > 0.95
-    assert (full.cv_scores_ - model.cv_scores_).max() < 1e-3
-    assert any("adaptive search" in note for note in model.notes_)
-    tried = np.isfinite(model.cv_path_)
-    assert 0.2 < tried.mean() < 0.6
-    np.testing.assert_allclose(model.cv_path_[tried], full.cv_path_[tried], atol=1e-5)
-
-
 def test_scalings_lie_on_the_simplex():
     rows = simplex_scalings(3, 40, random_state=0)
     np.testing.assert_allclose(rows.sum(1), 1)
