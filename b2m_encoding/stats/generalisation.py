@@ -12,8 +12,8 @@ from sklearn.base import clone
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import Relabelled
 from b2m_encoding.models.scores import pearson_r
-from b2m_encoding.models.subsets import Relabelled
 from b2m_encoding.runs import Runs
 
 Array = NDArray[np.float64]

@@ -9,8 +9,8 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import ArrayResponses
 from b2m_encoding.models.scores import pearson_r
-from b2m_encoding.models.subsets import ArrayResponses
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.generalisation import (
     TestSet,

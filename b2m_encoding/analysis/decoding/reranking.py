@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from b2m_encoding.analysis.decoding.windows import Samples, Units, per_clip
-from b2m_encoding.decoding.decoders.base import usable_targets, with_blocks
+from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, usable_targets, with_blocks
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.inverse import best_targets
 from b2m_encoding.results.reranking_model import RerankingModel
@@ -32,7 +32,7 @@ def fit_reranking_model(training: Samples, test: Samples, device: str = "auto") 
     """
     units = Units.of(training.features)
     usable = usable_targets(training.brain)
-    model = EncodingModel(delays=None, device=device)
+    model = EncodingModel(delays=None, alphas=ENCODER_ALPHAS, device=device)
     features, runs = units.standard(training.features), with_blocks(training.runs)
     model.fit(features, training.brain[:, usable], runs=runs)
     chosen = best_targets(model, MOST_TARGETS)

@@ -23,8 +23,9 @@ from b2m_encoding.analysis.splits import Split, block_samples
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import Relabelled
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.subsets import Relabelled, fit_subsets, slices_in_memory
+from b2m_encoding.models.subsets import fit_subsets, slices_in_memory
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.audit import time_features
 from b2m_encoding.stats.sums import block_sums, join_models

@@ -19,8 +19,9 @@ from b2m_encoding.analysis.splits import Split
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import ArrayResponses
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.subsets import ArrayResponses, layout_of_statistics, statistics_of_blocks
+from b2m_encoding.models.subsets import layout_of_statistics, statistics_of_blocks
 from b2m_encoding.study import Study
 
 

@@ -17,6 +17,8 @@ from b2m_encoding.runs import Blocks, Runs
 
 Floats = NDArray[np.floating[Any]]
 MAX_FOLDS = 5
+ENCODER_ALPHAS = tuple(np.logspace(-1, 7, 20).tolist())
+"""Penalties of the encoding models of windows by which decoders choose targets, or which they invert."""
 
 
 class Decoder(ABC):
@@ -94,7 +96,9 @@ def predicted_targets(
     usable = usable_targets(responses, chosen)
     if n_targets is None or n_targets >= len(usable):
         return usable
-    model = EncodingModel(delays=None, device=device).fit(embedding, responses[:, usable], runs=runs)
+    model = EncodingModel(delays=None, alphas=ENCODER_ALPHAS, device=device).fit(
+        embedding, responses[:, usable], runs=runs
+    )
     return usable[best_targets(model, n_targets)]
 
 

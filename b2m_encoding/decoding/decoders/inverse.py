@@ -7,9 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.decoding.decoders.base import Decoder, Floats, usable_targets
+from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, Decoder, Floats, usable_targets
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.solver.ridge import DEFAULT_GRID
 from b2m_encoding.runs import Runs
 
 
@@ -46,7 +45,7 @@ class InverseDecoder(Decoder):
         targets: NDArray[np.bool_] | None = None,
         *,
         n_targets: int = 2000,
-        alphas: tuple[float, ...] = DEFAULT_GRID,
+        alphas: tuple[float, ...] = ENCODER_ALPHAS,
         rank: int = 128,
         shrinkage: float | None = None,
         device: str = "auto",
