@@ -33,7 +33,7 @@ from b2m_encoding.analysis.encoding.test_samples import Part
 from b2m_encoding.analysis.splits import Split, split_samples
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.analysis.tables.quality import quality_rows
-from b2m_encoding.analysis.tables.regions import block_scores, partition_rows, region_masks, score_rows
+from b2m_encoding.analysis.tables.regions import block_scores, partition_rows, score_rows, study_regions
 from b2m_encoding.analysis.windows import stimulus_timeline
 from b2m_encoding.data import Responses
 from b2m_encoding.features.extractors import build_spaces
@@ -130,7 +130,7 @@ def audit(desk: Desk, out: Output, subject: str, parts: Parts) -> list[Check]:
 def regions(desk: Desk, out: Output, subject: str, parts: Parts) -> RegionRows:
     """Scores of regions, and of runs, clips and genres."""
     found, study = encoding(desk, subject, parts), desk.study
-    masks = region_masks(desk.recording(subject).responses.space, study)
+    masks = study_regions(desk.recording(subject).responses.space, study)
     return RegionRows(
         score_rows(subject, found, masks, study),
         partition_rows(subject, found, masks, study),

@@ -43,7 +43,7 @@ PARTITION_COLUMNS = {
 Region = tuple[str | None, str, NDArray[np.bool_]]
 
 
-def region_masks(space: Space, study: Study) -> list[Region]:
+def study_regions(space: Space, study: Study) -> list[Region]:
     """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
