@@ -13,11 +13,13 @@ from b2m_encoding.analysis.decoding.decode import Decoding
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.encoding.generalise import without_subjects
 from b2m_encoding.analysis.encoding.inter_subject import Array, Measured, inter_subject_bounds
-from b2m_encoding.analysis.tables.regions import COLUMNS
 from b2m_encoding.errors import InputError
 from b2m_encoding.gallery.draw import draw_figures
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema.maps import BETWEEN_HIGH, BETWEEN_LOW, INTER_SUBJECT, R_OTHERS
+from b2m_encoding.results.schema.tables import REGIONS
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats import NoCeiling
 from b2m_encoding.study import Study
@@ -33,9 +35,9 @@ def others(desk: Desk, out: Output, subjects: Sequence[str]) -> dict[str, NDArra
     """Predict every subject by a model of the others, and write the maps."""
     features = {subject: desk.get(f"features/sub-{subject}") for subject in subjects}
     found = without_subjects({subject: desk.recording(subject) for subject in subjects}, features, desk.study)
-    about = {"Description": "Pearson r of the joint model of all other subjects", "Note": desk.study.note}
+    about = {**R_OTHERS.sidecar(), "Note": desk.study.note}
     for subject, r in found.items():
-        out.bundle.write_map(subject, "joint", "rothers", r, desk.recording(subject).responses.space, about)
+        out.bundle.write_map(subject, JOINT, R_OTHERS.stat, r, desk.recording(subject).responses.space, about)
     return found
 
 
@@ -55,13 +57,9 @@ def ceilings(desk: Desk, out: Output, parts: Mapping[str, Parts]) -> dict[str, t
 def _write_bounds(
     bundle: BundleFiles, subject: str, values: tuple[Array, Array], found: Encoding, space: Space, study: Study
 ) -> None:
-    texts = {
-        "rlow": "r with the mean of the other subjects",
-        "rhigh": "r with the mean of all subjects, itself included",
-    }
-    for (stat, text), bound in zip(texts.items(), values, strict=True):
-        about = {"Description": f"Inter-subject ceiling: {text}", "Note": study.note}
-        bundle.write_map(subject, "intersubject", stat, np.where(found.tested, bound, np.nan), space, about)
+    for kind, bound in zip((BETWEEN_LOW, BETWEEN_HIGH), values, strict=True):
+        about = {**kind.sidecar(), "Note": study.note}
+        bundle.write_map(subject, INTER_SUBJECT, kind.stat, np.where(found.tested, bound, np.nan), space, about)
 
 
 def tables(desk: Desk, out: Output, subjects: Sequence[str]) -> None:
@@ -70,9 +68,8 @@ def tables(desk: Desk, out: Output, subjects: Sequence[str]) -> None:
     if not any(found.tested.any() for found in results.encodings.values()):
         files = [str(path) for subject in subjects for path in desk.recording(subject).files.values()]
         raise InputError("no target can be tested: all responses are constant or hold NaN", file=", ".join(files))
-    regions = pd.DataFrame(results.regions, columns=list(COLUMNS))
-    out.bundle.write_table("regions.tsv", regions)
-    out.bundle.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
+    regions = pd.DataFrame(results.regions, columns=list(REGIONS.columns))
+    out.bundle.write_table(REGIONS, regions)
     write_decodings(out.bundle, results, study)
     write_statistics(out.bundle, results, regions, study)
 
