@@ -25,7 +25,6 @@ from b2m_encoding.gallery.context import Source, Wish
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.models.bands import all_subsets
-from b2m_encoding.models.subsets import all_subsets
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample

@@ -12,9 +12,10 @@ import soundfile
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures.interactive import Clip, Sound
-from b2m_encoding.reconstruction.listening_page import LAST, TABLE
+from b2m_encoding.reconstruction.listening_page import LAST
 from b2m_encoding.results.clip_responses import ClipResponses
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.tables import RECONSTRUCTION
 
 AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".au")
 RATE = 22_050
@@ -75,9 +76,9 @@ def page_clips(
 
 def _reconstructed(results: Results, subjects: Sequence[str]) -> dict[str, list[Sound]]:
     """The best sound of every method, by clip: of the feature space and decoder that were reconstructed first."""
-    if not results.has(TABLE):
+    if not results.has(RECONSTRUCTION):
         return {}
-    table = results.table(TABLE)
+    table = results.table(RECONSTRUCTION)
     first = table.iloc[0]
     chosen = (table["target"] == first["target"]) & (table["decoder"] == first["decoder"]) & (table["rank"] == 1)
     chosen &= table["subject"].isin(subjects) & ~table["method"].isin(["heard", *LAST])

@@ -14,20 +14,11 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult
-from b2m_encoding.gallery.context import UNMASKED, Source
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.gallery.context import Source
+from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, tables
+from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
 from b2m_encoding.spaces import HEMISPHERES, GrayordinateSpace, RegionSpace, SurfaceSpace, VolumeSpace, load_atlas
 
-LABELS = {
-    "r": "prediction accuracy (r)",
-    "r2": "prediction accuracy (R²)",
-    "rnormalised": "share of the noise ceiling (r / ceiling)",
-    "ceiling": "noise ceiling (r)",
-    "explainable": "explainable variance",
-    "unique": "unique variance (R²)",
-    "rothers": "accuracy of a model of other subjects (r)",
-}
-SHORT = {"r2": "R²", "rnormalised": "r / ceiling"}
 SOUND_RATE = 16_000
 GENRE = re.compile(r"(?P<genre>[^\W\d_][^.]*)\.\d+")
 """Names of clips of the Music Genre data set: ``blues.00017``."""
@@ -110,7 +101,7 @@ def _preference(source: Source, subject: str) -> FigureResult:
     surface = source.surface(subject)
     return figures.preference(
         a, b, surface, source.atlas(surface), names=(first, second), view=source.wish.view, zoom=source.zoom,
-        label=SHORT.get(source.wish.score, source.wish.score), **source.common(subject),
+        label=SHORT_LABELS.get(source.wish.score, source.wish.score), **source.common(subject),
     )  # fmt: skip
 
 
@@ -120,7 +111,7 @@ def _ternary(source: Source, subject: str) -> FigureResult:
     surface = source.surface(subject)
     return figures.ternary(
         (first, second, third), surface, source.atlas(surface), names=(a, b, c), view=source.wish.view,
-        zoom=source.zoom, limits=source.limits, label=SHORT.get(source.wish.score, source.wish.score),
+        zoom=source.zoom, limits=source.limits, label=SHORT_LABELS.get(source.wish.score, source.wish.score),
         **source.common(subject),
     )  # fmt: skip
 
@@ -131,7 +122,7 @@ def _hierarchy(source: Source, subject: str) -> FigureResult:
     scores = dict(zip(names, _several(source, subject, names), strict=True))
     return figures.hierarchy(
         scores, surface, source.atlas(surface), view=source.wish.view, zoom=source.zoom,
-        label=SHORT.get(source.wish.score, source.wish.score), **source.common(subject),
+        label=SHORT_LABELS.get(source.wish.score, source.wish.score), **source.common(subject),
     )  # fmt: skip
 
 
@@ -181,7 +172,7 @@ def _scatter(source: Source, subject: str) -> FigureResult:
     what = "vertices" if isinstance(space, SurfaceSpace) else "voxels" if isinstance(space, VolumeSpace) else "targets"
     return figures.scatter(
         first, second, names=(x, y), targets=what, title=f"sub-{subject}", mark=source.wish.mark,
-        limits=source.settings.limits or (None, None), label=SHORT.get(source.wish.score, source.wish.score),
+        limits=source.settings.limits or (None, None), label=SHORT_LABELS.get(source.wish.score, source.wish.score),
         **source.style,
     )  # fmt: skip
 
@@ -209,13 +200,13 @@ def _subjects(source: Source, _: str) -> FigureResult:
 
 
 def _regions(source: Source, _: str) -> FigureResult:
-    table = source.results.table("regions.tsv")
+    table = source.results.table(tables.REGIONS)
     wanted = table["subject"].isin(source.wish.subjects) if source.wish.subjects else table["subject"] != GROUP_MEAN
     shown = table[wanted & table["score"].notna()]
     if source.wish.models:
         shown = shown[shown["feature_space"].isin(source.wish.models)]
-    has_tests = source.results.has("region_tests.tsv") and not source.wish.subjects
-    tests = source.results.table("region_tests.tsv") if has_tests else None
+    has_tests = source.results.has(tables.REGION_TESTS) and not source.wish.subjects
+    tests = source.results.table(tables.REGION_TESTS) if has_tests else None
     return figures.regions(
         shown, tests=tests, q=source.statistics.q, ceiling=region_ceilings(source, tuple(shown["region"].unique())),
         level=source.statistics.level, **source.style,
@@ -244,7 +235,7 @@ def region_ceilings(source: Source, names: tuple[str, ...]) -> pd.DataFrame | No
 
 
 def _decoding(source: Source, _: str) -> FigureResult:
-    table = source.results.table("identification.tsv")
+    table = source.results.table(tables.IDENTIFICATION)
     if source.wish.subjects:
         table = table[table["subject"].isin(source.wish.subjects)]
     if source.wish.models:
@@ -258,7 +249,7 @@ def _decoding(source: Source, _: str) -> FigureResult:
     shown = {*zip(table["subject"], table["target"], strict=True)}
     intervals = {
         (row["subject"], row["feature_space"]): tuple(row["chance_interval_95"])
-        for row in source.results.json("identification.json")["subjects"]
+        for row in source.results.json(IDENTIFICATION_SUMMARY)["subjects"]
         if (row["subject"], row["feature_space"]) in shown
     }
     found = figures.decoding(table, intervals=intervals, **source.style)

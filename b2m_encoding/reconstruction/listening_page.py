@@ -12,8 +12,8 @@ from b2m_encoding.decoding.evaluation import over_subjects
 from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.files import LISTEN
 
-TABLE, EVALUATION, PAGE = "reconstruction.tsv", "evaluation.tsv", "listen.html"
 TEXT = {"subject": str, "clip": str, "recording": str, "about": str}
 ORDER = ("heard", "retrieved")
 """What is played first; oracle and chance come last."""
@@ -67,8 +67,7 @@ def write_listening(
         f"{results.study.get('name', results.path.name)}: heard and reconstructed", trials, results.note, caption,
         _numbers(judged),
     ))  # fmt: skip
-    path = results.path / PAGE
-    return write_whole(path, page)
+    return write_whole(results.path / LISTEN, page)
 
 
 def _of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

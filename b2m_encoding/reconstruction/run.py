@@ -21,12 +21,13 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, safe_names, write_excerpt
 from b2m_encoding.reconstruction.evaluate import COLUMNS, Row, judge_vectors
-from b2m_encoding.reconstruction.listening_page import EVALUATION, TABLE, merge_table, write_listening
+from b2m_encoding.reconstruction.listening_page import merge_table, write_listening
 from b2m_encoding.reconstruction.request import Task, Wish, decoded_subjects, prepare
 from b2m_encoding.results.bundle import results_locked, work_folder_of
 from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.reranking_model import RerankingModel
+from b2m_encoding.results.schema import tables
 from b2m_encoding.study import load_study
 
 Progress = Callable[[str, int, int], None]
@@ -87,11 +88,15 @@ def _reconstruct(results: Results, corpus: Corpus, wish: Wish, progress: Progres
         done += len(one.clips)
     names = {"target": task.target, "decoder": wish.decoder}
     table = merge_table(
-        results.path / TABLE, pd.DataFrame(rows).assign(**names), ("subject", "target", "decoder", "method")
+        results.path / tables.RECONSTRUCTION.file,
+        pd.DataFrame(rows).assign(**names),
+        ("subject", "target", "decoder", "method"),
     )
     evaluation = pd.DataFrame(judged, columns=["subject", *COLUMNS]).assign(**names)
     everything = merge_table(
-        results.path / EVALUATION, evaluation, ("subject", "target", "decoder", "method", "encoder", "measure")
+        results.path / tables.EVALUATION.file,
+        evaluation,
+        ("subject", "target", "decoder", "method", "encoder", "measure"),
     )
     progress("page", total, total)
     return write_listening(results, table, everything, names, corpus.name), evaluation
@@ -257,7 +262,7 @@ def _write_neighbours(task: Task, subject: str, clips: list[str], found: Mapping
         parts.append(table)
     folder = task.folder(subject, "")
     folder.mkdir(parents=True, exist_ok=True)
-    merge_table(folder / "neighbours.tsv", pd.concat(parts, ignore_index=True), ("method",))
+    merge_table(folder / tables.NEIGHBOURS.file, pd.concat(parts, ignore_index=True), ("method",))
 
 
 def _relative(task: Task, path: Path) -> str:

@@ -16,13 +16,14 @@ from b2m_encoding.analysis.encoding.generalise import without_subjects
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.analysis.study_results import Bounds, StudyResults
-from b2m_encoding.analysis.tables.regions import COLUMNS
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.gallery.draw import draw_figures
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema.maps import BETWEEN_HIGH, BETWEEN_LOW, INTER_SUBJECT, R_OTHERS
+from b2m_encoding.results.schema.tables import REGIONS
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats import NoCeiling
 from b2m_encoding.study import Study
@@ -41,9 +42,9 @@ def leave_one_subject_out(
 ) -> dict[str, Float64]:
     """Predict every subject by a model of the others, and write the maps."""
     scores = without_subjects(recordings, spaces, study)
-    sidecar = {"Description": "Pearson r of the joint model of all other subjects", "Note": study.note}
+    sidecar = {**R_OTHERS.sidecar(), "Note": study.note}
     for subject, r in scores.items():
-        out.bundle.write_map(subject, JOINT, "rothers", r, recordings[subject].responses.space, sidecar)
+        out.bundle.write_map(subject, JOINT, R_OTHERS.stat, r, recordings[subject].responses.space, sidecar)
     return scores
 
 
@@ -57,15 +58,11 @@ def inter_subject_ceilings(
     """Inter-subject ceilings, and their maps where the subjects share stimuli and space."""
     measured = {subject: Measured(one.measured, one.runs, spaces[subject]) for subject, one in held_out.items()}
     bounds = inter_subject_bounds(measured)
-    texts = {
-        "rlow": "r with the mean of the other subjects",
-        "rhigh": "r with the mean of all subjects, itself included",
-    }
     for subject, ends in {} if isinstance(bounds, NoCeiling) else bounds.items():
-        for (stat, text), bound in zip(texts.items(), ends, strict=True):
-            sidecar = {"Description": f"Inter-subject ceiling: {text}", "Note": study.note}
+        for kind, bound in zip((BETWEEN_LOW, BETWEEN_HIGH), ends, strict=True):
+            sidecar = {**kind.sidecar(), "Note": study.note}
             values = np.where(encodings[subject].tested, bound, np.nan)
-            out.bundle.write_map(subject, "intersubject", stat, values, spaces[subject], sidecar)
+            out.bundle.write_map(subject, INTER_SUBJECT, kind.stat, values, spaces[subject], sidecar)
     return bounds
 
 
@@ -74,9 +71,8 @@ def write_study_tables(results: StudyResults, recordings: Mapping[str, Recording
     if not any(encoding.tested.any() for encoding in results.encodings.values()):
         files = [str(path) for recording in recordings.values() for path in recording.files.values()]
         raise InputError("no target can be tested: all responses are constant or hold NaN", file=", ".join(files))
-    regions = pd.DataFrame(results.regions, columns=list(COLUMNS))
-    out.bundle.write_table("regions.tsv", regions)
-    out.bundle.write_json("regions.json", {key: {"Description": text} for key, text in COLUMNS.items()})
+    regions = pd.DataFrame(results.regions, columns=list(REGIONS.columns))
+    out.bundle.write_table(REGIONS, regions)
     write_decodings(out.bundle, results, study)
     write_statistics(out.bundle, results, regions, study)
 

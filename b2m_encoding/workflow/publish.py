@@ -14,6 +14,7 @@ from b2m_encoding.results.bundle import ResultsWriter, recover
 from b2m_encoding.results.manifest import added_files, changed_files, read_manifest, write_manifest
 from b2m_encoding.results.provenance import provenance, source_datasets
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.files import PROVENANCE
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.engine.inputs import SpaceOf
 from b2m_encoding.workflow.engine.runner import Runner
@@ -45,7 +46,7 @@ def publish(runner: Runner, plan: Plan, file: Path, started: datetime) -> None:
         runner.run(plan.up_to([FIGURES]))
         _copy(runner.work.path / FIGURES / PUBLISHED, writer.folder)
         record = _record(runner, plan, file, started)
-        writer.write_json("provenance.json", record)
+        writer.write_json(PROVENANCE, record)
         report(Results.open(writer.folder, context.value({subject: SpaceOf(subject) for subject in plan.subjects})))
         write_manifest(writer.folder, basis)
         for path in added_files(study.output, earlier["files"]) if earlier else []:

@@ -13,7 +13,7 @@ from b2m_encoding.analysis.decoding.windows import Samples, Units
 from b2m_encoding.data import Recording
 from b2m_encoding.decoding.decoders.calibration import Scale
 from b2m_encoding.decoding.decoders.pooled import PooledDecoder, TrainingWindows
-from b2m_encoding.stats.generalisation import heard_elsewhere
+from b2m_encoding.stats.generalisation import clips_in_other_training
 from b2m_encoding.study import Study
 
 POOLED, OTHERS = "pooled", "others"
@@ -55,7 +55,7 @@ def _decode(recordings: Mapping[str, Recording], target: str, study: Study) -> d
 
     def decoding(name: str, subject: str, teachers: tuple[str, ...]) -> Decoding:
         own = given[subject]
-        unheard = frozenset(heard_elsewhere(subject, trained, own.test.runs.clip))
+        unheard = frozenset(clips_in_other_training(subject, trained, own.test.runs.clip))
         decoder = taught_by(teachers, unheard)
         said = _says(decoder, subject, lessons(unheard), own.training, own.test, scale)
         return replace(judged(name, said, own.training, own.test, units, target, study), lag=own.lag)

@@ -21,31 +21,10 @@ from b2m_encoding.stats.partition import partition_groups
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
 from b2m_encoding.study import Study
 
-COLUMNS = {
-    "subject": "Subject label",
-    "hemisphere": "L or R; n/a where a region has none",
-    "region": "Region or region set of the atlas",
-    "feature_space": "Feature space of the model; joint has all",
-    "score": "Mean Pearson r over the tested targets of the region, on held-out samples",
-    "targets": "Tested targets in the region",
-    "significant": "Share of them with q below the threshold (joint model)",
-}
-PARTITION_COLUMNS = {
-    "subject": "Subject label",
-    "hemisphere": "L or R; n/a where a region has none",
-    "region": "Region or region set of the atlas",
-    "part": "Feature spaces that explain this part, each of them and no other",
-    "r2": "Mean part of held-out R2 over the tested targets; may be negative",
-    "low": "Lower end of the interval (bootstrap over blocks)",
-    "high": "Upper end of the interval",
-    "targets": "Tested targets in the region",
-    "negative": "Targets whose own part is below zero",
-    "product": "Mean share of a single feature space in the R2 of the joint model (product measure)",
-}
 Region = tuple[str | None, str, NDArray[np.bool_]]
 
 
-def region_masks(space: Space, study: Study) -> list[Region]:
+def study_regions(space: Space, study: Study) -> list[Region]:
     """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
@@ -67,7 +46,7 @@ class RegionRows:
 
 def region_rows(subject: str, encoding: Encoding, space: Space, study: Study) -> RegionRows:
     """Scores of the regions of a subject, their parts of variance, and scores by run, clip and genre."""
-    masks = region_masks(space, study)
+    masks = study_regions(space, study)
     return RegionRows(
         score_rows(subject, encoding, masks, study),
         partition_rows(subject, encoding, masks, study),

@@ -19,7 +19,7 @@ GROUP_MEAN = "groupmean"
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
+class ReportData:
     """A results folder as the report reads it: of the whole study, or of one subject.
 
     Parameters
