@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from nilearn.interfaces.fmriprep import load_confounds
 from numpy.typing import NDArray
 
 from b2m_encoding.data.files import first_line, require_file
@@ -52,6 +51,8 @@ def load_fmriprep_confounds(
     InputError, ProblemList
         If a run lacks its table or the columns of the strategy.
     """
+    from nilearn.interfaces.fmriprep import load_confounds  # imports scikit-learn
+
     problems, tables, kept, files = Problems(), {}, {}, []
     for name, path in recording.files.items():
         rows = recording.responses.runs.slices[name]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.space import all_subsets
 from b2m_encoding.models.inputs import Floats, as_feature_spaces
 from b2m_encoding.models.layout import Layout
 from b2m_encoding.models.model import EncodingModel
@@ -58,18 +58,6 @@ class Relabelled:
     def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
         """Responses of a run, shape (n_run_samples, n_targets)."""
         return self.responses.load_run(name, targets)
-
-
-def all_subsets(names: Iterable[str]) -> list[Bands]:
-    """Every non-empty set of feature spaces, small ones first.
-
-    Examples
-    --------
-    >>> all_subsets(["a", "b"])
-    [('a',), ('b',), ('a', 'b')]
-    """
-    members = list(names)
-    return [chosen for size in range(1, len(members) + 1) for chosen in combinations(members, size)]
 
 
 def fit_subsets(
