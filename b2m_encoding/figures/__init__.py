@@ -7,7 +7,7 @@ from b2m_encoding.figures.partition import partition
 from b2m_encoding.figures.preference import preference
 from b2m_encoding.figures.regions import regions
 from b2m_encoding.figures.scatter import scatter
-from b2m_encoding.figures.score_map import accuracy
+from b2m_encoding.figures.score_map import score_map
 from b2m_encoding.figures.settings import FigureSettings
 from b2m_encoding.figures.stimulus import stimulus
 from b2m_encoding.figures.style import Style
@@ -20,13 +20,13 @@ __all__ = [
     "FigureResult",
     "FigureSettings",
     "Style",
-    "accuracy",
     "decoding",
     "hierarchy",
     "partition",
     "preference",
     "regions",
     "scatter",
+    "score_map",
     "stimulus",
     "subjects",
     "surface",

@@ -98,7 +98,7 @@ def hierarchy(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
     cmap : str

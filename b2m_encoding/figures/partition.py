@@ -52,7 +52,7 @@ def partition(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant, label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
         Region or set to zoom into; default: the whole cortex.
     """

@@ -52,11 +52,11 @@ def preference(
     names : tuple of str
         Names of the feature spaces.
     tested, significant : array of bool, shape (n_targets,), optional
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
     title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     limits : tuple of float or None
         Difference with full colour, and larger score with full lightness; None: from the percentiles.
     """

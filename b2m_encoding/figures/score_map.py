@@ -16,7 +16,7 @@ from b2m_encoding.spaces import Atlas, SurfaceSpace
 Floats = NDArray[np.floating]
 
 
-def accuracy(
+def score_map(
     scores: Floats,
     space: SurfaceSpace,
     atlas: Atlas,

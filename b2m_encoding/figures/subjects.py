@@ -45,9 +45,9 @@ def subjects(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant : mapping of str to array of bool, optional
-        Per subject, as in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        Per subject, as in :func:`~b2m_encoding.figures.score_map`.
     label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
         Region or set to zoom into, with its outlines; default: the whole cortex with the outline of no region.
     """

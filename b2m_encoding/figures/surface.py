@@ -47,7 +47,7 @@ def surface(
     Parameters
     ----------
     scores, space, atlas, tested, significant, label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     views : tuple of {"lateral", "medial", "dorsal", "ventral", "anterior", "posterior"}
         From where each hemisphere is seen.
 

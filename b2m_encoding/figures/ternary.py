@@ -52,7 +52,7 @@ def ternary(
     names : tuple of three str
         Names of the feature spaces.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
     limits : tuple of float or None

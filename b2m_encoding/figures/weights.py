@@ -52,7 +52,7 @@ def weights(
     explained : tuple of three float, optional
         Share of the variance of the weights that each component explains, for the caption.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     """
     style = style or Style()
     if np.ndim(components) != 2 or len(components) != 3:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.page import FigureResult
-from b2m_encoding.gallery.context import Source, Wish
+from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS, fewer_decoders, make_figure, region_ceilings
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.spaces import load_atlas, surface_space
@@ -99,7 +99,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(bundle: Path, kind: str, subject: str = "01", **wishes: object) -> FigureResult:
-    return make_figure(Source.open(bundle, Wish(**wishes), {}), kind, subject)  # type: ignore[arg-type]
+    return make_figure(FigureContext.open(bundle, FigureRequest(**wishes), {}), kind, subject)  # type: ignore[arg-type]
 
 
 MAPS = [kind for kind in KINDS if kind not in ("weights", "stimulus")]
@@ -171,7 +171,7 @@ def test_parts_are_told_from_the_sidecars(bundle: Path) -> None:
 def test_regions_have_ceiling_and_brackets(bundle: Path) -> None:
     found = make(bundle, "regions", "")
     assert "1 of 2 tested differences have q < 0.01" in found.caption
-    ceilings = region_ceilings(Source.open(bundle, Wish(), {}), ("core", "belt"))
+    ceilings = region_ceilings(FigureContext.open(bundle, FigureRequest(), {}), ("core", "belt"))
     assert ceilings is not None
     assert ceilings[["lower", "upper"]].to_numpy() == pytest.approx(np.array([[0.6, 0.7]] * 2))
 
