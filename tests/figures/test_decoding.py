@@ -6,7 +6,7 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, decoding
-from b2m_encoding.figures.decoding import rank_curves
+from b2m_encoding.figures.plots.decoding import rank_curves
 
 NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])

@@ -12,7 +12,7 @@ from b2m_encoding.figures import (
 )
 from b2m_encoding.figures.colours import PreferenceColours, over
 from b2m_encoding.figures.layers import GYRUS, SULCUS
-from b2m_encoding.figures.preference import histogram_colours
+from b2m_encoding.figures.plots.preference import histogram_colours
 from b2m_encoding.spaces import load_atlas, surface_space
 
 NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)

@@ -9,9 +9,9 @@ from matplotlib.colors import to_rgb
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, hierarchy, ternary, weights
 from b2m_encoding.figures.colours import over
-from b2m_encoding.figures.hierarchy import LayerColours
 from b2m_encoding.figures.layers import GYRUS, SULCUS
 from b2m_encoding.figures.mixing import RgbColours, TernaryColours
+from b2m_encoding.figures.plots.hierarchy import LayerColours
 from b2m_encoding.figures.style import OKABE_ITO
 
 NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)

@@ -5,7 +5,7 @@ from scipy.stats import t
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, regions, scatter
-from b2m_encoding.figures.regions import summarise
+from b2m_encoding.figures.plots.regions import summarise
 
 NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])

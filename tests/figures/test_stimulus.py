@@ -5,7 +5,7 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, stimulus
-from b2m_encoding.figures.stimulus import HOP, frequencies
+from b2m_encoding.figures.plots.stimulus import HOP, frequencies
 
 RATE = 16_000
 NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)

@@ -9,7 +9,7 @@ from b2m_encoding.figures.colours import Colours, PreferenceColours, over, share
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.page import FigureResult, Page, shortened
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import GREY, Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 

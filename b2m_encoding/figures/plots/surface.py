@@ -15,7 +15,7 @@ from b2m_encoding.figures.layers import ScoreMap, vertex_palette
 from b2m_encoding.figures.maps import GUTTER, TITLE, MapFigure, Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
 from b2m_encoding.figures.panels import NAMES, colour_bar, keys
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 

@@ -12,7 +12,7 @@ from b2m_encoding.figures.maps import GUTTER, ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.mixing import TernaryColours
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 

@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import t as student
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software, text_width
+from b2m_encoding.figures.plots.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.style import GREY, MARKERS, Style
 
 COLUMNS = ("subject", "hemisphere", "region", "feature_space", "score")

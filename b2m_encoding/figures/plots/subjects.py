@@ -13,7 +13,7 @@ from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure, Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
 from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 

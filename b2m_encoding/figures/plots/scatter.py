@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.maps import Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import GREY, Style
 
 WIDTH = 89.0
