@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent / "images" / "gallery"
 MIXED = ("preference", "ternary", "hierarchy", "weights")
 """Kinds whose colours do not survive a palette."""
 SETTINGS = {"width_mm": 120, "dpi": 130}
-STYLE = Style(width=120, dpi=130)
+STYLE = Style(width_mm=120, dpi=130)
 SOUNDS = ("heard", "retrieved", "generated")
 
 

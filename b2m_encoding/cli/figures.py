@@ -86,10 +86,10 @@ def view(
 @app.command()
 def report(results: ResultsFolder) -> None:
     """Write the report of results anew: pages of the study and of each subject, with all figures that are there."""
-    from b2m_encoding.gallery.report import report as write
+    from b2m_encoding.gallery.report import write_pages
     from b2m_encoding.results.reader import Results
 
-    for page in write(Results.open(results)):
+    for page in write_pages(Results.open(results)):
         console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
 
 

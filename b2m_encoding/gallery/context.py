@@ -171,7 +171,7 @@ class FigureContext:
     @cached_property
     def style(self) -> dict[str, Any]:
         """Note and style of every figure."""
-        return {"note": self.note, "style": self.settings.style}
+        return {"note": self.note, "style": self.settings}
 
     def common(self, subject: str) -> dict[str, Any]:
         """What every map of a subject is drawn with."""

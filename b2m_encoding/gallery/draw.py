@@ -8,7 +8,8 @@ from pathlib import Path
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.page import FigureResult, Format
+from b2m_encoding.figures.page import FigureResult
+from b2m_encoding.figures.settings import Format
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS, make_figure
 from b2m_encoding.results.reader import Results

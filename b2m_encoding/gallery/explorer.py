@@ -188,7 +188,7 @@ def _with_heard(
 def _maps(context: FigureContext, subjects: Sequence[_Subject], keys: Sequence[str]) -> list[ViewMap]:
     """Accuracy of all models with common limits, preference, and parts of the variance."""
     style, names, titles = (
-        context.settings.style,
+        context.settings,
         context.results.feature_spaces,
         {one.key: one for one in _scores(context)},
     )
@@ -199,7 +199,7 @@ def _maps(context: FigureContext, subjects: Sequence[_Subject], keys: Sequence[s
     maps, accuracies = [], [key for key in keys if key.startswith("r-")]
     limits = shared_limits([values for key in accuracies for values in drawn(key)], *context.limits)
     for key in accuracies:
-        colours = ScalarColours(limits.vmin, limits.vmax, style.cmap)
+        colours = ScalarColours(limits.vmin, limits.vmax, style.colour_map)
         title = f"Accuracy: {titles[key].title}"
         maps.append(ViewMap(key, title, "prediction accuracy (r)", (key,), colours))
     if len(names) == 2:
@@ -215,7 +215,7 @@ def _maps(context: FigureContext, subjects: Sequence[_Subject], keys: Sequence[s
     parts = [key for key in keys if key.startswith(("unique-", "shared-"))]
     limits = shared_limits([values for key in parts for values in drawn(key)], 0.0)
     for key in parts:
-        colours = ScalarColours(limits.vmin, limits.vmax, style.cmap, limits.faded)
+        colours = ScalarColours(limits.vmin, limits.vmax, style.colour_map, limits.faded)
         maps.append(ViewMap(key, f"Variance: {titles[key].title}", "R2 explained", (key,), colours))
     return maps
 

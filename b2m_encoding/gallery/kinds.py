@@ -256,7 +256,7 @@ def _decoding(context: FigureContext, _: str) -> FigureResult:
             found = table[of].astype(str).str.fullmatch(GENRE.pattern)
             if found.all():
                 table = table.assign(**{column: table[of].astype(str).str.replace(r"\.\d+$", "", regex=True)})
-    table, left_out = fewer_decoders(table, len(context.settings.style.colours))
+    table, left_out = fewer_decoders(table, len(context.settings.colours))
     shown = {*zip(table["subject"], table["target"], strict=True)}
     intervals = {
         (row["subject"], row["feature_space"]): tuple(row["chance_interval_95"])

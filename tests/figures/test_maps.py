@@ -15,7 +15,7 @@ from b2m_encoding.figures.layers import GYRUS, SULCUS
 from b2m_encoding.figures.plots.preference import histogram_colours
 from b2m_encoding.spaces import load_atlas, surface_space
 
-NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)
+NARROW, WIDE = Style(width_mm=89, dpi=100), Style(width_mm=183, dpi=100)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
 
 
@@ -26,7 +26,7 @@ def test_accuracy(space, atlas, holed, text_problems, style, view):
         holed, space, atlas, significant=holed > 0.15, view=view, title="Subject 1", note="simulated data", style=style
     )
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     words = [text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))]
     assert {"Left", "Right", "not tested", "not significant", "simulated data"} <= set(words)
     assert ("MBelt" in words) == (view != "whole")
@@ -39,7 +39,7 @@ def test_overviews_keep_the_height_limit(space, atlas, acoustic, text, text_prob
         preference(acoustic, text, space, atlas, view="overview", title="A", note="simulated data", style=style),
     ):
         assert text_problems(found.figure) == []
-        assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+        assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
 
 
 def test_clipping_is_reported_and_drawn(space, atlas, acoustic):
@@ -122,13 +122,13 @@ def test_subjects(space, atlas, acoustic, text_problems, style, zoom, n):
     scores = {f"sub-{number:02d}": acoustic * (1 + number / 10) for number in range(n)}
     found = subjects(scores, space, atlas, zoom=zoom, note="simulated data", style=style)
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     assert [column for column in found.table if column.endswith("_score")] == [f"{name}_score" for name in scores]
 
 
 def test_too_many_subjects_for_a_page(space, atlas, acoustic):
     with pytest.raises(InputError, match="too many maps"):
-        subjects({str(number): acoustic for number in range(900)}, space, atlas, style=Style(max_height=40))
+        subjects({str(number): acoustic for number in range(900)}, space, atlas, style=Style(max_height_mm=40))
     with pytest.raises(InputError, match="no subject"):
         subjects({}, space, atlas)
 

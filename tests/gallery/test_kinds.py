@@ -216,7 +216,7 @@ def test_sounds(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
         (["accuracy", "--subject", "03"], "01, 02"),
         (["accuracy", "--model", "mulan"], "acoustic, text, w2v_bert"),
         (["accuracy", "--score", "r3"], "no such map"),
-        (["accuracy", "--width", "10"], "60 to 250"),
+        (["accuracy", "--width", "10"], "greater than or equal to 60"),
         (["accuracy", "--format", "bmp"], "png"),
         (["accuracy", "--region", "corre"], "core"),
         (["weights"], "no components of the weights"),
@@ -277,14 +277,14 @@ kind = "test"
 def test_one_table_of_the_study_sets_the_look(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY_FILE + 'width_mm = 120\nlimits = [0, 0.4]\nformats = ["svg"]\n')
     settings = load_study(tmp_path / "study.toml").figures
-    assert (settings.style.width, settings.limits, settings.formats) == (120.0, (0.0, 0.4), ("svg",))
+    assert (settings.width_mm, settings.limits, settings.formats) == (120.0, (0.0, 0.4), ("svg",))
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("widht_mm = 89", "width_mm"),
-        ("width_mm = 10", "60 to 250"),
+        ("width_mm = 10", "greater than or equal to 60"),
         ('font = "No Such Font"', "not installed"),
         ("limits = [0.4, 0]", "must rise"),
         ('colour_map = "infernal"', "colour map"),

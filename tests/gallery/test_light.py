@@ -23,5 +23,10 @@ def test_the_gallery_loads_no_solver(module: str) -> None:
     assert loaded(module, SOLVERS) == []
 
 
+@pytest.mark.parametrize("module", ["figures.settings", "study", "cli.figures"])
+def test_the_look_of_figures_is_read_without_matplotlib(module: str) -> None:
+    assert loaded(module, ("matplotlib",)) == []
+
+
 def test_the_comparison_sees_a_solver() -> None:
     assert "torch" in loaded("models", SOLVERS)

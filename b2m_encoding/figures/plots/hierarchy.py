@@ -136,8 +136,8 @@ def hierarchy(
 def bars(page: Page, top: float, colours: LayerColours, names: tuple[str, ...], counts: NDArray[np.integer]) -> None:
     """Share of the targets per layer, in the colours of the map."""
     style = page.style
-    width = min(60.0, style.width - LEFT - 16.0, 7.0 * len(names))
-    left = LEFT + (style.width - LEFT - width) / 2
+    width = min(60.0, style.width_mm - LEFT - 16.0, 7.0 * len(names))
+    left = LEFT + (style.width_mm - LEFT - width) / 2
     axes = page.panel(left, top, width, BARS)
     seen = over(colours.table, (GYRUS + SULCUS) / 2)[colours.LEVELS - 1 :: colours.LEVELS] / 255
     shares = 100 * counts / max(int(counts.sum()), 1)

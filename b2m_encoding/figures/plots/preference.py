@@ -71,7 +71,7 @@ def preference(
     with style.context():
         page, lengths = figure.draw(colours)
         top = page.height - FOOTER + 5
-        left = KEYS + (style.width - KEYS - 2 * SIDE - 24) / 2 + 8
+        left = KEYS + (style.width_mm - KEYS - 2 * SIDE - 24) / 2 + 8
         legend(page, left, top, SIDE, colours, names, label)
         joint_histogram(page, left + SIDE + 14, top, SIDE, first, second, colours, names, label)
     better = float((second > first).mean()) if first.size else float("nan")

@@ -76,7 +76,7 @@ def ternary(
         letters = "bcd" if len(figure.rows) == 1 else "cde"
         for index, name in enumerate(names):
             parts.draw(painter, index, name, _alone(space, data, index), top, letters[index])
-        legend_left = 30.0 + (style.width - 30.0 - SIDE - 36) / 2
+        legend_left = 30.0 + (style.width_mm - 30.0 - SIDE - 36) / 2
         triangle(page, legend_left, page.height - FOOTER + 6, colours, names)
         ramps(page, legend_left + SIDE + 14, page.height - FOOTER + 8, colours, names, label)
     first = np.argmax(np.stack(data.scores), axis=0)[data.shown]

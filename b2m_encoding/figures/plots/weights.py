@@ -66,13 +66,13 @@ def weights(
         page, lengths = figure.draw(colours)
         letters = "bcd" if len(figure.rows) == 1 else "cde"
         for index, name in enumerate(names):
-            painter = MapPainter(page, space, atlas, ScalarColours(*limits[index], style.cmap))
+            painter = MapPainter(page, space, atlas, ScalarColours(*limits[index], style.colour_map))
             alone = ScoreMap((data.scores[index],), data.tested, data.significant)
             top = page.height - FOOTER - grid.height
             grid.draw(painter, index, f"{name} ({CHANNELS[index]})", alone, top, letters[index])
-        left = 30 + (style.width - 30 - 54) / 2
+        left = 30 + (style.width_mm - 30 - 54) / 2
         cube(page, left, page.height - FOOTER + 4, colours, names)
-        bar = ScalarColours(0.0, 1.0, style.cmap)
+        bar = ScalarColours(0.0, 1.0, style.colour_map)
         colour_bar(page, left + 34, page.height - FOOTER + 7, 18.0, bar, "share of range", (False, False))
     ranges = [
         f"{name} ({colour}) {low:.3g} to {high:.3g}"
