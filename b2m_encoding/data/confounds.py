@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.data.files import first_line, require_file
@@ -53,7 +54,7 @@ def load_fmriprep_confounds(
     InputError, ProblemList
         If a run lacks its table or the columns of the strategy.
     """
-    from nilearn.interfaces.fmriprep import load_confounds
+    from nilearn.interfaces.fmriprep import load_confounds  # imports scikit-learn
 
     problems, tables, kept, files = Problems(), {}, {}, []
     for name, path in recording.files.items():

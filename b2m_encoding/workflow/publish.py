@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding.data import Recording
-from b2m_encoding.gallery.report import report
+from b2m_encoding.gallery.report import write_pages
 from b2m_encoding.results.bundle import ResultsWriter, recover
 from b2m_encoding.results.manifest import added_files, changed_files, read_manifest, write_manifest
 from b2m_encoding.results.provenance import provenance, source_datasets
@@ -47,7 +47,9 @@ def publish(runner: Runner, plan: Plan, file: Path, started: datetime) -> None:
         _copy(runner.work.path / FIGURES / PUBLISHED, writer.folder)
         record = _record(runner, plan, file, started)
         writer.write_json(PROVENANCE, record)
-        report(Results.open(writer.folder, context.value({subject: SpaceOf(subject) for subject in plan.subjects})))
+        write_pages(
+            Results.open(writer.folder, context.value({subject: SpaceOf(subject) for subject in plan.subjects}))
+        )
         write_manifest(writer.folder, basis)
         for path in added_files(study.output, earlier["files"]) if earlier else []:
             target = writer.file(*path.relative_to(study.output).parts)

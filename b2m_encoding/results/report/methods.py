@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.results.report.inference import statistics_texts
-from b2m_encoding.results.report.report_data import GROUP_MEAN, ReportData, counted, listed, many, number, span
+from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
 
 EXTRACTORS = {
     "acoustic": "acoustic descriptors of the sound",
