@@ -33,7 +33,7 @@ from harness import Row, arguments, environment, finish, peak_memory, save, seco
 from scipy import stats
 
 from b2m_encoding import EncodingModel, Runs
-from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, judged, to_decode
+from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, evaluate_decoder, to_decode
 from b2m_encoding.analysis.decoding.decoders import decoded_regions
 from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.decoding.windows import Samples, ToDecode, Units, per_clip
@@ -99,7 +99,7 @@ class Pool:
     def judge(self, kind: str, decoder: PooledDecoder, subject: str, test: Samples) -> Decoding:
         training = self.training[subject]
         said = tuple(decoder.predict(subject, part.brain, part.runs) for part in (training, test))
-        return judged(kind, (said[0], said[1]), training, test, self.units, self.target, self.study)
+        return evaluate_decoder(kind, (said[0], said[1]), training, test, self.units, self.target, self.study)
 
 
 def together(

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from b2m_encoding.analysis.decoding.decode import Decoding, Said, calibrated, judged, to_decode
+from b2m_encoding.analysis.decoding.decode import Decoding, Predictions, calibrated, evaluate_decoder, to_decode
 from b2m_encoding.analysis.decoding.windows import Samples, Units
 from b2m_encoding.data import Recording
 from b2m_encoding.decoding.decoders.calibration import Scale
@@ -58,7 +58,7 @@ def _decode(recordings: Mapping[str, Recording], target: str, study: Study) -> d
         unheard = frozenset(heard_elsewhere(subject, trained, own.test.runs.clip))
         decoder = taught_by(teachers, unheard)
         said = _says(decoder, subject, lessons(unheard), own.training, own.test, scale)
-        return replace(judged(name, said, own.training, own.test, units, target, study), lag=own.lag)
+        return replace(evaluate_decoder(name, said, own.training, own.test, units, target, study), lag=own.lag)
 
     everyone = tuple(recordings)
     return {
@@ -83,7 +83,7 @@ def _says(
     training: Samples,
     test: Samples,
     scale: Scale,
-) -> Said:
+) -> Predictions:
     said = tuple(decoder.predict(subject, part.brain, part.runs) for part in (training, test))
     if scale == "none":
         return said[0], said[1]

@@ -19,7 +19,7 @@ from b2m_encoding.decoding.decoders.calibration import Calibration, Scale
 from b2m_encoding.decoding.decoders.ensemble import EnsembleDecoder, mean_direction
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.decoding.identification import (
-    Part,
+    EvaluatedClips,
     by_label,
     chance_interval,
     chance_of_scores,
@@ -154,8 +154,8 @@ def decode_subject(windows: ToDecode, masks: Masks | None, study: Study) -> list
     decoders = fit_decoders(training, units, masks, study)
     assert study.decoding is not None
     found = [
-        judged(name, said, training, test, units, windows.target, study)
-        for name, said in say(decoders, training, test, units, study.decoding.calibrate).items()
+        evaluate_decoder(name, said, training, test, units, windows.target, study)
+        for name, said in predict_windows(decoders, training, test, units, study.decoding.calibrate).items()
     ]
     found = [
         replace(one, lag=windows.lag, regions=tuple(getattr(decoder, "best_", ())))
@@ -179,13 +179,13 @@ def fit_decoders(training: Samples, units: Units, masks: Masks, study: Study) ->
     return decoders
 
 
-Said = tuple[Floats, Floats]
+Predictions = tuple[Floats, Floats]
 """Decoded features of training and of test windows, in standard units."""
 
 
-def say(
+def predict_windows(
     decoders: Mapping[str, Decoder], training: Samples, test: Samples, units: Units, scale: Scale
-) -> dict[str, Said]:
+) -> dict[str, Predictions]:
     """What fitted decoders make of the windows, calibrated; an ensemble says what those before it say on average."""
     standard = units.standard(training.features)
     said: dict[str, tuple[Floats, ...]] = {}
@@ -204,14 +204,14 @@ def say(
     return {name: calibrated(own, crossed[name], standard, scale) for name, own in said.items()}
 
 
-def calibrated(said: Sequence[Floats], crossed: Floats, standard: Floats, scale: Scale) -> Said:
+def calibrated(said: Sequence[Floats], crossed: Floats, standard: Floats, scale: Scale) -> Predictions:
     """Predictions calibrated by cross-validated ones of training windows."""
     calibration = Calibration(scale, norm=False).fit(crossed, standard)
     return calibration(said[0]), calibration(said[1])
 
 
-def judged(
-    name: str, said: Said, training: Samples, test: Samples, units: Units, target: str, study: Study
+def evaluate_decoder(
+    name: str, said: Predictions, training: Samples, test: Samples, units: Units, target: str, study: Study
 ) -> Decoding:
     """Identify the test clips by what a decoder says, and the training clips beside them."""
     assert study.decoding is not None
@@ -256,13 +256,13 @@ def _mean_r(predicted: Floats, true: Floats) -> float:
 
 def _without_genres(
     training: Samples, test: Samples, units: Units, masks: Masks, study: Study
-) -> dict[str, list[Part]]:
+) -> dict[str, list[EvaluatedClips]]:
     """Decode the clips of each genre by decoders trained without it; all test clips stay candidates.
 
     Windows of other clips stay, though the response in their first seconds still holds some of a clip before them.
     """
     trained, tested = genres_of(training.runs.clip), genres_of(np.array(list(dict.fromkeys(test.runs.clip.tolist()))))
-    parts: dict[str, list[Part]] = {}
+    parts: dict[str, list[EvaluatedClips]] = {}
     assert study.decoding is not None
     scale: Scale = "dimension" if study.decoding.calibrate == "dimension" else "none"  # others hardly change likeness
     for genre in dict.fromkeys(tested.tolist()):
@@ -270,12 +270,12 @@ def _without_genres(
         units = Units.of(others.features)
         true = per_clip(units.standard(test.features), test.runs)
         decoders = fit_decoders(others, units, masks, study)
-        for name, (_, said) in say(decoders, others, test, units, scale).items():
+        for name, (_, said) in predict_windows(decoders, others, test, units, scale).items():
             parts.setdefault(name, []).append((per_clip(said, test.runs), true, tested == genre))
     return parts
 
 
-def _accuracy(parts: list[Part]) -> NDArray[np.float64]:
+def _accuracy(parts: list[EvaluatedClips]) -> NDArray[np.float64]:
     """Accuracy of each clip by the decoder that is judged on it."""
     out = np.empty(len(parts[0][0]))
     for predicted, true, part in parts:

@@ -50,7 +50,7 @@ class PooledDecoder:
 
     Attributes
     ----------
-    taught_by_ : tuple of str
+    training_subjects_ : tuple of str
         Subjects the decoder was fitted to.
     decoder_ : RidgeDecoder
     """
@@ -83,8 +83,8 @@ class PooledDecoder:
         InputError
             If there are fewer than two subjects or nobody to learn from, or without alignment, targets differ.
         """
-        self.taught_by_ = tuple(training if subjects is None else subjects)
-        if not self.taught_by_:
+        self.training_subjects_ = tuple(training if subjects is None else subjects)
+        if not self.training_subjects_:
             raise InputError("a pooled decoder needs a subject to learn from", found=list(training))
         self._prepare(training)
         self.decoder_ = RidgeDecoder(device=self.device).fit(*self._lessons(training))
@@ -99,15 +99,15 @@ class PooledDecoder:
 
         The alignment stays that of the fit.
         """
-        if subject not in self.taught_by_:
+        if subject not in self.training_subjects_:
             return self.predict(subject, training[subject].responses, training[subject].runs)
         crossed = self.decoder_.cross_val_predict(*self._lessons(training))
-        owner = np.repeat(self.taught_by_, [len(training[name].runs) for name in self.taught_by_])
+        owner = np.repeat(self.training_subjects_, [len(training[name].runs) for name in self.training_subjects_])
         return np.asarray(crossed[owner == subject])
 
     def _lessons(self, training: Mapping[str, TrainingWindows]) -> tuple[Floats, Floats, Runs]:
         """Aligned responses, embedding and runs of all who teach."""
-        taught = {name: training[name] for name in self.taught_by_}
+        taught = {name: training[name] for name in self.training_subjects_}
         aligned = np.concatenate([self._aligned(name, one.responses) for name, one in taught.items()])
         return aligned, np.concatenate([one.embedding for one in taught.values()]), _joined(taught)
 
@@ -118,7 +118,7 @@ class PooledDecoder:
                 found = {name: one.responses.shape[1] for name, one in training.items()}
                 raise InputError("subjects without alignment need the same targets", found=found)
             usable = np.all([_varies(one.responses) for one in training.values()], axis=0)
-            taught = {name: training[name] for name in self.taught_by_}
+            taught = {name: training[name] for name in self.training_subjects_}
             values = np.concatenate([_standardised(one.responses, one.responses) for one in taught.values()])
             embedding = np.concatenate([one.embedding for one in taught.values()])
             chosen = predicted_targets(values, embedding, _joined(taught), usable, self.n_targets, self.device)

@@ -124,7 +124,7 @@ def test_a_decoder_of_others_works_once_aligned(method: Any) -> None:
         unseen = test[left_out]
         accuracy = identification_accuracy(decoder.predict(left_out, unseen.responses, unseen.runs), unseen.embedding)
         assert accuracy.mean() > 0.8
-        assert decoder.taught_by_ == tuple(others)
+        assert decoder.training_subjects_ == tuple(others)
     lost = PooledDecoder("none").fit(training, ["01", "02"])  # brains that are not aligned at all
     unseen = test["03"]
     wrong = identification_accuracy(lost.predict("03", unseen.responses, unseen.runs), unseen.embedding)

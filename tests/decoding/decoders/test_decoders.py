@@ -157,10 +157,10 @@ def test_contrastive_starts_from_ridge_and_lowers_the_held_out_loss() -> None:
     assert len(trained.losses_) - 1 <= trained.n_steps_ + trained.patience
     learner = start._learner(start.ridge_, Y, E, runs, runs.rows())
     x, y, clips = learner.batch
-    before = learner.judged(x, y, clips)
+    before = learner.evaluate_decoder(x, y, clips)
     for _ in range(20):
         learner.step()
-    assert learner.judged(x, y, clips) < before
+    assert learner.evaluate_decoder(x, y, clips) < before
     again = ContrastiveDecoder(n_steps=30).fit(Y, E, runs)
     assert np.array_equal(trained.predict(new, new_runs), again.predict(new, new_runs))
     learner = ContrastiveDecoder(n_steps=0, temperature="learned").fit(Y, E, runs).learner_

@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from b2m_encoding.decoding.retrieval import search as retrieval
 from b2m_encoding.decoding.retrieval.corpus import Vectors
 from b2m_encoding.decoding.retrieval.search import search
-from b2m_encoding.decoding.retrieval.similarity import Measure
+from b2m_encoding.decoding.retrieval.similarity import Metric
 from b2m_encoding.errors import InputError
 
 
@@ -47,7 +47,7 @@ def test_ties_fall_to_the_first_clip_whatever_the_chunks(seed: int, chunk: int, 
     out = rng.random(150) < 0.5 if masked else None
     queries = directions[:2] + rng.integers(0, 2, (2, 3))
     found = search(corpus, queries, k=k, leave_out=out, chunk=chunk)
-    unit = Measure().unit
+    unit = Metric().unit
     exact = np.stack([np.einsum("cd,d->c", unit(corpus), query) for query in unit(queries)])
     if out is not None:
         exact[:, out] = -np.inf
@@ -89,12 +89,12 @@ def test_measures_are_cosines_of_moved_vectors(kind: str, rng: np.random.Generat
     corpus = (scale * rng.standard_normal((400, 5)) + [5, -3, 0.1, 40, 7]).astype(np.float16)
     raw = corpus.astype(float)
     queries = raw[:6] + 0.2 * scale * rng.standard_normal((6, 5))
-    measure = Measure.of(kind, raw.mean(axis=0), raw.std(axis=0))  # type: ignore[arg-type]
+    metric = Metric.of(kind, raw.mean(axis=0), raw.std(axis=0))  # type: ignore[arg-type]
     moved = [x - raw.mean(axis=0) for x in (raw, queries)]
     if kind == "standardised":
         moved = [x[:, :4] / raw.std(axis=0)[:4] for x in moved]
     for precision in ("single", "half"):
-        found = search(corpus, queries, k=5, measure=measure, precision=precision, chunk=333)  # type: ignore[arg-type]
+        found = search(corpus, queries, k=5, metric=metric, precision=precision, chunk=333)  # type: ignore[arg-type]
         assert np.array_equal(found.rows, plain(moved[0], moved[1], 5))
 
 
@@ -102,9 +102,9 @@ def test_shrinking_towards_the_centre_changes_no_neighbour(rng: np.random.Genera
     corpus = (rng.standard_normal((300, 8)) + 4).astype(np.float16)
     centre, spread = corpus.astype(float).mean(axis=0), corpus.astype(float).std(axis=0)
     queries = rng.standard_normal((5, 8)) + 4
-    centred = Measure.of("centred", centre, spread)
+    centred = Metric.of("centred", centre, spread)
     shrunk = centre + 0.05 * (queries - centre)
-    assert np.array_equal(*(search(corpus, one, 5, measure=centred).rows for one in (queries, shrunk)))
+    assert np.array_equal(*(search(corpus, one, 5, metric=centred).rows for one in (queries, shrunk)))
     assert not np.array_equal(*(search(corpus, one, 5).rows for one in (queries, shrunk)))
 
 
