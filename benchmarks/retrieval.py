@@ -25,7 +25,7 @@ import numpy as np
 from harness import Row, alternate, arguments, environment, finish, peak_memory, save
 
 from b2m_encoding.decoding.retrieval.corpus import Vectors
-from b2m_encoding.decoding.retrieval.search import search
+from b2m_encoding.decoding.retrieval.exact_search import search
 
 CLIPS, WIDTH, QUERIES, K = 106_574, 512, 600, 10
 OURS = "search, half precision on disk"

@@ -15,7 +15,7 @@ from b2m_encoding.decoding.generators import Condition
 from b2m_encoding.decoding.generators.files import for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.generators.rank import rank_by_responses
 from b2m_encoding.decoding.retrieval.corpus import Corpus
-from b2m_encoding.decoding.retrieval.search import search
+from b2m_encoding.decoding.retrieval.exact_search import search
 from b2m_encoding.decoding.retrieval.similarity import Neighbours
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.writing import telling

@@ -9,7 +9,6 @@ from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 
 
-
 def kernel_distance(a: Floating, b: Floating, *, bandwidth: float | None = None) -> float:
     """Squared maximum mean discrepancy of two sets under a Gaussian kernel: unbiased however few they are (KAD).
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from b2m_encoding.decoding.retrieval import search as retrieval
+from b2m_encoding.decoding.retrieval import exact_search as module
 from b2m_encoding.decoding.retrieval.corpus import Vectors
-from b2m_encoding.decoding.retrieval.search import search
+from b2m_encoding.decoding.retrieval.exact_search import search
 from b2m_encoding.decoding.retrieval.similarity import TINY, Metric, Similarity
 from b2m_encoding.errors import InputError
 
@@ -104,7 +104,7 @@ def test_hard_corpora_of_several_chunks(kind: str, rng: np.random.Generator, mon
     queries = corpus[rng.integers(0, 9001, 11)] + 0.1 * rng.standard_normal((11, 64))
     whole = search(corpus, queries)
     assert np.array_equal(whole.rows, sorted_rows(corpus, queries, 10, Metric()))
-    monkeypatch.setattr(retrieval, "TOGETHER", 4)
+    monkeypatch.setattr(module, "TOGETHER", 4)
     lots = search(corpus, queries)
     assert np.array_equal(lots.rows, whole.rows)
     assert np.allclose(lots.cosine, whole.cosine, rtol=0, atol=1e-12)
@@ -168,7 +168,7 @@ def test_many_blocks_with_the_best_clips_side_by_side(rng: np.random.Generator) 
 def test_many_queries_are_asked_in_lots(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, queries = rng.standard_normal((90, 4)).astype(np.float16), rng.standard_normal((11, 4))
     whole = search(corpus, queries, k=3)
-    monkeypatch.setattr(retrieval, "TOGETHER", 4)
+    monkeypatch.setattr(module, "TOGETHER", 4)
     lots = search(corpus, queries, k=3)
     assert np.array_equal(lots.rows, whole.rows)
     assert np.allclose(lots.cosine, whole.cosine, atol=1e-12)
