@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from b2m_encoding.config import Config, StudyPath, resolve_path
 from b2m_encoding.data.cleaning import Cleaning, Detrend
 from b2m_encoding.data.sources import AnySource
+from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
 from b2m_encoding.figures.settings import FigureSettings
@@ -27,7 +28,10 @@ SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0)]
 Lag = Annotated[float, Field(ge=0, le=30)]
 """Seconds; after thirty the response to a sound is over."""
-DecoderName = Literal["regions", "ridge", "inverse", "contrastive", "ensemble"]
+if TYPE_CHECKING:
+    DecoderName = str
+else:  # a name of the registry; pydantic lists them in its error
+    DecoderName = Literal[tuple(DECODERS)]
 
 
 class CleaningTable(Config):

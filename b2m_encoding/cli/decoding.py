@@ -137,7 +137,9 @@ def reconstruct(
     sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli, to hear them on the page.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of the generator's weights.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the generator runs.")] = "auto",
-    judge: Annotated[str | None, typer.Option(help="Another encoder that judges: a model, or acoustic.")] = None,
+    evaluator: Annotated[
+        str | None, typer.Option(help="A second encoder for the evaluation: a model, or acoustic.")
+    ] = None,
     classes: Annotated[
         bool, typer.Option("--classes", help="Compare AudioSet classes (b2m models fetch audioset).")
     ] = False,
@@ -146,11 +148,11 @@ def reconstruct(
     """Retrieve and reconstruct what was heard, and write a page to listen to it."""
     from b2m_encoding.decoding.evaluation import over_subjects
     from b2m_encoding.decoding.retrieval.corpus import Corpus
-    from b2m_encoding.reconstruction.request import Wish
+    from b2m_encoding.reconstruction.request import ReconstructionRequest
     from b2m_encoding.reconstruction.run import reconstruct as run
 
     settings = {"weights": weights, "device": device, "strength": strength, "steps": steps, "follow": follow}
-    wish = Wish(
+    request = ReconstructionRequest(
         target=target,
         decoder=decoder,
         generator=generator,
@@ -164,12 +166,12 @@ def reconstruct(
         training=training,
         sounds=sounds,
         seed=seed,
-        judge=judge,
+        evaluator=evaluator,
         classes=classes,
     )
     with progress_bar() as bar:
-        page, evaluation = run(results, Corpus.open(corpus), wish, reporter(bar))
-    table = Table("method", "judged by", "measure", "mean over subjects", "95 %")
+        page, evaluation = run(results, Corpus.open(corpus), request, reporter(bar))
+    table = Table("method", "encoder", "measure", "mean over subjects", "95 %")
     for row in over_subjects(evaluation, by=["method", "encoder", "measure"]).to_dict("records"):
         limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
         table.add_row(row["method"], row["encoder"], row["measure"], f"{row['mean']:.3f}", limits)

@@ -168,7 +168,7 @@ def by_label(accuracy: Floats, labels: NDArray[Any]) -> dict[str, float]:
     return {str(name): float(accuracy[labels == name].mean()) for name in dict.fromkeys(labels.tolist()) if name}
 
 
-Part = tuple[Floats, Floats, NDArray[np.bool_]]
+EvaluatedClips = tuple[Floats, Floats, NDArray[np.bool_]]
 """Predictions and targets of all clips by one decoder, and the clips that it is judged on."""
 
 
@@ -192,7 +192,7 @@ def identified(predicted: Floats, target: Floats) -> NDArray[np.int64]:
 
 
 def chance_interval(
-    parts: Sequence[Part],
+    parts: Sequence[EvaluatedClips],
     *,
     n_permutations: int = 2000,
     level: float = 0.95,

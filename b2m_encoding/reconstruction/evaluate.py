@@ -23,7 +23,7 @@ COLUMNS = ("method", "encoder", "measure", "value", "chance")
 Row = dict[str, Any]
 
 
-def judge_vectors(vectors: Mapping[str, NDArray[np.floating]], true: NDArray[np.floating]) -> list[Row]:
+def evaluate_vectors(vectors: Mapping[str, NDArray[np.floating]], true: NDArray[np.floating]) -> list[Row]:
     """Identification accuracy and kernel distance in the decoded space.
 
     Parameters
@@ -44,7 +44,7 @@ def judge_vectors(vectors: Mapping[str, NDArray[np.floating]], true: NDArray[np.
 
 
 @dataclass(frozen=True, eq=False)
-class Judges:
+class Evaluators:
     """Who listens to the sounds besides the space that was decoded.
 
     Parameters
@@ -60,7 +60,7 @@ class Judges:
     name: str = "another encoder"
     tagger: AudioSetTagger | None = None
 
-    def judge(self, sounds: Mapping[str, Sequence[Path]]) -> list[Row]:
+    def evaluate(self, sounds: Mapping[str, Sequence[Path]]) -> list[Row]:
         """Compare the sounds of every method with those that were heard.
 
         Parameters

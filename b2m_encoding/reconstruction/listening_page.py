@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from b2m_encoding.decoding.evaluation import over_subjects
-from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
+from b2m_encoding.figures.listening import Excerpt, Listening, Trial, listening_page
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import LISTEN
@@ -52,7 +52,7 @@ def write_listening(
     """
     chosen, judged = (_of(one, names) for one in (table, evaluation))
     trials = [
-        Trial(str(subject), str(clip), tuple(_takes(rows)))
+        Trial(str(subject), str(clip), tuple(_excerpts(rows)))
         for subject, own in chosen.groupby("subject", sort=False)
         for clip, rows in own.groupby("clip", sort=False)
     ]
@@ -74,7 +74,7 @@ def _of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return table[(table["target"] == names["target"]) & (table["decoder"] == names["decoder"])]
 
 
-def _takes(rows: pd.DataFrame) -> list[Take]:
+def _excerpts(rows: pd.DataFrame) -> list[Excerpt]:
     """Sounds of one clip: heard, retrieved, generated, then oracle and chance."""
 
     def place(method: str) -> int:
@@ -82,7 +82,7 @@ def _takes(rows: pd.DataFrame) -> list[Take]:
 
     ordered = rows.assign(place=rows["method"].map(place)).sort_values(["place", "method", "rank"], kind="stable")
     return [
-        Take(str(row["method"]), str(row["file"]), "" if row["method"] == "heard" else str(row["about"]))
+        Excerpt(str(row["method"]), str(row["file"]), "" if row["method"] == "heard" else str(row["about"]))
         for row in ordered.to_dict("records")
     ]
 

@@ -11,9 +11,9 @@ from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
 from b2m_encoding.decoding.generators import Generator, load_generator
 from b2m_encoding.decoding.retrieval.corpus import RECORD, Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, check_same_space
-from b2m_encoding.decoding.retrieval.similarity import Measure, Similarity
+from b2m_encoding.decoding.retrieval.similarity import Metric, Similarity
 from b2m_encoding.errors import InputError
-from b2m_encoding.reconstruction.evaluate import Judges
+from b2m_encoding.reconstruction.evaluate import Evaluators
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import entity
@@ -24,7 +24,7 @@ JOINT = ("muq_mulan", "clap", "musicldm_clap", "musiccoca")
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReconstructionRequest:
     """What a user asks of a reconstruction.
 
     Parameters
@@ -52,7 +52,7 @@ class Wish:
     sounds : Path, optional
         Folder of the stimuli, if the study does not name it.
     seed : int
-    judge : str, optional
+    evaluator : str, optional
         Another encoder that embeds heard and made sounds: a model of ``b2m models list``, or ``acoustic``.
     classes : bool
         Compare classes of AudioSet.
@@ -71,29 +71,29 @@ class Wish:
     training: bool = True
     sounds: Path | None = None
     seed: int = 0
-    judge: str | None = None
+    evaluator: str | None = None
     classes: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class ReconstructionSetup:
     """Everything that is the same for all subjects."""
 
     results: Results
     corpus: Corpus
     space: AudioEmbeddingSpace
-    measure: Measure
+    metric: Metric
     generator: Generator
     heard: ClipSounds
     target: str
     windows: WindowsTable
-    wish: Wish
-    judges: Judges
+    request: ReconstructionRequest
+    evaluators: Evaluators
 
     @property
     def seconds(self) -> float:
         """Of every sound."""
-        return self.wish.seconds or float(self.corpus.record["space"]["seconds"])
+        return self.request.seconds or float(self.corpus.record["space"]["seconds"])
 
     @property
     def preparation(self) -> dict[str, float]:
@@ -102,14 +102,14 @@ class Task:
 
     def folder(self, subject: str, clip: str) -> Path:
         """Sounds of one clip."""
-        name = f"{entity(self.target)}-{entity(self.wish.decoder)}"
+        name = f"{entity(self.target)}-{entity(self.request.decoder)}"
         return self.results.path / f"sub-{subject}" / "reconstruction" / name / clip
 
 
-def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
+def prepare(results: Results, corpus: Corpus, request: ReconstructionRequest) -> ReconstructionSetup:
     """Check everything that can be checked before anything is computed."""
     targets = results.study.get("decoding", {}).get("targets", [])
-    target = wish.target or next(iter(targets), None)
+    target = request.target or next(iter(targets), None)
     if target is None:
         raise InputError("the study decodes nothing", file=results.path, expected="a study with [decoding]")
     spaces = results.provenance.get("features", {})
@@ -127,20 +127,22 @@ def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
             file=corpus.audio,
             fix=f'put them there, or write where they are now as "audio" into {corpus.folder / RECORD}',
         )
-    generator = load_generator(wish.generator, space=record.get("extractor"), **wish.settings)
+    generator = load_generator(request.generator, space=record.get("extractor"), **request.settings)
     joint = corpus.record["table"]["extractor"] in JOINT
-    kind: Similarity = ("cosine" if joint else "standardised") if wish.similarity == "auto" else wish.similarity
-    measure = Measure.of(kind, corpus.centre, corpus.spread)
+    kind: Similarity = ("cosine" if joint else "standardised") if request.similarity == "auto" else request.similarity
+    metric = Metric.of(kind, corpus.centre, corpus.spread)
     space = AudioEmbeddingSpace.of_record(corpus.record)
-    if wish.seconds is not None:
-        _check_seconds(wish.seconds, None if generator.name == "retrieved" else space.shortest)
-    subjects = wish.subjects or results.subjects
-    heard = ClipSounds.find(results, subjects, wish.sounds)
-    judge = (
-        None if wish.judge is None else AudioEmbeddingSpace.of_model(wish.judge, length=space.length, step=space.step)
+    if request.seconds is not None:
+        _check_seconds(request.seconds, None if generator.name == "retrieved" else space.shortest)
+    subjects = request.subjects or results.subjects
+    heard = ClipSounds.find(results, subjects, request.sounds)
+    encoder = (
+        None
+        if request.evaluator is None
+        else AudioEmbeddingSpace.of_model(request.evaluator, length=space.length, step=space.step)
     )
-    judges = Judges(judge, wish.judge or "", AudioSetTagger() if wish.classes else None)
-    return Task(results, corpus, space, measure, generator, heard, target, windows, wish, judges)
+    evaluators = Evaluators(encoder, request.evaluator or "", AudioSetTagger() if request.classes else None)
+    return ReconstructionSetup(results, corpus, space, metric, generator, heard, target, windows, request, evaluators)
 
 
 def _check_seconds(seconds: float, window: float | None) -> None:
@@ -161,16 +163,16 @@ def _windows(results: Results, target: str) -> WindowsTable:
     return WindowsTable(length=table.get("own_windows", {}).get(target, usual.window), step=usual.step)
 
 
-def decoded_subjects(task: Task) -> tuple[str, ...]:
+def decoded_subjects(setup: ReconstructionSetup) -> tuple[str, ...]:
     """Subjects with decoded embeddings."""
     here = sorted(
         folder.name.removeprefix("sub-")
-        for folder in task.results.path.glob("sub-*")
+        for folder in setup.results.path.glob("sub-*")
         if any(folder.glob("*_decoded.npz"))
     )
-    if unknown := sorted(set(task.wish.subjects) - set(here)):
+    if unknown := sorted(set(setup.request.subjects) - set(here)):
         raise InputError("nothing was decoded of this subject", found=unknown, expected=", ".join(here))
-    chosen = task.wish.subjects or tuple(here)
+    chosen = setup.request.subjects or tuple(here)
     if not chosen:
-        raise InputError("nothing was decoded", file=task.results.path, fix="b2m run a study with [decoding]")
+        raise InputError("nothing was decoded", file=setup.results.path, fix="b2m run a study with [decoding]")
     return chosen

@@ -277,8 +277,8 @@ def test_patterns_find_the_signal_that_weights_hide() -> None:
 def test_patterns_of_a_decoder_and_of_an_encoding_model() -> None:
     """Least squares of responses on what was decoded; slopes of features on each predicted response."""
     X, Y, runs, _ = simulate_responses()
-    decoder = RidgeDecoder().fit(Y, X, runs)
-    decoded = decoder.predict(Y, runs)
+    decoder = RidgeDecoder().fit(Y, X, runs=runs)
+    decoded = decoder.predict(Y, runs=runs)
     slopes = np.linalg.lstsq(decoded - decoded.mean(0), Y - Y.mean(0), rcond=None)[0].T
     assert np.allclose(patterns(decoder.model_.coef_["features"][0], Y[:, decoder.columns_]), slopes, rtol=1e-2)
     model = EncodingModel(delays=None).fit({"acoustic": X}, Y, runs=runs)

@@ -1,4 +1,4 @@
-"""The encoding model by which candidates of a reconstruction are ranked, fitted to the training windows of a study."""
+"""Encoding model that ranks the candidates of a reconstruction, fitted to the training windows of a study."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from b2m_encoding.models.inverse import best_targets
 from b2m_encoding.results.reranking_model import RerankingModel
 
 MOST_TARGETS = 500
-"""As many voxels identify natural images (Kay et al. 2008, doi 10.1038/nature06713)."""
+"""Largest number of targets; as many voxels identify natural images (Kay et al. 2008, doi 10.1038/nature06713)."""
 
 
 def fit_reranking_model(training: Samples, test: Samples, device: str = "auto") -> RerankingModel:
-    """Fit the responses of training windows to their features, and keep the targets with the best scores.
+    """Fit the responses of training windows to their features, and store the targets with the best scores.
 
-    Everything is chosen in training windows; of the test windows the responses are kept, not the features.
+    Everything is chosen in training windows; of the test windows the responses are stored, not the features.
 
     Parameters
     ----------
     training, test : Samples
-        Features in their own units.
+        Features in the units of their feature space.
     device : str
 
     Raises
@@ -37,7 +37,8 @@ def fit_reranking_model(training: Samples, test: Samples, device: str = "auto") 
     model.fit(features, training.brain[:, usable], runs=runs)
     chosen = best_targets(model, MOST_TARGETS)
     targets = usable[chosen]
-    mean, deviation = (np.asarray(stat(training.brain[:, targets], axis=0)) for stat in (np.mean, np.std))
+    mean = np.asarray(np.mean(training.brain[:, targets], axis=0))
+    deviation = np.asarray(np.std(training.brain[:, targets], axis=0))
     scale = np.divide(1.0, units.deviation, out=np.zeros_like(units.deviation), where=units.deviation > 0)
     [weights] = model.coef_.values()
     return RerankingModel(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding import __version__
 from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, SKIPPED, Corpus
-from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, Held
+from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, InMemoryAudio
 from b2m_encoding.decoding.retrieval.metadata import describe_recordings
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave
@@ -192,7 +192,9 @@ def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, pre
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         decoded = dict(zip(files, pool.map(decode, files), strict=True))
-    held = Held({clip: (wave, rate) for clip, wave in (one for one in decoded.values() if not isinstance(one, str))})
+    held = InMemoryAudio(
+        {clip: (wave, rate) for clip, wave in (one for one in decoded.values() if not isinstance(one, str))}
+    )
     vectors = space.embed(held, held.waves)
     problems = {name: one for name, one in decoded.items() if isinstance(one, str)}
     for clip, vector in list(vectors.items()):

@@ -135,7 +135,9 @@ class AudioEmbeddingSpace:
         InputError
             If a wave is shorter than a window.
         """
-        held = Held({Clip("", f"wave {i}", 0.0, len(wave) / rate): (wave, rate) for i, wave in enumerate(waves)})
+        held = InMemoryAudio(
+            {Clip("", f"wave {i}", 0.0, len(wave) / rate): (wave, rate) for i, wave in enumerate(waves)}
+        )
         for clip in held.waves:
             if clip.duration < self.shortest:
                 raise InputError(
@@ -170,7 +172,7 @@ class AudioEmbeddingSpace:
         return {**found, "windows": {"length": self.length, "step": self.step, "pooling": "mean"}}
 
 
-class Held:
+class InMemoryAudio:
     """Waves in memory as sounds of clips, each with its rate."""
 
     folder = Path()

@@ -19,7 +19,7 @@ Similarity = Literal["cosine", "centred", "standardised"]
 Whole = NDArray[np.int64]
 
 
-class Rows(Protocol):
+class EmbeddingArray(Protocol):
     """Half-precision rows in memory or on disk."""
 
     @property
@@ -50,7 +50,7 @@ class Neighbours:
 
 
 @dataclass(frozen=True, eq=False)
-class Measure:
+class Metric:
     """What is compared: vectors as they are, less a centre, or standardised too.
 
     Parameters
@@ -64,7 +64,7 @@ class Measure:
     spread: NDArray[np.floating] | None = None
 
     @classmethod
-    def of(cls, kind: Similarity, centre: NDArray[np.floating], spread: NDArray[np.floating]) -> Measure:
+    def of(cls, kind: Similarity, centre: NDArray[np.floating], spread: NDArray[np.floating]) -> Metric:
         """By name."""
         return cls(None if kind == "cosine" else centre, spread if kind == "standardised" else None)
 
@@ -84,27 +84,27 @@ class Measure:
         return np.asarray(np.divide(moved, norm, out=np.zeros_like(moved), where=norm > TINY))
 
 
-class Move:
-    """What a measure does to rows before they are scaled to unit length, on a device.
+class Standardiser:
+    """What a metric does to rows before they are scaled to unit length, on a device.
 
     Parameters
     ----------
-    measure : Measure
+    metric : Metric
     place : torch.device
     kind : torch.dtype
         Of the numbers. Less than double precision rounds what is left of a row by its centre, not the centre itself.
     """
 
-    def __init__(self, measure: Measure, place: torch.device, kind: torch.dtype = torch.float32) -> None:
+    def __init__(self, metric: Metric, place: torch.device, kind: torch.dtype = torch.float32) -> None:
         self.centre: list[Tensor] = []
         self.weight: Tensor | None = None
-        if measure.centre is not None:
-            exact = torch.from_numpy(np.asarray(measure.centre, dtype=np.float64))
+        if metric.centre is not None:
+            exact = torch.from_numpy(np.asarray(metric.centre, dtype=np.float64))
             main = exact.to(kind)
             rest = (exact - main.double()).to(kind)
             self.centre = [one.to(place) for one in ([main, rest] if rest.any() else [main])]
-        if measure.spread is not None:
-            spread = np.asarray(measure.spread, dtype=np.float64)
+        if metric.spread is not None:
+            spread = np.asarray(metric.spread, dtype=np.float64)
             weight = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
             self.weight = torch.from_numpy(weight).to(place, kind)
 
@@ -139,13 +139,15 @@ def slack(width: int) -> float:
     return (width + 64) * 2.0**-23
 
 
-def rank(corpus: Rows, measure: Measure, queries: NDArray[np.float64], query: Whole, row: Whole, k: int) -> Neighbours:
+def rank(
+    corpus: EmbeddingArray, metric: Metric, queries: NDArray[np.float64], query: Whole, row: Whole, k: int
+) -> Neighbours:
     """The best rows of each query among some, by a sum that is the same for equal rows wherever they are.
 
     Parameters
     ----------
-    corpus : Rows
-    measure : Measure
+    corpus : EmbeddingArray
+    metric : Metric
     queries : array, shape (n_queries, n_dimensions)
         Of unit length.
     query, row : array of int, shape (n_pairs,)
@@ -156,7 +158,7 @@ def rank(corpus: Rows, measure: Measure, queries: NDArray[np.float64], query: Wh
     order = np.argsort(place)
     cosine = np.empty(len(row))
     for start in range(0, len(known), TOGETHER):
-        vectors = measure.moved(corpus[known[start : start + TOGETHER]])
+        vectors = metric.moved(corpus[known[start : start + TOGETHER]])
         norm = np.linalg.norm(vectors, axis=1)
         own = order[slice(*np.searchsorted(place, [start, start + TOGETHER], sorter=order))]
         for some in np.array_split(own, len(own) // TOGETHER + 1):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from b2m_encoding.data.sources import GROUP_MEAN
+from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.results.report.inference import statistics_texts
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
 
@@ -220,15 +221,8 @@ def _decoders(table: Mapping[str, Any]) -> list[str]:
     """Every decoder of a study in words."""
     best = table.get("best_targets", "all")
     where = "all targets" if best == "all" else f"the {number(best)} targets that were predicted best in training"
-    texts = {
-        "regions": f"one ridge regression per region, the {table['regions']} regions that decoded best in training "
-        "averaged [@denk2023]",
-        "ridge": f"one ridge regression from {where}",
-        "inverse": f"an encoding model of {where}, inverted: the posterior mean of the features [@nishimoto2011]",
-        "contrastive": f"a linear map from {where}, trained to tell clips apart (InfoNCE) from the ridge solution on",
-        "ensemble": "the mean of the others",
-    }
-    found = [texts[name] for name in table.get("decoders", ("regions",))]
+    texts = [DECODERS[name].methods for name in table.get("decoders", ("regions",))]
+    found = [text.format(regions=table["regions"], targets=where) for text in texts]
     if (align := table.get("align", "none")) != "none":
         found.append(f"decoders of all subjects, aligned ({align}) by the training clips that they share")
     return found

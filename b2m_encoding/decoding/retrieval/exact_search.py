@@ -12,7 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from b2m_encoding.decoding.retrieval.similarity import Measure, Move, Neighbours, Rows, inverse_norms, rank, slack
+from b2m_encoding.decoding.retrieval.similarity import (
+    EmbeddingArray,
+    Metric,
+    Neighbours,
+    Standardiser,
+    inverse_norms,
+    rank,
+    slack,
+)
 from b2m_encoding.decoding.retrieval.topk import NOTHING, best_keys, row_of, score_of
 from b2m_encoding.device import resolve_device
 from b2m_encoding.errors import InputError
@@ -31,12 +39,12 @@ Precision = Literal["auto", "single", "half"]
 
 
 def search(
-    corpus: Rows,
+    corpus: EmbeddingArray,
     queries: NDArray[np.floating],
     k: int = 10,
     *,
     leave_out: NDArray[np.bool_] | None = None,
-    measure: Measure | None = None,
+    metric: Metric | None = None,
     device: str = "auto",
     precision: Precision = "auto",
     chunk: int | None = None,
@@ -54,7 +62,7 @@ def search(
     k : int
     leave_out : array of bool, shape (n_clips,), optional
         Clips that are never found.
-    measure : Measure, optional
+    metric : Metric, optional
         The plain cosine by default.
     device : str
     precision : {"auto", "single", "half"}
@@ -81,36 +89,40 @@ def search(
         return Neighbours(np.zeros((0, k), dtype=np.int64), np.zeros((0, k)))
     if len(queries) > TOGETHER:
         same = partial(
-            search, corpus, k=k, leave_out=leave_out, measure=measure, device=device, precision=precision, chunk=chunk
+            search, corpus, k=k, leave_out=leave_out, metric=metric, device=device, precision=precision, chunk=chunk
         )
         lots = range(0, len(queries), TOGETHER)
         return Neighbours.joined([same(queries[start : start + TOGETHER]) for start in lots])
     place = resolve_device(device)
     half = precision == "half" or (precision == "auto" and place.type == "cuda")
     wanted = min(k + SPARE["half" if half else "single"], n_clips)
-    measure = measure or Measure()
-    unit = measure.unit(queries)
+    metric = metric or Metric()
+    unit = metric.unit(queries)
     size = chunk or CHUNK.get(place.type, CHUNK["cpu"])
     best = torch.full((wanted, len(queries)), NOTHING, dtype=torch.int64, device=place)
-    for start, scores in _scores(corpus, unit, measure, leave_out, place, size, half):
+    for start, scores in _scores(corpus, unit, metric, leave_out, place, size, half):
         keys = best_keys(scores, start, wanted, floor=score_of(best[-1]))
         best = torch.cat([best, keys]).topk(wanted, dim=0).values
     best = best.T
     rough = score_of(best).cpu().numpy()
     query, nth = np.nonzero(np.isfinite(rough))
-    ranked = rank(corpus, measure, unit, query, row_of(best).cpu().numpy()[query, nth], k)
+    ranked = rank(corpus, metric, unit, query, row_of(best).cpu().numpy()[query, nth], k)
     error = HALF if half else slack(width)
     unsure = np.flatnonzero(ranked.cosine[:, -1] <= rough[:, -1] + error)
     if wanted < n_clips and len(unsure):
         few = Neighbours(ranked.rows[unsure], ranked.cosine[unsure])
-        chunks = _scores(corpus, unit[unsure], measure, leave_out, place, size, half=False)
-        again = _all_that_are_near(corpus, unit[unsure], measure, few, chunks)
+        chunks = _scores(corpus, unit[unsure], metric, leave_out, place, size, half=False)
+        again = _all_that_are_near(corpus, unit[unsure], metric, few, chunks)
         ranked.rows[unsure], ranked.cosine[unsure] = again.rows, again.cosine
     return ranked
 
 
 def _all_that_are_near(
-    corpus: Rows, unit: NDArray[np.float64], measure: Measure, best: Neighbours, chunks: Iterator[tuple[int, Tensor]]
+    corpus: EmbeddingArray,
+    unit: NDArray[np.float64],
+    metric: Metric,
+    best: Neighbours,
+    chunks: Iterator[tuple[int, Tensor]],
 ) -> Neighbours:
     """Rank every clip that single precision cannot tell to be behind the last of the neighbours so far."""
     n_queries, k = best.rows.shape
@@ -120,21 +132,21 @@ def _all_that_are_near(
         pairs = np.stack([query, row + start], axis=1)
         known = np.stack([np.repeat(np.arange(n_queries), k), best.rows.ravel()], axis=1)
         query, row = np.unique(np.concatenate([known, pairs]), axis=0).T
-        best = rank(corpus, measure, unit, query, row, k)
+        best = rank(corpus, metric, unit, query, row, k)
     return best
 
 
 def _scores(
-    corpus: Rows,
+    corpus: EmbeddingArray,
     unit: NDArray[np.float64],
-    measure: Measure,
+    metric: Metric,
     leave_out: NDArray[np.bool_] | None,
     place: torch.device,
     size: int,
     half: bool,
 ) -> Iterator[tuple[int, Tensor]]:
     """First row of each chunk, and cosines of its rows and the queries; the next are written over them."""
-    asked = _Asked(unit, measure, place, half)
+    asked = _Asked(unit, metric, place, half)
     for start, part in _chunks(corpus, corpus.shape[0], size):
         scores = asked.scores(part, start)
         if leave_out is not None and (out := leave_out[start : start + len(part)]).any():
@@ -145,10 +157,10 @@ def _scores(
 class _Asked:
     """Queries of unit length, ready to be multiplied with rows of the corpus."""
 
-    def __init__(self, unit: NDArray[np.float64], measure: Measure, place: torch.device, half: bool) -> None:
+    def __init__(self, unit: NDArray[np.float64], metric: Metric, place: torch.device, half: bool) -> None:
         self.place, self.half = place, half
         self.queries = torch.from_numpy(unit.astype(np.float32).T.copy()).to(place)
-        self.move = Move(measure, place)
+        self.move = Standardiser(metric, place)
         self._values = self._products = torch.empty(0, device=place)
 
     def scores(self, rows: Tensor, first: int) -> Tensor:
@@ -171,7 +183,7 @@ def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def _chunks(corpus: Rows, n_clips: int, size: int) -> Iterator[tuple[int, Tensor]]:
+def _chunks(corpus: EmbeddingArray, n_clips: int, size: int) -> Iterator[tuple[int, Tensor]]:
     """First row and rows of each chunk, the first of them small."""
     for start, stop in pairwise([0, *range(min(FIRST, size), n_clips, size), n_clips]):
         yield start, as_tensor(corpus[start:stop])
