@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from b2m_encoding.models.activation_patterns import encoding_patterns, patterns
-    from b2m_encoding.models.bands import all_subsets
     from b2m_encoding.models.cross_validation import cross_val_predict
     from b2m_encoding.models.estimators import BandedRidgeCV, RidgeCV
     from b2m_encoding.models.inverse import InverseMap
@@ -41,7 +40,6 @@ _HOMES = {
     "InverseMap": "inverse",
     "RidgeCV": "estimators",
     "SufficientStatistics": "solver.statistics",
-    "all_subsets": "bands",
     "cross_val_predict": "cross_validation",
     "encoding_patterns": "activation_patterns",
     "fit_subsets": "subsets",
@@ -54,7 +52,6 @@ __all__ = [
     "InverseMap",
     "RidgeCV",
     "SufficientStatistics",
-    "all_subsets",
     "cross_val_predict",
     "encoding_patterns",
     "fit_subsets",

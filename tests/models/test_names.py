@@ -10,7 +10,7 @@ import b2m_encoding.models
 from b2m_encoding.models import BandedRidgeCV, EncodingModel, RidgeCV
 from b2m_encoding.study import AlphaTable
 
-LIGHT = ("models", "models.bands", "models.penalties", "models.responses", "models.scores", "models.layout")
+LIGHT = ("models", "models.penalties", "models.responses", "models.scores", "models.layout")
 
 
 def test_light_modules_load_neither_torch_nor_scikit_learn() -> None:
