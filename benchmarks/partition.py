@@ -10,8 +10,8 @@ import harness
 import numpy as np
 from harness import Row, alternate, peak_memory
 
+from b2m_encoding.features.space import all_subsets
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.bands import all_subsets
 from b2m_encoding.models.subsets import fit_subsets
 from b2m_encoding.runs import Runs
 

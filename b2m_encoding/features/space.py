@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from b2m_encoding._typing import Bands
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
@@ -81,3 +83,15 @@ def _principal_axes(centred: NDArray[np.float64], n_components: int | float) -> 
     kept = slice(min(int(wanted), rank))
     axes = centred.T @ vectors[:, kept] if wide else vectors[:, kept]
     return np.asarray(axes / np.linalg.norm(axes, axis=0).clip(np.finfo(np.float64).tiny))
+
+
+def all_subsets(names: Iterable[str]) -> list[Bands]:
+    """Every non-empty set of feature spaces, small ones first.
+
+    Examples
+    --------
+    >>> all_subsets(["a", "b"])
+    [('a',), ('b',), ('a', 'b')]
+    """
+    members = list(names)
+    return [chosen for size in range(1, len(members) + 1) for chosen in combinations(members, size)]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.space import all_subsets
 from b2m_encoding.figures.colours import PreferenceColours, ScalarColours, shared_limits
 from b2m_encoding.figures.interactive import (
     BestClips,
@@ -24,7 +25,6 @@ from b2m_encoding.figures.interactive import (
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_whole
-from b2m_encoding.models.bands import all_subsets
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample

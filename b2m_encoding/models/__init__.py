@@ -1,4 +1,21 @@
-"""Models: sufficient statistics, ridge and banded ridge, encoding models."""
+"""Models: sufficient statistics, ridge and banded ridge, encoding models.
+
+How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``, with all of steps 4 to 6):
+
+1. ``EncodingModel.fit`` calls ``Design.learn``: ``as_feature_spaces`` checks the features, ``Layout.learn`` finds those
+   that are constant, ``Layout.design`` delays them within runs (``delay``) and puts them side by side.
+2. ``Settings.of`` reads the parameters of the estimator and checks them.
+3. ``gather_inputs`` picks the form (``pick_form``) and adds every block to the statistics, with
+   ``SufficientStatistics.update`` and ``Moments.from_samples``; in the dual form it keeps the samples instead.
+4. ``fit`` determines the status of the targets (``target_status``), and ``make_problem`` makes the ridge problem.
+5. ``search_ridge``, or ``search_banded`` for every scaling, chooses penalties: ``cv_scores`` factorises each fold with
+   ``RidgeProblem.fold`` and scores all penalties at once (``fold_scorer``, ``compress``); ``choose`` selects the best.
+6. ``solve_ridge`` or ``solve_banded`` solves with all samples (``RidgeProblem.full``).
+7. ``EncodingModel.store_fit`` stores the ``FitResult`` as ``coef_``, ``best_alphas_`` and so on.
+
+``fit_responses`` reads run by run in step 3 and fits slices of targets where memory is short (``fit_runs``);
+``fit_subsets`` gathers once and repeats steps 4 to 7 for every set of feature spaces.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from b2m_encoding.models.activation_patterns import encoding_patterns, patterns
-    from b2m_encoding.models.bands import all_subsets
     from b2m_encoding.models.cross_validation import cross_val_predict
     from b2m_encoding.models.estimators import BandedRidgeCV, RidgeCV
     from b2m_encoding.models.inverse import InverseMap
@@ -24,7 +40,6 @@ _HOMES = {
     "InverseMap": "inverse",
     "RidgeCV": "estimators",
     "SufficientStatistics": "solver.statistics",
-    "all_subsets": "bands",
     "cross_val_predict": "cross_validation",
     "encoding_patterns": "activation_patterns",
     "fit_subsets": "subsets",
@@ -37,7 +52,6 @@ __all__ = [
     "InverseMap",
     "RidgeCV",
     "SufficientStatistics",
-    "all_subsets",
     "cross_val_predict",
     "encoding_patterns",
     "fit_subsets",

@@ -158,10 +158,10 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         check_is_fitted(self, "model_")
         return self.model_.predict(X)
 
-    def score(self, X: Any, Y: ArrayLike) -> Float64 | float:
+    def score(self, X: Any, y: ArrayLike) -> Float64 | float:
         """Pearson r of prediction and target, shape (n_targets,)."""
         check_is_fitted(self, "model_")
-        return self.model_.score(X, Y)
+        return self.model_.score(X, y)
 
 
 class BandedRidgeCV(RidgeCV):

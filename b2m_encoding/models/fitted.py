@@ -1,4 +1,4 @@
-"""Interface of a fitted encoding model, for what is computed from one."""
+"""Interface of a fitted encoding model, for functions that compute from one without importing it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from b2m_encoding.runs import Runs
 
 
 class FittedEncodingModel(Protocol):
-    """Attributes and methods of a fitted :class:`~b2m_encoding.models.model.EncodingModel`; it says what they are."""
+    """Part of a fitted :class:`~b2m_encoding.models.model.EncodingModel` that cross-validation and inversion read."""
 
     cv: Any
     n_targets_batch: int

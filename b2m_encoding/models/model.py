@@ -278,10 +278,13 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         predicted = self.weights_.predict(x.to(self.weights_.reduced.device)).float().cpu().numpy()
         return predicted[:, 0] if self._one_target else predicted
 
-    def score(self, X: Floating | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> Float64 | float:
-        """Pearson r of prediction and response over the used samples, shape (n_targets,); NaN where not tested."""
+    def score(self, X: Floating | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None) -> Float64 | float:
+        """Pearson r of prediction and response over the used samples, shape (n_targets,); NaN where not tested.
+
+        The responses are called ``y`` here because scikit-learn passes them by this name.
+        """
         predicted = self.predict(X, runs)
-        measured = as_responses(Y, len(predicted))
+        measured = as_responses(y, len(predicted))
         used = slice(None) if runs is None else runs.used
         r = pearson_r(predicted.reshape(len(predicted), -1)[used], measured[used])
         return float(r[0]) if self._one_target else r

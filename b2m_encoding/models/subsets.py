@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from b2m_encoding._typing import Bands
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.bands import all_subsets
+from b2m_encoding.features.space import all_subsets
 from b2m_encoding.models.inputs import as_feature_spaces
 from b2m_encoding.models.layout import Design, Layout
 from b2m_encoding.models.model import EncodingModel

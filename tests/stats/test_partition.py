@@ -8,8 +8,8 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.space import all_subsets
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.bands import all_subsets
 from b2m_encoding.models.responses import ArrayResponses
 from b2m_encoding.models.subsets import fit_subsets
 from b2m_encoding.runs import Runs

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.data.sources import GROUP_MEAN
-from b2m_encoding.models.bands import all_subsets
+from b2m_encoding.features.space import all_subsets
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import GrayordinateSpace, RegionSpace, Space, SurfaceSpace, VolumeSpace, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES

@@ -44,7 +44,7 @@ class BandedChoice:
 
     @property
     def deltas(self) -> Tensor:
-        """log(scaling / alpha), shape (n_bands, n_targets): minus the log of each feature space's own penalty."""
+        """log(scaling / alpha), shape (n_bands, n_targets): minus the log of the penalty of each feature space."""
         return (self.scalings[self.index].T / self.alphas).log()
 
 

@@ -65,11 +65,11 @@ def compress(values: Tensor, norms: Tensor, alphas: Tensor, tolerance: float) ->
     tail = (weighted**2).cumsum(1).amax(0).sqrt()
     start = min(int((tail <= tolerance).sum()), len(values) - 1)
     weighted, full = weighted[:, start:], full[:, start:]
-    left, strength, _ = torch.linalg.svd(weighted, full_matrices=False)
-    missing = ((left * strength) ** 2).flip(1).cumsum(1).flip(1).amax(0).sqrt()  # if cut before each combination
+    vectors, strength, _ = torch.linalg.svd(weighted, full_matrices=False)
+    missing = ((vectors * strength) ** 2).flip(1).cumsum(1).flip(1).amax(0).sqrt()  # if cut before each combination
     n_basis = max(int((missing > tolerance).sum()), 1)
     everything = torch.eye(len(alphas), dtype=full.dtype, device=full.device)
-    mix = left[:, :n_basis] if n_basis < len(alphas) else everything
+    mix = vectors[:, :n_basis] if n_basis < len(alphas) else everything
     return Filters(start, mix.T @ full, mix, full)
 
 

@@ -1,7 +1,7 @@
 r"""Held-out sums of one fold for all penalties: two ways to the same numbers.
 
 In the eigenbasis, a target costs two rotations, and a quadratic form for each combination of filters. From samples, one
-matrix maps the training samples of a target to its held_out-out predictions under every combination of filters: no
+matrix maps the training samples of a target to its held-out predictions under every combination of filters: no
 rotations, but the matrix must be computed first, which pays for many targets only.
 """
 
@@ -102,7 +102,7 @@ class EigenScorer:
 
 
 class SampleScorer:
-    """Map the training part of each target to its held_out-out predictions in one product.
+    """Map the training part of each target to its held-out predictions in one product.
 
     Parameters
     ----------

@@ -124,12 +124,12 @@ class SufficientStatistics:
 
     def subset(self, bands: Iterable[str]) -> SufficientStatistics:
         """Statistics of some feature spaces, in the order given."""
-        wanted, columns = list(bands), self.band_columns
-        unknown = [name for name in wanted if name not in columns]
+        members, columns = list(bands), self.band_columns
+        unknown = [name for name in members if name not in columns]
         if unknown:
             raise InputError("unknown feature space", found=unknown, expected=list(columns))
-        keep = torch.cat([torch.arange(columns[name].start, columns[name].stop) for name in wanted])
-        return self._map({name: self.bands[name] for name in wanted}, keep)
+        keep = torch.cat([torch.arange(columns[name].start, columns[name].stop) for name in members])
+        return self._map({name: self.bands[name] for name in members}, keep)
 
     def drop_columns(self, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> SufficientStatistics:
         """Statistics of the columns where ``keep`` is true."""
