@@ -1,4 +1,4 @@
-"""Runs: what is known of every sample; the one object for everything that must respect runs."""
+"""Labels of every sample: run, time, clip, block. All that must respect runs uses this one object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from b2m_encoding.errors import InputError
 
 Blocks = tuple[str, ...]
 FIELDS = ("run", "time", "clip", "presentation", "block", "used")
-"""What is known of every sample."""
+"""Labels of every sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ class Runs:
 
     @cached_property
     def presentations(self) -> tuple[slice, ...]:
-        """Rows of every presentation of a clip, in order; where no clip is heard there is none.
+        """Rows of every presentation of a clip, in order; none where no clip is presented.
 
         Examples
         --------
@@ -215,14 +215,14 @@ class Runs:
         n_gap = int(np.ceil(gap / self.tr - 1e-9))
         block, used = self.block.astype(object), self.used.copy()
         for name, rows in self.slices.items():
-            own = np.arange(rows.start, rows.stop)[self.used[rows]]
-            if len(own) < n_blocks * (n_gap + 2):
+            used_rows = np.arange(rows.start, rows.stop)[self.used[rows]]
+            if len(used_rows) < n_blocks * (n_gap + 2):
                 raise InputError(
                     f"run {name} is too short for {n_blocks} blocks with gaps of {gap} s",
-                    found=f"{len(own)} samples",
+                    found=f"{len(used_rows)} samples",
                     expected=f"at least {n_blocks * (n_gap + 2)}",
                 )
-            for i, part in enumerate(np.array_split(own, n_blocks)):
+            for i, part in enumerate(np.array_split(used_rows, n_blocks)):
                 block[part] = f"{name}/{i + 1}"
                 if i:
                     used[part[: n_gap - n_gap // 2]] = False
@@ -287,6 +287,6 @@ def _begins(*labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether each sample differs from the one before it in any of its labels; the first one does."""
     begins = np.zeros(len(labels[0]), dtype=bool)
     begins[:1] = True
-    for one in labels:
-        begins[1:] |= one[1:] != one[:-1]
+    for label in labels:
+        begins[1:] |= label[1:] != label[:-1]
     return begins

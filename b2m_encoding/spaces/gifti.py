@@ -1,4 +1,4 @@
-"""GIfTI images of one hemisphere: maps of it, and whether a file is of the hemisphere it is taken for."""
+"""GIfTI images of one hemisphere, checked against the hemisphere that their metadata state."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ def gifti_arrays(image: Any, hemi: Hemisphere, path: str | Path | None = None) -
     Raises
     ------
     InputError
-        If it is another kind of image, holds nothing or arrays of several sizes, or says that it is of the other
-        hemisphere.
+        If it is another kind of image, is empty, holds arrays of several sizes, or states the other hemisphere.
     """
     if not isinstance(image, nib.gifti.GiftiImage) or not image.darrays:
         raise InputError("not a GIfTI file with data", file=path, found=type(image).__name__)
@@ -53,7 +52,7 @@ def gifti_arrays(image: Any, hemi: Hemisphere, path: str | Path | None = None) -
 
 
 def check_structure(stated: str, hemi: Hemisphere, path: str | Path | None = None) -> None:
-    """Raise if what a file says of its structure is the other hemisphere; many say nothing.
+    """Raise if the structure that a file states is the other hemisphere; many files state none.
 
     Examples
     --------

@@ -16,11 +16,9 @@ from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.spaces import (
     HEMISPHERES,
     Atlas,
-    GrayordinateSpace,
     RegionSpace,
     Space,
-    SurfaceSpace,
-    VolumeSpace,
+    is_labelled,
     load_atlas,
 )
 from b2m_encoding.study import Study
@@ -33,7 +31,7 @@ def decoded_regions(space: Space, study: Study) -> dict[str, NDArray[np.bool_]]:
     """Regions to decode from: those of the atlas, the columns of a table, or all targets where nobody knows better."""
     if isinstance(space, RegionSpace):
         return {name: np.arange(space.n_targets) == i for i, name in enumerate(space.regions)}
-    if isinstance(space, SurfaceSpace | GrayordinateSpace) or (isinstance(space, VolumeSpace) and space.in_mni):
+    if is_labelled(space):
         return region_masks(load_atlas(study.maps.atlas, space))
     return {"all": np.ones(space.n_targets, dtype=bool)}
 
