@@ -86,9 +86,23 @@ class Runs:
         block: ArrayLike | None = None,
         used: ArrayLike | None = None,
     ) -> Runs:
-        """Build from one run label per sample; all else has a default.
+        """Build from one run label per sample.
 
-        Where ``presentation`` is not given, neighbouring samples of one clip are one presentation.
+        Parameters
+        ----------
+        run : array of str, shape (n_samples,)
+        tr : float
+            Seconds between samples.
+        time : array of float, shape (n_samples,), optional
+            Seconds; by default multiples of ``tr`` from the start of each run.
+        clip : array of str, shape (n_samples,), optional
+            By default no clip is presented.
+        presentation : array of int, shape (n_samples,), optional
+            By default neighbouring samples of one clip are one presentation.
+        block : array of str, shape (n_samples,), optional
+            By default a block is a run.
+        used : array of bool, shape (n_samples,), optional
+            By default all samples are used.
         """
         labels = np.asarray(run).astype(str)
         clips = np.full(len(labels), "", dtype=str) if clip is None else np.asarray(clip).astype(str)

@@ -159,6 +159,19 @@ def find_runs(
 ) -> dict[str, BidsFile]:
     """Response file of each run (the left hemisphere's on a surface), tasks in the order given.
 
+    Parameters
+    ----------
+    folder : Path
+        Derivatives, or the raw data set.
+    subject : str
+        Label without ``sub-``.
+    query : SpaceQuery
+    tasks : sequence of str
+    sessions : sequence of str
+        Only these; all, if empty.
+    raw : bool
+        Whether the folder is the raw data set.
+
     Raises
     ------
     InputError, ProblemList

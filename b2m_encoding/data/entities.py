@@ -56,7 +56,14 @@ def subject_files(root: Path, subject: str) -> list[BidsFile]:
 def inherited(root: Path, file: BidsFile, suffix: str, extension: str) -> list[Path]:
     """Files of the raw data set that apply to a run, closest first (its own folder, session, subject, root).
 
-    Only entities that distinguish runs are compared, so that ``file`` may be a derivative.
+    Parameters
+    ----------
+    root : Path
+        The raw data set.
+    file : BidsFile
+        Response file of the run; only entities that distinguish runs are compared, so that it may be a derivative.
+    suffix, extension : str
+        ``events``, ``tsv``; ``bold``, ``json``.
     """
     own = BidsFile(file.path, {k: v for k, v in file.entities.items() if k in ("sub", *RUN_ENTITIES)}, "", "")
     subject = root / f"sub-{own.entities['sub']}"

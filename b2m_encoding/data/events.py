@@ -128,7 +128,17 @@ def event_clip(event: Any, row: int, path: Path) -> str:
 def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
     """Raise if an event begins after its run (by more than one sample), or none lies in it.
 
-    Of an event that begins before the first volume, or ends after the last one, what lies in the run counts.
+    An event that begins before the first volume, or ends after the last one, is accepted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Events, from :func:`read_events`.
+    runs : Runs
+    run : str
+        Name of the run.
+    path : Path
+        File of the table, for messages.
     """
     rows = runs.slices[run]
     n_volumes = rows.stop - rows.start

@@ -71,11 +71,21 @@ def read_volumes(
 def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None, affine: Affine | None = None) -> Series:
     """Open one 4-D image; its header and its length are checked, its volumes are not read.
 
+    Parameters
+    ----------
+    path : Path
+    space : VolumeSpace
+        The voxels to read.
+    mask : Path, optional
+        File of the space, for messages.
+    affine : {"sform", "qform"}, optional
+        As in :func:`read_volumes`.
+
     Raises
     ------
     InputError
         If it cannot be read, is cut short, is not 4-D, holds a broken affine or scaling, or lies on another grid
-        than ``space`` (whose file is ``mask``).
+        than ``space``.
     """
     image = open_nifti(path)
     if len(image.shape) != 4:

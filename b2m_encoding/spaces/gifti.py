@@ -18,7 +18,17 @@ STRUCTURES: dict[Hemisphere, str] = {"L": "CortexLeft", "R": "CortexRight"}
 
 
 def gifti_image(maps: NDArray[np.float32], hemi: Hemisphere, names: Sequence[str] = (), tr: float | None = None) -> Any:
-    """Maps of one hemisphere, shape (n_maps, n_vertices), as a GIfTI image; a time series if ``tr`` (s) is given."""
+    """Make a GIfTI image of maps of one hemisphere.
+
+    Parameters
+    ----------
+    maps : array, shape (n_maps, n_vertices)
+    hemi : {"L", "R"}
+    names : sequence of str
+        One per map.
+    tr : float, optional
+        Seconds between maps, if they are a time series.
+    """
     intent = "NIFTI_INTENT_ESTIMATE" if tr is None else "NIFTI_INTENT_TIME_SERIES"
     step = {} if tr is None else {"TimeStep": f"{1000 * tr:g}"}
     arrays = [

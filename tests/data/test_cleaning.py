@@ -91,8 +91,8 @@ def test_a_censored_volume_changes_nothing_else(detrend: str, rng: np.random.Gen
     spoilt[~kept] = 1e5
     spoilt_confounds[~kept] = -1e5
     recipe = Cleaning(detrend, cutoff=60.0)
-    first = recipe(values, TR, kept=kept, confounds=confounds)
-    second = recipe(spoilt, TR, kept=kept, confounds=spoilt_confounds)
+    first = recipe.transform(values, TR, kept=kept, confounds=confounds)
+    second = recipe.transform(spoilt, TR, kept=kept, confounds=spoilt_confounds)
     assert np.allclose(first[kept], second[kept], atol=2e-3)
 
 
