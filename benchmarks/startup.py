@@ -66,7 +66,17 @@ def main() -> None:
             within = limit is None or (ours if case == "check_demo" else ratio) <= limit
             agreed &= within
             agreement = {} if limit is None else {"limit": limit, "within": within}
-            rows.append(Row(case, " ".join(["b2m", *command[3:5]]) if command[: len(B2M)] == B2M else command[2], "import numpy", ours, numpy, ratio, agreement))
+            rows.append(
+                Row(
+                    case,
+                    " ".join(["b2m", *command[3:5]]) if command[: len(B2M)] == B2M else command[2],
+                    "import numpy",
+                    ours,
+                    numpy,
+                    ratio,
+                    agreement,
+                )
+            )
     finish("startup", rows, environment(), agreed=agreed, quick=options.quick)
 
 

@@ -58,8 +58,9 @@ def init(
 @app.command()
 def check(study: StudyFile) -> None:
     """Report every problem of a study at once; nothing is computed."""
+    from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
-    from b2m_encoding.workflow.check import check_study, no_maps
+    from b2m_encoding.workflow.check import check_study
 
     recordings = check_study(load_study(study))
     for subject, recording in recordings.items():
@@ -70,7 +71,7 @@ def check(study: StudyFile) -> None:
     for responses in spaces.values():
         for step in responses.steps:
             console.print(f"cleaning: {step}", markup=False, soft_wrap=True)
-        if reason := no_maps(responses.space):
+        if reason := reason_not_drawn(responses.space):
             console.print(reason, markup=False, soft_wrap=True)
     console.print("no problems found")
 

@@ -1,4 +1,4 @@
-"""Data: readers of images and tables, cleaning, and responses that stream run by run."""
+"""Readers of images and tables, cleaning, and responses that are loaded run by run."""
 
 from b2m_encoding.data.arrays import read_arrays
 from b2m_encoding.data.bids import read_bids

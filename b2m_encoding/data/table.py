@@ -89,7 +89,7 @@ def read_numbers(path: Path, what: str, names: tuple[str, ...] = ()) -> pd.DataF
 
 
 def _counting(n: int) -> list[list[str]]:
-    """What a header looks like that nobody chose: 0 1 2, or 1 2 3."""
+    """Headers that only count the columns: 0 1 2, or 1 2 3."""
     return [[str(i) for i in range(start, start + n)] for start in (0, 1)]
 
 

@@ -1,4 +1,4 @@
-"""Resampling matrices on disk: built once, found again by what they were built from."""
+"""Cache folder, and resampling matrices in it, addressed by the hash of what they are built from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION = "1"
 
 
 def cache_folder() -> Path:
-    """The folder of the cache: ``$B2M_CACHE``, or ``b2m_encoding`` where the system keeps caches."""
+    """Cache folder: ``$B2M_CACHE``, or ``b2m_encoding`` in the cache folder of the operating system."""
     if named := os.environ.get(VARIABLE):
         return Path(named).expanduser()
     if sys.platform == "darwin":
@@ -37,7 +37,7 @@ def cache_folder() -> Path:
 def cached_matrix(
     kind: str, ingredients: tuple[str | NDArray[np.generic], ...], build: Callable[[], scipy.sparse.csr_array]
 ) -> scipy.sparse.csr_array:
-    """Load a matrix made of the same ingredients before, or build and keep it.
+    """Load a matrix from the cache, or build and store it.
 
     A damaged entry is built again. A folder that cannot be written is no error: the matrix is then built each time.
 
@@ -46,8 +46,9 @@ def cached_matrix(
     kind : str
         Start of the file name.
     ingredients : tuple of str or array
-        Everything that the matrix depends on.
+        Everything that the matrix depends on; part of the hash.
     build : callable
+        Returns the matrix.
 
     Returns
     -------
@@ -63,15 +64,15 @@ def cached_matrix(
 
 
 def _key(ingredients: tuple[str | NDArray[np.generic], ...]) -> str:
-    found = hashlib.sha256(VERSION.encode())
+    digest = hashlib.sha256(VERSION.encode())
     for part in ingredients:
         if isinstance(part, str):
             content, kind = part.encode(), "text"
         else:
             content, kind = np.ascontiguousarray(part).tobytes(), f"{part.dtype.str} {part.shape}"
-        found.update(f"|{kind} {len(content)}|".encode())  # lengths, so that parts cannot run into each other
-        found.update(content)
-    return found.hexdigest()[:32]
+        digest.update(f"|{kind} {len(content)}|".encode())  # lengths, so that parts cannot run into each other
+        digest.update(content)
+    return digest.hexdigest()[:32]
 
 
 def _load(path: Path) -> scipy.sparse.csr_array | None:

@@ -157,7 +157,7 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 def remove_abandoned(path: Path) -> list[Path]:
     """Remove temporary folders that killed processes left beside a file or folder.
 
-    Only for a caller that knows, by a lock, that no other process is writing there.
+    Only for a caller that holds a lock, so that no other process writes there.
 
     Returns
     -------

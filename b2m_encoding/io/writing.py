@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, in folders that one process writes at a time."""
+"""Atomic writing of files, and locks on folders."""
 
 from __future__ import annotations
 

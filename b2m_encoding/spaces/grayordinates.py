@@ -79,7 +79,7 @@ class GrayordinateSpace:
 
     @cached_property
     def structures(self) -> dict[str, slice]:
-        """Where the grayordinates of each structure are, by CIFTI's names."""
+        """Slice of the grayordinates of each structure, by CIFTI's names."""
         bounds = ((str(name), rows.indices(self.n_targets)) for name, rows, _ in self.axis.iter_structures())
         return {name: slice(start, stop) for name, (start, stop, _) in bounds}
 
@@ -174,7 +174,7 @@ class GrayordinateSpace:
         return np.where(columns >= 0, data[:, columns], np.float32(np.nan))
 
     def columns(self, axis: Any) -> NDArray[np.int64]:
-        """Where each grayordinate is in another file's axis, shape (n_targets,); -1 where that lacks it.
+        """Index of each grayordinate in the axis of another file, shape (n_targets,); -1 where that lacks it.
 
         Raises
         ------
@@ -215,7 +215,7 @@ def grayordinate_space() -> GrayordinateSpace:
     }
     n_cortex, n_below = (sum(map(len, parts.values())) for parts in (surfaces, voxels))
     structures = {**surfaces, **voxels}
-    axis = nib.cifti2.BrainModelAxis(  # in one go: a sum of 21 axes takes 2 s
+    axis = nib.cifti2.BrainModelAxis(  # built at once: adding 21 axes costs 2 s
         np.repeat(list(structures), [len(rows) for rows in structures.values()]),
         voxel=np.concatenate([np.full((n_cortex, 3), -1), *voxels.values()]),
         vertex=np.concatenate([*surfaces.values(), np.full(n_below, -1)]),
@@ -243,20 +243,20 @@ def brain_models(image: Any, path: str | Path | None = None) -> Any:
 
 
 def cifti_axis(image: Any, number: int, path: str | Path | None = None) -> Any:
-    """What the rows (0) or the columns (1) of a CIFTI image are.
+    """Axis of the rows (0) or the columns (1) of a CIFTI image.
 
     Raises
     ------
     InputError
-        If its header does not say, or says what makes no sense.
+        If its header does not state it, or cannot be read.
     """
     try:
         return image.header.get_axis(number)
-    except Exception as error:  # what a damaged header makes nibabel raise is written down nowhere
+    except Exception as error:  # nibabel does not document its errors for damaged headers
         raise InputError("a CIFTI header cannot be read", file=path, found=error, fix="fetch it again") from error
 
 
 def _keys(axis: Any) -> list[tuple[str, int, int, int, int]]:
-    """What identifies each grayordinate: its structure and its vertex or voxel."""
+    """Identity of each grayordinate: its structure and its vertex or voxel."""
     rows = np.column_stack([axis.vertex, axis.voxel]).tolist()
     return [(str(name), *row) for name, row in zip(axis.name.tolist(), rows, strict=True)]

@@ -15,12 +15,12 @@ from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES, digest
 from b2m_encoding.spaces.pycortex import PycortexMapper
 from b2m_encoding.spaces.resample import normalised, project, sizes, surface_to_surface
-from b2m_encoding.spaces.space import Space
+from b2m_encoding.spaces.space import RegionSpace, Space, Unplaced
 from b2m_encoding.spaces.surface import SurfaceSpace, as_maps, surface_space
 from b2m_encoding.spaces.volume import MNI, VolumeSpace
 
 DEPTHS: tuple[float, ...] = tuple(np.linspace(0.1, 0.9, 7).tolist())
-"""Where the cortex is sampled, from white (0) to pial surface (1)."""
+"""Depths at which the cortex is sampled, from white (0) to pial surface (1)."""
 
 
 @lru_cache(maxsize=32)
@@ -130,12 +130,10 @@ def resampling_matrix(source: Space, target: Space) -> scipy.sparse.csr_array:
         return volume_to_surface(source, target)
     if isinstance(source, PycortexMapper) and isinstance(target, SurfaceSpace):
         fsaverage = surface_space("fsaverage")
-        own = source.to_fsaverage
-        return (
-            own
-            if target == fsaverage
-            else normalised(scipy.sparse.csr_array(surface_to_surface(fsaverage, target) @ own))
-        )
+        matrix = source.to_fsaverage
+        if target == fsaverage:
+            return matrix
+        return normalised(scipy.sparse.csr_array(surface_to_surface(fsaverage, target) @ matrix))
     if isinstance(source, VolumeSpace) and isinstance(target, VolumeSpace):
         if source.name != target.name:
             raise InputError("volumes lie in different spaces", found=source.name, expected=target.name)
@@ -171,7 +169,7 @@ def resample(values: ArrayLike, source: Space, target: Space) -> NDArray[np.floa
 
 
 def drawing_surface(space: Space) -> SurfaceSpace | None:
-    """The surface on which maps of a space are drawn: its own if that has a flat map, else fsaverage5.
+    """Surface on which maps of a space are drawn: its own if that has a flat map, else fsaverage5.
 
     None where there is no way to the cortex: regions, unplaced targets, a volume in a space of its own.
 
@@ -192,6 +190,25 @@ def drawing_surface(space: Space) -> SurfaceSpace | None:
     if isinstance(space, PycortexMapper):
         return standard if space.to_fsaverage is not None else None
     return standard if isinstance(space, VolumeSpace) and space.in_mni else None
+
+
+def reason_not_drawn(space: Space) -> str | None:
+    """Reason why maps of a space cannot be drawn on the cortex, as a sentence; None if they can.
+
+    Examples
+    --------
+    >>> from b2m_encoding.spaces import Unplaced, surface_space
+    >>> reason_not_drawn(surface_space("fsaverage5"))
+    >>> reason_not_drawn(Unplaced(100))
+    'no maps: the responses have no known location in the brain; models and decoding need none'
+    """
+    if isinstance(space, Unplaced):
+        return "no maps: the responses have no known location in the brain; models and decoding need none"
+    if isinstance(space, RegionSpace):
+        return "no maps: responses are means of regions; they are drawn as regions"
+    if isinstance(space, VolumeSpace) and not space.in_mni:
+        return f"no flatmaps: volumes in {space.name} are not registered to a cortical surface; NIfTI maps are written"
+    return None
 
 
 def _between_surfaces(volume: VolumeSpace, surface: SurfaceSpace, depths: tuple[float, ...]) -> scipy.sparse.csr_array:

@@ -1,4 +1,4 @@
-"""What pycortex users share: volumes aligned with a subject, and mapper files from voxels to flatmap and fsaverage.
+"""Files of pycortex: volumes aligned with a subject, and mappers from voxels to flatmap and fsaverage.
 
 Files are read directly. Importing pycortex would write into the home folder.
 """

@@ -23,7 +23,7 @@ FSAVERAGE5_ON_FSLR = HCP / "fsaverage5_sphere_on_fsLR.npz"
 N_CANDIDATES = 12
 TOLERANCE = -1e-6
 AT_LEAST = 0.5
-"""A target is known where more than this share of its weight comes from sources that are."""
+"""Smallest share of a target's weight that must come from sources without NaN."""
 MAPS_AT_ONCE = 512
 
 
@@ -31,7 +31,7 @@ def barycentric_matrix(sphere: Mesh, points: NDArray[np.float64]) -> scipy.spars
     """Interpolation weights from the vertices of a sphere to points on it.
 
     Each point is projected from the centre into the triangle that contains it; a point in none of the nearest
-    triangles takes its nearest vertex.
+    triangles is given its nearest vertex.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def surface_to_surface(source: str | SurfaceSpace, target: str | SurfaceSpace) -
     a, b = (surface_space(space) if isinstance(space, str) else space for space in (source, target))
     for space in (a, b):
         if space.files.frame is None:
-            space.files.path("sphere", "L")  # says why there is none
+            space.files.path("sphere", "L")  # raises with the reason
     frame: Frame = "fsaverage" if a.files.frame == b.files.frame == "fsaverage" else "fsLR"
 
     def build() -> scipy.sparse.csr_array:
@@ -130,12 +130,12 @@ def project(matrix: scipy.sparse.csr_array, values: NDArray[np.floating]) -> NDA
 
 def _without_idle_columns(matrix: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, NDArray[np.int64] | None]:
     """The matrix without sources of no weight, and the sources left: most voxels of a volume are not in the cortex."""
-    weighs = np.zeros(matrix.shape[1], dtype=bool)
-    weighs[matrix.indices] = True
-    used = np.flatnonzero(weighs)
-    if len(used) > 0.8 * len(weighs):
+    has_weight = np.zeros(matrix.shape[1], dtype=bool)
+    has_weight[matrix.indices] = True
+    used = np.flatnonzero(has_weight)
+    if len(used) > 0.8 * len(has_weight):
         return matrix, None
-    place = np.cumsum(weighs, dtype=np.int32) - np.int32(1)
+    place = np.cumsum(has_weight, dtype=np.int32) - np.int32(1)
     return scipy.sparse.csr_array(
         (matrix.data, place[matrix.indices], matrix.indptr), shape=(matrix.shape[0], len(used))
     ), used
@@ -165,7 +165,7 @@ def normalised(matrix: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 
 
 def resample_labels(labels: NDArray[np.int64], source: SurfaceSpace, target: SurfaceSpace) -> NDArray[np.int64]:
-    """Move integer labels to another surface: each vertex takes the label with the largest weight."""
+    """Move integer labels to another surface: each vertex is given the label with the largest weight."""
     if source == target:
         return labels
     return strongest_label(surface_to_surface(source, target), labels)

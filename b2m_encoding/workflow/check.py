@@ -20,10 +20,7 @@ from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.features.extractors import Extractor
 from b2m_encoding.results.bundle import check_writable
 from b2m_encoding.spaces import (
-    RegionSpace,
     Space,
-    Unplaced,
-    VolumeSpace,
     drawing_surface,
     load_atlas,
     surface_space,
@@ -88,17 +85,6 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
     if problems.found:
         raise ProblemList(_without_repeats(problems.found))
     return recordings
-
-
-def no_maps(space: Space) -> str | None:
-    """Why maps of a space cannot be drawn on the cortex; None if they can."""
-    if isinstance(space, Unplaced):
-        return "no maps: nobody has said where these responses lie in the brain; models and decoding need no places"
-    if isinstance(space, RegionSpace):
-        return "no maps: responses are means of regions; they are drawn as regions"
-    if isinstance(space, VolumeSpace) and not space.in_mni:
-        return f"no flatmaps: volumes in {space.name} are not registered to a cortical surface; NIfTI maps are written"
-    return None
 
 
 def _without_repeats(found: list[InputError]) -> list[InputError]:

@@ -9,10 +9,9 @@ import numpy as np
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.results.schema import JOINT
-from b2m_encoding.spaces import Space
+from b2m_encoding.spaces import Space, reason_not_drawn
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.study import Study
-from b2m_encoding.workflow.check import no_maps
 
 FAMILY_WISE = 0.05
 
@@ -34,7 +33,7 @@ def _of_encoding(encoding: Encoding, space: Space, study: Study) -> dict[str, An
     joint, interval, clusters = encoding.r[JOINT], encoding.interval, encoding.clusters
     return {
         "space": space.name,
-        "figures": no_maps(space),
+        "figures": reason_not_drawn(space),
         "targets": len(tested),
         "tested": int(tested.sum()),
         "constant": int((encoding.status == "constant").sum()),

@@ -152,13 +152,17 @@ def test_every_listed_name_is_below_the_folder(names: list[str]) -> None:
             assert root in Path(os.path.normpath(root / name)).parents
 
 
+def fail_after_writing(folder: Path, outside: Path) -> None:
+    fill(folder)
+    (folder / "link").symlink_to(outside)
+    folder.mkdir()
+
+
 def test_a_temporary_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     fill(outside)
-    with pytest.raises(ZeroDivisionError), temporary_folder(tmp_path / "new") as folder:
-        fill(folder)
-        (folder / "link").symlink_to(outside)
-        raise ZeroDivisionError
+    with pytest.raises(FileExistsError), temporary_folder(tmp_path / "new") as folder:
+        fail_after_writing(folder, outside)
     assert tree(tmp_path) == ["outside", *(f"outside/{name}" for name in tree(outside))]
     assert (outside / "sub/deep/c.txt").is_file()
 

@@ -12,11 +12,9 @@ from b2m_encoding.decoding.decoders.registry import DecoderSettings, build_decod
 from b2m_encoding.spaces import (
     HEMISPHERES,
     Atlas,
-    GrayordinateSpace,
     RegionSpace,
     Space,
-    SurfaceSpace,
-    VolumeSpace,
+    is_labelled,
     load_atlas,
 )
 from b2m_encoding.study import Study
@@ -31,7 +29,7 @@ def decoded_regions(space: Space, study: Study) -> dict[str, Booleans]:
     """Regions to decode from: those of the atlas, the columns of a table, or all targets elsewhere."""
     if isinstance(space, RegionSpace):
         return {name: np.arange(space.n_targets) == i for i, name in enumerate(space.regions)}
-    if isinstance(space, SurfaceSpace | GrayordinateSpace) or (isinstance(space, VolumeSpace) and space.in_mni):
+    if is_labelled(space):
         return region_masks(load_atlas(study.maps.atlas, space))
     return {"all": np.ones(space.n_targets, dtype=bool)}
 

@@ -15,7 +15,7 @@ from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.features.space import all_subsets
 from b2m_encoding.results.schema import JOINT
-from b2m_encoding.spaces import GrayordinateSpace, RegionSpace, Space, SurfaceSpace, VolumeSpace, load_atlas
+from b2m_encoding.spaces import RegionSpace, Space, is_labelled, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats.partition import partition_groups
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
@@ -28,7 +28,7 @@ def study_regions(space: Space, study: Study) -> list[Region]:
     """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
-    if isinstance(space, SurfaceSpace | GrayordinateSpace) or (isinstance(space, VolumeSpace) and space.in_mni):
+    if is_labelled(space):
         atlas = load_atlas(study.maps.atlas, space)
         return [(hemi, name, atlas.mask(name, hemi)) for name in study.maps.regions for hemi in HEMISPHERES]
     return []
