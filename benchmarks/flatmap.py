@@ -31,7 +31,7 @@ from b2m_encoding.figures import Style, score_map
 from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.flatmap import PixelMap, flat_layout, pixel_map
 from b2m_encoding.figures.layers import ScoreMap, compose
-from b2m_encoding.figures.maps import View
+from b2m_encoding.figures.options import View
 from b2m_encoding.spaces import SurfaceSpace, load_atlas, surface_space
 
 HEIGHT = 1024

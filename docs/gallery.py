@@ -14,7 +14,7 @@ from PIL import Image
 
 from b2m_encoding.figures import FigureResult, Style, hierarchy, ternary, weights
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
-from b2m_encoding.gallery.kinds import KINDS, make_figure
+from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.spaces import load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images" / "gallery"
@@ -65,7 +65,7 @@ def main(demo: Path) -> None:
             found = made_up(kind)
         else:
             context = FigureContext.open(demo / "results", FigureRequest(sounds=sounds), SETTINGS)
-            found = make_figure(context, kind, context.subjects[0] if content.per_subject else "")
+            found = content.draw(context, context.subjects[0] if content.per_subject else "")
         path = FOLDER / f"{kind}.png"
         found.figure.savefig(path, format="png")
         with Image.open(path) as image:

@@ -38,7 +38,7 @@ def figure(
 
     if show or results is None or kind is None:
         for name, content in KINDS.items():
-            console.print(f"{name:<11} {content.text}", markup=False, soft_wrap=True)
+            console.print(f"{name:<11} {content.description}", markup=False, soft_wrap=True)
         if not show:
             raise InputError("name a results folder and a kind of figure", expected="b2m figure RESULTS KIND")
         return

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from b2m_encoding.figures.options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKeywords
     from b2m_encoding.figures.page import FigureResult
     from b2m_encoding.figures.plots.decoding import decoding
     from b2m_encoding.figures.plots.hierarchy import hierarchy
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FigureResult",
     "FigureSettings",
+    "MapKeywords",
+    "MapOptions",
+    "PageKeywords",
+    "PageOptions",
     "Style",
+    "ViewKeywords",
     "decoding",
     "hierarchy",
     "partition",
@@ -41,7 +47,12 @@ __all__ = [
 ]
 
 # Names load on first use: a study file needs the settings of figures, but neither matplotlib nor a plot.
-_HOMES = {"FigureResult": "page", "FigureSettings": "settings", "Style": "style"}
+_HOMES = {
+    "FigureResult": "page",
+    "FigureSettings": "settings",
+    **dict.fromkeys(("MapKeywords", "MapOptions", "PageKeywords", "PageOptions", "ViewKeywords"), "options"),
+    "Style": "style",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -158,8 +158,17 @@ class Limits:
 
     @property
     def faded(self) -> float:
-        """Where values become opaque, if nothing else tells weak ones apart."""
+        """Value at which colours become opaque in maps without a mask of significance."""
         return self.vmin + 0.3 * (self.vmax - self.vmin)
+
+    @property
+    def clipped(self) -> tuple[bool, bool]:
+        """Whether values lie below, and above, the limits."""
+        return self.n_below > 0, self.n_above > 0
+
+    def colours(self, cmap: str, *, masked: bool) -> ScalarColours:
+        """Colours between the limits; without a mask of significance low values fade into the underlay."""
+        return ScalarColours(self.vmin, self.vmax, cmap, None if masked else self.faded)
 
     def sentence(self) -> str:
         """The limits and what they clip, for a caption."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.figures.colours import Limits, ScalarColours
 from b2m_encoding.figures.flatmap import BOTH, flat_layout
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import GUTTER, TITLE
-from b2m_encoding.figures.page import MARGIN, shortened
-from b2m_encoding.figures.panels import MapPainter, zoom_windows
+from b2m_encoding.figures.options import MapOptions
+from b2m_encoding.figures.page import MARGIN, Page, shortened
+from b2m_encoding.figures.panels import MapPainter, centred_colour_bar, keys, scale_bar, zoom_windows
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
+FOOTER = 12.0
+"""Height of the foot with keys, colour bar and scale bar, mm."""
 MIN_CELL = 15.0
 """Least width of a cell, mm."""
 BETWEEN = 1.0
@@ -105,3 +110,25 @@ class Grid:
             x = left + side * (width + BETWEEN)
             painter.draw(data, x, top, width, window=windows[hemi], hemispheres=(hemi,), outline=self.zoom, inner=True)
         return width / windows["L"].width
+
+
+def grid_room(options: MapOptions) -> float:
+    """Largest height of a grid that is alone on its page, mm."""
+    return options.style.max_height_mm - options.header - MARGIN - FOOTER
+
+
+def grid_page(grid: Grid, options: MapOptions) -> Page:
+    """A page for a grid of maps with a foot."""
+    return options.page(options.header + MARGIN + FOOTER + grid.height)
+
+
+def draw_foot(
+    painter: MapPainter, maps: Sequence[ScoreMap], colours: ScalarColours, label: str, limits: Limits, scale: float
+) -> list[float]:
+    """Draw keys, colour bar and scale bar below a grid; return the lengths of scale bars, mm on the flatmap."""
+    page = painter.page
+    top = page.height - FOOTER + 1.5
+    centred_colour_bar(page, top, colours, label, limits.clipped)
+    keys(page, MARGIN, top - 0.5, maps, painter.space)
+    length = scale_bar(page, page.style.width_mm - MARGIN, top, scale, painter.space)
+    return [] if length is None else [length]

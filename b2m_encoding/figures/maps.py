@@ -7,15 +7,15 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Booleans
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Colours
 from b2m_encoding.figures.flatmap import BOTH, flat_layout
 from b2m_encoding.figures.layers import ScoreMap
-from b2m_encoding.figures.page import MARGIN, Page, header_height, software
+from b2m_encoding.figures.options import MapOptions, View
+from b2m_encoding.figures.page import MARGIN, Page
 from b2m_encoding.figures.panels import NAMES, MapPainter, keys, scale_bar, scale_sentence, zoom_windows
-from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 GUTTER = 3.0
@@ -23,13 +23,9 @@ GUTTER = 3.0
 TITLE = 4.0
 """Height of the line above a panel, mm."""
 HIGH_FOOT = 20.0
-ZOOM = "auditory_zoom"
 
 Row = Literal["whole", "zoom"]
-View = Literal["whole", "zoom", "overview"]
-"""The whole cortex, a zoom into both hemispheres, or both, one above the other."""
 ROWS: dict[View, tuple[Row, ...]] = {"whole": ("whole",), "zoom": ("zoom",), "overview": ("whole", "zoom")}
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +38,7 @@ class MapFigure:
     space : SurfaceSpace
     atlas : Atlas
         On the same surface.
-    view : {"whole", "zoom", "overview"}
-    zoom : str
-        Region or region set of the zoom.
-    title, note : str, optional
-    style : Style
+    options : MapOptions
     footer : float
         Height at the foot for keys, colour bar or legend, mm.
     below : float
@@ -60,29 +52,25 @@ class MapFigure:
     data: ScoreMap
     space: SurfaceSpace
     atlas: Atlas
-    view: View
-    zoom: str
-    title: str | None
-    note: str | None
-    style: Style
+    options: MapOptions
     footer: float = 12.0
     below: float = 0.0
-    contour: Mask | None = None
+    contour: Booleans | None = None
     missing: str = "not tested"
 
     def __post_init__(self) -> None:
         if self.atlas.space != self.space:
             raise InputError("the atlas is on another surface", found=self.atlas.space.name, expected=self.space.name)
-        if self.view not in ROWS:
-            raise InputError("unknown view of the cortex", found=self.view, expected=", ".join(ROWS))
+        if self.options.view not in ROWS:
+            raise InputError("unknown view of the cortex", found=self.options.view, expected=", ".join(ROWS))
 
     @property
     def rows(self) -> tuple[Row, ...]:
         """Rows of map panels."""
-        return ROWS[self.view]
+        return ROWS[self.options.view]
 
     @property
-    def coloured(self) -> Mask:
+    def coloured(self) -> Booleans:
         """Targets drawn in colour."""
         return self.data.tested if self.contour is not None else self.data.shown
 
@@ -95,7 +83,7 @@ class MapFigure:
         lengths : list of float
             Lengths of the scale bars, mm on the flatmap.
         """
-        style, header = self.style, header_height(self.title, self.note)
+        style, header = self.options.style, self.options.header
         full = style.width_mm - 2 * MARGIN
         fixed = header + self.footer + self.below + MARGIN + GUTTER * (len(self.rows) - 1)
         fixed += sum(self._lines(row) for row in self.rows)
@@ -105,7 +93,7 @@ class MapFigure:
         scale = min(1.0, room / sum(heights[row] for row in shrunk))
         scales = {row: scale if row in shrunk else 1.0 for row in self.rows}
         height = fixed + sum(scales[row] * heights[row] for row in self.rows)
-        page = Page(style, height, title=self.title, note=self.note)
+        page = self.options.page(height)
         painter = MapPainter(page, self.space, self.atlas, colours)
         top, lengths = header + MARGIN / 2, []
         for letter, row in zip("ab", self.rows, strict=False):
@@ -135,14 +123,14 @@ class MapFigure:
         if row == "whole":
             whole = flat_layout(self.space).window
             return full * whole.height / whole.width
-        window = zoom_windows(self.space, self.atlas, self.zoom)["L"]
+        window = zoom_windows(self.space, self.atlas, self.options.zoom)["L"]
         width = full if self._stacked else (full - GUTTER) / 2
         return (2 if self._stacked else 1) * width * window.height / window.width
 
     @property
     def _stacked(self) -> bool:
         """Whether the zooms stand one above the other: on narrow pages."""
-        return self.style.width_mm < 120 and "zoom" in self.rows
+        return self.options.style.width_mm < 120 and "zoom" in self.rows
 
     def _lines(self, row: Row) -> float:
         """Height of what does not shrink in a row of panels, mm."""
@@ -158,10 +146,10 @@ class MapFigure:
                 ends = layout.points[layout.of([hemi])][..., 0]
                 middle = left + float(ends.min() + ends.max()) / 2 * scale
                 page.write(middle, top + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
-            outline = self.zoom if len(self.rows) > 1 else None
+            outline = self.options.zoom if len(self.rows) > 1 else None
             painter.draw(self._drawn, left, top + TITLE, full, outline=outline, contour=self.contour)
             return scale
-        windows = zoom_windows(self.space, self.atlas, self.zoom)
+        windows = zoom_windows(self.space, self.atlas, self.options.zoom)
         width = full if self._stacked else (full - GUTTER) / 2
         height = width * windows["L"].height / windows["L"].width
         for index, hemi in enumerate(BOTH):
@@ -170,11 +158,11 @@ class MapFigure:
             page.write(x + width / 2, y + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
             painter.draw(
                 self._drawn, x, y + TITLE, width, window=windows[hemi], hemispheres=(hemi,),
-                outline=self.zoom, named=True, contour=self.contour,
+                outline=self.options.zoom, named=True, contour=self.contour,
             )  # fmt: skip
         return width / windows["L"].width
 
-    def counts(self, criterion: str) -> str:
+    def counts(self) -> str:
         """How many targets were tested and are significant, for a caption."""
         data, drawn = self.data, np.unique(flat_layout(self.space).triangles)
         n_tested = int(data.tested.sum())
@@ -184,23 +172,20 @@ class MapFigure:
         if data.significant is not None:
             n = int(data.significant.sum())
             share = f" ({n / n_tested:.1%} of the tested)" if n_tested else ""
-            parts.append(f"{n}{share} are {criterion}")
-            bare = "are grey" if self.style.underlay == "none" else "show sulci (dark) and gyri (light)"
+            parts.append(f"{n}{share} are {self.options.criterion}")
+            bare = "are grey" if self.options.style.underlay == "none" else "show sulci (dark) and gyri (light)"
             parts.append("outlined" if self.contour is not None else f"the others {bare}")
         return "; ".join(parts) + "."
 
     def caption(self, sentences: list[str], lengths: list[float] | None) -> str:
         """Title, sentences, region outlines, scale (None: a picture that has none) and programs."""
-        text = [f"{self.title}." if self.title else "", *sentences]
-        if "zoom" in self.rows and self.style.outlines:
+        text = list(sentences)
+        if "zoom" in self.rows and self.options.style.outlines:
             where = "" if self.atlas.citation == "" else f" ({self.atlas.citation})"
-            text.append(f"Outlines: regions of {self.atlas.name}{where}, set {self.zoom!r}.")
-        text += [
-            "" if lengths is None else scale_sentence(self.space, lengths),
-            f"Note: {self.note}." if self.note else "",
-            software(),
-        ]
-        return " ".join(part for part in text if part)
+            text.append(f"Outlines: regions of {self.atlas.name}{where}, set {self.options.zoom!r}.")
+        if lengths is not None:
+            text.append(scale_sentence(self.space, lengths))
+        return self.options.caption(text)
 
     def table(self, names: tuple[str, ...]) -> pd.DataFrame:
         """The plotted numbers: one row per target."""

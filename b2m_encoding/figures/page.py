@@ -119,7 +119,7 @@ def swatch(page: Page, left: float, top: float, colours: Sequence[Any], text: st
 
 
 def software() -> str:
-    """The programs behind a figure, for a caption."""
+    """Versions of the programs that drew a figure, for a caption."""
     return f"Drawn with b2m_encoding {__version__} and matplotlib {matplotlib.__version__}."
 
 

@@ -188,6 +188,12 @@ def colour_bar(page: Page, left: float, top: float, width: float, colours: Scala
     return axes
 
 
+def centred_colour_bar(page: Page, top: float, colours: ScalarColours, label: str, clipped: tuple[bool, bool]) -> None:
+    """A colour bar in the middle of the page."""
+    width = min(50.0, 0.36 * page.style.width_mm)
+    colour_bar(page, (page.style.width_mm - width) / 2, top, width, colours, label, clipped)
+
+
 def _ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round ticks, with both limits among them where that goes in a few equal steps."""
     for round_steps in ((1, 2, 5, 10), (1.5, 2.5)):

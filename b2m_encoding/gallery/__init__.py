@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from b2m_encoding.gallery.context import FigureContext, FigureRequest
     from b2m_encoding.gallery.draw import draw_kind
     from b2m_encoding.gallery.explorer import write_view
-    from b2m_encoding.gallery.kinds import KINDS, Kind, make_figure
+    from b2m_encoding.gallery.kinds import KINDS, Kind
     from b2m_encoding.gallery.report import write_pages
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "FigureRequest",
     "Kind",
     "draw_kind",
-    "make_figure",
     "write_pages",
     "write_view",
 ]
@@ -29,7 +28,6 @@ _HOMES = {
     "FigureRequest": "context",
     "Kind": "kinds",
     "draw_kind": "draw",
-    "make_figure": "kinds",
     "write_pages": "report",
     "write_view": "explorer",
 }

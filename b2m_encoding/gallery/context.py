@@ -1,21 +1,20 @@
-"""What figures are drawn from: a results folder, the tables of its study, and what a user asks for."""
+"""Context of figures: a results folder, the tables of its study, and the request of a user."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures import FigureSettings
-from b2m_encoding.figures.maps import View
+from b2m_encoding.figures import FigureSettings, MapKeywords, PageKeywords, ViewKeywords
+from b2m_encoding.figures.options import View
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import CORRECTIONS, JOINT
 from b2m_encoding.results.schema.files import STUDY
@@ -27,12 +26,12 @@ Table = TypeVar("Table", bound=Config)
 
 @dataclass(frozen=True)
 class FigureRequest:
-    """What a user asks of a figure; what is left out is what the study says, or usual.
+    """Choices of a user for one figure; by default those of the study.
 
     Parameters
     ----------
     subjects : tuple of str
-        Only these.
+        Subjects to draw; default: all.
     models : tuple of str
         Feature spaces, or ``joint``.
     score : str
@@ -41,11 +40,11 @@ class FigureRequest:
     zoom : str, optional
         Region or region set.
     contour : bool
-        Outline what is significant instead of hiding the rest.
+        Outline significant targets instead of masking the others.
     mark : float, optional
         Score to mark in a scatter.
     sounds : mapping of str to Path
-        Sound files by what they are.
+        Sound files by their labels ("heard", "retrieved").
     """
 
     subjects: tuple[str, ...] = ()
@@ -60,7 +59,18 @@ class FigureRequest:
 
 @dataclass(frozen=True, eq=False)
 class FigureContext:
-    """Maps of a results folder as figures need them: on a surface, with what was tested and what is significant."""
+    """Maps of a results folder on drawing surfaces, with masks and options of figures.
+
+    Parameters
+    ----------
+    results : Results
+    maps : MapsTable
+        ``[maps]`` of the study: atlas and zoom.
+    statistics : StatisticsTable
+        ``[statistics]`` of the study: threshold of q and correction.
+    settings : FigureSettings
+    request : FigureRequest
+    """
 
     results: Results
     maps: MapsTable
@@ -70,12 +80,19 @@ class FigureContext:
 
     @classmethod
     def open(cls, path: Path, request: FigureRequest, changes: Mapping[str, Any]) -> FigureContext:
-        """Open a results folder; ``changes`` go before the ``[figures]`` of its study.
+        """Open a results folder.
+
+        Parameters
+        ----------
+        path : Path
+        request : FigureRequest
+        changes : mapping
+            Keys of ``[figures]`` that replace those of the study.
 
         Raises
         ------
         InputError
-            If there are no results, or something that is asked for does not exist.
+            If there are no results, or they lack a requested subject or model.
         """
         results = Results.open(path)
         study, folder = results.study, results.study_folder
@@ -94,22 +111,22 @@ class FigureContext:
     @property
     def subjects(self) -> tuple[str, ...]:
         """Subjects to draw."""
-        return _known(self.request.subjects, self.results.subjects, "the results hold no such subject")
+        return _selected(self.request.subjects, self.results.subjects, "the results hold no such subject")
 
     @property
     def models(self) -> tuple[str, ...]:
         """Feature spaces to draw; all by default."""
         known = self.results.feature_spaces
-        _known(self.request.models, (*known, JOINT), "the results hold no such feature space")
+        _selected(self.request.models, (*known, JOINT), "the results hold no such feature space")
         return self.request.models or known
 
     @property
     def model(self) -> str:
-        """The one model whose scores are drawn."""
+        """The model of figures that draw one model."""
         return self.request.models[0] if self.request.models else JOINT
 
     def surface(self, subject: str) -> SurfaceSpace:
-        """The surface that maps of a subject are drawn on."""
+        """The drawing surface of a subject."""
         space = self.results.space(subject)
         if (found := drawing_surface(space)) is None:
             raise InputError(
@@ -124,24 +141,29 @@ class FigureContext:
         """The atlas of the study on a surface."""
         return load_atlas(self.maps.atlas, surface)
 
-    def on_surface(self, subject: str, maps: Sequence[tuple[str, str]]) -> list[NDArray[np.float32]]:
-        """Maps of a subject, by model and statistic, on its surface."""
+    def cortex(self, subject: str) -> tuple[SurfaceSpace, Atlas]:
+        """The drawing surface of a subject and the atlas on it."""
+        surface = self.surface(subject)
+        return surface, self.atlas(surface)
+
+    def on_surface(self, subject: str, maps: Sequence[tuple[str, str]]) -> list[Float32]:
+        """Maps of a subject, named by model and statistic, on its drawing surface."""
         values = np.stack([self.results.map(subject, desc, stat) for desc, stat in maps])
         return list(resample(values, self.results.space(subject), self.surface(subject)))
 
-    def tested(self, subject: str) -> NDArray[np.bool_]:
-        """What was tested, on the surface."""
+    def tested(self, subject: str) -> Booleans:
+        """Tested targets, on the drawing surface."""
         return np.isfinite(self.on_surface(subject, [(JOINT, "r")])[0])
 
-    def significant(self, subject: str) -> NDArray[np.bool_]:
-        """What the joint model predicts, on the surface."""
+    def significant(self, subject: str) -> Booleans:
+        """Targets that the joint model predicts significantly, on the drawing surface."""
         below = (self.results.map(subject, JOINT, "q") < self.statistics.q).astype(np.float32)
         [moved] = resample(below, self.results.space(subject), self.surface(subject))
         return np.asarray(np.nan_to_num(moved) > 0.5)
 
     @property
     def criterion(self) -> str:
-        """What significant means."""
+        """Definition of significance, for captions."""
         controls = CORRECTIONS[self.statistics.correction].controls
         return f"significant at q < {self.statistics.q:g} ({controls}) in the joint model"
 
@@ -165,27 +187,35 @@ class FigureContext:
         """Colour limits of scores."""
         return self.settings.limits or (0.0, None)
 
-    @cached_property
-    def style(self) -> dict[str, Any]:
-        """Note and style of every figure."""
-        return {"note": self.note, "style": self.settings}
+    def page_keywords(self, subject: str = "") -> PageKeywords:
+        """Options of every figure: note, style and origin of the numbers."""
+        return {"note": self.note, "style": self.settings, "origin": self.origin(subject)}
 
-    def common(self, subject: str) -> dict[str, Any]:
-        """What every map of a subject is drawn with."""
-        return {**self.style, "title": f"sub-{subject}", "tested": self.tested(subject),
-                "significant": self.significant(subject), "criterion": self.criterion}  # fmt: skip
+    def map_keywords(self, subject: str) -> MapKeywords:
+        """Options of every figure of maps of a subject."""
+        return {
+            **self.page_keywords(subject),
+            "title": f"sub-{subject}",
+            "tested": self.tested(subject),
+            "significant": self.significant(subject),
+            "criterion": self.criterion,
+        }
 
-    def origin(self, subject: str | None) -> str:
-        """Where the numbers come from, for a caption: samples, test, versions."""
+    def view_keywords(self, subject: str) -> ViewKeywords:
+        """Options of figures that show the whole cortex, a zoom, or both."""
+        return {**self.map_keywords(subject), "view": self.request.view, "zoom": self.zoom}
+
+    def origin(self, subject: str = "") -> str:
+        """Origin of the numbers, for captions: study, samples and test of a subject, versions."""
         text = [f"Study: {self.results.study.get('name', 'unnamed')}."]
-        if subject is not None and self.results.has_map(subject, JOINT, "q"):
+        if subject and self.results.has_map(subject, JOINT, "q"):
             about = self.results.sidecar(subject, JOINT, "q")
             known = {
                 key: about[key] for key in ("SamplesTrained", "SamplesTested", "Test", "Permutations") if key in about
             }
             if len(known) == 4:
                 text.append(
-                    f"Models trained on {known['SamplesTrained']} and judged on {known['SamplesTested']} samples; "
+                    f"Models trained on {known['SamplesTrained']} and tested on {known['SamplesTested']} samples; "
                     f"significance: {known['Test']}, {known['Permutations']} permutations."
                 )
         versions = self.results.provenance.get("versions", {})
@@ -195,7 +225,7 @@ class FigureContext:
         return " ".join(text)
 
 
-def _known(wanted: tuple[str, ...], known: tuple[str, ...], problem: str) -> tuple[str, ...]:
+def _selected(wanted: tuple[str, ...], known: tuple[str, ...], problem: str) -> tuple[str, ...]:
     for name in wanted:
         if name not in known:
             raise InputError(problem, found=name, expected=", ".join(known))
@@ -203,7 +233,7 @@ def _known(wanted: tuple[str, ...], known: tuple[str, ...], problem: str) -> tup
 
 
 def _table(kind: type[Table], table: Mapping[str, Any], results: Results, folder: Path) -> Table:
-    """One table of the study; what is wrong with it as our error."""
+    """One table of the study; errors name the file and the key."""
     try:
         return kind.model_validate(table, context={"folder": folder})
     except ValidationError as error:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.page import FigureResult
 from b2m_encoding.figures.settings import Format
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
-from b2m_encoding.gallery.kinds import KINDS, make_figure
+from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, tables
 from b2m_encoding.spaces import drawing_surface
@@ -25,8 +24,8 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
     context = FigureContext(results, study.maps, study.statistics, settings)
     formats: tuple[Format, ...] = ("png", *(kind for kind in study.figures.formats if kind != "png"))
     for kind, subject in _reported(results):
-        figure, stem = make_figure(context, kind, subject), folder / _stem(kind, subject, FigureRequest())
-        figure.save(stem, formats=formats)
+        figure = KINDS[kind].draw(context, subject)
+        figure.save(folder / _stem(kind, subject, FigureRequest()), formats=formats)
 
 
 def _reported(results: Results) -> Iterator[tuple[str, str]]:
@@ -78,8 +77,8 @@ def draw_kind(
         raise InputError("the folder cannot be written", file=folder, found=error.strerror) from error
     written = []
     for subject in context.subjects if KINDS[kind].per_subject else ("",):
-        found: FigureResult = make_figure(context, kind, subject)
-        written += found.save(folder / _stem(kind, subject, request), formats=context.settings.formats)
+        figure = KINDS[kind].draw(context, subject)
+        written += figure.save(folder / _stem(kind, subject, request), formats=context.settings.formats)
     return written
 
 

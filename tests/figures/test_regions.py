@@ -80,7 +80,7 @@ def test_regions_without_hemispheres_and_with_holes(region_table, text_problems)
 
 def test_many_regions_keep_the_height_limit(region_table, text_problems):
     found = regions(region_table(2, tuple(f"region{i}" for i in range(40))), style=NARROW)
-    assert found.figure.get_figheight() * 25.4 <= NARROW.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= NARROW.max_height_mm + 1e-6
     assert text_problems(found.figure) == []
 
 

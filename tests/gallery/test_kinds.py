@@ -17,7 +17,8 @@ from PIL import Image
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.page import FigureResult
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
-from b2m_encoding.gallery.kinds import KINDS, fewer_decoders, make_figure, region_ceilings
+from b2m_encoding.gallery.kinds import KINDS
+from b2m_encoding.gallery.tables import fewer_decoders, region_ceilings
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.schema import tables
 from b2m_encoding.spaces import load_atlas, surface_space
@@ -99,8 +100,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make(bundle: Path, kind: str, subject: str = "01", **wishes: object) -> FigureResult:
-    return make_figure(FigureContext.open(bundle, FigureRequest(**wishes), {}), kind, subject)  # type: ignore[arg-type]
+def make(bundle: Path, kind: str, subject: str = "01", **choices: object) -> FigureResult:
+    return KINDS[kind].draw(FigureContext.open(bundle, FigureRequest(**choices), {}), subject)  # type: ignore[arg-type]
 
 
 MAPS = [kind for kind in KINDS if kind not in ("weights", "stimulus")]
@@ -121,7 +122,7 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
     assert "Study: A study." in caption
     assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
     if KINDS[kind].per_subject and kind != "scatter":
-        assert "Models trained on 400 and judged on 60 samples; significance: clip, 1000 permutations." in caption
+        assert "Models trained on 400 and tested on 60 samples; significance: clip, 1000 permutations." in caption
         assert "q < 0.01 (FDR) in the joint model" in caption
     assert len(pd.read_csv(png.with_suffix(".tsv"), sep="\t"))
 

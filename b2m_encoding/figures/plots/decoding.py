@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import matplotlib
 import numpy as np
@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, shortened, software, text_width
+from b2m_encoding.figures.options import PageKeywords, PageOptions
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.style import GREY, MARKERS, Style
 
 COLUMNS = ("subject", "target", "clip", "accuracy")
@@ -36,9 +37,7 @@ def decoding(
     table: pd.DataFrame,
     *,
     intervals: Mapping[tuple[str, str], Interval] | None = None,
-    title: str | None = None,
-    note: str | None = None,
-    style: Style | None = None,
+    **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """Identification accuracy of every clip, confusion between genres, and the share of clips within the best k.
 
@@ -50,21 +49,22 @@ def decoding(
         ``identified_genre`` of the clip most like the prediction, and ``decoder``: several are compared.
     intervals : mapping of (subject, target) to (float, float), optional
         95 % interval of the mean accuracy by chance.
-    title, note : str, optional
-    style : Style, optional
+    **keywords
+        ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
     """
-    style = style or Style()
+    options = PageOptions(**keywords)
+    style = options.style
     data = _Data.of(table, style)
     with style.context():
-        layout = _layout(data, style, header_height(title, note), bool(intervals))
-        page = Page(style, layout["height"][1], title=title, note=note)
-        _keys(page, data, header_height(title, note) + MARGIN / 2, bool(intervals))
+        layout = _layout(data, style, options.header, bool(intervals))
+        page = options.page(layout["height"][1])
+        _keys(page, data, options.header + MARGIN / 2, bool(intervals))
         for letter, name in zip("abc", data.panels, strict=False):
             left, top, width, height = layout[name]
             page.letter(MARGIN if left < 20 else left - AXIS, top - 4.5, letter)
             axes = page.panel(left, top, width, height)
             {"accuracy": _accuracy, "confusion": _confusion, "ranks": _ranks}[name](axes, data, style, intervals or {})
-    return FigureResult(page, _caption(data, intervals, title, note), data.table)
+    return FigureResult(page, options.caption(_sentences(data, intervals)), data.table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,33 +253,30 @@ def rank_curves(table: pd.DataFrame, k: NDArray[np.integer]) -> NDArray[np.float
     return np.stack([(rank[:, None] <= k).mean(axis=0) for rank in ranks])
 
 
-def _caption(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None, title: str | None,
-             note: str | None) -> str:  # fmt: skip
+def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None) -> list[str]:
+    """What the panels show, for the caption."""
     means = data.table.groupby(["target", "subject"], sort=False)["accuracy"].mean().groupby("target", sort=False)
     parts = []
     for target, values in means:
         spread = f" (SD {values.std():.3f})" if len(values) > 1 else ""
         parts.append(f"{target} {values.mean():.3f}{spread}")
     n = len(data.subjects)
-    text = [
-        f"{title}." if title else "",
+    sentences = [
         f"Identification of {data.n_clips} clips from decoded features, {n} {'subject' if n == 1 else 'subjects'}: "
         f"mean accuracy {', '.join(parts)}; chance {CHANCE:g} (dashed).",
         "Points: clips of every subject; bars: means of a genre." if len(data.genres) > 1 else "Points: clips.",
     ]
     if intervals:
         low, high = np.mean(list(intervals.values()), axis=0)
-        text.append(f"Grey band: 95 % of the mean accuracies by chance, {low:.3f} to {high:.3f} (mean over subjects).")
+        sentences.append(
+            f"Grey band: 95 % of the mean accuracies by chance, {low:.3f} to {high:.3f} (mean over subjects)."
+        )
     if data.confusion is not None:
         right = float(np.mean(np.diag(data.confusion)))
-        text.append(
+        sentences.append(
             "Confusion: share (the darker, the larger) of the clips of a genre (rows) by the genre of the clip most "
             f"like their prediction, from {data.targets[0]}; {right:.1%} right, chance about "
             f"{1 / len(data.genres):.1%}."
         )
-    text += [
-        "Ranks: share of clips that are among the k clips most like their prediction; thin: subjects.",
-        f"Note: {note}." if note else "",
-        software(),
-    ]
-    return " ".join(part for part in text if part)
+    sentences.append("Ranks: share of clips that are among the k clips most like their prediction; thin: subjects.")
+    return sentences

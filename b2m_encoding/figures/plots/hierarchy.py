@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Bytes, over, shared_limits, steps
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
-from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
+from b2m_encoding.figures.maps import MapFigure
+from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened, text_width
-from b2m_encoding.figures.plots.score_map import Floats
-from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 BARS = 14.0
@@ -62,7 +62,7 @@ class LayerColours:
             table[:, 3] = np.tile(np.round(255 * np.clip(level / self.fade, 0, 1)), self.n)
         return np.asarray(table, dtype=np.uint8)
 
-    def codes(self, *values: Floats) -> NDArray[np.int32]:
+    def codes(self, *values: Floating) -> NDArray[np.int32]:
         """The entry of the best of all scores."""
         best, layer = np.asarray(values[0], dtype=np.float32), np.zeros(np.shape(values[0]), dtype=np.int32)
         for index, one in enumerate(values[1:], start=1):
@@ -73,20 +73,13 @@ class LayerColours:
 
 
 def hierarchy(
-    scores: Mapping[str, Floats],
+    scores: Mapping[str, Floating],
     space: SurfaceSpace,
     atlas: Atlas,
     *,
-    tested: Mask | None = None,
-    significant: Mask | None = None,
     label: str = "r",
-    title: str | None = None,
-    note: str | None = None,
-    view: View = "whole",
-    zoom: str = ZOOM,
-    criterion: str = "significant",
     cmap: str = "viridis",
-    style: Style | None = None,
+    **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of the layer that predicts best, and how many targets prefer each one.
 
@@ -97,22 +90,23 @@ def hierarchy(
     space : SurfaceSpace
     atlas : Atlas
         Atlas on the same surface.
-    tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
     cmap : str
         Colour map of the layers; its lightness should rise or fall all the way.
+    **keywords
+        As in :func:`~b2m_encoding.figures.score_map`.
     """
-    style, names = style or Style(), tuple(scores)
+    options, names = MapOptions(**keywords), tuple(scores)
+    style = options.style
     if len(names) < 2:
         raise InputError("a hierarchy needs two layers or more", found=list(names))
-    data = ScoreMap.of(space, tuple(scores.values()), tested, significant)
+    data = ScoreMap.of(space, tuple(scores.values()), options.tested, options.significant)
     stack = np.stack(data.scores)[:, data.shown]
     found = shared_limits([stack.max(axis=0)] if stack.size else [], 0.0)
-    colours = LayerColours(len(names), found.vmax, cmap, None if significant is not None else 0.3 * found.vmax)
+    colours = LayerColours(len(names), found.vmax, cmap, None if data.significant is not None else 0.3 * found.vmax)
     longest = min(max(text_width(name, style.small_size, style) for name in names), LONGEST)
-    figure = MapFigure(data, space, atlas, view, zoom, title, note, style, footer=BARS + longest + 9)
+    figure = MapFigure(data, space, atlas, options, footer=BARS + longest + 9)
     counts = np.bincount(stack.argmax(axis=0), minlength=len(names)) if stack.size else np.zeros(len(names), dtype=int)
     with style.context():
         page, lengths = figure.draw(colours)
@@ -121,9 +115,9 @@ def hierarchy(
     shares = ", ".join(f"{name} {count} ({count / total:.1%})" for name, count in zip(names, counts, strict=True))
     sentences = [
         f"Colour: the feature space with the highest {label}, of {len(names)}."
-        + (f" Opacity: that {label}, full from {0.3 * found.vmax:g} on." if significant is None else ""),
+        + (f" Opacity: that {label}, full from {0.3 * found.vmax:g} on." if data.significant is None else ""),
         f"Bars: vertices in colour that each one predicts best: {shares}.",
-        figure.counts(criterion),
+        figure.counts(),
     ]
     table = figure.table(names)
     best = np.full(space.n_targets, "", dtype=object)

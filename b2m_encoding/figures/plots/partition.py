@@ -4,42 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from string import ascii_lowercase
+from typing import Unpack
 
 import numpy as np
 from matplotlib.patches import Circle
 
+from b2m_encoding._typing import Bands, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import ScalarColours, shared_limits
-from b2m_encoding.figures.grid import Grid
+from b2m_encoding.figures.colours import shared_limits
+from b2m_encoding.figures.grid import Grid, draw_foot, grid_page, grid_room
 from b2m_encoding.figures.layers import ScoreMap
-from b2m_encoding.figures.maps import MapFigure, Mask
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, shortened
-from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar
-from b2m_encoding.figures.plots.score_map import Floats
-from b2m_encoding.figures.style import Style
+from b2m_encoding.figures.maps import MapFigure
+from b2m_encoding.figures.options import MapKeywords, MapOptions
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened
+from b2m_encoding.figures.panels import MapPainter
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
-Bands = tuple[str, ...]
-FOOTER = 12.0
 LETTERS = ascii_lowercase
 DRAWN = 3
 """Most feature spaces of which every part is drawn."""
 
 
 def partition(
-    parts: Mapping[Bands, Floats],
+    parts: Mapping[Bands, Floating],
     space: SurfaceSpace,
     atlas: Atlas,
     *,
-    tested: Mask | None = None,
-    significant: Mask | None = None,
     label: str = "explained variance (R²)",
-    title: str | None = None,
-    note: str | None = None,
     zoom: str | None = None,
     limits: tuple[float | None, float | None] = (0.0, None),
-    criterion: str = "significant",
-    style: Style | None = None,
+    **keywords: Unpack[MapKeywords],
 ) -> FigureResult:
     """Maps of the parts of explained variance with shared limits, and their means in a Venn diagram.
 
@@ -51,27 +45,28 @@ def partition(
     space : SurfaceSpace
     atlas : Atlas
         Atlas on the same surface.
-    tested, significant, label, title, note, limits, criterion, style
+    label, limits
         As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
         Region or set to zoom into; default: the whole cortex.
+    **keywords
+        As in :func:`~b2m_encoding.figures.score_map`, without ``view``.
     """
-    style, names = style or Style(), tuple(dict.fromkeys(name for part in parts for name in part))
+    options = MapOptions.of_grid(zoom, **keywords)
+    style, names = options.style, tuple(dict.fromkeys(name for part in parts for name in part))
     parts = _drawable(parts, names)
-    together = ScoreMap.of(space, tuple(parts.values()), tested, significant)
+    together = ScoreMap.of(space, tuple(parts.values()), options.tested, options.significant)
     maps = {
         part: ScoreMap((values,), together.tested, together.significant)
         for part, values in zip(parts, together.scores, strict=True)
     }
-    found = shared_limits([one.scores[0][one.shown] for one in maps.values()], *limits)
-    fade = None if significant is not None else found.faded
-    colours = ScalarColours(found.vmin, found.vmax, style.colour_map, fade)
-    header, has_venn = header_height(title, note), len(names) <= DRAWN
-    room = style.max_height_mm - header - MARGIN - FOOTER
-    grid = Grid.fit(len(maps) + has_venn, space, atlas, zoom, style, room)
-    means = {part: _mean(one) for part, one in maps.items()}
+    shared = shared_limits([data.scores[0][data.shown] for data in maps.values()], *limits)
+    colours = shared.colours(style.colour_map, masked=together.significant is not None)
+    header, has_venn = options.header, len(names) <= DRAWN
+    grid = Grid.fit(len(maps) + has_venn, space, atlas, zoom, style, grid_room(options))
+    means = {part: _mean(data) for part, data in maps.items()}
     with style.context():
-        page = Page(style, header + MARGIN + FOOTER + grid.height, title=title, note=note)
+        page = grid_page(grid, options)
         painter = MapPainter(page, space, atlas, colours)
         for index, (part, data) in enumerate(maps.items()):
             scale = grid.draw(painter, index, part_name(part), data, header + MARGIN / 2, LETTERS[index])
@@ -79,17 +74,10 @@ def partition(
             left, top = grid.place(len(maps), header + MARGIN / 2)
             page.letter(left, top, LETTERS[len(maps)])
             venn(page, left, top, grid.width, grid.row, names, means)
-        top, width = page.height - FOOTER + 1.5, min(50.0, 0.36 * style.width_mm)
-        colour_bar(
-            page, (style.width_mm - width) / 2, top, width, colours, label, (found.n_below > 0, found.n_above > 0)
-        )
-        keys(page, MARGIN, top - 0.5, list(maps.values()), space)
-        length = scale_bar(page, style.width_mm - MARGIN, top, scale, space)
-    figure = MapFigure(together, space, atlas, "zoom" if zoom else "whole", zoom or "", title, note,
-                       style)  # fmt: skip
-    sentences = _sentences(means, label, found.sentence(), together, len(names))
-    caption = figure.caption([*sentences, figure.counts(criterion)], [] if length is None else [length])
-    return FigureResult(page, caption, figure.table(tuple("+".join(part) for part in maps)))
+        lengths = draw_foot(painter, list(maps.values()), colours, label, shared, scale)
+    figure = MapFigure(together, space, atlas, options)
+    sentences = [*_sentences(means, label, shared.sentence(), together, len(names)), figure.counts()]
+    return FigureResult(page, figure.caption(sentences, lengths), figure.table(tuple("+".join(part) for part in maps)))
 
 
 def part_name(part: Bands) -> str:
@@ -103,7 +91,7 @@ def part_name(part: Bands) -> str:
     return f"only {part[0]}" if len(part) == 1 else " ∩ ".join(part)
 
 
-def _drawable(parts: Mapping[Bands, Floats], names: Bands) -> dict[Bands, Floats]:
+def _drawable(parts: Mapping[Bands, Floating], names: Bands) -> dict[Bands, Floating]:
     """Unique parts first; those that are shared as a sum where there are too many."""
     if len(names) < 2 or any((name,) not in parts for name in names):
         raise InputError("a partition needs the unique part of every feature space", found=list(map("+".join, parts)))

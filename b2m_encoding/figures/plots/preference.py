@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.figures.colours import Colours, PreferenceColours, over, shared_limits
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
-from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
+from b2m_encoding.figures.maps import MapFigure
+from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
-from b2m_encoding.figures.plots.score_map import Floats
-from b2m_encoding.figures.style import GREY, Style
+from b2m_encoding.figures.style import GREY
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 FOOTER = 32.0
@@ -21,22 +24,15 @@ SIDE = 18.0
 
 
 def preference(
-    score_a: Floats,
-    score_b: Floats,
+    score_a: Floating,
+    score_b: Floating,
     space: SurfaceSpace,
     atlas: Atlas,
     *,
     names: tuple[str, str] = ("first", "second"),
-    tested: Mask | None = None,
-    significant: Mask | None = None,
     label: str = "r",
-    title: str | None = None,
-    note: str | None = None,
-    view: View = "whole",
-    zoom: str = ZOOM,
     limits: tuple[float | None, float | None] = (None, None),
-    criterion: str = "significant",
-    style: Style | None = None,
+    **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of two scores in one colour, with its legend and the joint histogram in the same colours.
 
@@ -51,22 +47,21 @@ def preference(
         Atlas on the same surface.
     names : tuple of str
         Names of the feature spaces.
-    tested, significant : array of bool, shape (n_targets,), optional
-        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
-    title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map`.
     limits : tuple of float or None
         Difference with full colour, and larger score with full lightness; None: from the percentiles.
+    **keywords
+        As in :func:`~b2m_encoding.figures.score_map`.
     """
-    style = style or Style()
-    data = ScoreMap.of(space, (score_a, score_b), tested, significant)
-    figure = MapFigure(data, space, atlas, view, zoom, title, note, style, footer=FOOTER)
+    options = MapOptions(**keywords)
+    style = options.style
+    data = ScoreMap.of(space, (score_a, score_b), options.tested, options.significant)
+    figure = MapFigure(data, space, atlas, options, footer=FOOTER)
     first, second = (score[data.shown] for score in data.scores)
     difference = shared_limits([np.abs(second - first)], 0.0, limits[0], percentile=97.0)
     larger = shared_limits([np.maximum(first, second)], 0.0, limits[1])
-    fade = None if significant is not None else 0.3 * larger.vmax
+    fade = None if data.significant is not None else 0.3 * larger.vmax
     colours = PreferenceColours(difference.vmax, larger.vmax, fade=fade)
     with style.context():
         page, lengths = figure.draw(colours)
@@ -81,7 +76,7 @@ def preference(
         f"{difference.n_above} vertices beyond it are clipped). Lightness: the larger {label}. {larger.sentence()}",
         share,
         "Histogram: vertices in colour, in the same colours, opacity by log count; line: equal scores.",
-        figure.counts(criterion),
+        figure.counts(),
     ]
     columns = tuple(f"score_{name}" for name in names) if names[0] != names[1] else ("score_a", "score_b")
     return FigureResult(page, figure.caption(sentences, lengths), figure.table(columns))
@@ -116,7 +111,7 @@ def _signed(value: float) -> str:
     return "0" if value == 0 else f"{value:+g}".replace("-", "\N{MINUS SIGN}")
 
 
-def histogram_colours(colours: Colours, x: Floats, y: Floats, counts: NDArray[np.integer]) -> NDArray[np.uint8]:
+def histogram_colours(colours: Colours, x: Floating, y: Floating, counts: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Colours of the bins of a joint histogram: of their centres, more opaque the more they hold (log count)."""
     grid = np.meshgrid(x, y)
     seen = over(colours.table, (GYRUS + SULCUS) / 2)[colours.codes(*grid)]
@@ -126,7 +121,7 @@ def histogram_colours(colours: Colours, x: Floats, y: Floats, counts: NDArray[np
     return seen
 
 
-def joint_histogram(page: Page, left: float, top: float, size: float, first: Floats, second: Floats,
+def joint_histogram(page: Page, left: float, top: float, size: float, first: Floating, second: Floating,
                     colours: PreferenceColours, names: tuple[str, str], label: str) -> None:  # fmt: skip
     """All pairs of scores, in the colours of the map."""
     axes = page.panel(left, top, size, size)

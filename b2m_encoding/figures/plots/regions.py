@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import t as student
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software, text_width
+from b2m_encoding.figures.options import PageKeywords, PageOptions
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, text_width
 from b2m_encoding.figures.plots.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.style import GREY, MARKERS, Style
 
@@ -34,13 +35,11 @@ def regions(
     table: pd.DataFrame,
     *,
     label: str = "prediction accuracy (r)",
-    title: str | None = None,
-    note: str | None = None,
     ceiling: pd.DataFrame | None = None,
     tests: pd.DataFrame | None = None,
     q: float = 0.05,
     level: float = 0.95,
-    style: Style | None = None,
+    **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """Scores per region and feature space, for every subject and hemisphere.
 
@@ -51,7 +50,6 @@ def regions(
         each. Regions and feature spaces stand in the order in which they come.
     label : str
         Name and unit of the score.
-    title, note : str, optional
     ceiling : DataFrame, optional
         Columns ``region``, ``lower``, ``upper``: noise ceiling, drawn as a grey band.
     tests : DataFrame, optional
@@ -60,17 +58,19 @@ def regions(
         A difference is marked where its q is below this; two stars below a fifth of it, three below a fiftieth.
     level : float
         Level of the t interval of the mean over subjects (hemispheres averaged first).
-    style : Style, optional
+    **keywords
+        ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
     """
-    style = style or Style()
+    options = PageOptions(**keywords)
+    style = options.style
     points = _checked(table, style)
     means = summarise(points, level)
     plan = _Plan.of(points, style, ceiling)
     with style.context():
-        fixed = header_height(title, note) + plan.key_height + 2 + len(plan.rows) * plan.label_height + MARGIN
+        fixed = options.header + plan.key_height + 2 + len(plan.rows) * plan.label_height + MARGIN
         row_height = min(ROW, (style.max_height_mm - fixed) / len(plan.rows))
-        page = Page(style, fixed + len(plan.rows) * row_height, title=title, note=note)
-        top = header_height(title, note) + MARGIN / 2
+        page = options.page(fixed + len(plan.rows) * row_height)
+        top = options.header + MARGIN / 2
         plan.draw_keys(page, top)
         top += plan.key_height + 2
         brackets = significant_pairs(tests, plan.spaces, q)
@@ -82,7 +82,7 @@ def regions(
             _finish(axes, row, plan, limits, label)
             top += row_height + plan.label_height
     tested = None if tests is None else (len(tests), len(brackets), q)
-    return FigureResult(page, _caption(points, label, title, note, ceiling, tested, level), points.merge(means))
+    return FigureResult(page, options.caption(_sentences(points, label, ceiling, tested, level)), points.merge(means))
 
 
 def summarise(points: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -252,12 +252,17 @@ def _finish(axes: Axes, row: Sequence[str], plan: _Plan, limits: tuple[float, fl
     axes.set_ylabel(label, parse_math=False)
 
 
-def _caption(points: pd.DataFrame, label: str, title: str | None, note: str | None, ceiling: pd.DataFrame | None,
-             tested: tuple[int, int, float] | None, level: float) -> str:  # fmt: skip
+def _sentences(
+    points: pd.DataFrame,
+    label: str,
+    ceiling: pd.DataFrame | None,
+    tested: tuple[int, int, float] | None,
+    level: float,
+) -> list[str]:
+    """What points, bars and brackets show, for the caption."""
     n = points["subject"].nunique()
     sides = "and hemisphere (filled: left, open: right) " if set(points["hemisphere"]) - {""} else ""
-    text = [
-        f"{title}." if title else "",
+    return [
         f"{label[:1].upper()}{label[1:]} in {points['region'].nunique()} regions.",
         f"Points: one per subject {sides}({n} {'subject' if n == 1 else 'subjects'}); lines join the feature spaces "
         "of one point.",
@@ -268,7 +273,4 @@ def _caption(points: pd.DataFrame, label: str, title: str | None, note: str | No
         f"{tested[2] / 5:g}, *** < {tested[2] / 50:g})."
         if tested
         else "",
-        f"Note: {note}." if note else "",
-        software(),
     ]
-    return " ".join(part for part in text if part)

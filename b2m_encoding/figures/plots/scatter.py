@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Unpack
+
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
+from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.maps import Mask
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software
-from b2m_encoding.figures.plots.score_map import Floats
-from b2m_encoding.figures.style import GREY, Style
+from b2m_encoding.figures.options import PageKeywords, PageOptions
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page
+from b2m_encoding.figures.style import GREY
 
 WIDTH = 89.0
 """Largest width, mm."""
@@ -21,18 +24,16 @@ AXIS, BAR = 12.0, 14.0
 
 
 def scatter(
-    score_x: Floats,
-    score_y: Floats,
+    score_x: Floating,
+    score_y: Floating,
     *,
     names: tuple[str, str],
-    tested: Mask | None = None,
+    tested: Booleans | None = None,
     label: str = "r",
     targets: str = "vertices",
-    title: str | None = None,
-    note: str | None = None,
     limits: tuple[float | None, float | None] = (None, None),
     mark: float | None = None,
-    style: Style | None = None,
+    **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """Density of targets by two scores; at most 89 mm wide.
 
@@ -47,15 +48,16 @@ def scatter(
         Name or unit of the scores.
     targets : str
         What the targets are (``"voxels"``), for the words.
-    title, note : str, optional
     limits : tuple of float or None
         Limits of both axes; None: the range of the data.
     mark : float, optional
         Lines at this score on both axes; the caption counts the targets beyond it in both (Brain2Music, Fig. 7b: 0.4).
-    style : Style, optional
+    **keywords
+        ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
     """
-    style = style or Style()
-    style = style.model_copy(update={"width_mm": min(style.width_mm, WIDTH)})
+    options = PageOptions(**keywords)
+    style = options.style.model_copy(update={"width_mm": min(options.style.width_mm, WIDTH)})
+    options = replace(options, style=style)
     x, y = np.asarray(score_x, dtype=float), np.asarray(score_y, dtype=float)
     if x.shape != y.shape or x.ndim != 1:
         raise InputError("the two scores must have the same targets", found=(x.shape, y.shape))
@@ -70,8 +72,8 @@ def scatter(
     above = float((y > x).mean()) if x.size else float("nan")
     with style.context():
         side = style.width_mm - 2 * MARGIN - AXIS - BAR
-        top = header_height(title, note) + 5
-        page = Page(style, top + side + 10, title=title, note=note)
+        top = options.header + 5
+        page = options.page(top + side + 10)
         axes = page.panel(MARGIN + AXIS, top, side, side)
         _density(page, axes, x, y, (low, high), targets)
         if mark is not None:
@@ -81,23 +83,20 @@ def scatter(
         axes.set_ylabel(f"{names[1]} ({label})", parse_math=False)
         words = f"{above:.0%} of {x.size:,} {targets} above the line" if x.size else f"no {targets} with both scores"
         page.write(MARGIN + AXIS, top - 1.5, words, size=style.small_size, va="bottom")
-    caption = [
-        f"{title}." if title else "",
+    sentences = [
         f"{names[1]} against {names[0]} ({label}); {x.size} {targets}, {above:.1%} above the line of equal scores."
         if x.size
         else "No target has both scores.",
         f"{n_outside} lie outside the axes." if n_outside else "",
         f"{int(((x > mark) & (y > mark)).sum())} lie above {mark:g} in both (dashed)." if mark is not None else "",
         f"Colour: {targets} per bin of {(high - low) / BINS:.2g}, logarithmic.",
-        f"Note: {note}." if note else "",
-        software(),
     ]
     columns = [f"score_{name}" for name in names] if names[0] != names[1] else ["score_x", "score_y"]
     table = pd.DataFrame({"target": np.flatnonzero(keep), columns[0]: x, columns[1]: y})
-    return FigureResult(page, " ".join(part for part in caption if part), table)
+    return FigureResult(page, options.caption(sentences), table)
 
 
-def _density(page: Page, axes: Axes, x: Floats, y: Floats, limits: tuple[float, float], targets: str) -> None:
+def _density(page: Page, axes: Axes, x: Floating, y: Floating, limits: tuple[float, float], targets: str) -> None:
     """The density with its identity line and its own colour bar; the norm is new for every figure."""
     low, high = limits
     counts = np.histogram2d(y, x, bins=BINS, range=(limits, limits))[0]

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
-from numpy.typing import NDArray
 
-from b2m_encoding.figures.colours import ScalarColours, shared_limits
+from b2m_encoding._typing import Floating
+from b2m_encoding.figures.colours import shared_limits
 from b2m_encoding.figures.layers import ScoreMap
-from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
+from b2m_encoding.figures.maps import MapFigure
+from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult
-from b2m_encoding.figures.panels import colour_bar
-from b2m_encoding.figures.style import Style
+from b2m_encoding.figures.panels import centred_colour_bar
 from b2m_encoding.spaces import Atlas, SurfaceSpace
-
-Floats = NDArray[np.floating]
 
 
 def score_map(
-    scores: Floats,
+    scores: Floating,
     space: SurfaceSpace,
     atlas: Atlas,
     *,
-    tested: Mask | None = None,
-    significant: Mask | None = None,
     label: str = "prediction accuracy (r)",
-    title: str | None = None,
-    note: str | None = None,
-    view: View = "whole",
-    zoom: str = ZOOM,
     limits: tuple[float | None, float | None] = (0.0, None),
-    criterion: str = "significant",
     contour: bool = False,
-    ceiling: Floats | None = None,
+    ceiling: Floating | None = None,
     missing: str = "not tested",
-    style: Style | None = None,
+    **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of one score: the whole cortex, a zoom into a region set with outlines and names, or both.
 
@@ -44,44 +37,31 @@ def score_map(
     space : SurfaceSpace
     atlas : Atlas
         Atlas on the same surface.
-    tested, significant : array of bool, shape (n_targets,), optional
-        What was not tested is light grey; what is not significant shows the underlay. Without ``significant``, or
-        with ``contour``, every tested target is drawn, and low scores fade into the underlay.
     label : str
         Name and unit of the score, on the colour bar.
-    title, note : str, optional
-        Top line; a note such as "simulated data" stands on the right.
-    view : {"whole", "zoom", "overview"}
-        The whole cortex, a zoom into both hemispheres, or both, one above the other.
-    zoom : str
-        Region or region set to zoom into.
     limits : tuple of float or None
         Colour limits; None: from the percentiles of what is drawn.
-    criterion : str
-        What significant means (``"significant at q < .05 (FDR)"``), for the caption.
     contour : bool
-        Outline what is significant instead of hiding the rest.
+        Outline significant targets; the others stay in colour.
     ceiling : array, shape (n_targets,), optional
-        Highest r to expect: told in the caption, and beside the scores in the table.
+        Noise ceiling of r: its quartiles stand in the caption, its values in the table.
     missing : str
-        What the targets without a score are, for the key: a share of the ceiling has none where there is no ceiling.
-    style : Style, optional
+        Key of the targets without a score ("no noise ceiling", where a share of the ceiling is drawn).
+    **keywords
+        ``title``, ``note``, ``style``, ``tested``, ``significant``, ``criterion``, ``view`` and ``zoom``, as in
+        :class:`~b2m_encoding.figures.MapOptions`.
     """
-    style = style or Style()
-    data = ScoreMap.of(space, (scores,), tested, significant)
+    options = MapOptions(**keywords)
+    data = ScoreMap.of(space, (scores,), options.tested, options.significant)
     outlined = data.significant if contour else None
-    figure = MapFigure(data, space, atlas, view, zoom, title, note, style, contour=outlined, missing=missing)
-    found = shared_limits([data.scores[0][figure.coloured]], *limits)
+    figure = MapFigure(data, space, atlas, options, contour=outlined, missing=missing)
+    shared = shared_limits([data.scores[0][figure.coloured]], *limits)
     masked = data.significant is not None and not contour
-    colours = ScalarColours(found.vmin, found.vmax, style.colour_map, None if masked else found.faded)
-    with style.context():
+    colours = shared.colours(options.style.colour_map, masked=masked)
+    with options.style.context():
         page, lengths = figure.draw(colours)
-        width = min(50.0, 0.36 * style.width_mm)
-        clipped = found.n_below > 0, found.n_above > 0
-        colour_bar(
-            page, (style.width_mm - width) / 2, page.height - figure.footer + 1.5, width, colours, label, clipped
-        )
-    sentences = [f"{label[:1].upper()}{label[1:]}.", found.sentence(), figure.counts(criterion)]
+        centred_colour_bar(page, page.height - figure.footer + 1.5, colours, label, shared.clipped)
+    sentences = [f"{label[:1].upper()}{label[1:]}.", shared.sentence(), figure.counts()]
     table = figure.table(("score",))
     if ceiling is not None:
         table["ceiling"] = np.asarray(ceiling, dtype=np.float32)
@@ -89,7 +69,7 @@ def score_map(
     return FigureResult(page, figure.caption(sentences, lengths), table)
 
 
-def _ceiling_sentence(ceiling: Floats) -> str:
+def _ceiling_sentence(ceiling: Floating) -> str:
     """The ceiling of what is in colour, for a caption."""
     known = ceiling[np.isfinite(ceiling)]
     if not known.size:

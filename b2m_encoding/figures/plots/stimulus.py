@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ from scipy.signal.windows import hann
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import ScalarColours
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, shortened, software
-from b2m_encoding.figures.panels import colour_bar
-from b2m_encoding.figures.style import Style
+from b2m_encoding.figures.options import PageKeywords, PageOptions
+from b2m_encoding.figures.page import MARGIN, FigureResult, shortened
+from b2m_encoding.figures.panels import centred_colour_bar
 
 WINDOW, HOP = 0.064, 0.016
 """Seconds of a frame, and between frames."""
@@ -31,10 +31,7 @@ TICKS = (100, 300, 1000, 3000)
 def stimulus(
     sounds: Mapping[str, NDArray[Any]],
     rate: int,
-    *,
-    title: str | None = None,
-    note: str | None = None,
-    style: Style | None = None,
+    **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """Spectrograms one below the other, on the same scale of time, frequency and level.
 
@@ -44,28 +41,28 @@ def stimulus(
         Mono sounds, for instance ``heard``, ``retrieved`` and ``generated``.
     rate : int
         Hertz, of all of them.
-    title, note : str, optional
-    style : Style, optional
+    **keywords
+        ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
 
     Notes
     -----
     Power of 64 ms Hann frames, on a logarithmic scale of frequency, in decibels below the loudest point of each sound:
     clips of different loudness look alike.
     """
-    style = style or Style()
+    options = PageOptions(**keywords)
+    style = options.style
     pictures = {name: _spectrogram(np.asarray(wave, dtype=np.float64), rate, name) for name, wave in sounds.items()}
     if not pictures:
         raise InputError("no sound to draw")
     seconds = max(len(wave) for wave in sounds.values()) / rate
-    header = header_height(title, note)
+    header = options.header
     room = style.max_height_mm - header - MARGIN - FOOTER - 5
     height = min(HIGHEST_ROW, room / len(pictures) - TITLE - GAP)
     if height < 5:
         raise InputError("too many sounds for one page", found=len(pictures), fix="draw them in several figures")
     colours = ScalarColours(-RANGE, 0.0, style.colour_map)
     with style.context():
-        page = Page(style, header + MARGIN + len(pictures) * (height + TITLE + GAP) + 5 + FOOTER, title=title,
-                    note=note)  # fmt: skip
+        page = options.page(header + MARGIN + len(pictures) * (height + TITLE + GAP) + 5 + FOOTER)
         left, width = MARGIN + AXIS, style.width_mm - 2 * MARGIN - AXIS - 2
         for row, (name, picture) in enumerate(pictures.items()):
             top = header + MARGIN / 2 + row * (height + TITLE + GAP)
@@ -74,19 +71,13 @@ def stimulus(
             page.write(left, top + TITLE / 2, shortened(name, style.text_size, width, style), va="center_baseline")
             axes = page.panel(left, top + TITLE, width, height)
             _draw(axes, picture, colours, seconds, last=row == len(pictures) - 1)
-        bar = min(50.0, 0.36 * style.width_mm)
-        colour_bar(
-            page, (style.width_mm - bar) / 2, page.height - FOOTER + 1.5, bar, colours, "level (dB)", (False, False)
-        )
-    caption = [
-        f"{title}." if title else "",
+        centred_colour_bar(page, page.height - FOOTER + 1.5, colours, "level (dB)", (False, False))
+    sentences = [
         f"Spectrograms of {', '.join(pictures)}: power of {1000 * WINDOW:g} ms frames, {LOWEST:g} to "
         f"{min(HIGHEST, rate / 2):g} Hz, in decibels below the loudest point of each; {RANGE:g} dB are told apart.",
-        f"Note: {note}." if note else "",
-        software(),
     ]
     table = pd.concat([_table(name, picture) for name, picture in pictures.items()], ignore_index=True)
-    return FigureResult(page, " ".join(part for part in caption if part), table)
+    return FigureResult(page, options.caption(sentences), table)
 
 
 def frequencies(rate: int) -> NDArray[np.float64]:

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Unpack
 
 import pandas as pd
 
+from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import ScalarColours, shared_limits
-from b2m_encoding.figures.grid import Grid
+from b2m_encoding.figures.colours import shared_limits
+from b2m_encoding.figures.grid import Grid, draw_foot, grid_page, grid_room
 from b2m_encoding.figures.layers import ScoreMap
-from b2m_encoding.figures.maps import MapFigure, Mask
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
-from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar
-from b2m_encoding.figures.plots.score_map import Floats
-from b2m_encoding.figures.style import Style
+from b2m_encoding.figures.maps import MapFigure
+from b2m_encoding.figures.options import MapOptions, PageKeywords
+from b2m_encoding.figures.page import MARGIN, FigureResult
+from b2m_encoding.figures.panels import MapPainter
 from b2m_encoding.spaces import Atlas, SurfaceSpace
-
-FOOTER = 12.0
 
 
 def subjects(
-    scores: Mapping[str, Floats],
+    scores: Mapping[str, Floating],
     space: SurfaceSpace,
     atlas: Atlas,
     *,
-    tested: Mapping[str, Mask] | None = None,
-    significant: Mapping[str, Mask] | None = None,
+    tested: Mapping[str, Booleans] | None = None,
+    significant: Mapping[str, Booleans] | None = None,
+    criterion: str = "significant",
     label: str = "prediction accuracy (r)",
-    title: str | None = None,
-    note: str | None = None,
     zoom: str | None = None,
     limits: tuple[float | None, float | None] = (0.0, None),
-    criterion: str = "significant",
-    style: Style | None = None,
+    **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """A grid of subjects, left and right hemisphere side by side, with the same colour limits in all.
 
@@ -45,42 +42,39 @@ def subjects(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant : mapping of str to array of bool, optional
-        Per subject, as in :func:`~b2m_encoding.figures.score_map`.
-    label, title, note, limits, criterion, style
+        Masks of every subject, as in :func:`~b2m_encoding.figures.score_map`.
+    criterion, label, limits
         As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
-        Region or set to zoom into, with its outlines; default: the whole cortex with the outline of no region.
+        Region or set to zoom into, with its outlines; default: the whole cortex without outlines.
+    **keywords
+        ``title``, ``note`` and ``style``, as in :func:`~b2m_encoding.figures.score_map`.
     """
     if not scores:
         raise InputError("no subject to draw")
-    style = style or Style()
+    options = MapOptions.of_grid(zoom, criterion=criterion, **keywords)
+    style = options.style
     maps = {
         name: ScoreMap.of(space, (values,), (tested or {}).get(name), (significant or {}).get(name))
         for name, values in scores.items()
     }
-    found = shared_limits([one.scores[0][one.shown] for one in maps.values()], *limits)
-    fade = None if significant else found.faded
-    colours = ScalarColours(found.vmin, found.vmax, style.colour_map, fade)
-    header = header_height(title, note)
-    grid = Grid.fit(len(maps), space, atlas, zoom, style, style.max_height_mm - header - MARGIN - FOOTER)
+    shared = shared_limits([data.scores[0][data.shown] for data in maps.values()], *limits)
+    colours = shared.colours(style.colour_map, masked=bool(significant))
+    header = options.header
+    grid = Grid.fit(len(maps), space, atlas, zoom, style, grid_room(options))
     with style.context():
-        page = Page(style, header + MARGIN + FOOTER + grid.height, title=title, note=note)
+        page = grid_page(grid, options)
         painter = MapPainter(page, space, atlas, colours)
         for index, (name, data) in enumerate(maps.items()):
             scale = grid.draw(painter, index, name, data, header + MARGIN / 2)
-        width = min(50.0, 0.36 * style.width_mm)
-        clipped = found.n_below > 0, found.n_above > 0
-        top = page.height - FOOTER + 1.5
-        colour_bar(page, (style.width_mm - width) / 2, top, width, colours, label, clipped)
-        keys(page, MARGIN, top - 0.5, list(maps.values()), space)
-        length = scale_bar(page, style.width_mm - MARGIN, top, scale, space)
-    sentences = [f"{label[:1].upper()}{label[1:]} in {len(maps)} subjects.", found.sentence()]
-    figures = {
-        name: MapFigure(one, space, atlas, "zoom" if zoom else "whole", zoom or "", title, note, style)
-        for name, one in maps.items()
-    }
-    sentences.append(_counts(maps, space, criterion))
-    caption = next(iter(figures.values())).caption(sentences, [] if length is None else [length])
+        lengths = draw_foot(painter, list(maps.values()), colours, label, shared, scale)
+    figures = {name: MapFigure(data, space, atlas, options) for name, data in maps.items()}
+    sentences = [
+        f"{label[:1].upper()}{label[1:]} in {len(maps)} subjects.",
+        shared.sentence(),
+        _counts(maps, space, criterion),
+    ]
+    caption = next(iter(figures.values())).caption(sentences, lengths)
     return FigureResult(page, caption, _table(figures))
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import ScalarColours, shared_limits
+from b2m_encoding.figures.colours import shared_limits
 from b2m_encoding.figures.flatmap import BOTH
 from b2m_encoding.figures.layers import ScoreMap, vertex_palette
-from b2m_encoding.figures.maps import GUTTER, TITLE, MapFigure, Mask
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
-from b2m_encoding.figures.panels import NAMES, colour_bar, keys
-from b2m_encoding.figures.plots.score_map import Floats
-from b2m_encoding.figures.style import Style
+from b2m_encoding.figures.maps import GUTTER, TITLE, MapFigure
+from b2m_encoding.figures.options import MapKeywords, MapOptions
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page
+from b2m_encoding.figures.panels import NAMES, centred_colour_bar, keys
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 
 FOOTER = 12.0
@@ -28,62 +28,58 @@ Side = Literal["lateral", "medial", "dorsal", "ventral", "anterior", "posterior"
 
 
 def surface(
-    scores: Floats,
+    scores: Floating,
     space: SurfaceSpace,
     atlas: Atlas,
     *,
-    tested: Mask | None = None,
-    significant: Mask | None = None,
     label: str = "prediction accuracy (r)",
-    title: str | None = None,
-    note: str | None = None,
     limits: tuple[float | None, float | None] = (0.0, None),
-    criterion: str = "significant",
     views: tuple[Side, ...] = ("lateral", "medial"),
-    style: Style | None = None,
+    **keywords: Unpack[MapKeywords],
 ) -> FigureResult:
     """One score on both inflated hemispheres, seen from some sides.
 
     Parameters
     ----------
-    scores, space, atlas, tested, significant, label, title, note, limits, criterion, style
+    scores, space, atlas, label, limits
         As in :func:`~b2m_encoding.figures.score_map`.
     views : tuple of {"lateral", "medial", "dorsal", "ventral", "anterior", "posterior"}
-        From where each hemisphere is seen.
+        Sides from which each hemisphere is drawn.
+    **keywords
+        As in :func:`~b2m_encoding.figures.score_map`, without ``view`` and ``zoom``.
 
     Notes
     -----
     nilearn's matplotlib engine colours whole triangles: for exact values read the flatmap. The views are pictures in a
     PDF too; vectors of 40,000 triangles would be far too large.
     """
-    style = style or Style()
+    options = MapOptions(**keywords)
+    style = options.style
     if not views:
         raise InputError("no view to draw")
-    data = ScoreMap.of(space, (scores,), tested, significant)
-    found = shared_limits([data.scores[0][data.shown]], *limits)
-    fade = None if significant is not None else found.faded
-    colours = ScalarColours(found.vmin, found.vmax, style.colour_map, fade)
+    data = ScoreMap.of(space, (scores,), options.tested, options.significant)
+    shared = shared_limits([data.scores[0][data.shown]], *limits)
+    colours = shared.colours(style.colour_map, masked=data.significant is not None)
     codes, palette = vertex_palette(space, data, colours, style.underlay)
     panels = [(hemi, view) for hemi in BOTH for view in views]
     n_columns = len(panels) if style.width_mm >= 120 else len(views)
     width = (style.width_mm - 2 * MARGIN - (n_columns - 1) * GUTTER) / n_columns
-    header, n_rows = header_height(title, note), -(-len(panels) // n_columns)
+    header, n_rows = options.header, -(-len(panels) // n_columns)
     room = (style.max_height_mm - header - MARGIN - FOOTER) / n_rows - TITLE - GUTTER
     height = min(width * ASPECT, room)
     with style.context():
-        page = Page(style, header + MARGIN + n_rows * (height + TITLE + GUTTER) - GUTTER + FOOTER, title=title,
-                    note=note)  # fmt: skip
+        page = options.page(header + MARGIN + n_rows * (height + TITLE + GUTTER) - GUTTER + FOOTER)
         for index, (hemi, view) in enumerate(panels):
             row, column = divmod(index, n_columns)
             left, top = MARGIN + column * (width + GUTTER), header + MARGIN / 2 + row * (height + TITLE + GUTTER)
             page.write(left + width / 2, top + TITLE / 2, f"{NAMES[hemi]}, {view}", ha="center", va="center_baseline")
             _draw(page, (left, top + TITLE, width, height), space, hemi, view, codes, palette)
-        top, bar = page.height - FOOTER + 1.5, min(50.0, 0.36 * style.width_mm)
-        colour_bar(page, (style.width_mm - bar) / 2, top, bar, colours, label, (found.n_below > 0, found.n_above > 0))
+        top = page.height - FOOTER + 1.5
+        centred_colour_bar(page, top, colours, label, shared.clipped)
         keys(page, MARGIN, top - 0.5, [data], space)
-    figure = MapFigure(data, space, atlas, "whole", "", title, note, style)
+    figure = MapFigure(data, space, atlas, options)
     sentences = [f"{label[:1].upper()}{label[1:]} on the inflated cortex of {space.name}, drawn by nilearn.",
-                 found.sentence(), figure.counts(criterion)]  # fmt: skip
+                 shared.sentence(), figure.counts()]  # fmt: skip
     return FigureResult(page, figure.caption(sentences, None), figure.table(("score",)))
 
 
@@ -111,7 +107,7 @@ def _draw(page: Page, place: tuple[float, float, float, float], space: SurfaceSp
     axes.set_rasterized(True)
 
 
-def _frame(axes: Any, points: NDArray[np.floating], view: Side, aspect: float) -> None:
+def _frame(axes: Any, points: Floating, view: Side, aspect: float) -> None:
     """Fill the panel with the hemisphere, at its true proportions."""
     centred = points - points.mean(axis=0)
     low, high = centred.min(axis=0), centred.max(axis=0)

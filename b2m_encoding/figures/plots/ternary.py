@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import over, shared_limits
 from b2m_encoding.figures.grid import Grid
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
-from b2m_encoding.figures.maps import GUTTER, ZOOM, MapFigure, Mask, View
+from b2m_encoding.figures.maps import GUTTER, MapFigure
 from b2m_encoding.figures.mixing import TernaryColours
+from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter
-from b2m_encoding.figures.plots.score_map import Floats
-from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 FOOTER = 30.0
@@ -23,21 +25,14 @@ Names = tuple[str, str, str]
 
 
 def ternary(
-    scores: tuple[Floats, Floats, Floats],
+    scores: tuple[Floating, Floating, Floating],
     space: SurfaceSpace,
     atlas: Atlas,
     *,
     names: Names,
-    tested: Mask | None = None,
-    significant: Mask | None = None,
     label: str = "r",
-    title: str | None = None,
-    note: str | None = None,
-    view: View = "whole",
-    zoom: str = ZOOM,
     limits: tuple[float | None, float | None] = (0.0, None),
-    criterion: str = "significant",
-    style: Style | None = None,
+    **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of three scores in mixed colours, a triangle as its legend, and each score by itself below.
 
@@ -51,24 +46,25 @@ def ternary(
         Atlas on the same surface.
     names : tuple of three str
         Names of the feature spaces.
-    tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
     limits : tuple of float or None
-        Only the upper one counts: the score with full brightness.
+        Only the upper limit is used: the score with full brightness.
+    **keywords
+        As in :func:`~b2m_encoding.figures.score_map`.
     """
-    style = style or Style()
+    options = MapOptions(**keywords)
+    style = options.style
     if len(scores) != 3 or len(names) != 3:
         raise InputError("a ternary map needs three scores and their names", found=list(names))
     if len(style.colours) < 3:
         raise InputError("too few colours", found=len(style.colours), expected=3, fix="add figures.colours")
-    data = ScoreMap.of(space, tuple(scores), tested, significant)
+    data = ScoreMap.of(space, tuple(scores), options.tested, options.significant)
     largest = np.max(np.stack(data.scores), axis=0)[data.shown]
     found = shared_limits([largest], 0.0, limits[1])
-    colours = TernaryColours(found.vmax, style.colours[:3], None if significant is not None else 0.3 * found.vmax)  # type: ignore[arg-type]
-    parts = Grid.of(3, 3, space, atlas, zoom if view == "zoom" else None, style)
-    figure = MapFigure(data, space, atlas, view, zoom, title, note, style, FOOTER, below=parts.height + GUTTER)
+    colours = TernaryColours(found.vmax, style.colours[:3], None if data.significant is not None else 0.3 * found.vmax)  # type: ignore[arg-type]
+    parts = Grid.of(3, 3, space, atlas, options.zoom if options.view == "zoom" else None, style)
+    figure = MapFigure(data, space, atlas, options, FOOTER, below=parts.height + GUTTER)
     with style.context():
         page, lengths = figure.draw(colours)
         painter = MapPainter(page, space, atlas, colours)
@@ -86,7 +82,7 @@ def ternary(
         f"Brightness: the largest of the three. {found.sentence()}",
         f"Largest in the {first.size} vertices in colour: {shares}." if shares else "",
         "Small maps: each by itself, for readers who cannot tell mixed colours apart.",
-        figure.counts(criterion),
+        figure.counts(),
     ]
     columns = tuple(f"score_{name}" for name in names) if len(set(names)) == 3 else ("score_a", "score_b", "score_c")
     return FigureResult(page, figure.caption([s for s in sentences if s], lengths), figure.table(columns))

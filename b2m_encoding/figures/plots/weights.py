@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Unpack
 
+import numpy as np
+
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.grid import Grid
 from b2m_encoding.figures.layers import ScoreMap
-from b2m_encoding.figures.maps import GUTTER, ZOOM, MapFigure, Mask, View
+from b2m_encoding.figures.maps import GUTTER, MapFigure
 from b2m_encoding.figures.mixing import RgbColours
+from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter, colour_bar
-from b2m_encoding.figures.plots.score_map import Floats
-from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 FOOTER = 26.0
@@ -23,20 +24,13 @@ CHANNELS = ("red", "green", "blue")
 
 
 def weights(
-    components: Floats,
+    components: Floating,
     space: SurfaceSpace,
     atlas: Atlas,
     *,
     names: tuple[str, str, str] = ("PC 1", "PC 2", "PC 3"),
     explained: tuple[float, float, float] | None = None,
-    tested: Mask | None = None,
-    significant: Mask | None = None,
-    title: str | None = None,
-    note: str | None = None,
-    view: View = "whole",
-    zoom: str = ZOOM,
-    criterion: str = "significant",
-    style: Style | None = None,
+    **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of three components in red, green and blue: targets of like colour are tuned alike.
 
@@ -51,17 +45,18 @@ def weights(
     names : tuple of three str
     explained : tuple of three float, optional
         Share of the variance of the weights that each component explains, for the caption.
-    tested, significant, title, note, view, zoom, criterion, style
+    **keywords
         As in :func:`~b2m_encoding.figures.score_map`.
     """
-    style = style or Style()
+    options = MapOptions(**keywords)
+    style = options.style
     if np.ndim(components) != 2 or len(components) != 3:
         raise InputError("three components are drawn", found=np.shape(components), expected=f"(3, {space.n_targets})")
-    data = ScoreMap.of(space, tuple(components), tested, significant)
+    data = ScoreMap.of(space, tuple(components), options.tested, options.significant)
     limits = [_limits(one[data.shown]) for one in data.scores]
     colours = RgbColours((limits[0], limits[1], limits[2]))
-    grid = Grid.of(3, 3, space, atlas, zoom if view == "zoom" else None, style)
-    figure = MapFigure(data, space, atlas, view, zoom, title, note, style, FOOTER, below=grid.height + GUTTER)
+    grid = Grid.of(3, 3, space, atlas, options.zoom if options.view == "zoom" else None, style)
+    figure = MapFigure(data, space, atlas, options, FOOTER, below=grid.height + GUTTER)
     with style.context():
         page, lengths = figure.draw(colours)
         letters = "bcd" if len(figure.rows) == 1 else "cde"
@@ -84,13 +79,13 @@ def weights(
         f"Three components of the weights as red, green and blue, each from its 1st to its 99th percentile: "
         f"{'; '.join(ranges)}.",
         "Not everyone can tell red from green: the small maps show each component by itself.",
-        figure.counts(criterion),
+        figure.counts(),
     ]
     columns = tuple(names) if len(set(names)) == 3 else ("PC 1", "PC 2", "PC 3")
     return FigureResult(page, figure.caption(sentences, lengths), figure.table(columns))
 
 
-def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
+def _limits(values: Floating) -> tuple[float, float]:
     if not values.size:
         return 0.0, 1.0
     low, high = np.percentile(values, PERCENTILES)

@@ -1,0 +1,109 @@
+"""Options that figures have in common: as typed keywords of their functions, and with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypedDict, Unpack
+
+from b2m_encoding._typing import Booleans
+from b2m_encoding.figures.page import Page, header_height, software
+from b2m_encoding.figures.style import Style
+
+View = Literal["whole", "zoom", "overview"]
+"""The whole cortex, a zoom into both hemispheres, or both, one above the other."""
+ZOOM = "auditory_zoom"
+"""Default region set of zooms."""
+
+
+class PageKeywords(TypedDict, total=False):
+    """Keywords of every figure: see :class:`PageOptions`."""
+
+    title: str | None
+    note: str | None
+    style: Style
+    origin: str
+
+
+class MapKeywords(PageKeywords, total=False):
+    """Keywords of figures of maps: see :class:`MapOptions`."""
+
+    tested: Booleans | None
+    significant: Booleans | None
+    criterion: str
+
+
+class ViewKeywords(MapKeywords, total=False):
+    """Keywords of figures that show the whole cortex, a zoom, or both: see :class:`MapOptions`."""
+
+    view: View
+    zoom: str
+
+
+@dataclass(frozen=True, eq=False)
+class PageOptions:
+    """Options of every figure.
+
+    Parameters
+    ----------
+    title, note : str, optional
+        Top line of the page; a note such as "simulated data" stands on the right.
+    style : Style
+    origin : str
+        Last sentences of the caption: the study, its samples and versions.
+    """
+
+    title: str | None = None
+    note: str | None = None
+    style: Style = field(default_factory=Style)
+    origin: str = ""
+
+    @property
+    def header(self) -> float:
+        """Height of title and note, mm."""
+        return header_height(self.title, self.note)
+
+    def page(self, height: float) -> Page:
+        """A page with title and note.
+
+        Parameters
+        ----------
+        height : float
+            Height in mm.
+        """
+        return Page(self.style, height, title=self.title, note=self.note)
+
+    def caption(self, sentences: Iterable[str]) -> str:
+        """The caption: title, sentences (empty ones are left out), note, versions of the programs, origin."""
+        note = f"Note: {self.note}." if self.note else ""
+        parts = [f"{self.title}." if self.title else "", *sentences, note, software(), self.origin]
+        return " ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, eq=False)
+class MapOptions(PageOptions):
+    """Options of figures of maps, beside those of :class:`PageOptions`.
+
+    Parameters
+    ----------
+    tested, significant : array of bool, shape (n_targets,), optional
+        Targets that were not tested are light grey; those that are not significant show the underlay. Without
+        ``significant`` every tested target is drawn, and low scores fade into the underlay.
+    criterion : str
+        Definition of significance for the caption (``"significant at q < .05 (FDR)"``).
+    view : {"whole", "zoom", "overview"}
+        The whole cortex, a zoom into both hemispheres, or both, one above the other.
+    zoom : str
+        Region or region set to zoom into.
+    """
+
+    tested: Booleans | None = None
+    significant: Booleans | None = None
+    criterion: str = "significant"
+    view: View = "whole"
+    zoom: str = ZOOM
+
+    @classmethod
+    def of_grid(cls, zoom: str | None, **keywords: Unpack[MapKeywords]) -> MapOptions:
+        """Options of a grid of maps, which shows either a zoom or (None) the whole cortex."""
+        return cls(**keywords) if zoom is None else cls(**keywords, view="zoom", zoom=zoom)

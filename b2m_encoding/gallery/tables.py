@@ -1,0 +1,77 @@
+"""Tables of results in the form that figures need: noise ceilings of regions, clips with genres, decoders to draw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from b2m_encoding._typing import Float32
+from b2m_encoding.gallery.context import FigureContext
+from b2m_encoding.results.schema import JOINT
+from b2m_encoding.spaces import HEMISPHERES, GrayordinateSpace, RegionSpace, SurfaceSpace, VolumeSpace, load_atlas
+
+GENRE = re.compile(r"(?P<genre>[^\W\d_][^.]*)\.\d+")
+"""Names of clips of the Music Genre data set: ``blues.00017``."""
+
+
+def region_ceilings(context: FigureContext, regions: tuple[str, ...]) -> pd.DataFrame | None:
+    """Noise ceilings of regions: their mean in the subject with the lowest, and in the subject with the highest.
+
+    Returns
+    -------
+    DataFrame or None
+        Columns ``region``, ``lower`` and ``upper``; None where no subject has a noise ceiling.
+    """
+    rows = [
+        row
+        for subject in context.subjects
+        if context.results.has_map(subject, JOINT, "ceiling")
+        for row in _subject_ceilings(context, subject, regions)
+    ]
+    table = pd.DataFrame(rows, columns=["region", "ceiling"]).dropna()
+    if not len(table):
+        return None
+    return table.groupby("region", sort=False)["ceiling"].agg(lower="min", upper="max").reset_index()
+
+
+def _subject_ceilings(context: FigureContext, subject: str, regions: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    """Mean noise ceiling of every region of a subject, hemispheres averaged."""
+    ceiling, space = context.results.map(subject, JOINT, "ceiling"), context.results.space(subject)
+    if isinstance(space, RegionSpace):
+        yield from ((region, ceiling[space.regions.index(region)]) for region in regions)
+    elif isinstance(space, SurfaceSpace | GrayordinateSpace | VolumeSpace):
+        atlas = load_atlas(context.maps.atlas, space)
+        for region in regions:
+            means = [_finite_mean(ceiling[atlas.mask(region, hemi)]) for hemi in HEMISPHERES]
+            if known := [mean for mean in means if mean is not None]:
+                yield region, float(np.mean(known))
+
+
+def _finite_mean(values: Float32) -> np.float32 | None:
+    finite = values[np.isfinite(values)]
+    return np.mean(finite) if finite.size else None
+
+
+def with_genres(table: pd.DataFrame) -> pd.DataFrame:
+    """The identification table with the genres of clips, where all names of clips contain one."""
+    for column, clips in (("genre", "clip"), ("identified_genre", "identified")):
+        if clips in table and table[clips].astype(str).str.fullmatch(GENRE.pattern).all():
+            table = table.assign(**{column: table[clips].astype(str).str.replace(r"\.\d+$", "", regex=True)})
+    return table
+
+
+def fewer_decoders(table: pd.DataFrame, n_colours: int) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of as many feature spaces and decoders as there are colours, and the names of those left out.
+
+    The first decoder of every feature space comes before the second one of any.
+    """
+    if "decoder" not in table:
+        return table, []
+    pairs = table[["target", "decoder"]].drop_duplicates()
+    order = pairs.groupby("target", sort=False).cumcount().sort_values(kind="stable").index
+    shown, left_out = pairs.loc[order[:n_colours]], pairs.loc[order[n_colours:]]
+    rows = table.merge(shown, on=["target", "decoder"])
+    return rows, [f"{row.target} by {row.decoder}" for row in left_out.itertuples()]
