@@ -1,1 +1,1 @@
-"""Reconstruction of the music that was played: candidates, evaluation, listening page."""
+"""Reconstruction of presented music: candidates, evaluation, listening page."""

@@ -332,9 +332,9 @@ def test_the_corpus_commands(tiny_template: Path, tmp_path: Path, b2m: B2M) -> N
         ((*acoustic, "--layer", 3), "no network"),
         ((*acoustic, "--weights", audio), "no network"),
         ((), "name a model or a study"),
-        (("--model", "minilm"), "does not hear"),
+        (("--model", "minilm"), "does not embed audio"),
         (("--model", "clap"), "b2m models fetch clap"),
-        (("--study", study, "--target", "text"), "not a feature space that hears"),
+        (("--study", study, "--target", "text"), "not an audio feature space"),
     ):
         code, printed = b2m("corpus", "build", audio, *arguments)
         assert code == 2
