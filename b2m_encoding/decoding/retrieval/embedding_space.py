@@ -183,8 +183,8 @@ class AudioEmbeddingSpace:
                 yield clip, np.asarray(rows, dtype=np.float32)
             return
         network, device = load_together([self.table]), resolve_device(self.table.device).type
-        for clip, [rows] in compute_clips(network, [self.table.hearing], sounds, clips, device):
-            yield clip, rows
+        for clip, [embedded] in compute_clips(network, [self.table.hearing], sounds, clips, device):
+            yield clip, embedded
 
     @property
     def rate(self) -> int:

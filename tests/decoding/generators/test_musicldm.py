@@ -20,8 +20,8 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import resample
 from b2m_encoding.features.networks.loading import transformers
 
-from ..tiny_models import DIM, save_musicldm
-from .conftest import tone
+from ...tiny_models import DIM, save_musicldm
+from ..conftest import tone
 
 RATE, SECONDS = 16_000, 0.64
 
