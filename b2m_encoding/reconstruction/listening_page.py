@@ -66,9 +66,9 @@ def write_listening(
     caption = (
         f"Decoded feature space: {names['target']}, decoder {names['decoder']}. Retrieved: the recording of the "
         f"corpus {corpus} that is nearest to the embedding decoded from the responses. Oracle: the nearest to the "
-        "embedding of the presented sound. Chance: a random one. Generated sounds follow from the decoded embedding; of several, "
-        "the one from which an encoding model predicts the measured responses best is first. All sounds are brought "
-        "to one level. Numbers: mean over subjects [95 % interval]."
+        "embedding of the presented sound. Chance: a random one. Generated sounds follow from the decoded embedding; "
+        "of several, the one from which an encoding model predicts the measured responses best is first. All sounds "
+        "are brought to one level. Numbers: mean over subjects [95 % interval]."
     )
     page = listening_page(Listening(
         f"{results.study.get('name', results.path.name)}: heard and reconstructed", trials, results.note, caption,
