@@ -19,6 +19,7 @@ from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
 from b2m_encoding.figures.settings import FigureSettings
+from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
 RESERVED = {"joint", "preference"}
@@ -48,13 +49,13 @@ class CleaningTable(Config):
 class AlphaTable(Config):
     """``[model.alphas]``: the grid of penalties, log-spaced, scikit-learn's scale."""
 
-    low: Positive = 1e-1
-    high: Positive = 1e7
-    number: Annotated[int, Field(ge=2)] = 17
+    low: Positive = LOWEST_ALPHA
+    high: Positive = HIGHEST_ALPHA
+    number: Annotated[int, Field(ge=2)] = N_ALPHAS
 
     def grid(self) -> NDArray[np.float64]:
         """The penalties."""
-        return np.logspace(np.log10(self.low), np.log10(self.high), self.number)
+        return penalty_grid(self.low, self.high, self.number)
 
 
 class ModelTable(Config):

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.tri import Triangulation
 from scipy.ndimage import map_coordinates
 
-from b2m_encoding.figures import Style, accuracy
+from b2m_encoding.figures import Style, score_map
 from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.flatmap import PixelMap, flat_layout, pixel_map
 from b2m_encoding.figures.layers import ScoreMap, compose
@@ -165,7 +165,7 @@ def _pdf(folder: Path, space: SurfaceSpace, view: View, env: dict[str, Any]) -> 
     atlas, scores = load_atlas("hcp-mmp1", space), make_scores(space)
 
     def draw() -> None:
-        (path, *_) = accuracy(scores, space, atlas, view=view, style=Style()).save(folder / "figure", ("pdf",))
+        (path, *_) = score_map(scores, space, atlas, view=view, style=Style()).save(folder / "figure", ("pdf",))
         env[f"pdf_{view}_mb"] = path.stat().st_size / 1e6
 
     draw()

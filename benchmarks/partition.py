@@ -11,7 +11,8 @@ import numpy as np
 from harness import Row, alternate, peak_memory
 
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.subsets import all_subsets, fit_subsets
+from b2m_encoding.models.bands import all_subsets
+from b2m_encoding.models.subsets import fit_subsets
 from b2m_encoding.runs import Runs
 
 N_FEATURES, DELAYS = 24, (3.0, 4.5, 6.0, 7.5)

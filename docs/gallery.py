@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from b2m_encoding.figures import FigureResult, Style, hierarchy, ternary, weights
-from b2m_encoding.gallery.context import Source, Wish
+from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS, make_figure
 from b2m_encoding.spaces import load_atlas, surface_space
 
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent / "images" / "gallery"
 MIXED = ("preference", "ternary", "hierarchy", "weights")
 """Kinds whose colours do not survive a palette."""
 SETTINGS = {"width_mm": 120, "dpi": 130}
-STYLE = Style(width=120, dpi=130)
+STYLE = Style(width_mm=120, dpi=130)
 SOUNDS = ("heard", "retrieved", "generated")
 
 
@@ -64,8 +64,8 @@ def main(demo: Path) -> None:
         if kind in ("ternary", "weights", "hierarchy"):
             found = made_up(kind)
         else:
-            source = Source.open(demo / "results", Wish(sounds=sounds), SETTINGS)
-            found = make_figure(source, kind, source.subjects[0] if content.per_subject else "")
+            context = FigureContext.open(demo / "results", FigureRequest(sounds=sounds), SETTINGS)
+            found = make_figure(context, kind, context.subjects[0] if content.per_subject else "")
         path = FOLDER / f"{kind}.png"
         found.figure.savefig(path, format="png")
         with Image.open(path) as image:

@@ -27,7 +27,7 @@ test, unseen = runs.select([name for name in runs.names if "Test" in name])
 model = EncodingModel(delays=[3.0, 4.5, 6.0, 7.5]).fit(acoustic[seen], responses[seen], runs=training)
 r = model.score(acoustic[unseen], responses[unseen], runs=test)
 surface = recording.responses.space
-figure = figures.accuracy(r, surface, load_atlas("hcp-mmp1", surface), title="sub-01", note="simulated data")
+figure = figures.score_map(r, surface, load_atlas("hcp-mmp1", surface), title="sub-01", note="simulated data")
 [picture, *_] = figure.save(FOLDER / "first_map", formats=("png",))
 
 # %% What it shows

@@ -11,7 +11,7 @@ import pandas as pd
 from simulated import FOLDER, analysed_study
 
 from b2m_encoding import Results
-from b2m_encoding.gallery.context import Wish
+from b2m_encoding.gallery.context import FigureRequest
 from b2m_encoding.gallery.draw import draw_kind
 from b2m_encoding.spaces import load_atlas
 
@@ -39,7 +39,9 @@ parts = results.table("partition.tsv")
 print(parts.groupby(["region", "part"], sort=False)["r2"].mean().unstack().round(3))
 
 # %% The figure, and a sentence with every number
-[picture, *_] = draw_kind(results.path, "regions", Wish(), {"width_mm": 89, "formats": ("png",)}, FOLDER / "paper")
+[picture, *_] = draw_kind(
+    results.path, "regions", FigureRequest(), {"width_mm": 89, "formats": ("png",)}, FOLDER / "paper"
+)
 print(picture.with_suffix(".txt").read_text(encoding="utf-8"))
 row = tests.iloc[0]
 print(

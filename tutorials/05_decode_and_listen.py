@@ -15,7 +15,7 @@ from simulated import FOLDER, analysed_study, auditory_study
 from b2m_encoding import Results
 from b2m_encoding.decoding.evaluation import over_subjects
 from b2m_encoding.decoding.retrieval.build import build_corpus
-from b2m_encoding.gallery.context import Wish
+from b2m_encoding.gallery.context import FigureRequest
 from b2m_encoding.gallery.draw import draw_kind
 from b2m_encoding.gallery.explorer import write_view
 from b2m_encoding.reconstruction.embedding_space import decoded_space
@@ -58,7 +58,9 @@ for what in ("clip", "identified"):
 draw_kind(
     results.path,
     "stimulus",
-    Wish(sounds={name: stimuli / name.split(".")[0] / f"{name}.wav" for name in {worst["clip"], worst["identified"]}}),
+    FigureRequest(
+        sounds={name: stimuli / name.split(".")[0] / f"{name}.wav" for name in {worst["clip"], worst["identified"]}}
+    ),
     {"formats": ("png",), "width_mm": 120},
     FOLDER / "paper",
 )

@@ -16,7 +16,7 @@ import numpy as np
 from simulated import auditory_study
 
 from b2m_encoding import Results
-from b2m_encoding.gallery.context import Wish
+from b2m_encoding.gallery.context import FigureRequest
 from b2m_encoding.gallery.draw import draw_kind
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
@@ -57,8 +57,8 @@ for name in (*results.feature_spaces, "joint"):
 
 # %% One embedding against another, voxel by voxel (Fig. 7b)
 names = ("acoustic", "text") if "acoustic" in results.feature_spaces else results.feature_spaces[:2]
-wish = Wish(subjects=(subject,), models=names, mark=0.4)
-[scatter, *_] = draw_kind(results.path, "scatter", wish, {"formats": ("png",)}, study.output.parent / "paper")
+request = FigureRequest(subjects=(subject,), models=names, mark=0.4)
+[scatter, *_] = draw_kind(results.path, "scatter", request, {"formats": ("png",)}, study.output.parent / "paper")
 print(scatter.with_suffix(".txt").read_text(encoding="utf-8"))
 
 # %% Is it more than the genre? (their control)

@@ -32,7 +32,7 @@ def figure(
     out: Annotated[Path | None, typer.Option(help="Folder to write into; default: figures in the results.")] = None,
 ) -> None:
     """Draw one kind of figure from results, at journal size, with its caption and numbers."""
-    from b2m_encoding.gallery.context import Wish
+    from b2m_encoding.gallery.context import FigureRequest
     from b2m_encoding.gallery.draw import draw_kind
     from b2m_encoding.gallery.kinds import KINDS
 
@@ -45,14 +45,18 @@ def figure(
     view: Literal["whole", "zoom", "overview"] = (
         "overview" if whole == (zoom or bool(region)) else "whole" if whole else "zoom"
     )
-    wish = Wish(tuple(subject or ()), tuple(model or ()), score, view, region, contour, mark, _named_files(sound or []))
+    request = FigureRequest(
+        tuple(subject or ()), tuple(model or ()), score, view, region, contour, mark, _named_files(sound or [])
+    )
     asked = {
         "width_mm": width,
         "dpi": dpi,
         "limits": limits,
         "formats": files and tuple(files.replace(",", " ").split()),
     }
-    for path in draw_kind(results, kind, wish, {key: value for key, value in asked.items() if value is not None}, out):
+    for path in draw_kind(
+        results, kind, request, {key: value for key, value in asked.items() if value is not None}, out
+    ):
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
 
 
@@ -82,10 +86,10 @@ def view(
 @app.command()
 def report(results: ResultsFolder) -> None:
     """Write the report of results anew: pages of the study and of each subject, with all figures that are there."""
-    from b2m_encoding.gallery.report import report as write
+    from b2m_encoding.gallery.report import write_pages
     from b2m_encoding.results.reader import Results
 
-    for page in write(Results.open(results)):
+    for page in write_pages(Results.open(results)):
         console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
 
 

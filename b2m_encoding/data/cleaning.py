@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
-from scipy.signal import savgol_filter
 
 from b2m_encoding.errors import InputError
 
@@ -128,8 +127,8 @@ class Cleaning:
             width = max(min(self._width(tr), odd), SAVGOL_ORDER + 2)
             if width > len(values):
                 raise InputError("a run is too short for a Savitzky-Golay filter", found=f"{len(values)} samples")
-            baseline: NDArray[np.float32] = savgol_filter(filled, width, SAVGOL_ORDER, axis=0).astype(np.float32)
-            return baseline
+            baseline = scipy.signal.savgol_filter(filled, width, SAVGOL_ORDER, axis=0)
+            return np.asarray(baseline, dtype=np.float32)
         return running_median(filled, min(self._width(tr), len(values) | 1))
 
     def _usable(self, confounds: NDArray[np.floating], tr: float, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -183,7 +182,7 @@ def running_median(values: NDArray[np.float32], width: int) -> NDArray[np.float3
     """
     medians = np.empty(values.shape[::-1], dtype=np.float32)
     for column, median in zip(values.T, medians, strict=True):
-        median[:] = median_filter(np.ascontiguousarray(column), size=width, mode="nearest")
+        median[:] = scipy.ndimage.median_filter(np.ascontiguousarray(column), size=width, mode="nearest")
     return medians.T
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from nilearn.interfaces.fmriprep import load_confounds
 from numpy.typing import NDArray
 
 from b2m_encoding.data.files import first_line, require_file
@@ -18,6 +17,9 @@ from b2m_encoding.data.surface import other_hemisphere
 from b2m_encoding.data.table import read_numbers
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.runs import Runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kept = dict[str, NDArray[np.bool_]]
 WHAT = "a table of confounds"
@@ -52,6 +54,8 @@ def load_fmriprep_confounds(
     InputError, ProblemList
         If a run lacks its table or the columns of the strategy.
     """
+    from nilearn.interfaces.fmriprep import load_confounds  # imports scikit-learn
+
     problems, tables, kept, files = Problems(), {}, {}, []
     for name, path in recording.files.items():
         rows = recording.responses.runs.slices[name]
@@ -127,6 +131,8 @@ def framewise_displacement(path: Path) -> NDArray[np.float64] | None:
     array, shape (n_samples,), or None
         None where there is no such table, or it does not tell.
     """
+    import pandas as pd
+
     try:
         table = pd.read_csv(_table_beside(path), sep="\t", na_values=["n/a"], usecols=["framewise_displacement"])
     except (InputError, ValueError, OSError):

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from b2m_encoding.data.files import require_file
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOTHING = ("n/a", "")
 
@@ -46,6 +48,8 @@ def read_events(
     InputError
         If the file cannot be read, lacks a column or has one twice, or holds an onset or a duration that is none.
     """
+    import pandas as pd
+
     text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     if columns is None:
         rows = list(csv.reader(StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -89,6 +93,8 @@ def _decoded(path: Path) -> str:
 
 
 def _numbers(values: pd.Series, path: Path) -> pd.Series:
+    import pandas as pd
+
     numbers = pd.to_numeric(values, errors="coerce")
     bad = np.flatnonzero(~np.isfinite(numbers.to_numpy(dtype=float)))
     if len(bad):

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.data.arrays import open_array
@@ -22,6 +21,9 @@ from b2m_encoding.data.files import reading
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.spaces.space import Unplaced
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TASKS = ("Training", "Test")
 RUNS = {"Training": 12, "Test": 6}

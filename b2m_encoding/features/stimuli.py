@@ -13,6 +13,7 @@ import soundfile
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.audio import DS003720_RMS, Wave, decode_audio, prepare_stimulus, resample
 from b2m_encoding.features.clips import Clip
+from b2m_encoding.io.writing import replacing_path
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,10 @@ class Stimuli:
         written = []
         for clip in clips:
             name = clip.id if ids.count(clip.id) == 1 else f"{clip.id}_from-{clip.start:g}"
-            path, partial = folder / f"{name}.wav", folder / f".partial-{name}.wav"
+            path = folder / f"{name}.wav"
             wave, rate = self.heard(clip)
-            soundfile.write(partial, wave, rate, subtype="FLOAT")
-            partial.replace(path)
+            with replacing_path(path) as temporary:
+                soundfile.write(temporary, wave, rate, subtype="FLOAT")
             written.append(path)
         return written
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from safetensors.numpy import load, save
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.writing import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / "recipe.json").exists():
                 record = json.dumps({**self.recipe, "notes": self.notes}, indent=2, sort_keys=True) + "\n"
-                _write(self.folder / "recipe.json", record.encode())
-            _write(self.folder / f"{name}.safetensors", content)
+                write_whole(self.folder / "recipe.json", record)
+            write_whole(self.folder / f"{name}.safetensors", content)
         except OSError as error:
             logger.warning("features cannot be kept in %s: %s", self.folder, error.strerror)
 
@@ -84,7 +84,7 @@ def check_store() -> Path:
     folder = cache_folder() / "features"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / ".writable", b"")
+        write_whole(folder / ".writable", b"")
         (folder / ".writable").unlink(missing_ok=True)
     except OSError as error:
         fix = "set B2M_CACHE to a folder that can be written"
@@ -125,13 +125,3 @@ def _read(path: Path) -> dict[str, Features]:
     except (OSError, SafetensorError) as error:
         logger.warning("%s cannot be read and will be computed again: %s", path, error)
     return {}
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file in one step."""
-    partial = path.with_name(f".partial-{uuid4().hex}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from b2m_encoding.errors import InputError
 
@@ -49,6 +48,8 @@ def caption_features(captions: Sequence[str], n_features: int = 96) -> NDArray[n
     """
     if not captions:
         return np.zeros((0, n_features), dtype=np.float32)
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     hasher = HashingVectorizer(
         n_features=n_features,
         ngram_range=(1, 2),

@@ -64,7 +64,7 @@ class Grid:
     @classmethod
     def of(cls, n: int, n_columns: int, space: SurfaceSpace, atlas: Atlas, zoom: str | None, style: Style) -> Grid:
         """A grid of so many columns."""
-        width = (style.width - 2 * MARGIN - (n_columns - 1) * GUTTER) / n_columns
+        width = (style.width_mm - 2 * MARGIN - (n_columns - 1) * GUTTER) / n_columns
         if zoom is None:
             window = flat_layout(space).window
             return cls(n, n_columns, width, window.height / window.width, zoom)

@@ -6,7 +6,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Bytes, Colours, over
 from b2m_encoding.figures.flatmap import PixelMap
+from b2m_encoding.figures.style import Underlay
 from b2m_encoding.spaces import SurfaceSpace
 
-Underlay = Literal["binary", "continuous", "none"]
 GYRUS, SULCUS = 0.78, 0.62
 NOT_TESTED = 0.93
 """Grey of targets that were not tested: lighter than the underlay and without its pattern."""

@@ -96,12 +96,12 @@ class MapFigure:
             Lengths of the scale bars, mm on the flatmap.
         """
         style, header = self.style, header_height(self.title, self.note)
-        full = style.width - 2 * MARGIN
+        full = style.width_mm - 2 * MARGIN
         fixed = header + self.footer + self.below + MARGIN + GUTTER * (len(self.rows) - 1)
         fixed += sum(self._lines(row) for row in self.rows)
         shrunk = ("zoom",) if self._stacked else self.rows
         heights = {row: self._height(row, full) for row in self.rows}
-        room = style.max_height - fixed - sum(height for row, height in heights.items() if row not in shrunk)
+        room = style.max_height_mm - fixed - sum(height for row, height in heights.items() if row not in shrunk)
         scale = min(1.0, room / sum(heights[row] for row in shrunk))
         scales = {row: scale if row in shrunk else 1.0 for row in self.rows}
         height = fixed + sum(scales[row] * heights[row] for row in self.rows)
@@ -120,7 +120,7 @@ class MapFigure:
 
     def _scale_bar(self, page: Page, row: Row, printed: float, above: float) -> float | None:
         """Below the last row, on the left where the foot is high; for other rows in their lower right corner."""
-        right = page.style.width - MARGIN
+        right = page.style.width_mm - MARGIN
         if row != self.rows[-1]:
             return scale_bar(page, right, above - 4, printed, self.space)
         if self.footer > HIGH_FOOT:
@@ -142,7 +142,7 @@ class MapFigure:
     @property
     def _stacked(self) -> bool:
         """Whether the zooms stand one above the other: on narrow pages."""
-        return self.style.width < 120 and "zoom" in self.rows
+        return self.style.width_mm < 120 and "zoom" in self.rows
 
     def _lines(self, row: Row) -> float:
         """Height of what does not shrink in a row of panels, mm."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -23,11 +21,12 @@ from PIL import Image
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
+from b2m_encoding.figures.settings import Format
 from b2m_encoding.figures.style import GREY, INK, Style
+from b2m_encoding.io.writing import write_whole
 
 MM = 25.4
 RULER_DPI = 720
-Format = Literal["png", "pdf", "svg", "tiff"]
 MARGIN = 2.0
 """Space around a figure, mm."""
 HEADER = 6.0
@@ -49,26 +48,28 @@ class Page(Figure):
     """
 
     def __init__(self, style: Style, height: float, *, title: str | None = None, note: str | None = None) -> None:
-        super().__init__(figsize=(style.width / MM, height / MM), dpi=style.dpi, facecolor="white")
+        super().__init__(figsize=(style.width_mm / MM, height / MM), dpi=style.dpi, facecolor="white")
         FigureCanvasAgg(self)
         self.style, self.height = style, height
         if title:
             taken = text_width(note, style.small_size, style) + 6 if note else 0.0
-            title = shortened(title, 1.12 * style.text_size, style.width - 2 * MARGIN - taken, style)  # bold is wider
+            title = shortened(
+                title, 1.12 * style.text_size, style.width_mm - 2 * MARGIN - taken, style
+            )  # bold is wider
             self.write(MARGIN, MARGIN + 1.5, title, weight="bold", va="center")
         if note:
-            self.write(style.width - MARGIN, MARGIN + 1.5, note, size=style.small_size, ha="right", va="center",
+            self.write(style.width_mm - MARGIN, MARGIN + 1.5, note, size=style.small_size, ha="right", va="center",
                        style="italic", color="#404040")  # fmt: skip
 
     def panel(self, left: float, top: float, width: float, height: float) -> Axes:
         """Axes at a place of the page."""
-        page = self.style.width, self.height
+        page = self.style.width_mm, self.height
         return self.add_axes((left / page[0], 1 - (top + height) / page[1], width / page[0], height / page[1]))
 
     def write(self, left: float, top: float, text: str, **options: Any) -> Text:
         """Text at a place of the page; never read as mathematics."""
         options = {"size": self.style.text_size, "color": INK, **options}
-        return self.text(left / self.style.width, 1 - top / self.height, text, parse_math=False, **options)
+        return self.text(left / self.style.width_mm, 1 - top / self.height, text, parse_math=False, **options)
 
     def letter(self, left: float, top: float, letter: str) -> None:
         """A panel letter, if the style wants them."""
@@ -158,7 +159,7 @@ class FigureResult:
             contents[kind] = self._draw(kind)
         contents["tsv"] = self.table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode()
         contents["txt"] = (self.caption + "\n").encode()
-        return [_write_atomically(stem.with_name(f"{stem.name}.{kind}"), data) for kind, data in contents.items()]
+        return [write_whole(stem.with_name(f"{stem.name}.{kind}"), data) for kind, data in contents.items()]
 
     def _draw(self, kind: Format) -> bytes:
         file = io.BytesIO()
@@ -170,16 +171,3 @@ class FigureResult:
             undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
             self.figure.savefig(file, format=kind, metadata=undated)
         return file.getvalue()
-
-
-def _write_atomically(path: Path, content: bytes) -> Path:
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
-        try:
-            temporary.write(content)
-            temporary.close()
-            os.chmod(temporary.name, 0o644)
-            os.replace(temporary.name, path)
-        except BaseException:
-            os.unlink(temporary.name)
-            raise
-    return path

@@ -175,7 +175,7 @@ def quickflat(
     style = style or Style()
     points, triangles = cortex.db.get_surf(data.subject, "flat", merge=True, nudge=True)
     with style.context():
-        figure = Figure(figsize=(style.width / 25.4, style.width / 25.4 * 0.55), dpi=style.dpi)
+        figure = Figure(figsize=(style.width_mm / 25.4, style.width_mm / 25.4 * 0.55), dpi=style.dpi)
         bar = 0.12 if colours is not None else 0.0
         axes = figure.add_axes((0, bar, 1, 1 - bar))
         with quiet():

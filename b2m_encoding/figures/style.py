@@ -1,114 +1,116 @@
-"""Journal style: sizes in mm, resolution, font, colours, outlines and letters."""
+"""Journal style of figures: sizes in mm, resolution, font, colours, outlines and panel letters."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import matplotlib
-from matplotlib.colors import is_color_like
-from matplotlib.font_manager import fontManager
+from pydantic import Field, field_validator
 
+from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.layers import Underlay
-from b2m_encoding.figures.vision import check_colour_map, check_palette
+
+# matplotlib is imported where it is used: study.py needs these tables, and a study is read before anything is drawn.
 
 FONTS = ("Arial", "Helvetica", "Liberation Sans", "Arimo", "Nimbus Sans", "DejaVu Sans")
-"""Fonts to look for, in this order."""
+"""Default fonts; the first one that is installed is used."""
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-"""Of feature spaces, in order: they stay apart in black and white."""
+"""Markers of feature spaces, in order; they differ in black and white as well."""
 INK, GREY = "#000000", "#6E6E6E"
 
+Underlay = Literal["binary", "continuous", "none"]
+Points = Annotated[float, Field(ge=5, le=12)]
+"""Size of text, in points."""
 
-@dataclass(frozen=True)
-class Style:
+
+class Style(Config):
     """How figures look; the defaults follow the figure guide of Nature journals.
 
-    Parameters
-    ----------
-    width : float
-        Width in mm: 89, 120, 183 or any other from 60 to 250.
-    max_height : float
-        Height limit in mm; panels shrink to keep it.
-    dpi : int
-        Resolution of the maps, and of PNG and TIFF files.
-    font : str, optional
-        Font family; default: the first of ``FONTS`` that is installed.
-    text_size, small_size : float
-        Points: titles and labels; ticks, keys and region names.
-    cmap : str
-        Colour map of scores.
-    colours : tuple of str
-        Colours of feature spaces, in order.
-    underlay : {"binary", "continuous", "none"}
-        Sulci and gyri behind the map.
-    outlines, labels : bool
-        Outlines of regions, and their names in zooms.
-    outline_colour : str
-    outline_width : float
-        Region outlines, points.
-    letters : bool
-        Panel letters, where a figure has several panels.
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value is out of range, or matplotlib lacks the colour, colour map or font.
 
     Examples
     --------
-    >>> Style(width=89, dpi=450).max_height
+    >>> Style(width_mm=89, dpi=450).max_height_mm
     170.0
     """
 
-    width: float = 183.0
-    max_height: float = 170.0
-    dpi: int = 300
+    width_mm: Annotated[float, Field(ge=60, le=250)] = 183.0
+    """Width of the page; 89, 120 or 183 for most journals."""
+    max_height_mm: Annotated[float, Field(ge=40, le=300)] = 170.0
+    """Limit of the height; panels shrink to keep it."""
+    dpi: Annotated[int, Field(ge=72, le=1200)] = 300
+    """Resolution of the maps, and of PNG and TIFF files."""
     font: str | None = None
-    text_size: float = 7.0
-    small_size: float = 6.0
-    cmap: str = "inferno"
+    """Font family; default: Arial, Helvetica or the most similar font that is installed."""
+    text_size: Points = 7.0
+    """Size of titles and labels."""
+    small_size: Points = 6.0
+    """Size of ticks, keys and region names."""
+    colour_map: str = "inferno"
+    """Matplotlib's colour map of scores. A map that some readers cannot read gives a warning."""
     colours: tuple[str, ...] = OKABE_ITO
+    """Colours of the feature spaces, in order."""
     underlay: Underlay = "binary"
+    """Sulci and gyri behind the map."""
     outlines: bool = True
+    """Outlines of regions."""
     labels: bool = True
+    """Names of the regions in zooms."""
     outline_colour: str = "white"
-    outline_width: float = 0.6
+    outline_width: Annotated[float, Field(ge=0.1, le=4)] = 0.6
+    """Width of region outlines, in points."""
     letters: bool = True
+    """Panel letters, where a figure has several panels."""
 
-    def __post_init__(self) -> None:
-        ranges = {
-            "width": (60, 250),
-            "max_height": (40, 300),
-            "dpi": (72, 1200),
-            "text_size": (5, 12),
-            "small_size": (5, 12),
-            "outline_width": (0.1, 4),
-        }
-        for key, (low, high) in ranges.items():
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise InputError(f"figure style: {key} is out of range", found=value, expected=f"{low} to {high}")
-        if self.underlay not in ("binary", "continuous", "none"):
-            raise InputError("figure style: unknown underlay", found=self.underlay, expected="binary, continuous, none")
-        if self.cmap not in matplotlib.colormaps:
-            raise InputError("figure style: unknown colour map", found=self.cmap, fix="see matplotlib.colormaps")
-        for colour in (*self.colours, self.outline_colour):
+    # Pydantic validates no defaults, so that a study without these keys is read without matplotlib.
+
+    @field_validator("colours", "outline_colour")
+    @classmethod
+    def _are_colours(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        from matplotlib.colors import is_color_like
+
+        from b2m_encoding.figures.vision import check_palette
+
+        for colour in (value,) if isinstance(value, str) else value:
             if not is_color_like(colour):
                 raise InputError("figure style: not a colour", found=colour)
-        if self.colours[:3] != OKABE_ITO[:3]:
-            check_palette(self.colours)
-        check_colour_map(self.cmap)
+        if not isinstance(value, str) and value[:3] != OKABE_ITO[:3]:
+            check_palette(value)
+        return value
+
+    @field_validator("colour_map")
+    @classmethod
+    def _is_a_colour_map(cls, value: str) -> str:
+        import matplotlib
+
+        from b2m_encoding.figures.vision import check_colour_map
+
+        if value not in matplotlib.colormaps:
+            raise InputError("figure style: unknown colour map", found=value, fix="see matplotlib.colormaps")
+        check_colour_map(value)
+        return value
+
+    @field_validator("font")
+    @classmethod
+    def _is_installed(cls, value: str | None) -> str | None:
+        if value is not None and value not in _installed():
+            raise InputError("this font is not installed", found=value, fix="install it, or leave out `font`")
+        return value
 
     @property
     def family(self) -> str:
-        """The font that is used."""
-        if self.font is None:
-            return next(name for name in FONTS if name in _installed())
-        if self.font not in _installed():
-            raise InputError("this font is not installed", found=self.font, fix="install it, or leave out `font`")
-        return self.font
+        """The font family that is drawn with."""
+        return self.font or next(name for name in FONTS if name in _installed())
 
     def context(self) -> AbstractContextManager[None]:
-        """Matplotlib's settings while a figure is made or written; nothing global changes."""
+        """Matplotlib's settings while a figure is made or written; global settings are restored afterwards."""
+        import matplotlib
+
         family = [self.family] if self.family == "DejaVu Sans" else [self.family, "DejaVu Sans"]
         settings: dict[Any, Any] = {
             "font.family": family,
@@ -118,30 +120,38 @@ class Style:
             "xtick.labelsize": self.small_size,
             "ytick.labelsize": self.small_size,
             "legend.fontsize": self.small_size,
-            "axes.linewidth": 0.5,
-            "xtick.major.width": 0.5,
-            "ytick.major.width": 0.5,
-            "xtick.major.size": 2.0,
-            "ytick.major.size": 2.0,
-            "xtick.major.pad": 2.2,
-            "ytick.major.pad": 2.0,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.unicode_minus": True,
-            "text.parse_math": False,
-            "text.usetex": False,
-            "pdf.fonttype": 42,
-            "ps.fonttype": 42,
-            "svg.fonttype": "none",
-            "svg.hashsalt": "b2m",
-            "path.simplify": False,
-            "savefig.bbox": None,
-            "figure.constrained_layout.use": False,
-            "figure.autolayout": False,
+            **FIXED,
         }
         return matplotlib.rc_context(settings)
 
 
+FIXED: dict[str, Any] = {
+    "axes.linewidth": 0.5,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2.0,
+    "ytick.major.size": 2.0,
+    "xtick.major.pad": 2.2,
+    "ytick.major.pad": 2.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "text.parse_math": False,
+    "text.usetex": False,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "b2m",
+    "path.simplify": False,
+    "savefig.bbox": None,
+    "figure.constrained_layout.use": False,
+    "figure.autolayout": False,
+}
+"""Settings of matplotlib that are the same in every style."""
+
+
 @cache
 def _installed() -> frozenset[str]:
+    from matplotlib.font_manager import fontManager
+
     return frozenset(font.name for font in fontManager.ttflist)

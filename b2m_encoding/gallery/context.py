@@ -16,21 +16,17 @@ from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureSettings
 from b2m_encoding.figures.maps import View
-from b2m_encoding.results.reader import STUDY, Results
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema import CORRECTIONS, JOINT
+from b2m_encoding.results.schema.files import STUDY
 from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
 from b2m_encoding.study import MapsTable, StatisticsTable
-
-CONTROLLED = {"bh": "FDR", "by": "FDR", "fwe": "family-wise error"}
-"""What the q of each correction controls."""
-UNMASKED = ("ceiling", "explainable", "alpha", "p", "q", "pfwe")
-"""Maps that are drawn wherever a target was tested, predicted or not."""
 
 Table = TypeVar("Table", bound=Config)
 
 
 @dataclass(frozen=True)
-class Wish:
+class FigureRequest:
     """What a user asks of a figure; what is left out is what the study says, or usual.
 
     Parameters
@@ -63,17 +59,17 @@ class Wish:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class FigureContext:
     """Maps of a results folder as figures need them: on a surface, with what was tested and what is significant."""
 
     results: Results
     maps: MapsTable
     statistics: StatisticsTable
     settings: FigureSettings
-    wish: Wish = Wish()
+    request: FigureRequest = FigureRequest()
 
     @classmethod
-    def open(cls, path: Path, wish: Wish, changes: Mapping[str, Any]) -> Source:
+    def open(cls, path: Path, request: FigureRequest, changes: Mapping[str, Any]) -> FigureContext:
         """Open a results folder; ``changes`` go before the ``[figures]`` of its study.
 
         Raises
@@ -85,32 +81,32 @@ class Source:
         study, folder = results.study, results.study_folder
         tables = {name: dict(study.get(name, {})) for name in ("maps", "statistics", "figures")}
         tables["figures"] |= changes
-        source = cls(
+        context = cls(
             results,
             _table(MapsTable, tables["maps"], results, folder),
             _table(StatisticsTable, tables["statistics"], results, folder),
             _table(FigureSettings, tables["figures"], results, folder),
-            wish,
+            request,
         )
-        _ = source.subjects, source.models
-        return source
+        _ = context.subjects, context.models
+        return context
 
     @property
     def subjects(self) -> tuple[str, ...]:
         """Subjects to draw."""
-        return _known(self.wish.subjects, self.results.subjects, "the results hold no such subject")
+        return _known(self.request.subjects, self.results.subjects, "the results hold no such subject")
 
     @property
     def models(self) -> tuple[str, ...]:
         """Feature spaces to draw; all by default."""
         known = self.results.feature_spaces
-        _known(self.wish.models, (*known, JOINT), "the results hold no such feature space")
-        return self.wish.models or known
+        _known(self.request.models, (*known, JOINT), "the results hold no such feature space")
+        return self.request.models or known
 
     @property
     def model(self) -> str:
         """The one model whose scores are drawn."""
-        return self.wish.models[0] if self.wish.models else JOINT
+        return self.request.models[0] if self.request.models else JOINT
 
     def surface(self, subject: str) -> SurfaceSpace:
         """The surface that maps of a subject are drawn on."""
@@ -146,7 +142,8 @@ class Source:
     @property
     def criterion(self) -> str:
         """What significant means."""
-        return f"significant at q < {self.statistics.q:g} ({CONTROLLED[self.statistics.correction]}) in the joint model"
+        controls = CORRECTIONS[self.statistics.correction].controls
+        return f"significant at q < {self.statistics.q:g} ({controls}) in the joint model"
 
     @property
     def note(self) -> str | None:
@@ -156,12 +153,12 @@ class Source:
     @property
     def zoom(self) -> str:
         """Region set of the zooms."""
-        return self.wish.zoom or self.maps.zoom
+        return self.request.zoom or self.maps.zoom
 
     @property
     def zoom_only(self) -> str | None:
         """Region set of figures that show a zoom or the whole cortex, not both."""
-        return self.zoom if self.wish.view == "zoom" else None
+        return self.zoom if self.request.view == "zoom" else None
 
     @property
     def limits(self) -> tuple[float | None, float | None]:
@@ -171,7 +168,7 @@ class Source:
     @cached_property
     def style(self) -> dict[str, Any]:
         """Note and style of every figure."""
-        return {"note": self.note, "style": self.settings.style}
+        return {"note": self.note, "style": self.settings}
 
     def common(self, subject: str) -> dict[str, Any]:
         """What every map of a subject is drawn with."""

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.page import FigureResult, Format
-from b2m_encoding.gallery.context import Source, Wish
+from b2m_encoding.figures.page import FigureResult
+from b2m_encoding.figures.settings import Format
+from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS, make_figure
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema import JOINT, tables
 from b2m_encoding.spaces import drawing_surface
 from b2m_encoding.study import Study
 
@@ -21,10 +22,10 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
     """Draw and save what a study's spaces allow: maps on the cortex, regions wherever there is a table of them."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = study.figures.model_copy(update={"note": study.figures.note or study.note})
-    source = Source(results, study.maps, study.statistics, settings)
+    context = FigureContext(results, study.maps, study.statistics, settings)
     formats: tuple[Format, ...] = ("png", *(kind for kind in study.figures.formats if kind != "png"))
     for kind, subject in _reported(results):
-        figure, stem = make_figure(source, kind, subject), folder / _stem(kind, subject, Wish())
+        figure, stem = make_figure(context, kind, subject), folder / _stem(kind, subject, FigureRequest())
         figure.save(stem, formats=formats)
 
 
@@ -38,14 +39,16 @@ def _reported(results: Results) -> Iterator[tuple[str, str]]:
             yield "preference", subject
         if any("unique" in stats for stats in results.stats(subject).values()):
             yield "partition", subject
-    regions = results.table("regions.tsv")
+    regions = results.table(tables.REGIONS)
     if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
         yield "regions", ""
-    if results.has("identification.tsv"):
+    if results.has(tables.IDENTIFICATION):
         yield "decoding", ""
 
 
-def draw_kind(path: Path, kind: str, wish: Wish, changes: dict[str, object], out: Path | None = None) -> list[Path]:
+def draw_kind(
+    path: Path, kind: str, request: FigureRequest, changes: dict[str, object], out: Path | None = None
+) -> list[Path]:
     """Draw one kind of figure from a results folder and save it: for every subject, or of all together.
 
     Parameters
@@ -54,7 +57,7 @@ def draw_kind(path: Path, kind: str, wish: Wish, changes: dict[str, object], out
         The results folder; nothing is computed anew.
     kind : str
         A key of :data:`~b2m_encoding.gallery.kinds.KINDS`.
-    wish : Wish
+    request : FigureRequest
     changes : dict
         Keys of ``[figures]`` that go before those of the study.
     out : Path, optional
@@ -67,22 +70,26 @@ def draw_kind(path: Path, kind: str, wish: Wish, changes: dict[str, object], out
     """
     if kind not in KINDS:
         raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
-    source = Source.open(path, wish, changes)
+    context = FigureContext.open(path, request, changes)
     folder = out or path / "figures"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError("the folder cannot be written", file=folder, found=error.strerror) from error
     written = []
-    for subject in source.subjects if KINDS[kind].per_subject else ("",):
-        found: FigureResult = make_figure(source, kind, subject)
-        written += found.save(folder / _stem(kind, subject, wish), formats=source.settings.formats)
+    for subject in context.subjects if KINDS[kind].per_subject else ("",):
+        found: FigureResult = make_figure(context, kind, subject)
+        written += found.save(folder / _stem(kind, subject, request), formats=context.settings.formats)
     return written
 
 
-def _stem(kind: str, subject: str, wish: Wish) -> str:
+def _stem(kind: str, subject: str, request: FigureRequest) -> str:
     """Name of the files: what is not usual is in it, so that figures do not replace one another; never a path."""
-    parts = [f"sub-{subject}" if subject else "", kind, *(name for name in wish.models if name != JOINT)]
-    parts += [wish.score] if wish.score != "r" else []
-    parts += [wish.view if wish.zoom is None else f"{wish.view}-{wish.zoom}"] if wish.view != "overview" else []
+    parts = [f"sub-{subject}" if subject else "", kind, *(name for name in request.models if name != JOINT)]
+    parts += [request.score] if request.score != "r" else []
+    parts += (
+        [request.view if request.zoom is None else f"{request.view}-{request.zoom}"]
+        if request.view != "overview"
+        else []
+    )
     return re.sub(r"[^\w.-]", "-", "_".join(part for part in parts if part)).lstrip(".-")[:200]

@@ -12,10 +12,11 @@ import soundfile
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures.interactive import Clip, Sound
-from b2m_encoding.reconstruction.listening_page import LAST, TABLE
+from b2m_encoding.reconstruction.listening_page import LAST
 from b2m_encoding.results.clip_responses import ClipResponses
 from b2m_encoding.results.clip_sounds import played_parts, stimulus_files
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.tables import RECONSTRUCTION
 
 RATE = 22_050
 LONGEST, WHOLE = 20.0, (0.0, np.nan)
@@ -69,9 +70,9 @@ def page_clips(
 
 def _reconstructed(results: Results, subjects: Sequence[str]) -> dict[str, list[Sound]]:
     """The best sound of every method, by clip: of the feature space and decoder that were reconstructed first."""
-    if not results.has(TABLE):
+    if not results.has(RECONSTRUCTION):
         return {}
-    table = results.table(TABLE)
+    table = results.table(RECONSTRUCTION)
     first = table.iloc[0]
     chosen = (table["target"] == first["target"]) & (table["decoder"] == first["decoder"]) & (table["rank"] == 1)
     chosen &= table["subject"].isin(subjects) & ~table["method"].isin(["heard", *LAST])

@@ -14,20 +14,11 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult
-from b2m_encoding.gallery.context import UNMASKED, Source
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.gallery.context import FigureContext
+from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, tables
+from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
 from b2m_encoding.spaces import HEMISPHERES, GrayordinateSpace, RegionSpace, SurfaceSpace, VolumeSpace, load_atlas
 
-LABELS = {
-    "r": "prediction accuracy (r)",
-    "r2": "prediction accuracy (R²)",
-    "rnormalised": "share of the noise ceiling (r / ceiling)",
-    "ceiling": "noise ceiling (r)",
-    "explainable": "explainable variance",
-    "unique": "unique variance (R²)",
-    "rothers": "accuracy of a model of other subjects (r)",
-}
-SHORT = {"r2": "R²", "rnormalised": "r / ceiling"}
 SOUND_RATE = 16_000
 GENRE = re.compile(r"(?P<genre>[^\W\d_][^.]*)\.\d+")
 """Names of clips of the Music Genre data set: ``blues.00017``."""
@@ -42,197 +33,199 @@ class Kind:
     text : str
         What it shows, in one line.
     draw : callable
-        Makes it from a source and a subject (None: of all subjects together).
+        Makes it from a context and a subject (None: of all subjects together).
     per_subject : bool
         Whether there is one for every subject.
     """
 
     text: str
-    draw: Callable[[Source, str], FigureResult]
+    draw: Callable[[FigureContext, str], FigureResult]
     per_subject: bool = True
 
 
-def make_figure(source: Source, kind: str, subject: str = "") -> FigureResult:
+def make_figure(context: FigureContext, kind: str, subject: str = "") -> FigureResult:
     """Draw one figure; its caption ends with where the numbers come from."""
-    found = KINDS[kind].draw(source, subject)
-    return replace(found, caption=f"{found.caption} {source.origin(subject or None)}")
+    found = KINDS[kind].draw(context, subject)
+    return replace(found, caption=f"{found.caption} {context.origin(subject or None)}")
 
 
-def _label(source: Source) -> str:
-    label = LABELS.get(source.wish.score, source.wish.score)
-    return label if source.model == JOINT else f"{label} of {source.model}"
+def _label(context: FigureContext) -> str:
+    label = LABELS.get(context.request.score, context.request.score)
+    return label if context.model == JOINT else f"{label} of {context.model}"
 
 
-def _scored(source: Source, subject: str) -> tuple[np.ndarray, dict[str, object]]:
+def _scored(context: FigureContext, subject: str) -> tuple[np.ndarray, dict[str, object]]:
     """The score that is asked for, and how it is drawn."""
-    [scores] = source.on_surface(subject, [(source.model, source.wish.score)])
-    common = source.common(subject)
-    if source.wish.score in UNMASKED:
+    [scores] = context.on_surface(subject, [(context.model, context.request.score)])
+    common = context.common(subject)
+    if context.request.score in UNMASKED:
         common["significant"] = None
     common["tested"] = common["tested"] & np.isfinite(scores)
-    return scores, {**common, "label": _label(source), "limits": source.limits}
+    return scores, {**common, "label": _label(context), "limits": context.limits}
 
 
-def _accuracy(source: Source, subject: str) -> FigureResult:
-    scores, options = _scored(source, subject)
-    if source.results.has_map(subject, JOINT, "ceiling") and source.wish.score in ("r", "rnormalised"):
-        [options["ceiling"]] = source.on_surface(subject, [(JOINT, "ceiling")])
-    if source.wish.score == "rnormalised":
+def _accuracy(context: FigureContext, subject: str) -> FigureResult:
+    scores, options = _scored(context, subject)
+    if context.results.has_map(subject, JOINT, "ceiling") and context.request.score in ("r", "rnormalised"):
+        [options["ceiling"]] = context.on_surface(subject, [(JOINT, "ceiling")])
+    if context.request.score == "rnormalised":
         options["missing"] = "no noise ceiling"
-    surface = source.surface(subject)
-    return figures.accuracy(
-        scores, surface, source.atlas(surface), view=source.wish.view, zoom=source.zoom, contour=source.wish.contour,
-        **options,  # type: ignore[arg-type]
+    surface = context.surface(subject)
+    return figures.score_map(
+        scores, surface, context.atlas(surface), view=context.request.view, zoom=context.zoom,
+        contour=context.request.contour, **options,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def _surface(source: Source, subject: str) -> FigureResult:
-    scores, options = _scored(source, subject)
-    surface = source.surface(subject)
-    return figures.surface(scores, surface, source.atlas(surface), **options)  # type: ignore[arg-type]
+def _surface(context: FigureContext, subject: str) -> FigureResult:
+    scores, options = _scored(context, subject)
+    surface = context.surface(subject)
+    return figures.surface(scores, surface, context.atlas(surface), **options)  # type: ignore[arg-type]
 
 
-def _models(source: Source, n: int, kind: str) -> tuple[str, ...]:
+def _models(context: FigureContext, n: int, kind: str) -> tuple[str, ...]:
     """So many feature spaces: those asked for, or the first ones."""
-    names = source.models if source.wish.models else source.models[:n]
+    names = context.models if context.request.models else context.models[:n]
     if len(names) != n:
         raise InputError(f"{kind} shows {n} feature spaces", found=", ".join(names), fix="name them with --model")
     return names
 
 
-def _several(source: Source, subject: str, names: tuple[str, ...]) -> list[np.ndarray]:
-    return list(source.on_surface(subject, [(name, source.wish.score) for name in names]))
+def _several(context: FigureContext, subject: str, names: tuple[str, ...]) -> list[np.ndarray]:
+    return list(context.on_surface(subject, [(name, context.request.score) for name in names]))
 
 
-def _preference(source: Source, subject: str) -> FigureResult:
-    first, second = _models(source, 2, "preference")
-    a, b = _several(source, subject, (first, second))
-    surface = source.surface(subject)
+def _preference(context: FigureContext, subject: str) -> FigureResult:
+    first, second = _models(context, 2, "preference")
+    a, b = _several(context, subject, (first, second))
+    surface = context.surface(subject)
     return figures.preference(
-        a, b, surface, source.atlas(surface), names=(first, second), view=source.wish.view, zoom=source.zoom,
-        label=SHORT.get(source.wish.score, source.wish.score), **source.common(subject),
+        a, b, surface, context.atlas(surface), names=(first, second), view=context.request.view, zoom=context.zoom,
+        label=SHORT_LABELS.get(context.request.score, context.request.score), **context.common(subject),
     )  # fmt: skip
 
 
-def _ternary(source: Source, subject: str) -> FigureResult:
-    a, b, c = _models(source, 3, "ternary")
-    first, second, third = _several(source, subject, (a, b, c))
-    surface = source.surface(subject)
+def _ternary(context: FigureContext, subject: str) -> FigureResult:
+    a, b, c = _models(context, 3, "ternary")
+    first, second, third = _several(context, subject, (a, b, c))
+    surface = context.surface(subject)
     return figures.ternary(
-        (first, second, third), surface, source.atlas(surface), names=(a, b, c), view=source.wish.view,
-        zoom=source.zoom, limits=source.limits, label=SHORT.get(source.wish.score, source.wish.score),
-        **source.common(subject),
+        (first, second, third), surface, context.atlas(surface), names=(a, b, c), view=context.request.view,
+        zoom=context.zoom, limits=context.limits, label=SHORT_LABELS.get(context.request.score, context.request.score),
+        **context.common(subject),
     )  # fmt: skip
 
 
-def _hierarchy(source: Source, subject: str) -> FigureResult:
-    names = source.models
-    surface = source.surface(subject)
-    scores = dict(zip(names, _several(source, subject, names), strict=True))
+def _hierarchy(context: FigureContext, subject: str) -> FigureResult:
+    names = context.models
+    surface = context.surface(subject)
+    scores = dict(zip(names, _several(context, subject, names), strict=True))
     return figures.hierarchy(
-        scores, surface, source.atlas(surface), view=source.wish.view, zoom=source.zoom,
-        label=SHORT.get(source.wish.score, source.wish.score), **source.common(subject),
+        scores, surface, context.atlas(surface), view=context.request.view, zoom=context.zoom,
+        label=SHORT_LABELS.get(context.request.score, context.request.score), **context.common(subject),
     )  # fmt: skip
 
 
-def _partition(source: Source, subject: str) -> FigureResult:
-    found = {desc: stats for desc, stats in source.results.stats(subject).items() if {"unique", "shared"} & {*stats}}
+def _partition(context: FigureContext, subject: str) -> FigureResult:
+    found = {desc: stats for desc, stats in context.results.stats(subject).items() if {"unique", "shared"} & {*stats}}
     if not found:
         raise InputError(
             "the results hold no parts of variance",
-            file=source.results.path,
+            file=context.results.path,
             fix="set statistics.partition = true in the study, and run it again",
         )
     keys = [(desc, "unique" if "unique" in stats else "shared") for desc, stats in found.items()]
-    names = [tuple(source.results.sidecar(subject, *key)["FeatureSpaces"]) for key in keys]
-    order = {name: i for i, name in enumerate(source.results.feature_spaces)}
+    names = [tuple(context.results.sidecar(subject, *key)["FeatureSpaces"]) for key in keys]
+    order = {name: i for i, name in enumerate(context.results.feature_spaces)}
     parts = {
         tuple(sorted(part, key=order.__getitem__)): values
-        for part, values in zip(names, source.on_surface(subject, keys), strict=True)
+        for part, values in zip(names, context.on_surface(subject, keys), strict=True)
     }
     parts = dict(sorted(parts.items(), key=lambda item: [order[name] for name in item[0]]))
-    surface = source.surface(subject)
+    surface = context.surface(subject)
     return figures.partition(
-        parts, surface, source.atlas(surface), zoom=source.zoom_only, limits=source.limits, **source.common(subject)
+        parts, surface, context.atlas(surface), zoom=context.zoom_only, limits=context.limits, **context.common(subject)
     )
 
 
-def _weights(source: Source, subject: str) -> FigureResult:
-    keys = [(source.model, f"pc{i}") for i in (1, 2, 3)]
-    if not all(source.results.has_map(subject, *key) for key in keys):
+def _weights(context: FigureContext, subject: str) -> FigureResult:
+    keys = [(context.model, f"pc{i}") for i in (1, 2, 3)]
+    if not all(context.results.has_map(subject, *key) for key in keys):
         raise InputError(
             "the results hold no components of the weights",
-            file=source.results.path,
+            file=context.results.path,
             expected=", ".join(f"{desc}/{stat}" for desc, stat in keys),
             fix="set results.weights = true and run again; they are made where three or more targets are predicted",
         )
-    surface = source.surface(subject)
-    first, second, third = (float(source.results.sidecar(subject, *key)["Explained"]) for key in keys)
+    surface = context.surface(subject)
+    first, second, third = (float(context.results.sidecar(subject, *key)["Explained"]) for key in keys)
     return figures.weights(
-        np.stack(source.on_surface(subject, keys)), surface, source.atlas(surface), view=source.wish.view,
-        zoom=source.zoom, explained=(first, second, third), **source.common(subject),
+        np.stack(context.on_surface(subject, keys)), surface, context.atlas(surface), view=context.request.view,
+        zoom=context.zoom, explained=(first, second, third), **context.common(subject),
     )  # fmt: skip
 
 
-def _scatter(source: Source, subject: str) -> FigureResult:
-    x, y = _models(source, 2, "scatter")
-    first, second = (source.results.map(subject, name, source.wish.score) for name in (x, y))
-    space = source.results.space(subject)
+def _scatter(context: FigureContext, subject: str) -> FigureResult:
+    x, y = _models(context, 2, "scatter")
+    first, second = (context.results.map(subject, name, context.request.score) for name in (x, y))
+    space = context.results.space(subject)
     what = "vertices" if isinstance(space, SurfaceSpace) else "voxels" if isinstance(space, VolumeSpace) else "targets"
     return figures.scatter(
-        first, second, names=(x, y), targets=what, title=f"sub-{subject}", mark=source.wish.mark,
-        limits=source.settings.limits or (None, None), label=SHORT.get(source.wish.score, source.wish.score),
-        **source.style,
+        first, second, names=(x, y), targets=what, title=f"sub-{subject}", mark=context.request.mark,
+        limits=context.settings.limits or (None, None),
+        label=SHORT_LABELS.get(context.request.score, context.request.score), **context.style,
     )  # fmt: skip
 
 
-def _subjects(source: Source, _: str) -> FigureResult:
-    surfaces = {subject: source.surface(subject) for subject in source.subjects}
+def _subjects(context: FigureContext, _: str) -> FigureResult:
+    surfaces = {subject: context.surface(subject) for subject in context.subjects}
     surface = next(iter(surfaces.values()))
     if other := [subject for subject, one in surfaces.items() if one != surface]:
         raise InputError("subjects lie on different surfaces", found=", ".join(other), fix="draw them one by one")
-    keys = [(source.model, source.wish.score)]
+    keys = [(context.model, context.request.score)]
     names = {subject: f"sub-{subject}" for subject in surfaces}
-    masked = source.wish.score not in UNMASKED
+    masked = context.request.score not in UNMASKED
     return figures.subjects(
-        {name: source.on_surface(subject, keys)[0] for subject, name in names.items()},
+        {name: context.on_surface(subject, keys)[0] for subject, name in names.items()},
         surface,
-        source.atlas(surface),
-        tested={name: source.tested(subject) for subject, name in names.items()},
-        significant={name: source.significant(subject) for subject, name in names.items()} if masked else None,
-        label=_label(source),
-        limits=source.limits,
-        zoom=source.zoom_only,
-        criterion=source.criterion,
-        **source.style,
+        context.atlas(surface),
+        tested={name: context.tested(subject) for subject, name in names.items()},
+        significant={name: context.significant(subject) for subject, name in names.items()} if masked else None,
+        label=_label(context),
+        limits=context.limits,
+        zoom=context.zoom_only,
+        criterion=context.criterion,
+        **context.style,
     )
 
 
-def _regions(source: Source, _: str) -> FigureResult:
-    table = source.results.table("regions.tsv")
-    wanted = table["subject"].isin(source.wish.subjects) if source.wish.subjects else table["subject"] != GROUP_MEAN
+def _regions(context: FigureContext, _: str) -> FigureResult:
+    table = context.results.table(tables.REGIONS)
+    wanted = (
+        table["subject"].isin(context.request.subjects) if context.request.subjects else table["subject"] != GROUP_MEAN
+    )
     shown = table[wanted & table["score"].notna()]
-    if source.wish.models:
-        shown = shown[shown["feature_space"].isin(source.wish.models)]
-    has_tests = source.results.has("region_tests.tsv") and not source.wish.subjects
-    tests = source.results.table("region_tests.tsv") if has_tests else None
+    if context.request.models:
+        shown = shown[shown["feature_space"].isin(context.request.models)]
+    has_tests = context.results.has(tables.REGION_TESTS) and not context.request.subjects
+    tests = context.results.table(tables.REGION_TESTS) if has_tests else None
     return figures.regions(
-        shown, tests=tests, q=source.statistics.q, ceiling=region_ceilings(source, tuple(shown["region"].unique())),
-        level=source.statistics.level, **source.style,
+        shown, tests=tests, q=context.statistics.q, ceiling=region_ceilings(context, tuple(shown["region"].unique())),
+        level=context.statistics.level, **context.style,
     )  # fmt: skip
 
 
-def region_ceilings(source: Source, names: tuple[str, ...]) -> pd.DataFrame | None:
+def region_ceilings(context: FigureContext, names: tuple[str, ...]) -> pd.DataFrame | None:
     """Lowest and highest mean ceiling of a subject in every region; None where no subject has one."""
     rows = []
-    for subject in source.subjects:
-        if not source.results.has_map(subject, JOINT, "ceiling"):
+    for subject in context.subjects:
+        if not context.results.has_map(subject, JOINT, "ceiling"):
             continue
-        ceiling, space = source.results.map(subject, JOINT, "ceiling"), source.results.space(subject)
+        ceiling, space = context.results.map(subject, JOINT, "ceiling"), context.results.space(subject)
         if isinstance(space, RegionSpace):
             rows += [(name, ceiling[space.regions.index(name)]) for name in names]
         elif isinstance(space, SurfaceSpace | GrayordinateSpace | VolumeSpace):
-            atlas = load_atlas(source.maps.atlas, space)
+            atlas = load_atlas(context.maps.atlas, space)
             for name in names:
                 sides = [ceiling[atlas.mask(name, hemi)] for hemi in HEMISPHERES]
                 means = [np.mean(side[np.isfinite(side)]) for side in sides if np.isfinite(side).any()]
@@ -243,25 +236,25 @@ def region_ceilings(source: Source, names: tuple[str, ...]) -> pd.DataFrame | No
     return table.groupby("region", sort=False)["ceiling"].agg(lower="min", upper="max").reset_index()
 
 
-def _decoding(source: Source, _: str) -> FigureResult:
-    table = source.results.table("identification.tsv")
-    if source.wish.subjects:
-        table = table[table["subject"].isin(source.wish.subjects)]
-    if source.wish.models:
-        table = table[table["target"].isin(source.wish.models)]
+def _decoding(context: FigureContext, _: str) -> FigureResult:
+    table = context.results.table(tables.IDENTIFICATION)
+    if context.request.subjects:
+        table = table[table["subject"].isin(context.request.subjects)]
+    if context.request.models:
+        table = table[table["target"].isin(context.request.models)]
     for column, of in (("genre", "clip"), ("identified_genre", "identified")):
         if of in table:
             found = table[of].astype(str).str.fullmatch(GENRE.pattern)
             if found.all():
                 table = table.assign(**{column: table[of].astype(str).str.replace(r"\.\d+$", "", regex=True)})
-    table, left_out = fewer_decoders(table, len(source.settings.style.colours))
+    table, left_out = fewer_decoders(table, len(context.settings.colours))
     shown = {*zip(table["subject"], table["target"], strict=True)}
     intervals = {
         (row["subject"], row["feature_space"]): tuple(row["chance_interval_95"])
-        for row in source.results.json("identification.json")["subjects"]
+        for row in context.results.json(IDENTIFICATION_SUMMARY)["subjects"]
         if (row["subject"], row["feature_space"]) in shown
     }
-    found = figures.decoding(table, intervals=intervals, **source.style)
+    found = figures.decoding(table, intervals=intervals, **context.style)
     return replace(found, caption=f"{found.caption} Not shown: {', '.join(left_out)}.") if left_out else found
 
 
@@ -276,11 +269,11 @@ def fewer_decoders(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[s
     return kept, [f"{row.target} by {row.decoder}" for row in others.itertuples()]
 
 
-def _stimulus(source: Source, _: str) -> FigureResult:
-    if not source.wish.sounds:
+def _stimulus(context: FigureContext, _: str) -> FigureResult:
+    if not context.request.sounds:
         raise InputError("no sound to draw", fix="name sound files: --sound heard=a.wav --sound retrieved=b.wav")
-    sounds = {name: read_audio(path, SOUND_RATE) for name, path in source.wish.sounds.items()}
-    return figures.stimulus(sounds, SOUND_RATE, **source.style)
+    sounds = {name: read_audio(path, SOUND_RATE) for name, path in context.request.sounds.items()}
+    return figures.stimulus(sounds, SOUND_RATE, **context.style)
 
 
 KINDS = {

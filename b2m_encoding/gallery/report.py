@@ -10,7 +10,7 @@ from b2m_encoding.results.report import write_report
 from b2m_encoding.spaces import drawing_surface
 
 
-def report(results: Results) -> list[Path]:
+def write_pages(results: Results) -> list[Path]:
     """Write ``report.html`` and a page per subject; ``view.html`` too, where it is missing and maps can be drawn.
 
     Parameters

@@ -7,12 +7,14 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+
+from b2m_encoding.io.writing import replacing
 
 VARIABLE = "B2M_CACHE"
 VERSION = "1"
@@ -33,8 +35,8 @@ def cache_folder() -> Path:
 
 
 def cached_matrix(
-    kind: str, ingredients: tuple[str | NDArray[np.generic], ...], build: Callable[[], csr_array]
-) -> csr_array:
+    kind: str, ingredients: tuple[str | NDArray[np.generic], ...], build: Callable[[], scipy.sparse.csr_array]
+) -> scipy.sparse.csr_array:
     """Load a matrix made of the same ingredients before, or build and keep it.
 
     A damaged entry is built again. A folder that cannot be written is no error: the matrix is then built each time.
@@ -54,7 +56,7 @@ def cached_matrix(
     path = cache_folder() / f"{kind}-{_key(ingredients)}.npz"
     matrix = _load(path)
     if matrix is None:
-        matrix = csr_array(build(), dtype=np.float32)
+        matrix = scipy.sparse.csr_array(build(), dtype=np.float32)
         matrix.sort_indices()
         _store(matrix, path)
     return matrix
@@ -72,21 +74,21 @@ def _key(ingredients: tuple[str | NDArray[np.generic], ...]) -> str:
     return found.hexdigest()[:32]
 
 
-def _load(path: Path) -> csr_array | None:
+def _load(path: Path) -> scipy.sparse.csr_array | None:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             data, indices, indptr = stored["data"], stored["indices"], stored["indptr"]
-            matrix = csr_array((data, indices, indptr), shape=tuple(stored["shape"].tolist()))
+            matrix = scipy.sparse.csr_array((data, indices, indptr), shape=tuple(stored["shape"].tolist()))
         matrix.check_format(full_check=True)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
     return matrix
 
 
-def _store(matrix: csr_array, path: Path) -> None:
-    try:
+def _store(matrix: scipy.sparse.csr_array, path: Path) -> None:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=".partial-", suffix=".npz", delete=False) as stream:
+        with replacing(path) as stream:
             np.savez(
                 stream,
                 data=matrix.data,
@@ -94,6 +96,3 @@ def _store(matrix: csr_array, path: Path) -> None:
                 indptr=matrix.indptr.astype(np.int32),
                 shape=np.array(matrix.shape, dtype=np.int64),
             )
-        Path(stream.name).replace(path)
-    except OSError:
-        return

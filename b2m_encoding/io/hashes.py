@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from b2m_encoding.io.cache import cache_folder
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import write_whole
 
 
 def sha256(path: Path) -> str:
@@ -49,13 +49,9 @@ def _read(note: Path) -> str | None:
 
 
 def _write(note: Path, text: str) -> None:
-    try:
+    with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=note.parent, prefix=".partial-", delete=False, encoding="ascii") as stream:
-            stream.write(text)
-        Path(stream.name).replace(note)
-    except OSError:
-        return
+        write_whole(note, text)
 
 
 class FileHashes:
@@ -94,6 +90,5 @@ class FileHashes:
     def save(self) -> None:
         """Remember what was hashed."""
         if self.changed:
-            with replacing(self.memory) as stream:
-                stream.write(json.dumps(self.known).encode())
+            write_whole(self.memory, json.dumps(self.known))
             self.changed = False

@@ -16,9 +16,8 @@ from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
 from b2m_encoding.decoding.identification import identification_accuracy
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.features.audio import decode_audio
+from b2m_encoding.results.schema import CHANCE
 
-CHANCE = 0.5
-"""Identification accuracy by chance."""
 HEARD, DECODED = "heard", "decoded space"
 """Method of the presented sounds, and name of the decoded space, in the tables."""
 COLUMNS = ("method", "encoder", "measure", "value", "chance")

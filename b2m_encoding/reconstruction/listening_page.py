@@ -10,10 +10,10 @@ import pandas as pd
 
 from b2m_encoding.decoding.evaluation import over_subjects
 from b2m_encoding.figures.listening import Excerpt, Listening, Trial, listening_page
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.files import LISTEN
 
-TABLE, EVALUATION, PAGE = "reconstruction.tsv", "evaluation.tsv", "listen.html"
 TEXT = {"subject": str, "clip": str, "recording": str, "about": str}
 FIRST = ("heard", "retrieved")
 """Methods at the beginning of the page; others follow in between."""
@@ -30,8 +30,7 @@ def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFr
         unchanged = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
         if any(unchanged):
             table = pd.concat([old[unchanged], new], ignore_index=True)
-    with replacing(path) as stream:
-        stream.write(table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode())
+    write_whole(path, table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))
     return table
 
 
@@ -74,10 +73,7 @@ def write_listening(
         f"{results.study.get('name', results.path.name)}: heard and reconstructed", trials, results.note, caption,
         _numbers(evaluated),
     ))  # fmt: skip
-    path = results.path / PAGE
-    with replacing(path) as stream:
-        stream.write(page.encode())
-    return path
+    return write_whole(results.path / LISTEN, page)
 
 
 def _rows_of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

@@ -14,9 +14,9 @@ from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace,
 from b2m_encoding.decoding.retrieval.similarity import Metric, Similarity
 from b2m_encoding.errors import InputError
 from b2m_encoding.reconstruction.evaluate import Evaluators
-from b2m_encoding.results.bundle import entity
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.files import entity
 from b2m_encoding.study import DecodingTable, WindowsTable
 
 JOINT = ("muq_mulan", "clap", "musicldm_clap", "musiccoca")

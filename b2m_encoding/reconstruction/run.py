@@ -18,15 +18,16 @@ from b2m_encoding.decoding.retrieval.corpus import Corpus
 from b2m_encoding.decoding.retrieval.exact_search import search
 from b2m_encoding.decoding.retrieval.similarity import Neighbours
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import telling
+from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, safe_names, write_excerpt
 from b2m_encoding.reconstruction.evaluate import COLUMNS, HEARD, Row, evaluate_vectors
-from b2m_encoding.reconstruction.listening_page import EVALUATION, TABLE, merge_table, write_listening
+from b2m_encoding.reconstruction.listening_page import merge_table, write_listening
 from b2m_encoding.reconstruction.request import ReconstructionRequest, ReconstructionSetup, decoded_subjects, prepare
 from b2m_encoding.results.bundle import results_locked, work_folder_of
 from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.reranking_model import RerankingModel
+from b2m_encoding.results.schema import tables
 from b2m_encoding.study import load_study
 
 METHODS = ("retrieved", "oracle", "chance")
@@ -65,7 +66,8 @@ def reconstruct(
         the generator are missing; nothing is written then. Or if a file cannot be written.
     """
     results = Results.open(load_study(path).output if path.is_file() else path)
-    with results_locked(work_folder_of(results.path.absolute())), telling("a reconstruction failed", results.path):
+    failed = reported_as_input_error("a reconstruction failed", results.path)
+    with results_locked(work_folder_of(results.path.absolute())), failed:
         return _reconstruct(results, corpus, request, progress)
 
 
@@ -89,11 +91,15 @@ def _reconstruct(
         done += len(part.clips)
     names = {"target": setup.target, "decoder": request.decoder}
     table = merge_table(
-        results.path / TABLE, pd.DataFrame(rows).assign(**names), ("subject", "target", "decoder", "method")
+        results.path / tables.RECONSTRUCTION.file,
+        pd.DataFrame(rows).assign(**names),
+        ("subject", "target", "decoder", "method"),
     )
     evaluation = pd.DataFrame(evaluated, columns=["subject", *COLUMNS]).assign(**names)
     everything = merge_table(
-        results.path / EVALUATION, evaluation, ("subject", "target", "decoder", "method", "encoder", "measure")
+        results.path / tables.EVALUATION.file,
+        evaluation,
+        ("subject", "target", "decoder", "method", "encoder", "measure"),
     )
     progress("page", total, total)
     return write_listening(results, table, everything, names, corpus.name), evaluation
@@ -266,7 +272,7 @@ def _write_neighbours(
         parts.append(table)
     folder = setup.folder(subject, "")
     folder.mkdir(parents=True, exist_ok=True)
-    merge_table(folder / "neighbours.tsv", pd.concat(parts, ignore_index=True), ("method",))
+    merge_table(folder / tables.NEIGHBOURS.file, pd.concat(parts, ignore_index=True), ("method",))
 
 
 def _relative(setup: ReconstructionSetup, path: Path) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.writing import replacing
-from b2m_encoding.results.bundle import entity
+from b2m_encoding.results.schema.files import DECODED, entity
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,4 +112,5 @@ def read_decoded(folder: Path, subject: str, target: str, decoder: str = "region
 
 
 def _path(folder: Path, subject: str, target: str, decoder: str) -> Path:
-    return folder / f"sub-{subject}" / f"sub-{subject}_desc-{entity(target)}_decoder-{entity(decoder)}_decoded.npz"
+    name = DECODED.format(subject=subject, target=entity(target), decoder=entity(decoder))
+    return folder / f"sub-{subject}" / name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.results.bundle import GROUP, MARKER, entity, is_results, read_map
+from b2m_encoding.results.bundle import is_results, read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
+from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MAP_FILE, PROVENANCE, STUDY, entity
+from b2m_encoding.results.schema.maps import R
+from b2m_encoding.results.schema.tables import TEXT_COLUMNS, Table
 from b2m_encoding.results.weights import read_weights
 from b2m_encoding.spaces import (
     GrayordinateSpace,
@@ -33,12 +35,6 @@ from b2m_encoding.spaces import (
 )
 from b2m_encoding.spaces.files import image_data, load_image
 from b2m_encoding.spaces.surface import STANDARD
-
-MAP_FILE = re.compile(
-    r"sub-(?P<subject>[^_]+)(?:_hemi-[LR])?_space-(?P<space>.+)_desc-(?P<desc>[^_]+)_stat-(?P<stat>[^_]+)_statmap"
-)
-STUDY = "study.toml"
-PROVENANCE = "provenance.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +73,7 @@ class Results:
             raise InputError(
                 "no results here",
                 file=path,
-                expected=f"a folder that b2m run wrote, with {MARKER} in it",
+                expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it",
                 fix="name the `output` folder of the study, for instance demo/results",
             )
         return cls(path, dict(spaces or {}))
@@ -210,25 +206,30 @@ class Results:
             paths = [path for (label, _, _), path in self.files.items() if label == subject]
             if not paths:
                 raise InputError("the results hold no such subject", found=subject, expected=", ".join(self.subjects))
-            joint = self.files.get((subject, "joint", "r"), paths[0])
+            joint = self.files.get((subject, JOINT, R.stat), paths[0])
             self.spaces[subject] = _space_of(joint)
         return self.spaces[subject]
 
-    def table(self, name: str) -> pd.DataFrame:
-        """A table (``regions.tsv``, ``identification.tsv`` ...); ``n/a`` is missing, subjects are text.
+    def table(self, table: Table | str) -> pd.DataFrame:
+        """Read a table; ``n/a`` becomes NaN, labels of subjects stay text.
+
+        Parameters
+        ----------
+        table : Table or str
+            Of :mod:`b2m_encoding.results.schema.tables`, or a file name (``regions.tsv``).
 
         Raises
         ------
         InputError
             If there is no such table.
         """
-        text = {column: str for column in ("subject", "hemisphere", "region", "clip")}
+        name, text = _file_name(table), dict.fromkeys(TEXT_COLUMNS, str)
         self._text(name)
         return pd.read_csv(self.path / name, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=text)
 
-    def has(self, name: str) -> bool:
-        """Whether there is a file of this name."""
-        return (self.path / name).is_file()
+    def has(self, file: Table | str) -> bool:
+        """Whether there is a table, or a file of this name."""
+        return (self.path / _file_name(file)).is_file()
 
     def json(self, name: str) -> Any:
         """The content of a JSON file."""
@@ -262,6 +263,10 @@ class Results:
                 expected=", ".join(known) or f"one of the subjects {', '.join(self.subjects)}",
             )
         return self.files[subject, entity(desc), entity(stat)]
+
+
+def _file_name(file: Table | str) -> str:
+    return file.file if isinstance(file, Table) else file
 
 
 def _space_of(path: Path) -> Space:

@@ -12,7 +12,7 @@ from b2m_encoding._typing import Floating, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.writing import replacing
-from b2m_encoding.results.bundle import entity
+from b2m_encoding.results.schema.files import RERANKING_MODEL, entity
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,4 +98,4 @@ def read_reranking_model(folder: Path, subject: str, target: str) -> RerankingMo
 
 
 def _path(folder: Path, subject: str, target: str) -> Path:
-    return folder / f"sub-{subject}" / f"sub-{subject}_desc-{entity(target)}_encoder.npz"
+    return folder / f"sub-{subject}" / RERANKING_MODEL.format(subject=subject, target=entity(target))

@@ -10,7 +10,6 @@ from zipfile import BadZipFile
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
@@ -150,6 +149,8 @@ def read_volume(path: Path, table: Path | None, reference: str) -> Labels:
 
 
 def _read_names(path: Path) -> dict[int, str]:
+    import pandas as pd
+
     try:
         rows = pd.read_csv(path, sep="\t", dtype=str, encoding="utf-8-sig", keep_default_na=False)
         if not {"index", "name"} <= set(rows.columns):

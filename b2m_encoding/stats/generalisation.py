@@ -12,8 +12,8 @@ from sklearn.base import clone
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import Relabelled
 from b2m_encoding.models.scores import pearson_r
-from b2m_encoding.models.subsets import Relabelled
 from b2m_encoding.runs import Runs
 
 Array = NDArray[np.float64]
@@ -81,7 +81,7 @@ def genres_of(clips: NDArray[Any]) -> NDArray[np.str_]:
     return np.array([str(clip).rpartition(".")[0] for clip in clips], dtype=str)
 
 
-def untouched(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDArray[np.bool_]:
+def samples_unaffected_by(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDArray[np.bool_]:
     """Used samples that owe nothing to stimuli with a label.
 
     A sample within ``reach`` seconds of such a stimulus still answers to it, whatever is heard by then.
@@ -97,7 +97,7 @@ def untouched(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDA
     Examples
     --------
     >>> runs = Runs.from_lengths([4, 2], 1.5)
-    >>> untouched(runs, np.array(list("baabba")), "b", 1.5).tolist()
+    >>> samples_unaffected_by(runs, np.array(list("baabba")), "b", 1.5).tolist()
     [False, False, True, False, False, False]
     """
     runs.check_length(labels, "the label array")
@@ -108,7 +108,7 @@ def untouched(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDA
     return kept
 
 
-def heard_elsewhere(subject: str, trained: Mapping[str, NDArray[Any]], tested: NDArray[Any]) -> list[str]:
+def clips_in_other_training(subject: str, trained: Mapping[str, NDArray[Any]], tested: NDArray[Any]) -> list[str]:
     """Clips that a subject is tested with and somebody else trained with.
 
     A model of several people must not learn from them, or it is tested with what it has met. Clips of the subject's
@@ -125,7 +125,7 @@ def heard_elsewhere(subject: str, trained: Mapping[str, NDArray[Any]], tested: N
     Examples
     --------
     >>> trained = {"1": np.array(["a", "b"]), "2": np.array(["b", "c", ""])}
-    >>> heard_elsewhere("1", trained, np.array(["c", "d", ""]))
+    >>> clips_in_other_training("1", trained, np.array(["c", "d", ""]))
     ['c']
     """
     others = {str(clip) for name, clips in trained.items() if name != subject for clip in clips}
@@ -177,7 +177,7 @@ def leave_one_label_out(
     r_with, r_without, n_samples = np.empty(shape), np.empty(shape), np.empty(len(common), dtype=np.intp)
     for i, name in enumerate(common):
         rows = test_labels == name
-        without = _fit(model, train, responses, untouched(runs, labels, name, reach))
+        without = _fit(model, train, responses, samples_unaffected_by(runs, labels, name, reach))
         r_with[i] = pearson_r(predicted[rows], measured[rows])
         r_without[i] = pearson_r(test.predict(without)[rows], measured[rows])
         n_samples[i] = rows.sum()
@@ -233,8 +233,10 @@ def leave_one_subject_out(
     trained = {name: responses[name].runs.clip[responses[name].runs.used] for name in subjects}
     for subject in subjects:
         own = test[subject].runs
-        leaks = np.isin(joined.runs.clip, heard_elsewhere(subject, trained, own.clip[own.used]))
-        used = untouched(joined.runs, np.where(leaks, "leak", ""), "leak", reach) & (joined.runs.block != subject)
+        leaks = np.isin(joined.runs.clip, clips_in_other_training(subject, trained, own.clip[own.used]))
+        used = samples_unaffected_by(joined.runs, np.where(leaks, "leak", ""), "leak", reach) & (
+            joined.runs.block != subject
+        )
         without = _fit(model, values, joined, used)
         found[subject] = pearson_r(test[subject].predict(without), test[subject].measured)
     return found

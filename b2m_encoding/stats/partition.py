@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.subsets import all_subsets
+from b2m_encoding.models.bands import all_subsets
 from b2m_encoding.stats.sums import BlockSums, bootstrap_weights
 
 Array = NDArray[np.float64]
@@ -74,7 +74,7 @@ class Partition:
 def partition_matrix(names: tuple[str, ...]) -> Array:
     """Parts from the R2 of every set of feature spaces by inclusion and exclusion, shape (n_sets, n_sets).
 
-    Rows (parts) and columns (models) in the order of :func:`~b2m_encoding.models.subsets.all_subsets`. The variance
+    Rows (parts) and columns (models) in the order of :func:`~b2m_encoding.models.bands.all_subsets`. The variance
     that only members of a set A explain, R2(all) - R2(all without A), is the sum of the parts of all subsets of A; the
     parts follow by Moebius inversion.
 

@@ -7,41 +7,14 @@ from typing import Any
 import numpy as np
 
 from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import no_maps
-from b2m_encoding.workflow.write_maps import StudyResults
 
 FAMILY_WISE = 0.05
-SUBJECT_COLUMNS = {
-    "subject": "Subject label",
-    "space": "Space of the targets",
-    "figures": "Why there are no maps on the cortex; n/a where there are",
-    "targets": "Number of targets",
-    "tested": "Targets that were tested",
-    "constant": "Targets that do not vary",
-    "missing": "Targets with missing values",
-    "predicted": "Targets with q below the threshold (joint model)",
-    "best_r": "Largest r of the joint model",
-    "median_r": "Median r of the predicted targets",
-    "samples_trained": "Samples of a training set (mean over splits)",
-    "samples_tested": "Held-out samples",
-    "test": "How the null distribution was made",
-    "permutations": "Permutations",
-    "arrangements": "Arrangements that there are",
-    "family_wise": "Targets with family-wise p < .05",
-    "false_positives": "Share of empty targets to expect below p = .05",
-    "repeats": "Presentations that the noise ceiling follows from",
-    "ceiling": "Median noise ceiling of r over the predicted targets",
-    "no_ceiling": "Why there is no noise ceiling",
-    "interval_blocks": "Blocks that intervals were drawn from; n/a where there are none",
-    "cluster_targets": "Targets in significant clusters",
-    "between_low": "Lower inter-subject ceiling of r, mean over the predicted targets",
-    "between_high": "Upper inter-subject ceiling of r",
-    "no_between": "Why there is no inter-subject ceiling",
-}
 
 
 def subject_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import build_spaces
-from b2m_encoding.gallery.context import Wish
+from b2m_encoding.gallery.context import FigureRequest
 from b2m_encoding.gallery.draw import draw_kind
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.results.bundle import ResultsWriter
@@ -62,7 +62,7 @@ def test_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ResultsWriter(tmp_path / "results", "test", ["01"]) as writer:
         writer.write_map("01", "joint", "r", np.array([0.1, 0.4, np.nan]), RegionSpace(("A1", "V1", "V2")), {})
         writer.file("study.toml").write_text('name = "A study"\n[features.text]\n')
-    [png, *_] = draw_kind(tmp_path / "results", "histogram", Wish(), {"formats": ("png",)})
+    [png, *_] = draw_kind(tmp_path / "results", "histogram", FigureRequest(), {"formats": ("png",)})
     assert png.stat().st_size > 5000
     assert "2 tested targets, median 0.250" in png.with_suffix(".txt").read_text()
 

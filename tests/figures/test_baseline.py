@@ -14,13 +14,13 @@ from PIL import Image, ImageFilter
 
 from b2m_encoding.figures import (
     Style,
-    accuracy,
     decoding,
     hierarchy,
     partition,
     preference,
     regions,
     scatter,
+    score_map,
     stimulus,
     subjects,
     surface,
@@ -29,7 +29,7 @@ from b2m_encoding.figures import (
 )
 
 BASELINE = Path(__file__).parent / "baseline"
-STYLE = Style(width=89, dpi=80, font="DejaVu Sans")
+STYLE = Style(width_mm=89, dpi=80, font="DejaVu Sans")
 BLUR, TOLERANCE = 2.5, 6.0
 """Root mean square difference of 8-bit values after a blur of so many pixels.
 
@@ -73,10 +73,10 @@ def figures(space, atlas, acoustic, text, holed, region_table):
     marked = {"significant": acoustic > 0.12, **both}
     third = 0.5 * (acoustic + text)[::-1]
     return {
-        "accuracy": lambda x: accuracy(np.where(np.isnan(holed), np.nan, x), space, atlas, **marked),
-        "accuracy_fade": lambda x: accuracy(x, space, atlas, **both),
-        "accuracy_zoom": lambda x: accuracy(x, space, atlas, view="zoom", zoom="auditory", contour=True, **marked),
-        "accuracy_overview": lambda x: accuracy(x, space, atlas, view="overview", **marked),
+        "accuracy": lambda x: score_map(np.where(np.isnan(holed), np.nan, x), space, atlas, **marked),
+        "accuracy_fade": lambda x: score_map(x, space, atlas, **both),
+        "accuracy_zoom": lambda x: score_map(x, space, atlas, view="zoom", zoom="auditory", contour=True, **marked),
+        "accuracy_overview": lambda x: score_map(x, space, atlas, view="overview", **marked),
         "decoding": lambda x: decoding(clips(x.max() / 9), **both),
         "hierarchy": lambda x: hierarchy({"low": x, "middle": third, "high": text}, space, atlas, **both),
         "partition": lambda x: partition(

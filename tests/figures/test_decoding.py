@@ -6,9 +6,9 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, decoding
-from b2m_encoding.figures.decoding import rank_curves
+from b2m_encoding.figures.plots.decoding import rank_curves
 
-NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
+NARROW, WIDE = Style(width_mm=89, dpi=72), Style(width_mm=183, dpi=72)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 
@@ -33,7 +33,7 @@ def test_decoding(text_problems, style, n_subjects, targets):
     intervals = {(f"{s:02d}", target): (0.44, 0.56) for s in range(n_subjects) for target in targets}
     found = decoding(table, intervals=intervals, title="Decoding", note="simulated data", style=style)
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     mean = table[table["target"] == targets[0]]["accuracy"].mean()
     assert f"{targets[0]} {mean:.3f}" in found.caption
     assert "0.440 to 0.560" in found.caption

@@ -6,27 +6,27 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import (
     Style,
-    accuracy,
     preference,
+    score_map,
     subjects,
 )
 from b2m_encoding.figures.colours import PreferenceColours, over
 from b2m_encoding.figures.layers import GYRUS, SULCUS
-from b2m_encoding.figures.preference import histogram_colours
+from b2m_encoding.figures.plots.preference import histogram_colours
 from b2m_encoding.spaces import load_atlas, surface_space
 
-NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)
+NARROW, WIDE = Style(width_mm=89, dpi=100), Style(width_mm=183, dpi=100)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
 
 
 @both_widths
 @pytest.mark.parametrize("view", ["whole", "zoom", "overview"])
 def test_accuracy(space, atlas, holed, text_problems, style, view):
-    found = accuracy(
+    found = score_map(
         holed, space, atlas, significant=holed > 0.15, view=view, title="Subject 1", note="simulated data", style=style
     )
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     words = [text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))]
     assert {"Left", "Right", "not tested", "not significant", "simulated data"} <= set(words)
     assert ("MBelt" in words) == (view != "whole")
@@ -35,26 +35,26 @@ def test_accuracy(space, atlas, holed, text_problems, style, view):
 @both_widths
 def test_overviews_keep_the_height_limit(space, atlas, acoustic, text, text_problems, style):
     for found in (
-        accuracy(acoustic, space, atlas, view="overview", title="A", note="simulated data", style=style),
+        score_map(acoustic, space, atlas, view="overview", title="A", note="simulated data", style=style),
         preference(acoustic, text, space, atlas, view="overview", title="A", note="simulated data", style=style),
     ):
         assert text_problems(found.figure) == []
-        assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+        assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
 
 
 def test_clipping_is_reported_and_drawn(space, atlas, acoustic):
-    found = accuracy(acoustic, space, atlas, limits=(0.0, 0.2), style=NARROW)
+    found = score_map(acoustic, space, atlas, limits=(0.0, 0.2), style=NARROW)
     n_above, n_below = int((np.float32(acoustic) > 0.2).sum()), int((acoustic < 0).sum())
     assert f"{n_below} of 20484 values" in found.caption
     assert f"{n_above} of 20484 values" in found.caption
     bar = found.figure.axes[-2] if len(found.figure.axes[-1].patches) == 0 else found.figure.axes[-1]
     assert len(bar.patches) == 2
-    assert "no value is clipped" in accuracy(acoustic, space, atlas, limits=(-1.0, 1.0), style=NARROW).caption
+    assert "no value is clipped" in score_map(acoustic, space, atlas, limits=(-1.0, 1.0), style=NARROW).caption
 
 
 def test_caption_has_every_number(space, atlas, acoustic):
     significant = acoustic > 0.15
-    caption = accuracy(
+    caption = score_map(
         acoustic, space, atlas, significant=significant, criterion="significant at q < .05 (FDR)", style=NARROW
     ).caption
     assert f"{significant.sum()} ({significant.mean():.1%} of the tested) are significant at q < .05 (FDR)" in caption
@@ -64,13 +64,13 @@ def test_caption_has_every_number(space, atlas, acoustic):
 
 def test_distorted_flatmap_has_no_scale_bar(acoustic):
     fslr = surface_space("fsLR")
-    found = accuracy(np.zeros(fslr.n_targets), fslr, load_atlas("hcp-mmp1", fslr), style=NARROW)
+    found = score_map(np.zeros(fslr.n_targets), fslr, load_atlas("hcp-mmp1", fslr), style=NARROW)
     assert "No scale bar" in found.caption
     assert not any(text.get_text().endswith(" mm") for text in found.figure.texts)
 
 
 def test_contour_outlines_what_is_significant(space, atlas, acoustic):
-    found = accuracy(acoustic, space, atlas, significant=acoustic > 0.15, contour=True, style=NARROW)
+    found = score_map(acoustic, space, atlas, significant=acoustic > 0.15, contour=True, style=NARROW)
     assert "outlined" in found.caption
     assert "not significant" not in [text.get_text() for text in found.figure.texts]
 
@@ -80,7 +80,7 @@ def test_empty_maps(space, atlas, acoustic, text_problems, kind):
     scores = np.full(space.n_targets, np.nan) if kind == "all NaN" else acoustic
     nothing = np.zeros(space.n_targets, dtype=bool)
     for found in (
-        accuracy(scores, space, atlas, significant=nothing, view="overview", style=NARROW),
+        score_map(scores, space, atlas, significant=nothing, view="overview", style=NARROW),
         preference(scores, scores, space, atlas, significant=nothing, style=NARROW),
         subjects({"sub-01": scores}, space, atlas, significant={"sub-01": nothing}, style=NARROW),
     ):
@@ -122,21 +122,21 @@ def test_subjects(space, atlas, acoustic, text_problems, style, zoom, n):
     scores = {f"sub-{number:02d}": acoustic * (1 + number / 10) for number in range(n)}
     found = subjects(scores, space, atlas, zoom=zoom, note="simulated data", style=style)
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     assert [column for column in found.table if column.endswith("_score")] == [f"{name}_score" for name in scores]
 
 
 def test_too_many_subjects_for_a_page(space, atlas, acoustic):
     with pytest.raises(InputError, match="too many maps"):
-        subjects({str(number): acoustic for number in range(900)}, space, atlas, style=Style(max_height=40))
+        subjects({str(number): acoustic for number in range(900)}, space, atlas, style=Style(max_height_mm=40))
     with pytest.raises(InputError, match="no subject"):
         subjects({}, space, atlas)
 
 
 def test_wrong_atlas_or_zoom(space, atlas, acoustic):
     with pytest.raises(InputError, match="another surface"):
-        accuracy(acoustic, space, load_atlas("hcp-mmp1", surface_space("fsLR")))
+        score_map(acoustic, space, load_atlas("hcp-mmp1", surface_space("fsLR")))
     with pytest.raises(InputError, match="unknown region"):
-        accuracy(acoustic, space, atlas, view="zoom", zoom="auditory_zom")
+        score_map(acoustic, space, atlas, view="zoom", zoom="auditory_zom")
     with pytest.raises(InputError, match="unknown view"):
-        accuracy(acoustic, space, atlas, view="hole")
+        score_map(acoustic, space, atlas, view="hole")

@@ -9,12 +9,12 @@ from matplotlib.colors import to_rgb
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, hierarchy, ternary, weights
 from b2m_encoding.figures.colours import over
-from b2m_encoding.figures.hierarchy import LayerColours
 from b2m_encoding.figures.layers import GYRUS, SULCUS
 from b2m_encoding.figures.mixing import RgbColours, TernaryColours
+from b2m_encoding.figures.plots.hierarchy import LayerColours
 from b2m_encoding.figures.style import OKABE_ITO
 
-NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
+NARROW, WIDE = Style(width_mm=89, dpi=72), Style(width_mm=183, dpi=72)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
 views = pytest.mark.parametrize(("style", "view"), [(NARROW, "overview"), (NARROW, "whole"), (WIDE, "zoom")])
 NAMES = ("acoustic", "text", "mulan")
@@ -78,7 +78,7 @@ def test_ternary(space, atlas, acoustic, text, mulan, text_problems, style, view
         note="simulated data", style=style,
     )  # fmt: skip
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     best = np.argmax(np.stack([acoustic, text, mulan]), axis=0)[significant]
     assert f"acoustic {np.mean(best == 0):.1%}" in found.caption
     assert {"score_acoustic", "score_text", "score_mulan"} <= set(found.table)
@@ -101,7 +101,7 @@ def test_weights(space, atlas, acoustic, text, mulan, text_problems, style, view
         style=style,
     )  # fmt: skip
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     assert f"{np.percentile(np.float32(acoustic), 99):.3g}, 40.0% of the variance" in found.caption
 
 
@@ -111,7 +111,7 @@ def test_hierarchy(space, atlas, bumps, text_problems, style, n):
     scores = {f"layer {i:02d} of a network" if n > 2 else f"L{i}": bumps(i, "A1", "A5") for i in range(n)}
     found = hierarchy(scores, space, atlas, note="simulated data", style=style)
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     best = np.argmax(np.stack(list(scores.values())).astype(np.float32), axis=0)
     assert f"{next(iter(scores))} {(best == 0).sum()} " in found.caption
     assert (found.table["best"] == np.array(list(scores))[best]).all()

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures import FigureResult, Style, accuracy
+from b2m_encoding.figures import FigureResult, Style, score_map
 from b2m_encoding.figures.page import Page, shortened, text_width
 
 HARD = "a $ and $x_1$ <script>alert(1)</script> Größe μ – é"
@@ -16,7 +16,7 @@ HARD = "a $ and $x_1$ <script>alert(1)</script> Größe μ – é"
 
 @pytest.fixture(scope="module")
 def result(space, atlas, acoustic) -> FigureResult:
-    return accuracy(acoustic, space, atlas, title=HARD, note="simulated data", style=Style(width=89, dpi=150))
+    return score_map(acoustic, space, atlas, title=HARD, note="simulated data", style=Style(width_mm=89, dpi=150))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_text_width_is_that_of_the_drawn_text():
 
 
 def test_long_text_is_shortened(text_problems):
-    style = Style(width=89)
+    style = Style(width_mm=89)
     assert shortened("short", 7, 20, style) == "short"
     cut = shortened("a very long name of a feature space", 7, 20, style)
     assert cut.endswith("…")

@@ -8,7 +8,7 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, partition
 
-NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
+NARROW, WIDE = Style(width_mm=89, dpi=72), Style(width_mm=183, dpi=72)
 
 
 def parts_of(names, bumps):
@@ -25,7 +25,7 @@ def test_partition(space, atlas, bumps, text_problems, style, zoom, names):
         parts, space, atlas, significant=significant, zoom=zoom, title="Subject 1", note="simulated data", style=style
     )
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     words = {text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))}
     for part, values in parts.items():
         mean = np.float32(values)[significant].mean()

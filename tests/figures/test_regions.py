@@ -5,9 +5,9 @@ from scipy.stats import t
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, regions, scatter
-from b2m_encoding.figures.regions import summarise
+from b2m_encoding.figures.plots.regions import summarise
 
-NARROW, WIDE = Style(width=89, dpi=100), Style(width=183, dpi=100)
+NARROW, WIDE = Style(width_mm=89, dpi=100), Style(width_mm=183, dpi=100)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
 ODD = ("A1", "IFG $x^2$ and $", "<script>alert(1)</script>", "Gyrus temporalis superior – Ω é")
 
@@ -20,7 +20,7 @@ def test_regions(region_table, text_problems, style, n_subjects, names):
     table = region_table(n_subjects, names, ("joint", "acoustic", "text"))
     found = regions(table, title="Regions", note="simulated data", ceiling=ceiling, style=style)
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     words = {text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))}
     assert {*names, "joint", "left", "right", "noise ceiling"} <= words
     assert len(found.table) == len(table)

@@ -5,10 +5,10 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import Style, stimulus
-from b2m_encoding.figures.stimulus import HOP, frequencies
+from b2m_encoding.figures.plots.stimulus import HOP, frequencies
 
 RATE = 16_000
-NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
+NARROW, WIDE = Style(width_mm=89, dpi=72), Style(width_mm=183, dpi=72)
 
 
 def tone(frequency: float, seconds: float = 2.0) -> np.ndarray:
@@ -24,7 +24,7 @@ def test_layout(text_problems, style, n):
     }
     found = stimulus(sounds, RATE, title="Sounds", note="simulated data", style=style)
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
 
 
 @pytest.mark.parametrize("frequency", [120.0, 1000.0, 6000.0])

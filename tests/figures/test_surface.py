@@ -8,7 +8,7 @@ from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.flatmap import pixel_map
 from b2m_encoding.figures.layers import ScoreMap, compose, vertex_palette
 
-NARROW, WIDE = Style(width=89, dpi=72), Style(width=183, dpi=72)
+NARROW, WIDE = Style(width_mm=89, dpi=72), Style(width_mm=183, dpi=72)
 
 
 @pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
@@ -17,7 +17,7 @@ def test_surface(space, atlas, holed, text_problems, style):
         holed, space, atlas, significant=holed > 0.15, title="Subject 1", note="simulated data", style=style
     )
     assert text_problems(found.figure) == []
-    assert found.figure.get_figheight() * 25.4 <= style.max_height + 1e-6
+    assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     words = {text.get_text() for text in found.figure.texts}
     assert {"Left, lateral", "Right, medial", "not tested", "not significant"} <= words
     assert "drawn by nilearn" in found.caption

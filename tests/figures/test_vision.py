@@ -32,7 +32,7 @@ def test_good_colour_maps_are_silent(name):
     assert colour_map_problems(name) == []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Style(cmap=name)
+        Style(colour_map=name)
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_good_colour_maps_are_silent(name):
 )
 def test_bad_colour_maps_warn(name, problem):
     with pytest.warns(UserWarning, match=problem):
-        Style(cmap=name)
+        Style(colour_map=name)

@@ -16,9 +16,10 @@ from PIL import Image
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.page import FigureResult
-from b2m_encoding.gallery.context import Source, Wish
+from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS, fewer_decoders, make_figure, region_ceilings
 from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.schema import tables
 from b2m_encoding.spaces import load_atlas, surface_space
 from b2m_encoding.study import load_study
 
@@ -77,17 +78,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for f in NAMES
         ]
         writer.write_table(
-            "regions.tsv", pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
+            tables.REGIONS, pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
         )
         tests = [("core", "acoustic", "text", 0.001), ("belt", "acoustic", "text", 0.2)]
-        writer.write_table("region_tests.tsv", pd.DataFrame(tests, columns=["region", "first", "second", "q"]))
+        writer.write_table(tables.REGION_TESTS, pd.DataFrame(tests, columns=["region", "first", "second", "q"]))
         clips = [
             (s, "text", f"{g}.{i:05d}", 1 - i / 9, f"{g}.00000")
             for s in ("01", "02")
             for i, g in enumerate(["jazz", "pop"] * 5)
         ]
         writer.write_table(
-            "identification.tsv", pd.DataFrame(clips, columns=["subject", "target", "clip", "accuracy", "identified"])
+            tables.IDENTIFICATION, pd.DataFrame(clips, columns=["subject", "target", "clip", "accuracy", "identified"])
         )
         summary = [{"subject": s, "feature_space": "text", "chance_interval_95": [0.4, 0.6]} for s in ("01", "02")]
         writer.write_json("identification.json", {"subjects": summary})
@@ -99,7 +100,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(bundle: Path, kind: str, subject: str = "01", **wishes: object) -> FigureResult:
-    return make_figure(Source.open(bundle, Wish(**wishes), {}), kind, subject)  # type: ignore[arg-type]
+    return make_figure(FigureContext.open(bundle, FigureRequest(**wishes), {}), kind, subject)  # type: ignore[arg-type]
 
 
 MAPS = [kind for kind in KINDS if kind not in ("weights", "stimulus")]
@@ -171,7 +172,7 @@ def test_parts_are_told_from_the_sidecars(bundle: Path) -> None:
 def test_regions_have_ceiling_and_brackets(bundle: Path) -> None:
     found = make(bundle, "regions", "")
     assert "1 of 2 tested differences have q < 0.01" in found.caption
-    ceilings = region_ceilings(Source.open(bundle, Wish(), {}), ("core", "belt"))
+    ceilings = region_ceilings(FigureContext.open(bundle, FigureRequest(), {}), ("core", "belt"))
     assert ceilings is not None
     assert ceilings[["lower", "upper"]].to_numpy() == pytest.approx(np.array([[0.6, 0.7]] * 2))
 
@@ -216,7 +217,7 @@ def test_sounds(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
         (["accuracy", "--subject", "03"], "01, 02"),
         (["accuracy", "--model", "mulan"], "acoustic, text, w2v_bert"),
         (["accuracy", "--score", "r3"], "no such map"),
-        (["accuracy", "--width", "10"], "60 to 250"),
+        (["accuracy", "--width", "10"], "greater than or equal to 60"),
         (["accuracy", "--format", "bmp"], "png"),
         (["accuracy", "--region", "corre"], "core"),
         (["weights"], "no components of the weights"),
@@ -277,14 +278,14 @@ kind = "test"
 def test_one_table_of_the_study_sets_the_look(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY_FILE + 'width_mm = 120\nlimits = [0, 0.4]\nformats = ["svg"]\n')
     settings = load_study(tmp_path / "study.toml").figures
-    assert (settings.style.width, settings.limits, settings.formats) == (120.0, (0.0, 0.4), ("svg",))
+    assert (settings.width_mm, settings.limits, settings.formats) == (120.0, (0.0, 0.4), ("svg",))
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("widht_mm = 89", "width_mm"),
-        ("width_mm = 10", "60 to 250"),
+        ("width_mm = 10", "greater than or equal to 60"),
         ('font = "No Such Font"', "not installed"),
         ("limits = [0.4, 0]", "must rise"),
         ('colour_map = "infernal"', "colour map"),

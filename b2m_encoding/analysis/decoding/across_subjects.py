@@ -16,7 +16,7 @@ from b2m_encoding.data import Recording
 from b2m_encoding.decoding.decoders.calibration import Scale
 from b2m_encoding.decoding.decoders.pooled import PooledDecoder
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.generalisation import heard_elsewhere
+from b2m_encoding.stats.generalisation import clips_in_other_training
 from b2m_encoding.study import Study
 
 POOLED, OTHERS = "pooled", "others"
@@ -67,7 +67,7 @@ def _decode(recordings: Mapping[str, Recording], target: str, study: Study) -> d
 
     def decoding(name: str, subject: str, training_subjects: tuple[str, ...]) -> Decoding:
         part = windows[subject]
-        left_out = frozenset(heard_elsewhere(subject, trained, part.test.runs.clip))
+        left_out = frozenset(clips_in_other_training(subject, trained, part.test.runs.clip))
         decoder = fitted_on(training_subjects, left_out)
         predictions = _predict(decoder, subject, training_windows(left_out), part.training, part.test, scale)
         evaluated = evaluate_decoder(name, predictions, part.training, part.test, units, target, study)

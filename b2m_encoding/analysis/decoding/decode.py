@@ -32,11 +32,10 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.results.decoded import DecodedWindows
+from b2m_encoding.results.schema import CHANCE
 from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import Study
 
-CHANCE = 0.5
-"""Identification accuracy by chance."""
 MERGING = "mean over the windows of a clip and over its repeats, of predictions and of features"
 
 

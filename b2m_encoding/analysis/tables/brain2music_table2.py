@@ -8,14 +8,9 @@ from typing import Any
 import pandas as pd
 
 from b2m_encoding.analysis.decoding.decode import Decoding
+from b2m_encoding.results.schema.tables import MEASURES
 from b2m_encoding.study import Study
 
-MEASURES = {
-    "identification_test": "identification accuracy, test clips",
-    "identification_training": "identification accuracy, training clips",
-    "correlation_test": "correlation, test windows",
-    "correlation_training": "correlation, training windows",
-}
 _TABLE_2 = {
     "SoundStream-avg": ((0.674, 0.016), (0.764, 0.029), (0.184, 0.020), (0.255, 0.009)),
     "w2v-BERT-avg": ((0.837, 0.005), (0.941, 0.007), (0.113, 0.003), (0.167, 0.006)),

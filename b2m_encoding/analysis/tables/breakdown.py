@@ -13,15 +13,6 @@ from b2m_encoding.stats import scores_by
 from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import Study
 
-BREAKDOWN_COLUMNS = {
-    "subject": "Subject label",
-    "by": "What the samples were divided by: run, clip or genre",
-    "label": "The run, clip or genre",
-    "score": "Mean Pearson r of the joint model over the predicted targets, within the samples of this label",
-    "targets": "Predicted targets",
-    "samples": "Held-out samples of this label",
-}
-
 
 def labels_of(runs: Runs) -> dict[str, NDArray[Any]]:
     """Run, clip and genre of every held-out sample; genres only where clips are named after several of them.

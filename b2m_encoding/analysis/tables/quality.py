@@ -13,21 +13,6 @@ from b2m_encoding.data import Recording, Responses
 from b2m_encoding.data.confounds import framewise_displacement
 from b2m_encoding.study import Study
 
-QUALITY_COLUMNS = {
-    "subject": "Subject label",
-    "run": "Run",
-    "role": "training, test, or cross-validated",
-    "volumes": "Volumes of the run",
-    "tr": "Repetition time, s",
-    "seconds": "Length of the run, s",
-    "discarded": "Volumes left out at the start",
-    "censored": "Other volumes that enter no fit and no score",
-    "share_censored": "Share of the volumes after the start that were censored",
-    "tsnr": "Temporal signal-to-noise ratio before cleaning: median over targets of mean / standard deviation",
-    "mean_fd": "Mean framewise displacement, mm; n/a where confounds do not tell",
-    "max_fd": "Largest framewise displacement, mm",
-}
-
 
 def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[str, Any]]:
     """One row per run; each run is read once more, by itself.

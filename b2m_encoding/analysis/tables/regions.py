@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.data.sources import GROUP_MEAN
-from b2m_encoding.models.subsets import all_subsets
+from b2m_encoding.models.bands import all_subsets
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import GrayordinateSpace, RegionSpace, Space, SurfaceSpace, VolumeSpace, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
@@ -19,31 +21,10 @@ from b2m_encoding.stats.partition import partition_groups
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
 from b2m_encoding.study import Study
 
-COLUMNS = {
-    "subject": "Subject label",
-    "hemisphere": "L or R; n/a where a region has none",
-    "region": "Region or region set of the atlas",
-    "feature_space": "Feature space of the model; joint has all",
-    "score": "Mean Pearson r over the tested targets of the region, on held-out samples",
-    "targets": "Tested targets in the region",
-    "significant": "Share of them with q below the threshold (joint model)",
-}
-PARTITION_COLUMNS = {
-    "subject": "Subject label",
-    "hemisphere": "L or R; n/a where a region has none",
-    "region": "Region or region set of the atlas",
-    "part": "Feature spaces that explain this part, each of them and no other",
-    "r2": "Mean part of held-out R2 over the tested targets; may be negative",
-    "low": "Lower end of the interval (bootstrap over blocks)",
-    "high": "Upper end of the interval",
-    "targets": "Tested targets in the region",
-    "negative": "Targets whose own part is below zero",
-    "product": "Mean share of a single feature space in the R2 of the joint model (product measure)",
-}
 Region = tuple[str | None, str, NDArray[np.bool_]]
 
 
-def region_masks(space: Space, study: Study) -> list[Region]:
+def study_regions(space: Space, study: Study) -> list[Region]:
     """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
@@ -51,6 +32,27 @@ def region_masks(space: Space, study: Study) -> list[Region]:
         atlas = load_atlas(study.maps.atlas, space)
         return [(hemi, name, atlas.mask(name, hemi)) for name in study.maps.regions for hemi in HEMISPHERES]
     return []
+
+
+@dataclass(frozen=True, eq=False)
+class RegionRows:
+    """Rows of the tables of regions, and of scores by run, clip and genre, of one subject."""
+
+    scores: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
+    blocks: Mapping[BlockKey, NDArray[np.float64]]
+    breakdown: list[dict[str, Any]]
+
+
+def region_rows(subject: str, encoding: Encoding, space: Space, study: Study) -> RegionRows:
+    """Scores of the regions of a subject, their parts of variance, and scores by run, clip and genre."""
+    masks = study_regions(space, study)
+    return RegionRows(
+        score_rows(subject, encoding, masks, study),
+        partition_rows(subject, encoding, masks, study),
+        block_scores(subject, encoding, masks),
+        breakdown_rows(subject, encoding, study),
+    )
 
 
 def score_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus, resample
 from b2m_encoding.io.hashes import sha256
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import replacing_path, write_whole
 
 SOFTWARE = f"b2m_encoding {__version__}"
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -62,26 +61,24 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
     if not len(wave) or not np.isfinite(wave).all():
         raise InputError("a generator returned no sound", file=path, found=f"{len(wave)} samples, not all finite")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    options = FORMATS[path.suffix]
+    if path.suffix == ".mp3" and rate not in MP3_RATES:
+        wave, rate = resample(np.asarray(wave, dtype=np.float32), rate, USUAL_RATE), USUAL_RATE
     try:
-        options = FORMATS[path.suffix]
-        if path.suffix == ".mp3" and rate not in MP3_RATES:
-            wave, rate = resample(np.asarray(wave, dtype=np.float32), rate, USUAL_RATE), USUAL_RATE
-        with soundfile.SoundFile(part, "w", samplerate=rate, channels=1, **options) as stream:
+        with (
+            replacing_path(path) as temporary,
+            soundfile.SoundFile(temporary, "w", samplerate=rate, channels=1, **options) as stream,
+        ):
             if path.suffix == ".wav":  # before the samples, or they are not written
                 texts = (record.get("title", path.stem), record.get("comment"), record.get("licence"), SOFTWARE)
                 for name, text in zip(("title", "comment", "copyright", "software"), texts, strict=True):
                     if text:  # the library refuses empty ones
                         setattr(stream, name, str(text))
             stream.write(np.asarray(wave, dtype=np.float32))
-        os.replace(part, path)
     except soundfile.LibsndfileError as error:
         raise InputError("a sound cannot be written", file=path, found=error.error_string) from error
-    finally:
-        part.unlink(missing_ok=True)
     facts = {"file": path.name, "sha256": sha256(path), "rate": rate, "seconds": len(wave) / rate, "software": SOFTWARE}
-    with replacing(record_of(path)) as stream:
-        stream.write((json.dumps({**record, **facts}, indent=1, ensure_ascii=False) + "\n").encode())
+    write_whole(record_of(path), json.dumps({**record, **facts}, indent=1, ensure_ascii=False) + "\n")
     return path
 
 

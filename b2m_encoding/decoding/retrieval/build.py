@@ -26,7 +26,7 @@ from b2m_encoding.features.audio import DS003720_RMS, Wave
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.io.archives import read_archive
-from b2m_encoding.io.writing import locked, replacing, telling
+from b2m_encoding.io.writing import locked, replacing, replacing_path, reported_as_input_error, write_whole
 
 SHARDS = "shards"
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -113,7 +113,10 @@ def build_corpus(
     described = {**space.describe(), "seconds": preparation.seconds, "fade": preparation.fade, "rms": preparation.rms}
     table = space.table.model_dump(mode="json")
     about = {"name": name or audio.name, "audio": str(audio.absolute()), "space": described, "table": table}
-    with locked(out / ".lock", "another process is building this corpus"), telling("a corpus cannot be built", out):
+    with (
+        locked(out / ".lock", "another process is building this corpus"),
+        reported_as_input_error("a corpus cannot be built", out),
+    ):
         (out / SHARDS).mkdir(exist_ok=True)
         parts = []
         report(0, len(files))
@@ -233,27 +236,22 @@ def _assemble(out: Path, parts: Sequence[Path], about: dict[str, Any], described
     numbers = {"clips": len(files), "dimensions": len(centre), "skipped": len(skipped)}
     software = f"b2m_encoding {__version__}"
     record = {**about, **numbers, "software": software, "centre": centre.tolist(), "spread": spread.tolist()}
-    with replacing(out / RECORD) as stream:
-        stream.write((json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    write_whole(out / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def _write_vectors(path: Path, parts: Sequence[Path], n_clips: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Write one array on disk, shard after shard; returns mean and standard deviation of the vectors."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     whole: Any = None
     start, total, squares = 0, np.zeros(1), np.zeros(1)
-    try:
+    with replacing_path(path) as temporary:
         for vectors in (shard.vectors.astype(np.float64) for shard in map(_read, parts) if len(shard.files)):
             if whole is None:
                 shape = (n_clips, vectors.shape[1])
-                whole = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
+                whole = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
             whole[start : start + len(vectors)] = vectors
             start, total, squares = start + len(vectors), total + vectors.sum(0), squares + (vectors**2).sum(0)
         whole.flush()
         del whole
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     centre = total / n_clips
     return centre, np.sqrt(np.maximum(squares / n_clips - centre**2, 0.0))
 
@@ -312,5 +310,4 @@ def _read(path: Path) -> _Shard:
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    with replacing(path) as stream:
-        stream.write(table.to_csv(sep="\t", index=False).encode())
+    write_whole(path, table.to_csv(sep="\t", index=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from b2m_encoding.results.report.references import by_doi
-from b2m_encoding.results.report.report_data import Facts, listed, many, number, percent, span
+from b2m_encoding.results.report.report_data import ReportData, listed, many, number, percent, span
 
 TESTS = {
     "shift": "by circular shifts of the predictions within test runs [@lancaster2018]",
@@ -28,14 +28,14 @@ CLUSTERS = {
 }
 
 
-def statistics_texts(facts: Facts) -> list[str]:
+def statistics_texts(report: ReportData) -> list[str]:
     """Paragraphs with citations as keys; empty where the study did not ask for something."""
-    return [_significance(facts), _ceiling(facts), _comparison(facts), _regions(facts), _generalisation(facts),
-            _audit(facts)]  # fmt: skip
+    return [_significance(report), _ceiling(report), _comparison(report), _regions(report), _generalisation(report),
+            _audit(report)]  # fmt: skip
 
 
-def _significance(facts: Facts) -> str:
-    table, own = facts.study["statistics"], facts.subjects
+def _significance(report: ReportData) -> str:
+    table, own = report.study["statistics"], report.subjects
     methods = [str(method) for method in dict.fromkeys(own["test"].dropna())]
     if not methods:
         return ""
@@ -64,8 +64,8 @@ def _significance(facts: Facts) -> str:
     return text
 
 
-def _ceiling(facts: Facts) -> str:
-    own, text = facts.listeners, ""
+def _ceiling(report: ReportData) -> str:
+    own, text = report.listeners, ""
     if own["ceiling"].notna().any():
         text = (
             f"The noise ceiling of r follows from {span(own['repeats'])} presentations of the test stimuli [@hsu2004; "
@@ -82,9 +82,9 @@ def _ceiling(facts: Facts) -> str:
     return text.strip()
 
 
-def _comparison(facts: Facts) -> str:
-    table = facts.study["statistics"]
-    if len(facts.feature_spaces) < 2:
+def _comparison(report: ReportData) -> str:
+    table = report.study["statistics"]
+    if len(report.feature_spaces) < 2:
         return ""
     text = f"Feature spaces were compared in every predicted target by {PREFERENCE[table['preference']]}"
     if table["preference"] == "deltas":
@@ -94,36 +94,36 @@ def _comparison(facts: Facts) -> str:
             ": signs of the differences were flipped per block, the best feature space had to beat every other "
             f"(q < {number(table['q'])}), and targets where none did have no preference."
         )
-    if facts.results.has("partition.tsv"):
+    if report.results.has("partition.tsv"):
         text += (
             f" The held-out R2 was partitioned into what each feature space explains alone and what several share, "
-            f"from models of all {2 ** len(facts.feature_spaces) - 1} sets of feature spaces [@deheer2017], with "
+            f"from models of all {2 ** len(report.feature_spaces) - 1} sets of feature spaces [@deheer2017], with "
             f"{table['level']:.0%} intervals over blocks; parts may be negative and were not clipped."
         )
     return text
 
 
-def _regions(facts: Facts) -> str:
-    if facts.table("regions.tsv") is None:
+def _regions(report: ReportData) -> str:
+    if report.table("regions.tsv") is None:
         return ""
     text = ""
-    own = set(facts.subjects["space"]) == {"regions"}
-    if facts.results.has("atlas.json") and not own:
-        atlas = facts.results.json("atlas.json")
+    own = set(report.subjects["space"]) == {"regions"}
+    if report.results.has("atlas.json") and not own:
+        atlas = report.results.json("atlas.json")
         key = by_doi(atlas["citation"])
         cite = f" [@{key}]" if key else f" ({atlas['citation']})" if atlas["citation"] else ""
-        text = f"Regions were those of {atlas['title']}{cite}: {listed(facts.get('maps', 'regions'))}. "
+        text = f"Regions were those of {atlas['title']}{cite}: {listed(report.get('maps', 'regions'))}. "
     text += "Scores of a region are means over its tested targets."
-    if (tests := facts.table("region_tests.tsv")) is None:
+    if (tests := report.table("region_tests.tsv")) is None:
         return text
     text += (
         f" Feature spaces were compared within regions: {listed(dict.fromkeys(tests['test']))}, corrected over "
         f"{many(len(tests), 'test')} [@benjamini1995], with Hedges' g and its "
-        f"{facts.get('statistics', 'level'):.0%} interval [@hedges1981]"
+        f"{report.get('statistics', 'level'):.0%} interval [@hedges1981]"
     )
     if tests["prevalence"].notna().any():
         text += ", and the share of the population with a difference was estimated [@ince2021]"
-    if facts.results.has("region_model.json") and (model := facts.results.json("region_model.json"))["formula"]:
+    if report.results.has("region_model.json") and (model := report.results.json("region_model.json"))["formula"]:
         text += f". A linear mixed model was {_status(model['status'])} ({model['formula']}) [@laird1982; @seabold2010]"
     return f"{text}."
 
@@ -132,8 +132,8 @@ def _status(status: str) -> str:
     return {"fitted": "fitted", "fixed subjects": "fitted with participants as a fixed factor"}.get(status, status)
 
 
-def _generalisation(facts: Facts) -> str:
-    wanted = facts.get("statistics", "generalise") or []
+def _generalisation(report: ReportData) -> str:
+    wanted = report.get("statistics", "generalise") or []
     parts = []
     if "genre" in wanted:
         parts.append("clips of each genre were predicted by a model that had met no clip of that genre in training")
@@ -142,8 +142,8 @@ def _generalisation(facts: Facts) -> str:
     return f"To test generalisation, {listed(parts)}." if parts else ""
 
 
-def _audit(facts: Facts) -> str:
-    if (checks := facts.table("audit.tsv")) is None:
+def _audit(report: ReportData) -> str:
+    if (checks := report.table("audit.tsv")) is None:
         return ""
     counts = checks["status"].value_counts()
     found = listed(f"{counts[name]} {name}" for name in ("pass", "warn", "fail", "not possible") if name in counts)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.results.report.inference import statistics_texts
-from b2m_encoding.results.report.report_data import GROUP_MEAN, Facts, counted, listed, many, number, span
+from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
 
 EXTRACTORS = {
     "acoustic": "acoustic descriptors of the sound",
@@ -25,44 +26,44 @@ EXTRACTORS = {
 SURFACES = {"fsaverage": "fischl1999", "fsLR": "vanessen2012", "MNI152": "fonov2011"}
 
 
-def methods(facts: Facts) -> list[str]:
+def methods(report: ReportData) -> list[str]:
     """Paragraphs ready to paste, with citations as keys (``[@hoerl1970]``)."""
     texts = (
-        _data(facts),
-        _cleaning(facts),
-        _features(facts),
-        _model(facts),
-        _evaluation(facts),
-        *statistics_texts(facts),
-        _decoding(facts),
-        _software(facts),
+        _data(report),
+        _cleaning(report),
+        _features(report),
+        _model(report),
+        _evaluation(report),
+        *statistics_texts(report),
+        _decoding(report),
+        _software(report),
     )
     return [text for text in texts if text]
 
 
-def _data(facts: Facts) -> str:
-    people = many(facts.n_listeners, "participant")
-    reader, mean = facts.get("data", "reader"), GROUP_MEAN in set(facts.subjects["subject"])
+def _data(report: ReportData) -> str:
+    people = many(report.n_listeners, "participant")
+    reader, mean = report.get("data", "reader"), GROUP_MEAN in set(report.subjects["subject"])
     source = " of the Music Genre neuroimaging data set [@nakai2022]" if reader in ("musicgenre", "zenodo") else ""
     text = [f"Functional MRI responses of {people}{source} were analysed"]
     text += [", and their mean response. " if mean else ". "]
-    if note := facts.study.get("note"):
+    if note := report.study.get("note"):
         text.append(f"These are {note}. ")
-    if (runs := facts.quality) is not None:
+    if (runs := report.quality) is not None:
         own = runs.groupby("subject", sort=False)
         text.append(
             f"Each contributed {counted(own['run'].count(), 'run')} with {counted(own['volumes'].sum(), 'volume')} "
             f"in all (repetition time {span(runs['tr'])} s). "
         )
-    text.append(_targets(facts))
+    text.append(_targets(report))
     if reader in ("bids", "musicgenre"):
         text.append(" Data were organised as a BIDS data set [@gorgolewski2016].")
     return "".join(text)
 
 
-def _targets(facts: Facts) -> str:
+def _targets(report: ReportData) -> str:
     """Where responses lay, and which were tested."""
-    own = facts.listeners
+    own = report.listeners
     space, count = listed(dict.fromkeys(own["space"])), span(own["targets"])
     kind = next((f" [@{key}]" for name, key in SURFACES.items() if space.startswith(name)), "")
     where = {
@@ -77,34 +78,34 @@ def _targets(facts: Facts) -> str:
     )
 
 
-def _cleaning(facts: Facts) -> str:
-    steps = {name: own for name, own in facts.results.provenance.get("cleaning", {}).items() if name != GROUP_MEAN}
+def _cleaning(report: ReportData) -> str:
+    steps = {name: own for name, own in report.results.provenance.get("cleaning", {}).items() if name != GROUP_MEAN}
     common = [step for step in next(iter(steps.values()), []) if not step.startswith("leave out")]
     same = all([s for s in one if not s.startswith("leave out")] == common for one in steps.values())
     text = []
-    if discard := facts.get("data", "discard"):
+    if discard := report.get("data", "discard"):
         text.append(f"The first {number(discard)} s of every run were discarded. ")
     if common and same:
-        cites = " [@lindquist2019]" if facts.get("data", "confounds") else ""
-        cites = " [@denk2023]" if facts.get("cleaning", "detrend") == "median" and not cites else cites
+        cites = " [@lindquist2019]" if report.get("data", "confounds") else ""
+        cites = " [@denk2023]" if report.get("cleaning", "detrend") == "median" and not cites else cites
         text.append(
             "Each run was cleaned by itself, estimated from the volumes that were kept, in this order: "
             f"{'; '.join(common)}{cites}. "
         )
     elif common:
         text.append("Each run was cleaned by itself; the steps differ between participants (provenance.json). ")
-    if confounds := facts.get("data", "confounds"):
-        text.append(_confounds(facts, confounds))
+    if confounds := report.get("data", "confounds"):
+        text.append(_confounds(report, confounds))
     return "".join(text).strip()
 
 
-def _confounds(facts: Facts, confounds: Any) -> str:
+def _confounds(report: ReportData, confounds: Any) -> str:
     """Confounds as their own table or as fMRIPrep's."""
     strategy = confounds.get("strategy", ()) if isinstance(confounds, dict) else ()
     if not strategy:
         return "Confounds were regressed out. "
     text = f"Confounds came from fMRIPrep [@esteban2019], read with Nilearn [@nilearn] (strategy: {listed(strategy)}). "
-    if "scrub" in strategy and (runs := facts.quality) is not None:
+    if "scrub" in strategy and (runs := report.quality) is not None:
         text += (
             f"Volumes with a framewise displacement above {number(confounds['fd_threshold'])} mm or standardised DVARS "
             f"above {number(confounds['std_dvars_threshold'])} entered no fit and no score [@power2012]: "
@@ -113,9 +114,9 @@ def _confounds(facts: Facts, confounds: Any) -> str:
     return text
 
 
-def _features(facts: Facts) -> str:
-    made = facts.results.provenance.get("features", {})
-    parts = [_feature(name, table, made.get(name, {})) for name, table in facts.get("features").items()]
+def _features(report: ReportData) -> str:
+    made = report.results.provenance.get("features", {})
+    parts = [_feature(name, table, made.get(name, {})) for name, table in report.get("features").items()]
     return (
         f"Stimuli were described by {many(len(parts), 'feature space')}: {'; '.join(parts)}. Features were "
         "standardised with the mean and standard deviation of training samples alone."
@@ -140,8 +141,8 @@ def _feature(name: str, table: dict[str, Any], made: dict[str, Any]) -> str:
     return f"{name} ({what})"
 
 
-def _model(facts: Facts) -> str:
-    grid, model = facts.get("model", "alphas"), facts.study["model"]
+def _model(report: ReportData) -> str:
+    grid, model = report.get("model", "alphas"), report.study["model"]
     penalties = (
         f"{grid['number']} penalties between {number(grid['low'])} and {number(grid['high'])} "
         f"(log-spaced, added to the sums of squares of the features)"
@@ -153,7 +154,7 @@ def _model(facts: Facts) -> str:
         folds = f"by cross-validation in {model['folds']} folds of whole training blocks"
     else:
         folds = "by leaving out one training block at a time"
-    if windows := facts.get("windows"):
+    if windows := report.get("windows"):
         lag = (
             f"The mean response to each window of {number(windows['length'])} s of a clip (one every "
             f"{number(windows['step'])} s, {number(windows['lag'])} s after the sound) was predicted from the "
@@ -169,14 +170,14 @@ def _model(facts: Facts) -> str:
             f"@duprelatour2022]. {model['scalings']} balances between the feature spaces and {penalties} were tried, "
             f"and the best for {where} was chosen {folds}"
         )
-    several = len(facts.feature_spaces) > 1
+    several = len(report.feature_spaces) > 1
     fitted = " One model was fitted with all feature spaces (the joint model) and one with each." if several else ""
     return f"{lag}, by {ridge}; held-out samples took no part in the choice.{fitted}"
 
 
-def _evaluation(facts: Facts) -> str:
-    table = facts.study["evaluation"]
-    trained, tested = (span(facts.listeners[f"samples_{which}"]) for which in ("trained", "tested"))
+def _evaluation(report: ReportData) -> str:
+    table = report.study["evaluation"]
+    trained, tested = (span(report.listeners[f"samples_{which}"]) for which in ("trained", "tested"))
     size = f"(models trained on {trained} samples and judged on {tested})"
     blocks = table["blocks"] and f"blocks ({table['blocks']} per run, {number(table['gap'])} s unused between two)"
     if table["kind"] == "test":
@@ -191,10 +192,10 @@ def _evaluation(facts: Facts) -> str:
     )
 
 
-def _decoding(facts: Facts) -> str:
-    if (table := facts.get("decoding")) is None or (clips := facts.table("identification.tsv")) is None:
+def _decoding(report: ReportData) -> str:
+    if (table := report.get("decoding")) is None or (clips := report.table("identification.tsv")) is None:
         return ""
-    windows = facts.get("windows") or table
+    windows = report.get("windows") or table
     length = windows.get("length", windows.get("window"))
     text = (
         f"{_spaces(table['targets'])} decoded from responses averaged over windows of "
@@ -231,20 +232,20 @@ def _spaces(names: list[str]) -> str:
     return f"The feature space {names[0]} was" if len(names) == 1 else f"The feature spaces {listed(names)} were"
 
 
-def _software(facts: Facts) -> str:
-    versions, used = facts.results.provenance.get("versions", {}), []
+def _software(report: ReportData) -> str:
+    versions, used = report.results.provenance.get("versions", {}), []
     cites = {"numpy": "harris2020", "scipy": "virtanen2020", "torch": "paszke2019", "nibabel": "nibabel",
              "nilearn": "nilearn", "matplotlib": "hunter2007"}  # fmt: skip
     for name, key in cites.items():
         if versions.get(name):
             used.append(f"{name} {versions[name]} [@{key}]")
-    seed = facts.results.provenance.get("seed", facts.study.get("seed"))
+    seed = report.results.provenance.get("seed", report.study.get("seed"))
     return (
-        f"Analyses were done with b2m_encoding {versions.get('b2m-encoding') or _made_by(facts)} [@b2m]"
+        f"Analyses were done with b2m_encoding {versions.get('b2m-encoding') or _made_by(report)} [@b2m]"
         f"{f', which rests on {listed(used)}' if used else ''}; the seed of all random numbers was {seed}. Maps, "
         "tables, the study file and hashes of all inputs are in the results folder, under BIDS-derivatives names."
     )
 
 
-def _made_by(facts: Facts) -> str:
-    return str(facts.results.json("dataset_description.json")["GeneratedBy"][0]["Version"])
+def _made_by(report: ReportData) -> str:
+    return str(report.results.json("dataset_description.json")["GeneratedBy"][0]["Version"])

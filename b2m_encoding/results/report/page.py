@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.content import Link, Page
-from b2m_encoding.results.report.report_data import Facts
+from b2m_encoding.results.report.report_data import ReportData
 from b2m_encoding.results.report.sections import study_sections, subject_sections
 
 REPORT = "report.html"
@@ -43,13 +43,13 @@ def write_report(results: Results, out: Path | None = None) -> list[Path]:
         If the results lack what every report tells, or the folder cannot be written.
     """
     folder = out or results.path
-    whole = Facts(results)
+    whole = ReportData(results)
     title, note = str(whole.study["name"]), results.note
     labels = [str(subject) for subject in whole.subjects["subject"]]
     links = [Link(REPORT, "Study"), *(Link(_page_of(subject), f"sub-{subject}") for subject in labels)]
     pages = {REPORT: Page(title, "Encoding report", note, study_sections(whole), links)}
     for subject in labels:
-        sections = subject_sections(Facts(results, subject))
+        sections = subject_sections(ReportData(results, subject))
         pages[f"sub-{subject}.html"] = Page(title, f"sub-{subject}", note, sections, links)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,6 +76,4 @@ def _page_of(subject: str) -> str:
 
 
 def _write(path: Path, content: str) -> Path:
-    with replacing(path) as stream:
-        stream.write(content.encode())
-    return path
+    return write_whole(path, content)

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.reader import Results
 
 SETTINGS = "study.json"
 """The study with every default written out."""
 SUBJECTS, QUALITY = "subjects.tsv", "quality.tsv"
-GROUP_MEAN = "groupmean"
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
+class ReportData:
     """A results folder as the report reads it: of the whole study, or of one subject.
 
     Parameters

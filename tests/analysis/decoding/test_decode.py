@@ -18,6 +18,7 @@ from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, to_d
 from b2m_encoding.analysis.decoding.decoders import decoded_regions, new_decoders
 from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.decoding.windows import Units, per_clip
+from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import (
     PUBLISHED,
     STANDS_FOR,
@@ -43,7 +44,7 @@ from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import StatisticsTable, Study, load_study
 from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.templates import write_template
-from b2m_encoding.workflow.write_maps import StudyResults, write_decodings
+from b2m_encoding.workflow.write_maps import write_decodings
 
 EVERY = ("regions", "ridge", "inverse", "contrastive", "ensemble")
 GENRES = ("blues", "jazz", "metal", "pop")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.gallery.context import Wish
+from b2m_encoding.gallery.context import FigureRequest
 from b2m_encoding.gallery.draw import _stem
 from b2m_encoding.phantom.arrays import simulate_arrays
 from b2m_encoding.results.reader import Results
@@ -51,7 +51,7 @@ def test_names_of_studies_stay_text(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_regions_are_no_paths(name: str) -> None:
-    stem = _stem("accuracy", "01", Wish(view="zoom", zoom=name))
+    stem = _stem("accuracy", "01", FigureRequest(view="zoom", zoom=name))
     assert Path(stem).name == stem
     assert len(stem) <= 200
     assert stem.startswith("sub-01_accuracy_zoom")

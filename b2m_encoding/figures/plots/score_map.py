@@ -16,7 +16,7 @@ from b2m_encoding.spaces import Atlas, SurfaceSpace
 Floats = NDArray[np.floating]
 
 
-def accuracy(
+def score_map(
     scores: Floats,
     space: SurfaceSpace,
     atlas: Atlas,
@@ -73,12 +73,14 @@ def accuracy(
     figure = MapFigure(data, space, atlas, view, zoom, title, note, style, contour=outlined, missing=missing)
     found = shared_limits([data.scores[0][figure.coloured]], *limits)
     masked = data.significant is not None and not contour
-    colours = ScalarColours(found.vmin, found.vmax, style.cmap, None if masked else found.faded)
+    colours = ScalarColours(found.vmin, found.vmax, style.colour_map, None if masked else found.faded)
     with style.context():
         page, lengths = figure.draw(colours)
-        width = min(50.0, 0.36 * style.width)
+        width = min(50.0, 0.36 * style.width_mm)
         clipped = found.n_below > 0, found.n_above > 0
-        colour_bar(page, (style.width - width) / 2, page.height - figure.footer + 1.5, width, colours, label, clipped)
+        colour_bar(
+            page, (style.width_mm - width) / 2, page.height - figure.footer + 1.5, width, colours, label, clipped
+        )
     sentences = [f"{label[:1].upper()}{label[1:]}.", found.sentence(), figure.counts(criterion)]
     table = figure.table(("score",))
     if ceiling is not None:

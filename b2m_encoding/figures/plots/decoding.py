@@ -120,13 +120,13 @@ def _layout(data: _Data, style: Style, header: float, band: bool) -> dict[str, t
     """Left, top, width and height of every panel, mm; the height of the page in ``height``."""
     longest = min(max(text_width(name, style.small_size, style) for name in data.genres), LONGEST)
     keys = KEY * len(_key_rows(data, style, band))
-    top, full = header + MARGIN / 2 + keys + 5, style.width - 2 * MARGIN
-    wide = style.width >= 150
+    top, full = header + MARGIN / 2 + keys + 5, style.width_mm - 2 * MARGIN
+    wide = style.width_mm >= 150
     if wide and data.confusion is not None:
         width = full - 2 * AXIS - AXIS - longest
         side = min(0.22 * full, 46.0)
         first = width - 2 * side - 12
-        lefts = [MARGIN + AXIS, MARGIN + AXIS + first + 8 + longest + 4, style.width - MARGIN - side]
+        lefts = [MARGIN + AXIS, MARGIN + AXIS + first + 8 + longest + 4, style.width_mm - MARGIN - side]
         places = {"accuracy": (lefts[0], top, first, side), "ranks": (lefts[2], top, side, side),
                   "confusion": (lefts[1], top, side, side)}  # fmt: skip
         height = top + side + longest + 8
@@ -136,7 +136,7 @@ def _layout(data: _Data, style: Style, header: float, band: bool) -> dict[str, t
         places = {"accuracy": (MARGIN + AXIS, top, full - AXIS, 32.0)}
         if data.confusion is not None:
             places["confusion"] = (MARGIN + longest + 6, below, side, side)
-            places["ranks"] = (style.width - MARGIN - side, below, side, side)
+            places["ranks"] = (style.width_mm - MARGIN - side, below, side, side)
         else:
             places["ranks"] = (MARGIN + AXIS, below, min(full - AXIS, 60.0), 40.0)
         height = below + places["ranks"][3] + max(longest + 8 if data.confusion is not None else 0, 10)
@@ -145,7 +145,7 @@ def _layout(data: _Data, style: Style, header: float, band: bool) -> dict[str, t
 
 def _key_rows(data: _Data, style: Style, band: bool) -> list[list[str]]:
     """Entries of the key, as many rows of them as it takes."""
-    full = style.width - 2 * MARGIN
+    full = style.width_mm - 2 * MARGIN
     names = [shortened(name, style.small_size, full - 8, style) for name in data.targets]
     rows: list[list[str]] = [[]]
     left = 0.0
@@ -162,8 +162,8 @@ def _key_rows(data: _Data, style: Style, band: bool) -> list[list[str]]:
 def _keys(page: Page, data: _Data, top: float, band: bool) -> None:
     """Targets, and what lines and bands are."""
     style, rows = page.style, _key_rows(data, page.style, band)
-    axes = page.panel(0, top, style.width, KEY * len(rows))
-    axes.set(xlim=(0, style.width), ylim=(KEY * len(rows), 0))
+    axes = page.panel(0, top, style.width_mm, KEY * len(rows))
+    axes.set(xlim=(0, style.width_mm), ylim=(KEY * len(rows), 0))
     axes.axis("off")
     looks = iter(zip(style.colours, MARKERS, strict=False))
     for number, row in enumerate(rows):
@@ -219,7 +219,7 @@ def _confusion(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str]
     axes.set_yticks(range(len(short)), short, parse_math=False)
     axes.tick_params(axis="both", length=0)
     axes.spines[:].set_visible(True)
-    cell = axes.get_position().width * style.width / len(data.genres)
+    cell = axes.get_position().width * style.width_mm / len(data.genres)
     for (row, column), share in np.ndenumerate(data.confusion):
         if share >= 0.005 and cell >= MIN_CELL:
             axes.text(column, row, f"{100 * share:.0f}", size=5, ha="center", va="center_baseline",

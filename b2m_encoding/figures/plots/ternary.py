@@ -12,7 +12,7 @@ from b2m_encoding.figures.maps import GUTTER, ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.mixing import TernaryColours
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -52,7 +52,7 @@ def ternary(
     names : tuple of three str
         Names of the feature spaces.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
     limits : tuple of float or None
@@ -76,7 +76,7 @@ def ternary(
         letters = "bcd" if len(figure.rows) == 1 else "cde"
         for index, name in enumerate(names):
             parts.draw(painter, index, name, _alone(space, data, index), top, letters[index])
-        legend_left = 30.0 + (style.width - 30.0 - SIDE - 36) / 2
+        legend_left = 30.0 + (style.width_mm - 30.0 - SIDE - 36) / 2
         triangle(page, legend_left, page.height - FOOTER + 6, colours, names)
         ramps(page, legend_left + SIDE + 14, page.height - FOOTER + 8, colours, names, label)
     first = np.argmax(np.stack(data.scores), axis=0)[data.shown]

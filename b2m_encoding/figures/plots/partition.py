@@ -15,7 +15,7 @@ from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure, Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, shortened
 from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -52,7 +52,7 @@ def partition(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant, label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
         Region or set to zoom into; default: the whole cortex.
     """
@@ -65,9 +65,9 @@ def partition(
     }
     found = shared_limits([one.scores[0][one.shown] for one in maps.values()], *limits)
     fade = None if significant is not None else found.faded
-    colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
+    colours = ScalarColours(found.vmin, found.vmax, style.colour_map, fade)
     header, has_venn = header_height(title, note), len(names) <= DRAWN
-    room = style.max_height - header - MARGIN - FOOTER
+    room = style.max_height_mm - header - MARGIN - FOOTER
     grid = Grid.fit(len(maps) + has_venn, space, atlas, zoom, style, room)
     means = {part: _mean(one) for part, one in maps.items()}
     with style.context():
@@ -79,10 +79,12 @@ def partition(
             left, top = grid.place(len(maps), header + MARGIN / 2)
             page.letter(left, top, LETTERS[len(maps)])
             venn(page, left, top, grid.width, grid.row, names, means)
-        top, width = page.height - FOOTER + 1.5, min(50.0, 0.36 * style.width)
-        colour_bar(page, (style.width - width) / 2, top, width, colours, label, (found.n_below > 0, found.n_above > 0))
+        top, width = page.height - FOOTER + 1.5, min(50.0, 0.36 * style.width_mm)
+        colour_bar(
+            page, (style.width_mm - width) / 2, top, width, colours, label, (found.n_below > 0, found.n_above > 0)
+        )
         keys(page, MARGIN, top - 0.5, list(maps.values()), space)
-        length = scale_bar(page, style.width - MARGIN, top, scale, space)
+        length = scale_bar(page, style.width_mm - MARGIN, top, scale, space)
     figure = MapFigure(together, space, atlas, "zoom" if zoom else "whole", zoom or "", title, note,
                        style)  # fmt: skip
     sentences = _sentences(means, label, found.sentence(), together, len(names))

@@ -13,7 +13,7 @@ from b2m_encoding.figures.maps import GUTTER, ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.mixing import RgbColours
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter, colour_bar
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -52,7 +52,7 @@ def weights(
     explained : tuple of three float, optional
         Share of the variance of the weights that each component explains, for the caption.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     """
     style = style or Style()
     if np.ndim(components) != 2 or len(components) != 3:
@@ -66,13 +66,13 @@ def weights(
         page, lengths = figure.draw(colours)
         letters = "bcd" if len(figure.rows) == 1 else "cde"
         for index, name in enumerate(names):
-            painter = MapPainter(page, space, atlas, ScalarColours(*limits[index], style.cmap))
+            painter = MapPainter(page, space, atlas, ScalarColours(*limits[index], style.colour_map))
             alone = ScoreMap((data.scores[index],), data.tested, data.significant)
             top = page.height - FOOTER - grid.height
             grid.draw(painter, index, f"{name} ({CHANNELS[index]})", alone, top, letters[index])
-        left = 30 + (style.width - 30 - 54) / 2
+        left = 30 + (style.width_mm - 30 - 54) / 2
         cube(page, left, page.height - FOOTER + 4, colours, names)
-        bar = ScalarColours(0.0, 1.0, style.cmap)
+        bar = ScalarColours(0.0, 1.0, style.colour_map)
         colour_bar(page, left + 34, page.height - FOOTER + 7, 18.0, bar, "share of range", (False, False))
     ranges = [
         f"{name} ({colour}) {low:.3g} to {high:.3g}"

@@ -15,7 +15,7 @@ from b2m_encoding.figures.layers import ScoreMap, vertex_palette
 from b2m_encoding.figures.maps import GUTTER, TITLE, MapFigure, Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
 from b2m_encoding.figures.panels import NAMES, colour_bar, keys
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 
@@ -47,7 +47,7 @@ def surface(
     Parameters
     ----------
     scores, space, atlas, tested, significant, label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     views : tuple of {"lateral", "medial", "dorsal", "ventral", "anterior", "posterior"}
         From where each hemisphere is seen.
 
@@ -62,13 +62,13 @@ def surface(
     data = ScoreMap.of(space, (scores,), tested, significant)
     found = shared_limits([data.scores[0][data.shown]], *limits)
     fade = None if significant is not None else found.faded
-    colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
+    colours = ScalarColours(found.vmin, found.vmax, style.colour_map, fade)
     codes, palette = vertex_palette(space, data, colours, style.underlay)
     panels = [(hemi, view) for hemi in BOTH for view in views]
-    n_columns = len(panels) if style.width >= 120 else len(views)
-    width = (style.width - 2 * MARGIN - (n_columns - 1) * GUTTER) / n_columns
+    n_columns = len(panels) if style.width_mm >= 120 else len(views)
+    width = (style.width_mm - 2 * MARGIN - (n_columns - 1) * GUTTER) / n_columns
     header, n_rows = header_height(title, note), -(-len(panels) // n_columns)
-    room = (style.max_height - header - MARGIN - FOOTER) / n_rows - TITLE - GUTTER
+    room = (style.max_height_mm - header - MARGIN - FOOTER) / n_rows - TITLE - GUTTER
     height = min(width * ASPECT, room)
     with style.context():
         page = Page(style, header + MARGIN + n_rows * (height + TITLE + GUTTER) - GUTTER + FOOTER, title=title,
@@ -78,8 +78,8 @@ def surface(
             left, top = MARGIN + column * (width + GUTTER), header + MARGIN / 2 + row * (height + TITLE + GUTTER)
             page.write(left + width / 2, top + TITLE / 2, f"{NAMES[hemi]}, {view}", ha="center", va="center_baseline")
             _draw(page, (left, top + TITLE, width, height), space, hemi, view, codes, palette)
-        top, bar = page.height - FOOTER + 1.5, min(50.0, 0.36 * style.width)
-        colour_bar(page, (style.width - bar) / 2, top, bar, colours, label, (found.n_below > 0, found.n_above > 0))
+        top, bar = page.height - FOOTER + 1.5, min(50.0, 0.36 * style.width_mm)
+        colour_bar(page, (style.width_mm - bar) / 2, top, bar, colours, label, (found.n_below > 0, found.n_above > 0))
         keys(page, MARGIN, top - 0.5, [data], space)
     figure = MapFigure(data, space, atlas, "whole", "", title, note, style)
     sentences = [f"{label[:1].upper()}{label[1:]} on the inflated cortex of {space.name}, drawn by nilearn.",
@@ -93,7 +93,7 @@ def _draw(page: Page, place: tuple[float, float, float, float], space: SurfaceSp
     from nilearn.plotting import plot_surf
 
     left, top, width, height = place
-    page_width, page_height = page.style.width, page.height
+    page_width, page_height = page.style.width_mm, page.height
     top -= (width - height) / 2  # matplotlib keeps these axes square: they reach beyond the panel above and below
     axes: Any = page.add_axes(
         (left / page_width, 1 - (top + width) / page_height, width / page_width, width / page_height), projection="3d"

@@ -17,7 +17,7 @@ from b2m_encoding.figures.colours import Bytes, over, shared_limits, steps
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.page import FigureResult, Page, shortened, text_width
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -98,7 +98,7 @@ def hierarchy(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant, title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
     cmap : str
@@ -136,8 +136,8 @@ def hierarchy(
 def bars(page: Page, top: float, colours: LayerColours, names: tuple[str, ...], counts: NDArray[np.integer]) -> None:
     """Share of the targets per layer, in the colours of the map."""
     style = page.style
-    width = min(60.0, style.width - LEFT - 16.0, 7.0 * len(names))
-    left = LEFT + (style.width - LEFT - width) / 2
+    width = min(60.0, style.width_mm - LEFT - 16.0, 7.0 * len(names))
+    left = LEFT + (style.width_mm - LEFT - width) / 2
     axes = page.panel(left, top, width, BARS)
     seen = over(colours.table, (GYRUS + SULCUS) / 2)[colours.LEVELS - 1 :: colours.LEVELS] / 255
     shares = 100 * counts / max(int(counts.sum()), 1)

@@ -9,7 +9,7 @@ from b2m_encoding.figures.colours import Colours, PreferenceColours, over, share
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import ZOOM, MapFigure, Mask, View
 from b2m_encoding.figures.page import FigureResult, Page, shortened
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import GREY, Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -52,11 +52,11 @@ def preference(
     names : tuple of str
         Names of the feature spaces.
     tested, significant : array of bool, shape (n_targets,), optional
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     label : str
         Name or unit of the scores.
     title, note, view, zoom, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     limits : tuple of float or None
         Difference with full colour, and larger score with full lightness; None: from the percentiles.
     """
@@ -71,7 +71,7 @@ def preference(
     with style.context():
         page, lengths = figure.draw(colours)
         top = page.height - FOOTER + 5
-        left = KEYS + (style.width - KEYS - 2 * SIDE - 24) / 2 + 8
+        left = KEYS + (style.width_mm - KEYS - 2 * SIDE - 24) / 2 + 8
         legend(page, left, top, SIDE, colours, names, label)
         joint_histogram(page, left + SIDE + 14, top, SIDE, first, second, colours, names, label)
     better = float((second > first).mean()) if first.size else float("nan")

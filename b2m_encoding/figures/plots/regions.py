@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import t as student
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software, text_width
+from b2m_encoding.figures.plots.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.style import GREY, MARKERS, Style
 
 COLUMNS = ("subject", "hemisphere", "region", "feature_space", "score")
@@ -68,7 +68,7 @@ def regions(
     plan = _Plan.of(points, style, ceiling)
     with style.context():
         fixed = header_height(title, note) + plan.key_height + 2 + len(plan.rows) * plan.label_height + MARGIN
-        row_height = min(ROW, (style.max_height - fixed) / len(plan.rows))
+        row_height = min(ROW, (style.max_height_mm - fixed) / len(plan.rows))
         page = Page(style, fixed + len(plan.rows) * row_height, title=title, note=note)
         top = header_height(title, note) + MARGIN / 2
         plan.draw_keys(page, top)
@@ -135,7 +135,7 @@ class _Plan:
     def of(cls, points: pd.DataFrame, style: Style, ceiling: pd.DataFrame | None) -> _Plan:
         names = tuple(points["region"].unique())
         spaces = tuple(points["feature_space"].unique())
-        width = style.width - 2 * MARGIN - AXIS
+        width = style.width_mm - 2 * MARGIN - AXIS
         n_rows = min(3, math.ceil(len(names) * (len(spaces) + 0.6) * MIN_SLOT / width))
         slots = math.ceil(len(names) / n_rows)
         rows = tuple(names[start : start + slots] for start in range(0, len(names), slots))
@@ -166,8 +166,8 @@ class _Plan:
         return min(0.38 / (len(self.spaces) + 0.6), 2.4 / self.slot)
 
     def draw_keys(self, page: Page, top: float) -> None:
-        axes = page.panel(0, top, self.style.width, self.key_height)
-        axes.set(xlim=(0, self.style.width), ylim=(self.key_height, 0))
+        axes = page.panel(0, top, self.style.width_mm, self.key_height)
+        axes.set(xlim=(0, self.style.width_mm), ylim=(self.key_height, 0))
         axes.axis("off")
         for left, line, kind, text in self.keys:
             x, y = left + 1.5, (line + 0.5) * KEY_LINE
@@ -190,7 +190,7 @@ def _flow(entries: Sequence[tuple[str, str]], style: Style) -> tuple[tuple[float
     placed, left, line = [], MARGIN, 0
     for kind, text in entries:
         width = 4 + text_width(text, style.small_size, style) + 4
-        if left + width - 4 > style.width - MARGIN and left > MARGIN:
+        if left + width - 4 > style.width_mm - MARGIN and left > MARGIN:
             left, line = MARGIN, line + 1
         placed.append((left, line, kind, text))
         left += width

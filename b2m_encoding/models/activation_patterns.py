@@ -1,40 +1,37 @@
-"""From weights to patterns: what varies with a model's output, not what the model needs to cancel noise."""
+"""Activation patterns of linear models: the inputs that vary with an output, without the weights that cancel noise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delay
-from b2m_encoding.models.inputs import Floats
+from b2m_encoding.models.fitted import FittedEncodingModel
 from b2m_encoding.runs import Runs
 
-if TYPE_CHECKING:
-    from b2m_encoding.models.model import EncodingModel
 
-
-def patterns(weights: Floats, inputs: Floats, *, jointly: bool = True) -> NDArray[np.float64]:
-    """Activation patterns of linear weights, ``cov(inputs) W cov(inputs W)^-1``.
+def patterns(weights: Floating, inputs: Floating, *, jointly: bool = True) -> Float64:
+    """Compute the activation patterns of linear weights, ``cov(inputs) W cov(inputs W)^-1``.
 
     Weights of a decoder are large where a target helps to cancel the noise of others; the pattern is large where
     responses vary with what is decoded (Haufe et al. 2014, doi 10.1016/j.neuroimage.2013.10.067). Weights of an
-    encoding model are such a filter too, of the features: there the pattern tells which features vary with the
+    encoding model are such a filter of the features: there the pattern is large for features that vary with the
     predicted response.
 
     Parameters
     ----------
     weights : array, shape (n_inputs, n_outputs)
-        Of a decoder: inputs are responses, outputs decoded features. Of an encoding model: features and responses.
+        A decoder has responses as inputs and decoded features as outputs, an encoding model features and responses.
     inputs : array, shape (n_samples, n_inputs)
         Training samples.
     jointly : bool
-        Hold the other outputs fixed, as for the few dimensions of a decoder; or take each output by itself, as for the
-        many targets of an encoding model.
+        Hold the other outputs fixed, as for the few dimensions of a decoder; or regress on each output alone, as for
+        the many targets of an encoding model.
 
     Returns
     -------
@@ -43,8 +40,8 @@ def patterns(weights: Floats, inputs: Floats, *, jointly: bool = True) -> NDArra
 
     Examples
     --------
-    Of a fitted :class:`~b2m_encoding.decoding.decoders.ridge.RidgeDecoder` ``decoder``:
-    ``patterns(decoder.model_.coef_["features"][0], responses[:, decoder.columns_])``. Of an encoding model:
+    For a fitted :class:`~b2m_encoding.decoding.decoders.ridge.RidgeDecoder` ``decoder``:
+    ``patterns(decoder.model_.coef_["features"][0], responses[:, decoder.columns_])``. For an encoding model:
     :func:`encoding_patterns`.
 
     A signal in the first input, noise in both: the decoder subtracts the second, which holds no signal.
@@ -66,18 +63,18 @@ def patterns(weights: Floats, inputs: Floats, *, jointly: bool = True) -> NDArra
 
 
 def encoding_patterns(
-    model: EncodingModel, X: Floats | Mapping[str, Any], runs: Runs | None = None
-) -> dict[str, NDArray[np.float64]]:
-    """Which features, how long before, vary with the response that an encoding model predicts of each target.
+    model: FittedEncodingModel, X: Floating | Mapping[str, Any], runs: Runs | None = None
+) -> dict[str, Float64]:
+    """Compute how features at each delay vary with the response that an encoding model predicts of each target.
 
-    Where features are correlated, weights are shared out among them or given to one of them; the pattern is large for
+    Where features are correlated, the weight may be spread over them or lie on one of them; the pattern is large for
     all that vary with the prediction (Haufe et al. 2014, doi 10.1016/j.neuroimage.2013.10.067).
 
     Parameters
     ----------
     model : EncodingModel
     X : array or dict of str to array (n_samples, n_features)
-        Training samples, as the model was fitted to.
+        Training samples of the model.
     runs : Runs, optional
         Needed if there are delays.
 
@@ -100,15 +97,14 @@ def encoding_patterns(
     (array([2., 0.], dtype=float32), array([0.5, 0.5]))
     """
     check_is_fitted(model, "weights_")
-    spaces = model.layout_.read(X, runs, type(model).__name__)
-    runs = model.layout_.runs_of(spaces, runs)
+    spaces, runs = model.layout_.read(X, runs)
     predicted = np.asarray(model.predict(X, runs), dtype=np.float64).reshape(len(runs), -1)[runs.used]
     predicted -= predicted.mean(axis=0)
     power, delays = (predicted**2).sum(axis=0), model.layout_.delays or (0.0,)
-    found = {}
+    slopes = {}
     for name, values in spaces.items():
         delayed = delay(np.asarray(values, dtype=np.float64), runs, delays)[runs.used]
         shared = (delayed - delayed.mean(axis=0)).T @ predicted
-        slopes = np.divide(shared, power, out=np.zeros_like(shared), where=power != 0)
-        found[name] = slopes.reshape(len(delays), -1, len(power))
-    return found
+        slope = np.divide(shared, power, out=np.zeros_like(shared), where=power != 0)
+        slopes[name] = slope.reshape(len(delays), -1, len(power))
+    return slopes

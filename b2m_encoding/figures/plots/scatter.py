@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -13,7 +11,7 @@ from matplotlib.colors import LogNorm
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.maps import Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height, software
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import GREY, Style
 
 WIDTH = 89.0
@@ -57,7 +55,7 @@ def scatter(
     style : Style, optional
     """
     style = style or Style()
-    style = replace(style, width=min(style.width, WIDTH))
+    style = style.model_copy(update={"width_mm": min(style.width_mm, WIDTH)})
     x, y = np.asarray(score_x, dtype=float), np.asarray(score_y, dtype=float)
     if x.shape != y.shape or x.ndim != 1:
         raise InputError("the two scores must have the same targets", found=(x.shape, y.shape))
@@ -71,7 +69,7 @@ def scatter(
     n_outside = int(((np.minimum(x, y) < low) | (np.maximum(x, y) > high)).sum())
     above = float((y > x).mean()) if x.size else float("nan")
     with style.context():
-        side = style.width - 2 * MARGIN - AXIS - BAR
+        side = style.width_mm - 2 * MARGIN - AXIS - BAR
         top = header_height(title, note) + 5
         page = Page(style, top + side + 10, title=title, note=note)
         axes = page.panel(MARGIN + AXIS, top, side, side)
@@ -117,7 +115,7 @@ def _density(page: Page, axes: Axes, x: Floats, y: Floats, limits: tuple[float, 
     axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
     box = axes.get_position()
     height = page.height * box.height
-    bar = page.panel(page.style.width - MARGIN - BAR + 3, page.height * (1 - box.y1), 2.2, height)
+    bar = page.panel(page.style.width_mm - MARGIN - BAR + 3, page.height * (1 - box.y1), 2.2, height)
     ramp = cmap(0.12 + 0.88 * np.linspace(0, 1, 256), bytes=True)
     bar.imshow(ramp[:, None], extent=(0, 1, 0, np.log10(top)), origin="lower", aspect="auto", interpolation="none")
     powers = np.arange(0, int(np.log10(top)) + 1)

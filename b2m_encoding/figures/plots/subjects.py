@@ -13,7 +13,7 @@ from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure, Mask
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, header_height
 from b2m_encoding.figures.panels import MapPainter, colour_bar, keys, scale_bar
-from b2m_encoding.figures.score_map import Floats
+from b2m_encoding.figures.plots.score_map import Floats
 from b2m_encoding.figures.style import Style
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
@@ -45,9 +45,9 @@ def subjects(
     atlas : Atlas
         Atlas on the same surface.
     tested, significant : mapping of str to array of bool, optional
-        Per subject, as in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        Per subject, as in :func:`~b2m_encoding.figures.score_map`.
     label, title, note, limits, criterion, style
-        As in :func:`~b2m_encoding.figures.score_map.accuracy`.
+        As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
         Region or set to zoom into, with its outlines; default: the whole cortex with the outline of no region.
     """
@@ -60,20 +60,20 @@ def subjects(
     }
     found = shared_limits([one.scores[0][one.shown] for one in maps.values()], *limits)
     fade = None if significant else found.faded
-    colours = ScalarColours(found.vmin, found.vmax, style.cmap, fade)
+    colours = ScalarColours(found.vmin, found.vmax, style.colour_map, fade)
     header = header_height(title, note)
-    grid = Grid.fit(len(maps), space, atlas, zoom, style, style.max_height - header - MARGIN - FOOTER)
+    grid = Grid.fit(len(maps), space, atlas, zoom, style, style.max_height_mm - header - MARGIN - FOOTER)
     with style.context():
         page = Page(style, header + MARGIN + FOOTER + grid.height, title=title, note=note)
         painter = MapPainter(page, space, atlas, colours)
         for index, (name, data) in enumerate(maps.items()):
             scale = grid.draw(painter, index, name, data, header + MARGIN / 2)
-        width = min(50.0, 0.36 * style.width)
+        width = min(50.0, 0.36 * style.width_mm)
         clipped = found.n_below > 0, found.n_above > 0
         top = page.height - FOOTER + 1.5
-        colour_bar(page, (style.width - width) / 2, top, width, colours, label, clipped)
+        colour_bar(page, (style.width_mm - width) / 2, top, width, colours, label, clipped)
         keys(page, MARGIN, top - 0.5, list(maps.values()), space)
-        length = scale_bar(page, style.width - MARGIN, top, scale, space)
+        length = scale_bar(page, style.width_mm - MARGIN, top, scale, space)
     sentences = [f"{label[:1].upper()}{label[1:]} in {len(maps)} subjects.", found.sentence()]
     figures = {
         name: MapFigure(one, space, atlas, "zoom" if zoom else "whole", zoom or "", title, note, style)

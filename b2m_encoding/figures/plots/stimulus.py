@@ -58,15 +58,15 @@ def stimulus(
         raise InputError("no sound to draw")
     seconds = max(len(wave) for wave in sounds.values()) / rate
     header = header_height(title, note)
-    room = style.max_height - header - MARGIN - FOOTER - 5
+    room = style.max_height_mm - header - MARGIN - FOOTER - 5
     height = min(HIGHEST_ROW, room / len(pictures) - TITLE - GAP)
     if height < 5:
         raise InputError("too many sounds for one page", found=len(pictures), fix="draw them in several figures")
-    colours = ScalarColours(-RANGE, 0.0, style.cmap)
+    colours = ScalarColours(-RANGE, 0.0, style.colour_map)
     with style.context():
         page = Page(style, header + MARGIN + len(pictures) * (height + TITLE + GAP) + 5 + FOOTER, title=title,
                     note=note)  # fmt: skip
-        left, width = MARGIN + AXIS, style.width - 2 * MARGIN - AXIS - 2
+        left, width = MARGIN + AXIS, style.width_mm - 2 * MARGIN - AXIS - 2
         for row, (name, picture) in enumerate(pictures.items()):
             top = header + MARGIN / 2 + row * (height + TITLE + GAP)
             if len(pictures) > 1:
@@ -74,9 +74,9 @@ def stimulus(
             page.write(left, top + TITLE / 2, shortened(name, style.text_size, width, style), va="center_baseline")
             axes = page.panel(left, top + TITLE, width, height)
             _draw(axes, picture, colours, seconds, last=row == len(pictures) - 1)
-        bar = min(50.0, 0.36 * style.width)
+        bar = min(50.0, 0.36 * style.width_mm)
         colour_bar(
-            page, (style.width - bar) / 2, page.height - FOOTER + 1.5, bar, colours, "level (dB)", (False, False)
+            page, (style.width_mm - bar) / 2, page.height - FOOTER + 1.5, bar, colours, "level (dB)", (False, False)
         )
     caption = [
         f"{title}." if title else "",
