@@ -34,7 +34,7 @@ def build(
     metadata: Annotated[Path | None, typer.Option(help="tracks.csv of FMA, or a table with a column path.")] = None,
 ) -> None:
     """Embed a folder of recordings, to retrieve from; a stopped command resumes."""
-    from b2m_encoding.decoding.retrieval.build import Preparation, build_corpus
+    from b2m_encoding.decoding import Preparation, build_corpus
     from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
     from b2m_encoding.reconstruction.embedding_space import decoded_space
 

@@ -57,10 +57,11 @@ if TYPE_CHECKING:
         shared_clips,
         top_k,
     )
-    from b2m_encoding.decoding.retrieval.build import Preparation, build_corpus
+    from b2m_encoding.decoding.retrieval.build import build_corpus
     from b2m_encoding.decoding.retrieval.corpus import Corpus, Vectors
     from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
     from b2m_encoding.decoding.retrieval.exact_search import search
+    from b2m_encoding.decoding.retrieval.shards import Preparation
     from b2m_encoding.decoding.retrieval.similarity import Metric, Neighbours
 
 _DRAWERS = ("decoders", "evaluation", "generators", "identification", "retrieval")
@@ -86,7 +87,7 @@ _HOMES = {
     "Metric": "retrieval.similarity",
     "Neighbours": "retrieval.similarity",
     "PooledDecoder": "decoders.pooled",
-    "Preparation": "retrieval.build",
+    "Preparation": "retrieval.shards",
     "RegionDecoder": "decoders.region",
     "RidgeDecoder": "decoders.ridge",
     "Vectors": "retrieval.corpus",

@@ -90,7 +90,7 @@ def ranks(predicted: Floating, target: Floating, groups: NDArray[Any] | None = N
 
 
 def top_k(similarity: Float64, k: int, groups: NDArray[Any] | None = None) -> Float64:
-    """Whether the target of each clip is among the k most similar ones; a share, where equal ones have to be drawn.
+    """Probability that the target of each clip is among the k most similar ones; 0 or 1 without ties.
 
     Parameters
     ----------

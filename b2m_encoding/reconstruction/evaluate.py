@@ -18,7 +18,7 @@ from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.features.audio import decode_audio
 from b2m_encoding.results.schema import CHANCE
 
-HEARD, DECODED = "heard", "decoded space"
+PRESENTED, DECODED = "heard", "decoded space"
 """Method of the presented sounds, and name of the decoded space, in the tables."""
 COLUMNS = ("method", "encoder", "measure", "value", "chance")
 Row = dict[str, Any]
@@ -79,10 +79,10 @@ class Evaluators:
         list of dict
             Rows as of :func:`evaluate_vectors`.
         """
-        if HEARD not in sounds or not (self.encoder or self.tagger):
+        if PRESENTED not in sounds or not (self.encoder or self.tagger):
             return []
         waves = {name: [decode_audio(path) for path in files] for name, files in sounds.items()}
-        presented, rows = waves.pop(HEARD), []
+        presented, rows = waves.pop(PRESENTED), []
         for method, reconstructed in waves.items():
             if len(reconstructed) != len(presented):
                 continue

@@ -70,7 +70,7 @@ def write_listening(
         "are brought to one level. Numbers: mean over subjects [95 % interval]."
     )
     page = listening_page(Listening(
-        f"{results.study.get('name', results.path.name)}: heard and reconstructed", trials, results.note, caption,
+        f"{results.study.get('name', results.path.name)}: presented and reconstructed", trials, results.note, caption,
         _numbers(evaluated),
     ))  # fmt: skip
     return write_whole(results.path / LISTEN, page)

@@ -20,7 +20,7 @@ from b2m_encoding.decoding.retrieval.similarity import Neighbours
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, safe_names, write_excerpt
-from b2m_encoding.reconstruction.evaluate import COLUMNS, HEARD, Row, evaluate_vectors
+from b2m_encoding.reconstruction.evaluate import COLUMNS, PRESENTED, Row, evaluate_vectors
 from b2m_encoding.reconstruction.listening_page import merge_table, write_listening
 from b2m_encoding.reconstruction.request import ReconstructionRequest, ReconstructionSetup, decoded_subjects, prepare
 from b2m_encoding.results.bundle import results_locked, work_folder_of
@@ -196,7 +196,7 @@ def _presented_row(setup: ReconstructionSetup, folder: Path, clip: str) -> list[
         if sound is None:
             return []
         write_sound(path, for_listening(*sound), sound[1], {"generated": False, "title": clip, "recipe": recipe})
-    return [{"clip": clip, "method": HEARD, "rank": 1, "file": _relative(setup, path), "about": clip}]
+    return [{"clip": clip, "method": PRESENTED, "rank": 1, "file": _relative(setup, path), "about": clip}]
 
 
 def _excerpt_row(setup: ReconstructionSetup, folder: Path, clip: str, method: str, near: Neighbours, i: int) -> Row:

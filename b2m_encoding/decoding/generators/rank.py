@@ -63,8 +63,8 @@ def rank_by_responses(predicted: NDArray[np.floating], measured: NDArray[np.floa
 
 
 def _agreement(predicted: NDArray[np.floating], measured: NDArray[np.floating]) -> float:
-    known = np.isfinite(predicted) & np.isfinite(measured)
-    a, b = (np.asarray(x[known], dtype=np.float64) for x in (predicted, measured))
+    finite = np.isfinite(predicted) & np.isfinite(measured)
+    a, b = (np.asarray(x[finite], dtype=np.float64) for x in (predicted, measured))
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])

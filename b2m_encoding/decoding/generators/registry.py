@@ -64,8 +64,8 @@ def load_generator(
     """
     if name not in GENERATORS:
         near = get_close_matches(name, GENERATORS, n=1)
-        known = f"{near[0]}?" if near else ", ".join(GENERATORS)
-        raise InputError("no generator has this name", found=name, expected=known)
+        expected = f"{near[0]}?" if near else ", ".join(GENERATORS)
+        raise InputError("no generator has this name", found=name, expected=expected)
     entry = GENERATORS[name]
     cls = getattr(import_module(f"b2m_encoding.decoding.generators.{entry.module}"), entry.cls)
     if unknown := sorted(set(settings) - set(cls.settings)):

@@ -15,9 +15,11 @@ import pytest
 import soundfile
 
 from b2m_encoding.decoding.retrieval import build
-from b2m_encoding.decoding.retrieval.build import SHARDS, Preparation, build_corpus
+from b2m_encoding.decoding.retrieval import shards as shards_module
+from b2m_encoding.decoding.retrieval.build import SHARDS, build_corpus
 from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, check_same_space
+from b2m_encoding.decoding.retrieval.shards import Preparation
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import prepare_stimulus, read_audio, resample
@@ -68,7 +70,7 @@ def test_clips_by_any_of_their_names(built: Corpus) -> None:
 def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed in the last shard: the others are not computed again; a damaged one is."""
     computed: list[int] = []
-    embedded = build._embedded
+    embedded = shards_module._embedded
 
     def counted(audio: Path, files: Any, *rest: Any) -> Any:
         if len(computed) == 2:
@@ -77,7 +79,7 @@ def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypat
         return embedded(audio, files, *rest)
 
     out = tmp_path / "new"
-    monkeypatch.setattr(build, "_embedded", counted)
+    monkeypatch.setattr(shards_module, "_embedded", counted)
     with pytest.raises(KeyboardInterrupt):
         build_corpus(recordings, out, QUICK, shard=3)
     with pytest.raises(InputError, match="not complete"):
