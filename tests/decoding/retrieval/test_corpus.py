@@ -215,7 +215,7 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     empty = tmp_path / "empty"
     empty.mkdir()
     for audio, out, problem in (
-        (recordings, tmp_path / "other", "something else"),
+        (recordings, tmp_path / "other", "other files"),
         (tmp_path / "nowhere", tmp_path / "a", "does not exist"),
         (empty, tmp_path / "a", "no recordings"),
     ):
