@@ -1,4 +1,24 @@
-"""Decoding: responses to features, identification of presented clips, retrieval and generation of music."""
+"""Decoding: responses to features, identification of presented clips, retrieval and generation of music.
+
+Decoders (``decoders/``) are fitted to windows of responses ``X`` and features ``Y``, as ``fit(X, Y, runs=runs)``, and
+predict features. Predictions identify clips (``identification``), retrieve recordings from a corpus (``retrieval/``)
+and condition generators of music (``generators/``); ``evaluation/`` compares the sounds with the presented ones.
+
+Examples
+--------
+>>> import numpy as np
+>>> from b2m_encoding import Runs
+>>> from b2m_encoding.decoding import RidgeDecoder, identification_accuracy
+>>> rng = np.random.default_rng(0)
+>>> Y = rng.standard_normal((60, 3))
+>>> X = Y @ rng.standard_normal((3, 20)) + rng.standard_normal((60, 20))
+>>> runs = Runs.from_labels(np.repeat(["a", "b", "c"], 20), 1.5, clip=[f"clip {i}" for i in range(60)])
+>>> train, test = np.arange(40), np.arange(40, 60)
+>>> decoder = RidgeDecoder(device="cpu").fit(X[train], Y[train], runs=runs.take(train))
+>>> predicted = decoder.predict(X[test], runs=runs.take(test))
+>>> bool(identification_accuracy(predicted, Y[test]).mean() > 0.9)
+True
+"""
 
 from __future__ import annotations
 
@@ -37,12 +57,14 @@ if TYPE_CHECKING:
         shared_clips,
         top_k,
     )
-    from b2m_encoding.decoding.retrieval.build import Preparation, build_corpus
+    from b2m_encoding.decoding.retrieval.build import build_corpus
     from b2m_encoding.decoding.retrieval.corpus import Corpus, Vectors
     from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
     from b2m_encoding.decoding.retrieval.exact_search import search
+    from b2m_encoding.decoding.retrieval.shards import Preparation
     from b2m_encoding.decoding.retrieval.similarity import Metric, Neighbours
 
+_DRAWERS = ("decoders", "evaluation", "generators", "identification", "retrieval")
 # Names load on first use: `import b2m_encoding.decoding` loads no torch.
 _HOMES = {
     "DECODERS": "decoders.registry",
@@ -65,7 +87,7 @@ _HOMES = {
     "Metric": "retrieval.similarity",
     "Neighbours": "retrieval.similarity",
     "PooledDecoder": "decoders.pooled",
-    "Preparation": "retrieval.build",
+    "Preparation": "retrieval.shards",
     "RegionDecoder": "decoders.region",
     "RidgeDecoder": "decoders.ridge",
     "Vectors": "retrieval.corpus",
@@ -139,10 +161,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _DRAWERS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_DRAWERS, *__all__})

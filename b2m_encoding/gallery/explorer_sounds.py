@@ -14,10 +14,10 @@ from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures.interactive import Clip, Sound
 from b2m_encoding.reconstruction.listening_page import LAST
 from b2m_encoding.results.clip_responses import ClipResponses
+from b2m_encoding.results.clip_sounds import played_parts, stimulus_files
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.tables import RECONSTRUCTION
 
-AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".au")
 RATE = 22_050
 LONGEST, WHOLE = 20.0, (0.0, np.nan)
 """Seconds of a clip that are put into the page."""
@@ -51,18 +51,12 @@ def page_clips(
     """
     if folder is None:
         return [Clip(name) for name in names]
-    if not folder.is_dir():
-        raise InputError("the folder of the stimuli does not exist", file=folder)
-    files = {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO}
+    files = stimulus_files(folder)
     if not files.keys() & set(names):
         raise InputError(
             "no stimulus of the results is in this folder", file=folder, expected=f"{(*names, 'a clip')[0]}.wav"
         )
-    parts = {
-        str(clip): (float(start), float(duration))
-        for kept in heard.values()
-        for clip, start, duration in zip(kept.clips, kept.start, kept.duration, strict=True)
-    }
+    parts = played_parts(heard.values())
     made = _reconstructed(results, subjects)
     return [
         Clip(

@@ -115,7 +115,7 @@ def usable_targets(X: Floating, chosen: Booleans | None = None) -> NDArray[np.in
 
 
 def varying(X: Floating) -> Booleans:
-    """Whether the responses of each target are finite and vary, shape (n_targets,)."""
+    """Mask of the targets with finite responses that vary, shape (n_targets,)."""
     return np.asarray(np.isfinite(X).all(axis=0) & (np.ptp(X, axis=0) > 0))
 
 

@@ -281,8 +281,8 @@ def rival_cosines(predicted: Tensor, true: Tensor, clips: Tensor) -> Tensor:
 
 def _both_ways(logits: Tensor) -> Tensor:
     """Cross-entropy of the diagonal, over rows and over columns."""
-    own = torch.arange(len(logits), device=logits.device)
-    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
+    diagonal = torch.arange(len(logits), device=logits.device)
+    return (cross_entropy(logits, diagonal) + cross_entropy(logits.T, diagonal)) / 2
 
 
 def clip_numbers(runs: Runs) -> Integers:

@@ -20,7 +20,12 @@ def kernel_distance(a: Floating, b: Floating, *, bandwidth: float | None = None)
     a, b : array, shape (n_samples, n_dimensions)
         At least two samples each; ``b`` is the reference.
     bandwidth : float, optional
-        Of the kernel; by default the median distance within the reference, of samples that differ.
+        Width of the kernel; by default the median distance within the reference, of samples that differ.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, a value is not finite, or the reference does not vary.
 
     Examples
     --------

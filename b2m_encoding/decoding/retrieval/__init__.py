@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from b2m_encoding.decoding.retrieval.build import Preparation, build_corpus, list_recordings
+    from b2m_encoding.decoding.retrieval.build import build_corpus, list_recordings
     from b2m_encoding.decoding.retrieval.corpus import Corpus, Vectors
     from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, InMemoryAudio, check_same_space
     from b2m_encoding.decoding.retrieval.exact_search import search
     from b2m_encoding.decoding.retrieval.metadata import describe_recordings
+    from b2m_encoding.decoding.retrieval.shards import Preparation
     from b2m_encoding.decoding.retrieval.similarity import Metric, Neighbours
 
 # Names load on first use: opening the table of a corpus needs no torch.
@@ -20,7 +21,7 @@ _HOMES = {
     "InMemoryAudio": "embedding_space",
     "Metric": "similarity",
     "Neighbours": "similarity",
-    "Preparation": "build",
+    "Preparation": "shards",
     "Vectors": "corpus",
     "build_corpus": "build",
     "check_same_space": "embedding_space",

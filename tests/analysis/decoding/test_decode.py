@@ -401,7 +401,7 @@ def test_clips_of_training_in_test_are_told(people: dict[str, Recording], tmp_pa
     [found] = decode_subject(
         to_decode(Recording("01", recording.responses.with_runs(again)), "mine", {}, table), None, table
     )
-    assert "1 test clips were heard in training" in found.notes[0]
+    assert "1 test clips were presented in training" in found.notes[0]
     assert warnings_of({"01": [found, found], "02": [found]}) == list(found.notes)
 
 

@@ -144,7 +144,7 @@ def test_targets_that_are_not_asked_for_do_not_count() -> None:
             make(wanted).fit(Y, E, runs=runs).predict(Y, runs=runs),
             make(wanted).fit(other, E, runs=runs).predict(other, runs=runs),
         )
-    with pytest.raises(InputError, match="other responses"):
+    with pytest.raises(InputError, match="does not fit the responses"):
         usable_targets(Y, wanted[:5])
 
 
@@ -158,10 +158,10 @@ def test_contrastive_starts_from_ridge_and_lowers_the_held_out_loss() -> None:
     assert len(trained.losses_) - 1 <= trained.n_steps_ + trained.patience
     learner = start._learner(start.ridge_, Y, E, runs, runs.rows())
     x, y, clips = learner.batch
-    before = learner.evaluate_decoder(x, y, clips)
+    before = learner.held_out_loss(x, y, clips)
     for _ in range(20):
         learner.step()
-    assert learner.evaluate_decoder(x, y, clips) < before
+    assert learner.held_out_loss(x, y, clips) < before
     again = ContrastiveDecoder(n_steps=30).fit(Y, E, runs=runs)
     assert np.array_equal(trained.predict(new, runs=new_runs), again.predict(new, runs=new_runs))
     learner = ContrastiveDecoder(n_steps=0, temperature="learned").fit(Y, E, runs=runs).learner_

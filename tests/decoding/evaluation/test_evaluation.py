@@ -29,7 +29,7 @@ from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.weights import entry_of, find_weights
 from b2m_encoding.reconstruction.evaluate import Evaluators, evaluate_vectors
 
-from .conftest import tone
+from ..conftest import tone
 
 
 def test_too_few_samples_are_told(rng: np.random.Generator) -> None:

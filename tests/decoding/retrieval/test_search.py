@@ -53,7 +53,7 @@ def sorted_rows(
     corpus: np.ndarray, queries: np.ndarray, k: int, metric: Metric, out: np.ndarray | None = None
 ) -> np.ndarray:
     """The first rows of a stable sort of all cosines in double precision; a vector without a direction has cosine 0."""
-    moved = metric.moved(corpus)
+    moved = metric.standardised(corpus)
     norm = np.linalg.norm(moved, axis=1)
     norm[norm <= TINY] = np.inf
     unit = metric.unit(queries.astype(np.float32))
