@@ -15,7 +15,7 @@ from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.tables import fewer_decoders, region_ceilings, with_genres
-from b2m_encoding.results.schema import JOINT, LABELS, UNMASKED, tables
+from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
 
