@@ -60,7 +60,7 @@ def group_preference(subjects: Sequence[Preference]) -> GroupPreference:
     Notes
     -----
     A description of these subjects. For a claim on the population see
-    :func:`~b2m_encoding.stats.regions.prevalence`. Not for responses in each subject's own space.
+    :func:`~b2m_encoding.stats.prevalence`. Not for responses in each subject's own space.
 
     Examples
     --------

@@ -18,8 +18,8 @@ from scipy.stats import t as student
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.mixed import MixedModel, mixed_model
 from b2m_encoding.stats.multiplicity import fdr_q
+from b2m_encoding.stats.population_prevalence import prevalence
 from b2m_encoding.stats.preference import sign_flips
-from b2m_encoding.stats.prevalence import prevalence
 
 Array = NDArray[np.float64]
 KEYS = ("subject", "region", "feature_space")

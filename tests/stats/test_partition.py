@@ -11,8 +11,8 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.subsets import ArrayResponses, all_subsets, fit_subsets
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.partition import partition, partition_blocks, partition_groups
 from b2m_encoding.stats.sums import block_sums, bootstrap_weights, join_splits
+from b2m_encoding.stats.variance_partition import partition, partition_blocks, partition_groups
 
 NAMES = ("a", "b", "c")
 

@@ -15,8 +15,8 @@ from b2m_encoding.models.subsets import all_subsets
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import GrayordinateSpace, RegionSpace, Space, SurfaceSpace, VolumeSpace, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
-from b2m_encoding.stats.partition import partition_groups
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
+from b2m_encoding.stats.variance_partition import partition_groups
 from b2m_encoding.study import Study
 
 Region = tuple[str | None, str, NDArray[np.bool_]]
