@@ -18,6 +18,7 @@ from b2m_encoding.models.solver.banded import BandedChoice, solve_banded
 from b2m_encoding.models.solver.devices import tensor, threads_for
 from b2m_encoding.models.solver.problems import Source
 from b2m_encoding.models.solver.ridge import Weights, solve_ridge
+from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def cross_val_predict(
             rows = runs.rows(held)
             x = tensor(design[rows]).to(source.device)
             predicted[rows] = _solve(model, source, chosen).predict(x).float().cpu().numpy()
-    predicted[:, model.status_[chosen] != "tested"] = np.nan
+    predicted[:, model.status_[chosen] != TESTED] = np.nan
     return predicted
 
 

@@ -21,6 +21,7 @@ from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.models.cross_validation import cross_val_predict
 from b2m_encoding.models.inputs import UNNAMED, Floats, as_targets
 from b2m_encoding.models.solver.covariance import Covariance
+from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _independent(runs: Runs) -> NDArray[np.intp] | None:
 
 def best_targets(model: EncodingModel, n_targets: int | None = None) -> NDArray[np.intp]:
     """Tested targets with the best cross-validated scores, in their order; never chosen by test samples."""
-    tested = np.flatnonzero(model.status_ == "tested")
+    tested = np.flatnonzero(model.status_ == TESTED)
     if not len(tested):
         raise InputError("no target of the encoding model was tested, so there is nothing to invert")
     if n_targets is not None and n_targets < 1:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.decoding.decoders.base import Decoder, Floats, predicted_targets
 from b2m_encoding.models import EncodingModel, cross_val_predict
+from b2m_encoding.models.status import CONSTANT
 from b2m_encoding.runs import Runs
 
 WHOLE_CORTEX = tuple(np.logspace(1, 9, 17).tolist())
@@ -71,5 +72,5 @@ class RidgeDecoder(Decoder):
 
 def filled(predicted: Floats, model: EncodingModel) -> NDArray[np.float64]:
     """Predictions with the mean of training in the dimensions that never varied there."""
-    constant = model.status_ == "constant"
+    constant = model.status_ == CONSTANT
     return np.asarray(np.where(constant, model.weights_.mean_y.cpu().numpy(), predicted), dtype=np.float64)

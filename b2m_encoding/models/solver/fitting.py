@@ -23,6 +23,7 @@ from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refi
 from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_adaptive, search_ridge, solve_ridge
 from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.models.solver.statistics import SufficientStatistics
+from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
 from b2m_encoding.runs import Runs
 
 CPU = torch.device("cpu")
@@ -147,7 +148,7 @@ def _gather_dual(X: dict[str, Tensor], Y: dict[str, Floats], settings: Settings)
     every = list(Y.values())
     lowest, highest = (np.stack([f(part, axis=0) for part in every]) for f in (np.min, np.max))
     missing = ~np.isfinite(lowest.min(0)) | ~np.isfinite(highest.max(0))
-    status = np.where(missing, "missing", np.where(lowest.min(0) == highest.max(0), "constant", "tested"))
+    status = np.where(missing, MISSING, np.where(lowest.min(0) == highest.max(0), CONSTANT, TESTED))
     clean = {
         block: tensor(np.where(missing, 0, part) if missing.any() else part).to(settings.dtype)
         for block, part in Y.items()
@@ -170,7 +171,7 @@ def target_status(statistics: SufficientStatistics) -> NDArray[np.str_]:
     deviation = (pool.yy / pool.count).sqrt()
     rounding = 4 * torch.finfo(statistics.dtype).eps * pool.mean_y.abs()
     constant = deviation <= rounding
-    return np.where(missing.cpu(), "missing", np.where(constant.cpu(), "constant", "tested"))
+    return np.where(missing.cpu(), MISSING, np.where(constant.cpu(), CONSTANT, TESTED))
 
 
 def delay_prior(settings: Settings) -> Tensor | None:
@@ -217,7 +218,7 @@ def _fit(data: Data, runs: Runs, bands: dict[str, int], settings: Settings) -> F
         assert data.status is not None
         status = data.status
     source, folds = make_source(data, bands, settings), runs.folds(settings.cv)
-    tested = torch.from_numpy(status == "tested").to(settings.device)
+    tested = torch.from_numpy(status == TESTED).to(settings.device)
     groups = groups_of_targets(settings.alpha_per, source.n_targets)
     common: dict[str, Any] = {
         "scoring": settings.scoring,
