@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from b2m_encoding._typing import Booleans, Float64, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.preference import NO_PREFERENCE, NOT_PREDICTED, Preference
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +35,11 @@ class GroupPreference:
     """
 
     names: tuple[str, ...]
-    index: NDArray[np.int64]
-    votes: NDArray[np.int64]
-    n_predicted: NDArray[np.int64]
-    consistency: Array
-    margin: Array
+    index: Integers
+    votes: Integers
+    n_predicted: Integers
+    consistency: Float64
+    margin: Float64
 
 
 def group_preference(subjects: Sequence[Preference]) -> GroupPreference:
@@ -131,13 +129,13 @@ class Overlap:
 
 
 def overlap(
-    score_a: Array,
-    score_b: Array,
-    predicted_a: NDArray[np.bool_],
-    predicted_b: NDArray[np.bool_],
+    score_a: Float64,
+    score_b: Float64,
+    predicted_a: Booleans,
+    predicted_b: Booleans,
     *,
-    shared: Array | None = None,
-    joint: Array | None = None,
+    shared: Float64 | None = None,
+    joint: Float64 | None = None,
 ) -> Overlap:
     """Compare where two feature spaces predict, for instance text and music.
 
@@ -182,7 +180,7 @@ def overlap(
     )
 
 
-def _correlation(a: Array, b: Array) -> float:
+def _correlation(a: Float64, b: Float64) -> float:
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])

@@ -10,16 +10,15 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from b2m_encoding._typing import Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
 MIN_ARRANGEMENTS = 1000
 """Fewer arrangements give no p value below 0.001: too coarse for a map of many targets."""
 GOOD_ARRANGEMENTS = 10_000
-Indices = NDArray[np.int64]
 
 
 class Arrangements(Protocol):
@@ -38,14 +37,14 @@ class Arrangements(Protocol):
         """Samples that move, and into how many contiguous pieces they are cut, of each run."""
 
     @property
-    def identity(self) -> Indices:
+    def identity(self) -> Integers:
         """Rows of the table that add up to the true inner product of what moves, shape (n_parts,)."""
 
     @property
     def n_rows(self) -> int:
         """Rows of the table."""
 
-    def draw(self, n: int, generator: np.random.Generator) -> Indices:
+    def draw(self, n: int, generator: np.random.Generator) -> Integers:
         """Rows of ``n`` random arrangements, the identity among the possible ones, shape (n, n_parts)."""
 
     def table(self, predicted: Tensor, measured: Tensor) -> Tensor:
@@ -78,7 +77,7 @@ class Shifts:
         return [(rows.stop - rows.start, 2) for rows in self._rows]
 
     @property
-    def identity(self) -> Indices:
+    def identity(self) -> Integers:
         """The row of shift 0 of every run."""
         return np.array([rows.start for rows in self._rows])
 
@@ -87,7 +86,7 @@ class Shifts:
         """One row per sample."""
         return len(self.runs)
 
-    def draw(self, n: int, generator: np.random.Generator) -> Indices:
+    def draw(self, n: int, generator: np.random.Generator) -> Integers:
         """One shift per run, of any size."""
         return np.stack([generator.integers(rows.start, rows.stop, n) for rows in self._rows], axis=1)
 
@@ -112,7 +111,7 @@ class Blocks:
         Blocks that may change places with each other. Samples in no block stay where they are.
     """
 
-    groups: tuple[tuple[Indices, int], ...]
+    groups: tuple[tuple[Integers, int], ...]
 
     @classmethod
     def of_length(cls, runs: Runs, length: int) -> Blocks:
@@ -154,7 +153,7 @@ class Blocks:
         return [(len(starts) * length, len(starts)) for starts, length in self.groups]
 
     @property
-    def identity(self) -> Indices:
+    def identity(self) -> Integers:
         """Every block in its own place."""
         return np.concatenate([places + np.arange(len(places)) for places in self._places()])
 
@@ -163,12 +162,12 @@ class Blocks:
         """Every pair of blocks of a group."""
         return sum(len(starts) ** 2 for starts, _ in self.groups)
 
-    def draw(self, n: int, generator: np.random.Generator) -> Indices:
+    def draw(self, n: int, generator: np.random.Generator) -> Integers:
         """One order per group."""
         orders = [generator.permuted(np.tile(np.arange(len(starts)), (n, 1)), axis=1) for starts, _ in self.groups]
         return np.concatenate([p + order for p, order in zip(self._places(), orders, strict=True)], axis=1)
 
-    def _places(self) -> list[Indices]:
+    def _places(self) -> list[Integers]:
         """First table row of every place a block can take, by group."""
         sizes = [len(starts) for starts, _ in self.groups]
         offsets = np.cumsum([0] + [size**2 for size in sizes])

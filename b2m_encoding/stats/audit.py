@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Booleans, Float32, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
-Array = NDArray[np.float64]
 Status = Literal["pass", "warn", "fail", "not possible"]
 SLOWEST_CYCLES = 4
 
@@ -65,7 +64,7 @@ def grade(name: str, value: float, warn: float, fail: float, meaning: str) -> Ch
     return Check(name, status, float(value), warn, fail, meaning)
 
 
-def time_features(runs: Runs) -> NDArray[np.float32]:
+def time_features(runs: Runs) -> Float32:
     """Slow cosines of the time within each run: all that a model without any stimulus can know.
 
     The same in every run, shape (n_samples, 4): half a cycle to two cycles of the longest run (the audit of an
@@ -82,7 +81,7 @@ def time_features(runs: Runs) -> NDArray[np.float32]:
     return np.cos(np.pi * (time[:, None] + 0.5) / longest * cycles).astype(np.float32)
 
 
-def control_model(control_r: Array, *, warn: float = 0.05, fail: float = 0.1) -> Check:
+def control_model(control_r: Float64, *, warn: float = 0.05, fail: float = 0.1) -> Check:
     """Whether time within the run alone predicts responses.
 
     Parameters
@@ -102,7 +101,13 @@ def control_model(control_r: Array, *, warn: float = 0.05, fail: float = 0.1) ->
 
 
 def fold_gap(
-    reported: Array, whole_runs: Array, shuffled: Array, *, warn: float = 0.25, fail: float = 0.5, least: float = 0.02
+    reported: Float64,
+    whole_runs: Float64,
+    shuffled: Float64,
+    *,
+    warn: float = 0.25,
+    fail: float = 0.5,
+    least: float = 0.02,
 ) -> Check:
     """Whether reported scores look like those of shuffled folds.
 
@@ -143,7 +148,7 @@ def shuffled_blocks(runs: Runs, n_blocks: int, random_state: int | None = None) 
 
 
 def alpha_at_edge(
-    alphas: Array, grid: NDArray[np.floating], predicted: NDArray[np.bool_], *, warn: float = 0.1, fail: float = 0.5
+    alphas: Float64, grid: Floating, predicted: Booleans, *, warn: float = 0.1, fail: float = 0.5
 ) -> Check:
     """Share of the predicted targets whose penalty is the smallest or largest of the grid.
 
@@ -186,9 +191,9 @@ def stimulus_overlap(train: Iterable[str], test: Iterable[str], *, what: str = "
 
 
 def standardised_on_test(
-    spaces: Mapping[str, NDArray[np.floating]],
-    train: NDArray[np.bool_],
-    test: NDArray[np.bool_],
+    spaces: Mapping[str, Floating],
+    train: Booleans,
+    test: Booleans,
     *,
     tolerance: float = 1e-4,
 ) -> Check:
@@ -228,7 +233,7 @@ def standardised_on_test(
     return grade("features fitted to test samples", len(found), 1, 1, meaning)
 
 
-def _fitted_to(values: NDArray[np.floating], tolerance: float) -> bool:
+def _fitted_to(values: Floating, tolerance: float) -> bool:
     """Whether all varying columns have mean 0, and either deviation 1 or no correlation among each other."""
     x = np.asarray(values, dtype=np.float64)
     deviation = x.std(axis=0) if len(x) else np.zeros(x.shape[1])

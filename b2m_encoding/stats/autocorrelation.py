@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.scores import standardised
 
@@ -59,9 +59,7 @@ class Autocorrelation:
         return float(norm.sf(norm.isf(level) / np.sqrt(self.spread)))
 
 
-def joint_autocorrelation(
-    predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs
-) -> Autocorrelation:
+def joint_autocorrelation(predicted: Floating, measured: Floating, runs: Runs) -> Autocorrelation:
     """Measure it from up to 1,000 targets, inside runs, up to the first lag where it is below 5 %.
 
     Not to be used to correct a single target: it is the product of two means over targets.
@@ -79,7 +77,7 @@ def joint_autocorrelation(
     return Autocorrelation(_spread(c), float(2 * (np.arange(len(c)) * c).sum() / _spread(c)))
 
 
-def continuity_of_clips(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs) -> float:
+def continuity_of_clips(predicted: Floating, measured: Floating, runs: Runs) -> float:
     """Autocorrelation across the borders of clips as a share of that inside them, at lag 1; from 0 to 1.
 
     1 where clips came in one stream, near 0 where responses to neighbouring clips are independent of each other.
@@ -99,7 +97,7 @@ def continuity_of_clips(predicted: NDArray[np.floating], measured: NDArray[np.fl
     return share
 
 
-def _autocorrelation(values: NDArray[np.floating], runs: Runs) -> NDArray[np.float64]:
+def _autocorrelation(values: Floating, runs: Runs) -> Float64:
     """Mean autocorrelation over targets, for every lag within runs.
 
     Centring a run lowers its autocorrelation by the variance of its mean, which follows from the autocorrelation:
@@ -114,7 +112,7 @@ def _autocorrelation(values: NDArray[np.floating], runs: Runs) -> NDArray[np.flo
     valid = np.isfinite(lagged).all(axis=0) & (lagged[0] > 0)
     if not valid.any():
         return np.where(np.arange(longest) == 0, 1.0, 0.0)
-    mean: NDArray[np.float64] = (lagged[:, valid] / lagged[0, valid]).mean(axis=1)
+    mean: Float64 = (lagged[:, valid] / lagged[0, valid]).mean(axis=1)
     found = mean
     for _ in range(2):  # more would let noise run away in short runs
         of_mean = min(_spread(_reach(found)) * len(parts) / len(values), 0.25)
@@ -122,11 +120,11 @@ def _autocorrelation(values: NDArray[np.floating], runs: Runs) -> NDArray[np.flo
     return found
 
 
-def _reach(c: NDArray[np.float64]) -> NDArray[np.float64]:
+def _reach(c: Float64) -> Float64:
     """Lags before the first negligible one: what comes later is noise."""
     small = np.flatnonzero(c < NEGLIGIBLE)
     return c[: small[0]] if len(small) else c
 
 
-def _spread(c: NDArray[np.float64]) -> float:
+def _spread(c: Float64) -> float:
     return float(2 * c.sum() - c[0])

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.scores import pearson_r
 
-Array = NDArray[np.float64]
 Presentations = Literal["average", "repeat"]
 MAX_SPLITS = 50
 MIN_EXPLAINABLE = 0.1
@@ -34,27 +34,27 @@ class Ceiling:
     n_repeats, n_samples : int
     """
 
-    signal_power: Array
-    noise_power: Array
-    average_power: Array
+    signal_power: Float64
+    noise_power: Float64
+    average_power: Float64
     n_repeats: int
     n_samples: int
 
     @property
-    def explainable_variance(self) -> Array:
+    def explainable_variance(self) -> Float64:
         """Share of signal in the variance of a single repeat; not clipped at 0."""
         return _ratio(self.signal_power, self.signal_power + self.noise_power)
 
     @property
-    def explainable_of_average(self) -> Array:
+    def explainable_of_average(self) -> Float64:
         """Share of signal in the variance of the average over repeats: the highest R2 to expect there."""
         return _ratio(self.signal_power, self.average_power)
 
-    def share(self, of: Presentations) -> Array:
+    def share(self, of: Presentations) -> Float64:
         """Share of signal in the variance of the average, or of one repeat."""
         return self.explainable_of_average if of == "average" else self.explainable_variance
 
-    def highest_r(self, of: Presentations = "average") -> Array:
+    def highest_r(self, of: Presentations = "average") -> Float64:
         """Highest Pearson r to expect with the average over repeats, or with one repeat (0 without signal).
 
         With the average, this is CCmax of Schoppe et al. 2016 and Hsu et al. 2004.
@@ -69,7 +69,7 @@ class NoCeiling:
     reason: str
 
 
-def repeat_ceiling(repeats: NDArray[np.floating]) -> Ceiling:
+def repeat_ceiling(repeats: Floating) -> Ceiling:
     """Signal and noise power from responses to repeats of the same stimulus.
 
     With R repeats, signal power is (R var(average) - mean var(repeat)) / (R - 1): the noise left in the average is
@@ -109,7 +109,7 @@ def repeat_ceiling(repeats: NDArray[np.floating]) -> Ceiling:
     return Ceiling(signal, noise, average, n_repeats=n, n_samples=repeats.shape[1])
 
 
-def noise_ceiling(responses: NDArray[np.floating], runs: Runs, *, within_runs: bool = True) -> Ceiling | NoCeiling:
+def noise_ceiling(responses: Floating, runs: Runs, *, within_runs: bool = True) -> Ceiling | NoCeiling:
     """:func:`repeat_ceiling` of the clips that were heard more than once, or the reason why there is none.
 
     Parameters
@@ -154,7 +154,7 @@ def find_repeats(runs: Runs, *, within_runs: bool = True) -> NDArray[np.intp] | 
     return repeated if repeated.shape[1] > 1 else NoCeiling("only one sample was repeated")
 
 
-def split_half_reliability(repeats: NDArray[np.floating], *, random_state: int | None = None) -> Array:
+def split_half_reliability(repeats: Floating, *, random_state: int | None = None) -> Float64:
     """Reliability of the average over repeats from correlations of halves, shape (n_targets,).
 
     The mean correlation of averages of halves (all ways to split, or 50 random ones) is stepped up to all repeats
@@ -178,7 +178,7 @@ def split_half_reliability(repeats: NDArray[np.floating], *, random_state: int |
     return np.asarray(ratio * r / (1 + (ratio - 1) * r))
 
 
-def inter_subject_ceiling(responses: NDArray[np.floating]) -> tuple[Array, Array]:
+def inter_subject_ceiling(responses: Floating) -> tuple[Float64, Float64]:
     """Lower and upper bound of the r that a model common to all subjects can reach, each (n_subjects, n_targets).
 
     Lower: r of a subject with the average of the others (Nastase et al. 2019, doi 10.1093/scan/nsz037). Upper: with the
@@ -203,13 +203,13 @@ def inter_subject_ceiling(responses: NDArray[np.floating]) -> tuple[Array, Array
 
 
 def normalised_score(
-    score: Array,
+    score: Float64,
     ceiling: Ceiling | NoCeiling,
     *,
     measure: Literal["r", "r2"] = "r",
     of: Presentations = "average",
     minimum: float = MIN_EXPLAINABLE,
-) -> Array:
+) -> Float64:
     """Score as a share of its ceiling: CCnorm for r (Schoppe et al. 2016).
 
     The rule for low ceilings: NaN where less than ``minimum`` of the variance is explainable, because a
@@ -251,6 +251,6 @@ def _splits(n: int, half: int, generator: np.random.Generator) -> list[tuple[NDA
     return [(order[:half], order[half : 2 * half]) for order in orders]
 
 
-def _ratio(a: Array, b: Array) -> Array:
+def _ratio(a: Float64, b: Float64) -> Float64:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(b > 0, a / b, np.nan))

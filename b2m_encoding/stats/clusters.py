@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse import block_diag, csr_array
 from scipy.sparse.csgraph import connected_components
 
+from b2m_encoding._typing import Float32, Float64, Floating, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.multiplicity import max_statistic_p
 
-Array = NDArray[np.float64]
 OUTSIDE = -1
 
 
@@ -49,7 +49,7 @@ def mesh_adjacency(meshes: Sequence[tuple[NDArray[np.integer], int]]) -> csr_arr
     return csr_array(block_diag(parts, format="csr"))
 
 
-def standardised_maps(observed: NDArray[np.floating], null: NDArray[np.floating]) -> tuple[Array, NDArray[np.float32]]:
+def standardised_maps(observed: Floating, null: Floating) -> tuple[Float64, Float32]:
     """Observed and permuted maps in units of the null distribution of each target (z), so that targets compare.
 
     Without it, targets whose predictions are more autocorrelated reach a threshold on r more often by chance. The
@@ -85,24 +85,24 @@ class Clusters:
         Family-wise, from the largest cluster of each permuted map; never 0.
     """
 
-    label: NDArray[np.int64]
-    size: Array
-    p: Array
+    label: Integers
+    size: Float64
+    p: Float64
 
     @property
-    def p_map(self) -> Array:
+    def p_map(self) -> Float64:
         """Each target with the p of its cluster, shape (n_targets,); NaN outside clusters."""
         return np.asarray(np.r_[self.p, np.nan][self.label])
 
 
 def cluster_test(
-    observed: NDArray[np.floating],
-    null: NDArray[np.floating],
+    observed: Floating,
+    null: Floating,
     adjacency: csr_array,
     *,
     threshold: float = 3.09,
     statistic: Literal["mass", "extent"] = "mass",
-    area: NDArray[np.floating] | None = None,
+    area: Floating | None = None,
 ) -> Clusters:
     """Test clusters of targets above a threshold by the largest cluster of every permuted map.
 
@@ -138,21 +138,21 @@ def cluster_test(
     _check(observed, null, adjacency)
     if statistic not in ("mass", "extent"):
         raise InputError("unknown cluster statistic", found=statistic, expected="mass or extent")
-    weight: Array = np.ones(len(observed)) if area is None else np.asarray(area, dtype=np.float64)
+    weight: Float64 = np.ones(len(observed)) if area is None else np.asarray(area, dtype=np.float64)
     label, size = _clusters(observed, adjacency, threshold, statistic, weight)
     largest = [_clusters(row, adjacency, threshold, statistic, weight)[1].max(initial=0.0) for row in null]
     return Clusters(label, size, max_statistic_p(size, np.array(largest)))
 
 
 def tfce(
-    values: NDArray[np.floating],
+    values: Floating,
     adjacency: csr_array,
     *,
     step: float = 0.1,
     extent_power: float = 1.0,
     height_power: float = 2.0,
-    area: NDArray[np.floating] | None = None,
-) -> Array:
+    area: Floating | None = None,
+) -> Float64:
     """Threshold-free cluster enhancement of a map: the integral of extent^E height^H over thresholds below each value.
 
     Smith & Nichols 2009, doi 10.1016/j.neuroimage.2008.03.061; E = 1 and H = 2 as is usual on surfaces (Winkler et al.
@@ -191,11 +191,11 @@ def tfce(
 
 
 def tfce_test(
-    observed: NDArray[np.floating],
-    null: NDArray[np.floating],
+    observed: Floating,
+    null: Floating,
     adjacency: csr_array,
     **options: Any,
-) -> tuple[Array, Array]:
+) -> tuple[Float64, Float64]:
     """Enhanced map and its family-wise p values, by the largest enhanced value of every permuted map.
 
     Parameters
@@ -225,12 +225,12 @@ def tfce_test(
 
 
 def _clusters(
-    values: NDArray[np.floating], adjacency: csr_array, threshold: float, statistic: str, area: Array
-) -> tuple[NDArray[np.int64], Array]:
+    values: Floating, adjacency: csr_array, threshold: float, statistic: str, area: Float64
+) -> tuple[Integers, Float64]:
     """Cluster of every target and size of every cluster."""
     with np.errstate(invalid="ignore"):
         inside = np.flatnonzero(values > threshold)
-    label: NDArray[np.int64] = np.full(len(values), OUTSIDE, dtype=np.int64)
+    label: Integers = np.full(len(values), OUTSIDE, dtype=np.int64)
     if len(inside) == 0:
         return label, np.zeros(0)
     label[inside] = connected_components(adjacency[inside][:, inside], directed=False)[1]
@@ -238,7 +238,7 @@ def _clusters(
     return label, np.asarray(np.bincount(label[inside], area[inside] * height), dtype=np.float64)
 
 
-def _check(observed: NDArray[np.floating], null: NDArray[np.floating], adjacency: csr_array) -> None:
+def _check(observed: Floating, null: Floating, adjacency: csr_array) -> None:
     n = len(observed)
     if null.ndim != 2 or null.shape[1] != n or adjacency.shape != (n, n):
         raise InputError(

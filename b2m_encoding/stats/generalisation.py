@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.models.subsets import Relabelled
 from b2m_encoding.runs import Runs
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class TestSet:
 
     features: Mapping[str, Any]
     runs: Runs
-    measured: NDArray[np.floating]
+    measured: Floating
     combine: Callable[[NDArray[Any]], NDArray[Any]] | None = None
 
     def predict(self, model: EncodingModel) -> NDArray[Any]:
@@ -63,10 +62,10 @@ class LeftOut:
     """
 
     labels: tuple[str, ...]
-    r_with: Array
-    r_without: Array
-    pooled_with: Array
-    pooled_without: Array
+    r_with: Float64
+    r_without: Float64
+    pooled_with: Float64
+    pooled_without: Float64
     n_samples: NDArray[np.intp]
 
 
@@ -81,7 +80,7 @@ def genres_of(clips: NDArray[Any]) -> NDArray[np.str_]:
     return np.array([str(clip).rpartition(".")[0] for clip in clips], dtype=str)
 
 
-def samples_unaffected_by(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDArray[np.bool_]:
+def samples_unaffected_by(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> Booleans:
     """Used samples that owe nothing to stimuli with a label.
 
     A sample within ``reach`` seconds of such a stimulus still answers to it, whatever is heard by then.
@@ -190,7 +189,7 @@ def leave_one_subject_out(
     features: Mapping[str, Mapping[str, Any]],
     responses: Mapping[str, Any],
     test: Mapping[str, TestSet],
-) -> dict[str, Array]:
+) -> dict[str, Float64]:
     """Predict each subject's test responses by a model of all the others.
 
     Penalties are chosen by leaving out one of the remaining subjects at a time. What the others heard in training of
@@ -242,7 +241,7 @@ def leave_one_subject_out(
     return found
 
 
-def _fit(model: EncodingModel, values: Mapping[str, Any], responses: Any, used: NDArray[np.bool_]) -> EncodingModel:
+def _fit(model: EncodingModel, values: Mapping[str, Any], responses: Any, used: Booleans) -> EncodingModel:
     """The same model of some of the samples, its penalties chosen by leaving out one of their blocks at a time."""
     kept = Relabelled(responses, replace(responses.runs, used=used))
     fitted: EncodingModel = clone(model).set_params(cv=None).fit_responses(values, kept)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.autocorrelation import joint_autocorrelation
@@ -30,16 +30,16 @@ class Interval:
         Samples per block, and how many blocks were drawn from.
     """
 
-    score: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    score: Float64
+    low: Float64
+    high: Float64
     block_length: int
     n_blocks: int
 
 
 def score_interval(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     runs: Runs,
     *,
     measure: Measure = "r",
@@ -110,7 +110,7 @@ def score_interval(
     return Interval(score, np.minimum(*ends), np.maximum(*ends), block_length, sums.n_blocks)
 
 
-def _block_length(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs) -> int:
+def _block_length(predicted: Floating, measured: Floating, runs: Runs) -> int:
     """Eight times the reach of the autocorrelation, shortened until there are six blocks."""
     length = int(np.ceil(SPREADS_PER_BLOCK * joint_autocorrelation(predicted, measured, runs).spread))
     while length > 1 and len(block_starts(runs, length)) < MIN_BLOCKS:
@@ -118,13 +118,13 @@ def _block_length(predicted: NDArray[np.floating], measured: NDArray[np.floating
     return length
 
 
-def _error_of_r(sums: BlockSums, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _error_of_r(sums: BlockSums, weights: Float64) -> Iterator[Float64]:
     """Standard error of Fisher's z, some targets at a time."""
     for _, found in sums.resampled(weights, "r"):
         yield _near_normal(found[MODEL], "r").std(axis=0)
 
 
-def _error_of_r2(sums: BlockSums, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _error_of_r2(sums: BlockSums, weights: Float64) -> Iterator[Float64]:
     """Standard error of log(1 - R2), some targets at a time.
 
     R2 loses the square of the error m of the mean response, of variance 4 mu^2 s^2 + 2 s^4 if m has the mean mu and the
@@ -149,10 +149,10 @@ def _error_of_r2(sums: BlockSums, weights: NDArray[np.float64]) -> Iterator[NDAr
         yield np.sqrt(np.maximum(spread - twice, least))
 
 
-def _near_normal(score: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:
+def _near_normal(score: Float64, measure: Measure) -> Float64:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.arctanh(np.clip(score, -1, 1)) if measure == "r" else np.log1p(-score))
 
 
-def _back(value: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:
+def _back(value: Float64, measure: Measure) -> Float64:
     return np.asarray(np.tanh(value) if measure == "r" else -np.expm1(value))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 
 METHODS = {"bh": "fdr_bh", "by": "fdr_by"}
 
 
-def fdr_q(p: NDArray[np.float64], method: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
+def fdr_q(p: Float64, method: Literal["bh", "by"] = "bh") -> Float64:
     """Adjust p values for the false discovery rate; NaN stays NaN and does not count.
 
     Parameters
@@ -46,7 +46,7 @@ def fdr_q(p: NDArray[np.float64], method: Literal["bh", "by"] = "bh") -> NDArray
     return q
 
 
-def max_statistic_p(observed: NDArray[np.floating], null_maximum: NDArray[np.floating]) -> NDArray[np.float64]:
+def max_statistic_p(observed: Floating, null_maximum: Floating) -> Float64:
     """Family-wise p values: how often the largest value of a permuted map reaches each observed one.
 
     Westfall & Young (1993); Nichols & Holmes (2002, doi 10.1002/hbm.1058). Every map of the null distribution must come
@@ -74,5 +74,5 @@ def max_statistic_p(observed: NDArray[np.floating], null_maximum: NDArray[np.flo
     """
     ordered = np.sort(null_maximum)
     reached = len(ordered) - np.searchsorted(ordered, observed, side="left")
-    p: NDArray[np.float64] = np.where(np.isfinite(observed), (reached + 1) / (len(ordered) + 1), np.nan)
+    p: Float64 = np.where(np.isfinite(observed), (reached + 1) / (len(ordered) + 1), np.nan)
     return p

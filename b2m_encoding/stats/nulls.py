@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
 
 
-def gaussian_null_p(r: NDArray[np.float64], n_samples: int) -> NDArray[np.float64]:
+def gaussian_null_p(r: Float64, n_samples: int) -> Float64:
     """One-sided p value of r if both series were independent Gaussian samples: the paper's null, kept to compare.
 
     Brain2Music (Denk et al. 2023, doi 10.48550/arXiv.2307.11078) compares each r with correlations of two Gaussian
@@ -33,5 +33,5 @@ def gaussian_null_p(r: NDArray[np.float64], n_samples: int) -> NDArray[np.float6
     with np.errstate(divide="ignore"):
         statistic = r * np.sqrt((n_samples - 2) / np.clip(1 - r**2, 0, None))
     tiny = np.finfo(np.float64).tiny
-    p: NDArray[np.float64] = np.where(np.isnan(r), np.nan, np.clip(student.sf(statistic, n_samples - 2), tiny, None))
+    p: Float64 = np.where(np.isnan(r), np.nan, np.clip(student.sf(statistic, n_samples - 2), tiny, None))
     return p

@@ -9,10 +9,10 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from b2m_encoding._typing import Float32, Float64, Floating, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import resolve_device, tensor
 from b2m_encoding.runs import Runs
@@ -56,9 +56,9 @@ class Significance:
         To expect at 5 %, for a target with the mean autocorrelation: more than that for ``paper``.
     """
 
-    r: NDArray[np.float64]
-    p: NDArray[np.float64]
-    p_fwe: NDArray[np.float64]
+    r: Float64
+    p: Float64
+    p_fwe: Float64
     method: str
     n_permutations: int
     n_arrangements: int
@@ -67,8 +67,8 @@ class Significance:
 
 
 def significance(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     runs: Runs,
     *,
     method: Method = "auto",
@@ -153,14 +153,14 @@ def significance(
 
 
 def block_permutation_p(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     runs: Runs,
     *,
     block_length: int | None = None,
     n_permutations: int = 10_000,
     random_state: int | None = None,
-) -> NDArray[np.float64]:
+) -> Float64:
     """Only the p values of :func:`significance` with ``method="block"``; see there when not to use it."""
     return significance(
         predicted,
@@ -174,8 +174,8 @@ def block_permutation_p(
 
 
 def null_maps(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     runs: Runs,
     *,
     method: Literal["auto", "shift", "block", "clip"] = "auto",
@@ -183,7 +183,7 @@ def null_maps(
     n_permutations: int = 1000,
     device: str = "auto",
     random_state: int | None = None,
-) -> NDArray[np.float32]:
+) -> Float32:
     """Maps of permuted r, each from one arrangement of all targets, for tests of clusters.
 
     Parameters are those of :func:`significance`.
@@ -237,7 +237,7 @@ def choose_arrangements(
     return method, ways
 
 
-def _reach(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs, method: str) -> Autocorrelation:
+def _reach(predicted: Floating, measured: Floating, runs: Runs, method: str) -> Autocorrelation:
     """Autocorrelation that cuts break: between clips, what there is across their borders."""
     found = joint_autocorrelation(predicted, measured, runs)
     if method != "clip":
@@ -258,15 +258,15 @@ def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:
     return float(left**-0.5)
 
 
-def _paper(predicted: NDArray[np.floating], measured: NDArray[np.floating], reach: Autocorrelation) -> Significance:
+def _paper(predicted: Floating, measured: Floating, reach: Autocorrelation) -> Significance:
     r = pearson_r(predicted, measured)
     p = gaussian_null_p(r, len(predicted))
     return Significance(r, p, np.full_like(r, np.nan), "paper", 0, 0, 1.0, reach.gaussian_rate())
 
 
 def _count(
-    permuted: Iterator[tuple[NDArray[np.int64], Tensor, Iterator[Tensor]]], n_targets: int, n_draws: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    permuted: Iterator[tuple[Integers, Tensor, Iterator[Tensor]]], n_targets: int, n_draws: int
+) -> tuple[Float64, Float64, Float64]:
     """True r, permutations that reach it, and the largest r of every permutation."""
     r = np.full(n_targets, np.nan)
     count = np.full(n_targets, np.nan)
@@ -283,13 +283,13 @@ def _count(
 
 
 def _permuted(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     ways: Arrangements,
-    draws: NDArray[np.int64],
+    draws: Integers,
     widening: float,
     device: str,
-) -> Iterator[tuple[NDArray[np.int64], Tensor, Iterator[Tensor]]]:
+) -> Iterator[tuple[Integers, Tensor, Iterator[Tensor]]]:
     """Some testable targets at a time, their true r, and their permuted r in parts of (n_draws, n_targets)."""
     where = resolve_device(device)
     numbers = TABLE_NUMBERS if where.type == "cpu" else 64 * TABLE_NUMBERS

@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from b2m_encoding._typing import Bands, Booleans, Float32, Float64, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.multiplicity import fdr_q
 from b2m_encoding.stats.sums import BlockSums, Measure, bootstrap_weights
 
-Array = NDArray[np.float64]
-Bands = tuple[str, ...]
 By = Literal["r", "unique"]
 NO_PREFERENCE, NOT_PREDICTED = -1, -2
 TARGET_CHUNK = 4096
@@ -47,13 +46,13 @@ class Preference:
     """
 
     names: tuple[str, ...]
-    best: NDArray[np.int64]
-    margin: Array
-    interval: Array
-    probability: Array
-    p: Array
-    q: Array
-    index: NDArray[np.int64]
+    best: Integers
+    margin: Float64
+    interval: Float64
+    probability: Float64
+    p: Float64
+    q: Float64
+    index: Integers
 
     def shares(self) -> dict[str, float]:
         """Share of the predicted targets that prefer each feature space, or none."""
@@ -65,7 +64,7 @@ class Preference:
 
 def prefer(
     sums: BlockSums,
-    predicted: NDArray[np.bool_],
+    predicted: Booleans,
     *,
     by: By = "r",
     q: float = 0.05,
@@ -132,7 +131,7 @@ def prefer(
     return Preference(names, best, margin, interval, probability, p, adjusted, index)
 
 
-def prefer_by_deltas(deltas: Mapping[str, Array], predicted: NDArray[np.bool_]) -> Preference:
+def prefer_by_deltas(deltas: Mapping[str, Float64], predicted: Booleans) -> Preference:
     """The feature space with the smallest penalty of a banded model, and by how many powers of e.
 
     Parameters
@@ -194,7 +193,7 @@ def _contenders(sums: BlockSums, by: By) -> tuple[tuple[str, ...], list[Bands]]:
     return names, models
 
 
-def _scores(sums: BlockSums, contenders: list[Bands], by: By, weights: Array) -> Iterator[tuple[slice, Array]]:
+def _scores(sums: BlockSums, contenders: list[Bands], by: By, weights: Float64) -> Iterator[tuple[slice, Float64]]:
     """Scores under each row of block weights, shape (n_contenders, n_resamples, n_chunk)."""
     for targets, scores in sums.resampled(weights, MEASURE[by], contenders):
         varies = sums.yy[:, targets].sum(axis=0) > 0
@@ -202,7 +201,7 @@ def _scores(sums: BlockSums, contenders: list[Bands], by: By, weights: Array) ->
         yield targets, table if by == "r" else -table  # what the others explain without it is not its own
 
 
-def _ranked(table: Array) -> tuple[NDArray[np.int64], Array]:
+def _ranked(table: Float64) -> tuple[Integers, Float64]:
     """Best contender of each target and its lead, from scores (n_contenders, n_targets); -1 and NaN if not tested."""
     tested = np.isfinite(table).all(axis=0)
     ordered = np.sort(table, axis=0)
@@ -212,7 +211,7 @@ def _ranked(table: Array) -> tuple[NDArray[np.int64], Array]:
 
 def _bootstrap(
     sums: BlockSums, contenders: list[Bands], by: By, n_bootstraps: int, level: float, random_state: int | None
-) -> tuple[Array, Array]:
+) -> tuple[Float64, Float64]:
     """Interval of the margin and probability of every contender."""
     weights = np.r_[np.ones((1, sums.n_blocks)), bootstrap_weights(sums.split, n_bootstraps, random_state)]
     degrees = sums.degrees
@@ -238,13 +237,13 @@ def _bootstrap(
     return interval, probability
 
 
-def _of(table: Array, which: NDArray[np.intp]) -> Array:
+def _of(table: Float64, which: NDArray[np.intp]) -> Float64:
     """Scores of one contender per target, shape (n_resamples, n_targets)."""
-    chosen: Array = np.take_along_axis(table, np.broadcast_to(which, (1, *table.shape[1:])), axis=0)[0]
+    chosen: Float64 = np.take_along_axis(table, np.broadcast_to(which, (1, *table.shape[1:])), axis=0)[0]
     return chosen
 
 
-def _sign_flip_p(products: Array, best: NDArray[np.int64], n_permutations: int, random_state: int | None) -> Array:
+def _sign_flip_p(products: Float64, best: Integers, n_permutations: int, random_state: int | None) -> Float64:
     """Two-sided p of the best contender against the one it beats least clearly.
 
     ``products`` has shape (n_contenders, n_blocks, n_targets): what each block adds to the score.
@@ -264,7 +263,7 @@ def _sign_flip_p(products: Array, best: NDArray[np.int64], n_permutations: int, 
     return np.minimum(2 * p, 1.0)
 
 
-def sign_flips(n_units: int, n_permutations: int, random_state: int | None = None) -> NDArray[np.float32]:
+def sign_flips(n_units: int, n_permutations: int, random_state: int | None = None) -> Float32:
     """Signs of every unit in every permutation, the first of them all plus; all there are, if they are fewer.
 
     Examples

@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import gammaln
 from scipy.stats import nct
 from scipy.stats import t as student
 
+from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.mixed import MixedModel, mixed_model
 from b2m_encoding.stats.multiplicity import fdr_q
 from b2m_encoding.stats.population_prevalence import prevalence
 from b2m_encoding.stats.preference import sign_flips
 
-Array = NDArray[np.float64]
 KEYS = ("subject", "region", "feature_space")
 BlockKey = tuple[str, str, str]
 MANY_SUBJECTS = 8
@@ -52,7 +51,7 @@ class RegionComparison:
 def compare_regions(
     table: pd.DataFrame,
     *,
-    blocks: Mapping[BlockKey, Array] | None = None,
+    blocks: Mapping[BlockKey, Float64] | None = None,
     feature_spaces: Sequence[str] | None = None,
     alpha: float = 0.05,
     level: float = 0.95,
@@ -147,7 +146,7 @@ def _compare(
     means: pd.Series,
     region: str,
     pair: tuple[str, str],
-    blocks: Mapping[BlockKey, Array],
+    blocks: Mapping[BlockKey, Float64],
     alpha: float,
     level: float,
     n_permutations: int,
@@ -202,7 +201,7 @@ def _means(means: pd.Series, level: float) -> pd.DataFrame:
     return found.assign(low=found["mean"] - half, high=found["mean"] + half)
 
 
-def sign_flip_p(values: Array, n_permutations: int = 10_000, random_state: int | None = None) -> float:
+def sign_flip_p(values: Float64, n_permutations: int = 10_000, random_state: int | None = None) -> float:
     """Two-sided p value of a mean, from the signs of its units being arbitrary; exact where they are few.
 
     Parameters
@@ -227,7 +226,7 @@ def sign_flip_p(values: Array, n_permutations: int = 10_000, random_state: int |
     return float(reached.mean())
 
 
-def hedges_g(differences: Array, level: float = 0.95) -> tuple[float, float, float]:
+def hedges_g(differences: Float64, level: float = 0.95) -> tuple[float, float, float]:
     """Standardised mean of paired differences, corrected for small samples, with its interval.
 
     The interval is exact under normality: the effect sizes for which the observed t is not extreme (noncentral t;

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.scores import pearson_r, standardised
 
@@ -14,7 +15,7 @@ __all__ = ["pearson_r", "r2_score", "scores_by", "standardised"]
 MIN_SAMPLES = 3
 
 
-def r2_score(predicted: NDArray[np.floating], measured: NDArray[np.floating]) -> NDArray[np.float64]:
+def r2_score(predicted: Floating, measured: Floating) -> Float64:
     """Coefficient of determination per column, 1 - SS_residual / SS_total; NaN where it is undefined.
 
     R2 is not the square of Pearson r: it also punishes wrong scale and offset, and is negative for a prediction
@@ -23,17 +24,17 @@ def r2_score(predicted: NDArray[np.floating], measured: NDArray[np.floating]) ->
     measured = np.asarray(measured, dtype=np.float64)
     residual = ((measured - predicted) ** 2).sum(axis=0)
     total = ((measured - measured.mean(axis=0)) ** 2).sum(axis=0)
-    explained: NDArray[np.float64] = 1 - np.divide(residual, total, out=np.full_like(total, np.nan), where=total > 0)
+    explained: Float64 = 1 - np.divide(residual, total, out=np.full_like(total, np.nan), where=total > 0)
     return explained
 
 
 def scores_by(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     labels: NDArray[Any],
     *,
     measure: Literal["r", "r2"] = "r",
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, Float64]:
     """Score of the samples under each label, in order of first appearance.
 
     Parameters

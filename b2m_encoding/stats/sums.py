@@ -9,11 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Bands, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
-Array = NDArray[np.float64]
-Bands = tuple[str, ...]
 Measure = Literal["r", "r2"]
 TARGET_CHUNK = 1024
 
@@ -25,9 +24,9 @@ class Predicted:
     Predictions and responses are both measured from the mean response of their split.
     """
 
-    p: Array
-    pp: Array
-    py: Array
+    p: Float64
+    pp: Float64
+    py: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +49,10 @@ class BlockSums:
         Clip under the first sample of each block, "" where there is none.
     """
 
-    n: Array
+    n: Float64
     split: NDArray[np.intp]
-    y: Array
-    yy: Array
+    y: Float64
+    yy: Float64
     models: Mapping[Bands, Predicted]
     labels: NDArray[Any]
 
@@ -83,14 +82,14 @@ class BlockSums:
         """The same of some models."""
         return replace(self, models={name: self.models[name] for name in models})
 
-    def scores(self, measure: Measure = "r") -> dict[Bands, Array]:
+    def scores(self, measure: Measure = "r") -> dict[Bands, Float64]:
         """Score of every model, shape (n_targets,); NaN where it is undefined, r 0 where a prediction is constant."""
         parts = [found for _, found in self.resampled(np.ones((1, self.n_blocks)), measure)]
         return {name: np.concatenate([part[name][0] for part in parts]) for name in self.models}
 
     def resampled(
-        self, weights: Array, measure: Measure = "r", models: Sequence[Bands] | None = None
-    ) -> Iterator[tuple[slice, dict[Bands, Array]]]:
+        self, weights: Float64, measure: Measure = "r", models: Sequence[Bands] | None = None
+    ) -> Iterator[tuple[slice, dict[Bands, Float64]]]:
         """Scores under each row of block weights, for a chunk of targets at a time.
 
         Parameters
@@ -110,7 +109,7 @@ class BlockSums:
             part = slice(start, start + TARGET_CHUNK)
             yield part, {name: score(self, self.models[name], weights, part) for name in models or self.models}
 
-    def contributions(self, model: Bands, measure: Measure = "r") -> Array:
+    def contributions(self, model: Bands, measure: Measure = "r") -> Float64:
         """What each block adds to a model's score, shape (n_blocks, n_targets): the score is their sum.
 
         For r, which is no plain sum, to first order (the influence function; Devlin et al. 1975,
@@ -137,8 +136,8 @@ class BlockSums:
 
 
 def block_sums(
-    predicted: Mapping[Bands, NDArray[np.floating]],
-    measured: NDArray[np.floating],
+    predicted: Mapping[Bands, Floating],
+    measured: Floating,
     runs: Runs,
     *,
     block_length: int,
@@ -226,7 +225,7 @@ def join_targets(parts: Sequence[BlockSums]) -> BlockSums:
     return replace(parts[0], y=y, yy=yy, models=models)
 
 
-def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: int | None = None) -> Array:
+def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: int | None = None) -> Float64:
     """How often each block occurs in each bootstrap resample, shape (n_bootstraps, n_blocks).
 
     Blocks are drawn within their split; those that are alone in their split, from each other. Of m blocks, m - 1 are
@@ -278,13 +277,13 @@ def _splits(sums: BlockSums) -> Iterator[tuple[NDArray[np.intp], float]]:
         yield rows, float(sums.n[rows].sum() / sums.n.sum())
 
 
-def _root(product: Array, scale: Array) -> Array:
+def _root(product: Float64, scale: Float64) -> Float64:
     """Square root of a product of two variances; NaN where one is rounding error or missing."""
     with np.errstate(invalid="ignore"):
         return np.sqrt(np.where(product > 1e-12 * scale, product, np.nan))
 
 
-def _pearson(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
+def _pearson(sums: BlockSums, own: Predicted, weights: Float64, part: slice) -> Float64:
     total: Any = 0.0
     everything = (weights @ sums.n)[:, None]
     for rows, _ in _splits(sums):
@@ -299,7 +298,7 @@ def _pearson(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Ar
     return np.asarray(total)
 
 
-def _r2(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
+def _r2(sums: BlockSums, own: Predicted, weights: Float64, part: slice) -> Float64:
     explained = weights @ (2 * own.py[:, part] - own.pp[:, part])
     total = np.zeros_like(explained)
     for rows, _ in _splits(sums):

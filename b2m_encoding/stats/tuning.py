@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import svd
 
+from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +26,15 @@ class Tuning:
         Share of the variance of the weights.
     """
 
-    scores: Array
-    loadings: dict[str, Array]
-    explained: Array
+    scores: Float64
+    loadings: dict[str, Float64]
+    explained: Float64
 
 
 def weight_components(
-    weights: Mapping[str, NDArray[np.floating]],
-    deviations: Mapping[str, NDArray[np.floating]],
-    fitted: NDArray[np.bool_],
+    weights: Mapping[str, Floating],
+    deviations: Mapping[str, Floating],
+    fitted: Booleans,
     n_components: int = 3,
 ) -> Tuning:
     """Principal components of weights, after Huth et al. 2012 (doi 10.1016/j.neuron.2012.10.014).

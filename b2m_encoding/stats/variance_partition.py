@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from b2m_encoding._typing import Bands, Booleans, Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.subsets import all_subsets
 from b2m_encoding.stats.sums import BlockSums, bootstrap_weights
-
-Array = NDArray[np.float64]
-Bands = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,23 +36,23 @@ class Partition:
     """
 
     names: tuple[str, ...]
-    r2: Mapping[Bands, Array]
-    parts: Mapping[Bands, Array]
-    interval: Mapping[Bands, Array] | None = None
+    r2: Mapping[Bands, Float64]
+    parts: Mapping[Bands, Float64]
+    interval: Mapping[Bands, Float64] | None = None
     clipped: bool = False
 
     @property
-    def unique(self) -> dict[str, Array]:
+    def unique(self) -> dict[str, Float64]:
         """Part of each feature space alone."""
         return {name: self.parts[(name,)] for name in self.names}
 
     @property
-    def shared(self) -> Array:
+    def shared(self) -> Float64:
         """All that more than one feature space explains."""
         return np.asarray(np.sum([part for names, part in self.parts.items() if len(names) > 1], axis=0))
 
     @property
-    def negative(self) -> dict[Bands, NDArray[np.bool_]]:
+    def negative(self) -> dict[Bands, Booleans]:
         """Targets whose part lies below zero by more than chance: its interval ends below zero.
 
         Without intervals, every part below zero.
@@ -71,7 +69,7 @@ class Partition:
         return replace(self, parts={names: np.maximum(part, 0) for names, part in self.parts.items()}, clipped=True)
 
 
-def partition_matrix(names: tuple[str, ...]) -> Array:
+def partition_matrix(names: tuple[str, ...]) -> Float64:
     """Parts from the R2 of every set of feature spaces by inclusion and exclusion, shape (n_sets, n_sets).
 
     Rows (parts) and columns (models) in the order of :func:`~b2m_encoding.models.subsets.all_subsets`. The variance
@@ -97,7 +95,7 @@ def partition_matrix(names: tuple[str, ...]) -> Array:
     return matrix
 
 
-def partition(r2: Mapping[Bands, Array]) -> Partition:
+def partition(r2: Mapping[Bands, Float64]) -> Partition:
     """Split the R2 of every set of feature spaces into unique and shared parts.
 
     Parameters
@@ -196,15 +194,15 @@ class GroupPartition:
         Targets whose own part is below zero.
     """
 
-    parts: Mapping[Bands, Array]
-    interval: Mapping[Bands, Array]
+    parts: Mapping[Bands, Float64]
+    interval: Mapping[Bands, Float64]
     n_targets: NDArray[np.intp]
     n_negative: Mapping[Bands, NDArray[np.intp]]
 
 
 def partition_groups(
     sums: BlockSums,
-    groups: NDArray[np.bool_],
+    groups: Booleans,
     *,
     n_bootstraps: int = 1000,
     level: float = 0.95,
@@ -242,7 +240,7 @@ def partition_groups(
     )
 
 
-def _limits(whole: Array, resampled: Array, sums: BlockSums, level: float) -> Array:
+def _limits(whole: Float64, resampled: Float64, sums: BlockSums, level: float) -> Float64:
     """Student's t interval with the bootstrap's standard error; percentiles are too narrow for few blocks."""
     half = student.ppf((1 + level) / 2, sums.degrees) * resampled.std(axis=0)
     return np.stack([whole - half, whole + half])
