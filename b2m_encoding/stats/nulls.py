@@ -1,4 +1,4 @@
-"""The Gaussian null of Brain2Music, kept to compare with: it is wrong for autocorrelated responses."""
+"""Gaussian null distribution of Brain2Music, for comparison only: it is wrong for autocorrelated responses."""
 
 from __future__ import annotations
 
@@ -10,17 +10,33 @@ from b2m_encoding.errors import InputError
 
 
 def gaussian_null_p(r: Float64, n_samples: int) -> Float64:
-    """One-sided p value of r if both series were independent Gaussian samples: the paper's null, kept to compare.
+    """Compute one-sided p values of r for independent Gaussian samples: the null of the paper, for comparison only.
 
     Brain2Music (Denk et al. 2023, doi 10.48550/arXiv.2307.11078) compares each r with correlations of two Gaussian
     vectors of the same length. That distribution has the closed form used here (Student's t with n - 2 degrees
     of freedom).
 
+    Parameters
+    ----------
+    r : array
+        Pearson correlations; NaN stays NaN.
+    n_samples : int
+
+    Returns
+    -------
+    array
+        p values, of the same shape.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three samples.
+
     Notes
     -----
     Biased: samples of BOLD are not independent, so that this null is too narrow. At a nominal 5 %, 10, 17 and 30 % of
-    unrelated AR(1) series with coefficients .5, .7 and .9 are "significant" (two-sided: 13, 25 and 53 %). Never use
-    it for a claim; use :func:`~b2m_encoding.stats.permutation.significance`.
+    unrelated AR(1) series with coefficients .5, .7 and .9 are "significant" (two-sided: 13, 25 and 53 %). Not for
+    a claim: use :func:`~b2m_encoding.stats.permutation.significance`.
 
     Examples
     --------

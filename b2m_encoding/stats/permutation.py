@@ -1,4 +1,4 @@
-"""Significance of prediction accuracy: predictions rearranged inside their runs, all targets by the same draws."""
+"""Significance of prediction accuracy: predictions rearranged within their runs, the same way for all targets."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from b2m_encoding.stats.scores import pearson_r, standardised
 logger = logging.getLogger(__name__)
 Method = Literal["auto", "shift", "block", "clip", "paper"]
 TABLE_NUMBERS = 2**18
-"""Numbers of a table on the CPU: small enough for its cache."""
+"""Numbers in a table on the CPU: small enough for its cache."""
 DRAWS_AT_ONCE = 2048
 TIE = 2e-6
-"""Rounding must not make an equal arrangement look smaller than the true one."""
+"""Tolerance for rounding: an equal arrangement must not count as smaller than the true one."""
 MIN_INDEPENDENT = 10_000
-"""Circular shifts are taken by themselves only where so many of them are independent of each other."""
+"""Independent shifts that the method ``auto`` needs to choose circular shifts."""
 MIN_LEFT = 0.7
 """Share of variance that cuts may leave before a warning."""
 
 
 @dataclass(frozen=True, eq=False)
 class Significance:
-    """Whether each target is predicted better than chance; arrays have shape (n_targets,), NaN where not tested.
+    """Result of a permutation test of every target; arrays of shape (n_targets,), NaN where not tested.
 
     Parameters
     ----------
@@ -50,10 +50,11 @@ class Significance:
     method : str
         ``shift``, ``block``, ``clip`` or ``paper``.
     n_permutations, n_arrangements : int
+        Arrangements that were drawn, and number of different ones.
     widening : float
-        Factor by which the null distribution was widened for what cuts took from the autocorrelation.
+        Factor by which the null distribution was widened to compensate for autocorrelation lost at cuts.
     false_positive_rate : float
-        To expect at 5 %, for a target with the mean autocorrelation: more than that for ``paper``.
+        Expected rate at 5 %, for a target with the mean autocorrelation: larger for ``paper``.
     """
 
     r: Float64
@@ -77,7 +78,7 @@ def significance(
     device: str = "auto",
     random_state: int | None = None,
 ) -> Significance:
-    """Test every target's Pearson r against rearrangements of the prediction inside its runs.
+    """Test Pearson r of every target against rearrangements of the prediction within its runs.
 
     Means and variances do not change when samples change places, so that a permuted r is a sum of inner products
     computed once; all permutations of all targets follow as one product of a sparse matrix of choices with that table.
@@ -86,15 +87,15 @@ def significance(
     ----------
     predicted, measured : array, shape (n_samples, n_targets)
     runs : Runs
-        Of these samples.
+        Runs of these samples.
     method : str
-        ``shift``: each run turns as a circle by its own number of samples. One cut per run is the least damage to the
+        ``shift``: each run is shifted circularly by a different number of samples. One cut per run loses the least
         autocorrelation. Not for few runs: near-zero shifts then limit the smallest p value.
         ``block``: blocks of ``block_length`` samples change places within their run. Not with blocks shorter than
-        the reach of the autocorrelation: the more is cut, the more rests on the correction below.
-        ``clip``: whole clips change places. What all clips share (the onset, the fade) then is part of the null. It
-        is exact if responses to different clips are independent; for clips in one stream it rests on the correction
-        below. Not if the order of clips follows the response.
+        the reach of the autocorrelation: the more cuts, the larger the correction below.
+        ``clip``: whole clips change places. Responses common to all clips (onset, fade) are then part of the null. It
+        is exact if responses to different clips are independent; for clips without breaks it depends on the
+        correction below. Not if the order of clips follows the response.
         ``auto``: ``shift`` if at least 10,000 shifts are independent of each other, else ``block`` with the longest
         blocks that leave enough arrangements.
         ``paper``: the Gaussian null of Brain2Music, too narrow by far (:func:`gaussian_null_p`).
@@ -104,6 +105,10 @@ def significance(
     device : str
         "auto", "cpu" or "cuda".
     random_state : int, optional
+
+    Returns
+    -------
+    Significance
 
     Raises
     ------
@@ -126,8 +131,8 @@ def significance(
     --------
     >>> measured = np.random.default_rng(0).standard_normal((600, 2))
     >>> predicted = measured + np.array([1.0, 1000.0]) * np.random.default_rng(1).standard_normal((600, 2))
-    >>> found = significance(predicted, measured, Runs.from_lengths([100] * 6, tr=1.5), random_state=0)
-    >>> found.method, found.p.round(4)
+    >>> result = significance(predicted, measured, Runs.from_lengths([100] * 6, tr=1.5), random_state=0)
+    >>> result.method, result.p.round(4)
     ('shift', array([1.000e-04, 9.859e-01]))
     """
     runs.check_length(predicted, "the prediction")
@@ -161,7 +166,21 @@ def block_permutation_p(
     n_permutations: int = 10_000,
     random_state: int | None = None,
 ) -> Float64:
-    """Only the p values of :func:`significance` with ``method="block"``; see there when not to use it."""
+    """Compute the p values of :func:`significance` with ``method="block"``; see there when not to use it.
+
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+    runs : Runs
+    block_length : int, optional
+        Samples per block; the longest that leave 10,000 arrangements, if not given.
+    n_permutations : int
+    random_state : int, optional
+
+    Returns
+    -------
+    array, shape (n_targets,)
+    """
     return significance(
         predicted,
         measured,
@@ -184,9 +203,14 @@ def null_maps(
     device: str = "auto",
     random_state: int | None = None,
 ) -> Float32:
-    """Maps of permuted r, each from one arrangement of all targets, for tests of clusters.
+    """Draw maps of permuted r, each from one arrangement of all targets, for tests of clusters.
 
-    Parameters are those of :func:`significance`.
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+    runs : Runs
+    method, block_length, n_permutations, device, random_state
+        As in :func:`significance`.
 
     Returns
     -------
@@ -210,11 +234,11 @@ def null_maps(
 def choose_arrangements(
     runs: Runs, method: Method, block_length: int | None, reach: Autocorrelation
 ) -> tuple[str, Arrangements]:
-    """The arrangements of a method by its name, or of the method that fits the runs."""
+    """Build the arrangements of a method; ``auto`` chooses the method that fits the runs."""
     if method not in get_args(Method) or method == "paper":
         raise InputError("unknown method of rearrangement", found=method, expected="auto, shift, block or clip")
     if block_length is not None and method != "block":
-        raise InputError("only the method block has a block length", found=f"method {method}")
+        raise InputError("block_length is an option of method block only", found=f"method {method}")
     if method == "auto":
         sizes = [rows.stop - rows.start for rows in runs.slices.values()]
         independent = np.sum(np.log10([max(size / reach.spread, 1.0) for size in sizes]))
@@ -238,7 +262,7 @@ def choose_arrangements(
 
 
 def _reach(predicted: Floating, measured: Floating, runs: Runs, method: str) -> Autocorrelation:
-    """Autocorrelation that cuts break: between clips, what there is across their borders."""
+    """Autocorrelation that cuts interrupt; for whole clips, the part that extends across their borders."""
     found = joint_autocorrelation(predicted, measured, runs)
     if method != "clip":
         return found
