@@ -20,6 +20,7 @@ from b2m_encoding.models.solver.fitting import make_problem
 from b2m_encoding.models.solver.problems import RidgeProblem
 from b2m_encoding.models.solver.ridge import Weights, solve_ridge
 from b2m_encoding.models.solver.settings import Settings
+from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
 
@@ -68,7 +69,7 @@ def cross_val_predict(
             rows = runs.rows(held_out)
             x = tensor(design.values[rows]).to(problem.device)
             predicted[rows] = _solve(model, problem, chosen).predict(x).float().cpu().numpy()
-    predicted[:, model.status_[chosen] != "tested"] = np.nan
+    predicted[:, model.status_[chosen] != TESTED] = np.nan
     return predicted
 
 

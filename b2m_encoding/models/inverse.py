@@ -23,6 +23,7 @@ from b2m_encoding.models.cross_validation import cross_val_predict
 from b2m_encoding.models.fitted import FittedEncodingModel
 from b2m_encoding.models.inputs import UNNAMED, as_responses
 from b2m_encoding.models.solver.covariance import Covariance
+from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
 Residuals = Literal["cross-validated", "training"]
@@ -230,7 +231,7 @@ def best_targets(model: FittedEncodingModel, n_targets: int | None = None) -> ND
     InputError
         If no target was tested.
     """
-    tested = np.flatnonzero(model.status_ == "tested")
+    tested = np.flatnonzero(model.status_ == TESTED)
     if not len(tested):
         raise InputError("no target of the encoding model was tested")
     if n_targets is not None and n_targets < 1:

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding import __version__
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.writing import locked
 from b2m_encoding.results.schema.files import (
@@ -232,11 +233,11 @@ def is_results(path: Path) -> bool:
         return False
 
 
-def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> NDArray[np.float32]:
+def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> Float32:
     """Read a map back as an array, shape (n_targets,)."""
     path = folder / f"sub-{subject}" / _map_name(subject, desc, stat, space)
     if isinstance(space, ImageSpace):
-        values: NDArray[np.float32] = read_maps(space, path)[0]
+        values: Float32 = read_maps(space, path)[0]
         return values
     if not path.is_file():
         raise InputError("the results hold no such map", file=path)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32, Integers
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.schema.files import CLIP_RESPONSES
@@ -33,12 +34,12 @@ class ClipResponses:
     """
 
     clips: NDArray[np.str_]
-    start: NDArray[np.float32]
-    duration: NDArray[np.float32]
-    responses: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    measured: NDArray[np.float32]
-    predicted: NDArray[np.float32]
+    start: Float32
+    duration: Float32
+    responses: Float32
+    targets: Integers
+    measured: Float32
+    predicted: Float32
     step: float
 
     def save(self, path: Path) -> None:

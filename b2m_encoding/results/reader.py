@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import is_results, read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
@@ -149,7 +149,7 @@ class Results:
         """Whether there is such a map."""
         return (subject, entity(desc), entity(stat)) in self.files
 
-    def map(self, subject: str, desc: str, stat: str) -> NDArray[np.float32]:
+    def map(self, subject: str, desc: str, stat: str) -> Float32:
         """One map, shape (n_targets,); NaN is not tested.
 
         Parameters
@@ -169,7 +169,7 @@ class Results:
         self.check(*path.parent.glob(path.name.replace("_hemi-L_", "_hemi-?_")))
         return read_map(self.path, subject, desc, stat, self.space(subject))
 
-    def weights(self, subject: str) -> dict[str, NDArray[np.float32]]:
+    def weights(self, subject: str) -> dict[str, Float32]:
         """Weights of the joint model per feature space, shape (n_delays, n_features, n_targets)."""
         folder = self.path / f"sub-{subject}"
         self.check(*(path for path in folder.glob("*_weights.zarr/**/*") if path.is_file()))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.schema.files import STATISTICS, WEIGHTS
@@ -25,7 +25,7 @@ def weights_name(subject: str) -> str:
 def write_weights(
     bundle: BundleFiles,
     subject: str,
-    weights: Mapping[str, NDArray[np.float32]],
+    weights: Mapping[str, Float32],
     delays: Sequence[float],
     note: str | None = None,
 ) -> None:
@@ -50,7 +50,7 @@ def write_weights(
         store.create_array(name, data=values, chunks=chunks, dimension_names=["delay", "feature", "target"])
 
 
-def read_weights(folder: Path, subject: str) -> dict[str, NDArray[np.float32]]:
+def read_weights(folder: Path, subject: str) -> dict[str, Float32]:
     """Weights that :func:`write_weights` wrote, shape (n_delays, n_features, n_targets) each.
 
     Raises

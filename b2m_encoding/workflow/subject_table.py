@@ -8,6 +8,7 @@ import numpy as np
 
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.study_results import StudyResults
+from b2m_encoding.models.status import CONSTANT, MISSING
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Space, reason_not_drawn
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
@@ -36,8 +37,8 @@ def _of_encoding(encoding: Encoding, space: Space, study: Study) -> dict[str, An
         "figures": reason_not_drawn(space),
         "targets": len(tested),
         "tested": int(tested.sum()),
-        "constant": int((encoding.status == "constant").sum()),
-        "missing": int((encoding.status == "missing").sum()),
+        "constant": int((encoding.status == CONSTANT).sum()),
+        "missing": int((encoding.status == MISSING).sum()),
         "predicted": int(inside.sum()),
         "best_r": float(np.nanmax(joint)) if tested.any() else np.nan,
         "median_r": float(np.median(joint[inside])) if inside.any() else np.nan,

@@ -22,7 +22,7 @@ from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_b
 from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Blocks
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
-from b2m_encoding.stats.partition import Partition, partition, partition_blocks
+from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding.models.status import CONSTANT, MISSING
+from b2m_encoding.models.status import TESTED as TESTED
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.scores import standardised
@@ -15,7 +17,6 @@ from b2m_encoding.stats.sums import BlockSums, join_splits, join_targets
 
 Array = NDArray[np.float64]
 Bands = tuple[str, ...]
-TESTED = "tested"
 TIME = "time-only"
 """The control model of the audit; a hyphen, so that no feature space of a study can have this name."""
 
@@ -88,9 +89,7 @@ class HeldOut:
 def worst_status(statuses: list[NDArray[np.str_]]) -> NDArray[np.str_]:
     """Status over several data sets: missing in one is missing, else constant in one is constant."""
     table = np.stack(statuses)
-    return np.where(
-        (table == "missing").any(axis=0), "missing", np.where((table == TESTED).all(axis=0), TESTED, "constant")
-    )
+    return np.where((table == MISSING).any(axis=0), MISSING, np.where((table == TESTED).all(axis=0), TESTED, CONSTANT))
 
 
 def join_parts(parts: list[HeldOut]) -> HeldOut:

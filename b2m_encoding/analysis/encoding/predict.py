@@ -25,6 +25,7 @@ from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.responses import Relabelled
 from b2m_encoding.models.solver.statistics import SufficientStatistics
+from b2m_encoding.models.status import CONSTANT, MISSING
 from b2m_encoding.models.subsets import fit_subsets, slices_in_memory
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.audit import time_features
@@ -242,4 +243,4 @@ def _one_split(
 def _status(model: EncodingModel, measured: NDArray[np.float32]) -> NDArray[np.str_]:
     """Status of each target; one that fails in the test samples is not tested."""
     missing, varies = ~np.isfinite(measured).all(axis=0), np.ptp(measured, axis=0) > 0
-    return worst_status([np.where(missing, "missing", np.where(varies, model.status_, "constant")), model.status_])
+    return worst_status([np.where(missing, MISSING, np.where(varies, model.status_, CONSTANT)), model.status_])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.analysis.windows import WindowedResponses
 from b2m_encoding.data import Recording, Responses
@@ -54,7 +54,7 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
     return rows
 
 
-def temporal_snr(values: NDArray[np.floating]) -> float:
+def temporal_snr(values: Floating) -> float:
     """Median over targets of mean over standard deviation; NaN where the mean of the series was taken away.
 
     Parameters

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Booleans, Float64
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.data.sources import GROUP_MEAN
@@ -17,11 +17,11 @@ from b2m_encoding.features.space import all_subsets
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import RegionSpace, Space, is_labelled, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
-from b2m_encoding.stats.partition import partition_groups
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
+from b2m_encoding.stats.variance_partition import partition_groups
 from b2m_encoding.study import Study
 
-Region = tuple[str | None, str, NDArray[np.bool_]]
+Region = tuple[str | None, str, Booleans]
 
 
 def study_regions(space: Space, study: Study) -> list[Region]:
@@ -40,7 +40,7 @@ class RegionRows:
 
     scores: list[dict[str, Any]]
     parts: list[dict[str, Any]]
-    blocks: Mapping[BlockKey, NDArray[np.float64]]
+    blocks: Mapping[BlockKey, Float64]
     breakdown: list[dict[str, Any]]
 
 
@@ -64,7 +64,7 @@ def score_rows(subject: str, encoding: Encoding, masks: list[Region], study: Stu
     ]
 
 
-def _rows(encoding: Encoding, mask: NDArray[np.bool_], q: float) -> list[dict[str, object]]:
+def _rows(encoding: Encoding, mask: Booleans, q: float) -> list[dict[str, object]]:
     inside = mask & encoding.tested
     count = int(inside.sum())
     return [
@@ -111,17 +111,17 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
     ]
 
 
-def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: NDArray[np.bool_]) -> float:
+def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: Booleans) -> float:
     if len(part) > 1 or encoding.product is None or not inside.any():
         return float("nan")
     return float(encoding.product[part[0]][inside].mean())
 
 
-def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, NDArray[np.float64]]:
+def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, Float64]:
     """What each held-out block adds to the score of each region and feature space, hemispheres averaged."""
     if encoding.held_out is None:
         return {}
-    out: dict[BlockKey, list[NDArray[np.float64]]] = {}
+    out: dict[BlockKey, list[Float64]] = {}
     names = [name for name in encoding.r if name != JOINT]
     products = {name: encoding.held_out.sums.contributions((name,)) for name in names}
     for _, region, mask in masks:
@@ -133,9 +133,7 @@ def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[
     return {key: np.mean(parts, axis=0) for key, parts in out.items()}
 
 
-def comparison(
-    table: pd.DataFrame, blocks: Mapping[BlockKey, NDArray[np.float64]], study: Study
-) -> RegionComparison | None:
+def comparison(table: pd.DataFrame, blocks: Mapping[BlockKey, Float64], study: Study) -> RegionComparison | None:
     """Compare the feature spaces in every region; None if there is nothing to compare."""
     single = table[(table["feature_space"] != JOINT) & (table["subject"] != GROUP_MEAN) & table["score"].notna()]
     if single["feature_space"].nunique() < 2:

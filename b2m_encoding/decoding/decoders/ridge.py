@@ -9,6 +9,7 @@ import numpy as np
 from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.decoding.decoders.base import Decoder, predicted_targets
 from b2m_encoding.models import EncodingModel, cross_val_predict
+from b2m_encoding.models.status import CONSTANT
 from b2m_encoding.runs import Runs
 
 WHOLE_CORTEX = tuple(np.logspace(1, 9, 17).tolist())
@@ -88,5 +89,5 @@ class RidgeDecoder(Decoder):
 
 def fill_constant(predicted: Floating, model: EncodingModel) -> Float64:
     """Put the training mean into the dimensions that did not vary in training."""
-    constant = model.status_ == "constant"
+    constant = model.status_ == CONSTANT
     return np.asarray(np.where(constant, model.weights_.mean_y.cpu().numpy(), predicted), dtype=np.float64)

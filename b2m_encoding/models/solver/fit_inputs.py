@@ -15,6 +15,7 @@ from b2m_encoding.models.layout import Design
 from b2m_encoding.models.solver.devices import tensor
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
+from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ def _dual_inputs(X: dict[str, Tensor], Y: dict[str, Floating], settings: Setting
     lowest = np.stack([np.min(part, axis=0) for part in Y.values()]).min(0)
     highest = np.stack([np.max(part, axis=0) for part in Y.values()]).max(0)
     missing = ~np.isfinite(lowest) | ~np.isfinite(highest)
-    status = np.where(missing, "missing", np.where(lowest == highest, "constant", "tested"))
+    status = np.where(missing, MISSING, np.where(lowest == highest, CONSTANT, TESTED))
     clean = {
         block: tensor(np.where(missing, 0, part) if missing.any() else part).to(settings.dtype)
         for block, part in Y.items()
@@ -111,4 +112,4 @@ def target_status(statistics: SufficientStatistics) -> NDArray[np.str_]:
     deviation = (pool.yy / pool.count).sqrt()
     rounding = 4 * torch.finfo(statistics.dtype).eps * pool.mean_y.abs()
     constant = deviation <= rounding
-    return np.where(missing.cpu(), "missing", np.where(constant.cpu(), "constant", "tested"))
+    return np.where(missing.cpu(), MISSING, np.where(constant.cpu(), CONSTANT, TESTED))

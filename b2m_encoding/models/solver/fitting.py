@@ -28,6 +28,7 @@ from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refi
 from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
 from b2m_encoding.models.solver.search import SearchOptions
 from b2m_encoding.models.solver.settings import Settings
+from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
 
@@ -112,7 +113,7 @@ def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings
     status = inputs.target_status()
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
-        tested = torch.from_numpy(status == "tested").to(settings.device)
+        tested = torch.from_numpy(status == TESTED).to(settings.device)
         options = SearchOptions(
             scoring=settings.scoring,
             groups=groups_of_targets(settings.alpha_per, problem.n_targets),

@@ -1,4 +1,4 @@
-"""A reviewer's checklist: every line is answered from the results, with the number, or says why it cannot be."""
+"""Checklist for reviewers: every line is answered from the results, with a number or a reason."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pandas as pd
 
 from b2m_encoding.results.report.content import Answer
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, percent, score, span
+from b2m_encoding.results.schema import CHANCE, CORRECTIONS, files, tables
 
 FEW = 0.01
-"""Share of the targets in which an effect should be found."""
+"""Share of the targets in which an effect should be detectable."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Item:
 
 
 def checklist(report: ReportData) -> list[Item]:
-    """All lines, in the order of the analysis; after COBIDAS (Nichols et al. 2017, doi 10.1038/nn.4500)."""
+    """Answer all lines, in the order of the analysis; after COBIDAS (Nichols et al. 2017, doi 10.1038/nn.4500)."""
     topics = {
         "Data": _data,
         "Cleaning": _cleaning,
@@ -62,15 +63,15 @@ def _data(report: ReportData) -> Iterator[Line]:
     yield "Is the number of participants stated?", "yes", many(len(own), "participant")
     known = runs is not None
     sizes = "" if runs is None else _sizes(runs)
-    yield "Are runs, volumes and repetition time stated?", *_when(known, sizes, "no quality.tsv")
+    yield "Are runs, volumes and repetition time stated?", *_when(known, sizes, f"no {tables.QUALITY.file}")
     untested = own["targets"] - own["tested"]
     yield "Is it stated what was not tested?", "yes", f"{counted(untested, 'target')} per participant, NaN in every map"
     motion = runs is not None and runs["mean_fd"].notna().any()
     moved = f"mean framewise displacement {_mean(runs, 'mean_fd')} mm" if motion else ""
-    yield "Is head motion reported?", *_when(motion, moved, "the data name no framewise displacement")
+    yield "Is head motion reported?", *_when(motion, moved, "the confounds hold no framewise displacement")
     steady = runs is not None and runs["tsnr"].notna().any()
     signal = f"median temporal signal-to-noise ratio {_mean(runs, 'tsnr')} (mean over runs)" if steady else ""
-    yield "Is the signal quality reported?", *_when(steady, signal, "the responses came without their mean")
+    yield "Is the signal quality reported?", *_when(steady, signal, "the mean of the responses is not in the data")
 
 
 def _sizes(runs: pd.DataFrame) -> str:
@@ -90,7 +91,7 @@ def _cleaning(report: ReportData) -> Iterator[Line]:
     most = max((len(one) for one in steps.values()), default=0)
     yield (
         "Are all cleaning steps stated, in order?",
-        *_when(most, f"{most} steps", "the responses were taken as they were"),
+        *_when(most, f"{most} steps", "the responses were not cleaned"),
     )
     confounds = report.get("data", "confounds")
     yield (
@@ -111,7 +112,7 @@ def _cleaning(report: ReportData) -> Iterator[Line]:
 def _features(report: ReportData) -> Iterator[Line]:
     made = report.results.provenance.get("features", {})
     sizes = [f"{name} {number(one['n_features'])}" for name, one in made.items() if one.get("n_features")]
-    yield "Is the number of features stated?", *_when(sizes, listed(sizes), "the results do not tell it")
+    yield "Is the number of features stated?", *_when(sizes, listed(sizes), "not recorded in the results")
     networks = {name: one["pretrained"] for name, one in made.items() if one.get("pretrained")}
     if networks:
         pinned = all(one.get("revision") and one.get("files") for one in networks.values())
@@ -123,8 +124,8 @@ def _features(report: ReportData) -> Iterator[Line]:
 
 
 def _audited(report: ReportData, start: str, question: str) -> Line:
-    """What the leakage audit says: the worst of all subjects."""
-    checks = report.table("audit.tsv")
+    """Answer from a check of the leakage audit: the worst of all subjects."""
+    checks = report.table(tables.AUDIT)
     rows = None if checks is None else checks[checks["name"].str.startswith(start)]
     if rows is None or not len(rows):
         return question, "no", "the study has no audit (statistics.audit)"
@@ -168,9 +169,7 @@ def _significance(report: ReportData) -> Iterator[Line]:
         "Does the null distribution keep autocorrelation?",
         *_when(sound, what, what if methods else "nothing was tested"),
     )
-    corrected = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli", "fwe": "largest statistic"}[
-        table["correction"]
-    ]
+    corrected = CORRECTIONS[table["correction"]].name
     yield "Is there a correction for many targets?", "yes", f"{corrected}, q < {number(table['q'])}"
     if sound:
         least = 1 / (float(own["permutations"].min()) + 1)
@@ -202,13 +201,13 @@ def _comparison(report: ReportData) -> Iterator[Line]:
     else:
         tested = kind != "deltas"
         yield "Are differences between feature spaces tested?", *_when(tested, f"by {kind}", "penalties describe only")
-    regions = report.table("regions.tsv")
+    regions = report.table(tables.REGIONS)
     if regions is None:
         yield "Were regions chosen beforehand?", "not applicable", "no regions"
     else:
         names = listed(dict.fromkeys(regions["region"]))
         yield "Were regions chosen beforehand?", "yes", f"from an atlas or the data: {names}"
-    if (tests := report.table("region_tests.tsv")) is None:
+    if (tests := report.table(tables.REGION_TESTS)) is None:
         yield "Do region tests have effect sizes?", "not applicable", "nothing to compare"
     else:
         largest = float(np.nanmax(np.abs(tests["effect_size"]))) if tests["effect_size"].notna().any() else np.nan
@@ -217,19 +216,20 @@ def _comparison(report: ReportData) -> Iterator[Line]:
 
 
 def _decoding(report: ReportData) -> Iterator[Line]:
-    found = report.results.json("identification.json")["subjects"] if report.results.has("identification.json") else []
-    own = [one for one in found if "identification_accuracy" in one]
-    if not own:
+    rows = [row for row in report.identification if "identification_accuracy" in row]
+    if not rows:
         yield "Is chance level given with an interval?", "not applicable", "nothing was decoded"
         return
-    low, high = (np.mean([one["chance_interval_95"][i] for one in own]) for i in (0, 1))
-    accuracy = score(float(np.mean([one["identification_accuracy"] for one in own])))
-    yield "Is chance level given with an interval?", "yes", f"{accuracy}; chance 0.5, {low:.2f} to {high:.2f}"
-    unheard = [
-        one["identification_accuracy_unheard_genre"] for one in own if "identification_accuracy_unheard_genre" in one
-    ]
+    low, high = np.mean([row["chance_interval_95"] for row in rows], axis=0)
+    accuracy = score(float(np.mean([row["identification_accuracy"] for row in rows])))
+    yield "Is chance level given with an interval?", "yes", f"{accuracy}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"
+    key = "identification_accuracy_unheard_genre"
+    unheard = [row[key] for row in rows if key in row]
     shown = score(float(np.mean(unheard))) if unheard else ""
-    yield "Does decoding hold for genres never met?", *_when(unheard, shown, 'not asked for (generalise = ["genre"])')
+    yield (
+        "Does decoding hold for genres left out of training?",
+        *_when(unheard, shown, 'not asked for (generalise = ["genre"])'),
+    )
 
 
 def _reproducibility(report: ReportData) -> Iterator[Line]:
@@ -237,10 +237,10 @@ def _reproducibility(report: ReportData) -> Iterator[Line]:
     versions = {key: value for key, value in record.get("versions", {}).items() if value}
     yield (
         "Are versions and seed recorded?",
-        *_when(versions, f"{many(len(versions), 'package')}, seed {record.get('seed')}", "no provenance.json"),
+        *_when(versions, f"{many(len(versions), 'package')}, seed {record.get('seed')}", f"no {files.PROVENANCE}"),
     )
     hashes = record.get("inputs", {})
-    yield "Are inputs identified by hashes?", *_when(hashes, many(len(hashes), "file"), "no provenance.json")
-    yield "Is the whole analysis in one file?", "yes", "study.toml; with every default: study.json"
+    yield "Are inputs identified by hashes?", *_when(hashes, many(len(hashes), "file"), f"no {files.PROVENANCE}")
+    yield "Is the whole analysis in one file?", "yes", f"{files.STUDY}; with every default: {files.SETTINGS}"
     maps = len({path.name.split(".")[0] for path in report.results.files.values()})
     yield "Are maps and tables there to share?", "yes", f"{many(maps, 'map')} under BIDS-derivatives names"

@@ -1,20 +1,16 @@
-"""The statistics of a study in words: significance, ceilings, comparison of feature spaces, regions, the audit."""
+"""Methods text of the statistics: significance, ceilings, comparison of feature spaces, regions, the audit."""
 
 from __future__ import annotations
 
 from b2m_encoding.results.report.references import by_doi
 from b2m_encoding.results.report.report_data import ReportData, listed, many, number, percent, span
+from b2m_encoding.results.schema import CORRECTIONS, files, tables
 
 TESTS = {
     "shift": "by circular shifts of the predictions within test runs [@lancaster2018]",
     "block": "by rearranging long blocks of the predictions within test runs [@kunsch1989]",
     "clip": "by exchanging the predictions of whole clips within test runs",
     "paper": "against correlations of independent Gaussian series, as in Brain2Music [@denk2023]",
-}
-CORRECTIONS = {
-    "bh": "the false discovery rate over targets [@benjamini1995]",
-    "by": "the false discovery rate over targets under any dependence [@benjamini2001]",
-    "fwe": "the family-wise error by the largest statistic over targets [@nichols2002]",
 }
 PREFERENCE = {
     "r": "the prediction accuracy of each alone",
@@ -29,7 +25,7 @@ CLUSTERS = {
 
 
 def statistics_texts(report: ReportData) -> list[str]:
-    """Paragraphs with citations as keys; empty where the study did not ask for something."""
+    """Paragraphs with citations as keys; empty where the study lacks an analysis."""
     return [_significance(report), _ceiling(report), _comparison(report), _regions(report), _generalisation(report),
             _audit(report)]  # fmt: skip
 
@@ -94,7 +90,7 @@ def _comparison(report: ReportData) -> str:
             ": signs of the differences were flipped per block, the best feature space had to beat every other "
             f"(q < {number(table['q'])}), and targets where none did have no preference."
         )
-    if report.results.has("partition.tsv"):
+    if report.results.has(tables.PARTITION):
         text += (
             f" The held-out R2 was partitioned into what each feature space explains alone and what several share, "
             f"from models of all {2 ** len(report.feature_spaces) - 1} sets of feature spaces [@deheer2017], with "
@@ -104,17 +100,17 @@ def _comparison(report: ReportData) -> str:
 
 
 def _regions(report: ReportData) -> str:
-    if report.table("regions.tsv") is None:
+    if report.table(tables.REGIONS) is None:
         return ""
     text = ""
     own = set(report.subjects["space"]) == {"regions"}
-    if report.results.has("atlas.json") and not own:
-        atlas = report.results.json("atlas.json")
+    if report.results.has(files.ATLAS) and not own:
+        atlas = report.results.json(files.ATLAS)
         key = by_doi(atlas["citation"])
         cite = f" [@{key}]" if key else f" ({atlas['citation']})" if atlas["citation"] else ""
         text = f"Regions were those of {atlas['title']}{cite}: {listed(report.get('maps', 'regions'))}. "
     text += "Scores of a region are means over its tested targets."
-    if (tests := report.table("region_tests.tsv")) is None:
+    if (tests := report.table(tables.REGION_TESTS)) is None:
         return text
     text += (
         f" Feature spaces were compared within regions: {listed(dict.fromkeys(tests['test']))}, corrected over "
@@ -123,7 +119,7 @@ def _regions(report: ReportData) -> str:
     )
     if tests["prevalence"].notna().any():
         text += ", and the share of the population with a difference was estimated [@ince2021]"
-    if report.results.has("region_model.json") and (model := report.results.json("region_model.json"))["formula"]:
+    if (model := report.region_model) and model["formula"]:
         text += f". A linear mixed model was {_status(model['status'])} ({model['formula']}) [@laird1982; @seabold2010]"
     return f"{text}."
 
@@ -136,19 +132,19 @@ def _generalisation(report: ReportData) -> str:
     wanted = report.get("statistics", "generalise") or []
     parts = []
     if "genre" in wanted:
-        parts.append("clips of each genre were predicted by a model that had met no clip of that genre in training")
+        parts.append("clips of each genre were predicted by a model trained on no clip of that genre")
     if "subject" in wanted:
         parts.append("each participant was predicted by a model of all others")
     return f"To test generalisation, {listed(parts)}." if parts else ""
 
 
 def _audit(report: ReportData) -> str:
-    if (checks := report.table("audit.tsv")) is None:
+    if (checks := report.table(tables.AUDIT)) is None:
         return ""
     counts = checks["status"].value_counts()
     found = listed(f"{counts[name]} {name}" for name in ("pass", "warn", "fail", "not possible") if name in counts)
     return (
-        "Leaks from test to training were looked for: a model that knows only the time within the run [@feghhi2024], "
+        "Leaks from test to training were looked for: a model of the time within the run alone [@feghhi2024], "
         "shuffled against run-wise folds, stimuli and sound files in both sets, features fitted to test samples, and "
         f"penalties at the edge of their grid ({len(checks)} checks: {found})."
     )

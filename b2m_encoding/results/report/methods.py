@@ -1,4 +1,4 @@
-"""The methods of a study in words: every number comes from the results, every option changes the text where it acts."""
+"""Methods text of a study: every number comes from the results, every option changes the text where it acts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.results.report.inference import statistics_texts
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
+from b2m_encoding.results.schema import files, tables
 
 EXTRACTORS = {
     "acoustic": "acoustic descriptors of the sound",
@@ -17,7 +18,7 @@ EXTRACTORS = {
     "labels": "one feature per label",
     "conditions": "the amount of each condition in each sample",
     "word_rate": "words per second",
-    "context": "a sentence embedding of the last words heard",
+    "context": "a sentence embedding of the last words presented",
     "array": "features made elsewhere",
     "mulan_precomputed": "embeddings of the clips made elsewhere",
     "w2v_bert": "activations of w2v-BERT",
@@ -62,7 +63,7 @@ def _data(report: ReportData) -> str:
 
 
 def _targets(report: ReportData) -> str:
-    """Where responses lay, and which were tested."""
+    """Sentence on the space of the responses and the targets that were tested."""
     own = report.listeners
     space, count = listed(dict.fromkeys(own["space"])), span(own["targets"])
     kind = next((f" [@{key}]" for name, key in SURFACES.items() if space.startswith(name)), "")
@@ -93,14 +94,14 @@ def _cleaning(report: ReportData) -> str:
             f"{'; '.join(common)}{cites}. "
         )
     elif common:
-        text.append("Each run was cleaned by itself; the steps differ between participants (provenance.json). ")
+        text.append(f"Each run was cleaned by itself; the steps differ between participants ({files.PROVENANCE}). ")
     if confounds := report.get("data", "confounds"):
         text.append(_confounds(report, confounds))
     return "".join(text).strip()
 
 
 def _confounds(report: ReportData, confounds: Any) -> str:
-    """Confounds as their own table or as fMRIPrep's."""
+    """Sentence on confounds from a table or from fMRIPrep."""
     strategy = confounds.get("strategy", ()) if isinstance(confounds, dict) else ()
     if not strategy:
         return "Confounds were regressed out. "
@@ -178,12 +179,12 @@ def _model(report: ReportData) -> str:
 def _evaluation(report: ReportData) -> str:
     table = report.study["evaluation"]
     trained, tested = (span(report.listeners[f"samples_{which}"]) for which in ("trained", "tested"))
-    size = f"(models trained on {trained} samples and judged on {tested})"
+    size = f"(models trained on {trained} samples and evaluated on {tested})"
     blocks = table["blocks"] and f"blocks ({table['blocks']} per run, {number(table['gap'])} s unused between two)"
     if table["kind"] == "test":
-        text = f"Models were judged on the runs that match {table['test_runs']}, which no fit had seen {size}."
+        text = f"Models were evaluated on the runs that match {table['test_runs']}, which entered no fit {size}."
     else:
-        text = f"Models were judged by cross-validation: {blocks or 'whole runs'} were left out in turn {size}."
+        text = f"Models were evaluated by cross-validation: {blocks or 'whole runs'} were left out in turn {size}."
     if table["average_repeats"]:
         text += " Responses to the repeats of a test clip, and their predictions, were averaged before scoring."
     return (
@@ -193,7 +194,7 @@ def _evaluation(report: ReportData) -> str:
 
 
 def _decoding(report: ReportData) -> str:
-    if (table := report.get("decoding")) is None or (clips := report.table("identification.tsv")) is None:
+    if (table := report.get("decoding")) is None or (clips := report.table(tables.IDENTIFICATION)) is None:
         return ""
     windows = report.get("windows") or table
     length = windows.get("length", windows.get("window"))
@@ -203,7 +204,7 @@ def _decoding(report: ReportData) -> str:
         f"{listed(_decoders(table))}. Identification accuracy is the share of the other test clips "
         f"({span(clips.groupby(['subject', 'target', 'decoder']).size())} clips in all) whose true features are "
         "less like the "
-        "decoded ones than those of the clip that was heard; chance is 0.5, and its 95 % interval comes from "
+        "decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95 % interval comes from "
         "assigning predictions to clips at random."
     )
     if "accuracy_unheard" in clips:
@@ -218,7 +219,7 @@ def _lag(table: Mapping[str, Any], windows: Mapping[str, Any]) -> str:
 
 
 def _decoders(table: Mapping[str, Any]) -> list[str]:
-    """Every decoder of a study in words."""
+    """Description of every decoder of a study."""
     best = table.get("best_targets", "all")
     where = "all targets" if best == "all" else f"the {number(best)} targets that were predicted best in training"
     texts = [DECODERS[name].methods for name in table.get("decoders", ("regions",))]
@@ -248,4 +249,4 @@ def _software(report: ReportData) -> str:
 
 
 def _made_by(report: ReportData) -> str:
-    return str(report.results.json("dataset_description.json")["GeneratedBy"][0]["Version"])
+    return str(report.results.json(files.DESCRIPTION)["GeneratedBy"][0]["Version"])

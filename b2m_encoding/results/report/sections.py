@@ -1,4 +1,4 @@
-"""Sections of the report, of a whole study or of one subject; one that has nothing to say is left out."""
+"""Sections of the report, of a whole study or of one subject; empty sections are left out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import bibtex, cited, references, with_names
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, number, score
 from b2m_encoding.results.report.result_sections import SECTIONS, Build, cut
-
-VIEW = "view.html"
+from b2m_encoding.results.schema import files, tables
 
 
 def study_sections(report: ReportData) -> list[Section]:
@@ -23,12 +22,12 @@ def study_sections(report: ReportData) -> list[Section]:
         report,
         {
             "summary": ("Summary", summary),
-            "methods": ("What was done", methods_text),
+            "methods": ("Methods", methods_text),
             "quality": ("Data quality", quality),
             "audit": ("Leakage audit", audit),
             **SECTIONS,
             "checklist": ("Reviewer's checklist", checklist_section),
-            "provenance": ("How this came about", provenance),
+            "provenance": ("Provenance", provenance),
         },
     )
 
@@ -45,7 +44,7 @@ def _sections(report: ReportData, parts: Mapping[str, tuple[str, Build]]) -> lis
 
 
 def summary(report: ReportData) -> list[Block]:
-    """What was found, in one table."""
+    """Summary of the results in one table."""
     columns = [
         "subject",
         "targets tested",
@@ -64,20 +63,20 @@ def summary(report: ReportData) -> list[Block]:
     blocks: list[Block] = [Table(columns, rows, f"Predicted: q < {q} in the joint model. Ceiling: median of r.")]
     if reasons := dict.fromkeys(report.subjects["figures"].dropna()):
         blocks.append(Lines([str(reason) for reason in reasons]))
-    view = report.results.path / VIEW
+    view = report.results.path / files.VIEW
     if view.is_file():
         size = f"{view.stat().st_size / 1e6:.1f} MB"
         about = f"every map, with the numbers of a vertex under the mouse ({size}, opens from the file)"
-        blocks.append(Link(VIEW, "Interactive flatmap", about))
+        blocks.append(Link(files.VIEW, "Interactive flatmap", about))
     return blocks
 
 
 def methods_text(report: ReportData) -> list[Block]:
-    """Methods, and BibTeX of what they cite."""
+    """Methods text, and BibTeX of the works that it cites."""
     texts = methods(report)
     keys = cited(texts)
     works = [_cited_work(key) for key in keys]
-    version = report.results.json("dataset_description.json")["GeneratedBy"][0]["Version"]
+    version = report.results.json(files.DESCRIPTION)["GeneratedBy"][0]["Version"]
     return [
         Text([with_names(text) for text in texts]),
         Lines(works),
@@ -94,7 +93,7 @@ def _cited_work(key: str) -> str:
 
 
 def quality(report: ReportData) -> list[Block]:
-    """Runs: of one subject each, of a study one line per subject."""
+    """Data quality: a row per run of a subject, or a row per subject of a study."""
     runs = report.quality
     if runs is None:
         return []
@@ -119,7 +118,7 @@ def quality(report: ReportData) -> list[Block]:
         rows = [_subject_quality(report, str(subject), own) for subject, own in runs.groupby("subject", sort=False)]
     about = (
         "tSNR: median over targets of mean over standard deviation, before cleaning. FD: framewise displacement. "
-        "n/a: the data do not tell."
+        "n/a: not known from the data."
     )
     blocks: list[Block] = [cut(Table(columns, rows, about))]
     steps = report.results.provenance.get("cleaning", {})
@@ -140,8 +139,8 @@ def _subject_quality(report: ReportData, subject: str, own: pd.DataFrame) -> lis
 
 
 def audit(report: ReportData) -> list[Block]:
-    """Every check."""
-    if (checks := report.table("audit.tsv")) is None:
+    """All checks of the leakage audit."""
+    if (checks := report.table(tables.AUDIT)) is None:
         return []
     rows = [[f"sub-{one.subject}", one.name, one.status, number(one.value, 3), one.meaning]
             for one in checks.itertuples(index=False)]  # fmt: skip
@@ -150,23 +149,22 @@ def audit(report: ReportData) -> list[Block]:
 
 
 def checklist_section(report: ReportData) -> list[Block]:
-    """The checklist."""
+    """Checklist for reviewers, with the count of answers."""
     items = checklist(report)
     counts = [f"{sum(one.answer == kind for one in items)} {kind}" for kind in ("yes", "no", "not applicable")]
     rows = [[one.topic, one.question, one.answer, one.detail] for one in items]
     about = (
-        f"{len(items)} lines after COBIDAS (doi 10.1038/nn.4500): {listed(counts)}. A no is no fault; it is to be "
-        "explained."
+        f"{len(items)} lines after COBIDAS (doi 10.1038/nn.4500): {listed(counts)}. A no is not an error, but needs an "
+        "explanation."
     )
     return [Table(["", "question", "answer", "found"], rows, about, states=[one.answer for one in items])]
 
 
 def provenance(report: ReportData) -> list[Block]:
-    """Versions, seed, times, inputs."""
+    """Provenance: versions, seed, times, inputs."""
     record = report.results.provenance
     rows = [[key, str(record[key])] for key in ("started", "finished", "python", "platform", "seed") if key in record]
     rows += [[f"{name}", str(version)] for name, version in record.get("versions", {}).items() if version]
-    rows.append(["inputs", f"{counted([len(record.get('inputs', {}))], 'file')}, hashes in provenance.json"])
-    files = sorted({path.name for path in report.results.path.glob("*.tsv")})
-    rows.append(["tables", listed(files)])
+    rows.append(["inputs", f"{counted([len(record.get('inputs', {}))], 'file')}, hashes in {files.PROVENANCE}"])
+    rows.append(["tables", listed(sorted({path.name for path in report.results.path.glob("*.tsv")}))])
     return [Table(["", ""], rows, f"Report written by b2m_encoding {__version__}.")]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from b2m_encoding.results.schema.files import GROUP, JOINT
+from b2m_encoding.results.schema.files import JOINT
 
 Owner = Literal["joint", "models", "spaces", "sets", "preference", "intersubject"]
 PREFERENCE, INTER_SUBJECT = "preference", "intersubject"
@@ -186,19 +186,3 @@ CORRECTIONS: Mapping[str, Correction] = {
         "the family-wise error by the largest statistic over targets [@nichols2002]",
     ),
 }
-
-
-def kind_of(desc: str, stat: str, feature_spaces: Sequence[str], subject: str = "") -> MapKind | None:
-    """Find the kind of a map by its names; None if the schema holds no such map.
-
-    Parameters
-    ----------
-    desc, stat : str
-        As the writer names them (not yet made BIDS entities).
-    feature_spaces : sequence of str
-        Of the study.
-    subject : str
-        Label; ``group`` for maps of all subjects.
-    """
-    alike = (kind for kind in MAPS if kind.stat == stat and kind.group == (subject == GROUP))
-    return next((kind for kind in alike if desc in kind.descs(feature_spaces)), None)

@@ -1,4 +1,4 @@
-"""Population prevalence: in what share of people an effect is there, from how many subjects show it."""
+"""Population prevalence: share of the population with an effect, from the number of subjects that show it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Prevalence:
     low, high : float
         Highest posterior density interval.
     n_significant, n_subjects : int
+        Subjects with a significant effect, and all subjects.
     """
 
     estimate: float
@@ -34,7 +35,7 @@ class Prevalence:
 def prevalence(
     n_significant: int, n_subjects: int, *, alpha: float = 0.05, power: float = 1.0, level: float = 0.95
 ) -> Prevalence:
-    """Posterior of the prevalence under a uniform prior (Ince et al. 2021, doi 10.7554/eLife.62461).
+    """Compute the posterior of the prevalence under a uniform prior (Ince et al. 2021, doi 10.7554/eLife.62461).
 
     A subject is significant with probability ``theta = (1 - g) alpha + g power``, where g is the prevalence: theta has
     a Beta(k + 1, n - k + 1) posterior cut to [alpha, power], of which g is a linear function.
@@ -47,9 +48,13 @@ def prevalence(
     alpha : float
         False positive rate of the test within a subject.
     power : float
-        Its sensitivity; 1 gives a lower bound on the prevalence.
+        Sensitivity of the test; 1 gives a lower bound on the prevalence.
     level : float
-        Of the interval.
+        Probability within the interval.
+
+    Returns
+    -------
+    Prevalence
 
     Raises
     ------
@@ -58,13 +63,13 @@ def prevalence(
 
     Notes
     -----
-    It says how widespread an effect is, not how large. The test within a subject must hold its false positive rate.
-    Not for subjects chosen for showing the effect.
+    A measure of how common an effect is, not of its size. The test within a subject must hold its false positive rate.
+    Not for subjects selected for the effect.
 
     Examples
     --------
-    >>> found = prevalence(5, 5)
-    >>> round(found.estimate, 2), round(found.low, 2), round(found.high, 2)
+    >>> share = prevalence(5, 5)
+    >>> round(share.estimate, 2), round(share.low, 2), round(share.high, 2)
     (1.0, 0.59, 1.0)
     """
     if not 0 <= n_significant <= n_subjects or n_subjects < 1 or not 0 <= alpha < power <= 1 or not 0 < level < 1:
