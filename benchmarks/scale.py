@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from harness import Row, arguments, environment, finish
 
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.engine.cluster import Place
 from b2m_encoding.workflow.run import run_study

@@ -13,14 +13,12 @@ from b2m_encoding.decoding.retrieval.corpus import RECORD, Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, check_same_space
 from b2m_encoding.decoding.retrieval.similarity import Measure, Similarity
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.networks import JOINT_ENCODERS
 from b2m_encoding.reconstruction.evaluate import Judges
 from b2m_encoding.results.bundle import entity
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import DecodingTable, WindowsTable
-
-JOINT = ("muq_mulan", "clap", "musicldm_clap", "musiccoca")
-"""Networks that were trained for the cosine."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
             fix=f'put them there, or write where they are now as "audio" into {corpus.folder / RECORD}',
         )
     generator = load_generator(wish.generator, space=record.get("extractor"), **wish.settings)
-    joint = corpus.record["table"]["extractor"] in JOINT
+    joint = corpus.record["table"]["extractor"] in JOINT_ENCODERS
     kind: Similarity = ("cosine" if joint else "standardised") if wish.similarity == "auto" else wish.similarity
     measure = Measure.of(kind, corpus.centre, corpus.spread)
     space = AudioEmbeddingSpace.of_record(corpus.record)

@@ -15,10 +15,10 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import Wave, resample
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.features.embedding import Sounds, compute_clips
-from b2m_encoding.features.extractors import Acoustic, Network
-from b2m_encoding.features.extractors.sound import RATE, load_together
-from b2m_encoding.features.networks import SOUND
+from b2m_encoding.features.embedding import AudioSource, compute_clips
+from b2m_encoding.features.extractors import Acoustic, PretrainedAudio
+from b2m_encoding.features.extractors.from_audio import RATE, load_shared_encoder
+from b2m_encoding.features.networks import AUDIO_ENCODERS
 from b2m_encoding.features.weights import entry_of
 from b2m_encoding.features.windows import Spans, window_starts
 
@@ -34,7 +34,7 @@ class AudioEmbeddingSpace:
 
     Parameters
     ----------
-    table : Acoustic or Network
+    table : Acoustic or PretrainedAudio
         As under ``[features]`` of a study; its stimuli do not matter here.
     length, step : float
         Windows, s: those of the decoded feature space.
@@ -47,7 +47,7 @@ class AudioEmbeddingSpace:
     (1, 57)
     """
 
-    table: Acoustic | Network
+    table: Acoustic | PretrainedAudio
     length: float = 10.0
     step: float = 1.5
 
@@ -80,13 +80,15 @@ class AudioEmbeddingSpace:
                 raise InputError("acoustic is no network", found="a layer or weights", expected="a model that has them")
             return cls(Acoustic(extractor="acoustic", stimuli=here), length, step)
         options: dict[str, Any] = {"layer": layer, "weights": weights, "device": device}
-        if model not in SOUND:
+        if model not in AUDIO_ENCODERS:
             entry = entry_of(model)
-            if entry.network not in SOUND:
-                raise InputError("this model does not hear", found=model, expected=f"acoustic, {', '.join(SOUND)}")
+            if entry.network not in AUDIO_ENCODERS:
+                raise InputError(
+                    "this model does not hear", found=model, expected=f"acoustic, {', '.join(AUDIO_ENCODERS)}"
+                )
             options |= {"model": model}
             model = entry.network
-        return cls(Network.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
+        return cls(PretrainedAudio.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> AudioEmbeddingSpace:
@@ -97,7 +99,7 @@ class AudioEmbeddingSpace:
         InputError
             If its weights are not here any more, or are others.
         """
-        kind = Acoustic if record["table"]["extractor"] == "acoustic" else Network
+        kind = Acoustic if record["table"]["extractor"] == "acoustic" else PretrainedAudio
         windows = record["space"]["windows"]
         space = cls(kind.model_validate(record["table"]), windows["length"], windows["step"])
         weights = space.describe().get("pretrained", {}).get("files")
@@ -113,15 +115,15 @@ class AudioEmbeddingSpace:
     @property
     def shortest(self) -> float:
         """Seconds that a sound must have."""
-        own = self.table.window if isinstance(self.table, Network) else None
+        own = self.table.window if isinstance(self.table, PretrainedAudio) else None
         return max(self.length, own or 0.0)
 
-    def embed(self, sounds: Sounds, clips: Iterable[Clip]) -> dict[Clip, Vector]:
+    def embed(self, sounds: AudioSource, clips: Iterable[Clip]) -> dict[Clip, Vector]:
         """The vector of every clip: the mean over its windows, in the units of the feature space.
 
         Parameters
         ----------
-        sounds : Sounds
+        sounds : AudioSource
         clips : iterable of Clip
         """
         spans = {clip: self.spans(clip.duration) for clip in sorted(clips, key=lambda clip: clip.duration)}
@@ -146,27 +148,27 @@ class AudioEmbeddingSpace:
         found = self.embed(held, held.waves)
         return np.stack([found[clip] for clip in held.waves])
 
-    def _rows(self, sounds: Sounds, clips: Mapping[Clip, Spans]) -> Iterator[tuple[Clip, Vector]]:
+    def _rows(self, sounds: AudioSource, clips: Mapping[Clip, Spans]) -> Iterator[tuple[Clip, Vector]]:
         if isinstance(self.table, Acoustic):
             for clip, spans in clips.items():
                 rows = acoustic_rows(sounds.wave(clip, RATE), RATE, spans, self.table.groups)
                 yield clip, np.asarray(rows, dtype=np.float32)
             return
-        network, device = load_together([self.table]), resolve_device(self.table.device).type
-        for clip, [found] in compute_clips(network, [self.table.hearing], sounds, clips, device):
+        network, device = load_shared_encoder([self.table]), resolve_device(self.table.device).type
+        for clip, [found] in compute_clips(network, [self.table.embedding_options], sounds, clips, device):
             yield clip, found
 
     @property
     def rate(self) -> int:
         """Hertz that its sounds are brought to."""
-        return RATE if isinstance(self.table, Acoustic) else load_together([self.table]).rate
+        return RATE if isinstance(self.table, Acoustic) else load_shared_encoder([self.table]).rate
 
     def describe(self) -> dict[str, Any]:
         """Options, weights and windows as plain JSON values: equal for spaces that give equal numbers."""
         table = self.table.model_dump(mode="json")
         found: dict[str, Any] = {"options": {key: table[key] for key in OPTIONS if key in table}}
-        if isinstance(self.table, Network):
-            found["pretrained"] = dict(load_together([self.table]).provenance)
+        if isinstance(self.table, PretrainedAudio):
+            found["pretrained"] = dict(load_shared_encoder([self.table]).provenance)
         return {**found, "windows": {"length": self.length, "step": self.step, "pooling": "mean"}}
 
 

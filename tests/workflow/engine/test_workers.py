@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import Study, load_study
 from b2m_encoding.workflow.engine.cluster import Place, slurm_cluster
