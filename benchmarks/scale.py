@@ -22,7 +22,7 @@ import numpy as np
 from harness import Row, arguments, environment, finish
 
 from b2m_encoding.analysis.study_results import StudyResults
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.engine.cluster import ClusterSpec
 from b2m_encoding.workflow.run import run_study

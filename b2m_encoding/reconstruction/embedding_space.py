@@ -6,7 +6,7 @@ from pathlib import Path
 
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors import Acoustic, Network
+from b2m_encoding.features.extractors import Acoustic, PretrainedAudio
 from b2m_encoding.study import load_study
 
 
@@ -29,8 +29,8 @@ def decoded_space(path: Path, target: str | None = None) -> AudioEmbeddingSpace:
     decoding = study.decoding
     name = target or (decoding.targets[0] if decoding else next(iter(study.features)))
     table = study.features.get(name)
-    if not isinstance(table, Acoustic | Network):
-        audio = [key for key, table in study.features.items() if isinstance(table, Acoustic | Network)]
+    if not isinstance(table, Acoustic | PretrainedAudio):
+        audio = [key for key, table in study.features.items() if isinstance(table, Acoustic | PretrainedAudio)]
         raise InputError("not an audio feature space", file=path, found=name, expected=", ".join(audio) or "acoustic")
     windows = study.windows or (decoding.windows if decoding else None)
     if windows is None:

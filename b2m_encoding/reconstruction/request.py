@@ -13,14 +13,12 @@ from b2m_encoding.decoding.retrieval.corpus import RECORD, Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, check_same_space
 from b2m_encoding.decoding.retrieval.similarity import Metric, Similarity
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.networks import JOINT_ENCODERS
 from b2m_encoding.reconstruction.evaluate import Evaluators
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import entity
 from b2m_encoding.study import DecodingTable, WindowsTable
-
-JOINT = ("muq_mulan", "clap", "musicldm_clap", "musiccoca")
-"""Networks whose training maximised a cosine."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def prepare(results: Results, corpus: Corpus, request: ReconstructionRequest) ->
             fix=f'put them there, or write where they are now as "audio" into {corpus.folder / RECORD}',
         )
     generator = load_generator(request.generator, space=record.get("extractor"), **request.settings)
-    joint = corpus.record["table"]["extractor"] in JOINT
+    joint = corpus.record["table"]["extractor"] in JOINT_ENCODERS
     kind: Similarity = ("cosine" if joint else "standardised") if request.similarity == "auto" else request.similarity
     metric = Metric.of(kind, corpus.centre, corpus.spread)
     space = AudioEmbeddingSpace.of_record(corpus.record)

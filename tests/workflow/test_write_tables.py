@@ -351,7 +351,7 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
     unplaced = Responses.from_array(Y, responses.runs, Unplaced(Y.shape[1]))
     recording = windowed(replace(recording, responses=unplaced), decoding.windows)
     heard = np.concatenate(
-        [recording.windows.of_run(name, v) for name, v in responses.runs.each_run(spaces["text"].values)]
+        [recording.windows.run_responses(name, v) for name, v in responses.runs.each_run(spaces["text"].values)]
     )
     text = FeatureSpace("text", heard, recording.responses.runs)
     [found] = decode_subject(ToDecode.of(recording.responses, text, table), None, table)

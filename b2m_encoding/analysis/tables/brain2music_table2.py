@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from b2m_encoding.analysis.decoding.decode import Decoding
+from b2m_encoding.features.networks import JOINT_ENCODERS
 from b2m_encoding.results.schema.tables import MEASURES
 from b2m_encoding.study import Study
 
@@ -24,10 +25,7 @@ STANDS_FOR = {
     "w2v_bert": "w2v-BERT-avg",
     "caption": "MuLan_text",
     "text": "MuLan_text",
-    "muq_mulan": "MuLan_music",
-    "clap": "MuLan_music",
-    "musicldm_clap": "MuLan_music",
-    "musiccoca": "MuLan_music",
+    **dict.fromkeys(JOINT_ENCODERS, "MuLan_music"),
     "mulan_precomputed": "MuLan_music",
 }
 """Embedding of the paper in whose place each extractor stands."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.features.audio import Wave, resample
 from b2m_encoding.features.networks.loading import from_folder, pretrained
-from b2m_encoding.features.networks.network import TorchNetwork
+from b2m_encoding.features.networks.torch_network import TorchNetwork
 from b2m_encoding.features.weights import Weights, entry_of, find_weights
 
 WINDOW = 10.24

@@ -16,7 +16,7 @@ from b2m_encoding.decoding.generators import magenta_worker
 from b2m_encoding.decoding.generators.base import Condition
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave
-from b2m_encoding.features.networks.magenta import Worker, find_interpreter
+from b2m_encoding.features.networks.magenta_process import Worker, find_interpreter
 from b2m_encoding.features.weights import Weights
 
 RATE, FRAME_RATE, DIM = 48_000, 25.0, 768
@@ -104,7 +104,7 @@ class MagentaRT:
         def write(path: Path) -> None:
             np.savez(path, vectors=vectors, frames=frames)
 
-        stereo = self._worker.ask("question.npz", write, (None, 2))
+        stereo = self._worker.request("question.npz", write, (None, 2))
         wave: Wave = np.asarray(stereo.mean(axis=1), dtype=np.float32)
         return wave[: round(seconds * RATE)], RATE
 

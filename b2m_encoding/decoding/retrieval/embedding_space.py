@@ -15,10 +15,10 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import Wave, resample
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.features.embedding import Sounds, compute_clips
-from b2m_encoding.features.extractors import Acoustic, Network
-from b2m_encoding.features.extractors.sound import RATE, load_together
-from b2m_encoding.features.networks import SOUND
+from b2m_encoding.features.embedding import AudioSource, compute_clips
+from b2m_encoding.features.extractors import Acoustic, PretrainedAudio
+from b2m_encoding.features.extractors.from_audio import RATE, load_shared_encoder
+from b2m_encoding.features.networks import AUDIO_ENCODERS
 from b2m_encoding.features.weights import entry_of
 from b2m_encoding.features.windows import Spans, window_starts
 
@@ -34,7 +34,7 @@ class AudioEmbeddingSpace:
 
     Parameters
     ----------
-    table : Acoustic or Network
+    table : Acoustic or PretrainedAudio
         Table as under ``[features]`` of a study; its stimuli are ignored.
     length, step : float
         Length of windows and step between them, s: those of the decoded feature space.
@@ -47,7 +47,7 @@ class AudioEmbeddingSpace:
     (1, 57)
     """
 
-    table: Acoustic | Network
+    table: Acoustic | PretrainedAudio
     length: float = 10.0
     step: float = 1.5
 
@@ -91,15 +91,15 @@ class AudioEmbeddingSpace:
                 raise InputError("acoustic is no network", found="a layer or weights", expected="a model that has them")
             return cls(Acoustic(extractor="acoustic", stimuli=here), length, step)
         options: dict[str, Any] = {"layer": layer, "weights": weights, "device": device}
-        if model not in SOUND:
+        if model not in AUDIO_ENCODERS:
             entry = entry_of(model)
-            if entry.network not in SOUND:
+            if entry.network not in AUDIO_ENCODERS:
                 raise InputError(
-                    "this model does not embed audio", found=model, expected=f"acoustic, {', '.join(SOUND)}"
+                    "this model does not embed audio", found=model, expected=f"acoustic, {', '.join(AUDIO_ENCODERS)}"
                 )
             options |= {"model": model}
             model = entry.network
-        return cls(Network.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
+        return cls(PretrainedAudio.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> AudioEmbeddingSpace:
@@ -110,7 +110,7 @@ class AudioEmbeddingSpace:
         InputError
             If its weights are missing, or differ from those of the record.
         """
-        kind = Acoustic if record["table"]["extractor"] == "acoustic" else Network
+        kind = Acoustic if record["table"]["extractor"] == "acoustic" else PretrainedAudio
         windows = record["space"]["windows"]
         space = cls(kind.model_validate(record["table"]), windows["length"], windows["step"])
         weights = space.describe().get("pretrained", {}).get("files")
@@ -126,15 +126,15 @@ class AudioEmbeddingSpace:
     @property
     def shortest(self) -> float:
         """Shortest sound that can be embedded, s."""
-        input_window = self.table.window if isinstance(self.table, Network) else None
+        input_window = self.table.window if isinstance(self.table, PretrainedAudio) else None
         return max(self.length, input_window or 0.0)
 
-    def embed(self, sounds: Sounds, clips: Iterable[Clip]) -> dict[Clip, Vector]:
+    def embed(self, sounds: AudioSource, clips: Iterable[Clip]) -> dict[Clip, Vector]:
         """Embed clips: the mean over the windows of each, in the units of the feature space.
 
         Parameters
         ----------
-        sounds : Sounds
+        sounds : AudioSource
             Waves of the clips.
         clips : iterable of Clip
 
@@ -176,27 +176,27 @@ class AudioEmbeddingSpace:
         vectors = self.embed(audio, audio.waves)
         return np.stack([vectors[clip] for clip in audio.waves])
 
-    def _rows(self, sounds: Sounds, clips: Mapping[Clip, Spans]) -> Iterator[tuple[Clip, Vector]]:
+    def _rows(self, sounds: AudioSource, clips: Mapping[Clip, Spans]) -> Iterator[tuple[Clip, Vector]]:
         if isinstance(self.table, Acoustic):
             for clip, spans in clips.items():
                 rows = acoustic_rows(sounds.wave(clip, RATE), RATE, spans, self.table.groups)
                 yield clip, np.asarray(rows, dtype=np.float32)
             return
-        network, device = load_together([self.table]), resolve_device(self.table.device).type
-        for clip, [embedded] in compute_clips(network, [self.table.hearing], sounds, clips, device):
+        network, device = load_shared_encoder([self.table]), resolve_device(self.table.device).type
+        for clip, [embedded] in compute_clips(network, [self.table.embedding_options], sounds, clips, device):
             yield clip, embedded
 
     @property
     def rate(self) -> int:
         """Rate to which sounds are resampled, Hz."""
-        return RATE if isinstance(self.table, Acoustic) else load_together([self.table]).rate
+        return RATE if isinstance(self.table, Acoustic) else load_shared_encoder([self.table]).rate
 
     def describe(self) -> dict[str, Any]:
         """Options, weights and windows as plain JSON values: equal for spaces that give equal numbers."""
         table = self.table.model_dump(mode="json")
         description: dict[str, Any] = {"options": {key: table[key] for key in OPTIONS if key in table}}
-        if isinstance(self.table, Network):
-            description["pretrained"] = dict(load_together([self.table]).provenance)
+        if isinstance(self.table, PretrainedAudio):
+            description["pretrained"] = dict(load_shared_encoder([self.table]).provenance)
         return {**description, "windows": {"length": self.length, "step": self.step, "pooling": "mean"}}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import Study, load_study
 from b2m_encoding.workflow.engine import runner as runner_module

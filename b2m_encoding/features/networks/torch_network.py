@@ -1,4 +1,4 @@
-"""What networks of torch share: device, precision, checked input, equal-length texts, shuffled weights, provenance."""
+"""Base class of networks in torch: device, precision, input checks, batches of texts, shuffled weights, provenance."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.device import resolve_device
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks.base import Floats
 from b2m_encoding.features.weights import Weights
 
 TEXTS_PER_BATCH = 64
 
 
 class TorchNetwork:
-    """A module with its weights, ready to run.
+    """A torch module with its weights, in evaluation mode on a device.
 
-    On a CPU all numbers are float32. On a GPU products are bfloat16 (autocast); spectrograms stay float32.
+    Computation is in float32 on a CPU. On a GPU matrix products are bfloat16 (autocast), spectrograms float32.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class TorchNetwork:
     module : torch.nn.Module
     device : str
     shuffled_seed : int, optional
-        Permute every parameter tensor.
+        Permute every parameter tensor with this seed, see :func:`shuffle_weights`.
     """
 
     dim: int
@@ -47,7 +47,7 @@ class TorchNetwork:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Model, revision, hashes of its files, precision, what was set, and versions of packages."""
+        """Model, revision, hashes of its files, precision, settings, and versions of packages."""
         return {
             "network": type(self).__name__,
             **self._weights.provenance,
@@ -58,30 +58,34 @@ class TorchNetwork:
         }
 
     def settings(self) -> dict[str, Any]:
-        """What else decides the numbers."""
+        """Further settings that determine the embeddings: plain JSON values."""
         return {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """No gradients; bfloat16 products on a GPU."""
+        """Disable gradients, and use bfloat16 products on a GPU."""
         with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half):
             yield
 
     def tensor(self, values: Any) -> Tensor:
-        """Values as float32 on the device."""
+        """Copy values to the device as float32."""
         return torch.as_tensor(np.asarray(values, dtype=np.float32), device=self.device)
 
-    def embed_tokens(self, tokens: Sequence[Sequence[int]], run: Callable[[Tensor], Tensor]) -> Floats:
-        """Embed texts in batches of equal length, so that nothing is padded and no text changes another's vector.
+    def embed_tokens(self, tokens: Sequence[Sequence[int]], run: Callable[[Tensor], Tensor]) -> Float32:
+        """Embed tokenised texts in batches of equal length: without padding, no text changes the embedding of another.
 
         Parameters
         ----------
         tokens : sequence of sequences of int
         run : callable
-            From token identifiers, shape (n_texts, n_tokens), to vectors, shape (n_texts, dim).
+            Map from token identifiers, shape (n_texts, n_tokens), to embeddings, shape (n_texts, dim).
+
+        Returns
+        -------
+        array of float32, shape (n_texts, dim)
         """
         out = np.empty((len(tokens), self.dim), dtype=np.float32)
-        lengths = np.array([len(one) for one in tokens], dtype=np.intp)
+        lengths = np.array([len(text) for text in tokens], dtype=np.intp)
         for length in np.unique(lengths):
             members = np.flatnonzero(lengths == length)
             for start in range(0, len(members), TEXTS_PER_BATCH):
@@ -92,18 +96,18 @@ class TorchNetwork:
         return out
 
 
-def check_waves(batch: Floats, rate: int, longest: float | None = None, shortest: int = 1) -> Floats:
-    """Return waves as float32, or tell what is wrong with them.
+def check_waves(batch: Float32, rate: int, longest: float | None = None, shortest: int = 1) -> Float32:
+    """Check a batch of waves, and convert it to float32.
 
     Parameters
     ----------
     batch : array, shape (n_waves, n_samples)
     rate : int
-        Hertz.
+        Sampling rate, Hz.
     longest : float, optional
-        Seconds that a wave may have.
+        Maximal length, s.
     shortest : int
-        Samples that a wave must have.
+        Minimal number of samples.
 
     Raises
     ------
@@ -112,17 +116,19 @@ def check_waves(batch: Floats, rate: int, longest: float | None = None, shortest
     """
     waves = np.asarray(batch, dtype=np.float32)
     if waves.ndim != 2 or waves.size == 0:
-        raise InputError("waves must be a batch", found=f"shape {waves.shape}", expected="(n_waves, n_samples)")
+        raise InputError(
+            "waves must be a two-dimensional batch", found=f"shape {waves.shape}", expected="(n_waves, n_samples)"
+        )
     if not np.isfinite(waves).all():
         bad = int(np.argmin(np.isfinite(waves).all(axis=1)))
-        raise InputError("a wave holds a value that is not finite", found=f"wave {bad}")
+        raise InputError("a wave contains a value that is not finite", found=f"wave {bad}")
     if waves.shape[1] < shortest:
         raise InputError(
             "waves are too short for the network", found=f"{waves.shape[1]} samples", expected=f"at least {shortest}"
         )
     if longest is not None and waves.shape[1] > round(longest * rate):
         raise InputError(
-            "waves are longer than the network takes",
+            "waves are longer than the window of the network",
             found=f"{waves.shape[1]} samples",
             expected=f"at most {round(longest * rate)}: {longest:g} s at {rate} Hz",
             fix="cut windows, or check the sampling rate",
@@ -130,36 +136,41 @@ def check_waves(batch: Floats, rate: int, longest: float | None = None, shortest
     return waves
 
 
-def chosen_layers(wanted: Sequence[int], n_layers: int) -> tuple[int, ...]:
-    """Layers counted from 0 (what enters the first layer) to ``n_layers``; all of them if none is named.
+def resolve_layers(wanted: Sequence[int], n_layers: int) -> tuple[int, ...]:
+    """Resolve layers to numbers from 0 (input of the first layer) to ``n_layers``; all layers if none is named.
 
     Examples
     --------
-    >>> chosen_layers((-1, 7), 24)
+    >>> resolve_layers((-1, 7), 24)
     (24, 7)
-    >>> chosen_layers((), 2)
+    >>> resolve_layers((), 2)
     (0, 1, 2)
     """
-    chosen = tuple(layer + n_layers + 1 if layer < 0 else layer for layer in wanted) or tuple(range(n_layers + 1))
-    for layer, asked in zip(chosen, wanted or chosen, strict=True):
+    layers = tuple(layer + n_layers + 1 if layer < 0 else layer for layer in wanted) or tuple(range(n_layers + 1))
+    for layer, requested in zip(layers, wanted or layers, strict=True):
         if not 0 <= layer <= n_layers:
-            raise InputError("the network has no such layer", found=asked, expected=f"0 to {n_layers}")
-    if len(set(chosen)) < len(chosen):
+            raise InputError("the network has no such layer", found=requested, expected=f"0 to {n_layers}")
+    if len(set(layers)) < len(layers):
         raise InputError("a layer is named twice", found=list(wanted))
-    return chosen
+    return layers
 
 
-def no_layers(wanted: Sequence[int], name: str) -> None:
-    """Raise if layers are asked of a network that gives one vector per window."""
+def refuse_layers(wanted: Sequence[int], name: str) -> None:
+    """Raise if layers are requested from a network with one vector per window."""
     if wanted:
         raise InputError(f"{name} has no layers to choose from", found=list(wanted), fix="leave layers out")
 
 
 def shuffle_weights(module: nn.Module, seed: int) -> None:
-    """Permute the values of every parameter tensor, each by itself, in place.
+    """Permute the values of every parameter tensor separately, in place.
 
-    The control of Tuckute et al. (2023, doi 10.1371/journal.pbio.3002366): every tensor keeps its values, and so their
-    distribution, but not what was learned. Buffers, such as the running means of batch norms, stay.
+    The control of Tuckute et al. (2023, doi 10.1371/journal.pbio.3002366): each tensor keeps the distribution of its
+    values, but not their learned arrangement. Buffers, such as the running means of batch norms, are not permuted.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    seed : int
     """
     for name, parameter in module.named_parameters():
         generator = torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode()))

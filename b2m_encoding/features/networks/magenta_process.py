@@ -1,4 +1,4 @@
-"""The Python of Magenta RealTime as a process beside this one: questions go there as files, answers come back."""
+"""Worker process in the Python of Magenta RealTime, with requests and responses as files."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from typing import IO, Any
 
 import numpy as np
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks.base import Floats
 
 VARIABLE = "B2M_MAGENTA_PYTHON"
-"""Environment variable that names Magenta's Python."""
+"""Environment variable with the path of the Python that has magenta-rt."""
 INSTALL = (
     f"python -m venv magenta && magenta/bin/pip install magenta-rt==2.0.3 && export {VARIABLE}=$PWD/magenta/bin/python"
 )
 
 
 class Worker:
-    """A process of Magenta's Python that answers files with files; it starts with the first question.
+    """Process of another Python that computes one file from another; it starts with the first request.
 
     Parameters
     ----------
     name : str
-        For messages.
+        Name in messages.
     interpreter : Path
     script : str
-        What runs there. It prints ``b2m ready VERSION``; to each line, the path of a question, ``b2m done`` once
-        ``QUESTION.answer.npy`` is written, or ``b2m failed REASON``.
+        Script that prints ``b2m ready VERSION``, then for each line of its input, the path of a request, ``b2m done``
+        when ``REQUEST.answer.npy`` is written, or ``b2m failed REASON``.
     argument : str or Path
-        Of the script.
+        Argument of the script.
     environment : mapping, optional
-        Variables beside those of this process.
+        Environment variables beside those of this process.
     """
 
     def __init__(
@@ -62,21 +62,38 @@ class Worker:
         self._start()
         return self._version
 
-    def ask(self, name: str, write: Any, shape: tuple[int | None, ...]) -> Floats:
-        """Write a question, wait for the answer, and check its shape; None stands for any length."""
+    def request(self, name: str, write: Any, shape: tuple[int | None, ...]) -> Float32:
+        """Write a request, wait for the response, and read it.
+
+        Parameters
+        ----------
+        name : str
+            File name of the request.
+        write : callable
+            Writes the request to a path.
+        shape : tuple of int or None
+            Expected shape; None for any length.
+
+        Raises
+        ------
+        InputError
+            If the script fails, the process ends, or the response has another shape or is not finite.
+        """
         process, folder = self._start()
         path = folder / name
         write(path)
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # if it has ended, _answer tells why
+        with suppress(BrokenPipeError):  # of a process that has ended, _read_status raises
             process.stdin.write(f"{path}\n")
             process.stdin.flush()
-        self._answer(process)
-        answer: Floats = np.load(path.with_suffix(".answer.npy"), allow_pickle=False)
-        fits = len(answer.shape) == len(shape) and all(b in (a, None) for a, b in zip(answer.shape, shape, strict=True))
-        if not fits or not np.isfinite(answer).all():
-            raise InputError(f"{self._name} gave an unexpected answer", found=answer.shape, expected=shape)
-        return answer
+        self._read_status(process)
+        response: Float32 = np.load(path.with_suffix(".answer.npy"), allow_pickle=False)
+        same = len(response.shape) == len(shape) and all(
+            b in (a, None) for a, b in zip(response.shape, shape, strict=True)
+        )
+        if not same or not np.isfinite(response).all():
+            raise InputError(f"{self._name} returned an unexpected array", found=response.shape, expected=shape)
+        return response
 
     def _start(self) -> tuple[subprocess.Popen[str], Path]:
         if self._process is None or self._folder is None:
@@ -88,11 +105,11 @@ class Worker:
                 encoding="utf-8", env={**os.environ, **(self._environment or {})},
             )  # fmt: skip
             weakref.finalize(self, _end, self._process, errors, folder)
-            self._version = self._answer(self._process)
+            self._version = self._read_status(self._process)
         return self._process, self._folder
 
-    def _answer(self, process: subprocess.Popen[str]) -> str:
-        """Read the rest of the next answer; what else the process prints is passed over."""
+    def _read_status(self, process: subprocess.Popen[str]) -> str:
+        """Read the next status line and return its argument; other output is ignored."""
         assert process.stdout is not None
         for line in process.stdout:
             word, _, rest = line.strip().removeprefix("b2m ").partition(" ")
@@ -101,27 +118,36 @@ class Worker:
             if line.startswith("b2m failed"):
                 raise InputError(f"{self._name} failed", found=rest)
         assert self._folder is not None
-        said = (self._folder / "errors.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        messages = (self._folder / "errors.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         self._process = None
         raise InputError(
-            f"{self._name} ended", found=said[-1] if said else "no word", file=self._command[0], fix=INSTALL
+            f"the process of {self._name} ended",
+            found=messages[-1] if messages else "no message",
+            file=self._command[0],
+            fix=INSTALL,
         )
 
 
 def find_interpreter(name: str, named: str | Path | None = None) -> Path:
-    """Magenta's Python, or an error that says how to make one."""
+    """Find the Python that has magenta-rt: the given one, that of ``$B2M_MAGENTA_PYTHON``, or this one.
+
+    Raises
+    ------
+    InputError
+        If there is none, with the command that creates it, or it cannot be run.
+    """
     path = named or os.environ.get(VARIABLE)
     if path is None and find_spec("magenta_rt") is not None:
         path = sys.executable
     if path is None:
         raise InputError(f"{name} needs a Python with magenta-rt", fix=INSTALL)
     if not os.access(path, os.X_OK):
-        raise InputError("Magenta's Python cannot be run", file=path, expected=f"a Python, named by {VARIABLE}")
+        raise InputError("the Python of Magenta cannot be run", file=path, expected=f"path of a Python in {VARIABLE}")
     return Path(path)
 
 
 def _end(process: subprocess.Popen[str], errors: IO[str], folder: TemporaryDirectory[str]) -> None:
-    """Close its input, which ends it; then remove the files."""
+    """Close the input of the process, which ends it, and remove its files."""
     for stream in (process.stdin, process.stdout):
         with suppress(OSError):
             if stream is not None:

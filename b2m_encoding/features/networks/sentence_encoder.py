@@ -1,4 +1,4 @@
-"""Sentence encoders in the manner of sentence-transformers: pooled last layer of a transformer, unit length."""
+"""Sentence encoders of sentence-transformers: pooled last layer of a transformer, unit length."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks.base import Floats
 from b2m_encoding.features.networks.loading import from_folder, pretrained
-from b2m_encoding.features.networks.network import TorchNetwork
+from b2m_encoding.features.networks.torch_network import TorchNetwork
 from b2m_encoding.features.weights import Weights
 
 POOLINGS = {"mean_tokens", "cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"}
 
 
 class Sentences(TorchNetwork):
-    """Texts to unit vectors: the mean over tokens of the last layer, or the first token where the model says so."""
+    """Encoder of texts to unit vectors: mean over tokens of the last layer, or the first token, by configuration."""
 
     def __init__(self, weights: Weights, *, device: str = "auto", shuffled_seed: int | None = None) -> None:
         module = pretrained("AutoModel", weights.folder, weights)
@@ -31,10 +31,10 @@ class Sentences(TorchNetwork):
         super().__init__(weights, module, device, shuffled_seed)
 
     def settings(self) -> dict[str, Any]:
-        """Pooling and the longest text."""
+        """Pooling, and the maximal number of tokens."""
         return {"pooling": self._pooling, "max_tokens": self._max_tokens}
 
-    def embed_text(self, texts: Sequence[str]) -> Floats:
+    def embed_text(self, texts: Sequence[str]) -> Float32:
         """Embed texts, shape (n_texts, dim)."""
         options = {"truncation": True, "max_length": self._max_tokens}
         tokens = self._tokenizer(list(texts), **options)["input_ids"] if texts else []
@@ -48,7 +48,7 @@ class Sentences(TorchNetwork):
 
 
 def _pooling(weights: Weights) -> str:
-    """What the model's pooling file says; the mean, if there is none."""
+    """Read the pooling from the configuration of the model; the mean if there is none."""
     path = weights.folder / "1_Pooling" / "config.json"
     if not path.is_file():
         return "mean"
@@ -56,12 +56,12 @@ def _pooling(weights: Weights) -> str:
     modes = {key.removeprefix("pooling_mode_") for key, value in config.items() if value is True}
     named = str(config.get("pooling_mode", "+".join(sorted(modes & POOLINGS)))).removesuffix("_tokens")
     if named not in ("mean", "cls_token", "cls"):
-        raise InputError("this pooling is not known", file=path, found=named, expected="mean or cls")
+        raise InputError("this pooling is not supported", file=path, found=named, expected="mean or cls")
     return named.removesuffix("_token")
 
 
 def _max_tokens(weights: Weights, tokenizer: Any) -> int:
-    """Longest text in tokens: what the model was trained on, else what its tokenizer takes."""
+    """Maximal number of tokens: that of the training of the model, else that of its tokenizer."""
     path = weights.folder / "sentence_bert_config.json"
     if path.is_file():
         longest = json.loads(path.read_text(encoding="utf-8")).get("max_seq_length")

@@ -1,4 +1,4 @@
-"""Captions to features without a network: hashed words and word pairs; and the caption table of ds003720."""
+"""Caption features by hashed words and word pairs, and the caption table of ds003720."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 KNOWN_TYPOS = {"disco.000011_15s": "disco.00011_15s"}
-"""Identifiers misspelt in the published table, with the right ones."""
+"""Misspelt identifiers of the published table, with the correct ones."""
 
 
-def caption_features(captions: Sequence[str], n_features: int = 96) -> NDArray[np.float32]:
+def caption_features(captions: Sequence[str], n_features: int = 96) -> Float32:
     """Embed captions by signed hashing of their words and word pairs.
 
-    Nothing is fitted and nothing downloaded: a caption's features depend on that caption alone.
+    Nothing is fitted or downloaded: the features of a caption depend on this caption alone.
 
     Parameters
     ----------
     captions : sequence of str
     n_features : int
-        Dimensions; unrelated words share one now and then.
+        Number of dimensions; unrelated words share a dimension occasionally.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def caption_features(captions: Sequence[str], n_features: int = 96) -> NDArray[n
     Raises
     ------
     InputError
-        If a caption has no word, or none but the like of *the* and *with*.
+        If a caption has no word beside stop words such as *the* and *with*.
 
     Examples
     --------
@@ -46,9 +46,10 @@ def caption_features(captions: Sequence[str], n_features: int = 96) -> NDArray[n
     >>> bool(a @ b > 0.5 > a @ c)
     True
     """
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     if not captions:
         return np.zeros((0, n_features), dtype=np.float32)
-    from sklearn.feature_extraction.text import HashingVectorizer
 
     hasher = HashingVectorizer(
         n_features=n_features,
@@ -59,27 +60,26 @@ def caption_features(captions: Sequence[str], n_features: int = 96) -> NDArray[n
         norm="l2",
         dtype=np.float32,
     )
-    features: NDArray[np.float32] = hasher.transform(captions).toarray()
+    features: Float32 = hasher.transform(captions).toarray()
     for i in np.flatnonzero(~features.any(axis=1)).tolist():
-        raise InputError("a caption has no words that tell", found=f"{captions[i]!r} at position {i}")
+        raise InputError("a caption consists of stop words", found=f"{captions[i]!r} at position {i}")
     return features
 
 
 def read_captions(path: str | Path, wanted: Iterable[str] | None = None) -> dict[str, str]:
     """Read a caption table with the columns ``ID`` and ``DescEN``, separated by commas or tabs.
 
-    A byte order mark and the misspelt identifier of the published table are accepted (the latter with a note in
-    the log).
+    A byte order mark and the misspelt identifier of the published table are accepted; the identifier is logged.
 
     Parameters
     ----------
     path : path
     wanted : iterable of str, optional
-        Identifiers that must be there.
+        Required identifiers.
 
     Returns
     -------
-    dict
+    dict of str to str
         Caption of each identifier, in the order of the file.
 
     Raises
@@ -91,10 +91,10 @@ def read_captions(path: str | Path, wanted: Iterable[str] | None = None) -> dict
     if not path.is_file():
         raise InputError("caption table not found", file=path, fix="fetch the table, or leave the text features out")
     captions: dict[str, str] = {}
-    for line, (found, caption) in _rows(path):
-        name = KNOWN_TYPOS.get(found, found)
-        if name != found:
-            logger.warning("%s line %d: %s read as %s", path, line, found, name)
+    for line, (identifier, caption) in _rows(path):
+        name = KNOWN_TYPOS.get(identifier, identifier)
+        if name != identifier:
+            logger.warning("%s line %d: %s read as %s", path, line, identifier, name)
         if name in captions:
             raise InputError("a caption id occurs twice", file=path, found=f"{name} (line {line})", fix="keep one")
         if not caption:

@@ -1,12 +1,13 @@
-"""Captions as a listener would write them: the attributes of a track in varied English."""
+"""Captions of simulated tracks: their attributes in varied English."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from b2m_encoding.phantom.attributes import Track
+from b2m_encoding.phantom.tracks import Track
 
 GENRE_NAMED = 0.25
+"""Probability that a caption contains the genre."""
 
 WORDS: dict[str, tuple[str, ...]] = {
     "slow": ("slow", "leisurely"),
@@ -54,19 +55,19 @@ MIDDLES = (
 
 
 def write_caption(track: Track, rng: np.random.Generator) -> str:
-    """One to three sentences about a track; the genre itself is named only now and then."""
+    """Write one to three sentences about a track; few name the genre."""
 
-    def say(level: str) -> str:
+    def word(level: str) -> str:
         options = WORDS[level]
         return options[int(rng.integers(len(options)))]
 
     words = {
-        "tempo": say("slow" if track.tempo < 88 else "medium" if track.tempo < 122 else "fast"),
-        "mood": say(track.mood),
-        "mode": say(track.mode),
-        "density": say("sparse" if track.density < 0.35 else "even" if track.density < 0.6 else "busy"),
-        "register": say(("low", "middle", "high")[track.register + 1]),
-        "drums": say(track.drums),
+        "tempo": word("slow" if track.tempo < 88 else "medium" if track.tempo < 122 else "fast"),
+        "mood": word(track.mood),
+        "mode": word(track.mode),
+        "density": word("sparse" if track.density < 0.35 else "even" if track.density < 0.6 else "busy"),
+        "register": word(("low", "middle", "high")[track.register + 1]),
+        "drums": word(track.drums),
         "lead": track.lead,
         "backing": track.backing if track.backing != track.lead else f"more {track.backing}",
         "piece": f"{track.genre} piece" if rng.random() < GENRE_NAMED else str(rng.choice(["piece", "tune"])),
@@ -76,5 +77,5 @@ def write_caption(track: Track, rng: np.random.Generator) -> str:
     if rng.random() < 0.85:
         sentences.append(str(rng.choice(MIDDLES)).format(**words))
     if rng.random() < 0.9:
-        sentences.append(say(track.setting))
+        sentences.append(word(track.setting))
     return " ".join(sentences)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.words import Words, context, read_textgrid, word_rate
+from b2m_encoding.features.transcripts import Transcript, preceding_words, read_textgrid, word_rate
 
 GRID = """File type = "ooTextFile"
 item []:
@@ -44,13 +44,13 @@ def test_textgrid_without_silences(tmp_path: Path) -> None:
 
 
 def test_rate_counts_onsets_in_half_open_samples() -> None:
-    words = Words(("a", "b", "c"), np.array([0.0, 1.9, 2.0]), np.array([1.0, 2.0, 3.0]))
+    words = Transcript(("a", "b", "c"), np.array([0.0, 1.9, 2.0]), np.array([1.0, 2.0, 3.0]))
     assert word_rate(words, np.array([0.0, 2.0, 4.0]), 2.0)[:, 0].tolist() == [1.0, 0.5, 0.0]
 
 
-def test_context_holds_only_words_already_heard() -> None:
-    words = Words(("a", "b", "c"), np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.0, 4.5]))
-    assert context(words, np.array([-2.0, 0.0, 2.0, 4.0]), 2.0, 2) == ["", "a b", "a b", "b c"]
+def test_context_holds_only_preceding_words() -> None:
+    words = Transcript(("a", "b", "c"), np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.0, 4.5]))
+    assert preceding_words(words, np.array([-2.0, 0.0, 2.0, 4.0]), 2.0, 2) == ["", "a b", "a b", "b c"]
 
 
 def test_empty_transcript_is_refused(tmp_path: Path) -> None:
@@ -76,5 +76,5 @@ def test_only_the_tier_of_words_is_read(tmp_path: Path, encoding: str, grid: str
 def test_several_tiers_without_words_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.TextGrid"
     path.write_text(GRID.replace('"word"', '"syllables"') + PHONES)
-    with pytest.raises(InputError, match="no tier for words"):
+    with pytest.raises(InputError, match="no word tier"):
         read_textgrid(path)

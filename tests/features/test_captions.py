@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.text import caption_features, read_captions
+from b2m_encoding.features.captions import caption_features, read_captions
 
 
 def test_embedding_is_stateless_and_normalised() -> None:

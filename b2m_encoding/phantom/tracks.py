@@ -1,4 +1,4 @@
-"""What a listener could say about a track: genres as habits, tracks as draws from them."""
+"""Attributes of simulated tracks, drawn from the habits of genres."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 SETTINGS = ("club", "concert hall", "street", "road", "beach", "home")
 CROSSOVER = 0.25
-"""Chance that an attribute ignores the habits of its genre."""
+"""Probability that an attribute is drawn from the habits of another genre."""
 
 
 @dataclass(frozen=True)
 class Habits:
-    """What is usual in a genre."""
+    """Ranges and options of the attributes in one genre, see :class:`Track`; ``major`` is a probability."""
 
     tempo: tuple[float, float]
     major: float
@@ -31,12 +31,12 @@ class Habits:
 
 @dataclass(frozen=True)
 class Track:
-    """The attributes of one track.
+    """Attributes of one track.
 
     Parameters
     ----------
     genre, number
-        As in GTZAN: ``genre/genre.00017.wav``.
+        Genre and number as in GTZAN: ``genre/genre.00017.wav``.
     tempo : float
         Beats per minute.
     mode : str
@@ -48,17 +48,17 @@ class Track:
     lead, backing : str
         Instruments of melody and chords.
     comping : str
-        How the chords are played.
+        Pattern of the chords.
     drums, bass : str
         Percussion and bass pattern.
     density : float
-        Chance of a melody note on each eighth.
+        Probability of a melody note on each eighth.
     swing : float
         Delay of the off-beats, as a share of an eighth.
     register : int
-        Octaves the melody lies above the middle.
+        Octaves of the melody above the middle register.
     mood, setting : str
-        What the music brings to mind; only words can tell them.
+        Associations of the music, which occur in captions only.
     """
 
     genre: str
@@ -80,7 +80,7 @@ class Track:
 
     @property
     def name(self) -> str:
-        """Name of the track's file, without ending."""
+        """Name of the file of the track, without suffix."""
         return f"{self.genre}.{self.number:05d}"
 
 
@@ -129,7 +129,7 @@ HABITS: dict[str, Habits] = {
 
 
 def draw_track(genre: str, number: int, rng: np.random.Generator) -> Track:
-    """Draw one track: mostly the habits of its genre, now and then those of another."""
+    """Draw one track from the habits of its genre, and with probability ``CROSSOVER`` from those of any genre."""
 
     def pick(options: tuple[str, ...]) -> str:
         return options[int(rng.integers(len(options)))]
@@ -163,7 +163,7 @@ def draw_track(genre: str, number: int, rng: np.random.Generator) -> Track:
 
 
 def _mood(track: Track, rng: np.random.Generator) -> str:
-    """A mood that goes with mode and tempo, most of the time."""
+    """Draw a mood: with probability 0.7 the one that fits mode and tempo."""
     if rng.random() < 0.3:
         return str(rng.choice(["cheerful", "tender", "dramatic", "sad"]))
     if track.mode == "major":

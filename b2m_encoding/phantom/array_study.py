@@ -1,4 +1,4 @@
-"""The smallest simulated study: arrays of responses and features that are analysed in a second."""
+"""Small simulated study of response and feature arrays, analysed within seconds."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ RUNS = ("train-1", "train-2", "train-3", "test-1", "test-2")
 def simulate_arrays(
     folder: Path, *, n_subjects: int = 2, n_samples: int = 80, n_targets: int = 60, random_state: int = 0
 ) -> Path:
-    """Write a study of arrays: a third of the targets follows the sound, a third the words, a third nothing.
+    """Simulate a study of arrays: a third of the targets is driven by each of two feature spaces, a third by none.
 
     Parameters
     ----------
     folder : Path
-        A new folder.
+        Folder to create.
     n_subjects, n_samples, n_targets : int
-        Samples are those of a run; there are three training and two test runs.
+        Numbers of subjects, of samples per run (three training and two test runs), and of targets.
     random_state : int
 
     Returns
     -------
     Path
-        The study file.
+        Study file.
     """
     rng = np.random.default_rng(random_state)
     for name in ("features", "responses"):
@@ -66,10 +66,10 @@ def simulate_arrays(
     weights["words"][:, np.r_[: n_targets // 3, 2 * n_targets // 3 : n_targets]] = 0
     for run in RUNS:
         drive = np.zeros((n_samples, n_targets))
-        for name, own in weights.items():
-            features = rng.standard_normal((n_samples, len(own))).astype(np.float32)
+        for name, space_weights in weights.items():
+            features = rng.standard_normal((n_samples, len(space_weights))).astype(np.float32)
             np.save(folder / f"features/{name}_{run}.npy", features)
-            drive[2:] += features[:-2] @ own  # two samples later, at the longer of the delays
+            drive[2:] += features[:-2] @ space_weights  # delayed by two samples, the longer of the delays
         for subject in subjects:
             noise = 2 * rng.standard_normal((n_samples, n_targets))
             np.save(folder / f"responses/{subject}_{run}.npy", (drive + noise).astype(np.float32))

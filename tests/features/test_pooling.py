@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from b2m_encoding.features.frames import lanczos_weights, mean_weights
+from b2m_encoding.features.pooling import lanczos_weights, mean_weights
 
 SPANS = np.stack([np.arange(10) * 1.5, np.arange(1, 11) * 1.5], axis=1)
 

@@ -1,4 +1,4 @@
-"""Where the weights of a model lie, and whether they are whole; nothing here touches the network."""
+"""Installed weights of models: their folders, records and hashes; without internet."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, catalogue
-from b2m_encoding.io.cache import cache_folder
-from b2m_encoding.io.hashes import file_hash
 
 RECORD = "record.json"
-"""Written into a model's folder when it is complete: commit, files and their hashes."""
+"""File in the folder of a complete model: commit, files and their hashes."""
 SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".tflite")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The files of one model on this machine.
+    """Installed files of one model.
 
     Parameters
     ----------
     entry : Entry
     folder : Path
     revision : str or None
-        Commit, or version of the package; None in a folder that nobody recorded.
+        Commit, or version of the package; None in a folder without a record.
     files : mapping
         SHA-256 of every file by its path in the folder.
     """
@@ -40,12 +38,12 @@ class Weights:
     files: Mapping[str, str]
 
     def path(self, name: str) -> Path:
-        """Return a file of the model.
+        """Return the path of a file of the model.
 
         Raises
         ------
         InputError
-            If it is not there.
+            If the file is missing.
         """
         path = self.folder / name
         if not path.is_file():
@@ -54,25 +52,25 @@ class Weights:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Model, revision and hashes, as plain JSON values."""
-        where = self.entry.repository or self.entry.package
-        return {"model": where, "revision": self.revision, "files": dict(self.files)}
+        """Model, revision and hashes as plain JSON values."""
+        source = self.entry.repository or self.entry.package
+        return {"model": source, "revision": self.revision, "files": dict(self.files)}
 
 
 def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
-    """Find the weights of a model, and check that they are what was fetched.
+    """Find the weights of a model, and compare their hashes with its record.
 
     Parameters
     ----------
     entry : Entry
     folder : Path, optional
-        Take this folder instead of what was fetched.
+        Folder of the weights, instead of that of ``b2m models fetch``.
 
     Raises
     ------
     InputError
-        If they are missing, with the command that fetches them, their size and licence, and models that could stand
-        in; or if a file is missing, or its hash is not the recorded one.
+        If they are missing (with the command that fetches them, their size and licence, and alternatives), or a file
+        is missing or its hash differs from the record.
     """
     if folder is not None:
         return _unrecorded(entry, Path(folder))
@@ -81,6 +79,8 @@ def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
     folder = folder_of(entry)
     if not (folder / RECORD).is_file():
         raise _missing(entry, folder)
+    from b2m_encoding.io.hashes import file_hash
+
     record = _read_record(entry, folder / RECORD)
     for name, recorded in record["files"].items():
         path = folder / name
@@ -93,19 +93,21 @@ def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
 
 
 def folder_of(entry: Entry) -> Path:
-    """Return the folder that a model is fetched into: one per revision that was asked for."""
+    """Return the folder that a model is fetched into, one per requested revision."""
+    from b2m_encoding.io.cache import cache_folder
+
     return cache_folder() / "weights" / f"{entry.name}@{entry.revision}".replace("/", "--")
 
 
-def is_here(entry: Entry) -> bool:
-    """Whether a model's weights have been fetched or installed; they are not read."""
+def is_installed(entry: Entry) -> bool:
+    """Test whether the weights of a model are fetched or installed, without reading them."""
     if entry.package is not None:
         return find_spec(_module(entry.package)) is not None
     return (folder_of(entry) / RECORD).is_file()
 
 
 def _packaged(entry: Entry) -> Weights:
-    """Weights inside an installed package: the folder of its safetensors file."""
+    """Find the weights in an installed package: the folder of its safetensors file."""
     assert entry.package is not None
     spec = find_spec(_module(entry.package))
     if spec is None or not spec.submodule_search_locations:
@@ -119,7 +121,7 @@ def _packaged(entry: Entry) -> Weights:
 
 
 def _unrecorded(entry: Entry, folder: Path) -> Weights:
-    """Weights in a folder that the user names; its record is believed if it has one."""
+    """Find the weights in a folder that the user names, with the revision of its record if it has one."""
     if not folder.is_dir():
         raise InputError("the folder of the weights does not exist", file=folder)
     if not any(path.suffix in (".safetensors", ".tflite") for path in folder.rglob("*")):
@@ -128,7 +130,7 @@ def _unrecorded(entry: Entry, folder: Path) -> Weights:
             file=folder,
             found=sorted(path.name for path in folder.iterdir())[:8],
             expected="model.safetensors beside config.json",
-            fix=f"{entry.command} brings them (pickled weights are never loaded)",
+            fix=f"{entry.command} installs them (pickled weights are never loaded)",
         )
     record = folder / RECORD
     revision = _read_record(entry, record)["revision"] if record.is_file() else None
@@ -137,6 +139,8 @@ def _unrecorded(entry: Entry, folder: Path) -> Weights:
 
 def hash_files(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of a model, by its path in the folder."""
+    from b2m_encoding.io.hashes import file_hash
+
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     return {path.relative_to(folder).as_posix(): file_hash(path) for path in paths if path.name != RECORD}
 
@@ -151,12 +155,12 @@ def _read_record(entry: Entry, path: Path) -> dict[str, Any]:
 
 def _missing(entry: Entry, folder: Path | None) -> InputError:
     known = catalogue()
-    others = [f"{name} ({'here' if is_here(known[name]) else 'missing'})" for name in entry.stand_ins]
+    others = [f"{name} ({'installed' if is_installed(known[name]) else 'missing'})" for name in entry.stand_ins]
     return InputError(
-        f"the weights of {entry.name} are not here",
+        f"the weights of {entry.name} are not installed",
         file=folder,
         expected=f"{entry.title}; {entry.size}, licence {entry.licence}, commercial use: {entry.commercial_use}",
-        fix=entry.command + (f"; models that could stand in: {', '.join(others)}" if others else ""),
+        fix=entry.command + (f"; alternatives: {', '.join(others)}" if others else ""),
     )
 
 
