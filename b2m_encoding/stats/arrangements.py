@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import factorial, prod
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from b2m_encoding._typing import Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MIN_ARRANGEMENTS = 1000
 """Fewer arrangements give no p value below 0.001: too coarse for a map of many targets."""
@@ -92,6 +93,8 @@ class Shifts:
 
     def table(self, predicted: Tensor, measured: Tensor) -> Tensor:
         """Inner products of all shifts by Fourier transforms; row ``start + s`` is the shift of a run by ``s``."""
+        import torch  # a check of a study counts arrangements without it
+
         table = torch.empty_like(predicted)
         for rows in self._rows:
             a, b = (torch.fft.rfft(values[rows], dim=0) for values in (predicted, measured))
@@ -175,6 +178,8 @@ class Blocks:
 
     def table(self, predicted: Tensor, measured: Tensor) -> Tensor:
         """Inner products of every block position with every block of its group."""
+        import torch
+
         parts = []
         for starts, length in self.groups:
             rows = torch.from_numpy(starts[:, None] + np.arange(length)).to(predicted.device)

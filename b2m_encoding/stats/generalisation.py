@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.responses import Relabelled
 from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.runs import Runs
+
+if TYPE_CHECKING:
+    from b2m_encoding.models import EncodingModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,6 +258,8 @@ def leave_one_subject_out(
 
 def _fit(model: EncodingModel, values: Mapping[str, Any], responses: Any, used: Booleans) -> EncodingModel:
     """Fit a model to some of the samples, penalties chosen by leaving out one of their blocks at a time."""
+    from sklearn.base import clone
+
     chosen = Relabelled(responses, replace(responses.runs, used=used))
     fitted: EncodingModel = clone(model).set_params(cv=None).fit_responses(values, chosen)
     return fitted

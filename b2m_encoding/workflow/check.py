@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from b2m_encoding.analysis.encoding.clusters import check_clusters
-from b2m_encoding.analysis.encoding.generalise import check_genres
+from b2m_encoding.analysis.checks import check_clusters, check_genres
 from b2m_encoding.analysis.splits import block_samples, held_out_lengths, split_samples
 from b2m_encoding.analysis.windows import stimulus_timeline, windowed
 from b2m_encoding.data.files import require_file
@@ -25,7 +24,7 @@ from b2m_encoding.spaces import (
     load_atlas,
     surface_space,
 )
-from b2m_encoding.stats import check_arrangements
+from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.sums import bootstrap_weights
 from b2m_encoding.study import Study
 
