@@ -22,7 +22,7 @@ def list_models() -> None:
         console.print(f"{entry.name}: {entry.title}", style="bold", markup=False)
         weights = "installed" if is_installed(entry) else f"missing; {entry.command}"
         licence = f"{entry.licence}; commercial use: {entry.commercial_use}"
-        rows = {"weights": f"{weights} ({entry.size})", "licence": licence, "gives": entry.output, "for": entry.role}
+        rows = {"weights": f"{weights} ({entry.size})", "licence": licence, "output": entry.output, "use": entry.role}
         for key, value in rows.items():
             console.print(f"  {key + ':':<9} {value}", soft_wrap=True, markup=False)
     console.print("Networks that a study can name:", style="bold", markup=False)

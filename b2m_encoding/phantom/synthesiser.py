@@ -102,7 +102,7 @@ def synthesise(instrument: Instrument, pitch: int, n_samples: int) -> Float32:
     k = np.arange(1, max(int(min(9000.0, RATE * 0.45) / frequency), 1) + 1)
     amplitudes = k**-instrument.tilt * np.where(k % 2 == 0, instrument.even, 1.0)
     spectrum = np.zeros(N_TABLE // 2 + 1, dtype=complex)
-    spectrum[k] = -1j * amplitudes * np.exp(1j * 2.4 * k**2)  # quadratic phases lower the peak of the waveform
+    spectrum[k] = -1j * amplitudes * np.exp(1j * 2.4 * k**2)  # quadratic phases avoid sharp peaks of the waveform
     table = np.fft.irfft(spectrum)
     table = (table / np.sqrt(np.mean(table**2))).astype(np.float32)
     time = np.arange(n_samples, dtype=np.float32) / np.float32(RATE)

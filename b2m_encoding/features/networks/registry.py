@@ -160,9 +160,9 @@ def _resolve(
     networks: Mapping[str, NetworkEntry], kind: str, name: str, model: str | None, revision: str | None
 ) -> tuple[NetworkEntry, Entry]:
     """Find the network and the model of a name."""
-    known = catalogue()
-    if name not in networks and name in known and known[name].network in networks and model is None:
-        name, model = known[name].network, name
+    models = catalogue()
+    if name not in networks and name in models and models[name].network in networks and model is None:
+        name, model = models[name].network, name
     if name not in networks:
         near = get_close_matches(name, networks, n=1)
         raise InputError(

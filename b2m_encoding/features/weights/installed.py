@@ -84,10 +84,14 @@ def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
     record = _read_record(entry, folder / RECORD)
     for name, recorded in record["files"].items():
         path = folder / name
-        found = file_hash(path) if path.is_file() else "no such file"
-        if found != recorded:
+        current = file_hash(path) if path.is_file() else "no such file"
+        if current != recorded:
             raise InputError(
-                f"the weights of {entry.name} are damaged", file=path, found=found, expected=recorded, fix=entry.command
+                f"the weights of {entry.name} are damaged",
+                file=path,
+                found=current,
+                expected=recorded,
+                fix=entry.command,
             )
     return Weights(entry, folder, record["revision"], record["files"])
 
@@ -113,10 +117,10 @@ def _packaged(entry: Entry) -> Weights:
     if spec is None or not spec.submodule_search_locations:
         raise _missing(entry, None)
     root = Path(spec.submodule_search_locations[0])
-    found = sorted(root.rglob("*.safetensors"))
-    if not found:
+    shards = sorted(root.rglob("*.safetensors"))
+    if not shards:
         raise InputError(f"the weights of {entry.name} are damaged", file=root, fix=entry.command)
-    folder = found[0].parent
+    folder = shards[0].parent
     return Weights(entry, folder, importlib.metadata.version(entry.package), hash_files(folder))
 
 
@@ -154,8 +158,8 @@ def _read_record(entry: Entry, path: Path) -> dict[str, Any]:
 
 
 def _missing(entry: Entry, folder: Path | None) -> InputError:
-    known = catalogue()
-    others = [f"{name} ({'installed' if is_installed(known[name]) else 'missing'})" for name in entry.stand_ins]
+    models = catalogue()
+    others = [f"{name} ({'installed' if is_installed(models[name]) else 'missing'})" for name in entry.stand_ins]
     return InputError(
         f"the weights of {entry.name} are not installed",
         file=folder,
