@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +18,7 @@ from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
 from b2m_encoding.figures.settings import FigureSettings
+from b2m_encoding.io.toml import STUDY_FILE, read_toml
 from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
@@ -298,12 +298,7 @@ def load_study(path: Path) -> Study:
     ProblemList
         With every unknown key and wrong value; the nearest known key is suggested.
     """
-    if not path.is_file():
-        raise InputError("the study file is missing", file=path, fix="b2m init DIR writes one to edit")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("the study file is not valid TOML", file=path, found=error) from error
+    table = read_toml(path, *STUDY_FILE)
     try:
         return Study.model_validate(table, context={"folder": path.resolve().parent})
     except ValidationError as error:
