@@ -79,5 +79,5 @@ def test_private_names_are_found(code: str) -> None:
 
 
 def test_public_names_pass() -> None:
-    code = "import b2m_encoding, numpy as np\nfrom b2m_encoding import figures, Runs\nfrom b2m_encoding.data import Cleaning"
+    code = "import b2m_encoding, numpy as np\nfrom b2m_encoding import figures, Runs"
     assert list(private_names(f"{code}\nfigures.score_map\nnp.linalg\nb2m_encoding.Runs")) == []
