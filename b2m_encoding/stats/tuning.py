@@ -40,8 +40,8 @@ def weight_components(
     """Compute principal components of weights, after Huth et al. 2012 (doi 10.1016/j.neuron.2012.10.014).
 
     Weights are averaged over delays, put in units of the standard deviation of their feature, and scaled to length 1 in
-    each target: components describe the preference of targets, not the strength of responses. The sign of a component is that
-    of its largest loading.
+    each target: components describe the preference of targets, not the strength of responses. The sign of a component
+    is that of its largest loading.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Decoding beside the published numbers: Table 2 of Brain2Music, ours and theirs."""
+"""Decoding compared with published numbers: Table 2 of Brain2Music."""
 
 from __future__ import annotations
 
@@ -30,13 +30,20 @@ STANDS_FOR = {
     "musiccoca": "MuLan_music",
     "mulan_precomputed": "MuLan_music",
 }
-"""Which embedding of the paper an open extractor stands for."""
+"""Embedding of the paper that an open extractor is compared with."""
 
 
 def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) -> pd.DataFrame:
-    """One row per decoded feature space and decoder: mean and standard deviation over subjects, and the paper's.
+    """Summarise decoding over subjects beside the published numbers, one row per feature space and decoder.
 
-    Embeddings, responses and alignment differ from the paper's: compare the order of the rows, and each with chance.
+    Embeddings, responses and alignment differ from those of the paper: compare the order of the rows, and each row with
+    chance.
+
+    Parameters
+    ----------
+    decodings : dict of str to sequence of Decoding
+        By subject.
+    study : Study
 
     Returns
     -------
@@ -45,11 +52,11 @@ def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) ->
         ``_published`` and ``_published_sd``; NaN where the paper has no such row, or one subject no deviation.
     """
     rows = [
-        {"subject": subject, "target": one.target, "decoder": one.decoder, **_measured(one)}
-        for subject, own in decodings.items()
-        for one in own
+        {"subject": subject, "target": decoding.target, "decoder": decoding.decoder, **_measured(decoding)}
+        for subject, of_subject in decodings.items()
+        for decoding in of_subject
     ]
-    found = []
+    summaries = []
     for (target, decoder), group in pd.DataFrame(rows).groupby(["target", "decoder"], sort=False):
         row: dict[str, Any] = {"target": target, "decoder": decoder, "subjects": len(group)}
         for name in MEASURES:
@@ -57,24 +64,24 @@ def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) ->
         row["stands_for"] = STANDS_FOR.get(study.features[target].extractor)
         for name, (mean, deviation) in PUBLISHED.get(row["stands_for"], {}).items():
             row |= {f"{name}_published": mean, f"{name}_published_sd": deviation}
-        found.append(row)
+        summaries.append(row)
     published = [f"{name}_published{sd}" for name in MEASURES for sd in ("", "_sd")]
-    table = pd.DataFrame(found)
+    table = pd.DataFrame(summaries)
     return table.reindex(columns=[*[c for c in table if c not in published], *published])
 
 
-def _measured(one: Decoding) -> dict[str, float]:
+def _measured(decoding: Decoding) -> dict[str, float]:
     values = (
-        one.accuracy.mean(),
-        one.measures["identification_accuracy_training"],
-        one.measures["correlation"],
-        one.measures["correlation_training"],
+        decoding.accuracy.mean(),
+        decoding.measures["identification_accuracy_training"],
+        decoding.measures["correlation"],
+        decoding.measures["correlation_training"],
     )
     return dict(zip(MEASURES, map(float, values), strict=True))
 
 
 def shown(table: pd.DataFrame) -> list[dict[str, str]]:
-    """The table in words, each of our numbers beside the paper's: mean (SD) | published mean (SD)."""
+    """Format the table, each number beside the published one: mean (SD) | published mean (SD)."""
     rows = []
     for row in table.to_dict("records"):
         cells = {"target": str(row["target"]), "decoder": str(row["decoder"])}
@@ -87,15 +94,15 @@ def shown(table: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def printed(table: pd.DataFrame, note: str | None = None) -> str:
-    """The table as text, columns aligned, below the note of the study and what the numbers are."""
+    """Print the table as text with aligned columns, below the note of the study and a caption."""
     about = "mean over subjects (standard deviation), here | Brain2Music, Table 2 (arXiv 2307.11078)"
     above = [note] if note else []
     return "\n".join([*above, about, pd.DataFrame(shown(table)).to_string(index=False)])
 
 
 def warnings_of(decodings: Mapping[str, Sequence[Decoding]]) -> list[str]:
-    """Every note on the decoding of some subject, once."""
-    return sorted({note for own in decodings.values() for one in own for note in one.notes})
+    """Collect the notes on the decoding of all subjects, each once."""
+    return sorted({note for of_subject in decodings.values() for decoding in of_subject for note in decoding.notes})
 
 
 def _number(mean: float, deviation: float) -> str:
