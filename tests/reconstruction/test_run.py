@@ -29,7 +29,6 @@ from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.reconstruction import request
 from b2m_encoding.reconstruction.evaluate import judge_vectors
-from b2m_encoding.reconstruction.listening_page import TABLE
 from b2m_encoding.reconstruction.request import Wish
 from b2m_encoding.reconstruction.run import reconstruct
 from b2m_encoding.results.bundle import ResultsWriter
@@ -37,6 +36,7 @@ from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_na
 from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
+from b2m_encoding.results.schema.tables import RECONSTRUCTION
 from b2m_encoding.spaces import RegionSpace
 
 from ..tiny_models import DIM, HEARS, save_musicgen, save_musicldm
@@ -421,7 +421,10 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     assert page.count("hum-") == 3 * N_CLIPS
     assert b2m(*call, *SHORT, "--seed", 1)[0] == 0
     assert len(hum.made) == len(set(hum.made)) == 6 * N_CLIPS
-    drawn = [one.query("method == 'chance'")["recording"].tolist() for one in (everything, table(results, TABLE))]
+    drawn = [
+        one.query("method == 'chance'")["recording"].tolist()
+        for one in (everything, table(results, RECONSTRUCTION.file))
+    ]
     assert drawn[0] != drawn[1]
 
 
