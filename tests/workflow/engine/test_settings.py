@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import b2m_encoding
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.engine import unit as unit_module
