@@ -1,38 +1,5 @@
 """Files and folders: atomic writing, locks, removal, hashes, archives, cache folders, data of installed packages."""
 
-from b2m_encoding.io.archives import check_archive, read_archive
-from b2m_encoding.io.cache import cache_folder, cached_matrix
-from b2m_encoding.io.hashes import FileHashes, file_digest, file_hash, sha256
-from b2m_encoding.io.packages import package_file
-from b2m_encoding.io.removal import (
-    mark_folder,
-    remove_abandoned,
-    remove_written,
-    siblings,
-    temporary_folder,
-    written_files,
-)
-from b2m_encoding.io.writing import locked, replacing, replacing_path, reported_as_input_error, write_whole
+import lazy_loader
 
-__all__ = [
-    "FileHashes",
-    "cache_folder",
-    "cached_matrix",
-    "check_archive",
-    "file_digest",
-    "file_hash",
-    "locked",
-    "mark_folder",
-    "package_file",
-    "read_archive",
-    "remove_abandoned",
-    "remove_written",
-    "replacing",
-    "replacing_path",
-    "reported_as_input_error",
-    "sha256",
-    "siblings",
-    "temporary_folder",
-    "write_whole",
-    "written_files",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,8 +1,5 @@
 """Simulated Music Genre study with known truth, for demonstrations and tests."""
 
-from b2m_encoding.phantom.array_study import simulate_arrays
-from b2m_encoding.phantom.design import Size
-from b2m_encoding.phantom.simulate import PhantomPaths, simulate_study
-from b2m_encoding.phantom.truth import SubjectTruth, Truth, load_truth
+import lazy_loader
 
-__all__ = ["PhantomPaths", "Size", "SubjectTruth", "Truth", "load_truth", "simulate_arrays", "simulate_study"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""A results folder reopened: maps as arrays, their spaces, tables and the study they belong to."""
+"""Reader of the results folder: maps as arrays, their spaces, tables and the study."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from b2m_encoding.spaces.surface import STANDARD
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a study left. Get one from :meth:`open`; everything is read when it is asked for.
+    """Results of a study, read on demand; see :meth:`open`.
 
     Parameters
     ----------
     path : Path
         The results folder.
     spaces : dict of str to Space
-        Spaces of some subjects; those of the others follow from their maps.
+        Spaces of subjects that are known already; the others follow from their maps.
 
     Examples
     --------
@@ -81,11 +81,11 @@ class Results:
     @cached_property
     def files(self) -> dict[tuple[str, str, str], Path]:
         """One file of every map, by subject, description and statistic as in the file names."""
-        found: dict[tuple[str, str, str], Path] = {}
+        files: dict[tuple[str, str, str], Path] = {}
         for path in sorted(self.path.glob("sub-*/*_statmap.*")):
             if (match := MAP_FILE.match(path.name)) and path.suffix != ".json":
-                found.setdefault((match["subject"], match["desc"], match["stat"]), path)
-        return found
+                files.setdefault((match["subject"], match["desc"], match["stat"]), path)
+        return files
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ class Results:
 
     @property
     def study_folder(self) -> Path:
-        """Folder of the study file, from which relative paths count; else the folder above the results."""
+        """Folder of the study file, which its relative paths refer to; otherwise the folder above the results."""
         inputs = list(self.provenance.get("inputs", {}))
         return Path(inputs[0]).absolute().parent if inputs else self.path.absolute().parent
 
@@ -129,12 +129,12 @@ class Results:
         return dict((read_manifest(self.path) or {"files": {}})["files"])
 
     def check(self, *paths: Path) -> None:
-        """Raise if a file is not as it was written.
+        """Raise if a file differs from its recorded hash.
 
         Raises
         ------
         InputError
-            With the file: it is damaged, or was edited.
+            If a file is damaged, or was edited.
         """
         for path in paths:
             known = self.hashes.get(str(path.relative_to(self.path)))
@@ -150,20 +150,20 @@ class Results:
         return (subject, entity(desc), entity(stat)) in self.files
 
     def map(self, subject: str, desc: str, stat: str) -> Float32:
-        """One map, shape (n_targets,); NaN is not tested.
+        """Read a map, shape (n_targets,); NaN where a target was not tested.
 
         Parameters
         ----------
         subject : str
         desc : str
-            A feature space, ``joint`` or ``preference``.
+            Entity of the map: a feature space, ``joint``, ``preference`` ...
         stat : str
             ``r``, ``r2``, ``q``, ``unique`` ...
 
         Raises
         ------
         InputError
-            If there is no such map, with those that there are.
+            If there is no such map; the message lists those that exist.
         """
         path = self._file(subject, desc, stat)
         self.check(*path.parent.glob(path.name.replace("_hemi-L_", "_hemi-?_")))
@@ -186,7 +186,7 @@ class Results:
         return read_reranking_model(self.path, subject, target)
 
     def sidecar(self, subject: str, desc: str, stat: str) -> dict[str, Any]:
-        """What the results say about a map."""
+        """Sidecar of a map."""
         path = self._file(subject, desc, stat)
         name = path.with_name(f"{path.name.split('.')[0]}.json").relative_to(self.path)
         content: dict[str, Any] = self._parsed(str(name), json.loads)
@@ -194,11 +194,11 @@ class Results:
 
     def stats(self, subject: str) -> dict[str, tuple[str, ...]]:
         """Statistics of each description of a subject, as in the file names."""
-        found: dict[str, tuple[str, ...]] = {}
+        stats: dict[str, tuple[str, ...]] = {}
         for label, desc, stat in self.files:
             if label == subject:
-                found[desc] = (*found.get(desc, ()), stat)
-        return found
+                stats[desc] = (*stats.get(desc, ()), stat)
+        return stats
 
     def space(self, subject: str) -> Space:
         """The space of the maps of a subject."""
@@ -255,7 +255,7 @@ class Results:
 
     def _file(self, subject: str, desc: str, stat: str) -> Path:
         if not self.has_map(subject, desc, stat):
-            known = [f"{one}/{name}" for one, names in self.stats(subject).items() for name in names]
+            known = [f"{of}/{name}" for of, names in self.stats(subject).items() for name in names]
             raise InputError(
                 "the results hold no such map",
                 file=self.path,

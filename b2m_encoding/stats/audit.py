@@ -67,8 +67,16 @@ def grade(name: str, value: float, warn: float, fail: float, meaning: str) -> Ch
 def time_features(runs: Runs) -> Float32:
     """Compute slow cosines of the time within each run: the predictors of a model without stimuli.
 
-    The same in every run, shape (n_samples, 4): half a cycle to two cycles of the longest run (the audit of an
+    The same in every run: half a cycle to two cycles of the longest run (the audit of an
     "orthogonal autocorrelated sequences model"; Feghhi et al. 2024, arXiv 2406.01538).
+
+    Parameters
+    ----------
+    runs : Runs
+
+    Returns
+    -------
+    array of float32, shape (n_samples, 4)
 
     Examples
     --------
@@ -88,6 +96,12 @@ def control_model(control_r: Float64, *, warn: float = 0.05, fail: float = 0.1) 
     ----------
     control_r : array, shape (n_targets,)
         Held-out Pearson r of the model of :func:`time_features`.
+    warn, fail : float
+        Thresholds of the mean r.
+
+    Returns
+    -------
+    Check
 
     Notes
     -----
@@ -120,6 +134,12 @@ def fold_gap(
         with samples held out at random, whose neighbours are in the training set.
     least : float
         Smallest difference between the two that is evaluated; the check passes below it.
+    warn, fail : float
+        Thresholds of the value.
+
+    Returns
+    -------
+    Check
 
     Notes
     -----
@@ -176,6 +196,10 @@ def alpha_at_edge(
     warn, fail : float
         Thresholds of the share.
 
+    Returns
+    -------
+    Check
+
     Examples
     --------
     >>> alpha_at_edge(np.array([1.0, 10, 100, 100]), np.array([1.0, 10, 100]), np.array([1, 1, 0, 0], bool)).value
@@ -199,6 +223,10 @@ def stimulus_overlap(train: Iterable[str], test: Iterable[str], *, what: str = "
         names. "" is no stimulus.
     what : str
         Kind of the names, for the report.
+
+    Returns
+    -------
+    Check
 
     Examples
     --------

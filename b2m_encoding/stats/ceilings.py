@@ -65,7 +65,12 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class NoCeiling:
-    """Reason why these data have no ceiling."""
+    """Reason why these data have no ceiling.
+
+    Parameters
+    ----------
+    reason : str
+    """
 
     reason: str
 

@@ -181,6 +181,8 @@ def tfce(
     ----------
     values : array, shape (n_targets,)
         z of :func:`standardised_maps`; NaN stays NaN and separates its neighbours.
+    adjacency : sparse array
+        From :func:`mesh_adjacency`.
     step : float
         Distance of thresholds, in the unit of ``values`` (0.1 is meant for z). The same for every map of a test.
     extent_power, height_power : float

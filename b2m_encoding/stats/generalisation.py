@@ -73,6 +73,14 @@ class LeftOut:
 def genres_of(clips: NDArray[Any]) -> NDArray[np.str_]:
     """Parse the genre of each sample from clip names like those of GTZAN, ``blues.00017``; "" where there is no clip.
 
+    Parameters
+    ----------
+    clips : array of str, shape (n_samples,)
+
+    Returns
+    -------
+    array of str, shape (n_samples,)
+
     Examples
     --------
     >>> genres_of(np.array(["blues.00017", "", "jazz.00001"])).tolist()

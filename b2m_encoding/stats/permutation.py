@@ -238,7 +238,7 @@ def choose_arrangements(
     if method not in get_args(Method) or method == "paper":
         raise InputError("unknown method of rearrangement", found=method, expected="auto, shift, block or clip")
     if block_length is not None and method != "block":
-        raise InputError("block_length is an option of method block only", found=f"method {method}")
+        raise InputError("only the method block has a block length", found=f"method {method}")
     if method == "auto":
         sizes = [rows.stop - rows.start for rows in runs.slices.values()]
         independent = np.sum(np.log10([max(size / reach.spread, 1.0) for size in sizes]))

@@ -241,7 +241,16 @@ def block_starts(runs: Runs, block_length: int) -> NDArray[np.intp]:
 
 
 def join_splits(parts: Sequence[BlockSums]) -> BlockSums:
-    """Join sums of several splits, which differ in ``split``."""
+    """Join sums of several splits, which differ in ``split``.
+
+    Parameters
+    ----------
+    parts : sequence of BlockSums
+
+    Returns
+    -------
+    BlockSums
+    """
     models = {
         name: Predicted(*(np.concatenate([getattr(part.models[name], key) for part in parts]) for key in _KEYS))
         for name in parts[0].models
@@ -253,12 +262,30 @@ def join_splits(parts: Sequence[BlockSums]) -> BlockSums:
 
 
 def join_models(parts: Sequence[BlockSums]) -> BlockSums:
-    """Join sums of the same samples for different models."""
+    """Join sums of the same samples for different models.
+
+    Parameters
+    ----------
+    parts : sequence of BlockSums
+
+    Returns
+    -------
+    BlockSums
+    """
     return replace(parts[0], models={name: sums for part in parts for name, sums in part.models.items()})
 
 
 def join_targets(parts: Sequence[BlockSums]) -> BlockSums:
-    """Join sums of neighbouring slices of targets."""
+    """Join sums of neighbouring slices of targets, in their order.
+
+    Parameters
+    ----------
+    parts : sequence of BlockSums
+
+    Returns
+    -------
+    BlockSums
+    """
     models = {
         name: Predicted(*(np.concatenate([getattr(part.models[name], key) for part in parts], 1) for key in _KEYS))
         for name in parts[0].models

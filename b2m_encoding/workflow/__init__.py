@@ -16,3 +16,7 @@ How a run runs:
    report and the manifest, and puts the folder in the place of the earlier one.
 10. ``b2m run --explain`` lists which units would be computed, and why.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""What was found in each subject, in one row: targets, samples, significance, ceilings."""
+"""Rows of the table of subjects: targets, samples, significance, ceilings."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ FAMILY_WISE = 0.05
 
 
 def subject_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:
-    """One row per subject."""
+    """One row per subject, columns as in :data:`~b2m_encoding.results.schema.tables.SUBJECTS`."""
     return [
         {
             "subject": subject,
-            **_of_encoding(encoding, results.spaces[subject], study),
-            **_of_others(subject, results, study),
+            **_encoding_columns(encoding, results.spaces[subject], study),
+            **_inter_subject_columns(subject, results, study),
         }
         for subject, encoding in results.encodings.items()
     ]
 
 
-def _of_encoding(encoding: Encoding, space: Space, study: Study) -> dict[str, Any]:
-    found, inside, tested = encoding.significance, encoding.q < study.statistics.q, encoding.tested
+def _encoding_columns(encoding: Encoding, space: Space, study: Study) -> dict[str, Any]:
+    test, inside, tested = encoding.significance, encoding.q < study.statistics.q, encoding.tested
     joint, interval, clusters = encoding.r[JOINT], encoding.interval, encoding.clusters
     return {
         "space": space.name,
@@ -44,25 +44,25 @@ def _of_encoding(encoding: Encoding, space: Space, study: Study) -> dict[str, An
         "median_r": float(np.median(joint[inside])) if inside.any() else np.nan,
         "samples_trained": encoding.n_train,
         "samples_tested": encoding.n_test,
-        "test": found.method,
-        "permutations": found.n_permutations,
-        "arrangements": found.n_arrangements,
-        "family_wise": int((found.p_fwe < FAMILY_WISE).sum()),
-        "false_positives": found.false_positive_rate,
-        **_ceiling(encoding.ceiling, inside, study),
+        "test": test.method,
+        "permutations": test.n_permutations,
+        "arrangements": test.n_arrangements,
+        "family_wise": int((test.p_fwe < FAMILY_WISE).sum()),
+        "false_positives": test.false_positive_rate,
+        **_ceiling_columns(encoding.ceiling, inside, study),
         "interval_blocks": np.nan if interval is None else interval.n_blocks,
         "cluster_targets": np.nan if clusters is None else int((clusters.p < study.statistics.q).sum()),
     }
 
 
-def _ceiling(ceiling: Ceiling | NoCeiling, inside: Any, study: Study) -> dict[str, Any]:
+def _ceiling_columns(ceiling: Ceiling | NoCeiling, inside: Any, study: Study) -> dict[str, Any]:
     if isinstance(ceiling, NoCeiling):
         return {"no_ceiling": ceiling.reason}
     highest = ceiling.highest_r(study.evaluation.presentations)[inside]
     return {"repeats": ceiling.n_repeats, "ceiling": float(np.nanmedian(highest)) if inside.any() else np.nan}
 
 
-def _of_others(subject: str, results: StudyResults, study: Study) -> dict[str, Any]:
+def _inter_subject_columns(subject: str, results: StudyResults, study: Study) -> dict[str, Any]:
     if results.bounds is None:
         return {}
     if isinstance(results.bounds, NoCeiling):
@@ -70,5 +70,5 @@ def _of_others(subject: str, results: StudyResults, study: Study) -> dict[str, A
     if subject not in results.bounds:
         return {}
     inside = results.encodings[subject].q < study.statistics.q
-    low, high = (float(np.nanmean(one[inside])) if inside.any() else np.nan for one in results.bounds[subject])
+    low, high = (float(np.nanmean(bound[inside])) if inside.any() else np.nan for bound in results.bounds[subject])
     return {"between_low": low, "between_high": high}

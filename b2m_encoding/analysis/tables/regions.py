@@ -1,4 +1,4 @@
-"""Regions: the table of scores, the parts of their variance, and their comparison."""
+"""Regions: scores, partition of the variance, and comparison of feature spaces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ Region = tuple[str | None, str, Booleans]
 
 
 def study_regions(space: Space, study: Study) -> list[Region]:
-    """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
+    """List hemisphere, name and targets of the regions of a study; empty for volumes in no standard space.
+
+    Returns
+    -------
+    list of (hemisphere or None, name, array of bool, shape (n_targets,))
+    """
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
     if is_labelled(space):
@@ -56,7 +61,10 @@ def region_rows(subject: str, encoding: Encoding, space: Space, study: Study) ->
 
 
 def score_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
-    """Mean score of each region, hemisphere and feature space of a subject."""
+    """Mean score of each region, hemisphere and feature space of a subject.
+
+    Columns are those of :data:`~b2m_encoding.results.schema.tables.REGIONS`.
+    """
     return [
         {"subject": subject, "hemisphere": hemi, "region": name, **row}
         for hemi, name, mask in masks
@@ -86,7 +94,7 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
     sums = encoding.held_out.sums.take_models(all_subsets(names))
     groups = np.stack([mask & encoding.tested for _, _, mask in masks])
     anywhere = np.flatnonzero(groups.any(axis=0))
-    found = partition_groups(
+    partition = partition_groups(
         sums.take_targets(anywhere),
         groups[:, anywhere],
         n_bootstraps=table.bootstraps,
@@ -100,14 +108,14 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
             "region": name,
             "part": "+".join(part),
             "r2": values[i],
-            "low": found.interval[part][0, i],
-            "high": found.interval[part][1, i],
-            "targets": int(found.n_targets[i]),
-            "negative": int(found.n_negative[part][i]),
+            "low": partition.interval[part][0, i],
+            "high": partition.interval[part][1, i],
+            "targets": int(partition.n_targets[i]),
+            "negative": int(partition.n_negative[part][i]),
             "product": _mean_product(encoding, part, groups[i]),
         }
         for i, (hemi, name, _) in enumerate(masks)
-        for part, values in found.parts.items()
+        for part, values in partition.parts.items()
     ]
 
 
@@ -118,7 +126,7 @@ def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: Booleans) -
 
 
 def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, Float64]:
-    """What each held-out block adds to the score of each region and feature space, hemispheres averaged."""
+    """Contribution of each held-out block to the score of each region and feature space, hemispheres averaged."""
     if encoding.held_out is None:
         return {}
     out: dict[BlockKey, list[Float64]] = {}

@@ -27,7 +27,7 @@ from b2m_encoding.analysis.tables.brain2music_table2 import (
     warnings_of,
 )
 from b2m_encoding.data import Recording, Responses
-from b2m_encoding.decoding.decoders.base import with_blocks
+from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, with_blocks
 from b2m_encoding.decoding.decoders.calibration import Calibration, Scale
 from b2m_encoding.decoding.decoders.ensemble import mean_direction
 from b2m_encoding.decoding.decoders.pooled import PooledDecoder
@@ -333,7 +333,7 @@ def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
     decoders = new_decoders(masks, table)
     assert list(decoders) == list(EVERY)
     assert decoders["ensemble"].members == [decoders[name] for name in EVERY[:4]]  # type: ignore[attr-defined]
-    for best, expected in (("all", [None, 2, None]), (40, [40, 40, 40])):
+    for best, expected in (("all", [None, None, None]), (40, [40, 40, 40])):
         decoders = new_decoders(masks, study(tmp_path, decoders=EVERY, best_targets=best, regions=3))
         assert vars(decoders["regions"])["n_best"] == 3
         assert [vars(decoders[name])["n_targets"] for name in EVERY[1:4]] == expected
@@ -457,7 +457,7 @@ def test_the_window_encoder_ranks_sounds_by_responses(
     assert len(encoder.targets) == TARGETS
     assert encoder.r[:40].mean() > encoder.r[40:].mean() + 0.2  # the other targets hold noise
     units = Units.of(training.features)
-    model = EncodingModel(delays=None).fit(
+    model = EncodingModel(delays=None, alphas=ENCODER_ALPHAS).fit(
         units.standard(training.features), training.brain, runs=with_blocks(training.runs)
     )
     mean, deviation = training.brain.mean(axis=0), training.brain.std(axis=0)

@@ -227,7 +227,7 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     for seconds in (5, 0, np.nan, np.inf):
         with pytest.raises(InputError, match="seconds is shorter than the window"):
             build_corpus(recordings, tmp_path / "a", ACOUSTIC, Preparation(seconds=seconds))
-    with pytest.raises(InputError, match="than its fades"):
+    with pytest.raises(InputError, match="shorter than two fades"):
         build_corpus(recordings, tmp_path / "a", QUICK, Preparation(seconds=3))
     shutil.copy(recordings / "low" / "short.wav", empty)
     with pytest.raises(InputError, match="no recording can be used"):
