@@ -8,9 +8,7 @@ The listener is simulated (``simulated.py``), so that everything is here and the
 import numpy as np
 from simulated import FOLDER, listening_study
 
-from b2m_encoding import EncodingModel, figures, load_atlas, load_study
-from b2m_encoding.analysis import stimulus_timeline
-from b2m_encoding.features import build_spaces
+from b2m_encoding import EncodingModel, build_spaces, figures, load_atlas, load_study, stimulus_timeline
 
 study = load_study(listening_study())
 

@@ -10,9 +10,8 @@ import torch
 from simulated import FOLDER, listening_study
 from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig, Wav2Vec2BertModel
 
-from b2m_encoding import encode_subject, figures, load_atlas, load_study
-from b2m_encoding.analysis import stimulus_timeline
-from b2m_encoding.features import PretrainedAudio, build_spaces
+from b2m_encoding import build_spaces, encode_subject, figures, load_atlas, load_study, stimulus_timeline
+from b2m_encoding.features import PretrainedAudio
 
 study = load_study(listening_study())
 weights = FOLDER / "tiny_w2v_bert"

@@ -13,9 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from b2m_encoding import Responses, encode_subject, load_study, run_study
-from b2m_encoding.analysis import stimulus_timeline
-from b2m_encoding.features import build_spaces
+from b2m_encoding import Responses, build_spaces, encode_subject, load_study, run_study, stimulus_timeline
 
 STUDY = Path(__file__).with_suffix(".toml")
 study = load_study(STUDY)

@@ -64,6 +64,19 @@ def test_pages_use_public_names() -> None:
     assert [(name, found) for name, code in blocks for found in private_names(code)] == []
 
 
+def test_no_file_hides_a_public_name() -> None:
+    """The import of a file sets the attribute of its name in the package."""
+    hidden = [
+        f"{path.parent.relative_to(ROOT)}: {one.name}"
+        for path in (ROOT / PACKAGE).rglob("__init__.pyi")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for one in node.names
+        if (path.parent / one.name).is_dir() or (path.parent / f"{one.name}.py").is_file()
+    ]
+    assert hidden == []
+
+
 @pytest.mark.parametrize(
     "code",
     [
