@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image
 
 from b2m_encoding.figures import FigureResult, Style, hierarchy, ternary, weights
-from b2m_encoding.gallery.context import FigureContext, FigureRequest
-from b2m_encoding.gallery.kinds import KINDS
+from b2m_encoding.gallery import KINDS, FigureContext, FigureRequest
 from b2m_encoding.spaces import load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images" / "gallery"

@@ -15,9 +15,7 @@ from simulated import FOLDER, analysed_study, auditory_study
 from b2m_encoding import Results
 from b2m_encoding.decoding.evaluation import over_subjects
 from b2m_encoding.decoding.retrieval.build import build_corpus
-from b2m_encoding.gallery.context import FigureRequest
-from b2m_encoding.gallery.draw import draw_kind
-from b2m_encoding.gallery.explorer import write_view
+from b2m_encoding.gallery import FigureRequest, draw_kind, write_view
 from b2m_encoding.reconstruction.embedding_space import decoded_space
 from b2m_encoding.reconstruction.request import Wish as Reconstruction
 from b2m_encoding.reconstruction.run import reconstruct
