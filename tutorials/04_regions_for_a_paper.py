@@ -11,8 +11,7 @@ import pandas as pd
 from simulated import FOLDER, analysed_study
 
 from b2m_encoding import Results
-from b2m_encoding.gallery.context import FigureRequest
-from b2m_encoding.gallery.draw import draw_kind
+from b2m_encoding.gallery import FigureRequest, draw_kind
 from b2m_encoding.spaces import load_atlas
 
 results = Results.open(analysed_study())

@@ -116,9 +116,9 @@ class FigureContext:
     @property
     def models(self) -> tuple[str, ...]:
         """Feature spaces to draw; all by default."""
-        known = self.results.feature_spaces
-        _selected(self.request.models, (*known, JOINT), "the results hold no such feature space")
-        return self.request.models or known
+        stored = self.results.feature_spaces
+        _selected(self.request.models, (*stored, JOINT), "the results hold no such feature space")
+        return self.request.models or stored
 
     @property
     def model(self) -> str:
@@ -128,14 +128,14 @@ class FigureContext:
     def surface(self, subject: str) -> SurfaceSpace:
         """The drawing surface of a subject."""
         space = self.results.space(subject)
-        if (found := drawing_surface(space)) is None:
+        if (surface := drawing_surface(space)) is None:
             raise InputError(
                 f"sub-{subject} has no maps that can be drawn on a cortex",
                 file=self.results.path,
                 found=space.name,
                 fix="draw regions or scatter",
             )
-        return found
+        return surface
 
     def atlas(self, surface: SurfaceSpace) -> Atlas:
         """The atlas of the study on a surface."""
@@ -210,13 +210,10 @@ class FigureContext:
         text = [f"Study: {self.results.study.get('name', 'unnamed')}."]
         if subject and self.results.has_map(subject, JOINT, "q"):
             about = self.results.sidecar(subject, JOINT, "q")
-            known = {
-                key: about[key] for key in ("SamplesTrained", "SamplesTested", "Test", "Permutations") if key in about
-            }
-            if len(known) == 4:
+            if {"SamplesTrained", "SamplesTested", "Test", "Permutations"} <= about.keys():
                 text.append(
-                    f"Models trained on {known['SamplesTrained']} and tested on {known['SamplesTested']} samples; "
-                    f"significance: {known['Test']}, {known['Permutations']} permutations."
+                    f"Models trained on {about['SamplesTrained']} and tested on {about['SamplesTested']} samples; "
+                    f"significance: {about['Test']}, {about['Permutations']} permutations."
                 )
         versions = self.results.provenance.get("versions", {})
         shown = [f"{name} {versions[name]}" for name in ("b2m-encoding", "numpy", "torch") if versions.get(name)]
@@ -225,11 +222,12 @@ class FigureContext:
         return " ".join(text)
 
 
-def _selected(wanted: tuple[str, ...], known: tuple[str, ...], problem: str) -> tuple[str, ...]:
-    for name in wanted:
-        if name not in known:
-            raise InputError(problem, found=name, expected=", ".join(known))
-    return wanted or known
+def _selected(requested: tuple[str, ...], stored: tuple[str, ...], problem: str) -> tuple[str, ...]:
+    """The requested names, by default all; each must be stored."""
+    for name in requested:
+        if name not in stored:
+            raise InputError(problem, found=name, expected=", ".join(stored))
+    return requested or stored
 
 
 def _table(kind: type[Table], table: Mapping[str, Any], results: Results, folder: Path) -> Table:

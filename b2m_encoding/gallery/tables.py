@@ -46,8 +46,8 @@ def _subject_ceilings(context: FigureContext, subject: str, regions: tuple[str, 
         atlas = load_atlas(context.maps.atlas, space)
         for region in regions:
             means = [_finite_mean(ceiling[atlas.mask(region, hemi)]) for hemi in HEMISPHERES]
-            if known := [mean for mean in means if mean is not None]:
-                yield region, float(np.mean(known))
+            if finite := [mean for mean in means if mean is not None]:
+                yield region, float(np.mean(finite))
 
 
 def _finite_mean(values: Float32) -> np.float32 | None:
