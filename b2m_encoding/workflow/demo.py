@@ -36,7 +36,7 @@ def run_demo(
     n_subjects: int = 2,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """Simulate, analyse and judge; returns what is written to ``summary.json``.
+    """Simulate a study, analyse it and compare the results with the truth; return the content of ``summary.json``.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _peak_mb() -> float:
 
 
 def compare_with_truth(out: Path) -> dict[str, Any]:
-    """Judge the written results against the saved truth, pooled over subjects."""
+    """Compare the written results with the saved truth, pooled over subjects."""
     results, space = out / "results", surface_space("fsaverage5")
     study = load_study(out / STUDY)
     names = list(study.features)
