@@ -1,4 +1,4 @@
-"""What every table of a study file has in common: strict keys, and paths relative to the study."""
+"""Base of all tables of a study file: strict keys, and paths relative to the study."""
 
 from __future__ import annotations
 

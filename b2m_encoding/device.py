@@ -1,4 +1,4 @@
-"""Where torch computes."""
+"""The torch device of computations."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """``"auto"`` is the first CUDA device where there is one, else the CPU.
+    """Resolve a device by name; ``"auto"`` is the first CUDA device where there is one, else the CPU.
 
     Raises
     ------
     InputError
-        If torch knows no such device, or there is no CUDA device.
+        If torch has no such device, or there is no CUDA device.
 
     Examples
     --------
@@ -32,5 +32,5 @@ def resolve_device(device: str | torch.device) -> torch.device:
     except RuntimeError:
         raise InputError("unknown device", found=device, expected='"auto", "cpu" or "cuda"') from None
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("there is no CUDA device", found=str(device), fix='device="auto" takes what there is')
+        raise InputError("there is no CUDA device", found=str(device), fix='device="auto" uses the CPU')
     return chosen

@@ -1,4 +1,4 @@
-"""One error type for everything a user can put right."""
+"""The error of everything that a user can correct."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """Something given to the package cannot be used, with what to do about it.
+    """An input that cannot be used: file, value, expected value and what to do about it.
 
     Parameters
     ----------
     problem : str
         What is wrong, in one sentence.
     file : path, optional
-        The file it was found in.
+        File of the problem.
     found, expected : object, optional
         The offending value, and what would have been accepted.
     fix : str, optional
@@ -47,7 +47,7 @@ class InputError(ValueError):
 
 
 class ProblemList(InputError):
-    """Every problem of a study at once."""
+    """All problems of a study in one error."""
 
     def __init__(self, problems: list[InputError]) -> None:
         self.problems = problems
@@ -55,7 +55,7 @@ class ProblemList(InputError):
 
 
 class Problems:
-    """Collects what is wrong, so that everything is told at once.
+    """Collect errors, so that all of them are reported at once.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class Problems:
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Keep what goes wrong inside the block, and go on after it."""
+        """Collect an :class:`InputError` of the block, and continue after it."""
         try:
             yield
         except ProblemList as error:
@@ -81,7 +81,7 @@ class Problems:
             self.found.append(error)
 
     def raise_any(self) -> None:
-        """Raise what was found: one error as it is, several as a :class:`ProblemList`."""
+        """Raise the collected errors: one as it is, several as a :class:`ProblemList`."""
         if len(self.found) == 1:
             raise self.found[0]
         if self.found:

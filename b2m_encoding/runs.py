@@ -1,4 +1,4 @@
-"""Runs: what is known of every sample; the one object for everything that must respect runs."""
+"""Labels of every sample: run, time, clip, block. All that must respect runs uses this one object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from b2m_encoding.errors import InputError
 
 Blocks = tuple[str, ...]
 FIELDS = ("run", "time", "clip", "presentation", "block", "used")
-"""What is known of every sample."""
+"""Labels of every sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +86,23 @@ class Runs:
         block: ArrayLike | None = None,
         used: ArrayLike | None = None,
     ) -> Runs:
-        """Build from one run label per sample; all else has a default.
+        """Build from one run label per sample.
 
-        Where ``presentation`` is not given, neighbouring samples of one clip are one presentation.
+        Parameters
+        ----------
+        run : array of str, shape (n_samples,)
+        tr : float
+            Seconds between samples.
+        time : array of float, shape (n_samples,), optional
+            Seconds; by default multiples of ``tr`` from the start of each run.
+        clip : array of str, shape (n_samples,), optional
+            By default no clip is presented.
+        presentation : array of int, shape (n_samples,), optional
+            By default neighbouring samples of one clip are one presentation.
+        block : array of str, shape (n_samples,), optional
+            By default a block is a run.
+        used : array of bool, shape (n_samples,), optional
+            By default all samples are used.
         """
         labels = np.asarray(run).astype(str)
         clips = np.full(len(labels), "", dtype=str) if clip is None else np.asarray(clip).astype(str)
@@ -145,7 +159,7 @@ class Runs:
 
     @cached_property
     def presentations(self) -> tuple[slice, ...]:
-        """Rows of every presentation of a clip, in order; where no clip is heard there is none.
+        """Rows of every presentation of a clip, in order; none where no clip is presented.
 
         Examples
         --------
@@ -215,14 +229,14 @@ class Runs:
         n_gap = int(np.ceil(gap / self.tr - 1e-9))
         block, used = self.block.astype(object), self.used.copy()
         for name, rows in self.slices.items():
-            own = np.arange(rows.start, rows.stop)[self.used[rows]]
-            if len(own) < n_blocks * (n_gap + 2):
+            used_rows = np.arange(rows.start, rows.stop)[self.used[rows]]
+            if len(used_rows) < n_blocks * (n_gap + 2):
                 raise InputError(
                     f"run {name} is too short for {n_blocks} blocks with gaps of {gap} s",
-                    found=f"{len(own)} samples",
+                    found=f"{len(used_rows)} samples",
                     expected=f"at least {n_blocks * (n_gap + 2)}",
                 )
-            for i, part in enumerate(np.array_split(own, n_blocks)):
+            for i, part in enumerate(np.array_split(used_rows, n_blocks)):
                 block[part] = f"{name}/{i + 1}"
                 if i:
                     used[part[: n_gap - n_gap // 2]] = False
@@ -287,6 +301,6 @@ def _begins(*labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether each sample differs from the one before it in any of its labels; the first one does."""
     begins = np.zeros(len(labels[0]), dtype=bool)
     begins[:1] = True
-    for one in labels:
-        begins[1:] |= one[1:] != one[:-1]
+    for label in labels:
+        begins[1:] |= label[1:] != label[:-1]
     return begins

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,12 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from b2m_encoding.config import Config, StudyPath, resolve_path
 from b2m_encoding.data.cleaning import Cleaning, Detrend
 from b2m_encoding.data.sources import AnySource
+from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
 from b2m_encoding.figures.settings import FigureSettings
+from b2m_encoding.io.toml import STUDY_FILE, read_toml
+from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
 RESERVED = {"joint", "preference"}
@@ -26,7 +28,10 @@ SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0)]
 Lag = Annotated[float, Field(ge=0, le=30)]
 """Seconds; after thirty the response to a sound is over."""
-DecoderName = Literal["regions", "ridge", "inverse", "contrastive", "ensemble"]
+if TYPE_CHECKING:
+    DecoderName = str
+else:  # a name of the registry; pydantic lists them in its error
+    DecoderName = Literal[tuple(DECODERS)]
 
 
 class CleaningTable(Config):
@@ -44,13 +49,13 @@ class CleaningTable(Config):
 class AlphaTable(Config):
     """``[model.alphas]``: the grid of penalties, log-spaced, scikit-learn's scale."""
 
-    low: Positive = 1e-1
-    high: Positive = 1e7
-    number: Annotated[int, Field(ge=2)] = 17
+    low: Positive = LOWEST_ALPHA
+    high: Positive = HIGHEST_ALPHA
+    number: Annotated[int, Field(ge=2)] = N_ALPHAS
 
     def grid(self) -> NDArray[np.float64]:
         """The penalties."""
-        return np.logspace(np.log10(self.low), np.log10(self.high), self.number)
+        return penalty_grid(self.low, self.high, self.number)
 
 
 class ModelTable(Config):
@@ -293,12 +298,7 @@ def load_study(path: Path) -> Study:
     ProblemList
         With every unknown key and wrong value; the nearest known key is suggested.
     """
-    if not path.is_file():
-        raise InputError("the study file is missing", file=path, fix="b2m init DIR writes one to edit")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("the study file is not valid TOML", file=path, found=error) from error
+    table = read_toml(path, *STUDY_FILE)
     try:
         return Study.model_validate(table, context={"folder": path.resolve().parent})
     except ValidationError as error:

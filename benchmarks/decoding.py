@@ -33,12 +33,12 @@ from harness import Row, arguments, environment, finish, peak_memory, save, seco
 from scipy import stats
 
 from b2m_encoding import EncodingModel, Runs
-from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, judged, to_decode
+from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, evaluate_decoder, to_decode
 from b2m_encoding.analysis.decoding.decoders import decoded_regions
 from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.decoding.windows import Samples, ToDecode, Units, per_clip
 from b2m_encoding.data import Recording
-from b2m_encoding.decoding.decoders.pooled import PooledDecoder, TrainingWindows
+from b2m_encoding.decoding.decoders.pooled import PooledDecoder
 from b2m_encoding.decoding.generators.rank import rank_by_responses
 from b2m_encoding.phantom import Size, simulate_study
 from b2m_encoding.study import Study, load_study
@@ -86,20 +86,27 @@ def samples_of(study: Study, recordings: Mapping[str, Recording], target: str) -
 
 
 class Pool:
-    """What pooled decoders of a study are made of, in one unit, and the verdict on them."""
+    """Training windows of the subjects of a study, for pooled decoders, in one feature scale."""
 
     def __init__(self, study: Study, target: str, training: Mapping[str, Samples]) -> None:
         self.study, self.target, self.training = study, target, training
         self.units = Units.of(np.concatenate([one.features for one in training.values()]))
-        self.lessons = {
-            name: TrainingWindows(one.brain, self.units.standard(one.features), one.runs)
-            for name, one in training.items()
-        }
 
-    def judge(self, kind: str, decoder: PooledDecoder, subject: str, test: Samples) -> Decoding:
+    def fit(self, method: Any, training_subjects: list[str] | None = None) -> PooledDecoder:
+        return PooledDecoder(method).fit(
+            {name: one.brain for name, one in self.training.items()},
+            {name: self.units.standard(one.features) for name, one in self.training.items()},
+            runs={name: one.runs for name, one in self.training.items()},
+            training_subjects=training_subjects,
+        )
+
+    def evaluate(self, kind: str, decoder: PooledDecoder, subject: str, test: Samples) -> Decoding:
         training = self.training[subject]
-        said = tuple(decoder.predict(subject, part.brain, part.runs) for part in (training, test))
-        return judged(kind, (said[0], said[1]), training, test, self.units, self.target, self.study)
+        predictions = (
+            decoder.predict(training.brain, runs=training.runs, subject=subject),
+            decoder.predict(test.brain, runs=test.runs, subject=subject),
+        )
+        return evaluate_decoder(kind, predictions, training, test, self.units, self.target, self.study)
 
 
 def together(
@@ -111,12 +118,12 @@ def together(
     for label, method in ALIGNMENTS.items():
         if quick and label != "procrustes":
             continue
-        pooled = PooledDecoder(method).fit(pool.lessons)
+        pooled = pool.fit(method)
         for subject, (_, test) in samples.items():
-            others = PooledDecoder(method).fit(pool.lessons, [name for name in samples if name != subject])
+            others = pool.fit(method, [name for name in samples if name != subject])
             for kind, decoder in (("pooled", pooled), ("others", others)):
                 name = f"{label}_{kind}"
-                yield name, pool.judge(name, decoder, subject, test)
+                yield name, pool.evaluate(name, decoder, subject, test)
 
 
 def newcomers(
@@ -128,13 +135,13 @@ def newcomers(
         names = list(dict.fromkeys(everything.runs.run.tolist()))
         half = everything.take(np.isin(everything.runs.run, names[: len(names) // 2]))
         alone = Pool(study, target, {subject: half})
-        own = alone.judge("own", PooledDecoder("none").fit(alone.lessons), subject, test)
+        own = alone.evaluate("own", alone.fit("none"), subject, test)
         pool = Pool(study, target, {name: training for name, (training, _) in samples.items()} | {subject: half})
         for label, method in ALIGNMENTS.items():
             if method == "none":
                 continue
-            pooled, single = (PooledDecoder(method).fit(pool.lessons, who) for who in (None, [subject]))
-            yield label, (pool.judge(label, pooled, subject, test), pool.judge(label, single, subject, test), own)
+            pooled, single = (pool.fit(method, who) for who in (None, [subject]))
+            yield label, (pool.evaluate(label, pooled, subject, test), pool.evaluate(label, single, subject, test), own)
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:

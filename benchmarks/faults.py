@@ -27,7 +27,7 @@ from harness import Row, arguments, environment, finish
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.manifest import changed_files, read_manifest
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import load_study

@@ -29,7 +29,7 @@ from harness import Row, alternate, arguments, environment, finish, peak_memory,
 
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.embedding import EmbeddingOptions, embed_clips
-from b2m_encoding.features.networks import load_sound
+from b2m_encoding.features.networks import load_audio_encoder
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.windows import centred, window_starts
@@ -55,7 +55,7 @@ class Case:
 
     def cuts(self) -> list[tuple[float, float]]:
         """Windows of one clip, as the naive way hears them."""
-        return [tuple(cut) for cut in self.hearing.cuts(self.spans, DURATION, self.network).tolist()]
+        return [tuple(cut) for cut in self.hearing.windows(self.spans, DURATION, self.network).tolist()]
 
 
 def write_tracks(folder: Path, n_clips: int) -> list[Clip]:
@@ -220,7 +220,9 @@ def main() -> None:
         for network_name, window in (("w2v_bert", WINDOW), ("clap", 10.0)):
             own = clips[:1] if options.quick and network_name == "clap" else clips
             save_network(network_name, folder / network_name, options.quick)
-            network = load_sound(network_name, weights=folder / network_name, device="cpu", **_last(network_name))
+            network = load_audio_encoder(
+                network_name, weights=folder / network_name, device="cpu", **_last(network_name)
+            )
             starts = window_starts(DURATION, window, TR)
             paper = np.stack([starts, starts + window], axis=1)
             single, frames = alone(network, folder / network_name), network.window is None

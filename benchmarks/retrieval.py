@@ -5,9 +5,8 @@
 As many vectors as FMA-large has clips, 106,574 x 512, and 600 queries (with --quick 64), the ten nearest of each. Our
 side reads half precision from a memory map; torch and faiss have the same numbers in single precision in memory, of
 unit length, and do nothing but multiply and rank. The bare product is a bound, not a peer: it keeps all scores at once.
-An Index is made ready once and searched for every subject, as faiss is filled once: both are timed apart. ``plain`` is
-the search that needs no preparation, and what an Index does where a processor does not multiply bytes. In ``spectrum``
-the vectors are not spread evenly: their dimensions have variances that fall as 1 / n, as those of embeddings do.
+The search needs no preparation; faiss is filled before it is timed. In ``spectrum`` the vectors are not spread evenly:
+their dimensions have variances that fall as 1 / n, as those of embeddings do.
 faiss-cpu is no dependency of this package; without it its rows say so.
 """
 
@@ -23,15 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from b2m_encoding.decoding.codes import multiplies_bytes
-from b2m_encoding.decoding.index import Index
 from harness import Row, alternate, arguments, environment, finish, peak_memory, save
 
 from b2m_encoding.decoding.retrieval.corpus import Vectors
-from b2m_encoding.decoding.retrieval.search import search
+from b2m_encoding.decoding.retrieval.exact_search import search
 
 CLIPS, WIDTH, QUERIES, K = 106_574, 512, 600, 10
-OURS = "Index, half precision on disk"
+OURS = "search, half precision on disk"
 
 
 def unit(n_rows: int, seed: int, fall: float) -> np.ndarray:
@@ -61,17 +58,7 @@ class Case:
         self.queries = unit(self.n_queries, 1, self.fall)
         self.vectors = Vectors(self.path)
 
-    def ready(self) -> Index:
-        return Index(self.vectors, device="cpu")
-
-    @cached_property
-    def index(self) -> Index:
-        return self.ready()
-
     def ours(self) -> np.ndarray:
-        return self.index.search(self.queries, K).rows
-
-    def plain(self) -> np.ndarray:
         return search(self.vectors, self.queries, K, device="cpu").rows
 
     def bare(self) -> np.ndarray:
@@ -80,16 +67,13 @@ class Case:
         found: np.ndarray = torch.topk(torch.from_numpy(self.queries) @ torch.from_numpy(self.single).T, K)[1].numpy()
         return found
 
-    def faiss_filled(self) -> Any:
+    @cached_property
+    def faiss_index(self) -> Any:
         import faiss
 
         filled = faiss.IndexFlatIP(WIDTH)
         filled.add(self.single)
         return filled
-
-    @cached_property
-    def faiss_index(self) -> Any:
-        return self.faiss_filled()
 
     def faiss(self) -> np.ndarray:
         found: np.ndarray = self.faiss_index.search(self.queries, K)[1]
@@ -109,7 +93,7 @@ def compared(
 
 def against_faiss(even: Case, uneven: Case, threads: int, repeats: int) -> list[Row]:
     if find_spec("faiss") is None:
-        return [Row(name, OURS, "faiss IndexFlatIP: not installed") for name in ("faiss", "spectrum", "made ready")]
+        return [Row(name, OURS, "faiss IndexFlatIP: not installed") for name in ("faiss", "spectrum")]
     import faiss
 
     faiss.omp_set_num_threads(threads)
@@ -117,7 +101,6 @@ def against_faiss(even: Case, uneven: Case, threads: int, repeats: int) -> list[
     return [
         compared("faiss", OURS, even.ours, peer, even.faiss, repeats),
         compared("spectrum", OURS, uneven.ours, peer, uneven.faiss, repeats),
-        Row("made ready", OURS, f"{peer}.add", *alternate(even.ready, even.faiss_filled, repeats)),
     ]
 
 
@@ -128,16 +111,11 @@ def main() -> None:
     n_queries, repeats = (64, 3) if args.quick else (QUERIES, 9)
     threads = int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads()))
     torch.set_num_threads(threads)
-    env = environment(
-        simulated=True, clips=CLIPS, dimensions=WIDTH, queries=n_queries, threads=threads, bytes=multiplies_bytes()
-    )
+    env = environment(simulated=True, clips=CLIPS, dimensions=WIDTH, queries=n_queries, threads=threads)
     with tempfile.TemporaryDirectory(prefix="b2m-retrieval-") as folder:
         even = Case(Path(folder, "even.npy"), n_queries)
         uneven = Case(Path(folder, "uneven.npy"), n_queries, fall=1.0)
-        rows = [
-            compared("exact", OURS, even.ours, "torch matmul + topk", even.bare, repeats),
-            compared("plain", "search, half precision on disk", even.plain, "torch matmul + topk", even.bare, repeats),
-        ]
+        rows = [compared("exact", OURS, even.ours, "torch matmul + topk", even.bare, repeats)]
         save("retrieval", rows, env, quick=args.quick)
         rows += against_faiss(even, uneven, threads, repeats)
     agreed = all(row.agreement["same neighbours"] > 0.9999 for row in rows if row.agreement)

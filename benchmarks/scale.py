@@ -21,20 +21,20 @@ from pathlib import Path
 import numpy as np
 from harness import Row, arguments, environment, finish
 
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.analysis.study_results import StudyResults
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.study import load_study
-from b2m_encoding.workflow.engine.cluster import Place
+from b2m_encoding.workflow.engine.cluster import ClusterSpec
 from b2m_encoding.workflow.run import run_study
-from b2m_encoding.workflow.write_maps import StudyResults
 
 
-def run(file: Path, n_parts: int, place: Place | None) -> tuple[StudyResults, float, float]:
+def run(file: Path, n_parts: int, place: ClusterSpec | None) -> tuple[StudyResults, float, float]:
     """Results, seconds in all, and seconds before the first unit began."""
     study = load_study(file)
     study = study.model_copy(update={"model": study.model.model_copy(update={"parts": n_parts})})
     begun: list[float] = []
     start = time.perf_counter()
-    found = run_study(study, file, place=place, progress=lambda *_: begun.append(time.perf_counter()))
+    found = run_study(study, file, cluster=place, progress=lambda *_: begun.append(time.perf_counter()))
     stop = time.perf_counter()
     assert found is not None
     for path in file.parent.glob("*results*"):
@@ -52,7 +52,7 @@ def main() -> None:
         rows.append(Row("here", ours="b2m run", ours_s=alone))
         agreed = True
         for n_workers in (1, 2):
-            found, seconds, start = run(file, 4, Place(f"local:{n_workers}"))
+            found, seconds, start = run(file, 4, ClusterSpec(f"local:{n_workers}"))
             difference = max(
                 float(np.nanmax(np.abs(found.encodings[s].r["joint"] - own.r["joint"])))
                 for s, own in expected.encodings.items()

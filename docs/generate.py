@@ -71,7 +71,9 @@ def page_of(module: str, name: str) -> str:
     thing = getattr(importlib.import_module(module), name)
     kind = "autoclass" if inspect.isclass(thing) else "autofunction" if callable(thing) else "autodata"
     members = f"\n   :members:\n   :exclude-members: {REQUESTS}" if inspect.isclass(thing) else ""
-    members += "\n   :no-index:" if module == "b2m_encoding" else ""  # each has its place in a room
+    members += (
+        "\n   :no-index:" if module in ("b2m_encoding", "b2m_encoding.decoding") else ""
+    )  # each has its place in a room
     return f"# {name}\n\n```{{eval-rst}}\n.. currentmodule:: {module}\n.. {kind}:: {name}{members}\n```\n"
 
 

@@ -17,6 +17,8 @@ from hypothesis import settings
 
 from b2m_encoding import cli
 from b2m_encoding.phantom import Size, simulate_study
+from b2m_encoding.study import load_study
+from b2m_encoding.workflow.run import run_study
 
 from .chromium import Browser, find_browser
 
@@ -96,6 +98,16 @@ def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     simulate_study(folder / "study", seed=1, n_subjects=1, size=size)
     (folder / "study.toml").write_text(TINY_STUDY)
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the tiny study, under a name that needs escaping; never change them."""
+    folder = tmp_path_factory.mktemp("finished")
+    study = load_study(tiny_template / "study.toml")
+    hostile = study.model_copy(update={"output": folder / "results", "name": "<script>alert('x')</script> & co"})
+    run_study(hostile, tiny_template / "study.toml")
+    return folder / "results"
 
 
 @pytest.fixture

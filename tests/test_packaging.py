@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import b2m_encoding
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +21,8 @@ def test_the_wheel_holds_what_is_not_code(tmp_path: Path) -> None:
     assert wheel.name == f"b2m_encoding-{b2m_encoding.__version__}-py3-none-any.whl"
     names = zipfile.ZipFile(wheel).namelist()
     page = [f"figures/interactive/{name}" for name in ("page.html.j2", "style.css", "main.js")]
-    data = ("_atlases/hcp-mmp1.toml", "features/weights/catalogue.toml", "workflow/templates/demo.toml")
+    hcp = [f"spaces/hcp/{name}" for name in ("fsaverage5_sphere_on_fsLR.npz", "Atlas_ROIs.2.nii.gz", "LICENSE.md")]
+    data = (*hcp, "_atlases/hcp-mmp1.toml", "features/weights/catalogue.toml", "workflow/templates/demo.toml")
     for needed in (*data, "results/report/references.bib", "results/report/templates/page.html.j2", *page):
         assert f"b2m_encoding/{needed}" in names
     assert not [name for name in names if name.startswith(("tests/", "shared/", "docs/"))]
@@ -32,3 +35,13 @@ def test_importing_is_light_and_leaves_no_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
     assert not list(tmp_path.iterdir())
+
+
+HEAVY = ("torch", "sklearn", "pandas", "matplotlib", "nilearn", "scipy.sparse", "scipy.signal", "scipy.ndimage")
+
+
+@pytest.mark.parametrize("room", ["io.removal", "spaces", "data", "data.sources"])
+def test_opening_a_study_loads_no_heavy_package(room: str) -> None:
+    code = f"import sys, b2m_encoding.{room}; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ from simulated import FOLDER, listening_study
 from b2m_encoding import figures
 from b2m_encoding.analysis.encoding.encode import encode_subject
 from b2m_encoding.analysis.windows import stimulus_timeline
-from b2m_encoding.features.extractors import Network, build_spaces
+from b2m_encoding.features.extractors import PretrainedAudio, build_spaces
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.spaces import load_atlas
 from b2m_encoding.study import load_study
@@ -28,7 +28,7 @@ if not weights.is_dir():
 
 # %% Three feature spaces of the same clips
 # Each is computed once and kept; every later run, and every other study of these clips, reads it.
-network = Network(
+network = PretrainedAudio(
     extractor="w2v_bert", stimuli=study.features["acoustic"].stimuli, weights=weights, layer=2, device="cpu"
 )
 tables = {"w2v_bert": network, **study.features}

@@ -13,12 +13,9 @@ import soundfile
 from simulated import FOLDER, analysed_study, auditory_study
 
 from b2m_encoding import Results
-from b2m_encoding.decoding.evaluation import over_subjects
-from b2m_encoding.decoding.retrieval.build import build_corpus
+from b2m_encoding.decoding import build_corpus, over_subjects
 from b2m_encoding.gallery import FigureRequest, draw_kind, write_view
-from b2m_encoding.reconstruction.embedding_space import decoded_space
-from b2m_encoding.reconstruction.request import Wish as Reconstruction
-from b2m_encoding.reconstruction.run import reconstruct
+from b2m_encoding.reconstruction import ReconstructionRequest, decoded_space, reconstruct
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
 
@@ -69,7 +66,7 @@ draw_kind(
 # clips that were tested are never retrieved, but those of the training are here, for want of other recordings; for a
 # paper take a corpus that nobody heard. *Oracle* retrieves with the true features: no decoder can do better.
 corpus = build_corpus(stimuli, FOLDER / "corpus", decoded_space(file))
-listening, judged = reconstruct(results.path, corpus, Reconstruction(k=5))
+listening, judged = reconstruct(results.path, corpus, ReconstructionRequest(k=5))
 print(over_subjects(judged).round(3).to_string(index=False))
 print(f"open {listening}: heard, retrieved, oracle and chance, side by side")
 

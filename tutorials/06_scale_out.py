@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.engine.cluster import slurm_cluster
 from b2m_encoding.workflow.run import explain_study, run_study, work_folder

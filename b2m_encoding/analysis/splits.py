@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data import average_repeats
+from b2m_encoding.data import Responses, average_repeats
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.windows import window_starts
 from b2m_encoding.runs import Runs
@@ -45,6 +45,18 @@ def split_samples(runs: Runs, evaluation: EvaluationTable) -> tuple[Runs, list[S
         )
     mask = runs.used & np.isin(runs.run, test)
     return runs, [Split(runs.used & ~mask, mask)]
+
+
+def evaluated(responses: Responses, evaluation: EvaluationTable) -> tuple[Responses, list[Split]]:
+    """Responses with the blocks they are evaluated in, and the splits into training and held-out samples.
+
+    Raises
+    ------
+    InputError
+        If no run, or every run, is a test run.
+    """
+    runs, splits = split_samples(responses.runs, evaluation)
+    return responses.with_runs(runs), splits
 
 
 def held_out_lengths(runs: Runs, split: Split, evaluation: EvaluationTable) -> list[int]:

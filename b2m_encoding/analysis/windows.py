@@ -46,7 +46,7 @@ def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:
     windows = cut_windows(volumes.runs, table.length, table.step, table.lag)
 
     def read_run(name: str) -> NDArray[np.floating]:
-        return windows.of_run(name, volumes.load_run(name))
+        return windows.run_responses(name, volumes.load_run(name))
 
     step = f"average over windows of {table.length:g} s every {table.step:g} s, {table.lag:g} s after their sound"
     responses = WindowedResponses(windows.runs, volumes.space, read_run, made_of=volumes, step=step, lag=table.lag)

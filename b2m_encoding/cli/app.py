@@ -18,10 +18,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from b2m_encoding.io.toml import STUDY_FILE, read_toml
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 console = Console(highlight=False)
 
-StudyFile = Annotated[Path, typer.Argument(help="The study file (TOML).", show_default=False)]
+
+def _readable(path: Path) -> Path:
+    """Refuse a study file that is missing or no TOML before the package is loaded to read it."""
+    read_toml(path, *STUDY_FILE)
+    return path
+
+
+StudyFile = Annotated[Path, typer.Argument(help="The study file (TOML).", show_default=False, callback=_readable)]
 ResultsFolder = Annotated[Path, typer.Argument(help="The results folder of a study.", show_default=False)]
 
 

@@ -1,4 +1,4 @@
-"""Commands of decoding: a corpus of recordings, and what was heard told from responses."""
+"""Commands of decoding: a corpus of recordings, decoding, and reconstruction of presented music."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ app.add_typer(corpus, name="corpus")
 @corpus.command("build")
 def build(
     recordings: Annotated[Path, typer.Argument(help="Folder of recordings, of any depth (FMA as it comes).")],
-    model: Annotated[str | None, typer.Option(help="acoustic, or a model of b2m models list that hears.")] = None,
+    model: Annotated[str | None, typer.Option(help="acoustic, or an audio model of b2m models list.")] = None,
     study: Annotated[Path | None, typer.Option(help="Study file: embed as its decoded feature space.")] = None,
     target: Annotated[str | None, typer.Option(help="Feature space of the study; the first decoded one.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the corpus; default: RECORDINGS-MODEL beside it.")] = None,
-    seconds: Annotated[float, typer.Option(help="How much of each recording is heard, from its beginning.")] = 15.0,
-    window: Annotated[float, typer.Option(help="Windows that are averaged, s; as in [decoding].")] = 10.0,
-    step: Annotated[float, typer.Option(help="Between windows, s.")] = 1.5,
-    layer: Annotated[int | None, typer.Option(help="Of a network with frames.")] = None,
+    seconds: Annotated[
+        float, typer.Option(help="Length of each recording that is embedded, from its beginning.")
+    ] = 15.0,
+    window: Annotated[float, typer.Option(help="Length of the windows that are averaged, s; as in [decoding].")] = 10.0,
+    step: Annotated[float, typer.Option(help="Step between windows, s.")] = 1.5,
+    layer: Annotated[int | None, typer.Option(help="Layer of a network with frames.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of the weights.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")] = "auto",
     as_it_is: Annotated[bool, typer.Option("--as-it-is", help="No fades, no common level.")] = False,
     metadata: Annotated[Path | None, typer.Option(help="tracks.csv of FMA, or a table with a column path.")] = None,
 ) -> None:
-    """Embed a folder of recordings, to retrieve from; it goes on where it stopped."""
-    from b2m_encoding.decoding.retrieval.build import Preparation, build_corpus
+    """Embed a folder of recordings, to retrieve from; a stopped command resumes."""
+    from b2m_encoding.decoding import Preparation, build_corpus
     from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
     from b2m_encoding.reconstruction.embedding_space import decoded_space
 
@@ -62,21 +64,21 @@ def build(
 
 @corpus.command("info")
 def info(folder: Annotated[Path, typer.Argument(help="Folder of a corpus.")]) -> None:
-    """Tell what a corpus holds and how it was embedded."""
+    """Print the content of a corpus and the options of its embedding."""
     from b2m_encoding.decoding.retrieval.corpus import Corpus
 
-    found = Corpus.open(folder)
-    space = found.record["space"]
+    opened = Corpus.open(folder)
+    space = opened.record["space"]
     options = ", ".join(f"{key} {value}" for key, value in space["options"].items() if value is not None)
     windows, network = space["windows"], space.get("pretrained", {})
-    known = found.table["genre"].ne("").sum()
+    with_genre = opened.table["genre"].ne("").sum()
     rows = {
-        "recordings": f"{len(found):,} ({found.record['skipped']} left out), {known:,} with a genre",
-        "vectors": f"{found.record['dimensions']} dimensions; {options}",
+        "recordings": f"{len(opened):,} ({opened.record['skipped']} left out), {with_genre:,} with a genre",
+        "vectors": f"{opened.record['dimensions']} dimensions; {options}",
         "network": f"{network.get('model')}, revision {network.get('revision')}" if network else "none",
         "windows": f"{windows['length']:g} s every {windows['step']:g} s of the first {space['seconds']:g} s, averaged",
-        "audio": f"{found.audio}{'' if found.audio.is_dir() else ' (not here)'}",
-        "made with": found.record["software"],
+        "audio": f"{opened.audio}{'' if opened.audio.is_dir() else ' (missing)'}",
+        "made with": opened.record["software"],
     }
     for key, value in rows.items():
         console.print(f"{key + ':':<12}{value}", soft_wrap=True, markup=False)
@@ -88,7 +90,7 @@ def decode(
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Instead of model.device.")] = None,
 ) -> None:
-    """Decode the feature spaces that [decoding] names; what a run has done already is not done again."""
+    """Decode the feature spaces that [decoding] names; results of an earlier run are used again."""
     from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed, warnings_of
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.run import run_study
@@ -113,44 +115,48 @@ def reconstruct(
     corpus: Annotated[Path, typer.Option(help="Folder of a corpus (b2m corpus build).", show_default=False)],
     generator: Annotated[str, typer.Option(help="retrieved, musicldm, musicgen, magenta_rt.")] = "retrieved",
     target: Annotated[str | None, typer.Option(help="Decoded feature space; default: the first.")] = None,
-    decoder: Annotated[str, typer.Option(help="Whose predictions.")] = "regions",
+    decoder: Annotated[str, typer.Option(help="Decoder whose predictions are used.")] = "regions",
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
-    n: Annotated[int, typer.Option(min=1, help="Candidates per clip; the encoding model chooses the best.")] = 1,
-    k: Annotated[int, typer.Option(min=1, help="Nearest recordings that are listed.")] = 10,
+    n: Annotated[int, typer.Option(min=1, help="Candidates per clip; the encoding model ranks them.")] = 1,
+    k: Annotated[int, typer.Option(min=1, help="Number of nearest recordings that are listed.")] = 10,
     strength: Annotated[
         float | None, typer.Option(min=0, max=1, help="musicldm: start from the retrieved recording; 0 keeps it.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of a diffusion model.")] = None,
     similarity: Annotated[
-        Literal["auto", "cosine", "centred", "standardised"], typer.Option(help="Of vectors.")
+        Literal["auto", "cosine", "centred", "standardised"], typer.Option(help="Metric of the search.")
     ] = "auto",
-    seconds: Annotated[float | None, typer.Option(help="Length of sounds; default: as the corpus was heard.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length of sounds, s; default: the embedded length of the corpus.")
+    ] = None,
     leave_out: Annotated[
         Path | None, typer.Option(help="Text file of recordings that may not be retrieved, one a line.")
     ] = None,
     training: Annotated[
-        bool, typer.Option("--training/--no-training", help="Clips of the training may be retrieved.")
+        bool, typer.Option("--training/--no-training", help="Whether training clips may be retrieved.")
     ] = True,
     follow: Annotated[
-        bool | None, typer.Option("--follow/--hold", help="magenta_rt: what was decoded over time, or its mean.")
+        bool | None, typer.Option("--follow/--hold", help="magenta_rt: the decoded embedding over time, or its mean.")
     ] = None,
-    sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli, to hear them on the page.")] = None,
+    sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli, for the page.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of the generator's weights.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the generator runs.")] = "auto",
-    judge: Annotated[str | None, typer.Option(help="Another encoder that judges: a model, or acoustic.")] = None,
+    evaluator: Annotated[
+        str | None, typer.Option(help="A second encoder for the evaluation: a model, or acoustic.")
+    ] = None,
     classes: Annotated[
         bool, typer.Option("--classes", help="Compare AudioSet classes (b2m models fetch audioset).")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of what is random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of random numbers.")] = 0,
 ) -> None:
-    """Retrieve and reconstruct what was heard, and write a page to listen to it."""
+    """Retrieve and reconstruct presented music, and write a page to listen to it."""
     from b2m_encoding.decoding.evaluation import over_subjects
     from b2m_encoding.decoding.retrieval.corpus import Corpus
-    from b2m_encoding.reconstruction.request import Wish
+    from b2m_encoding.reconstruction.request import ReconstructionRequest
     from b2m_encoding.reconstruction.run import reconstruct as run
 
     settings = {"weights": weights, "device": device, "strength": strength, "steps": steps, "follow": follow}
-    wish = Wish(
+    request = ReconstructionRequest(
         target=target,
         decoder=decoder,
         generator=generator,
@@ -164,12 +170,12 @@ def reconstruct(
         training=training,
         sounds=sounds,
         seed=seed,
-        judge=judge,
+        evaluator=evaluator,
         classes=classes,
     )
     with progress_bar() as bar:
-        page, evaluation = run(results, Corpus.open(corpus), wish, reporter(bar))
-    table = Table("method", "judged by", "measure", "mean over subjects", "95 %")
+        page, evaluation = run(results, Corpus.open(corpus), request, reporter(bar))
+    table = Table("method", "encoder", "measure", "mean over subjects", "95 %")
     for row in over_subjects(evaluation, by=["method", "encoder", "measure"]).to_dict("records"):
         limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
         table.add_row(row["method"], row["encoder"], row["measure"], f"{row['mean']:.3f}", limits)

@@ -1,4 +1,4 @@
-"""The command that looks at the machine."""
+"""Command that checks the machine."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from b2m_encoding.cli.app import app, console
 
 @app.command()
 def doctor() -> None:
-    """Look at the machine: versions, GPU, broken optional packages, writable folders."""
-    table = Table("what", "found")
+    """Check the machine: versions, GPU, broken optional packages, writable folders."""
+    table = Table("item", "state")
     table.add_row("pycortex", _installed("pycortex"))  # importing it would write into the home folder
     for package in ("numpy", "torch", "nilearn", "nibabel", "matplotlib", "transformers", "diffusers"):
         table.add_row(package, _import_state(package))
     for package in ("torchaudio", "torchvision"):
         state = _import_state(package)
-        table.add_row(package, "absent, as it should be" if state == "not installed" else f"{state}; pip uninstall it")
+        table.add_row(
+            package, "not installed (not needed)" if state == "not installed" else f"{state}; pip uninstall it"
+        )
     table.add_row("device", _device())
     for folder in (Path.cwd(), Path(tempfile.gettempdir()), Path.home()):
         table.add_row(f"write to {folder}", "yes" if os.access(folder, os.W_OK) else "NO")

@@ -1,4 +1,4 @@
-"""Commands of pretrained networks: what is here, and fetching weights."""
+"""Commands of pretrained networks: list of models, and download of weights."""
 
 from __future__ import annotations
 
@@ -8,32 +8,39 @@ import typer
 
 from b2m_encoding.cli.app import app, console
 
-models = typer.Typer(no_args_is_help=True, help="Pretrained networks: what is here, and fetching their weights.")
+models = typer.Typer(no_args_is_help=True, help="Pretrained networks: list them, and fetch their weights.")
 app.add_typer(models, name="models")
 
 
 @models.command("list")
 def list_models() -> None:
-    """List the models: whether their weights are here or how to get them, licence, what they take and give."""
-    from b2m_encoding.features.weights import catalogue, is_here
+    """List the models with their weights or how to get them, licence, inputs and outputs, and networks of a study."""
+    from b2m_encoding.features.networks import NETWORKS
+    from b2m_encoding.features.weights import catalogue, is_installed
 
     for entry in catalogue().values():
         console.print(f"{entry.name}: {entry.title}", style="bold", markup=False)
-        weights = "here" if is_here(entry) else f"missing; {entry.command}"
+        weights = "installed" if is_installed(entry) else f"missing; {entry.command}"
         licence = f"{entry.licence}; commercial use: {entry.commercial_use}"
-        rows = {"weights": f"{weights} ({entry.size})", "licence": licence, "gives": entry.output, "for": entry.role}
+        rows = {"weights": f"{weights} ({entry.size})", "licence": licence, "output": entry.output, "use": entry.role}
         for key, value in rows.items():
             console.print(f"  {key + ':':<9} {value}", soft_wrap=True, markup=False)
+    console.print("Networks that a study can name:", style="bold", markup=False)
+    for name, network in NETWORKS.items():
+        inputs = " and ".join(kind for kind in ("audio", "text") if getattr(network, kind))
+        console.print(f"  {name}: {network.description} ({inputs})", soft_wrap=True, markup=False)
 
 
 @models.command("fetch")
 def fetch_model(
     name: Annotated[str, typer.Argument(help="A name of the list, or a repository of huggingface.co.")],
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch, instead of the known one.")] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Commit, tag or branch, instead of that of the catalogue.")
+    ] = None,
     allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Convert pickled weights, once.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Download the weights of a model, with a record of their commit and hashes; all other commands work offline."""
+    """Download the weights of a model with a record of commit and hashes; other commands work offline."""
     from b2m_encoding.features.weights import entry_of
     from b2m_encoding.features.weights.fetch import Fetch
 

@@ -58,8 +58,9 @@ def init(
 @app.command()
 def check(study: StudyFile) -> None:
     """Report every problem of a study at once; nothing is computed."""
+    from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
-    from b2m_encoding.workflow.check import check_study, no_maps
+    from b2m_encoding.workflow.check import check_study
 
     recordings = check_study(load_study(study))
     for subject, recording in recordings.items():
@@ -70,7 +71,7 @@ def check(study: StudyFile) -> None:
     for responses in spaces.values():
         for step in responses.steps:
             console.print(f"cleaning: {step}", markup=False, soft_wrap=True)
-        if reason := no_maps(responses.space):
+        if reason := reason_not_drawn(responses.space):
             console.print(reason, markup=False, soft_wrap=True)
     console.print("no problems found")
 
@@ -107,7 +108,7 @@ def run(
     """Run the analysis of a study file; what is done already is not done again."""
     from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed
     from b2m_encoding.study import load_study
-    from b2m_encoding.workflow.engine.cluster import Place
+    from b2m_encoding.workflow.engine.cluster import ClusterSpec
     from b2m_encoding.workflow.run import explain_study, run_study, work_folder
 
     loaded = load_study(study).on_machine(device, memory)
@@ -116,10 +117,10 @@ def run(
         for name, state in explain_study(loaded, subjects, steps).items():
             console.print(f"{'done ' if state.done else 'to do'} {name}  {state.reason}", markup=False, soft_wrap=True)
         return
-    place = Place(cluster, workers, memory) if cluster else None
+    place = ClusterSpec(cluster, workers, memory) if cluster else None
     try:
         with progress_bar() as bar:
-            found = run_study(loaded, study, subjects=subjects, steps=steps, place=place, progress=reporter(bar))
+            found = run_study(loaded, study, subjects=subjects, steps=steps, cluster=place, progress=reporter(bar))
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from here")
         raise typer.Exit(STOPPED) from None

@@ -67,7 +67,7 @@ def open_array(path: Path) -> Any:
         array = opener(file, key)
     except InputError:
         raise
-    except Exception as error:  # no package says what a damaged file makes it raise
+    except Exception as error:  # no package documents its errors for damaged files
         raise InputError("an array cannot be read", file=path, found=first_line(error)) from error
     if not hasattr(array, "shape") or len(array.shape) != 2 or np.dtype(array.dtype).kind not in "iufb":
         found = f"shape {array.shape} of {array.dtype}" if hasattr(array, "shape") else f"a group: {sorted(array)}"

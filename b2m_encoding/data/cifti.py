@@ -17,7 +17,7 @@ from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, c
 def open_cifti(path: Path, space: GrayordinateSpace) -> Series:
     """Open one ``dtseries.nii``; its header and its length are checked, its series is not read.
 
-    ``space.cortex`` and ``space.structures`` tell which targets are cortex and which lie below it.
+    ``space.cortex`` and ``space.structures`` hold which targets are cortex and which are subcortical.
 
     Raises
     ------

@@ -6,22 +6,21 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
-from scipy.signal import savgol_filter
 
 from b2m_encoding.errors import InputError
 
 Detrend = Literal["none", "linear", "cosine", "median", "savgol"]
 Real = TypeVar("Real", bound=np.floating[Any])
 SAVGOL_ORDER = 3
-FLAT = 1e-3  # share of its variance that a confound must keep after detrending
-ALIKE = 1e-5  # columns of a design that differ by less are one: their weights would be too large for float32
+FLAT = 1e-3  # share of its variance that must be left of a confound after detrending
+ALIKE = 1e-5  # columns of a design that differ by less count as one: their weights would be too large for float32
 
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What is done to the responses of every run: drift, then confounds, then scale.
+    """Cleaning of the responses of one run: drift, then confounds, then scale.
 
     Everything is estimated from the *kept* samples alone (neither discarded nor censored) and applied to all.
     Drift is taken from confounds too, so that regressing them out brings none back (Lindquist et al. 2019, doi
@@ -40,13 +39,13 @@ class Cleaning:
 
     Notes
     -----
-    A running filter needs a value at every sample: under samples that are not kept it takes the line between their
-    kept neighbours. That shapes the estimate of the drift only; the samples themselves are never filled in.
+    A running filter needs a value at every sample: under samples that are not kept it is the line between their
+    kept neighbours. That affects the estimate of the drift only; the samples themselves are never filled in.
 
     Examples
     --------
     >>> drift = np.linspace(0, 5, 100)[:, None]
-    >>> bool(np.abs(Cleaning(zscore=False)(drift, tr=2.0)).max() < 1e-6)
+    >>> bool(np.abs(Cleaning(zscore=False).transform(drift, tr=2.0)).max() < 1e-6)
     True
     >>> Cleaning("median", 240).steps(tr=1.5)
     ('subtract a running median of 240 s (161 samples)', 'z-score each target')
@@ -62,7 +61,7 @@ class Cleaning:
         if not (np.isfinite(self.cutoff) and self.cutoff > 0):
             raise InputError("the cutoff of a detrending must be positive", found=self.cutoff, expected="seconds > 0")
 
-    def __call__(
+    def transform(
         self,
         values: NDArray[np.floating],
         tr: float,
@@ -101,7 +100,7 @@ class Cleaning:
         return zscore(values, kept) if self.zscore else values
 
     def steps(self, tr: float) -> tuple[str, ...]:
-        """What is done, in words, for the record."""
+        """Steps of the cleaning as sentences, for the record of provenance."""
         width = f"{self.cutoff:g} s ({self._width(tr)} samples)"
         drift = {
             "none": (),
@@ -128,8 +127,8 @@ class Cleaning:
             width = max(min(self._width(tr), odd), SAVGOL_ORDER + 2)
             if width > len(values):
                 raise InputError("a run is too short for a Savitzky-Golay filter", found=f"{len(values)} samples")
-            baseline: NDArray[np.float32] = savgol_filter(filled, width, SAVGOL_ORDER, axis=0).astype(np.float32)
-            return baseline
+            baseline = scipy.signal.savgol_filter(filled, width, SAVGOL_ORDER, axis=0)
+            return np.asarray(baseline, dtype=np.float32)
         return running_median(filled, min(self._width(tr), len(values) | 1))
 
     def _usable(self, confounds: NDArray[np.floating], tr: float, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -183,7 +182,7 @@ def running_median(values: NDArray[np.float32], width: int) -> NDArray[np.float3
     """
     medians = np.empty(values.shape[::-1], dtype=np.float32)
     for column, median in zip(values.T, medians, strict=True):
-        median[:] = median_filter(np.ascontiguousarray(column), size=width, mode="nearest")
+        median[:] = scipy.ndimage.median_filter(np.ascontiguousarray(column), size=width, mode="nearest")
     return medians.T
 
 

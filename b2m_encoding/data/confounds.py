@@ -1,14 +1,13 @@
-"""Confounds and censoring: fMRIPrep's tables through nilearn, or tables of one's own."""
+"""Confounds and censoring: fMRIPrep's tables through nilearn, or tables of the user."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.data.files import first_line, require_file
@@ -18,13 +17,16 @@ from b2m_encoding.data.table import read_numbers
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.runs import Runs
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Kept = dict[str, NDArray[np.bool_]]
 WHAT = "a table of confounds"
 
 
 @dataclass(frozen=True)
 class FMRIPrepConfounds:
-    """Which of fMRIPrep's confounds to take: arguments of :func:`nilearn.interfaces.fmriprep.load_confounds`.
+    """Choice of fMRIPrep's confounds: arguments of :func:`nilearn.interfaces.fmriprep.load_confounds`.
 
     ``scrub`` and ``non_steady_state`` censor volumes; every other strategy names columns to regress out.
     """
@@ -62,8 +64,8 @@ def load_fmriprep_confounds(
             try:
                 table, sample_mask = load_confounds(images, strategy=choice.strategy, **choice.options)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-                told = isinstance(error, ValueError | KeyError)  # else a calculation stumbled over text
-                found = first_line(error) if told else "a column that does not hold numbers"
+                explained = isinstance(error, ValueError | KeyError)  # others are raised by calculations with text
+                found = first_line(error) if explained else "a column that does not hold numbers"
                 raise InputError(f"the confounds of run {name} cannot be had", file=files[-1], found=found) from error
             _check_rows(len(table), recording.responses.runs, name, files[-1])
             if not np.isfinite(table.to_numpy(dtype=float)).all():
@@ -126,8 +128,10 @@ def framewise_displacement(path: Path) -> NDArray[np.float64] | None:
     Returns
     -------
     array, shape (n_samples,), or None
-        None where there is no such table, or it does not tell.
+        None where there is no such table, or it lacks the column.
     """
+    import pandas as pd
+
     try:
         table = pd.read_csv(_table_beside(path), sep="\t", na_values=["n/a"], usecols=["framewise_displacement"])
     except (InputError, ValueError, OSError):
@@ -137,7 +141,7 @@ def framewise_displacement(path: Path) -> NDArray[np.float64] | None:
 
 
 def _table_beside(path: Path) -> Path:
-    """Fmriprep's table of confounds of a response file."""
+    """Path of fMRIPrep's table of confounds of a response file."""
     stem = "_".join(
         part
         for part in path.name.split(".")[0].split("_")

@@ -1,4 +1,4 @@
-"""Names of BIDS files: entities, suffix, extension, and what makes two files the same run."""
+"""Names of BIDS files: entities, suffix, extension, and the run they belong to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENTITY = re.compile(r"([a-zA-Z]+)-([a-zA-Z0-9+]+)")
 
 @dataclass(frozen=True)
 class BidsFile:
-    """A file with what its name says.
+    """A file with the entities of its name.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class BidsFile:
 
     @classmethod
     def parse(cls, path: Path) -> BidsFile:
-        """Take a name apart; ``run-1`` and ``run-01`` are the same run."""
+        """Parse a name; ``run-1`` and ``run-01`` are the same run."""
         stem, _, extension = path.name.partition(".")
         parts = stem.split("_")
         entities = {match[1]: match[2] for part in parts if (match := ENTITY.fullmatch(part))}
@@ -39,7 +39,7 @@ class BidsFile:
 
     @property
     def run(self) -> str:
-        """Name of the run, ``ses-02_task-Test_run-01``: every entity that tells runs of a subject apart."""
+        """Name of the run, ``ses-02_task-Test_run-01``: all entities that distinguish runs of a subject."""
         return "_".join(f"{key}-{self.entities[key]}" for key in RUN_ENTITIES if key in self.entities)
 
     def applies_to(self, other: BidsFile) -> bool:
@@ -56,7 +56,14 @@ def subject_files(root: Path, subject: str) -> list[BidsFile]:
 def inherited(root: Path, file: BidsFile, suffix: str, extension: str) -> list[Path]:
     """Files of the raw data set that apply to a run, closest first (its own folder, session, subject, root).
 
-    Only entities that tell runs apart are compared, so that ``file`` may be a derivative.
+    Parameters
+    ----------
+    root : Path
+        The raw data set.
+    file : BidsFile
+        Response file of the run; only entities that distinguish runs are compared, so that it may be a derivative.
+    suffix, extension : str
+        ``events``, ``tsv``; ``bold``, ``json``.
     """
     own = BidsFile(file.path, {k: v for k, v in file.entities.items() if k in ("sub", *RUN_ENTITIES)}, "", "")
     subject = root / f"sub-{own.entities['sub']}"

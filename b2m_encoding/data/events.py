@@ -1,4 +1,4 @@
-"""Events: what was played when, read from BIDS event tables with the quirks they have in the wild."""
+"""Event tables of BIDS: onset, duration and stimulus, with the irregularities of published tables."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from b2m_encoding.data.files import require_file
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOTHING = ("n/a", "")
 
@@ -44,8 +46,10 @@ def read_events(
     Raises
     ------
     InputError
-        If the file cannot be read, lacks a column or has one twice, or holds an onset or a duration that is none.
+        If the file cannot be read, lacks a column or has one twice, or holds an onset or a duration that is no number.
     """
+    import pandas as pd
+
     text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     if columns is None:
         rows = list(csv.reader(StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -89,6 +93,8 @@ def _decoded(path: Path) -> str:
 
 
 def _numbers(values: pd.Series, path: Path) -> pd.Series:
+    import pandas as pd
+
     numbers = pd.to_numeric(values, errors="coerce")
     bad = np.flatnonzero(~np.isfinite(numbers.to_numpy(dtype=float)))
     if len(bad):
@@ -122,7 +128,17 @@ def event_clip(event: Any, row: int, path: Path) -> str:
 def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
     """Raise if an event begins after its run (by more than one sample), or none lies in it.
 
-    Of an event that begins before the first volume, or ends after the last one, what lies in the run counts.
+    An event that begins before the first volume, or ends after the last one, is accepted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Events, from :func:`read_events`.
+    runs : Runs
+    run : str
+        Name of the run.
+    path : Path
+        File of the table, for messages.
     """
     rows = runs.slices[run]
     n_volumes = rows.stop - rows.start
@@ -140,10 +156,10 @@ def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
 
 
 def label_clips(runs: Runs, events: Mapping[str, pd.DataFrame], files: Mapping[str, Path]) -> Runs:
-    """Write what was heard under each sample into ``Runs.clip`` and ``Runs.presentation``.
+    """Label each sample with the clip presented at its time (``Runs.clip``, ``Runs.presentation``).
 
     Every event is a presentation of its own, also where it follows another one of the same clip; an event whose track
-    is n/a plays none. Of a clip that begins before the first volume the part inside the run is heard.
+    is n/a presents none. A clip that begins before the first volume labels the samples of its part inside the run.
 
     Raises
     ------

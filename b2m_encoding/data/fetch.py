@@ -14,13 +14,13 @@ from b2m_encoding.errors import InputError
 VERSION = "1.0.0"
 SUBJECTS = ("001", "002", "003", "004", "005")
 BYTES_PER_SUBJECT = 18 * 513_884_512 + 54_526_304  # 18 BOLD images and one T1w
-LICENCE = "CC0; its README asks for research use only, and that nobody tries to re-identify participants"
+LICENCE = "CC0; its README asks for research use only, and forbids attempts to re-identify participants"
 SOURCE = "https://github.com/OpenNeuroDatasets/{dataset}.git"
 
 
 @dataclass(frozen=True)
 class Download:
-    """What is fetched, and where to.
+    """Data set, subjects and folder of a download.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Download:
     subjects : tuple of str
         Labels; all five, if empty.
     folder : Path
-        The data set's folder. Both tools go on where they stopped.
+        The data set's folder. Both tools continue where they stopped.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class Download:
         return shutil.disk_usage(parent).free + sum(path.stat().st_size for path in here)
 
     def describe(self) -> str:
-        """Size, licence and tool, to be read before anything is fetched."""
+        """Text on size, licence and tool, shown before the download."""
         return "\n".join(
             [
                 f"{self.dataset} {VERSION}, Music Genre fMRI data set (doi 10.18112/openneuro.ds003720.v1.0.0)",
@@ -73,7 +73,7 @@ class Download:
         )
 
     def run(self) -> None:
-        """Fetch; a second call goes on where the first one stopped.
+        """Fetch; a second call continues where the first one stopped.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Download:
 
 
 def tool() -> str | None:
-    """Which tool would fetch: openneuro-py if it is installed, else datalad with git-annex, else None."""
+    """Name of the tool that downloads: openneuro-py if it is installed, else datalad with git-annex, else None."""
     if find_spec("openneuro") is not None:
         return "openneuro-py"
     return "datalad" if shutil.which("datalad") and shutil.which("git-annex") else None

@@ -1,4 +1,4 @@
-"""Files as they lie on disk: missing, not downloaded, damaged or cut short, and what to do about each."""
+"""Checks of files: missing, not downloaded, damaged or truncated, each reported with what to do."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def require_file(path: Path, what: str = "a file", *, folder: bool = True) -> Pa
     Raises
     ------
     InputError
-        If it is missing, may not be read, is a link of git-annex (datalad) without its content, or a folder where none
-        will do.
+        If it is missing, may not be read, is a link of git-annex (datalad) without its content, or a folder where a
+        file is expected.
     """
     if path.is_symlink() and not path.exists():
         target = os.readlink(path)
@@ -49,7 +49,7 @@ def _not_downloaded(path: Path, what: str) -> InputError:
 
 
 def open_image(path: Path, what: str = "an image") -> Any:
-    """Open an image (header only), turning every reader's complaint into one kind of error."""
+    """Open an image (header only); whatever its reader raises becomes an input error."""
     require_file(path, what)
     return load_image(path, what, **({"mmap": False, "keep_file_open": True} if _is_nifti(path) else {}))
 
@@ -57,7 +57,7 @@ def open_image(path: Path, what: str = "an image") -> Any:
 def check_complete(path: Path, n_bytes: int) -> None:
     """Raise if an image file ends before its ``n_bytes`` (uncompressed), without reading it.
 
-    The last four bytes of a gzip file tell its length. Where they disagree (a file made of several parts may), it
+    The last four bytes of a gzip file state its length. Where they disagree (a file made of several parts may), it
     is decompressed to be sure.
     """
     if path.suffix != ".gz":
@@ -72,7 +72,7 @@ def check_complete(path: Path, n_bytes: int) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while the values of a file are read into one kind of error."""
+    """Report errors of reading the values of a file as input errors."""
     try:
         yield
     except InputError:
@@ -105,7 +105,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in one line."""
+    """First line of the message of an exception."""
     return (str(error) or type(error).__name__).splitlines()[0]
 
 

@@ -1,4 +1,4 @@
-"""Images that are in memory, or in the hands of nilearn: ``SurfaceImage`` and fitted maskers."""
+"""Responses from images in memory: nilearn's ``SurfaceImage`` and fitted maskers."""
 
 from __future__ import annotations
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.data.arrays import open_array
@@ -22,6 +21,9 @@ from b2m_encoding.data.files import reading
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.spaces.space import Unplaced
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TASKS = ("Training", "Test")
 RUNS = {"Training": 12, "Test": 6}
@@ -87,9 +89,9 @@ def read_zenodo(folder: Path, events: Path, subject: str) -> Recording:
     Parameters
     ----------
     folder : Path
-        Where the arrays are.
+        Folder of the arrays.
     events : Path
-        The BIDS folder of ds003720. The events of all its subjects are the same; any that is there will do.
+        The BIDS folder of ds003720. The events of all its subjects are the same; those of any subject are read.
     subject : str
         Label, ``001``.
 
@@ -127,8 +129,8 @@ class _Columns:
     def __call__(self) -> NDArray[np.float32]:
         with reading(self.path):
             array: Any = open_array(self.path)
-            own = np.asarray(array[:, self.index * self.width : (self.index + 1) * self.width], dtype=np.float32)
-        return np.concatenate([np.zeros((PER_CLIP, len(own)), dtype=np.float32), own.T])
+            columns = np.asarray(array[:, self.index * self.width : (self.index + 1) * self.width], dtype=np.float32)
+        return np.concatenate([np.zeros((PER_CLIP, len(columns)), dtype=np.float32), columns.T])
 
 
 def _any_events(root: Path) -> dict[str, Path]:
@@ -186,23 +188,26 @@ def _check_events(table: pd.DataFrame, name: str, path: Path) -> None:
 
 
 def _check_across(recording: Recording) -> None:
-    """Raise if a run begins with another clip than published, or a clip is heard in two runs."""
+    """Raise if a run begins with another clip than published, or a clip is presented in two runs."""
     problems = Problems()
     clips = {name: _clips(table, recording.event_files[name]) for name, table in recording.events.items()}
     training = [name for name in run_names() if _task(name) == "Training"]
     before = {name: training[i - 1] for i, name in enumerate(training)}
-    heard: dict[str, str] = {}
-    for name, own in clips.items():
+    run_of_clip: dict[str, str] = {}
+    for name, clips_of_run in clips.items():
         path = recording.event_files[name]
         with problems.collect():
             previous = clips.get(before.get(name, name))
-            if previous is not None and own[0] != previous[-1]:
+            if previous is not None and clips_of_run[0] != previous[-1]:
                 expected = f"{previous[-1]}, the last clip of {before.get(name, name)}"
-                raise InputError(f"run {name} begins with another clip", file=path, found=own[0], expected=expected)
+                raise InputError(
+                    f"run {name} begins with another clip", file=path, found=clips_of_run[0], expected=expected
+                )
         with problems.collect():
-            if twice := sorted(clip for clip in set(own[1:]) if clip in heard):
-                raise InputError(f"a clip is heard in {name} and in {heard[twice[0]]}", file=path, found=twice[0])
-        heard.update(dict.fromkeys(own[1:], name))
+            if twice := sorted(clip for clip in set(clips_of_run[1:]) if clip in run_of_clip):
+                other = run_of_clip[twice[0]]
+                raise InputError(f"a clip is presented in {name} and in {other}", file=path, found=twice[0])
+        run_of_clip.update(dict.fromkeys(clips_of_run[1:], name))
     problems.raise_any()
 
 

@@ -1,13 +1,13 @@
-"""A recording: everything known of one subject before features and models, put together from opened runs."""
+"""Recording of one subject: responses, events and files of its runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.data.cleaning import Cleaning
@@ -16,6 +16,9 @@ from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces.space import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +29,11 @@ class Series:
     ----------
     n_samples : int
     tr : float or None
-        Seconds, as its header says; None if it is silent.
+        Seconds, from its header; None if that states none.
     read : callable
         Returns the responses, shape (n_samples, n_targets).
     files : tuple of Path
-        The first one stands for the run in messages.
+        The first one is named in messages about the run.
     """
 
     n_samples: int
@@ -101,7 +104,7 @@ class Recording:
         confounds : mapping of run name to DataFrame
             Regressed out.
         kept : mapping of run name to array of bool
-            False for a censored volume: it leaves ``Runs.used``, and nothing takes its place.
+            False for a censored volume: it is removed from ``Runs.used`` and not replaced.
         inputs : tuple of Path
             Files that confounds were read from.
         """
@@ -122,16 +125,17 @@ def assemble(
     trust_header: bool = True,
     more_inputs: tuple[Path, ...] = (),
 ) -> Recording:
-    """Put the opened runs of one subject together.
+    """Make a recording of the opened runs of one subject.
 
     Parameters
     ----------
+    subject : str
     series : mapping of run name to Series
     space : Space
     tr : float, optional
         Seconds; by default the headers'.
     trust_header : bool
-        Whether a header that says otherwise is an error. Set it to false only if the header is known to be wrong.
+        Whether a header that states another one is an error. Set it to false only if the header is known to be wrong.
     more_inputs : tuple of Path
         Other files that were read: masks, sidecars.
 
@@ -174,13 +178,13 @@ def assemble(
 
 
 def check_repetition_time(tr: float, file: Path | None) -> None:
-    """Raise unless a repetition time may be one, in seconds."""
+    """Raise unless a repetition time, in seconds, is plausible."""
     if not _plausible(tr):
         guess = ""
         if _plausible(tr / 1000):
-            guess = " (milliseconds that are said to be seconds?)"
+            guess = " (milliseconds declared as seconds?)"
         elif _plausible(tr * 1000):
-            guess = " (seconds that are said to be milliseconds?)"
+            guess = " (seconds declared as milliseconds?)"
         raise InputError(
             "a repetition time is impossible",
             file=file,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces.space import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class Responses:
     ----------
     runs : Runs
     space : Space
-        Where the targets live.
+        Locations of the targets.
     read_run : callable
         Returns the raw responses of a run by its name, shape (n_run_samples, n_targets).
     cleaning : Cleaning, optional
@@ -69,21 +72,21 @@ class Responses:
         Raises
         ------
         InputError
-            If the run holds another number of volumes or targets than announced.
+            If the run holds another number of volumes or targets than its header states.
         """
         values = self.read_run(name)
         rows = self.runs.slices[name]
         expected = (rows.stop - rows.start, self.n_targets)
         if values.shape != expected:
             raise InputError(
-                f"run {name} has another shape than its header said", found=values.shape, expected=expected
+                f"run {name} has another shape than its header states", found=values.shape, expected=expected
             )
         if targets is not None:
             values = values[:, targets]
         if self.cleaning is not None:
             kept = None if self.kept is None else self.kept[rows]
             nuisance = self.confounds[name].to_numpy(dtype=float) if name in self.confounds else None
-            values = self.cleaning(values, self.runs.tr, kept=kept, confounds=nuisance)
+            values = self.cleaning.transform(values, self.runs.tr, kept=kept, confounds=nuisance)
         return np.asarray(values, dtype=np.float32)
 
     def load(self) -> NDArray[np.float32]:
@@ -128,7 +131,7 @@ class Responses:
             design = confounds[name].to_numpy(dtype=float) if confounds else None
             try:
                 flat = np.zeros((rows.stop - rows.start, 1), dtype=np.float32)
-                cleaning(flat, self.runs.tr, kept=self.runs.used[rows], confounds=design)
+                cleaning.transform(flat, self.runs.tr, kept=self.runs.used[rows], confounds=design)
             except InputError as error:
                 raise InputError(
                     f"run {name}: {error.problem}", found=error.found, expected=error.expected, fix=error.fix
@@ -137,7 +140,7 @@ class Responses:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """Every step between the files and :meth:`load_run`, in words."""
+        """Every step between the files and :meth:`load_run`, as sentences."""
         if self.cleaning is None:
             return ()
         names = sorted({str(column) for table in self.confounds.values() for column in table.columns})
@@ -148,8 +151,8 @@ class Responses:
         return (*self._left_out(), *steps)
 
     def _left_out(self) -> tuple[str, ...]:
-        """How many samples of which runs the cleaning is not estimated from, in words."""
-        left_out = {} if self.kept is None else {n: int((~own).sum()) for n, own in self.runs.each_run(self.kept)}
+        """Sentence on the number of samples of each run that the cleaning is not estimated from."""
+        left_out = {} if self.kept is None else {n: int((~kept).sum()) for n, kept in self.runs.each_run(self.kept)}
         if not any(left_out.values()):
             return ()
         same = len(set(left_out.values())) == 1
@@ -186,12 +189,12 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
             "there are no clips to average", fix="events need genre and track, or leave repeats as they are"
         )
     counts: dict[tuple[str, str], set[int]] = {}
-    for (run, clip, _), own in groups.items():
-        counts.setdefault((run, clip), set()).add(len(own))
+    for (run, clip, _), repeats in groups.items():
+        counts.setdefault((run, clip), set()).add(len(repeats))
     uneven = [key for key, number in counts.items() if len(number) > 1]
     if uneven:
         raise InputError("presentations of a clip differ in length", found=f"run {uneven[0][0]}, clip {uneven[0][1]}")
-    used = [(same[0], own) for same in groups.values() if len(own := [row for row in same if runs.used[row]])]
-    averaged = np.stack([values[own].mean(axis=0) for _, own in used])
-    kept = runs.take(np.array([first for first, _ in used]))
-    return averaged, replace(kept, used=np.ones(len(kept), dtype=bool))
+    used = [(same[0], known) for same in groups.values() if len(known := [row for row in same if runs.used[row]])]
+    averaged = np.stack([values[known].mean(axis=0) for _, known in used])
+    first_runs = runs.take(np.array([first for first, _ in used]))
+    return averaged, replace(first_runs, used=np.ones(len(first_runs), dtype=bool))

@@ -1,4 +1,4 @@
-"""What the JSON sidecars of a run say, by the inheritance principle of BIDS."""
+"""Repetition time from the JSON sidecars of a run, by the inheritance principle of BIDS."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def repetition_time(root: Path, file: BidsFile, series: Series | None) -> float:
 
 
 def _stated(sidecars: Sequence[Path]) -> tuple[Path, float] | None:
-    """The closest sidecar that names a repetition time; None if all are silent. All are read, to tell damage."""
+    """Closest sidecar with a repetition time; None if none has one. All are read, so that damage is reported."""
     named = [(path, value) for path in sidecars if (value := read_json(path).get("RepetitionTime")) is not None]
     if not named:
         return None

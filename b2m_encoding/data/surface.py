@@ -86,7 +86,7 @@ def _metadata(head: bytes, name: str) -> str | None:
 
 
 def _repetition_time(head: bytes, path: Path) -> float | None:
-    """What ``TimeStep`` says, which is in milliseconds; in seconds here."""
+    """``TimeStep`` of the metadata (milliseconds) in seconds."""
     if not (step := _metadata(head, "TimeStep")):
         return None
     try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, check_repetition_time
@@ -13,6 +13,9 @@ from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces.space import RegionSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) -> Recording:
@@ -32,6 +35,8 @@ def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) ->
     InputError
         If the file is missing, is not a table of numbers, or has other columns than regions.
     """
+    import pandas as pd
+
     check_repetition_time(tr, None)
     table = read_numbers(path, "a response table", regions)
     named = [str(name) for name in table.columns] if not isinstance(table.columns, pd.RangeIndex) else list(regions)
@@ -65,6 +70,8 @@ def read_numbers(path: Path, what: str, names: tuple[str, ...] = ()) -> pd.DataF
     InputError
         If it is missing, empty, uneven, or holds something that is no number.
     """
+    import pandas as pd
+
     require_file(path, what, folder=False)
     try:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -82,7 +89,7 @@ def read_numbers(path: Path, what: str, names: tuple[str, ...] = ()) -> pd.DataF
 
 
 def _counting(n: int) -> list[list[str]]:
-    """What a header looks like that nobody chose: 0 1 2, or 1 2 3."""
+    """Headers that only count the columns: 0 1 2, or 1 2 3."""
     return [[str(i) for i in range(start, start + n)] for start in (0, 1)]
 
 

@@ -49,10 +49,9 @@ def read_volumes(
     tr : float, optional
         Seconds; by default the header's.
     trust_header : bool
-        Whether a header that says otherwise is an error. Set it to false only if the header is known to be wrong.
+        Whether a header that states another one is an error. Set it to false only if the header is known to be wrong.
     affine : {"sform", "qform"}, optional
-        Which one tells the place of the voxels where an image has both and they disagree; by default that is an
-        error.
+        Affine to use where an image has both and they disagree; by default that is an error.
 
     Raises
     ------
@@ -72,11 +71,21 @@ def read_volumes(
 def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None, affine: Affine | None = None) -> Series:
     """Open one 4-D image; its header and its length are checked, its volumes are not read.
 
+    Parameters
+    ----------
+    path : Path
+    space : VolumeSpace
+        The voxels to read.
+    mask : Path, optional
+        File of the space, for messages.
+    affine : {"sform", "qform"}, optional
+        As in :func:`read_volumes`.
+
     Raises
     ------
     InputError
         If it cannot be read, is cut short, is not 4-D, holds a broken affine or scaling, or lies on another grid
-        than ``space`` (whose file is ``mask``).
+        than ``space``.
     """
     image = open_nifti(path)
     if len(image.shape) != 4:
@@ -99,7 +108,7 @@ def open_nifti(path: Path, what: str = "an image") -> Any:
     Raises
     ------
     InputError
-        If it cannot be read, or is an image of another kind: with what it is, and what takes it.
+        If it cannot be read, or is an image of another kind.
     """
     image = open_image(path, what)
     if not isinstance(image, nib.Nifti1Pair):  # what every NIfTI class is derived from
@@ -135,7 +144,7 @@ def read_mask(path: Path, name: str, affine: Affine | None = None) -> VolumeSpac
 def read_masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:
     """Voxels of a mask from a 4-D image, shape (n_samples, n_voxels).
 
-    A few volumes are in memory at a time: an image of 4 GB as float64 takes 100 MB for 60,000 voxels.
+    A few volumes are in memory at a time: an image of 4 GB as float64 needs 100 MB for 60,000 voxels.
     """
     image = open_image(path)
     inside = np.ravel_multi_index(np.nonzero(space.mask), space.mask.shape, order="F")
@@ -150,10 +159,10 @@ def read_masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:
 
 
 def _repetition_time(image: Any) -> float:
-    """What the header says, s."""
+    """Repetition time of the header, s."""
     try:
         unit = image.header.get_xyzt_units()[1]
-    except KeyError:  # a code that NIfTI does not know
+    except KeyError:  # not a code of NIfTI
         unit = "unknown"
     return float(image.header.get_zooms()[3]) * TIME_UNITS.get(unit, 1.0)
 
@@ -177,7 +186,7 @@ def _checked_affine(image: Any, path: Path, wanted: Affine | None) -> NDArray[np
             found=f"sform {np.round(sform, 2).tolist()}",
             expected=f"qform {np.round(qform, 2).tolist()}",
             fix="copy the right one over the other (fslorient -copysform2qform or -copyqform2sform), "
-            'or say which one holds: affine = "sform" or "qform" under [data]',
+            'or choose one: affine = "sform" or "qform" under [data]',
         )
     slope, intercept = image.header.get_slope_inter()
     if not all(value is None or np.isfinite(value) for value in (slope, intercept)):

@@ -1,4 +1,4 @@
-"""Identification: naming the heard clip among n from a decoded embedding."""
+"""Identification of the presented clip among n candidates, from a decoded embedding."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from b2m_encoding._typing import Booleans, Float64, Floating, Integers
 from b2m_encoding.errors import InputError
 
-Floats = NDArray[np.floating[Any]]
-Array = NDArray[np.float64]
 TIE = 1e-12
-"""Correlations as close as this count as equal."""
+"""Largest difference of correlations that count as equal."""
 N_WAYS = (2, 5, 10, 50)
+"""Numbers of candidates of the n-way accuracies."""
 TOP = (1, 3, 5, 10)
+"""Numbers of best candidates of the top-k accuracies."""
 
 
-def identification_accuracy(predicted: Floats, target: Floats, groups: NDArray[Any] | None = None) -> Array:
-    """Share of the other clips whose target is less like the prediction than the clip's own.
+def identification_accuracy(predicted: Floating, target: Floating, groups: NDArray[Any] | None = None) -> Float64:
+    """Share of the other clips whose target is less similar to the prediction than the target of the clip itself.
 
     With C[i, j] the Pearson correlation of prediction i and target j, clip i scores the mean over j != i of
     [C[i, i] > C[i, j]]; a tie counts one half, so that one prediction for all clips scores exactly 0.5
@@ -29,9 +30,9 @@ def identification_accuracy(predicted: Floats, target: Floats, groups: NDArray[A
     Parameters
     ----------
     predicted, target : array, shape (n_clips, n_dimensions)
-        Or of windows of clips.
+        Decoded features and features; of windows instead of clips, if ``groups`` names the clips.
     groups : array, shape (n_clips,), optional
-        The clip of each window: windows of the same clip are not among the others.
+        Clip of each window: windows of the same clip are not among the others.
 
     Returns
     -------
@@ -48,21 +49,36 @@ def identification_accuracy(predicted: Floats, target: Floats, groups: NDArray[A
     return _accuracy(correlations(predicted, target), groups)
 
 
-def correlations(predicted: Floats, target: Floats) -> Array:
-    """Pearson correlation of every prediction with every target, (n_clips, n_clips); without variance it is 0.
+def correlations(predicted: Floating, target: Floating) -> Float64:
+    """Pearson correlation of every prediction with every target, shape (n_clips, n_clips); 0 without variance.
+
+    Parameters
+    ----------
+    predicted, target : array, shape (n_clips, n_dimensions)
 
     Raises
     ------
     InputError
-        If there is not one prediction per target, or fewer than two.
+        If the number of predictions and targets differs, or there are fewer than two.
     """
     if predicted.shape != target.shape or len(predicted) < 2:
         raise InputError("identification needs one prediction per target and two clips", found=predicted.shape)
     return _row_correlation(predicted, target)
 
 
-def ranks(predicted: Floats, target: Floats, groups: NDArray[Any] | None = None) -> Array:
-    """Rank of the own target among all by likeness to the prediction, 1 the best; ties lie half way, (n_clips,).
+def ranks(predicted: Floating, target: Floating, groups: NDArray[Any] | None = None) -> Float64:
+    """Rank of the target of each clip among all targets by similarity to its prediction; 1 is the best.
+
+    Parameters
+    ----------
+    predicted, target : array, shape (n_clips, n_dimensions)
+    groups : array, shape (n_clips,), optional
+        See :func:`identification_accuracy`.
+
+    Returns
+    -------
+    array, shape (n_clips,)
+        Ties get the mean of their ranks.
 
     Examples
     --------
@@ -73,31 +89,41 @@ def ranks(predicted: Floats, target: Floats, groups: NDArray[Any] | None = None)
     return np.asarray(1 + better + equal / 2)
 
 
-def top_k(similarity: Array, k: int, groups: NDArray[Any] | None = None) -> Array:
-    """Whether the own target is among the k most alike, (n_clips,); of equal ones, how often if one is drawn.
+def top_k(similarity: Float64, k: int, groups: NDArray[Any] | None = None) -> Float64:
+    """Probability that the target of each clip is among the k most similar ones; 0 or 1 without ties.
 
     Parameters
     ----------
     similarity : array, shape (n_clips, n_clips)
-        Of predictions (rows) and targets.
+        Similarity of predictions (rows) and targets.
     k : int
     groups : array, shape (n_clips,), optional
         See :func:`identification_accuracy`.
+
+    Returns
+    -------
+    array, shape (n_clips,)
     """
     better, equal, _ = _rivals(similarity, groups)
     return np.asarray(np.clip((k - better) / (equal + 1), 0, 1))
 
 
-def n_way(similarity: Array, n: int, groups: NDArray[Any] | None = None) -> Array:
-    """Chance of naming the own target among it and n - 1 others drawn without replacement, (n_clips,).
+def n_way(similarity: Float64, n: int, groups: NDArray[Any] | None = None) -> Float64:
+    """Probability that each clip is identified among itself and n - 1 others drawn without replacement.
 
     Exact: the mean over all draws, no sampling. Chance is 1 / n; two-way is the identification accuracy.
 
     Parameters
     ----------
     similarity : array, shape (n_clips, n_clips)
+        Similarity of predictions (rows) and targets.
     n : int
     groups : array, shape (n_clips,), optional
+        See :func:`identification_accuracy`.
+
+    Returns
+    -------
+    array, shape (n_clips,)
 
     Raises
     ------
@@ -106,7 +132,7 @@ def n_way(similarity: Array, n: int, groups: NDArray[Any] | None = None) -> Arra
 
     Examples
     --------
-    The own target is second of three: it wins against one of the two others, and never against both.
+    The target is second of three: it wins against one of the two others, and never against both.
 
     >>> similarity = np.array([[0.5, 0.9, 0.1], [0.5, 0.9, 0.1], [0.2, 0.1, 0.3]])
     >>> n_way(similarity, 2).tolist(), n_way(similarity, 3).tolist()
@@ -116,7 +142,7 @@ def n_way(similarity: Array, n: int, groups: NDArray[Any] | None = None) -> Arra
     if n < 2 or n - 1 > others.min():
         raise InputError("too few clips to draw from", found=f"{int(others.min())} others", expected=f"{n - 1} or more")
     out = np.zeros(len(similarity))
-    for ahead in range(int(equal.max()) + 1):  # of the equal ones, so many are drawn before the own
+    for ahead in range(int(equal.max()) + 1):  # number of equal targets drawn before that of the clip
         worse = others - better - ahead
         possible = worse >= n - 1
         chance = np.zeros_like(out)
@@ -125,12 +151,20 @@ def n_way(similarity: Array, n: int, groups: NDArray[Any] | None = None) -> Arra
     return out
 
 
-def _log_choose(n: Array, k: int) -> Array:
+def _log_choose(n: Float64, k: int) -> Float64:
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
 
 
-def identification_scores(predicted: Floats, target: Floats, groups: NDArray[Any] | None = None) -> dict[str, float]:
-    """Every measure that these clips allow: n-way accuracy, share within the best k, median rank.
+def identification_scores(
+    predicted: Floating, target: Floating, groups: NDArray[Any] | None = None
+) -> dict[str, float]:
+    """Every measure that the number of clips allows: n-way accuracy, share within the best k, median and mean rank.
+
+    Parameters
+    ----------
+    predicted, target : array, shape (n_clips, n_dimensions)
+    groups : array, shape (n_clips,), optional
+        See :func:`identification_accuracy`.
 
     Examples
     --------
@@ -140,25 +174,30 @@ def identification_scores(predicted: Floats, target: Floats, groups: NDArray[Any
     return {name: float(value) for name, value in _over_clips(_of_clips(correlations(predicted, target), groups))}
 
 
-def _of_clips(similarity: Array, groups: NDArray[Any] | None = None) -> dict[str, Array]:
-    """Every measure that these clips allow, of each."""
+def _of_clips(similarity: Float64, groups: NDArray[Any] | None = None) -> dict[str, Float64]:
+    """Every measure that the number of clips allows, for each clip."""
     better, equal, others = _rivals(similarity, groups)
     fewest = int(others.min())
-    found = {f"{n}_way": n_way(similarity, n, groups) for n in N_WAYS if n - 1 <= fewest}
-    found |= {f"top_{k}": top_k(similarity, k, groups) for k in TOP if k <= fewest}
-    return {**found, "rank": 1 + better + equal / 2}
+    measures = {f"{n}_way": n_way(similarity, n, groups) for n in N_WAYS if n - 1 <= fewest}
+    measures |= {f"top_{k}": top_k(similarity, k, groups) for k in TOP if k <= fewest}
+    return {**measures, "rank": 1 + better + equal / 2}
 
 
-def _over_clips(of_clips: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
-    """Mean over the last axis; the median of ranks too."""
+def _over_clips(of_clips: Mapping[str, Float64]) -> Iterator[tuple[str, Float64]]:
+    """Mean over the last axis, and the median of ranks."""
     for name, values in of_clips.items():
         if name == "rank":
             yield "median_rank", np.median(values, axis=-1)
         yield ("mean_rank" if name == "rank" else name), values.mean(axis=-1)
 
 
-def by_label(accuracy: Floats, labels: NDArray[Any]) -> dict[str, float]:
+def by_label(accuracy: Floating, labels: NDArray[Any]) -> dict[str, float]:
     """Mean accuracy of the clips with each label (a genre), in order of appearance; clips without one are left out.
+
+    Parameters
+    ----------
+    accuracy : array, shape (n_clips,)
+    labels : array of str, shape (n_clips,)
 
     Examples
     --------
@@ -168,12 +207,12 @@ def by_label(accuracy: Floats, labels: NDArray[Any]) -> dict[str, float]:
     return {str(name): float(accuracy[labels == name].mean()) for name in dict.fromkeys(labels.tolist()) if name}
 
 
-Part = tuple[Floats, Floats, NDArray[np.bool_]]
-"""Predictions and targets of all clips by one decoder, and the clips that it is judged on."""
+EvaluatedClips = tuple[Floating, Floating, Booleans]
+"""Predictions and targets of all clips by one decoder, and the mask of the clips on which it is evaluated."""
 
 
-def identified(predicted: Floats, target: Floats) -> NDArray[np.int64]:
-    """The target that is most like each prediction, of all: what a listener is taken to have heard.
+def identified(predicted: Floating, target: Floating) -> Integers:
+    """Number of the target that is most similar to each prediction.
 
     Parameters
     ----------
@@ -192,7 +231,7 @@ def identified(predicted: Floats, target: Floats) -> NDArray[np.int64]:
 
 
 def chance_interval(
-    parts: Sequence[Part],
+    parts: Sequence[EvaluatedClips],
     *,
     n_permutations: int = 2000,
     level: float = 0.95,
@@ -202,26 +241,33 @@ def chance_interval(
 
     Parameters
     ----------
-    parts : sequence of (predicted, target, judged)
-        Of every decoder; several where each is judged on some of the clips. All are assigned in the same order.
+    parts : sequence of (predicted, target, evaluated)
+        Arrays of each decoder; several decoders where each is evaluated on a part of the clips. The predictions of all
+        are permuted alike.
     n_permutations : int
     level : float
+        Coverage of the interval.
     random_state : int, optional
+
+    Returns
+    -------
+    low, high : float
     """
     generator = np.random.default_rng(random_state)
-    found = [(correlations(predicted, target), judged) for predicted, target, judged in parts]
-    n = len(found[0][0])
+    similarities = [(correlations(predicted, target), evaluated) for predicted, target, evaluated in parts]
+    n = len(similarities[0][0])
     means = []
     for _ in range(n_permutations):
         order = generator.permutation(n)
-        means.append(np.concatenate([_accuracy(similarity[order])[judged] for similarity, judged in found]).mean())
+        accuracy = [_accuracy(similarity[order])[evaluated] for similarity, evaluated in similarities]
+        means.append(np.concatenate(accuracy).mean())
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def chance_of_scores(
-    predicted: Floats,
-    target: Floats,
+    predicted: Floating,
+    target: Floating,
     *,
     n_permutations: int = 2000,
     level: float = 0.95,
@@ -234,7 +280,12 @@ def chance_of_scores(
     predicted, target : array, shape (n_clips, n_dimensions)
     n_permutations : int
     level : float
+        Coverage of the intervals.
     random_state : int, optional
+
+    Returns
+    -------
+    dict of str to (low, high)
 
     Examples
     --------
@@ -244,17 +295,22 @@ def chance_of_scores(
     """
     similarity = correlations(predicted, target)
     n, generator = len(similarity), np.random.default_rng(random_state)
-    # of any prediction against any target, once: permutations only pick from these
+    # every measure of any prediction with any target, computed once: permutations only select from these
     pairs = [_of_clips(np.roll(similarity, -shift, axis=0)) for shift in range(n)]
     shifts = (np.stack([generator.permutation(n) for _ in range(n_permutations)]) - np.arange(n)) % n
-    drawn = {name: np.stack([one[name] for one in pairs])[shifts, np.arange(n)] for name in pairs[0]}
+    drawn = {name: np.stack([values[name] for values in pairs])[shifts, np.arange(n)] for name in pairs[0]}
     ends = [(1 - level) / 2, (1 + level) / 2]
     return {name: (float(low), float(high)) for name, means in _over_clips(drawn)
             for low, high in [np.quantile(means, ends)]}  # fmt: skip
 
 
 def shared_clips(training: NDArray[Any], test: NDArray[Any]) -> list[str]:
-    """Clips that were heard in both training and test: their identification tells of memory, not of decoding.
+    """Clips that were presented in both training and test; their identification measures memory, not decoding.
+
+    Parameters
+    ----------
+    training, test : array of str, shape (n_windows,)
+        Clip of each window; empty without a clip.
 
     Examples
     --------
@@ -265,31 +321,31 @@ def shared_clips(training: NDArray[Any], test: NDArray[Any]) -> list[str]:
 
 
 def note_of_shared(clips: Sequence[str]) -> str | None:
-    """What the results say of clips that training and test share; None if there are none."""
+    """Note for the results on clips that training and test share; None without such clips."""
     if not clips:
         return None
-    some = ", ".join(sorted(clips)[:5])
-    return f"{len(clips)} test clips were heard in training ({some}): their identification is too good"
+    first = ", ".join(sorted(clips)[:5])
+    return f"{len(clips)} test clips were presented in training ({first}): their identification is too good"
 
 
-def _rivals(similarity: Array, groups: NDArray[Any] | None = None) -> tuple[Array, Array, Array]:
-    """How many others are more like a prediction than its own target, as much like it, and there at all."""
-    own = np.diag(similarity)[:, None]
-    equal = np.isclose(similarity, own, rtol=0, atol=TIE)
+def _rivals(similarity: Float64, groups: NDArray[Any] | None = None) -> tuple[Float64, Float64, Float64]:
+    """Number of others that are more similar to a prediction than its target, as similar, and in total."""
+    diagonal = np.diag(similarity)[:, None]
+    equal = np.isclose(similarity, diagonal, rtol=0, atol=TIE)
     rival = ~np.eye(len(similarity), dtype=bool) if groups is None else groups[:, None] != groups
-    counts = [(rival & mask).sum(axis=1).astype(float) for mask in ((similarity > own) & ~equal, equal)]
+    counts = [(rival & mask).sum(axis=1).astype(float) for mask in ((similarity > diagonal) & ~equal, equal)]
     others = rival.sum(axis=1).astype(float)
     if not others.all():
         raise InputError("identification needs two clips", found="one clip")
     return counts[0], counts[1], others
 
 
-def _accuracy(similarity: Array, groups: NDArray[Any] | None = None) -> Array:
+def _accuracy(similarity: Float64, groups: NDArray[Any] | None = None) -> Float64:
     better, equal, others = _rivals(similarity, groups)
     return np.asarray((others - better - equal / 2) / others)
 
 
-def _row_correlation(a: Floats, b: Floats) -> Array:
+def _row_correlation(a: Floating, b: Floating) -> Float64:
     """Pearson correlation of every row of a with every row of b; a row without variance correlates 0."""
     centred = [np.asarray(x, dtype=np.float64) - np.mean(x, axis=1, keepdims=True) for x in (a, b)]
     norms = [np.linalg.norm(x, axis=1, keepdims=True) for x in centred]

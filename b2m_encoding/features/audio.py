@@ -1,56 +1,73 @@
-"""Audio in: decode, cut by exact sample, mix down, resample; and the stimuli of ds003720 made again."""
+"""Audio files: decoding, exact excerpts, mixing to mono, resampling; and the stimulus preparation of ds003720."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
-import soxr
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 
-Wave = NDArray[np.float32]
+if TYPE_CHECKING:
+    import soundfile
+
+Wave = Float32
+"""Samples of mono sound, full scale = 1, shape (n_samples,)."""
 
 DS003720_RMS = 0.13210295550519335
-"""Common root mean square of the stimuli of ds003720, full scale = 1."""
+"""Root mean square of the stimuli of ds003720, full scale = 1."""
 
 
 def read_audio(path: str | Path, rate: int, start: float = 0.0, duration: float | None = None) -> Wave:
-    """Decode a sound file to mono at a sampling rate.
+    """Decode a sound file to mono at a given sampling rate.
 
-    The excerpt is cut by sample at the file's own rate, the channels are averaged, then the excerpt alone is
-    resampled (soxr, high quality): nothing outside it can leak in.
+    The excerpt is cut by sample at the rate of the file, the channels are averaged, then the excerpt alone is
+    resampled (soxr, high quality): it depends on no sample outside it.
 
     Parameters
     ----------
     path : path
-        Any format of libsndfile; recognised by content, not by extension.
+        File of any format of libsndfile, which recognises formats by content.
     rate : int
-        Hertz of the returned wave.
+        Sampling rate of the returned wave, Hz.
     start : float
-        Seconds into the file.
+        Start of the excerpt in the file, s.
     duration : float, optional
-        Seconds; to the end of the file by default.
+        Length of the excerpt, s; by default it ends with the file.
 
     Returns
     -------
     array of float32, shape (n_samples,)
-        ``round(duration * rate)`` samples where a duration is given. Silence is allowed.
+        ``round(duration * rate)`` samples if a duration is given. Silence is allowed.
 
     Raises
     ------
     InputError
-        If the file is missing, unreadable, empty, truncated, too short, or holds values that are not finite.
+        If the file is missing, unreadable, empty, truncated or too short, or contains values that are not finite.
     """
-    wave, own_rate = decode_audio(path, start, duration)
-    return resample(wave, own_rate, rate, duration)
+    wave, file_rate = decode_audio(path, start, duration)
+    return resample(wave, file_rate, rate, duration)
 
 
 def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = None) -> tuple[Wave, int]:
-    """Decode a sound file to mono at its own rate, which is returned too; otherwise as :func:`read_audio`."""
+    """Decode a sound file to mono at the sampling rate of the file.
+
+    Parameters
+    ----------
+    path, start, duration
+        See :func:`read_audio`.
+
+    Returns
+    -------
+    wave : array of float32, shape (n_samples,)
+    rate : int
+        Sampling rate, Hz.
+    """
+    import soundfile
+
     path = Path(path)
     if not path.is_file():
         raise InputError("audio file not found", file=path, fix="check the folder of the stimuli and the file's name")
@@ -59,19 +76,19 @@ def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = 
             wave = _cut(file, path, start, duration)
             rate = int(file.samplerate)
     except soundfile.LibsndfileError as error:
-        # of an .mp3 that holds no sound, libsndfile says that the file does not exist
-        why = "no sound in it" if "does not exist" in error.error_string else error.error_string
+        # libsndfile reports an .mp3 without sound as a file that does not exist
+        reason = "no sound in it" if "does not exist" in error.error_string else error.error_string
         raise InputError(
             "audio file cannot be decoded",
             file=path,
-            found=f"{path.stat().st_size} bytes; {why}",
+            found=f"{path.stat().st_size} bytes; {reason}",
             expected="WAV, FLAC, OGG, MP3 or another format of libsndfile",
             fix="fetch the file again",
         ) from error
     if not np.isfinite(wave).all():
         first = int(np.argmin(np.isfinite(wave)))
         raise InputError(
-            "audio file holds values that are not finite",
+            "audio file contains values that are not finite",
             file=path,
             found=f"first at {start + first / rate:.3f} s",
             expected="finite samples",
@@ -81,10 +98,25 @@ def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = 
 
 
 def resample(wave: Wave, rate: int, new_rate: int, duration: float | None = None) -> Wave:
-    """Bring a wave to another sampling rate (soxr, high quality), ``round(duration * new_rate)`` samples if given."""
+    """Resample a wave (soxr, high quality).
+
+    Parameters
+    ----------
+    wave : array, shape (n_samples,)
+    rate, new_rate : int
+        Sampling rates, Hz.
+    duration : float, optional
+        Length of the result, s: it has exactly ``round(duration * new_rate)`` samples.
+
+    Returns
+    -------
+    array of float32, shape (n_new_samples,)
+    """
     if rate != new_rate:
+        import soxr
+
         wave = soxr.resample(wave, rate, new_rate, quality="HQ")
-    return wave if duration is None else _fit(wave, round(duration * new_rate))
+    return wave if duration is None else fit_length(wave, round(duration * new_rate))
 
 
 def prepare_stimulus(wave: Wave, rate: int, fade: float = 2.0, rms: float | None = DS003720_RMS) -> Wave:
@@ -93,17 +125,22 @@ def prepare_stimulus(wave: Wave, rate: int, fade: float = 2.0, rms: float | None
     Parameters
     ----------
     wave : array, shape (n_samples,)
-        The clip, already cut (15 s in ds003720).
+        The clip (15 s in ds003720).
     rate : int
-        Hertz.
+        Sampling rate, Hz.
     fade : float
-        Seconds of each fade.
+        Length of each fade, s.
     rms : float, optional
-        Root mean square of the result; None leaves the level alone. A silent clip stays silent.
+        Root mean square of the result; None keeps the level. A silent clip stays silent.
 
     Returns
     -------
     array of float32, shape (n_samples,)
+
+    Raises
+    ------
+    InputError
+        If the clip is shorter than both fades.
     """
     n_fade = round(fade * rate)
     if 2 * n_fade > len(wave):
@@ -122,18 +159,18 @@ def prepare_stimulus(wave: Wave, rate: int, fade: float = 2.0, rms: float | None
 
 
 def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | None) -> Wave:
-    """The excerpt at the file's own rate, channels averaged."""
+    """Read an excerpt at the sampling rate of the file, averaged over channels."""
     rate, n_frames = int(file.samplerate), int(file.frames)
     first = round(start * rate)
     n_wanted = n_frames - first if duration is None else round(duration * rate)
     if n_frames == 0:
         raise InputError("audio file is empty", file=path, found="0 samples", fix="fetch the file again")
-    if _announces_more(file.extra_info):
+    if _header_is_longer(file.extra_info):
         raise InputError(
             "audio file is truncated",
             file=path,
             found=f"{n_frames / rate:.3f} s of sound",
-            expected="as much as its header announces",
+            expected="the length that its header states",
             fix="fetch the file again",
         )
     if start < 0 or n_wanted <= 0 or first + n_wanted > n_frames:
@@ -150,7 +187,7 @@ def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | 
         raise InputError(
             "audio file is truncated",
             file=path,
-            found=f"{len(samples)} samples from {start:g} s on",
+            found=f"{len(samples)} samples after {start:g} s",
             expected=n_wanted,
             fix="fetch the file again",
         )
@@ -158,12 +195,12 @@ def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | 
     return mono
 
 
-def _announces_more(log: str) -> bool:
-    """Whether a WAV header announces more data than the file has (a stream of unknown length announces 4 GiB)."""
+def _header_is_longer(log: str) -> bool:
+    """Test whether a WAV header states more data than the file has (streams of unknown length state 4 GiB)."""
     sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", log, flags=re.MULTILINE)
     return sizes is not None and int(sizes[2]) < int(sizes[1]) < 0xFFFFFF00
 
 
-def _fit(wave: Wave, n_samples: int) -> Wave:
-    """Cut, or repeat the last sample: resampling may miss the length by one."""
+def fit_length(wave: Wave, n_samples: int) -> Wave:
+    """Cut a wave or repeat its last sample to ``n_samples``: resampling may miss the length by one."""
     return np.pad(wave[:n_samples], (0, max(n_samples - len(wave), 0)), mode="edge")

@@ -1,18 +1,18 @@
-"""FIR delays that never cross a run."""
+"""Finite impulse response (FIR) delays of features, within runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
 
 def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
-    """Delays in seconds as whole samples.
+    """Convert delays in seconds to whole samples.
 
     Raises
     ------
@@ -32,15 +32,15 @@ def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
     return samples
 
 
-def delay(values: NDArray[np.floating], runs: Runs, delays: Sequence[float]) -> NDArray[np.floating]:
-    """Copies of the features shifted to later samples, zero where a run has not yet begun.
+def delay(values: Floating, runs: Runs, delays: Sequence[float]) -> Floating:
+    """Shift copies of the features to later samples; samples before the start of a run are zero.
 
     Parameters
     ----------
     values : array, shape (n_samples, n_features)
     runs : Runs
     delays : sequence of float
-        Seconds; multiples of ``runs.tr``.
+        Delays in seconds, multiples of ``runs.tr``.
 
     Returns
     -------

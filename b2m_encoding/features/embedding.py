@@ -1,9 +1,9 @@
-"""Run networks over clips: windows batched across clips, frame models once per clip, and only what is not kept yet."""
+"""Embedding of clips by audio encoders: batched windows or whole clips, computed unless they are in the store."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -11,54 +11,51 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.clips import Clip
-from b2m_encoding.features.frames import POOLINGS
-from b2m_encoding.features.networks.base import SoundEmbedder
-from b2m_encoding.features.recipes import recipe
+from b2m_encoding.features.clips import Clip, ClipProgress
+from b2m_encoding.features.networks.protocols import AudioEncoder
+from b2m_encoding.features.pooling import POOLINGS
 from b2m_encoding.features.stimuli import Stimuli
-from b2m_encoding.features.store import Store, array_key
+from b2m_encoding.features.store import Store, array_key, network_recipe
 from b2m_encoding.features.windows import Spans, causal, centred
 
-Floats = NDArray[np.float32]
-Report = Callable[[int, int], None]
-"""Called with the clips done, and the clips to do in all."""
 BATCH_SECONDS = {"cpu": 45.0, "cuda": 640.0}
-"""Sound per call of a network; on a CPU more of it only leaves the caches."""
+"""Seconds of sound per call of an encoder; larger batches exceed the caches of a CPU."""
 SHARD_SECONDS = 30.0
-"""Time after which what has been computed is kept."""
+"""Seconds of computation after which features are stored."""
 
 
-class Sounds(Protocol):
-    """Where the waves of clips come from: :class:`Stimuli`, or whatever holds them."""
+class AudioSource(Protocol):
+    """Source of the waves of clips, such as :class:`Stimuli`."""
 
     @property
     def folder(self) -> Path:
-        """Folder of their tracks."""
+        """Folder of the tracks."""
 
-    def wave(self, clip: Clip, rate: int) -> Floats:
-        """The wave of a clip at a sampling rate."""
+    def wave(self, clip: Clip, rate: int) -> Float32:
+        """Wave of a clip at a sampling rate (Hz)."""
 
 
 @dataclass(frozen=True)
 class EmbeddingOptions:
-    """How the output of a network becomes the features of a sample.
+    """Options that turn the output of an audio encoder into features of samples.
 
     Parameters
     ----------
     layer : int, optional
-        Of a frame model; needed if it gives several.
+        Layer of a frame model; required if the encoder returns several.
     window : float, optional
-        Seconds of sound under each sample; by default those of a window model, else the stretch of the sample.
+        Seconds of sound under each sample; by default the window of a window model, else the span of the sample.
     mode : {"centred", "causal"}
-        The window lies around the middle of the sample, moved into the clip where it would leave it; or it ends with
-        the sample. At the beginning of a clip it is then shorter, and a window model fills it as it was trained.
+        Centred windows lie around the middle of the sample and are shifted into the clip. Causal windows end with the
+        sample; at the start of a clip they are shorter, and a window model pads them as in its training.
     context : {"clip", "window"}
-        What a frame model hears at once. With the whole clip every frame is computed once, but knows the rest of it.
+        Input of a frame model: whole clips, for which each frame is computed once and depends on the whole clip; or
+        single windows.
     pooling : {"mean", "lanczos"}
-        Of the frames of a frame model.
+        Pooling of the frames of a frame model.
     """
 
     layer: int | None = None
@@ -67,24 +64,30 @@ class EmbeddingOptions:
     context: Literal["clip", "window"] = "clip"
     pooling: Literal["mean", "lanczos"] = "mean"
 
-    def check(self, network: SoundEmbedder) -> None:
-        """Raise unless the network can be heard like this."""
+    def check(self, network: AudioEncoder) -> None:
+        """Check that the encoder supports these options.
+
+        Raises
+        ------
+        InputError
+            With the option and the supported values.
+        """
         if network.window is not None and self.window not in (None, network.window):
             raise InputError(
-                f"{network.name} hears windows of one length",
+                f"{network.name} embeds windows of one length",
                 found=f"{self.window:g} s",
                 expected=f"{network.window:g} s",
             )
         if network.window is not None and self.layer is not None:
-            raise InputError(f"{network.name} gives no layers of windows", found=f"layer = {self.layer}")
+            raise InputError(f"{network.name} has one vector per window, no layers", found=f"layer = {self.layer}")
         if network.window is not None and self.pooling != "mean":
             raise InputError(f"{network.name} has no frames to pool", found=f"pooling = {self.pooling}")
         if network.window is None and self.context == "window" and self.pooling != "mean":
-            raise InputError("the frames of single windows are averaged", found=f"pooling = {self.pooling}")
-        if self.at_once(network) and self.mode == "causal":
+            raise InputError("frames of single windows are averaged", found=f"pooling = {self.pooling}")
+        if self.whole_clips(network) and self.mode == "causal":
             raise InputError(
-                f"the frames of {network.name} know the rest of their clip",
-                found="mode = causal",
+                'mode = "causal" needs context = "window"',
+                found=f"whole clips, whose frames in {network.name} depend on later sound",
                 fix='context = "window"',
             )
         if network.window is None and self.layer is None and len(network.layers) > 1:
@@ -92,174 +95,200 @@ class EmbeddingOptions:
         if network.window is None and self.layer is not None and self.layer not in network.layers:
             raise InputError(f"{network.name} has no such layer", found=self.layer, expected=network.layers)
 
-    def cuts(self, spans: Spans, duration: float, network: SoundEmbedder) -> Spans:
-        """The window of sound of every sample, in seconds of the clip."""
+    def windows(self, spans: Spans, duration: float, network: AudioEncoder) -> Spans:
+        """Window of sound for every span of a clip, s from the start of the clip, shape (n_spans, 2)."""
         window = network.window or self.window
         if window is None:
             return spans
         return causal(spans, window) if self.mode == "causal" else centred(spans, window, duration)
 
-    def at_once(self, network: SoundEmbedder) -> bool:
-        """Whether the network hears whole clips."""
+    def whole_clips(self, network: AudioEncoder) -> bool:
+        """Test whether whole clips are the input of the encoder."""
         return network.window is None and self.context == "clip"
 
-    def weights(self, n_frames: int, frame_rate: float, cuts: Spans) -> NDArray[np.float64]:
-        """Weights of the frames of a clip in each window."""
-        return POOLINGS[self.pooling](n_frames, frame_rate, cuts)
+    def weights(self, n_frames: int, frame_rate: float, windows: Spans) -> Float64:
+        """Pooling weights of the frames of a clip in each window, shape (n_windows, n_frames)."""
+        return POOLINGS[self.pooling](n_frames, frame_rate, windows)
 
-    def recipe(self, network: SoundEmbedder, length: float) -> dict[str, Any]:
-        """Everything that features of a clip depend on beside its sound."""
-        return recipe(
+    def recipe(self, network: AudioEncoder, length: float) -> dict[str, Any]:
+        """Recipe of features of samples of ``length`` seconds: all that they depend on beside the sound of the clip."""
+        return network_recipe(
             network,
             layer=self.layer if self.layer is not None else next(iter(network.layers), None),
             window=network.window or self.window,
             mode=self.mode,
-            context="clip" if self.at_once(network) else "window",
+            context="clip" if self.whole_clips(network) else "window",
             pooling=self.pooling,
             sample=length,
         )
 
 
 def embed_clips(
-    network: SoundEmbedder,
+    network: AudioEncoder,
     options: Sequence[EmbeddingOptions],
     stimuli: Stimuli,
     clips: Mapping[Clip, Spans],
     length: float,
-    report: Report = lambda done, total: None,
+    progress: ClipProgress = lambda done, total: None,
     device: str = "cpu",
-) -> list[dict[Clip, Floats]]:
-    """Features of every clip, read from the store or computed and kept; several options share the calls of a network.
+) -> list[dict[Clip, Float32]]:
+    """Embed clips, or read their features from the store; several options share the calls of an encoder.
 
     Parameters
     ----------
-    network : SoundEmbedder
+    network : AudioEncoder
     options : sequence of EmbeddingOptions
     stimuli : Stimuli
     clips : mapping of Clip to array, shape (n_spans, 2)
-        Stretches of each clip that samples cover, s.
+        Spans of each clip that samples cover, s.
     length : float
         Seconds that a sample covers.
-    report : callable
+    progress : callable
+        Called with the number of embedded clips, and the number to embed.
     device : {"cpu", "cuda"}
-        Decides how much is heard at once.
+        Device of the encoder, which sets the size of batches.
 
     Returns
     -------
     list of dict of Clip to array, shape (n_spans, n_features)
-        One for each option.
+        One dictionary for each of the options.
+
+    Raises
+    ------
+    InputError
+        If the encoder does not support an option, a clip cannot be decoded or is shorter than a window, or a feature
+        is not finite.
     """
     for option in options:
         option.check(network)
     stores = [Store(option.recipe(network, length), dict(network.provenance)) for option in options]
     keys = {clip: array_key(stimuli.digest(clip), spans) for clip, spans in clips.items()}
-    found = [store.find(keys.values()) for store in stores]
-    wanted = {key: clip for clip, key in keys.items() if not all(key in own for own in found)}
-    todo = {clip: clips[clip] for clip in sorted(wanted.values(), key=lambda clip: clip.duration)}
-    fresh: list[dict[str, Floats]] = [{} for _ in options]
-    report(0, len(todo))
-    kept = time.monotonic()
+    stored = [store.find(keys.values()) for store in stores]
+    missing = {key: clip for clip, key in keys.items() if not all(key in features for features in stored)}
+    todo = {clip: clips[clip] for clip in sorted(missing.values(), key=lambda clip: clip.duration)}
+    computed: list[dict[str, Float32]] = [{} for _ in options]
+    progress(0, len(todo))
+    last_write = time.monotonic()
     try:
         for done, (clip, arrays) in enumerate(compute_clips(network, options, stimuli, todo, device), start=1):
-            for own, array in zip(fresh, arrays, strict=True):
-                own[keys[clip]] = array
-            if time.monotonic() - kept > SHARD_SECONDS:
-                _keep(stores, found, fresh)
-                kept = time.monotonic()
-            report(done, len(todo))
-    finally:  # of an interrupted computation, too
-        _keep(stores, found, fresh)
-    return [{clip: own[key] for clip, key in keys.items()} for own in found]
+            for features, array in zip(computed, arrays, strict=True):
+                features[keys[clip]] = array
+            if time.monotonic() - last_write > SHARD_SECONDS:
+                _write_shards(stores, stored, computed)
+                last_write = time.monotonic()
+            progress(done, len(todo))
+    finally:  # what an interrupted computation has done is stored, too
+        _write_shards(stores, stored, computed)
+    return [{clip: features[key] for clip, key in keys.items()} for features in stored]
 
 
-def _keep(stores: Sequence[Store], found: Sequence[dict[str, Floats]], fresh: Sequence[dict[str, Floats]]) -> None:
-    """Write a shard of each store."""
-    for store, own, new in zip(stores, found, fresh, strict=True):
-        store.add({key: array for key, array in new.items() if key not in own})
-        own.update(new)
+def _write_shards(
+    stores: Sequence[Store], stored: Sequence[dict[str, Float32]], computed: Sequence[dict[str, Float32]]
+) -> None:
+    """Move computed features to a new shard of each store."""
+    for store, features, new in zip(stores, stored, computed, strict=True):
+        store.add({key: array for key, array in new.items() if key not in features})
+        features.update(new)
         new.clear()
 
 
 def compute_clips(
-    network: SoundEmbedder,
+    network: AudioEncoder,
     options: Sequence[EmbeddingOptions],
-    sounds: Sounds,
+    sounds: AudioSource,
     clips: Mapping[Clip, Spans],
     device: str,
-) -> Iterator[tuple[Clip, list[Floats]]]:
-    """Compute the features of clips, in batches of one duration, clip by clip in their order; nothing is kept."""
+) -> Iterator[tuple[Clip, list[Float32]]]:
+    """Compute the features of clips in batches of equal duration, without the store.
+
+    Parameters
+    ----------
+    network, options, clips, device
+        See :func:`embed_clips`.
+    sounds : AudioSource
+
+    Yields
+    ------
+    clip : Clip
+        Clips in the given order.
+    features : list of array, shape (n_spans, n_features)
+        One array for each of the options.
+    """
     for duration, group in groupby(clips, key=lambda clip: clip.duration):
         same = list(group)
         size = max(1, int(BATCH_SECONDS[device] / duration))
-        for batch in (same[i : i + size] for i in range(0, len(same), size)):
-            heard = _Batch(network, batch, [clips[clip] for clip in batch], sounds, BATCH_SECONDS[device])
-            columns = [heard.whole(one) if one.at_once(network) else heard.windowed(one) for one in options]
-            for clip, *arrays in zip(batch, *columns, strict=True):
+        for clip_batch in (same[i : i + size] for i in range(0, len(same), size)):
+            batch = _Batch(network, clip_batch, [clips[clip] for clip in clip_batch], sounds, BATCH_SECONDS[device])
+            columns = [
+                batch.whole(option) if option.whole_clips(network) else batch.windowed(option) for option in options
+            ]
+            for clip, *arrays in zip(clip_batch, *columns, strict=True):
                 if not all(np.isfinite(array).all() for array in arrays):
-                    raise InputError(f"{network.name} gave values that are not finite", file=clip.track(sounds.folder))
+                    raise InputError(
+                        f"{network.name} returned values that are not finite", file=clip.track(sounds.folder)
+                    )
                 yield clip, arrays
 
 
 @dataclass(eq=False)
 class _Batch:
-    """Clips of one duration that a network hears together."""
+    """Clips of equal duration that are embedded together."""
 
-    network: SoundEmbedder
+    network: AudioEncoder
     clips: Sequence[Clip]
     spans: Sequence[Spans]
-    sounds: Sounds
+    sounds: AudioSource
     seconds: float
 
     @cached_property
-    def waves(self) -> list[Floats]:
-        """At the rate of the network."""
+    def waves(self) -> list[Float32]:
+        """Waves of the clips at the sampling rate of the encoder."""
         return [self.sounds.wave(clip, self.network.rate) for clip in self.clips]
 
     @cached_property
-    def frames(self) -> Floats:
-        """Of whole clips, shape (n_clips, n_layers, n_frames, dim)."""
+    def frames(self) -> Float32:
+        """Frames of whole clips, shape (n_clips, n_layers, n_frames, dim)."""
         return self.network.embed(np.stack(self.waves))
 
-    def whole(self, option: EmbeddingOptions) -> list[Floats]:
-        """Average the frames of whole clips under each window."""
+    def whole(self, option: EmbeddingOptions) -> list[Float32]:
+        """Pool the frames of whole clips in each window."""
         assert self.network.frame_rate is not None
         layer = 0 if option.layer is None else self.network.layers.index(option.layer)
         out = []
         for clip, spans, frames in zip(self.clips, self.spans, self.frames[:, layer], strict=True):
-            cuts = option.cuts(spans, clip.duration, self.network)
-            out.append((option.weights(len(frames), self.network.frame_rate, cuts) @ frames).astype(np.float32))
+            windows = option.windows(spans, clip.duration, self.network)
+            out.append((option.weights(len(frames), self.network.frame_rate, windows) @ frames).astype(np.float32))
         return out
 
-    def windowed(self, option: EmbeddingOptions) -> list[Floats]:
-        """Embed every window by itself, each once, windows of one length together."""
-        windows: list[Floats] = []
-        places = []
+    def windowed(self, option: EmbeddingOptions) -> list[Float32]:
+        """Embed single windows, each once, in batches of equal length."""
+        waves: list[Float32] = []
+        rows_of_clips = []
         for clip, spans, wave in zip(self.clips, self.spans, self.waves, strict=True):
-            cuts, rows = np.unique(option.cuts(spans, clip.duration, self.network), axis=0, return_inverse=True)
-            places.append(rows.ravel() + len(windows))
-            windows += [_cut(wave, self.network.rate, start, stop) for start, stop in cuts.tolist()]
-        vectors: dict[int, Floats] = {}
-        lengths = np.array([len(window) for window in windows])
+            windows, rows = np.unique(option.windows(spans, clip.duration, self.network), axis=0, return_inverse=True)
+            rows_of_clips.append(rows.ravel() + len(waves))
+            waves += [_cut(wave, self.network.rate, start, stop) for start, stop in windows.tolist()]
+        vectors: dict[int, Float32] = {}
+        lengths = np.array([len(wave) for wave in waves])
         for length in np.unique(lengths):
             same = np.flatnonzero(lengths == length)
             size = max(1, int(self.seconds * self.network.rate / length))
             for part in (same[i : i + size] for i in range(0, len(same), size)):
-                vectors.update(
-                    zip(part.tolist(), self._vectors(np.stack([windows[i] for i in part]), option), strict=True)
-                )
-        return [np.stack([vectors[i] for i in rows.tolist()]) for rows in places]
+                batch = np.stack([waves[i] for i in part])
+                vectors.update(zip(part.tolist(), self._vectors(batch, option), strict=True))
+        return [np.stack([vectors[i] for i in rows.tolist()]) for rows in rows_of_clips]
 
-    def _vectors(self, waves: Floats, option: EmbeddingOptions) -> Floats:
-        """One vector for each wave; the mean over the frames of a frame model."""
-        found = self.network.embed(waves)
+    def _vectors(self, waves: Float32, option: EmbeddingOptions) -> Float32:
+        """Embed waves to one vector each: the output of a window model, or the mean over frames of a frame model."""
+        output = self.network.embed(waves)
         if self.network.window is not None:
-            return found
+            return output
         layer = 0 if option.layer is None else self.network.layers.index(option.layer)
-        return np.asarray(found[:, layer].mean(axis=1))
+        return np.asarray(output[:, layer].mean(axis=1))
 
 
-def _cut(wave: Floats, rate: int, start: float, stop: float) -> Floats:
-    """One window of a wave, by sample."""
+def _cut(wave: Float32, rate: int, start: float, stop: float) -> Float32:
+    """Cut a window out of a wave, by sample."""
     length = round((stop - start) * rate)
     first = min(round(start * rate), len(wave) - length)
     return wave[first : first + length]

@@ -1,36 +1,39 @@
-"""Event regressors: one feature per group of conditions, on the grid of the samples."""
+"""Event regressors: one feature per group of conditions, sampled at the volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def event_features(
     runs: Runs, events: Mapping[str, pd.DataFrame], column: str, groups: Mapping[str, Sequence[str]]
-) -> NDArray[np.float32]:
-    """How much of each group of conditions falls into each sample.
+) -> Float32:
+    """Amount of each group of conditions in each sample.
 
     An event with a duration contributes the share of each sample that it fills. An event without one contributes 1,
-    shared between the two nearest sample times by linear interpolation, so that timing finer than the repetition
-    time is not lost. Of an event that lies partly outside its run, what is inside counts. A condition may belong to
+    shared between the two nearest sample times by linear interpolation, which preserves timing finer than the
+    repetition time. An event that lies partly outside its run contributes its part inside. A condition may belong to
     several groups.
 
     Parameters
     ----------
     runs : Runs
     events : mapping of run name to DataFrame
-        With ``onset`` and ``duration`` in seconds.
+        Columns ``onset`` and ``duration`` in seconds, and ``column``.
     column : str
-        The column that holds the condition.
+        Column of the conditions.
     groups : mapping of str to sequence of str
-        Feature name to conditions.
+        Conditions of each feature.
 
     Returns
     -------
@@ -59,8 +62,8 @@ def event_features(
     return features
 
 
-def _add_event(feature: NDArray[np.float32], onset: float, duration: float) -> None:
-    """Add one event, in samples, to one run's feature."""
+def _add_event(feature: Float32, onset: float, duration: float) -> None:
+    """Add one event to the feature of one run; onset and duration in samples."""
     first = int(np.floor(onset + 1e-9))
     if duration == 0:
         late = max(onset - first, 0.0)

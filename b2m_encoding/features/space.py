@@ -1,4 +1,4 @@
-"""A feature space: named features for every sample, and where they came from."""
+"""Feature spaces: features of every sample with their provenance."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
-from b2m_encoding._typing import Bands
+from b2m_encoding._typing import Bands, Float32, Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
@@ -23,19 +23,21 @@ class FeatureSpace:
     Parameters
     ----------
     name : str
+        Name under ``[features]`` of the study.
     values : array, shape (n_samples, n_features)
     runs : Runs
+        Run, time and clip of the samples.
     provenance : mapping
-        Extractor, model, revision, window and the like.
+        Options of the extractor, model, revision and hashes: plain JSON values.
 
     Raises
     ------
     InputError
-        If the lengths differ, or a value of a used sample is not finite.
+        If the numbers of samples differ, there is no feature, or a value is not finite.
     """
 
     name: str
-    values: NDArray[np.float32]
+    values: Float32
     runs: Runs
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -47,19 +49,26 @@ class FeatureSpace:
         if len(bad):
             row, column = bad[0].tolist()
             raise InputError(
-                f"feature space {self.name} holds a value that is not finite",
+                f"feature space {self.name} contains a value that is not finite",
                 found=f"{self.values[row, column]} in run {self.runs.run[row]} at {self.runs.time[row]:g} s",
                 expected="finite numbers",
             )
 
     def principal_components(self, n_components: int | float, training_rows: NDArray[np.intp]) -> FeatureSpace:
-        """Project onto the first components of the training rows alone; held-out rows never shape them.
+        """Project onto principal components that are fitted to the training rows alone.
 
         Parameters
         ----------
         n_components : int or float
-            How many, or below 1 the share of the training variance to keep. Directions without variance are left out.
+            Number of components, or below 1 the share of the training variance to keep. Directions without variance
+            are omitted.
         training_rows : array of int
+            Rows that the components are fitted to.
+
+        Returns
+        -------
+        FeatureSpace
+            Component scores, shape (n_samples, n_components), centred on the training rows.
         """
         training = self.values[training_rows].astype(np.float64)
         mean = training.mean(axis=0)
@@ -68,20 +77,20 @@ class FeatureSpace:
         return replace(self, values=((self.values - mean) @ axes).astype(np.float32), provenance=provenance)
 
 
-def _principal_axes(centred: NDArray[np.float64], n_components: int | float) -> NDArray[np.float64]:
-    """First principal axes, shape (n_features, n_components), from the smaller of the two products of the samples.
+def _principal_axes(centred: Float64, n_components: int | float) -> Float64:
+    """First principal axes, shape (n_features, n_components), from the smaller of the two Gram matrices.
 
     Symmetric eigenproblems always converge; a singular value decomposition of nearly collinear embeddings may not.
     """
     wide = centred.shape[1] > centred.shape[0]
-    values, vectors = eigh(centred @ centred.T if wide else centred.T @ centred)
+    values, vectors = scipy.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     rank = max(int((values > values[0] * 1e-10).sum()), 1)
-    wanted = n_components
+    count = n_components
     if n_components < 1:
-        wanted = int(np.searchsorted(np.cumsum(values), n_components * values.sum() * (1 - 1e-12))) + 1
-    kept = slice(min(int(wanted), rank))
-    axes = centred.T @ vectors[:, kept] if wide else vectors[:, kept]
+        count = int(np.searchsorted(np.cumsum(values), n_components * values.sum() * (1 - 1e-12))) + 1
+    leading = slice(min(int(count), rank))
+    axes = centred.T @ vectors[:, leading] if wide else vectors[:, leading]
     return np.asarray(axes / np.linalg.norm(axes, axis=0).clip(np.finfo(np.float64).tiny))
 
 

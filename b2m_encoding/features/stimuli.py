@@ -1,4 +1,4 @@
-"""Stimuli as they were heard: cut from their tracks, faded, at a common level; checked, identified, written."""
+"""Stimuli as presented: excerpts of tracks with fades and a common level; their checks, hashes and files."""
 
 from __future__ import annotations
 
@@ -8,36 +8,41 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import soundfile
-
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.audio import DS003720_RMS, Wave, decode_audio, prepare_stimulus, resample
 from b2m_encoding.features.clips import Clip
+from b2m_encoding.io.writing import replacing_path
 
 
 @dataclass(frozen=True)
 class Stimuli:
-    """The clips of a study, made from a folder of tracks.
+    """Clips of a study, made from a folder of tracks.
 
-    The stimuli of ds003720 are not published, but follow from GTZAN and the event files: 15 s from ``start``, a quarter
-    sine of 2 s at both ends, one root mean square for all.
+    The stimuli of ds003720 are not published, but follow from GTZAN and the event files: 15 s from ``start``, quarter
+    sine fades of 2 s at both ends, and a common root mean square.
 
     Parameters
     ----------
     folder : Path
-        Tracks in GTZAN layout, ``genre/genre.00000.wav``.
+        Folder of the tracks in GTZAN layout, ``genre/genre.00000.wav``.
     fade : float
-        Seconds; 0 for none.
+        Length of the fades, s; 0 for none.
     rms : float
-        Root mean square of every clip, full scale = 1; 0 leaves the levels alone.
+        Root mean square of every clip, full scale = 1; 0 keeps the levels.
     """
 
     folder: Path
     fade: float = 2.0
     rms: float = DS003720_RMS
 
-    def heard(self, clip: Clip) -> tuple[Wave, int]:
-        """The wave of a clip at the rate of its file, and that rate."""
+    def native_wave(self, clip: Clip) -> tuple[Wave, int]:
+        """Wave of a presented clip at the sampling rate of its track, and this rate in Hz.
+
+        Raises
+        ------
+        InputError
+            If the track cannot be decoded, or the clip is too short for its fades.
+        """
         wave, rate = decode_audio(clip.track(self.folder), clip.start, clip.duration)
         try:
             return prepare_stimulus(wave, rate, self.fade, self.rms or None), rate
@@ -51,16 +56,16 @@ class Stimuli:
             ) from error
 
     def wave(self, clip: Clip, rate: int) -> Wave:
-        """The wave of a clip at a model's rate."""
-        wave, own_rate = self.heard(clip)
-        return resample(wave, own_rate, rate, clip.duration)
+        """Wave of a presented clip at a sampling rate (Hz), shape (n_samples,)."""
+        wave, native_rate = self.native_wave(clip)
+        return resample(wave, native_rate, rate, clip.duration)
 
     def digest(self, clip: Clip) -> str:
-        """Hash of the samples that were heard, and of their rate."""
+        """Hash of the presented samples and their sampling rate."""
         return _digest(self, clip, _state(clip.track(self.folder)))
 
     def check(self, clips: Iterable[Clip]) -> None:
-        """Decode every clip.
+        """Check that every clip can be decoded and prepared.
 
         Raises
         ------
@@ -85,20 +90,27 @@ class Stimuli:
         problems.raise_any()
 
     def write(self, clips: Iterable[Clip], folder: Path) -> list[Path]:
-        """Write every clip as it was heard: ``blues.00017_15s.wav``, float samples at the rate of its track.
+        """Write every clip as presented: ``blues.00017_15s.wav``, float samples at the sampling rate of its track.
 
-        Two clips of one track and duration (other starts) carry their start as well: ``blues.00017_15s_from-3.2.wav``.
+        The names of clips that share track and duration contain the start: ``blues.00017_15s_from-3.2.wav``.
+
+        Returns
+        -------
+        list of Path
+            Files in the order of the sorted clips.
         """
+        import soundfile
+
         clips = sorted(clips)
         ids = [clip.id for clip in clips]
         folder.mkdir(parents=True, exist_ok=True)
         written = []
         for clip in clips:
             name = clip.id if ids.count(clip.id) == 1 else f"{clip.id}_from-{clip.start:g}"
-            path, partial = folder / f"{name}.wav", folder / f".partial-{name}.wav"
-            wave, rate = self.heard(clip)
-            soundfile.write(partial, wave, rate, subtype="FLOAT")
-            partial.replace(path)
+            path = folder / f"{name}.wav"
+            wave, rate = self.native_wave(clip)
+            with replacing_path(path) as temporary:
+                soundfile.write(temporary, wave, rate, subtype="FLOAT")
             written.append(path)
         return written
 
@@ -107,15 +119,15 @@ class Stimuli:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """What changes when a file does."""
+    """Modification time and size of a file; zeros if there is none."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return (0, 0)
-    return (found.st_mtime_ns, found.st_size)
+    return (stat.st_mtime_ns, stat.st_size)
 
 
 @cache
 def _digest(stimuli: Stimuli, clip: Clip, _state: tuple[int, int]) -> str:
-    wave, rate = stimuli.heard(clip)
+    wave, rate = stimuli.native_wave(clip)
     return hashlib.sha256(f"{rate} Hz ".encode() + wave.tobytes()).hexdigest()

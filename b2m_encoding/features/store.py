@@ -1,4 +1,4 @@
-"""Features on disk: found by what was heard and how it was embedded, shared between studies, never half-written."""
+"""Store of features on disk, keyed by stimulus and recipe, shared between studies and written atomically."""
 
 from __future__ import annotations
 
@@ -9,37 +9,44 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.networks.protocols import AudioEncoder, TextEncoder
 from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.writing import write_whole
 
 logger = logging.getLogger(__name__)
 
 VERSION = "1"
 """Part of every recipe: raise it when the same recipe would give other numbers."""
-Features = NDArray[np.float32]
+NOTED = ("packages", "layers")
+"""Parts of the provenance of a network that are recorded beside the features but do not change them."""
+
+
+def network_recipe(network: AudioEncoder | TextEncoder, **options: Any) -> dict[str, Any]:
+    """Recipe of features from a network: model, revision, hashes and precision, with further options."""
+    provenance = {key: value for key, value in network.provenance.items() if key not in NOTED}
+    return {"network": {"name": network.name, **provenance}, **options}
 
 
 class Store:
     """Arrays of one recipe, by key.
 
-    A recipe has a folder of its own, named by the hash of its content, with ``recipe.json`` beside the arrays. These
-    come in shards, safetensors files that are named by the hash of their bytes: a damaged one gives itself away, is
-    reported and removed, and what it held is computed again. Shards are only ever added, each in one step, so that a
-    process may be killed at any time, and several may fill one store together.
+    Each recipe has a folder, named by the hash of its content, with ``recipe.json`` beside the arrays. Arrays are
+    stored in shards, safetensors files named by the hash of their bytes: a damaged shard is detected, logged and
+    removed, and its arrays are computed again. Shards are only added, each atomically, so that a process may be killed
+    at any time and several processes may fill one store.
 
     Parameters
     ----------
     recipe : mapping
         Plain JSON values: everything that the numbers depend on, beside the key.
     notes : mapping
-        Written into ``recipe.json`` as well, but two recipes that differ in them alone are the same.
+        Further content of ``recipe.json`` that does not distinguish recipes.
     """
 
     def __init__(self, recipe: Mapping[str, Any], notes: Mapping[str, Any] | None = None) -> None:
@@ -48,23 +55,25 @@ class Store:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the shards are."""
+        """Folder of the shards."""
         text = json.dumps(self.recipe, sort_keys=True)
         return cache_folder() / "features" / hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def find(self, keys: Iterable[str]) -> dict[str, Features]:
-        """Arrays of those keys that are here."""
+    def find(self, keys: Iterable[str]) -> dict[str, Float32]:
+        """Read the stored arrays of the given keys; keys that are not stored are omitted."""
         wanted = set(keys)
-        found: dict[str, Features] = {}
+        stored: dict[str, Float32] = {}
         for path in sorted(self.folder.glob("*.safetensors")):
-            held = _keys(path)
-            if held is None or wanted & held - found.keys():
+            shard_keys = _keys(path)
+            if shard_keys is None or wanted & shard_keys - stored.keys():
                 arrays = _read(path)
-                found.update({key: arrays[key] for key in wanted & arrays.keys()})
-        return found
+                stored.update({key: arrays[key] for key in wanted & arrays.keys()})
+        return stored
 
-    def add(self, arrays: Mapping[str, Features]) -> None:
-        """Keep arrays. A folder that cannot be written is no error, but is reported."""
+    def add(self, arrays: Mapping[str, Float32]) -> None:
+        """Add a shard of arrays. A folder that cannot be written is logged, and no error."""
+        from safetensors.numpy import save
+
         if not arrays:
             return
         content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
@@ -73,37 +82,43 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / "recipe.json").exists():
                 record = json.dumps({**self.recipe, "notes": self.notes}, indent=2, sort_keys=True) + "\n"
-                _write(self.folder / "recipe.json", record.encode())
-            _write(self.folder / f"{name}.safetensors", content)
+                write_whole(self.folder / "recipe.json", record)
+            write_whole(self.folder / f"{name}.safetensors", content)
         except OSError as error:
-            logger.warning("features cannot be kept in %s: %s", self.folder, error.strerror)
+            logger.warning("features cannot be stored in %s: %s", self.folder, error.strerror)
 
 
 def check_store() -> Path:
-    """Folder of all features, or raise if it cannot be written."""
+    """Return the folder of all stores, or raise if it cannot be written.
+
+    Raises
+    ------
+    InputError
+        With the reason of the system.
+    """
     folder = cache_folder() / "features"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / ".writable", b"")
+        write_whole(folder / ".writable", b"")
         (folder / ".writable").unlink(missing_ok=True)
     except OSError as error:
         fix = "set B2M_CACHE to a folder that can be written"
-        raise InputError("features cannot be kept", file=folder, found=error.strerror, fix=fix) from error
+        raise InputError("features cannot be stored", file=folder, found=error.strerror, fix=fix) from error
     return folder
 
 
 def array_key(*parts: str | NDArray[np.generic]) -> str:
-    """Hash of texts and arrays, as a key of a store."""
-    found = hashlib.sha256()
+    """Hash texts and arrays to a key of a store."""
+    digest = hashlib.sha256()
     for part in parts:
         content = part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes()
-        found.update(f"|{len(content)}|".encode())  # lengths, so that parts cannot run into each other
-        found.update(content)
-    return found.hexdigest()[:32]
+        digest.update(f"|{len(content)}|".encode())  # lengths, so that different splits into parts give different keys
+        digest.update(content)
+    return digest.hexdigest()[:32]
 
 
 def _keys(path: Path) -> set[str] | None:
-    """Keys that the header of a shard names; None if it cannot be read."""
+    """Read the keys in the header of a shard; None if it cannot be read."""
     try:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
@@ -113,25 +128,18 @@ def _keys(path: Path) -> set[str] | None:
         return None
 
 
-def _read(path: Path) -> dict[str, Features]:
-    """Arrays of a shard; none if it is damaged, and then it is removed."""
+def _read(path: Path) -> dict[str, Float32]:
+    """Read the arrays of a shard; a damaged shard has none and is removed."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     try:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:32] == path.stem:
-            arrays: dict[str, Features] = load(content)
+            arrays: dict[str, Float32] = load(content)
             return arrays
         logger.warning("%s is damaged and will be computed again", path)
         path.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         logger.warning("%s cannot be read and will be computed again: %s", path, error)
     return {}
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file in one step."""
-    partial = path.with_name(f".partial-{uuid4().hex}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

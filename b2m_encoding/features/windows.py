@@ -1,4 +1,4 @@
-"""Windows of a clip: where they lie, never across clips, and windows as samples instead of volumes."""
+"""Windows of clips: their placement within one clip, and windows as samples instead of volumes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
+from b2m_encoding._typing import Booleans, Float32, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
-Spans = NDArray[np.float64]
-"""First and last second of each of several stretches of a clip, shape (n, 2)."""
+Spans = Float64
+"""Begin and end of parts of a clip, s from its start, shape (n_spans, 2)."""
 TOLERANCE = 1e-6
+"""Seconds by which times may differ and count as equal."""
 
 
-def window_starts(duration: float, window: float, step: float) -> NDArray[np.float64]:
-    """Starts of the windows that fit into a clip, in seconds.
+def window_starts(duration: float, window: float, step: float) -> Float64:
+    """Starts of the windows that fit into a clip, s.
 
     Examples
     --------
@@ -33,7 +35,7 @@ def window_starts(duration: float, window: float, step: float) -> NDArray[np.flo
 
 
 def centred(spans: Spans, window: float, duration: float) -> Spans:
-    """Windows around the middle of stretches; one that would leave the clip is moved into it.
+    """Windows around the middle of spans; a window that would leave the clip is shifted into it.
 
     Examples
     --------
@@ -46,7 +48,7 @@ def centred(spans: Spans, window: float, duration: float) -> Spans:
 
 
 def causal(spans: Spans, window: float) -> Spans:
-    """Windows that end where stretches end; one that would begin before the clip is shorter.
+    """Windows that end with the spans; a window that would begin before the clip is shortened.
 
     Examples
     --------
@@ -65,49 +67,61 @@ def _check_fits(window: float, duration: float, fix: str | None = None) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of clips as samples, and the volumes that belong to each.
+    """Windows of clips as samples, and the averages over volumes that belong to them.
 
     Parameters
     ----------
     runs : Runs
-        One sample per window; ``time`` is its start, ``tr`` the step.
+        One sample per window; ``time`` is the start of the window, ``tr`` the step between windows.
     length : float
-        Seconds.
-    heard, measured : sparse array, shape (n_windows, n_volumes)
-        Means over the volumes under each window, and over the used ones ``lag`` later.
+        Length of a window, s.
+    stimulus_average, response_average : sparse array, shape (n_windows, n_volumes)
+        Matrices that average over the volumes under each window, and over the used volumes ``lag`` seconds later.
     volumes : Runs
+        The volumes that are averaged.
     """
 
     runs: Runs
     length: float
-    heard: csr_array
-    measured: csr_array
+    stimulus_average: scipy.sparse.csr_array
+    response_average: scipy.sparse.csr_array
     volumes: Runs
 
-    def of_run(self, name: str, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Mean responses of the windows of one run, from those of its volumes; zero where a window is not used."""
-        own = self.measured[self.runs.slices[name]][:, self.volumes.slices[name]]
-        return np.asarray(own @ values, dtype=np.float32)
+    def run_responses(self, name: str, values: Floating) -> Float32:
+        """Average the responses of one run over its windows; windows that are not used are zero.
+
+        Parameters
+        ----------
+        name : str
+            Name of the run.
+        values : array, shape (n_volumes_of_run, n_targets)
+
+        Returns
+        -------
+        array of float32, shape (n_windows_of_run, n_targets)
+        """
+        average = self.response_average[self.runs.slices[name]][:, self.volumes.slices[name]]
+        return np.asarray(average @ values, dtype=np.float32)
 
 
 def cut_windows(volumes: Runs, length: float, step: float, lag: float = 0.0) -> Windows:
     """Cut every presentation of a clip into the windows that fit into it.
 
-    The window that starts at *t* hears the volumes that overlap [*t*, *t* + length); its responses are the mean of
-    those that overlap [*t* + lag, *t* + length + lag), without the volumes that are not used. A window of 10 s covers 7
-    scans of 1.5 s (Brain2Music). A window of a clip that is not used, or without a response in its run, is not used.
+    Features of the window that starts at *t* are averaged over the volumes that overlap [*t*, *t* + length), responses
+    over the used volumes that overlap [*t* + lag, *t* + length + lag). A window of 10 s covers 7 scans of 1.5 s
+    (Brain2Music). A window is not used if its clip is not used, or if its run holds no response to it.
 
     Parameters
     ----------
     volumes : Runs
-        With clip labels.
+        Volumes with clip labels.
     length, step, lag : float
-        Seconds; the lag stands for the haemodynamic delay.
+        Length of windows, distance of their starts, and the lag that stands for the haemodynamic delay, s.
 
     Raises
     ------
     InputError
-        If there is no clip, or one is shorter than a window.
+        If no sample has a clip label, or a clip is shorter than a window.
     """
     firsts, starts = [], []
     for rows in volumes.presentations:
@@ -117,29 +131,30 @@ def cut_windows(volumes: Runs, length: float, step: float, lag: float = 0.0) -> 
             firsts.append(rows.start)
             starts.append(start)
     if not firsts:
-        raise InputError("there is no clip to cut windows from", fix="check that events name a clip for each stimulus")
+        raise InputError("no volume has a clip label", fix="check that the events name the clip of each stimulus")
     first, start = np.array(firsts), np.array(starts)
     ends = np.array([volumes.slices[str(volumes.run[row])].stop for row in firsts])
-    heard = _means(_rows_under(start, length, first, ends, volumes.tr), np.ones(len(volumes), dtype=bool))
-    measured = _means(_rows_under(start + lag, length, first, ends, volumes.tr), volumes.used)
-    heard_at_all = np.isin(first, [rows.start for rows in volumes.presentations if volumes.used[rows].any()])
-    used = heard_at_all & (np.diff(measured.indptr) > 0)
+    stimulus = _averaging(_overlapping(start, length, first, ends, volumes.tr), np.ones(len(volumes), dtype=bool))
+    response = _averaging(_overlapping(start + lag, length, first, ends, volumes.tr), volumes.used)
+    clip_used = np.isin(first, [rows.start for rows in volumes.presentations if volumes.used[rows].any()])
+    used = clip_used & (np.diff(response.indptr) > 0)
     runs = replace(volumes.take(first), tr=step, time=volumes.time[first] + start, used=used)
-    return Windows(runs, length, heard, measured, volumes)
+    return Windows(runs, length, stimulus, response, volumes)
 
 
-def _rows_under(
-    start: NDArray[np.float64], length: float, first: NDArray[np.intp], end: NDArray[np.intp], tr: float
+def _overlapping(
+    start: Float64, length: float, first: NDArray[np.intp], end: NDArray[np.intp], tr: float
 ) -> list[tuple[int, int]]:
-    """First and past-the-last volume that each window overlaps, not beyond its run."""
+    """First and past-the-last volume that each window overlaps, cut at the end of its run."""
     low = first + np.floor(start / tr + TOLERANCE).astype(int)
     high = np.minimum(first + np.ceil((start + length) / tr - TOLERANCE).astype(int), end)
     return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
-def _means(bounds: Sequence[tuple[int, int]], kept: NDArray[np.bool_]) -> csr_array:
-    """Matrix of the means over the kept rows between bounds; a row of zeros where none is kept."""
-    columns = [np.arange(low, max(high, low))[kept[low:high]] for low, high in bounds]
-    counts = np.array([len(own) for own in columns])
+def _averaging(bounds: Sequence[tuple[int, int]], used: Booleans) -> scipy.sparse.csr_array:
+    """Matrix that averages over the used rows between bounds; a row of zeros where none is used."""
+    columns = [np.arange(low, max(high, low))[used[low:high]] for low, high in bounds]
+    counts = np.array([len(rows) for rows in columns])
     data = np.repeat(1 / np.maximum(counts, 1), counts).astype(np.float32)
-    return csr_array((data, np.concatenate(columns), np.r_[0, np.cumsum(counts)]), shape=(len(bounds), len(kept)))
+    indptr = np.r_[0, np.cumsum(counts)]
+    return scipy.sparse.csr_array((data, np.concatenate(columns), indptr), shape=(len(bounds), len(used)))

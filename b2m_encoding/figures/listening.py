@@ -24,7 +24,7 @@ document.addEventListener('play', (event) => {
 
 
 @dataclass(frozen=True)
-class Take:
+class Excerpt:
     """A sound of one trial.
 
     Parameters
@@ -58,7 +58,7 @@ class Trial:
 
     subject: str
     clip: str
-    takes: tuple[Take, ...]
+    excerpts: tuple[Excerpt, ...]
     about: str = ""
 
 
@@ -98,7 +98,8 @@ def listening_page(content: Listening) -> str:
 
     Examples
     --------
-    >>> trial = Trial("01", "blues.00017", (Take("heard", "sub-01/heard.mp3"), Take("retrieved", "sub-01/a b.mp3")))
+    >>> excerpts = Excerpt("heard", "sub-01/heard.mp3"), Excerpt("retrieved", "sub-01/a b.mp3")
+    >>> trial = Trial("01", "blues.00017", excerpts)
     >>> page = listening_page(Listening("A <study>", [trial]))
     >>> "A &lt;study&gt;" in page, 'src="sub-01/a%20b.mp3"' in page, page.count("<audio")
     (True, True, 2)

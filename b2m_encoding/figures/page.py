@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import matplotlib
@@ -25,6 +23,7 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
 from b2m_encoding.figures.style import GREY, INK, Style
+from b2m_encoding.io.writing import write_whole
 
 MM = 25.4
 RULER_DPI = 720
@@ -160,7 +159,7 @@ class FigureResult:
             contents[kind] = self._draw(kind)
         contents["tsv"] = self.table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode()
         contents["txt"] = (self.caption + "\n").encode()
-        return [_write_atomically(stem.with_name(f"{stem.name}.{kind}"), data) for kind, data in contents.items()]
+        return [write_whole(stem.with_name(f"{stem.name}.{kind}"), data) for kind, data in contents.items()]
 
     def _draw(self, kind: Format) -> bytes:
         file = io.BytesIO()
@@ -172,16 +171,3 @@ class FigureResult:
             undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
             self.figure.savefig(file, format=kind, metadata=undated)
         return file.getvalue()
-
-
-def _write_atomically(path: Path, content: bytes) -> Path:
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
-        try:
-            temporary.write(content)
-            temporary.close()
-            os.chmod(temporary.name, 0o644)
-            os.replace(temporary.name, path)
-        except BaseException:
-            os.unlink(temporary.name)
-            raise
-    return path

@@ -15,15 +15,11 @@ from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureSettings, MapKeywords, PageKeywords, ViewKeywords
 from b2m_encoding.figures.options import View
-from b2m_encoding.results.reader import STUDY, Results
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema import CORRECTIONS, JOINT
+from b2m_encoding.results.schema.files import STUDY
 from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
 from b2m_encoding.study import MapsTable, StatisticsTable
-
-CONTROLLED = {"bh": "FDR", "by": "FDR", "fwe": "family-wise error"}
-"""Error rate that q controls, by correction."""
-UNMASKED = ("ceiling", "explainable", "alpha", "p", "q", "pfwe")
-"""Statistics whose maps show every tested target, significant or not."""
 
 Table = TypeVar("Table", bound=Config)
 
@@ -168,7 +164,8 @@ class FigureContext:
     @property
     def criterion(self) -> str:
         """Definition of significance, for captions."""
-        return f"significant at q < {self.statistics.q:g} ({CONTROLLED[self.statistics.correction]}) in the joint model"
+        controls = CORRECTIONS[self.statistics.correction].controls
+        return f"significant at q < {self.statistics.q:g} ({controls}) in the joint model"
 
     @property
     def note(self) -> str | None:

@@ -12,7 +12,7 @@ from b2m_encoding.figures.settings import Format
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema import JOINT, tables
 from b2m_encoding.spaces import drawing_surface
 from b2m_encoding.study import Study
 
@@ -38,10 +38,10 @@ def _reported(results: Results) -> Iterator[tuple[str, str]]:
             yield "preference", subject
         if any("unique" in stats for stats in results.stats(subject).values()):
             yield "partition", subject
-    regions = results.table("regions.tsv")
+    regions = results.table(tables.REGIONS)
     if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
         yield "regions", ""
-    if results.has("identification.tsv"):
+    if results.has(tables.IDENTIFICATION):
         yield "decoding", ""
 
 

@@ -24,7 +24,7 @@ from b2m_encoding.figures.interactive import (
 )
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
@@ -66,8 +66,7 @@ def write_view(
     page = interactive_page(build_view(results, subjects, sounds))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target) as stream:
-            stream.write(page.encode())
+        write_whole(target, page)
     except OSError as error:
         raise InputError("the page cannot be written", file=target, found=error.strerror) from error
     return target

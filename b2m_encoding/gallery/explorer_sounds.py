@@ -12,11 +12,12 @@ import soundfile
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures.interactive import Clip, Sound
-from b2m_encoding.reconstruction.listening_page import LAST, TABLE
+from b2m_encoding.reconstruction.listening_page import LAST
 from b2m_encoding.results.clip_responses import ClipResponses
+from b2m_encoding.results.clip_sounds import played_parts, stimulus_files
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.tables import RECONSTRUCTION
 
-AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".au")
 RATE = 22_050
 LONGEST, WHOLE = 20.0, (0.0, np.nan)
 """Seconds of a clip that are put into the page."""
@@ -50,18 +51,12 @@ def page_clips(
     """
     if folder is None:
         return [Clip(name) for name in names]
-    if not folder.is_dir():
-        raise InputError("the folder of the stimuli does not exist", file=folder)
-    files = {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO}
+    files = stimulus_files(folder)
     if not files.keys() & set(names):
         raise InputError(
             "no stimulus of the results is in this folder", file=folder, expected=f"{(*names, 'a clip')[0]}.wav"
         )
-    parts = {
-        str(clip): (float(start), float(duration))
-        for stored in responses.values()
-        for clip, start, duration in zip(stored.clips, stored.start, stored.duration, strict=True)
-    }
+    parts = played_parts(responses.values())
     reconstructed = _reconstructed(results, subjects)
     presented = {name: [_sound("heard", files[name], *parts.get(name, WHOLE))] for name in names if name in files}
     return [Clip(name, "", (*presented.get(name, []), *reconstructed.get(name, []))) for name in names]
@@ -69,9 +64,9 @@ def page_clips(
 
 def _reconstructed(results: Results, subjects: Sequence[str]) -> dict[str, list[Sound]]:
     """The best sound of every method, by clip, for the first feature space and decoder of the table."""
-    if not results.has(TABLE):
+    if not results.has(RECONSTRUCTION):
         return {}
-    table = results.table(TABLE)
+    table = results.table(RECONSTRUCTION)
     first = table.iloc[0]
     chosen = (table["target"] == first["target"]) & (table["decoder"] == first["decoder"]) & (table["rank"] == 1)
     chosen &= table["subject"].isin(subjects) & ~table["method"].isin(["heard", *LAST])

@@ -13,21 +13,12 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
-from b2m_encoding.gallery.context import UNMASKED, FigureContext
+from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.tables import fewer_decoders, region_ceilings, with_genres
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, tables
+from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
 
-LABELS = {
-    "r": "prediction accuracy (r)",
-    "r2": "prediction accuracy (R²)",
-    "rnormalised": "share of the noise ceiling (r / ceiling)",
-    "ceiling": "noise ceiling (r)",
-    "explainable": "explainable variance",
-    "unique": "unique variance (R²)",
-    "rothers": "accuracy of a model of other subjects (r)",
-}
-UNITS = {"r2": "R²", "rnormalised": "r / ceiling"}
 SOUND_RATE = 16_000
 """Sampling rate of spectrograms, Hz."""
 
@@ -59,7 +50,7 @@ def _label(context: FigureContext) -> str:
 
 def _unit(context: FigureContext) -> str:
     """Short name of the requested score."""
-    return UNITS.get(context.request.score, context.request.score)
+    return SHORT_LABELS.get(context.request.score, context.request.score)
 
 
 def _requested_score(context: FigureContext, subject: str) -> tuple[Float32, MapKeywords]:
@@ -197,15 +188,15 @@ def _subjects(context: FigureContext, _: str) -> FigureResult:
 
 
 def _regions(context: FigureContext, _: str) -> FigureResult:
-    table, subjects = context.results.table("regions.tsv"), context.request.subjects
+    table, subjects = context.results.table(tables.REGIONS), context.request.subjects
     wanted = table["subject"].isin(subjects) if subjects else table["subject"] != GROUP_MEAN
     shown = table[wanted & table["score"].notna()]
     if context.request.models:
         shown = shown[shown["feature_space"].isin(context.request.models)]
-    has_tests = context.results.has("region_tests.tsv") and not subjects
+    has_tests = context.results.has(tables.REGION_TESTS) and not subjects
     return figures.regions(
         shown,
-        tests=context.results.table("region_tests.tsv") if has_tests else None,
+        tests=context.results.table(tables.REGION_TESTS) if has_tests else None,
         q=context.statistics.q,
         ceiling=region_ceilings(context, tuple(shown["region"].unique())),
         level=context.statistics.level,
@@ -214,7 +205,7 @@ def _regions(context: FigureContext, _: str) -> FigureResult:
 
 
 def _decoding(context: FigureContext, _: str) -> FigureResult:
-    table = context.results.table("identification.tsv")
+    table = context.results.table(tables.IDENTIFICATION)
     if context.request.subjects:
         table = table[table["subject"].isin(context.request.subjects)]
     if context.request.models:
@@ -223,7 +214,7 @@ def _decoding(context: FigureContext, _: str) -> FigureResult:
     shown = {*zip(table["subject"], table["target"], strict=True)}
     intervals = {
         (row["subject"], row["feature_space"]): tuple(row["chance_interval_95"])
-        for row in context.results.json("identification.json")["subjects"]
+        for row in context.results.json(IDENTIFICATION_SUMMARY)["subjects"]
         if (row["subject"], row["feature_space"]) in shown
     }
     keywords = context.page_keywords()

@@ -1,1 +1,5 @@
-"""What every room needs of a disk: whole files, locks, hashes, archives, cache folders."""
+"""Files and folders: atomic writing, locks, removal, hashes, archives, cache folders, data of installed packages."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

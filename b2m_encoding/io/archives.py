@@ -1,4 +1,4 @@
-"""NumPy archives, read without pickle and without unpacking a bomb."""
+"""NumPy archives, read without pickle; decompression bombs are refused."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 from b2m_encoding.errors import InputError
 
 MAX_EXPANSION, HARMLESS = 100.0, 1e9
-"""Real measurements do not compress a hundredfold; what is no larger than a gigabyte does no harm."""
+"""Largest ratio of compression of real measurements; size of arrays that is always accepted, bytes."""
 
 
 def check_archive(path: Path) -> None:
-    """Raise if a NumPy archive would become far larger in memory than it is on disk: a bomb.
+    """Raise if a NumPy archive would become far larger in memory than it is on disk (a decompression bomb).
 
     Raises
     ------
     InputError
-        If it expands more than a hundredfold, to over a gigabyte; files that are no archive pass.
+        If it expands more than a hundredfold, to over a gigabyte. Other files than archives pass.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -37,16 +37,21 @@ def check_archive(path: Path) -> None:
 
 
 def read_archive(path: Path, what: str, names: Iterable[str] | None = None, fix: str = "") -> dict[str, Any]:
-    """Arrays of a NumPy archive; nothing that is pickled is loaded.
+    """Read arrays of a NumPy archive; pickled objects are refused.
 
     Parameters
     ----------
     path : Path
     what : str
-        What it is called in messages.
+        Name of the content in error messages.
     names : iterable of str, optional
-        Arrays that must be there; all that are by default.
+        Arrays to read; all by default.
     fix : str
+        Advice in the error message.
+
+    Returns
+    -------
+    dict of str to array
 
     Raises
     ------

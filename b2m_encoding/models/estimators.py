@@ -1,4 +1,4 @@
-"""Thin scikit-learn estimators for those who have arrays and groups, and no runs or delays."""
+"""Estimators with the interface of scikit-learn, for arrays and groups without runs or delays."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 
+from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.inputs import as_feature_spaces, as_targets
+from b2m_encoding.models.inputs import as_feature_spaces, as_responses
 from b2m_encoding.models.model import EncodingModel
+from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.solver.devices import Precision
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.ridge import DEFAULT_GRID
 from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.runs import Runs
 
 
 def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArray[Any]:
-    """Label of the fold that holds out each sample, "" where none does.
+    """Label every sample with the fold that holds it out, "" where none does.
 
     Parameters
     ----------
@@ -30,6 +31,11 @@ def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArra
         folds, of whole groups where there are groups.
     n_samples : int
     groups : array, shape (n_samples,), optional
+
+    Raises
+    ------
+    InputError
+        If the number of folds is impossible, or a sample is held out twice.
 
     Examples
     --------
@@ -49,7 +55,7 @@ def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArra
     for fold, (train, test) in enumerate(splits):
         if (labels[test] != "").any() or len(train) + len(test) != n_samples:
             raise InputError(
-                "every sample may be held out once, and trains wherever it is not held out",
+                "the splitter must hold out every sample at most once, and train on all others",
                 found=type(cv).__name__,
                 expected="KFold, GroupKFold, LeaveOneGroupOut or alike",
             )
@@ -88,7 +94,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
 
     def __init__(
         self,
-        alphas: ArrayLike = DEFAULT_GRID,
+        alphas: ArrayLike = DEFAULT_ALPHAS,
         *,
         cv: Any = None,
         alpha_per: str | ArrayLike = "target",
@@ -110,21 +116,29 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         self.n_targets_batch = n_targets_batch
 
     def fit(self, X: Any, Y: ArrayLike, groups: ArrayLike | None = None) -> RidgeCV:
-        """Fit; samples of one of ``groups`` are never on both sides of a fold."""
+        """Fit to features and targets.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), or dict of str to such arrays
+        Y : array, shape (n_samples, n_targets) or (n_samples,)
+        groups : array, shape (n_samples,), optional
+            Labels; samples of one group are never on both sides of a fold.
+        """
         spaces = as_feature_spaces(X)
         n_samples = len(next(iter(spaces.values())))
         if n_samples < 2:
             raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {n_samples}")
-        targets = as_targets(Y, n_samples)
+        responses = as_responses(Y, n_samples)
         labels = held_out_labels(self.cv, n_samples, groups)
         order = np.argsort(labels, kind="stable")
         in_order = bool((order == np.arange(n_samples)).all())
         if not in_order:
-            spaces, targets = {name: values[order] for name, values in spaces.items()}, targets[order]
+            spaces, responses = {name: values[order] for name, values in spaces.items()}, responses[order]
         folds = [(name,) for name in np.unique(labels) if name]
         runs = Runs.from_labels(labels[order], 1.0)
         self.model_ = EncodingModel(None, solver=self._solver, cv=folds, **self._options())
-        self.model_.fit(spaces, targets[:, 0] if np.asarray(Y).ndim == 1 else targets, runs=runs)
+        self.model_.fit(spaces, responses[:, 0] if np.asarray(Y).ndim == 1 else responses, runs=runs)
         self.n_features_in_ = self.model_.n_features_in_
         self.intercept_, self.best_alphas_ = self.model_.intercept_, self.model_.best_alphas_
         self.cv_scores_, self.deltas_ = self.model_.cv_scores_, self.model_.deltas_
@@ -139,13 +153,13 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         check_is_fitted(self, "model_")
         return np.concatenate([part[0] for part in self.model_.coef_.values()])
 
-    def predict(self, X: Any) -> NDArray[np.float32]:
-        """Predicted targets, float32; NaN for targets not tested."""
+    def predict(self, X: Any) -> Float32:
+        """Predict the targets, shape (n_samples, n_targets); NaN for targets not tested."""
         check_is_fitted(self, "model_")
         return self.model_.predict(X)
 
-    def score(self, X: Any, y: ArrayLike) -> NDArray[np.float64] | float:
-        """Pearson r of prediction and target, per target."""
+    def score(self, X: Any, y: ArrayLike) -> Float64 | float:
+        """Pearson r of prediction and target, shape (n_targets,)."""
         check_is_fitted(self, "model_")
         return self.model_.score(X, y)
 
@@ -165,7 +179,7 @@ class BandedRidgeCV(RidgeCV):
     coef_ : array, shape (n_features, n_targets)
         Feature spaces one after the other.
     deltas_ : array, shape (n_bands, n_targets)
-        Minus the log of each feature space's own penalty.
+        Minus the log of the penalty of each feature space.
 
     Examples
     --------
@@ -181,7 +195,7 @@ class BandedRidgeCV(RidgeCV):
 
     def __init__(
         self,
-        alphas: ArrayLike = DEFAULT_GRID,
+        alphas: ArrayLike = DEFAULT_ALPHAS,
         *,
         cv: Any = None,
         n_scalings: int = 50,

@@ -1,4 +1,4 @@
-"""What comes in: named feature spaces and responses, checked."""
+"""Feature spaces and responses that users pass, checked and converted to arrays of floats."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
-Floats = NDArray[np.floating[Any]]
 UNNAMED = "features"
+"""Name of a feature space that was given as an array."""
 
 
-def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floats]:
-    """Named arrays ``(n_samples, n_features)`` of floats, finite throughout.
+def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floating]:
+    """Convert feature spaces to named arrays of floats, shape (n_samples, n_features), and check that all are finite.
 
     Parameters
     ----------
     X : array, or dict of str to array (or to an object with ``values``)
     runs : Runs, optional
-        Names the run of a bad value.
+        For the name of the run in an error message.
 
     Raises
     ------
     InputError
-        If a value is NaN or infinite, naming feature space, run, sample and column.
+        If a value is NaN or infinite (names feature space, run, sample and column), or shapes do not fit.
     """
     if issparse(X):
         raise InputError("sparse features are not supported", found=type(X).__name__, fix="pass X.toarray()")
@@ -46,7 +46,7 @@ def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floats]:
     return spaces
 
 
-def _as_floats(values: Any, name: str) -> Floats:
+def _as_floats(values: Any, name: str) -> Floating:
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise InputError(f"Complex data not supported: feature space {name}", found=array.dtype)
@@ -64,7 +64,7 @@ def _as_floats(values: Any, name: str) -> Floats:
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
 
 
-def _check_finite(name: str, values: Floats, runs: Runs | None) -> None:
+def _check_finite(name: str, values: Floating, runs: Runs | None) -> None:
     if np.isfinite(values.sum(dtype=np.float64)):
         return
     bad = np.argwhere(~np.isfinite(values))
@@ -81,8 +81,14 @@ def _check_finite(name: str, values: Floats, runs: Runs | None) -> None:
     )
 
 
-def as_targets(Y: Any, n_samples: int) -> Floats:
-    """Responses as floats ``(n_samples, n_targets)``; missing values stay."""
+def as_responses(Y: Any, n_samples: int) -> Floating:
+    """Convert responses to floats, shape (n_samples, n_targets); missing values stay.
+
+    Raises
+    ------
+    InputError
+        If the number of samples or dimensions is wrong.
+    """
     if Y is None:
         raise InputError("Expected array-like (array or non-string sequence), got None: there are no responses")
     array = np.asarray(Y)

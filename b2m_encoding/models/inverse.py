@@ -1,4 +1,4 @@
-"""The inverse map: which features most likely made the responses, by Bayes' rule from a fitted encoding model.
+"""Inverse map: the most likely features given responses, by Bayes' rule from a fitted encoding model.
 
 With weights B, noise covariance S and a Gaussian prior of the features (mean m, covariance P), the features given
 responses y are Gaussian with covariance C = (P^-1 + B'S^-1 B)^-1 and mean m + C B'S^-1 (y - y0), where y0 are the
@@ -10,23 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.models.cross_validation import cross_val_predict
-from b2m_encoding.models.inputs import UNNAMED, Floats, as_targets
+from b2m_encoding.models.fitted import FittedEncodingModel
+from b2m_encoding.models.inputs import UNNAMED, as_responses
 from b2m_encoding.models.solver.covariance import Covariance
+from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
-if TYPE_CHECKING:
-    from b2m_encoding.models.model import EncodingModel
-
-Array = NDArray[np.float64]
 Residuals = Literal["cross-validated", "training"]
 
 
@@ -34,45 +33,45 @@ Residuals = Literal["cross-validated", "training"]
 class InverseMap:
     """Posterior of the features of a sample, given the responses at all its delays; a linear map of the responses.
 
-    Made by :func:`invert`, or :meth:`b2m_encoding.EncodingModel.invert`.
+    The result of :func:`invert` and of :meth:`b2m_encoding.EncodingModel.invert`.
 
     Parameters
     ----------
     columns : dict of str to slice
         Features of each feature space.
     mean : array, shape (n_features,)
-        Of the prior.
+        Prior mean.
     root : array, shape (n_features, rank)
-        Of the prior covariance, which is ``root @ root.T``.
+        Root of the prior covariance, which is ``root @ root.T``.
     targets : array of int, shape (n_chosen,)
-        Targets that are used, of ``n_targets``.
+        Targets that are used, out of ``n_targets``.
     n_targets : int
     shifts : tuple of int
         Delays, in samples.
     loadings : array, shape (n_shifts * n_chosen, n_features)
-        What one feature changes in the responses at each delay, all targets at the first delay first.
+        Change of the responses at each delay per unit of a feature; all targets at the first delay first.
     offset : array, shape (n_chosen,)
         Responses expected at the mean of the prior.
     noise : Covariance
-        Of the responses at all delays, given the features.
+        Covariance of the responses at all delays, given the features.
     """
 
     columns: Mapping[str, slice]
-    mean: Array
-    root: Array
+    mean: Float64
+    root: Float64
     targets: NDArray[np.intp]
     n_targets: int
     shifts: tuple[int, ...]
-    loadings: Array
-    offset: Array
+    loadings: Float64
+    offset: Float64
     noise: Covariance
-    _gains: dict[bytes, tuple[Array, Array]] = field(default_factory=dict, repr=False)
+    _gains: dict[bytes, tuple[Float64, Float64]] = field(default_factory=dict, repr=False)
 
-    def predict(self, Y: ArrayLike, runs: Runs | None = None) -> Floats | dict[str, Floats]:
-        """Posterior mean of the features of every sample.
+    def predict(self, Y: ArrayLike, runs: Runs | None = None) -> Floating | dict[str, Floating]:
+        """Compute the posterior mean of the features of every sample.
 
-        Responses after the end of a run, or of samples that are not used, are unknown: what is left of the delays
-        decides, and where nothing is left the prior mean.
+        Responses after the end of a run, or of samples that are not used, are unknown: the other delays decide, and
+        where there are none the prior mean.
 
         Parameters
         ----------
@@ -83,51 +82,57 @@ class InverseMap:
         Returns
         -------
         array, shape (n_samples, n_features), or dict of str to such arrays
-            As the features were given to the model.
+            In the form in which the features were given to the model.
+
+        Raises
+        ------
+        InputError
+            If the number of targets is not that of the fit, or a response that is used is not finite.
         """
         values = self._posterior_means(Y, runs)
-        return values if list(self.columns) == [UNNAMED] else {n: values[:, own] for n, own in self.columns.items()}
+        return values if list(self.columns) == [UNNAMED] else {n: values[:, part] for n, part in self.columns.items()}
 
-    def covariance(self) -> Array:
-        """Posterior covariance of the features of a sample all of whose responses are known."""
+    def covariance(self) -> Float64:
+        """Posterior covariance of the features given the responses at all delays, shape (n_features, n_features)."""
         return self._gain(np.ones(len(self.shifts), dtype=bool))[1]
 
-    def _posterior_means(self, Y: ArrayLike, runs: Runs | None) -> Floats:
+    def _posterior_means(self, Y: ArrayLike, runs: Runs | None) -> Floating:
         Y = np.asarray(Y)
         Y = Y if Y.dtype == np.float32 else Y.astype(np.float64)
         if Y.ndim != 2 or Y.shape[1] != self.n_targets:
             raise InputError(
-                "other responses than were fitted", found=Y.shape, expected=f"(n_samples, {self.n_targets})"
+                f"Y has shape {Y.shape}; the model was fitted to {self.n_targets} targets",
+                expected=f"(n_samples, {self.n_targets})",
             )
         centred = Y[:, self.targets] - self.offset.astype(Y.dtype)
-        rows, known = _stacked_rows(len(Y), self.shifts, runs)
+        rows, known = _rows_at_delays(len(Y), self.shifts, runs)
         if not np.isfinite(centred[np.unique(rows[known])]).all():
-            raise InputError("responses to decode hold NaN or infinity in targets that the inverse map uses")
-        out = np.tile(self.mean, (len(Y), 1))
+            raise InputError("responses have NaN or infinity in targets that the inverse map uses")
+        means = np.tile(self.mean, (len(Y), 1))
         for pattern in np.unique(known, axis=0):
             if not pattern.any():
                 continue
             same = np.flatnonzero((known == pattern).all(axis=1))
             gain, _ = self._gain(pattern)
             stacked = np.concatenate([centred[rows[same, i]] for i in np.flatnonzero(pattern)], axis=1)
-            out[same] += stacked @ gain.T
-        return out.astype(np.float32)
+            means[same] += stacked @ gain.T
+        return means.astype(np.float32)
 
-    def _gain(self, pattern: NDArray[np.bool_]) -> tuple[Array, Array]:
+    def _gain(self, pattern: NDArray[np.bool_]) -> tuple[Float64, Float64]:
         """The linear map from the known responses to the features, and the posterior covariance."""
         key = pattern.tobytes()
         if key not in self._gains:
-            kept = np.repeat(pattern, len(self.targets))
-            loadings = self.loadings[kept] @ self.root
-            weighted = self.noise.take(kept).solve(loadings)
+            known = np.repeat(pattern, len(self.targets))
+            loadings = self.loadings[known] @ self.root
+            weighted = self.noise.take(known).solve(loadings)
             core = np.linalg.inv(np.eye(self.root.shape[1]) + loadings.T @ weighted)
             self._gains[key] = (self.root @ core @ weighted.T, self.root @ core @ self.root.T)
         return self._gains[key]
 
 
 def invert(
-    model: EncodingModel,
-    X: Floats | Mapping[str, Any],
+    model: FittedEncodingModel,
+    X: Floating | Mapping[str, Any],
     Y: ArrayLike,
     runs: Runs | None = None,
     *,
@@ -139,22 +144,24 @@ def invert(
     """Invert a fitted encoding model, with noise and prior from its training samples.
 
     With delays, the features of a sample are decoded from the responses at all delays after it, within its run. Those
-    responses also hold what was heard before and after: the part that the features themselves foretell (their
-    autocorrelation in training) counts as theirs, the rest is noise.
+    responses also depend on earlier and later features: the part of these that a regression on the features themselves
+    predicts (their autocorrelation in training) counts as signal, the rest as noise.
 
     Parameters
     ----------
     model : EncodingModel
-    X, Y, runs
-        What it was fitted to; never test samples.
+    X : array (n_samples, n_features), or dict of str to such arrays
+    Y : array, shape (n_samples, n_targets)
+    runs : Runs, optional
+        Samples of the fit; never test samples.
     n_targets : int, optional
         Use the targets with the best cross-validated scores; all tested ones by default.
     residuals : {"cross-validated", "training"}
-        What the noise is estimated from. Those of training are too small where there are many features.
+        Residuals that the noise is estimated from. Those of training are too small where there are many features.
     rank : int
-        Directions of the noise that targets share; the rest belongs to each target alone.
+        Directions of noise that targets share; all other noise is independent between targets.
     shrinkage : float, optional
-        Of the correlations of the noise; estimated by default.
+        Shrinkage of the correlations of the noise; estimated by default.
 
     Raises
     ------
@@ -162,36 +169,37 @@ def invert(
         If the samples are not those of the fit, or no target was tested.
     """
     check_is_fitted(model, "weights_")
-    spaces = model.layout_.read(X, runs, type(model).__name__)
-    runs = model.layout_.runs_of(spaces, runs)
+    spaces, runs = model.layout_.read(X, runs)
     if len(runs) != len(model.runs_) or not np.array_equal(runs.used, model.runs_.used):
-        raise InputError("noise and prior come from the samples of the fit", found=len(runs), expected=len(model.runs_))
+        raise InputError("noise and prior need the samples of the fit", found=len(runs), expected=len(model.runs_))
     shifts = tuple(delays_in_samples(model.layout_.delays, runs.tr)) or (0,)
     targets = best_targets(model, n_targets)
-    measured = as_targets(Y, len(runs))[:, targets]
+    measured = as_responses(Y, len(runs))[:, targets]
     values = np.concatenate([np.asarray(part, dtype=np.float64) for part in spaces.values()], axis=1)
     mean = values[runs.used].mean(axis=0)
-    units = _independent(runs)
-    prior = Covariance.of(values[runs.used], units=None if units is None else units[runs.used])
-    strength, axes = np.linalg.eigh(prior.dense())
-    kept = strength > 1e-12 * strength[-1]
-    root = axes[:, kept] * np.sqrt(strength[kept])
+    units = _presentations(runs)
+    prior = Covariance.from_samples(values[runs.used], units=None if units is None else units[runs.used])
+    variances, axes = np.linalg.eigh(prior.dense())
+    varies = variances > 1e-12 * variances[-1]
+    root = axes[:, varies] * np.sqrt(variances[varies])
 
     weights = _weights_by_delay(model, targets)
     offset = np.asarray(model.intercept_[targets] + sum(part @ mean for part in weights))
-    foretold = _foretold(values - mean, runs, shifts, axes[:, kept] / np.sqrt(strength[kept]), prior.shrinkage)
-    loadings = [np.sum([w @ foretold[d - e] for w, e in zip(weights, shifts, strict=True)], axis=0) for d in shifts]
+    whiten = axes[:, varies] / np.sqrt(variances[varies])
+    slopes = _lagged_regression(values - mean, runs, shifts, whiten, prior.shrinkage)
+    loadings = [np.sum([w @ slopes[d - e] for w, e in zip(weights, shifts, strict=True)], axis=0) for d in shifts]
     predicted = np.asarray(model.predict(X, runs), dtype=np.float32).reshape(len(runs), -1)[:, targets]
-    expected = predicted if residuals == "training" else cross_val_predict(model, X, Y, runs, targets)
-    left = (measured - expected).astype(np.float32)
-    rows, known = _stacked_rows(len(runs), shifts, runs)
-    whole = known.all(axis=1) & runs.used
+    expected = predicted if residuals == "training" else cross_val_predict(model, X, Y, runs, targets=targets)
+    residual = (measured - expected).astype(np.float32)
+    rows, known = _rows_at_delays(len(runs), shifts, runs)
+    complete = known.all(axis=1) & runs.used
     noise = [
-        left[rows[whole, i]] + _of_neighbours(predicted, rows[whole, i], values[whole] - mean, own, offset, shifts)
-        for i, own in enumerate(loadings)
+        residual[rows[complete, i]]
+        + _neighbour_contribution(predicted[rows[complete, i]], values[complete] - mean, loading, offset, shifts)
+        for i, loading in enumerate(loadings)
     ]
-    covariance = Covariance.of(
-        np.concatenate(noise, axis=1), rank=rank, shrinkage=shrinkage, units=None if units is None else units[whole]
+    covariance = Covariance.from_samples(
+        np.concatenate(noise, axis=1), rank=rank, shrinkage=shrinkage, units=None if units is None else units[complete]
     )
     columns = _columns({name: part.shape[1] for name, part in spaces.items()})
     return InverseMap(
@@ -199,56 +207,75 @@ def invert(
     )
 
 
-def _independent(runs: Runs) -> NDArray[np.intp] | None:
-    """Number of the presentation of each sample: windows of one overlap; None where there are no clips."""
+def _presentations(runs: Runs) -> NDArray[np.intp] | None:
+    """Number of the presentation of each sample, whose windows overlap; None where there are no clips."""
     return np.cumsum(runs.begins) if (runs.clip[runs.used] != "").any() else None
 
 
-def best_targets(model: EncodingModel, n_targets: int | None = None) -> NDArray[np.intp]:
-    """Tested targets with the best cross-validated scores, in their order; never chosen by test samples."""
-    tested = np.flatnonzero(model.status_ == "tested")
+def best_targets(model: FittedEncodingModel, n_targets: int | None = None) -> NDArray[np.intp]:
+    """Choose the tested targets with the best cross-validated scores in training.
+
+    Parameters
+    ----------
+    model : EncodingModel
+    n_targets : int, optional
+        All tested targets by default.
+
+    Returns
+    -------
+    array of int
+        Sorted.
+
+    Raises
+    ------
+    InputError
+        If no target was tested.
+    """
+    tested = np.flatnonzero(model.status_ == TESTED)
     if not len(tested):
-        raise InputError("no target of the encoding model was tested, so there is nothing to invert")
+        raise InputError("no target of the encoding model was tested")
     if n_targets is not None and n_targets < 1:
         raise InputError("an inverse map needs targets", found=n_targets, expected=">= 1")
     best = tested[np.argsort(-model.cv_scores_[tested], kind="stable")[:n_targets]]
     return np.sort(best)
 
 
-def _weights_by_delay(model: EncodingModel, targets: NDArray[np.intp]) -> list[Array]:
+def _weights_by_delay(model: FittedEncodingModel, targets: NDArray[np.intp]) -> list[Float64]:
     """Weights of the features of all spaces side by side at each delay, shape (n_chosen, n_features) each."""
     full = [np.asarray(part, dtype=np.float64)[:, :, targets] for part in model.coef_.values()]
     return [np.concatenate([part[i] for part in full]).T for i in range(len(full[0]))]
 
 
-def _of_neighbours(
-    predicted: Floats, rows: NDArray[np.intp], centred: Array, loadings: Array, offset: Array, shifts: tuple[int, ...]
-) -> Floats | float:
-    """What the features of other samples add to the responses at a delay; nothing where there is one delay only."""
+def _neighbour_contribution(
+    predicted: Floating, centred: Float64, loadings: Float64, offset: Float64, shifts: tuple[int, ...]
+) -> Floating | float:
+    """Contribution of the features of other samples to the responses at a delay; 0 where there is one delay only."""
     if len(shifts) == 1:
         return 0.0
-    own = centred.astype(np.float32) @ loadings.T.astype(np.float32)
-    return np.asarray(predicted[rows] - offset.astype(np.float32) - own)
+    own_contribution = centred.astype(np.float32) @ loadings.T.astype(np.float32)
+    return np.asarray(predicted - offset.astype(np.float32) - own_contribution)
 
 
-def _foretold(centred: Array, runs: Runs, shifts: Sequence[int], whiten: Array, shrinkage: float) -> dict[int, Array]:
-    """Features so many samples later, regressed on those now: (n_features, n_features) per difference of delays."""
-    found = {0: np.eye(centred.shape[1])}
+def _lagged_regression(
+    centred: Float64, runs: Runs, shifts: Sequence[int], whiten: Float64, shrinkage: float
+) -> dict[int, Float64]:
+    """Regress features a lag later on those now; slopes (n_features, n_features) per lag, a difference of delays."""
+    slopes = {0: np.eye(centred.shape[1])}
     for lag in sorted({abs(a - b) for a in shifts for b in shifts} - {0}):
         later, count = np.zeros((centred.shape[1],) * 2), 0
         for rows in runs.slices.values():
-            used, own = runs.used[rows], np.where(runs.used[rows, None], centred[rows], 0.0)
-            later += own[lag:].T @ own[:-lag]
+            used, features = runs.used[rows], np.where(runs.used[rows, None], centred[rows], 0.0)
+            later += features[lag:].T @ features[:-lag]
             count += int((used[lag:] & used[:-lag]).sum())
         for step, cross in ((lag, later), (-lag, later.T)):
-            found[step] = (1 - shrinkage) / max(count, 1) * cross @ whiten @ whiten.T
-    return found
+            slopes[step] = (1 - shrinkage) / max(count, 1) * cross @ whiten @ whiten.T
+    return slopes
 
 
-def _stacked_rows(
+def _rows_at_delays(
     n_samples: int, shifts: Sequence[int], runs: Runs | None
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Row of the response at each delay after every sample, and whether it is known; (n_samples, n_shifts) each."""
+    """Row of the response at each delay after every sample, and whether it is known; both (n_samples, n_shifts)."""
     rows = np.arange(n_samples)[:, None] + np.array(shifts)
     if runs is None:
         if tuple(shifts) != (0,):
@@ -256,7 +283,7 @@ def _stacked_rows(
         return rows, np.ones_like(rows, dtype=bool)
     if len(runs) != n_samples:
         raise InputError("responses and runs differ in their number of samples", found=n_samples, expected=len(runs))
-    ends = np.concatenate([np.full(own.stop - own.start, own.stop) for own in runs.slices.values()])
+    ends = np.concatenate([np.full(run.stop - run.start, run.stop) for run in runs.slices.values()])
     inside = rows < ends[:, None]
     rows = np.where(inside, rows, 0)
     return rows, inside & runs.used[rows]

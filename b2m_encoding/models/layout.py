@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delay
-from b2m_encoding.models.inputs import Floats, as_feature_spaces
+from b2m_encoding.models.inputs import as_feature_spaces
 from b2m_encoding.runs import Runs
 
 
@@ -34,8 +35,16 @@ class Layout:
     delays: tuple[float, ...] = ()
 
     @classmethod
-    def learn(cls, spaces: Mapping[str, Floats], runs: Runs, delays: Sequence[float] | None) -> Layout:
-        """The layout of training data."""
+    def learn(cls, spaces: Mapping[str, Floating], runs: Runs, delays: Sequence[float] | None) -> Layout:
+        """Learn the layout from training samples.
+
+        Parameters
+        ----------
+        spaces : dict of str to array, shape (n_samples, n_features)
+        runs : Runs
+        delays : sequence of float or None
+            Seconds.
+        """
         used = {name: values[runs.used] for name, values in spaces.items()}
         return cls(
             {name: values.shape[1] for name, values in spaces.items()},
@@ -44,74 +53,133 @@ class Layout:
         )
 
     def subset(self, names: Iterable[str]) -> Layout:
-        """The layout of some of the feature spaces."""
-        wanted = list(names)
+        """Layout of some of the feature spaces, in the order given."""
+        members = list(names)
         return replace(
             self,
-            features={name: self.features[name] for name in wanted},
-            constant={name: self.constant[name] for name in wanted},
+            features={name: self.features[name] for name in members},
+            constant={name: self.constant[name] for name in members},
         )
 
     @property
     def widths(self) -> dict[str, int]:
-        """Columns of each feature space."""
+        """Number of columns of each feature space."""
         return {name: n * max(len(self.delays), 1) for name, n in self.features.items()}
 
     @property
     def columns(self) -> dict[str, slice]:
-        """Where the columns of each feature space are."""
+        """Columns of each feature space."""
         stops = np.cumsum(list(self.widths.values())).tolist()
         return {name: slice(stop - n, stop) for (name, n), stop in zip(self.widths.items(), stops, strict=True)}
 
     def notes(self, n_named: int = 5) -> list[str]:
-        """A note for every feature space that has constant features."""
-        found = {name: np.flatnonzero(constant) for name, constant in self.constant.items()}
+        """List a note for every feature space that has constant features, with the first of their columns."""
+        constant_columns = {name: np.flatnonzero(constant) for name, constant in self.constant.items()}
         return [
-            f"{name}: {len(which)} features do not vary and were dropped (columns "
-            f"{', '.join(map(str, which[:n_named]))}{', ...' if len(which) > n_named else ''})"
-            for name, which in found.items()
-            if len(which)
+            f"{name}: {len(columns)} features do not vary and were dropped (columns "
+            f"{', '.join(map(str, columns[:n_named]))}{', ...' if len(columns) > n_named else ''})"
+            for name, columns in constant_columns.items()
+            if len(columns)
         ]
 
-    def read(self, X: Any, runs: Runs | None, owner: str) -> dict[str, Floats]:
-        """Feature spaces of new data, in the order of the layout.
+    def read(self, X: Any, runs: Runs | None, run_name: str = "part-1") -> tuple[dict[str, Floating], Runs]:
+        """Check feature spaces of a fitted model, and put them in the order of the layout.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), or dict of str to such arrays
+        runs : Runs, optional
+            Needed if there are delays; otherwise one run of five blocks is made.
+        run_name : str
+            Name of the run that is made.
 
         Raises
         ------
         InputError
-            If they are not those of the training data.
+            If feature spaces or numbers of features are not those of the training samples.
         """
         spaces = as_feature_spaces(X, runs)
         if set(spaces) != set(self.features):
             raise InputError(
-                "other feature spaces than were fitted", found=sorted(spaces), expected=list(self.features)
+                "the feature spaces are not those of the fit", found=sorted(spaces), expected=list(self.features)
             )
         for name, values in spaces.items():
             if values.shape[1] != self.features[name]:
                 raise InputError(
-                    f"feature space {name}: X has {values.shape[1]} features, but {owner} is expecting "
+                    f"feature space {name}: X has {values.shape[1]} features, but EncodingModel is expecting "
                     f"{self.features[name]} features as input"
                 )
-        return {name: spaces[name] for name in self.features}
+        if runs is None:
+            runs = default_runs(len(next(iter(spaces.values()))), self.delays, run_name)
+        return {name: spaces[name] for name in self.features}, runs
 
-    def runs_of(self, spaces: Mapping[str, Floats], runs: Runs | None, name: str = "part-1") -> Runs:
-        """The runs given; else, without delays, one run of five blocks."""
-        if runs is not None:
-            return runs
-        return default_runs(len(next(iter(spaces.values()))), self.delays, name)
-
-    def design(self, spaces: Mapping[str, Floats], runs: Runs) -> Floats:
-        """The design matrix, shape (n_samples, n_columns)."""
+    def design(self, spaces: Mapping[str, Floating], runs: Runs) -> Design:
+        """Delay the feature spaces and put them side by side."""
         parts = []
         for name, values in spaces.items():
             if self.constant[name].any():
                 values = np.where(self.constant[name], values.dtype.type(0), values)
             parts.append(delay(values, runs, self.delays) if self.delays else values)
-        return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+        return Design(self, np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0], runs)
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Design matrix of some samples.
+
+    Parameters
+    ----------
+    layout : Layout
+        Meaning of the columns.
+    values : array, shape (n_samples, n_columns)
+    runs : Runs
+    """
+
+    layout: Layout
+    values: Floating
+    runs: Runs
+
+    @classmethod
+    def learn(cls, X: Any, runs: Runs | None, delays: Sequence[float] | None) -> Design:
+        """Check feature spaces of training samples, learn their layout, and delay them.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), or dict of str to such arrays
+        runs : Runs, optional
+            Needed if there are delays; otherwise one run of five blocks is made.
+        delays : sequence of float or None
+            Seconds.
+        """
+        spaces = as_feature_spaces(X, runs)
+        if runs is None:
+            runs = default_runs(len(next(iter(spaces.values()))), delays)
+        if len(runs) < 2:
+            raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {len(runs)}")
+        return Layout.learn(spaces, runs, delays).design(spaces, runs)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return int(self.values.shape[1])
+
+    def subset(self, names: Iterable[str]) -> Design:
+        """Columns of some of the feature spaces, in the order given."""
+        members = list(names)
+        if members == list(self.layout.features):
+            return self
+        values = np.concatenate([self.values[:, self.layout.columns[name]] for name in members], axis=1)
+        return Design(self.layout.subset(members), values, self.runs)
 
 
 def default_runs(n_samples: int, delays: Sequence[float] | None, name: str = "part-1") -> Runs:
-    """One run of five blocks, for data without delays."""
+    """Make one run of five blocks, for data without delays.
+
+    Raises
+    ------
+    InputError
+        If there are delays, which need the true runs.
+    """
     if delays is not None and len(delays):
         raise InputError("delays need runs, so that no sample crosses into another run", fix="pass runs=Runs(...)")
     blocks = [f"{name}/{i * min(n_samples, 5) // n_samples + 1}" for i in range(n_samples)]

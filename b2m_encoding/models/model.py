@@ -12,19 +12,23 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from b2m_encoding._typing import Float32, Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.inputs import Floats, as_feature_spaces, as_targets
+from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.inverse import InverseMap, invert
-from b2m_encoding.models.layout import Layout, default_runs
+from b2m_encoding.models.layout import Design, Layout
+from b2m_encoding.models.penalties import DEFAULT_ALPHAS
+from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.scores import pearson_r, product_measure, r_split
-from b2m_encoding.models.solver import fitting
-from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device, tensor
+from b2m_encoding.models.solver.devices import Precision, tensor
+from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
+from b2m_encoding.models.solver.fitting import FitResult, fit
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.ridge import DEFAULT_GRID
 from b2m_encoding.models.solver.search import Scoring
+from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.solver.streaming import RunResponses, fit_runs
+from b2m_encoding.models.solver.streaming import fit_runs
 from b2m_encoding.runs import Runs
 
 logger = logging.getLogger(__name__)
@@ -49,11 +53,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     cv : None, int, iterable of block sets, or splitter
         Folds of whole blocks; see :meth:`b2m_encoding.runs.Runs.folds`.
     alpha_per : {"target", "all"} or array of labels, shape (n_targets,)
-        Which targets share a penalty.
+        Targets that share a penalty: none, all, or those with the same label.
     scoring : {"r2", "r"}
-        What cross-validation maximises: R2 over all held-out samples, or the mean over folds of the correlation.
-    search : {"grid", "adaptive"}
-        Every penalty; or a coarse grid, then only the neighbours that can win.
+        Score that cross-validation maximises: R2 over all held-out samples, or the mean over folds of the correlation.
     center : {"all", "block"}
         Remove one mean of all training samples, or the mean of every block.
     standardize : bool
@@ -63,24 +65,24 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     n_scalings : int
         Scalings of the feature spaces to try, if banded.
     scalings : array, shape (n_scalings, n_bands), optional
-        The scalings themselves.
+        Scalings to try instead; every row has one number >= 0 per feature space.
     refine : int
         Gradient steps from the best scaling of each target, if banded.
     form : {"auto", "gram", "prediction", "dual"}
-        How to compute; "auto" takes "gram" where there are at most as many features as held-out samples, "dual" where
-        there are more features than samples, else "prediction". The results are the same.
+        Order of the computation; the results are the same. "auto" is "gram" where there are at most as many features
+        as held-out samples, "dual" where there are more features than samples, else "prediction".
     device : {"auto", "cpu", "cuda"}
     precision : {"float32", "float64", "fast"}
         Type of the large products. Gram matrices and eigenproblems are float64 always; "fast" allows TF32 and a
         looser tolerance in the search, not in the final fit.
     n_targets_batch : int
-        Targets at a time.
+        Number of targets at a time.
     memory_limit : float
         Gigabytes that :meth:`fit_responses` may use for statistics, besides one run of responses and the weights.
         Where the statistics of all targets do not fit, they go to a temporary folder (``TMPDIR``), targets are
         solved slice by slice, and no statistics are kept.
     random_state : int, Generator or None
-        Of the scalings.
+        Seed of the scalings.
     progress_bar : bool
         Show progress of a banded search on standard error.
 
@@ -95,15 +97,16 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     deltas_ : array, shape (n_bands, n_targets)
         Minus the log of the penalty of each feature space, if banded.
     cv_scores_ : array, shape (n_targets,)
-        Cross-validated score of the choice. It chose the penalty: report scores of other data.
+        Cross-validated score of the chosen penalty. It is biased by that choice: report scores of other data.
     cv_path_ : array, shape (n_alphas or n_scalings, n_targets)
+        Cross-validated score of every penalty, or the best one of every scaling.
     form_ : {"gram", "prediction", "dual"}
     bands_ : list of str
         Feature spaces, in order.
     statistics_ : SufficientStatistics or None
         None in the dual form, and where a streamed fit could not hold them.
     notes_ : list of str
-        What a reader of the results should know: features dropped, form, penalties at the edge of the grid.
+        Remarks for readers of the results: features dropped, form, penalties at the edge of the grid.
 
     References
     ----------
@@ -124,19 +127,21 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     array([0.9, 0.9, nan])
     """
 
-    statistics_: SufficientStatistics | None
+    layout_: Layout
     runs_: Runs
+    statistics_: SufficientStatistics | None
+    best_alphas_: Float64
+    deltas_: Float64 | None
 
     def __init__(
         self,
         delays: Sequence[float] | None = DEFAULT_DELAYS,
         *,
         solver: Literal["ridge", "banded"] = "ridge",
-        alphas: ArrayLike = DEFAULT_GRID,
+        alphas: ArrayLike = DEFAULT_ALPHAS,
         cv: int | Iterable[Iterable[str]] | Any | None = None,
         alpha_per: str | ArrayLike = "target",
         scoring: Scoring = "r2",
-        search: Literal["grid", "adaptive"] = "grid",
         center: Center = "all",
         standardize: bool = True,
         smoothness: float | None = None,
@@ -157,7 +162,6 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.cv = cv
         self.alpha_per = alpha_per
         self.scoring = scoring
-        self.search = search
         self.center = center
         self.standardize = standardize
         self.smoothness = smoothness
@@ -172,7 +176,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.random_state = random_state
         self.progress_bar = progress_bar
 
-    def fit(self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
+    def fit(self, X: Floating | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
         """Fit to responses in memory.
 
         Parameters
@@ -183,11 +187,10 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         runs : Runs, optional
             None makes five blocks of equal length, which suits only data without delays.
         """
-        X_design, runs = self._begin(X, runs)
-        targets = as_targets(Y, len(X_design))
-        self._flat = np.asarray(Y).ndim == 1
-        data = fitting.gather(X_design, targets, runs, self.layout_.widths, self._settings())
-        return self._finish(data, runs)
+        design = Design.learn(X, runs, self.delays)
+        responses = as_responses(Y, len(design.values))
+        inputs = gather_inputs(design, responses, Settings.of(self))
+        return self._fit_inputs(inputs, design.layout, design.runs, one_target=np.asarray(Y).ndim == 1)
 
     def fit_responses(self, feature_spaces: Mapping[str, Any], responses: RunResponses) -> EncodingModel:
         """Fit to responses that load run by run; memory does not grow with the number of samples.
@@ -198,78 +201,138 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         responses : object
             With ``runs``, ``n_targets`` and ``load_run(name, targets)``.
         """
-        X_design, runs = self._begin(feature_spaces, responses.runs)
-        settings = self._settings()
-        fitted, statistics = fit_runs(X_design, responses, self.layout_.widths, settings, self.memory_limit * 1e9)
-        return self._keep(fitted, statistics, runs)
+        design = Design.learn(feature_spaces, responses.runs, self.delays)
+        result, statistics = fit_runs(design, responses, Settings.of(self), self.memory_limit * 1e9)
+        return self.store_fit(result, design.layout, design.runs, statistics)
 
-    def partial_fit(self, X: Floats | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
-        """Add new runs to the statistics and fit again; the first call fits."""
+    def partial_fit(self, X: Floating | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
+        """Add new runs to the statistics and fit again; the first call fits.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), or dict of str to such arrays
+        Y : array, shape (n_samples, n_targets)
+        runs : Runs, optional
+            Runs with new names. None makes one run.
+
+        Raises
+        ------
+        InputError
+            If the fit has no statistics, or a block was fitted before.
+        """
         if not hasattr(self, "statistics_"):
-            return self.fit(X, y, runs)
+            return self.fit(X, Y, runs)
         if self.statistics_ is None:
             raise InputError(
-                "this fit kept no statistics to add to", fix='fit with form="gram", or with a larger memory_limit'
+                "the fitted model has no statistics to add to",
+                fix='fit with form="gram", or with a larger memory_limit',
             )
         layout = self.layout_
-        spaces = layout.read(X, runs, type(self).__name__)
-        runs = layout.runs_of(spaces, runs, name=f"part-{len(self.runs_.names) + 1}")
-        known = sorted(set(runs.blocks) & set(self.statistics_.blocks))
-        if known:
-            raise InputError("these blocks were fitted already", found=known, fix="give new runs new names")
-        targets, settings = as_targets(y, len(runs)), self._settings("gram")
-        new = fitting.gather(layout.design(spaces, runs), targets, runs, layout.widths, settings)
+        spaces, runs = layout.read(X, runs, run_name=f"part-{len(self.runs_.names) + 1}")
+        repeated = sorted(set(runs.blocks) & set(self.statistics_.blocks))
+        if repeated:
+            raise InputError("these blocks were fitted already", found=repeated, fix="give new runs new names")
+        new = gather_inputs(layout.design(spaces, runs), as_responses(Y, len(runs)), Settings.of(self, form="gram"))
         assert new.statistics is not None
-        self.runs_ = Runs.concatenate([self.runs_, runs])
-        return self._finish(fitting.Data(self.statistics_.merge(new.statistics), None, None), self.runs_)
+        inputs = FitInputs(self.statistics_.merge(new.statistics))
+        return self._fit_inputs(inputs, layout, Runs.concatenate([self.runs_, runs]), one_target=self._one_target)
 
-    def predict(self, X: Floats | Mapping[str, Any], runs: Runs | None = None) -> NDArray[np.float32]:
-        """Predicted responses of every sample, float32; NaN for targets not tested."""
-        x = self._new_design(X, runs)
-        predicted = self.weights_.predict(x.to(self.weights_.reduced.device))
-        out = predicted.float().cpu().numpy()
-        return out[:, 0] if self._flat else out
+    def store_fit(
+        self,
+        result: FitResult,
+        layout: Layout,
+        runs: Runs,
+        statistics: SufficientStatistics | None,
+        *,
+        one_target: bool = False,
+    ) -> EncodingModel:
+        """Store the result of a fit in the fitted attributes; every fit ends here.
 
-    def score(
-        self, X: Floats | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None
-    ) -> NDArray[np.float64] | float:
-        """Pearson r of prediction and response over the used samples, per target; NaN where not tested."""
+        For code that computes fits itself, as :func:`~b2m_encoding.models.subsets.fit_subsets` does.
+
+        Parameters
+        ----------
+        result : FitResult
+        layout : Layout
+            Layout of the features of the fit.
+        runs : Runs
+            Runs of the training samples.
+        statistics : SufficientStatistics or None
+            Statistics for :meth:`partial_fit`.
+        one_target : bool
+            Predictions have shape (n_samples,), because ``Y`` had.
+        """
+        self.layout_, self.bands_, self.n_features_in_ = layout, list(layout.features), sum(layout.features.values())
+        self.runs_, self.statistics_, self._one_target = runs, statistics, one_target
+        self.weights_, self.status_, self.form_ = result.weights, result.status, result.form
+        self.best_alphas_, self.deltas_ = result.alphas, result.deltas
+        self.cv_scores_, self.cv_path_ = result.scores, result.path
+        self.notes_ = [*layout.notes(), *result.notes]
+        for note in self.notes_:
+            logger.info(note)
+        return self
+
+    def predict(self, X: Floating | Mapping[str, Any], runs: Runs | None = None) -> Float32:
+        """Predict the responses of every sample, shape (n_samples, n_targets); NaN for targets not tested."""
+        x = self._design(X, runs)
+        predicted = self.weights_.predict(x.to(self.weights_.reduced.device)).float().cpu().numpy()
+        return predicted[:, 0] if self._one_target else predicted
+
+    def score(self, X: Floating | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None) -> Float64 | float:
+        """Pearson r of prediction and response over the used samples, shape (n_targets,); NaN where not tested.
+
+        The responses are called ``y`` here because scikit-learn passes them by this name.
+        """
         predicted = self.predict(X, runs)
-        measured = as_targets(y, len(predicted))
+        measured = as_responses(y, len(predicted))
         used = slice(None) if runs is None else runs.used
         r = pearson_r(predicted.reshape(len(predicted), -1)[used], measured[used])
-        return float(r[0]) if self._flat else r
+        return float(r[0]) if self._one_target else r
 
-    def predict_bands(self, X: Floats | Mapping[str, Any], runs: Runs | None = None) -> dict[str, NDArray[np.float32]]:
-        """The part of each feature space in the prediction; the parts and the mean response add up to it."""
-        x = self._new_design(X, runs)
+    def predict_bands(self, X: Floating | Mapping[str, Any], runs: Runs | None = None) -> dict[str, Float32]:
+        """Predict from each feature space alone; these parts and the mean response add up to the prediction."""
+        x = self._design(X, runs)
         full, mean = self.weights_.full().cpu(), self.weights_.mean_x.cpu()
         x = (x.double() - mean).to(full)
         columns = self.layout_.columns
-        return {name: (x[:, own] @ full[:, own].T).float().numpy() for name, own in columns.items()}
+        return {name: (x[:, part] @ full[:, part].T).float().numpy() for name, part in columns.items()}
 
     def score_bands(
-        self, X: Floats | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None, measure: Literal["r", "r2"] = "r"
-    ) -> dict[str, NDArray[np.float64]]:
-        """Prediction accuracy split among feature spaces: shares that add up to Pearson r, or to R2.
+        self,
+        X: Floating | Mapping[str, Any],
+        Y: ArrayLike,
+        runs: Runs | None = None,
+        measure: Literal["r", "r2"] = "r",
+    ) -> dict[str, Float64]:
+        """Split the prediction accuracy among feature spaces: shares that add up to Pearson r, or to R2.
 
         See :func:`~b2m_encoding.models.scores.r_split` and :func:`~b2m_encoding.models.scores.product_measure`.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), or dict of str to such arrays
+        Y : array, shape (n_samples, n_targets)
+        runs : Runs, optional
+            Needed if there are delays; only used samples count.
+        measure : {"r", "r2"}
         """
         parts = self.predict_bands(X, runs)
         used = slice(None) if runs is None else runs.used
-        measured = as_targets(y, len(next(iter(parts.values()))))[used]
+        measured = as_responses(Y, len(next(iter(parts.values()))))[used]
         split = r_split if measure == "r" else product_measure
         return dict(zip(parts, split([part[used] for part in parts.values()], measured), strict=True))
 
     def invert(
-        self, X: Floats | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None, **options: Any
+        self, X: Floating | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None, **options: Any
     ) -> InverseMap:
-        """The map from responses back to features; see :func:`b2m_encoding.models.inverse.invert`.
+        """Make the map from responses back to features; see :func:`b2m_encoding.models.inverse.invert`.
 
         Parameters
         ----------
-        X, Y, runs
-            What the model was fitted to: noise and prior of the features are estimated from it.
+        X : array (n_samples, n_features), or dict of str to such arrays
+        Y : array, shape (n_samples, n_targets)
+        runs : Runs, optional
+            As given to the fit: noise and prior of the features are estimated from the same samples.
         **options
             ``n_targets``, ``residuals``, ``rank``, ``shrinkage``.
         """
@@ -281,56 +344,18 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         check_is_fitted(self, "weights_")
         full = self.weights_.full().cpu().numpy()
         n = max(len(self.layout_.delays), 1)
-        return {name: full[:, own].T.reshape(n, -1, len(full)) for name, own in self.layout_.columns.items()}
+        return {name: full[:, part].T.reshape(n, -1, len(full)) for name, part in self.layout_.columns.items()}
 
     @property
-    def intercept_(self) -> NDArray[np.float64]:
-        """Prediction where every feature is 0."""
+    def intercept_(self) -> Float64:
+        """Prediction where every feature is 0, shape (n_targets,)."""
         check_is_fitted(self, "weights_")
         return np.asarray(self.weights_.intercept().cpu().numpy())
 
-    def _begin(self, X: Any, runs: Runs | None) -> tuple[Floats, Runs]:
-        """Check the features, make the runs if there are none, and delay."""
-        spaces = as_feature_spaces(X, runs)
-        if runs is None:
-            runs = default_runs(len(next(iter(spaces.values()))), self.delays)
-        if len(runs) < 2:
-            raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {len(runs)}")
-        self._adopt(Layout.learn(spaces, runs, self.delays))
-        self._note(self.layout_.notes())
-        return self.layout_.design(spaces, runs), runs
-
-    def _adopt(self, layout: Layout) -> None:
-        """Take a layout of the features; nothing is fitted yet."""
-        self.layout_, self.bands_, self.n_features_in_ = layout, list(layout.features), sum(layout.features.values())
-        self.notes_: list[str] = []
-        self._flat = False
-
-    def _new_design(self, X: Any, runs: Runs | None) -> Tensor:
+    def _design(self, X: Any, runs: Runs | None) -> Tensor:
         check_is_fitted(self, "weights_")
-        spaces = self.layout_.read(X, runs, type(self).__name__)
-        return tensor(self.layout_.design(spaces, self.layout_.runs_of(spaces, runs)))
+        return tensor(self.layout_.design(*self.layout_.read(X, runs)).values)
 
-    def _settings(self, form: Form | None = None) -> fitting.Settings:
-        device, dtype = resolve_device(self.device), number_type(self.precision)
-        names = ("solver", "alpha_per", "scoring", "search", "center", "standardize", "smoothness", "delays")
-        more = ("n_scalings", "scalings", "refine", "precision", "n_targets_batch", "random_state", "progress_bar")
-        values = {name: getattr(self, name) for name in (*names, *more)}
-        alphas = np.atleast_1d(np.asarray(self.alphas, dtype=float))
-        return fitting.Settings(alphas=alphas, form=form or self.form, cv=self.cv, device=device, dtype=dtype, **values)
-
-    def _finish(self, data: fitting.Data, runs: Runs) -> EncodingModel:
-        """Search and solve."""
-        return self._keep(fitting.fit(data, runs, self.layout_.widths, self._settings()), data.statistics, runs)
-
-    def _keep(self, fitted: fitting.Fitted, statistics: SufficientStatistics | None, runs: Runs) -> EncodingModel:
-        self.runs_, self.statistics_, self.weights_ = runs, statistics, fitted.weights
-        self.status_, self.best_alphas_, self.deltas_ = fitted.status, fitted.alphas, fitted.deltas
-        self.cv_scores_, self.cv_path_, self.form_ = fitted.scores, fitted.path, fitted.form
-        self._note(fitted.notes)
-        return self
-
-    def _note(self, notes: list[str]) -> None:
-        self.notes_ += notes
-        for note in notes:
-            logger.info(note)
+    def _fit_inputs(self, inputs: FitInputs, layout: Layout, runs: Runs, *, one_target: bool) -> EncodingModel:
+        result = fit(inputs, runs, layout.widths, Settings.of(self))
+        return self.store_fit(result, layout, runs, inputs.statistics, one_target=one_target)

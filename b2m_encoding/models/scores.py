@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from b2m_encoding._typing import Float64, Floating
 
 
-def pearson_r(predicted: Floats, measured: Floats) -> NDArray[np.float64]:
+def pearson_r(predicted: Floating, measured: Floating) -> Float64:
     """Pearson correlation of each column with its counterpart.
 
     Parameters
@@ -30,28 +28,28 @@ def pearson_r(predicted: Floats, measured: Floats) -> NDArray[np.float64]:
     array([ 1., nan])
     """
     a, b = standardised(predicted), standardised(measured)
-    r: NDArray[np.float64] = np.einsum("ij,ij->j", a, b) / len(a)
+    r: Float64 = np.einsum("ij,ij->j", a, b) / len(a)
     return r
 
 
-def standardised(values: Floats) -> NDArray[np.float64]:
-    """Columns with zero mean and unit variance; NaN where a column is constant up to rounding."""
+def standardised(values: Floating) -> Float64:
+    """Standardise columns to zero mean and unit variance; NaN where a column is constant up to rounding."""
     values = np.asarray(values, dtype=np.float64)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     varies = deviation > 1e-7 * np.maximum(np.abs(mean), 1e-30)
     scale = np.divide(1.0, deviation, out=np.full_like(deviation, np.nan), where=varies)
-    scaled: NDArray[np.float64] = (values - mean) * scale
+    scaled: Float64 = (values - mean) * scale
     return scaled
 
 
-def _centred(values: Floats) -> NDArray[np.float64]:
+def _centred(values: Floating) -> Float64:
     return np.asarray(values - values.mean(0, dtype=np.float64), dtype=np.float64)
 
 
-def product_measure(parts: Sequence[Floats], measured: Floats) -> NDArray[np.float64]:
-    r"""R2 of a prediction that is a sum of parts, split among them; shape (n_parts, n_targets).
+def product_measure(parts: Sequence[Floating], measured: Floating) -> Float64:
+    r"""Split the R2 of a prediction that is a sum of parts among them, shape (n_parts, n_targets).
 
-    Part :math:`k` gets :math:`\sum \hat y_k (2 y - \hat y) / \sum y^2` (Dupre la Tour et al. 2022,
+    The share of part :math:`k` is :math:`\sum \hat y_k (2 y - \hat y) / \sum y^2` (Dupre la Tour et al. 2022,
     doi 10.1016/j.neuroimage.2022.119728), all centred; the parts add up to the R2 of the centred prediction.
     """
     centred, y = [_centred(part) for part in parts], _centred(measured)
@@ -60,11 +58,11 @@ def product_measure(parts: Sequence[Floats], measured: Floats) -> NDArray[np.flo
         return np.asarray(np.stack([(part * rest).sum(0) for part in centred]) / (y * y).sum(0))
 
 
-def r_split(parts: Sequence[Floats], measured: Floats) -> NDArray[np.float64]:
-    """Pearson r of a prediction that is a sum of parts, split among them; shape (n_parts, n_targets)."""
+def r_split(parts: Sequence[Floating], measured: Floating) -> Float64:
+    """Split the Pearson r of a prediction that is a sum of parts among them, shape (n_parts, n_targets)."""
     centred, y = [_centred(part) for part in parts], _centred(measured)
-    whole = np.sum(centred, axis=0)
+    total = np.sum(centred, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(
-            np.stack([(part * y).sum(0) for part in centred]) / np.sqrt((whole * whole).sum(0) * (y * y).sum(0))
+            np.stack([(part * y).sum(0) for part in centred]) / np.sqrt((total * total).sum(0) * (y * y).sum(0))
         )

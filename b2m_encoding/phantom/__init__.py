@@ -1,7 +1,5 @@
-"""A simulated Music Genre study with known truth."""
+"""Simulated Music Genre study with known truth, for demonstrations and tests."""
 
-from b2m_encoding.phantom.design import Size
-from b2m_encoding.phantom.study import PhantomPaths, simulate_study
-from b2m_encoding.phantom.truth import SubjectTruth, Truth, load_truth
+import lazy_loader
 
-__all__ = ["PhantomPaths", "Size", "SubjectTruth", "Truth", "load_truth", "simulate_study"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

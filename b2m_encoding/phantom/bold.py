@@ -1,35 +1,33 @@
-"""BOLD of one run: features through weights and a haemodynamic response, under noise and drift."""
+"""Simulated BOLD of a run: weighted features, convolved with a haemodynamic response, with noise and drift."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.stats import gamma
 
+from b2m_encoding._typing import Float32, Floating
 from b2m_encoding.phantom.brain import DRIVES, SPACES, Brain, averaging, cortex, smooth_fields
 from b2m_encoding.phantom.design import TR
 
-Array = NDArray[np.float32]
-
 N_DIRECTIONS = {"acoustic": 24, "text": 16}
-"""Leading directions of each feature space that the cortex is tuned to."""
+"""Number of leading directions of each feature space with weights."""
 HRF_SECONDS, FINE = 27.0, 0.1
 PERCENT = 0.01
 """Standard deviation of the noise over the raw signal."""
 RHO, GLOBAL_SHARE = (0.3, 0.5), 0.25
 
 
-def zscored(values: NDArray[np.floating], reference: NDArray[np.floating]) -> Array:
-    """Centre and scale by the mean and deviation of a reference; constant columns become zero."""
+def zscored(values: Floating, reference: Floating) -> Float32:
+    """Standardise by the mean and standard deviation of a reference; constant columns become zero."""
     deviation = reference.std(axis=0)
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-9)
     return np.asarray((values - reference.mean(axis=0)) * scale, dtype=np.float32)
 
 
-def draw_weights(features: Mapping[str, Array], brain: Brain, rng: np.random.Generator) -> dict[str, Array]:
+def draw_weights(features: Mapping[str, Float32], brain: Brain, rng: np.random.Generator) -> dict[str, Float32]:
     """Draw weights that vary smoothly over the cortex, for the leading directions of each feature space.
 
     Parameters
@@ -52,11 +50,11 @@ def draw_weights(features: Mapping[str, Array], brain: Brain, rng: np.random.Gen
     return weights
 
 
-def kernels(delay: NDArray[np.floating]) -> Array:
-    """Response to one TR of unit drive at every following volume, shape (n_taps, n_targets).
+def kernels(delay: Floating) -> Float32:
+    """Haemodynamic response to one TR of unit drive at the following volumes, shape (n_taps, n_targets).
 
-    The canonical double gamma, sampled every 0.1 s and shifted by each target's delay; a volume is acquired in
-    the middle of its TR.
+    The canonical double gamma is sampled every 0.1 s and shifted by the delay (s) of each target; a volume is acquired
+    in the middle of its TR.
     """
     n_taps, fine = round(HRF_SECONDS / TR), round(TR / FINE)
     time = (np.arange(n_taps * fine) + 0.5) * FINE - TR / 2
@@ -67,13 +65,13 @@ def kernels(delay: NDArray[np.floating]) -> Array:
     return np.asarray(taps[:, inverse], dtype=np.float32)
 
 
-def respond(heard: Sequence[Mapping[str, Array]], weights: Mapping[str, Array], brain: Brain) -> list[Array]:
+def respond(features: Sequence[Mapping[str, Float32]], weights: Mapping[str, Float32], brain: Brain) -> list[Float32]:
     """Noiseless responses of the driven vertices in every run, of unit variance over all runs.
 
     Parameters
     ----------
-    heard : sequence of mappings of str to array, shape (n_samples, n_features)
-        Z-scored features of each run; a run begins at rest.
+    features : sequence of mappings of str to array, shape (n_samples, n_features)
+        Z-scored features of each run; there is no drive before a run.
 
     Returns
     -------
@@ -82,8 +80,8 @@ def respond(heard: Sequence[Mapping[str, Array]], weights: Mapping[str, Array], 
     driven = brain.drive > 0
     taps = kernels(brain.delay[driven])
     responses = []
-    for features in heard:
-        drive = np.sum([features[name] @ weights[name][:, driven] for name in SPACES], axis=0)
+    for run_features in features:
+        drive = np.sum([run_features[name] @ weights[name][:, driven] for name in SPACES], axis=0)
         response = np.zeros_like(drive)
         for i, tap in enumerate(taps):
             response[i:] += drive[: len(drive) - i] * tap
@@ -92,8 +90,8 @@ def respond(heard: Sequence[Mapping[str, Array]], weights: Mapping[str, Array], 
     return [response / deviation for response in responses]
 
 
-def noise(n_samples: int, rng: np.random.Generator) -> Array:
-    """Autocorrelated noise of unit variance, a little smooth in space, with a global part."""
+def noise(n_samples: int, rng: np.random.Generator) -> Float32:
+    """Draw autocorrelated noise of unit variance, smooth in space, with a global component."""
     space, _ = cortex()
     rho = rng.uniform(*RHO)
     white = rng.standard_normal((n_samples + 20, space.n_targets), dtype=np.float32)
@@ -105,21 +103,21 @@ def noise(n_samples: int, rng: np.random.Generator) -> Array:
     return np.asarray(filtered[20:], dtype=np.float32)
 
 
-def drift(n_samples: int, rng: np.random.Generator) -> Array:
-    """A line and slow cosines in units of the noise, with smooth maps of amplitudes."""
+def drift(n_samples: int, rng: np.random.Generator) -> Float32:
+    """Draw a linear trend and slow cosines in units of the noise, with smooth maps of amplitudes."""
     time = np.linspace(0.0, 1.0, n_samples, dtype=np.float32)
     periods = n_samples * TR / np.array([600.0, 350.0, 200.0])
     basis = np.stack([time - 0.5, *(0.5 * np.cos(2 * np.pi * (n * time + rng.random())) for n in periods)])
     return np.asarray(basis.T.astype(np.float32) @ smooth_fields(rng, len(basis), 6).T, dtype=np.float32)
 
 
-def record(response: Array | None, n_samples: int, brain: Brain, rng: np.random.Generator) -> Array:
-    """Raw BOLD of one run, shape (n_samples, n_targets).
+def record(response: Float32 | None, n_samples: int, brain: Brain, rng: np.random.Generator) -> Float32:
+    """Simulate the raw BOLD of one run, shape (n_samples, n_targets).
 
     Parameters
     ----------
     response : array, shape (n_samples, n_driven), optional
-        Of :func:`respond`; None for a run that drives nothing.
+        Output of :func:`respond`; None for a run without drive.
     """
     bold = noise(n_samples, rng) + drift(n_samples, rng)
     if response is not None:

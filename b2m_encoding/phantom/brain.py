@@ -1,4 +1,4 @@
-"""The listener's cortex: which vertex is driven by what, how strongly, how late, and which are broken."""
+"""Simulated cortex: feature space that drives each vertex, signal-to-noise ratio, delay, and unusable vertices."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from b2m_encoding._typing import Booleans, Float32, Integers
 from b2m_encoding.spaces import Atlas, SurfaceSpace, load_atlas, surface_space
 from b2m_encoding.spaces.meshes import HEMISPHERES, Hemisphere
 
-Array = NDArray[np.float32]
-
 SPACES = ("acoustic", "text")
 DRIVES = ("none", "acoustic", "text", "both")
-"""What can drive a vertex, in the order of the codes."""
+"""Feature spaces that drive a vertex, in the order of their codes."""
 REGIONS: dict[str, tuple[str, ...]] = {
     "acoustic": ("A1", "LBelt", "MBelt", "RI"),
     "text": ("PBelt", "A4", "A5", "STSda", "STSdp", "STSva", "STSvp", "STGa", "TA2", "44", "45", "55b"),
@@ -30,54 +28,54 @@ SNR, PREFRONTAL_GAIN = 0.45, 0.7
 
 @dataclass(frozen=True, eq=False)
 class Brain:
-    """One simulated subject, all arrays of shape (n_targets,) unless said.
+    """One simulated subject; all arrays have shape (n_targets,).
 
     Parameters
     ----------
     drive : array of int
         Index into :data:`DRIVES`.
     snr : array of float
-        Standard deviation of the driven response over that of the noise; 0 where nothing drives.
+        Standard deviation of the driven response over that of the noise; 0 for vertices that are not driven.
     delay : array of float
-        Seconds by which the haemodynamic response is late (or early).
+        Delay of the haemodynamic response relative to the canonical one, s.
     constant, missing : array of bool
-        Vertices that hold one value only, or NaN.
+        Vertices with a constant time series, or NaN.
     baseline : array of float
-        Raw signal at rest.
+        Raw signal without drive and noise.
     """
 
-    drive: NDArray[np.int64]
-    snr: Array
-    delay: Array
-    constant: NDArray[np.bool_]
-    missing: NDArray[np.bool_]
-    baseline: Array
+    drive: Integers
+    snr: Float32
+    delay: Float32
+    constant: Booleans
+    missing: Booleans
+    baseline: Float32
 
 
 def cortex() -> tuple[SurfaceSpace, Atlas]:
-    """The surface and the atlas of the simulation."""
+    """Surface and atlas of the simulation."""
     space = surface_space("fsaverage5")
     return space, load_atlas("hcp-mmp1", space)
 
 
 @cache
 def averaging(space: SurfaceSpace) -> csr_array:
-    """Matrix that replaces each vertex by the mean of itself and its neighbours, (n_targets, n_targets)."""
+    """Matrix that averages each vertex with its neighbours, shape (n_targets, n_targets)."""
     edges = []
     for hemi in HEMISPHERES:
         triangles = space.mesh("white", hemi).triangles + space.hemisphere(hemi).start
         edges += [triangles[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0))]
     a, b = np.concatenate(edges).T
-    own = np.arange(space.n_targets)
-    rows, columns = np.concatenate([a, b, own]), np.concatenate([b, a, own])
+    diagonal = np.arange(space.n_targets)
+    rows, columns = np.concatenate([a, b, diagonal]), np.concatenate([b, a, diagonal])
     matrix = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(space.n_targets,) * 2)
     matrix.data[:] = 1.0
     scale = 1.0 / np.asarray(matrix.sum(axis=1)).ravel()
     return csr_array(matrix.multiply(scale[:, None]).astype(np.float32))
 
 
-def smooth_fields(rng: np.random.Generator, n_fields: int, steps: int) -> Array:
-    """Random maps, smooth over the surface, of unit variance, shape (n_targets, n_fields)."""
+def smooth_fields(rng: np.random.Generator, n_fields: int, steps: int) -> Float32:
+    """Draw random maps, smooth over the surface and of unit variance, shape (n_targets, n_fields)."""
     space, _ = cortex()
     fields = rng.standard_normal((space.n_targets, n_fields), dtype=np.float32)
     for _ in range(steps):
@@ -86,7 +84,7 @@ def smooth_fields(rng: np.random.Generator, n_fields: int, steps: int) -> Array:
 
 
 def grow_brain(rng: np.random.Generator) -> Brain:
-    """Draw one subject: borders, gains and delays differ from the next."""
+    """Draw one subject; borders of regions, gains and delays differ between subjects."""
     _, atlas = cortex()
     drive = _drives(rng)
     gain = np.exp(0.3 * smooth_fields(rng, 1, 8)[:, 0] + 0.1 * rng.standard_normal())
@@ -103,8 +101,8 @@ def grow_brain(rng: np.random.Generator) -> Brain:
     )
 
 
-def _drives(rng: np.random.Generator) -> NDArray[np.int64]:
-    """What drives each vertex: the regions' borders, shifted a little by smooth noise."""
+def _drives(rng: np.random.Generator) -> Integers:
+    """Draw the drive of each vertex: the regions, with borders shifted by smooth noise."""
     space, atlas = cortex()
     votes = np.zeros((space.n_targets, len(DRIVES)), dtype=np.float32)
     for name, regions in REGIONS.items():
@@ -112,13 +110,13 @@ def _drives(rng: np.random.Generator) -> NDArray[np.int64]:
     votes[:, 0] = 1.0 - votes.sum(axis=1)
     for _ in range(2):
         votes = averaging(space) @ votes
-    winner: NDArray[np.int64] = np.argmax(votes + 0.08 * smooth_fields(rng, len(DRIVES), 4), axis=1)
+    winner: Integers = np.argmax(votes + 0.08 * smooth_fields(rng, len(DRIVES), 4), axis=1)
     near = votes[np.arange(len(votes)), winner] > 0.05
     return np.where(near, winner, 0)
 
 
-def _patch(drive: NDArray[np.int64], hemi: Hemisphere, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A disc on the border of the driven temporal cortex, partly inside and partly outside."""
+def _patch(drive: Integers, hemi: Hemisphere, rng: np.random.Generator) -> Booleans:
+    """Draw a disc on the border of the driven temporal cortex, partly inside and partly outside."""
     space, atlas = cortex()
     frontal = np.any([atlas.mask(region) for region in PREFRONTAL], axis=0)
     outside = (drive == 0).astype(np.float32)

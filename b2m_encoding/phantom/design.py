@@ -1,4 +1,4 @@
-"""Which clip is heard when: the runs of a Music Genre study, in the published order of things."""
+"""Design of the simulated study: order of the clips in each run, as in ds003720."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from b2m_encoding.phantom.attributes import GENRES
+from b2m_encoding.phantom.tracks import GENRES
 
 TR, CLIP_SECONDS, TRACK_SECONDS = 1.5, 15.0, 18.0
 TRS_PER_CLIP = round(CLIP_SECONDS / TR)
@@ -14,15 +14,16 @@ TRS_PER_CLIP = round(CLIP_SECONDS / TR)
 
 @dataclass(frozen=True)
 class Size:
-    """How large the study is.
+    """Size of the simulated study.
 
     Parameters
     ----------
     n_training_runs, n_test_runs : int
+        Numbers of runs per subject.
     n_blocks : int
         Blocks of ten clips, one of each genre, in a training run.
     n_repeats : int
-        Times that the ten clips of a test run are played.
+        Presentations of the ten clips in a test run.
     """
 
     n_training_runs: int = 4
@@ -33,7 +34,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Clip:
-    """Fifteen seconds of a track, from ``start``."""
+    """Excerpt of 15 s of a track, from ``start`` (s)."""
 
     genre: str
     number: int
@@ -41,13 +42,13 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """Name of the track's file, without ending."""
+        """Name of the file of the track, without suffix."""
         return f"{self.genre}.{self.number:05d}"
 
 
 @dataclass(frozen=True)
 class Run:
-    """The clips of one run, the first of which is a warm-up to be discarded."""
+    """Clips of one run; the first one is a warm-up to be discarded."""
 
     task: str
     number: int
@@ -55,12 +56,12 @@ class Run:
 
     @property
     def label(self) -> str:
-        """Part of the file names."""
+        """Task and run as in file names."""
         return f"task-{self.task}_run-{self.number:02d}"
 
 
 def draw_design(size: Size, rng: np.random.Generator) -> tuple[Run, ...]:
-    """Draw the order of clips; no track is heard in both training and test.
+    """Draw the order of clips; no track occurs in both training and test.
 
     As in ds003720, each training run begins with the last clip of the run before (the first with that of the
     last), and each test run with its own last clip.
@@ -76,7 +77,7 @@ def draw_design(size: Size, rng: np.random.Generator) -> tuple[Run, ...]:
 
 
 def _blocks(n_blocks: int, rng: np.random.Generator) -> list[tuple[Clip, ...]]:
-    """Blocks of one clip per genre in random order, every clip of another track."""
+    """Draw blocks of one clip per genre in random order, each clip from another track."""
     numbers = {genre: rng.choice(100, n_blocks, replace=False) for genre in GENRES}
     latest = TRACK_SECONDS - CLIP_SECONDS - 0.05
     return [

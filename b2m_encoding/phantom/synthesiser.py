@@ -1,4 +1,4 @@
-"""A small synthesiser: a track's attributes played by wavetables and noise."""
+"""Synthesiser of simulated tracks from wavetables and noise."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter, oaconvolve
 
-from b2m_encoding.phantom.attributes import Track
-
-Array = NDArray[np.float32]
+from b2m_encoding._typing import Float32
+from b2m_encoding.phantom.tracks import Track
 
 RATE = 22050
 N_TABLE = 2048
@@ -19,7 +18,7 @@ SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 
 @dataclass(frozen=True)
 class Instrument:
-    """Harmonics fall as ``k ** -tilt``, even ones times ``even``; a note rises in ``attack``, fades in ``decay`` s."""
+    """Spectrum and envelope: harmonics ``k ** -tilt``, even ones times ``even``; attack and decay times in s."""
 
     tilt: float
     even: float = 1.0
@@ -44,7 +43,7 @@ INSTRUMENTS = {
     "bass": Instrument(1.7, 0.8, decay=0.6),
 }
 
-# one character per eighth of a bar: k kick, s snare, h hat, r ride; a second string sounds with the first
+# one character per eighth of a bar: k kick, s snare, h hat, r ride; both patterns are played together
 DRUMS: dict[str, tuple[str, str]] = {
     "none": ("........", "........"),
     "shuffle": ("r.rrr.rr", "k.s.k.s."),
@@ -76,34 +75,34 @@ BASS: dict[str, str] = {
 
 @dataclass
 class Player:
-    """Puts notes on a tape; a note is synthesised once and then copied."""
+    """Mixer of notes into one wave; each note is synthesised once and then copied."""
 
-    tape: Array
+    wave: Float32
     rng: np.random.Generator
-    notes: dict[tuple[str, int, int], Array] = field(default_factory=dict)
+    notes: dict[tuple[str, int, int], Float32] = field(default_factory=dict)
 
     def play(self, instrument: str, pitch: int, start: float, seconds: float, gain: float) -> None:
-        """Add one note; the part behind the end of the tape is dropped."""
+        """Add a note; its part after the end of the wave is dropped."""
         n_samples = max(int(seconds * RATE), 64)
         key = (instrument, pitch, n_samples)
         if key not in self.notes:
             self.notes[key] = synthesise(INSTRUMENTS[instrument], pitch, n_samples)
         self.add(self.notes[key], start, gain)
 
-    def add(self, sound: Array, start: float, gain: float) -> None:
-        """Add any sound."""
+    def add(self, sound: Float32, start: float, gain: float) -> None:
+        """Add a sound."""
         first = int(start * RATE)
-        rest = self.tape[first : first + len(sound)]
+        rest = self.wave[first : first + len(sound)]
         rest += np.float32(gain) * sound[: len(rest)]
 
 
-def synthesise(instrument: Instrument, pitch: int, n_samples: int) -> Array:
-    """One note (MIDI pitch) of an instrument, without harmonics above 9 kHz."""
+def synthesise(instrument: Instrument, pitch: int, n_samples: int) -> Float32:
+    """Synthesise a note (MIDI pitch) of an instrument, without harmonics above 9 kHz."""
     frequency = 440.0 * 2 ** ((pitch - 69) / 12)
     k = np.arange(1, max(int(min(9000.0, RATE * 0.45) / frequency), 1) + 1)
     amplitudes = k**-instrument.tilt * np.where(k % 2 == 0, instrument.even, 1.0)
     spectrum = np.zeros(N_TABLE // 2 + 1, dtype=complex)
-    spectrum[k] = -1j * amplitudes * np.exp(1j * 2.4 * k**2)  # scattered phases: a rounder waveform
+    spectrum[k] = -1j * amplitudes * np.exp(1j * 2.4 * k**2)  # quadratic phases avoid sharp peaks of the waveform
     table = np.fft.irfft(spectrum)
     table = (table / np.sqrt(np.mean(table**2))).astype(np.float32)
     time = np.arange(n_samples, dtype=np.float32) / np.float32(RATE)
@@ -118,8 +117,8 @@ def synthesise(instrument: Instrument, pitch: int, n_samples: int) -> Array:
     return np.asarray(note * envelope, dtype=np.float32)
 
 
-def drum_kit(rng: np.random.Generator) -> dict[str, Array]:
-    """Kick, snare, hat and ride of one track."""
+def drum_kit(rng: np.random.Generator) -> dict[str, Float32]:
+    """Synthesise kick, snare, hat and ride of one track."""
     time = np.arange(int(0.35 * RATE)) / RATE
     noise = rng.standard_normal(len(time))
     hiss = lfilter([1.0, -0.95], [1.0], noise)
@@ -133,7 +132,18 @@ def drum_kit(rng: np.random.Generator) -> dict[str, Array]:
 
 
 def render(track: Track, seconds: float, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Play a track: bars of four beats, whose layers come and go, as loud as the peak allows."""
+    """Render a track at 22,050 Hz: bars of four beats with varying layers, scaled to a common peak.
+
+    Parameters
+    ----------
+    track : Track
+    seconds : float
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of int16, shape (n_samples,)
+    """
     player = Player(np.zeros(int(seconds * RATE), dtype=np.float32), rng)
     kit = drum_kit(rng)
     eighth = 30.0 / track.tempo
@@ -149,12 +159,12 @@ def render(track: Track, seconds: float, rng: np.random.Generator) -> NDArray[np
         _bass(player, track, degree, times, eighth)
         _chords(player, track, degree, times, eighth, backing)
         walk = _melody(player, track, walk, times, eighth, lead)
-    tape = _room(player.tape, rng)
-    return np.round(tape * (0.8 * 32767 / max(float(np.abs(tape).max()), 1e-6))).astype(np.int16)
+    wave = _room(player.wave, rng)
+    return np.round(wave * (0.8 * 32767 / max(float(np.abs(wave).max()), 1e-6))).astype(np.int16)
 
 
 def _arrangement(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Gains of melody, chords and drums for two bars: something may pause, everything may swell."""
+    """Draw gains of melody, chords and drums for two bars; layers may pause, and the level varies."""
     swell = 10 ** rng.uniform(-0.4, 0.1)
     rests = rng.random(3) < (0.25, 0.15, 0.2)
     if rests.all():
@@ -164,11 +174,11 @@ def _arrangement(rng: np.random.Generator) -> tuple[float, float, float]:
 
 
 def _pitch(track: Track, degree: int, octave: int) -> int:
-    """MIDI pitch of a scale degree; degrees beyond the octave go on upwards."""
+    """MIDI pitch of a scale degree; degrees above 6 continue in the next octave."""
     return 12 * (octave + 1 + degree // 7) + track.key + SCALES[track.mode][degree % 7]
 
 
-def _drums(player: Player, kit: dict[str, Array], track: Track, times: list[float], gain: float) -> None:
+def _drums(player: Player, kit: dict[str, Float32], track: Track, times: list[float], gain: float) -> None:
     for pattern in DRUMS[track.drums]:
         for i, hit in enumerate(pattern):
             if hit != ".":
@@ -197,7 +207,7 @@ def _chords(player: Player, track: Track, degree: int, times: list[float], eight
 
 
 def _melody(player: Player, track: Track, walk: int, times: list[float], eighth: float, gain: float) -> int:
-    """A random walk on the scale; returns where it got to."""
+    """Play a random walk on the scale for one bar, and return its last degree."""
     i = 0
     while i < 8:
         length = 1
@@ -210,10 +220,10 @@ def _melody(player: Player, track: Track, walk: int, times: list[float], eighth:
     return walk
 
 
-def _room(tape: Array, rng: np.random.Generator) -> Array:
-    """A little reverberation, and noise 60 dB below full scale."""
+def _room(wave: Float32, rng: np.random.Generator) -> Float32:
+    """Add reverberation, and noise 60 dB below full scale."""
     time = np.arange(int(0.4 * RATE)) / RATE
     echo = 0.02 * rng.standard_normal(len(time)) * np.exp(-time / 0.1)
     echo[0] = 1.0
-    wet = oaconvolve(tape, echo)[: len(tape)] + 1e-3 * rng.standard_normal(len(tape))
+    wet = oaconvolve(wave, echo)[: len(wave)] + 1e-3 * rng.standard_normal(len(wave))
     return np.asarray(wet, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What was put into the simulation, saved beside it and read again to judge an analysis."""
+"""Ground truth of a simulated study: saved beside it, and read to evaluate an analysis."""
 
 from __future__ import annotations
 
@@ -12,42 +12,55 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.phantom.brain import DRIVES, REGIONS, SPACES, Brain, cortex
 
 
 @dataclass(frozen=True, eq=False)
 class SubjectTruth:
-    """Truth of one subject, per target of fsaverage5 (left, then right hemisphere).
+    """Ground truth of one subject, per target of fsaverage5 (left, then right hemisphere).
 
     Parameters
     ----------
     drive : array of str
         ``none``, ``acoustic``, ``text`` or ``both``.
     snr, delay : array of float
-        Standard deviation of the driven response over the noise; lateness of the haemodynamic response in s.
+        Standard deviation of the driven response over that of the noise; delay of the haemodynamic response, s.
     constant, missing : array of bool
-        Targets that hold one value, or NaN, and cannot be tested.
+        Targets with a constant time series, or NaN, which cannot be tested.
     region_weights : mapping of str to array, shape (n_regions, n_features)
-        Mean weight of each region, per feature space.
+        Mean weights of each region, per feature space.
     """
 
     drive: NDArray[Any]
-    snr: NDArray[np.float32]
-    delay: NDArray[np.float32]
-    constant: NDArray[np.bool_]
-    missing: NDArray[np.bool_]
-    region_weights: Mapping[str, NDArray[np.float32]]
+    snr: Float32
+    delay: Float32
+    constant: Booleans
+    missing: Booleans
+    region_weights: Mapping[str, Float32]
 
     @property
-    def testable(self) -> NDArray[np.bool_]:
-        """Targets with a signal, driven or not."""
+    def testable(self) -> Booleans:
+        """Targets with a varying time series, driven or not."""
         return ~(self.constant | self.missing)
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Truth of the study."""
+    """Ground truth of a simulated study.
+
+    Parameters
+    ----------
+    seed : int
+    null : bool
+        Whether nothing drives any target.
+    space : str
+        Name of the surface.
+    regions : tuple of str
+        Driven regions of the atlas.
+    subjects : mapping of str to SubjectTruth
+    """
 
     seed: int
     null: bool
@@ -56,8 +69,8 @@ class Truth:
     subjects: Mapping[str, SubjectTruth]
 
 
-def truth_of(brain: Brain, weights: Mapping[str, NDArray[np.float32]], null: bool) -> SubjectTruth:
-    """Describe one subject; without drive, no target is driven whatever its weights."""
+def truth_of(brain: Brain, weights: Mapping[str, Float32], null: bool) -> SubjectTruth:
+    """Ground truth of one subject; with ``null``, no target is driven."""
     _, atlas = cortex()
     drive = np.zeros_like(brain.drive) if null else brain.drive
     inside = np.array([atlas.mask(region) & (drive > 0) for region in driven_regions()], dtype=np.float32)
@@ -73,7 +86,7 @@ def truth_of(brain: Brain, weights: Mapping[str, NDArray[np.float32]], null: boo
 
 
 def driven_regions() -> tuple[str, ...]:
-    """Regions of the atlas that something drives."""
+    """Regions of the atlas that are driven."""
     return tuple(region for regions in REGIONS.values() for region in regions)
 
 
@@ -101,12 +114,12 @@ def save_truth(folder: Path, truth: Truth) -> None:
 
 
 def load_truth(path: str | Path) -> Truth:
-    """Read the truth of a simulated study.
+    """Read the ground truth of a simulated study.
 
     Parameters
     ----------
     path : path
-        The study's folder, its ``truth`` folder, or ``truth.json`` in it.
+        Folder of the study, its ``truth`` folder, or ``truth.json`` in it.
 
     Raises
     ------
@@ -123,6 +136,6 @@ def load_truth(path: str | Path) -> Truth:
     for label in summary["subjects"]:
         with np.load(file.parent / f"sub-{label}.npz", allow_pickle=False) as arrays:
             weights = {name: arrays[f"region_weights_{name}"] for name in SPACES}
-            own = {name: arrays[name] for name in ("drive", "snr", "delay", "constant", "missing")}
-        subjects[label] = SubjectTruth(**own, region_weights=weights)
+            fields = {name: arrays[name] for name in ("drive", "snr", "delay", "constant", "missing")}
+        subjects[label] = SubjectTruth(**fields, region_weights=weights)
     return Truth(summary["seed"], summary["null"], summary["space"], tuple(summary["regions"]), subjects)

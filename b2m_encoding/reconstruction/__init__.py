@@ -1,1 +1,5 @@
-"""Reconstruction of the music that was played: candidates, evaluation, listening page."""
+"""Reconstruction of presented music: candidates, evaluation, listening page."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""The sound space of a decoded feature space, from a study file."""
+"""Audio embedding space of a decoded feature space, from a study file."""
 
 from __future__ import annotations
 
@@ -6,36 +6,34 @@ from pathlib import Path
 
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.extractors import Acoustic, Network
+from b2m_encoding.features.extractors import Acoustic, PretrainedAudio
 from b2m_encoding.study import load_study
 
 
 def decoded_space(path: Path, target: str | None = None) -> AudioEmbeddingSpace:
-    """How a study embeds sounds for decoding: its feature space, and the windows that are decoded.
+    """Audio embedding space of a study: a decoded feature space with its windows.
 
     Parameters
     ----------
     path : Path
-        The study file.
+        Study file.
     target : str, optional
-        A feature space; the first of ``decoding.targets`` by default.
+        Name of a feature space; the first of ``decoding.targets`` by default.
 
     Raises
     ------
     InputError
-        If there is no such feature space, or it does not hear.
+        If there is no such feature space, or it does not embed audio.
     """
     study = load_study(path)
     decoding = study.decoding
     name = target or (decoding.targets[0] if decoding else next(iter(study.features)))
     table = study.features.get(name)
-    if not isinstance(table, Acoustic | Network):
-        hear = [key for key, one in study.features.items() if isinstance(one, Acoustic | Network)]
-        raise InputError(
-            "not a feature space that hears", file=path, found=name, expected=", ".join(hear) or "acoustic"
-        )
+    if not isinstance(table, Acoustic | PretrainedAudio):
+        audio = [key for key, table in study.features.items() if isinstance(table, Acoustic | PretrainedAudio)]
+        raise InputError("not an audio feature space", file=path, found=name, expected=", ".join(audio) or "acoustic")
     windows = study.windows or (decoding.windows if decoding else None)
     if windows is None:
         return AudioEmbeddingSpace(table)
-    own: dict[str, float] = getattr(decoding, "own_windows", {}) if study.windows is None else {}
-    return AudioEmbeddingSpace(table, own.get(name, windows.length), windows.step)
+    lengths: dict[str, float] = getattr(decoding, "own_windows", {}) if study.windows is None else {}
+    return AudioEmbeddingSpace(table, lengths.get(name, windows.length), windows.step)

@@ -1,4 +1,4 @@
-"""Tables of a reconstruction, and the page that plays it."""
+"""Tables of a reconstruction, and the page with its sounds."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 import pandas as pd
 
 from b2m_encoding.decoding.evaluation import over_subjects
-from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.figures.listening import Excerpt, Listening, Trial, listening_page
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.files import LISTEN
 
-TABLE, EVALUATION, PAGE = "reconstruction.tsv", "evaluation.tsv", "listen.html"
 TEXT = {"subject": str, "clip": str, "recording": str, "about": str}
-ORDER = ("heard", "retrieved")
-"""What is played first; oracle and chance come last."""
+FIRST = ("heard", "retrieved")
+"""Methods at the beginning of the page; others follow in between."""
 LAST = ("oracle", "chance")
+"""Methods at the end of the page."""
 
 
 def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Put rows into a table on disk in the place of those with the same keys; returns the whole."""
+    """Replace the rows of a table on disk with the same keys by new rows; returns the whole table."""
     table = new
     if path.is_file():
         old = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=TEXT)
         replaced = set(map(tuple, new[list(keys)].astype(str).to_numpy().tolist()))
-        kept = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
-        if any(kept):
-            table = pd.concat([old[kept], new], ignore_index=True)
-    with replacing(path) as stream:
-        stream.write(table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode())
+        unchanged = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
+        if any(unchanged):
+            table = pd.concat([old[unchanged], new], ignore_index=True)
+    write_whole(path, table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))
     return table
 
 
@@ -49,58 +49,62 @@ def write_listening(
     names : mapping
         ``target`` and ``decoder``.
     corpus : str
-        Its name.
+        Name of the corpus.
+
+    Returns
+    -------
+    Path
+        The page.
     """
-    chosen, judged = (_of(one, names) for one in (table, evaluation))
+    chosen, evaluated = _rows_of(table, names), _rows_of(evaluation, names)
     trials = [
-        Trial(str(subject), str(clip), tuple(_takes(rows)))
-        for subject, own in chosen.groupby("subject", sort=False)
-        for clip, rows in own.groupby("clip", sort=False)
+        Trial(str(subject), str(clip), tuple(_excerpts(rows)))
+        for subject, sounds in chosen.groupby("subject", sort=False)
+        for clip, rows in sounds.groupby("clip", sort=False)
     ]
     caption = (
         f"Decoded feature space: {names['target']}, decoder {names['decoder']}. Retrieved: the recording of the "
-        f"corpus {corpus} that is nearest to what was decoded from the responses. Oracle: the nearest to the embedding "
-        "of what was heard. Chance: any. Generated sounds are made from the decoded embedding; of several the one "
-        "comes first from which an encoding model predicts the measured responses best. All sounds are brought "
-        "to one level. Numbers: mean over subjects [95 % interval]."
+        f"corpus {corpus} that is nearest to the embedding decoded from the responses. Oracle: the nearest to the "
+        "embedding of the presented sound. Chance: a random one. Generated sounds follow from the decoded embedding; "
+        "of several, the one from which an encoding model predicts the measured responses best is first. All sounds "
+        "are brought to one level. Numbers: mean over subjects [95 % interval]."
     )
     page = listening_page(Listening(
-        f"{results.study.get('name', results.path.name)}: heard and reconstructed", trials, results.note, caption,
-        _numbers(judged),
+        f"{results.study.get('name', results.path.name)}: presented and reconstructed", trials, results.note, caption,
+        _numbers(evaluated),
     ))  # fmt: skip
-    path = results.path / PAGE
-    with replacing(path) as stream:
-        stream.write(page.encode())
-    return path
+    return write_whole(results.path / LISTEN, page)
 
 
-def _of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+def _rows_of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return table[(table["target"] == names["target"]) & (table["decoder"] == names["decoder"])]
 
 
-def _takes(rows: pd.DataFrame) -> list[Take]:
-    """Sounds of one clip: heard, retrieved, generated, then oracle and chance."""
+def _excerpts(rows: pd.DataFrame) -> list[Excerpt]:
+    """Sounds of one clip: presented, retrieved, generated, then oracle and chance."""
 
     def place(method: str) -> int:
-        return ORDER.index(method) if method in ORDER else 100 + LAST.index(method) if method in LAST else 50
+        return FIRST.index(method) if method in FIRST else 100 + LAST.index(method) if method in LAST else 50
 
     ordered = rows.assign(place=rows["method"].map(place)).sort_values(["place", "method", "rank"], kind="stable")
     return [
-        Take(str(row["method"]), str(row["file"]), "" if row["method"] == "heard" else str(row["about"]))
+        Excerpt(str(row["method"]), str(row["file"]), "" if row["method"] == "heard" else str(row["about"]))
         for row in ordered.to_dict("records")
     ]
 
 
-def _numbers(judged: pd.DataFrame) -> list[list[str]]:
+def _numbers(evaluation: pd.DataFrame) -> list[list[str]]:
     """Mean over subjects of every measure, with its 95 % interval where there are several; a row per method."""
-    if not len(judged):
+    if not len(evaluation):
         return []
-    found = over_subjects(judged, by=["method", "encoder", "measure"])
-    found["what"] = found["measure"] + ", " + found["encoder"]
-    found["said"] = [_mean_and_interval(row) for row in found.to_dict("records")]
-    columns = list(dict.fromkeys(found["what"]))
-    rows = found.pivot(index="method", columns="what", values="said").reindex(dict.fromkeys(found["method"]))
-    body = [[str(method), *own] for method, own in zip(rows.index, rows[columns].fillna("").to_numpy(), strict=True)]
+    means = over_subjects(evaluation, by=["method", "encoder", "measure"])
+    means["what"] = means["measure"] + ", " + means["encoder"]
+    means["text"] = [_mean_and_interval(row) for row in means.to_dict("records")]
+    columns = list(dict.fromkeys(means["what"]))
+    rows = means.pivot(index="method", columns="what", values="text").reindex(dict.fromkeys(means["method"]))
+    body = [
+        [str(method), *cells] for method, cells in zip(rows.index, rows[columns].fillna("").to_numpy(), strict=True)
+    ]
     return [["method", *columns], *body]
 
 

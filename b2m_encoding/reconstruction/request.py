@@ -1,4 +1,4 @@
-"""What a reconstruction needs: a decoded feature space, a corpus in that space, a generator and judges that fit."""
+"""Request of a reconstruction, and its setup: decoded feature space, corpus, generator and evaluators, checked."""
 
 from __future__ import annotations
 
@@ -11,49 +11,50 @@ from b2m_encoding.decoding.evaluation.tagger import AudioSetTagger
 from b2m_encoding.decoding.generators import Generator, load_generator
 from b2m_encoding.decoding.retrieval.corpus import RECORD, Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, check_same_space
-from b2m_encoding.decoding.retrieval.similarity import Measure, Similarity
+from b2m_encoding.decoding.retrieval.similarity import Metric, Similarity
 from b2m_encoding.errors import InputError
-from b2m_encoding.reconstruction.evaluate import Judges
-from b2m_encoding.results.bundle import entity
+from b2m_encoding.features.networks import JOINT_ENCODERS
+from b2m_encoding.reconstruction.evaluate import Evaluators
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.files import entity
 from b2m_encoding.study import DecodingTable, WindowsTable
-
-JOINT = ("muq_mulan", "clap", "musicldm_clap", "musiccoca")
-"""Networks that were trained for the cosine."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a user asks of a reconstruction.
+class ReconstructionRequest:
+    """Options of a reconstruction.
 
     Parameters
     ----------
     target : str, optional
         Decoded feature space; the first of the study by default.
     decoder : str
+        Decoder whose predictions are used.
     generator : str
+        Name of a generator.
     settings : mapping
-        Of the generator: weights, device, strength, steps, guidance.
+        Settings of the generator: weights, device, strength, steps, guidance.
     n : int
-        Candidates per clip; the one whose predicted responses fit the measured ones best comes first.
+        Number of candidates per clip; the one whose predicted responses fit the measured ones best is ranked first.
     k : int
-        Recordings that are listed per clip.
+        Number of recordings that are listed per clip.
     similarity : {"auto", "cosine", "centred", "standardised"}
-        The plain cosine of joint embeddings, or standardised features of anything else, by default.
+        Metric of the search; by default the plain cosine of joint embeddings, and standardised features otherwise.
     seconds : float, optional
-        Of sounds; as much as the corpus was embedded of by default.
+        Length of sounds; by default the embedded length of the recordings of the corpus.
     subjects : tuple of str
-        Only these.
+        Subjects to reconstruct; all by default.
     leave_out : tuple of str
-        Recordings of the corpus that may not be retrieved, beside the test clips themselves.
+        Recordings of the corpus that may not be retrieved, beside the test clips.
     training : bool
-        Whether clips of the training may be retrieved, if the corpus holds them.
+        Whether training clips may be retrieved, if the corpus holds them.
     sounds : Path, optional
         Folder of the stimuli, if the study does not name it.
     seed : int
-    judge : str, optional
-        Another encoder that embeds heard and made sounds: a model of ``b2m models list``, or ``acoustic``.
+    evaluator : str, optional
+        A second encoder that embeds presented and reconstructed sounds: a model of ``b2m models list``, or
+        ``acoustic``.
     classes : bool
         Compare classes of AudioSet.
     """
@@ -71,45 +72,70 @@ class Wish:
     training: bool = True
     sounds: Path | None = None
     seed: int = 0
-    judge: str | None = None
+    evaluator: str | None = None
     classes: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
-    """Everything that is the same for all subjects."""
+class ReconstructionSetup:
+    """Checked parts of a reconstruction, the same for all subjects.
+
+    Parameters
+    ----------
+    results : Results
+    corpus : Corpus
+    space : AudioEmbeddingSpace
+        The decoded feature space.
+    metric : Metric
+        Metric of the search.
+    generator : Generator
+    presented : ClipSounds
+        Presented sounds.
+    target : str
+        Name of the decoded feature space.
+    windows : WindowsTable
+        Windows that were decoded.
+    request : ReconstructionRequest
+    evaluators : Evaluators
+    """
 
     results: Results
     corpus: Corpus
     space: AudioEmbeddingSpace
-    measure: Measure
+    metric: Metric
     generator: Generator
-    heard: ClipSounds
+    presented: ClipSounds
     target: str
     windows: WindowsTable
-    wish: Wish
-    judges: Judges
+    request: ReconstructionRequest
+    evaluators: Evaluators
 
     @property
     def seconds(self) -> float:
-        """Of every sound."""
-        return self.wish.seconds or float(self.corpus.record["space"]["seconds"])
+        """Length of every sound, s."""
+        return self.request.seconds or float(self.corpus.record["space"]["seconds"])
 
     @property
     def preparation(self) -> dict[str, float]:
-        """How recordings of the corpus were embedded."""
+        """Fade, s, and level with which recordings of the corpus were embedded."""
         return {key: float(self.corpus.record["space"][key]) for key in ("fade", "rms")}
 
     def folder(self, subject: str, clip: str) -> Path:
-        """Sounds of one clip."""
-        name = f"{entity(self.target)}-{entity(self.wish.decoder)}"
+        """Folder of the sounds of one clip."""
+        name = f"{entity(self.target)}-{entity(self.request.decoder)}"
         return self.results.path / f"sub-{subject}" / "reconstruction" / name / clip
 
 
-def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
-    """Check everything that can be checked before anything is computed."""
+def prepare(results: Results, corpus: Corpus, request: ReconstructionRequest) -> ReconstructionSetup:
+    """Check everything that can be checked before anything is computed.
+
+    Raises
+    ------
+    InputError
+        If results and corpus do not fit together, recordings or weights are missing, or an option is impossible.
+    """
     targets = results.study.get("decoding", {}).get("targets", [])
-    target = wish.target or next(iter(targets), None)
+    target = request.target or next(iter(targets), None)
     if target is None:
         raise InputError("the study decodes nothing", file=results.path, expected="a study with [decoding]")
     spaces = results.provenance.get("features", {})
@@ -127,50 +153,62 @@ def prepare(results: Results, corpus: Corpus, wish: Wish) -> Task:
             file=corpus.audio,
             fix=f'put them there, or write where they are now as "audio" into {corpus.folder / RECORD}',
         )
-    generator = load_generator(wish.generator, space=record.get("extractor"), **wish.settings)
-    joint = corpus.record["table"]["extractor"] in JOINT
-    kind: Similarity = ("cosine" if joint else "standardised") if wish.similarity == "auto" else wish.similarity
-    measure = Measure.of(kind, corpus.centre, corpus.spread)
+    generator = load_generator(request.generator, space=record.get("extractor"), **request.settings)
+    joint = corpus.record["table"]["extractor"] in JOINT_ENCODERS
+    kind: Similarity = ("cosine" if joint else "standardised") if request.similarity == "auto" else request.similarity
+    metric = Metric.of(kind, corpus.centre, corpus.spread)
     space = AudioEmbeddingSpace.of_record(corpus.record)
-    if wish.seconds is not None:
-        _check_seconds(wish.seconds, None if generator.name == "retrieved" else space.shortest)
-    subjects = wish.subjects or results.subjects
-    heard = ClipSounds.find(results, subjects, wish.sounds)
-    judge = (
-        None if wish.judge is None else AudioEmbeddingSpace.of_model(wish.judge, length=space.length, step=space.step)
+    if request.seconds is not None:
+        _check_seconds(request.seconds, None if generator.name == "retrieved" else space.shortest)
+    subjects = request.subjects or results.subjects
+    presented = ClipSounds.find(results, subjects, request.sounds)
+    encoder = (
+        None
+        if request.evaluator is None
+        else AudioEmbeddingSpace.of_model(request.evaluator, length=space.length, step=space.step)
     )
-    judges = Judges(judge, wish.judge or "", AudioSetTagger() if wish.classes else None)
-    return Task(results, corpus, space, measure, generator, heard, target, windows, wish, judges)
+    evaluators = Evaluators(encoder, request.evaluator or "", AudioSetTagger() if request.classes else None)
+    return ReconstructionSetup(
+        results, corpus, space, metric, generator, presented, target, windows, request, evaluators
+    )
 
 
 def _check_seconds(seconds: float, window: float | None) -> None:
-    """Sounds have a length, and what is generated is as long as a window, or it could not be embedded."""
+    """Raise an error unless sounds have a length, and generated ones that of a window at least."""
     if not 0 < seconds < float("inf") or seconds < (window or 0):
-        expected = "more than 0 s" if window is None else f"at least {window:g} s, a window of what was decoded"
+        expected = (
+            "more than 0 s" if window is None else f"at least {window:g} s, a window of the decoded feature space"
+        )
         raise InputError("impossible length of sounds", found=f"{seconds:g} s", expected=expected)
 
 
 def _windows(results: Results, target: str) -> WindowsTable:
-    """The windows of a target that were decoded."""
+    """Decoded windows of a target."""
     if "windows" in results.study:
         return WindowsTable.model_validate(results.study["windows"])
     table = results.study.get("decoding", {})
-    usual = DecodingTable.model_validate(
+    defaults = DecodingTable.model_validate(
         {"targets": ["any"], **{k: table[k] for k in ("window", "step") if k in table}}
     )
-    return WindowsTable(length=table.get("own_windows", {}).get(target, usual.window), step=usual.step)
+    return WindowsTable(length=table.get("own_windows", {}).get(target, defaults.window), step=defaults.step)
 
 
-def decoded_subjects(task: Task) -> tuple[str, ...]:
-    """Subjects with decoded embeddings."""
-    here = sorted(
+def decoded_subjects(setup: ReconstructionSetup) -> tuple[str, ...]:
+    """Subjects of the request, with decoded embeddings.
+
+    Raises
+    ------
+    InputError
+        If a subject of the request, or all subjects, have none.
+    """
+    decoded = sorted(
         folder.name.removeprefix("sub-")
-        for folder in task.results.path.glob("sub-*")
+        for folder in setup.results.path.glob("sub-*")
         if any(folder.glob("*_decoded.npz"))
     )
-    if unknown := sorted(set(task.wish.subjects) - set(here)):
-        raise InputError("nothing was decoded of this subject", found=unknown, expected=", ".join(here))
-    chosen = task.wish.subjects or tuple(here)
+    if unknown := sorted(set(setup.request.subjects) - set(decoded)):
+        raise InputError("nothing was decoded of this subject", found=unknown, expected=", ".join(decoded))
+    chosen = setup.request.subjects or tuple(decoded)
     if not chosen:
-        raise InputError("nothing was decoded", file=task.results.path, fix="b2m run a study with [decoding]")
+        raise InputError("nothing was decoded", file=setup.results.path, fix="b2m run a study with [decoding]")
     return chosen

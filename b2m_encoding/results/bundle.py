@@ -1,4 +1,4 @@
-"""The results folder: maps and tables under BIDS-derivatives names, written all or nothing."""
+"""Writer of the results folder: maps and tables under BIDS-derivatives names, all or nothing."""
 
 from __future__ import annotations
 
@@ -17,49 +17,34 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding import __version__
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.writing import locked
+from b2m_encoding.results.schema.files import (
+    BIDS_IGNORE,
+    DESCRIPTION,
+    GROUP,
+    IGNORED_BY_BIDS,
+    MAP,
+    README,
+    README_TEXT,
+    entity,
+)
+from b2m_encoding.results.schema.tables import Table
 from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, image_suffix, read_maps, write_maps
 from b2m_encoding.spaces.images import ImageSpace
 
-MARKER = "dataset_description.json"
 GENERATOR = "b2m_encoding"
-GROUP = "group"
-"""Label of maps of all subjects."""
-IGNORED = """\
-# Names that BIDS has not taken up yet: statistical maps, decoded features, weights, and tables of a whole study.
-*_statmap.*
-*_responses.*
-*_decoded.npz
-*_encoder.npz
-*_components.tsv
-*.zarr
-/*.tsv
-/*.json
-!/dataset_description.json
-*.html
-*.toml
-figures
-reconstruction
-"""
-README = """\
-Results of an analysis by b2m_encoding {version}: {name}
-
-report.html tells what was found and how. sub-* hold maps (GIfTI, NIfTI, CIFTI or tables, each with a JSON sidecar that
-says what it is) and weights (Zarr); the tables here have JSON files that explain their columns. study.toml is the
-analysis, provenance.json says which software and which input files it was done with, manifest.json holds the hash of
-every file. Python: b2m_encoding.results.reader.Results.open(this folder).
-"""
 PARTIAL, OLD = ".partial-", ".old-"
 
 
 def work_folder_of(results: Path) -> Path:
-    """Hidden folder beside results where the steps of their study are kept, and the lock that guards both."""
+    """Hidden folder beside results that stores the steps of their study, and the lock that guards both."""
     return results.with_name(f".{results.name}.work")
 
 
 def results_locked(work: Path) -> AbstractContextManager[None]:
-    """Keep other processes out of results and their work folder.
+    """Lock results and their work folder against other processes.
 
     Raises
     ------
@@ -81,7 +66,7 @@ class BundleFiles:
         self.folder = folder
 
     def file(self, *parts: str) -> Path:
-        """Path of a file of the results, its folder made."""
+        """Path of a file of the results; creates its folder."""
         path = self.folder.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -90,14 +75,49 @@ class BundleFiles:
         """Write a JSON file."""
         self.file(*Path(name).parts).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
-    def write_table(self, name: str, table: pd.DataFrame) -> None:
-        """Write a tab-separated table; missing values are n/a, as BIDS has it."""
+    def write_table(self, table: Table, rows: pd.DataFrame | Sequence[Mapping[str, Any]], subject: str = "") -> None:
+        """Write a table of the schema, with the JSON sidecar that describes its columns.
+
+        Parameters
+        ----------
+        table : Table
+        rows : DataFrame or sequence of dict
+            A DataFrame is written with the columns that it has; dicts with every column, n/a where they lack it.
+        subject : str
+            Of a table in the folder of a subject.
+
+        Raises
+        ------
+        ValueError
+            If a row has a column that the schema does not describe.
+        """
+        frame = pd.DataFrame(rows)
+        if unknown := [str(name) for name in frame.columns if name not in table.columns]:
+            raise ValueError(f"{table.file}: the schema describes no column {', '.join(unknown)}")
+        columns = [name for name in table.columns if name in frame.columns or not isinstance(rows, pd.DataFrame)]
+        folder = f"sub-{subject}/" if subject else ""
+        self._write_tsv(folder + table.file.format(subject=subject), frame.reindex(columns=columns))
+        if table.described:
+            self.write_json(folder + table.sidecar.format(subject=subject), table.descriptions)
+
+    def _write_tsv(self, name: str, table: pd.DataFrame) -> None:
+        """Write a tab-separated file; missing values are n/a, as BIDS has it."""
         table.to_csv(self.file(*Path(name).parts), sep="\t", index=False, na_rep="n/a", float_format="%.6g")
 
     def write_map(
         self, subject: str, desc: str, stat: str, values: NDArray[Any], space: Space, sidecar: Mapping[str, Any]
     ) -> None:
-        """Write one map in the format of its space, with a JSON sidecar; NaN means not tested."""
+        """Write one map in the format of its space, with a JSON sidecar.
+
+        Parameters
+        ----------
+        subject, desc, stat : str
+            Entities of the file name; see :mod:`b2m_encoding.results.schema.maps`.
+        values : array, shape (n_targets,)
+            NaN where a target was not tested. Written in single precision.
+        space : Space
+        sidecar : dict
+        """
         values = np.asarray(values, dtype=np.float32)
         name = _map_name(subject, desc, stat, space)
         target = self.file(f"sub-{subject}", name)
@@ -105,7 +125,7 @@ class BundleFiles:
             files = write_maps(space, target, values, names=[stat])
         else:
             regions = space.regions if isinstance(space, RegionSpace) else range(space.n_targets)
-            self.write_table(f"sub-{subject}/{name}", pd.DataFrame({"target": list(regions), stat: values}))
+            self._write_tsv(f"sub-{subject}/{name}", pd.DataFrame({"target": list(regions), stat: values}))
             files = (target,)
         for file in files:
             self.write_json(f"sub-{subject}/{file.name.split('.')[0]}.json", sidecar)
@@ -148,9 +168,9 @@ class ResultsWriter(BundleFiles):
             "GeneratedBy": [{"Name": GENERATOR, "Version": __version__}],
             **({"SourceDatasets": self.sources} if self.sources else {}),
         }
-        self.write_json(MARKER, description)
-        self.file(".bidsignore").write_text(IGNORED, encoding="utf-8")
-        self.file("README").write_text(README.format(version=__version__, name=self.name), encoding="utf-8")
+        self.write_json(DESCRIPTION, description)
+        self.file(BIDS_IGNORE).write_text(IGNORED_BY_BIDS, encoding="utf-8")
+        self.file(README).write_text(README_TEXT.format(version=__version__, name=self.name), encoding="utf-8")
         return self
 
     def __exit__(
@@ -167,15 +187,15 @@ class ResultsWriter(BundleFiles):
 
 
 def recover(path: Path) -> None:
-    """Put right what a run left that was killed while it wrote: results that had been moved away come back.
+    """Clean up after a run that was killed while it wrote: restore results that it had moved, delete partial ones.
 
-    Only for who knows that nobody else is writing there.
+    Call it only while the lock of :func:`results_locked` is held.
     """
     moved = sorted(path.parent.glob(f".{path.name}{OLD}*"))
     if moved and not path.exists():
         moved.pop().rename(path)
-    for left in [*moved, *path.parent.glob(f".{path.name}{PARTIAL}*")]:
-        shutil.rmtree(left, ignore_errors=True)
+    for partial in [*moved, *path.parent.glob(f".{path.name}{PARTIAL}*")]:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_writable(path: Path, subjects: Iterable[str]) -> None:
@@ -205,19 +225,19 @@ def check_writable(path: Path, subjects: Iterable[str]) -> None:
 
 
 def is_results(path: Path) -> bool:
-    """Whether a folder is one of our results; raw data and other derivatives have a description too."""
+    """Whether a folder holds results of this package; raw data and other derivatives have a description too."""
     try:
-        description = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
         return bool(description["GeneratedBy"][0]["Name"] == GENERATOR)
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return False
 
 
-def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> NDArray[np.float32]:
+def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> Float32:
     """Read a map back as an array, shape (n_targets,)."""
     path = folder / f"sub-{subject}" / _map_name(subject, desc, stat, space)
     if isinstance(space, ImageSpace):
-        values: NDArray[np.float32] = read_maps(space, path)[0]
+        values: Float32 = read_maps(space, path)[0]
         return values
     if not path.is_file():
         raise InputError("the results hold no such map", file=path)
@@ -227,12 +247,11 @@ def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> 
 
 def _map_name(subject: str, desc: str, stat: str, space: Space) -> str:
     """File name of a map; ``{hemi}`` stands for the hemisphere of a surface."""
-    hemi = "_hemi-{hemi}" if isinstance(space, SurfaceSpace) else ""
-    suffix = image_suffix(space) if isinstance(space, ImageSpace) else ".tsv"
-    entities = f"space-{space.name}_desc-{entity(desc)}_stat-{entity(stat)}"
-    return f"sub-{subject}{hemi}_{entities}_statmap{suffix}"
-
-
-def entity(text: str) -> str:
-    """A BIDS entity holds letters and digits only."""
-    return "".join(character for character in text.title() if character.isalnum()) if "_" in text else text
+    return MAP.format(
+        subject=subject,
+        hemi="_hemi-{hemi}" if isinstance(space, SurfaceSpace) else "",
+        space=space.name,
+        desc=entity(desc),
+        stat=entity(stat),
+        suffix=image_suffix(space) if isinstance(space, ImageSpace) else ".tsv",
+    )

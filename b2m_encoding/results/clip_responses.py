@@ -1,4 +1,4 @@
-"""Held-out responses of a subject in short: of every target to every clip, and a time course per region."""
+"""Summary of the held-out responses of a subject: mean response to every clip, time course of every region."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32, Integers
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.results.bundle import BundleFiles
+from b2m_encoding.results.schema.files import CLIP_RESPONSES
 
 
 @dataclass(frozen=True, eq=False)
 class ClipResponses:
-    """Held-out responses of one subject in short.
+    """Summary of the held-out responses of one subject.
 
     Parameters
     ----------
     clips : array of str, shape (n_clips,)
     start, duration : array, shape (n_clips,)
-        The part of its file that was played, s; NaN where events do not tell.
+        Presented part of the stimulus file, s; NaN where the events do not state it.
     responses : array, shape (n_clips, n_targets)
         Mean measured response while the clip acts on the BOLD signal.
     targets : array of int, shape (n_rows,)
-        Targets whose time course is kept: the best predicted of every region in each hemisphere.
+        Targets with a time course: the best predicted of every region in each hemisphere.
     measured, predicted : array, shape (n_rows, n_samples)
     step : float
         Seconds between samples.
     """
 
     clips: NDArray[np.str_]
-    start: NDArray[np.float32]
-    duration: NDArray[np.float32]
-    responses: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    measured: NDArray[np.float32]
-    predicted: NDArray[np.float32]
+    start: Float32
+    duration: Float32
+    responses: Float32
+    targets: Integers
+    measured: Float32
+    predicted: Float32
     step: float
 
     def save(self, path: Path) -> None:
@@ -58,18 +60,18 @@ class ClipResponses:
         InputError
             If the file is damaged.
         """
-        found = read_archive(path, "held-out responses", cls.__dataclass_fields__)
-        single = {key: found[key].astype(np.float32) for key in ("responses", "measured", "predicted")}
-        return cls(**{**found, **single, "step": float(found["step"])})
+        arrays = read_archive(path, "held-out responses", cls.__dataclass_fields__)
+        single = {key: arrays[key].astype(np.float32) for key in ("responses", "measured", "predicted")}
+        return cls(**{**arrays, **single, "step": float(arrays["step"])})
 
 
 def clip_responses_name(subject: str) -> str:
     """Name of the file in the folder of a subject."""
-    return f"sub-{subject}_desc-heldout_responses.npz"
+    return CLIP_RESPONSES.format(subject=subject)
 
 
 def write_clip_responses(writer: BundleFiles, subject: str, responses: ClipResponses, note: str | None) -> None:
-    """Write the file of one subject, with a sidecar."""
+    """Write the responses of one subject, with a sidecar."""
     name = clip_responses_name(subject)
     responses.save(writer.file(f"sub-{subject}", name))
     sidecar = {

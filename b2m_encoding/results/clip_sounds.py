@@ -1,4 +1,4 @@
-"""The sounds that subjects heard, found again from a results folder: for listening, and to compare with."""
+"""Sounds of the presented clips: files of the stimuli of a results folder, and the part of each that was played."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_na
 from b2m_encoding.results.reader import Results
 
 AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".au")
+"""Suffixes of stimuli, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ClipSounds:
     ----------
     files : mapping of str to Path
     parts : mapping of str to (start, duration)
-        Seconds; NaN where events do not tell.
+        Seconds; NaN where the events have no such columns.
     """
 
     files: Mapping[str, Path]
@@ -32,32 +33,32 @@ class ClipSounds:
 
     @classmethod
     def find(cls, results: Results, subjects: Iterable[str], folder: Path | None = None) -> ClipSounds:
-        """Look for the stimuli where the study has them, or in a folder (``blues.00017.wav`` anywhere below it).
+        """Stimuli of a study, in the folder of its features or in another one (``blues.00017.wav`` anywhere below it).
+
+        Parameters
+        ----------
+        results : Results
+        subjects : iterable of str
+            Subjects whose clips are needed.
+        folder : Path, optional
+            By default the folder of the first feature space with stimuli, if it exists.
 
         Raises
         ------
         InputError
-            If a folder is named and is not there; stimuli that nobody names are only missing.
+            If a folder is given and does not exist.
         """
-        if folder is not None and not folder.is_dir():
-            raise InputError("the folder of the stimuli does not exist", file=folder)
         folder = folder or _stimuli_of(results)
-        files = (
-            {}
-            if folder is None
-            else {one.stem: one for one in sorted(folder.rglob("*")) if one.suffix.lower() in AUDIO}
-        )
+        files = {} if folder is None else stimulus_files(folder)
         parts: dict[str, tuple[float, float]] = {}
         for subject in subjects:
             path = results.path / f"sub-{subject}" / clip_responses_name(subject)
             if path.is_file():
-                kept = ClipResponses.load(path)
-                places = zip(kept.start.tolist(), kept.duration.tolist(), strict=True)
-                parts |= dict(zip(kept.clips.tolist(), places, strict=True))
+                parts |= played_parts([ClipResponses.load(path)])
         return cls(files, parts)
 
     def wave(self, clip: str, seconds: float) -> tuple[Wave, int] | None:
-        """What was played of a clip, at most some seconds of it, with its rate; None if the file is not here."""
+        """Wave of the played part of a clip, cut to a length in seconds, and its rate; None without its file."""
         if clip not in self.files:
             return None
         start, duration = self.parts.get(clip, (np.nan, np.nan))
@@ -67,8 +68,30 @@ class ClipSounds:
         return wave[: round(seconds * rate)], rate
 
 
+def stimulus_files(folder: Path) -> dict[str, Path]:
+    """Sound files below a folder, by the name of their clip.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise InputError("the folder of the stimuli does not exist", file=folder)
+    return {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO}
+
+
+def played_parts(responses: Iterable[ClipResponses]) -> dict[str, tuple[float, float]]:
+    """Start and duration of each clip in its file, s; NaN where the events have no such columns."""
+    return {
+        str(clip): (float(start), float(duration))
+        for stored in responses
+        for clip, start, duration in zip(stored.clips, stored.start, stored.duration, strict=True)
+    }
+
+
 def _stimuli_of(results: Results) -> Path | None:
-    """The folder of the first feature space with stimuli, if it is here."""
+    """Folder of the first feature space with stimuli, if it exists."""
     for table in results.study.get("features", {}).values():
         if isinstance(named := table.get("stimuli"), str):
             folder = results.study_folder / Path(named).expanduser()

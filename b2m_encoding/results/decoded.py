@@ -1,4 +1,4 @@
-"""Decoded embeddings of the test clips of a subject: kept with the results, for retrieval and reconstruction."""
+"""Decoded embeddings of the test clips of a subject, stored with the results for retrieval and reconstruction."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.writing import replacing
-from b2m_encoding.results.bundle import entity
+from b2m_encoding.results.schema.files import DECODED, entity
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedWindows:
-    """What was decoded from the responses to each window of the test clips.
+    """Embeddings decoded from the responses to each window of the test clips.
 
     Parameters
     ----------
     vectors : array of float32, shape (n_windows, n_dimensions)
+        In the units of the feature space.
     clip : array of str, shape (n_windows,)
+        Clip of each window.
     start : array, shape (n_windows,)
         Seconds from the beginning of the clip to that of the window.
     """
@@ -31,7 +33,17 @@ class DecodedWindows:
     start: NDArray[np.float64]
 
     def of(self, clip: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Starts of the windows of a clip, and what was decoded from each; the same window of several runs is averaged.
+        """Windows of a clip; the same window of several runs is averaged.
+
+        Parameters
+        ----------
+        clip : str
+
+        Returns
+        -------
+        starts : array, shape (n_windows,)
+            Seconds from the beginning of the clip.
+        vectors : array of float32, shape (n_windows, n_dimensions)
 
         Examples
         --------
@@ -40,26 +52,26 @@ class DecodedWindows:
         >>> windows.of("a")[0].tolist(), windows.of("a")[1].tolist()
         ([0.0, 1.5], [[2.0], [5.0]])
         """
-        own = self.clip == clip
-        starts, place = np.unique(self.start[own].round(6), return_inverse=True)
-        return starts, np.stack([self.vectors[own][place == i].mean(axis=0) for i in range(len(starts))])
+        inside = self.clip == clip
+        starts, place = np.unique(self.start[inside].round(6), return_inverse=True)
+        return starts, np.stack([self.vectors[inside][place == i].mean(axis=0) for i in range(len(starts))])
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What one decoder made of the responses to the test clips.
+    """Embeddings that one decoder predicted from the responses to the test clips.
 
     Parameters
     ----------
     target : str
-        The feature space that was decoded.
+        Name of the decoded feature space.
     decoder : str
         ``regions``, ``ridge``, ``inverse`` ...
     clips : array of str, shape (n_clips,)
     predicted, true : array of float32, shape (n_clips, n_dimensions)
-        In the units of the feature space, windows of a clip and repeats merged.
+        Decoded and true embeddings, in the units of the feature space, windows of a clip and repeats merged.
     windows : DecodedWindows
-        Before they were merged.
+        Embeddings before windows were merged.
     """
 
     target: str
@@ -70,7 +82,7 @@ class Decoded:
     windows: DecodedWindows
 
     def save(self, folder: Path, subject: str) -> Path:
-        """Write into a results folder, whole or not at all."""
+        """Write into a results folder, all or nothing; returns the file."""
         path = _path(folder, subject, self.target, self.decoder)
         path.parent.mkdir(parents=True, exist_ok=True)
         clips = {"clips": self.clips.astype(np.str_), "predicted": self.predicted, "true": self.true}
@@ -81,7 +93,7 @@ class Decoded:
 
 
 def read_decoded(folder: Path, subject: str, target: str, decoder: str = "regions") -> Decoded:
-    """Read what :meth:`Decoded.save` wrote.
+    """Read the file of :meth:`Decoded.save`.
 
     Raises
     ------
@@ -90,14 +102,15 @@ def read_decoded(folder: Path, subject: str, target: str, decoder: str = "region
     """
     path = _path(folder, subject, target, decoder)
     if not path.is_file():
-        here = sorted(one.name for one in path.parent.glob("*_decoded.npz"))
+        here = sorted(file.name for file in path.parent.glob("*_decoded.npz"))
         raise InputError("nothing was decoded", file=path, expected=", ".join(here) or "a study with [decoding]")
     parts = DecodedWindows.__dataclass_fields__
     names = ("clips", "predicted", "true", *(f"window_{name}" for name in parts))
-    found = read_archive(path, "what was decoded", names, fix="run the study again")
-    windows = DecodedWindows(**{name: found.pop(f"window_{name}") for name in parts})
-    return Decoded(target, decoder, **found, windows=windows)
+    arrays = read_archive(path, "decoded embeddings", names, fix="run the study again")
+    windows = DecodedWindows(**{name: arrays.pop(f"window_{name}") for name in parts})
+    return Decoded(target, decoder, **arrays, windows=windows)
 
 
 def _path(folder: Path, subject: str, target: str, decoder: str) -> Path:
-    return folder / f"sub-{subject}" / f"sub-{subject}_desc-{entity(target)}_decoder-{entity(decoder)}_decoded.npz"
+    name = DECODED.format(subject=subject, target=entity(target), decoder=entity(decoder))
+    return folder / f"sub-{subject}" / name

@@ -1,4 +1,4 @@
-"""The manifest of results: the hash of every file, so that damaged or edited ones are never taken for results."""
+"""Manifest of results: the hash of every file, so that damaged or edited files are detected."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding.io.hashes import sha256
-
-MANIFEST = "manifest.json"
+from b2m_encoding.results.schema.files import MANIFEST
 
 
 def write_manifest(folder: Path, basis: str) -> None:
-    """Write the hashes of all files of a results folder, and of what the results follow from."""
+    """Write the hashes of all files of a results folder.
+
+    Parameters
+    ----------
+    folder : Path
+    basis : str
+        Hash of the study, its inputs and the code.
+    """
     files = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
     (folder / MANIFEST).write_text(json.dumps({"basis": basis, "files": files}, indent=1) + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest; None if there is none, or it is damaged."""
+    """Read the manifest; None if there is none, or it is damaged."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return content if isinstance(content["files"], dict) and isinstance(content["basis"], str) else None
@@ -28,20 +34,20 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def changed_files(folder: Path, files: dict[str, str]) -> list[str]:
-    """Files that are gone or are not as they were written."""
-    return [name for name, known in files.items() if not is_intact(folder / name, known)]
+    """List files that are missing or differ from their hash."""
+    return [name for name, expected in files.items() if not is_intact(folder / name, expected)]
 
 
-def is_intact(path: Path, known: str) -> bool:
-    """Whether a file is as it was written."""
+def is_intact(path: Path, expected: str) -> bool:
+    """Whether a file has the hash that was recorded."""
     try:
-        return sha256(path) == known
+        return sha256(path) == expected
     except OSError:
         return False
 
 
 def added_files(folder: Path, files: dict[str, str]) -> list[Path]:
-    """Files that were put beside the results later: figures drawn on demand, pages, audio."""
+    """List files that were added to the results later: figures drawn on demand, pages, audio."""
     return [path for path in _files(folder) if str(path.relative_to(folder)) not in files]
 
 

@@ -11,11 +11,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from b2m_encoding.results.schema.files import DESCRIPTION
+
 PACKAGES = ("b2m-encoding", "numpy", "scipy", "torch", "nibabel", "nilearn", "scikit-learn", "matplotlib", "pandas")
 
 
 def provenance(inputs: Mapping[str, str], *, seed: int, started: datetime) -> dict[str, Any]:
-    """Everything needed to tell how results came about; ``inputs`` are hashes of files by their paths."""
+    """Record command, software, platform, seed, times and inputs of a run.
+
+    Parameters
+    ----------
+    inputs : dict of str to str
+        Hash of each input file, by its path.
+    seed : int
+    started : datetime
+    """
     return {
         "command": sys.argv,
         "python": platform.python_version(),
@@ -29,17 +39,17 @@ def provenance(inputs: Mapping[str, str], *, seed: int, started: datetime) -> di
 
 
 def source_datasets(data: object) -> list[dict[str, str]]:
-    """Where the recordings of a study come from, as BIDS describes sources of derivatives."""
+    """Sources of the recordings, as ``SourceDatasets`` of a BIDS derivative; empty where they are no BIDS data set."""
     root = getattr(data, "root", None)
     if not isinstance(root, Path):
         return []
-    found = {"URL": root.resolve().as_uri()}
+    source = {"URL": root.resolve().as_uri()}
     try:
-        about = json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))
-        found |= {"DOI": str(about["DatasetDOI"])} if about.get("DatasetDOI") else {}
+        description = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
+        source |= {"DOI": str(description["DatasetDOI"])} if description.get("DatasetDOI") else {}
     except (OSError, ValueError, AttributeError):
         pass
-    return [found]
+    return [source]
 
 
 def _version(name: str) -> str | None:

@@ -1,9 +1,8 @@
-"""A results folder reopened: maps as arrays, their spaces, tables and the study they belong to."""
+"""Reader of the results folder: maps as arrays, their spaces, tables and the study."""
 
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +12,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
-from b2m_encoding.results.bundle import GROUP, MARKER, entity, is_results, read_map
+from b2m_encoding.results.bundle import is_results, read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
+from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MAP_FILE, PROVENANCE, STUDY, entity
+from b2m_encoding.results.schema.maps import R
+from b2m_encoding.results.schema.tables import TEXT_COLUMNS, Table
 from b2m_encoding.results.weights import read_weights
 from b2m_encoding.spaces import (
     GrayordinateSpace,
@@ -34,23 +36,17 @@ from b2m_encoding.spaces import (
 from b2m_encoding.spaces.files import image_data, load_image
 from b2m_encoding.spaces.surface import STANDARD
 
-MAP_FILE = re.compile(
-    r"sub-(?P<subject>[^_]+)(?:_hemi-[LR])?_space-(?P<space>.+)_desc-(?P<desc>[^_]+)_stat-(?P<stat>[^_]+)_statmap"
-)
-STUDY = "study.toml"
-PROVENANCE = "provenance.json"
-
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a study left. Get one from :meth:`open`; everything is read when it is asked for.
+    """Results of a study, read on demand; see :meth:`open`.
 
     Parameters
     ----------
     path : Path
         The results folder.
     spaces : dict of str to Space
-        Spaces of subjects that are known already; the others are told from their maps.
+        Spaces of subjects that are known already; the others follow from their maps.
 
     Examples
     --------
@@ -77,7 +73,7 @@ class Results:
             raise InputError(
                 "no results here",
                 file=path,
-                expected=f"a folder that b2m run wrote, with {MARKER} in it",
+                expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it",
                 fix="name the `output` folder of the study, for instance demo/results",
             )
         return cls(path, dict(spaces or {}))
@@ -85,11 +81,11 @@ class Results:
     @cached_property
     def files(self) -> dict[tuple[str, str, str], Path]:
         """One file of every map, by subject, description and statistic as in the file names."""
-        found: dict[tuple[str, str, str], Path] = {}
+        files: dict[tuple[str, str, str], Path] = {}
         for path in sorted(self.path.glob("sub-*/*_statmap.*")):
             if (match := MAP_FILE.match(path.name)) and path.suffix != ".json":
-                found.setdefault((match["subject"], match["desc"], match["stat"]), path)
-        return found
+                files.setdefault((match["subject"], match["desc"], match["stat"]), path)
+        return files
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -110,7 +106,7 @@ class Results:
 
     @property
     def study_folder(self) -> Path:
-        """Folder of the study file, from which relative paths count; else the folder above the results."""
+        """Folder of the study file, which its relative paths refer to; otherwise the folder above the results."""
         inputs = list(self.provenance.get("inputs", {}))
         return Path(inputs[0]).absolute().parent if inputs else self.path.absolute().parent
 
@@ -133,12 +129,12 @@ class Results:
         return dict((read_manifest(self.path) or {"files": {}})["files"])
 
     def check(self, *paths: Path) -> None:
-        """Raise if a file is not as it was written.
+        """Raise if a file differs from its recorded hash.
 
         Raises
         ------
         InputError
-            With the file: it is damaged, or was edited.
+            If a file is damaged, or was edited.
         """
         for path in paths:
             known = self.hashes.get(str(path.relative_to(self.path)))
@@ -153,27 +149,27 @@ class Results:
         """Whether there is such a map."""
         return (subject, entity(desc), entity(stat)) in self.files
 
-    def map(self, subject: str, desc: str, stat: str) -> NDArray[np.float32]:
-        """One map, shape (n_targets,); NaN is not tested.
+    def map(self, subject: str, desc: str, stat: str) -> Float32:
+        """Read a map, shape (n_targets,); NaN where a target was not tested.
 
         Parameters
         ----------
         subject : str
         desc : str
-            A feature space, ``joint`` or ``preference``.
+            Entity of the map: a feature space, ``joint``, ``preference`` ...
         stat : str
             ``r``, ``r2``, ``q``, ``unique`` ...
 
         Raises
         ------
         InputError
-            If there is no such map, with those that there are.
+            If there is no such map; the message lists those that exist.
         """
         path = self._file(subject, desc, stat)
         self.check(*path.parent.glob(path.name.replace("_hemi-L_", "_hemi-?_")))
         return read_map(self.path, subject, desc, stat, self.space(subject))
 
-    def weights(self, subject: str) -> dict[str, NDArray[np.float32]]:
+    def weights(self, subject: str) -> dict[str, Float32]:
         """Weights of the joint model per feature space, shape (n_delays, n_features, n_targets)."""
         folder = self.path / f"sub-{subject}"
         self.check(*(path for path in folder.glob("*_weights.zarr/**/*") if path.is_file()))
@@ -190,7 +186,7 @@ class Results:
         return read_reranking_model(self.path, subject, target)
 
     def sidecar(self, subject: str, desc: str, stat: str) -> dict[str, Any]:
-        """What the results say about a map."""
+        """Sidecar of a map."""
         path = self._file(subject, desc, stat)
         name = path.with_name(f"{path.name.split('.')[0]}.json").relative_to(self.path)
         content: dict[str, Any] = self._parsed(str(name), json.loads)
@@ -198,11 +194,11 @@ class Results:
 
     def stats(self, subject: str) -> dict[str, tuple[str, ...]]:
         """Statistics of each description of a subject, as in the file names."""
-        found: dict[str, tuple[str, ...]] = {}
+        stats: dict[str, tuple[str, ...]] = {}
         for label, desc, stat in self.files:
             if label == subject:
-                found[desc] = (*found.get(desc, ()), stat)
-        return found
+                stats[desc] = (*stats.get(desc, ()), stat)
+        return stats
 
     def space(self, subject: str) -> Space:
         """The space of the maps of a subject."""
@@ -210,25 +206,30 @@ class Results:
             paths = [path for (label, _, _), path in self.files.items() if label == subject]
             if not paths:
                 raise InputError("the results hold no such subject", found=subject, expected=", ".join(self.subjects))
-            joint = self.files.get((subject, "joint", "r"), paths[0])
+            joint = self.files.get((subject, JOINT, R.stat), paths[0])
             self.spaces[subject] = _space_of(joint)
         return self.spaces[subject]
 
-    def table(self, name: str) -> pd.DataFrame:
-        """A table (``regions.tsv``, ``identification.tsv`` ...); ``n/a`` is missing, subjects are text.
+    def table(self, table: Table | str) -> pd.DataFrame:
+        """Read a table; ``n/a`` becomes NaN, labels of subjects stay text.
+
+        Parameters
+        ----------
+        table : Table or str
+            Of :mod:`b2m_encoding.results.schema.tables`, or a file name (``regions.tsv``).
 
         Raises
         ------
         InputError
             If there is no such table.
         """
-        text = {column: str for column in ("subject", "hemisphere", "region", "clip")}
+        name, text = _file_name(table), dict.fromkeys(TEXT_COLUMNS, str)
         self._text(name)
         return pd.read_csv(self.path / name, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=text)
 
-    def has(self, name: str) -> bool:
-        """Whether there is a file of this name."""
-        return (self.path / name).is_file()
+    def has(self, file: Table | str) -> bool:
+        """Whether there is a table, or a file of this name."""
+        return (self.path / _file_name(file)).is_file()
 
     def json(self, name: str) -> Any:
         """The content of a JSON file."""
@@ -254,7 +255,7 @@ class Results:
 
     def _file(self, subject: str, desc: str, stat: str) -> Path:
         if not self.has_map(subject, desc, stat):
-            known = [f"{one}/{name}" for one, names in self.stats(subject).items() for name in names]
+            known = [f"{of}/{name}" for of, names in self.stats(subject).items() for name in names]
             raise InputError(
                 "the results hold no such map",
                 file=self.path,
@@ -262,6 +263,10 @@ class Results:
                 expected=", ".join(known) or f"one of the subjects {', '.join(self.subjects)}",
             )
         return self.files[subject, entity(desc), entity(stat)]
+
+
+def _file_name(file: Table | str) -> str:
+    return file.file if isinstance(file, Table) else file
 
 
 def _space_of(path: Path) -> Space:

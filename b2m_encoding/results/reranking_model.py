@@ -1,79 +1,81 @@
-"""An encoding model of the windows that were decoded, kept to ask whether a sound fits the responses to a clip."""
+"""Encoding model of the decoded windows, stored to rank sounds by the responses to a clip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.writing import replacing
-from b2m_encoding.results.bundle import entity
-
-Floats = NDArray[np.floating[Any]]
+from b2m_encoding.results.schema.files import RERANKING_MODEL, entity
 
 
 @dataclass(frozen=True, eq=False)
 class RerankingModel:
-    """Weights of the targets that training windows predict best, and the responses of these targets to the test clips.
+    """Weights of the targets with the best scores in training, and the responses of these targets to the test clips.
 
     Responses are in standard deviations of the training windows, less their mean.
 
     Parameters
     ----------
     targets : array of int, shape (n_chosen,)
-        Of the subject; chosen by cross-validation in training.
+        Numbers of the targets, chosen by cross-validation in training.
     r : array, shape (n_chosen,)
         Cross-validated score in training.
     mean : array, shape (n_dimensions,)
-        Of the features in training.
+        Mean of the features in training.
     weights : array, shape (n_dimensions, n_chosen)
-        Of features in their own units.
+        Weights of features in the units of the feature space.
     clips : array of str, shape (n_clips,)
-        Of the test.
+        Test clips.
     measured : array, shape (n_clips, n_chosen)
-        Responses, windows of a clip and its repeats averaged.
+        Responses to the test clips, windows of a clip and its repeats averaged.
     trained : array of str, shape (n_trained,)
-        Clips of the training.
+        Training clips.
 
     Examples
     --------
-    >>> one = RerankingModel(np.arange(2), np.ones(2), np.ones(1), np.array([[1.0, -2.0]]),
+    >>> model = RerankingModel(np.arange(2), np.ones(2), np.ones(1), np.array([[1.0, -2.0]]),
     ...                     np.array(["a"]), np.array([[1.0, -1.5]]), np.array(["b"]))
-    >>> one.predict(np.array([[3.0]])).tolist()
+    >>> model.predict(np.array([[3.0]])).tolist()
     [[2.0, -4.0]]
     """
 
-    targets: NDArray[np.int64]
-    r: Floats
-    mean: Floats
-    weights: Floats
+    targets: Integers
+    r: Floating
+    mean: Floating
+    weights: Floating
     clips: NDArray[np.str_]
-    measured: Floats
+    measured: Floating
     trained: NDArray[np.str_]
 
-    def predict(self, embeddings: Floats) -> Floats:
-        """Responses to sounds, shape (n_sounds, n_chosen).
+    def predict(self, embeddings: Floating) -> Floating:
+        """Predict responses to sounds.
 
         Parameters
         ----------
         embeddings : array, shape (n_sounds, n_dimensions)
             In the units of the feature space, windows of a sound averaged.
-        """
-        found: Floats = (embeddings - self.mean) @ self.weights
-        return found
 
-    def of(self, clip: str) -> Floats:
+        Returns
+        -------
+        array, shape (n_sounds, n_chosen)
+        """
+        predicted: Floating = (embeddings - self.mean) @ self.weights
+        return predicted
+
+    def of(self, clip: str) -> Floating:
         """Measured responses to a test clip, shape (n_chosen,)."""
-        found: Floats = self.measured[self.clips.tolist().index(clip)]
-        return found
+        responses: Floating = self.measured[self.clips.tolist().index(clip)]
+        return responses
 
     def save(self, folder: Path, subject: str, target: str) -> Path:
-        """Write into a results folder, whole or not at all."""
+        """Write into a results folder, all or nothing; returns the file."""
         path = _path(folder, subject, target)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
@@ -82,7 +84,7 @@ class RerankingModel:
 
 
 def read_reranking_model(folder: Path, subject: str, target: str) -> RerankingModel:
-    """Read what :meth:`RerankingModel.save` wrote.
+    """Read the file of :meth:`RerankingModel.save`.
 
     Raises
     ------
@@ -96,4 +98,4 @@ def read_reranking_model(folder: Path, subject: str, target: str) -> RerankingMo
 
 
 def _path(folder: Path, subject: str, target: str) -> Path:
-    return folder / f"sub-{subject}" / f"sub-{subject}_desc-{entity(target)}_encoder.npz"
+    return folder / f"sub-{subject}" / RERANKING_MODEL.format(subject=subject, target=entity(target))

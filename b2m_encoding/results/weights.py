@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import BundleFiles
+from b2m_encoding.results.schema.files import STATISTICS, WEIGHTS
 
 CHUNK = 4096
 """Targets of a chunk."""
@@ -18,17 +19,17 @@ CHUNK = 4096
 
 def weights_name(subject: str) -> str:
     """Name of the array store in the folder of a subject."""
-    return f"sub-{subject}_desc-joint_weights.zarr"
+    return WEIGHTS.format(subject=subject)
 
 
 def write_weights(
     bundle: BundleFiles,
     subject: str,
-    weights: Mapping[str, NDArray[np.float32]],
+    weights: Mapping[str, Float32],
     delays: Sequence[float],
     note: str | None = None,
 ) -> None:
-    """Write the weights of the joint model, one array (n_delays, n_features, n_targets) per feature space.
+    """Write the weights of the joint model, an array (n_delays, n_features, n_targets) per feature space.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def write_weights(
         store.create_array(name, data=values, chunks=chunks, dimension_names=["delay", "feature", "target"])
 
 
-def read_weights(folder: Path, subject: str) -> dict[str, NDArray[np.float32]]:
+def read_weights(folder: Path, subject: str) -> dict[str, Float32]:
     """Weights that :func:`write_weights` wrote, shape (n_delays, n_features, n_targets) each.
 
     Raises
@@ -65,7 +66,7 @@ def read_weights(folder: Path, subject: str) -> dict[str, NDArray[np.float32]]:
     try:
         store: Any = zarr.open_group(path, mode="r")
         return {name: np.asarray(array[:], dtype=np.float32) for name, array in sorted(store.arrays())}
-    except Exception as error:  # what a damaged store raises is written down nowhere
+    except Exception as error:  # zarr documents no exception for a damaged store
         raise InputError("weights cannot be read", file=path, found=repr(error), fix="run the study again") from error
 
 
@@ -77,12 +78,12 @@ def write_statistics_zarr(bundle: BundleFiles, subject: str, runs: Mapping[str, 
     bundle : BundleFiles
     subject : str
     runs : dict of str to Path
-        Of every run, as :class:`~b2m_encoding.models.SufficientStatistics` saves it.
+        File of each run, as :class:`~b2m_encoding.models.SufficientStatistics` saves it.
     """
     import zarr
     from safetensors import safe_open
 
-    store = zarr.open_group(bundle.file(f"sub-{subject}", f"sub-{subject}_statistics.zarr"), mode="w")
+    store = zarr.open_group(bundle.file(f"sub-{subject}", STATISTICS.format(subject=subject)), mode="w")
     for run, path in runs.items():
         with safe_open(str(path), framework="np") as file:
             group = store.create_group(run)

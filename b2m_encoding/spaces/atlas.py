@@ -66,7 +66,7 @@ class Atlas:
             self.members(name)
 
     def members(self, name: str) -> tuple[str, ...]:
-        """The regions behind a name: itself, or those of a set.
+        """Names of the regions of a region (itself) or of a set.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class Atlas:
         name : str
         hemi : {"L", "R"}, optional
         maps : mapping of str to array, shape (n_targets,)
-            What the thresholds of a set are applied to; NaN is never inside.
+            Maps that the thresholds of sets apply to; NaN is never inside.
 
         Raises
         ------
@@ -185,7 +185,7 @@ def load_atlas(name: str, space: Labelled) -> Atlas:
 
 
 def _fitting(labels: Labels, space: Labelled) -> Labels:
-    """A surface or a volume takes the regions of the cortex alone."""
+    """Labels for a space: without those below the cortex for a surface or a volume."""
     return labels if isinstance(space, GrayordinateSpace) else labels.of_cortex()
 
 
@@ -197,8 +197,8 @@ def _numbered(
     regions = tuple(dict.fromkeys(name for name in names.values() if name not in drop))
     place = {name: i for i, name in enumerate(regions, start=1)}
     numbers = np.unique(values)
-    own = np.array([place.get(names.get(number, ""), 0) for number in numbers.tolist()], dtype=np.int64)
-    return own[np.searchsorted(numbers, values)], regions
+    renumbered = np.array([place.get(names.get(number, ""), 0) for number in numbers.tolist()], dtype=np.int64)
+    return renumbered[np.searchsorted(numbers, values)], regions
 
 
 @dataclass(frozen=True)
@@ -207,13 +207,13 @@ class AtlasState:
 
     definition: AtlasDefinition
     found: Path | None
-    """The file its labels come from; None if they are not here."""
+    """File of its labels; None if they are not on this machine."""
     fetch: str
-    """What to do where they are missing."""
+    """Advice where they are missing."""
 
 
 def atlas_states() -> list[AtlasState]:
-    """Every atlas that comes with the package, and whether its labels are here."""
+    """State of every atlas that comes with the package."""
     states = []
     for name in list_atlases():
         path = find_definition(name)

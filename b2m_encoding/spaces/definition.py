@@ -1,4 +1,4 @@
-"""The definition of an atlas: a TOML file that says where its labels are, whose they are, and which sets they form."""
+"""Definition of an atlas: a TOML file with the sources, citation and licence of its labels, and sets of regions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RegionSet(Config):
     """Regions, or other sets."""
     hemispheres: tuple[Hemisphere, ...] = ("L", "R")
     map: str | None = None
-    """Name of a map that whoever asks for the set must give, such as ``r``."""
+    """Name of a map that the caller must give, such as ``r``."""
     above: float | None = None
     below: float | None = None
 
@@ -49,7 +49,7 @@ class LabelSource(Config):
     reference: str = "MNI152NLin6Asym"
     """Where a volume lies."""
     fetch: str | None = None
-    """What to do where it is missing."""
+    """Advice where it is missing."""
 
 
 class AtlasDefinition(Config):
@@ -86,12 +86,12 @@ def atlas_folder() -> Path:
 
 
 def list_atlases() -> list[str]:
-    """Names of the atlases that come with the package; :func:`atlas_states` tells which labels are here."""
+    """Names of the atlases that come with the package; see :func:`atlas_states` for labels on this machine."""
     return sorted(path.stem for path in atlas_folder().glob("*.toml"))
 
 
 def find_definition(name: str) -> Path:
-    """The TOML file of an atlas: one of ours by name, or any by path.
+    """TOML file of an atlas: one of the package by name, or any by path.
 
     Raises
     ------

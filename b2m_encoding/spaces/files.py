@@ -1,4 +1,4 @@
-"""Images opened without chatter, their data read or refused."""
+"""Reading of images, with damaged files reported as input errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from b2m_encoding.errors import InputError
 
 @contextmanager
 def quiet_nibabel() -> Iterator[None]:
-    """Keep nibabel from printing that it corrected a header (every CIFTI file has such a ``pixdim``)."""
+    """Silence nibabel's message on a corrected header (the ``pixdim`` of every CIFTI file)."""
     logger = logging.getLogger("nibabel.global")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -28,15 +28,15 @@ def quiet_nibabel() -> Iterator[None]:
 
 
 def load_image(path: str | Path, what: str = "an image", **options: Any) -> Any:
-    """Open an image of any format nibabel knows.
+    """Open an image of any format that nibabel reads.
 
     Parameters
     ----------
     path : path
     what : str
-        What it is called in messages.
+        Name of the image in error messages.
     **options
-        Of ``nibabel.load``.
+        Options of ``nibabel.load``.
 
     Raises
     ------
@@ -48,13 +48,13 @@ def load_image(path: str | Path, what: str = "an image", **options: Any) -> Any:
     try:
         with quiet_nibabel():
             return nib.load(path, **options)
-    except Exception as error:  # what a damaged file makes nibabel raise is written down nowhere
+    except Exception as error:  # nibabel does not document its errors for damaged files
         found = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{what} cannot be read", file=path, found=found) from error
 
 
 def image_data(image: Any, path: str | Path | None = None) -> Any:
-    """The array of an image.
+    """Read the array of an image.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""GIfTI images of one hemisphere: maps of it, and whether a file is of the hemisphere it is taken for."""
+"""GIfTI images of one hemisphere, checked against the hemisphere that their metadata state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ STRUCTURES: dict[Hemisphere, str] = {"L": "CortexLeft", "R": "CortexRight"}
 
 
 def gifti_image(maps: NDArray[np.float32], hemi: Hemisphere, names: Sequence[str] = (), tr: float | None = None) -> Any:
-    """Maps of one hemisphere, shape (n_maps, n_vertices), as a GIfTI image; a time series if ``tr`` (s) is given."""
+    """Make a GIfTI image of maps of one hemisphere.
+
+    Parameters
+    ----------
+    maps : array, shape (n_maps, n_vertices)
+    hemi : {"L", "R"}
+    names : sequence of str
+        One per map.
+    tr : float, optional
+        Seconds between maps, if they are a time series.
+    """
     intent = "NIFTI_INTENT_ESTIMATE" if tr is None else "NIFTI_INTENT_TIME_SERIES"
     step = {} if tr is None else {"TimeStep": f"{1000 * tr:g}"}
     arrays = [
@@ -39,8 +49,7 @@ def gifti_arrays(image: Any, hemi: Hemisphere, path: str | Path | None = None) -
     Raises
     ------
     InputError
-        If it is another kind of image, holds nothing or arrays of several sizes, or says that it is of the other
-        hemisphere.
+        If it is another kind of image, is empty, holds arrays of several sizes, or states the other hemisphere.
     """
     if not isinstance(image, nib.gifti.GiftiImage) or not image.darrays:
         raise InputError("not a GIfTI file with data", file=path, found=type(image).__name__)
@@ -53,7 +62,7 @@ def gifti_arrays(image: Any, hemi: Hemisphere, path: str | Path | None = None) -
 
 
 def check_structure(stated: str, hemi: Hemisphere, path: str | Path | None = None) -> None:
-    """Raise if what a file says of its structure is the other hemisphere; many say nothing.
+    """Raise if the structure that a file states is the other hemisphere; many files state none.
 
     Examples
     --------

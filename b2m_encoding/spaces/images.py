@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.writing import replacing_path
 from b2m_encoding.spaces.files import load_image, quiet_nibabel
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES
@@ -102,13 +102,8 @@ def save_image(image: Any, path: str | Path) -> None:
     """Save an image so that it appears complete or not at all."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{os.getpid()}-{target.name}")
-    try:
-        with quiet_nibabel():
-            nib.save(image, partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing_path(target) as temporary, quiet_nibabel():
+        nib.save(image, temporary)
 
 
 def _paths(space: ImageSpace, path: str | Path) -> tuple[Path, ...]:

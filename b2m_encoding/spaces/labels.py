@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from zipfile import BadZipFile
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
@@ -20,11 +19,24 @@ from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, c
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.spaces.projection import lies_in, trilinear_matrix, volume_to_surface
 from b2m_encoding.spaces.resample import resample_labels, strongest_label
+from b2m_encoding.spaces.space import Space
 from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, surface_space
 from b2m_encoding.spaces.volume import VolumeSpace
 
 Labelled = SurfaceSpace | GrayordinateSpace | VolumeSpace
 """A space that can hold labels."""
+
+
+def is_labelled(space: Space) -> TypeGuard[Labelled]:
+    """Whether atlases label the targets of a space: surfaces, grayordinates and volumes in MNI152.
+
+    Examples
+    --------
+    >>> from b2m_encoding.spaces import RegionSpace, surface_space
+    >>> is_labelled(surface_space("fsLR")), is_labelled(RegionSpace(("A1",)))
+    (True, False)
+    """
+    return isinstance(space, SurfaceSpace | GrayordinateSpace) or (isinstance(space, VolumeSpace) and space.in_mni)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +55,7 @@ class Labels:
     names: Mapping[int, str]
 
     def on(self, space: Labelled) -> NDArray[np.int64]:
-        """The numbers on another space, shape (n_targets,); 0 where there is none. Labels are never averaged.
+        """Numbers on another space, shape (n_targets,); 0 where there is none. Labels are never averaged.
 
         A cortical label on an MNI152 volume marks the voxels between its white and its pial surface.
 
@@ -150,6 +162,8 @@ def read_volume(path: Path, table: Path | None, reference: str) -> Labels:
 
 
 def _read_names(path: Path) -> dict[int, str]:
+    import pandas as pd
+
     try:
         rows = pd.read_csv(path, sep="\t", dtype=str, encoding="utf-8-sig", keep_default_na=False)
         if not {"index", "name"} <= set(rows.columns):
@@ -162,7 +176,7 @@ def _read_names(path: Path) -> dict[int, str]:
 
 
 def _surface_of(parts: list[NDArray[np.int64]], paths: Mapping[str, Path], space: Labelled) -> SurfaceSpace:
-    """The surface that has as many vertices as the files: the one asked for, or a standard one."""
+    """Surface with as many vertices as the files: the requested one, or a standard one."""
     counts = tuple(len(part) for part in parts)
     if isinstance(space, SurfaceSpace) and space.counts == counts:
         return space

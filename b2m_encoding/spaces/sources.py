@@ -1,4 +1,4 @@
-"""Where the labels of an atlas are on this machine."""
+"""Search for the label files of an atlas on this machine."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def read_source(definition: AtlasDefinition, path: Path, space: Labelled) -> Lab
 
 
 def locate(source: LabelSource, path: Path, space: Labelled | None) -> dict[str, Path] | None:
-    """The files of a source, if all are here: one, or one per hemisphere.
+    """Files of a source, one or one per hemisphere; None if any is missing.
 
-    A surface of a single subject takes the subject's own annotation.
+    For the surface of a single subject this is the subject's own annotation.
     """
     for folder in _folders(source, path, space):
         for subject in _subjects(source, space):
@@ -59,7 +59,7 @@ def locate(source: LabelSource, path: Path, space: Labelled | None) -> dict[str,
 
 
 def read_label_file(name: str, space: Labelled) -> Labels:
-    """Labels of a user's own files, told apart by their suffix."""
+    """Read label files of the user, in the format of their suffix."""
     path = Path(name).expanduser()
     if name.endswith((".annot", ".gii")):
         files = per_hemisphere(str(path))
@@ -77,9 +77,9 @@ def read_label_file(name: str, space: Labelled) -> Labels:
 def _read(source: LabelSource, files: dict[str, Path], path: Path, space: Labelled) -> Labels:
     if source.kind in READERS:
         return READERS[source.kind](files, space)
-    one: dict[str, Callable[[Path], Labels]] = {"npz": read_npz, "cifti": read_cifti}
-    if source.kind in one:
-        return one[source.kind](files[""])
+    readers: dict[str, Callable[[Path], Labels]] = {"npz": read_npz, "cifti": read_cifti}
+    if source.kind in readers:
+        return readers[source.kind](files[""])
     table = Path(files[""].parent, source.table) if source.table else None
     return read_volume(files[""], table, source.reference)
 
@@ -93,20 +93,20 @@ def _folders(source: LabelSource, path: Path, space: Labelled | None) -> list[Pa
     if source.root == "nilearn":
         return nilearn_folders()
     if source.root == "freesurfer":
-        own = _own_folder(space)
-        return [own.parent] if own else subjects_folders()
+        subject = _subject_folder(space)
+        return [subject.parent] if subject else subjects_folders()
     return [path.parent / Path(source.root).expanduser()]
 
 
 def _subjects(source: LabelSource, space: Labelled | None) -> tuple[str, ...]:
     if "{subject}" not in source.file:
         return ("",)
-    own = _own_folder(space)
-    return (own.name,) if own else SUBJECTS
+    subject = _subject_folder(space)
+    return (subject.name,) if subject else SUBJECTS
 
 
-def _own_folder(space: Labelled | None) -> Path | None:
-    """The folder of a space that is the surface of a single subject of FreeSurfer."""
+def _subject_folder(space: Labelled | None) -> Path | None:
+    """Folder of the subject of FreeSurfer whose surface a space is; None for other spaces."""
     if isinstance(space, SurfaceSpace) and isinstance(space.files, FreeSurferFiles) and space.name not in STANDARD:
         return space.files.folder
     return None

@@ -1,4 +1,4 @@
-"""The protocol of a space, and the two spaces that have no geometry."""
+"""Protocol of a space, and the two spaces without geometry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Space(Protocol):
-    """Where targets live. Two spaces with equal ``name`` and ``n_targets`` hold the same targets in the same order."""
+    """Locations of targets. Spaces with equal ``name`` and ``n_targets`` hold the same targets in the same order."""
 
     @property
     def name(self) -> str:

@@ -181,7 +181,7 @@ def _mesh(files: MeshFiles, kind: MeshKind, hemi: Hemisphere) -> Mesh:
     mesh = files.mesh(kind, hemi)
     corners = mesh.triangles
     if not np.isfinite(mesh.points).all() or ((corners < 0) | (corners >= len(mesh.points))).any():
-        found = "vertices that are nowhere, or triangles of vertices that do not exist"
+        found = "vertices that are not finite, or triangles of vertices that do not exist"
         raise InputError("a mesh is damaged", file=files.path(kind, hemi), found=found, fix="make or fetch it again")
     return mesh
 
@@ -213,8 +213,8 @@ def surface_space(name: str = "fsaverage5") -> SurfaceSpace:
     Notes
     -----
     The meshes of fsaverage6 and fsaverage are looked for in nilearn's data folder and in FreeSurfer's. Without them the
-    space still holds responses, takes labels from atlases, and exchanges maps with the other surfaces; only its white,
-    pial, inflated and flat mesh raise an error that says what to fetch.
+    space still holds responses, is labelled by atlases, and exchanges maps with the other surfaces; only its white,
+    pial, inflated and flat mesh raise an error with what to fetch.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from b2m_encoding.spaces.meshes import Hemisphere
 from b2m_encoding.spaces.surface import as_maps
 
 MNI = "MNI152"
-"""What the names of all its templates begin with."""
+"""Prefix of the names of its templates."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class VolumeSpace:
 
     @property
     def in_mni(self) -> bool:
-        """Whether its millimetres are those of an MNI152 template, from which the cortex can be reached."""
+        """Whether its millimetres are those of an MNI152 template, which is registered with cortical surfaces."""
         return self.name.startswith(MNI)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Preference maps of several subjects as one, and how much two maps overlap."""
+"""Group map of the preference of several subjects, and overlap of two maps."""
 
 from __future__ import annotations
 
@@ -6,51 +6,54 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from b2m_encoding._typing import Booleans, Float64, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.preference import NO_PREFERENCE, NOT_PREDICTED, Preference
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class GroupPreference:
-    """Preference of a group of subjects; arrays of shape (n_targets,) unless said.
+    """Preference of a group of subjects; arrays of shape (n_targets,) unless stated otherwise.
 
     Parameters
     ----------
     names : tuple of str
+        Feature spaces.
     index : array of int
         Feature space that the most subjects prefer; -1 where none, or a tie, leads; -2 where no subject is predicted.
     votes : array of int, shape (n_names, n_targets)
-        Subjects who prefer each feature space.
+        Number of subjects that prefer each feature space.
     n_predicted : array of int
         Subjects in whom the target is predicted.
     consistency : array
-        Share of the subjects in whom it is predicted who prefer the group's feature space (or none, where the group
-        prefers none); NaN where no subject is predicted. Of one subject it says nothing.
+        Share of the subjects with a predicted target that prefer the feature space of the group (or none, where the
+        group prefers none); NaN where no subject is predicted. Meaningless for one subject.
     margin : array
         Mean over these subjects of the margin between best and second best, negative where a subject's best is not the
         group's feature space.
     """
 
     names: tuple[str, ...]
-    index: NDArray[np.int64]
-    votes: NDArray[np.int64]
-    n_predicted: NDArray[np.int64]
-    consistency: Array
-    margin: Array
+    index: Integers
+    votes: Integers
+    n_predicted: Integers
+    consistency: Float64
+    margin: Float64
 
 
 def group_preference(subjects: Sequence[Preference]) -> GroupPreference:
-    """Count the subjects who prefer each feature space at each target.
+    """Count the subjects that prefer each feature space at each target.
 
     Parameters
     ----------
     subjects : sequence of Preference
-        Of the same feature spaces, on the same surface or template, target by target.
+        Preferences among the same feature spaces, on the same surface or template, target by target.
+
+    Returns
+    -------
+    GroupPreference
 
     Raises
     ------
@@ -59,8 +62,8 @@ def group_preference(subjects: Sequence[Preference]) -> GroupPreference:
 
     Notes
     -----
-    A description of these subjects. For a claim on the population see
-    :func:`~b2m_encoding.stats.regions.prevalence`. Not for responses in each subject's own space.
+    Descriptive of these subjects. For a claim on the population see
+    :func:`~b2m_encoding.stats.prevalence`. Not for responses in the native space of each subject.
 
     Examples
     --------
@@ -75,14 +78,14 @@ def group_preference(subjects: Sequence[Preference]) -> GroupPreference:
     if not subjects:
         raise InputError("a group needs a subject")
     names = subjects[0].names
-    shapes = {one.index.shape for one in subjects}
-    if len(shapes) > 1 or any(one.names != names for one in subjects):
+    shapes = {subject.index.shape for subject in subjects}
+    if len(shapes) > 1 or any(subject.names != names for subject in subjects):
         raise InputError(
             "subjects differ in feature spaces or targets",
-            found=[(one.names, len(one.index)) for one in subjects],
+            found=[(subject.names, len(subject.index)) for subject in subjects],
             expected=(names, len(subjects[0].index)),
         )
-    table = np.stack([one.index for one in subjects])
+    table = np.stack([subject.index for subject in subjects])
     n_predicted = (table != NOT_PREDICTED).sum(axis=0)
     votes = np.stack([(table == i).sum(axis=0) for i in range(len(names))])
     none = (table == NO_PREFERENCE).sum(axis=0)
@@ -91,7 +94,7 @@ def group_preference(subjects: Sequence[Preference]) -> GroupPreference:
     index = np.where(n_predicted == 0, NOT_PREDICTED, np.where(clear, votes.argmax(axis=0), NO_PREFERENCE))
     agree = np.where(clear, most, none)
     consistency = np.divide(agree, n_predicted, out=np.full(len(index), np.nan), where=n_predicted > 0)
-    signed = np.stack([np.where(one.best == index, one.margin, -one.margin) for one in subjects])
+    signed = np.stack([np.where(subject.best == index, subject.margin, -subject.margin) for subject in subjects])
     counted = (table != NOT_PREDICTED) & (index >= 0)
     margin = np.divide(
         np.where(counted, signed, 0.0).sum(axis=0),
@@ -104,21 +107,21 @@ def group_preference(subjects: Sequence[Preference]) -> GroupPreference:
 
 @dataclass(frozen=True)
 class Overlap:
-    """How much two maps have in common.
+    """Overlap of two maps.
 
     Parameters
     ----------
     dice : float
-        Of the targets that each predicts: twice those of both over the sum; NaN if neither predicts any.
+        Dice coefficient of the sets of predicted targets; NaN if both are empty.
     correlation : float
         Pearson r of the scores over the targets tested in both.
     rank_correlation : float
-        Spearman's.
+        Spearman's rank correlation of the same.
     shared_variance : float
         Share of the variance explained by both together that either explains alone, over the targets that either
         predicts; NaN without a partition. It can exceed its bounds 0 and 1 by noise.
     n_both, n_first, n_second : int
-        Predicted by both, by the first only, by the second only.
+        Targets predicted by both, by the first only, by the second only.
     """
 
     dice: float
@@ -131,13 +134,13 @@ class Overlap:
 
 
 def overlap(
-    score_a: Array,
-    score_b: Array,
-    predicted_a: NDArray[np.bool_],
-    predicted_b: NDArray[np.bool_],
+    score_a: Float64,
+    score_b: Float64,
+    predicted_a: Booleans,
+    predicted_b: Booleans,
     *,
-    shared: Array | None = None,
-    joint: Array | None = None,
+    shared: Float64 | None = None,
+    joint: Float64 | None = None,
 ) -> Overlap:
     """Compare where two feature spaces predict, for instance text and music.
 
@@ -150,9 +153,13 @@ def overlap(
     shared, joint : array, shape (n_targets,), optional
         Shared part and joint R2 of a variance partition.
 
+    Returns
+    -------
+    Overlap
+
     Notes
     -----
-    Without p values on purpose: neighbouring targets are alike, so that they do not count as separate observations.
+    Deliberately without p values: neighbouring targets are alike and do not count as separate observations.
     Two maps also overlap because both follow how well a target can be measured: compare shared variance as well, and
     scores divided by the noise ceiling. Dice 1945, doi 10.2307/1932409.
 
@@ -182,7 +189,7 @@ def overlap(
     )
 
 
-def _correlation(a: Array, b: Array) -> float:
+def _correlation(a: Float64, b: Float64) -> float:
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])

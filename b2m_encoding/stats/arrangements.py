@@ -1,4 +1,4 @@
-"""Ways to rearrange a prediction inside its runs: whole blocks change places, or the run turns as a circle."""
+"""Rearrangements of a prediction within its runs: permuted blocks, or circular shifts."""
 
 from __future__ import annotations
 
@@ -6,55 +6,55 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import factorial, prod
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
+from b2m_encoding._typing import Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MIN_ARRANGEMENTS = 1000
 """Fewer arrangements give no p value below 0.001: too coarse for a map of many targets."""
 GOOD_ARRANGEMENTS = 10_000
-Indices = NDArray[np.int64]
 
 
 class Arrangements(Protocol):
     """A set of rearrangements under which the inner product of two series is a sum of stored parts.
 
-    Rearranging leaves means and variances alone, so that a permuted r is a sum of rows of one table of inner
-    products, computed once: which rows, is the same for every target.
+    Rearranging leaves means and variances unchanged, so that a permuted r is a sum of rows of one table of inner
+    products, computed once. The choice of rows is the same for every target.
     """
 
     @property
     def count(self) -> int:
-        """How many different arrangements there are."""
+        """Number of different arrangements."""
 
     @property
     def pieces(self) -> list[tuple[int, int]]:
-        """Samples that move, and into how many contiguous pieces they are cut, of each run."""
+        """Number of samples that move, and number of contiguous pieces they are cut into, per run."""
 
     @property
-    def identity(self) -> Indices:
-        """Rows of the table that add up to the true inner product of what moves, shape (n_parts,)."""
+    def identity(self) -> Integers:
+        """Rows of the table that add up to the true inner product of the moving samples, shape (n_parts,)."""
 
     @property
     def n_rows(self) -> int:
         """Rows of the table."""
 
-    def draw(self, n: int, generator: np.random.Generator) -> Indices:
-        """Rows of ``n`` random arrangements, the identity among the possible ones, shape (n, n_parts)."""
+    def draw(self, n: int, generator: np.random.Generator) -> Integers:
+        """Draw rows of ``n`` random arrangements, the identity among the possible ones, shape (n, n_parts)."""
 
     def table(self, predicted: Tensor, measured: Tensor) -> Tensor:
-        """Inner products of what moves, about its mean in each run, shape (n_rows, n_targets)."""
+        """Inner products of the moving samples, about their mean in each run, shape (n_rows, n_targets)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shifts:
-    """Circular shifts of every run by its own number of samples, the same for all targets.
+    """Circular shifts, a different one in every run, the same for all targets.
 
     All shifts are drawn, 0 and small ones too: only then are they a group, and the test exact for a series that
     is stationary on the circle. Leaving out small shifts ("beyond the haemodynamic response"), as some tools do,
@@ -78,7 +78,7 @@ class Shifts:
         return [(rows.stop - rows.start, 2) for rows in self._rows]
 
     @property
-    def identity(self) -> Indices:
+    def identity(self) -> Integers:
         """The row of shift 0 of every run."""
         return np.array([rows.start for rows in self._rows])
 
@@ -87,12 +87,14 @@ class Shifts:
         """One row per sample."""
         return len(self.runs)
 
-    def draw(self, n: int, generator: np.random.Generator) -> Indices:
-        """One shift per run, of any size."""
+    def draw(self, n: int, generator: np.random.Generator) -> Integers:
+        """Draw one shift per run, of any size."""
         return np.stack([generator.integers(rows.start, rows.stop, n) for rows in self._rows], axis=1)
 
     def table(self, predicted: Tensor, measured: Tensor) -> Tensor:
-        """Row ``start + s`` of a run: its inner product after a shift of ``s`` samples, by Fourier transforms."""
+        """Inner products of all shifts by Fourier transforms; row ``start + s`` is the shift of a run by ``s``."""
+        import torch  # a check of a study counts arrangements without it
+
         table = torch.empty_like(predicted)
         for rows in self._rows:
             a, b = (torch.fft.rfft(values[rows], dim=0) for values in (predicted, measured))
@@ -104,19 +106,19 @@ class Shifts:
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Blocks of samples that change places with blocks of the same run and length.
+    """Permutations of blocks of samples within the same run, among blocks of the same length.
 
     Parameters
     ----------
     groups : tuple of (first rows, length)
-        Blocks that may change places with each other. Samples in no block stay where they are.
+        Exchangeable blocks. Samples in no block stay in place.
     """
 
-    groups: tuple[tuple[Indices, int], ...]
+    groups: tuple[tuple[Integers, int], ...]
 
     @classmethod
     def of_length(cls, runs: Runs, length: int) -> Blocks:
-        """Cut every run into blocks of so many samples; a run's last, shorter part stays in place."""
+        """Cut every run into blocks of ``length`` samples; the shorter rest of a run stays in place."""
         _check_length(length)
         starts = [
             (rows.start + np.arange((rows.stop - rows.start) // length) * length, length)
@@ -126,7 +128,7 @@ class Blocks:
 
     @classmethod
     def of_clips(cls, runs: Runs) -> Blocks:
-        """Whole clips: those of one run and one length change places."""
+        """Take whole clips as blocks: clips of the same run and length are exchangeable."""
         groups: dict[tuple[str, int], list[int]] = {}
         for rows in runs.presentations:
             groups.setdefault((str(runs.run[rows.start]), rows.stop - rows.start), []).append(rows.start)
@@ -134,7 +136,7 @@ class Blocks:
 
     @classmethod
     def longest(cls, runs: Runs) -> Blocks:
-        """The longest blocks that leave 10,000 arrangements (1,000 at least): fewest cuts, fewest broken edges."""
+        """Take the longest blocks that leave 10,000 arrangements (at least 1,000), and so the fewest cuts."""
         lengths = [rows.stop - rows.start for rows in runs.slices.values()]
         for enough in (GOOD_ARRANGEMENTS, MIN_ARRANGEMENTS):
             for length in range(max(lengths) // 2, 0, -1):
@@ -154,8 +156,8 @@ class Blocks:
         return [(len(starts) * length, len(starts)) for starts, length in self.groups]
 
     @property
-    def identity(self) -> Indices:
-        """Every block in its own place."""
+    def identity(self) -> Integers:
+        """Rows of the unpermuted blocks."""
         return np.concatenate([places + np.arange(len(places)) for places in self._places()])
 
     @property
@@ -163,19 +165,21 @@ class Blocks:
         """Every pair of blocks of a group."""
         return sum(len(starts) ** 2 for starts, _ in self.groups)
 
-    def draw(self, n: int, generator: np.random.Generator) -> Indices:
-        """One order per group."""
+    def draw(self, n: int, generator: np.random.Generator) -> Integers:
+        """Draw one order per group."""
         orders = [generator.permuted(np.tile(np.arange(len(starts)), (n, 1)), axis=1) for starts, _ in self.groups]
         return np.concatenate([p + order for p, order in zip(self._places(), orders, strict=True)], axis=1)
 
-    def _places(self) -> list[Indices]:
-        """First table row of every place a block can take, by group."""
+    def _places(self) -> list[Integers]:
+        """First table row of every position of a block, by group."""
         sizes = [len(starts) for starts, _ in self.groups]
         offsets = np.cumsum([0] + [size**2 for size in sizes])
         return [offset + size * np.arange(size) for offset, size in zip(offsets, sizes, strict=False)]
 
     def table(self, predicted: Tensor, measured: Tensor) -> Tensor:
-        """Inner products of every block's place with every block of its group."""
+        """Inner products of every block position with every block of its group."""
+        import torch
+
         parts = []
         for starts, length in self.groups:
             rows = torch.from_numpy(starts[:, None] + np.arange(length)).to(predicted.device)
@@ -186,13 +190,26 @@ class Blocks:
 
 
 def check_arrangements(lengths: Iterable[int], block_length: int) -> None:
-    """Raise unless runs of these lengths hold enough whole blocks to permute."""
+    """Raise unless runs have enough whole blocks for a permutation test.
+
+    Parameters
+    ----------
+    lengths : iterable of int
+        Samples of each run.
+    block_length : int
+        Samples per block.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 1,000 arrangements.
+    """
     _check_length(block_length)
-    found = _count(lengths, block_length)
-    if found < MIN_ARRANGEMENTS:
+    count = _count(lengths, block_length)
+    if count < MIN_ARRANGEMENTS:
         raise InputError(
             "too few blocks for a permutation test",
-            found=f"{found} arrangements of blocks of {block_length} samples",
+            found=f"{count} arrangements of blocks of {block_length} samples",
             expected=f"at least {MIN_ARRANGEMENTS}",
             fix="use shorter blocks or more test runs",
         )

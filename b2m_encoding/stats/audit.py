@@ -1,4 +1,4 @@
-"""Leakage audit: one line per way in which test data may have reached the training of a model."""
+"""Leakage audit: one check per way in which test data may have entered the training of a model."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Booleans, Float32, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
-Array = NDArray[np.float64]
 Status = Literal["pass", "warn", "fail", "not possible"]
 SLOWEST_CYCLES = 4
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the audit.
+    """Check of the audit.
 
     Parameters
     ----------
     name : str
     status : {"pass", "warn", "fail", "not possible"}
     value : float
-        The number the status follows from; NaN if the check was not possible.
+        Number that the status follows from; NaN if the check was not possible.
     warn, fail : float
-        From which value on it warns or fails.
+        Thresholds of the value for a warning and a failure.
     meaning : str
-        What was measured, and what to do.
+        Measured quantity, and what to do.
     """
 
     name: str
@@ -41,35 +40,43 @@ class Check:
     meaning: str
 
     def row(self) -> dict[str, Any]:
-        """A row of the table."""
+        """Row of the table of checks."""
         return asdict(self)
 
     @property
     def line(self) -> str:
-        """A line of the report.
+        """Line of the report.
 
         Examples
         --------
-        >>> judge("clips in both", 2, 1, 1, "clips of training that are heard in the test").line
-        'fail: clips in both = 2 (clips of training that are heard in the test)'
+        >>> grade("clips in both", 2, 1, 1, "training clips that are presented in the test").line
+        'fail: clips in both = 2 (training clips that are presented in the test)'
         """
         number = "" if np.isnan(self.value) else f" = {self.value:.3g}"
         return f"{self.status}: {self.name}{number} ({self.meaning})"
 
 
-def judge(name: str, value: float, warn: float, fail: float, meaning: str) -> Check:
-    """A check whose status follows from its value."""
+def grade(name: str, value: float, warn: float, fail: float, meaning: str) -> Check:
+    """Build a check from a value and its thresholds; not possible if the value is not finite."""
     if not np.isfinite(value):
         return Check(name, "not possible", float("nan"), warn, fail, meaning)
     status: Status = "fail" if value >= fail else "warn" if value >= warn else "pass"
     return Check(name, status, float(value), warn, fail, meaning)
 
 
-def time_features(runs: Runs) -> NDArray[np.float32]:
-    """Slow cosines of the time within each run: all that a model without any stimulus can know.
+def time_features(runs: Runs) -> Float32:
+    """Compute slow cosines of the time within each run: the predictors of a model without stimuli.
 
-    The same in every run, shape (n_samples, 4): half a cycle to two cycles of the longest run (the audit of an
+    The same in every run: half a cycle to two cycles of the longest run (the audit of an
     "orthogonal autocorrelated sequences model"; Feghhi et al. 2024, arXiv 2406.01538).
+
+    Parameters
+    ----------
+    runs : Runs
+
+    Returns
+    -------
+    array of float32, shape (n_samples, 4)
 
     Examples
     --------
@@ -82,58 +89,88 @@ def time_features(runs: Runs) -> NDArray[np.float32]:
     return np.cos(np.pi * (time[:, None] + 0.5) / longest * cycles).astype(np.float32)
 
 
-def control_model(control_r: Array, *, warn: float = 0.05, fail: float = 0.1) -> Check:
-    """Whether time within the run alone predicts responses.
+def control_model(control_r: Float64, *, warn: float = 0.05, fail: float = 0.1) -> Check:
+    """Check whether time within the run alone predicts responses.
 
     Parameters
     ----------
     control_r : array, shape (n_targets,)
         Held-out Pearson r of the model of :func:`time_features`.
+    warn, fail : float
+        Thresholds of the mean r.
+
+    Returns
+    -------
+    Check
 
     Notes
     -----
     It fails if slow drift is alike in all runs, or if training and test samples are neighbours in time; clean responses
     give a mean about 0. It does not see a leak of fast signals. Trends that the stimuli themselves have (all runs begin
-    loud) fail too: then they cannot be told from drift.
+    loud) fail too: they cannot be distinguished from drift.
     """
     tested = control_r[np.isfinite(control_r)]
     value = float(tested.mean()) if len(tested) else float("nan")
-    return judge("time-only model", value, warn, fail, "mean r of a model that knows only the time within the run")
+    return grade("time-only model", value, warn, fail, "mean r of a model that knows only the time within the run")
 
 
 def fold_gap(
-    reported: Array, whole_runs: Array, shuffled: Array, *, warn: float = 0.25, fail: float = 0.5, least: float = 0.02
+    reported: Float64,
+    whole_runs: Float64,
+    shuffled: Float64,
+    *,
+    warn: float = 0.25,
+    fail: float = 0.5,
+    least: float = 0.02,
 ) -> Check:
-    """Whether reported scores look like those of shuffled folds.
+    """Check whether reported scores are as high as those of shuffled folds.
 
     Parameters
     ----------
     reported : array, shape (n_targets,)
-        The study's held-out scores.
+        Held-out scores of the study.
     whole_runs, shuffled : array, shape (n_targets,)
         Cross-validated scores of the same model on the same data, with whole runs (or blocks far apart) held out, and
         with samples held out at random, whose neighbours are in the training set.
     least : float
-        A smaller gap between the two is no gap: the check passes.
+        Smallest difference between the two that is evaluated; the check passes below it.
+    warn, fail : float
+        Thresholds of the value.
+
+    Returns
+    -------
+    Check
 
     Notes
     -----
     The value is (reported - whole runs) / (shuffled - whole runs): 0 is clean, 1 as good as shuffling. Not for test
-    responses averaged over repeats, which score higher for a better reason: give the scores of single presentations.
+    responses averaged over repeats, which score higher without a leak: give the scores of single presentations.
     """
     ok = np.isfinite(reported) & np.isfinite(whole_runs) & np.isfinite(shuffled)
     meaning = "reported score between whole-run folds (0) and shuffled folds (1)"
     if not ok.any():
-        return judge("fold gap", float("nan"), warn, fail, meaning)
-    clean, leaky, own = (float(values[ok].mean()) for values in (whole_runs, shuffled, reported))
+        return grade("fold gap", float("nan"), warn, fail, meaning)
+    clean, leaky, score = (float(values[ok].mean()) for values in (whole_runs, shuffled, reported))
     gap = leaky - clean
-    value = (own - clean) / gap if gap > least else 0.0
-    meaning += f"; mean r {own:.3f}, whole-run folds {clean:.3f}, shuffled folds {leaky:.3f}"
-    return judge("fold gap", max(value, 0.0), warn, fail, meaning)
+    value = (score - clean) / gap if gap > least else 0.0
+    meaning += f"; mean r {score:.3f}, whole-run folds {clean:.3f}, shuffled folds {leaky:.3f}"
+    return grade("fold gap", max(value, 0.0), warn, fail, meaning)
 
 
 def shuffled_blocks(runs: Runs, n_blocks: int, random_state: int | None = None) -> Runs:
-    """The same samples, the used ones dealt at random to blocks: the folds that nobody should report."""
+    """Assign the used samples to blocks at random: leaky folds, for :func:`fold_gap` only.
+
+    Parameters
+    ----------
+    runs : Runs
+    n_blocks : int
+    random_state : int, optional
+
+    Returns
+    -------
+    Runs
+        The same samples with the blocks ``shuffled-0``, ``shuffled-1`` ...
+    """
     labels = np.full(len(runs), "", dtype=object)
     used = np.flatnonzero(runs.used)
     labels[np.random.default_rng(random_state).permutation(used)] = [
@@ -143,11 +180,25 @@ def shuffled_blocks(runs: Runs, n_blocks: int, random_state: int | None = None) 
 
 
 def alpha_at_edge(
-    alphas: Array, grid: NDArray[np.floating], predicted: NDArray[np.bool_], *, warn: float = 0.1, fail: float = 0.5
+    alphas: Float64, grid: Floating, predicted: Booleans, *, warn: float = 0.1, fail: float = 0.5
 ) -> Check:
-    """Share of the predicted targets whose penalty is the smallest or largest of the grid.
+    """Check whether penalties lie at the edge of the grid: share of the predicted targets.
 
-    Only predicted targets count: the others rightly take the largest penalty.
+    Only predicted targets count: for the others the largest penalty is right.
+
+    Parameters
+    ----------
+    alphas : array, shape (n_targets,)
+        Penalty of each target.
+    grid : array
+        All penalties.
+    predicted : array of bool, shape (n_targets,)
+    warn, fail : float
+        Thresholds of the share.
+
+    Returns
+    -------
+    Check
 
     Examples
     --------
@@ -157,21 +208,25 @@ def alpha_at_edge(
     chosen = alphas[predicted & np.isfinite(alphas)]
     meaning = "share of the predicted targets at the smallest or largest penalty; widen [model.alphas]"
     if not len(chosen) or len(grid) < 3:
-        return judge("alpha at edge", float("nan"), warn, fail, meaning)
+        return grade("alpha at edge", float("nan"), warn, fail, meaning)
     edge = np.isclose(chosen, np.min(grid), rtol=1e-6) | np.isclose(chosen, np.max(grid), rtol=1e-6)
-    return judge("alpha at edge", float(edge.mean()), warn, fail, meaning)
+    return grade("alpha at edge", float(edge.mean()), warn, fail, meaning)
 
 
 def stimulus_overlap(train: Iterable[str], test: Iterable[str], *, what: str = "clip names") -> Check:
-    """How many stimuli of the test set were heard in training.
+    """Count the test stimuli that were also presented in training.
 
     Parameters
     ----------
     train, test : iterable of str
-        Names of the stimuli under the samples of each set, or better hashes of their sound: copies hide under other
+        Names of the stimuli under the samples of each set, or better hashes of their sound: copies may have other
         names. "" is no stimulus.
     what : str
-        What they are, for the report.
+        Kind of the names, for the report.
+
+    Returns
+    -------
+    Check
 
     Examples
     --------
@@ -182,25 +237,25 @@ def stimulus_overlap(train: Iterable[str], test: Iterable[str], *, what: str = "
     value = float(len(first & second)) if first and second else float("nan")
     shown = ", ".join(sorted(first & second)[:3])
     meaning = f"test stimuli also heard in training, by {what}" + (f": {shown}" if shown else "")
-    return judge(f"stimulus overlap ({what})", value, 1, 1, meaning)
+    return grade(f"stimulus overlap ({what})", value, 1, 1, meaning)
 
 
 def standardised_on_test(
-    spaces: Mapping[str, NDArray[np.floating]],
-    train: NDArray[np.bool_],
-    test: NDArray[np.bool_],
+    spaces: Mapping[str, Floating],
+    train: Booleans,
+    test: Booleans,
     *,
     tolerance: float = 1e-4,
 ) -> Check:
-    """Whether features were standardised, or turned to principal components, with the test samples.
+    """Check whether features were standardised, or reduced to principal components, with the test samples.
 
     Parameters
     ----------
     spaces : dict of str to array (n_samples, n_features)
-        As they reach the model.
+        Features as given to the model.
     train, test : array of bool, shape (n_samples,)
     tolerance : float
-        How exactly mean 0 and deviation 1, or uncorrelated components, must be met.
+        Largest deviation from mean 0 and standard deviation 1, or from uncorrelated components.
 
     Returns
     -------
@@ -211,25 +266,25 @@ def standardised_on_test(
 
     Notes
     -----
-    It sees what was done exactly; whoever standardised other samples (a whole corpus) escapes, and so do features
-    standardised within every run, which are standardised over the training samples as well. Standardising on test
-    samples is a mild leak, for no response is touched, but it can flatter small test sets.
+    Only exact standardisation is detected; not that over other samples (a whole corpus), and not that within
+    every run, which standardises the training samples as well. Standardising on test
+    samples is a mild leak, as no response is involved, but it can raise scores of small test sets.
     """
     if train.shape != test.shape or any(len(values) != len(train) for values in spaces.values()):
         raise InputError("features and masks differ in length", expected=len(train))
     everything = np.ones(len(train), dtype=bool)
-    found = [
+    fitted = [
         name
         for name, values in spaces.items()
         if not _fitted_to(values[train], tolerance)
         and any(_fitted_to(values[rows], tolerance) for rows in (train | test, test, everything))
     ]
-    meaning = "feature spaces standardised or reduced with test samples" + (f": {', '.join(found)}" if found else "")
-    return judge("features fitted to test samples", len(found), 1, 1, meaning)
+    meaning = "feature spaces standardised or reduced with test samples" + (f": {', '.join(fitted)}" if fitted else "")
+    return grade("features fitted to test samples", len(fitted), 1, 1, meaning)
 
 
-def _fitted_to(values: NDArray[np.floating], tolerance: float) -> bool:
-    """Whether all varying columns have mean 0, and either deviation 1 or no correlation among each other."""
+def _fitted_to(values: Floating, tolerance: float) -> bool:
+    """Whether all varying columns have mean 0, and either deviation 1 or no correlation with each other."""
     x = np.asarray(values, dtype=np.float64)
     deviation = x.std(axis=0) if len(x) else np.zeros(x.shape[1])
     varies = deviation > 1e-12

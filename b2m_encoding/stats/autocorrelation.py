@@ -1,4 +1,4 @@
-"""How far the autocorrelation of predicted and measured responses reaches, and what a cut through it costs."""
+"""Reach of the autocorrelation of predicted and measured responses, and the variance that cuts remove."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.scores import standardised
 
@@ -35,7 +36,12 @@ class Autocorrelation:
     edge: float
 
     def share_left(self, pieces: Iterable[tuple[int, int]]) -> float:
-        """Variance that an inner product keeps where series of n samples are cut into pieces before they are compared.
+        """Share of the variance of an inner product that is left where series are cut into pieces.
+
+        Parameters
+        ----------
+        pieces : iterable of (n_samples, n_pieces)
+            Of each run.
 
         Examples
         --------
@@ -49,7 +55,7 @@ class Autocorrelation:
         return float(min(cut / sum(n - min(self.edge, 0.5 * n) for n, _ in counted), 1.0))
 
     def gaussian_rate(self, level: float = 0.05) -> float:
-        """False positives, one-sided, to expect of a test that takes the samples for independent.
+        """Expected rate of one-sided false positives of a test that assumes independent samples.
 
         Examples
         --------
@@ -59,47 +65,59 @@ class Autocorrelation:
         return float(norm.sf(norm.isf(level) / np.sqrt(self.spread)))
 
 
-def joint_autocorrelation(
-    predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs
-) -> Autocorrelation:
-    """Measure it from up to 1,000 targets, inside runs, up to the first lag where it is below 5 %.
+def joint_autocorrelation(predicted: Floating, measured: Floating, runs: Runs) -> Autocorrelation:
+    """Estimate the joint autocorrelation from up to 1,000 targets, within runs, up to the first lag below 5 %.
 
-    Not to be used to correct a single target: it is the product of two means over targets.
+    Not for the correction of a single target: it is the product of two means over targets.
+
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+    runs : Runs
+
+    Returns
+    -------
+    Autocorrelation
 
     Examples
     --------
     >>> white = np.random.default_rng(0).standard_normal((2, 200, 300))
-    >>> found = joint_autocorrelation(*white, Runs.from_lengths([100, 100], 1.5))
-    >>> round(found.spread), round(found.edge)
+    >>> reach = joint_autocorrelation(*white, Runs.from_lengths([100, 100], 1.5))
+    >>> round(reach.spread), round(reach.edge)
     (1, 0)
     """
-    some = np.unique(np.linspace(0, max(predicted.shape[1] - 1, 0), MAX_TARGETS).astype(int))[: predicted.shape[1]]
-    a, b = (_autocorrelation(values[:, some], runs) for values in (predicted, measured))
+    chosen = _some_targets(predicted.shape[1])
+    a, b = (_autocorrelation(values[:, chosen], runs) for values in (predicted, measured))
     c = _reach(a * b)
     return Autocorrelation(_spread(c), float(2 * (np.arange(len(c)) * c).sum() / _spread(c)))
 
 
-def continuity_of_clips(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs) -> float:
-    """Autocorrelation across the borders of clips as a share of that inside them, at lag 1; from 0 to 1.
+def continuity_of_clips(predicted: Floating, measured: Floating, runs: Runs) -> float:
+    """Autocorrelation across the borders of clips relative to that within clips, at lag 1; from 0 to 1.
 
-    1 where clips came in one stream, near 0 where responses to neighbouring clips are independent of each other.
+    1 where clips follow each other without a break, near 0 where responses to neighbouring clips are independent.
     """
     same_run = runs.run[1:] == runs.run[:-1]
     border = np.flatnonzero(same_run & runs.begins[1:])
     inside = np.flatnonzero(same_run & ~runs.begins[1:])
     if len(border) == 0 or len(inside) == 0:
         return 1.0
-    some = np.unique(np.linspace(0, max(predicted.shape[1] - 1, 0), MAX_TARGETS).astype(int))[: predicted.shape[1]]
+    chosen = _some_targets(predicted.shape[1])
     share = 1.0
     for values in (predicted, measured):
-        z = standardised(values[:, some])
+        z = standardised(values[:, chosen])
         z = z[:, np.isfinite(z).all(axis=0)]
         across, within = ((z[rows] * z[rows + 1]).mean() if z.size else 1.0 for rows in (border, inside))
         share *= float(np.clip(across / within, 0, 1)) if within > 0 else 0.0
     return share
 
 
-def _autocorrelation(values: NDArray[np.floating], runs: Runs) -> NDArray[np.float64]:
+def _some_targets(n_targets: int) -> NDArray[np.intp]:
+    """Indices of up to 1,000 targets, evenly spaced."""
+    return np.unique(np.linspace(0, max(n_targets - 1, 0), MAX_TARGETS).astype(int))[:n_targets]
+
+
+def _autocorrelation(values: Floating, runs: Runs) -> Float64:
     """Mean autocorrelation over targets, for every lag within runs.
 
     Centring a run lowers its autocorrelation by the variance of its mean, which follows from the autocorrelation:
@@ -114,19 +132,19 @@ def _autocorrelation(values: NDArray[np.floating], runs: Runs) -> NDArray[np.flo
     valid = np.isfinite(lagged).all(axis=0) & (lagged[0] > 0)
     if not valid.any():
         return np.where(np.arange(longest) == 0, 1.0, 0.0)
-    mean: NDArray[np.float64] = (lagged[:, valid] / lagged[0, valid]).mean(axis=1)
-    found = mean
-    for _ in range(2):  # more would let noise run away in short runs
-        of_mean = min(_spread(_reach(found)) * len(parts) / len(values), 0.25)
-        found = mean * (1 - of_mean) + of_mean
-    return found
+    mean: Float64 = (lagged[:, valid] / lagged[0, valid]).mean(axis=1)
+    corrected = mean
+    for _ in range(2):  # more steps amplify noise in short runs
+        of_mean = min(_spread(_reach(corrected)) * len(parts) / len(values), 0.25)
+        corrected = mean * (1 - of_mean) + of_mean
+    return corrected
 
 
-def _reach(c: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lags before the first negligible one: what comes later is noise."""
+def _reach(c: Float64) -> Float64:
+    """Cut at the first negligible lag: later ones are noise."""
     small = np.flatnonzero(c < NEGLIGIBLE)
     return c[: small[0]] if len(small) else c
 
 
-def _spread(c: NDArray[np.float64]) -> float:
+def _spread(c: Float64) -> float:
     return float(2 * c.sum() - c[0])

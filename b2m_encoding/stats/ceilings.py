@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.scores import pearson_r
 
-Array = NDArray[np.float64]
 Presentations = Literal["average", "repeat"]
 MAX_SPLITS = 50
 MIN_EXPLAINABLE = 0.1
@@ -22,7 +22,7 @@ MIN_EXPLAINABLE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Ceiling:
-    """What the repeats of a stimulus tell of every target; arrays of shape (n_targets,), NaN where not measured.
+    """Signal and noise power of every target from repeats; arrays of shape (n_targets,), NaN where not measured.
 
     Parameters
     ----------
@@ -32,29 +32,30 @@ class Ceiling:
     average_power : array
         Variance of the average over repeats.
     n_repeats, n_samples : int
+        Presentations of each stimulus, and samples of one presentation.
     """
 
-    signal_power: Array
-    noise_power: Array
-    average_power: Array
+    signal_power: Float64
+    noise_power: Float64
+    average_power: Float64
     n_repeats: int
     n_samples: int
 
     @property
-    def explainable_variance(self) -> Array:
+    def explainable_variance(self) -> Float64:
         """Share of signal in the variance of a single repeat; not clipped at 0."""
         return _ratio(self.signal_power, self.signal_power + self.noise_power)
 
     @property
-    def explainable_of_average(self) -> Array:
+    def explainable_of_average(self) -> Float64:
         """Share of signal in the variance of the average over repeats: the highest R2 to expect there."""
         return _ratio(self.signal_power, self.average_power)
 
-    def share(self, of: Presentations) -> Array:
+    def share(self, of: Presentations) -> Float64:
         """Share of signal in the variance of the average, or of one repeat."""
         return self.explainable_of_average if of == "average" else self.explainable_variance
 
-    def highest_r(self, of: Presentations = "average") -> Array:
+    def highest_r(self, of: Presentations = "average") -> Float64:
         """Highest Pearson r to expect with the average over repeats, or with one repeat (0 without signal).
 
         With the average, this is CCmax of Schoppe et al. 2016 and Hsu et al. 2004.
@@ -64,13 +65,18 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class NoCeiling:
-    """Why these data tell no ceiling."""
+    """Reason why these data have no ceiling.
+
+    Parameters
+    ----------
+    reason : str
+    """
 
     reason: str
 
 
-def repeat_ceiling(repeats: NDArray[np.floating]) -> Ceiling:
-    """Signal and noise power from responses to repeats of the same stimulus.
+def repeat_ceiling(repeats: Floating) -> Ceiling:
+    """Estimate signal and noise power from responses to repeats of the same stimulus.
 
     With R repeats, signal power is (R var(average) - mean var(repeat)) / (R - 1): the noise left in the average is
     taken off (Sahani & Linden 2003, NIPS 15:125; Hsu et al. 2004, doi 10.1088/0954-898X_15_2_001; Schoppe et al. 2016,
@@ -79,6 +85,16 @@ def repeat_ceiling(repeats: NDArray[np.floating]) -> Ceiling:
     Parameters
     ----------
     repeats : array, shape (n_repeats, n_samples, n_targets)
+        Responses to the same stimuli, at least two repeats.
+
+    Returns
+    -------
+    Ceiling
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two repeats or two samples.
 
     Notes
     -----
@@ -109,17 +125,22 @@ def repeat_ceiling(repeats: NDArray[np.floating]) -> Ceiling:
     return Ceiling(signal, noise, average, n_repeats=n, n_samples=repeats.shape[1])
 
 
-def noise_ceiling(responses: NDArray[np.floating], runs: Runs, *, within_runs: bool = True) -> Ceiling | NoCeiling:
-    """:func:`repeat_ceiling` of the clips that were heard more than once, or the reason why there is none.
+def noise_ceiling(responses: Floating, runs: Runs, *, within_runs: bool = True) -> Ceiling | NoCeiling:
+    """Estimate the ceiling from the clips that were presented more than once, by :func:`repeat_ceiling`.
 
     Parameters
     ----------
     responses : array, shape (n_samples, n_targets)
         All presentations, not yet averaged.
     runs : Runs
-        Whose ``clip`` tells what was heard; samples that are not used are left out.
+        Runs with the presented clip of every sample; unused samples are left out.
     within_runs : bool
-        Repeats are presentations in the same run, as averaging takes them; else in any run.
+        Repeats are presentations in the same run, as in averaging; otherwise in any run.
+
+    Returns
+    -------
+    Ceiling or NoCeiling
+        The latter, with its reason, where no clip was repeated.
 
     Examples
     --------
@@ -135,10 +156,20 @@ def noise_ceiling(responses: NDArray[np.floating], runs: Runs, *, within_runs: b
 
 
 def find_repeats(runs: Runs, *, within_runs: bool = True) -> NDArray[np.intp] | NoCeiling:
-    """Rows of the presentations of the same moment of a clip, shape (n_repeats, n_samples).
+    """Find the rows of repeated presentations of the same moment of a clip.
 
-    Samples are matched by clip and position in the clip. Where clips were repeated unequally often, those are
-    taken, and as many repeats of them, as give the most samples beyond the first presentations.
+    Samples are matched by clip and position in the clip. Where clips were repeated unequally often, the number of
+    repeats is chosen that gives the most samples beyond the first presentations.
+
+    Parameters
+    ----------
+    runs : Runs
+    within_runs : bool
+        Repeats are presentations in the same run; otherwise in any run.
+
+    Returns
+    -------
+    array of int, shape (n_repeats, n_samples), or NoCeiling
     """
     groups: dict[tuple[str, str, int], list[int]] = {}
     for rows in runs.presentations:
@@ -154,17 +185,32 @@ def find_repeats(runs: Runs, *, within_runs: bool = True) -> NDArray[np.intp] | 
     return repeated if repeated.shape[1] > 1 else NoCeiling("only one sample was repeated")
 
 
-def split_half_reliability(repeats: NDArray[np.floating], *, random_state: int | None = None) -> Array:
-    """Reliability of the average over repeats from correlations of halves, shape (n_targets,).
+def split_half_reliability(repeats: Floating, *, random_state: int | None = None) -> Float64:
+    """Estimate the reliability of the average over repeats from correlations of halves.
 
     The mean correlation of averages of halves (all ways to split, or 50 random ones) is stepped up to all repeats
     by the Spearman-Brown formula (doi 10.1111/j.2044-8295.1910.tb00206.x). Its square root is the highest r to expect
     with the average (Hsu et al. 2004, doi 10.1088/0954-898X_15_2_001).
 
+    Parameters
+    ----------
+    repeats : array, shape (n_repeats, n_samples, n_targets)
+    random_state : int, optional
+        Seed of the random splits.
+
+    Returns
+    -------
+    array, shape (n_targets,)
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two repeats.
+
     Notes
     -----
-    Prefer :func:`repeat_ceiling`, which is unbiased; this one is biased a little where reliability is low, but ignores
-    differences in scale between halves. Not valid where noise is shared between repeats.
+    Prefer :func:`repeat_ceiling`, which is unbiased; this estimate is slightly biased where reliability is low, but
+    ignores differences in scale between halves. Not valid where noise is shared between repeats.
     """
     repeats = np.asarray(repeats)
     half = len(repeats) // 2
@@ -172,14 +218,14 @@ def split_half_reliability(repeats: NDArray[np.floating], *, random_state: int |
         raise InputError("halves need at least two repeats", found=repeats.shape)
     total = np.zeros(repeats.shape[2])
     splits = _splits(len(repeats), half, np.random.default_rng(random_state))
-    for one, other in splits:
-        total += pearson_r(repeats[one].mean(axis=0), repeats[other].mean(axis=0))
+    for first, second in splits:
+        total += pearson_r(repeats[first].mean(axis=0), repeats[second].mean(axis=0))
     r, ratio = total / len(splits), len(repeats) / half
     return np.asarray(ratio * r / (1 + (ratio - 1) * r))
 
 
-def inter_subject_ceiling(responses: NDArray[np.floating]) -> tuple[Array, Array]:
-    """Lower and upper bound of the r that a model common to all subjects can reach, each (n_subjects, n_targets).
+def inter_subject_ceiling(responses: Floating) -> tuple[Float64, Float64]:
+    """Bound the r that a model common to all subjects can reach.
 
     Lower: r of a subject with the average of the others (Nastase et al. 2019, doi 10.1093/scan/nsz037). Upper: with the
     average of all, the subject included (Nili et al. 2014, doi 10.1371/journal.pcbi.1003553).
@@ -187,34 +233,43 @@ def inter_subject_ceiling(responses: NDArray[np.floating]) -> tuple[Array, Array
     Parameters
     ----------
     responses : array, shape (n_subjects, n_samples, n_targets)
-        To the same stimuli, on the same targets (a common surface).
+        Responses to the same stimuli, on the same targets (a common surface).
+
+    Returns
+    -------
+    lower, upper : array, shape (n_subjects, n_targets)
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two subjects.
 
     Notes
     -----
-    Not a ceiling for models fitted to each subject: what is reliable in one subject alone is missing in it. Bounds of
-    few subjects are far apart.
+    Not a ceiling for models fitted to each subject: signal that is reliable in one subject alone is missing in it.
+    Bounds from few subjects are far apart.
     """
     responses = np.asarray(responses)
     if responses.ndim != 3 or len(responses) < 2:
         raise InputError("an inter-subject ceiling needs at least two subjects", found=responses.shape)
     total = responses.sum(axis=0, dtype=np.float64)
-    lower = np.stack([pearson_r((total - own) / (len(responses) - 1), own) for own in responses])
-    return lower, np.stack([pearson_r(total, own) for own in responses])
+    lower = np.stack([pearson_r((total - subject) / (len(responses) - 1), subject) for subject in responses])
+    return lower, np.stack([pearson_r(total, subject) for subject in responses])
 
 
 def normalised_score(
-    score: Array,
+    score: Float64,
     ceiling: Ceiling | NoCeiling,
     *,
     measure: Literal["r", "r2"] = "r",
     of: Presentations = "average",
     minimum: float = MIN_EXPLAINABLE,
-) -> Array:
-    """Score as a share of its ceiling: CCnorm for r (Schoppe et al. 2016).
+) -> Float64:
+    """Divide a score by its ceiling: CCnorm for r (Schoppe et al. 2016).
 
     The rule for low ceilings: NaN where less than ``minimum`` of the variance is explainable, because a
-    quotient by almost nothing is noise (0.1 is a convention; take more with few samples). Values above 1
-    are not clipped: they say how uncertain the ceiling is, and clipping would bias averages. All NaN without a ceiling.
+    quotient by almost nothing is noise (0.1 is a convention; use more with few samples). Values above 1
+    are not clipped: they show the uncertainty of the ceiling, and clipping would bias averages. All NaN without one.
 
     Parameters
     ----------
@@ -222,7 +277,15 @@ def normalised_score(
         Pearson r or R2 of the prediction with the responses.
     ceiling : Ceiling or NoCeiling
     of : {"average", "repeat"}
-        Whether these responses were the average over repeats, or every presentation by itself.
+        Whether these responses were the average over repeats, or single presentations.
+    measure : {"r", "r2"}
+        Kind of the score.
+    minimum : float
+        Smallest explainable share of the variance.
+
+    Returns
+    -------
+    array, shape (n_targets,)
 
     Notes
     -----
@@ -243,14 +306,14 @@ def normalised_score(
 
 
 def _splits(n: int, half: int, generator: np.random.Generator) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Pairs of disjoint sets of ``half`` repeats: all of them, each once, or some at random."""
+    """Pairs of disjoint sets of ``half`` repeats: all of them, each once, or 50 at random."""
     if n == 2 * half and comb(n, half) // 2 <= MAX_SPLITS:
         ways = [np.array((0, *rest)) for rest in combinations(range(1, n), half - 1)]
-        return [(one, np.setdiff1d(np.arange(n), one)) for one in ways]
+        return [(half_of, np.setdiff1d(np.arange(n), half_of)) for half_of in ways]
     orders = [generator.permutation(n) for _ in range(MAX_SPLITS)]
     return [(order[:half], order[half : 2 * half]) for order in orders]
 
 
-def _ratio(a: Array, b: Array) -> Array:
+def _ratio(a: Float64, b: Float64) -> Float64:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(b > 0, a / b, np.nan))

@@ -11,25 +11,30 @@ from numpy.typing import NDArray
 from scipy.sparse import block_diag, csr_array
 from scipy.sparse.csgraph import connected_components
 
+from b2m_encoding._typing import Float32, Float64, Floating, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.multiplicity import max_statistic_p
 
-Array = NDArray[np.float64]
 OUTSIDE = -1
 
 
 def mesh_adjacency(meshes: Sequence[tuple[NDArray[np.integer], int]]) -> csr_array:
-    """Which targets are neighbours: vertices that share an edge of a triangle.
+    """Build the graph of neighbouring targets: vertices that share an edge of a triangle.
 
     Parameters
     ----------
     meshes : sequence of (triangles, n_vertices)
         Triangles of each hemisphere, shape (n_triangles, 3), in the order of the targets. Use a mesh that is closed
-        (white, pial, inflated), not a flat one, whose cuts would part neighbours.
+        (white, pial, inflated), not a flat one, whose cuts separate neighbours.
 
     Returns
     -------
     sparse array of bool, shape (n_targets, n_targets)
+
+    Raises
+    ------
+    InputError
+        If a triangle refers to a vertex that does not exist.
 
     Examples
     --------
@@ -40,32 +45,37 @@ def mesh_adjacency(meshes: Sequence[tuple[NDArray[np.integer], int]]) -> csr_arr
     parts = []
     for triangles, n_vertices in meshes:
         if len(triangles) and np.max(triangles) >= n_vertices:
-            raise InputError("a triangle names a vertex that is not there", found=int(np.max(triangles)))
-        one, other = (
+            raise InputError("a triangle refers to a vertex that does not exist", found=int(np.max(triangles)))
+        first, second = (
             np.concatenate([np.roll(triangles, -k, axis=1)[:, 0] for k in ks]) for ks in ((0, 1, 2), (1, 2, 0))
         )
-        edges = csr_array((np.ones(len(one)), (one, other)), shape=(n_vertices, n_vertices))
+        edges = csr_array((np.ones(len(first)), (first, second)), shape=(n_vertices, n_vertices))
         parts.append((edges + edges.T).astype(bool))
     return csr_array(block_diag(parts, format="csr"))
 
 
-def standardised_maps(observed: NDArray[np.floating], null: NDArray[np.floating]) -> tuple[Array, NDArray[np.float32]]:
-    """Observed and permuted maps in units of the null distribution of each target (z), so that targets compare.
+def standardised_maps(observed: Floating, null: Floating) -> tuple[Float64, Float32]:
+    """Scale observed and permuted maps by the null distribution of each target (z), so that targets are comparable.
 
     Without it, targets whose predictions are more autocorrelated reach a threshold on r more often by chance. The
-    observed map counts among the maps of the null distribution, as it does in every p value: else it alone would be
-    measured by a scale it did not shape, and too many small tests would be positive.
+    observed map counts among the maps of the null distribution, as it does in every p value: otherwise it alone
+    would be scaled by a distribution without it, and too many small tests would be positive.
 
     Parameters
     ----------
     observed : array, shape (n_targets,)
     null : array, shape (n_permutations, n_targets)
-        From :func:`~b2m_encoding.stats.permutation.null_maps`.
+        From :func:`~b2m_encoding.stats.null_maps`.
+
+    Returns
+    -------
+    observed : array, shape (n_targets,)
+    null : array of float32, shape (n_permutations, n_targets)
     """
     n, outside = len(null), np.asarray(observed, dtype=np.float64)
-    own_mean, own_variance = null.mean(axis=0, dtype=np.float64), null.var(axis=0, dtype=np.float64)
-    mean = own_mean + (outside - own_mean) / (n + 1)
-    deviation = np.sqrt((n * own_variance + n / (n + 1) * (outside - own_mean) ** 2) / (n + 1))
+    null_mean, null_variance = null.mean(axis=0, dtype=np.float64), null.var(axis=0, dtype=np.float64)
+    mean = null_mean + (outside - null_mean) / (n + 1)
+    deviation = np.sqrt((n * null_variance + n / (n + 1) * (outside - null_mean) ** 2) / (n + 1))
     scale = np.divide(1.0, deviation, out=np.full_like(deviation, np.nan), where=deviation > 0)
     z = (null - mean.astype(np.float32)) * scale.astype(np.float32)
     return np.asarray((outside - mean) * scale, dtype=np.float64), z
@@ -78,31 +88,31 @@ class Clusters:
     Parameters
     ----------
     label : array of int, shape (n_targets,)
-        Number of the target's cluster, -1 outside.
+        Number of the cluster of each target, -1 outside clusters.
     size : array, shape (n_clusters,)
         Extent (targets, or area) or mass.
     p : array, shape (n_clusters,)
         Family-wise, from the largest cluster of each permuted map; never 0.
     """
 
-    label: NDArray[np.int64]
-    size: Array
-    p: Array
+    label: Integers
+    size: Float64
+    p: Float64
 
     @property
-    def p_map(self) -> Array:
-        """Each target with the p of its cluster, shape (n_targets,); NaN outside clusters."""
+    def p_map(self) -> Float64:
+        """P of the cluster of each target, shape (n_targets,); NaN outside clusters."""
         return np.asarray(np.r_[self.p, np.nan][self.label])
 
 
 def cluster_test(
-    observed: NDArray[np.floating],
-    null: NDArray[np.floating],
+    observed: Floating,
+    null: Floating,
     adjacency: csr_array,
     *,
     threshold: float = 3.09,
     statistic: Literal["mass", "extent"] = "mass",
-    area: NDArray[np.floating] | None = None,
+    area: Floating | None = None,
 ) -> Clusters:
     """Test clusters of targets above a threshold by the largest cluster of every permuted map.
 
@@ -111,49 +121,58 @@ def cluster_test(
     Parameters
     ----------
     observed : array, shape (n_targets,)
-        z of :func:`standardised_maps`, or r. NaN belongs to no cluster.
+        z of :func:`standardised_maps`, or r. NaN is in no cluster.
     null : array, shape (n_permutations, n_targets)
     adjacency : sparse array
-        Of :func:`mesh_adjacency`.
+        From :func:`mesh_adjacency`.
     threshold : float
         Chosen before looking at the map; 3.09 is p = .001 for z.
     statistic : "mass" or "extent"
-        Sum of what exceeds the threshold, or size alone.
+        Sum of the excess over the threshold, or size alone.
     area : array, shape (n_targets,), optional
-        Of each vertex, mm2; every target counts as 1 if not given.
+        Area of each vertex, mm2; every target counts as 1 if not given.
+
+    Returns
+    -------
+    Clusters
+
+    Raises
+    ------
+    InputError
+        If maps and mesh differ in their number of targets, or the statistic is unknown.
 
     Notes
     -----
-    p belongs to the cluster, not to its vertices: it does not say where in the cluster the effect is. Not
+    p is that of the cluster, not of its vertices: the effect is not localised within the cluster. Not
     with thresholds below about z = 2.3, which join distant regions.
 
     Examples
     --------
     >>> chain = csr_array(np.eye(6, k=1) + np.eye(6, k=-1))
     >>> null = np.tile([0.0, 2.0, 0.0, 0.0, 0.0, 0.0], (99, 1))
-    >>> found = cluster_test(np.array([0, 5.0, 4, 0, 0, 2]), null, chain, threshold=1.0)
-    >>> found.label, found.size, found.p
+    >>> clusters = cluster_test(np.array([0, 5.0, 4, 0, 0, 2]), null, chain, threshold=1.0)
+    >>> clusters.label, clusters.size, clusters.p
     (array([-1,  0,  0, -1, -1,  1]), array([7., 1.]), array([0.01, 1.  ]))
     """
     _check(observed, null, adjacency)
     if statistic not in ("mass", "extent"):
         raise InputError("unknown cluster statistic", found=statistic, expected="mass or extent")
-    weight: Array = np.ones(len(observed)) if area is None else np.asarray(area, dtype=np.float64)
+    weight: Float64 = np.ones(len(observed)) if area is None else np.asarray(area, dtype=np.float64)
     label, size = _clusters(observed, adjacency, threshold, statistic, weight)
     largest = [_clusters(row, adjacency, threshold, statistic, weight)[1].max(initial=0.0) for row in null]
     return Clusters(label, size, max_statistic_p(size, np.array(largest)))
 
 
 def tfce(
-    values: NDArray[np.floating],
+    values: Floating,
     adjacency: csr_array,
     *,
     step: float = 0.1,
     extent_power: float = 1.0,
     height_power: float = 2.0,
-    area: NDArray[np.floating] | None = None,
-) -> Array:
-    """Threshold-free cluster enhancement of a map: the integral of extent^E height^H over thresholds below each value.
+    area: Floating | None = None,
+) -> Float64:
+    """Enhance a map by threshold-free clusters: integral of extent^E height^H over the thresholds below each value.
 
     Smith & Nichols 2009, doi 10.1016/j.neuroimage.2008.03.061; E = 1 and H = 2 as is usual on surfaces (Winkler et al.
     2014, doi 10.1016/j.neuroimage.2014.01.060). Only positive values are enhanced; give ``-values`` for the others.
@@ -161,12 +180,18 @@ def tfce(
     Parameters
     ----------
     values : array, shape (n_targets,)
-        z of :func:`standardised_maps`; NaN stays NaN and parts its neighbours.
+        z of :func:`standardised_maps`; NaN stays NaN and separates its neighbours.
+    adjacency : sparse array
+        From :func:`mesh_adjacency`.
     step : float
-        Between thresholds, in the unit of ``values`` (0.1 is meant for z). The same for every map of a test.
+        Distance of thresholds, in the unit of ``values`` (0.1 is meant for z). The same for every map of a test.
     extent_power, height_power : float
     area : array, shape (n_targets,), optional
-        Of each vertex, mm2.
+        Area of each vertex, mm2.
+
+    Returns
+    -------
+    array, shape (n_targets,)
 
     Examples
     --------
@@ -182,7 +207,7 @@ def tfce(
             keep = np.flatnonzero(values[inside] >= height)
         if len(keep) == 0:
             return enhanced
-        if len(keep) < len(inside):  # what lies below this threshold lies below all that follow
+        if len(keep) < len(inside):  # below this threshold means below all later ones
             inside, graph = inside[keep], graph[keep][:, keep]
         cluster = connected_components(graph, directed=False)[1]
         extent = np.bincount(cluster, area[inside])
@@ -191,12 +216,12 @@ def tfce(
 
 
 def tfce_test(
-    observed: NDArray[np.floating],
-    null: NDArray[np.floating],
+    observed: Floating,
+    null: Floating,
     adjacency: csr_array,
     **options: Any,
-) -> tuple[Array, Array]:
-    """Enhanced map and its family-wise p values, by the largest enhanced value of every permuted map.
+) -> tuple[Float64, Float64]:
+    """Test a map enhanced by :func:`tfce` against the largest enhanced value of every permuted map.
 
     Parameters
     ----------
@@ -205,7 +230,7 @@ def tfce_test(
     null : array, shape (n_permutations, n_targets)
     adjacency : sparse array
     **options
-        Of :func:`tfce`.
+        Options of :func:`tfce`.
 
     Returns
     -------
@@ -225,12 +250,12 @@ def tfce_test(
 
 
 def _clusters(
-    values: NDArray[np.floating], adjacency: csr_array, threshold: float, statistic: str, area: Array
-) -> tuple[NDArray[np.int64], Array]:
+    values: Floating, adjacency: csr_array, threshold: float, statistic: str, area: Float64
+) -> tuple[Integers, Float64]:
     """Cluster of every target and size of every cluster."""
     with np.errstate(invalid="ignore"):
         inside = np.flatnonzero(values > threshold)
-    label: NDArray[np.int64] = np.full(len(values), OUTSIDE, dtype=np.int64)
+    label: Integers = np.full(len(values), OUTSIDE, dtype=np.int64)
     if len(inside) == 0:
         return label, np.zeros(0)
     label[inside] = connected_components(adjacency[inside][:, inside], directed=False)[1]
@@ -238,7 +263,7 @@ def _clusters(
     return label, np.asarray(np.bincount(label[inside], area[inside] * height), dtype=np.float64)
 
 
-def _check(observed: NDArray[np.floating], null: NDArray[np.floating], adjacency: csr_array) -> None:
+def _check(observed: Floating, null: Floating, adjacency: csr_array) -> None:
     n = len(observed)
     if null.ndim != 2 or null.shape[1] != n or adjacency.shape != (n, n):
         raise InputError(

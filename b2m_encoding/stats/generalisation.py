@@ -1,22 +1,22 @@
-"""Generalisation: to genres the model never heard, and to people it never saw."""
+"""Generalisation to genres and to subjects that were left out of training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
+from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import Relabelled
 from b2m_encoding.models.scores import pearson_r
-from b2m_encoding.models.subsets import Relabelled
 from b2m_encoding.runs import Runs
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    from b2m_encoding.models import EncodingModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,22 +27,22 @@ class TestSet:
     ----------
     features : dict of str to array (n_samples, n_features)
     runs : Runs
-        Of these samples.
+        Runs of these samples.
     measured : array, shape (n_scored, n_targets)
-        Responses of the used samples, or what ``combine`` makes of them.
+        Responses of the used samples, or ``combine`` of them.
     combine : callable, optional
-        Applied to predictions (n_samples, n_targets), for instance to average repeats; takes the used samples if None.
+        Applied to predictions (n_samples, n_targets), for instance to average repeats; None selects the used samples.
     """
 
-    __test__ = False  # no test case of pytest's
+    __test__ = False  # not a test case of pytest
 
     features: Mapping[str, Any]
     runs: Runs
-    measured: NDArray[np.floating]
+    measured: Floating
     combine: Callable[[NDArray[Any]], NDArray[Any]] | None = None
 
     def predict(self, model: EncodingModel) -> NDArray[Any]:
-        """Predictions of the scored samples."""
+        """Predict the scored samples."""
         predicted = np.asarray(model.predict(self.features, runs=self.runs))
         return predicted[self.runs.used] if self.combine is None else self.combine(predicted)
 
@@ -55,23 +55,31 @@ class LeftOut:
     ----------
     labels : tuple of str
     r_with, r_without : array, shape (n_labels, n_targets)
-        Pearson r over the test samples of each label, of the model of all labels and of the one that never met it.
+        Pearson r over the test samples of each label, of the models trained with and without the label.
     pooled_with, pooled_without : array, shape (n_targets,)
         Mean of the same over labels, weighted by samples.
     n_samples : array of int, shape (n_labels,)
-        Test samples.
+        Test samples of each label.
     """
 
     labels: tuple[str, ...]
-    r_with: Array
-    r_without: Array
-    pooled_with: Array
-    pooled_without: Array
+    r_with: Float64
+    r_without: Float64
+    pooled_with: Float64
+    pooled_without: Float64
     n_samples: NDArray[np.intp]
 
 
 def genres_of(clips: NDArray[Any]) -> NDArray[np.str_]:
-    """Genre of each sample from clip names in GTZAN's manner, ``blues.00017``; "" where there is no clip.
+    """Parse the genre of each sample from clip names like those of GTZAN, ``blues.00017``; "" where there is no clip.
+
+    Parameters
+    ----------
+    clips : array of str, shape (n_samples,)
+
+    Returns
+    -------
+    array of str, shape (n_samples,)
 
     Examples
     --------
@@ -81,10 +89,10 @@ def genres_of(clips: NDArray[Any]) -> NDArray[np.str_]:
     return np.array([str(clip).rpartition(".")[0] for clip in clips], dtype=str)
 
 
-def untouched(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDArray[np.bool_]:
-    """Used samples that owe nothing to stimuli with a label.
+def samples_unaffected_by(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> Booleans:
+    """Find used samples whose responses do not depend on stimuli with a label.
 
-    A sample within ``reach`` seconds of such a stimulus still answers to it, whatever is heard by then.
+    Responses up to ``reach`` seconds after such a stimulus still depend on it, whatever is presented then.
 
     Parameters
     ----------
@@ -94,25 +102,29 @@ def untouched(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> NDA
     reach : float
         Longest delay of the model, s.
 
+    Returns
+    -------
+    array of bool, shape (n_samples,)
+
     Examples
     --------
     >>> runs = Runs.from_lengths([4, 2], 1.5)
-    >>> untouched(runs, np.array(list("baabba")), "b", 1.5).tolist()
+    >>> samples_unaffected_by(runs, np.array(list("baabba")), "b", 1.5).tolist()
     [False, False, True, False, False, False]
     """
     runs.check_length(labels, "the label array")
-    n, kept = round(reach / runs.tr), runs.used.copy()
+    n, unaffected = round(reach / runs.tr), runs.used.copy()
     for rows in runs.slices.values():
         for row in np.flatnonzero(labels[rows] == label) + rows.start:
-            kept[row : min(row + n + 1, rows.stop)] = False
-    return kept
+            unaffected[row : min(row + n + 1, rows.stop)] = False
+    return unaffected
 
 
-def heard_elsewhere(subject: str, trained: Mapping[str, NDArray[Any]], tested: NDArray[Any]) -> list[str]:
-    """Clips that a subject is tested with and somebody else trained with.
+def clips_in_other_training(subject: str, trained: Mapping[str, NDArray[Any]], tested: NDArray[Any]) -> list[str]:
+    """Find test clips of a subject that are training clips of another subject.
 
-    A model of several people must not learn from them, or it is tested with what it has met. Clips of the subject's
-    own training are not among them: those are told by the audit, whatever the model.
+    A model of several subjects must not be trained on them. Clips of the training of the subject itself are not among
+    them: the audit reports those, whatever the model.
 
     Parameters
     ----------
@@ -122,10 +134,14 @@ def heard_elsewhere(subject: str, trained: Mapping[str, NDArray[Any]], tested: N
     tested : array of str
         Clip of each test sample of the subject.
 
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> trained = {"1": np.array(["a", "b"]), "2": np.array(["b", "c", ""])}
-    >>> heard_elsewhere("1", trained, np.array(["c", "d", ""]))
+    >>> clips_in_other_training("1", trained, np.array(["c", "d", ""]))
     ['c']
     """
     others = {str(clip) for name, clips in trained.items() if name != subject for clip in clips}
@@ -143,17 +159,23 @@ def leave_one_label_out(
     """Train without each genre in turn, and predict its test clips (Brain2Music, arXiv 2307.11078, Fig. 7a).
 
     Samples whose delays reach back into a left-out genre go with it. Penalties are chosen anew each time, over the
-    blocks of ``responses.runs`` that remain. The training responses are read once per label, never all in memory.
+    blocks of ``responses.runs`` that remain. The training responses are read once per label, not all into memory.
 
     Parameters
     ----------
     model : EncodingModel
     train : dict of str to array (n_samples, n_features)
     responses : object that loads run by run
+        Such as :class:`~b2m_encoding.data.Responses`.
     labels : array of str, shape (n_samples,)
         Label of each training sample, "" for none.
     test : TestSet
     test_labels : array of str, shape (n_scored,)
+        Label of each scored sample.
+
+    Returns
+    -------
+    LeftOut
 
     Raises
     ------
@@ -162,7 +184,7 @@ def leave_one_label_out(
 
     Notes
     -----
-    r over the few clips of one genre is noisy, and lower than over all genres for want of contrast: compare the two
+    r over the few clips of one genre is noisy, and lower than over all genres for lack of contrast: compare the two
     models with each other. A drop also comes from having less data (a tenth less for ten genres). Not for labels that
     stimuli share in parts, such as moods.
 
@@ -177,7 +199,7 @@ def leave_one_label_out(
     r_with, r_without, n_samples = np.empty(shape), np.empty(shape), np.empty(len(common), dtype=np.intp)
     for i, name in enumerate(common):
         rows = test_labels == name
-        without = _fit(model, train, responses, untouched(runs, labels, name, reach))
+        without = _fit(model, train, responses, samples_unaffected_by(runs, labels, name, reach))
         r_with[i] = pearson_r(predicted[rows], measured[rows])
         r_without[i] = pearson_r(test.predict(without)[rows], measured[rows])
         n_samples[i] = rows.sum()
@@ -190,18 +212,18 @@ def leave_one_subject_out(
     features: Mapping[str, Mapping[str, Any]],
     responses: Mapping[str, Any],
     test: Mapping[str, TestSet],
-) -> dict[str, Array]:
-    """Predict each subject's test responses by a model of all the others.
+) -> dict[str, Float64]:
+    """Predict the test responses of each subject by a model of all others.
 
-    Penalties are chosen by leaving out one of the remaining subjects at a time. What the others heard in training of
-    the clips that this subject is tested with is left out too, with the samples whose delays reach back into it.
+    Penalties are chosen by leaving out one of the remaining subjects at a time. Test clips of the subject that were
+    training clips of others are left out too, with the samples whose delays reach back into them.
 
     Parameters
     ----------
     model : EncodingModel
     features : dict of subject to dict of str to array (n_samples, n_features)
     responses : dict of subject to object that loads run by run
-        On one surface or template, target by target.
+        Responses on one surface or template, target by target.
     test : dict of subject to TestSet
 
     Returns
@@ -212,12 +234,12 @@ def leave_one_subject_out(
     Raises
     ------
     InputError
-        If there are fewer than three subjects: penalties need two to learn from.
+        If there are fewer than three subjects: the choice of penalties needs two.
 
     Notes
     -----
-    Anatomical alignment is all that links the subjects here: a low score may mean another brain or bad alignment. Not
-    for responses in each subject's own space.
+    Subjects are matched by anatomical alignment alone: a low score may mean different brains or bad alignment. Not
+    for responses in the native space of each subject.
     """
     subjects = list(responses)
     if len(subjects) < 3:
@@ -229,43 +251,49 @@ def leave_one_subject_out(
         space: np.concatenate([np.asarray(features[name][space]) for name in subjects])
         for space in features[subjects[0]]
     }
-    found, reach = {}, max(model.delays or (0.0,))
+    scores, reach = {}, max(model.delays or (0.0,))
     trained = {name: responses[name].runs.clip[responses[name].runs.used] for name in subjects}
     for subject in subjects:
-        own = test[subject].runs
-        leaks = np.isin(joined.runs.clip, heard_elsewhere(subject, trained, own.clip[own.used]))
-        used = untouched(joined.runs, np.where(leaks, "leak", ""), "leak", reach) & (joined.runs.block != subject)
+        tested = test[subject].runs
+        leaks = np.isin(joined.runs.clip, clips_in_other_training(subject, trained, tested.clip[tested.used]))
+        used = samples_unaffected_by(joined.runs, np.where(leaks, "leak", ""), "leak", reach) & (
+            joined.runs.block != subject
+        )
         without = _fit(model, values, joined, used)
-        found[subject] = pearson_r(test[subject].predict(without), test[subject].measured)
-    return found
+        scores[subject] = pearson_r(test[subject].predict(without), test[subject].measured)
+    return scores
 
 
-def _fit(model: EncodingModel, values: Mapping[str, Any], responses: Any, used: NDArray[np.bool_]) -> EncodingModel:
-    """The same model of some of the samples, its penalties chosen by leaving out one of their blocks at a time."""
-    kept = Relabelled(responses, replace(responses.runs, used=used))
-    fitted: EncodingModel = clone(model).set_params(cv=None).fit_responses(values, kept)
+def _fit(model: EncodingModel, values: Mapping[str, Any], responses: Any, used: Booleans) -> EncodingModel:
+    """Fit a model to some of the samples, penalties chosen by leaving out one of their blocks at a time."""
+    from sklearn.base import clone
+
+    chosen = Relabelled(responses, replace(responses.runs, used=used))
+    fitted: EncodingModel = clone(model).set_params(cv=None).fit_responses(values, chosen)
     return fitted
 
 
 class _Joined:
-    """Responses of several subjects as runs of one, each subject a block."""
+    """Responses of several subjects as runs of one data set, each subject a block."""
 
     def __init__(self, parts: Mapping[str, Any]) -> None:
         self.parts = parts
-        self.owner = {f"{subject}/{name}": (subject, name) for subject, own in parts.items() for name in own.runs.names}
+        self.owner = {
+            f"{subject}/{name}": (subject, name) for subject, part in parts.items() for name in part.runs.names
+        }
         self.runs = Runs.concatenate(
             [
                 replace(
-                    own.runs,
-                    run=np.array([f"{subject}/{name}" for name in own.runs.run]),
-                    block=np.full(len(own.runs), subject),
+                    part.runs,
+                    run=np.array([f"{subject}/{name}" for name in part.runs.run]),
+                    block=np.full(len(part.runs), subject),
                 )
-                for subject, own in parts.items()
+                for subject, part in parts.items()
             ]
         )
         self.n_targets = next(iter(parts.values())).n_targets
 
     def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
-        """Responses of a run of a subject."""
-        subject, own = self.owner[name]
-        return np.asarray(self.parts[subject].load_run(own, targets))
+        """Load the responses of a run of a subject."""
+        subject, run = self.owner[name]
+        return np.asarray(self.parts[subject].load_run(run, targets))

@@ -1,4 +1,4 @@
-"""Confidence intervals of prediction accuracy: whole blocks of samples are drawn again."""
+"""Confidence intervals of prediction accuracy by a bootstrap over blocks of samples."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.autocorrelation import joint_autocorrelation
@@ -21,25 +21,25 @@ SPREADS_PER_BLOCK = 8
 
 @dataclass(frozen=True, eq=False)
 class Interval:
-    """Score of every target with its confidence interval; arrays of shape (n_targets,), NaN where undefined.
+    """Scores with confidence intervals; arrays of shape (n_targets,), NaN where undefined.
 
     Parameters
     ----------
     score, low, high : array
     block_length, n_blocks : int
-        Samples per block, and how many blocks were drawn from.
+        Samples per block, and number of blocks.
     """
 
-    score: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    score: Float64
+    low: Float64
+    high: Float64
     block_length: int
     n_blocks: int
 
 
 def score_interval(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     runs: Runs,
     *,
     measure: Measure = "r",
@@ -48,7 +48,7 @@ def score_interval(
     n_bootstraps: int = 1000,
     random_state: int | None = None,
 ) -> Interval:
-    """Confidence interval of r or R2 by a block bootstrap.
+    """Compute confidence intervals of r or R2 by a block bootstrap.
 
     The standard error comes from drawing whole blocks with replacement (Kunsch 1989, doi 10.1214/aos/1176347265) on a
     scale where the score is near normal, Fisher's z for r and log(1 - R2) for R2; the limits follow from
@@ -59,7 +59,7 @@ def score_interval(
     ----------
     predicted, measured : array, shape (n_samples, n_targets)
     runs : Runs
-        Of these samples.
+        Runs of these samples.
     measure : "r" or "r2"
     block_length : int, optional
         Samples per block; no block crosses runs. If not given, eight times the reach of the autocorrelation, or as
@@ -68,23 +68,27 @@ def score_interval(
     n_bootstraps : int
     random_state : int, optional
 
+    Returns
+    -------
+    Interval
+
     Raises
     ------
     InputError
-        If there are fewer than six blocks: they cannot tell their own spread.
+        If there are fewer than six blocks: too few to estimate their spread.
 
     Notes
     -----
-    It tells how much the score would vary over other samples of the same kind, with the fitted model as it is; not
-    over other training data, nor over other people. Not a test of r = 0: use
+    The interval is that of other samples of the same kind, for the fitted model; not of other training data, nor of
+    other subjects. Not a test of r = 0: use
     :func:`~b2m_encoding.stats.permutation.significance`.
 
     Examples
     --------
     >>> measured = np.random.default_rng(0).standard_normal((600, 1))
     >>> predicted = measured + np.random.default_rng(1).standard_normal((600, 1))
-    >>> found = score_interval(predicted, measured, Runs.from_lengths([100] * 6, tr=1.5), random_state=0)
-    >>> [round(float(value[0]), 2) for value in (found.low, found.score, found.high)]
+    >>> interval = score_interval(predicted, measured, Runs.from_lengths([100] * 6, tr=1.5), random_state=0)
+    >>> [round(float(value[0]), 2) for value in (interval.low, interval.score, interval.high)]
     [0.68, 0.72, 0.76]
     """
     runs.check_length(predicted, "the prediction")
@@ -110,7 +114,7 @@ def score_interval(
     return Interval(score, np.minimum(*ends), np.maximum(*ends), block_length, sums.n_blocks)
 
 
-def _block_length(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs) -> int:
+def _block_length(predicted: Floating, measured: Floating, runs: Runs) -> int:
     """Eight times the reach of the autocorrelation, shortened until there are six blocks."""
     length = int(np.ceil(SPREADS_PER_BLOCK * joint_autocorrelation(predicted, measured, runs).spread))
     while length > 1 and len(block_starts(runs, length)) < MIN_BLOCKS:
@@ -118,29 +122,29 @@ def _block_length(predicted: NDArray[np.floating], measured: NDArray[np.floating
     return length
 
 
-def _error_of_r(sums: BlockSums, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Standard error of Fisher's z, some targets at a time."""
-    for _, found in sums.resampled(weights, "r"):
-        yield _near_normal(found[MODEL], "r").std(axis=0)
+def _error_of_r(sums: BlockSums, weights: Float64) -> Iterator[Float64]:
+    """Standard error of Fisher's z, for a chunk of targets at a time."""
+    for _, scores in sums.resampled(weights, "r"):
+        yield _near_normal(scores[MODEL], "r").std(axis=0)
 
 
-def _error_of_r2(sums: BlockSums, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Standard error of log(1 - R2), some targets at a time.
+def _error_of_r2(sums: BlockSums, weights: Float64) -> Iterator[Float64]:
+    """Standard error of log(1 - R2), for a chunk of targets at a time.
 
     R2 loses the square of the error m of the mean response, of variance 4 mu^2 s^2 + 2 s^4 if m has the mean mu and the
-    variance s^2. Resampling sees it to first order, 4 m^2 s^2, whose mean is larger by 2 s^4: that much is taken off,
+    variance s^2. Resampling includes it to first order, 4 m^2 s^2, whose mean is larger by 2 s^4: that is subtracted,
     down to the variance without an error of the mean. Otherwise intervals of a small R2 are too wide.
     """
     n = sums.n.sum()
     for start in range(0, sums.n_targets, TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
-        own, y, total = sums.models[MODEL], sums.y[:, part], weights @ sums.yy[:, part]
-        p, pp, py = own.p[:, part], own.pp[:, part], own.py[:, part]
+        model, y, total = sums.models[MODEL], sums.y[:, part], weights @ sums.yy[:, part]
+        p, pp, py = model.p[:, part], model.pp[:, part], model.py[:, part]
         offset = p.sum(axis=0) / n
         centred = 2 * (py - offset * y) - (pp - 2 * offset * p + sums.n[:, None] * offset**2)
         whole, without = (
-            np.divide(weights @ told, total, out=np.full_like(total, np.nan), where=total > 0)
-            for told in (2 * py - pp, centred - sums.n[:, None] * offset**2)
+            np.divide(weights @ explained, total, out=np.full_like(total, np.nan), where=total > 0)
+            for explained in (2 * py - pp, centred - sums.n[:, None] * offset**2)
         )
         share = total.mean(axis=0) / n  # of a sample, in the squared unit of the response
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -149,10 +153,10 @@ def _error_of_r2(sums: BlockSums, weights: NDArray[np.float64]) -> Iterator[NDAr
         yield np.sqrt(np.maximum(spread - twice, least))
 
 
-def _near_normal(score: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:
+def _near_normal(score: Float64, measure: Measure) -> Float64:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.arctanh(np.clip(score, -1, 1)) if measure == "r" else np.log1p(-score))
 
 
-def _back(value: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:
+def _back(value: Float64, measure: Measure) -> Float64:
     return np.asarray(np.tanh(value) if measure == "r" else -np.expm1(value))

@@ -1,4 +1,4 @@
-"""Mixed model of region scores, fitted by statsmodels; what it could not fit is said."""
+"""Mixed model of region scores, fitted by statsmodels, with notes on what could not be fitted."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ class MixedModel:
     Parameters
     ----------
     status : {"fitted", "fixed subjects", "not possible"}
-        "fixed subjects" if the variance of subjects could not be told from zero, or did not converge: subjects then are
-        a fixed factor.
+        "fixed subjects" if the variance of subjects is not distinguishable from zero, or the fit did not converge:
+        subjects are then a fixed factor.
     formula : str
+        Fitted formula, in the notation of R.
     terms : DataFrame
         ``term``, ``statistic`` (chi2 or F), ``df``, ``p``: Wald test of every factor and of their interaction.
     coefficients : DataFrame
         ``name``, ``estimate``, ``error``, ``low``, ``high``, ``p``.
     notes : tuple of str
-        What a reader must know.
+        Limitations of the fit, for the report.
     """
 
     status: Literal["fitted", "fixed subjects", "not possible"]
@@ -48,10 +49,16 @@ def mixed_model(table: pd.DataFrame, *, level: float = 0.95) -> MixedModel:
     ----------
     table : DataFrame
         ``subject``, ``hemisphere``, ``region``, ``feature_space``, ``score``.
+    level : float
+        Confidence level of the intervals of coefficients.
+
+    Returns
+    -------
+    MixedModel
 
     Notes
     -----
-    Its p values rest on many subjects and on normal residuals: with fewer than about ten, trust the sign flips of
+    Its p values assume many subjects and normal residuals: with fewer than about ten, use the sign flips of
     :func:`~b2m_encoding.stats.regions.compare_regions` instead. Laird & Ware 1982, doi 10.2307/2529876.
     """
     used = [name for name in FACTORS if table[name].nunique() > 1]
@@ -77,10 +84,10 @@ def mixed_model(table: pd.DataFrame, *, level: float = 0.95) -> MixedModel:
 
 
 def _random_subjects(formula: str, data: pd.DataFrame) -> tuple[Any, str | None]:
-    """The fit, and what is wrong with it."""
+    """Fit with random subjects; returns the fit, and its problem if there is one."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # statsmodels calls every variance below .01 a boundary; judged below
+            warnings.simplefilter("ignore")  # statsmodels calls every variance below .01 a boundary; checked below
             fitted = formulas.mixedlm(formula, data, groups=data["subject"]).fit(reml=True)
     except (np.linalg.LinAlgError, ValueError) as error:
         return None, f"the mixed model could not be fitted ({error})"
@@ -121,7 +128,7 @@ def _model(status: Any, formula: str, fitted: Any, level: float, notes: list[str
 
 
 def _plain(name: str) -> str:
-    """Name of a term without statsmodels' marks."""
+    """Name of a term without the notation of statsmodels."""
     for factor in (*FACTORS, "subject"):
         name = name.replace(f"C({factor})", factor)
     return name

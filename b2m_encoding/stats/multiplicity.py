@@ -1,33 +1,43 @@
-"""Many targets at once: false discovery rate and family-wise error."""
+"""Correction for many targets: false discovery rate and family-wise error."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 
 METHODS = {"bh": "fdr_bh", "by": "fdr_by"}
 
 
-def fdr_q(p: NDArray[np.float64], method: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
+def fdr_q(p: Float64, method: Literal["bh", "by"] = "bh") -> Float64:
     """Adjust p values for the false discovery rate; NaN stays NaN and does not count.
 
     Parameters
     ----------
     p : array
-        Of any shape.
+        p values, of any shape.
     method : "bh" or "by"
         Benjamini & Hochberg (1995, doi 10.1111/j.2517-6161.1995.tb02031.x) holds under independence and positive
         dependence, as among neighbouring voxels. Benjamini & Yekutieli (2001, doi 10.1214/aos/1013699998) holds
         under any dependence, at the price of a factor of about ln(n_tests).
 
+    Returns
+    -------
+    array
+        Adjusted p values (q), of the same shape.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown.
+
     Notes
     -----
-    Not where a single false positive is one too many: use :func:`max_statistic_p` there. A permutation p value cannot
+    Not where no false positive is acceptable: use :func:`max_statistic_p` there. A permutation p value cannot
     be below 1 / (n_permutations + 1): with too few permutations no target of a large map survives.
 
     Examples
@@ -38,7 +48,7 @@ def fdr_q(p: NDArray[np.float64], method: Literal["bh", "by"] = "bh") -> NDArray
     array([0.03, 0.03])
     """
     if method not in METHODS:
-        raise InputError("unknown way to control the false discovery rate", found=method, expected="bh or by")
+        raise InputError("unknown method to control the false discovery rate", found=method, expected="bh or by")
     q = np.full(p.shape, np.nan)
     tested = np.isfinite(p)
     if tested.any():
@@ -46,8 +56,8 @@ def fdr_q(p: NDArray[np.float64], method: Literal["bh", "by"] = "bh") -> NDArray
     return q
 
 
-def max_statistic_p(observed: NDArray[np.floating], null_maximum: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Family-wise p values: how often the largest value of a permuted map reaches each observed one.
+def max_statistic_p(observed: Floating, null_maximum: Floating) -> Float64:
+    """Compute family-wise p values: share of the permuted maps whose largest value reaches the observed one.
 
     Westfall & Young (1993); Nichols & Holmes (2002, doi 10.1002/hbm.1058). Every map of the null distribution must come
     from one permutation of all targets, which keeps their dependence.
@@ -57,6 +67,7 @@ def max_statistic_p(observed: NDArray[np.floating], null_maximum: NDArray[np.flo
     observed : array
         NaN where a target was not tested.
     null_maximum : array, shape (n_permutations,)
+        Largest value of each permuted map.
 
     Returns
     -------
@@ -65,7 +76,7 @@ def max_statistic_p(observed: NDArray[np.floating], null_maximum: NDArray[np.flo
 
     Notes
     -----
-    Not for statistics whose null distribution differs much between targets: those with the widest one decide.
+    Not for statistics whose null distribution differs much between targets: the widest distributions decide.
 
     Examples
     --------
@@ -74,5 +85,5 @@ def max_statistic_p(observed: NDArray[np.floating], null_maximum: NDArray[np.flo
     """
     ordered = np.sort(null_maximum)
     reached = len(ordered) - np.searchsorted(ordered, observed, side="left")
-    p: NDArray[np.float64] = np.where(np.isfinite(observed), (reached + 1) / (len(ordered) + 1), np.nan)
+    p: Float64 = np.where(np.isfinite(observed), (reached + 1) / (len(ordered) + 1), np.nan)
     return p

@@ -1,4 +1,4 @@
-"""Significance of prediction accuracy: predictions rearranged inside their runs, all targets by the same draws."""
+"""Significance of prediction accuracy: predictions rearranged within their runs, the same way for all targets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from b2m_encoding._typing import Float32, Float64, Floating, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import resolve_device, tensor
 from b2m_encoding.runs import Runs
@@ -25,19 +25,19 @@ from b2m_encoding.stats.scores import pearson_r, standardised
 logger = logging.getLogger(__name__)
 Method = Literal["auto", "shift", "block", "clip", "paper"]
 TABLE_NUMBERS = 2**18
-"""Numbers of a table on the CPU: small enough for its cache."""
+"""Numbers in a table on the CPU: small enough for its cache."""
 DRAWS_AT_ONCE = 2048
 TIE = 2e-6
-"""Rounding must not make an equal arrangement look smaller than the true one."""
+"""Tolerance for rounding: an equal arrangement must not count as smaller than the true one."""
 MIN_INDEPENDENT = 10_000
-"""Circular shifts are taken by themselves only where so many of them are independent of each other."""
+"""Independent shifts that the method ``auto`` needs to choose circular shifts."""
 MIN_LEFT = 0.7
 """Share of variance that cuts may leave before a warning."""
 
 
 @dataclass(frozen=True, eq=False)
 class Significance:
-    """Whether each target is predicted better than chance; arrays have shape (n_targets,), NaN where not tested.
+    """Result of a permutation test of every target; arrays of shape (n_targets,), NaN where not tested.
 
     Parameters
     ----------
@@ -50,15 +50,16 @@ class Significance:
     method : str
         ``shift``, ``block``, ``clip`` or ``paper``.
     n_permutations, n_arrangements : int
+        Arrangements that were drawn, and number of different ones.
     widening : float
-        Factor by which the null distribution was widened for what cuts took from the autocorrelation.
+        Factor by which the null distribution was widened to compensate for autocorrelation lost at cuts.
     false_positive_rate : float
-        To expect at 5 %, for a target with the mean autocorrelation: more than that for ``paper``.
+        Expected rate at 5 %, for a target with the mean autocorrelation: larger for ``paper``.
     """
 
-    r: NDArray[np.float64]
-    p: NDArray[np.float64]
-    p_fwe: NDArray[np.float64]
+    r: Float64
+    p: Float64
+    p_fwe: Float64
     method: str
     n_permutations: int
     n_arrangements: int
@@ -67,8 +68,8 @@ class Significance:
 
 
 def significance(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     runs: Runs,
     *,
     method: Method = "auto",
@@ -77,7 +78,7 @@ def significance(
     device: str = "auto",
     random_state: int | None = None,
 ) -> Significance:
-    """Test every target's Pearson r against rearrangements of the prediction inside its runs.
+    """Test Pearson r of every target against rearrangements of the prediction within its runs.
 
     Means and variances do not change when samples change places, so that a permuted r is a sum of inner products
     computed once; all permutations of all targets follow as one product of a sparse matrix of choices with that table.
@@ -86,15 +87,15 @@ def significance(
     ----------
     predicted, measured : array, shape (n_samples, n_targets)
     runs : Runs
-        Of these samples.
+        Runs of these samples.
     method : str
-        ``shift``: each run turns as a circle by its own number of samples. One cut per run is the least damage to the
+        ``shift``: each run is shifted circularly by a different number of samples. One cut per run loses the least
         autocorrelation. Not for few runs: near-zero shifts then limit the smallest p value.
         ``block``: blocks of ``block_length`` samples change places within their run. Not with blocks shorter than
-        the reach of the autocorrelation: the more is cut, the more rests on the correction below.
-        ``clip``: whole clips change places. What all clips share (the onset, the fade) then is part of the null. It
-        is exact if responses to different clips are independent; for clips in one stream it rests on the correction
-        below. Not if the order of clips follows the response.
+        the reach of the autocorrelation: the more cuts, the larger the correction below.
+        ``clip``: whole clips change places. Responses common to all clips (onset, fade) are then part of the null. It
+        is exact if responses to different clips are independent; for clips without breaks it depends on the
+        correction below. Not if the order of clips follows the response.
         ``auto``: ``shift`` if at least 10,000 shifts are independent of each other, else ``block`` with the longest
         blocks that leave enough arrangements.
         ``paper``: the Gaussian null of Brain2Music, too narrow by far (:func:`gaussian_null_p`).
@@ -104,6 +105,10 @@ def significance(
     device : str
         "auto", "cpu" or "cuda".
     random_state : int, optional
+
+    Returns
+    -------
+    Significance
 
     Raises
     ------
@@ -126,8 +131,8 @@ def significance(
     --------
     >>> measured = np.random.default_rng(0).standard_normal((600, 2))
     >>> predicted = measured + np.array([1.0, 1000.0]) * np.random.default_rng(1).standard_normal((600, 2))
-    >>> found = significance(predicted, measured, Runs.from_lengths([100] * 6, tr=1.5), random_state=0)
-    >>> found.method, found.p.round(4)
+    >>> result = significance(predicted, measured, Runs.from_lengths([100] * 6, tr=1.5), random_state=0)
+    >>> result.method, result.p.round(4)
     ('shift', array([1.000e-04, 9.859e-01]))
     """
     runs.check_length(predicted, "the prediction")
@@ -153,15 +158,29 @@ def significance(
 
 
 def block_permutation_p(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     runs: Runs,
     *,
     block_length: int | None = None,
     n_permutations: int = 10_000,
     random_state: int | None = None,
-) -> NDArray[np.float64]:
-    """Only the p values of :func:`significance` with ``method="block"``; see there when not to use it."""
+) -> Float64:
+    """Compute the p values of :func:`significance` with ``method="block"``; see there when not to use it.
+
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+    runs : Runs
+    block_length : int, optional
+        Samples per block; the longest that leave 10,000 arrangements, if not given.
+    n_permutations : int
+    random_state : int, optional
+
+    Returns
+    -------
+    array, shape (n_targets,)
+    """
     return significance(
         predicted,
         measured,
@@ -174,8 +193,8 @@ def block_permutation_p(
 
 
 def null_maps(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     runs: Runs,
     *,
     method: Literal["auto", "shift", "block", "clip"] = "auto",
@@ -183,10 +202,15 @@ def null_maps(
     n_permutations: int = 1000,
     device: str = "auto",
     random_state: int | None = None,
-) -> NDArray[np.float32]:
-    """Maps of permuted r, each from one arrangement of all targets, for tests of clusters.
+) -> Float32:
+    """Draw maps of permuted r, each from one arrangement of all targets, for tests of clusters.
 
-    Parameters are those of :func:`significance`.
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+    runs : Runs
+    method, block_length, n_permutations, device, random_state
+        As in :func:`significance`.
 
     Returns
     -------
@@ -210,7 +234,7 @@ def null_maps(
 def choose_arrangements(
     runs: Runs, method: Method, block_length: int | None, reach: Autocorrelation
 ) -> tuple[str, Arrangements]:
-    """The arrangements of a method by its name, or of the method that fits the runs."""
+    """Build the arrangements of a method; ``auto`` chooses the method that fits the runs."""
     if method not in get_args(Method) or method == "paper":
         raise InputError("unknown method of rearrangement", found=method, expected="auto, shift, block or clip")
     if block_length is not None and method != "block":
@@ -237,8 +261,8 @@ def choose_arrangements(
     return method, ways
 
 
-def _reach(predicted: NDArray[np.floating], measured: NDArray[np.floating], runs: Runs, method: str) -> Autocorrelation:
-    """Autocorrelation that cuts break: between clips, what there is across their borders."""
+def _reach(predicted: Floating, measured: Floating, runs: Runs, method: str) -> Autocorrelation:
+    """Autocorrelation that cuts interrupt; for whole clips, the part that extends across their borders."""
     found = joint_autocorrelation(predicted, measured, runs)
     if method != "clip":
         return found
@@ -258,15 +282,15 @@ def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:
     return float(left**-0.5)
 
 
-def _paper(predicted: NDArray[np.floating], measured: NDArray[np.floating], reach: Autocorrelation) -> Significance:
+def _paper(predicted: Floating, measured: Floating, reach: Autocorrelation) -> Significance:
     r = pearson_r(predicted, measured)
     p = gaussian_null_p(r, len(predicted))
     return Significance(r, p, np.full_like(r, np.nan), "paper", 0, 0, 1.0, reach.gaussian_rate())
 
 
 def _count(
-    permuted: Iterator[tuple[NDArray[np.int64], Tensor, Iterator[Tensor]]], n_targets: int, n_draws: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    permuted: Iterator[tuple[Integers, Tensor, Iterator[Tensor]]], n_targets: int, n_draws: int
+) -> tuple[Float64, Float64, Float64]:
     """True r, permutations that reach it, and the largest r of every permutation."""
     r = np.full(n_targets, np.nan)
     count = np.full(n_targets, np.nan)
@@ -283,13 +307,13 @@ def _count(
 
 
 def _permuted(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     ways: Arrangements,
-    draws: NDArray[np.int64],
+    draws: Integers,
     widening: float,
     device: str,
-) -> Iterator[tuple[NDArray[np.int64], Tensor, Iterator[Tensor]]]:
+) -> Iterator[tuple[Integers, Tensor, Iterator[Tensor]]]:
     """Some testable targets at a time, their true r, and their permuted r in parts of (n_draws, n_targets)."""
     where = resolve_device(device)
     numbers = TABLE_NUMBERS if where.type == "cpu" else 64 * TABLE_NUMBERS

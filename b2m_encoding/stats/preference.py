@@ -1,4 +1,4 @@
-"""Component preference: which feature space predicts a target best, by how much, and how sure that is."""
+"""Component preference: feature space that predicts a target best, with margin and uncertainty."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from b2m_encoding._typing import Bands, Booleans, Float32, Float64, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.multiplicity import fdr_q
 from b2m_encoding.stats.sums import BlockSums, Measure, bootstrap_weights
 
-Array = NDArray[np.float64]
-Bands = tuple[str, ...]
 By = Literal["r", "unique"]
 NO_PREFERENCE, NOT_PREDICTED = -1, -2
 TARGET_CHUNK = 4096
@@ -25,17 +24,18 @@ MEASURE: dict[By, Measure] = {"r": "r", "unique": "r2"}
 
 @dataclass(frozen=True, eq=False)
 class Preference:
-    """Preferred feature space of each target; all arrays of shape (n_targets,) unless said.
+    """Preferred feature space of each target; arrays of shape (n_targets,) unless stated otherwise.
 
     Parameters
     ----------
     names : tuple of str
+        Feature spaces.
     best : array of int
         Position in ``names`` of the feature space with the highest score, however small its lead; -1 if not tested.
     margin : array
-        Its score minus that of the second best; NaN if not tested.
+        Score of the best minus that of the second best; NaN if not tested.
     interval : array, shape (2, n_targets)
-        Bootstrap interval of the margin; this and what follows is NaN where nothing predicts.
+        Bootstrap interval of the margin; NaN, like all that follow, where no feature space predicts.
     probability : array, shape (n_names, n_targets)
         Probability that the feature space predicts new stimuli best, from a bootstrap over blocks.
     p : array
@@ -43,20 +43,20 @@ class Preference:
     q : array
         The same, adjusted for multiple targets (Benjamini-Hochberg).
     index : array of int
-        The decision: position in ``names``, -1 for no preference, -2 where nothing predicts or nothing was tested.
+        Decision: position in ``names``, -1 for no preference, -2 where the target is not predicted or not tested.
     """
 
     names: tuple[str, ...]
-    best: NDArray[np.int64]
-    margin: Array
-    interval: Array
-    probability: Array
-    p: Array
-    q: Array
-    index: NDArray[np.int64]
+    best: Integers
+    margin: Float64
+    interval: Float64
+    probability: Float64
+    p: Float64
+    q: Float64
+    index: Integers
 
     def shares(self) -> dict[str, float]:
-        """Share of the predicted targets that prefer each feature space, or none."""
+        """Share of the predicted targets that prefer each feature space, or none (``no preference``)."""
         predicted = self.index != NOT_PREDICTED
         count = max(int(predicted.sum()), 1)
         shares = {name: float((self.index == i).sum() / count) for i, name in enumerate(self.names)}
@@ -65,7 +65,7 @@ class Preference:
 
 def prefer(
     sums: BlockSums,
-    predicted: NDArray[np.bool_],
+    predicted: Booleans,
     *,
     by: By = "r",
     q: float = 0.05,
@@ -81,15 +81,16 @@ def prefer(
     sums : BlockSums
         With the model of each feature space alone (``by="r"``), or of all and of all but one (``by="unique"``).
     predicted : array of bool, shape (n_targets,)
-        Targets that the model of all feature spaces predicts; only these may have a preference.
+        Targets that the model of all feature spaces predicts; only these can have a preference.
     by : {"r", "unique"}
-        Compare Pearson r of each feature space alone, or the R2 that only it explains. Two feature spaces that share
-        much differ little in r, and not at all in what they share.
+        Compare Pearson r of each feature space alone, or the R2 that it alone explains. Feature spaces that share
+        much variance differ little in r, and not at all in the shared part.
     q : float
         False discovery rate of preferences.
     n_bootstraps, n_permutations : int
+        Resamples of blocks for interval and probability, and sign flips for the test.
     level : float
-        Of the interval of the margin.
+        Confidence level of the interval of the margin.
     random_state : int, optional
 
     Returns
@@ -104,47 +105,48 @@ def prefer(
     Notes
     -----
     The test swaps the predictions of two feature spaces within randomly chosen blocks: if they predict equally well,
-    the difference of what each block adds to their scores is as often positive as negative (a paired sign-flip test;
-    Winkler et al. 2014, doi 10.1016/j.neuroimage.2014.01.060; p as in Phipson & Smyth 2010,
+    the difference of the contributions of a block to their scores is as often positive as negative (a paired sign-flip
+    test; Winkler et al. 2014, doi 10.1016/j.neuroimage.2014.01.060; p as in Phipson & Smyth 2010,
     doi 10.2202/1544-6115.1585). With more than two feature spaces the best must beat every other (intersection-union;
     Berger 1982, doi 10.1080/00401706.1982.10487790). Fewer than six blocks cannot reach p < .05.
 
     The bootstrap gives the probability tails as wide as the t distribution's, as few blocks need, and shrinks the
     differences of all predicted targets towards zero by the share of their spread that is sampling error (empirical
-    Bayes; Efron & Morris 1975, doi 10.1080/01621459.1975.10479864): where all targets differ by noise alone it says
-    "no idea", not "certainly". It speaks of new stimuli for these fitted models; more training data may change which
-    feature space wins, all the more where one is much wider than the other. It assumes that blocks are independent:
-    not for blocks shorter than the haemodynamic response.
+    Bayes; Efron & Morris 1975, doi 10.1080/01621459.1975.10479864): where all targets differ by noise alone the
+    probability is that of guessing. It refers to new stimuli for these fitted models; more training data may change
+    the preference, especially where one feature space is much wider than the other. Blocks are assumed to be
+    independent: not for blocks shorter than the haemodynamic response.
     """
     names, contenders = _contenders(sums, by)
     whole = np.concatenate([table[:, 0] for _, table in _scores(sums, contenders, by, np.ones((1, sums.n_blocks)))], 1)
     best, margin = _ranked(whole)
-    asked = np.flatnonzero(predicted & np.isfinite(margin))
-    some = sums.take_targets(asked)
+    chosen = np.flatnonzero(predicted & np.isfinite(margin))
+    tested = sums.take_targets(chosen)
     interval, probability = np.full((2, len(best)), np.nan), np.full((len(names), len(best)), np.nan)
     p = np.full(len(best), np.nan)
-    interval[:, asked], probability[:, asked] = _bootstrap(some, contenders, by, n_bootstraps, level, random_state)
-    products = np.nan_to_num([some.contributions(model, MEASURE[by]) for model in contenders])
-    p[asked] = _sign_flip_p(products if by == "r" else -products, best[asked], n_permutations, random_state)
+    interval[:, chosen], probability[:, chosen] = _bootstrap(tested, contenders, by, n_bootstraps, level, random_state)
+    products = np.nan_to_num([tested.contributions(model, MEASURE[by]) for model in contenders])
+    p[chosen] = _sign_flip_p(products if by == "r" else -products, best[chosen], n_permutations, random_state)
     adjusted = fdr_q(p)
     index = np.where(adjusted < q, best, NO_PREFERENCE)
     index = np.where(np.isfinite(p), index, NOT_PREDICTED)
     return Preference(names, best, margin, interval, probability, p, adjusted, index)
 
 
-def prefer_by_deltas(deltas: Mapping[str, Array], predicted: NDArray[np.bool_]) -> Preference:
-    """The feature space with the smallest penalty of a banded model, and by how many powers of e.
+def prefer_by_deltas(deltas: Mapping[str, Float64], predicted: Booleans) -> Preference:
+    """Find the feature space with the smallest penalty of a banded model.
 
     Parameters
     ----------
     deltas : dict of str to array, shape (n_targets,)
         Minus the log of each feature space's penalty; minus infinity where it is switched off.
     predicted : array of bool, shape (n_targets,)
+        Targets that the model predicts.
 
     Returns
     -------
     Preference
-        Its margin is a difference of log penalties; interval, probability, p and q are NaN.
+        The margin is a difference of log penalties; interval, probability, p and q are NaN.
 
     Notes
     -----
@@ -153,8 +155,8 @@ def prefer_by_deltas(deltas: Mapping[str, Array], predicted: NDArray[np.bool_]) 
 
     Examples
     --------
-    >>> found = prefer_by_deltas({"a": np.array([2.0, 1]), "b": np.array([-1.0, 4])}, np.array([True, False]))
-    >>> found.index, found.margin
+    >>> preference = prefer_by_deltas({"a": np.array([2.0, 1]), "b": np.array([-1.0, 4])}, np.array([True, False]))
+    >>> preference.index, preference.margin
     (array([ 0, -2]), array([ 3., nan]))
     """
     _at_least_two(tuple(deltas))
@@ -181,7 +183,7 @@ def _at_least_two(names: Sequence[str]) -> None:
 
 
 def _contenders(sums: BlockSums, by: By) -> tuple[tuple[str, ...], list[Bands]]:
-    """Feature spaces, and the model whose score stands for each: what it explains is R2(all) - R2(all but it)."""
+    """Feature spaces, and the model that scores each; unique variance is R2(all) - R2(all but one)."""
     everything = max(sums.models, key=len, default=())
     names = everything if by == "unique" else tuple(name for bands in sums.models if len(bands) == 1 for name in bands)
     _at_least_two(names)
@@ -194,16 +196,16 @@ def _contenders(sums: BlockSums, by: By) -> tuple[tuple[str, ...], list[Bands]]:
     return names, models
 
 
-def _scores(sums: BlockSums, contenders: list[Bands], by: By, weights: Array) -> Iterator[tuple[slice, Array]]:
+def _scores(sums: BlockSums, contenders: list[Bands], by: By, weights: Float64) -> Iterator[tuple[slice, Float64]]:
     """Scores under each row of block weights, shape (n_contenders, n_resamples, n_chunk)."""
     for targets, scores in sums.resampled(weights, MEASURE[by], contenders):
         varies = sums.yy[:, targets].sum(axis=0) > 0
         table = np.where(varies, np.nan_to_num([scores[model] for model in contenders]), np.nan)  # no prediction: r 0
-        yield targets, table if by == "r" else -table  # what the others explain without it is not its own
+        yield targets, table if by == "r" else -table  # R2 of all others: the lower, the larger the unique part
 
 
-def _ranked(table: Array) -> tuple[NDArray[np.int64], Array]:
-    """Best contender of each target and its lead, from scores (n_contenders, n_targets); -1 and NaN if not tested."""
+def _ranked(table: Float64) -> tuple[Integers, Float64]:
+    """Best contender of each target and its margin, from scores (n_contenders, n_targets); -1 and NaN if not tested."""
     tested = np.isfinite(table).all(axis=0)
     ordered = np.sort(table, axis=0)
     best = np.where(tested, np.where(tested, table, 0.0).argmax(axis=0), -1)
@@ -212,7 +214,7 @@ def _ranked(table: Array) -> tuple[NDArray[np.int64], Array]:
 
 def _bootstrap(
     sums: BlockSums, contenders: list[Bands], by: By, n_bootstraps: int, level: float, random_state: int | None
-) -> tuple[Array, Array]:
+) -> tuple[Float64, Float64]:
     """Interval of the margin and probability of every contender."""
     weights = np.r_[np.ones((1, sums.n_blocks)), bootstrap_weights(sums.split, n_bootstraps, random_state)]
     degrees = sums.degrees
@@ -230,24 +232,24 @@ def _bootstrap(
     true = max(float(np.mean(spread - error)), 0.0) if len(spread) else 0.0
     for targets, table in _scores(sums, contenders, by, weights):
         contrast = table - table.mean(axis=0)
-        kept = true / np.maximum(true + error[targets], 1e-300)
-        draws = kept * contrast[:, :1] + np.sqrt(kept) * tails[:, None] * (contrast[:, 1:] - contrast[:, :1])
+        shrinkage = true / np.maximum(true + error[targets], 1e-300)
+        draws = shrinkage * contrast[:, :1] + np.sqrt(shrinkage) * tails[:, None] * (contrast[:, 1:] - contrast[:, :1])
         wins = draws.argmax(axis=0)
         probability[:, targets] = [(wins == i).mean(axis=0) for i in range(len(contenders))]
-        probability[:, targets][:, kept == 0] = 1 / len(contenders)
+        probability[:, targets][:, shrinkage == 0] = 1 / len(contenders)
     return interval, probability
 
 
-def _of(table: Array, which: NDArray[np.intp]) -> Array:
+def _of(table: Float64, which: NDArray[np.intp]) -> Float64:
     """Scores of one contender per target, shape (n_resamples, n_targets)."""
-    chosen: Array = np.take_along_axis(table, np.broadcast_to(which, (1, *table.shape[1:])), axis=0)[0]
+    chosen: Float64 = np.take_along_axis(table, np.broadcast_to(which, (1, *table.shape[1:])), axis=0)[0]
     return chosen
 
 
-def _sign_flip_p(products: Array, best: NDArray[np.int64], n_permutations: int, random_state: int | None) -> Array:
-    """Two-sided p of the best contender against the one it beats least clearly.
+def _sign_flip_p(products: Float64, best: Integers, n_permutations: int, random_state: int | None) -> Float64:
+    """Two-sided p of the best contender against its closest rival.
 
-    ``products`` has shape (n_contenders, n_blocks, n_targets): what each block adds to the score.
+    ``products``, shape (n_contenders, n_blocks, n_targets), are the contributions of each block to the score.
     """
     k, _, n = products.shape
     signs = torch.from_numpy(sign_flips(products.shape[1], n_permutations, random_state))
@@ -255,17 +257,29 @@ def _sign_flip_p(products: Array, best: NDArray[np.int64], n_permutations: int, 
     rival = np.arange(k)[:, None] != best
     for start in range(0, n, TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
-        own = np.take_along_axis(products[:, :, part], best[None, None, part], axis=0)[0]
+        winner = np.take_along_axis(products[:, :, part], best[None, None, part], axis=0)[0]
         for i in range(k):
-            lead = torch.from_numpy((own - products[i, :, part]).astype(np.float32))
+            lead = torch.from_numpy((winner - products[i, :, part]).astype(np.float32))
             slack = 1e-5 * lead.abs().sum(dim=0)
             count = (signs @ lead >= lead.sum(dim=0) - slack).sum(dim=0).numpy()
             p[part] = np.where(rival[i, part], np.maximum(p[part], count / len(signs)), p[part])
     return np.minimum(2 * p, 1.0)
 
 
-def sign_flips(n_units: int, n_permutations: int, random_state: int | None = None) -> NDArray[np.float32]:
-    """Signs of every unit in every permutation, the first of them all plus; all there are, if they are fewer.
+def sign_flips(n_units: int, n_permutations: int, random_state: int | None = None) -> Float32:
+    """Draw the signs of every unit in every permutation, the first all plus; all combinations, if these are fewer.
+
+    Parameters
+    ----------
+    n_units : int
+        Blocks or subjects.
+    n_permutations : int
+    random_state : int, optional
+
+    Returns
+    -------
+    array of float32, shape (n_permutations + 1 or 2 ** n_units, n_units)
+        Signs, 1 or -1.
 
     Examples
     --------

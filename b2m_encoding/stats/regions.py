@@ -1,4 +1,4 @@
-"""Comparison of feature spaces across regions: differences, effect sizes, tests for few and for many subjects."""
+"""Comparison of feature spaces in regions: differences, effect sizes, tests for few and for many subjects."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import gammaln
 from scipy.stats import nct
 from scipy.stats import t as student
 
+from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.mixed import MixedModel, mixed_model
 from b2m_encoding.stats.multiplicity import fdr_q
+from b2m_encoding.stats.population_prevalence import prevalence
 from b2m_encoding.stats.preference import sign_flips
-from b2m_encoding.stats.prevalence import prevalence
 
-Array = NDArray[np.float64]
 KEYS = ("subject", "region", "feature_space")
 BlockKey = tuple[str, str, str]
 MANY_SUBJECTS = 8
@@ -29,12 +28,12 @@ MANY_SUBJECTS = 8
 
 @dataclass(frozen=True, eq=False)
 class RegionComparison:
-    """What :func:`compare_regions` finds.
+    """Result of :func:`compare_regions`.
 
     Parameters
     ----------
     table : DataFrame
-        The scores, as given, untested ones left out.
+        Scores as given, without missing ones.
     tests : DataFrame
         One row per region and pair of feature spaces; see :func:`compare_regions`.
     plot : DataFrame
@@ -52,28 +51,30 @@ class RegionComparison:
 def compare_regions(
     table: pd.DataFrame,
     *,
-    blocks: Mapping[BlockKey, Array] | None = None,
+    blocks: Mapping[BlockKey, Float64] | None = None,
     feature_spaces: Sequence[str] | None = None,
     alpha: float = 0.05,
     level: float = 0.95,
     n_permutations: int = 10_000,
     random_state: int | None = None,
 ) -> RegionComparison:
-    """Compare feature spaces in every region: table, tests and numbers to plot.
+    """Compare feature spaces in every region.
 
     Parameters
     ----------
     table : DataFrame
         ``subject``, ``hemisphere``, ``region``, ``feature_space``, ``score``, one row each.
     blocks : dict of (subject, region, feature space) to array (n_blocks,), optional
-        What each held-out block adds to the score; see
-        :meth:`~b2m_encoding.stats.sums.BlockSums.contributions`. Needed for tests within subjects.
+        Contribution of each held-out block to the score; see
+        :meth:`~b2m_encoding.stats.BlockSums.contributions`. Needed for tests within subjects.
     feature_spaces : sequence of str, optional
-        Those to compare, each with each; all by default.
+        Feature spaces to compare, in pairs; all by default.
     alpha : float
         False positive rate within a subject, for the prevalence.
     level : float
-        Of all intervals.
+        Confidence level of all intervals.
+    n_permutations : int
+    random_state : int, optional
 
     Returns
     -------
@@ -81,7 +82,7 @@ def compare_regions(
         The columns of its ``tests``: ``region``, ``first``, ``second``, ``n_subjects``, ``difference`` (first minus
         second, mean over subjects) with ``low`` and ``high`` (t interval), ``effect_size`` (Hedges' g of paired
         differences) with ``effect_low``, ``effect_high``, ``p``, ``q`` (Benjamini-Hochberg over all rows), ``test``,
-        ``n_significant`` (subjects with a difference of their own), ``prevalence``, ``prevalence_low`` and
+        ``n_significant`` (subjects with a significant difference), ``prevalence``, ``prevalence_low`` and
         ``prevalence_high``.
 
     Raises
@@ -91,17 +92,17 @@ def compare_regions(
 
     Notes
     -----
-    With at least eight subjects signs are flipped per subject, and p speaks of the population. With fewer that test
-    has no power (five subjects: p >= .06), so signs are flipped per block of the stimuli: p then speaks of new stimuli
-    for *these* subjects, and the prevalence says how far it carries beyond them. Not for regions chosen because they
+    With at least eight subjects signs are flipped per subject, and p refers to the population. With fewer that
+    test has no power (five subjects: p >= .06), so signs are flipped per block of the stimuli: p then refers to new
+    stimuli for *these* subjects, and the prevalence is the estimate beyond them. Not for regions chosen because they
     score high in the same data.
 
     Examples
     --------
     >>> rows = [(s, "L", "A1", f, 0.1 * (f == "a") + 0.01 * i) for i, s in enumerate("uvwxyzij") for f in "ab"]
     >>> table = pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
-    >>> found = compare_regions(table).tests
-    >>> found[["region", "first", "second", "difference", "p"]].round(3).values.tolist()
+    >>> tests = compare_regions(table).tests
+    >>> tests[["region", "first", "second", "difference", "p"]].round(3).values.tolist()
     [['A1', 'a', 'b', 0.1, 0.008]]
     """
     points = _checked(table)
@@ -147,7 +148,7 @@ def _compare(
     means: pd.Series,
     region: str,
     pair: tuple[str, str],
-    blocks: Mapping[BlockKey, Array],
+    blocks: Mapping[BlockKey, Float64],
     alpha: float,
     level: float,
     n_permutations: int,
@@ -163,27 +164,27 @@ def _compare(
     effect = hedges_g(differences, level)
     row |= {"difference": mean, "low": mean - half, "high": mean + half}
     row |= dict(zip(("effect_size", "effect_low", "effect_high"), effect, strict=True))
-    own = [
+    contributions = [
         np.asarray(blocks[name, region, pair[0]]) - np.asarray(blocks[name, region, pair[1]])
         for name in subjects
         if all((name, region, space) in blocks for space in pair)
     ]
-    within = [sign_flip_p(values, n_permutations, random_state) for values in own]
+    within = [sign_flip_p(values, n_permutations, random_state) for values in contributions]
     p, test = float("nan"), "not possible: too few subjects, and no blocks"
     if n >= MANY_SUBJECTS:
         p, test = sign_flip_p(differences, n_permutations, random_state), "signs flipped per subject"
-    elif own and len(own) == n and len({len(values) for values in own}) > 1:
+    elif contributions and len(contributions) == n and len({len(values) for values in contributions}) > 1:
         test = "not possible: too few subjects, and they do not have the same blocks"
-    elif own and len(own) == n:  # the same stimuli flip together, for subjects who hear them are not independent
-        p = sign_flip_p(np.mean(own, axis=0), n_permutations, random_state)
+    elif contributions and len(contributions) == n:  # subjects with the same stimuli are not independent: flip together
+        p = sign_flip_p(np.mean(contributions, axis=0), n_permutations, random_state)
         test = "signs flipped per block, these subjects"
     row |= {"p": p, "test": test, "n_significant": np.nan, "prevalence": np.nan}
     row |= {"prevalence_low": np.nan, "prevalence_high": np.nan}
-    can_reach = all(2.0 ** (1 - len(values)) <= alpha for values in own)
+    can_reach = all(2.0 ** (1 - len(values)) <= alpha for values in contributions)
     if within and can_reach and np.isfinite(within).all():
-        found = prevalence(int(np.sum(np.array(within) <= alpha)), len(within), alpha=alpha, level=level)
-        row |= {"n_significant": found.n_significant, "prevalence": found.estimate}
-        row |= {"prevalence_low": found.low, "prevalence_high": found.high}
+        share = prevalence(int(np.sum(np.array(within) <= alpha)), len(within), alpha=alpha, level=level)
+        row |= {"n_significant": share.n_significant, "prevalence": share.estimate}
+        row |= {"prevalence_low": share.low, "prevalence_high": share.high}
     return row
 
 
@@ -195,20 +196,27 @@ def _of_subjects(means: pd.Series, region: str, feature_space: str) -> dict[str,
 def _means(means: pd.Series, level: float) -> pd.DataFrame:
     """Mean and t interval over subjects."""
     grouped = means.groupby(["region", "feature_space"], sort=False)
-    found = grouped.agg(mean="mean", n_subjects="count", spread="std").reset_index()
-    n = found["n_subjects"].to_numpy(dtype=float)
+    means_of = grouped.agg(mean="mean", n_subjects="count", spread="std").reset_index()
+    n = means_of["n_subjects"].to_numpy(dtype=float)
     half = np.where(n > 1, student.ppf((1 + level) / 2, np.maximum(n - 1, 1)) / np.sqrt(n), np.nan)
-    half = half * found.pop("spread").to_numpy(dtype=float)
-    return found.assign(low=found["mean"] - half, high=found["mean"] + half)
+    half = half * means_of.pop("spread").to_numpy(dtype=float)
+    return means_of.assign(low=means_of["mean"] - half, high=means_of["mean"] + half)
 
 
-def sign_flip_p(values: Array, n_permutations: int = 10_000, random_state: int | None = None) -> float:
-    """Two-sided p value of a mean, from the signs of its units being arbitrary; exact where they are few.
+def sign_flip_p(values: Float64, n_permutations: int = 10_000, random_state: int | None = None) -> float:
+    """Compute a two-sided p value of a mean by sign flips; exact where units are few.
 
     Parameters
     ----------
     values : array, shape (n_units,)
         Differences of independent units (subjects, or blocks of stimuli), symmetric about zero if there is no effect.
+    n_permutations : int
+    random_state : int, optional
+
+    Returns
+    -------
+    float
+        NaN without units, or if one is NaN.
 
     Notes
     -----
@@ -227,15 +235,25 @@ def sign_flip_p(values: Array, n_permutations: int = 10_000, random_state: int |
     return float(reached.mean())
 
 
-def hedges_g(differences: Array, level: float = 0.95) -> tuple[float, float, float]:
-    """Standardised mean of paired differences, corrected for small samples, with its interval.
+def hedges_g(differences: Float64, level: float = 0.95) -> tuple[float, float, float]:
+    """Compute the standardised mean of paired differences, corrected for small samples, with its interval.
 
     The interval is exact under normality: the effect sizes for which the observed t is not extreme (noncentral t;
     Hedges 1981, doi 10.3102/10769986006002107; Cumming & Finch 2001, doi 10.1177/0013164401614002).
 
+    Parameters
+    ----------
+    differences : array, shape (n_subjects,)
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    effect, low, high : float
+
     Notes
     -----
-    With two or three subjects the interval is honest and nearly empty of information. NaN for one subject, or where all
+    With two or three subjects the interval is correct but hardly informative. NaN for one subject, or where all
     differences are equal.
 
     Examples

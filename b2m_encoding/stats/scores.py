@@ -1,4 +1,4 @@
-"""Prediction accuracy: Pearson r and R2 per target, of all samples or of those of each run, clip or genre."""
+"""Prediction accuracy: Pearson r and R2 per target, over all samples or those of each run, clip or genre."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.scores import pearson_r, standardised
 
@@ -14,27 +15,36 @@ __all__ = ["pearson_r", "r2_score", "scores_by", "standardised"]
 MIN_SAMPLES = 3
 
 
-def r2_score(predicted: NDArray[np.floating], measured: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Coefficient of determination per column, 1 - SS_residual / SS_total; NaN where it is undefined.
+def r2_score(predicted: Floating, measured: Floating) -> Float64:
+    """Compute the coefficient of determination per column, 1 - SS_residual / SS_total.
 
-    R2 is not the square of Pearson r: it also punishes wrong scale and offset, and is negative for a prediction
+    R2 is not the square of Pearson r: it also penalises wrong scale and offset, and is negative for a prediction
     worse than the mean of the measured samples.
+
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+
+    Returns
+    -------
+    array, shape (n_targets,)
+        NaN where the responses do not vary.
     """
     measured = np.asarray(measured, dtype=np.float64)
     residual = ((measured - predicted) ** 2).sum(axis=0)
     total = ((measured - measured.mean(axis=0)) ** 2).sum(axis=0)
-    explained: NDArray[np.float64] = 1 - np.divide(residual, total, out=np.full_like(total, np.nan), where=total > 0)
+    explained: Float64 = 1 - np.divide(residual, total, out=np.full_like(total, np.nan), where=total > 0)
     return explained
 
 
 def scores_by(
-    predicted: NDArray[np.floating],
-    measured: NDArray[np.floating],
+    predicted: Floating,
+    measured: Floating,
     labels: NDArray[Any],
     *,
     measure: Literal["r", "r2"] = "r",
-) -> dict[str, NDArray[np.float64]]:
-    """Score of the samples under each label, in order of first appearance.
+) -> dict[str, Float64]:
+    """Score the samples of each label, in order of first appearance.
 
     Parameters
     ----------
@@ -43,7 +53,7 @@ def scores_by(
         ``runs.run`` for a score per run, ``runs.clip`` per clip, a genre per sample for a score per genre. Samples
         labelled "" are left out.
     measure : "r" or "r2"
-        Both are taken about the mean of the label's own samples: differences between clips do not count.
+        Both are relative to the mean of the samples of the label: differences between clips do not count.
 
     Returns
     -------
@@ -64,13 +74,15 @@ def scores_by(
     {'a': [1.0], 'b': [-1.0]}
     """
     if not len(predicted) == len(measured) == len(labels):
-        raise InputError("one label per sample", found=len(labels), expected=(len(predicted), len(measured)))
+        raise InputError(
+            "labels and samples differ in number", found=len(labels), expected=(len(predicted), len(measured))
+        )
     score = {"r": pearson_r, "r2": r2_score}[measure]
-    found = {}
+    scores = {}
     for label in dict.fromkeys(labels.tolist()):
         rows = np.flatnonzero(labels == label)
         if str(label) != "":
             enough = len(rows) >= MIN_SAMPLES
             nothing = np.full(measured.shape[1], np.nan)
-            found[str(label)] = score(predicted[rows], measured[rows]) if enough else nothing
-    return found
+            scores[str(label)] = score(predicted[rows], measured[rows]) if enough else nothing
+    return scores

@@ -1,4 +1,4 @@
-"""Held-out sums of every block: all that scores, their differences and their bootstrap need of the predictions."""
+"""Held-out sums of every block: sufficient for scores, their differences and their bootstrap."""
 
 from __future__ import annotations
 
@@ -9,32 +9,36 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Bands, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
-Array = NDArray[np.float64]
-Bands = tuple[str, ...]
 Measure = Literal["r", "r2"]
 TARGET_CHUNK = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """Sums over the samples of each block of one model's predictions, shape (n_blocks, n_targets).
+    """Sums of the predictions of a model over the samples of each block, arrays of shape (n_blocks, n_targets).
 
-    Predictions and responses are both measured from the mean response of their split.
+    The mean response of the split is subtracted from predictions and responses.
+
+    Parameters
+    ----------
+    p, pp, py : array
+        Sums of the prediction, of its square, and of its product with the response.
     """
 
-    p: Array
-    pp: Array
-    py: Array
+    p: Float64
+    pp: Float64
+    py: Float64
 
 
 @dataclass(frozen=True, eq=False)
 class BlockSums:
     """Held-out samples of several models, summed within blocks.
 
-    The scores of any resample of blocks follow from these by adding up, so that a thousand bootstrap resamples of
+    The scores of any resample of blocks follow by addition, so that a thousand bootstrap resamples of
     every model and target are a few matrix products.
 
     Parameters
@@ -44,16 +48,17 @@ class BlockSums:
     split : array of int, shape (n_blocks,)
         The train-test split each block was held out in.
     y, yy : array, shape (n_blocks, n_targets)
+        Sums of the response and of its square.
     models : dict of tuple of str to Predicted
-        By the feature spaces of the model.
+        Sums of every model, by its feature spaces.
     labels : array of str, shape (n_blocks,)
-        Clip under the first sample of each block, "" where there is none.
+        Clip presented at the first sample of each block, "" where there is none.
     """
 
-    n: Array
+    n: Float64
     split: NDArray[np.intp]
-    y: Array
-    yy: Array
+    y: Float64
+    yy: Float64
     models: Mapping[Bands, Predicted]
     labels: NDArray[Any]
 
@@ -69,29 +74,39 @@ class BlockSums:
 
     @property
     def degrees(self) -> int:
-        """Degrees of freedom of a spread over blocks: one less than the blocks of each set that are drawn from."""
+        """Degrees of freedom of a spread over blocks: one less than the blocks of each stratum."""
         return max(self.n_blocks - len(np.unique(_strata(self.split))), 1)
 
     def take_targets(self, targets: NDArray[Any] | slice) -> BlockSums:
-        """The same of some targets (a mask, indices or a slice)."""
+        """Select targets by a mask, indices or a slice."""
         models = {
-            name: Predicted(*(getattr(own, key)[:, targets] for key in _KEYS)) for name, own in self.models.items()
+            name: Predicted(*(getattr(sums, key)[:, targets] for key in _KEYS)) for name, sums in self.models.items()
         }
         return replace(self, y=self.y[:, targets], yy=self.yy[:, targets], models=models)
 
     def take_models(self, models: Sequence[Bands]) -> BlockSums:
-        """The same of some models."""
+        """Select models."""
         return replace(self, models={name: self.models[name] for name in models})
 
-    def scores(self, measure: Measure = "r") -> dict[Bands, Array]:
-        """Score of every model, shape (n_targets,); NaN where it is undefined, r 0 where a prediction is constant."""
-        parts = [found for _, found in self.resampled(np.ones((1, self.n_blocks)), measure)]
+    def scores(self, measure: Measure = "r") -> dict[Bands, Float64]:
+        """Compute the score of every model, shape (n_targets,).
+
+        Parameters
+        ----------
+        measure : {"r", "r2"}
+
+        Returns
+        -------
+        dict of tuple of str to array
+            NaN where the score is undefined; r is 0 where a prediction is constant.
+        """
+        parts = [scores for _, scores in self.resampled(np.ones((1, self.n_blocks)), measure)]
         return {name: np.concatenate([part[name][0] for part in parts]) for name in self.models}
 
     def resampled(
-        self, weights: Array, measure: Measure = "r", models: Sequence[Bands] | None = None
-    ) -> Iterator[tuple[slice, dict[Bands, Array]]]:
-        """Scores under each row of block weights, for a chunk of targets at a time.
+        self, weights: Float64, measure: Measure = "r", models: Sequence[Bands] | None = None
+    ) -> Iterator[tuple[slice, dict[Bands, Float64]]]:
+        """Compute scores under each row of block weights, for a chunk of targets at a time.
 
         Parameters
         ----------
@@ -99,7 +114,7 @@ class BlockSums:
         measure : {"r", "r2"}
             Mean over splits of Pearson r, weighted by samples; or R2 pooled over splits.
         models : sequence, optional
-            Some of the models.
+            All by default.
 
         Yields
         ------
@@ -110,35 +125,44 @@ class BlockSums:
             part = slice(start, start + TARGET_CHUNK)
             yield part, {name: score(self, self.models[name], weights, part) for name in models or self.models}
 
-    def contributions(self, model: Bands, measure: Measure = "r") -> Array:
-        """What each block adds to a model's score, shape (n_blocks, n_targets): the score is their sum.
+    def contributions(self, model: Bands, measure: Measure = "r") -> Float64:
+        """Split the score of a model into contributions of the blocks, which add up to it.
 
-        For r, which is no plain sum, to first order (the influence function; Devlin et al. 1975,
-        doi 10.1093/biomet/62.3.531): a block with much variance does not count for more than it tells.
+        For r, which is not additive, to first order (influence function; Devlin et al. 1975,
+        doi 10.1093/biomet/62.3.531): the variance of a block alone does not increase its contribution.
+
+        Parameters
+        ----------
+        model : tuple of str
+        measure : {"r", "r2"}
+
+        Returns
+        -------
+        array, shape (n_blocks, n_targets)
         """
-        own = self.models[model]
+        sums = self.models[model]
         if measure == "r2":
             total = self.yy.sum(axis=0)
-            return np.asarray((2 * own.py - own.pp) / np.where(total > 0, total, np.nan))
+            return np.asarray((2 * sums.py - sums.pp) / np.where(total > 0, total, np.nan))
         out = np.empty_like(self.y)
         for rows, share in _splits(self):
             n = self.n[rows][:, None]
-            p, pp, y, yy = own.p[rows], own.pp[rows], self.y[rows], self.yy[rows]
+            p, pp, y, yy = sums.p[rows], sums.pp[rows], self.y[rows], self.yy[rows]
             mean_p, mean_y = p.sum(0) / n.sum(), y.sum(0) / n.sum()
-            product = own.py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
+            product = sums.py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
             square_p, square_y = pp - 2 * mean_p * p + n * mean_p**2, yy - 2 * mean_y * y + n * mean_y**2
             total_p, total_y = square_p.sum(0), square_y.sum(0)
             root = _root(total_p * total_y, pp.sum(0) * yy.sum(0))
             r = product.sum(0) / root
             spread = square_p / np.where(root > 0, total_p, np.nan) + square_y / np.where(root > 0, total_y, np.nan)
-            told = share * (product / root + r * (n / n.sum() - spread / 2))
-            out[rows] = np.where(np.isnan(root) & np.isfinite(total_y), 0.0, told)
+            contribution = share * (product / root + r * (n / n.sum() - spread / 2))
+            out[rows] = np.where(np.isnan(root) & np.isfinite(total_y), 0.0, contribution)
         return out
 
 
 def block_sums(
-    predicted: Mapping[Bands, NDArray[np.floating]],
-    measured: NDArray[np.floating],
+    predicted: Mapping[Bands, Floating],
+    measured: Floating,
     runs: Runs,
     *,
     block_length: int,
@@ -149,14 +173,19 @@ def block_sums(
     Parameters
     ----------
     predicted : dict of tuple of str to array (n_samples, n_targets)
+        Predictions of every model, by its feature spaces.
     measured : array, shape (n_samples, n_targets)
     runs : Runs
-        Of the held-out samples.
+        Runs of the held-out samples.
     block_length : int
-        Samples per block, longer than the autocorrelation of the responses; one clip, as a rule. What is left at the
+        Samples per block, longer than the autocorrelation of the responses; usually one clip. The rest at the
         end of a run joins its last block.
     split : int
         Number of the split.
+
+    Returns
+    -------
+    BlockSums
 
     Raises
     ------
@@ -173,17 +202,29 @@ def block_sums(
     for start in range(0, measured.shape[1], TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
         shift = measured[:, part].mean(axis=0, dtype=np.float64)
-        own = np.where(np.ptp(measured[:, part], axis=0) > 0, measured[:, part] - shift, np.nan)
-        y[:, part], yy[:, part] = (np.add.reduceat(values, starts, axis=0) for values in (own, own * own))
+        response = np.where(np.ptp(measured[:, part], axis=0) > 0, measured[:, part] - shift, np.nan)
+        y[:, part], yy[:, part] = (
+            np.add.reduceat(values, starts, axis=0) for values in (response, response * response)
+        )
         for name, into in models.items():
             p = predicted[name][:, part] - shift
-            for key, values in (("p", p), ("pp", p * p), ("py", p * own)):
+            for key, values in (("p", p), ("pp", p * p), ("py", p * response)):
                 getattr(into, key)[:, part] = np.add.reduceat(values, starts, axis=0)
     return BlockSums(n, np.full(len(n), split), y, yy, models, runs.clip[starts])
 
 
 def block_starts(runs: Runs, block_length: int) -> NDArray[np.intp]:
-    """First row of every block; no block crosses runs.
+    """Find the first row of every block; no block crosses runs.
+
+    Parameters
+    ----------
+    runs : Runs
+    block_length : int
+        Samples per block.
+
+    Returns
+    -------
+    array of int, shape (n_blocks,)
 
     Examples
     --------
@@ -200,7 +241,16 @@ def block_starts(runs: Runs, block_length: int) -> NDArray[np.intp]:
 
 
 def join_splits(parts: Sequence[BlockSums]) -> BlockSums:
-    """Sums of several splits, each with its own number, as one."""
+    """Join sums of several splits, which differ in ``split``.
+
+    Parameters
+    ----------
+    parts : sequence of BlockSums
+
+    Returns
+    -------
+    BlockSums
+    """
     models = {
         name: Predicted(*(np.concatenate([getattr(part.models[name], key) for part in parts]) for key in _KEYS))
         for name in parts[0].models
@@ -212,12 +262,30 @@ def join_splits(parts: Sequence[BlockSums]) -> BlockSums:
 
 
 def join_models(parts: Sequence[BlockSums]) -> BlockSums:
-    """Sums of the same samples, of one model after another, as one."""
-    return replace(parts[0], models={name: own for part in parts for name, own in part.models.items()})
+    """Join sums of the same samples for different models.
+
+    Parameters
+    ----------
+    parts : sequence of BlockSums
+
+    Returns
+    -------
+    BlockSums
+    """
+    return replace(parts[0], models={name: sums for part in parts for name, sums in part.models.items()})
 
 
 def join_targets(parts: Sequence[BlockSums]) -> BlockSums:
-    """Sums of neighbouring slices of targets as one."""
+    """Join sums of neighbouring slices of targets, in their order.
+
+    Parameters
+    ----------
+    parts : sequence of BlockSums
+
+    Returns
+    -------
+    BlockSums
+    """
     models = {
         name: Predicted(*(np.concatenate([getattr(part.models[name], key) for part in parts], 1) for key in _KEYS))
         for name in parts[0].models
@@ -226,12 +294,22 @@ def join_targets(parts: Sequence[BlockSums]) -> BlockSums:
     return replace(parts[0], y=y, yy=yy, models=models)
 
 
-def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: int | None = None) -> Array:
-    """How often each block occurs in each bootstrap resample, shape (n_bootstraps, n_blocks).
+def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: int | None = None) -> Float64:
+    """Draw the weight of each block in each bootstrap resample.
 
     Blocks are drawn within their split; those that are alone in their split, from each other. Of m blocks, m - 1 are
     drawn and weighted by m / (m - 1): the variance of a mean then is unbiased, where m draws would make it too small by
     the share 1/m (Rao & Wu 1988, doi 10.1080/01621459.1988.10478591).
+
+    Parameters
+    ----------
+    split : array of int, shape (n_blocks,)
+    n_bootstraps : int
+    random_state : int, optional
+
+    Returns
+    -------
+    array, shape (n_bootstraps, n_blocks)
 
     Raises
     ------
@@ -240,7 +318,7 @@ def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: 
 
     Notes
     -----
-    Fewer than about eight blocks tell little of their own spread: widen the intervals in your mind, or get more data.
+    With fewer than about eight blocks the spread is poorly estimated: intervals are too narrow.
 
     Examples
     --------
@@ -250,20 +328,20 @@ def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: 
     rng, strata = np.random.default_rng(random_state), _strata(split)
     weights = np.empty((n_bootstraps, len(split)))
     for label in np.unique(strata):
-        own = np.flatnonzero(strata == label)
-        if (m := len(own)) < 2:
+        members = np.flatnonzero(strata == label)
+        if (m := len(members)) < 2:
             raise InputError(
-                "a single block does not tell how much a score varies",
+                "the spread of a score cannot be estimated from a single block",
                 found=f"{len(split)} block(s) in {len(np.unique(split))} held-out part(s)",
                 expected="two blocks in each, or two parts of one block",
                 fix="take shorter blocks (statistics.block)",
             )
-        weights[:, own] = rng.multinomial(m - 1, np.full(m, 1 / m), size=n_bootstraps) * (m / (m - 1))
+        weights[:, members] = rng.multinomial(m - 1, np.full(m, 1 / m), size=n_bootstraps) * (m / (m - 1))
     return weights
 
 
 def _strata(split: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Which blocks are drawn from each other: those of a split; all that are alone in theirs have number -1."""
+    """Stratum of every block: its split; -1 for blocks that are alone in theirs."""
     labels, index, count = np.unique(split, return_inverse=True, return_counts=True)
     return np.where(count[index] > 1, labels[index], -1)
 
@@ -278,29 +356,29 @@ def _splits(sums: BlockSums) -> Iterator[tuple[NDArray[np.intp], float]]:
         yield rows, float(sums.n[rows].sum() / sums.n.sum())
 
 
-def _root(product: Array, scale: Array) -> Array:
+def _root(product: Float64, scale: Float64) -> Float64:
     """Square root of a product of two variances; NaN where one is rounding error or missing."""
     with np.errstate(invalid="ignore"):
         return np.sqrt(np.where(product > 1e-12 * scale, product, np.nan))
 
 
-def _pearson(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
+def _pearson(sums: BlockSums, model: Predicted, weights: Float64, part: slice) -> Float64:
     total: Any = 0.0
     everything = (weights @ sums.n)[:, None]
     for rows, _ in _splits(sums):
         w = weights[:, rows]
         n = (w @ sums.n[rows])[:, None]
         drawn = np.maximum(n, 1e-9)  # a split of one block that was not drawn has no weight
-        p, pp, py = (w @ getattr(own, key)[rows, part] for key in _KEYS)
+        p, pp, py = (w @ getattr(model, key)[rows, part] for key in _KEYS)
         y, yy = w @ sums.y[rows, part], w @ sums.yy[rows, part]
         root = _root((pp - p * p / drawn) * (yy - y * y / drawn), pp * yy)
-        r = np.where(np.isnan(root) & np.isfinite(yy), 0.0, (py - p * y / drawn) / root)  # constant: it tells nothing
+        r = np.where(np.isnan(root) & np.isfinite(yy), 0.0, (py - p * y / drawn) / root)  # constant prediction
         total = total + n / everything * r
     return np.asarray(total)
 
 
-def _r2(sums: BlockSums, own: Predicted, weights: Array, part: slice) -> Array:
-    explained = weights @ (2 * own.py[:, part] - own.pp[:, part])
+def _r2(sums: BlockSums, model: Predicted, weights: Float64, part: slice) -> Float64:
+    explained = weights @ (2 * model.py[:, part] - model.pp[:, part])
     total = np.zeros_like(explained)
     for rows, _ in _splits(sums):
         w = weights[:, rows]

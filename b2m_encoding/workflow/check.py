@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from b2m_encoding.analysis.encoding.clusters import check_clusters
-from b2m_encoding.analysis.encoding.generalise import check_genres
+from b2m_encoding.analysis.checks import check_clusters, check_genres
 from b2m_encoding.analysis.splits import block_samples, held_out_lengths, split_samples
 from b2m_encoding.analysis.windows import stimulus_timeline, windowed
 from b2m_encoding.data.files import require_file
@@ -20,15 +19,12 @@ from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.features.extractors import Extractor
 from b2m_encoding.results.bundle import check_writable
 from b2m_encoding.spaces import (
-    RegionSpace,
     Space,
-    Unplaced,
-    VolumeSpace,
     drawing_surface,
     load_atlas,
     surface_space,
 )
-from b2m_encoding.stats import check_arrangements
+from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.sums import bootstrap_weights
 from b2m_encoding.study import Study
 
@@ -88,17 +84,6 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
     if problems.found:
         raise ProblemList(_without_repeats(problems.found))
     return recordings
-
-
-def no_maps(space: Space) -> str | None:
-    """Why maps of a space cannot be drawn on the cortex; None if they can."""
-    if isinstance(space, Unplaced):
-        return "no maps: nobody has said where these responses lie in the brain; models and decoding need no places"
-    if isinstance(space, RegionSpace):
-        return "no maps: responses are means of regions; they are drawn as regions"
-    if isinstance(space, VolumeSpace) and not space.in_mni:
-        return f"no flatmaps: volumes in {space.name} are not registered to a cortical surface; NIfTI maps are written"
-    return None
 
 
 def _without_repeats(found: list[InputError]) -> list[InputError]:

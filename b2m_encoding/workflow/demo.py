@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import time
@@ -12,13 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from b2m_encoding._typing import Progress
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.results.bundle import read_map
+from b2m_encoding.results.schema import CHANCE
+from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
-from b2m_encoding.workflow.engine.runner import Progress
 from b2m_encoding.workflow.run import run_study
 from b2m_encoding.workflow.templates import template
 
@@ -52,9 +54,7 @@ def run_demo(
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
-    temporary = out / "summary.json.partial"
-    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, out / "summary.json")
+    write_whole(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
 
@@ -87,7 +87,7 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
     one_drive = tested & np.isin(drive_all, names)
     best = np.array(names)[np.argmax(alone_all[:, one_drive], axis=0)]
     right = best == drive_all[one_drive]
-    identification = json.loads((results / "identification.json").read_text(encoding="utf-8"))["subjects"]
+    identification = json.loads((results / IDENTIFICATION_SUMMARY).read_text(encoding="utf-8"))["subjects"]
     primary = [row for row in identification if row["feature_space"] == study.decoding.targets[0]]  # type: ignore[union-attr]
     return {
         "subjects": len(r),
@@ -103,7 +103,7 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
         "preference_share_in_one": _mean(index_all[one_drive & (index_all != -2)] >= 0),
         "identification_accuracy": _mean([row["identification_accuracy"] for row in primary]),
         "identification_chance_95": np.mean([row["chance_interval_95"] for row in primary], axis=0).tolist(),
-        "chance": 0.5,
+        "chance": CHANCE,
     }
 
 

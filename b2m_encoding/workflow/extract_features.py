@@ -95,4 +95,6 @@ def write_stimuli(study: Study, folder: Path, subjects: tuple[str, ...] = ()) ->
     if table is None:
         raise InputError("no feature space of this study names stimuli", expected="acoustic, clap or the like")
     recordings = check_study(study, subjects).values()
-    return table.heard.write({clip for recording in recordings for clip in stimulus_timeline(recording).clips}, folder)
+    return table.presented.write(
+        {clip for recording in recordings for clip in stimulus_timeline(recording).clips}, folder
+    )

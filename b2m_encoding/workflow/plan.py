@@ -1,24 +1,47 @@
-"""The plan of a study: its units of work, what each follows from, in an order in which they can be done."""
+"""The plan of a study: its units of work, their inputs and settings, in an order in which they can be computed."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from b2m_encoding.analysis.encoding.encode import wanted_models
+from b2m_encoding.analysis.encoding.audit import audit_subject
+from b2m_encoding.analysis.encoding.encode import (
+    Encoding,
+    compare_subject,
+    find_significance,
+    score_subject,
+    wanted_models,
+)
+from b2m_encoding.analysis.encoding.held_out import join_slices
 from b2m_encoding.analysis.encoding.predict import slices_of_targets
-from b2m_encoding.analysis.splits import split_samples
+from b2m_encoding.analysis.splits import evaluated
+from b2m_encoding.analysis.study_results import collect_results
+from b2m_encoding.analysis.tables.quality import quality_rows
+from b2m_encoding.analysis.tables.regions import region_rows
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces import Space, drawing_surface, load_atlas
 from b2m_encoding.study import Study
-from b2m_encoding.workflow import group_steps as group
-from b2m_encoding.workflow import subject_steps as steps
-from b2m_encoding.workflow.engine import Unit
-from b2m_encoding.workflow.subject_steps import Parts
+from b2m_encoding.workflow import group_steps, subject_steps
+from b2m_encoding.workflow.engine.inputs import (
+    Constant,
+    Derived,
+    FileOf,
+    Given,
+    Input,
+    RecordingOf,
+    ResultsFolder,
+    SpaceOf,
+    TimelineOf,
+    leaves,
+)
+from b2m_encoding.workflow.engine.settings import values_of
+from b2m_encoding.workflow.engine.unit import Unit
+from b2m_encoding.workflow.subject_steps import STATISTICS
 
 STEPS = {
     "features": "values of every feature space",
@@ -29,19 +52,35 @@ STEPS = {
     "partition": "preference and variance partitioning",
     "audit": "leaks from test to training",
     "regions": "scores of regions, runs, clips and genres",
-    "genres": "genres left out of training",
+    "leave_one_genre_out": "clips of each genre predicted by models trained without it",
     "decode": "decoding and identification of clips",
     "quality": "length, noise and motion of every run",
     "maps": "maps, time courses, weights",
-    "together": "decoders of all subjects, aligned",
-    "others": "subjects predicted by models of the others",
+    "leave_one_subject_out": "subjects predicted by models of the others",
+    "decode_pooled": "decoders of all subjects, aligned",
     "ceilings": "inter-subject ceilings",
     "tables": "tables and tests of the study",
     "figures": "figures of the report",
     "report": "the results folder and its report",
 }
-"""Steps in order, each with what it leaves."""
-Tables = dict[str, Any]
+"""Steps in order, with their results."""
+MODEL = ("model", "evaluation", "seed", "features")
+INFERENCE = (*MODEL, "statistics", "windows")
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectUnits:
+    """Names and derived values of the units of a subject that other units are given."""
+
+    features: str
+    statistics: Mapping[str, str]
+    """By training run."""
+    held_out: Derived
+    encoding: Derived
+    """Without held-out samples."""
+    with_samples: Derived
+    """With them."""
+    scores: str
 
 
 class Plan:
@@ -51,24 +90,20 @@ class Plan:
     ----------
     study : Study
     recordings : mapping of str to Recording
-    columns : mapping of str to int, optional
-        Features of every subject, once they are known: they tell into how many parts the targets are cut.
+        Open, not read.
     """
 
-    def __init__(self, study: Study, recordings: Mapping[str, Recording], columns: Mapping[str, int] | None = None):
+    def __init__(self, study: Study, recordings: Mapping[str, Recording]) -> None:
         self.study, self.recordings = study, recordings
-        self.tables: Tables = study.model_dump(mode="json")
+        self.tables: dict[str, Any] = study.model_dump(mode="json")
         self.tables["maps"]["labels"] = sorted({_labels(one.responses.space, study) for one in recordings.values()})
         self.units: dict[str, Unit] = {}
+        self.subjects: dict[str, SubjectUnits] = {}
         for subject in recordings:
-            self._features(subject)
-        self.parts: dict[str, Parts] = {}
-        if columns is None:
-            return
-        for subject, recording in recordings.items():
-            self.parts[subject] = self._fits(subject, recording, columns[subject])
-            self._subject(subject, recording, self.parts[subject])
-        self._group()
+            self.subjects[subject] = self._encoding(subject)
+            self._subject(subject)
+        self.results = self._group()
+        """Results of the whole study, from its units."""
 
     def up_to(self, wanted: Iterable[str]) -> dict[str, Unit]:
         """Units of some steps and all that they need."""
@@ -86,137 +121,198 @@ class Plan:
         step: str,
         label: str,
         compute: Callable[..., Any],
-        needs: Sequence[str] = (),
-        tables: Sequence[str] = (),
-        **more: Any,
+        inputs: Mapping[str, Input],
+        study: tuple[str, ...] = (),
+        files: Iterable[Path] = (),
+        **kind: bool,
     ) -> str:
-        """Add a unit that depends on some tables of the study."""
-        settings = {name: self.tables[name] for name in tables} | more.pop("settings", {})
-        unit = Unit(step, label, compute, tuple(dict.fromkeys(needs)), settings, **more)
+        """Add a unit; how the recordings among its inputs are read, and their files, belong to it."""
+        settings, paths = values_of(self.tables, study), list(files)
+        for source in leaves(inputs):
+            if isinstance(source, RecordingOf | SpaceOf | TimelineOf):
+                read, needed = self._reading(source)
+                settings |= read
+                paths += needed
+        unit = Unit(step, label, compute, inputs, study, settings, tuple(dict.fromkeys(paths)), **kind)
         self.units[unit.name] = unit
         return unit.name
 
-    def _features(self, subject: str) -> None:
-        files = [path for table in self.study.features.values() for path in _all_files(table.needs())]
-        recording = self.recordings[subject]
-        self._add(
-            "features",
-            f"sub-{subject}",
-            partial(steps.features, subject=subject),
-            tables=("features", "windows"),
-            settings={"data": self._data()},
-            files=tuple(dict.fromkeys([*recording.event_files.values(), *files])),
-        )
+    def _reading(self, source: RecordingOf | SpaceOf | TimelineOf) -> tuple[dict[str, Any], Iterable[Path]]:
+        """Settings and files that a recording, its space or its timeline follow from."""
+        recording, windows = self.recordings[source.subject], self.tables["windows"]
+        # of the subjects to analyse, only this one matters
+        data = {key: value for key, value in self.tables["data"].items() if key != "subjects"}
+        if isinstance(source, TimelineOf):
+            samples = {f"samples of sub-{source.subject}": _times(recording)}
+            return {"data": data, "windows": windows, **samples}, recording.event_files.values()
+        return {"data": data, "windows": windows, "cleaning": self.tables["cleaning"]}, recording.inputs
 
-    def _data(self) -> dict[str, Any]:
-        """How the recordings are read; which subjects there are changes nothing for each of them."""
-        return {key: value for key, value in self.tables["data"].items() if key != "subjects"}
-
-    def _statistics(self, *keys: str) -> dict[str, Any]:
-        """Some options of ``[statistics]``."""
-        return {key: self.tables["statistics"][key] for key in keys}
-
-    def _fits(self, subject: str, recording: Recording, columns: int) -> Parts:
-        """Statistics of every training run, and the fits of every part of the targets."""
-        study = self.study
-        runs, splits = split_samples(recording.responses.runs, study.evaluation)
-        responses = recording.responses.with_runs(runs)
-        names = [name for name, rows in runs.slices.items() if any(split.train[rows].any() for split in splits)]
-        data = {"data": self._data(), "cleaning": self.tables["cleaning"], "windows": self.tables["windows"]}
-        model = self.tables["model"]
-        design = {key: model[key] for key in ("delays", "blocks", "folds", "device")}
-        audit = {"audit": study.statistics.audit}
-        needs = [f"features/sub-{subject}"]
-        statistics = tuple(
-            self._add(
-                "statistics",
-                f"sub-{subject}_{name}",
-                partial(steps.statistics, subject=subject, run=name),
-                needs,
-                tables=("evaluation",),
-                settings={**data, "model": design, "statistics": audit},
-                files=recording.inputs,
-                passing=not study.results.statistics,
-            )
-            for name in names
-        )
-        models = [list(bands) for bands in wanted_models(tuple(study.features), study.statistics)]
-        about = {"models": models, "partition": study.statistics.partitions(len(study.features))}
-        block = {"block": study.statistics.block}
-        fits = []
-        for part in slices_of_targets(responses, columns, study):
-            parts = Parts(statistics, ())
-            targets = (part.start, part.stop)
-            fits.append(
-                self._add(
-                    "fit",
-                    f"sub-{subject}_targets-{part.start}-{part.stop}",
-                    partial(steps.fit, subject=subject, parts=parts, targets=targets),
-                    [*needs, *statistics],
-                    tables=("model", "evaluation", "seed"),
-                    settings={**data, "statistics": {**about, **block}, "weights": study.results.weights},
-                    files=recording.inputs,
-                )
-            )
-        return Parts(statistics, tuple(fits))
-
-    def _subject(self, subject: str, recording: Recording, parts: Parts) -> None:
+    def _encoding(self, subject: str) -> SubjectUnits:
+        """From features to the comparison of feature spaces."""
         label, study = f"sub-{subject}", self.study
-        own: dict[str, Any] = {"subject": subject, "parts": parts}
-        fits, whole = list(parts.fits), ("statistics", "model", "evaluation", "seed")
-        found = [f"{step}/{label}" for step in ("score", "significance", "partition")]
-        model = ("model", "evaluation", "seed")
-        intervals = {"statistics": self._statistics("intervals", "level", "bootstraps")}
-        self._add("score", label, partial(steps.score, **own), fits, model, settings=intervals)
-        self._add("significance", label, partial(steps.significance, **own), fits, whole)
-        self._add("partition", label, partial(steps.partition, **own), [*fits, found[1]], whole)
-        features = f"features/{label}"
-        if study.statistics.audit:
-            self._add("audit", label, partial(steps.audit, **own), [features, *fits, *found], whole)
-        self._add("regions", label, partial(steps.regions, **own), [*fits, *found], (*whole, "maps"))
-        if "genre" in study.statistics.generalise:
-            genres = partial(steps.genres, subject=subject)
-            self._add("genres", label, genres, [features, found[0]], model, files=recording.inputs)
-        for name in group.decodings(study, subject):
-            target = name.removeprefix(f"decode/{label}_")
-            compute = partial(steps.decode, subject=subject, target=target)
-            about: dict[str, Any] = {
-                "tables": (*model, "maps", "decoding"),
-                "settings": {"statistics": self._statistics("generalise")},
-            }
-            self._add("decode", f"{label}_{target}", compute, [features, found[0]], files=recording.inputs, **about)
-        quality, data = partial(steps.quality, subject=subject), {"data": self._data()}
-        self._add("quality", label, quality, tables=("evaluation",), settings=data, files=recording.inputs)
-        kept = parts.statistics if study.results.statistics else ()
-        needs, tables = [features, *kept, *fits, *found], (*whole, "maps", "note", "results", "decoding")
-        self._add("maps", label, partial(steps.maps, **own), needs, tables)
-
-    def _group(self) -> None:
-        study, subjects, names = self.study, list(self.recordings), list(self.units)
-        whole = ("statistics", "model", "evaluation", "seed", "note")
-        files = tuple(path for recording in self.recordings.values() for path in recording.inputs)
-        if "subject" in study.statistics.generalise:
-            compute = partial(group.others, subjects=subjects)
-            self._add("others", "", compute, [n for n in names if n.startswith("features/")], whole, files=files)
-        if study.decoding and study.decoding.align != "none":
-            needs = [n for n in names if n.startswith("score/")]
-            self._add(
-                "together", "", partial(group.together, subjects=subjects), needs, ("decoding", *whole), files=files
+        recording = RecordingOf(subject)
+        features = self._add(
+            "features",
+            label,
+            subject_steps.extract_features,
+            {"timeline": TimelineOf(subject), "progress": Given.PROGRESS},
+            ("features",),
+            _all_files(path for table in study.features.values() for path in table.needs()),
+        )
+        shared: dict[str, Input] = {"recording": recording, "spaces": features}
+        responses, splits = evaluated(self.recordings[subject].responses, study.evaluation)
+        training = [name for name, rows in responses.runs.slices.items() if any(s.train[rows].any() for s in splits)]
+        design = ("model.delays", "model.blocks", "model.folds", "model.device", "evaluation", "features")
+        statistics = {
+            run: self._add(
+                "statistics",
+                f"{label}_{run}",
+                subject_steps.gather_statistics,
+                {**shared, "run": Constant(run), "out": Given.OUTPUT},
+                (*design, "statistics.audit"),
+                temporary=not study.results.statistics,
             )
+            for run in training
+        }
+        models = [list(names) for names in wanted_models(tuple(study.features), study.statistics)]
+        fits = [
+            self._add(
+                "fit",
+                f"{label}_targets-{part.start}-{part.stop}",
+                subject_steps.fit_targets,
+                {
+                    **shared,
+                    "runs": list(statistics.values()),
+                    "files": [FileOf(name, STATISTICS) for name in statistics.values()],
+                    "models": Constant(models),
+                    "targets": Constant([part.start, part.stop]),
+                    "progress": Given.PROGRESS,
+                },
+                (
+                    *MODEL,
+                    "windows",
+                    *(f"statistics.{key}" for key in ("audit", "block", "partition")),
+                    "results.weights",
+                ),
+            )
+            for part in slices_of_targets(responses.n_targets, study)
+        ]
+        held_out = Derived(join_slices, {"parts": fits}, f"held_out/{label}")
+        intervals = tuple(f"statistics.{key}" for key in ("intervals", "level", "bootstraps"))
+        scores = self._add("score", label, score_subject, {"held_out": held_out}, ("seed", *intervals))
+        inputs: dict[str, Input] = {"held_out": held_out, "space": SpaceOf(subject)}
+        inference = self._add("significance", label, find_significance, inputs, INFERENCE)
+        inputs = {"held_out": held_out, "inference": inference}
+        comparison = self._add("partition", label, compare_subject, inputs, INFERENCE)
+        parts: dict[str, Input] = {"scores": scores, "inference": inference, "comparison": comparison}
+        with_samples = Derived(Encoding, {**parts, "held_out": held_out})
+        return SubjectUnits(features, statistics, held_out, Derived(Encoding, parts), with_samples, scores)
+
+    def _subject(self, subject: str) -> None:
+        """Everything else of one subject."""
+        label, study, own = f"sub-{subject}", self.study, self.subjects[subject]
+        name, recording = Constant(subject), RecordingOf(subject)
+        shared: dict[str, Input] = {"recording": recording, "spaces": own.features}
+        if study.statistics.audit:
+            self._add("audit", label, audit_subject, {"encoding": own.with_samples, **shared}, INFERENCE)
+        inputs: dict[str, Input] = {"subject": name, "encoding": own.with_samples, "space": SpaceOf(subject)}
+        self._add("regions", label, region_rows, inputs, (*INFERENCE, "maps"))
+        scored: dict[str, Input] = {**shared, "scores": own.scores}
+        if "genre" in study.statistics.generalise:
+            self._add("leave_one_genre_out", label, subject_steps.leave_one_genre_out, scored, MODEL)
+        for target in study.decoding.targets if study.decoding else ():
+            self._add(
+                "decode",
+                f"{label}_{target}",
+                subject_steps.decode,
+                {**scored, "subject": name, "target": Constant(target), "out": Given.OUTPUT},
+                (*MODEL, "windows", "maps", "decoding", "statistics.generalise"),
+            )
+        inputs = {"subject": name, "recording": recording}
+        self._add("quality", label, quality_rows, inputs, ("evaluation", "data.discard"))
+        kept = own.statistics.items() if study.results.statistics else ()
+        self._add(
+            "maps",
+            label,
+            subject_steps.write_subject,
+            {
+                "subject": name,
+                "encoding": own.with_samples,
+                **shared,
+                "statistics": {run: FileOf(unit, STATISTICS) for run, unit in kept},
+                "out": Given.OUTPUT,
+            },
+            (*INFERENCE, "maps", "note", "results", "decoding"),
+        )
+
+    def _group(self) -> Derived:
+        """Steps of all subjects together."""
+        study, subjects = self.study, self.subjects
+        recordings: dict[str, Input] = {subject: RecordingOf(subject) for subject in subjects}
+        spaces: dict[str, Input] = {subject: SpaceOf(subject) for subject in subjects}
+        encodings: dict[str, Input] = {subject: own.encoding for subject, own in subjects.items()}
+        whole = (*INFERENCE, "note")
+        others, pooled, bounds = None, None, None
+        if "subject" in study.statistics.generalise:
+            inputs: dict[str, Input] = {
+                "recordings": recordings,
+                "spaces": {subject: own.features for subject, own in subjects.items()},
+                "out": Given.OUTPUT,
+            }
+            others = self._add("leave_one_subject_out", "", group_steps.leave_one_subject_out, inputs, whole)
+        if study.decoding and study.decoding.align != "none":
+            scores: dict[str, Input] = {subject: own.scores for subject, own in subjects.items()}
+            inputs = {"recordings": recordings, "scores": scores}
+            pooled = self._add("decode_pooled", "", group_steps.decode_pooled, inputs, ("decoding", "maps", *whole))
         if study.statistics.inter_subject:
-            needs = [n for n in names if n.startswith(("fit/", "score/", "significance/", "partition/"))]
-            self._add("ceilings", "", partial(group.ceilings, parts=self.parts), needs, whole)
-        left = {"features", "statistics", "fit", "maps"}
-        needs = [name for name, unit in self.units.items() if unit.step not in left]
-        tables = partial(group.tables, subjects=subjects)
-        self._add("tables", "", tables, needs, (*whole, "maps", "decoding", "name"))
+            inputs = {
+                "held_out": {subject: own.held_out for subject, own in subjects.items()},
+                "encodings": encodings,
+                "spaces": spaces,
+                "out": Given.OUTPUT,
+            }
+            bounds = self._add("ceilings", "", group_steps.inter_subject_ceilings, inputs, whole)
+        results = Derived(
+            collect_results,
+            {
+                "spaces": spaces,
+                "encodings": encodings,
+                "region_rows": self._of_subjects("regions"),
+                "quality": self._of_subjects("quality"),
+                "audits": self._of_subjects("audit"),
+                "genres": self._of_subjects("leave_one_genre_out"),
+                "decodings": {subject: self._decodings(subject) for subject in subjects},
+                "pooled": pooled or Constant({}),
+                "others": others or Constant({}),
+                "bounds": bounds or Constant(None),
+            },
+            "results",
+        )
+        inputs = {"results": results, "recordings": recordings, "out": Given.OUTPUT}
+        tables = self._add("tables", "", group_steps.write_study_tables, inputs, (*whole, "maps", "decoding", "name"))
         maps = [name for name, unit in self.units.items() if unit.step == "maps"]
+        inputs = {"folder": ResultsFolder((tables, *maps)), "spaces": spaces, "out": Given.OUTPUT}
         look = ("figures", "maps", "note", "name", "statistics")
-        self._add(group.FIGURES, "", group.figures, ["tables", *maps], look, draws=True)
+        self._add(group_steps.FIGURES, "", group_steps.write_figures, inputs, look, draws=True)
+        return results
+
+    def _of_subjects(self, step: str) -> dict[str, Input]:
+        """Units of a step by subject; none where the study does not ask for the step."""
+        return {subject: f"{step}/sub-{subject}" for subject in self.subjects if f"{step}/sub-{subject}" in self.units}
+
+    def _decodings(self, subject: str) -> list[Input]:
+        return [name for name in self.units if name.startswith(f"decode/sub-{subject}_")]
+
+
+def _times(recording: Recording) -> str:
+    """Hash of the run and time of every sample."""
+    runs = recording.responses.runs
+    content = "\n".join(runs.run.tolist()).encode(), runs.time.tobytes(), repr(runs.tr).encode()
+    return hashlib.sha256(b"|".join(content)).hexdigest()[:16]
 
 
 def _labels(space: Space, study: Study) -> str:
-    """Hash of what the atlas says of a space: the file of a laboratory may change under its name."""
+    """Hash of the labels of the atlas in a space: the file of a laboratory may change under its name."""
     if (surface := drawing_surface(space)) is None:
         return ""
     atlas = load_atlas(study.maps.atlas, surface)
@@ -226,7 +322,7 @@ def _labels(space: Space, study: Study) -> str:
 
 def _all_files(paths: Iterable[Path]) -> list[Path]:
     """Files, and all files in folders."""
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
-        found += sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-    return found
+        files += sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    return files

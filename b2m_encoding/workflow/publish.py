@@ -14,11 +14,13 @@ from b2m_encoding.results.bundle import ResultsWriter, recover
 from b2m_encoding.results.manifest import added_files, changed_files, read_manifest, write_manifest
 from b2m_encoding.results.provenance import provenance, source_datasets
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.files import PROVENANCE
 from b2m_encoding.study import Study
-from b2m_encoding.workflow import group_steps as group
+from b2m_encoding.workflow.engine.inputs import SpaceOf
 from b2m_encoding.workflow.engine.runner import Runner
 from b2m_encoding.workflow.engine.store import PUBLISHED
 from b2m_encoding.workflow.engine.unit import code_version, key_of
+from b2m_encoding.workflow.group_steps import FIGURES
 from b2m_encoding.workflow.plan import Plan
 from b2m_encoding.workflow.write_maps import feature_record, write_study
 
@@ -28,24 +30,26 @@ def publish(runner: Runner, plan: Plan, file: Path, started: datetime) -> None:
 
     Files that others put into it (figures drawn on demand, pages) are kept.
     """
-    study, desk = plan.study, runner.desk
+    study, context = plan.study, runner.context
     recover(study.output)
-    keys = {name: key_of(basis) for name, basis in runner.bases(plan.units).items()}
+    keys = {name: key_of(fingerprint) for name, fingerprint in runner.fingerprints(plan.units).items()}
     basis = key_of({"units": keys, "study": runner.work.hashes.of(file), "code": code_version(draws=True)})
     earlier = read_manifest(study.output)
     if earlier and earlier["basis"] == basis and not changed_files(study.output, earlier["files"]):
         return
     with ResultsWriter(study.output, study.name, plan.recordings, source_datasets(study.data)) as writer:
         for name in plan.units:
-            if name != group.FIGURES:
+            if name != FIGURES:
                 _copy(runner.work.path / name / PUBLISHED, writer.folder)
         write_study(writer, file, study)
-        desk.bundle = writer.folder
-        runner.run(plan.up_to([group.FIGURES]))
-        _copy(runner.work.path / group.FIGURES / PUBLISHED, writer.folder)
+        context.results = writer.folder
+        runner.run(plan.up_to([FIGURES]))
+        _copy(runner.work.path / FIGURES / PUBLISHED, writer.folder)
         record = _record(runner, plan, file, started)
-        writer.write_json("provenance.json", record)
-        write_pages(Results.open(writer.folder, desk.spaces()))
+        writer.write_json(PROVENANCE, record)
+        write_pages(
+            Results.open(writer.folder, context.value({subject: SpaceOf(subject) for subject in plan.subjects}))
+        )
         write_manifest(writer.folder, basis)
         for path in added_files(study.output, earlier["files"]) if earlier else []:
             target = writer.file(*path.relative_to(study.output).parts)
@@ -63,7 +67,7 @@ def _record(runner: Runner, plan: Plan, file: Path, started: datetime) -> dict[s
     """How the results came about."""
     inputs = {str(path): runner.work.hashes.of(path) for path in input_files(file, plan.recordings, plan.study)}
     record = provenance(inputs, seed=plan.study.seed, started=started)
-    spaces = runner.desk.get(f"features/sub-{next(iter(plan.recordings))}")
+    spaces = runner.context.value(next(iter(plan.subjects.values())).features)
     record["features"] = {name: feature_record(space) for name, space in spaces.items()}
     record["cleaning"] = {subject: list(one.responses.steps) for subject, one in plan.recordings.items()}
     return record

@@ -1,22 +1,22 @@
-"""Run a study: do the units of its plan that are not done, then put the results together."""
+"""Run a study: compute the units of its plan that are not done, then put the results together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from b2m_encoding.data import Recording
+from b2m_encoding._typing import Progress
+from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.study import Study
-from b2m_encoding.workflow import group_steps as group
 from b2m_encoding.workflow.check import check_study
-from b2m_encoding.workflow.engine import Desk, WorkFolder
-from b2m_encoding.workflow.engine.cluster import Place, workers_of
-from b2m_encoding.workflow.engine.runner import Progress, Runner
-from b2m_encoding.workflow.engine.store import State
+from b2m_encoding.workflow.engine.cluster import ClusterSpec, open_cluster
+from b2m_encoding.workflow.engine.context import StepContext
+from b2m_encoding.workflow.engine.runner import Runner
+from b2m_encoding.workflow.engine.store import State, WorkFolder
+from b2m_encoding.workflow.group_steps import FIGURES
 from b2m_encoding.workflow.plan import Plan
 from b2m_encoding.workflow.publish import publish
-from b2m_encoding.workflow.write_maps import StudyResults
 
 
 def run_study(
@@ -25,13 +25,13 @@ def run_study(
     *,
     subjects: tuple[str, ...] = (),
     steps: Sequence[str] = (),
-    place: Place | None = None,
+    cluster: ClusterSpec | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> StudyResults | None:
-    """Check a study, do what is not done of it and write the results folder.
+    """Check a study, compute what is not done of it and write the results folder.
 
-    What is done is kept in a work folder beside the results: a run that was stopped goes on where it was, and a run
-    after a change does again only what follows from the change.
+    Finished units are kept in a work folder beside the results: a run that was stopped goes on where it was, and a run
+    after a change computes only what depends on the change.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def run_study(
     steps : sequence of str
         Only these and what they need; the results folder is then left as it is, unless ``figures`` or ``report`` is
         among them.
-    place : Place, optional
-        A cluster; this process by default.
+    cluster : ClusterSpec, optional
+        This process by default.
     progress : callable
         Called with what is done now, the units done and the units in all.
 
@@ -62,40 +62,36 @@ def run_study(
     """
     started = datetime.now(UTC)
     recordings = check_study(study, subjects)
-    desk = Desk(study, work_folder(study), recordings)
-    with desk.work.locked():
-        with workers_of(place, desk) as workers:
-            runner = Runner(desk, progress, workers)
-            plan = _planned(study, recordings, runner)
-            wanted = {"figures" if step == "report" else step for step in steps} or {"figures"}
-            units = plan.up_to(wanted)
-            runner.run({name: unit for name, unit in units.items() if unit.step != "figures"}, len(units))
-        if "figures" not in wanted:
+    context = StepContext(study, work_folder(study), recordings)
+    with context.work.locked():
+        plan = Plan(study, recordings)
+        wanted = _steps(steps)
+        units = plan.up_to(wanted)
+        with open_cluster(cluster, context) as executor:
+            runner = Runner(context, progress, executor)
+            runner.run({name: unit for name, unit in units.items() if unit.step != FIGURES}, len(units))
+        if FIGURES not in wanted:
             return None
-        publish(Runner(desk, progress), plan, file, started)
+        publish(Runner(context, progress), plan, file, started)
         if not subjects:
-            desk.work.forget(plan.units)
-        return group.collect(desk, list(recordings))
+            context.work.forget(plan.units)
+        results: StudyResults = context.value(plan.results)
+        return results
 
 
 def explain_study(study: Study, subjects: tuple[str, ...] = (), steps: Sequence[str] = ()) -> dict[str, State]:
-    """What a run would do, unit by unit, and why; nothing is computed."""
+    """What a run would compute, unit by unit, and why; nothing is computed."""
     recordings = check_study(study, subjects)
-    runner = Runner(Desk(study, work_folder(study)), lambda *_: None)
-    facts = {subject: runner.work.facts(f"features/sub-{subject}") for subject in recordings}
-    plan = Plan(study, recordings, {subject: known.get("columns", 1) for subject, known in facts.items()})
-    units = plan.up_to({"figures" if step == "report" else step for step in steps} or {"figures"})
-    return runner.states(units, runner.bases(units))
+    runner = Runner(StepContext(study, work_folder(study)), lambda *_: None)
+    units = Plan(study, recordings).up_to(_steps(steps))
+    return runner.states(units, runner.fingerprints(units))
 
 
 def work_folder(study: Study) -> WorkFolder:
-    """Where a study keeps what is done."""
+    """Folder where the units of a study are kept."""
     return WorkFolder.beside(study.output)
 
 
-def _planned(study: Study, recordings: Mapping[str, Recording], runner: Runner) -> Plan:
-    """The whole plan; features come first, for they tell how many parts the targets are cut into."""
-    about = len(Plan(study, recordings, dict.fromkeys(recordings, 1)).units)
-    runner.run(Plan(study, recordings).units, about)
-    facts = {subject: runner.work.facts(f"features/sub-{subject}") for subject in recordings}
-    return Plan(study, recordings, {subject: int(known["columns"]) for subject, known in facts.items()})
+def _steps(steps: Sequence[str]) -> set[str]:
+    """Steps that are asked for; the report is made with the figures, and both by default."""
+    return {FIGURES if step == "report" else step for step in steps} or {FIGURES}

@@ -1,10 +1,9 @@
-"""What a study leaves behind: maps, identification tables and the study itself."""
+"""Write the results of a study: maps, decoded features, and the study itself; descriptions come from the schema."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,56 +11,41 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.decoding.decode import Decoding
+from b2m_encoding._typing import Float32, Floating
 from b2m_encoding.analysis.encoding.clusters import ClusterMap
 from b2m_encoding.analysis.encoding.encode import Encoding
-from b2m_encoding.analysis.encoding.inter_subject import Array
+from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.decoded import Decoded
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema import CORRECTIONS, JOINT, MapKind, files, tables
+from b2m_encoding.results.schema import maps as schema
 from b2m_encoding.spaces import Space
 from b2m_encoding.spaces.atlas import LABEL_FILES
 from b2m_encoding.spaces.definition import find_definition, read_definition
-from b2m_encoding.stats.audit import Check
-from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, normalised_score
-from b2m_encoding.stats.generalisation import LeftOut
-from b2m_encoding.stats.regions import BlockKey
+from b2m_encoding.stats.ceilings import Ceiling, normalised_score
+from b2m_encoding.stats.preference import Preference
 from b2m_encoding.stats.tuning import weight_components
 from b2m_encoding.study import Study
 
-Map = tuple[str, str, NDArray[Any], Mapping[str, object]]
-CORRECTIONS = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli", "fwe": "family-wise, largest statistic"}
-
-
-@dataclass(eq=False)
-class StudyResults:
-    """What a study found, subject by subject, before it is written."""
-
-    spaces: dict[str, Space] = field(default_factory=dict)
-    encodings: dict[str, Encoding] = field(default_factory=dict)
-    decodings: dict[str, list[Decoding]] = field(default_factory=dict)
-    checks: dict[str, list[Check]] = field(default_factory=dict)
-    regions: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the region table."""
-    parts: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the partition table of regions."""
-    blocks: dict[BlockKey, NDArray[np.float64]] = field(default_factory=dict)
-    genres: dict[str, LeftOut] = field(default_factory=dict)
-    others: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    """r of each subject by a model of the other subjects."""
-    breakdown: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the table of scores by run, clip and genre."""
-    quality: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the table of runs."""
-    bounds: dict[str, tuple[Array, Array]] | NoCeiling | None = None
-    """Inter-subject ceiling."""
+Map = tuple[str, MapKind, NDArray[Any], Mapping[str, object]]
+"""Desc, kind, values and sidecar of a map."""
 
 
 def write_maps(writer: BundleFiles, subject: str, encoding: Encoding, space: Space, study: Study) -> None:
-    """Write every map of one subject."""
+    """Write every map of a subject that follows from its encoding models.
+
+    Parameters
+    ----------
+    writer : BundleFiles
+    subject : str
+    encoding : Encoding
+    space : Space
+        Space of the targets.
+    study : Study
+    """
     common = {
         "Space": space.name,
         "SamplesTrained": encoding.n_train,
@@ -69,88 +53,98 @@ def write_maps(writer: BundleFiles, subject: str, encoding: Encoding, space: Spa
         "Note": study.note,
         "NaN": "not tested",
     }
-    for model, stat, values, sidecar in [*_score_maps(encoding, study), *comparison_maps(encoding, study)]:
-        writer.write_map(subject, model, stat, values, space, {**common, **sidecar})
+    for desc, kind, values, sidecar in [*_score_maps(encoding, study), *comparison_maps(encoding, study)]:
+        writer.write_map(subject, desc, kind.stat, values, space, {**common, **sidecar})
 
 
 def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
-    """Scores, their significance and interval, and the noise ceiling."""
+    """Maps of scores, their significance and intervals, and the noise ceiling."""
     maps: list[Map] = []
     for model in encoding.r:
-        maps.append((model, "r", encoding.r[model], {"Description": "Pearson r of predicted and measured responses"}))
-        maps.append((model, "r2", encoding.r2[model], {"Description": "Coefficient of determination"}))
-    found, table = encoding.significance, study.statistics
-    test = {"Test": found.method, "Permutations": found.n_permutations, "Arrangements": found.n_arrangements}
-    maps += [
-        (JOINT, "p", found.p, {"Description": "One-sided p of r", **test}),
-        (
-            JOINT,
-            "pfwe",
-            found.p_fwe,
-            {"Description": "Family-wise p: largest r of each permutation", **test},
-        ),
-        (JOINT, "q", encoding.q, {"Description": f"Adjusted p: {CORRECTIONS[table.correction]}", **test}),
-        (JOINT, "alpha", encoding.alpha, {"Description": "Ridge penalty (scikit-learn's scale)"}),
-    ]
+        maps.append((model, schema.R, encoding.r[model], schema.R.sidecar()))
+        maps.append((model, schema.R2, encoding.r2[model], schema.R2.sidecar()))
+    maps += _significance_maps(encoding, study)
     if (interval := encoding.interval) is not None:
-        about = {"Level": table.level, "BlockSamples": interval.block_length, "Blocks": interval.n_blocks}
-        maps.append((JOINT, "rlow", interval.low, {"Description": "Lower end of the interval of r", **about}))
-        maps.append((JOINT, "rhigh", interval.high, {"Description": "Upper end of the interval of r", **about}))
-    if encoding.clusters is not None:
-        maps.append(_cluster_map(encoding.clusters, study, test))
-    if isinstance(ceiling := encoding.ceiling, Ceiling):
-        of = study.evaluation.presentations
-        responses = "the average over repeats" if of == "average" else "one presentation"
-        measured = {"Repeats": ceiling.n_repeats, "Responses": responses}
-        shown = {
-            "explainable": (ceiling.explainable_variance, "Share of signal in the variance of one presentation"),
-            "ceiling": (ceiling.highest_r(of), f"Highest r to expect with {responses}"),
-            "rnormalised": (
-                normalised_score(encoding.r[JOINT], ceiling, of=of),
-                "r of the joint model over its ceiling",
-            ),
+        blocks = {
+            "Level": study.statistics.level,
+            "BlockSamples": interval.block_length,
+            "Blocks": interval.n_blocks,
         }
-        for stat, (values, text) in shown.items():
-            values = np.where(encoding.tested, values, np.nan)
-            maps.append((JOINT, stat, values, {"Description": text, **measured}))
+        for kind, values in ((schema.R_LOW, interval.low), (schema.R_HIGH, interval.high)):
+            maps.append((JOINT, kind, values, {**kind.sidecar(), **blocks}))
+    if encoding.clusters is not None:
+        maps.append(_cluster_map(encoding.clusters, encoding, study))
+    if isinstance(encoding.ceiling, Ceiling):
+        maps += _ceiling_maps(encoding.ceiling, encoding, study)
     return maps
 
 
-def _cluster_map(found: ClusterMap, study: Study, test: Mapping[str, object]) -> Map:
-    what = "threshold-free cluster enhancement" if found.kind == "tfce" else f"cluster {found.kind}"
-    about = {**test, "Description": f"Family-wise p by {what}", "Permutations": found.n_permutations}
-    if found.kind != "tfce":
-        about["ClusterThresholdZ"] = study.statistics.cluster_threshold
-    return JOINT, f"p{found.kind}", found.p, about
+def _significance_maps(encoding: Encoding, study: Study) -> list[Map]:
+    test, correction = _test_of(encoding), CORRECTIONS[study.statistics.correction].name
+    significance = encoding.significance
+    return [
+        (JOINT, schema.P, significance.p, {**schema.P.sidecar(), **test}),
+        (JOINT, schema.P_FAMILY_WISE, significance.p_fwe, {**schema.P_FAMILY_WISE.sidecar(), **test}),
+        (JOINT, schema.Q, encoding.q, {**schema.Q.sidecar(correction=correction), **test}),
+        (JOINT, schema.ALPHA, encoding.alpha, schema.ALPHA.sidecar()),
+    ]
+
+
+def _test_of(encoding: Encoding) -> dict[str, object]:
+    """Method and size of the permutation test, for sidecars."""
+    used = encoding.significance
+    return {"Test": used.method, "Permutations": used.n_permutations, "Arrangements": used.n_arrangements}
+
+
+def _cluster_map(clusters: ClusterMap, encoding: Encoding, study: Study) -> Map:
+    kind = schema.CLUSTERS[clusters.kind]
+    sidecar = {**_test_of(encoding), **kind.sidecar(), "Permutations": clusters.n_permutations}
+    if clusters.kind != "tfce":
+        sidecar["ClusterThresholdZ"] = study.statistics.cluster_threshold
+    return JOINT, kind, clusters.p, sidecar
+
+
+def _ceiling_maps(ceiling: Ceiling, encoding: Encoding, study: Study) -> list[Map]:
+    of = study.evaluation.presentations
+    responses = "the average over repeats" if of == "average" else "one presentation"
+    values = {
+        schema.EXPLAINABLE: ceiling.explainable_variance,
+        schema.CEILING: ceiling.highest_r(of),
+        schema.R_NORMALISED: normalised_score(encoding.r[JOINT], ceiling, of=of),
+    }
+    repeats = {"Repeats": ceiling.n_repeats, "Responses": responses}
+    return [
+        (JOINT, kind, np.where(encoding.tested, array, np.nan), {**kind.sidecar(responses=responses), **repeats})
+        for kind, array in values.items()
+    ]
 
 
 def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
-    """Preference and variance parts."""
+    """Maps of the preference and of the parts of the explained variance."""
     maps: list[Map] = []
-    if (found := encoding.preference) is not None:
-        what = {"r": "r", "unique": "unique R2", "deltas": "minus the log penalty"}[study.statistics.preference]
-        levels = {
-            "Description": "Preferred feature space; -1 no preference, -2 not predicted",
-            "Levels": list(found.names),
-        }
-        maps.append(("preference", "index", np.where(encoding.tested, found.index, np.nan), levels))
-        maps.append(
-            ("preference", "margin", found.margin, {"Description": f"{what} of the best minus that of the second"})
-        )
-        if study.statistics.preference != "deltas":  # penalties are not tested
-            maps.append(("preference", "q", found.q, {"Description": "Adjusted two-sided p of the margin"}))
-            for name, chance in zip(found.names, found.probability, strict=True):
-                text = "Probability that it predicts new stimuli best"
-                maps.append((name, "probability", chance, {"Description": text}))
-    if (parts := encoding.partition) is not None:
-        for names, part in parts.parts.items():
-            stat = "unique" if len(names) == 1 else "shared"
-            verb = "explains" if len(names) == 1 else "explain alike"
-            text = f"Held-out R2 that only {' and '.join(names)} {verb}; may be negative"
-            maps.append(("_".join(names), stat, part, {"Description": text, "FeatureSpaces": list(names)}))
-    for name, part in (encoding.product or {}).items():
-        text = f"Share of {name} in the R2 of the joint model (product measure); a wrong mean counts for no share"
-        maps.append((name, "product", part, {"Description": text}))
+    if encoding.preference is not None:
+        maps += _preference_maps(encoding.preference, encoding, study)
+    for names, part in (encoding.partition.parts if encoding.partition else {}).items():
+        kind = schema.UNIQUE if len(names) == 1 else schema.SHARED
+        sidecar = {**kind.sidecar(names=" and ".join(names)), "FeatureSpaces": list(names)}
+        maps.append(("_".join(names), kind, part, sidecar))
+    for name, share in (encoding.product or {}).items():
+        maps.append((name, schema.PRODUCT, share, schema.PRODUCT.sidecar(name=name)))
+    return maps
+
+
+def _preference_maps(preference: Preference, encoding: Encoding, study: Study) -> list[Map]:
+    measure = schema.MARGIN_MEASURES[study.statistics.preference]
+    index = np.where(encoding.tested, preference.index, np.nan)
+    maps: list[Map] = [
+        (schema.PREFERENCE, schema.PREFERRED, index, {**schema.PREFERRED.sidecar(), "Levels": list(preference.names)}),
+        (schema.PREFERENCE, schema.MARGIN, preference.margin, schema.MARGIN.sidecar(measure=measure)),
+    ]
+    if study.statistics.preference == "deltas":  # penalties are not tested
+        return maps
+    maps.append((schema.PREFERENCE, schema.MARGIN_Q, preference.q, schema.MARGIN_Q.sidecar()))
+    for name, probability in zip(preference.names, preference.probability, strict=True):
+        maps.append((name, schema.PROBABILITY, probability, schema.PROBABILITY.sidecar()))
     return maps
 
 
@@ -158,29 +152,30 @@ def write_tuning(
     writer: BundleFiles,
     subject: str,
     encoding: Encoding,
-    weights: Mapping[str, NDArray[np.float32]],
-    deviations: Mapping[str, NDArray[np.floating]],
+    weights: Mapping[str, Float32],
+    deviations: Mapping[str, Floating],
     space: Space,
     study: Study,
 ) -> None:
     """Write three components of the weights of predicted targets, if there are enough of them."""
     try:
-        found = weight_components(weights, deviations, encoding.q < study.statistics.q)
+        tuning = weight_components(weights, deviations, encoding.q < study.statistics.q)
     except InputError:
         return
-    for i, (scores, share) in enumerate(zip(found.scores, found.explained, strict=True), start=1):
-        about = {"Description": f"Component {i} of the weights", "Explained": float(share), "Note": study.note}
-        writer.write_map(subject, JOINT, f"pc{i}", scores, space, about)
+    for kind, scores, share in zip(schema.COMPONENTS, tuning.scores, tuning.explained, strict=True):
+        sidecar = {**kind.sidecar(), "Explained": float(share), "Note": study.note}
+        writer.write_map(subject, JOINT, kind.stat, scores, space, sidecar)
+    stats = [kind.stat for kind in schema.COMPONENTS]
     rows = [
-        {"feature_space": name, "feature": feature, **{f"pc{i + 1}": value for i, value in enumerate(column)}}
-        for name, loadings in found.loadings.items()
+        {"feature_space": name, "feature": feature, **dict(zip(stats, column, strict=True))}
+        for name, loadings in tuning.loadings.items()
         for feature, column in enumerate(loadings.T)
     ]
-    writer.write_table(f"sub-{subject}/sub-{subject}_desc-joint_components.tsv", pd.DataFrame(rows))
+    writer.write_table(tables.COMPONENTS, rows, subject)
 
 
 def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) -> None:
-    """Write identification accuracy per clip and per subject, decoded features, and the table beside the paper's."""
+    """Write decoded features, identification accuracy per clip and per subject, and the comparison with Brain2Music."""
     clips, summaries = [], []
     for subject, decodings in results.decodings.items():
         for decoding in decodings:
@@ -188,31 +183,31 @@ def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) ->
             columns = {"clip": decoding.clips, "accuracy": decoding.accuracy, "identified": decoding.identified}
             if decoding.unheard is not None:
                 columns["accuracy_unheard"] = decoding.unheard
-            about = {"subject": subject, "target": decoding.target, "decoder": decoding.decoder}
-            clips.append(pd.DataFrame({**about, **columns}))
-            decoded = (np.array(decoding.clips), decoding.predicted, decoding.true, decoding.windows)
-            Decoded(decoding.target, decoding.decoder, *decoded).save(writer.folder, subject)
+            names = {"subject": subject, "target": decoding.target, "decoder": decoding.decoder}
+            clips.append(pd.DataFrame({**names, **columns}))
+            arrays = (np.array(decoding.clips), decoding.predicted, decoding.true, decoding.windows)
+            Decoded(decoding.target, decoding.decoder, *arrays).save(writer.folder, subject)
     if summaries:
-        writer.write_table("decoding_table.tsv", decoding_table(results.decodings, study))
-        writer.write_table("identification.tsv", pd.concat(clips))
-        writer.write_json("identification.json", {"subjects": summaries})
+        writer.write_table(tables.BRAIN2MUSIC_TABLE2, decoding_table(results.decodings, study))
+        writer.write_table(tables.IDENTIFICATION, pd.concat(clips))
+        writer.write_json(files.IDENTIFICATION_SUMMARY, {"subjects": summaries})
 
 
 def write_study(writer: BundleFiles, file: Path, study: Study) -> None:
-    """Keep the study: as it was written, with every default, and whose atlas it uses."""
-    shutil.copyfile(file, writer.file("study.toml"))
-    writer.write_json("study.json", study.model_dump(mode="json", by_alias=True))
-    writer.write_json("atlas.json", _atlas_record(study.maps.atlas))
+    """Write the study file, the study with every default, and the record of its atlas."""
+    shutil.copyfile(file, writer.file(files.STUDY))
+    writer.write_json(files.SETTINGS, study.model_dump(mode="json", by_alias=True))
+    writer.write_json(files.ATLAS, _atlas_record(study.maps.atlas))
 
 
 def _atlas_record(name: str) -> dict[str, str]:
-    """Whose atlas it is, as far as its definition says."""
+    """Name, citation and licence of an atlas; a label file has none."""
     if name.endswith(LABEL_FILES):
         return {"name": Path(name).name, "title": Path(name).name, "citation": "", "licence": ""}
-    found = read_definition(find_definition(name))
-    return {"name": found.name, "title": found.title, "citation": found.citation, "licence": found.licence}
+    atlas = read_definition(find_definition(name))
+    return {"name": atlas.name, "title": atlas.title, "citation": atlas.citation, "licence": atlas.licence}
 
 
 def feature_record(space: FeatureSpace) -> dict[str, Any]:
-    """What ``provenance.json`` says of a feature space."""
+    """Record of a feature space for the provenance of the results."""
     return {**space.provenance, "n_features": space.values.shape[1]}

@@ -1,77 +1,83 @@
-"""Statistics of a study across subjects and regions: tables of the results and group maps."""
+"""Write the statistics of a study across subjects and regions: tables of the results and maps of the group."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.analysis.encoding.encode import Encoding
-from b2m_encoding.analysis.tables.breakdown import BREAKDOWN_COLUMNS
-from b2m_encoding.analysis.tables.quality import QUALITY_COLUMNS
-from b2m_encoding.analysis.tables.regions import PARTITION_COLUMNS, comparison
+from b2m_encoding.analysis.study_results import StudyResults
+from b2m_encoding.analysis.tables.regions import comparison
 from b2m_encoding.data.sources import GROUP_MEAN
-from b2m_encoding.results.bundle import GROUP, BundleFiles
-from b2m_encoding.results.schema import JOINT
-from b2m_encoding.spaces import SurfaceSpace
-from b2m_encoding.stats.agreement import group_preference, overlap
+from b2m_encoding.results.bundle import BundleFiles
+from b2m_encoding.results.schema import GROUP, JOINT, maps, tables
+from b2m_encoding.results.schema.files import REGION_MODEL_SUMMARY
+from b2m_encoding.spaces import Space, SurfaceSpace
+from b2m_encoding.stats.agreement import GroupPreference, group_preference, overlap
 from b2m_encoding.study import Study
-from b2m_encoding.workflow.subject_table import SUBJECT_COLUMNS, subject_rows
-from b2m_encoding.workflow.write_maps import StudyResults
-
-PREFERENCE_COLUMNS = {
-    "subject": "Subject label",
-    "preferred": "Feature space, or none where no one predicts better than all others",
-    "share": "Share of the predicted targets",
-}
+from b2m_encoding.workflow.subject_table import subject_rows
 
 
 def write_statistics(writer: BundleFiles, results: StudyResults, regions: pd.DataFrame, study: Study) -> None:
-    """Write the tables that the report reads, and the group maps."""
-    write_described(writer, "subjects", subject_rows(results, study), SUBJECT_COLUMNS)
-    write_described(writer, "quality", results.quality, QUALITY_COLUMNS)
-    write_described(writer, "breakdown", results.breakdown, BREAKDOWN_COLUMNS)
-    write_described(writer, "partition", results.parts, PARTITION_COLUMNS)
+    """Write the tables that the report reads, and the maps of the group.
+
+    Parameters
+    ----------
+    writer : BundleFiles
+    results : StudyResults
+    regions : DataFrame
+        Table of scores by region, columns as in :data:`~b2m_encoding.results.schema.tables.REGIONS`.
+    study : Study
+    """
     checks = [{"subject": s, **check.row()} for s, checks in results.checks.items() for check in checks]
-    if checks:
-        writer.write_table("audit.tsv", pd.DataFrame(checks))
+    rows = {
+        tables.SUBJECTS: subject_rows(results, study),
+        tables.QUALITY: results.quality,
+        tables.BREAKDOWN: results.breakdown,
+        tables.PARTITION: results.parts,
+        tables.AUDIT: checks,
+        tables.GENERALISATION: _generalisation_rows(results, study),
+    }
+    for table, content in rows.items():
+        if content:
+            writer.write_table(table, content)
     _preferences(writer, results, study)
-    _regions(writer, results, regions, study)
-    _generalisation(writer, results, study)
-
-
-def write_described(writer: BundleFiles, name: str, rows: list[dict[str, Any]], columns: Mapping[str, str]) -> None:
-    """Write rows as a table, with a JSON file that says what its columns hold; nothing where there is no row."""
-    if rows:
-        writer.write_table(f"{name}.tsv", pd.DataFrame(rows, columns=list(columns)))
-        writer.write_json(f"{name}.json", {key: {"Description": text} for key, text in columns.items()})
+    _region_comparison(writer, results, regions, study)
 
 
 def _preferences(writer: BundleFiles, results: StudyResults, study: Study) -> None:
-    """Shares of the targets that prefer each feature space, overlap of maps, and the map of the group."""
-    found = {s: e.preference for s, e in results.encodings.items() if e.preference is not None}
-    if not found:
+    """Write the share of targets that prefer each feature space, overlap of maps, and the maps of the group."""
+    preferences = {s: e.preference for s, e in results.encodings.items() if e.preference is not None}
+    if not preferences:
         return
     shares = [
         {"subject": subject, "preferred": name, "share": share}
-        for subject, one in found.items()
-        for name, share in one.shares().items()
+        for subject, preference in preferences.items()
+        for name, share in preference.shares().items()
     ]
-    write_described(writer, "preference", shares, PREFERENCE_COLUMNS)
-    rows = [row for subject in found for row in _overlaps(subject, results.encodings[subject], study)]
-    writer.write_table("overlap.tsv", pd.DataFrame(rows))
-    spaces = [results.spaces[subject] for subject in found if subject != GROUP_MEAN]
+    writer.write_table(tables.PREFERENCE, shares)
+    rows = [row for subject in preferences for row in _overlaps(subject, results.encodings[subject], study)]
+    writer.write_table(tables.OVERLAP, rows)
+    subjects = [subject for subject in preferences if subject != GROUP_MEAN]
+    spaces = [results.spaces[subject] for subject in subjects]
     if len(spaces) > 1 and all(isinstance(s, SurfaceSpace) and s.name == spaces[0].name for s in spaces):
-        group = group_preference([one for subject, one in found.items() if subject != GROUP_MEAN])
-        both = group.n_predicted > 1
-        about = {"Description": "Feature space that most subjects prefer; -1 none, -2 predicted in no subject",
-                 "Levels": list(group.names), "Subjects": len(spaces), "Note": study.note}  # fmt: skip
-        share = {"Description": "Share of the subjects in whom the target is predicted who agree", "Note": study.note,
-                 "Agreement": float(group.consistency[both].mean()) if both.any() else None}  # fmt: skip
-        writer.write_map(GROUP, "preference", "index", group.index.astype(float), spaces[0], about)
-        writer.write_map(GROUP, "preference", "consistency", group.consistency, spaces[0], share)
+        group = group_preference([preferences[subject] for subject in subjects])
+        _write_group_maps(writer, group, spaces[0], len(spaces), study)
+
+
+def _write_group_maps(writer: BundleFiles, group: GroupPreference, space: Space, n_subjects: int, study: Study) -> None:
+    several = group.n_predicted > 1
+    index = {"Levels": list(group.names), "Subjects": n_subjects, "Note": study.note}
+    agreement = float(group.consistency[several].mean()) if several.any() else None
+    share = {"Note": study.note, "Agreement": agreement}
+    for kind, values, sidecar in (
+        (maps.GROUP_PREFERRED, group.index.astype(float), index),
+        (maps.CONSISTENCY, group.consistency, share),
+    ):
+        writer.write_map(GROUP, maps.PREFERENCE, kind.stat, values, space, {**kind.sidecar(), **sidecar})
 
 
 def _overlaps(subject: str, encoding: Encoding, study: Study) -> list[dict[str, Any]]:
@@ -83,7 +89,7 @@ def _overlaps(subject: str, encoding: Encoding, study: Study) -> list[dict[str, 
         for second in names[i + 1 :]:
             low = {name: _above_chance(encoding, name, inside) for name in (first, second)}
             parts = encoding.partition if encoding.partition and len(names) == 2 else None
-            found = overlap(
+            shared = overlap(
                 encoding.r[first],
                 encoding.r[second],
                 low[first],
@@ -91,50 +97,50 @@ def _overlaps(subject: str, encoding: Encoding, study: Study) -> list[dict[str, 
                 shared=parts.shared if parts else None,
                 joint=encoding.r2[JOINT] if parts else None,
             )
-            rows.append({"subject": subject, "first": first, "second": second, **vars(found)})
+            rows.append({"subject": subject, "first": first, "second": second, **vars(shared)})
     return rows
 
 
-def _above_chance(encoding: Encoding, name: str, inside: Any) -> Any:
+def _above_chance(encoding: Encoding, name: str, inside: Booleans) -> Booleans:
     """Predicted targets where this feature space alone reaches the lowest r that is significant for the joint model."""
     joint = encoding.r[JOINT]
     least = float(np.min(joint[inside])) if inside.any() else np.inf
-    return inside & (np.nan_to_num(encoding.r[name], nan=-1.0) >= least)
+    return np.asarray(inside & (np.nan_to_num(encoding.r[name], nan=-1.0) >= least))
 
 
-def _regions(writer: BundleFiles, results: StudyResults, regions: pd.DataFrame, study: Study) -> None:
-    found = comparison(regions, results.blocks, study)
-    if found is None:
+def _region_comparison(writer: BundleFiles, results: StudyResults, regions: pd.DataFrame, study: Study) -> None:
+    """Write tests, means and mixed model of regions, where there are feature spaces to compare."""
+    compared = comparison(regions, results.blocks, study)
+    if compared is None:
         return
-    writer.write_table("region_tests.tsv", found.tests)
-    writer.write_table("region_means.tsv", found.plot)
-    writer.write_table("region_model.tsv", found.model.terms)
-    model = {"formula": found.model.formula, "status": found.model.status, "notes": list(found.model.notes)}
-    writer.write_json("region_model.json", model)
+    writer.write_table(tables.REGION_TESTS, compared.tests)
+    writer.write_table(tables.REGION_MEANS, compared.plot)
+    writer.write_table(tables.REGION_MODEL, compared.model.terms)
+    model = {"formula": compared.model.formula, "status": compared.model.status, "notes": list(compared.model.notes)}
+    writer.write_json(REGION_MODEL_SUMMARY, model)
 
 
-def _generalisation(writer: BundleFiles, results: StudyResults, study: Study) -> None:
+def _generalisation_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:
+    """Scores with and without each genre, and each subject, in training."""
     rows: list[dict[str, Any]] = []
-    for subject, left in results.genres.items():
+    for subject, left_out in results.genres.items():
         inside = results.encodings[subject].q < study.statistics.q
-        for i, label in enumerate(left.labels):
+        for i, label in enumerate(left_out.labels):
             rows.append(
-                {"subject": subject, "left_out": label, "r_with": _mean(left.r_with[i][inside]),
-                 "r_without": _mean(left.r_without[i][inside]), "targets": int(inside.sum()),
-                 "samples": int(left.n_samples[i])}
+                {"subject": subject, "left_out": label, "r_with": _mean(left_out.r_with[i][inside]),
+                 "r_without": _mean(left_out.r_without[i][inside]), "targets": int(inside.sum()),
+                 "samples": int(left_out.n_samples[i])}
             )  # fmt: skip
     for subject, r in results.others.items():
-        inside = results.encodings[subject].q < study.statistics.q
-        own = results.encodings[subject].r[JOINT]
+        encoding = results.encodings[subject]
+        inside = encoding.q < study.statistics.q
         rows.append(
-            {"subject": subject, "left_out": "this subject", "r_with": _mean(own[inside]),
-             "r_without": _mean(r[inside]), "targets": int(inside.sum()),
-             "samples": results.encodings[subject].n_test}
+            {"subject": subject, "left_out": "this subject", "r_with": _mean(encoding.r[JOINT][inside]),
+             "r_without": _mean(r[inside]), "targets": int(inside.sum()), "samples": encoding.n_test}
         )  # fmt: skip
-    if rows:
-        writer.write_table("generalisation.tsv", pd.DataFrame(rows))
+    return rows
 
 
-def _mean(values: Any) -> float:
+def _mean(values: Floating) -> float:
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else float("nan")

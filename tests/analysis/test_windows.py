@@ -197,7 +197,7 @@ def test_features_need_a_sound_study_and_a_writable_store(
 ) -> None:
     monkeypatch.setenv("B2M_CACHE", "/proc/b2m")
     code, printed = b2m("features", tiny_study)
-    assert (code, "features cannot be kept" in printed) == (2, True)
+    assert (code, "features cannot be stored" in printed) == (2, True)
     tracks = sorted(tiny_study.parent.rglob("*.wav"))
     for track in tracks[:3]:
         track.unlink()

@@ -45,10 +45,10 @@ def test_cosine_and_confounds_equal_nilearn(censored: bool, confounded: bool, rn
         confounds=line if confounds is None else np.hstack([line, confounds]),
         sample_mask=np.flatnonzero(kept) if censored else None,
     )
-    found = Cleaning("cosine", 128.0, zscore=False)(values, TR, kept=kept, confounds=confounds)[kept]
+    found = Cleaning("cosine", 128.0, zscore=False).transform(values, TR, kept=kept, confounds=confounds)[kept]
     expected = expected - expected.mean(axis=0)
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99999
-    scaled = Cleaning("cosine", 128.0)(values, TR, kept=kept, confounds=confounds)[kept]
+    scaled = Cleaning("cosine", 128.0).transform(values, TR, kept=kept, confounds=confounds)[kept]
     assert np.allclose(scaled.mean(axis=0), 0, atol=1e-4)
     assert np.allclose(scaled.std(axis=0), 1, atol=1e-4)
 
@@ -66,15 +66,15 @@ def test_running_median_follows_its_definition(width: int, rng: np.random.Genera
 def test_what_is_cleaned_is_not_changed(detrend: str, order: str, rng: np.random.Generator) -> None:
     values = np.array(drifting(rng), dtype=np.float32, order=order)  # type: ignore[call-overload]
     before = values.copy()
-    cleaned = Cleaning(detrend, 60.0)(values, TR)
+    cleaned = Cleaning(detrend, 60.0).transform(values, TR)
     assert np.array_equal(values, before)
-    assert np.array_equal(cleaned, Cleaning(detrend, 60.0)(np.ascontiguousarray(before), TR))
+    assert np.array_equal(cleaned, Cleaning(detrend, 60.0).transform(np.ascontiguousarray(before), TR))
     assert (cleaned.std(axis=0) > 0.9).all()
 
 
 def test_savgol_is_a_cubic_fit_around_each_sample(rng: np.random.Generator) -> None:
     values = drifting(rng, 100, 2)
-    cleaned = Cleaning("savgol", 60.0, zscore=False)(values, TR)
+    cleaned = Cleaning("savgol", 60.0, zscore=False).transform(values, TR)
     width = 41
     for i in (20, 50, 79):
         window = np.arange(i - width // 2, i + width // 2 + 1)
@@ -91,8 +91,8 @@ def test_a_censored_volume_changes_nothing_else(detrend: str, rng: np.random.Gen
     spoilt[~kept] = 1e5
     spoilt_confounds[~kept] = -1e5
     recipe = Cleaning(detrend, cutoff=60.0)
-    first = recipe(values, TR, kept=kept, confounds=confounds)
-    second = recipe(spoilt, TR, kept=kept, confounds=spoilt_confounds)
+    first = recipe.transform(values, TR, kept=kept, confounds=confounds)
+    second = recipe.transform(spoilt, TR, kept=kept, confounds=spoilt_confounds)
     assert np.allclose(first[kept], second[kept], atol=2e-3)
 
 
@@ -102,7 +102,7 @@ def test_confounds_leave_and_bring_no_drift_back(detrend: str, rng: np.random.Ge
     motion = rng.standard_normal((400, 2))
     signal = rng.standard_normal((400, 3))
     values = signal + motion @ np.array([[3.0, -2, 1], [1, 1, 1]]) + 10 * time[:, None]
-    cleaned = Cleaning(detrend, 120.0)(values, TR, confounds=motion + 5 * time[:, None])
+    cleaned = Cleaning(detrend, 120.0).transform(values, TR, confounds=motion + 5 * time[:, None])
     for column in range(3):
         # a running median lags behind a slope at the ends of a run: that much is left without confounds too
         assert abs(np.corrcoef(cleaned[:, column], time)[0, 1]) < (0.2 if detrend == "median" else 0.05)
@@ -113,14 +113,14 @@ def test_confounds_leave_and_bring_no_drift_back(detrend: str, rng: np.random.Ge
 def test_constant_and_drifting_confounds_are_left_out(rng: np.random.Generator) -> None:
     values = drifting(rng)
     useless = np.stack([np.full(200, 7.0), np.arange(200) * 3.0], axis=1)
-    assert np.allclose(Cleaning()(values, TR, confounds=useless), Cleaning()(values, TR), atol=1e-4)
+    assert np.allclose(Cleaning().transform(values, TR, confounds=useless), Cleaning().transform(values, TR), atol=1e-4)
 
 
 def test_unusable_confounds_say_why(rng: np.random.Generator) -> None:
     with pytest.raises(InputError, match="as many confounds as samples"):
-        Cleaning()(drifting(rng, 30), TR, confounds=rng.standard_normal((30, 30)))
+        Cleaning().transform(drifting(rng, 30), TR, confounds=rng.standard_normal((30, 30)))
     with pytest.raises(InputError, match="not finite"):
-        Cleaning()(drifting(rng, 30), TR, confounds=np.full((30, 1), np.nan))
+        Cleaning().transform(drifting(rng, 30), TR, confounds=np.full((30, 1), np.nan))
     with pytest.raises(InputError, match="unknown way to detrend"):
         Cleaning("spline")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="must be positive"):
@@ -172,7 +172,7 @@ def test_confounds_that_are_nearly_one_leave_no_trace(apart: float, rng: np.rand
     one = rng.standard_normal(400)
     confounds = np.stack([one, one + apart * rng.standard_normal(400)], axis=1)
     values = 10 * rng.standard_normal((400, 5)) + 8 * one[:, None]
-    cleaned = Cleaning("linear", zscore=False)(values, 1.5, confounds=confounds)
+    cleaned = Cleaning("linear", zscore=False).transform(values, 1.5, confounds=confounds)
     two = [confounds[:, 1]] if apart >= 1e-3 else []  # nearer, they are one
     design = np.stack([np.ones(400), np.arange(400), one, *two], axis=1)
     expected = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]

@@ -100,7 +100,7 @@ def heard_twice(clips: dict[str, list[tuple[str, int]]]) -> None:
         (other_genre, "unknown genre"),
         (other_order, "order of clips"),
         (other_beginning, "begins with another clip"),
-        (heard_twice, "a clip is heard in"),
+        (heard_twice, "a clip is presented in"),
     ],
 )
 def test_deviations_are_told(damage, message: str, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_models_and_decoding_need_no_places_and_maps_say_so(
     code, printed = b2m("check", folder / "study.toml")
     assert code == 0, printed
     assert "18 runs, 5580 samples of 1.5 s, 7 targets on unplaced" in printed
-    assert "no maps: nobody has said where these responses lie" in printed
+    assert "no maps: the responses have no known location" in printed
     code, printed = b2m("run", folder / "study.toml")
     assert code == 0, printed
     assert "no maps" in (folder / "results/report.html").read_text()

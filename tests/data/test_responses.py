@@ -74,7 +74,7 @@ def test_cleaning_stays_in_the_run_and_in_the_target(detrend: str, rng: np.rando
 def test_cosine_removes_slow_drift_and_keeps_fast_signal() -> None:
     time = np.arange(400) * 1.5
     drift, signal = np.cos(2 * np.pi * time / 500) + time / 300, np.sin(2 * np.pi * time / 20)
-    cleaned = Cleaning("cosine", 128.0)((10_000 + 50 * (signal + 5 * drift))[:, None], 1.5)[:, 0]
+    cleaned = Cleaning("cosine", 128.0).transform((10_000 + 50 * (signal + 5 * drift))[:, None], 1.5)[:, 0]
     assert np.corrcoef(cleaned, signal)[0, 1] > 0.98
     assert np.allclose([cleaned.mean(), cleaned.std()], [0, 1], atol=1e-4)
 
@@ -82,7 +82,7 @@ def test_cosine_removes_slow_drift_and_keeps_fast_signal() -> None:
 @given(st.floats(1e-2, 1e4), st.floats(-1e5, 1e5))
 def test_zscore_ignores_scale_and_offset(scale: float, offset: float) -> None:
     values = np.random.default_rng(0).standard_normal((50, 2))
-    a, b = Cleaning("linear")(values, 1.5), Cleaning("linear")(values * scale + scale * offset, 1.5)
+    a, b = Cleaning("linear").transform(values, 1.5), Cleaning("linear").transform(values * scale + scale * offset, 1.5)
     assert np.allclose(a, b, atol=0.05)
 
 

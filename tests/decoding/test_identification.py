@@ -182,5 +182,5 @@ def test_scores_by_genre() -> None:
 def test_shared_clips_are_told() -> None:
     shared = shared_clips(np.array(["a", "b", ""]), np.array(["b", "c", ""]))
     assert shared == ["b"]
-    assert "1 test clips were heard in training (b)" in str(note_of_shared(shared))
+    assert "1 test clips were presented in training (b)" in str(note_of_shared(shared))
     assert note_of_shared([]) is None

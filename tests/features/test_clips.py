@@ -29,7 +29,7 @@ def test_features_lie_under_the_samples_of_their_clip(stimulation: StimulusTimel
         clip: np.full((len(spans), 2), i, np.float32) + spans[:, :1].astype(np.float32) / 100
         for i, (clip, spans) in enumerate(stimulation.clips.items(), start=1)
     }
-    laid = stimulation.lay(features)
+    laid = stimulation.clips_to_samples(features)
     ramp = np.arange(10) * TR / 100
     assert np.allclose(laid[:, 0], np.r_[1 + ramp, 2 + ramp, 3 + ramp, 1 + ramp, 4 + ramp, 3 + ramp, 0, 0])
 
@@ -68,15 +68,17 @@ def test_windows_are_stretches_of_their_clips(stimulation: StimulusTimeline) -> 
     found = StimulusTimeline(labelled, stimulation.events, windows)
     assert [len(one.rows) for one in found.presentations] == [4] * 6
     assert found.clips[HOME].tolist() == [[0, 10], [1.5, 11.5], [3, 13], [4.5, 14.5]]
-    assert np.allclose(found.sampled(labelled.time[:, None].astype(np.float32))[:4, 0], 4.5 + np.arange(4) * 1.5)
+    assert np.allclose(
+        found.volumes_to_samples(labelled.time[:, None].astype(np.float32))[:4, 0], 4.5 + np.arange(4) * 1.5
+    )
 
 
 def test_events_that_name_no_clip(play: Callable[..., pd.DataFrame]) -> None:
     runs = Runs.from_lengths({"run-01": 20}, TR)
     table = play((0, 0, 1.0))
     table.loc[0, "start"] = "soon"
-    with pytest.raises(InputError, match=r"(?s)event 1 of run run-01 names no clip.*soon"):
+    with pytest.raises(InputError, match=r"(?s)event 1 of run run-01 does not identify a clip.*soon"):
         _ = StimulusTimeline(runs, {"run-01": table}).presentations
     table.loc[0, ["start", "track"]] = ["0", "n/a"]
-    with pytest.raises(InputError, match="no events to take clips from"):
+    with pytest.raises(InputError, match="present no clip"):
         _ = StimulusTimeline(runs, {"run-01": table}).presentations

@@ -1,4 +1,4 @@
-"""Networks over clips: timing, batches, what is heard how often, and what is kept."""
+"""Encoders over clips: timing, batches, number of calls, and the store."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WindowNetwork:
     name, rate, window, frame_rate, layers, dim = "projection", RATE, 10.0, None, (), 12
 
     def __init__(self, seed: int = 0) -> None:
-        self.seed, self.heard = seed, []
+        self.seed, self.calls = seed, []
         self.weights = np.random.default_rng(seed).standard_normal((81, self.dim)).astype(np.float32)
 
     @property
@@ -42,7 +42,7 @@ class WindowNetwork:
     def embed(self, batch: np.ndarray) -> np.ndarray:
         assert batch.dtype == np.float32
         assert 0 < batch.shape[1] <= round(self.window * self.rate)
-        self.heard.append(batch.shape)
+        self.calls.append(batch.shape)
         short = round(self.window * self.rate) - batch.shape[1]
         pieces = np.pad(batch, ((0, 0), (0, short)), mode="wrap").reshape(len(batch), -1, 160)
         loud = np.abs(np.fft.rfft(pieces, axis=2)).astype(np.float32).mean(axis=1)
@@ -55,7 +55,7 @@ class FrameNetwork:
     name, rate, window, frame_rate, dim = "frames", RATE, None, 50.0, 5
 
     def __init__(self, layers: tuple[int, ...] = (0, 1), seed: int = 0) -> None:
-        self.layers, self.seed, self.heard = layers, seed, []
+        self.layers, self.seed, self.calls = layers, seed, []
         self.weights = np.random.default_rng(seed).standard_normal((81, self.dim)).astype(np.float32)
 
     @property
@@ -63,14 +63,14 @@ class FrameNetwork:
         return {"model": "frames", "seed": self.seed, "layers": list(self.layers)}
 
     def embed(self, batch: np.ndarray) -> np.ndarray:
-        self.heard.append(batch.shape)
+        self.calls.append(batch.shape)
         pieces = batch[:, : batch.shape[1] // 160 * 160].reshape(len(batch), -1, 160)
         low = np.einsum("bfk,kd->bfd", np.abs(np.fft.rfft(pieces, axis=2)).astype(np.float32), self.weights)
         both = np.stack([low, low + low.mean(axis=1, keepdims=True)], axis=1)
         return both[:, list(self.layers)]
 
 
-HEARINGS = {
+OPTIONS = {
     "frames under the sample": EmbeddingOptions(layer=0),
     "frames of 5 s around it": EmbeddingOptions(layer=0, window=5.0),
     "Lanczos": EmbeddingOptions(layer=0, pooling="lanczos"),
@@ -80,26 +80,26 @@ HEARINGS = {
 }
 
 
-def network_for(hearing: EmbeddingOptions, **options: Any) -> FrameNetwork | WindowNetwork:
-    return WindowNetwork() if hearing.layer is None else FrameNetwork(**options)
+def network_for(option: EmbeddingOptions, **options: Any) -> FrameNetwork | WindowNetwork:
+    return WindowNetwork() if option.layer is None else FrameNetwork(**options)
 
 
-def features(network: Any, hearing: EmbeddingOptions, tracks: Path, stimulation: StimulusTimeline) -> np.ndarray:
+def features(network: Any, option: EmbeddingOptions, tracks: Path, stimulation: StimulusTimeline) -> np.ndarray:
     stimuli = Stimuli(tracks, fade=0.0, rms=0.0)
-    [found] = embed_clips(network, [hearing], stimuli, stimulation.clips, stimulation.length)
-    return stimulation.lay(found)
+    [found] = embed_clips(network, [option], stimuli, stimulation.clips, stimulation.length)
+    return stimulation.clips_to_samples(found)
 
 
-def reach(hearing: EmbeddingOptions, moment: float, length: float, step: float, n: int) -> np.ndarray:
+def reach(option: EmbeddingOptions, moment: float, length: float, step: float, n: int) -> np.ndarray:
     """Samples whose window holds a moment of a clip of 15 s, by arithmetic alone."""
     out = []
     for i in range(n):
         begin, end = i * step, i * step + length
-        window = 10.0 if hearing.layer is None else hearing.window or length
-        if hearing.pooling == "lanczos":
+        window = 10.0 if option.layer is None else option.window or length
+        if option.pooling == "lanczos":
             middle = (begin + end) / 2
             begin, end = middle - 3 * length, middle + 3 * length
-        elif hearing.mode == "causal":
+        elif option.mode == "causal":
             begin = max(end - window, 0.0)
         else:
             begin = min(max((begin + end) / 2 - window / 2, 0.0), 15.0 - window)
@@ -108,13 +108,13 @@ def reach(hearing: EmbeddingOptions, moment: float, length: float, step: float, 
     return np.array(out)
 
 
-@pytest.mark.parametrize("case", HEARINGS)
+@pytest.mark.parametrize("case", OPTIONS)
 @pytest.mark.parametrize("volume", [0, 4, 9])
 def test_a_click_lands_in_the_rows_that_hear_it_at_every_delay(
     case: str, volume: int, tmp_path: Path, play: Play
 ) -> None:
     """A click early in one TR of the second of three silent clips."""
-    hearing, moment = HEARINGS[case], (volume + 0.3) * TR
+    option, moment = OPTIONS[case], (volume + 0.3) * TR
     for number in range(3):
         path = tmp_path / "genres" / "jazz" / f"jazz.{number:05d}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,9 +124,9 @@ def test_a_click_lands_in_the_rows_that_hear_it_at_every_delay(
         soundfile.write(path, wave, RATE, subtype="PCM_16")
     table = play((0, 0, 1.0), (15, 1, 1.0), (30, 2, 1.0))
     stimulation = StimulusTimeline(Runs.from_lengths({"run-01": 34}, TR), {"run-01": table})
-    found = features(network_for(hearing), hearing, tmp_path / "genres", stimulation)
+    found = features(network_for(option), option, tmp_path / "genres", stimulation)
     expected = np.zeros(34, dtype=bool)
-    expected[10:20] = reach(hearing, moment, TR, TR, 10)
+    expected[10:20] = reach(option, moment, TR, TR, 10)
     assert expected.any()
     assert np.array_equal(np.abs(found).max(axis=1) > 1e-4, expected)
     for seconds in (0.0, 3.0, 6.0):
@@ -147,8 +147,8 @@ def test_windows_as_samples_hear_their_own_stretch(length: float, tracks: Path, 
     assert np.allclose(found[clip], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", HEARINGS)
-def test_what_is_heard_together_changes_nothing(
+@pytest.mark.parametrize("case", OPTIONS)
+def test_the_size_of_a_batch_changes_nothing(
     case: str, tracks: Path, stimulation: StimulusTimeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One window at a time, or all clips at once: the same numbers to float32's last digits."""
@@ -156,9 +156,9 @@ def test_what_is_heard_together_changes_nothing(
     for seconds in (1.0, 20.0, 1000.0):
         monkeypatch.setitem(embedding.BATCH_SECONDS, "cpu", seconds)
         monkeypatch.setenv("B2M_CACHE", str(tmp_path / str(seconds)))
-        network = network_for(HEARINGS[case])
-        found.append(features(network, HEARINGS[case], tracks, stimulation))
-        assert max(shape[0] for shape in network.heard) == 1 or seconds > 1
+        network = network_for(OPTIONS[case])
+        found.append(features(network, OPTIONS[case], tracks, stimulation))
+        assert max(shape[0] for shape in network.calls) == 1 or seconds > 1
     assert np.allclose(found[0], found[1], rtol=1e-5, atol=1e-5)
     assert np.allclose(found[0], found[2], rtol=1e-5, atol=1e-5)
 
@@ -171,31 +171,31 @@ def test_a_window_embedded_by_hand(tracks: Path, stimulation: StimulusTimeline) 
         assert np.allclose(found[row], WindowNetwork().embed(window[None])[0], atol=1e-5), row
 
 
-def test_a_clip_is_heard_once_and_a_window_too(tracks: Path, stimulation: StimulusTimeline) -> None:
+def test_a_clip_is_embedded_once_and_a_window_too(tracks: Path, stimulation: StimulusTimeline) -> None:
     frames, windows = FrameNetwork(), WindowNetwork()
     features(frames, EmbeddingOptions(layer=1, window=5.0), tracks, stimulation)
     features(windows, EmbeddingOptions(), tracks, stimulation)
-    assert sum(shape[0] for shape in frames.heard) == 4
-    assert sum(shape[0] for shape in windows.heard) == 4 * 6  # of ten windows, five lie at the ends of a clip
+    assert sum(shape[0] for shape in frames.calls) == 4
+    assert sum(shape[0] for shape in windows.calls) == 4 * 6  # of ten windows, five lie at the ends of a clip
 
 
 def test_layers_share_the_calls(tracks: Path, stimulation: StimulusTimeline) -> None:
     network, stimuli = FrameNetwork(), Stimuli(tracks)
-    hearings = [EmbeddingOptions(layer=0), EmbeddingOptions(layer=1), EmbeddingOptions(layer=1, window=5.0)]
-    found = embed_clips(network, hearings, stimuli, stimulation.clips, TR)
-    assert sum(shape[0] for shape in network.heard) == 4
+    options = [EmbeddingOptions(layer=0), EmbeddingOptions(layer=1), EmbeddingOptions(layer=1, window=5.0)]
+    found = embed_clips(network, options, stimuli, stimulation.clips, TR)
+    assert sum(shape[0] for shape in network.calls) == 4
     alone = embed_clips(FrameNetwork(layers=(1,)), [EmbeddingOptions(layer=1)], stimuli, stimulation.clips, TR)
     assert all(np.array_equal(alone[0][clip], found[1][clip]) for clip in stimulation.clips)
 
 
-def test_nothing_is_heard_again_by_this_study_or_another(
+def test_nothing_is_embedded_again_by_this_study_or_another(
     tracks: Path, stimulation: StimulusTimeline, tmp_path: Path
 ) -> None:
     first = features(FrameNetwork(), EmbeddingOptions(layer=1), tracks, stimulation)
     again = FrameNetwork()
     tracks.rename(tmp_path / "elsewhere")
     assert np.array_equal(features(again, EmbeddingOptions(layer=1), tmp_path / "elsewhere", stimulation), first)
-    assert again.heard == []
+    assert again.calls == []
     for other in (
         EmbeddingOptions(layer=0),
         EmbeddingOptions(layer=1, window=5.0),
@@ -203,10 +203,10 @@ def test_nothing_is_heard_again_by_this_study_or_another(
     ):
         network = FrameNetwork()
         features(network, other, tmp_path / "elsewhere", stimulation)
-        assert network.heard
+        assert network.calls
     other_weights = FrameNetwork(seed=1)
     features(other_weights, EmbeddingOptions(layer=1), tmp_path / "elsewhere", stimulation)
-    assert other_weights.heard
+    assert other_weights.calls
 
 
 def test_work_goes_on_where_it_was_interrupted(
@@ -217,7 +217,7 @@ def test_work_goes_on_where_it_was_interrupted(
 
     class Interrupted(FrameNetwork):
         def embed(self, batch: np.ndarray) -> np.ndarray:
-            if len(self.heard) == 2:
+            if len(self.calls) == 2:
                 raise KeyboardInterrupt
             return super().embed(batch)
 
@@ -225,7 +225,7 @@ def test_work_goes_on_where_it_was_interrupted(
         features(Interrupted(), EmbeddingOptions(layer=1), tracks, stimulation)
     rest = FrameNetwork()
     found = features(rest, EmbeddingOptions(layer=1), tracks, stimulation)
-    assert len(rest.heard) == 2
+    assert len(rest.calls) == 2
     assert np.array_equal(found[:10], found[30:40])
 
 
@@ -235,7 +235,7 @@ def test_damage_is_computed_again(tracks: Path, stimulation: StimulusTimeline, s
     shard.write_bytes(shard.read_bytes()[:-9])
     network = WindowNetwork()
     assert np.array_equal(features(network, EmbeddingOptions(), tracks, stimulation), first)
-    assert network.heard
+    assert network.calls
 
 
 def test_progress_counts_clips(tracks: Path, stimulation: StimulusTimeline) -> None:
@@ -253,16 +253,16 @@ def test_progress_counts_clips(tracks: Path, stimulation: StimulusTimeline) -> N
 
 
 @pytest.mark.parametrize("network", [WindowNetwork(), FrameNetwork()])
-def test_short_windows_of_a_causal_hearing_know_nothing_later(network: Any, tracks: Path, play: Play) -> None:
+def test_causal_windows_do_not_depend_on_later_sound(network: Any, tracks: Path, play: Play) -> None:
     """What comes after a sample never changes its features."""
-    hearing = HEARINGS["window model, causal" if network.window else "5 s before its end"]
+    option = OPTIONS["window model, causal" if network.window else "5 s before its end"]
     stimulation = StimulusTimeline(Runs.from_lengths({"run-01": 10}, TR), {"run-01": play((0, 0, 1.0))})
-    before = features(network, hearing, tracks, stimulation)
+    before = features(network, option, tracks, stimulation)
     path = tracks / "jazz" / "jazz.00000.wav"
     wave, _ = soundfile.read(path)
     wave[int((1.0 + 4 * TR) * RATE) :] = 0.0
     soundfile.write(path, wave, RATE, subtype="PCM_16")
-    after = features(network, hearing, tracks, stimulation)
+    after = features(network, option, tracks, stimulation)
     assert np.allclose(before[:4], after[:4], atol=1e-5)
     assert not np.allclose(before[4], after[4], atol=1e-2)
 
@@ -277,23 +277,23 @@ def test_a_clip_of_3_s_has_no_window_of_10(tracks: Path, play: Play) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hearing", "problem"),
+    ("option", "problem"),
     [
         (EmbeddingOptions(window=5.0), r"(?s)windows of one length.*5 s.*10 s"),
-        (EmbeddingOptions(layer=1), "no layers of windows"),
+        (EmbeddingOptions(layer=1), "one vector per window"),
         (EmbeddingOptions(pooling="lanczos"), "no frames"),
         (EmbeddingOptions(layer=7), r"no such layer"),
-        (replace(HEARINGS["frames under the sample"], layer=None), "several layers"),
-        (EmbeddingOptions(layer=0, mode="causal"), r"(?s)know the rest of their clip.*context"),
+        (replace(OPTIONS["frames under the sample"], layer=None), "several layers"),
+        (EmbeddingOptions(layer=0, mode="causal"), r"(?s)causal.*needs context"),
         (EmbeddingOptions(layer=0, context="window", pooling="lanczos"), "are averaged"),
     ],
 )
-def test_impossible_hearings(
-    hearing: EmbeddingOptions, problem: str, tracks: Path, stimulation: StimulusTimeline
+def test_impossible_options(
+    option: EmbeddingOptions, problem: str, tracks: Path, stimulation: StimulusTimeline
 ) -> None:
-    windows = "windows" in problem or "no frames" in problem
+    windows = "windows" in problem or "per window" in problem or "no frames" in problem
     with pytest.raises(InputError, match=problem):
-        features(WindowNetwork() if windows else FrameNetwork(), hearing, tracks, stimulation)
+        features(WindowNetwork() if windows else FrameNetwork(), option, tracks, stimulation)
 
 
 def test_values_that_are_not_finite_name_the_file(tracks: Path, stimulation: StimulusTimeline) -> None:

@@ -16,7 +16,8 @@ from b2m_encoding.data.events import label_clips
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.acoustic import acoustic_names, acoustic_per_tr
 from b2m_encoding.features.clips import StimulusTimeline
-from b2m_encoding.features.extractors import AnyExtractor, build_spaces
+from b2m_encoding.features.extractors import AnyExtractor, PretrainedAudio, build_spaces
+from b2m_encoding.features.networks import AUDIO_ENCODERS
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.windows import cut_windows
 from b2m_encoding.runs import Runs
@@ -225,8 +226,31 @@ def test_impossible_options(options: dict[str, Any], problem: str, tmp_path: Pat
 
 
 def test_a_missing_network_says_which_command_brings_it(tracks: Path, stimulation: StimulusTimeline) -> None:
-    with pytest.raises(InputError, match=r"(?s)clap are not here.*b2m models fetch clap.*could stand in"):
+    with pytest.raises(InputError, match=r"(?s)clap are not installed.*b2m models fetch clap.*alternatives"):
         table(tracks.parent, extractor="clap", stimuli="genres").check(stimulation)
+
+
+def test_missing_weights_are_found_although_the_study_sets_the_window(
+    tracks: Path, stimulation: StimulusTimeline
+) -> None:
+    table_with_window = table(tracks.parent, extractor="w2v_bert", stimuli="genres", layer=1, window=5.0)
+    with pytest.raises(InputError, match=r"(?s)w2v_bert are not installed"):
+        table_with_window.check(stimulation)
+
+
+@pytest.mark.parametrize("extractor", AUDIO_ENCODERS)
+def test_every_audio_encoder_of_the_registry_is_an_extractor(extractor: str, tmp_path: Path) -> None:
+    options = {"model": "owner/name"} if AUDIO_ENCODERS[extractor].model is None else {}
+    found = table(tmp_path, extractor=extractor, stimuli="genres", **options)
+    assert isinstance(found, PretrainedAudio)
+    assert found.extractor == extractor
+
+
+def test_names_outside_the_registry_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="sentences"):
+        table(tmp_path, extractor="text", captions="captions.csv", network="w2v_bert")
+    with pytest.raises(ValidationError, match="musicldm_clap"):
+        table(tmp_path, extractor="mulan", stimuli="genres")
 
 
 def test_all_tables_of_a_study_are_built_in_order(tracks: Path, stimulation: StimulusTimeline) -> None:

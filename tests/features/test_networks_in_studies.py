@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.clips import StimulusTimeline
-from b2m_encoding.features.extractors import AnyExtractor, Network, build_spaces
+from b2m_encoding.features.extractors import AnyExtractor, PretrainedAudio, build_spaces
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.stimuli import Stimuli
 
@@ -31,10 +31,10 @@ def w2v_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def network(tracks: Path, weights: Path, **options: Any) -> Network:
+def network(tracks: Path, weights: Path, **options: Any) -> PretrainedAudio:
     table = {"extractor": "w2v_bert", "stimuli": str(tracks), "weights": str(weights), "device": "cpu", **options}
     found = TypeAdapter(AnyExtractor).validate_python(table)
-    assert isinstance(found, Network)
+    assert isinstance(found, PretrainedAudio)
     return found
 
 

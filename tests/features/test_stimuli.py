@@ -19,7 +19,7 @@ CLIPS = [Clip("jazz", f"jazz.{i:05d}", 0.5 + i, 15.0) for i in range(3)]
 
 def test_clips_are_cut_faded_and_levelled_as_published(tracks: Path) -> None:
     """The recipe of the published script, written out again."""
-    wave, rate = Stimuli(tracks).heard(CLIPS[1])
+    wave, rate = Stimuli(tracks).native_wave(CLIPS[1])
     track, _ = soundfile.read(tracks / "jazz" / "jazz.00001.wav")
     cut = track[int(1.5 * RATE) :][: 15 * RATE].copy()
     fade = np.sin(np.linspace(0, np.pi / 2, 2 * RATE))
@@ -35,7 +35,7 @@ def test_a_model_gets_the_stimulus_at_its_rate(tracks: Path) -> None:
     assert np.array_equal(stimuli.wave(CLIPS[0], RATE), read_audio(CLIPS[0].track(tracks), RATE, 0.5, 15.0))
 
 
-def test_the_digest_is_of_what_was_heard(tracks: Path) -> None:
+def test_the_digest_is_of_the_presented_wave(tracks: Path) -> None:
     first = Stimuli(tracks).digest(CLIPS[0])
     assert first == Stimuli(tracks).digest(CLIPS[0])
     others = [Stimuli(tracks).digest(CLIPS[1]), Stimuli(tracks, fade=1.0).digest(CLIPS[0])]
@@ -51,7 +51,7 @@ def test_the_digest_is_of_what_was_heard(tracks: Path) -> None:
     assert Stimuli(tracks).digest(moved) not in (first, *others)
 
 
-def test_written_stimuli_are_what_was_heard(tracks: Path, tmp_path: Path) -> None:
+def test_written_stimuli_are_the_presented_waves(tracks: Path, tmp_path: Path) -> None:
     stimuli, twice = Stimuli(tracks), Clip("jazz", "jazz.00000", 2.25, 15.0)
     written = stimuli.write([*CLIPS, twice], tmp_path / "out")
     assert [path.name for path in written] == [
@@ -62,7 +62,7 @@ def test_written_stimuli_are_what_was_heard(tracks: Path, tmp_path: Path) -> Non
     ]
     wave, rate = soundfile.read(written[2], dtype="float32")
     assert rate == RATE
-    assert np.array_equal(wave, stimuli.heard(CLIPS[1])[0])
+    assert np.array_equal(wave, stimuli.native_wave(CLIPS[1])[0])
     assert sorted((tmp_path / "out").iterdir()) == written
 
 
@@ -82,7 +82,7 @@ def test_every_missing_and_damaged_file_is_named_at_once(tracks: Path) -> None:
 
 def test_a_clip_too_short_for_its_fades_names_its_file(tracks: Path) -> None:
     with pytest.raises(InputError, match=r"(?s)too short for its fades.*jazz.00000.wav.*fade"):
-        Stimuli(tracks).heard(Clip("jazz", "jazz.00000", 0.0, 3.0))
+        Stimuli(tracks).native_wave(Clip("jazz", "jazz.00000", 0.0, 3.0))
 
 
 def write_track(path: Path, wave: np.ndarray, rate: int = RATE, **options: str) -> None:

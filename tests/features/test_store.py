@@ -97,8 +97,8 @@ def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, caplog
     monkeypatch.setenv("B2M_CACHE", "/proc/b2m")
     with caplog.at_level(logging.WARNING):
         Store(RECIPE).add(arrays(0))
-    assert "cannot be kept" in caplog.text
-    with pytest.raises(InputError, match=r"(?s)cannot be kept.*B2M_CACHE"):
+    assert "cannot be stored" in caplog.text
+    with pytest.raises(InputError, match=r"(?s)cannot be stored.*B2M_CACHE"):
         check_store()
 
 

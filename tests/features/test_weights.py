@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks import SOUND, TEXT, load_sound
-from b2m_encoding.features.weights import catalogue, entry_of, find_weights, hash_files, is_here
-from b2m_encoding.features.weights.store import RECORD, folder_of
+from b2m_encoding.features.networks import AUDIO_ENCODERS, TEXT_ENCODERS, load_audio_encoder
+from b2m_encoding.features.weights import catalogue, entry_of, find_weights, hash_files, is_installed
+from b2m_encoding.features.weights.installed import RECORD, folder_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def test_every_entry_can_be_loaded_fetched_and_replaced() -> None:
     for name, entry in catalogue().items():
-        assert entry.network in SOUND or entry.network in TEXT or entry.makes
+        assert entry.network in AUDIO_ENCODERS or entry.network in TEXT_ENCODERS or entry.makes
         assert set(entry.stand_ins) <= set(catalogue()) - {name}
         assert (entry.repository is None) != (entry.package is None)
         for source in entry.sources:
@@ -33,7 +33,7 @@ def test_every_entry_can_be_loaded_fetched_and_replaced() -> None:
         assert entry.dim or entry.makes
         assert entry.role
         assert entry.pickle == (entry.repository is not None and not any(map(weighty, entry.files)))
-    for network in {**SOUND, **TEXT}.values():
+    for network in {**AUDIO_ENCODERS, **TEXT_ENCODERS}.values():
         assert network.model is None or network.model in catalogue()
 
 
@@ -54,7 +54,7 @@ def test_models_by_name_and_by_repository() -> None:
 def test_missing_weights_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("B2M_CACHE", str(tmp_path))
     with pytest.raises(InputError) as raised:
-        load_sound("muq_mulan")
+        load_audio_encoder("muq_mulan")
     for part in ("b2m models fetch muq_mulan", "2.67 GB", "CC-BY-NC-4.0", "commercial use: no", "clap (missing)"):
         assert part in str(raised.value)
     assert not list(tmp_path.iterdir())
@@ -79,9 +79,9 @@ def stored(cache: Path, name: str = "codec") -> Path:
 
 def test_recorded_weights_are_found_and_checked(cache: Path) -> None:
     entry = catalogue()["codec"]
-    assert not is_here(entry)
+    assert not is_installed(entry)
     folder = stored(cache)
-    assert is_here(entry)
+    assert is_installed(entry)
     weights = find_weights(entry)
     assert weights.revision == COMMIT
     assert weights.files["model.safetensors"] == hashlib.sha256(b"w" * 100).hexdigest()
@@ -99,7 +99,7 @@ def test_recorded_weights_are_found_and_checked(cache: Path) -> None:
 
 
 def test_hashes_are_computed_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from b2m_encoding.features.weights import hashes as module
+    from b2m_encoding.io import hashes as module
 
     computed: list[Path] = []
 

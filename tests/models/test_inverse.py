@@ -17,7 +17,9 @@ from b2m_encoding.models.inverse import InverseMap, best_targets
 from b2m_encoding.models.solver.covariance import Covariance, correlation_shrinkage
 
 
-def heard(n_runs: int = 5, n: int = 60, p: int = 4, t: int = 12, seed: int = 0) -> tuple[Any, Any, Runs, Any]:
+def simulate_responses(
+    n_runs: int = 5, n: int = 60, p: int = 4, t: int = 12, seed: int = 0
+) -> tuple[Any, Any, Runs, Any]:
     """Correlated features, responses with noise that targets share."""
     rng = np.random.default_rng(seed)
     runs = Runs.from_lengths([n] * n_runs, tr=1.5)
@@ -38,7 +40,7 @@ def full(inverse: InverseMap) -> tuple[Any, Any]:
 
 
 def test_equals_the_gaussian_posterior() -> None:
-    X, Y, runs, _ = heard()
+    X, Y, runs, _ = simulate_responses()
     model = EncodingModel(delays=None).fit(X, Y, runs=runs)
     inverse = model.invert(X, Y, runs)
     noise, prior = full(inverse)
@@ -87,8 +89,8 @@ def test_delays_equal_the_posterior_of_all_responses_together() -> None:
     noise, prior = full(inverse)
     mean = X.mean(0)
     one = sum(part[1:].T @ part[:-1] for _, part in runs.each_run(X - mean)) / (4 * 399)
-    step = (1 - Covariance.of(X).shrinkage) * one @ np.linalg.inv(prior)
-    back = (1 - Covariance.of(X).shrinkage) * one.T @ np.linalg.inv(prior)
+    step = (1 - Covariance.from_samples(X).shrinkage) * one @ np.linalg.inv(prior)
+    back = (1 - Covariance.from_samples(X).shrinkage) * one.T @ np.linalg.inv(prior)
     early, late = model.coef_["features"].transpose(0, 2, 1)
     B = np.concatenate([early + late @ back, late + early @ step])
     offset = np.tile(model.intercept_ + (early + late) @ mean, 2)
@@ -135,7 +137,7 @@ def test_nothing_crosses_a_run_and_the_end_of_a_run_knows_less() -> None:
 def test_woodbury_equals_dense(rank: int | None, shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     values = rng.standard_normal(shape) @ np.diag(rng.uniform(1, 9, shape[1])) + rng.standard_normal((shape[0], 1))
-    found = Covariance.of(values, rank=rank)
+    found = Covariance.from_samples(values, rank=rank)
     B = rng.standard_normal((shape[1], 4))
     assert np.allclose(found.solve(B), np.linalg.solve(found.dense(), B))
     some = np.arange(shape[1]) % 3 == 0
@@ -176,7 +178,7 @@ def test_units_of_several_samples_are_written_out() -> None:
 
 def test_repeated_windows_are_no_new_samples() -> None:
     """Every sample three times over is what it was, so the decoded features are what they were."""
-    X, Y, _, _ = heard(n=20)
+    X, Y, _, _ = simulate_responses(n=20)
     once = Runs.from_labels(np.repeat(list("abcde"), 20), 1.5, clip=np.arange(100).astype(str))
     thrice = Runs.from_labels(np.repeat(once.run, 3), 1.5, clip=np.repeat(once.clip, 3))
     model = EncodingModel(delays=None, alphas=[1.0]).fit(X, Y, runs=once).invert(X, Y, once)
@@ -189,11 +191,11 @@ def test_repeated_windows_are_no_new_samples() -> None:
 @given(st.integers(2, 30), st.integers(1, 30), st.integers(0, 20))
 def test_a_covariance_is_positive_whatever_the_shape(n: int, t: int, seed: int) -> None:
     values = np.random.default_rng(seed).standard_normal((n, t))
-    assert np.linalg.eigvalsh(Covariance.of(values).dense()).min() > 0
+    assert np.linalg.eigvalsh(Covariance.from_samples(values).dense()).min() > 0
 
 
 def test_targets_are_chosen_by_cross_validation_alone() -> None:
-    X, Y, runs, _ = heard(t=10)
+    X, Y, runs, _ = simulate_responses(t=10)
     Y[:, 3] = np.random.default_rng(0).standard_normal(len(Y))
     Y[:, 5] = 1.0
     model = EncodingModel(delays=None).fit(X, Y, runs=runs)
@@ -210,7 +212,7 @@ def test_targets_are_chosen_by_cross_validation_alone() -> None:
 
 
 def test_feature_spaces_come_back_by_name() -> None:
-    X, Y, runs, _ = heard(p=5)
+    X, Y, runs, _ = simulate_responses(p=5)
     spaces = {"a": X[:, :2], "b": X[:, 2:]}
     inverse = EncodingModel(delays=None).fit(spaces, Y, runs=runs).invert(spaces, Y, runs)
     whole = EncodingModel(delays=None).fit(X, Y, runs=runs).invert(X, Y, runs).predict(Y, runs)
@@ -220,20 +222,20 @@ def test_feature_spaces_come_back_by_name() -> None:
 
 
 def test_test_samples_are_refused() -> None:
-    X, Y, runs, _ = heard()
+    X, Y, runs, _ = simulate_responses()
     model = EncodingModel(delays=None).fit(X[:240], Y[:240], runs=runs.take(np.arange(240)))
     with pytest.raises(InputError, match="samples of the fit"):
         model.invert(X, Y, runs)
     with pytest.raises(InputError, match="needs targets"):
         best_targets(model, 0)
-    with pytest.raises(InputError, match="other responses"):
+    with pytest.raises(InputError, match="fitted to 12 targets"):
         model.invert(X[:240], Y[:240], runs.take(np.arange(240))).predict(Y[:, :3])
 
 
 @pytest.mark.parametrize("form", ["gram", "prediction", "dual"])
 @pytest.mark.parametrize("solver", ["ridge", "banded"])
 def test_cross_predictions_are_those_of_models_of_the_other_runs(form: Any, solver: Any) -> None:
-    X, Y, runs, _ = heard(n=20, p=6)
+    X, Y, runs, _ = simulate_responses(n=20, p=6)
     Y[:, 2] = 1.0
     spaces = {"a": X[:, :3], "b": X[:, 3:]}
     options: dict[str, Any] = {"delays": (0.0, 1.5), "solver": solver, "precision": "float64"}
@@ -251,7 +253,7 @@ def test_cross_predictions_are_those_of_models_of_the_other_runs(form: Any, solv
             again = fixed.fit(part, Y[others], runs=runs.take(others))
             new = {name: values[out] for name, values in spaces.items()}
             assert np.allclose(found[out, target], again.predict(new, runs.take(out))[:, target], atol=1e-3)
-    assert np.allclose(cross_val_predict(model, spaces, Y, runs, np.array([7, 0])), found[:, [7, 0]])
+    assert np.allclose(cross_val_predict(model, spaces, Y, runs, targets=np.array([7, 0])), found[:, [7, 0]])
 
 
 def test_patterns_find_the_signal_that_weights_hide() -> None:
@@ -274,9 +276,9 @@ def test_patterns_find_the_signal_that_weights_hide() -> None:
 
 def test_patterns_of_a_decoder_and_of_an_encoding_model() -> None:
     """Least squares of responses on what was decoded; slopes of features on each predicted response."""
-    X, Y, runs, _ = heard()
-    decoder = RidgeDecoder().fit(Y, X, runs)
-    decoded = decoder.predict(Y, runs)
+    X, Y, runs, _ = simulate_responses()
+    decoder = RidgeDecoder().fit(Y, X, runs=runs)
+    decoded = decoder.predict(Y, runs=runs)
     slopes = np.linalg.lstsq(decoded - decoded.mean(0), Y - Y.mean(0), rcond=None)[0].T
     assert np.allclose(patterns(decoder.model_.coef_["features"][0], Y[:, decoder.columns_]), slopes, rtol=1e-2)
     model = EncodingModel(delays=None).fit({"acoustic": X}, Y, runs=runs)
@@ -286,7 +288,7 @@ def test_patterns_of_a_decoder_and_of_an_encoding_model() -> None:
 
 def test_patterns_of_an_encoding_model_with_delays() -> None:
     """Slopes of every feature at every delay on what is predicted, over the used samples; none cross a run."""
-    X, Y, runs, _ = heard()
+    X, Y, runs, _ = simulate_responses()
     rng = np.random.default_rng(1)
     runs = replace(runs, used=rng.random(len(runs)) < 0.8)
     spaces, Y = {"a": X, "b": X[:, :2] ** 2}, Y.copy()

@@ -150,7 +150,7 @@ def test_streaming_gives_the_same(make, form, memory_limit):
             EncodingModel(None, alpha_per="all", memory_limit=memory_limit).fit_responses({"a": X}, responses)
 
 
-def test_a_missing_value_and_a_constant_survive_the_spill(make):
+def test_a_missing_value_and_a_constant_survive_statistics_on_disk(make):
     X, Y, runs = make(240, 20, 25)
     Y = Y.astype(np.float32)
     Y[3, 2], Y[:, 24] = np.nan, 5.0
@@ -163,7 +163,7 @@ def test_a_missing_value_and_a_constant_survive_the_spill(make):
     assert np.isfinite(model.best_alphas_).sum() == 23
 
 
-def test_a_disk_too_small_for_the_spill_is_said_before_reading(make, monkeypatch):
+def test_a_disk_too_small_for_statistics_is_an_error_before_reading(make, monkeypatch):
     X, Y, runs = make(240, 20, 25)
     responses = OnDisk(Y.astype(np.float32), runs)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))

@@ -12,7 +12,7 @@ import soundfile
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_names
-from b2m_encoding.features.text import read_captions
+from b2m_encoding.features.captions import read_captions
 from b2m_encoding.phantom import PhantomPaths, Size, load_truth, simulate_study
 from b2m_encoding.spaces import load_atlas, surface_space
 

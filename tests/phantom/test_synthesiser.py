@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from b2m_encoding.features.acoustic import acoustic_features, acoustic_names
-from b2m_encoding.phantom.attributes import GENRES, HABITS, Track, draw_track
 from b2m_encoding.phantom.bold import kernels
-from b2m_encoding.phantom.captions import WORDS, write_caption
+from b2m_encoding.phantom.caption_writer import WORDS, write_caption
 from b2m_encoding.phantom.design import Size, draw_design
 from b2m_encoding.phantom.synthesiser import BASS, COMPING, DRUMS, INSTRUMENTS, RATE, render, synthesise
+from b2m_encoding.phantom.tracks import GENRES, HABITS, Track, draw_track
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -22,21 +22,21 @@ from b2m_encoding.decoding.generators.files import for_listening
 from b2m_encoding.decoding.retrieval.build import build_corpus
 from b2m_encoding.decoding.retrieval.corpus import Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
-from b2m_encoding.decoding.retrieval.similarity import Measure
+from b2m_encoding.decoding.retrieval.similarity import Metric
 from b2m_encoding.features.audio import Wave, read_audio
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.reconstruction import request
-from b2m_encoding.reconstruction.evaluate import judge_vectors
-from b2m_encoding.reconstruction.listening_page import TABLE
-from b2m_encoding.reconstruction.request import Wish
+from b2m_encoding.reconstruction.evaluate import evaluate_vectors
+from b2m_encoding.reconstruction.request import ReconstructionRequest
 from b2m_encoding.reconstruction.run import reconstruct
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
+from b2m_encoding.results.schema.tables import RECONSTRUCTION
 from b2m_encoding.spaces import RegionSpace
 
 from ..tiny_models import DIM, HEARS, save_musicgen, save_musicldm
@@ -156,15 +156,15 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     judged = table(results, "evaluation.tsv").set_index(["subject", "method", "measure"])["value"]
     assert judged["01", "retrieved", "identification"] == judged["01", "oracle", "identification"]
     corpus = Corpus.open(corpus_folder)
-    measure = Measure.of("standardised", corpus.centre, corpus.spread)
+    metric = Metric.of("standardised", corpus.centre, corpus.spread)
     places = {name: i for i, name in enumerate(corpus.table["clip"])}
     for (subject, method), own in rows.query("method != 'heard'").groupby(["subject", "method"]):
         vectors = corpus.vectors[np.array([places[name] for name in own["recording"]])].astype(float)
-        made = measure.unit(vectors)
+        made = metric.unit(vectors)
         decoded, encoder = (read(results, subject, "acoustic") for read in (read_decoded, read_reranking_model))
-        expected = {row["measure"]: row["value"] for row in judge_vectors({method: made}, measure.unit(decoded.true))}
+        expected = {row["measure"]: row["value"] for row in evaluate_vectors({method: made}, metric.unit(decoded.true))}
         assert expected == pytest.approx({name: judged[subject, method, name] for name in expected}, abs=1e-4)
-        asked = measure.unit(decoded.true if method == "oracle" else decoded.predicted)
+        asked = metric.unit(decoded.true if method == "oracle" else decoded.predicted)
         assert np.allclose(own["cosine"], (made * asked).sum(axis=1), atol=1e-4)
         said = (vectors - encoder.mean) @ encoder.weights
         r = [np.corrcoef(one, measured)[0, 1] for one, measured in zip(said, encoder.measured, strict=True)]
@@ -192,8 +192,8 @@ def test_what_was_heard_is_what_was_played(results: Path, corpus_folder: Path, t
 def test_progress_counts_the_clips_of_everyone(results: Path, corpus_folder: Path) -> None:
     """From none to all, over both subjects, and the page at the end."""
     told: list[tuple[str, int, int]] = []
-    corpus, wish = Corpus.open(corpus_folder), Wish(seconds=2.0)
-    reconstruct(results, corpus, wish, lambda what, done, total: told.append((what, done, total)))
+    corpus, wanted = Corpus.open(corpus_folder), ReconstructionRequest(seconds=2.0)
+    reconstruct(results, corpus, wanted, lambda what, done, total: told.append((what, done, total)))
     clips = read_decoded(results, "01", "acoustic").clips.tolist()
     expected = [f"sub-{subject}: {clip}" for subject in ("01", "02") for clip in clips]
     assert told == [(what, i, 2 * N_CLIPS) for i, what in enumerate([*expected, "page"])]
@@ -332,9 +332,9 @@ def test_the_corpus_commands(tiny_template: Path, tmp_path: Path, b2m: B2M) -> N
         ((*acoustic, "--layer", 3), "no network"),
         ((*acoustic, "--weights", audio), "no network"),
         ((), "name a model or a study"),
-        (("--model", "minilm"), "does not hear"),
+        (("--model", "minilm"), "does not embed audio"),
         (("--model", "clap"), "b2m models fetch clap"),
-        (("--study", study, "--target", "text"), "not a feature space that hears"),
+        (("--study", study, "--target", "text"), "not an audio feature space"),
     ):
         code, printed = b2m("corpus", "build", audio, *arguments)
         assert code == 2
@@ -369,13 +369,13 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     assert isinstance(hum, Generator)
     monkeypatch.setattr(request, "load_generator", lambda name, **settings: hum)
     call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "02", "--generator", "hum", "--n", 3)
-    code, printed = b2m(*call, "--judge", "acoustic", *SHORT)
+    code, printed = b2m(*call, "--evaluator", "acoustic", *SHORT)
     assert code == 0, printed
     everything = table(results, "reconstruction.tsv")
     rows, retrieved = (everything.query(f"method == '{name}'") for name in ("hum", "retrieved"))
     assert len(rows) == len(hum.made) == len(set(hum.made)) == 3 * N_CLIPS
     decoded, encoder = read_decoded(results, "02", "acoustic"), read_reranking_model(results, "02", "acoustic")
-    measure = Measure.of("standardised", Corpus.open(corpus_folder).centre, Corpus.open(corpus_folder).spread)
+    metric = Metric.of("standardised", Corpus.open(corpus_folder).centre, Corpus.open(corpus_folder).spread)
     best, heard = [], []
     for clip, own in rows.groupby("clip"):
         predicted = decoded.predicted[decoded.clips.tolist().index(clip)]
@@ -383,7 +383,7 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
         embeddings = np.array([record["embedding"] for record in records])
         best.append(embeddings[0])
         heard.append(decoded.true[decoded.clips.tolist().index(clip)])
-        cosine = measure.unit(embeddings) @ measure.unit(predicted[None])[0]
+        cosine = metric.unit(embeddings) @ metric.unit(predicted[None])[0]
         assert np.allclose(own["cosine"], cosine, atol=1e-4)
         measured = encoder.measured[encoder.clips.tolist().index(clip)]
         explained = [np.corrcoef((one - encoder.mean) @ encoder.weights, measured)[0, 1] for one in embeddings]
@@ -407,9 +407,9 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
         assert told.times.tolist() == (starts + 1).tolist()  # the middle of windows of 2 s
     assert b2m(*call, *SHORT)[0] == 0
     assert len(hum.made) == 3 * N_CLIPS
-    made, true = (measure.unit(np.stack(one)) for one in (best, heard))
+    made, true = (metric.unit(np.stack(one)) for one in (best, heard))
     evaluation = table(results, "evaluation.tsv").query("encoder == 'decoded space'").set_index(["method", "measure"])
-    for row in judge_vectors({"hum": made}, true):
+    for row in evaluate_vectors({"hum": made}, true):
         assert evaluation.loc[("hum", row["measure"]), "value"] == pytest.approx(row["value"], abs=1e-4)
     judged = table(results, "evaluation.tsv").query("measure == 'identification'")
     assert set(judged["encoder"]) == {"decoded space", "acoustic"}
@@ -421,7 +421,10 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     assert page.count("hum-") == 3 * N_CLIPS
     assert b2m(*call, *SHORT, "--seed", 1)[0] == 0
     assert len(hum.made) == len(set(hum.made)) == 6 * N_CLIPS
-    drawn = [one.query("method == 'chance'")["recording"].tolist() for one in (everything, table(results, TABLE))]
+    drawn = [
+        one.query("method == 'chance'")["recording"].tolist()
+        for one in (everything, table(results, RECONSTRUCTION.file))
+    ]
     assert drawn[0] != drawn[1]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import ResultsWriter, read_map
+from b2m_encoding.results.schema.tables import REGIONS
 from b2m_encoding.spaces import (
     RegionSpace,
     Space,
@@ -59,8 +60,7 @@ def test_the_bids_validator_finds_no_error(tmp_path: Path) -> None:
         tmp_path / "results", "test", ["01"], [{"URL": "https://doi.org/10.18112/openneuro.ds003720"}]
     ) as w:
         w.write_map("01", "joint", "r", np.zeros(3), Unplaced(3), {"Description": "r"})
-        w.write_table("regions.tsv", pd.DataFrame({"region": ["a"]}))
-        w.write_json("regions.json", {"region": {"Description": "Region"}})
+        w.write_table(REGIONS, pd.DataFrame({"region": ["a"]}))
         w.file("figures", "accuracy.png").write_bytes(b"")
     command = [Path(sys.executable).with_name("bids-validator-deno"), "--json", tmp_path / "results"]
     environment = {**os.environ, "NO_COLOR": "1", "DENO_DIR": str(tmp_path / "deno")}

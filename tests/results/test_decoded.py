@@ -32,7 +32,7 @@ def test_a_damaged_or_missing_file_is_told(tmp_path: Path) -> None:
     one, name = np.ones((1, 2), np.float32), np.array(["a"])
     path = Decoded("text", "ridge", name, one, one, DecodedWindows(one, name, np.zeros(1))).save(tmp_path, "01")
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match="what was decoded cannot be read"):
+    with pytest.raises(InputError, match="decoded embeddings cannot be read"):
         read_decoded(tmp_path, "01", "text", "ridge")
 
 

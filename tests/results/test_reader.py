@@ -11,6 +11,7 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.tables import REGIONS
 from b2m_encoding.spaces import (
     RegionSpace,
     Space,
@@ -37,7 +38,7 @@ def write(folder: Path, space: Space, values: np.ndarray) -> Results:
             writer.write_map(subject, "joint", "r", values, space, {"SamplesTested": 30})
             writer.write_map(subject, "w2v_bert", "r", values / 2, space, {})
         writer.write_map("group", "preference", "index", values, space, {})
-        writer.write_table("regions.tsv", pd.DataFrame({"subject": ["01", "02"], "score": [0.5, np.nan]}))
+        writer.write_table(REGIONS, pd.DataFrame({"subject": ["01", "02"], "score": [0.5, np.nan]}))
         writer.file("study.toml").write_text(STUDY)
     return Results.open(folder)
 

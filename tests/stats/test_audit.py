@@ -17,7 +17,7 @@ from b2m_encoding.stats.audit import (
     alpha_at_edge,
     control_model,
     fold_gap,
-    judge,
+    grade,
     shuffled_blocks,
     standardised_on_test,
     stimulus_overlap,
@@ -127,5 +127,5 @@ def test_masks_of_another_length_are_refused() -> None:
 
 
 def test_status_follows_from_the_thresholds() -> None:
-    assert [judge("x", v, 1, 2, "").status for v in (0.5, 1, 2, np.nan)] == ["pass", "warn", "fail", "not possible"]
-    assert judge("x", 0.5, 1, 2, "why").row()["value"] == 0.5
+    assert [grade("x", v, 1, 2, "").status for v in (0.5, 1, 2, np.nan)] == ["pass", "warn", "fail", "not possible"]
+    assert grade("x", 0.5, 1, 2, "why").row()["value"] == 0.5

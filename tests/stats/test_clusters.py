@@ -56,7 +56,7 @@ def test_adjacency_of_a_standard_surface() -> None:
     assert degree[6] == 20484 - 24
     assert (adjacency != adjacency.T).nnz == 0
     assert adjacency[:10242, 10242:].nnz == 0
-    with pytest.raises(InputError, match="not there"):
+    with pytest.raises(InputError, match="does not exist"):
         mesh_adjacency([(np.array([[0, 1, 5]]), 5)])
 
 

@@ -9,15 +9,15 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import ArrayResponses
 from b2m_encoding.models.scores import pearson_r
-from b2m_encoding.models.subsets import ArrayResponses
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.generalisation import (
     TestSet,
     genres_of,
     leave_one_label_out,
     leave_one_subject_out,
-    untouched,
+    samples_unaffected_by,
 )
 
 GENRES = np.array(["blues", "jazz", "metal", "pop"])
@@ -36,9 +36,14 @@ def test_genres_come_from_clip_names() -> None:
 def test_samples_that_answer_to_a_left_out_clip_go_with_it() -> None:
     runs = Runs.from_lengths([6, 4], 1.0)
     labels = np.array(["a", "a", "b", "b", "b", "b", "c", "c", "a", "a"])
-    assert np.flatnonzero(untouched(runs, labels, "a", 2.0)).tolist() == [4, 5, 6, 7]  # nothing crosses the runs
-    assert np.flatnonzero(untouched(runs, labels, "c", 2.0)).tolist() == [0, 1, 2, 3, 4, 5]
-    assert np.flatnonzero(untouched(runs.discard(1.0), labels, "b", 0.0)).tolist() == [1, 7, 8, 9]
+    assert np.flatnonzero(samples_unaffected_by(runs, labels, "a", 2.0)).tolist() == [
+        4,
+        5,
+        6,
+        7,
+    ]  # nothing crosses the runs
+    assert np.flatnonzero(samples_unaffected_by(runs, labels, "c", 2.0)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert np.flatnonzero(samples_unaffected_by(runs.discard(1.0), labels, "b", 0.0)).tolist() == [1, 7, 8, 9]
 
 
 def test_one_run_in_blocks_can_leave_genres_out(rng: np.random.Generator) -> None:

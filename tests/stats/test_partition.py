@@ -10,10 +10,11 @@ from sklearn.metrics import r2_score
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import all_subsets
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.subsets import ArrayResponses, fit_subsets
+from b2m_encoding.models.responses import ArrayResponses
+from b2m_encoding.models.subsets import fit_subsets
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.partition import partition, partition_blocks, partition_groups
 from b2m_encoding.stats.sums import block_sums, bootstrap_weights, join_splits
+from b2m_encoding.stats.variance_partition import partition, partition_blocks, partition_groups
 
 NAMES = ("a", "b", "c")
 

@@ -11,7 +11,8 @@ from scipy.stats import permutation_test
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.subsets import ArrayResponses, fit_subsets
+from b2m_encoding.models.responses import ArrayResponses
+from b2m_encoding.models.subsets import fit_subsets
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.preference import (
     NO_PREFERENCE,

@@ -13,7 +13,7 @@ from scipy.stats import beta, binom, permutation_test
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.mixed import mixed_model
-from b2m_encoding.stats.prevalence import prevalence
+from b2m_encoding.stats.population_prevalence import prevalence
 from b2m_encoding.stats.regions import compare_regions, hedges_g, sign_flip_p
 
 HOSTILE = ("C(subject) + 1", "a'b\"; drop", "core")

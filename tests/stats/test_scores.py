@@ -46,5 +46,5 @@ def test_scores_by_label(rng: np.random.Generator) -> None:
         rows = np.flatnonzero(labels == "jazz")
         assert np.array_equal(found["jazz"], score(predicted[rows], measured[rows]))
         assert np.isnan(found["x"]).all()
-    with pytest.raises(InputError, match="one label"):
+    with pytest.raises(InputError, match="differ in number"):
         scores_by(predicted, measured, labels[:3])

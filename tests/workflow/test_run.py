@@ -20,15 +20,6 @@ from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
 
 
-@pytest.fixture(scope="module")
-def finished(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    study = load_study(tiny_template / "study.toml")
-    hostile = study.model_copy(update={"output": folder / "results", "name": "<script>alert('x')</script> & co"})
-    run_study(hostile, tiny_template / "study.toml")
-    return folder / "results"
-
-
 def test_untestable_vertices_are_missing_in_every_map(finished: Path, tiny_template: Path) -> None:
     truth = load_truth(tiny_template / "study").subjects["01"]
     space = surface_space("fsaverage5")

@@ -11,14 +11,15 @@ import pytest
 import soundfile
 from scipy.signal import lfilter
 
+from b2m_encoding.analysis.checks import check_genres
 from b2m_encoding.analysis.decoding.decode import decode_subject
 from b2m_encoding.analysis.decoding.windows import ToDecode
 from b2m_encoding.analysis.encoding.audit import audit_subject
 from b2m_encoding.analysis.encoding.encode import Encoding, encode_subject, wanted_models
-from b2m_encoding.analysis.encoding.generalise import check_genres, without_genres, without_subjects
+from b2m_encoding.analysis.encoding.generalise import without_genres, without_subjects
 from b2m_encoding.analysis.encoding.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
-from b2m_encoding.analysis.tables.regions import block_scores, comparison, partition_rows, region_masks, score_rows
+from b2m_encoding.analysis.tables.regions import block_scores, comparison, partition_rows, score_rows, study_regions
 from b2m_encoding.analysis.windows import windowed
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.errors import InputError
@@ -177,7 +178,7 @@ def test_region_tables_follow_from_one_subject(
     recording, spaces = listening
     table, space = study(tmp_path), recording.responses.space
     encoding = encode_subject(recording.responses, spaces, table)
-    masks = region_masks(space, table)
+    masks = study_regions(space, table)
     rows = pd.DataFrame(partition_rows("01", encoding, masks, table))
     first = rows[rows["region"] == "region 0"].set_index("part")
     assert first.loc["acoustic", "r2"] == pytest.approx(encoding.partition.unique["acoustic"][0])  # type: ignore[union-attr]
@@ -189,7 +190,7 @@ def test_region_tables_follow_from_one_subject(
     assert tests.loc["region 0", "q"] < 0.05
     assert tests.loc["region 0", "difference"] > 0.2
     assert tests.loc["region 15", "q"] > 0.05
-    assert encoding.light().held_out is None
+    assert replace(encoding, held_out=None).held_out is None
 
 
 def test_genres_and_subjects_are_left_out(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
@@ -226,14 +227,14 @@ def test_voxels_and_grayordinates_have_regions_too(kind: str, tmp_path: Path) ->
     space = volume if kind == "volume" else grayordinate_space()
     table = study(tmp_path)
     table = table.model_copy(update={"maps": table.maps.model_copy(update={"regions": ("A1",)})})
-    found = {hemi: mask for hemi, _, mask in region_masks(space, table)}
+    found = {hemi: mask for hemi, _, mask in study_regions(space, table)}
     assert set(found) == {"L", "R"}
     assert not (found["L"] & found["R"]).any()
     assert all(5 < mask.sum() < 100 for mask in found.values())
     if kind == "volume":
         assert volume.points[found["L"]].mean(axis=0) == pytest.approx((-46, -22, 8), abs=6)
     own_space = VolumeSpace(volume.mask, affine, "T1w")
-    assert region_masks(own_space, table) == []
+    assert study_regions(own_space, table) == []
 
 
 @pytest.mark.parametrize("solver", ["ridge", "banded"])
@@ -279,7 +280,7 @@ def test_scores_by_run_clip_and_genre(listening: tuple[Recording, dict[str, Feat
     whole = rows[rows["by"] == "run"].iloc[0]
     assert whole["score"] == pytest.approx(encoding.r["joint"][inside].mean(), abs=1e-5)
     assert (rows[rows["by"] == "genre"]["score"] > 0.2).all()
-    assert breakdown_rows("01", encoding.light(), table) == []
+    assert breakdown_rows("01", replace(encoding, held_out=None), table) == []
 
 
 def test_penalties_of_a_banded_model_name_a_preference(
@@ -351,7 +352,7 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
     unplaced = Responses.from_array(Y, responses.runs, Unplaced(Y.shape[1]))
     recording = windowed(replace(recording, responses=unplaced), decoding.windows)
     heard = np.concatenate(
-        [recording.windows.of_run(name, v) for name, v in responses.runs.each_run(spaces["text"].values)]
+        [recording.windows.run_responses(name, v) for name, v in responses.runs.each_run(spaces["text"].values)]
     )
     text = FeatureSpace("text", heard, recording.responses.runs)
     [found] = decode_subject(ToDecode.of(recording.responses, text, table), None, table)

@@ -1,1 +1,1 @@
-"""Decoding of clips of one subject, and of all subjects together."""
+"""Decoding of clips of one subject, and across subjects."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding.analysis.checks import check_clusters
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.splits import block_samples
-from b2m_encoding.errors import InputError
 from b2m_encoding.spaces import Space, SurfaceSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats import Significance, cluster_test, mesh_adjacency, null_maps, standardised_maps, tfce_test
@@ -32,16 +32,6 @@ class ClusterMap:
     kind: str
     p: NDArray[np.float64]
     n_permutations: int
-
-
-def check_clusters(space: Space, study: Study) -> None:
-    """Raise if the study asks for clusters of targets that are on no mesh."""
-    if study.statistics.clusters != "none" and not isinstance(space, SurfaceSpace):
-        raise InputError(
-            "clusters are found on the mesh of a surface",
-            found=f'statistics.clusters = "{study.statistics.clusters}", responses on {space.name}',
-            fix='leave the option out, use correction = "fwe", or give responses on a surface',
-        )
 
 
 def cluster_map(found: Significance, held_out: HeldOut, space: Space, study: Study) -> ClusterMap | None:

@@ -1,17 +1,18 @@
-"""Encoding of one subject: fit on training samples, predict and judge held-out ones."""
+"""Encoding models of one subject: fitted to training samples, scored and tested on held-out ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.analysis.encoding.clusters import ClusterMap, cluster_map
-from b2m_encoding.analysis.encoding.held_out import TESTED, TIME, Bands, HeldOut
+from b2m_encoding.analysis.encoding.held_out import TESTED, TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
-from b2m_encoding.analysis.splits import Split, block_samples, split_samples
+from b2m_encoding.analysis.splits import block_samples, evaluated
 from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace, all_subsets
@@ -21,55 +22,171 @@ from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_b
 from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Blocks
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
-from b2m_encoding.stats.partition import Partition, partition, partition_blocks
+from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
 
-Array = NDArray[np.float64]
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Prediction accuracy of the models of one subject.
+
+    Models are named after their feature space; ``joint`` has all of them. Arrays have shape (n_targets,); NaN marks
+    targets that were not tested.
+
+    Parameters
+    ----------
+    r, r2 : dict of str to array
+    interval : Interval or None
+        Of r of the joint model.
+    alpha : array
+        Penalty of the joint model.
+    status : array of str
+    product : dict of str to array, or None
+        Share of each feature space in the R2 of the joint model (product measure): they add up to it, but for what a
+        wrong mean of the prediction costs.
+    n_train, n_test : int
+        Samples of a training set (mean over splits), and held-out samples.
+    ceiling : Ceiling or NoCeiling
+    """
+
+    r: Mapping[str, Float64]
+    r2: Mapping[str, Float64]
+    interval: Interval | None
+    alpha: Float64
+    status: NDArray[np.str_]
+    product: Mapping[str, Float64] | None
+    n_train: int
+    n_test: int
+    ceiling: Ceiling | NoCeiling
+
+    @property
+    def any_tested(self) -> bool:
+        """Whether some target was tested."""
+        return bool((self.status == TESTED).any())
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """Significance of the joint model of one subject.
+
+    Parameters
+    ----------
+    significance : Significance
+    q : array, shape (n_targets,)
+        Adjusted for multiple targets as the study asks for; NaN where not tested.
+    clusters : ClusterMap or None
+    """
+
+    significance: Significance
+    q: Float64
+    clusters: ClusterMap | None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Comparison of the feature spaces of one subject."""
+
+    preference: Preference | None
+    partition: Partition | None
 
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """Prediction accuracy of one subject.
+    """Everything that encoding models show of one subject.
 
-    Models are named after their feature space; ``joint`` has all of them. Arrays have shape (n_targets,); NaN
-    marks targets that were not tested.
+    Parameters
+    ----------
+    scores : Scores
+    inference : Inference
+    comparison : Comparison
+    held_out : HeldOut, optional
+        Large; left out where everything has been computed from it.
     """
 
-    r: Mapping[str, Array]
-    r2: Mapping[str, Array]
-    significance: Significance
-    q: Array
-    """Adjusted for multiple targets as the study asks for."""
-    interval: Interval | None
-    """Of r of the joint model."""
-    clusters: ClusterMap | None
-    alpha: Array
-    status: NDArray[np.str_]
-    preference: Preference | None
-    partition: Partition | None
-    product: Mapping[str, Array] | None
-    """Share of each feature space in the R2 of the joint model (product measure): they add up to it, but for what a
-    wrong mean of the prediction costs."""
-    n_train: int
-    """Samples of a training set (mean over splits)."""
-    n_test: int
-    ceiling: Ceiling | NoCeiling
-    held_out: HeldOut | None
-    """Large; :meth:`light` drops it when all is computed from it."""
-
-    def light(self) -> Encoding:
-        """The same without the held-out samples."""
-        return replace(self, held_out=None)
+    scores: Scores
+    inference: Inference
+    comparison: Comparison
+    held_out: HeldOut | None = None
 
     @property
-    def p(self) -> Array:
-        """One-sided p value of r of the joint model."""
-        return self.significance.p
+    def r(self) -> Mapping[str, Float64]:
+        """Pearson r of every model, each of shape (n_targets,)."""
+        return self.scores.r
+
+    @property
+    def r2(self) -> Mapping[str, Float64]:
+        """R2 of every model, each of shape (n_targets,)."""
+        return self.scores.r2
+
+    @property
+    def interval(self) -> Interval | None:
+        """Interval of r of the joint model."""
+        return self.scores.interval
+
+    @property
+    def alpha(self) -> Float64:
+        """Penalty of the joint model, shape (n_targets,)."""
+        return self.scores.alpha
+
+    @property
+    def status(self) -> NDArray[np.str_]:
+        """Status of each target: tested, constant or missing."""
+        return self.scores.status
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """Targets that were tested."""
-        return np.asarray(self.status == TESTED)
+        """Targets that were tested, shape (n_targets,)."""
+        return np.asarray(self.scores.status == TESTED)
+
+    @property
+    def product(self) -> Mapping[str, Float64] | None:
+        """Share of each feature space in R2 of the joint model."""
+        return self.scores.product
+
+    @property
+    def n_train(self) -> int:
+        """Samples of a training set (mean over splits)."""
+        return self.scores.n_train
+
+    @property
+    def n_test(self) -> int:
+        """Held-out samples."""
+        return self.scores.n_test
+
+    @property
+    def ceiling(self) -> Ceiling | NoCeiling:
+        """Noise ceiling."""
+        return self.scores.ceiling
+
+    @property
+    def significance(self) -> Significance:
+        """Test of r of the joint model."""
+        return self.inference.significance
+
+    @property
+    def p(self) -> Float64:
+        """One-sided p of r of the joint model, shape (n_targets,)."""
+        return self.inference.significance.p
+
+    @property
+    def q(self) -> Float64:
+        """P of the joint model, adjusted for multiple targets, shape (n_targets,)."""
+        return self.inference.q
+
+    @property
+    def clusters(self) -> ClusterMap | None:
+        """Clusters of the map of r of the joint model."""
+        return self.inference.clusters
+
+    @property
+    def preference(self) -> Preference | None:
+        """Preferred feature space of each target."""
+        return self.comparison.preference
+
+    @property
+    def partition(self) -> Partition | None:
+        """Unique and shared variance of the feature spaces."""
+        return self.comparison.partition
 
 
 def wanted_models(names: tuple[str, ...], table: StatisticsTable) -> list[Bands]:
@@ -89,56 +206,33 @@ def encode_subject(
     study: Study,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Encoding:
-    """Fit all models of a study to one subject and score them on held-out samples.
+    """Fit all models of a study to one subject, score them on held-out samples and test them.
 
     The significance of the joint model is tested; feature spaces are compared where it is significant.
+
+    Parameters
+    ----------
+    responses : Responses
+    spaces : mapping of str to FeatureSpace
+        Of the same samples.
+    study : Study
+        Its model, evaluation and statistics.
+    progress : callable
+        Called with what is computed now.
     """
-    runs, splits = split_samples(responses.runs, study.evaluation)
-    responses, names = responses.with_runs(runs), tuple(spaces)
-    models = wanted_models(names, study.statistics)
-    held_out = predict_held_out(responses, spaces, study, splits, models, progress)
-    scores = score_subject(held_out, splits, names, study)
+    responses, splits = evaluated(responses, study.evaluation)
+    models = wanted_models(tuple(spaces), study.statistics)
+    held_out = predict_held_out(responses, spaces, study, splits, models, progress=progress)
+    scores = score_subject(held_out, study)
     progress("permutations")
-    tested = find_significance(held_out, responses.space, study)
+    inference = find_significance(held_out, responses.space, study)
     progress("comparison of feature spaces")
-    return join_encoding(scores, tested, compare_subject(held_out, names, tested.q, study), held_out)
+    return Encoding(scores, inference, compare_subject(held_out, inference, study), held_out)
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """Prediction accuracy of the models of one subject; see :class:`Encoding`."""
-
-    r: Mapping[str, Array]
-    r2: Mapping[str, Array]
-    interval: Interval | None
-    alpha: Array
-    status: NDArray[np.str_]
-    product: Mapping[str, Array] | None
-    n_train: int
-    n_test: int
-    ceiling: Ceiling | NoCeiling
-
-
-@dataclass(frozen=True, eq=False)
-class Tested:
-    """Significance of the joint model of one subject; see :class:`Encoding`."""
-
-    significance: Significance
-    q: Array
-    clusters: ClusterMap | None
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """Comparison of the feature spaces of one subject; see :class:`Encoding`."""
-
-    preference: Preference | None
-    partition: Partition | None
-
-
-def score_subject(held_out: HeldOut, splits: Sequence[Split], names: Bands, study: Study) -> Scores:
+def score_subject(held_out: HeldOut, study: Study) -> Scores:
     """Score every model, and the joint one by feature space, with ceiling and interval."""
-    tested = held_out.status == TESTED
+    tested, names = held_out.tested, held_out.feature_spaces
     scores = {measure: held_out.sums.scores(measure) for measure in ("r", "r2")}
     models = {**({name: (name,) for name in names} if len(names) > 1 else {}), JOINT: names}
     r, r2 = (
@@ -152,43 +246,38 @@ def score_subject(held_out: HeldOut, splits: Sequence[Split], names: Bands, stud
         alpha=np.where(tested, held_out.alphas[names], np.nan),
         status=held_out.status,
         product=_product(held_out, names),
-        n_train=int(np.mean([split.train.sum() for split in splits])),
+        n_train=held_out.n_train,
         n_test=len(held_out.runs),
         ceiling=held_out.ceiling,
     )
 
 
-def find_significance(held_out: HeldOut, space: Space, study: Study) -> Tested:
+def find_significance(held_out: HeldOut, space: Space, study: Study) -> Inference:
     """Test the accuracy of the joint model, target by target and, where the study asks for it, by clusters."""
-    tested, table = held_out.status == TESTED, study.statistics
+    tested, table = held_out.tested, study.statistics
     found = _significance(held_out, study)
     q = np.where(tested, found.p_fwe if table.correction == "fwe" else fdr_q(found.p, table.correction), np.nan)
-    return Tested(found, q, cluster_map(found, held_out, space, study))
+    return Inference(found, q, cluster_map(found, held_out, space, study))
 
 
-def compare_subject(held_out: HeldOut, names: Bands, q: Array, study: Study) -> Compared:
+def compare_subject(held_out: HeldOut, inference: Inference, study: Study) -> Comparison:
     """Compare the feature spaces where the joint model predicts."""
-    predicted, table = q < study.statistics.q, study.statistics
-    return Compared(
+    names, table = held_out.feature_spaces, study.statistics
+    predicted = inference.q < table.q
+    return Comparison(
         _preference(held_out, names, predicted, study) if len(names) > 1 else None,
         _partition(held_out, names, predicted, study) if table.partitions(len(names)) else None,
     )
 
 
-def join_encoding(scores: Scores, tested: Tested, compared: Compared, held_out: HeldOut | None = None) -> Encoding:
-    """All that was found of a subject."""
-    parts = {one.name: getattr(part, one.name) for part in (scores, tested, compared) for one in fields(part)}
-    return Encoding(**parts, held_out=held_out)
-
-
-def _product(held_out: HeldOut, names: Bands) -> dict[str, Array] | None:
+def _product(held_out: HeldOut, names: Bands) -> dict[str, Float64] | None:
     if held_out.product is None:
         return None
-    tested = held_out.status == TESTED
+    tested = held_out.tested
     return {name: np.where(tested, part, np.nan) for name, part in zip(names, held_out.product, strict=True)}
 
 
-def _filled(values: Array, tested: NDArray[np.bool_], constant: float) -> Array:
+def _filled(values: Float64, tested: NDArray[np.bool_], constant: float) -> Float64:
     """Values of tested targets, ``constant`` where the prediction is constant and tells nothing; else NaN."""
     return np.where(tested, np.where(np.isnan(values), constant, values), np.nan)
 
@@ -201,13 +290,13 @@ def _significance(held_out: HeldOut, study: Study) -> Significance:
         held_out.predicted,
         held_out.measured,
         held_out.runs,
-        method="clip" if clips else table.test,  # the order of averaged clips is nobody's: any other is as good
+        method="clip" if clips else table.test,  # averaged clips have no presentation order: they are exchangeable
         block_length=block_samples(study, held_out.runs.tr) if table.test == "block" else None,
         n_permutations=table.permutations,
         device=study.model.device,
         random_state=study.seed,
     )
-    tested = held_out.status == TESTED
+    tested = held_out.tested
     p_fwe = found.p_fwe if found.method == "paper" else _filled(found.p_fwe, tested, 1.0)
     return replace(found, r=_filled(found.r, tested, 0.0), p=_filled(found.p, tested, 1.0), p_fwe=p_fwe)
 
@@ -226,9 +315,7 @@ def _interval(held_out: HeldOut, study: Study) -> Interval | None:
         )
     except InputError:
         return None
-    score, low, high = (
-        np.where(held_out.status == TESTED, values, np.nan) for values in (found.score, found.low, found.high)
-    )
+    score, low, high = (np.where(held_out.tested, values, np.nan) for values in (found.score, found.low, found.high))
     return replace(found, score=score, low=low, high=high)
 
 
@@ -252,7 +339,7 @@ def _preference(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], s
 def _partition(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Partition:
     """Parts of every tested target, with intervals where the joint model predicts."""
     table, sums = study.statistics, held_out.sums.take_models(all_subsets(names))
-    tested = held_out.status == TESTED
+    tested = held_out.tested
     whole = partition({bands: np.where(tested, r2, np.nan) for bands, r2 in sums.scores("r2").items()})
     asked = np.flatnonzero(predicted)
     interval = {bands: np.full((2, sums.n_targets), np.nan) for bands in whole.parts}

@@ -12,7 +12,6 @@ from b2m_encoding.analysis.encoding.predict import new_model, training_runs, tra
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.data import Recording, Responses
-from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.generalisation import (
@@ -25,20 +24,6 @@ from b2m_encoding.stats.generalisation import (
 from b2m_encoding.study import Study
 
 Array = NDArray[np.float64]
-
-
-def check_genres(runs: Runs, study: Study) -> None:
-    """Raise unless test clips are named after genres that training heard, where a study leaves genres out."""
-    if "genre" not in study.statistics.generalise:
-        return
-    runs, [split, *_] = split_samples(runs, study.evaluation)
-    trained, tested = (set(genres_of(runs.clip[rows]).tolist()) - {""} for rows in (split.train, split.test))
-    if len(trained & tested) < 2:
-        raise InputError(
-            'statistics.generalise = ["genre"] needs clips of two genres in both training and test',
-            found=f"training {sorted(trained)}, test {sorted(tested)}",
-            expected="clips named genre.00000 by the events",
-        )
 
 
 def without_genres(recording: Recording, spaces: Mapping[str, FeatureSpace], study: Study) -> LeftOut:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding.models.status import CONSTANT, MISSING
+from b2m_encoding.models.status import TESTED as TESTED
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.scores import standardised
@@ -15,7 +17,6 @@ from b2m_encoding.stats.sums import BlockSums, join_splits, join_targets
 
 Array = NDArray[np.float64]
 Bands = tuple[str, ...]
-TESTED = "tested"
 TIME = "time-only"
 """The control model of the audit; a hyphen, so that no feature space of a study can have this name."""
 
@@ -52,6 +53,8 @@ class HeldOut:
     status : array of str, shape (n_targets,)
     ceiling : Ceiling or NoCeiling
         From repeats in the test runs.
+    n_train : int
+        Samples of a training set (mean over splits).
     weights : dict of str to array, shape (n_delays, n_features, n_targets), or None
         Of the model of all feature spaces, mean over splits; None where the study does not keep them, or where the
         splits have components of their own.
@@ -68,16 +71,25 @@ class HeldOut:
     product: Array | None
     status: NDArray[np.str_]
     ceiling: Ceiling | NoCeiling
+    n_train: int
     weights: Mapping[str, NDArray[np.float32]] | None = None
     audited: Audited | None = None
+
+    @property
+    def feature_spaces(self) -> Bands:
+        """Names of the feature spaces of the joint model, which is fitted last."""
+        return list(self.alphas)[-1]
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """Targets that were tested, shape (n_targets,)."""
+        return np.asarray(self.status == TESTED)
 
 
 def worst_status(statuses: list[NDArray[np.str_]]) -> NDArray[np.str_]:
     """Status over several data sets: missing in one is missing, else constant in one is constant."""
     table = np.stack(statuses)
-    return np.where(
-        (table == "missing").any(axis=0), "missing", np.where((table == TESTED).all(axis=0), TESTED, "constant")
-    )
+    return np.where((table == MISSING).any(axis=0), MISSING, np.where((table == TESTED).all(axis=0), TESTED, CONSTANT))
 
 
 def join_parts(parts: list[HeldOut]) -> HeldOut:
@@ -97,6 +109,7 @@ def join_parts(parts: list[HeldOut]) -> HeldOut:
         _pooled_product(parts),
         worst_status([part.status for part in parts]),
         NoCeiling("every sample is held out once: repeats lie in training and test"),
+        int(np.mean([part.n_train for part in parts])),
         _mean_weights(parts),
         parts[0].audited,
     )
@@ -136,6 +149,7 @@ def join_slices(parts: list[HeldOut]) -> HeldOut:
         None if parts[0].product is None else np.concatenate([part.product for part in parts], axis=1),
         np.concatenate([part.status for part in parts]),
         _join_ceilings([part.ceiling for part in parts]),
+        parts[0].n_train,
         None if not weights else {name: np.concatenate([w[name] for w in weights], axis=2) for name in weights[0]},
         Audited(
             np.concatenate([one.targets for one in audited]),

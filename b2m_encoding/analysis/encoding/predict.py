@@ -23,15 +23,19 @@ from b2m_encoding.analysis.splits import Split, block_samples
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import Relabelled
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.subsets import Relabelled, fit_subsets, slices_in_memory
+from b2m_encoding.models.status import CONSTANT, MISSING
+from b2m_encoding.models.subsets import fit_subsets, slices_in_memory
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.audit import time_features
 from b2m_encoding.stats.sums import block_sums, join_models
 from b2m_encoding.study import Study
 
-Progress = Callable[[str], None]
+Report = Callable[[str], None]
 N_AUDITED = 500
+TARGETS_PER_UNIT = 32_768
+"""A unit of work fits at most so many targets: what a killed run has to compute again."""
 
 
 def silent(what: str) -> None:
@@ -42,21 +46,41 @@ def predict_held_out(
     responses: Responses,
     spaces: Mapping[str, FeatureSpace],
     study: Study,
-    splits: list[Split],
+    splits: Sequence[Split],
     models: Sequence[Bands],
-    progress: Progress = silent,
+    *,
+    targets: slice | None = None,
+    gather: Callable[[slice], Sequence[Gathered | None]] | None = None,
+    progress: Report = silent,
 ) -> HeldOut:
     """Predict every held-out sample by models that never saw it; the last model is the one of all feature spaces.
 
     With several splits, predictions and responses are standardised within each, so that no split's offset counts as
     accuracy; a target is tested only if it is in every split.
+
+    Parameters
+    ----------
+    responses : Responses
+        With the runs of :func:`~b2m_encoding.analysis.splits.evaluated`.
+    spaces : mapping of str to FeatureSpace
+    study : Study
+    splits : sequence of Split
+    models : sequence of tuple of str
+        Sets of feature spaces; see :func:`wanted_models`.
+    targets : slice, optional
+        Only these; they are fitted in slices whose statistics fit into memory.
+    gather : callable, optional
+        Statistics of the training samples of every split, of a slice of targets; gathered from the responses if absent.
+    progress : callable
+        Called with the model that is fitted.
     """
-    chosen = audited_targets(responses.n_targets)
-    parts: list[HeldOut] = []
+    audited = audited_targets(responses.n_targets)
     n_features = sum(space.values.shape[1] for space in spaces.values())
-    for targets in slices_of_targets(responses, n_features, study):
-        part = Part(responses, targets, inside(chosen, targets))
-        parts.append(predict_part(part, spaces, study, splits, models, progress=progress if not parts else silent))
+    parts: list[HeldOut] = []
+    for chosen in slices_in_memory_of(responses, targets or slice(0, responses.n_targets), n_features, study):
+        part = Part(responses, chosen, inside(audited, chosen))
+        known = gather(chosen) if gather else ()
+        parts.append(predict_part(part, spaces, study, splits, models, known, progress if not parts else silent))
     return join_slices(parts)
 
 
@@ -83,9 +107,9 @@ def predict_part(
     splits: Sequence[Split],
     models: Sequence[Bands],
     gathered: Sequence[Gathered | None] = (),
-    progress: Progress = silent,
+    progress: Report = silent,
 ) -> HeldOut:
-    """Predict the held-out samples of some targets; what has been gathered of a split is not read again."""
+    """Predict the held-out samples of a slice of targets; statistics that were gathered before are not read again."""
     known = gathered or [None] * len(splits)
     components = any(table.pca is not None for table in study.features.values())
     keep = study.results.weights and not (components and len(splits) > 1)
@@ -96,13 +120,20 @@ def predict_part(
     return join_parts(found)
 
 
-def slices_of_targets(responses: Responses, n_features: int, study: Study) -> list[slice]:
-    """Parts of the targets whose statistics fit into memory, as many as the study asks for at least."""
-    slices = slices_in_memory(new_model(study), n_features + 4 * study.statistics.audit, responses)
-    if study.model.parts <= len(slices) or study.model.alpha_per == "all":
-        return slices
-    edges = np.linspace(0, responses.n_targets, study.model.parts + 1).round().astype(int).tolist()
+def slices_of_targets(n_targets: int, study: Study) -> list[slice]:
+    """Slices of the targets that are units of work; one where targets share a penalty."""
+    if study.model.alpha_per == "all":
+        return [slice(0, n_targets)]
+    number = max(study.model.parts, -(-n_targets // TARGETS_PER_UNIT))
+    edges = np.linspace(0, n_targets, number + 1).round().astype(int).tolist()
     return [slice(a, b) for a, b in pairwise(edges) if a < b]
+
+
+def slices_in_memory_of(responses: Responses, targets: slice, n_features: int, study: Study) -> list[slice]:
+    """Slices of some targets whose statistics fit into memory."""
+    part = Part(responses, targets, np.zeros(0, dtype=np.intp))
+    slices = slices_in_memory(new_model(study), n_features + 4 * study.statistics.audit, part)
+    return [slice(targets.start + one.start, targets.start + one.stop) for one in slices]
 
 
 def audited_targets(n_targets: int) -> NDArray[np.intp]:
@@ -162,7 +193,7 @@ def _one_split(
     models: Sequence[Bands],
     gathered: Gathered | None,
     keep_weights: bool,
-    progress: Progress,
+    progress: Report,
 ) -> HeldOut:
     values = training_values(spaces, study, split, control=(TIME,) in models)
     training, rows = training_runs(part.runs, study, split)
@@ -203,6 +234,7 @@ def _one_split(
         product,
         status,
         test.ceiling(),
+        int(split.train.sum()),
         weights,
         audited,
     )
@@ -211,4 +243,4 @@ def _one_split(
 def _status(model: EncodingModel, measured: NDArray[np.float32]) -> NDArray[np.str_]:
     """Status of each target; one that fails in the test samples is not tested."""
     missing, varies = ~np.isfinite(measured).all(axis=0), np.ptp(measured, axis=0) > 0
-    return worst_status([np.where(missing, "missing", np.where(varies, model.status_, "constant")), model.status_])
+    return worst_status([np.where(missing, MISSING, np.where(varies, model.status_, CONSTANT)), model.status_])

@@ -12,15 +12,16 @@ from b2m_encoding.analysis.encoding.predict import (
     Gathered,
     audited_targets,
     inside,
-    new_model,
     training_runs,
     training_values,
 )
 from b2m_encoding.analysis.splits import Split
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import ArrayResponses
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.subsets import ArrayResponses, layout_of_statistics, statistics_of_blocks
+from b2m_encoding.models.subsets import layout_of_statistics, statistics_of_blocks
 from b2m_encoding.study import Study
 
 
@@ -57,8 +58,9 @@ def gather_run(
     SufficientStatistics or None
         None where models are fitted to the samples.
     """
-    values = np.asarray(responses.load_run(name))
-    model, found = new_model(study), None
+    values, table, found = np.asarray(responses.load_run(name)), study.model, None
+    # statistics depend on the design alone: not on penalties, solver or seed
+    model = EncodingModel(delays=table.delays, cv=table.folds, device=table.device)
     members: list[dict[str, str] | None] = []
     kept: dict[tuple[bytes, ...], str] = {}
     pca = any(table.pca is not None for table in study.features.values())

@@ -1,4 +1,4 @@
-"""Decoding beside the published numbers: Table 2 of Brain2Music, ours and theirs."""
+"""Table of decoding accuracies beside the published ones, Table 2 of Brain2Music."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from typing import Any
 import pandas as pd
 
 from b2m_encoding.analysis.decoding.decode import Decoding
+from b2m_encoding.features.networks import JOINT_ENCODERS
+from b2m_encoding.results.schema.tables import MEASURES
 from b2m_encoding.study import Study
 
-MEASURES = {
-    "identification_test": "identification accuracy, test clips",
-    "identification_training": "identification accuracy, training clips",
-    "correlation_test": "correlation, test windows",
-    "correlation_training": "correlation, training windows",
-}
 _TABLE_2 = {
     "SoundStream-avg": ((0.674, 0.016), (0.764, 0.029), (0.184, 0.020), (0.255, 0.009)),
     "w2v-BERT-avg": ((0.837, 0.005), (0.941, 0.007), (0.113, 0.003), (0.167, 0.006)),
@@ -29,32 +25,35 @@ STANDS_FOR = {
     "w2v_bert": "w2v-BERT-avg",
     "caption": "MuLan_text",
     "text": "MuLan_text",
-    "muq_mulan": "MuLan_music",
-    "clap": "MuLan_music",
-    "musicldm_clap": "MuLan_music",
-    "musiccoca": "MuLan_music",
+    **dict.fromkeys(JOINT_ENCODERS, "MuLan_music"),
     "mulan_precomputed": "MuLan_music",
 }
-"""Which embedding of the paper an open extractor stands for."""
+"""Embedding of the paper in whose place each extractor stands."""
 
 
 def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) -> pd.DataFrame:
-    """One row per decoded feature space and decoder: mean and standard deviation over subjects, and the paper's.
+    """Mean and standard deviation over subjects of each decoded feature space and decoder, beside those of the paper.
 
-    Embeddings, responses and alignment differ from the paper's: compare the order of the rows, and each with chance.
+    Embeddings, responses and alignment differ from those of the paper: compare the order of the rows, and each with
+    chance.
+
+    Parameters
+    ----------
+    decodings : mapping of subject to sequence of Decoding
+    study : Study
 
     Returns
     -------
     DataFrame
         ``target``, ``decoder``, ``subjects``, each measure with ``_sd``, ``stands_for`` and each measure with
-        ``_published`` and ``_published_sd``; NaN where the paper has no such row, or one subject no deviation.
+        ``_published`` and ``_published_sd``; NaN where the paper has no such row, or with one subject.
     """
     rows = [
-        {"subject": subject, "target": one.target, "decoder": one.decoder, **_measured(one)}
-        for subject, own in decodings.items()
-        for one in own
+        {"subject": subject, "target": decoding.target, "decoder": decoding.decoder, **_measures(decoding)}
+        for subject, decoded in decodings.items()
+        for decoding in decoded
     ]
-    found = []
+    summary = []
     for (target, decoder), group in pd.DataFrame(rows).groupby(["target", "decoder"], sort=False):
         row: dict[str, Any] = {"target": target, "decoder": decoder, "subjects": len(group)}
         for name in MEASURES:
@@ -62,45 +61,45 @@ def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) ->
         row["stands_for"] = STANDS_FOR.get(study.features[target].extractor)
         for name, (mean, deviation) in PUBLISHED.get(row["stands_for"], {}).items():
             row |= {f"{name}_published": mean, f"{name}_published_sd": deviation}
-        found.append(row)
+        summary.append(row)
     published = [f"{name}_published{sd}" for name in MEASURES for sd in ("", "_sd")]
-    table = pd.DataFrame(found)
+    table = pd.DataFrame(summary)
     return table.reindex(columns=[*[c for c in table if c not in published], *published])
 
 
-def _measured(one: Decoding) -> dict[str, float]:
+def _measures(decoding: Decoding) -> dict[str, float]:
     values = (
-        one.accuracy.mean(),
-        one.measures["identification_accuracy_training"],
-        one.measures["correlation"],
-        one.measures["correlation_training"],
+        decoding.accuracy.mean(),
+        decoding.measures["identification_accuracy_training"],
+        decoding.measures["correlation"],
+        decoding.measures["correlation_training"],
     )
     return dict(zip(MEASURES, map(float, values), strict=True))
 
 
 def shown(table: pd.DataFrame) -> list[dict[str, str]]:
-    """The table in words, each of our numbers beside the paper's: mean (SD) | published mean (SD)."""
+    """Cells of the table as text, each number beside that of the paper: mean (SD) | published mean (SD)."""
     rows = []
     for row in table.to_dict("records"):
         cells = {"target": str(row["target"]), "decoder": str(row["decoder"])}
         cells["stands for"] = row["stands_for"] if isinstance(row["stands_for"], str) else "-"
         for name, text in MEASURES.items():
-            ours = _number(row[name], row[f"{name}_sd"])
-            cells[text] = f"{ours} | {_number(row[f'{name}_published'], row[f'{name}_published_sd'])}"
+            number = _number(row[name], row[f"{name}_sd"])
+            cells[text] = f"{number} | {_number(row[f'{name}_published'], row[f'{name}_published_sd'])}"
         rows.append(cells)
     return rows
 
 
 def printed(table: pd.DataFrame, note: str | None = None) -> str:
-    """The table as text, columns aligned, below the note of the study and what the numbers are."""
-    about = "mean over subjects (standard deviation), here | Brain2Music, Table 2 (arXiv 2307.11078)"
+    """The table as text, columns aligned, below the note of the study and the description of the numbers."""
+    description = "mean over subjects (standard deviation), here | Brain2Music, Table 2 (arXiv 2307.11078)"
     above = [note] if note else []
-    return "\n".join([*above, about, pd.DataFrame(shown(table)).to_string(index=False)])
+    return "\n".join([*above, description, pd.DataFrame(shown(table)).to_string(index=False)])
 
 
 def warnings_of(decodings: Mapping[str, Sequence[Decoding]]) -> list[str]:
-    """Every note on the decoding of some subject, once."""
-    return sorted({note for own in decodings.values() for one in own for note in one.notes})
+    """Every note on the decoding of a subject, once."""
+    return sorted({note for decoded in decodings.values() for decoding in decoded for note in decoding.notes})
 
 
 def _number(mean: float, deviation: float) -> str:

@@ -1,4 +1,4 @@
-"""Prediction accuracy of parts of the held-out samples: by run, by clip, by genre."""
+"""Prediction accuracy by run, clip and genre of the held-out samples."""
 
 from __future__ import annotations
 
@@ -13,15 +13,6 @@ from b2m_encoding.stats import scores_by
 from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import Study
 
-BREAKDOWN_COLUMNS = {
-    "subject": "Subject label",
-    "by": "What the samples were divided by: run, clip or genre",
-    "label": "The run, clip or genre",
-    "score": "Mean Pearson r of the joint model over the predicted targets, within the samples of this label",
-    "targets": "Predicted targets",
-    "samples": "Held-out samples of this label",
-}
-
 
 def labels_of(runs: Runs) -> dict[str, NDArray[Any]]:
     """Run, clip and genre of every held-out sample; genres only where clips are named after several of them.
@@ -32,15 +23,18 @@ def labels_of(runs: Runs) -> dict[str, NDArray[Any]]:
     >>> {by: labels.tolist() for by, labels in labels_of(runs).items() if by != "clip"}
     {'run': ['test', 'test', 'test'], 'genre': ['jazz', 'jazz', 'pop']}
     """
-    found = {"run": np.array([str(name).rpartition("/")[2] for name in runs.run]), "clip": runs.clip}
+    labels = {"run": np.array([str(name).rpartition("/")[2] for name in runs.run]), "clip": runs.clip}
     genres = genres_of(runs.clip)
     if 1 < len(set(genres.tolist()) - {""}) < len(set(runs.clip.tolist()) - {""}):
-        found["genre"] = genres
-    return found
+        labels["genre"] = genres
+    return labels
 
 
 def breakdown_rows(subject: str, encoding: Encoding, study: Study) -> list[dict[str, Any]]:
-    """One row per run, clip and genre; none where nothing is predicted."""
+    """One row per run, clip and genre; none where no target is predicted.
+
+    Columns are those of :data:`~b2m_encoding.results.schema.tables.BREAKDOWN`.
+    """
     held_out, inside = encoding.held_out, encoding.q < study.statistics.q
     if held_out is None or not inside.any():
         return []

@@ -1,53 +1,40 @@
-"""Data quality of every run: length, what was left out, temporal signal-to-noise ratio, head motion."""
+"""Data quality of every run: length, censored volumes, temporal signal-to-noise ratio, head motion."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.analysis.windows import WindowedResponses
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.data.confounds import framewise_displacement
 from b2m_encoding.study import Study
 
-QUALITY_COLUMNS = {
-    "subject": "Subject label",
-    "run": "Run",
-    "role": "training, test, or cross-validated",
-    "volumes": "Volumes of the run",
-    "tr": "Repetition time, s",
-    "seconds": "Length of the run, s",
-    "discarded": "Volumes left out at the start",
-    "censored": "Other volumes that enter no fit and no score",
-    "share_censored": "Share of the volumes after the start that were censored",
-    "tsnr": "Temporal signal-to-noise ratio before cleaning: median over targets of mean / standard deviation",
-    "mean_fd": "Mean framewise displacement, mm; n/a where confounds do not tell",
-    "max_fd": "Largest framewise displacement, mm",
-}
-
 
 def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[str, Any]]:
-    """One row per run; each run is read once more, by itself.
+    """One row per run; every run is read once more, one at a time.
+
+    Columns are those of :data:`~b2m_encoding.results.schema.tables.QUALITY`.
 
     Parameters
     ----------
     subject : str
     recording : Recording
     study : Study
-        Which runs are held out, and how much of their start is discarded.
+        Study with the held-out runs, and the discarded start of runs.
     """
     responses = _of_volumes(recording.responses)
     runs = responses.runs
     roles = _roles(recording, study)
-    kept = np.ones(len(runs), dtype=bool) if responses.kept is None else responses.kept
+    used = np.ones(len(runs), dtype=bool) if responses.kept is None else responses.kept
     start = float(getattr(study.data, "discard", 0.0))
     rows = []
-    for name, own in runs.slices.items():
-        begins = runs.time[own] < start - 1e-9
-        censored = int((~kept[own] & ~begins).sum())
+    for name, rows_of in runs.slices.items():
+        begins = runs.time[rows_of] < start - 1e-9
+        censored = int((~used[rows_of] & ~begins).sum())
         moved = framewise_displacement(recording.files[name]) if name in recording.files else None
         after = max(int((~begins).sum()), 1)
         rows.append(
@@ -55,13 +42,13 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
                 "subject": subject,
                 "run": name,
                 "role": roles[name],
-                "volumes": own.stop - own.start,
+                "volumes": rows_of.stop - rows_of.start,
                 "tr": runs.tr,
-                "seconds": (own.stop - own.start) * runs.tr,
+                "seconds": (rows_of.stop - rows_of.start) * runs.tr,
                 "discarded": int(begins.sum()),
                 "censored": censored,
                 "share_censored": censored / after,
-                "tsnr": temporal_snr(responses.read_run(name)[kept[own]]),
+                "tsnr": temporal_snr(responses.read_run(name)[used[rows_of]]),
                 "mean_fd": np.nan if moved is None else float(np.nanmean(moved)),
                 "max_fd": np.nan if moved is None else float(np.nanmax(moved)),
             }
@@ -69,13 +56,17 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
     return rows
 
 
-def temporal_snr(values: NDArray[np.floating]) -> float:
-    """Median over targets of mean over standard deviation; NaN where the mean of the series was taken away.
+def temporal_snr(values: Floating) -> float:
+    """Compute the median over targets of mean / standard deviation; NaN where the series are centred.
 
     Parameters
     ----------
     values : array, shape (n_samples, n_targets)
-        Before cleaning. Targets that are constant or hold NaN do not count.
+        Series before cleaning. Targets that are constant or hold NaN do not count.
+
+    Returns
+    -------
+    float
 
     Notes
     -----
@@ -93,12 +84,12 @@ def temporal_snr(values: NDArray[np.floating]) -> float:
         usable = np.isfinite(mean) & (deviation > 1e-6 * np.abs(mean)) & (deviation > 0)
     if not usable.any():
         return float("nan")
-    found = float(np.median(mean[usable] / deviation[usable]))
-    return found if found > 1 else float("nan")
+    ratio = float(np.median(mean[usable] / deviation[usable]))
+    return ratio if ratio > 1 else float("nan")
 
 
 def _of_volumes(responses: Responses) -> Responses:
-    """The volumes that windows were made of."""
+    """Volumes that windows were averaged from."""
     return responses.made_of if isinstance(responses, WindowedResponses) else responses
 
 

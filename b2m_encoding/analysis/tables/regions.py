@@ -1,60 +1,70 @@
-"""Regions: the table of scores, the parts of their variance, and their comparison."""
+"""Regions: scores, partition of the variance, and comparison of feature spaces."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Booleans, Float64
 from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.features.space import all_subsets
 from b2m_encoding.results.schema import JOINT
-from b2m_encoding.spaces import GrayordinateSpace, RegionSpace, Space, SurfaceSpace, VolumeSpace, load_atlas
+from b2m_encoding.spaces import RegionSpace, Space, is_labelled, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
-from b2m_encoding.stats.partition import partition_groups
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
+from b2m_encoding.stats.variance_partition import partition_groups
 from b2m_encoding.study import Study
 
-COLUMNS = {
-    "subject": "Subject label",
-    "hemisphere": "L or R; n/a where a region has none",
-    "region": "Region or region set of the atlas",
-    "feature_space": "Feature space of the model; joint has all",
-    "score": "Mean Pearson r over the tested targets of the region, on held-out samples",
-    "targets": "Tested targets in the region",
-    "significant": "Share of them with q below the threshold (joint model)",
-}
-PARTITION_COLUMNS = {
-    "subject": "Subject label",
-    "hemisphere": "L or R; n/a where a region has none",
-    "region": "Region or region set of the atlas",
-    "part": "Feature spaces that explain this part, each of them and no other",
-    "r2": "Mean part of held-out R2 over the tested targets; may be negative",
-    "low": "Lower end of the interval (bootstrap over blocks)",
-    "high": "Upper end of the interval",
-    "targets": "Tested targets in the region",
-    "negative": "Targets whose own part is below zero",
-    "product": "Mean share of a single feature space in the R2 of the joint model (product measure)",
-}
-Region = tuple[str | None, str, NDArray[np.bool_]]
+Region = tuple[str | None, str, Booleans]
 
 
-def region_masks(space: Space, study: Study) -> list[Region]:
-    """Hemisphere, name and targets of the regions of a study; none for voxels that no atlas labels."""
+def study_regions(space: Space, study: Study) -> list[Region]:
+    """List hemisphere, name and targets of the regions of a study; empty for volumes in no standard space.
+
+    Returns
+    -------
+    list of (hemisphere or None, name, array of bool, shape (n_targets,))
+    """
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
-    if isinstance(space, SurfaceSpace | GrayordinateSpace) or (isinstance(space, VolumeSpace) and space.in_mni):
+    if is_labelled(space):
         atlas = load_atlas(study.maps.atlas, space)
         return [(hemi, name, atlas.mask(name, hemi)) for name in study.maps.regions for hemi in HEMISPHERES]
     return []
 
 
+@dataclass(frozen=True, eq=False)
+class RegionRows:
+    """Rows of the tables of regions, and of scores by run, clip and genre, of one subject."""
+
+    scores: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
+    blocks: Mapping[BlockKey, Float64]
+    breakdown: list[dict[str, Any]]
+
+
+def region_rows(subject: str, encoding: Encoding, space: Space, study: Study) -> RegionRows:
+    """Scores of the regions of a subject, their parts of variance, and scores by run, clip and genre."""
+    masks = study_regions(space, study)
+    return RegionRows(
+        score_rows(subject, encoding, masks, study),
+        partition_rows(subject, encoding, masks, study),
+        block_scores(subject, encoding, masks),
+        breakdown_rows(subject, encoding, study),
+    )
+
+
 def score_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
-    """Mean score of each region, hemisphere and feature space of a subject."""
+    """Mean score of each region, hemisphere and feature space of a subject.
+
+    Columns are those of :data:`~b2m_encoding.results.schema.tables.REGIONS`.
+    """
     return [
         {"subject": subject, "hemisphere": hemi, "region": name, **row}
         for hemi, name, mask in masks
@@ -62,7 +72,7 @@ def score_rows(subject: str, encoding: Encoding, masks: list[Region], study: Stu
     ]
 
 
-def _rows(encoding: Encoding, mask: NDArray[np.bool_], q: float) -> list[dict[str, object]]:
+def _rows(encoding: Encoding, mask: Booleans, q: float) -> list[dict[str, object]]:
     inside = mask & encoding.tested
     count = int(inside.sum())
     return [
@@ -84,7 +94,7 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
     sums = encoding.held_out.sums.take_models(all_subsets(names))
     groups = np.stack([mask & encoding.tested for _, _, mask in masks])
     anywhere = np.flatnonzero(groups.any(axis=0))
-    found = partition_groups(
+    partition = partition_groups(
         sums.take_targets(anywhere),
         groups[:, anywhere],
         n_bootstraps=table.bootstraps,
@@ -98,28 +108,28 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
             "region": name,
             "part": "+".join(part),
             "r2": values[i],
-            "low": found.interval[part][0, i],
-            "high": found.interval[part][1, i],
-            "targets": int(found.n_targets[i]),
-            "negative": int(found.n_negative[part][i]),
+            "low": partition.interval[part][0, i],
+            "high": partition.interval[part][1, i],
+            "targets": int(partition.n_targets[i]),
+            "negative": int(partition.n_negative[part][i]),
             "product": _mean_product(encoding, part, groups[i]),
         }
         for i, (hemi, name, _) in enumerate(masks)
-        for part, values in found.parts.items()
+        for part, values in partition.parts.items()
     ]
 
 
-def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: NDArray[np.bool_]) -> float:
+def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: Booleans) -> float:
     if len(part) > 1 or encoding.product is None or not inside.any():
         return float("nan")
     return float(encoding.product[part[0]][inside].mean())
 
 
-def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, NDArray[np.float64]]:
-    """What each held-out block adds to the score of each region and feature space, hemispheres averaged."""
+def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, Float64]:
+    """Contribution of each held-out block to the score of each region and feature space, hemispheres averaged."""
     if encoding.held_out is None:
         return {}
-    out: dict[BlockKey, list[NDArray[np.float64]]] = {}
+    out: dict[BlockKey, list[Float64]] = {}
     names = [name for name in encoding.r if name != JOINT]
     products = {name: encoding.held_out.sums.contributions((name,)) for name in names}
     for _, region, mask in masks:
@@ -131,9 +141,7 @@ def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[
     return {key: np.mean(parts, axis=0) for key, parts in out.items()}
 
 
-def comparison(
-    table: pd.DataFrame, blocks: Mapping[BlockKey, NDArray[np.float64]], study: Study
-) -> RegionComparison | None:
+def comparison(table: pd.DataFrame, blocks: Mapping[BlockKey, Float64], study: Study) -> RegionComparison | None:
     """Compare the feature spaces in every region; None if there is nothing to compare."""
     single = table[(table["feature_space"] != JOINT) & (table["subject"] != GROUP_MEAN) & table["score"].notna()]
     if single["feature_space"].nunique() < 2:

@@ -1,4 +1,4 @@
-"""Where a study's responses come from: one table of options per kind of file."""
+"""Readers of responses as tables of a study file: one class of options per kind of file."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What every source of responses has: subjects, a recording of each, and options of the cleaning."""
+"""Base of all sources of responses: subjects, and the recording of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Source(Config, ABC):
     """Options every source has."""
 
     subjects: tuple[str, ...] = ()
-    """Subject labels; all that are found, if empty."""
+    """Subject labels; all in the data set, if empty."""
 
     @field_validator("subjects")
     @classmethod
@@ -38,7 +38,7 @@ class Source(Config, ABC):
         """Open the recording of one subject; responses are loaded later, run by run."""
 
     def chosen(self, found: list[str], where: Path) -> tuple[str, ...]:
-        """The subjects asked for, or all that were found."""
+        """Requested subjects, checked against those of the data set; all of them if none is requested."""
         unknown = [subject for subject in self.subjects if subject not in found]
         if unknown:
             raise InputError("a subject is not in the data set", file=where, found=unknown, expected=found)

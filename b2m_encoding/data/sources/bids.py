@@ -51,13 +51,13 @@ class BidsFolder(Source):
     sessions: tuple[str, ...] = ()
     """Session labels; all, if empty."""
     mask: StudyPath | None = None
-    """Of volumes; fMRIPrep's brain masks by default. ``{subject}`` stands for the label."""
+    """Mask of volumes; fMRIPrep's brain masks by default. ``{subject}`` stands for the label."""
     trust_header: bool = True
     """Set to false only where the repetition times of headers are known to be wrong: the sidecars' then hold."""
     discard: Seconds = 0.0
     """Seconds at the start of each run that never enter a fit."""
     confounds: ConfoundsTable | None = None
-    """What to regress out and censor, from fMRIPrep's confounds."""
+    """Confounds of fMRIPrep to regress out, and censoring."""
 
     @field_validator("space")
     @classmethod

@@ -22,7 +22,7 @@ RunFiles = dict[str, StudyPath]
 
 
 class FilesSource(Source):
-    """What sources with one file per run share; ``{subject}`` in a path stands for the label."""
+    """Base of sources with one file per run; ``{subject}`` in a path stands for the label."""
 
     events: RunFiles = Field(default_factory=dict)
     """Run name to event table."""
@@ -31,7 +31,7 @@ class FilesSource(Source):
     confounds: RunFiles = Field(default_factory=dict)
     """Run name to a table of confounds, one row per volume."""
     censor: RunFiles = Field(default_factory=dict)
-    """Run name to a text file with a number per volume: 0 keeps it, anything else takes it out."""
+    """Run name to a text file with a number per volume: 0 keeps it, any other number censors it."""
     tr: Annotated[float, Field(gt=0)] | None = None
     trust_header: bool = True
     """Set to false only where the header's repetition time is known to be wrong."""
@@ -48,11 +48,11 @@ class FilesSource(Source):
         problems = Problems()
         for key in (self.responses, "confounds", "censor"):
             with problems.collect():
-                self._check_own(key)
+                self._check_distinct(key)
         problems.raise_any()
         return self.subjects or ("01",)
 
-    def _check_own(self, key: str) -> None:
+    def _check_distinct(self, key: str) -> None:
         """Raise unless each subject and each run has a file of its own."""
         files: Mapping[str, Path] = getattr(self, key)
         if not self.subjects and any(SUBJECT in str(path) for path in files.values()):
@@ -104,11 +104,11 @@ class VolumeSource(FilesSource):
     space: str = "MNI152NLin2009cAsym"
     """The reference the volumes lie in; only MNI152 is projected to the cortex."""
     affine: Literal["sform", "qform"] | None = None
-    """Which one tells the place of the voxels, where an image has both and they disagree."""
+    """Affine to use where an image has both and they disagree."""
 
     @property
     def responses(self) -> str:
-        """Images."""
+        """Key of the images."""
         return "images"
 
     def open(self, subject: str) -> Recording:
@@ -138,7 +138,7 @@ class ArraySource(FilesSource):
 
     @property
     def responses(self) -> str:
-        """Arrays."""
+        """Key of the arrays."""
         return "files"
 
     def open(self, subject: str) -> Recording:

@@ -32,7 +32,8 @@ class TableSource(Source):
     group_mean: bool = False
     """Analyse one more subject, ``groupmean``: the mean over subjects of their cleaned responses.
 
-    It makes sense where all heard the same; subjects with a region that is constant or missing are left out.
+    Meant for studies that present the same stimuli to all. Subjects with a region that is constant or missing are
+    left out.
     """
 
     @cached_property

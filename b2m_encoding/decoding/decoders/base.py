@@ -1,100 +1,153 @@
-"""What every decoder has in common: fit to windows of responses and features, predict features, and cross-validate."""
+"""Interface of decoders: fit to windows of responses and features, predict features, cross-validate."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from copy import copy
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
 
+from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.inverse import best_targets
 from b2m_encoding.runs import Blocks, Runs
 
-Floats = NDArray[np.floating[Any]]
 MAX_FOLDS = 5
+ENCODER_ALPHAS = tuple(np.logspace(-1, 7, 20).tolist())
+"""Penalties of the encoding models of windows by which decoders choose targets, or which they invert."""
 
 
-class Decoder(ABC):
-    """A map from responses to the features of what was heard, fitted to training windows alone."""
+class Decoder(BaseEstimator, ABC):  # type: ignore[misc]
+    """A map from responses to features of the stimuli, fitted to training windows alone.
+
+    Responses come first, as in scikit-learn what is predicted from: ``X`` are responses, ``Y`` is the embedding.
+    """
 
     @abstractmethod
-    def fit(self, responses: Floats, embedding: Floats, runs: Runs) -> Self:
+    def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
         """Fit to training windows.
 
         Parameters
         ----------
-        responses : array, shape (n_windows, n_targets)
-            Targets that are NaN or constant are left out.
-        embedding : array, shape (n_windows, n_dimensions)
-            Features; all dimensions weigh the same where they are standardised.
+        X : array, shape (n_windows, n_targets)
+            Responses; targets that are NaN or constant are left out.
+        Y : array, shape (n_windows, n_dimensions)
+            Features of the same windows; standardised dimensions weigh the same.
         runs : Runs
-            Of the windows; folds are its blocks.
+            Runs of the windows; folds are their blocks.
+
+        Raises
+        ------
+        InputError
+            If no target can be decoded from.
         """
 
     @abstractmethod
-    def predict(self, responses: Floats, runs: Runs) -> NDArray[np.float64]:
-        """Decoded features of windows, shape (n_windows, n_dimensions)."""
+    def predict(self, X: Floating, *, runs: Runs) -> Float64:
+        """Decode features of windows.
 
-    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
-        """Decoded features of every training window, by a decoder of the other folds; shape (n_windows, n_dimensions).
+        Parameters
+        ----------
+        X : array, shape (n_windows, n_targets)
+            Responses.
+        runs : Runs
+            Runs of the windows.
+
+        Returns
+        -------
+        array, shape (n_windows, n_dimensions)
+        """
+
+    def cross_val_predict(self, X: Floating, Y: Floating, *, runs: Runs) -> Float64:
+        """Decode the features of every training window by a decoder of the other folds.
 
         Everything that a fit chooses is chosen anew in each fold.
+
+        Parameters
+        ----------
+        X, Y, runs
+            As given to :meth:`fit`.
+
+        Returns
+        -------
+        array, shape (n_windows, n_dimensions)
         """
-        out = np.full(embedding.shape, np.nan)
-        for held in decoding_folds(runs):
-            rows = runs.rows(held)
-            others = np.setdiff1d(runs.rows(), rows)
-            decoder = copy(self).fit(responses[others], embedding[others], with_blocks(runs.take(others)))
-            out[rows] = decoder.predict(responses[rows], runs.take(rows))
+        out = np.full(Y.shape, np.nan)
+        for held_out in decoding_folds(runs):
+            rows = runs.rows(held_out)
+            training = np.setdiff1d(runs.rows(), rows)
+            decoder = clone(self).fit(X[training], Y[training], runs=with_blocks(runs.take(training)))
+            out[rows] = decoder.predict(X[rows], runs=runs.take(rows))
         return out
 
 
-def usable_targets(responses: Floats, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
-    """Targets with finite responses that vary, of all or of some.
+def usable_targets(X: Floating, chosen: Booleans | None = None) -> NDArray[np.intp]:
+    """Numbers of the targets with finite responses that vary.
+
+    Parameters
+    ----------
+    X : array, shape (n_windows, n_targets)
+        Responses.
+    chosen : array of bool, shape (n_targets,), optional
+        Targets to choose from; all by default.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    usable = np.isfinite(responses).all(axis=0) & (np.ptp(responses, axis=0) > 0)
+    usable = varying(X)
     if chosen is not None:
         if chosen.shape != usable.shape:
-            raise InputError("the targets to decode from are those of other responses", found=chosen.shape)
+            raise InputError(
+                "the mask of targets does not fit the responses",
+                found=chosen.shape,
+                expected=f"{usable.shape}, one per target",
+            )
         usable &= chosen
     if not usable.any():
         raise InputError("there is no target that can be decoded from", expected="responses that vary, without NaN")
     return np.flatnonzero(usable)
 
 
+def varying(X: Floating) -> Booleans:
+    """Mask of the targets with finite responses that vary, shape (n_targets,)."""
+    return np.asarray(np.isfinite(X).all(axis=0) & (np.ptp(X, axis=0) > 0))
+
+
 def predicted_targets(
-    responses: Floats,
-    embedding: Floats,
+    X: Floating,
+    Y: Floating,
+    *,
     runs: Runs,
-    chosen: NDArray[np.bool_] | None = None,
+    chosen: Booleans | None = None,
     n_targets: int | None = None,
     device: str = "auto",
 ) -> NDArray[np.intp]:
-    """Usable targets that an encoding model predicts best by cross-validation in these (training) windows.
+    """Usable targets that an encoding model predicts best by cross-validation in the training windows.
 
     Parameters
     ----------
-    responses, embedding, runs
-        Of training windows.
+    X : array, shape (n_windows, n_targets)
+        Responses.
+    Y : array, shape (n_windows, n_dimensions)
+        Features.
+    runs : Runs
+        Runs of the windows.
     chosen : array of bool, shape (n_targets,), optional
-        Of these alone.
+        Targets to choose from; all by default.
     n_targets : int, optional
-        How many; all usable ones by default.
+        Number of targets; all usable ones by default.
+    device : str
     """
-    usable = usable_targets(responses, chosen)
+    usable = usable_targets(X, chosen)
     if n_targets is None or n_targets >= len(usable):
         return usable
-    model = EncodingModel(delays=None, device=device).fit(embedding, responses[:, usable], runs=runs)
+    model = EncodingModel(delays=None, alphas=ENCODER_ALPHAS, device=device).fit(Y, X[:, usable], runs=runs)
     return usable[best_targets(model, n_targets)]
 
 
@@ -104,7 +157,7 @@ def decoding_folds(runs: Runs) -> list[Blocks]:
 
 
 def with_blocks(runs: Runs) -> Runs:
-    """The same runs; where they are one block, its clips become the blocks, so that penalties can be chosen."""
+    """Runs with the clips of a single block as blocks, so that penalties can be chosen; other runs as given."""
     if len(runs.blocks) > 1 or len(set(runs.clip[runs.used].tolist())) < 2:
         return runs
     return replace(runs, block=runs.clip)

@@ -1,35 +1,43 @@
-"""Calibration: decoded features are shrunk towards the mean; give them the spread of real ones."""
+"""Calibration of decoded features: mean, spread and length as those of the training features."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 
-Floats = NDArray[np.floating[Any]]
 Scale = Literal["none", "all", "dimension"]
 EQUAL = 1e-3
-"""Spread of the lengths of vectors, over their mean, that counts as none."""
+"""Largest spread of the lengths of vectors, as a share of their mean, that counts as equal lengths."""
 
 
 class Calibration:
-    """Centre, spread and length of decoded features as those of the training features.
+    """Mean, spread and length of decoded features as those of the training features.
 
-    Ridge shrinks what it decodes to the mean of training, the more the noisier the responses. A nearest neighbour or a
-    generator then only meets vectors near the mean. Fitted to cross-validated predictions of training windows: those of
-    the fit itself are not shrunk enough.
+    Ridge shrinks predictions towards the training mean, the more the noisier the responses. A search for nearest
+    neighbours, or a generator, then only meets vectors near the mean. Fitted to cross-validated predictions of training
+    windows, because predictions by the fit itself are shrunk less.
 
     Parameters
     ----------
     scale : {"none", "all", "dimension"}
-        Give all dimensions together, or each by itself, the spread of training. By itself, a dimension that cannot be
-        decoded is noise as large as any other.
+        Give all dimensions together, or each by itself, the spread of training. With "dimension", a dimension that
+        cannot be decoded is noise as large as any other.
     norm : bool, optional
-        Give every vector the mean length of the training vectors; by default where those have all the same length, as
+        Give every vector the mean length of the training vectors; by default where those all have the same length, as
         embeddings of joint models do.
+
+    Attributes
+    ----------
+    centre_, mean_ : array, shape (n_dimensions,)
+        Mean of the predictions, and of the features.
+    factor_ : array, shape (n_dimensions,)
+        Factor of the spread.
+    length_ : float or None
+        Length of all calibrated vectors.
 
     Examples
     --------
@@ -37,7 +45,7 @@ class Calibration:
     >>> true = rng.standard_normal((500, 3)) * [1, 2, 3] + 5
     >>> shrunk = 0.1 * (true - 5) + 0.01 * rng.standard_normal((500, 3)) + 5
     >>> calibration = Calibration("dimension").fit(shrunk, true)
-    >>> (calibration(shrunk).std(axis=0) / true.std(axis=0)).round(6)
+    >>> (calibration.transform(shrunk).std(axis=0) / true.std(axis=0)).round(6)
     array([1., 1., 1.])
     """
 
@@ -47,13 +55,20 @@ class Calibration:
         self.scale = scale
         self.norm = norm
 
-    def fit(self, predicted: Floats, true: Floats) -> Calibration:
-        """Learn from training windows.
+    def fit(self, predicted: Floating, true: Floating) -> Self:
+        """Fit to training windows.
 
         Parameters
         ----------
-        predicted, true : array, shape (n_windows, n_dimensions)
-            Cross-validated predictions, and features.
+        predicted : array, shape (n_windows, n_dimensions)
+            Cross-validated predictions.
+        true : array, shape (n_windows, n_dimensions)
+            Features.
+
+        Raises
+        ------
+        InputError
+            If shapes differ, there are fewer than two windows, or a prediction is not finite.
         """
         if predicted.shape != true.shape or len(true) < 2:
             raise InputError("calibration needs a prediction of every feature", found=predicted.shape)
@@ -74,13 +89,22 @@ class Calibration:
             self.length_ = float(np.linalg.norm(true, axis=1).mean()) if self.norm else None
         return self
 
-    def __call__(self, predicted: Floats) -> NDArray[np.float64]:
-        """Calibrated features, shape (n, n_dimensions)."""
+    def transform(self, predicted: Floating) -> Float64:
+        """Calibrate decoded features.
+
+        Parameters
+        ----------
+        predicted : array, shape (n_windows, n_dimensions)
+
+        Returns
+        -------
+        array, shape (n_windows, n_dimensions)
+        """
         out = np.asarray((predicted - self.centre_) * self.factor_ + self.mean_, dtype=np.float64)
-        return out if self.length_ is None else scaled_to(out, self.length_)
+        return out if self.length_ is None else scale_rows(out, self.length_)
 
 
-def equal_length(vectors: Floats) -> float | None:
+def equal_length(vectors: Floating) -> float | None:
     """Length of all vectors, if it is the same; else None.
 
     Examples
@@ -92,7 +116,7 @@ def equal_length(vectors: Floats) -> float | None:
     return float(lengths.mean()) if lengths.std() <= EQUAL * lengths.mean() else None
 
 
-def scaled_to(vectors: NDArray[np.float64], length: float) -> NDArray[np.float64]:
-    """Rows of one length; a row of zeros stays."""
+def scale_rows(vectors: Float64, length: float) -> Float64:
+    """Scale rows to one length; a row of zeros stays."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors * np.divide(length, lengths, out=np.zeros_like(lengths), where=lengths > 0))

@@ -1,4 +1,4 @@
-"""A linear decoder trained to tell clips apart, from where ridge leaves off."""
+"""Contrastive decoder: a linear map from responses to features, trained from the ridge solution on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from b2m_encoding.decoding.decoders.base import Decoder, Floats, decoding_folds, with_blocks
+from b2m_encoding._typing import Booleans, Float64, Floating, Integers
+from b2m_encoding.decoding.decoders.base import Decoder, decoding_folds, with_blocks
 from b2m_encoding.decoding.decoders.ridge import WHOLE_CORTEX, RidgeDecoder
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import eigh, resolve_device
@@ -20,42 +21,45 @@ from b2m_encoding.runs import Blocks, Runs
 
 START, MOMENTUM = 0.07, 0.9
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-"""Tried where held-out windows are judged."""
+"""Temperatures at which the held-out loss is computed; the smallest counts."""
 
 
 class ContrastiveDecoder(Decoder):
-    """Linear map from responses to features by contrast: the own clip must be nearer than the others (InfoNCE).
+    """Linear map from responses to features by contrastive learning (InfoNCE).
 
-    Training starts from the ridge solution and walks along the components of the responses, each as fast as ridge
-    trusts it. How many steps is chosen on training runs that are held out, each by a decoder of the others with its own
-    targets; none is a possible answer: then it is ridge. Windows of one clip are never each other's negatives. All
-    windows are one batch, so that training holds nothing random.
+    A prediction must be nearer to the features of its clip than to those of other clips. Gradient descent starts from
+    the ridge solution, in components of the responses scaled by their shrinkage under ridge. The number of steps is
+    chosen on held-out training runs, each decoded by a decoder of the others with its own targets; with 0 steps the
+    decoder is ridge. Windows of one clip are never negatives of each other. All windows are one batch, so that training
+    is deterministic.
 
     Parameters
     ----------
     targets : array of bool, shape (n_targets,), optional
-        Decode from these targets alone.
+        Targets to decode from; all by default.
     n_targets : int, optional
-        Only as many of them; see :class:`~b2m_encoding.decoding.decoders.ridge.RidgeDecoder`.
+        Number of these targets that are used; see :class:`~b2m_encoding.decoding.decoders.ridge.RidgeDecoder`.
     temperature : float or "learned"
-        Of the similarities; learned from 0.07 on.
+        Temperature of the similarities; "learned" starts at 0.07.
     n_steps : int
-        At most.
+        Largest number of steps.
     patience : int
-        Stop when so many steps have not helped.
+        Number of steps without a smaller loss after which the search ends.
     learning_rate : float
     alphas : sequence of float
-        Penalties of the ridge it starts from.
+        Penalties of the ridge solution that are tried.
     device : str
 
     Attributes
     ----------
     ridge_ : RidgeDecoder
-        Where it started.
+        The ridge solution from which training started.
+    columns_ : array of int
+        Targets that are decoded from.
     n_steps_ : int
-        Steps taken.
+        Number of steps of the fit.
     losses_ : array, shape (n_tried + 1,)
-        Mean held-out loss before and after each step, at the temperature that suits it best.
+        Mean held-out loss before and after each step, at the temperature with the smallest loss.
     temperature_ : float
 
     References
@@ -66,7 +70,7 @@ class ContrastiveDecoder(Decoder):
 
     def __init__(
         self,
-        targets: NDArray[np.bool_] | None = None,
+        targets: Booleans | None = None,
         *,
         n_targets: int | None = None,
         temperature: float | Literal["learned"] = START,
@@ -87,65 +91,66 @@ class ContrastiveDecoder(Decoder):
         self.alphas = alphas
         self.device = device
 
-    def fit(self, responses: Floats, embedding: Floats, runs: Runs) -> Self:
-        """See :meth:`Decoder.fit`."""
-        self.ridge_ = self._ridge().fit(responses, embedding, runs)
+    def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
+        """Choose the number of steps, then train on all windows; see :meth:`Decoder.fit`."""
+        self.ridge_ = self._ridge().fit(X, Y, runs=runs)
         self.columns_ = self.ridge_.columns_
-        trials = [self._trial(responses, embedding, runs, held) for held in decoding_folds(runs)]
+        trials = [self._trial(X, Y, runs, held_out) for held_out in decoding_folds(runs)]
         self.losses_ = self._search(trials)
         self.n_steps_ = int(np.argmin(self.losses_))
-        learner = self.learner_ = self._learner(self.ridge_, responses, embedding, runs, runs.rows())
+        learner = self.learner_ = self._learner(self.ridge_, X, Y, runs, runs.rows())
         for _ in range(self.n_steps_):
             learner.step()
         self.temperature_ = learner.temperature
         return self
 
-    def predict(self, responses: Floats, runs: Runs) -> NDArray[np.float64]:
-        """See :meth:`Decoder.predict`; directions from the mean are trained, lengths come as they come: calibrate."""
-        return self.learner_.predict(responses[:, self.columns_])
+    def predict(self, X: Floating, *, runs: Runs) -> Float64:
+        """Decode features; see :meth:`Decoder.predict`.
 
-    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
-        """See :meth:`Decoder.cross_val_predict`; with as many steps as the fit took."""
-        out = np.full(embedding.shape, np.nan)
-        for held in decoding_folds(runs):
-            learner, x, _, _ = self._trial(responses, embedding, runs, held)
+        Only directions from the mean are trained, not distances from it: calibrate the predictions.
+        """
+        return self.learner_.predict(X[:, self.columns_])
+
+    def cross_val_predict(self, X: Floating, Y: Floating, *, runs: Runs) -> Float64:
+        """Decode training windows with the number of steps of the fit; see :meth:`Decoder.cross_val_predict`."""
+        out = np.full(Y.shape, np.nan)
+        for held_out in decoding_folds(runs):
+            learner, x, _, _ = self._trial(X, Y, runs, held_out)
             for _ in range(self.n_steps_):
                 learner.step()
-            out[runs.rows(held)] = learner.decoded(x)
+            out[runs.rows(held_out)] = learner.decoded(x)
         return out
 
     def _ridge(self) -> RidgeDecoder:
         return RidgeDecoder(self.targets, n_targets=self.n_targets, alphas=self.alphas, device=self.device)
 
-    def _trial(self, responses: Floats, embedding: Floats, runs: Runs, held: Blocks) -> _Trial:
-        """A learner of the other folds, and what it is judged on."""
-        out = runs.rows(held)
+    def _trial(self, X: Floating, Y: Floating, runs: Runs, held_out: Blocks) -> _Trial:
+        """A learner of the other folds, and components, features and clips of the held-out windows."""
+        out = runs.rows(held_out)
         inside = np.setdiff1d(runs.rows(), out)
         if self.n_targets is None:
             ridge = self.ridge_  # the same targets, and penalties that were cross-validated over the same folds
         else:
-            others = with_blocks(runs.take(inside))
-            ridge = self._ridge().fit(responses[inside], embedding[inside], others)
-        learner = self._learner(ridge, responses, embedding, runs, inside)
+            ridge = self._ridge().fit(X[inside], Y[inside], runs=with_blocks(runs.take(inside)))
+        learner = self._learner(ridge, X, Y, runs, inside)
         clips = torch.from_numpy(clip_numbers(runs)[out]).to(learner.device)
-        return learner, learner.features(responses[out][:, ridge.columns_]), learner.scaled(embedding[out]), clips
+        return learner, learner.components(X[out][:, ridge.columns_]), learner.scaled(Y[out]), clips
 
-    def _learner(
-        self, ridge: RidgeDecoder, responses: Floats, embedding: Floats, runs: Runs, rows: NDArray[np.intp]
-    ) -> _Learner:
+    def _learner(self, ridge: RidgeDecoder, X: Floating, Y: Floating, runs: Runs, rows: NDArray[np.intp]) -> _Learner:
+        """The ridge solution of some windows, ready for training."""
         alphas = np.nan_to_num(ridge.model_.best_alphas_, nan=1.0)
-        own, device = responses[rows][:, ridge.columns_], resolve_device(self.device)
+        responses, device = X[rows][:, ridge.columns_], resolve_device(self.device)
         clips = clip_numbers(runs)[rows]
-        return _Learner.start(own, embedding[rows], alphas, clips, self.temperature, self.learning_rate, device)
+        return _Learner.start(responses, Y[rows], alphas, clips, self.temperature, self.learning_rate, device)
 
-    def _search(self, trials: Sequence[_Trial]) -> NDArray[np.float64]:
+    def _search(self, trials: Sequence[_Trial]) -> Float64:
         """Mean held-out loss after every step, until patience ends."""
         losses: list[float] = []
         for step in range(self.n_steps + 1):
             if step:
                 for learner, *_ in trials:
                     learner.step()
-            losses.append(float(np.mean([learner.judged(x, y, clips) for learner, x, y, clips in trials])))
+            losses.append(float(np.mean([learner.held_out_loss(x, y, clips) for learner, x, y, clips in trials])))
             if step - int(np.argmin(losses)) >= self.patience:
                 break
         return np.array(losses)
@@ -156,18 +161,18 @@ _Trial: TypeAlias = "tuple[_Learner, Tensor, Tensor, Tensor]"
 
 @dataclass(eq=False)
 class _Learner:
-    """The map in training, from the components of standardised responses, scaled as ridge trusts them."""
+    """The linear map in training: weights of scaled components of the standardised responses."""
 
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    back: NDArray[np.float64]
+    mean: Float64
+    scale: Float64
+    axes: Float64
     """From standardised responses to scaled components, shape (n_targets, n_components)."""
-    centre: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    """Mean and deviation of the features."""
+    centre: Float64
+    spread: Float64
+    """Mean and standard deviation of the features."""
     weights: Tensor
     log_temperature: Tensor
-    speed: list[Tensor]
+    velocity: list[Tensor]
     learning_rate: float
     batch: tuple[Tensor, Tensor, Tensor]
     device: torch.device
@@ -175,90 +180,90 @@ class _Learner:
     @classmethod
     def start(
         cls,
-        own: Floats,
-        embedding: Floats,
-        alphas: Floats,
-        clips: NDArray[np.int64],
+        responses: Floating,
+        embedding: Floating,
+        alphas: Floating,
+        clips: Integers,
         temperature: float | str,
         learning_rate: float,
         device: torch.device,
     ) -> _Learner:
         """The ridge solution of these windows, with given penalties."""
-        mean, scale = own.mean(axis=0, dtype=np.float64), own.std(axis=0, dtype=np.float64)
+        mean, scale = responses.mean(axis=0, dtype=np.float64), responses.std(axis=0, dtype=np.float64)
         scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-        z = (own - mean) * scale
+        z = (responses - mean) * scale
         centre, spread = embedding.mean(axis=0, dtype=np.float64), embedding.std(axis=0, dtype=np.float64)
         values, vectors = (part.numpy() for part in eigh(torch.from_numpy(z @ z.T)))
-        kept = values > 1e-9 * values[-1]
-        values, vectors = values[kept], vectors[:, kept]
-        trusted = np.sqrt(values + np.median(alphas)) / np.sqrt(len(z))
-        # component j of window i is vectors[i, j] * sqrt(values[j]); over `trusted`, those that ridge shrinks are small
+        positive = values > 1e-9 * values[-1]
+        values, vectors = values[positive], vectors[:, positive]
+        damped = np.sqrt(values + np.median(alphas)) / np.sqrt(len(z))
+        # component j of window i is vectors[i, j] * sqrt(values[j]); over `damped`, those that ridge shrinks are small
         y = np.divide(embedding - centre, spread, out=np.zeros(embedding.shape), where=spread > 0)
-        ridge = trusted[:, None] * (np.sqrt(values)[:, None] * (vectors.T @ y)) / (values[:, None] + alphas)
+        ridge = damped[:, None] * (np.sqrt(values)[:, None] * (vectors.T @ y)) / (values[:, None] + alphas)
         weights = torch.tensor(ridge, device=device, requires_grad=True)
-        start = START if temperature == "learned" else float(temperature)
-        log_temperature = torch.tensor(np.log(start), device=device, requires_grad=temperature == "learned")
-        speed = [torch.zeros_like(one) for one in (weights, log_temperature) if one.requires_grad]
-        components = torch.from_numpy(vectors * np.sqrt(values) / trusted).to(device)
+        initial = START if temperature == "learned" else float(temperature)
+        log_temperature = torch.tensor(np.log(initial), device=device, requires_grad=temperature == "learned")
+        velocity = [torch.zeros_like(values) for values in (weights, log_temperature) if values.requires_grad]
+        components = torch.from_numpy(vectors * np.sqrt(values) / damped).to(device)
         batch = (components, torch.from_numpy(y).to(device), torch.from_numpy(clips).to(device))
-        back = (z.T @ vectors) / (np.sqrt(values) * trusted)
-        return cls(mean, scale, back, centre, spread, weights, log_temperature, speed, learning_rate, batch, device)
+        axes = (z.T @ vectors) / (np.sqrt(values) * damped)
+        return cls(mean, scale, axes, centre, spread, weights, log_temperature, velocity, learning_rate, batch, device)
 
     @property
     def temperature(self) -> float:
         return float(self.log_temperature.detach().exp())
 
-    def features(self, own: Floats) -> Tensor:
+    def components(self, responses: Floating) -> Tensor:
         """Scaled components of the responses to new windows."""
-        return torch.from_numpy(((own - self.mean) * self.scale) @ self.back).to(self.device)
+        return torch.from_numpy(((responses - self.mean) * self.scale) @ self.axes).to(self.device)
 
-    def scaled(self, embedding: Floats) -> Tensor:
+    def scaled(self, embedding: Floating) -> Tensor:
         """Standardised features of new windows."""
         centred = embedding - self.centre
         out = np.divide(centred, self.spread, out=np.zeros(centred.shape), where=self.spread > 0)
         return torch.from_numpy(out).to(self.device)
 
     def step(self) -> None:
-        """One step of gradient descent, with momentum, on all windows."""
+        """Take one step of gradient descent, with momentum, on all windows."""
         x, y, clips = self.batch
         loss = info_nce(x @ self.weights, y, clips, self.log_temperature.exp())
-        learned = [one for one in (self.weights, self.log_temperature) if one.requires_grad]
-        slopes = torch.autograd.grad(loss, learned)
-        self.speed = [MOMENTUM * v + slope for v, slope in zip(self.speed, slopes, strict=True)]
+        trained = [values for values in (self.weights, self.log_temperature) if values.requires_grad]
+        slopes = torch.autograd.grad(loss, trained)
+        self.velocity = [MOMENTUM * v + slope for v, slope in zip(self.velocity, slopes, strict=True)]
         with torch.no_grad():
-            for one, speed in zip(learned, self.speed, strict=True):
-                one -= self.learning_rate * speed
+            for values, velocity in zip(trained, self.velocity, strict=True):
+                values -= self.learning_rate * velocity
 
-    def judged(self, x: Tensor, y: Tensor, clips: Tensor) -> float:
-        """Loss of held-out windows; a wrong temperature would hide that the own clip comes nearer."""
+    def held_out_loss(self, x: Tensor, y: Tensor, clips: Tensor) -> float:
+        """Loss of held-out windows at the best temperature; at another, better directions may not show."""
         with torch.no_grad():
             logits = rival_cosines(x @ self.weights, y, clips)
             return min(float(_both_ways(logits / tried)) for tried in TEMPERATURES)
 
-    def predict(self, own: Floats) -> NDArray[np.float64]:
+    def predict(self, responses: Floating) -> Float64:
         """Features of new windows, in their units."""
-        return self.decoded(self.features(own))
+        return self.decoded(self.components(responses))
 
-    def decoded(self, x: Tensor) -> NDArray[np.float64]:
-        """The same from scaled components."""
+    def decoded(self, x: Tensor) -> Float64:
+        """Features of scaled components, in their units."""
         with torch.no_grad():
             decoded = (x @ self.weights).cpu().numpy()
         return np.asarray(decoded * self.spread + self.centre, dtype=np.float64)
 
 
 def info_nce(predicted: Tensor, true: Tensor, clips: Tensor, temperature: float | Tensor) -> Tensor:
-    """Mean cross-entropy of finding the own features among those of other clips by cosine, and the other way round.
+    """Mean cross-entropy of choosing the features of a window among those of other clips by cosine, in both directions.
 
     Parameters
     ----------
     predicted, true : Tensor, shape (n_windows, n_dimensions)
     clips : Tensor of int, shape (n_windows,)
-        Other windows of the same clip are no negatives.
+        Clip of each window; other windows of the same clip are no negatives.
     temperature : float or Tensor
 
     Examples
     --------
-    Two windows of each of two clips, all features alike: the chance of finding the own one is a third.
+    Two windows of each of two clips, all features equal: the probability of the right window is a third.
 
     >>> same = torch.ones(4, 2)
     >>> loss = info_nce(same, same, torch.tensor([0, 0, 1, 1]), 1.0)
@@ -269,18 +274,18 @@ def info_nce(predicted: Tensor, true: Tensor, clips: Tensor, temperature: float 
 
 
 def rival_cosines(predicted: Tensor, true: Tensor, clips: Tensor) -> Tensor:
-    """Cosine of every prediction (rows) with all features; minus infinity with those of its clip but its own."""
+    """Cosine of every prediction (rows) with all features; minus infinity with other windows of the same clip."""
     others = (clips[:, None] == clips) & ~torch.eye(len(clips), dtype=torch.bool, device=clips.device)
     return (normalize(predicted) @ normalize(true).T).masked_fill(others, -torch.inf)
 
 
 def _both_ways(logits: Tensor) -> Tensor:
     """Cross-entropy of the diagonal, over rows and over columns."""
-    own = torch.arange(len(logits), device=logits.device)
-    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
+    diagonal = torch.arange(len(logits), device=logits.device)
+    return (cross_entropy(logits, diagonal) + cross_entropy(logits.T, diagonal)) / 2
 
 
-def clip_numbers(runs: Runs) -> NDArray[np.int64]:
-    """A number per clip for every window; a window without a clip is one of its own."""
+def clip_numbers(runs: Runs) -> Integers:
+    """Number of the clip of every window; a window without a clip is a clip by itself."""
     named = np.where(runs.clip == "", [f"\0{i}" for i in range(len(runs))], runs.clip)
     return np.asarray(np.unique(named, return_inverse=True)[1], dtype=np.int64)

@@ -1,33 +1,32 @@
-"""Decoding by the inverse map of an encoding model of windows."""
+"""Inverse decoder: an encoding model of windows, inverted."""
 
 from __future__ import annotations
 
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from b2m_encoding.decoding.decoders.base import Decoder, Floats, usable_targets
+from b2m_encoding._typing import Booleans, Float64, Floating
+from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, Decoder, usable_targets
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.solver.ridge import DEFAULT_GRID
 from b2m_encoding.runs import Runs
 
 
 class InverseDecoder(Decoder):
-    """Fit an encoding model, then ask which features most likely made the responses.
+    """Encoding model of windows, and the posterior mean of the features given the responses.
 
     Parameters
     ----------
     targets : array of bool, shape (n_targets,), optional
-        Decode from these targets alone.
-    n_targets : int
-        How many of them, the best by cross-validation in training.
+        Targets to decode from; all by default.
+    n_targets : int or None
+        Number of targets that are used, the best by cross-validation in training; None for all.
     alphas : sequence of float
-        Of the encoding model.
+        Penalties of the encoding model that are tried.
     rank : int
-        Directions of noise that targets share.
+        Number of noise directions that targets share.
     shrinkage : float, optional
-        Of the correlations of the noise; estimated by default.
+        Shrinkage of the noise correlations; estimated by default.
     device : str
 
     Attributes
@@ -35,6 +34,7 @@ class InverseDecoder(Decoder):
     model_ : EncodingModel
     map_ : InverseMap
     columns_ : array of int
+        Targets of the encoding model.
 
     References
     ----------
@@ -43,10 +43,10 @@ class InverseDecoder(Decoder):
 
     def __init__(
         self,
-        targets: NDArray[np.bool_] | None = None,
+        targets: Booleans | None = None,
         *,
-        n_targets: int = 2000,
-        alphas: tuple[float, ...] = DEFAULT_GRID,
+        n_targets: int | None = 2000,
+        alphas: tuple[float, ...] = ENCODER_ALPHAS,
         rank: int = 128,
         shrinkage: float | None = None,
         device: str = "auto",
@@ -58,16 +58,17 @@ class InverseDecoder(Decoder):
         self.shrinkage = shrinkage
         self.device = device
 
-    def fit(self, responses: Floats, embedding: Floats, runs: Runs) -> Self:
-        """See :meth:`Decoder.fit`."""
-        self.columns_ = usable_targets(responses, self.targets)
-        own = responses[:, self.columns_]
-        self.model_ = EncodingModel(delays=None, alphas=self.alphas, device=self.device).fit(embedding, own, runs=runs)
+    def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
+        """Fit and invert an encoding model; see :meth:`Decoder.fit`."""
+        self.columns_ = usable_targets(X, self.targets)
+        responses = X[:, self.columns_]
+        model = EncodingModel(delays=None, alphas=self.alphas, device=self.device)
+        self.model_ = model.fit(Y, responses, runs=runs)
         self.map_ = self.model_.invert(
-            embedding, own, runs, n_targets=self.n_targets, rank=self.rank, shrinkage=self.shrinkage
+            Y, responses, runs, n_targets=self.n_targets, rank=self.rank, shrinkage=self.shrinkage
         )
         return self
 
-    def predict(self, responses: Floats, runs: Runs) -> NDArray[np.float64]:
-        """See :meth:`Decoder.predict`."""
-        return np.asarray(self.map_.predict(responses[:, self.columns_], runs), dtype=np.float64)
+    def predict(self, X: Floating, *, runs: Runs) -> Float64:
+        """Decode features; see :meth:`Decoder.predict`."""
+        return np.asarray(self.map_.predict(X[:, self.columns_], runs), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The decoder of Brain2Music: one ridge per region, the best regions averaged."""
+"""Region decoder, that of Brain2Music: one ridge regression per region, the best regions averaged."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from b2m_encoding.decoding.decoders.base import Decoder, Floats
-from b2m_encoding.decoding.decoders.ridge import filled
+from b2m_encoding._typing import Booleans, Float64, Floating
+from b2m_encoding.decoding.decoders.base import Decoder, varying
+from b2m_encoding.decoding.decoders.ridge import fill_constant
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel, cross_val_predict
 from b2m_encoding.runs import Runs
 
+REGION = tuple(np.logspace(0, 6, 13).tolist())
+"""Penalties of a region."""
+
 
 class RegionDecoder(Decoder):
-    """Predict an embedding from responses: one ridge per region, the best regions averaged.
+    """One ridge regression per region from responses to an embedding; the predictions of the best regions averaged.
 
     Each embedding dimension has its own penalty; folds are whole runs; regions are ranked by their mean
     cross-validated Pearson r over dimensions, in training data alone (Brain2Music, arXiv 2307.11078, section 3.2).
@@ -26,72 +29,61 @@ class RegionDecoder(Decoder):
     regions : mapping of str to array of bool, shape (n_targets,)
         Targets of each region.
     n_best : int
-        How many regions are averaged.
-    alphas : array, optional
+        Number of regions that are averaged.
+    alphas : sequence of float
+        Penalties that are tried.
+    device : str
 
     Attributes
     ----------
     best_ : tuple of str
-        The regions that are averaged, best first.
-    scores_ : dict
-        Cross-validated r of every region.
+        Regions that are averaged, best first.
+    scores_ : dict of str to float
+        Cross-validated r of every region, averaged over the dimensions that vary.
     """
 
     def __init__(
         self,
-        regions: Mapping[str, NDArray[np.bool_]],
+        regions: Mapping[str, Booleans],
         *,
         n_best: int = 6,
-        alphas: NDArray[np.float64] | None = None,
+        alphas: tuple[float, ...] = REGION,
         device: str = "auto",
     ) -> None:
         self.regions = regions
         self.n_best = n_best
-        self.alphas = np.logspace(0, 6, 13) if alphas is None else alphas
+        self.alphas = alphas
         self.device = device
 
-    def fit(self, responses: Floats, embedding: Floats, runs: Runs) -> Self:
-        """Fit one ridge per region.
-
-        Parameters
-        ----------
-        responses : array, shape (n_windows, n_targets)
-            Targets that are NaN or constant are left out.
-        embedding : array, shape (n_windows, n_dimensions)
-        runs : Runs
-            Of the windows.
+    def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
+        """Fit one ridge regression per region; see :meth:`Decoder.fit`.
 
         Raises
         ------
         InputError
             If no region has a usable target.
         """
-        usable = np.isfinite(responses).all(axis=0) & (np.ptp(responses, axis=0) > 0)
+        usable = varying(X)
         self.columns_ = {n: np.flatnonzero(m & usable) for n, m in self.regions.items() if (m & usable).any()}
         if not self.columns_:
             raise InputError("no region has a target that can be decoded from", found=list(self.regions))
         self.models_ = {}
         for name, columns in self.columns_.items():
             model = EncodingModel(delays=None, alphas=self.alphas, scoring="r", device=self.device)
-            self.models_[name] = model.fit(responses[:, columns], embedding, runs=runs)
-        self.scores_ = {name: _mean_cv_score(model) for name, model in self.models_.items()}
+            self.models_[name] = model.fit(X[:, columns], Y, runs=runs)
+        self.scores_ = {name: float(np.nanmean(model.cv_scores_)) for name, model in self.models_.items()}
         self.best_ = tuple(sorted(self.scores_, key=lambda name: -self.scores_[name])[: self.n_best])
         return self
 
-    def predict(self, responses: Floats, runs: Runs) -> NDArray[np.float64]:
-        """Mean prediction of the best regions, shape (n_windows, n_dimensions)."""
-        parts = [self.models_[name].predict(responses[:, self.columns_[name]], runs=runs) for name in self.best_]
-        return filled(np.mean(parts, axis=0, dtype=np.float64), self.models_[self.best_[0]])
+    def predict(self, X: Floating, *, runs: Runs) -> Float64:
+        """Decode features: mean prediction of the best regions; see :meth:`Decoder.predict`."""
+        return self._mean([self.models_[name].predict(X[:, self.columns_[name]], runs=runs) for name in self.best_])
 
-    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
-        """Mean cross-validated prediction of the best regions, with the regions and penalties of the fit."""
-        parts = [
-            cross_val_predict(self.models_[name], responses[:, self.columns_[name]], embedding, runs)
-            for name in self.best_
-        ]
-        return filled(np.mean(parts, axis=0, dtype=np.float64), self.models_[self.best_[0]])
+    def cross_val_predict(self, X: Floating, Y: Floating, *, runs: Runs) -> Float64:
+        """Decode training windows with the regions and penalties of the fit; see :meth:`Decoder.cross_val_predict`."""
+        return self._mean(
+            [cross_val_predict(self.models_[name], X[:, self.columns_[name]], Y, runs) for name in self.best_]
+        )
 
-
-def _mean_cv_score(model: EncodingModel) -> float:
-    """Cross-validated score at each dimension's own penalty, averaged over the dimensions that vary."""
-    return float(np.nanmean(model.cv_scores_))
+    def _mean(self, predictions: list[Floating]) -> Float64:
+        return fill_constant(np.mean(predictions, axis=0, dtype=np.float64), self.models_[self.best_[0]])

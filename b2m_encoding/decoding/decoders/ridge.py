@@ -1,14 +1,15 @@
-"""Ridge from the whole cortex, or from given targets, to features."""
+"""Ridge decoder: from the whole cortex, or from given targets, to features."""
 
 from __future__ import annotations
 
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from b2m_encoding.decoding.decoders.base import Decoder, Floats, predicted_targets
+from b2m_encoding._typing import Booleans, Float64, Floating
+from b2m_encoding.decoding.decoders.base import Decoder, predicted_targets
 from b2m_encoding.models import EncodingModel, cross_val_predict
+from b2m_encoding.models.status import CONSTANT
 from b2m_encoding.runs import Runs
 
 WHOLE_CORTEX = tuple(np.logspace(1, 9, 17).tolist())
@@ -16,15 +17,17 @@ WHOLE_CORTEX = tuple(np.logspace(1, 9, 17).tolist())
 
 
 class RidgeDecoder(Decoder):
-    """One ridge from all targets to every dimension, each with its own penalty; folds are whole blocks.
+    """One ridge regression from all targets to every dimension, each with its own penalty; folds are whole blocks.
 
     Parameters
     ----------
     targets : array of bool, shape (n_targets,), optional
-        Decode from these targets alone.
+        Targets to decode from; all by default.
     n_targets : int, optional
-        Only as many of them, those that an encoding model predicts best by cross-validation in training.
+        Number of these targets that are used: those that an encoding model predicts best by cross-validation in
+        training. All by default.
     alphas : sequence of float
+        Penalties that are tried.
     device : str
 
     Attributes
@@ -35,11 +38,21 @@ class RidgeDecoder(Decoder):
         Targets that are decoded from.
     score_ : float
         Mean cross-validated r over the dimensions; too high where targets were chosen by the same windows.
+
+    Examples
+    --------
+    >>> from b2m_encoding import Runs
+    >>> rng = np.random.default_rng(0)
+    >>> Y = rng.standard_normal((40, 2))
+    >>> X = Y @ rng.standard_normal((2, 9)) + rng.standard_normal((40, 9))
+    >>> runs = Runs.from_labels(np.repeat(["a", "b"], 20), 1.5)
+    >>> RidgeDecoder(device="cpu").fit(X, Y, runs=runs).predict(X, runs=runs).shape
+    (40, 2)
     """
 
     def __init__(
         self,
-        targets: NDArray[np.bool_] | None = None,
+        targets: Booleans | None = None,
         *,
         n_targets: int | None = None,
         alphas: tuple[float, ...] = WHOLE_CORTEX,
@@ -50,26 +63,31 @@ class RidgeDecoder(Decoder):
         self.alphas = alphas
         self.device = device
 
-    def fit(self, responses: Floats, embedding: Floats, runs: Runs) -> Self:
-        """See :meth:`Decoder.fit`."""
-        self.columns_ = predicted_targets(responses, embedding, runs, self.targets, self.n_targets, device=self.device)
+    def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
+        """Fit to training windows; see :meth:`Decoder.fit`."""
+        self.columns_ = predicted_targets(
+            X, Y, runs=runs, chosen=self.targets, n_targets=self.n_targets, device=self.device
+        )
         model = EncodingModel(delays=None, alphas=self.alphas, scoring="r", device=self.device)
-        self.model_ = model.fit(responses[:, self.columns_], embedding, runs=runs)
+        self.model_ = model.fit(X[:, self.columns_], Y, runs=runs)
         self.score_ = float(np.nanmean(self.model_.cv_scores_))
         return self
 
-    def predict(self, responses: Floats, runs: Runs) -> NDArray[np.float64]:
-        """See :meth:`Decoder.predict`; a dimension that never varied stays at its value."""
-        return filled(self.model_.predict(responses[:, self.columns_], runs=runs), self.model_)
+    def predict(self, X: Floating, *, runs: Runs) -> Float64:
+        """Decode features; see :meth:`Decoder.predict`. A dimension that never varied keeps its value."""
+        return fill_constant(self.model_.predict(X[:, self.columns_], runs=runs), self.model_)
 
-    def cross_val_predict(self, responses: Floats, embedding: Floats, runs: Runs) -> NDArray[np.float64]:
-        """See :meth:`Decoder.cross_val_predict`; with the penalties of the fit, unless it chose targets too."""
+    def cross_val_predict(self, X: Floating, Y: Floating, *, runs: Runs) -> Float64:
+        """Decode training windows; see :meth:`Decoder.cross_val_predict`.
+
+        Penalties are those of the fit, unless the fit chose targets, too.
+        """
         if self.n_targets is not None:
-            return super().cross_val_predict(responses, embedding, runs)
-        return filled(cross_val_predict(self.model_, responses[:, self.columns_], embedding, runs), self.model_)
+            return super().cross_val_predict(X, Y, runs=runs)
+        return fill_constant(cross_val_predict(self.model_, X[:, self.columns_], Y, runs), self.model_)
 
 
-def filled(predicted: Floats, model: EncodingModel) -> NDArray[np.float64]:
-    """Predictions with the mean of training in the dimensions that never varied there."""
-    constant = model.status_ == "constant"
+def fill_constant(predicted: Floating, model: EncodingModel) -> Float64:
+    """Put the training mean into the dimensions that did not vary in training."""
+    constant = model.status_ == CONSTANT
     return np.asarray(np.where(constant, model.weights_.mean_y.cpu().numpy(), predicted), dtype=np.float64)

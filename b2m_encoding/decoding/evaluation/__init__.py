@@ -1,16 +1,5 @@
-"""Is what was reconstructed like what was heard: identification, classes, distances between sets of sounds."""
+"""Evaluation of reconstructions: identification, classes of AudioSet, distance between sets of sounds."""
 
-from b2m_encoding.decoding.evaluation.classes import GROUPS, class_agreement
-from b2m_encoding.decoding.evaluation.distances import frechet_distance, frechet_infinity, kernel_distance
-from b2m_encoding.decoding.evaluation.sounds import sound_identification
-from b2m_encoding.decoding.evaluation.summary import over_subjects
+import lazy_loader
 
-__all__ = [
-    "GROUPS",
-    "class_agreement",
-    "frechet_distance",
-    "frechet_infinity",
-    "kernel_distance",
-    "over_subjects",
-    "sound_identification",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""Do two sounds belong to the same classes of AudioSet: genres, instruments, moods, as Brain2Music asks."""
+"""Agreement of sounds in classes of AudioSet: genres, instruments, moods (Brain2Music)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOODS = ("Happy music", "Sad music", "Tender music", "Exciting music", "Angry mu
 
 
 class Group(NamedTuple):
-    """Classes of one kind, and how many of the most probable are compared."""
+    """Classes of one kind, and the number of the most probable ones that are compared."""
 
     labels: tuple[str, ...]
     top: int
@@ -35,7 +35,7 @@ class Group(NamedTuple):
 GROUPS: Mapping[str, Group] = MappingProxyType(
     {"genres": Group(GENRES, 2), "instruments": Group(INSTRUMENTS, 2), "moods": Group(MOODS, 1)}
 )
-"""Of Brain2Music (arXiv 2307.11078, section 4.2)."""
+"""Groups of Brain2Music (arXiv 2307.11078, section 4.2)."""
 
 
 def class_agreement(
@@ -46,19 +46,19 @@ def class_agreement(
     Parameters
     ----------
     a, b : array, shape (n_sounds, n_classes)
-        Probabilities, or anything that rises with them, of sounds that belong together.
+        Probabilities, or a monotonic function of them; row i of both belongs to one clip.
     labels : sequence of str, length n_classes
         Names of the classes in AudioSet.
 
     Returns
     -------
     dict of str to array, shape (n_sounds,)
-        For ``genres``, ``instruments`` and ``moods``.
+        Shares for ``genres``, ``instruments`` and ``moods``.
 
     Raises
     ------
     InputError
-        If a class of a group is missing.
+        If shapes differ, or a class of a group is missing.
 
     Examples
     --------
@@ -69,14 +69,18 @@ def class_agreement(
     array([0.5])
     """
     if a.shape != b.shape or a.ndim != 2 or a.shape[1] != len(labels):
-        raise InputError("classes of other sounds", found=(a.shape, b.shape), expected=f"(n_sounds, {len(labels)})")
+        raise InputError(
+            "probabilities of two sets of sounds differ in shape",
+            found=(a.shape, b.shape),
+            expected=f"(n_sounds, {len(labels)})",
+        )
     places = {name: i for i, name in enumerate(labels)}
-    found = {}
+    agreement = {}
     for name, group in GROUPS.items():
         if missing := [label for label in group.labels if label not in places]:
             raise InputError("the classifier lacks classes of AudioSet", found=missing)
         columns = [places[label] for label in group.labels]
         tops = [np.argsort(-x[:, columns], axis=1, kind="stable")[:, : group.top] for x in (a, b)]
         shared = (tops[0][:, :, None] == tops[1][:, None, :]).any(axis=2).sum(axis=1)
-        found[name] = shared / group.top
-    return found
+        agreement[name] = shared / group.top
+    return agreement

@@ -1,4 +1,4 @@
-"""Identification of what was heard by the sound of a reconstruction, in any space that hears."""
+"""Identification of presented clips by reconstructed sounds, in any audio embedding space."""
 
 from __future__ import annotations
 
@@ -18,38 +18,53 @@ TINY = 1e-9
 
 
 def embed_sounds(space: AudioEmbeddingSpace, sounds: Sequence[Sound]) -> NDArray[np.float32]:
-    """Vectors of sounds of any rates, shape (n_sounds, n_dimensions)."""
+    """Vectors of sounds of any rates.
+
+    Parameters
+    ----------
+    space : AudioEmbeddingSpace
+    sounds : sequence of (wave, rate)
+
+    Returns
+    -------
+    array of float32, shape (n_sounds, n_dimensions)
+    """
     out: dict[int, NDArray[np.float32]] = {}
     for rate in sorted({rate for _, rate in sounds}):
-        places = [i for i, (_, own) in enumerate(sounds) if own == rate]
+        places = [i for i, sound in enumerate(sounds) if sound[1] == rate]
         out |= dict(zip(places, space.embed_waves([sounds[i][0] for i in places], rate), strict=True))
     return np.stack([out[i] for i in range(len(sounds))])
 
 
 def sound_identification(
-    space: AudioEmbeddingSpace, made: Sequence[Sound], heard: Sequence[Sound]
+    space: AudioEmbeddingSpace, reconstructed: Sequence[Sound], presented: Sequence[Sound]
 ) -> NDArray[np.float64]:
-    """Identification accuracy of clips by the sounds that were made for them, after both are embedded.
+    """Identification accuracy of presented clips by their reconstructions, after both are embedded.
 
-    In the space that was decoded it is the measure of Brain2Music (Fig. 4a). A generator that listens to this very
-    space is flattered by it, so that another encoder should judge as well. Acoustic features, which have units, are
-    standardised over the clips that were heard.
+    In the decoded space it is the measure of Brain2Music (Fig. 4a). It is biased for generators that are conditioned on
+    this very space, so that a second encoder should be used as well. Acoustic features, which have different units, are
+    standardised over the presented clips.
 
     Parameters
     ----------
     space : AudioEmbeddingSpace
-    made, heard : sequence of (wave, rate)
-        One of each for every clip.
+    reconstructed, presented : sequence of (wave, rate)
+        One sound of each for every clip.
 
     Returns
     -------
     array, shape (n_clips,)
         Chance is 0.5.
+
+    Raises
+    ------
+    InputError
+        If the numbers of sounds differ.
     """
-    if len(made) != len(heard):
-        raise InputError("one sound per clip is needed", found=len(made), expected=len(heard))
-    vectors = embed_sounds(space, [*made, *heard])
+    if len(reconstructed) != len(presented):
+        raise InputError("one sound per clip is needed", found=len(reconstructed), expected=len(presented))
+    vectors = embed_sounds(space, [*reconstructed, *presented])
     if isinstance(space.table, Acoustic):
-        centre, spread = vectors[len(made) :].mean(axis=0), vectors[len(made) :].std(axis=0)
+        centre, spread = vectors[len(reconstructed) :].mean(axis=0), vectors[len(reconstructed) :].std(axis=0)
         vectors = np.divide(vectors - centre, spread, out=np.zeros_like(vectors), where=spread > TINY)
-    return identification_accuracy(vectors[: len(made)], vectors[len(made) :])
+    return identification_accuracy(vectors[: len(reconstructed)], vectors[len(reconstructed) :])

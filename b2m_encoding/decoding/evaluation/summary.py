@@ -1,4 +1,4 @@
-"""Means over subjects with their intervals, beside chance and oracle."""
+"""Means over subjects with their intervals."""
 
 from __future__ import annotations
 
@@ -19,17 +19,23 @@ def over_subjects(
     Parameters
     ----------
     table : DataFrame
-        With a column ``subject``; several rows of one subject are averaged first.
+        Table with a column ``subject``; several rows of one subject are averaged first.
     by : sequence of str
-        Columns that tell measures apart.
+        Columns that identify a measure.
     value : str
+        Column of the values.
     level : float
-        Of the interval, by Student's t over subjects.
+        Coverage of the interval, by Student's t over subjects.
 
     Returns
     -------
     DataFrame
-        ``by``, ``subjects``, ``mean``, ``sem``, ``low``, ``high``; the last three are missing with one subject.
+        ``by``, ``subjects``, ``mean``, ``sem``, ``low``, ``high``; the last three are NaN with one subject.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
 
     Examples
     --------
@@ -41,8 +47,8 @@ def over_subjects(
     if missing := sorted({"subject", value, *by} - set(table.columns)):
         raise InputError("a table of measures lacks columns", found=list(table.columns), expected=missing)
     rows = []
-    for key, own in table.groupby(list(by), sort=False):
-        values = own.groupby("subject")[value].mean().to_numpy(dtype=float)
+    for key, group in table.groupby(list(by), sort=False):
+        values = group.groupby("subject")[value].mean().to_numpy(dtype=float)
         n, mean = len(values), float(values.mean())
         sem = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
         half = float(student.ppf((1 + level) / 2, n - 1)) * sem if n > 1 else np.nan

@@ -1,4 +1,4 @@
-"""The classifier of AudioSet: an audio spectrogram transformer, over windows of a sound."""
+"""Classifier of AudioSet: an audio spectrogram transformer, over windows of a sound."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 
 from b2m_encoding.features.audio import Wave, resample
 from b2m_encoding.features.networks.loading import from_folder, pretrained
-from b2m_encoding.features.networks.network import TorchNetwork
+from b2m_encoding.features.networks.torch_network import TorchNetwork
 from b2m_encoding.features.weights import Weights, entry_of, find_weights
 
 WINDOW = 10.24
-"""Seconds that it hears at once."""
+"""Length of its input, s."""
 TOGETHER = 8
+"""Windows at a time."""
 
 
 class AudioSetTagger(TorchNetwork):
-    """Gong et al. 2021 (doi 10.21437/Interspeech.2021-698): 527 classes that do not exclude each other.
+    """Tagger of 527 classes, which may overlap (Gong et al. 2021, doi 10.21437/Interspeech.2021-698).
 
     Parameters
     ----------
     weights : Weights, optional
-        Those that ``b2m models fetch audioset`` brought by default.
+        Those of ``b2m models fetch audioset`` by default.
     device : str
     """
 
@@ -42,17 +43,21 @@ class AudioSetTagger(TorchNetwork):
         super().__init__(weights, module, device, None)
 
     def settings(self) -> dict[str, Any]:
-        """Rate and windows."""
+        """Sampling rate and length of windows."""
         return {"rate": self.rate, "window": WINDOW}
 
     def probabilities(self, waves: Sequence[Wave], rate: int) -> NDArray[np.float64]:
-        """Mean over windows that cover a sound evenly, shape (n_waves, n_classes).
+        """Probability of each class, averaged over windows that cover a sound evenly.
 
         Parameters
         ----------
-        waves : sequence of array
+        waves : sequence of array, shape (n_samples,)
         rate : int
-            Hertz of all of them.
+            Sampling rate of all waves, Hz.
+
+        Returns
+        -------
+        array, shape (n_waves, n_classes)
         """
         return np.stack([self._of(resample(np.asarray(wave, np.float32), rate, self.rate)) for wave in waves])
 
@@ -60,10 +65,10 @@ class AudioSetTagger(TorchNetwork):
         length = round(WINDOW * self.rate)
         n_windows = max(1, int(np.ceil(len(wave) / length)))
         starts = np.round(np.linspace(0, max(len(wave) - length, 0), n_windows)).astype(int)
-        found = []
+        parts = []
         for first in range(0, n_windows, TOGETHER):
             windows = [wave[start : start + length] for start in starts[first : first + TOGETHER].tolist()]
             values = self._extractor(windows, sampling_rate=self.rate, return_tensors="np")["input_values"]
             with self.running():
-                found.append(self._module(self.tensor(values)).logits.float().sigmoid().cpu().numpy())
-        return np.asarray(np.concatenate(found).mean(axis=0), dtype=np.float64)
+                parts.append(self._module(self.tensor(values)).logits.float().sigmoid().cpu().numpy())
+        return np.asarray(np.concatenate(parts).mean(axis=0), dtype=np.float64)

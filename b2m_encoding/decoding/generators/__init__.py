@@ -1,6 +1,5 @@
-"""Music from decoded embeddings: generators that share one protocol, and the records of what they made."""
+"""Generators of music from decoded embeddings: one protocol, and a registry by name."""
 
-from b2m_encoding.decoding.generators.base import Condition, Exemplar, Generator
-from b2m_encoding.decoding.generators.registry import GENERATORS, load_generator
+import lazy_loader
 
-__all__ = ["GENERATORS", "Condition", "Exemplar", "Generator", "load_generator"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""What every generator offers: a condition that was decoded from responses in, a wave out, the same for a seed."""
+"""Protocol of generators: from a condition that was decoded from responses to a wave, the same for each seed."""
 
 from __future__ import annotations
 
@@ -7,28 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
+from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Exemplar:
-    """A recording that was retrieved: never the stimulus.
+    """A retrieved recording, never the stimulus.
 
     Parameters
     ----------
     path : Path
     seconds : float
-        From its beginning that are used.
+        Length that is used, from its beginning.
     about : str
         Title and artist.
     licence : str
-        Empty where nobody knows.
+        Empty where it is unknown.
     """
 
     path: Path
@@ -39,33 +35,39 @@ class Exemplar:
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """What a generator is told: only what follows from responses.
+    """Input of a generator: only what follows from responses.
 
     Parameters
     ----------
     clip : str
-        Name of the clip that was heard, for records; its sound is not here.
+        Name of the presented clip, for records; its sound is no input.
     embedding : array, shape (n_dimensions,)
-        Decoded, in units of the feature space.
+        Decoded embedding, in the units of the feature space.
     exemplar : Exemplar, optional
-        The recording that was retrieved with it.
+        The recording that was retrieved with the embedding.
     text : str
-        Tags of what was retrieved, for generators that read.
+        Tags of the retrieved recording, for generators with a text encoder.
     series : array, shape (n_windows, n_dimensions), optional
-        Decoded over time, for generators that follow it.
+        Decoded embedding over time, for generators that follow it.
     times : array, shape (n_windows,), optional
         Middle of each window of the series, seconds from the beginning of the clip.
     """
 
     clip: str
-    embedding: Floats
+    embedding: Float32
     exemplar: Exemplar | None = None
     text: str = ""
-    series: Floats | None = None
-    times: NDArray[np.float64] | None = None
+    series: Float32 | None = None
+    times: Float64 | None = None
 
     def needs(self, what: str, generator: str) -> Any:
-        """One of the optional parts, or an error."""
+        """An optional part, by its name.
+
+        Raises
+        ------
+        InputError
+            If it is missing; the error names the generator.
+        """
         value = getattr(self, what)
         if value is None or (isinstance(value, str) and not value):
             raise InputError(f"{generator} needs the {what} of a condition", found=f"none for {self.clip}")
@@ -74,15 +76,15 @@ class Condition:
 
 @runtime_checkable
 class Generator(Protocol):
-    """Something that makes music.
+    """Interface of a generator of music.
 
     Attributes
     ----------
     name : str
     licence : str
-        Of its weights, and so of what it makes.
+        Licence of the weights, and so of the sounds.
     space : str or None
-        The feature space whose embeddings it takes; None where any will do.
+        Extractor of the embeddings that it accepts; None for any.
     provenance : mapping
         Model, revision, hashes of the weights, settings, versions: plain JSON values.
     """
@@ -93,7 +95,26 @@ class Generator(Protocol):
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Where its sounds come from."""
+        """Model, revision, hashes of the weights, settings, versions."""
 
     def generate(self, condition: Condition, seconds: float, random_state: int) -> tuple[Wave, int]:
-        """Make a mono wave, and tell its rate; the same seed gives the same wave on the same machine."""
+        """Generate a sound; the same seed gives the same sound on the same machine.
+
+        Parameters
+        ----------
+        condition : Condition
+        seconds : float
+            Length of the sound.
+        random_state : int
+
+        Returns
+        -------
+        wave : array of float32, shape (n_samples,)
+        rate : int
+            Sampling rate, Hz.
+
+        Raises
+        ------
+        InputError
+            If the condition lacks a part that the generator needs.
+        """

@@ -1,4 +1,4 @@
-"""The sampler of AudioLDM and MusicLDM: latents of a spectrogram, denoised under a joint embedding."""
+"""Sampler of AudioLDM and MusicLDM: latents of a spectrogram, denoised under a joint embedding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from b2m_encoding.features.audio import Wave
 
 @dataclass(frozen=True, eq=False)
 class LatentDiffusion:
-    """A denoiser, an autoencoder of spectrograms and a vocoder, which work together.
+    """A denoiser with its autoencoder of spectrograms, vocoder and noise schedule.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class LatentDiffusion:
 
     @property
     def rate(self) -> int:
-        """Hertz of what comes out."""
+        """Sampling rate of the sounds, Hz."""
         return int(self.vocoder.config.sampling_rate)
 
     @property
@@ -42,14 +42,14 @@ class LatentDiffusion:
 
     @property
     def factor(self) -> int:
-        """Frames, and bands, per latent."""
+        """Number of frames, and of bands, per latent."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @torch.inference_mode()
     def sample(
         self,
         embeddings: Tensor,
-        nothing: Tensor,
+        unconditional: Tensor,
         seconds: float,
         *,
         random_state: int,
@@ -63,25 +63,31 @@ class LatentDiffusion:
         Parameters
         ----------
         embeddings : tensor, shape (n_sounds, n_dimensions)
-            Unit length, as in training.
-        nothing : tensor, shape (n_dimensions,)
+            Embeddings of unit length, as in training.
+        unconditional : tensor, shape (n_dimensions,)
             Embedding of an empty text, for the guidance.
         seconds : float
         random_state : int
-            The noise is drawn on the CPU: the same for every device.
+            Seed of the noise, which is drawn on the CPU: the same for every device.
         steps : int
-            Of the whole way from noise to sound.
+            Number of steps from noise to sound.
         guidance : float
-            How far to go beyond the unguided prediction (Ho and Salimans 2022, arXiv 2207.12598); none at 1.
+            Weight of the difference to the unguided prediction (Ho and Salimans 2022, arXiv 2207.12598); 1 is no
+            guidance.
         start : tensor, shape (n_sounds, n_channels, n_frames, n_bands), optional
             Latents of a sound to start from (:meth:`encode`).
         strength : float
-            Share of the way that is gone again from there, after as much noise is added (SDEdit, Meng et al. 2022,
-            arXiv 2108.01073); 0 changes nothing, 1 leaves nothing of it.
+            Share of the steps that are made from there, after the noise of as many steps is added (SDEdit, Meng et al.
+            2022, arXiv 2108.01073); 0 changes nothing, 1 starts from noise.
 
         Returns
         -------
         tensor, shape (n_sounds, n_samples)
+
+        Raises
+        ------
+        InputError
+            If the number of steps is impossible, or the latents have another length.
         """
         most = int(self.scheduler.config.num_train_timesteps)
         if not 1 <= steps <= most:
@@ -98,7 +104,7 @@ class LatentDiffusion:
                 raise InputError("latents of another length", found=tuple(start.shape), expected=tuple(noise.shape))
             times = times[steps - int(steps * strength) :]
             latents = self.scheduler.add_noise(start, noise, times[:1]) if len(times) else start
-        condition = torch.cat([nothing.expand(len(embeddings), -1), embeddings]).to(device)
+        condition = torch.cat([unconditional.expand(len(embeddings), -1), embeddings]).to(device)
         for time in times:
             latents = self.scheduler.step(self._noise(latents, time, condition, guidance), time, latents).prev_sample
         return self._decode(latents)[:, : int(seconds * self.rate)]
@@ -107,7 +113,7 @@ class LatentDiffusion:
     def encode(self, wave: Wave, seconds: float) -> Tensor:
         """Latents of a sound at :attr:`rate`, shape (1, n_channels, n_frames, n_bands); a shorter one is repeated.
 
-        The mean of the posterior is taken: nothing is random.
+        Deterministic: the mode of the posterior.
         """
         parameter = next(self.vae.parameters())
         shape = self._shape(1, seconds)
@@ -133,8 +139,8 @@ class LatentDiffusion:
         found: Tensor = self.unet(inputs, time, encoder_hidden_states=None, class_labels=labels).sample
         if not guided:
             return found
-        free, told = found.chunk(2)
-        return free + guidance * (told - free)
+        free, conditioned = found.chunk(2)
+        return free + guidance * (conditioned - free)
 
     def _decode(self, latents: Tensor) -> Tensor:
         mel = self.vae.decode(latents / self.vae.config.scaling_factor).sample.squeeze(1)

@@ -1,10 +1,9 @@
-"""Sounds on disk that say where they come from: in a JSON file beside them, and in their own metadata."""
+"""Sounds on disk with records of their making: a JSON file beside each, and metadata in WAV files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus, resample
 from b2m_encoding.io.hashes import sha256
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import replacing_path, write_whole
 
 SOFTWARE = f"b2m_encoding {__version__}"
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 USUAL_RATE = 44100
-"""What other rates are brought to, Hz."""
+"""Rate to which MP3 files of other rates are resampled, Hz."""
 EDGE = 0.05
 """Fade of a sound for listening, s."""
 FORMATS: Mapping[str, dict[str, Any]] = {
@@ -31,7 +30,7 @@ FORMATS: Mapping[str, dict[str, Any]] = {
 
 
 def for_listening(wave: Wave, rate: int, rms: float = DS003720_RMS) -> Wave:
-    """Bring a sound to the level of the stimuli, softly at both ends, without clipping."""
+    """Bring a sound to the level of the stimuli, with fades at both ends and without clipping."""
     levelled = prepare_stimulus(wave, rate, min(EDGE, len(wave) / rate / 4), rms)
     peak = float(np.abs(levelled).max(initial=0.0))
     return np.asarray(levelled / peak * 0.99 if peak > 0.99 else levelled, dtype=np.float32)
@@ -52,7 +51,7 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
     Returns
     -------
     Path
-        Of the sound.
+        File of the sound.
 
     Raises
     ------
@@ -60,38 +59,36 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
         If the wave is empty or holds values that are not finite, or the file cannot be written.
     """
     if not len(wave) or not np.isfinite(wave).all():
-        raise InputError("a generator gave no sound", file=path, found=f"{len(wave)} samples, not all finite")
+        raise InputError("a generator returned no sound", file=path, found=f"{len(wave)} samples, not all finite")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    options = FORMATS[path.suffix]
+    if path.suffix == ".mp3" and rate not in MP3_RATES:
+        wave, rate = resample(np.asarray(wave, dtype=np.float32), rate, USUAL_RATE), USUAL_RATE
     try:
-        options = FORMATS[path.suffix]
-        if path.suffix == ".mp3" and rate not in MP3_RATES:
-            wave, rate = resample(np.asarray(wave, dtype=np.float32), rate, USUAL_RATE), USUAL_RATE
-        with soundfile.SoundFile(part, "w", samplerate=rate, channels=1, **options) as stream:
+        with (
+            replacing_path(path) as temporary,
+            soundfile.SoundFile(temporary, "w", samplerate=rate, channels=1, **options) as stream,
+        ):
             if path.suffix == ".wav":  # before the samples, or they are not written
                 texts = (record.get("title", path.stem), record.get("comment"), record.get("licence"), SOFTWARE)
                 for name, text in zip(("title", "comment", "copyright", "software"), texts, strict=True):
                     if text:  # the library refuses empty ones
                         setattr(stream, name, str(text))
             stream.write(np.asarray(wave, dtype=np.float32))
-        os.replace(part, path)
     except soundfile.LibsndfileError as error:
         raise InputError("a sound cannot be written", file=path, found=error.error_string) from error
-    finally:
-        part.unlink(missing_ok=True)
     facts = {"file": path.name, "sha256": sha256(path), "rate": rate, "seconds": len(wave) / rate, "software": SOFTWARE}
-    with replacing(record_of(path)) as stream:
-        stream.write((json.dumps({**record, **facts}, indent=1, ensure_ascii=False) + "\n").encode())
+    write_whole(record_of(path), json.dumps({**record, **facts}, indent=1, ensure_ascii=False) + "\n")
     return path
 
 
 def record_of(path: Path) -> Path:
-    """The JSON file beside a sound."""
+    """JSON file beside a sound."""
     return path.with_suffix(".json")
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """The record of a sound; None if the sound is not there, not whole, or was made by nobody we know."""
+    """Record of a sound; None if the sound or its record is missing, damaged, or written by another program."""
     try:
         found: dict[str, Any] = json.loads(record_of(path).read_text(encoding="utf-8"))
         return found if found.get("sha256") == sha256(path) else None
@@ -100,5 +97,5 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def recipe_key(recipe: Mapping[str, Any]) -> str:
-    """Hash of everything that a sound depends on."""
+    """Hash of everything on which a sound depends."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True, default=str).encode()).hexdigest()[:32]

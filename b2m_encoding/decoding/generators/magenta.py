@@ -1,4 +1,4 @@
-"""Magenta RealTime 2 under decoded MusicCoCa embeddings, one after the other, in a Python of its own."""
+"""Magenta RealTime 2, conditioned on decoded MusicCoCa embeddings over time, in a separate Python."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from b2m_encoding.decoding.generators import magenta_worker
 from b2m_encoding.decoding.generators.base import Condition
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave
-from b2m_encoding.features.networks.magenta import Worker, find_interpreter
+from b2m_encoding.features.networks.magenta_process import Worker, find_interpreter
 from b2m_encoding.features.weights import Weights
 
 RATE, FRAME_RATE, DIM = 48_000, 25.0, 768
 HOME = "magenta-rt-v2"
-"""Folder that its package looks for below ``$MAGENTA_HOME``."""
+"""Name of the folder of the weights below ``$MAGENTA_HOME``."""
 
 
 class MagentaRT:
-    """The generator closest to the MusicLM of Brain2Music: a joint embedding, tokens, a codec.
+    """Magenta RealTime 2, the open generator closest to the MusicLM of Brain2Music: joint embedding, tokens, codec.
 
-    Its random keys are fixed: one vector always gives one sound. So the seed moves the vector a little.
+    Its random keys are fixed, so that a vector always gives the same sound; the seed moves the vector a little.
 
     Parameters
     ----------
     weights : Weights
     device : str
-        Taken for the protocol; JAX chooses its own.
+        Ignored: JAX chooses its device.
     size : str
         ``mrt2_base`` or ``mrt2_small``.
     jitter : float
-        Length of the random step that a seed adds, as a share of the vector's own; 0 for none.
+        Length of the random step that a seed adds, as a share of the length of the vector; 0 for none.
     follow : bool
-        Follow what was decoded over time; otherwise its mean is held.
+        Follow the decoded embedding over time; otherwise its mean is held.
     interpreter : path, optional
         Magenta's Python; by default the one that ``$B2M_MAGENTA_PYTHON`` names.
     """
@@ -65,7 +65,7 @@ class MagentaRT:
 
     @cached_property
     def _home(self) -> str:
-        """A folder in which its package finds the weights under the name that it looks for."""
+        """Folder with the weights under the name for which the package looks."""
         folder = TemporaryDirectory(prefix="b2m-magenta-home-")
         weakref.finalize(self, folder.cleanup)
         Path(folder.name, HOME).symlink_to(self._weights.folder.absolute(), target_is_directory=True)
@@ -104,28 +104,28 @@ class MagentaRT:
         def write(path: Path) -> None:
             np.savez(path, vectors=vectors, frames=frames)
 
-        stereo = self._worker.ask("question.npz", write, (None, 2))
+        stereo = self._worker.request("question.npz", write, (None, 2))
         wave: Wave = np.asarray(stereo.mean(axis=1), dtype=np.float32)
         return wave[: round(seconds * RATE)], RATE
 
     def _moved(self, vectors: NDArray[np.float32], random_state: int) -> NDArray[np.float32]:
-        """One random step for all vectors of a sound."""
+        """Vectors of a sound, moved by one random step."""
         step = np.random.default_rng(random_state).standard_normal(DIM)
         length = self.jitter * np.sqrt((vectors**2).sum(axis=1, keepdims=True))
         return np.asarray(vectors + length * step / np.linalg.norm(step), dtype=np.float32)
 
 
 def frames_of(times: NDArray[np.float64], seconds: float) -> NDArray[np.int64]:
-    """Frames for which each vector holds: those nearer to the middle of its window than to that of any other.
+    """Number of frames of each vector: those nearer to the middle of its window than to that of any other.
 
     Steps of 1.5 s are 37.5 frames; rounding their ends keeps them in time.
 
     Parameters
     ----------
     times : array, shape (n_windows,)
-        Ascending, s.
+        Middles of the windows, ascending, s.
     seconds : float
-        Of the sound.
+        Length of the sound.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Runs in the Python of Magenta RealTime: makes music from embeddings over time. It knows nothing of b2m_encoding.
+"""Worker in the Python of Magenta RealTime: music from embeddings over time. It does not import b2m_encoding.
 
 Called as ``python magenta_worker.py SIZE``. Every line of standard input names a ``.npz`` file: ``vectors``, shape
 (n_steps, 768), and ``frames``, shape (n_steps,), for how many frames of 40 ms each of them holds. The sound is written
@@ -18,8 +18,8 @@ import numpy as np
 
 def main(size: str) -> None:
     """Answer until the input ends."""
-    own = Path(__file__).resolve().parent
-    sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != own]  # its neighbours are not to import
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != here]  # its neighbours are not to import
     from magenta_rt.config import MUSICCOCA
     from magenta_rt.jax import system
 
@@ -30,12 +30,12 @@ def main(size: str) -> None:
         try:
             np.save(path.with_suffix(".answer.npy"), play(model, MUSICCOCA.key, path))
             print("b2m done", flush=True)
-        except Exception as error:  # whatever goes wrong is told, and the next line is read
+        except Exception as error:  # any error is reported, and the next line is read
             print("b2m failed", " ".join(repr(error).split()), flush=True)
 
 
 def play(model: Any, key: str, path: Path) -> Any:
-    """One sound: every vector goes on from the state that the one before it left."""
+    """Sound of a file of vectors; every vector continues from the state after the one before it."""
     with np.load(path, allow_pickle=False) as question:
         vectors, frames = question["vectors"].astype("float32"), question["frames"]
     state, parts = None, []

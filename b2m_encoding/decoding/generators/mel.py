@@ -1,4 +1,4 @@
-"""The spectrogram that the autoencoder of AudioLDM and MusicLDM was trained on."""
+"""Spectrogram on which the autoencoder of AudioLDM and MusicLDM was trained."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ def log_mel(wave: Wave, rate: int, hop: int, n_mels: int) -> Tensor:
     Parameters
     ----------
     wave : array, shape (n_samples,)
-    rate, hop : int
-        Hertz, and samples between frames.
+    rate : int
+        Sampling rate, Hz.
+    hop : int
+        Samples between frames.
     n_mels : int
     """
     values = torch.as_tensor(np.asarray(wave, dtype=np.float32))

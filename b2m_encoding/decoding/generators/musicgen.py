@@ -1,4 +1,4 @@
-"""MusicGen under tags of what was retrieved: a baseline that reads, because it cannot hear an embedding."""
+"""MusicGen, conditioned on tags of the retrieved recording: a baseline, because it accepts no audio embedding."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from b2m_encoding.features.networks.loading import from_folder, pretrained, tran
 from b2m_encoding.features.weights import Weights
 
 LONGEST = 30.0
-"""Seconds that its positions were trained for."""
+"""Longest sound of its training, s."""
 
 
 class MusicGen:
-    """Copet et al. 2023 (arXiv 2306.05284): codec tokens under a text.
+    """Codec tokens under a text (Copet et al. 2023, arXiv 2306.05284).
 
     Parameters
     ----------
     weights : Weights
     device : str
     guidance : float
-        Of the text; 1 for none.
+        Weight of the text; 1 is no guidance.
     """
 
     name = "musicgen"
@@ -43,13 +43,13 @@ class MusicGen:
 
     @cached_property
     def model(self) -> Any:
-        """The network, loaded when it is first needed."""
+        """Network, loaded on first use."""
         model = pretrained("MusicgenForConditionalGeneration", self._weights.folder, self._weights)
         return model.to(self._device).eval().requires_grad_(False)
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Of its text encoder."""
+        """Tokenizer of the text encoder."""
         return from_folder("AutoTokenizer", self._weights.folder, self._weights)
 
     @property
@@ -64,9 +64,11 @@ class MusicGen:
         }
 
     def generate(self, condition: Condition, seconds: float, random_state: int) -> tuple[Wave, int]:
-        """Make a sound under the text of the condition, at most 30 s."""
+        """Generate a sound under the text of the condition, at most 30 s; see :meth:`Generator.generate`."""
         if seconds > LONGEST:
-            raise InputError("musicgen makes shorter sounds", found=f"{seconds:g} s", expected=f"at most {LONGEST:g} s")
+            raise InputError(
+                "the sound is too long for musicgen", found=f"{seconds:g} s", expected=f"at most {LONGEST:g} s"
+            )
         tokens = self.tokenizer([condition.needs("text", self.name)], return_tensors="pt").to(self._device)
         with torch.inference_mode():
             states = self.model.text_encoder(tokens["input_ids"], tokens["attention_mask"]).last_hidden_state
@@ -75,9 +77,9 @@ class MusicGen:
         return wave[0, 0, : round(seconds * rate)].float().cpu().numpy(), rate
 
     def from_states(self, states: Tensor, mask: Tensor, seconds: float, random_state: int) -> Tensor:
-        """Make sounds from states of a text encoder, or of whatever stands in its place.
+        """Generate sounds from states of a text encoder, or from other states in their place.
 
-        With guidance the states of nothing, zeros, have to be given as well: the library adds them only to texts.
+        With guidance, zero states of an empty text are added here, because the library adds them only to texts.
 
         Parameters
         ----------
@@ -96,7 +98,7 @@ class MusicGen:
             states, mask_both = (torch.cat([x, torch.zeros_like(x)]) for x in (states, mask))
         else:
             mask_both = mask
-        placeholder = torch.zeros(mask.shape, dtype=torch.long, device=mask.device)  # tells how many sounds there are
+        placeholder = torch.zeros(mask.shape, dtype=torch.long, device=mask.device)  # for the number of sounds
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.inference_mode(), torch.random.fork_rng(devices):
             torch.manual_seed(random_state)
@@ -112,5 +114,5 @@ class MusicGen:
 
     @property
     def _delay(self) -> int:
-        """Steps by which the last codebook comes after the first."""
+        """Delay of the last codebook after the first, in steps."""
         return int(self.model.config.decoder.num_codebooks) - 1

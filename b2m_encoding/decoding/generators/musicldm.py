@@ -1,4 +1,4 @@
-"""MusicLDM under decoded CLAP embeddings, from noise or from the retrieved recording."""
+"""MusicLDM, conditioned on decoded CLAP embeddings, from noise or from the retrieved recording."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ from b2m_encoding.features.weights import Weights
 
 
 class MusicLDM:
-    """Chen et al. 2024 (doi 10.1109/ICASSP48485.2024.10447265), trained under CLAP embeddings of sound.
+    """Latent diffusion under CLAP embeddings of sound (Chen et al. 2024, doi 10.1109/ICASSP48485.2024.10447265).
 
-    It was trained on 10.24 s; longer sounds work, but are beyond its training.
+    It was trained on 10.24 s; longer sounds are outside of its training.
 
     Parameters
     ----------
     weights : Weights
     device : str
     strength : float, optional
-        Start from the retrieved recording and go this share of the way again; by default it starts from noise. Open
-        generators lose most of what was decoded when they start from noise; 0.25 keeps it (Mehrish and Vascon 2026,
-        arXiv 2608.09331).
+        Start from the retrieved recording and make this share of the steps; by default generation starts from noise.
+        Open generators lose most of the decoded content when they start from noise; 0.25 keeps it (Mehrish and Vascon
+        2026, arXiv 2608.09331).
     steps : int
+        Number of steps from noise to sound.
     guidance : float
+        Weight of the embedding; 1 is no guidance.
     """
 
     name = "musicldm"
@@ -53,7 +55,7 @@ class MusicLDM:
         guidance: float = 2.0,
     ) -> None:
         if strength is not None and not 0 <= strength <= 1:
-            raise InputError("no such strength", found=strength, expected="0 to 1")
+            raise InputError("impossible strength", found=strength, expected="0 to 1")
         if strength and int(steps * strength) < 1:  # it would leave the recording as it is
             found, expected = f"{steps} steps, strength {strength:g}", f"at least {ceil(1 / strength)} steps"
             raise InputError("too few steps for the strength", found=found, expected=expected)
@@ -63,7 +65,7 @@ class MusicLDM:
 
     @cached_property
     def parts(self) -> LatentDiffusion:
-        """The networks, loaded when they are first needed."""
+        """Networks, loaded on first use."""
         folder, weights = self._weights.folder, self._weights
         modules = {
             "unet": diffusers_part("UNet2DConditionModel", folder / "unet", weights),
@@ -74,10 +76,10 @@ class MusicLDM:
         return LatentDiffusion(**ready, scheduler=diffusers_part("DDIMScheduler", folder / "scheduler", weights))
 
     @cached_property
-    def nothing(self) -> Tensor:
-        """Embedding of an empty text: what guidance leads away from."""
-        reader = MusicLDMClap(self._weights, device="cpu")
-        return torch.from_numpy(reader.embed_text([""])[0])
+    def unconditional(self) -> Tensor:
+        """Embedding of an empty text, for the guidance."""
+        text_encoder = MusicLDMClap(self._weights, device="cpu")
+        return torch.from_numpy(text_encoder.embed_text([""])[0])
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -93,10 +95,10 @@ class MusicLDM:
         }
 
     def generate(self, condition: Condition, seconds: float, random_state: int) -> tuple[Wave, int]:
-        """Draw a sound; strength needs the exemplar."""
+        """Generate a sound; with a strength, from the exemplar. See :meth:`Generator.generate`."""
         embedding = np.asarray(condition.embedding, dtype=np.float32)
         norm = float(np.linalg.norm(embedding))
-        expected = int(self.nothing.shape[0])
+        expected = int(self.unconditional.shape[0])
         if embedding.shape != (expected,) or not np.isfinite(norm) or norm == 0:
             raise InputError("not an embedding of musicldm_clap", found=embedding.shape, expected=(expected,))
         start = None
@@ -105,7 +107,7 @@ class MusicLDM:
             start = self.parts.encode(read_audio(exemplar.path, self.parts.rate, 0.0, exemplar.seconds), seconds)
         wave = self.parts.sample(
             torch.from_numpy(embedding / norm)[None],
-            self.nothing,
+            self.unconditional,
             seconds,
             random_state=random_state,
             steps=self.steps,

@@ -1,4 +1,4 @@
-"""The best of several candidates by the responses, never by the stimulus."""
+"""Rank of candidates by the measured responses, never by the stimulus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Ranking:
     ----------
     order : array of int, shape (n_candidates,)
     scores : array, shape (n_candidates,)
-        In the order of the candidates.
+        Scores, in the order of the candidates.
     """
 
     order: NDArray[np.intp]
@@ -28,14 +28,14 @@ class Ranking:
 def rank_by_responses(predicted: NDArray[np.floating], measured: NDArray[np.floating]) -> Ranking:
     """Rank candidates by how well the responses that an encoding model predicts from each fit the measured ones.
 
-    As natural images were identified (Kay et al. 2008, doi 10.1038/nature06713), with candidates that were generated.
+    Natural images were identified so (Kay et al. 2008, doi 10.1038/nature06713); here candidates are generated.
 
     Parameters
     ----------
     predicted : array, shape (n_candidates, n_targets) or (n_candidates, n_samples, n_targets)
-        From the features of each candidate, by an encoding model that never met the clip.
+        Responses predicted from each candidate by an encoding model that was trained without the clip.
     measured : array, shape (n_targets,) or (n_samples, n_targets)
-        Responses to the clip that was heard. What is not finite in either is left out.
+        Responses to the presented clip. Values that are not finite in either are left out.
 
     Returns
     -------
@@ -58,13 +58,13 @@ def rank_by_responses(predicted: NDArray[np.floating], measured: NDArray[np.floa
         raise InputError(
             "predicted and measured responses differ in shape", found=predicted.shape[1:], expected=measured.shape
         )
-    scores = np.array([_agreement(one, measured) for one in predicted])
+    scores = np.array([_agreement(responses, measured) for responses in predicted])
     return Ranking(np.argsort(-scores, kind="stable"), scores)
 
 
 def _agreement(predicted: NDArray[np.floating], measured: NDArray[np.floating]) -> float:
-    known = np.isfinite(predicted) & np.isfinite(measured)
-    a, b = (np.asarray(x[known], dtype=np.float64) for x in (predicted, measured))
+    finite = np.isfinite(predicted) & np.isfinite(measured)
+    a, b = (np.asarray(x[finite], dtype=np.float64) for x in (predicted, measured))
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])

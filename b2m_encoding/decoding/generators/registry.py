@@ -1,4 +1,4 @@
-"""Generators by name."""
+"""Registry of generators by name."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights import entry_of, find_weights
 
 
-class _Maker(NamedTuple):
+class _Entry(NamedTuple):
+    """Module, class, and model of the weights catalogue."""
+
     module: str
     cls: str
     model: str | None
 
 
-GENERATORS: Mapping[str, _Maker] = MappingProxyType(
+GENERATORS: Mapping[str, _Entry] = MappingProxyType(
     {
-        "retrieved": _Maker("retrieved", "Retrieved", None),
-        "musicldm": _Maker("musicldm", "MusicLDM", "musicldm"),
-        "musicgen": _Maker("musicgen", "MusicGen", "musicgen"),
-        "magenta_rt": _Maker("magenta", "MagentaRT", "magenta_rt"),
+        "retrieved": _Entry("retrieved", "Retrieved", None),
+        "musicldm": _Entry("musicldm", "MusicLDM", "musicldm"),
+        "musicgen": _Entry("musicgen", "MusicGen", "musicgen"),
+        "magenta_rt": _Entry("magenta", "MagentaRT", "magenta_rt"),
     }
 )
 
@@ -39,7 +41,7 @@ def load_generator(
     space: str | None = None,
     **settings: Any,
 ) -> Generator:
-    """Load a generator; everything comes from this machine.
+    """Load a generator from files on this machine.
 
     Parameters
     ----------
@@ -50,32 +52,32 @@ def load_generator(
     revision : str, optional
     device : str
     space : str, optional
-        Extractor of the embeddings that it will be given.
+        Extractor of the embeddings in the conditions.
     **settings
-        Of the generator: ``strength``, ``steps``, ``guidance`` ...
+        Settings of the generator: ``strength``, ``steps``, ``guidance`` ...
 
     Raises
     ------
     InputError
-        If there is no such generator, it takes embeddings of another space, or its weights are not here: with the
-        command that fetches them, their size and licence.
+        If there is no such generator, it needs embeddings of another space, or its weights are missing; the error
+        names the command that fetches them, their size and licence.
     """
     if name not in GENERATORS:
         near = get_close_matches(name, GENERATORS, n=1)
-        known = f"{near[0]}?" if near else ", ".join(GENERATORS)
-        raise InputError("no generator has this name", found=name, expected=known)
-    maker = GENERATORS[name]
-    cls = getattr(import_module(f"b2m_encoding.decoding.generators.{maker.module}"), maker.cls)
+        expected = f"{near[0]}?" if near else ", ".join(GENERATORS)
+        raise InputError("no generator has this name", found=name, expected=expected)
+    entry = GENERATORS[name]
+    cls = getattr(import_module(f"b2m_encoding.decoding.generators.{entry.module}"), entry.cls)
     if unknown := sorted(set(settings) - set(cls.settings)):
         raise InputError(f"{name} has no such setting", found=unknown, expected=", ".join(cls.settings) or "none")
-    if space is not None and cls.space not in (None, space):  # before anybody fetches gigabytes
+    if space is not None and cls.space not in (None, space):  # before the weights, which may be gigabytes, are fetched
         raise InputError(
-            f"{name} takes embeddings of another space",
+            f"{name} needs embeddings of another space",
             found=f'extractor = "{space}"',
             expected=f'a decoded feature space with extractor = "{cls.space}"',
         )
-    if maker.model is None:
+    if entry.model is None:
         plain: Generator = cls()
         return plain
-    made: Generator = cls(find_weights(entry_of(maker.model, revision), weights), device=device, **settings)
+    made: Generator = cls(find_weights(entry_of(entry.model, revision), weights), device=device, **settings)
     return made

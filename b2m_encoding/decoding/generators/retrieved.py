@@ -1,4 +1,4 @@
-"""The baseline without a model: the retrieved recording itself."""
+"""Baseline generator without a model: the retrieved recording itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from b2m_encoding.features.audio import Wave, decode_audio
 
 
 class Retrieved:
-    """Answers with the beginning of the exemplar."""
+    """Generator that returns the beginning of the exemplar."""
 
     name = "retrieved"
     licence = "that of the recording"
@@ -19,6 +19,6 @@ class Retrieved:
     provenance: Mapping[str, Any] = {"generator": "retrieved", "model": None}
 
     def generate(self, condition: Condition, seconds: float, random_state: int) -> tuple[Wave, int]:
-        """The first seconds of the exemplar, as many as were embedded; there is nothing random about it."""
+        """First seconds of the exemplar, at most the embedded ones; deterministic. See :meth:`Generator.generate`."""
         exemplar: Exemplar = condition.needs("exemplar", self.name)
         return decode_audio(exemplar.path, 0.0, min(seconds, exemplar.seconds))

@@ -1,4 +1,4 @@
-"""A corpus of recordings to search in: their vectors as a memory map, a table of what they are, how it was made."""
+"""Corpus of recordings to retrieve from: vectors as a memory map, a table of metadata, a record of the embedding."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 
 AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
-"""Endings of recordings, in small letters."""
+"""Suffixes of recordings, in small letters."""
 EMBEDDINGS, CLIPS, SKIPPED, RECORD = "embeddings.npy", "clips.tsv", "skipped.tsv", "corpus.json"
 NEEDED = ("table", "clips", "dimensions", "skipped", "software", "centre", "spread")
 Half = NDArray[np.float16]
 
 
 class Vectors:
-    """Rows of an array on disk, mapped only while they are used, so that memory does not grow with the file.
+    """Rows of an array on disk, mapped only while they are in use, so that memory does not grow with the file.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Vectors:
     Raises
     ------
     InputError
-        If it is missing, damaged, or something else.
+        If it is missing, damaged, or another kind of array.
 
     Examples
     --------
@@ -79,9 +79,9 @@ class Corpus:
     ----------
     folder : Path
     record : mapping
-        Sound space with its weights, windows, seconds, preparation, numbers of clips, the folder of the audio.
+        Embedding space with its weights, windows, seconds, preparation, number of clips, the folder of the audio.
     audio : Path
-        Folder that the paths of the table start from.
+        Folder to which the paths of the table are relative.
     """
 
     folder: Path
@@ -96,12 +96,12 @@ class Corpus:
         ----------
         folder : path
         audio : path, optional
-            Where the recordings are now, if they have moved.
+            Folder of the recordings, if they have been moved.
 
         Raises
         ------
         InputError
-            If it is none, is not complete, or its parts do not fit together.
+            If the folder is no corpus, the corpus is not complete, or its parts do not fit together.
         """
         folder = Path(folder)
         if not (folder / RECORD).is_file():
@@ -137,7 +137,7 @@ class Corpus:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name for display."""
         return str(self.record.get("name", self.folder.name))
 
     @cached_property
@@ -147,7 +147,7 @@ class Corpus:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per clip: ``clip``, ``path``, ``seconds``, and title, artist, genre, licence where they are known."""
+        """One row per clip: ``clip``, ``path``, ``seconds``, and title, artist, genre, licence, empty if unknown."""
         path = self.folder / CLIPS
         try:
             table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
@@ -168,23 +168,27 @@ class Corpus:
         return np.asarray(self.record["spread"], dtype=np.float32)
 
     def path(self, row: int) -> Path:
-        """The recording of a clip."""
+        """File of the recording in a row."""
         return self.audio / str(self.table["path"].iloc[row])
 
     def mask(self, names: Iterable[str]) -> NDArray[np.bool_]:
-        """Whether each clip is one of those named: by its name here, or by the name of its file without ending.
+        """Mask of the clips with one of these names: the name in the corpus, or the name of the file without suffix.
 
         Parameters
         ----------
         names : iterable of str
             ``blues.00017``, ``blues/blues.00017``, ``blues.00017.wav`` or ``blues.00017_15s``.
+
+        Returns
+        -------
+        array of bool, shape (n_clips,)
         """
         wanted = {_bare(name.strip()) for name in names if name.strip()}
         return np.array([_bare(str(clip)) in wanted for clip in self.table["clip"]], dtype=bool)
 
 
 def _bare(name: str) -> str:
-    """The name of a recording whatever the folder, the ending and the length that was cut from it."""
+    """Name of a recording without folder, suffix and the length that was cut from it."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     for ending in AUDIO:
         last = last[: -len(ending)] if last.lower().endswith(ending) else last

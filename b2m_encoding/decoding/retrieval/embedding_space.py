@@ -1,4 +1,4 @@
-"""A feature space of sound as a space to search in: any clip or wave becomes one vector, as the decoded clips did."""
+"""Audio embedding space of a decoded feature space: one vector for any clip or wave."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import Wave, resample
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.features.embedding import Sounds, compute_clips
-from b2m_encoding.features.extractors import Acoustic, Network
-from b2m_encoding.features.extractors.sound import RATE, load_together
-from b2m_encoding.features.networks import SOUND
+from b2m_encoding.features.embedding import AudioSource, compute_clips
+from b2m_encoding.features.extractors import Acoustic, PretrainedAudio
+from b2m_encoding.features.extractors.from_audio import RATE, load_shared_encoder
+from b2m_encoding.features.networks import AUDIO_ENCODERS
 from b2m_encoding.features.weights import entry_of
 from b2m_encoding.features.windows import Spans, window_starts
 
 Vector = NDArray[np.float32]
 OPTIONS = ("extractor", "groups", "layer", "window", "mode", "context", "pooling")
-"""What of a table under ``[features]`` decides the numbers, beside the weights."""
+"""Options of a table under ``[features]`` that determine the numbers, beside the weights."""
 WEIGHTS = ("files", "shuffled_seed")
 
 
 @dataclass(frozen=True)
 class AudioEmbeddingSpace:
-    """A feature space that hears, the windows it hears, and their mean as the vector of a clip.
+    """An audio feature space with its windows; the vector of a clip is the mean over its windows.
 
     Parameters
     ----------
-    table : Acoustic or Network
-        As under ``[features]`` of a study; its stimuli do not matter here.
+    table : Acoustic or PretrainedAudio
+        Table as under ``[features]`` of a study; its stimuli are ignored.
     length, step : float
-        Windows, s: those of the decoded feature space.
+        Length of windows and step between them, s: those of the decoded feature space.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class AudioEmbeddingSpace:
     (1, 57)
     """
 
-    table: Acoustic | Network
+    table: Acoustic | PretrainedAudio
     length: float = 10.0
     step: float = 1.5
 
@@ -67,7 +67,18 @@ class AudioEmbeddingSpace:
         length: float = 10.0,
         step: float = 1.5,
     ) -> AudioEmbeddingSpace:
-        """The space of ``acoustic``, of a network (``clap``, ``w2v_bert``), or of a model of ``b2m models list``.
+        """Space of ``acoustic``, of a network (``clap``, ``w2v_bert``), or of a model of ``b2m models list``.
+
+        Parameters
+        ----------
+        model : str
+        layer : int, optional
+            Layer of a network with frames.
+        weights : Path, optional
+            Folder of the weights.
+        device : str
+        length, step : float
+            Length of windows and step between them, s.
 
         Raises
         ------
@@ -80,24 +91,26 @@ class AudioEmbeddingSpace:
                 raise InputError("acoustic is no network", found="a layer or weights", expected="a model that has them")
             return cls(Acoustic(extractor="acoustic", stimuli=here), length, step)
         options: dict[str, Any] = {"layer": layer, "weights": weights, "device": device}
-        if model not in SOUND:
+        if model not in AUDIO_ENCODERS:
             entry = entry_of(model)
-            if entry.network not in SOUND:
-                raise InputError("this model does not hear", found=model, expected=f"acoustic, {', '.join(SOUND)}")
+            if entry.network not in AUDIO_ENCODERS:
+                raise InputError(
+                    "this model does not embed audio", found=model, expected=f"acoustic, {', '.join(AUDIO_ENCODERS)}"
+                )
             options |= {"model": model}
             model = entry.network
-        return cls(Network.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
+        return cls(PretrainedAudio.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> AudioEmbeddingSpace:
-        """The space of a corpus, from its record.
+        """Space of a corpus, from its record.
 
         Raises
         ------
         InputError
-            If its weights are not here any more, or are others.
+            If its weights are missing, or differ from those of the record.
         """
-        kind = Acoustic if record["table"]["extractor"] == "acoustic" else Network
+        kind = Acoustic if record["table"]["extractor"] == "acoustic" else PretrainedAudio
         windows = record["space"]["windows"]
         space = cls(kind.model_validate(record["table"]), windows["length"], windows["step"])
         weights = space.describe().get("pretrained", {}).get("files")
@@ -106,72 +119,95 @@ class AudioEmbeddingSpace:
         return space
 
     def spans(self, duration: float) -> Spans:
-        """The windows that fit into a clip, shape (n_windows, 2)."""
+        """Start and end of the windows that fit into a clip, s, shape (n_windows, 2)."""
         starts = window_starts(duration, self.length, self.step)
         return np.stack([starts, starts + self.length], axis=1)
 
     @property
     def shortest(self) -> float:
-        """Seconds that a sound must have."""
-        own = self.table.window if isinstance(self.table, Network) else None
-        return max(self.length, own or 0.0)
+        """Shortest sound that can be embedded, s."""
+        input_window = self.table.window if isinstance(self.table, PretrainedAudio) else None
+        return max(self.length, input_window or 0.0)
 
-    def embed(self, sounds: Sounds, clips: Iterable[Clip]) -> dict[Clip, Vector]:
-        """The vector of every clip: the mean over its windows, in the units of the feature space.
+    def embed(self, sounds: AudioSource, clips: Iterable[Clip]) -> dict[Clip, Vector]:
+        """Embed clips: the mean over the windows of each, in the units of the feature space.
 
         Parameters
         ----------
-        sounds : Sounds
+        sounds : AudioSource
+            Waves of the clips.
         clips : iterable of Clip
+
+        Returns
+        -------
+        dict of Clip to array of float32, shape (n_dimensions,)
         """
         spans = {clip: self.spans(clip.duration) for clip in sorted(clips, key=lambda clip: clip.duration)}
         return {clip: np.asarray(rows.mean(axis=0), np.float32) for clip, rows in self._rows(sounds, spans)}
 
     def embed_waves(self, waves: Sequence[Wave], rate: int) -> Vector:
-        """The vectors of waves, shape (n_waves, n_dimensions).
+        """Embed waves.
+
+        Parameters
+        ----------
+        waves : sequence of array, shape (n_samples,)
+        rate : int
+            Sampling rate, Hz.
+
+        Returns
+        -------
+        array of float32, shape (n_waves, n_dimensions)
 
         Raises
         ------
         InputError
             If a wave is shorter than a window.
         """
-        held = Held({Clip("", f"wave {i}", 0.0, len(wave) / rate): (wave, rate) for i, wave in enumerate(waves)})
-        for clip in held.waves:
+        audio = InMemoryAudio(
+            {Clip("", f"wave {i}", 0.0, len(wave) / rate): (wave, rate) for i, wave in enumerate(waves)}
+        )
+        for clip in audio.waves:
             if clip.duration < self.shortest:
                 raise InputError(
                     "a sound is shorter than a window",
                     found=f"{clip.duration:g} s",
                     expected=f"at least {self.shortest:g} s",
                 )
-        found = self.embed(held, held.waves)
-        return np.stack([found[clip] for clip in held.waves])
+        vectors = self.embed(audio, audio.waves)
+        return np.stack([vectors[clip] for clip in audio.waves])
 
-    def _rows(self, sounds: Sounds, clips: Mapping[Clip, Spans]) -> Iterator[tuple[Clip, Vector]]:
+    def _rows(self, sounds: AudioSource, clips: Mapping[Clip, Spans]) -> Iterator[tuple[Clip, Vector]]:
         if isinstance(self.table, Acoustic):
             for clip, spans in clips.items():
                 rows = acoustic_rows(sounds.wave(clip, RATE), RATE, spans, self.table.groups)
                 yield clip, np.asarray(rows, dtype=np.float32)
             return
-        network, device = load_together([self.table]), resolve_device(self.table.device).type
-        for clip, [found] in compute_clips(network, [self.table.hearing], sounds, clips, device):
-            yield clip, found
+        network, device = load_shared_encoder([self.table]), resolve_device(self.table.device).type
+        for clip, [embedded] in compute_clips(network, [self.table.embedding_options], sounds, clips, device):
+            yield clip, embedded
 
     @property
     def rate(self) -> int:
-        """Hertz that its sounds are brought to."""
-        return RATE if isinstance(self.table, Acoustic) else load_together([self.table]).rate
+        """Rate to which sounds are resampled, Hz."""
+        return RATE if isinstance(self.table, Acoustic) else load_shared_encoder([self.table]).rate
 
     def describe(self) -> dict[str, Any]:
         """Options, weights and windows as plain JSON values: equal for spaces that give equal numbers."""
         table = self.table.model_dump(mode="json")
-        found: dict[str, Any] = {"options": {key: table[key] for key in OPTIONS if key in table}}
-        if isinstance(self.table, Network):
-            found["pretrained"] = dict(load_together([self.table]).provenance)
-        return {**found, "windows": {"length": self.length, "step": self.step, "pooling": "mean"}}
+        description: dict[str, Any] = {"options": {key: table[key] for key in OPTIONS if key in table}}
+        if isinstance(self.table, PretrainedAudio):
+            description["pretrained"] = dict(load_shared_encoder([self.table]).provenance)
+        return {**description, "windows": {"length": self.length, "step": self.step, "pooling": "mean"}}
 
 
-class Held:
-    """Waves in memory as sounds of clips, each with its rate."""
+class InMemoryAudio:
+    """Waves in memory as the sounds of clips.
+
+    Parameters
+    ----------
+    waves : mapping of Clip to (array, int)
+        Wave and sampling rate of each clip.
+    """
 
     folder = Path()
 
@@ -179,36 +215,36 @@ class Held:
         self.waves = waves
 
     def wave(self, clip: Clip, rate: int) -> Wave:
-        """The wave of a clip at a sampling rate."""
-        wave, own = self.waves[clip]
-        return resample(np.asarray(wave, dtype=np.float32), own, rate, clip.duration)
+        """Wave of a clip at a sampling rate."""
+        wave, stored_rate = self.waves[clip]
+        return resample(np.asarray(wave, dtype=np.float32), stored_rate, rate, clip.duration)
 
 
 def check_same_space(
     space: Mapping[str, Any], record: Mapping[str, Any], length: float, step: float, *, file: Path | None = None
 ) -> None:
-    """Raise unless vectors of a space can be compared with a decoded feature space.
+    """Raise an error unless vectors of a space can be compared with a decoded feature space.
 
     Parameters
     ----------
     space : mapping
-        What :meth:`AudioEmbeddingSpace.describe` gave.
+        Description by :meth:`AudioEmbeddingSpace.describe`.
     record : mapping
-        The feature space in ``provenance.json`` of the results: its options, and its network under ``pretrained``.
+        Feature space in ``provenance.json`` of the results: its options, and its network under ``pretrained``.
     length, step : float
-        Windows that were decoded, s.
+        Length of the decoded windows and step between them, s.
     file : Path, optional
-        The corpus, for the error.
+        Corpus, for the error.
 
     Raises
     ------
     InputError
-        That names the first difference.
+        If they differ; the error names the first difference.
     """
     fix = "b2m corpus build DIR --study STUDY --target NAME makes a corpus of the decoded feature space"
     if record.get("pca") is not None:
         raise InputError(
-            "principal components were decoded, which sounds of a corpus do not have",
+            "principal components were decoded, which a corpus does not hold",
             found=f"pca = {record['pca']}",
             fix="leave pca out of the decoded feature space",
         )
@@ -218,13 +254,13 @@ def check_same_space(
             problem = f"the corpus and the decoded feature space differ in their {what}"
             raise InputError(problem, file=file, found=_short(found), expected=_short(expected), fix=fix)
 
-    own, other = space.get("pretrained", {}), record.get("pretrained", {})
-    if not (record.get("extractor") == "text" and own and other):  # the text tower of the same network: one space
+    network, decoded = space.get("pretrained", {}), record.get("pretrained", {})
+    if not (record.get("extractor") == "text" and network and decoded):  # text encoder of the same network: one space
         for key in OPTIONS:
             compare(key, space["options"].get(key), record.get(key))
         compare("windows", _windows(space["windows"]), f"{length:g} s every {step:g} s")
     for key in WEIGHTS:
-        compare("weights" if key == "files" else key, own.get(key), other.get(key))
+        compare("weights" if key == "files" else key, network.get(key), decoded.get(key))
 
 
 def _windows(windows: Mapping[str, Any]) -> str:
@@ -232,7 +268,7 @@ def _windows(windows: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    """A value for an error; of hashes only their beginnings."""
+    """Value for an error; hashes are cut."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {str(one)[:12]}" for name, one in value.items())
+        return ", ".join(f"{name} {str(part)[:12]}" for name, part in value.items())
     return "none" if value is None else str(value)

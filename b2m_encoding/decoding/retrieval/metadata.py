@@ -1,4 +1,4 @@
-"""What is known of the recordings of a corpus: titles, artists, genres and licences, from FMA's tables or any other."""
+"""Metadata of recordings: titles, artists, genres and licences, from tables of FMA or others."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ FMA_COLUMNS = {
 
 
 def describe_recordings(files: Sequence[str], audio: Path, metadata: Path | None = None) -> pd.DataFrame:
-    """Title, artist, genre and licence of recordings, as far as they are known.
+    """Title, artist, genre and licence of recordings.
 
     Parameters
     ----------
     files : sequence of str
         Paths below the folder.
     audio : Path
-        The folder. Without a table, the outermost folder below it is taken for the genre, as in GTZAN.
+        The folder. Without a table, the outermost folder below it is the genre, as in GTZAN.
     metadata : Path, optional
-        ``tracks.csv`` of FMA (found beside the recordings, or in ``fma_metadata`` beside their folder, if there is
-        one), or a table (csv, tsv) with a column ``path`` and any of the columns of the result.
+        ``tracks.csv`` of FMA (by default that beside the recordings, or in ``fma_metadata`` beside their folder), or a
+        table (csv, tsv) with a column ``path`` and any of the columns of the result.
 
     Returns
     -------
     DataFrame
-        A row per file with the file as index; unknown is an empty text.
+        One row per file, the file as index; empty texts where unknown.
 
     Raises
     ------
     InputError
-        If the table cannot be read, or is none of these.
+        If the table cannot be read, or lacks columns.
     """
-    found = pd.DataFrame("", index=list(files), columns=list(COLUMNS))
-    path = metadata or next((one for one in _usual_places(audio) if one.is_file()), None)
+    described = pd.DataFrame("", index=list(files), columns=list(COLUMNS))
+    path = metadata or next((place for place in _usual_places(audio) if place.is_file()), None)
     if path is None:
-        found["genre"] = [_outer_folder(name) for name in files]
-        return found
-    known = _fma(path, files) if path.name == FMA else _table(path)
-    found.update(known[~known.index.duplicated()].reindex(columns=list(COLUMNS)))
-    return found.map(lambda cell: " ".join(str(cell).split()))
+        described["genre"] = [_outer_folder(name) for name in files]
+        return described
+    table = _fma(path, files) if path.name == FMA else _table(path)
+    described.update(table[~table.index.duplicated()].reindex(columns=list(COLUMNS)))
+    return described.map(lambda cell: " ".join(str(cell).split()))
 
 
 def _usual_places(audio: Path) -> tuple[Path, ...]:
@@ -63,7 +63,7 @@ def _outer_folder(name: str) -> str:
 
 
 def _fma(path: Path, files: Sequence[str]) -> pd.DataFrame:
-    """FMA's table, which has two lines of headers and a row per track number."""
+    """Table of FMA, with two lines of headers and a row per track number."""
     try:
         table = pd.read_csv(path, index_col=0, header=[0, 1], dtype=str, low_memory=False)
         table = table[list(FMA_COLUMNS)]

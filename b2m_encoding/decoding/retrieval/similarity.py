@@ -1,4 +1,4 @@
-"""What is compared when clips are looked for, and the last ranking of a few of them, in double precision."""
+"""Similarity of vectors, and the final rank of the best clips in double precision."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from b2m_encoding._typing import Float64, Floating, Integers
 from b2m_encoding.errors import InputError
 
 TINY = 1e-12
+"""Length below which a vector has no direction."""
 TOGETHER = 512
 """Rows at a time in double precision: they stay in the caches of a CPU."""
 Similarity = Literal["cosine", "centred", "standardised"]
-Whole = NDArray[np.int64]
 
 
-class Rows(Protocol):
-    """Half-precision rows in memory or on disk."""
+class EmbeddingArray(Protocol):
+    """Interface of half-precision rows in memory or on disk."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -32,44 +33,46 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """The clips of a corpus that are most like each query, best first.
+    """Clips of a corpus that are nearest to each query, best first.
 
     Parameters
     ----------
     rows : array of int, shape (n_queries, k)
+        Their rows in the corpus.
     cosine : array, shape (n_queries, k)
     """
 
-    rows: Whole
-    cosine: NDArray[np.float64]
+    rows: Integers
+    cosine: Float64
 
     @classmethod
     def joined(cls, parts: list[Neighbours]) -> Neighbours:
-        """Of several lots of queries."""
-        return cls(np.concatenate([one.rows for one in parts]), np.concatenate([one.cosine for one in parts]))
+        """Neighbours of several batches of queries."""
+        return cls(np.concatenate([part.rows for part in parts]), np.concatenate([part.cosine for part in parts]))
 
 
 @dataclass(frozen=True, eq=False)
-class Measure:
-    """What is compared: vectors as they are, less a centre, or standardised too.
+class Metric:
+    """Metric of a search: the cosine of vectors as given, centred, or standardised.
 
     Parameters
     ----------
     centre, spread : array, shape (n_dimensions,), or None
-        Of the corpus. Decoded vectors are shrunk towards the mean, which a cosine from the centre does not notice.
-        Features of many units (acoustics) have to be standardised, or the largest unit decides.
+        Mean and standard deviation of the corpus. Decoded vectors are shrunk towards the mean, which does not change
+        a cosine from the centre. Features with different units (acoustics) have to be standardised, or those with the
+        largest values dominate.
     """
 
-    centre: NDArray[np.floating] | None = None
-    spread: NDArray[np.floating] | None = None
+    centre: Floating | None = None
+    spread: Floating | None = None
 
     @classmethod
-    def of(cls, kind: Similarity, centre: NDArray[np.floating], spread: NDArray[np.floating]) -> Measure:
-        """By name."""
+    def of(cls, kind: Similarity, centre: Floating, spread: Floating) -> Metric:
+        """Metric by name, with the mean and the standard deviation of the corpus."""
         return cls(None if kind == "cosine" else centre, spread if kind == "standardised" else None)
 
-    def moved(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Vectors as they are compared, but for their length."""
+    def standardised(self, vectors: Floating) -> Float64:
+        """Vectors centred and scaled as the metric demands, shape (n_vectors, n_dimensions)."""
         moved = np.asarray(vectors, dtype=np.float64)
         if self.centre is not None:
             moved = moved - self.centre
@@ -77,51 +80,51 @@ class Measure:
             moved = np.divide(moved, self.spread, out=np.zeros_like(moved), where=self.spread > 0)
         return moved
 
-    def unit(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Vectors as they are compared, of unit length; zero where there is no direction."""
-        moved = self.moved(vectors)
+    def unit(self, vectors: Floating) -> Float64:
+        """Standardised vectors of unit length, shape (n_vectors, n_dimensions); zero where there is no direction."""
+        moved = self.standardised(vectors)
         norm = np.linalg.norm(moved, axis=1, keepdims=True)
         return np.asarray(np.divide(moved, norm, out=np.zeros_like(moved), where=norm > TINY))
 
 
-class Move:
-    """What a measure does to rows before they are scaled to unit length, on a device.
+class Standardiser:
+    """Centring and scaling of rows by a metric, on a device.
 
     Parameters
     ----------
-    measure : Measure
-    place : torch.device
-    kind : torch.dtype
-        Of the numbers. Less than double precision rounds what is left of a row by its centre, not the centre itself.
+    metric : Metric
+    device : torch.device
+    dtype : torch.dtype
+        Type of the rows. Below double precision the centre is subtracted in two parts, so that it is not rounded.
     """
 
-    def __init__(self, measure: Measure, place: torch.device, kind: torch.dtype = torch.float32) -> None:
+    def __init__(self, metric: Metric, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.centre: list[Tensor] = []
         self.weight: Tensor | None = None
-        if measure.centre is not None:
-            exact = torch.from_numpy(np.asarray(measure.centre, dtype=np.float64))
-            main = exact.to(kind)
-            rest = (exact - main.double()).to(kind)
-            self.centre = [one.to(place) for one in ([main, rest] if rest.any() else [main])]
-        if measure.spread is not None:
-            spread = np.asarray(measure.spread, dtype=np.float64)
+        if metric.centre is not None:
+            exact = torch.from_numpy(np.asarray(metric.centre, dtype=np.float64))
+            main = exact.to(dtype)
+            rest = (exact - main.double()).to(dtype)
+            self.centre = [part.to(device) for part in ([main, rest] if rest.any() else [main])]
+        if metric.spread is not None:
+            spread = np.asarray(metric.spread, dtype=np.float64)
             weight = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-            self.weight = torch.from_numpy(weight).to(place, kind)
+            self.weight = torch.from_numpy(weight).to(device, dtype)
 
-    def __call__(self, values: Tensor) -> Tensor:
-        """Rows as they are compared but for their length; they are written over."""
+    def transform_(self, values: Tensor) -> Tensor:
+        """Centre and scale rows in place."""
         for part in self.centre:
             values -= part
         return values if self.weight is None else values.mul_(self.weight)
 
 
 def inverse_norms(moved: Tensor, first: int) -> Tensor:
-    """One over the length of each row; zero where there is none.
+    """One over the length of each row; zero for a row without a direction.
 
     Raises
     ------
     InputError
-        If a row holds a value that is not finite; it tells the number of the row, counted from ``first``.
+        If a row holds a value that is not finite; the error names the row, counted from ``first``.
     """
     norms = torch.linalg.vector_norm(moved, dim=1)
     if not (finite := torch.isfinite(norms)).all():
@@ -131,38 +134,40 @@ def inverse_norms(moved: Tensor, first: int) -> Tensor:
 
 
 def slack(width: int) -> float:
-    """How far a cosine in single precision may be from the truth, whatever the order of its sum.
+    """Bound of the error of a cosine in single precision, whatever the order of its sum.
 
-    Twice the bound of Higham 2002, doi 10.1137/1.9780898718027, for a sum of as many products, and some more for what
-    was done to the vectors before.
+    Twice the bound of Higham 2002, doi 10.1137/1.9780898718027, for a sum of as many products, and a margin for the
+    rounding of the vectors before.
     """
     return (width + 64) * 2.0**-23
 
 
-def rank(corpus: Rows, measure: Measure, queries: NDArray[np.float64], query: Whole, row: Whole, k: int) -> Neighbours:
-    """The best rows of each query among some, by a sum that is the same for equal rows wherever they are.
+def rank(
+    corpus: EmbeddingArray, metric: Metric, queries: Float64, query: Integers, row: Integers, k: int
+) -> Neighbours:
+    """Rank pairs of queries and rows by their cosine, by a sum that is the same for equal rows wherever they are.
 
     Parameters
     ----------
-    corpus : Rows
-    measure : Measure
+    corpus : EmbeddingArray
+    metric : Metric
     queries : array, shape (n_queries, n_dimensions)
-        Of unit length.
+        Vectors of unit length.
     query, row : array of int, shape (n_pairs,)
-        What is compared; every query with at least ``k`` rows, none of them twice.
+        Pairs that are compared; at least ``k`` different rows for every query.
     k : int
     """
-    known, place = np.unique(row, return_inverse=True)
+    rows, place = np.unique(row, return_inverse=True)
     order = np.argsort(place)
     cosine = np.empty(len(row))
-    for start in range(0, len(known), TOGETHER):
-        vectors = measure.moved(corpus[known[start : start + TOGETHER]])
+    for start in range(0, len(rows), TOGETHER):
+        vectors = metric.standardised(corpus[rows[start : start + TOGETHER]])
         norm = np.linalg.norm(vectors, axis=1)
-        own = order[slice(*np.searchsorted(place, [start, start + TOGETHER], sorter=order))]
-        for some in np.array_split(own, len(own) // TOGETHER + 1):
-            one = place[some] - start
-            product = np.einsum("pd,pd->p", vectors[one], queries[query[some]])
-            cosine[some] = np.divide(product, norm[one], out=np.zeros_like(product), where=norm[one] > TINY)
+        inside = order[slice(*np.searchsorted(place, [start, start + TOGETHER], sorter=order))]
+        for pairs in np.array_split(inside, len(inside) // TOGETHER + 1):
+            at = place[pairs] - start
+            product = np.einsum("pd,pd->p", vectors[at], queries[query[pairs]])
+            cosine[pairs] = np.divide(product, norm[at], out=np.zeros_like(product), where=norm[at] > TINY)
     order = np.lexsort((row, -cosine, query))
     counts = np.bincount(query, minlength=len(queries))
     best = order[(np.cumsum(counts) - counts)[:, None] + np.arange(k)]

@@ -1,63 +1,102 @@
-"""The feature spaces a study can name, each a small table of options that builds a :class:`FeatureSpace`."""
+"""Feature extractors of a study: tables of options that build a :class:`~b2m_encoding.features.FeatureSpace`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
+from b2m_encoding._typing import Progress
 from b2m_encoding.features.clips import StimulusTimeline
-from b2m_encoding.features.extractors.arrays import Array, Precomputed
 from b2m_encoding.features.extractors.base import ClipExtractor, Extractor
-from b2m_encoding.features.extractors.events import Conditions, Labels
-from b2m_encoding.features.extractors.sound import Acoustic, AudioExtractor, Network, embed_together, load_together
-from b2m_encoding.features.extractors.words import Caption, Context, Text, WordRate
+from b2m_encoding.features.extractors.from_arrays import ClipArrays, RunArrays
+from b2m_encoding.features.extractors.from_audio import (
+    Acoustic,
+    AudioExtractor,
+    PretrainedAudio,
+    embed_shared,
+    load_shared_encoder,
+)
+from b2m_encoding.features.extractors.from_captions import HashedCaption, PretrainedText
+from b2m_encoding.features.extractors.from_events import Conditions, EventLabels
+from b2m_encoding.features.extractors.from_transcripts import SpeechContext, WordRate
 from b2m_encoding.features.space import FeatureSpace
 
 __all__ = [
     "Acoustic",
     "AnyExtractor",
     "AudioExtractor",
+    "ClipArrays",
     "ClipExtractor",
+    "Conditions",
+    "EventLabels",
     "Extractor",
-    "Network",
-    "StimulusTimeline",
+    "HashedCaption",
+    "PretrainedAudio",
+    "PretrainedText",
+    "RunArrays",
+    "SpeechContext",
+    "WordRate",
     "build_spaces",
 ]
 
 AnyExtractor = Annotated[
-    Acoustic | Network | Text | Caption | Labels | Precomputed | Conditions | WordRate | Context | Array,
+    Acoustic
+    | PretrainedAudio
+    | PretrainedText
+    | HashedCaption
+    | EventLabels
+    | ClipArrays
+    | Conditions
+    | WordRate
+    | SpeechContext
+    | RunArrays,
     Field(discriminator="extractor"),
 ]
+"""Any table under ``[features]`` of a study, selected by its key ``extractor``."""
 
 
 def build_spaces(
     tables: Mapping[str, Extractor],
     stimulation: StimulusTimeline,
-    report: Callable[[str, int, int], None] = lambda name, done, total: None,
+    progress: Progress = lambda name, done, total: None,
 ) -> dict[str, FeatureSpace]:
-    """Build feature spaces for one stimulation; several layers of one network share its calls.
+    """Build feature spaces; several layers of one pretrained network share its calls.
 
     Parameters
     ----------
     tables : mapping of name to Extractor
+        Tables under ``[features]`` of a study.
     stimulation : StimulusTimeline
-    report : callable
-        Called with the name of a feature space, and how many clips are done and to do.
+        Samples and stimulus events.
+    progress : callable
+        Called with the name of a feature space, the number of clips done, and the number to do.
+
+    Returns
+    -------
+    dict of str to FeatureSpace
+        In the order of the tables.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or a feature is not finite.
     """
     spaces: dict[str, FeatureSpace] = {}
     for name, table in tables.items():
         if name in spaces:
             continue
-        if not isinstance(table, Network):
-            spaces[name] = table.build(name, stimulation, partial(report, name))
+        if not isinstance(table, PretrainedAudio):
+            spaces[name] = table.build(name, stimulation, partial(progress, name))
             continue
-        same = {k: t for k, t in tables.items() if isinstance(t, Network) and t.calls == table.calls}
-        network = load_together([*same.values()])
-        found = embed_together(network, [*same.values()], stimulation, partial(report, ", ".join(same)))
-        for (own, one), features in zip(same.items(), found, strict=True):
-            provenance = {**one.provenance(), "pretrained": dict(network.provenance)}
-            spaces[own] = FeatureSpace(own, stimulation.lay(features), stimulation.runs, provenance)
+        same = {
+            k: t for k, t in tables.items() if isinstance(t, PretrainedAudio) and t.shared_calls == table.shared_calls
+        }
+        encoder = load_shared_encoder([*same.values()])
+        embedded = embed_shared(encoder, [*same.values()], stimulation, partial(progress, ", ".join(same)))
+        for (key, layer), features in zip(same.items(), embedded, strict=True):
+            provenance = {**layer.provenance(), "pretrained": dict(encoder.provenance)}
+            spaces[key] = FeatureSpace(key, stimulation.clips_to_samples(features), stimulation.runs, provenance)
     return {name: spaces[name] for name in tables}

@@ -1,4 +1,4 @@
-"""LAION-CLAP through transformers: sound and text in one space; and the CLAP inside MusicLDM."""
+"""LAION-CLAP through transformers: joint embedding of audio and text; and the CLAP of MusicLDM."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import soxr
 import torch
 from torch import Tensor
 
-from b2m_encoding.features.networks.base import Floats
+from b2m_encoding._typing import Float32
+from b2m_encoding.features.audio import fit_length, resample
 from b2m_encoding.features.networks.loading import from_folder, pretrained
-from b2m_encoding.features.networks.network import TorchNetwork, check_waves, no_layers
+from b2m_encoding.features.networks.torch_network import TorchNetwork, check_waves, refuse_layers
 from b2m_encoding.features.weights import Weights
 
 
 class Clap(TorchNetwork):
-    """Windows of 10 s and texts to 512 dimensions, unit length.
+    """Encoder of windows of 10 s and of texts to 512 dimensions, unit length.
 
-    The mel filters are those that the checkpoint was trained with (its ``preprocessor_config.json``). Windows are never
-    longer than 10 s, so nothing is cropped or fused at random; a shorter one is repeated, then padded with zeros.
+    The mel filters are those of the training of the checkpoint (its ``preprocessor_config.json``). Windows are at most
+    10 s long, so that none is cropped or fused at random; a shorter one is repeated, then padded with zeros.
     """
 
     frame_rate = None
     layers: tuple[int, ...] = ()
     folders = ("", "", "")
-    """Of the model, the tokenizer and the feature extractor."""
+    """Folders of the model, the tokenizer and the feature extractor."""
 
     def __init__(
         self, weights: Weights, *, layers: Sequence[int] = (), device: str = "auto", shuffled_seed: int | None = None
     ) -> None:
-        no_layers(layers, weights.entry.name)
+        refuse_layers(layers, weights.entry.name)
         model, tokenizer, extractor = (weights.folder / folder for folder in self.folders)
         module = pretrained("ClapModel", model, weights)
         self._tokenizer = from_folder("AutoTokenizer", tokenizer, weights)
@@ -44,39 +44,40 @@ class Clap(TorchNetwork):
         super().__init__(weights, module, device, shuffled_seed)
 
     def settings(self) -> dict[str, Any]:
-        """Window, mel filters, and what happens to shorter windows."""
+        """Sampling rate, window, mel filters, and padding of shorter windows."""
         filters = "HTK" if self._extractor.truncation == "fusion" else "Slaney"
         return {"rate": self.rate, "window": self.window, "mel": filters, "padding": self._extractor.padding}
 
-    def embed(self, batch: Floats) -> Floats:
-        """Embed windows, shape (n_waves, dim)."""
+    def embed(self, batch: Float32) -> Float32:
+        """Embed windows of audio, shape (n_waves, dim)."""
         return self._embed(check_waves(batch, self.rate, self.window))
 
-    def _embed(self, waves: Floats) -> Floats:
+    def _embed(self, waves: Float32) -> Float32:
         rate = self._extractor.sampling_rate
         mel = np.stack(self._extractor(list(waves), sampling_rate=rate)["input_features"])
         features = self.tensor(mel if self._fusion else mel[:, :1])
-        # The extractor marks a wave at random as longer than the window; none is.
+        # the extractor marks a random wave as longer than the window, although none is
         longer = torch.zeros(len(waves), 1, dtype=torch.bool, device=self.device)
         with self.running():
-            found = self._module.get_audio_features(input_features=features, is_longer=longer)
-            return _vectors(found)
+            output = self._module.get_audio_features(input_features=features, is_longer=longer)
+            vectors: Float32 = output.pooler_output.float().cpu().numpy()
+        return vectors
 
-    def embed_text(self, texts: Sequence[str]) -> Floats:
+    def embed_text(self, texts: Sequence[str]) -> Float32:
         """Embed texts, shape (n_texts, dim)."""
         options = {"truncation": True, "max_length": self._max_tokens}
         tokens = self._tokenizer(list(texts), **options)["input_ids"] if texts else []
 
         def run(batch: Tensor) -> Tensor:
-            found = self._module.get_text_features(input_ids=batch, attention_mask=torch.ones_like(batch))
-            vectors: Tensor = found.pooler_output
+            output = self._module.get_text_features(input_ids=batch, attention_mask=torch.ones_like(batch))
+            vectors: Tensor = output.pooler_output
             return vectors
 
         return self.embed_tokens(tokens, run)
 
 
 class MusicLDMClap(Clap):
-    """The CLAP that the MusicLDM generator listens to: waves at 16 kHz, raised to 48 kHz as in its training."""
+    """CLAP that conditions the MusicLDM generator: waves at 16 kHz, resampled to 48 kHz as in its training."""
 
     folders = ("text_encoder", "tokenizer", "feature_extractor")
 
@@ -84,20 +85,9 @@ class MusicLDMClap(Clap):
         super().__init__(weights, **options)
         self.rate = 16000
 
-    def embed(self, batch: Floats) -> Floats:
-        """Embed windows, shape (n_waves, dim)."""
+    def embed(self, batch: Float32) -> Float32:
+        """Embed windows of audio, shape (n_waves, dim)."""
         waves = check_waves(batch, self.rate, self.window)
         up = self._extractor.sampling_rate
         n_samples = waves.shape[1] * up // self.rate
-        return self._embed(np.stack([_resampled(wave, self.rate, up, n_samples) for wave in waves]))
-
-
-def _resampled(wave: Floats, rate: int, up: int, n_samples: int) -> Floats:
-    """Exactly as many samples as the window has: resampling may miss the length by one."""
-    found = soxr.resample(wave, rate, up, quality="HQ")[:n_samples]
-    return np.pad(found, (0, n_samples - len(found)), mode="edge")
-
-
-def _vectors(found: Any) -> Floats:
-    vectors: Floats = found.pooler_output.float().cpu().numpy()
-    return vectors
+        return self._embed(np.stack([fit_length(resample(wave, self.rate, up), n_samples) for wave in waves]))

@@ -1,4 +1,4 @@
-"""From files to modules: transformers imported offline, tensors from safetensors, every damage one kind of error."""
+"""Loading of modules from local files: transformers offline, tensors from safetensors, damage as InputError."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from b2m_encoding.features.weights import Weights
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "DISABLE_SAFETENSORS_CONVERSION": "1"}
 TRAINING_ONLY = ("masked_spec_embed", "pooler.")
-"""Parameters that checkpoints may lack, because nothing here uses them."""
+"""Parameters that checkpoints may lack because inference does not use them."""
 
 
 def transformers() -> Any:
-    """Import transformers, which may then reach nothing outside this machine.
+    """Import transformers in offline mode.
 
     Raises
     ------
     InputError
-        If it is not installed, or a broken torchaudio or torchvision keeps it from being imported.
+        If it is not installed, or cannot be imported because of a broken torchaudio or torchvision.
     """
     for variable, value in OFFLINE.items():
         os.environ.setdefault(variable, value)
@@ -42,7 +42,13 @@ def transformers() -> Any:
 
 
 def pretrained(cls: str, folder: Path, weights: Weights) -> Any:
-    """Load a model class of transformers from a folder, and make sure that every parameter was in the file."""
+    """Load a model class of transformers from a folder.
+
+    Raises
+    ------
+    InputError
+        If transformers is not installed, or a file is missing, damaged or lacks a parameter.
+    """
     weights.path((folder / "config.json").relative_to(weights.folder).as_posix())
     library = transformers()
     library.utils.logging.disable_progress_bar()
@@ -51,9 +57,9 @@ def pretrained(cls: str, folder: Path, weights: Weights) -> Any:
     options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
     try:
         with _importing():
-            made = getattr(library, cls)
+            model_class = getattr(library, cls)
         with _reading(folder, weights):
-            model, report = made.from_pretrained(folder, output_loading_info=True, **options)
+            model, report = model_class.from_pretrained(folder, output_loading_info=True, **options)
     finally:
         library.utils.logging.set_verbosity(verbosity)
     missing = sorted(key for key in report["missing_keys"] if not any(part in key for part in TRAINING_ONLY))
@@ -63,28 +69,30 @@ def pretrained(cls: str, folder: Path, weights: Weights) -> Any:
 
 
 def diffusers_part(cls: str, folder: Path, weights: Weights) -> Any:
-    """Load a model or a scheduler class of diffusers from a folder, and make sure that every parameter was in the file.
+    """Load a model or a scheduler class of diffusers from a folder.
 
     Raises
     ------
     InputError
-        If diffusers is not installed, or the files are missing or damaged.
+        If diffusers is not installed, or a file is missing, damaged or lacks a parameter.
     """
-    transformers()  # offline, and a broken torchaudio is told
+    transformers()  # sets offline mode, and detects a broken torchaudio
     if find_spec("diffusers") is None:
         raise InputError("this generator needs diffusers", fix='pip install "b2m-encoding[generate]"')
     with _importing():
         import diffusers
 
-        made = getattr(diffusers, cls)
+        part_class = getattr(diffusers, cls)
     diffusers.utils.logging.set_verbosity_error()
-    if not issubclass(made, nn.Module):
+    if not issubclass(part_class, nn.Module):
         with _reading(folder, weights):
-            return made.from_pretrained(folder, local_files_only=True)
+            return part_class.from_pretrained(folder, local_files_only=True)
     weights.path((folder / "config.json").relative_to(weights.folder).as_posix())
     options = {"local_files_only": True, "use_safetensors": True, "low_cpu_mem_usage": False}
     with _reading(folder, weights):
-        model, report = made.from_pretrained(folder, output_loading_info=True, torch_dtype=torch.float32, **options)
+        model, report = part_class.from_pretrained(
+            folder, output_loading_info=True, torch_dtype=torch.float32, **options
+        )
     if report["missing_keys"]:
         raise _lacking(folder, weights, sorted(report["missing_keys"]))
     return model
@@ -94,34 +102,34 @@ def from_folder(cls: str, folder: Path, weights: Weights) -> Any:
     """Load a tokenizer, a configuration or a feature extractor of transformers from a folder."""
     library = transformers()
     with _importing():
-        made = getattr(library, cls)
+        loader = getattr(library, cls)
     with _reading(folder, weights):
-        return made.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return loader.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def read_config(weights: Weights, name: str = "config.json") -> dict[str, Any]:
-    """Read a configuration of the model."""
+    """Read a configuration file of the model."""
     path = weights.path(name)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError("a configuration cannot be read", file=path, found=error, fix=weights.entry.command) from error
     if not isinstance(config, dict):
-        raise InputError("a configuration is no table", file=path, found=type(config).__name__)
+        raise InputError("a configuration is no JSON object", file=path, found=type(config).__name__)
     return config
 
 
 def load_tensors(module: nn.Module, path: Path, weights: Weights, prefix: str = "") -> None:
-    """Copy the tensors of a safetensors file into a module; what the module does not know is left out.
+    """Copy the tensors of a safetensors file into a module; tensors that the module lacks are ignored.
 
     Parameters
     ----------
     module : torch.nn.Module
     path : Path
     weights : Weights
-        Whose file it is, for the errors.
+        Model of the file, for error messages.
     prefix : str
-        Start of the names in the file that the module's own names lack.
+        Prefix of the names in the file, compared with those of the module.
 
     Raises
     ------
@@ -149,32 +157,33 @@ def load_tensors(module: nn.Module, path: Path, weights: Weights, prefix: str = 
 
 
 def _learned(name: str) -> bool:
-    """Whether a tensor is learned; counters and positions of old checkpoints may be missing."""
+    """Test whether a tensor is learned; counters and positions of old checkpoints may be missing."""
     return not name.endswith(("num_batches_tracked", "position_ids"))
 
 
 @contextmanager
 def _importing() -> Iterator[None]:
-    """Name the usual culprit: torchaudio or torchvision of another build beside torch."""
+    """Convert import errors: the usual cause is torchaudio or torchvision of another build than torch."""
     try:
         yield
     except (ImportError, OSError, RuntimeError) as error:
         raise InputError(
             "transformers cannot be imported",
             found=(str(error) or type(error).__name__).splitlines()[0],
-            fix="pip uninstall torchaudio torchvision, then see what b2m doctor says",
+            fix="pip uninstall torchaudio torchvision, then run b2m doctor",
         ) from error
 
 
 @contextmanager
 def _reading(path: Path, weights: Weights) -> Iterator[None]:
+    """Convert errors of damaged files."""
     try:
         yield
     except InputError:
         raise
-    except Exception as error:  # a broken file makes transformers raise almost anything
+    except Exception as error:  # transformers raises almost any type for a damaged file
         raise InputError(
-            f"the weights of {weights.entry.name} are damaged, or not those of such a model",
+            f"the weights of {weights.entry.name} are damaged, or belong to another architecture",
             file=path,
             found=(str(error) or type(error).__name__).strip().splitlines()[0],
             fix=weights.entry.command,

@@ -1,7 +1,8 @@
 """MuQ: log-mel spectrogram, convolutional subsampling and conformer, with the parameter names of its checkpoint.
 
-The architecture is MuQ's (Zhu et al. 2025, arXiv 2501.01108; code MIT), itself built on MusicFM and on the conformer of
-transformers (Apache-2.0). Written anew for inference, because the published package does not run with transformers 5.
+The architecture is that of MuQ (Zhu et al. 2025, arXiv 2501.01108; code MIT), which builds on MusicFM and on the
+conformer of transformers (Apache-2.0). This is an implementation for inference, because the published package does not
+run with transformers 5.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ STRIDE = 960
 
 @dataclass(frozen=True)
 class MuQSizes:
-    """Sizes of a MuQ encoder; those of MuQ-large unless its ``config.json`` says otherwise."""
+    """Sizes of a MuQ encoder; the defaults are those of MuQ-large."""
 
     channels: int = 512
     dim: int = 1024
@@ -38,7 +39,7 @@ class MuQSizes:
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> MuQSizes:
-        """Sizes in MuQ's own configuration."""
+        """Read the sizes from a configuration of MuQ; missing ones are those of MuQ-large."""
         usual = cls()
         conformer, statistics = config.get("w2v2_config") or {}, config.get("stat") or {}
         return cls(
@@ -55,7 +56,7 @@ class MuQSizes:
 
 
 class MuQEncoder(nn.Module):
-    """From waves at 24 kHz to the hidden states of every layer, 25 tokens per second."""
+    """Encoder of waves at 24 kHz to the hidden states of every layer, 25 tokens per second."""
 
     def __init__(self, sizes: MuQSizes) -> None:
         super().__init__()
@@ -64,9 +65,9 @@ class MuQEncoder(nn.Module):
         self.conformer = Conformer(sizes)
 
     def forward(self, waves: Tensor, depth: int | None = None) -> list[Tensor]:
-        """States 0 (what enters the first layer) to ``depth``, each (n_waves, n_tokens, dim); the last is normalised.
+        """States 0 (input of the first layer) to ``depth``, each (n_waves, n_tokens, dim); the last is normalised.
 
-        Samples beyond a whole number of tokens are left out.
+        Samples beyond a whole number of tokens are omitted.
         """
         waves = waves[:, : waves.shape[1] // STRIDE * STRIDE]
         states: list[Tensor] = self.conformer(self.conv(self.mel(waves)), depth)
@@ -74,7 +75,7 @@ class MuQEncoder(nn.Module):
 
 
 class LogMel(nn.Module):
-    """Power mel spectrogram in decibels, standardised by the statistics of the training set; always float32."""
+    """Power mel spectrogram in decibels, standardised by statistics of the training set; always float32."""
 
     window: Tensor
     filters: Tensor
@@ -88,7 +89,7 @@ class LogMel(nn.Module):
         self.mean, self.std = mean, std
 
     def forward(self, waves: Tensor) -> Tensor:
-        """Spectrogram, shape (n_waves, n_mels, n_samples // hop)."""
+        """Compute the spectrogram, shape (n_waves, n_mels, n_samples // hop)."""
         with torch.autocast(waves.device.type, enabled=False):
             spectrum = torch.stft(
                 waves.float(), N_FFT, HOP, window=self.window, center=True, pad_mode="reflect", return_complex=True
@@ -98,7 +99,7 @@ class LogMel(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two convolutions beside one, at half the resolution in frequency and time."""
+    """Residual block of two convolutions and one, at half the resolution in frequency and time."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -107,13 +108,13 @@ class Residual(nn.Module):
         self.conv3, self.bn3 = nn.Conv2d(n_in, n_out, 3, stride=2, padding=1), nn.BatchNorm2d(n_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add both paths."""
+        """Add both branches."""
         long = self.bn2(self.conv2(functional.relu(self.bn1(self.conv1(x)))))
         return functional.relu(long + self.bn3(self.conv3(x)))
 
 
 class Subsampling(nn.Module):
-    """A quarter of the frames, each projected to the width of the conformer."""
+    """Subsampling to a quarter of the frames, projected to the width of the conformer."""
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
@@ -121,14 +122,14 @@ class Subsampling(nn.Module):
         self.linear = nn.Linear(channels * N_MELS // 4, dim)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """From (n_waves, n_mels, n_frames) to (n_waves, n_frames / 4, dim)."""
+        """Map (n_waves, n_mels, n_frames) to (n_waves, n_frames / 4, dim)."""
         x = self.conv(mel[:, None])
         out: Tensor = self.linear(x.permute(0, 3, 1, 2).flatten(2))
         return out
 
 
 class Conformer(nn.Module):
-    """Conformer layers with rotary positions, and a norm after the last."""
+    """Conformer layers with rotary positions, and a norm after the last layer."""
 
     def __init__(self, sizes: MuQSizes) -> None:
         super().__init__()
@@ -137,7 +138,7 @@ class Conformer(nn.Module):
         self.head_dim, self.base = sizes.dim // sizes.heads, sizes.rotary_base
 
     def forward(self, x: Tensor, depth: int | None = None) -> list[Tensor]:
-        """Input of every layer up to ``depth``, and the normalised output of the last layer."""
+        """Return the input of every layer up to ``depth``, and the normalised output of the last layer."""
         states = [x]
         rotation = rotary_angles(x.shape[1], self.head_dim, self.base, x.device)
         for layer in self.layers[:depth]:
@@ -159,7 +160,7 @@ class ConformerLayer(nn.Module):
         self.final_layer_norm = nn.LayerNorm(sizes.dim)
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-        """Keep the shape (n_waves, n_tokens, dim)."""
+        """Apply the layer; the shape (n_waves, n_tokens, dim) does not change."""
         x = x + 0.5 * self.ffn1(self.ffn1_layer_norm(x))
         x = x + self.self_attn(self.self_attn_layer_norm(x), rotation)
         x = x + self.conv_module(x)
@@ -169,7 +170,7 @@ class ConformerLayer(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with a swish between."""
+    """Two linear maps with a swish activation."""
 
     def __init__(self, sizes: MuQSizes) -> None:
         super().__init__()
@@ -177,13 +178,13 @@ class FeedForward(nn.Module):
         self.output_dense = nn.Linear(sizes.feed_forward, sizes.dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape."""
+        """Apply the module; the shape does not change."""
         out: Tensor = self.output_dense(functional.silu(self.intermediate_dense(x)))
         return out
 
 
 class Attention(nn.Module):
-    """Self-attention whose queries and keys are made of rotated inputs; the values are not rotated."""
+    """Self-attention with queries and keys of rotated inputs; the values are not rotated."""
 
     def __init__(self, sizes: MuQSizes) -> None:
         super().__init__()
@@ -192,7 +193,7 @@ class Attention(nn.Module):
         self.linear_v, self.linear_out = nn.Linear(sizes.dim, sizes.dim), nn.Linear(sizes.dim, sizes.dim)
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-        """Keep the shape."""
+        """Apply the module; the shape does not change."""
         rotated = rotate(x.view(*x.shape[:-1], self.heads, -1), rotation).flatten(-2)
         q, k, v = (
             layer(values).unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -216,7 +217,7 @@ class Convolution(nn.Module):
         self.pointwise_conv2 = nn.Conv1d(dim, dim, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape."""
+        """Apply the module; the shape does not change."""
         x = functional.glu(self.pointwise_conv1(self.layer_norm(x).transpose(1, 2)), dim=1)
         x = functional.silu(self.batch_norm(self.depthwise_conv(x)))
         out: Tensor = self.pointwise_conv2(x).transpose(1, 2)

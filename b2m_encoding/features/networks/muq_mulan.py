@@ -1,4 +1,4 @@
-"""MuQ-MuLan: music and text in one space, and the layers of the MuQ encoder inside it."""
+"""MuQ-MuLan, a joint embedding of music and text, and the layers of its MuQ encoder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
-from b2m_encoding.features.networks.base import Floats
+from b2m_encoding._typing import Float32
 from b2m_encoding.features.networks.loading import from_folder, load_tensors, read_config, transformers
 from b2m_encoding.features.networks.muq import RATE, STRIDE, MuQEncoder, MuQSizes
-from b2m_encoding.features.networks.network import TorchNetwork, check_waves, chosen_layers, no_layers
+from b2m_encoding.features.networks.torch_network import TorchNetwork, check_waves, refuse_layers, resolve_layers
 from b2m_encoding.features.networks.towers import Tower, TowerSizes
 from b2m_encoding.features.weights import Weights
 
@@ -21,10 +21,10 @@ ENCODER = "mulan.audio.model.model."
 
 
 class MuQMuLan(TorchNetwork):
-    """Windows of 10 s and texts (English or Chinese) to 512 dimensions, unit length.
+    """Encoder of windows of 10 s and of texts (English or Chinese) to 512 dimensions, unit length.
 
-    A shorter window begins again from its start, as in training. The text tower averages over all tokens, so that
-    padding would change a text's vector: texts are embedded in batches of equal length.
+    A shorter window is tiled from its start, as in training. The text tower averages over all tokens, so that padding
+    would change the embedding of a text: texts are embedded in batches of equal length.
     """
 
     rate = RATE
@@ -34,7 +34,7 @@ class MuQMuLan(TorchNetwork):
     def __init__(
         self, weights: Weights, *, layers: Sequence[int] = (), device: str = "auto", shuffled_seed: int | None = None
     ) -> None:
-        no_layers(layers, "muq_mulan")
+        refuse_layers(layers, "muq_mulan")
         config = read_config(weights)
         text_config = from_folder("AutoConfig", weights.path("text/config.json").parent, weights)
         module = Checkpoint(config, MuQSizes.read(read_config(weights, "muq/config.json")), text_config)
@@ -48,21 +48,21 @@ class MuQMuLan(TorchNetwork):
         self._joint: Any = module.mulan
 
     def settings(self) -> dict[str, Any]:
-        """Window, and what happens to shorter ones."""
+        """Sampling rate, window, padding of shorter windows, and the implementation of attention."""
         return {"rate": self.rate, "window": self.window, "padding": "from the start", "attention": "sdpa"}
 
-    def embed(self, batch: Floats) -> Floats:
-        """Embed windows, shape (n_waves, dim)."""
+    def embed(self, batch: Float32) -> Float32:
+        """Embed windows of audio, shape (n_waves, dim)."""
         waves = check_waves(batch, self.rate, self.window)
         n_samples = round(self.window * self.rate)
         whole = np.tile(waves, (1, -(-n_samples // waves.shape[1])))[:, :n_samples]
         with self.running():
             states = self._joint.audio.model.model(self.tensor(whole))
             latents = self._joint.audio_to_latents(self._joint.audio(states[self._state]))
-            out: Floats = functional.normalize(latents.float(), dim=-1).cpu().numpy()
+            out: Float32 = functional.normalize(latents.float(), dim=-1).cpu().numpy()
         return out
 
-    def embed_text(self, texts: Sequence[str]) -> Floats:
+    def embed_text(self, texts: Sequence[str]) -> Float32:
         """Embed texts, shape (n_texts, dim)."""
         options = {"truncation": True, "max_length": self._max_tokens}
         tokens = self._tokenizer(list(texts), **options)["input_ids"] if texts else []
@@ -76,7 +76,7 @@ class MuQMuLan(TorchNetwork):
 
 
 class MuQ(TorchNetwork):
-    """Layers of the MuQ encoder inside MuQ-MuLan, 25 frames per second: musical low-level features."""
+    """Encoder of whole clips to the layers of MuQ in MuQ-MuLan, 25 frames per second: low-level features of music."""
 
     rate = RATE
     window = None
@@ -86,17 +86,17 @@ class MuQ(TorchNetwork):
         self, weights: Weights, *, layers: Sequence[int] = (), device: str = "auto", shuffled_seed: int | None = None
     ) -> None:
         sizes = MuQSizes.read(read_config(weights, "muq/config.json"))
-        self.layers = chosen_layers(layers, sizes.depth)
+        self.layers = resolve_layers(layers, sizes.depth)
         self.dim = sizes.dim
         module = MuQEncoder(sizes)
         load_tensors(module, weights.path(FILE), weights, prefix=ENCODER)
         super().__init__(weights, module, device, shuffled_seed)
 
     def settings(self) -> dict[str, Any]:
-        """Layers and rates."""
+        """Layers, sampling rate, frame rate and the implementation of attention."""
         return {"rate": self.rate, "frame_rate": self.frame_rate, "layers": list(self.layers), "attention": "sdpa"}
 
-    def embed(self, batch: Floats) -> Floats:
+    def embed(self, batch: Float32) -> Float32:
         """Embed whole clips, shape (n_waves, n_layers, n_frames, dim)."""
         waves = check_waves(batch, self.rate, shortest=2 * STRIDE)
         with self.running():
@@ -105,7 +105,7 @@ class MuQ(TorchNetwork):
 
 
 class Checkpoint(nn.Module):
-    """The modules of MuQ-MuLan under the names of its checkpoint."""
+    """Modules of MuQ-MuLan with the parameter names of its checkpoint."""
 
     def __init__(self, config: dict[str, Any], muq: MuQSizes, text: Any) -> None:
         super().__init__()
@@ -113,15 +113,15 @@ class Checkpoint(nn.Module):
 
 
 class Joint(nn.Module):
-    """Both towers, and the projections into the joint space."""
+    """Both towers, and their projections into the joint space."""
 
     def __init__(self, config: dict[str, Any], muq: MuQSizes, text: Any) -> None:
         super().__init__()
         audio_tower = TowerSizes.read(config.get("audio_transformer", {}))
         text_tower = TowerSizes.read(config.get("text_transformer", {}))
         self.dim: int = config.get("mulan", {}).get("dim_latent", 512)
-        sound, reader = MuQEncoder(muq), transformers().XLMRobertaModel(text, add_pooling_layer=False)
-        self.audio = Tower(nn.ModuleDict({"model": sound}), muq.dim, audio_tower, always_project=True)
-        self.text = Tower(reader, text.hidden_size, text_tower, always_project=False)
+        audio, text_model = MuQEncoder(muq), transformers().XLMRobertaModel(text, add_pooling_layer=False)
+        self.audio = Tower(nn.ModuleDict({"model": audio}), muq.dim, audio_tower, always_project=True)
+        self.text = Tower(text_model, text.hidden_size, text_tower, always_project=False)
         self.audio_to_latents = nn.Linear(audio_tower.dim, self.dim)
         self.text_to_latents = nn.Linear(text_tower.dim, self.dim)

@@ -1,4 +1,4 @@
-"""MusicCoCa of Magenta RealTime 2, in a Python of its own: waves and texts go there as files, vectors come back."""
+"""MusicCoCa of Magenta RealTime 2, run in a separate Python with waves, texts and embeddings as files."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks import musiccoca_worker
-from b2m_encoding.features.networks.base import Floats
-from b2m_encoding.features.networks.magenta import Worker, find_interpreter
-from b2m_encoding.features.networks.network import check_waves, no_layers
+from b2m_encoding.features.networks.magenta_process import Worker, find_interpreter
+from b2m_encoding.features.networks.torch_network import check_waves, refuse_layers
 from b2m_encoding.features.weights import Weights
 
 RESOURCES = "resources/musiccoca"
 
 
 class MusicCoCa:
-    """Windows of 10 s and texts to 768 dimensions, not normalised; on the CPU.
+    """Encoder of windows of 10 s and of texts to 768 dimensions, not normalised; on the CPU.
 
-    Its packages (JAX, LiteRT) do not go together with ours, so it runs in another Python, which is started with the
+    Its packages (JAX, LiteRT) conflict with those of this package. It runs in another Python, which is started with the
     first batch and ends with this object. A shorter window is padded with zeros, as MusicCoCa does.
 
     Parameters
     ----------
     interpreter : path, optional
-        Magenta's Python; by default the one that ``$B2M_MAGENTA_PYTHON`` names, or this one if it has magenta-rt.
+        Python with magenta-rt; by default that of ``$B2M_MAGENTA_PYTHON``, or this one if it has magenta-rt.
     """
 
     rate = musiccoca_worker.RATE
@@ -46,7 +46,7 @@ class MusicCoCa:
         shuffled_seed: int | None = None,
         interpreter: str | Path | None = None,
     ) -> None:
-        no_layers(layers, "musiccoca")
+        refuse_layers(layers, "musiccoca")
         if shuffled_seed is not None:
             raise InputError("the weights of musiccoca cannot be shuffled", expected="another network for this control")
         if device not in ("auto", "cpu"):
@@ -59,7 +59,7 @@ class MusicCoCa:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Model, revision, hashes, window, and the version of magenta-rt (which starts its Python)."""
+        """Model, revision, hashes, window, and the version of magenta-rt, which starts the process."""
         return {
             "network": "MusicCoCa",
             **self._weights.provenance,
@@ -71,14 +71,16 @@ class MusicCoCa:
             "packages": {"magenta-rt": self._worker.version},
         }
 
-    def embed(self, batch: Floats) -> Floats:
-        """Embed windows, shape (n_waves, dim)."""
+    def embed(self, batch: Float32) -> Float32:
+        """Embed windows of audio, shape (n_waves, dim)."""
         waves = check_waves(batch, self.rate, self.window)
-        return self._worker.ask("waves.npy", lambda path: np.save(path, waves), (len(waves), self.dim))
+        return self._worker.request("waves.npy", lambda path: np.save(path, waves), (len(waves), self.dim))
 
-    def embed_text(self, texts: Sequence[str]) -> Floats:
+    def embed_text(self, texts: Sequence[str]) -> Float32:
         """Embed texts, shape (n_texts, dim)."""
         if not texts:
             return np.zeros((0, self.dim), dtype=np.float32)
         content = json.dumps(list(texts))
-        return self._worker.ask("texts.json", lambda path: path.write_text(content, "utf-8"), (len(texts), self.dim))
+        return self._worker.request(
+            "texts.json", lambda path: path.write_text(content, "utf-8"), (len(texts), self.dim)
+        )

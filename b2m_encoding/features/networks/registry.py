@@ -1,4 +1,4 @@
-"""Networks by name: which class loads which models."""
+"""Registry of pretrained networks: the class that loads each of them, imported when a network is loaded."""
 
 from __future__ import annotations
 
@@ -10,53 +10,73 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks.base import SoundEmbedder, TextEmbedder
+from b2m_encoding.features.networks.protocols import AudioEncoder, TextEncoder
 from b2m_encoding.features.weights import Entry, catalogue, entry_of, find_weights
 
 
-class Network(NamedTuple):
-    """Where a class is, and the model it loads unless another one is named."""
+class NetworkEntry(NamedTuple):
+    """One pretrained network of the registry.
+
+    Attributes
+    ----------
+    module, cls : str
+        Module of this package, and the class in it that loads the network.
+    model : str or None
+        Model that is loaded by default: a name in the catalogue of weights, or a repository ``owner/name``. None if
+        the study must name the model.
+    description : str
+        One line for lists of networks.
+    audio, text : bool
+        Whether the network embeds audio, text, or both into a joint space.
+    """
 
     module: str
     cls: str
     model: str | None
+    description: str
+    audio: bool = True
+    text: bool = False
 
     @property
     def target(self) -> tuple[str, str]:
-        """The class."""
+        """Module and class."""
         return self.module, self.cls
 
     def load(self, entry: Entry, folder: Path | None, options: Mapping[str, Any]) -> Any:
-        """Find the weights, then import and build the class."""
+        """Find the weights, then import the class and create the network."""
         weights = find_weights(entry, folder)
         module = import_module(f"b2m_encoding.features.networks.{self.module}")
         return getattr(module, self.cls)(weights, **options)
 
 
-SOUND: Mapping[str, Network] = MappingProxyType(
+NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
-        "muq_mulan": Network("muq_mulan", "MuQMuLan", "muq_mulan"),
-        "muq": Network("muq_mulan", "MuQ", "muq_mulan"),
-        "clap": Network("clap", "Clap", "clap"),
-        "musicldm_clap": Network("clap", "MusicLDMClap", "musicldm_clap"),
-        "musiccoca": Network("musiccoca", "MusicCoCa", "musiccoca"),
-        "w2v_bert": Network("transformers_audio", "TransformersAudio", "w2v_bert"),
-        "transformers_audio": Network("transformers_audio", "TransformersAudio", None),
-        "codec": Network("codec", "Codec", "codec"),
+        "muq_mulan": NetworkEntry("muq_mulan", "MuQMuLan", "muq_mulan", "joint embedding of music and text", text=True),
+        "muq": NetworkEntry("muq_mulan", "MuQ", "muq_mulan", "layers of the MuQ encoder inside MuQ-MuLan"),
+        "clap": NetworkEntry("clap", "Clap", "clap", "joint embedding of music and text", text=True),
+        "musicldm_clap": NetworkEntry(
+            "clap", "MusicLDMClap", "musicldm_clap", "joint embedding that conditions MusicLDM", text=True
+        ),
+        "musiccoca": NetworkEntry(
+            "musiccoca", "MusicCoCa", "musiccoca", "joint embedding that conditions Magenta RealTime", text=True
+        ),
+        "w2v_bert": NetworkEntry("transformers_audio", "TransformersAudio", "w2v_bert", "layers of w2v-BERT 2.0"),
+        "transformers_audio": NetworkEntry(
+            "transformers_audio", "TransformersAudio", None, "layers of any audio encoder of transformers"
+        ),
+        "codec": NetworkEntry("codec", "Codec", "codec", "latents of EnCodec before quantisation"),
+        "sentences": NetworkEntry(
+            "sentence_encoder", "Sentences", "minilm", "sentence embedding", audio=False, text=True
+        ),
     }
 )
-TEXT: Mapping[str, Network] = MappingProxyType(
-    {
-        "muq_mulan": Network("muq_mulan", "MuQMuLan", "muq_mulan"),
-        "clap": Network("clap", "Clap", "clap"),
-        "musicldm_clap": Network("clap", "MusicLDMClap", "musicldm_clap"),
-        "musiccoca": Network("musiccoca", "MusicCoCa", "musiccoca"),
-        "sentences": Network("sentences", "Sentences", "minilm"),
-    }
-)
+AUDIO_ENCODERS = MappingProxyType({name: entry for name, entry in NETWORKS.items() if entry.audio})
+TEXT_ENCODERS = MappingProxyType({name: entry for name, entry in NETWORKS.items() if entry.text})
+JOINT_ENCODERS = tuple(name for name in AUDIO_ENCODERS if name in TEXT_ENCODERS)
+"""Networks that embed audio and text into one space."""
 
 
-def load_sound(
+def load_audio_encoder(
     name: str,
     *,
     model: str | None = None,
@@ -65,42 +85,45 @@ def load_sound(
     device: str = "auto",
     weights: Path | None = None,
     shuffled_seed: int | None = None,
-) -> SoundEmbedder:
-    """Load a network that hears; everything comes from this machine.
+) -> AudioEncoder:
+    """Load a pretrained audio encoder from local files.
 
     Parameters
     ----------
     name : str
-        A network (``muq_mulan``, ``muq``, ``clap``, ``musicldm_clap``, ``musiccoca``, ``w2v_bert``,
-        ``transformers_audio``, ``codec``), or a model of the catalogue, which knows its network.
+        Name of the registry (``muq_mulan``, ``clap``, ``w2v_bert``; see :data:`AUDIO_ENCODERS`), or of a model in the
+        catalogue of weights.
     model : str, optional
-        A model of the catalogue, or a repository (``facebook/hubert-base-ls960``), instead of the network's own.
+        Model of the catalogue, or repository (``facebook/hubert-base-ls960``), instead of the default model.
     revision : str, optional
-        Commit, instead of the catalogue's.
+        Commit, instead of that of the catalogue.
     layers : tuple of int
-        Layers of a frame model, 0 for what enters the first one, negative ones from the last; all by default. Layers
-        above the highest one are not computed.
-    device : str
-        ``auto``, ``cpu`` or ``cuda``.
+        Layers of a frame model: 0 is the input of the first layer, negative numbers count from the last; all by
+        default. Layers above the highest one are not computed.
+    device : {"auto", "cpu", "cuda"}
     weights : path, optional
-        Folder of the weights, instead of where ``b2m models fetch`` puts them.
+        Folder of the weights, instead of that of ``b2m models fetch``.
     shuffled_seed : int, optional
-        Permute every parameter tensor with this seed: the control of an untrained network whose weights are
-        distributed as the trained ones (Tuckute et al. 2023, doi 10.1371/journal.pbio.3002366).
+        Permute every parameter tensor with this seed: the control of an untrained network whose weights have the
+        trained distribution (Tuckute et al. 2023, doi 10.1371/journal.pbio.3002366).
+
+    Returns
+    -------
+    AudioEncoder
 
     Raises
     ------
     InputError
         If there is no such network, model or layer; if the weights are missing (with the command that fetches them,
-        their size and licence, and what could stand in) or damaged; or if a package is not installed.
+        their size and licence, and alternatives) or damaged; or if a package is not installed.
     """
     options = {"layers": tuple(layers), "device": device, "shuffled_seed": shuffled_seed}
-    network, entry = _chosen(SOUND, "sound", name, model, revision)
-    loaded: SoundEmbedder = network.load(entry, weights, options)
-    return loaded
+    network, entry = _resolve(AUDIO_ENCODERS, "audio", name, model, revision)
+    encoder: AudioEncoder = network.load(entry, weights, options)
+    return encoder
 
 
-def load_text(
+def load_text_encoder(
     name: str,
     *,
     model: str | None = None,
@@ -108,38 +131,42 @@ def load_text(
     device: str = "auto",
     weights: Path | None = None,
     shuffled_seed: int | None = None,
-) -> TextEmbedder:
-    """Load a network that reads: the text tower of a joint model, or a sentence encoder; all from this machine.
+) -> TextEncoder:
+    """Load a pretrained text encoder from local files: the text tower of a joint model, or a sentence encoder.
 
     Parameters
     ----------
     name : str
-        A network (``muq_mulan``, ``clap``, ``musicldm_clap``, ``musiccoca``, ``sentences``), or a model of the
-        catalogue.
+        Name of the registry (``muq_mulan``, ``clap``, ``sentences``; see :data:`TEXT_ENCODERS`), or of a model in the
+        catalogue of weights.
     model, revision, device, weights, shuffled_seed
-        As for :func:`load_sound`.
+        See :func:`load_audio_encoder`.
+
+    Returns
+    -------
+    TextEncoder
 
     Raises
     ------
     InputError
-        As for :func:`load_sound`.
+        See :func:`load_audio_encoder`.
     """
-    network, entry = _chosen(TEXT, "text", name, model, revision)
-    loaded: TextEmbedder = network.load(entry, weights, {"device": device, "shuffled_seed": shuffled_seed})
-    return loaded
+    network, entry = _resolve(TEXT_ENCODERS, "text", name, model, revision)
+    encoder: TextEncoder = network.load(entry, weights, {"device": device, "shuffled_seed": shuffled_seed})
+    return encoder
 
 
-def _chosen(
-    networks: Mapping[str, Network], kind: str, name: str, model: str | None, revision: str | None
-) -> tuple[Network, Entry]:
-    """Return the network and the model that a name stands for."""
-    known = catalogue()
-    if name not in networks and name in known and known[name].network in networks and model is None:
-        name, model = known[name].network, name
+def _resolve(
+    networks: Mapping[str, NetworkEntry], kind: str, name: str, model: str | None, revision: str | None
+) -> tuple[NetworkEntry, Entry]:
+    """Find the network and the model of a name."""
+    models = catalogue()
+    if name not in networks and name in models and models[name].network in networks and model is None:
+        name, model = models[name].network, name
     if name not in networks:
         near = get_close_matches(name, networks, n=1)
         raise InputError(
-            f"no network for {kind} has this name", found=name, expected=f"{near[0]}?" if near else ", ".join(networks)
+            f"no {kind} encoder has this name", found=name, expected=f"{near[0]}?" if near else ", ".join(networks)
         )
     network = networks[name]
     chosen = model or network.model
@@ -149,6 +176,9 @@ def _chosen(
     loader = networks.get(entry.network)
     if chosen != network.model and (loader is None or loader.target != network.target):
         raise InputError(
-            f"{name} cannot load this model", found=chosen, expected="a model of its kind", fix="b2m models list"
+            f"{name} cannot load this model",
+            found=chosen,
+            expected="a model of the same architecture",
+            fix="b2m models list",
         )
     return network, entry

@@ -1,8 +1,8 @@
-"""The self-attention of w2v-BERT, computed once per distance instead of once per pair of frames.
+"""Self-attention of w2v-BERT with products computed per distance instead of per pair of frames.
 
-Its scores hold the product of every query with an embedding of the distance to every key, cut at 64 frames before and 8
-after. transformers writes that embedding out for every pair of frames, which on a clip of 15 s takes longer than the
-rest of the attention; there are 73 of them.
+The scores contain the product of every query with an embedding of its distance to every key, clipped at 64 frames
+before and 8 after: 73 embeddings. transformers expands them to every pair of frames, which for a clip of 15 s is slower
+than the rest of the attention.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 
 class RelativeKeyAttention(nn.Module):
-    """The same numbers as the attention that it is made of, with its parameters under their names."""
+    """Attention with the parameters and the output of an attention module of w2v-BERT."""
 
     def __init__(self, attention: Any) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class RelativeKeyAttention(nn.Module):
         self.distance_embedding = attention.distance_embedding
 
     def forward(self, hidden_states: Tensor, **_: Any) -> tuple[Tensor, None]:
-        """Keep the shape (n_waves, n_frames, dim); nothing is masked, because waves of one batch are equally long."""
+        """Apply the attention, shape (n_waves, n_frames, dim), without a mask: waves of a batch are equally long."""
         q, k, v = (
             layer(hidden_states).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer in (self.linear_q, self.linear_k, self.linear_v)
@@ -41,7 +41,7 @@ class RelativeKeyAttention(nn.Module):
 
 
 def use_relative_key_attention(layers: Any) -> None:
-    """Put it into layers of w2v-BERT whose positions are of this kind."""
+    """Replace the attention in layers of w2v-BERT that use relative keys."""
     for layer in layers:
         if getattr(layer.self_attn, "position_embeddings_type", None) == "relative_key":
             layer.self_attn = RelativeKeyAttention(layer.self_attn)

@@ -1,6 +1,6 @@
-"""The joint space of MuQ-MuLan: a transformer on top of a sound and of a text encoder, with its checkpoint's names.
+"""Towers of MuQ-MuLan: transformers on an audio and a text encoder, with the parameter names of the checkpoint.
 
-The towers are those of MuQ-MuLan (Zhu et al. 2025, arXiv 2501.01108; code MIT), after the open MuLan of
+The architecture is that of MuQ-MuLan (Zhu et al. 2025, arXiv 2501.01108; code MIT), after the open MuLan of
 musiclm-pytorch.
 """
 
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SCALE = 8.0
-"""Of the cosine attention."""
+"""Scale of the cosine attention."""
 
 
 @dataclass(frozen=True)
 class TowerSizes:
-    """Sizes of one tower; those of MuQ-MuLan large unless its ``config.json`` says otherwise."""
+    """Sizes of a tower; the defaults are those of MuQ-MuLan large."""
 
     dim: int = 768
     depth: int = 8
@@ -30,7 +30,7 @@ class TowerSizes:
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> TowerSizes:
-        """Sizes in a table like ``audio_transformer`` of the configuration."""
+        """Read the sizes from a table of the configuration, such as ``audio_transformer``."""
         usual = cls()
         return cls(
             dim=config.get("dim", usual.dim),
@@ -42,7 +42,7 @@ class TowerSizes:
 
 
 class Tower(nn.Module):
-    """An encoder, a projection and a transformer without positions; the mean over tokens comes out."""
+    """Encoder, projection, and transformer without positions, averaged over tokens."""
 
     def __init__(self, encoder: nn.Module, encoder_dim: int, sizes: TowerSizes, *, always_project: bool) -> None:
         super().__init__()
@@ -52,13 +52,13 @@ class Tower(nn.Module):
         self.transformer = Transformer(sizes)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """From the states of the encoder, (n, n_tokens, encoder_dim), to (n, dim)."""
+        """Map the states of the encoder, (n, n_tokens, encoder_dim), to (n, dim)."""
         out: Tensor = self.transformer(self.proj(hidden)).mean(dim=-2)
         return out
 
 
 class Transformer(nn.Module):
-    """Cosine attention and gated feed-forward steps."""
+    """Layers of cosine attention and gated feed-forward steps."""
 
     def __init__(self, sizes: TowerSizes) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Transformer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape."""
+        """Apply the module; the shape does not change."""
         for layer in self.layers:
             for step in layer.children():
                 x = x + step(x)
@@ -75,7 +75,7 @@ class Transformer(nn.Module):
 
 
 class CosineAttention(nn.Module):
-    """Self-attention by the cosine of queries and keys."""
+    """Self-attention with the cosine similarity of queries and keys."""
 
     def __init__(self, sizes: TowerSizes) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class CosineAttention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(inner, sizes.dim, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape."""
+        """Apply the module; the shape does not change."""
         x = self.norm(x)
         q, k, v = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -102,7 +102,7 @@ class CosineAttention(nn.Module):
 
 
 def gated_feed_forward(sizes: TowerSizes) -> nn.Sequential:
-    """Norm, two linear maps and a gate between them; the fourth place was a dropout."""
+    """Norm, two linear maps and a gate between them; the identity replaces the dropout of the checkpoint."""
     inner = int(sizes.dim * sizes.multiple * 2 / 3)
     return nn.Sequential(
         Norm(sizes.dim),
@@ -114,10 +114,10 @@ def gated_feed_forward(sizes: TowerSizes) -> nn.Sequential:
 
 
 class Gate(nn.Module):
-    """GEGLU: the first half times GELU of the second."""
+    """GEGLU activation: the first half times the GELU of the second."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve the last dimension."""
+        """Apply the gate; the last dimension is halved."""
         value, gate = x.chunk(2, dim=-1)
         return functional.gelu(gate) * value
 
@@ -130,5 +130,5 @@ class Norm(nn.Module):
         self.learned_gamma = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape."""
+        """Apply the module; the shape does not change."""
         return functional.layer_norm(x, x.shape[-1:], self.learned_gamma)

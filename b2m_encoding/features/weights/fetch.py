@@ -1,4 +1,4 @@
-"""Fetching weights: the only step of the package that touches the network, and only when a user asks for it."""
+"""Download of weights, the only step of the package that uses the internet, on request of the user."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.weights.catalogue import Entry, Source
-from b2m_encoding.features.weights.store import RECORD, folder_of, hash_files
+from b2m_encoding.features.weights.catalogue import Entry, Repository
+from b2m_encoding.features.weights.installed import RECORD, folder_of, hash_files
 from b2m_encoding.io.hashes import file_hash, sha256
 
 PICKLE = "pytorch_model.bin"
@@ -27,23 +27,23 @@ CONVERTED = "model.safetensors"
 
 @dataclass(frozen=True)
 class Fetch:
-    """What is fetched.
+    """Download of the weights of one model.
 
-    Files are downloaded into the cache of Hugging Face (``HF_HOME``), which goes on where it stopped and keeps what
-    other programs fetched; the model's own folder holds links to them (copies on another disk) and a record of their
+    Files are downloaded into the cache of Hugging Face (``HF_HOME``), which resumes interrupted downloads and is shared
+    with other programs. The folder of the model contains links to them (copies on another disk) and a record of their
     hashes.
 
     Parameters
     ----------
     entry : Entry
     allow_pickle : bool
-        Download a pickled checkpoint where there are no safetensors, and convert it once. Only tensors are unpickled;
-        a file that asks for anything else is refused.
+        Download a pickled checkpoint if there are no safetensors, and convert it once. Only tensors are unpickled; a
+        file with any other object is refused.
 
     Raises
     ------
     InputError
-        If the weights come with pip, or are known to be pickled and ``allow_pickle`` is not set.
+        If the weights are installed with pip, or are pickled and ``allow_pickle`` is not set.
     """
 
     entry: Entry
@@ -51,12 +51,12 @@ class Fetch:
 
     def __post_init__(self) -> None:
         if self.entry.repository is None:
-            raise InputError(f"{self.entry.name} is not fetched but installed", fix=self.entry.command)
+            raise InputError(f"{self.entry.name} is installed with pip, not fetched", fix=self.entry.command)
         if self.entry.pickle and not self.allow_pickle:
             raise _only_pickled(self.entry)
 
     def describe(self) -> str:
-        """Size, licence and destination, to be read before anything is fetched."""
+        """Describe source, size, licence and destination of the download."""
         entry = self.entry
         files = ", ".join(f"{source.repository}@{source.revision[:12]}" for source in entry.sources)
         return "\n".join(
@@ -71,18 +71,18 @@ class Fetch:
         )
 
     def run(self) -> Path:
-        """Download, convert if need be, hash, and put everything into place at once.
+        """Download, convert if necessary, hash, and place the folder of the model atomically.
 
         Returns
         -------
         Path
-            The model's folder.
+            Folder of the model.
 
         Raises
         ------
         InputError
-            If the disk has too little room, the download fails, or the only weights are pickled and ``allow_pickle``
-            is not set, or hold more than tensors.
+            If the disk has too little space, the download fails, or the only weights are pickled and ``allow_pickle``
+            is not set, or contain objects other than tensors.
         """
         self._check_room()
         final = folder_of(self.entry)
@@ -99,7 +99,7 @@ class Fetch:
         return final
 
     def _fill(self, folder: Path) -> dict[str, Any]:
-        """Put every file into a folder; returns the record."""
+        """Place every file in a folder, and return the record."""
         entry = self.entry
         commits = [_download(entry, source, folder / source.folder) for source in entry.sources]
         record: dict[str, Any] = {"name": entry.name, "requested": entry.revision, "revision": commits[0]}
@@ -124,11 +124,11 @@ class Fetch:
             free = shutil.disk_usage(_existing(folder)).free
             if free < needed:
                 raise InputError(
-                    "too little room on the disk",
+                    "too little space on the disk",
                     file=folder,
                     found=f"{free / 1e9:.1f} GB free",
                     expected=f"{needed / 1e9:.1f} GB",
-                    fix="make room, or set HF_HOME and B2M_CACHE to folders on another disk",
+                    fix="free space, or set HF_HOME and B2M_CACHE to folders on another disk",
                 )
 
     def _cache(self) -> Path:
@@ -136,50 +136,52 @@ class Fetch:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Turn a pickled checkpoint into safetensors, once; nothing in it is run.
+    """Convert a pickled checkpoint to safetensors; no code in it is executed.
 
     Raises
     ------
     InputError
-        If the file holds anything but tensors by name.
+        If the file contains anything but named tensors.
     """
     import torch
     from safetensors.torch import save_file
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # an old protocol is no matter, as nothing is run
-            found = torch.load(source, map_location="cpu", weights_only=True)
+            warnings.simplefilter("ignore", UserWarning)  # an old protocol does no harm: no code is executed
+            checkpoint = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(
-            "a pickled checkpoint is refused: it is damaged, or holds more than tensors",
+            "a pickled checkpoint is refused: it is damaged, or contains objects other than tensors",
             file=source,
             found=(str(error) or type(error).__name__).strip().splitlines()[0],
             fix="do not use it; look for a repository with safetensors",
         ) from error
-    tensors = found.get("state_dict", found) if isinstance(found, dict) else None
+    tensors = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not tensors or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
-        raise InputError("a pickled checkpoint is no table of tensors", file=source, found=type(found).__name__)
+        raise InputError(
+            "a pickled checkpoint is no dictionary of tensors", file=source, found=type(checkpoint).__name__
+        )
     copied = {str(name): value.contiguous().clone() for name, value in tensors.items()}
     save_file(copied, target, metadata={"format": "pt"})
 
 
-def _download(entry: Entry, source: Source, folder: Path) -> str:
-    """Bring the files of one repository into a folder; returns the commit."""
+def _download(entry: Entry, source: Repository, folder: Path) -> str:
+    """Download the files of one repository into a folder, and return the commit."""
     hub = _hub()
     try:
         snapshot = Path(
             hub.snapshot_download(source.repository, revision=source.revision, allow_patterns=list(source.files))
         )
-    except Exception as error:  # the hub, its client and the disk each have errors of their own
+    except Exception as error:  # the hub, its client and the disk raise different types
         raise InputError(
             f"{source.repository} could not be downloaded",
             found=(str(error) or type(error).__name__).strip().splitlines()[0],
             expected=f"revision {source.revision}",
-            fix=f"check the connection, then again: {entry.command} (it goes on where it stopped)",
+            fix=f"check the connection, then repeat {entry.command} (the download resumes)",
         ) from error
-    found = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
-    wanted = [name for name in found if any(fnmatch(name, pattern) for pattern in source.files)]
+    present = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
+    wanted = [name for name in present if any(fnmatch(name, pattern) for pattern in source.files)]
     if missing := [name for name in source.files if "*" not in name and name not in wanted]:
         raise InputError(f"{source.repository} lacks files", found=wanted, expected=missing)
     for name in wanted:
@@ -188,15 +190,15 @@ def _download(entry: Entry, source: Source, folder: Path) -> str:
 
 
 def _checked(blob: Path, entry: Entry) -> Path:
-    """Compare a large file with its name in the hub's cache, which is its hash."""
+    """Compare a large file with its hash, which is its name in the cache of the hub."""
     if re.fullmatch(r"[0-9a-f]{64}", blob.name) and (found := file_hash(blob)) != blob.name:
-        fix = f"delete it, then again: {entry.command}"
+        fix = f"delete it, then repeat {entry.command}"
         raise InputError("a downloaded file is damaged", file=blob, found=found, expected=blob.name, fix=fix)
     return blob
 
 
 def _place(source: Path, target: Path) -> None:
-    """Link a file, or copy it to another disk."""
+    """Link a file, or copy it if it is on another disk."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
@@ -215,9 +217,9 @@ def _only_pickled(entry: Entry) -> InputError:
     command = entry.command.removesuffix(" --allow-pickle")
     others = ", ".join(entry.stand_ins)
     return InputError(
-        f"{entry.repository} holds its weights only as a pickle, a format that can run code",
+        f"{entry.repository} offers its weights only as a pickle, a format that can execute code",
         expected="safetensors",
-        fix=f"{command} --allow-pickle converts them once and safely" + (f"; or take {others}" if others else ""),
+        fix=f"{command} --allow-pickle converts them once and safely" + (f"; alternatives: {others}" if others else ""),
     )
 
 

@@ -6,7 +6,8 @@ simplex; each is one ridge problem whose Gram matrix is that of the unscaled fea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,15 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.solver.devices import Precision
-from b2m_encoding.models.solver.problems import Blocks, Source
+from b2m_encoding.models.solver.problems import Blocks, RidgeProblem
 from b2m_encoding.models.solver.ridge import Weights, choose, solve_ridge
-from b2m_encoding.models.solver.search import Scoring, cv_scores
+from b2m_encoding.models.solver.search import SearchOptions, cv_scores
 
 
 @dataclass(frozen=True)
 class BandedChoice:
-    """The scalings and penalties chosen.
+    """Scalings and penalties chosen by cross-validation.
 
     Parameters
     ----------
@@ -44,14 +44,24 @@ class BandedChoice:
 
     @property
     def deltas(self) -> Tensor:
-        """log(scaling / alpha), shape (n_bands, n_targets): minus the log of each feature space's own penalty."""
+        """log(scaling / alpha), shape (n_bands, n_targets): minus the log of the penalty of each feature space."""
         return (self.scalings[self.index].T / self.alphas).log()
 
 
 def simplex_scalings(
     n_bands: int, n_scalings: int, random_state: int | np.random.Generator | None = None
 ) -> NDArray[np.float64]:
-    """Scalings to try: all bands alike, each band alone, pairs, then Dirichlet samples, half of them sparse.
+    """Draw scalings to try: all bands alike, each band alone, pairs, then Dirichlet samples, half of them sparse.
+
+    Parameters
+    ----------
+    n_bands, n_scalings : int
+    random_state : int, Generator or None
+
+    Returns
+    -------
+    array, shape (n_scalings, n_bands)
+        Every row sums to 1; a single row for a single band.
 
     Examples
     --------
@@ -75,7 +85,7 @@ def simplex_scalings(
 
 
 def check_scalings(scalings: ArrayLike, n_bands: int) -> NDArray[np.float64]:
-    """Scalings as an array of rows that sum to 1."""
+    """Check scalings and divide every row by its sum, shape (n_scalings, n_bands)."""
     rows = np.atleast_2d(np.asarray(scalings, dtype=float))
     if rows.shape[1] != n_bands or (rows < 0).any() or not (rows.sum(1) > 0).all():
         raise InputError(
@@ -87,50 +97,60 @@ def check_scalings(scalings: ArrayLike, n_bands: int) -> NDArray[np.float64]:
 
 
 def search_banded(
-    source: Source,
+    problem: RidgeProblem,
     folds: Sequence[Blocks],
     alphas: ArrayLike,
     scalings: ArrayLike,
+    options: SearchOptions,
     *,
-    scoring: Scoring = "r2",
-    groups: NDArray[np.intp] | None = None,
-    tested: Tensor | None = None,
-    precision: Precision = "float32",
-    n_targets_batch: int = 4096,
-    progress: Callable[[Sequence[Tensor]], Sequence[Tensor]] = lambda rows: rows,
+    progress_bar: bool = False,
 ) -> BandedChoice:
-    """Cross-validate every scaling with every penalty for every target, and choose."""
-    grid = torch.as_tensor(np.array(alphas, dtype=float), device=source.device)
-    rows = torch.as_tensor(np.array(scalings, dtype=float), device=source.device)
-    n = source.n_targets
-    tested = torch.ones(n, dtype=torch.bool) if tested is None else tested
-    best = torch.full((n,), -torch.inf, dtype=torch.float64, device=source.device)
+    """Cross-validate every scaling with every penalty for every target, and choose.
+
+    Parameters
+    ----------
+    problem : RidgeProblem
+    folds : sequence of sequences of str
+        Held-out blocks of each fold.
+    alphas : array, shape (n_alphas,)
+    scalings : array, shape (n_scalings, n_bands)
+    options : SearchOptions
+    progress_bar : bool
+        Count scalings on standard error.
+    """
+    grid = torch.as_tensor(np.array(alphas, dtype=float), device=problem.device)
+    rows = torch.as_tensor(np.array(scalings, dtype=float), device=problem.device)
+    n = problem.n_targets
+    best = torch.full((n,), -torch.inf, dtype=torch.float64, device=problem.device)
     alpha, score = torch.ones_like(best), torch.full_like(best, torch.nan)
-    index = torch.zeros(n, dtype=torch.int64, device=source.device)
-    kept = []
-    for i, row in enumerate(progress(list(rows))):
-        path = cv_scores(
-            source, folds, grid, scoring=scoring, scaling=row, precision=precision, n_targets_batch=n_targets_batch
-        )
-        one = choose(path, grid, groups, tested.to(path.device))
-        better = one.compare > best
-        best, alpha = torch.where(better, one.compare, best), torch.where(better, one.alphas, alpha)
-        score, index = torch.where(better, one.scores, score), torch.where(better, i, index)
-        kept.append(one.scores)
-    return BandedChoice(rows, index, alpha, score, torch.stack(kept))
+    index = torch.zeros(n, dtype=torch.int64, device=problem.device)
+    path = []
+    for i, scaling in enumerate(rows):
+        choice = choose(cv_scores(problem, folds, grid, options, scaling), grid, options)
+        better = choice.compare > best
+        best, alpha = torch.where(better, choice.compare, best), torch.where(better, choice.alphas, alpha)
+        score, index = torch.where(better, choice.scores, score), torch.where(better, i, index)
+        path.append(choice.scores)
+        if progress_bar:
+            print(f"\rscalings: {i + 1}/{len(rows)}", end="\n" if i + 1 == len(rows) else "", file=sys.stderr)
+    return BandedChoice(rows, index, alpha, score, torch.stack(path))
 
 
-def solve_banded(source: Source, choice: BandedChoice, *, n_targets_batch: int = 4096) -> Weights:
-    """Weights from all samples: one eigenproblem for every scaling that some target chose."""
+def solve_banded(problem: RidgeProblem, choice: BandedChoice, *, n_targets_batch: int = 4096) -> Weights:
+    """Solve for the weights from all samples: one eigenproblem for every scaling that a target has."""
     reduced, centre = None, None
     for i in np.unique(choice.index.cpu().numpy()).tolist():
         targets = (choice.index == i).nonzero()[:, 0]
         part = solve_ridge(
-            source, choice.alphas[targets], scaling=choice.scalings[i], targets=targets, n_targets_batch=n_targets_batch
+            problem,
+            choice.alphas[targets],
+            scaling=choice.scalings[i],
+            targets=targets,
+            n_targets_batch=n_targets_batch,
         )
         full = part.full()
         if reduced is None or centre is None:
-            reduced, centre = full.new_zeros(source.n_targets, source.n_features), part
+            reduced, centre = full.new_zeros(problem.n_targets, problem.n_features), part
         reduced[targets] = full
     assert reduced is not None  # every target has an index
     assert centre is not None

@@ -1,4 +1,4 @@
-"""Covariance of many targets from few samples: shrunk, and kept as low rank plus diagonal."""
+"""Covariance of many targets from few samples: shrunk, and stored as low rank plus diagonal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.inputs import Floats
 
 SMALLEST = 1e-3
-"""Least shrinkage: without any, as many targets as samples have no inverse covariance."""
+"""Smallest shrinkage: without any, the covariance of as many targets as samples has no inverse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,30 +26,30 @@ class Covariance:
     diagonal : array, shape (n_targets,)
     factors : array, shape (n_targets, rank)
     shrinkage : float
-        By how much correlations were shrunk.
+        Shrinkage of the correlations, 0 to 1.
     """
 
-    diagonal: NDArray[np.float64]
-    factors: NDArray[np.float64]
+    diagonal: Float64
+    factors: Float64
     shrinkage: float = 0.0
 
     @classmethod
-    def of(
+    def from_samples(
         cls,
-        values: Floats,
+        values: Floating,
         *,
         rank: int | None = None,
         shrinkage: float | None = None,
         units: NDArray[Any] | None = None,
     ) -> Covariance:
-        """Estimate from samples; variances are kept, correlations shrunk towards 0.
+        """Estimate the covariance from samples; variances stay, correlations are shrunk towards 0.
 
         Parameters
         ----------
         values : array, shape (n_samples, n_targets)
         rank : int, optional
-            Leading directions of the correlations that are kept; all by default. The variance of the others stays, as
-            if it belonged to each target alone.
+            Number of leading directions of the correlations; all by default. The variance along the others is assigned
+            to each target alone.
         shrinkage : float, optional
             Above 0, at most 1 (a diagonal covariance); see :func:`correlation_shrinkage` by default.
         units : array, shape (n_samples,), optional
@@ -61,32 +61,32 @@ class Covariance:
         product = _product(z)
         gamma = _shrinkage(z, product, units) if shrinkage is None else shrinkage
         factors = np.sqrt(1 - gamma) * _leading(z, product, rank)
-        own = 1 - (factors**2).sum(axis=1)
-        return cls(deviation**2 * own, deviation[:, None] * factors, float(gamma))
+        unshared = 1 - (factors**2).sum(axis=1)
+        return cls(deviation**2 * unshared, deviation[:, None] * factors, float(gamma))
 
-    def solve(self, values: Floats) -> NDArray[np.float64]:
-        """The inverse times ``values``, shape (n_targets, n), without ever making the full matrix (Woodbury)."""
+    def solve(self, values: Floating) -> Float64:
+        """Multiply ``values`` by the inverse, shape (n_targets, n), without the full matrix (Woodbury)."""
         scaled = values / self.diagonal[:, None]
         weighted = self.factors / self.diagonal[:, None]
         core = np.eye(self.factors.shape[1]) + self.factors.T @ weighted
-        solved: NDArray[np.float64] = scaled - weighted @ np.linalg.solve(core, self.factors.T @ scaled)
+        solved: Float64 = scaled - weighted @ np.linalg.solve(core, self.factors.T @ scaled)
         return solved
 
     def take(self, targets: NDArray[Any]) -> Covariance:
-        """The covariance of some targets."""
+        """Covariance of some targets."""
         return replace(self, diagonal=self.diagonal[targets], factors=self.factors[targets])
 
-    def dense(self) -> NDArray[np.float64]:
-        """The full matrix, shape (n_targets, n_targets)."""
+    def dense(self) -> Float64:
+        """Full matrix, shape (n_targets, n_targets)."""
         return np.asarray(np.diag(self.diagonal) + self.factors @ self.factors.T)
 
 
-def correlation_shrinkage(values: Floats, units: NDArray[Any] | None = None) -> float:
-    """Shrinkage of all correlations that costs least squared error, from the samples.
+def correlation_shrinkage(values: Floating, units: NDArray[Any] | None = None) -> float:
+    """Estimate the shrinkage of all correlations with the least squared error.
 
     Schaefer & Strimmer 2005, doi 10.2202/1544-6115.1175, target D, in closed form of the products of samples. They
-    take samples as independent; overlapping windows and neighbouring volumes are not, and with all of them taken as
-    independent too little is shrunk. Here only ``units`` are independent, as in a sandwich estimate of the variance.
+    assume independent samples; overlapping windows and neighbouring volumes are not independent, and the shrinkage
+    would be too small. Here only ``units`` are independent, as in a sandwich estimate of the variance.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ def correlation_shrinkage(values: Floats, units: NDArray[Any] | None = None) -> 
     return _shrinkage(z, _product(z), units)
 
 
-def _shrinkage(z: Floats, product: NDArray[np.float64], units: NDArray[Any] | None) -> float:
-    """The same from standardised values; a column of zeros counts for nothing."""
+def _shrinkage(z: Floating, product: Float64, units: NDArray[Any] | None) -> float:
+    """Shrinkage from standardised values; columns of zeros are ignored."""
     n, powers = len(z), z * z
     t = int(np.count_nonzero(powers.any(axis=0)))
     labels = np.arange(n) if units is None else np.unique(units, return_inverse=True)[1]
@@ -130,12 +130,12 @@ def _shrinkage(z: Floats, product: NDArray[np.float64], units: NDArray[Any] | No
         within = between[labels[:, None] == labels].sum()
         total = within - 2 * counts[labels] @ between.sum(axis=1) / n + (counts**2).sum() * squares / n**2
     member = csr_array((np.ones(n), (labels, np.arange(n))), shape=(m, n))
-    own = ((member @ powers - counts[:, None] * powers.any(axis=0)) ** 2).sum(dtype=np.float64)
-    return float(np.clip(m / (m - 1) * (total - own) / n**2 / correlated, SMALLEST, 1.0))
+    diagonal = ((member @ powers - counts[:, None] * powers.any(axis=0)) ** 2).sum(dtype=np.float64)
+    return float(np.clip(m / (m - 1) * (total - diagonal) / n**2 / correlated, SMALLEST, 1.0))
 
 
-def _scaled(values: Floats) -> tuple[Floats, NDArray[np.float64]]:
-    """Centred columns of unit variance, in the type of the values, and their deviations; a constant one is zero."""
+def _scaled(values: Floating) -> tuple[Floating, Float64]:
+    """Standardise columns in the type of the values, a constant one to zeros; return them and their deviations."""
     centred = values - values.mean(axis=0, dtype=np.float64).astype(values.dtype)
     deviation = np.sqrt(np.einsum("ij,ij->j", centred, centred, dtype=np.float64) / len(values))
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
@@ -143,17 +143,17 @@ def _scaled(values: Floats) -> tuple[Floats, NDArray[np.float64]]:
     return centred, deviation
 
 
-def _product(z: Floats) -> NDArray[np.float64]:
+def _product(z: Floating) -> Float64:
     """``z z'``, or ``z'z`` where that is smaller: the same eigenvalues."""
     return np.asarray(z @ z.T if len(z) < z.shape[1] else z.T @ z, dtype=np.float64)
 
 
-def _leading(z: Floats, product: NDArray[np.float64], rank: int | None) -> NDArray[np.float64]:
+def _leading(z: Floating, product: Float64, rank: int | None) -> Float64:
     """Factors of the leading directions of the correlations ``z'z / n``, shape (n_targets, rank)."""
     n, size = len(z), len(product)
-    wanted = size if rank is None else min(rank, size)
-    values, vectors = eigh(product / n, subset_by_index=(size - wanted, size - 1))
-    kept = values > 1e-10 * max(values[-1], 0.0)
+    n_directions = size if rank is None else min(rank, size)
+    values, vectors = eigh(product / n, subset_by_index=(size - n_directions, size - 1))
+    nonzero = values > 1e-10 * max(values[-1], 0.0)
     if n < z.shape[1]:
-        return np.asarray(z.T @ vectors[:, kept].astype(z.dtype) / np.sqrt(n), dtype=np.float64)
-    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]), dtype=np.float64)
+        return np.asarray(z.T @ vectors[:, nonzero].astype(z.dtype) / np.sqrt(n), dtype=np.float64)
+    return np.asarray(vectors[:, nonzero] * np.sqrt(values[nonzero]), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Where the numbers are crunched: device, number type, and what to do when memory or LAPACK fails."""
+"""Device, number type and threads of the computations, and fallbacks where memory or LAPACK fails."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from b2m_encoding.errors import InputError
 
 logger = logging.getLogger(__name__)
 SMALL = 256
-"""Features and targets of a problem that one thread solves faster than two."""
+"""Largest number of features and targets of a problem that one thread solves faster than two."""
 SMALL_EIGENPROBLEM = 768
+"""Largest size of an eigenproblem that is solved in one thread."""
 _blas = ThreadpoolController()
 Precision = Literal["float32", "float64", "fast"]
 
@@ -32,7 +33,7 @@ def number_type(precision: Precision) -> torch.dtype:
 
 
 def tensor(values: Any) -> Tensor:
-    """A tensor of an array, sharing its memory where torch can (not if it is read-only or runs backwards)."""
+    """Convert an array, sharing its memory where torch can (not if it is read-only or has negative strides)."""
     if isinstance(values, np.ndarray) and (not values.flags.writeable or min(values.strides, default=0) < 0):
         values = values.copy()
     return torch.as_tensor(values)
@@ -40,7 +41,7 @@ def tensor(values: Any) -> Tensor:
 
 @contextmanager
 def products(precision: Precision, device: torch.device) -> Iterator[None]:
-    """TF32 products inside the block if ``precision`` is "fast" and there is a GPU; as before afterwards."""
+    """Allow TF32 products inside the block if ``precision`` is "fast" on a GPU; restore the setting afterwards."""
     if precision != "fast" or device.type != "cuda":
         yield
         return
@@ -54,7 +55,7 @@ def products(precision: Precision, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def threads_for(n_features: int, n_targets: int, device: torch.device) -> Iterator[None]:
-    """One CPU thread inside the block if the problem is small: several would spend their time on each other."""
+    """Use one CPU thread inside the block if the problem is small: several would wait for each other."""
     before = torch.get_num_threads()
     if device.type == "cpu" and max(n_features, n_targets) <= SMALL:
         torch.set_num_threads(1)
@@ -67,8 +68,8 @@ def threads_for(n_features: int, n_targets: int, device: torch.device) -> Iterat
 def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (not negative, ascending) and eigenvectors of a positive semidefinite matrix, in float64.
 
-    On a CPU through NumPy: its LAPACK takes a half to an eighth of the time of torch's there. A solver that does not
-    converge is followed by a slower and sturdier one.
+    On a CPU through NumPy, whose LAPACK needs a half to an eighth of the time of that of torch. If the solver does not
+    converge, a slower and sturdier one follows.
     """
     matrix = (matrix + matrix.T) / 2
     try:
@@ -77,25 +78,33 @@ def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
             raise RuntimeError("eigenvalues are not finite")
     except (RuntimeError, np.linalg.LinAlgError) as error:
         logger.warning("eigh on %s failed (%s); LAPACK's QR iteration instead", matrix.device.type, error)
-        found = scipy.linalg.eigh(matrix.cpu().numpy(), driver="ev")
-        values, vectors = (torch.from_numpy(part).to(matrix.device) for part in found)
+        eigenvalues, eigenvectors = scipy.linalg.eigh(matrix.cpu().numpy(), driver="ev")
+        values = torch.from_numpy(eigenvalues).to(matrix.device)
+        vectors = torch.from_numpy(eigenvectors).to(matrix.device)
     return values.clamp_min(0.0), vectors
 
 
 def _numpy_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """One thread for a small problem: more gain nothing, and while they wait for work they slow torch's down."""
+    """NumPy's eigh, in one thread if the matrix is small: threads that wait for work slow those of torch down."""
     with _blas.limit(limits=1 if len(matrix) <= SMALL_EIGENPROBLEM else None, user_api="blas"):
         values, vectors = np.linalg.eigh(matrix.numpy())
     return torch.from_numpy(values), torch.from_numpy(vectors)
 
 
 def in_chunks(n_targets: int, size: int, work: Callable[[slice], None]) -> int:
-    """Call ``work`` on slices of targets; where memory runs out, halve the slice and go on.
+    """Call a function on slices of targets; where memory runs out, halve the slice and go on.
+
+    Parameters
+    ----------
+    n_targets, size : int
+        Number of targets, of all and of a slice.
+    work : callable
+        Called with every slice.
 
     Returns
     -------
     int
-        The size that fitted.
+        Size of a slice that fits in memory.
     """
     start = 0
     while start < n_targets:

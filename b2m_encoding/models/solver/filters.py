@@ -1,8 +1,8 @@
-r"""The filters of a grid of penalties, as combinations of a few.
+r"""Filters of a grid of penalties, compressed to combinations of a few.
 
 The filters :math:`1 / (l + a)` of a grid of penalties are smooth functions of :math:`l`: twenty of them span far
 fewer dimensions to the accuracy of float32. So the costly products are made for a few combinations of filters and every
-penalty is read off their small matrix of inner products. The error is bounded, not hoped for: see :func:`compress`.
+penalty is read off their small matrix of inner products. The error is bounded: see :func:`compress`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Filters:
 
 
 def compress(values: Tensor, norms: Tensor, alphas: Tensor, tolerance: float) -> Filters:
-    r"""Find few combinations that span the filters of all penalties.
+    r"""Find a few combinations that span the filters of all penalties.
 
     A direction with eigenvalue :math:`l` and held-out norm :math:`h` contributes at most
     :math:`h \sqrt{l} / (l + a) \, \|u'y\|` to a prediction, where :math:`\sum \|u'y\|^2 \le \|y\|^2`. By Cauchy and
@@ -65,11 +65,11 @@ def compress(values: Tensor, norms: Tensor, alphas: Tensor, tolerance: float) ->
     tail = (weighted**2).cumsum(1).amax(0).sqrt()
     start = min(int((tail <= tolerance).sum()), len(values) - 1)
     weighted, full = weighted[:, start:], full[:, start:]
-    left, strength, _ = torch.linalg.svd(weighted, full_matrices=False)
-    missing = ((left * strength) ** 2).flip(1).cumsum(1).flip(1).amax(0).sqrt()  # if cut before each combination
+    vectors, strength, _ = torch.linalg.svd(weighted, full_matrices=False)
+    missing = ((vectors * strength) ** 2).flip(1).cumsum(1).flip(1).amax(0).sqrt()  # if cut before each combination
     n_basis = max(int((missing > tolerance).sum()), 1)
     everything = torch.eye(len(alphas), dtype=full.dtype, device=full.device)
-    mix = left[:, :n_basis] if n_basis < len(alphas) else everything
+    mix = vectors[:, :n_basis] if n_basis < len(alphas) else everything
     return Filters(start, mix.T @ full, mix, full)
 
 

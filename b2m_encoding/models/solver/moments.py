@@ -1,4 +1,4 @@
-"""Moments of a block of samples, and blocks pooled into the training or the held-out part of a fold."""
+"""Moments of a block of samples, and several blocks pooled into the training or the held-out part of a fold."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from b2m_encoding.models.solver.devices import tensor
 Center = Literal["all", "block"]
 Targets = slice | Tensor
 
-ROWS_OF_TARGETS = 2048  # targets taken at a time: a block of them stays in cache
+ROWS_OF_TARGETS = 2048  # targets at a time: their samples stay in cache
 
 
 def take_targets(Y: Tensor, targets: Targets) -> Tensor:
-    """Columns of ``Y``, on its own device wherever the targets were chosen."""
+    """Columns of ``Y``, on the device of ``Y`` wherever the index of targets is."""
     return Y[:, targets.to(Y.device) if isinstance(targets, Tensor) else targets]
 
 
@@ -27,8 +27,8 @@ def take_targets(Y: Tensor, targets: Targets) -> Tensor:
 class Moments:
     """Count, means and centred products of the samples of one block.
 
-    The products are about the block's own means. That keeps float32 exact enough for raw BOLD (mean 10,000,
-    standard deviation 50), lets blocks be added in any order, and makes centring a choice of later.
+    The products are centred on the means of the block. That keeps float32 exact enough for raw BOLD (mean 10,000,
+    standard deviation 50), lets blocks be added in any order, and leaves the choice of centring until later.
 
     Parameters
     ----------
@@ -51,8 +51,18 @@ class Moments:
     yy: Tensor
 
     @classmethod
-    def of(cls, X: Any, Y: Any, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Moments:
-        """Measure a block: ``X (n_samples, n_features)`` and ``Y (n_samples, n_targets)``, arrays or tensors."""
+    def from_samples(
+        cls, X: Any, Y: Any, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> Moments:
+        """Compute the moments of a block.
+
+        Parameters
+        ----------
+        X, Y : array or Tensor, shape (n_samples, n_features), (n_samples, n_targets)
+        dtype : torch.dtype
+            Type of ``xy``.
+        device : str or torch.device
+        """
         x = tensor(X).to(device=device, dtype=torch.float64)
         mean_x = x.mean(0)
         x = x - mean_x
@@ -63,7 +73,7 @@ class Moments:
         for start in range(0, t, ROWS_OF_TARGETS):
             part = slice(start, min(start + ROWS_OF_TARGETS, t))
             y = tensor(Y[:, part]).to(device=device, dtype=dtype)
-            shift = y.mean(0)  # any constant will do, for x is centred; this one keeps the digits
+            shift = y.mean(0)  # x is centred, so any constant is right; this one keeps the digits
             y = y - shift
             rest = y.sum(0).double() / n
             mean_y[part] = shift.double() + rest
@@ -72,7 +82,7 @@ class Moments:
         return cls(n, mean_x, mean_y, xx, xy, yy.clamp_min_(0.0))
 
     def __add__(self, other: Moments) -> Moments:
-        """Join the samples of two blocks into one."""
+        """Moments of the samples of both."""
         count = self.count + other.count
         weight = self.count * other.count / count
         dx, dy = other.mean_x - self.mean_x, other.mean_y - self.mean_y
@@ -87,27 +97,27 @@ class Moments:
         )
 
     def columns(self, keep: Tensor) -> Moments:
-        """The same of some features."""
+        """Moments of some features."""
         return replace(self, mean_x=self.mean_x[keep], xx=self.xx[keep][:, keep], xy=self.xy[:, keep])
 
     def targets(self, keep: slice) -> Moments:
-        """The same of some targets."""
+        """Moments of some targets."""
         return replace(self, mean_y=self.mean_y[keep], xy=self.xy[keep], yy=self.yy[keep])
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Several blocks as one, centred as asked, without touching the samples.
+    """Several blocks as one, centred as asked, without reading samples again.
 
     Parameters
     ----------
     blocks : sequence of Moments
     center : {"all", "block"}
-        About one mean of all samples, or every block about its own mean.
+        Centre all samples on one mean, or every block on its own mean.
     about : Pool, optional
         With ``center="all"``, the pool whose mean to use: the training part, when this is the held-out part.
     complement : (Tensor, sequence of Moments), optional
-        The sum of ``xy`` over all blocks of a study and the blocks to take away: the same sum, sooner.
+        The sum of ``xy`` over all blocks, and the blocks to subtract: fewer operations than the sum over ``blocks``.
     """
 
     blocks: Sequence[Moments]
@@ -117,7 +127,7 @@ class Pool:
 
     @cached_property
     def count(self) -> int:
-        """Samples."""
+        """Number of samples."""
         return sum(block.count for block in self.blocks)
 
     @cached_property
@@ -138,7 +148,7 @@ class Pool:
 
     @cached_property
     def _steps(self) -> tuple[Tensor, Tensor]:
-        """Distances of the blocks' means from the mean in use."""
+        """Distances of the means of the blocks from the mean in use."""
         about = self.about or self
         x = torch.stack([block.mean_x for block in self.blocks]) - about.mean_x
         y = torch.stack([block.mean_y for block in self.blocks]).nan_to_num(0.0, 0.0, 0.0) - about.mean_y
@@ -162,9 +172,9 @@ class Pool:
             for block in self.blocks[1:]:
                 within += block.xy[targets]
         else:
-            total, gone = self.complement
+            total, left_out = self.complement
             within = total[targets].clone()
-            for block in gone:
+            for block in left_out:
                 within -= block.xy[targets]
         if self.center == "block":
             return within

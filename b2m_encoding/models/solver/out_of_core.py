@@ -1,4 +1,4 @@
-"""Statistics that are too large for memory: the products ``X'Y`` of every block in a file, the rest in memory."""
+"""Statistics that are too large for memory: the products ``X'Y`` of every block in a file, all else in memory."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.moments import Moments
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 
-MARGIN = 1.1  # of the space needed: others write to the same disk
+MARGIN = 1.1  # times the space needed: other programs write to the same disk
 
 
 @dataclass
-class SpilledStatistics:
-    """Statistics of all targets, written slice by slice and read slice by slice.
+class DiskStatistics:
+    """Sufficient statistics of all targets, written and read slice by slice.
 
-    Files are read, not memory-mapped: pages of a map would count as this process's memory.
+    Files are read, not memory-mapped: pages of a map would count as memory of this process.
 
     Parameters
     ----------
@@ -49,7 +49,13 @@ class SpilledStatistics:
         return sum(self.bands.values()) * torch.finfo(self.dtype).bits // 8
 
     def check_space(self, n_blocks: int) -> None:
-        """Raise unless the disk holds the files of so many blocks."""
+        """Check that the disk has room for the files of so many blocks.
+
+        Raises
+        ------
+        InputError
+            If it has not.
+        """
         needed, free = MARGIN * n_blocks * self.n_targets * self.row_bytes, shutil.disk_usage(self.folder).free
         if free < needed:
             raise InputError(
@@ -61,19 +67,28 @@ class SpilledStatistics:
             )
 
     def update(self, block: str, targets: slice, X: Any, Y: Any) -> None:
-        """Write the samples ``Y`` of some targets in one block, all at once: a second call would replace them."""
-        new = Moments.of(X, Y, dtype=self.dtype, device=self.device)
+        """Write the statistics of one slice of targets in one block; a second call replaces them.
+
+        Parameters
+        ----------
+        block : str
+        targets : slice
+        X : array, shape (n_block_samples, n_features)
+        Y : array, shape (n_block_samples, n_slice_targets)
+            Responses of these targets alone, of all samples of the block.
+        """
+        new = Moments.from_samples(X, Y, dtype=self.dtype, device=self.device)
         with self._open(block, "r+b" if block in self._blocks else "wb") as file:
             file.seek(targets.start * self.row_bytes)
             new.xy.cpu().numpy().tofile(file)
         if block not in self._blocks:
             empty = torch.full((self.n_targets,), torch.nan, dtype=torch.float64, device=self.device)
             self._blocks[block] = replace(new, xy=new.xy[:0].clone(), mean_y=empty, yy=empty.clone())
-        kept = self._blocks[block]
-        kept.mean_y[targets], kept.yy[targets] = new.mean_y, new.yy
+        moments = self._blocks[block]
+        moments.mean_y[targets], moments.yy[targets] = new.mean_y, new.yy
 
     def load(self, targets: slice) -> SufficientStatistics:
-        """Statistics of a slice of targets."""
+        """Read the statistics of a slice of targets."""
         blocks = {
             name: replace(block, mean_y=block.mean_y[targets], yy=block.yy[targets], xy=self._read(name, targets))
             for name, block in self._blocks.items()

@@ -17,7 +17,8 @@ from torch import Tensor
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.banded import BandedChoice
 from b2m_encoding.models.solver.devices import in_chunks
-from b2m_encoding.models.solver.problems import Blocks, PreparedFold, Source, StatisticsSource
+from b2m_encoding.models.solver.primal import StatisticsProblem
+from b2m_encoding.models.solver.problems import Blocks, PreparedFold, RidgeProblem
 from b2m_encoding.models.solver.ridge import Weights
 
 LARGEST = 30.0  # log penalty that switches a feature space off
@@ -25,20 +26,44 @@ CELLS = 2**26  # numbers in a batch of factorised matrices
 
 
 def held_out_error(fold: PreparedFold, targets: slice, logs: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-    """Held-out squared error of each target ``(n,)``, and its gradient by the log penalties ``(n, n_bands)``."""
-    train, held, squares = fold.load(targets)
+    """Compute the held-out squared error of each target and its gradient by the log penalties.
+
+    Parameters
+    ----------
+    fold : PreparedFold
+    targets : slice
+    logs : Tensor, shape (n, n_bands)
+        Log penalties.
+    widths : Tensor of int, shape (n_bands,)
+        Columns of each feature space.
+
+    Returns
+    -------
+    error : Tensor, shape (n,)
+    gradient : Tensor, shape (n, n_bands)
+    """
+    train, held_out, squares = fold.load(targets)
     penalties = logs.exp().repeat_interleave(widths, dim=1)
     factor = torch.linalg.cholesky(fold.train + torch.diag_embed(penalties))
     weights = torch.cholesky_solve(train[..., None], factor)[..., 0]
-    image = weights @ fold.held
-    error = squares + ((image - 2 * held) * weights).sum(1)
-    back = torch.cholesky_solve(2 * (image - held)[..., None], factor)[..., 0]
+    image = weights @ fold.held_out
+    error = squares + ((image - 2 * held_out) * weights).sum(1)
+    back = torch.cholesky_solve(2 * (image - held_out)[..., None], factor)[..., 0]
     slope = -penalties * weights * back
     return error, torch.stack([part.sum(1) for part in torch.split(slope, widths.tolist(), dim=1)], dim=1)
 
 
-def refine(source: Source, folds: Sequence[Blocks], choice: BandedChoice, n_steps: int) -> tuple[Tensor, Tensor]:
+def refine(problem: RidgeProblem, folds: Sequence[Blocks], choice: BandedChoice, n_steps: int) -> tuple[Tensor, Tensor]:
     """Improve the penalties of every target; a step that does not help is undone and the next one is shorter.
+
+    Parameters
+    ----------
+    problem : RidgeProblem
+    folds : sequence of sequences of str
+        Held-out blocks of each fold.
+    choice : BandedChoice
+        Where to start.
+    n_steps : int
 
     Returns
     -------
@@ -46,12 +71,17 @@ def refine(source: Source, folds: Sequence[Blocks], choice: BandedChoice, n_step
         Minus the log penalties.
     scores : Tensor, shape (n_targets,)
         Cross-validated R2, never below that of the start.
+
+    Raises
+    ------
+    InputError
+        If the problem is not in the Gram or prediction form.
     """
-    if not isinstance(source, StatisticsSource):
-        raise InputError("gradient refinement needs the Gram form", found=source.form, fix='form="gram", or refine=0')
-    widths = torch.tensor(list(source.preparation.widths), device=source.device)
-    prepared = [source.prepared(held) for held in folds]
-    variation = torch.stack([source.variation(held) for held in folds]).sum(0).to(source.device)
+    if not isinstance(problem, StatisticsProblem):
+        raise InputError("gradient refinement needs the Gram form", found=problem.form, fix='form="gram", or refine=0')
+    widths = torch.tensor(list(problem.preparation.widths), device=problem.device)
+    prepared = [problem.prepared_fold(held_out) for held_out in folds]
+    variation = torch.stack([problem.variation(held_out) for held_out in folds]).sum(0).to(problem.device)
     logs, score = (-choice.deltas).clamp(-LARGEST, LARGEST).T.contiguous(), choice.scores.clone()
 
     def work(targets: slice) -> None:
@@ -75,17 +105,24 @@ def refine(source: Source, folds: Sequence[Blocks], choice: BandedChoice, n_step
         improved = 1 - error / variation[targets]
         score[targets] = torch.where(gained & (improved > score[targets]), improved, score[targets])
 
-    in_chunks(source.n_targets, max(1, CELLS // source.n_features**2), work)
+    in_chunks(problem.n_targets, max(1, CELLS // problem.n_features**2), work)
     return -logs.T, score
 
 
-def solve_refined(source: Source, deltas: Tensor) -> Weights:
-    """Weights from all samples, with the penalties of each target's own feature spaces."""
-    assert isinstance(source, StatisticsSource)
-    fold = source.prepared(())
-    widths = torch.tensor(list(source.preparation.widths), device=source.device)
-    dtype = source.statistics.dtype
-    reduced = torch.empty((source.n_targets, source.n_features), dtype=dtype, device=source.device)
+def solve_refined(problem: RidgeProblem, deltas: Tensor) -> Weights:
+    """Solve for the weights from all samples, with one penalty per target and feature space.
+
+    Parameters
+    ----------
+    problem : RidgeProblem
+    deltas : Tensor, shape (n_bands, n_targets)
+        Minus the log penalties.
+    """
+    assert isinstance(problem, StatisticsProblem)
+    fold = problem.prepared_fold(())
+    widths = torch.tensor(list(problem.preparation.widths), device=problem.device)
+    dtype = problem.statistics.dtype
+    reduced = torch.empty((problem.n_targets, problem.n_features), dtype=dtype, device=problem.device)
 
     def work(targets: slice) -> None:
         train, _, _ = fold.load(targets)
@@ -94,12 +131,12 @@ def solve_refined(source: Source, deltas: Tensor) -> Weights:
         weights = torch.cholesky_solve(train[..., None], factor)[..., 0]
         reduced[targets] = fold.back(weights).to(dtype)
 
-    in_chunks(source.n_targets, max(1, CELLS // source.n_features**2), work)
+    in_chunks(problem.n_targets, max(1, CELLS // problem.n_features**2), work)
     return Weights(reduced, None, fold.mean_x, fold.mean_y)
 
 
 def refined_choice(choice: BandedChoice, deltas: Tensor, scores: Tensor) -> BandedChoice:
-    """The choice with each target's own scaling and penalty."""
+    """Replace the scaling and penalty of each target in a choice."""
     scalings = torch.softmax(deltas, dim=0).T
     index = torch.arange(len(scalings), device=scalings.device)
     return replace(choice, scalings=scalings, index=index, alphas=torch.exp(-torch.logsumexp(deltas, 0)), scores=scores)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,17 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.solver.devices import Precision, in_chunks
+from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
-from b2m_encoding.models.solver.problems import Blocks, Source
-from b2m_encoding.models.solver.search import Scoring, cv_scores, fold_systems
-
-DEFAULT_GRID = tuple(np.logspace(-1, 7, 20).tolist())
+from b2m_encoding.models.solver.problems import Blocks, RidgeProblem
+from b2m_encoding.models.solver.search import SearchOptions, cv_scores
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The penalties chosen.
+    """Penalties chosen by cross-validation.
 
     Parameters
     ----------
@@ -30,7 +27,7 @@ class Choice:
     scores : Tensor, shape (n_targets,)
         Cross-validated score of the choice.
     compare : Tensor, shape (n_targets,)
-        The score it was chosen by: that of the target, or of its group.
+        Score that decided the choice: of the target, or of its group.
     path : Tensor, shape (n_alphas, n_targets)
         Cross-validated score of every penalty.
     """
@@ -42,7 +39,7 @@ class Choice:
 
 
 def groups_of_targets(alpha_per: str | ArrayLike, n_targets: int) -> NDArray[np.intp] | None:
-    """Index of the group whose penalty a target shares; None where each has its own.
+    """Index the group whose penalty each target shares; None where each target has a penalty of its own.
 
     Examples
     --------
@@ -60,7 +57,7 @@ def groups_of_targets(alpha_per: str | ArrayLike, n_targets: int) -> NDArray[np.
 
 
 def pool_scores(path: Tensor, groups: NDArray[np.intp] | None, tested: Tensor) -> Tensor:
-    """Scores to choose by: a target's own, or the mean of the tested targets of its group."""
+    """Average scores over the tested targets of each group, shape (n_alphas, n_targets); unchanged without groups."""
     if groups is None:
         return path
     index = torch.from_numpy(groups).to(path.device)
@@ -72,95 +69,38 @@ def pool_scores(path: Tensor, groups: NDArray[np.intp] | None, tested: Tensor) -
     return (sums / counts.clamp_min(1))[:, index]
 
 
-def choose(path: Tensor, alphas: Tensor, groups: NDArray[np.intp] | None, tested: Tensor) -> Choice:
-    """The penalty with the best score; of equal ones the first."""
-    compare, best = pool_scores(path, groups, tested).nan_to_num(-torch.inf).max(0)
+def choose(path: Tensor, alphas: Tensor, options: SearchOptions) -> Choice:
+    """Choose the penalty with the best score; the first one of equal scores.
+
+    Parameters
+    ----------
+    path : Tensor, shape (n_alphas, n_targets)
+        Cross-validated scores.
+    alphas : Tensor, shape (n_alphas,)
+    options : SearchOptions
+    """
+    compare, best = pool_scores(path, options.groups, options.tested).nan_to_num(-torch.inf).max(0)
     return Choice(alphas.to(path)[best], path.gather(0, best[None])[0], compare, path)
 
 
-def search_ridge(
-    source: Source,
-    folds: Sequence[Blocks],
-    alphas: ArrayLike = DEFAULT_GRID,
-    *,
-    scoring: Scoring = "r2",
-    groups: NDArray[np.intp] | None = None,
-    tested: Tensor | None = None,
-    precision: Precision = "float32",
-    n_targets_batch: int = 4096,
-) -> Choice:
-    """Cross-validate every penalty of a grid for every target, and choose."""
-    grid = torch.as_tensor(np.array(alphas, dtype=float), device=source.device)
-    tested = torch.ones(source.n_targets, dtype=torch.bool) if tested is None else tested
-    path = cv_scores(source, folds, grid, scoring=scoring, precision=precision, n_targets_batch=n_targets_batch)
-    return choose(path, grid, groups, tested.to(path.device))
+def search_ridge(problem: RidgeProblem, folds: Sequence[Blocks], alphas: ArrayLike, options: SearchOptions) -> Choice:
+    """Cross-validate every penalty of a grid for every target, and choose.
 
-
-def search_adaptive(
-    source: Source,
-    folds: Sequence[Blocks],
-    alphas: ArrayLike = DEFAULT_GRID,
-    *,
-    scoring: Scoring = "r2",
-    groups: NDArray[np.intp] | None = None,
-    tested: Tensor | None = None,
-    precision: Precision = "float32",
-    n_targets_batch: int = 4096,
-    stride: int = 4,
-    n_checked: int = 200,
-) -> tuple[Choice, float]:
-    """Cross-validate every ``stride``-th penalty, then for each target those between its best one's neighbours.
-
-    It finds the best penalty of the grid where the score has one peak along it. The gain over the full grid is small
-    for 20 penalties, which are compressed anyway; it grows with finer grids.
-
-    Returns
-    -------
-    choice : Choice
-        Its path is NaN where a penalty was not tried.
-    agreement : float
-        Share of ``n_checked`` targets, spread over all, that the full grid gives the same penalty.
+    Parameters
+    ----------
+    problem : RidgeProblem
+    folds : sequence of sequences of str
+        Held-out blocks of each fold.
+    alphas : array, shape (n_alphas,)
+    options : SearchOptions
     """
-    grid = torch.as_tensor(np.sort(np.array(alphas, dtype=float)), device=source.device)
-    n = source.n_targets
-    tested = torch.ones(n, dtype=torch.bool) if tested is None else tested
-    tested = tested.to(source.device)
-    systems = list(fold_systems(source, folds, scoring))
-
-    def scores(tried: Tensor, targets: Tensor | None) -> Tensor:
-        return cv_scores(
-            source,
-            folds,
-            grid[tried],
-            scoring=scoring,
-            systems=systems,
-            targets=targets,
-            precision=precision,
-            n_targets_batch=n_targets_batch,
-        )
-
-    every = torch.arange(len(grid), device=source.device)
-    coarse = torch.unique(torch.cat([every[::stride], every[-1:]]))
-    path = torch.full((len(grid), n), torch.nan, dtype=torch.float64, device=source.device)
-    path[coarse] = scores(coarse, None)
-    best = coarse[pool_scores(path[coarse], groups, tested).nan_to_num(-torch.inf).argmax(0)]
-    for centre in np.unique(best.cpu().numpy()).tolist():
-        near = every[max(centre - stride + 1, 0) : centre + stride]
-        near, targets = near[~torch.isin(near, coarse)], (best == centre).nonzero()[:, 0]
-        if len(near):
-            path[near[:, None], targets] = scores(near, targets)
-    choice = choose(path, grid, groups, tested)
-    if groups is not None:  # a group's score needs all its targets
-        return choice, 1.0 if len(coarse) == len(grid) else float("nan")
-    checked = tested.nonzero()[:, 0][:: max(1, int(tested.sum()) // n_checked)]
-    full = choose(scores(every, checked), grid, None, tested[checked])
-    agreement = float((full.alphas == choice.alphas[checked]).double().mean()) if len(checked) else 1.0
-    return choice, agreement
+    grid = torch.as_tensor(np.array(alphas, dtype=float), device=problem.device)
+    return choose(cv_scores(problem, folds, grid, options), grid, options)
 
 
 @dataclass
 class Weights:
-    """Fitted weights, kept as a product where that is smaller.
+    """Fitted weights, stored as a product where that is smaller.
 
     Parameters
     ----------
@@ -168,7 +108,7 @@ class Weights:
     back : Tensor, shape (rank, n_features), or None
         None if ``reduced`` are the weights themselves.
     mean_x, mean_y : Tensor of float64
-        Centre of the training data.
+        Centre of the training samples, shape (n_features,), (n_targets,).
     """
 
     reduced: Tensor
@@ -194,24 +134,36 @@ class Weights:
 
 
 def solve_ridge(
-    source: Source,
+    problem: RidgeProblem,
     alphas: Tensor,
     *,
     scaling: Tensor | None = None,
     targets: Tensor | None = None,
     n_targets_batch: int = 4096,
 ) -> Weights:
-    """Weights from all samples, with one penalty per target (of ``targets``, or of all)."""
-    whole = source.whole(scaling)
-    dtype = whole.train.dtype
-    index = torch.arange(source.n_targets) if targets is None else targets
-    reduced = torch.empty((len(index), whole.back.shape[1]), dtype=dtype, device=source.device)
-    alphas = alphas.to(whole.values)
+    """Solve for the weights from all samples, with one penalty per target.
+
+    Parameters
+    ----------
+    problem : RidgeProblem
+    alphas : Tensor, shape (n_targets,)
+        Penalty of every target, or of each of ``targets``.
+    scaling : Tensor, shape (n_bands,), optional
+        Scaling of each feature space.
+    targets : Tensor of int, optional
+        Targets to solve for; all by default.
+    n_targets_batch : int
+    """
+    system = problem.full(scaling)
+    dtype = system.train.dtype
+    index = torch.arange(problem.n_targets) if targets is None else targets
+    reduced = torch.empty((len(index), system.back.shape[1]), dtype=dtype, device=problem.device)
+    alphas = alphas.to(system.values)
 
     def work(part: slice) -> None:
-        wanted: Any = part if targets is None else index[part]
-        weights = (whole.load(wanted) @ whole.train) * shrinkage(whole.values, alphas[part]).to(dtype)
-        reduced[part] = weights @ whole.back
+        rows = part if targets is None else index[part]
+        weights = (system.load(rows) @ system.train) * shrinkage(system.values, alphas[part]).to(dtype)
+        reduced[part] = weights @ system.back
 
     in_chunks(len(index), n_targets_batch, work)
-    return Weights(reduced, whole.rows, whole.mean_x, whole.mean_y)
+    return Weights(reduced, system.rows, system.mean_x, system.mean_y)

@@ -1,8 +1,8 @@
 r"""Held-out sums of one fold for all penalties: two ways to the same numbers.
 
 In the eigenbasis, a target costs two rotations, and a quadratic form for each combination of filters. From samples, one
-matrix takes what the training part knows of a target straight to its held-out predictions under every combination of
-filters: no rotations, once there are enough targets to pay for that matrix.
+matrix maps the training samples of a target to its held-out predictions under every combination of filters: no
+rotations, but the matrix must be computed first, which pays for many targets only.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor
 from b2m_encoding.models.solver.devices import Precision, products
 from b2m_encoding.models.solver.filters import Filters, compress
 from b2m_encoding.models.solver.moments import Targets
-from b2m_encoding.models.solver.problems import System
+from b2m_encoding.models.solver.problems import FoldSystem
 
-LEAST = 1024
-"""Targets at a time that are worth the reading of a large matrix."""
+MIN_TARGETS = 1024
+"""Fewest targets in a batch: each batch reads a large matrix again."""
 TOLERANCE = {torch.float32: 3e-7, torch.float64: 1e-13}
 Sums = tuple[Tensor, Tensor, Tensor]
 
@@ -30,13 +30,22 @@ class FoldScorer(Protocol):
         """Sum of products with the predictions, of squared predictions ``(n, n_alphas)``, and of squares ``(n,)``."""
 
 
-def fold_scorer(system: System, alphas: Tensor, precision: Precision, n_targets: int) -> FoldScorer:
-    """The way with the fewest operations for so many targets."""
+def fold_scorer(system: FoldSystem, alphas: Tensor, precision: Precision, n_targets: int) -> FoldScorer:
+    """Choose the scorer with the fewest operations.
+
+    Parameters
+    ----------
+    system : FoldSystem
+    alphas : Tensor, shape (n_alphas,)
+    precision : {"float32", "float64", "fast"}
+    n_targets : int
+        Number of targets that will be scored.
+    """
     tolerance = 1e-4 if precision == "fast" else TOLERANCE[system.train.dtype]
     filters = compress(system.values, system.norms.to(system.values), alphas.to(system.values), tolerance)
     (m, _), n_held, n_basis = system.train.shape, len(system.quadratic), filters.mix.shape[1]
     rotations, predictor = n_targets * (m + n_held), m * n_held * n_basis  # operations, over twice the rank
-    if system.held_out == "samples" and predictor <= rotations:
+    if system.kind == "samples" and predictor <= rotations:
         return SampleScorer(system, filters, precision)
     return EigenScorer(system, filters, precision)
 
@@ -46,28 +55,28 @@ class EigenScorer:
 
     Parameters
     ----------
-    system : System
+    system : FoldSystem
     filters : Filters
     precision : {"float32", "float64", "fast"}
     """
 
-    def __init__(self, system: System, filters: Filters, precision: Precision) -> None:
+    def __init__(self, system: FoldSystem, filters: Filters, precision: Precision) -> None:
         dtype = system.train.dtype
         self.precision, self.device = precision, system.train.device
         keep = slice(filters.start, None)
-        self.system, self.train, self.held = system, system.train[:, keep], system.held[:, keep]
+        self.system, self.train, self.held_out = system, system.train[:, keep], system.held_out[:, keep]
         self.basis, self.full = filters.basis.to(dtype), filters.full.to(dtype)
         self.pairs = _pairs(filters).to(dtype)
         quadratic = system.quadratic[:, keep]
-        self.is_root = system.held_out != "gram"
+        self.is_root = system.kind != "gram"
         self.factors = [quadratic.T.contiguous()] if self.is_root else _upper(quadratic[keep])
 
     def __call__(self, targets: Targets) -> Sums:
         """See :class:`FoldScorer`."""
-        train, held, squares = self.system.load(targets)
+        train, held_out, squares = self.system.load(targets)
         with products(self.precision, self.device):
             b = train @ self.train
-            linear = (b * (held @ self.held)) @ self.full.T
+            linear = (b * (held_out @ self.held_out)) @ self.full.T
             quadratic = torch.empty_like(linear)
             n_basis, rank = self.basis.shape
             size = max(1, _cells(self.device) // (n_basis * rank))
@@ -93,17 +102,17 @@ class EigenScorer:
 
 
 class SampleScorer:
-    """From the training part of each target to its held-out predictions in one product.
+    """Map the training part of each target to its held-out predictions in one product.
 
     Parameters
     ----------
-    system : System
-        Its ``held_out`` is "samples".
+    system : FoldSystem
+        Of kind "samples".
     filters : Filters
     precision : {"float32", "float64", "fast"}
     """
 
-    def __init__(self, system: System, filters: Filters, precision: Precision) -> None:
+    def __init__(self, system: FoldSystem, filters: Filters, precision: Precision) -> None:
         dtype = system.train.dtype
         self.precision, self.device, self.system = precision, system.train.device, system
         train, root = system.train[:, filters.start :], system.quadratic[:, filters.start :]
@@ -112,15 +121,16 @@ class SampleScorer:
 
     def __call__(self, targets: Targets) -> Sums:
         """See :class:`FoldScorer`."""
-        train, held, squares = self.system.load(targets)
+        train, held_out, squares = self.system.load(targets)
         n_basis, n_alphas = self.mix.shape
-        linear, quadratic = (held.new_empty(len(held), n_alphas) for _ in range(2))
-        size = max(LEAST, _cells(self.device) // self.predictor.shape[1])
+        linear = held_out.new_empty(len(held_out), n_alphas)
+        quadratic = torch.empty_like(linear)
+        size = max(MIN_TARGETS, _cells(self.device) // self.predictor.shape[1])
         with products(self.precision, self.device):
-            for start in range(0, len(held), size):
+            for start in range(0, len(held_out), size):
                 part = slice(start, start + size)
-                predicted = (train[part] @ self.predictor).view(-1, n_basis, held.shape[1])
-                linear[part] = (predicted @ held[part, :, None])[..., 0] @ self.mix
+                predicted = (train[part] @ self.predictor).view(-1, n_basis, held_out.shape[1])
+                linear[part] = (predicted @ held_out[part, :, None])[..., 0] @ self.mix
                 quadratic[part] = (predicted @ predicted.mT).flatten(1) @ self.pairs
         return linear, quadratic, squares
 
@@ -131,7 +141,7 @@ def _pairs(filters: Filters) -> Tensor:
 
 
 def _cells(device: torch.device) -> int:
-    """Numbers in a block of weights: stay in cache on a CPU, fill a GPU."""
+    """Size of a block of weights: fits the cache of a CPU, or fills a GPU."""
     return 2**27 if device.type == "cuda" else 2**19
 
 

@@ -2,59 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from b2m_encoding.models.solver.devices import Precision, in_chunks
-from b2m_encoding.models.solver.problems import Blocks, Source, System
+from b2m_encoding.models.solver.problems import Blocks, RidgeProblem
 from b2m_encoding.models.solver.scorers import FoldScorer, fold_scorer
 
 Scoring = Literal["r2", "r"]
 
 
-def fold_systems(
-    source: Source, folds: Sequence[Blocks], scoring: Scoring, scaling: Tensor | None = None
-) -> Iterator[System]:
-    """Every fold in its eigenbasis, one in memory at a time."""
-    return (source.system(held, scaling, own_mean=scoring == "r") for held in folds)
+@dataclass(frozen=True, eq=False)
+class SearchOptions:
+    """Options of a search of penalties that are the same for every solver.
+
+    Parameters
+    ----------
+    scoring : {"r2", "r"}
+    groups : array of int, shape (n_targets,), or None
+        Group whose penalty each target shares; None where each target has its own.
+    tested : Tensor of bool, shape (n_targets,)
+        Targets that count in the score of their group.
+    precision : {"float32", "float64", "fast"}
+    n_targets_batch : int
+    """
+
+    scoring: Scoring
+    groups: NDArray[np.intp] | None
+    tested: Tensor
+    precision: Precision
+    n_targets_batch: int
 
 
 def cv_scores(
-    source: Source,
+    problem: RidgeProblem,
     folds: Sequence[Blocks],
     alphas: Tensor,
-    *,
-    scoring: Scoring = "r2",
+    options: SearchOptions,
     scaling: Tensor | None = None,
-    systems: Iterable[System] | None = None,
-    targets: Tensor | None = None,
-    precision: Precision = "float32",
-    n_targets_batch: int = 4096,
 ) -> Tensor:
-    """Cross-validated score of every penalty and target (or some ``targets``), shape (n_alphas, n_targets).
+    """Compute the cross-validated score of every penalty and target, shape (n_alphas, n_targets).
 
     ``"r2"`` is 1 minus the squared errors of all folds over the held-out variation of all folds, so every sample
     counts the same; ``"r"`` is the mean over folds of the correlation in the held-out samples.
-    """
-    n = source.n_targets if targets is None else len(targets)
-    score = torch.zeros((len(alphas), n), dtype=torch.float64, device=source.device)
-    for system in systems or fold_systems(source, folds, scoring, scaling):
-        scorer = fold_scorer(system, alphas, precision, n)
 
-        def work(part: slice, scorer: FoldScorer = scorer) -> None:
-            linear, quadratic, squares = scorer(part if targets is None else targets[part])
+    Parameters
+    ----------
+    problem : RidgeProblem
+    folds : sequence of sequences of str
+        Held-out blocks of each fold.
+    alphas : Tensor, shape (n_alphas,)
+    options : SearchOptions
+    scaling : Tensor, shape (n_bands,), optional
+        Scaling of each feature space.
+    """
+    n, scoring, batch = problem.n_targets, options.scoring, options.n_targets_batch
+    score = torch.zeros((len(alphas), n), dtype=torch.float64, device=problem.device)
+    for held_out in folds:  # one fold in memory at a time
+        system = problem.fold(held_out, scaling, own_mean=scoring == "r")
+        scorer = fold_scorer(system, alphas, options.precision, n)
+
+        def add(targets: slice, scorer: FoldScorer = scorer) -> None:
+            linear, quadratic, squares = scorer(targets)
             if scoring == "r2":
-                score[:, part] += (squares[:, None] - (2 * linear - quadratic)).T
+                score[:, targets] += (squares[:, None] - (2 * linear - quadratic)).T
             else:
                 scale = (quadratic.double() * squares[:, None]).sqrt()
-                score[:, part] += torch.where(scale > 0, linear / scale, 0.0).T / len(folds)
+                score[:, targets] += torch.where(scale > 0, linear / scale, 0.0).T / len(folds)
 
-        n_targets_batch = in_chunks(n, n_targets_batch, work)
+        batch = in_chunks(n, batch, add)
     if scoring == "r":
         return score
-    variation = torch.stack([source.variation(held) for held in folds]).sum(0).to(score.device)
-    variation = variation if targets is None else variation[targets]
+    variation = torch.stack([problem.variation(held_out) for held_out in folds]).sum(0).to(score.device)
     return 1 - score / variation.clamp_min(torch.finfo(torch.float64).tiny)

@@ -1,9 +1,8 @@
-"""Sufficient statistics: all that ridge regression needs to know of the data, one set per block of samples."""
+"""Sufficient statistics: all that ridge regression needs of the data, one set per block of samples."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,12 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.writing import replacing_path
 from b2m_encoding.models.solver.moments import Moments, Pool
 
 
 @dataclass
 class SufficientStatistics:
-    """Moments of every block: gathered once, added up across runs and machines, kept on disk.
+    """Moments of every block: computed once, added up across runs and machines, stored on disk.
 
     Every alpha, every set of feature spaces and every fold of blocks is answered from these, at a cost that does
     not depend on the number of samples.
@@ -70,7 +70,7 @@ class SufficientStatistics:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the arrays."""
+        """Memory of the arrays, bytes."""
         tensors = [t for block in self.blocks.values() for t in vars(block).values() if isinstance(t, Tensor)]
         return sum(t.numel() * t.element_size() for t in tensors)
 
@@ -81,39 +81,58 @@ class SufficientStatistics:
         return {name: slice(stop - width, stop) for (name, width), stop in zip(self.bands.items(), stops, strict=True)}
 
     def update(self, block: str, X: Any, Y: Any) -> SufficientStatistics:
-        """Add samples to a block, in place."""
+        """Add samples to a block, in place.
+
+        Parameters
+        ----------
+        block : str
+        X, Y : array or Tensor, shape (n_samples, n_features), (n_samples, n_targets)
+
+        Raises
+        ------
+        InputError
+            If the shapes do not fit, or there are no samples.
+        """
         if X.shape[1] != self.n_features:
-            raise InputError("X has another number of columns", found=X.shape[1], expected=self.n_features)
+            raise InputError("X has the wrong number of columns", found=X.shape[1], expected=self.n_features)
         if self.blocks and Y.shape[1] != self.n_targets:
-            raise InputError("Y has another number of targets", found=Y.shape[1], expected=self.n_targets)
+            raise InputError("Y has the wrong number of targets", found=Y.shape[1], expected=self.n_targets)
         if len(X) != len(Y) or not len(X):
             raise InputError("X and Y need the same number of samples", found=(len(X), len(Y)))
-        new = Moments.of(X, Y, dtype=self.dtype, device=self.device)
+        new = Moments.from_samples(X, Y, dtype=self.dtype, device=self.device)
         self.blocks[block] = self.blocks[block] + new if block in self.blocks else new
         return self
 
     def merge(self, other: SufficientStatistics) -> SufficientStatistics:
-        """The statistics of both, in a new object; a block that both have is joined."""
+        """Statistics of both, in a new object; the samples of a block that is in both are joined.
+
+        Raises
+        ------
+        InputError
+            If feature spaces or numbers of targets differ.
+        """
         if self.bands != other.bands:
-            raise InputError("the statistics have other feature spaces", found=other.bands, expected=self.bands)
+            raise InputError("the feature spaces of the statistics differ", found=other.bands, expected=self.bands)
         if self.blocks and other.blocks and self.n_targets != other.n_targets:
-            raise InputError("the statistics have other targets", found=other.n_targets, expected=self.n_targets)
+            raise InputError(
+                "the numbers of targets of the statistics differ", found=other.n_targets, expected=self.n_targets
+            )
         blocks = dict(self.blocks)
         for name, block in other.blocks.items():
             blocks[name] = blocks[name] + block if name in blocks else block
         return replace(self, blocks=blocks)
 
     def subset(self, bands: Iterable[str]) -> SufficientStatistics:
-        """The same of some feature spaces, in the order asked for."""
-        wanted, columns = list(bands), self.band_columns
-        unknown = [name for name in wanted if name not in columns]
+        """Statistics of some feature spaces, in the order given."""
+        members, columns = list(bands), self.band_columns
+        unknown = [name for name in members if name not in columns]
         if unknown:
             raise InputError("unknown feature space", found=unknown, expected=list(columns))
-        keep = torch.cat([torch.arange(columns[name].start, columns[name].stop) for name in wanted])
-        return self._map({name: self.bands[name] for name in wanted}, keep)
+        keep = torch.cat([torch.arange(columns[name].start, columns[name].stop) for name in members])
+        return self._map({name: self.bands[name] for name in members}, keep)
 
     def drop_columns(self, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> SufficientStatistics:
-        """The same of the columns where ``keep`` is true."""
+        """Statistics of the columns where ``keep`` is true."""
         bands = {name: int(keep[columns].sum()) for name, columns in self.band_columns.items()}
         return self._map(bands, torch.from_numpy(np.flatnonzero(keep)))
 
@@ -122,15 +141,15 @@ class SufficientStatistics:
         return replace(self, bands=bands, blocks={name: b.columns(index) for name, b in self.blocks.items()})
 
     def without(self, blocks: Iterable[str]) -> SufficientStatistics:
-        """The same without some blocks."""
-        gone = set(blocks)
-        unknown = sorted(gone - set(self.blocks))
+        """Statistics of all but some blocks."""
+        left_out = set(blocks)
+        unknown = sorted(left_out - set(self.blocks))
         if unknown:
             raise InputError("unknown block", found=unknown, expected=list(self.blocks))
-        return replace(self, blocks={name: block for name, block in self.blocks.items() if name not in gone})
+        return replace(self, blocks={name: block for name, block in self.blocks.items() if name not in left_out})
 
     def pool(self) -> Pool:
-        """All blocks as one."""
+        """Pool all blocks into one."""
         return Pool(list(self.blocks.values()))
 
     def save(self, path: str | Path) -> Path:
@@ -142,26 +161,30 @@ class SufficientStatistics:
             counts[name] = block.count
             arrays |= {f"{i}.{key}": getattr(block, key).cpu().contiguous() for key in _ARRAYS}
         header = {"bands": json.dumps(self.bands), "counts": json.dumps(counts), "dtype": str(self.dtype)}
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            save_file(arrays, part, metadata=header)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing_path(path) as temporary:
+            save_file(arrays, temporary, metadata=header)
         return path
 
     @classmethod
     def load(
         cls, path: str | Path, device: torch.device | str = "cpu", targets: slice | None = None
     ) -> SufficientStatistics:
-        """Read what :meth:`save` wrote, of all targets or only of some."""
-        some = targets or slice(None)
+        """Read a file that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        device : str or torch.device
+        targets : slice, optional
+            Targets to read; all by default.
+        """
+        rows = targets or slice(None)
         with safe_open(str(path), framework="pt", device=str(device)) as file:
             header: Mapping[str, str] = file.metadata()
             blocks = {
                 name: Moments(
                     count,
-                    **{k: file.get_slice(f"{i}.{k}")[some if k in _OF_TARGETS else slice(None)] for k in _ARRAYS},
+                    **{k: file.get_slice(f"{i}.{k}")[rows if k in _OF_TARGETS else slice(None)] for k in _ARRAYS},
                 )
                 for i, (name, count) in enumerate(json.loads(header["counts"]).items())
             }

@@ -6,141 +6,170 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.inputs import Floats, as_targets
-from b2m_encoding.models.solver.fitting import Data, Fitted, Settings, fit, gather, pick_form, rows_of_blocks
-from b2m_encoding.models.solver.out_of_core import SpilledStatistics
+from b2m_encoding.models.inputs import as_responses
+from b2m_encoding.models.layout import Design
+from b2m_encoding.models.responses import RunResponses
+from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs, rows_of_blocks
+from b2m_encoding.models.solver.fitting import FitResult, fit
+from b2m_encoding.models.solver.out_of_core import DiskStatistics
 from b2m_encoding.models.solver.ridge import Weights
+from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.runs import Runs
 
 
-class RunResponses(Protocol):
-    """Responses that load one run at a time."""
+def target_slices(responses: RunResponses, n_columns: int, settings: Settings, memory: float) -> list[slice]:
+    """Cut the targets into slices whose statistics fit in memory.
 
-    @property
-    def runs(self) -> Runs:
-        """What is known of every sample."""
-
-    @property
-    def n_targets(self) -> int:
-        """Number of targets."""
-
-    def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
-        """Responses of a run, of all targets or of a slice, shape (n_run_samples, n_targets)."""
-
-
-def target_slices(responses: RunResponses, n_features: int, settings: Settings, memory: float) -> list[slice]:
-    """Slices of targets whose statistics fit the memory given in bytes."""
+    Parameters
+    ----------
+    responses : object that loads run by run
+    n_columns : int
+        Columns of the design matrix.
+    settings : Settings
+    memory : float
+        Bytes.
+    """
     runs, size = responses.runs, torch.finfo(settings.dtype).bits // 8
-    if pick_form(n_features, runs, settings) == "dual":
-        kept = 4 * len(runs) * size
+    if pick_form(n_columns, runs, settings) == "dual":
+        bytes_per_target = 4 * len(runs) * size
     else:
-        kept = (len(runs.blocks) + 3) * n_features * size
-    kept += 32 * len(settings.alphas)
-    n = max(1, int(0.5 * memory / kept))
+        bytes_per_target = (len(runs.blocks) + 3) * n_columns * size
+    bytes_per_target += 32 * len(settings.alphas)
+    n = max(1, int(0.5 * memory / bytes_per_target))
     n_slices = -(-responses.n_targets // n)
     edges = np.linspace(0, responses.n_targets, n_slices + 1).round().astype(int).tolist()
-    return [slice(a, b) for a, b in pairwise(edges)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
-def gather_runs(X: Floats, responses: RunResponses, bands: dict[str, int], settings: Settings) -> SufficientStatistics:
-    """Statistics of all targets, reading every run once."""
-    statistics = SufficientStatistics(dict(bands), dtype=settings.dtype, device=settings.device)
-    for block, x, y in _read_blocks(X, responses):
+def gather_statistics(design: Design, responses: RunResponses, settings: Settings) -> SufficientStatistics:
+    """Compute the statistics of all targets, reading every run once."""
+    statistics = SufficientStatistics(design.layout.widths, dtype=settings.dtype, device=settings.device)
+    for block, x, y in _read_blocks(design, responses):
         statistics.update(block, x, y)
     return statistics
 
 
-def spill_runs(
-    X: Floats, responses: RunResponses, slices: list[slice], bands: dict[str, int], settings: Settings, folder: Path
-) -> SpilledStatistics:
-    """Statistics of all targets in files, reading every run once; products are made for one slice at a time."""
-    spilled = SpilledStatistics(folder, dict(bands), responses.n_targets, settings.dtype, settings.device)
-    spilled.check_space(len(responses.runs.blocks))
-    for block, x, y in _read_blocks(X, responses):
+def write_statistics(
+    design: Design, responses: RunResponses, slices: list[slice], settings: Settings, folder: Path
+) -> DiskStatistics:
+    """Write the statistics of all targets to files, reading every run once; one slice of targets in memory at a time.
+
+    Parameters
+    ----------
+    design : Design
+    responses : object that loads run by run
+    slices : list of slice
+        Slices of targets.
+    settings : Settings
+    folder : Path
+
+    Raises
+    ------
+    InputError
+        If the disk has no room for them, before anything is read.
+    """
+    statistics = DiskStatistics(folder, design.layout.widths, responses.n_targets, settings.dtype, settings.device)
+    statistics.check_space(len(responses.runs.blocks))
+    for block, x, y in _read_blocks(design, responses):
         for targets in slices:
-            spilled.update(block, targets, x, y[:, targets])
-    return spilled
+            statistics.update(block, targets, x, y[:, targets])
+    return statistics
 
 
-def _read_blocks(X: Floats, responses: RunResponses) -> Iterator[tuple[str, Floats, Floats]]:
+def _read_blocks(design: Design, responses: RunResponses) -> Iterator[tuple[str, Floating, Floating]]:
     """Features and responses of every block; one run in memory at a time."""
     runs = responses.runs
     for name, rows in runs.slices.items():
         if runs.used[rows].any():
-            values = as_targets(responses.load_run(name), rows.stop - rows.start)
+            values = as_responses(responses.load_run(name), rows.stop - rows.start)
             for block, local in _blocks_of_run(runs, rows):
-                whole = len(local) == len(values)
-                yield block, X[rows][local], values if whole else values[local]
+                all_used = len(local) == len(values)
+                yield block, design.values[rows][local], values if all_used else values[local]
 
 
-def _samples(X: Floats, responses: RunResponses, targets: slice, bands: dict[str, int], settings: Settings) -> Data:
-    """In the dual form the fewest numbers are the samples themselves: read again for every slice of targets."""
+def _read_inputs(design: Design, responses: RunResponses, targets: slice, settings: Settings) -> FitInputs:
+    """Inputs of a slice of targets in the dual form: the samples, which are read again for every slice."""
     Y = np.concatenate([responses.load_run(name, targets) for name in responses.runs.slices])
-    return gather(X, Y, responses.runs, bands, settings)
+    return gather_inputs(design, Y, settings)
 
 
 def _blocks_of_run(runs: Runs, rows: slice) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """Each block of a run with its used rows, counted from the run's first."""
+    """Each block of a run with its used rows, counted from the first row of the run."""
     labels, used = runs.block[rows], runs.used[rows]
     for block in dict.fromkeys(labels[used].tolist()):
         yield str(block), np.flatnonzero(used & (labels == block))
 
 
 def fit_runs(
-    X: Floats, responses: RunResponses, bands: dict[str, int], settings: Settings, memory: float
-) -> tuple[Fitted, SufficientStatistics | None]:
-    """Fit all targets; the statistics are returned if they were in memory at once."""
-    slices = target_slices(responses, X.shape[1], settings, memory)
-    shared = not (isinstance(settings.alpha_per, str) and settings.alpha_per == "target")
-    if shared and len(slices) > 1:
+    design: Design, responses: RunResponses, settings: Settings, memory: float
+) -> tuple[FitResult, SufficientStatistics | None]:
+    """Fit all targets; the statistics are returned if they were in memory at once.
+
+    Parameters
+    ----------
+    design : Design
+    responses : object that loads run by run
+    settings : Settings
+    memory : float
+        Bytes that the statistics may use.
+
+    Raises
+    ------
+    InputError
+        If targets share a penalty and do not fit in memory together.
+    """
+    slices, runs, bands = (
+        target_slices(responses, design.n_columns, settings, memory),
+        design.runs,
+        design.layout.widths,
+    )
+    if settings.shares_penalties and len(slices) > 1:
         raise InputError(
             "targets that share a penalty must be in memory together",
             found=f"{len(slices)} slices of targets",
             fix='raise memory_limit, or use alpha_per="target"',
         )
-    runs = responses.runs
-    form = pick_form(X.shape[1], runs, settings)
+    form = pick_form(design.n_columns, runs, settings)
     if form == "dual":
-        return join(
-            [fit(_samples(X, responses, part, bands, settings), runs, bands, settings) for part in slices]
-        ), None
-    samples = rows_of_blocks(X, runs, settings) if form == "prediction" else None
+        parts = [fit(_read_inputs(design, responses, targets, settings), runs, bands, settings) for targets in slices]
+        return concatenate_results(parts), None
+    samples = rows_of_blocks(design, settings) if form == "prediction" else None
     if len(slices) == 1:
-        statistics = gather_runs(X, responses, bands, settings)
-        return fit(Data(statistics, samples, None), runs, bands, settings), statistics
+        statistics = gather_statistics(design, responses, settings)
+        return fit(FitInputs(statistics, samples), runs, bands, settings), statistics
     with TemporaryDirectory(prefix="b2m-statistics-") as folder:
-        spilled = spill_runs(X, responses, slices, bands, settings, Path(folder))
-        fits = [fit(Data(spilled.load(part), samples, None), runs, bands, settings) for part in slices]
-    return join(fits), None
+        on_disk = write_statistics(design, responses, slices, settings, Path(folder))
+        parts = [fit(FitInputs(on_disk.load(targets), samples), runs, bands, settings) for targets in slices]
+    return concatenate_results(parts), None
 
 
-def join(fits: list[Fitted]) -> Fitted:
-    """Fits of neighbouring slices of targets as one."""
-    if len(fits) == 1:
-        return fits[0]
-    first = fits[0]
+def concatenate_results(results: list[FitResult]) -> FitResult:
+    """Join the results of neighbouring slices of targets."""
+    first = results[0]
+    if len(results) == 1:
+        return first
     weights = Weights(
-        torch.cat([one.weights.full() for one in fits]),
+        torch.cat([result.weights.full() for result in results]),
         None,
         first.weights.mean_x,
-        torch.cat([one.weights.mean_y for one in fits]),
+        torch.cat([result.weights.mean_y for result in results]),
     )
-    deltas = [one.deltas for one in fits if one.deltas is not None]
-    return Fitted(
+    deltas = [result.deltas for result in results if result.deltas is not None]
+    return FitResult(
         weights,
-        np.concatenate([one.status for one in fits]),
-        np.concatenate([one.alphas for one in fits]),
+        np.concatenate([result.status for result in results]),
+        np.concatenate([result.alphas for result in results]),
+        np.concatenate([result.scores for result in results]),
+        np.concatenate([result.path for result in results], axis=1),
         np.concatenate(deltas, axis=1) if deltas else None,
-        np.concatenate([one.scores for one in fits]),
-        np.concatenate([one.path for one in fits], axis=1),
         first.form,
-        list(dict.fromkeys(note for one in fits for note in one.notes)),
+        list(dict.fromkeys(note for result in results for note in result.notes)),
     )

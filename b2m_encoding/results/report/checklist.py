@@ -1,4 +1,4 @@
-"""A reviewer's checklist: every line is answered from the results, with the number, or says why it cannot be."""
+"""Checklist for reviewers: every line is answered from the results, with a number or a reason."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.results.report.content import Answer
-from b2m_encoding.results.report.report_data import Facts, counted, listed, many, number, percent, score, span
+from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, percent, score, span
+from b2m_encoding.results.schema import CHANCE, CORRECTIONS, files, tables
 
 FEW = 0.01
-"""Share of the targets in which an effect should be found."""
+"""Share of the targets in which an effect should be detectable."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Item:
     detail: str
 
 
-def checklist(facts: Facts) -> list[Item]:
-    """All lines, in the order of the analysis; after COBIDAS (Nichols et al. 2017, doi 10.1038/nn.4500)."""
+def checklist(report: ReportData) -> list[Item]:
+    """Answer all lines, in the order of the analysis; after COBIDAS (Nichols et al. 2017, doi 10.1038/nn.4500)."""
     topics = {
         "Data": _data,
         "Cleaning": _cleaning,
@@ -47,7 +48,7 @@ def checklist(facts: Facts) -> list[Item]:
         "Decoding": _decoding,
         "Reproducibility": _reproducibility,
     }
-    return [Item(topic, *line) for topic, lines in topics.items() for line in lines(facts)]
+    return [Item(topic, *line) for topic, lines in topics.items() for line in lines(report)]
 
 
 Line = tuple[str, Answer, str]
@@ -57,20 +58,20 @@ def _when(condition: object, yes: str, no: str) -> tuple[Answer, str]:
     return ("yes", yes) if condition else ("no", no)
 
 
-def _data(facts: Facts) -> Iterator[Line]:
-    own, runs = facts.listeners, facts.quality
+def _data(report: ReportData) -> Iterator[Line]:
+    own, runs = report.listeners, report.quality
     yield "Is the number of participants stated?", "yes", many(len(own), "participant")
     known = runs is not None
     sizes = "" if runs is None else _sizes(runs)
-    yield "Are runs, volumes and repetition time stated?", *_when(known, sizes, "no quality.tsv")
+    yield "Are runs, volumes and repetition time stated?", *_when(known, sizes, f"no {tables.QUALITY.file}")
     untested = own["targets"] - own["tested"]
     yield "Is it stated what was not tested?", "yes", f"{counted(untested, 'target')} per participant, NaN in every map"
     motion = runs is not None and runs["mean_fd"].notna().any()
     moved = f"mean framewise displacement {_mean(runs, 'mean_fd')} mm" if motion else ""
-    yield "Is head motion reported?", *_when(motion, moved, "the data name no framewise displacement")
+    yield "Is head motion reported?", *_when(motion, moved, "the confounds hold no framewise displacement")
     steady = runs is not None and runs["tsnr"].notna().any()
     signal = f"median temporal signal-to-noise ratio {_mean(runs, 'tsnr')} (mean over runs)" if steady else ""
-    yield "Is the signal quality reported?", *_when(steady, signal, "the responses came without their mean")
+    yield "Is the signal quality reported?", *_when(steady, signal, "the mean of the responses is not in the data")
 
 
 def _sizes(runs: pd.DataFrame) -> str:
@@ -85,19 +86,19 @@ def _mean(runs: pd.DataFrame | None, column: str) -> str:
     return "n/a" if runs is None else number(float(runs[column].mean()), 3)
 
 
-def _cleaning(facts: Facts) -> Iterator[Line]:
-    steps = facts.results.provenance.get("cleaning", {})
+def _cleaning(report: ReportData) -> Iterator[Line]:
+    steps = report.results.provenance.get("cleaning", {})
     most = max((len(one) for one in steps.values()), default=0)
     yield (
         "Are all cleaning steps stated, in order?",
-        *_when(most, f"{most} steps", "the responses were taken as they were"),
+        *_when(most, f"{most} steps", "the responses were not cleaned"),
     )
-    confounds = facts.get("data", "confounds")
+    confounds = report.get("data", "confounds")
     yield (
         "Were motion and other confounds removed?",
         *_when(confounds, "see the cleaning steps", "no confounds in the study"),
     )
-    if (runs := facts.quality) is not None and runs["censored"].sum():
+    if (runs := report.quality) is not None and runs["censored"].sum():
         share = runs["censored"].sum() / runs["volumes"].sum()
         yield (
             "Is the share of censored volumes stated?",
@@ -108,10 +109,10 @@ def _cleaning(facts: Facts) -> Iterator[Line]:
         yield "Is the share of censored volumes stated?", "not applicable", "no volume was censored"
 
 
-def _features(facts: Facts) -> Iterator[Line]:
-    made = facts.results.provenance.get("features", {})
+def _features(report: ReportData) -> Iterator[Line]:
+    made = report.results.provenance.get("features", {})
     sizes = [f"{name} {number(one['n_features'])}" for name, one in made.items() if one.get("n_features")]
-    yield "Is the number of features stated?", *_when(sizes, listed(sizes), "the results do not tell it")
+    yield "Is the number of features stated?", *_when(sizes, listed(sizes), "not recorded in the results")
     networks = {name: one["pretrained"] for name, one in made.items() if one.get("pretrained")}
     if networks:
         pinned = all(one.get("revision") and one.get("files") for one in networks.values())
@@ -119,12 +120,12 @@ def _features(facts: Facts) -> Iterator[Line]:
         yield "Are networks pinned by revision and hash?", *_when(pinned, names, names)
     else:
         yield "Are networks pinned by revision and hash?", "not applicable", "no pretrained network"
-    yield _audited(facts, "features fitted", "Were features standardised and reduced on training samples alone?")
+    yield _audited(report, "features fitted", "Were features standardised and reduced on training samples alone?")
 
 
-def _audited(facts: Facts, start: str, question: str) -> Line:
-    """What the leakage audit says: the worst of all subjects."""
-    checks = facts.table("audit.tsv")
+def _audited(report: ReportData, start: str, question: str) -> Line:
+    """Answer from a check of the leakage audit: the worst of all subjects."""
+    checks = report.table(tables.AUDIT)
     rows = None if checks is None else checks[checks["name"].str.startswith(start)]
     if rows is None or not len(rows):
         return question, "no", "the study has no audit (statistics.audit)"
@@ -136,31 +137,31 @@ def _audited(facts: Facts, start: str, question: str) -> Line:
     return question, "yes" if (possible["status"] == "pass").all() else "no", detail
 
 
-def _model(facts: Facts) -> Iterator[Line]:
-    model, windows = facts.study["model"], facts.get("windows")
+def _model(report: ReportData) -> Iterator[Line]:
+    model, windows = report.study["model"], report.get("windows")
     lag = f"{number(windows['lag'])} s" if windows else f"{listed(f'{one:g}' for one in model['delays'])} s"
     yield "Is the lag of the response stated?", "yes", lag
     grid = model["alphas"]
     shown = f"{grid['number']} from {number(grid['low'])} to {number(grid['high'])}, {model['solver']}"
     yield "Is the grid of penalties stated?", "yes", shown
-    yield _audited(facts, "alpha at edge", "Do few penalties lie at the edge of the grid?")
+    yield _audited(report, "alpha at edge", "Do few penalties lie at the edge of the grid?")
 
 
-def _evaluation(facts: Facts) -> Iterator[Line]:
-    table = facts.study["evaluation"]
+def _evaluation(report: ReportData) -> Iterator[Line]:
+    table = report.study["evaluation"]
     if table["blocks"]:
         held = f"blocks, {number(table['gap'])} s between them"
     else:
         held = "whole runs" if table["kind"] == "cross-validation" else f"the runs {table['test_runs']}"
     yield "Were whole runs, or blocks with a gap, held out?", "yes", held
-    yield _audited(facts, "stimulus overlap (clip", "Are test stimuli absent from training, by name?")
-    yield _audited(facts, "stimulus overlap (hash", "Are test stimuli absent from training, by the sound itself?")
-    yield _audited(facts, "time-only", "Does time within the run alone predict nothing?")
-    yield _audited(facts, "fold gap", "Are scores unlike those of shuffled folds?")
+    yield _audited(report, "stimulus overlap (clip", "Are test stimuli absent from training, by name?")
+    yield _audited(report, "stimulus overlap (hash", "Are test stimuli absent from training, by the sound itself?")
+    yield _audited(report, "time-only", "Does time within the run alone predict nothing?")
+    yield _audited(report, "fold gap", "Are scores unlike those of shuffled folds?")
 
 
-def _significance(facts: Facts) -> Iterator[Line]:
-    own, table = facts.subjects, facts.study["statistics"]
+def _significance(report: ReportData) -> Iterator[Line]:
+    own, table = report.subjects, report.study["statistics"]
     methods = list(dict.fromkeys(own["test"].dropna()))
     sound = bool(methods) and methods != ["paper"]
     what = f"{listed(methods)}; {percent(own['false_positives'])} of empty targets to expect at p < .05"
@@ -168,9 +169,7 @@ def _significance(facts: Facts) -> Iterator[Line]:
         "Does the null distribution keep autocorrelation?",
         *_when(sound, what, what if methods else "nothing was tested"),
     )
-    corrected = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli", "fwe": "largest statistic"}[
-        table["correction"]
-    ]
+    corrected = CORRECTIONS[table["correction"]].name
     yield "Is there a correction for many targets?", "yes", f"{corrected}, q < {number(table['q'])}"
     if sound:
         least = 1 / (float(own["permutations"].min()) + 1)
@@ -183,32 +182,32 @@ def _significance(facts: Facts) -> Iterator[Line]:
         yield "Can p be small enough?", "not applicable", "no permutations"
 
 
-def _reliability(facts: Facts) -> Iterator[Line]:
-    own = facts.listeners
+def _reliability(report: ReportData) -> Iterator[Line]:
+    own = report.listeners
     there = own["ceiling"].notna().any()
     reason = str(own["no_ceiling"].dropna().iloc[0]) if own["no_ceiling"].notna().any() else "no target is predicted"
     shown = f"median {span(own['ceiling'], 2)} from {counted(own['repeats'], 'presentation')}"
     yield "Is there a noise ceiling?", *_when(there, shown, reason)
     blocks = own["interval_blocks"]
-    level = f"{facts.get('statistics', 'level'):.0%}, {counted(blocks, 'block')}"
+    level = f"{report.get('statistics', 'level'):.0%}, {counted(blocks, 'block')}"
     yield "Do scores have intervals?", *_when(blocks.notna().any(), level, "too few blocks, or not asked for")
     yield "Is every participant shown?", "yes", "a page and maps of each"
 
 
-def _comparison(facts: Facts) -> Iterator[Line]:
-    several, kind = len(facts.feature_spaces) > 1, facts.get("statistics", "preference")
+def _comparison(report: ReportData) -> Iterator[Line]:
+    several, kind = len(report.feature_spaces) > 1, report.get("statistics", "preference")
     if not several:
         yield "Are differences between feature spaces tested?", "not applicable", "one feature space"
     else:
         tested = kind != "deltas"
         yield "Are differences between feature spaces tested?", *_when(tested, f"by {kind}", "penalties describe only")
-    regions = facts.table("regions.tsv")
+    regions = report.table(tables.REGIONS)
     if regions is None:
         yield "Were regions chosen beforehand?", "not applicable", "no regions"
     else:
         names = listed(dict.fromkeys(regions["region"]))
         yield "Were regions chosen beforehand?", "yes", f"from an atlas or the data: {names}"
-    if (tests := facts.table("region_tests.tsv")) is None:
+    if (tests := report.table(tables.REGION_TESTS)) is None:
         yield "Do region tests have effect sizes?", "not applicable", "nothing to compare"
     else:
         largest = float(np.nanmax(np.abs(tests["effect_size"]))) if tests["effect_size"].notna().any() else np.nan
@@ -216,31 +215,32 @@ def _comparison(facts: Facts) -> Iterator[Line]:
         yield "Do region tests have effect sizes?", *_when(np.isfinite(largest), shown, "one participant has none")
 
 
-def _decoding(facts: Facts) -> Iterator[Line]:
-    found = facts.results.json("identification.json")["subjects"] if facts.results.has("identification.json") else []
-    own = [one for one in found if "identification_accuracy" in one]
-    if not own:
+def _decoding(report: ReportData) -> Iterator[Line]:
+    rows = [row for row in report.identification if "identification_accuracy" in row]
+    if not rows:
         yield "Is chance level given with an interval?", "not applicable", "nothing was decoded"
         return
-    low, high = (np.mean([one["chance_interval_95"][i] for one in own]) for i in (0, 1))
-    accuracy = score(float(np.mean([one["identification_accuracy"] for one in own])))
-    yield "Is chance level given with an interval?", "yes", f"{accuracy}; chance 0.5, {low:.2f} to {high:.2f}"
-    unheard = [
-        one["identification_accuracy_unheard_genre"] for one in own if "identification_accuracy_unheard_genre" in one
-    ]
+    low, high = np.mean([row["chance_interval_95"] for row in rows], axis=0)
+    accuracy = score(float(np.mean([row["identification_accuracy"] for row in rows])))
+    yield "Is chance level given with an interval?", "yes", f"{accuracy}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"
+    key = "identification_accuracy_unheard_genre"
+    unheard = [row[key] for row in rows if key in row]
     shown = score(float(np.mean(unheard))) if unheard else ""
-    yield "Does decoding hold for genres never met?", *_when(unheard, shown, 'not asked for (generalise = ["genre"])')
+    yield (
+        "Does decoding hold for genres left out of training?",
+        *_when(unheard, shown, 'not asked for (generalise = ["genre"])'),
+    )
 
 
-def _reproducibility(facts: Facts) -> Iterator[Line]:
-    record = facts.results.provenance
+def _reproducibility(report: ReportData) -> Iterator[Line]:
+    record = report.results.provenance
     versions = {key: value for key, value in record.get("versions", {}).items() if value}
     yield (
         "Are versions and seed recorded?",
-        *_when(versions, f"{many(len(versions), 'package')}, seed {record.get('seed')}", "no provenance.json"),
+        *_when(versions, f"{many(len(versions), 'package')}, seed {record.get('seed')}", f"no {files.PROVENANCE}"),
     )
     hashes = record.get("inputs", {})
-    yield "Are inputs identified by hashes?", *_when(hashes, many(len(hashes), "file"), "no provenance.json")
-    yield "Is the whole analysis in one file?", "yes", "study.toml; with every default: study.json"
-    maps = len({path.name.split(".")[0] for path in facts.results.files.values()})
+    yield "Are inputs identified by hashes?", *_when(hashes, many(len(hashes), "file"), f"no {files.PROVENANCE}")
+    yield "Is the whole analysis in one file?", "yes", f"{files.STUDY}; with every default: {files.SETTINGS}"
+    maps = len({path.name.split(".")[0] for path in report.results.files.values()})
     yield "Are maps and tables there to share?", "yes", f"{many(maps, 'map')} under BIDS-derivatives names"

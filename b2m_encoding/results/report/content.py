@@ -1,4 +1,4 @@
-"""What a page of the report is made of: sections of texts, tables, pictures and links; the template knows each kind."""
+"""Content of a page of the report: sections of texts, tables, pictures and links; the template renders each kind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Code:
-    """Text to copy as it stands."""
+    """Text to copy unchanged."""
 
     kind: ClassVar[str] = "code"
     title: str
@@ -36,7 +36,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells that have been written out; a row may carry the name of its state, such as ``fail``."""
+    """Rows of formatted cells; a row may have the name of its state, such as ``fail``."""
 
     kind: ClassVar[str] = "table"
     columns: Sequence[str]
@@ -58,7 +58,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Link:
-    """Another page, and what it holds."""
+    """Link to another page, with a description."""
 
     kind: ClassVar[str] = "link"
     href: str

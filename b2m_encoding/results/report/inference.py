@@ -1,20 +1,16 @@
-"""The statistics of a study in words: significance, ceilings, comparison of feature spaces, regions, the audit."""
+"""Methods text of the statistics: significance, ceilings, comparison of feature spaces, regions, the audit."""
 
 from __future__ import annotations
 
 from b2m_encoding.results.report.references import by_doi
-from b2m_encoding.results.report.report_data import Facts, listed, many, number, percent, span
+from b2m_encoding.results.report.report_data import ReportData, listed, many, number, percent, span
+from b2m_encoding.results.schema import CORRECTIONS, files, tables
 
 TESTS = {
     "shift": "by circular shifts of the predictions within test runs [@lancaster2018]",
     "block": "by rearranging long blocks of the predictions within test runs [@kunsch1989]",
     "clip": "by exchanging the predictions of whole clips within test runs",
     "paper": "against correlations of independent Gaussian series, as in Brain2Music [@denk2023]",
-}
-CORRECTIONS = {
-    "bh": "the false discovery rate over targets [@benjamini1995]",
-    "by": "the false discovery rate over targets under any dependence [@benjamini2001]",
-    "fwe": "the family-wise error by the largest statistic over targets [@nichols2002]",
 }
 PREFERENCE = {
     "r": "the prediction accuracy of each alone",
@@ -28,14 +24,14 @@ CLUSTERS = {
 }
 
 
-def statistics_texts(facts: Facts) -> list[str]:
-    """Paragraphs with citations as keys; empty where the study did not ask for something."""
-    return [_significance(facts), _ceiling(facts), _comparison(facts), _regions(facts), _generalisation(facts),
-            _audit(facts)]  # fmt: skip
+def statistics_texts(report: ReportData) -> list[str]:
+    """Paragraphs with citations as keys; empty where the study lacks an analysis."""
+    return [_significance(report), _ceiling(report), _comparison(report), _regions(report), _generalisation(report),
+            _audit(report)]  # fmt: skip
 
 
-def _significance(facts: Facts) -> str:
-    table, own = facts.study["statistics"], facts.subjects
+def _significance(report: ReportData) -> str:
+    table, own = report.study["statistics"], report.subjects
     methods = [str(method) for method in dict.fromkeys(own["test"].dropna())]
     if not methods:
         return ""
@@ -64,8 +60,8 @@ def _significance(facts: Facts) -> str:
     return text
 
 
-def _ceiling(facts: Facts) -> str:
-    own, text = facts.listeners, ""
+def _ceiling(report: ReportData) -> str:
+    own, text = report.listeners, ""
     if own["ceiling"].notna().any():
         text = (
             f"The noise ceiling of r follows from {span(own['repeats'])} presentations of the test stimuli [@hsu2004; "
@@ -82,9 +78,9 @@ def _ceiling(facts: Facts) -> str:
     return text.strip()
 
 
-def _comparison(facts: Facts) -> str:
-    table = facts.study["statistics"]
-    if len(facts.feature_spaces) < 2:
+def _comparison(report: ReportData) -> str:
+    table = report.study["statistics"]
+    if len(report.feature_spaces) < 2:
         return ""
     text = f"Feature spaces were compared in every predicted target by {PREFERENCE[table['preference']]}"
     if table["preference"] == "deltas":
@@ -94,36 +90,36 @@ def _comparison(facts: Facts) -> str:
             ": signs of the differences were flipped per block, the best feature space had to beat every other "
             f"(q < {number(table['q'])}), and targets where none did have no preference."
         )
-    if facts.results.has("partition.tsv"):
+    if report.results.has(tables.PARTITION):
         text += (
             f" The held-out R2 was partitioned into what each feature space explains alone and what several share, "
-            f"from models of all {2 ** len(facts.feature_spaces) - 1} sets of feature spaces [@deheer2017], with "
+            f"from models of all {2 ** len(report.feature_spaces) - 1} sets of feature spaces [@deheer2017], with "
             f"{table['level']:.0%} intervals over blocks; parts may be negative and were not clipped."
         )
     return text
 
 
-def _regions(facts: Facts) -> str:
-    if facts.table("regions.tsv") is None:
+def _regions(report: ReportData) -> str:
+    if report.table(tables.REGIONS) is None:
         return ""
     text = ""
-    own = set(facts.subjects["space"]) == {"regions"}
-    if facts.results.has("atlas.json") and not own:
-        atlas = facts.results.json("atlas.json")
+    own = set(report.subjects["space"]) == {"regions"}
+    if report.results.has(files.ATLAS) and not own:
+        atlas = report.results.json(files.ATLAS)
         key = by_doi(atlas["citation"])
         cite = f" [@{key}]" if key else f" ({atlas['citation']})" if atlas["citation"] else ""
-        text = f"Regions were those of {atlas['title']}{cite}: {listed(facts.get('maps', 'regions'))}. "
+        text = f"Regions were those of {atlas['title']}{cite}: {listed(report.get('maps', 'regions'))}. "
     text += "Scores of a region are means over its tested targets."
-    if (tests := facts.table("region_tests.tsv")) is None:
+    if (tests := report.table(tables.REGION_TESTS)) is None:
         return text
     text += (
         f" Feature spaces were compared within regions: {listed(dict.fromkeys(tests['test']))}, corrected over "
         f"{many(len(tests), 'test')} [@benjamini1995], with Hedges' g and its "
-        f"{facts.get('statistics', 'level'):.0%} interval [@hedges1981]"
+        f"{report.get('statistics', 'level'):.0%} interval [@hedges1981]"
     )
     if tests["prevalence"].notna().any():
         text += ", and the share of the population with a difference was estimated [@ince2021]"
-    if facts.results.has("region_model.json") and (model := facts.results.json("region_model.json"))["formula"]:
+    if (model := report.region_model) and model["formula"]:
         text += f". A linear mixed model was {_status(model['status'])} ({model['formula']}) [@laird1982; @seabold2010]"
     return f"{text}."
 
@@ -132,23 +128,23 @@ def _status(status: str) -> str:
     return {"fitted": "fitted", "fixed subjects": "fitted with participants as a fixed factor"}.get(status, status)
 
 
-def _generalisation(facts: Facts) -> str:
-    wanted = facts.get("statistics", "generalise") or []
+def _generalisation(report: ReportData) -> str:
+    wanted = report.get("statistics", "generalise") or []
     parts = []
     if "genre" in wanted:
-        parts.append("clips of each genre were predicted by a model that had met no clip of that genre in training")
+        parts.append("clips of each genre were predicted by a model trained on no clip of that genre")
     if "subject" in wanted:
         parts.append("each participant was predicted by a model of all others")
     return f"To test generalisation, {listed(parts)}." if parts else ""
 
 
-def _audit(facts: Facts) -> str:
-    if (checks := facts.table("audit.tsv")) is None:
+def _audit(report: ReportData) -> str:
+    if (checks := report.table(tables.AUDIT)) is None:
         return ""
     counts = checks["status"].value_counts()
     found = listed(f"{counts[name]} {name}" for name in ("pass", "warn", "fail", "not possible") if name in counts)
     return (
-        "Leaks from test to training were looked for: a model that knows only the time within the run [@feghhi2024], "
+        "Leaks from test to training were looked for: a model of the time within the run alone [@feghhi2024], "
         "shuffled against run-wise folds, stimuli and sound files in both sets, features fitted to test samples, and "
         f"penalties at the edge of their grid ({len(checks)} checks: {found})."
     )

@@ -1,4 +1,4 @@
-"""The methods of a study in words: every number comes from the results, every option changes the text where it acts."""
+"""Methods text of a study: every number comes from the results, every option changes the text where it acts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from b2m_encoding.data.sources import GROUP_MEAN
+from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.results.report.inference import statistics_texts
-from b2m_encoding.results.report.report_data import Facts, counted, listed, many, number, span
+from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
+from b2m_encoding.results.schema import files, tables
 
 EXTRACTORS = {
     "acoustic": "acoustic descriptors of the sound",
@@ -16,7 +18,7 @@ EXTRACTORS = {
     "labels": "one feature per label",
     "conditions": "the amount of each condition in each sample",
     "word_rate": "words per second",
-    "context": "a sentence embedding of the last words heard",
+    "context": "a sentence embedding of the last words presented",
     "array": "features made elsewhere",
     "mulan_precomputed": "embeddings of the clips made elsewhere",
     "w2v_bert": "activations of w2v-BERT",
@@ -25,44 +27,44 @@ EXTRACTORS = {
 SURFACES = {"fsaverage": "fischl1999", "fsLR": "vanessen2012", "MNI152": "fonov2011"}
 
 
-def methods(facts: Facts) -> list[str]:
+def methods(report: ReportData) -> list[str]:
     """Paragraphs ready to paste, with citations as keys (``[@hoerl1970]``)."""
     texts = (
-        _data(facts),
-        _cleaning(facts),
-        _features(facts),
-        _model(facts),
-        _evaluation(facts),
-        *statistics_texts(facts),
-        _decoding(facts),
-        _software(facts),
+        _data(report),
+        _cleaning(report),
+        _features(report),
+        _model(report),
+        _evaluation(report),
+        *statistics_texts(report),
+        _decoding(report),
+        _software(report),
     )
     return [text for text in texts if text]
 
 
-def _data(facts: Facts) -> str:
-    people = many(facts.n_listeners, "participant")
-    reader, mean = facts.get("data", "reader"), GROUP_MEAN in set(facts.subjects["subject"])
+def _data(report: ReportData) -> str:
+    people = many(report.n_listeners, "participant")
+    reader, mean = report.get("data", "reader"), GROUP_MEAN in set(report.subjects["subject"])
     source = " of the Music Genre neuroimaging data set [@nakai2022]" if reader in ("musicgenre", "zenodo") else ""
     text = [f"Functional MRI responses of {people}{source} were analysed"]
     text += [", and their mean response. " if mean else ". "]
-    if note := facts.study.get("note"):
+    if note := report.study.get("note"):
         text.append(f"These are {note}. ")
-    if (runs := facts.quality) is not None:
+    if (runs := report.quality) is not None:
         own = runs.groupby("subject", sort=False)
         text.append(
             f"Each contributed {counted(own['run'].count(), 'run')} with {counted(own['volumes'].sum(), 'volume')} "
             f"in all (repetition time {span(runs['tr'])} s). "
         )
-    text.append(_targets(facts))
+    text.append(_targets(report))
     if reader in ("bids", "musicgenre"):
         text.append(" Data were organised as a BIDS data set [@gorgolewski2016].")
     return "".join(text)
 
 
-def _targets(facts: Facts) -> str:
-    """Where responses lay, and which were tested."""
-    own = facts.listeners
+def _targets(report: ReportData) -> str:
+    """Sentence on the space of the responses and the targets that were tested."""
+    own = report.listeners
     space, count = listed(dict.fromkeys(own["space"])), span(own["targets"])
     kind = next((f" [@{key}]" for name, key in SURFACES.items() if space.startswith(name)), "")
     where = {
@@ -77,34 +79,34 @@ def _targets(facts: Facts) -> str:
     )
 
 
-def _cleaning(facts: Facts) -> str:
-    steps = {name: own for name, own in facts.results.provenance.get("cleaning", {}).items() if name != GROUP_MEAN}
+def _cleaning(report: ReportData) -> str:
+    steps = {name: own for name, own in report.results.provenance.get("cleaning", {}).items() if name != GROUP_MEAN}
     common = [step for step in next(iter(steps.values()), []) if not step.startswith("leave out")]
     same = all([s for s in one if not s.startswith("leave out")] == common for one in steps.values())
     text = []
-    if discard := facts.get("data", "discard"):
+    if discard := report.get("data", "discard"):
         text.append(f"The first {number(discard)} s of every run were discarded. ")
     if common and same:
-        cites = " [@lindquist2019]" if facts.get("data", "confounds") else ""
-        cites = " [@denk2023]" if facts.get("cleaning", "detrend") == "median" and not cites else cites
+        cites = " [@lindquist2019]" if report.get("data", "confounds") else ""
+        cites = " [@denk2023]" if report.get("cleaning", "detrend") == "median" and not cites else cites
         text.append(
             "Each run was cleaned by itself, estimated from the volumes that were kept, in this order: "
             f"{'; '.join(common)}{cites}. "
         )
     elif common:
-        text.append("Each run was cleaned by itself; the steps differ between participants (provenance.json). ")
-    if confounds := facts.get("data", "confounds"):
-        text.append(_confounds(facts, confounds))
+        text.append(f"Each run was cleaned by itself; the steps differ between participants ({files.PROVENANCE}). ")
+    if confounds := report.get("data", "confounds"):
+        text.append(_confounds(report, confounds))
     return "".join(text).strip()
 
 
-def _confounds(facts: Facts, confounds: Any) -> str:
-    """Confounds as their own table or as fMRIPrep's."""
+def _confounds(report: ReportData, confounds: Any) -> str:
+    """Sentence on confounds from a table or from fMRIPrep."""
     strategy = confounds.get("strategy", ()) if isinstance(confounds, dict) else ()
     if not strategy:
         return "Confounds were regressed out. "
     text = f"Confounds came from fMRIPrep [@esteban2019], read with Nilearn [@nilearn] (strategy: {listed(strategy)}). "
-    if "scrub" in strategy and (runs := facts.quality) is not None:
+    if "scrub" in strategy and (runs := report.quality) is not None:
         text += (
             f"Volumes with a framewise displacement above {number(confounds['fd_threshold'])} mm or standardised DVARS "
             f"above {number(confounds['std_dvars_threshold'])} entered no fit and no score [@power2012]: "
@@ -113,9 +115,9 @@ def _confounds(facts: Facts, confounds: Any) -> str:
     return text
 
 
-def _features(facts: Facts) -> str:
-    made = facts.results.provenance.get("features", {})
-    parts = [_feature(name, table, made.get(name, {})) for name, table in facts.get("features").items()]
+def _features(report: ReportData) -> str:
+    made = report.results.provenance.get("features", {})
+    parts = [_feature(name, table, made.get(name, {})) for name, table in report.get("features").items()]
     return (
         f"Stimuli were described by {many(len(parts), 'feature space')}: {'; '.join(parts)}. Features were "
         "standardised with the mean and standard deviation of training samples alone."
@@ -140,8 +142,8 @@ def _feature(name: str, table: dict[str, Any], made: dict[str, Any]) -> str:
     return f"{name} ({what})"
 
 
-def _model(facts: Facts) -> str:
-    grid, model = facts.get("model", "alphas"), facts.study["model"]
+def _model(report: ReportData) -> str:
+    grid, model = report.get("model", "alphas"), report.study["model"]
     penalties = (
         f"{grid['number']} penalties between {number(grid['low'])} and {number(grid['high'])} "
         f"(log-spaced, added to the sums of squares of the features)"
@@ -153,7 +155,7 @@ def _model(facts: Facts) -> str:
         folds = f"by cross-validation in {model['folds']} folds of whole training blocks"
     else:
         folds = "by leaving out one training block at a time"
-    if windows := facts.get("windows"):
+    if windows := report.get("windows"):
         lag = (
             f"The mean response to each window of {number(windows['length'])} s of a clip (one every "
             f"{number(windows['step'])} s, {number(windows['lag'])} s after the sound) was predicted from the "
@@ -169,20 +171,20 @@ def _model(facts: Facts) -> str:
             f"@duprelatour2022]. {model['scalings']} balances between the feature spaces and {penalties} were tried, "
             f"and the best for {where} was chosen {folds}"
         )
-    several = len(facts.feature_spaces) > 1
+    several = len(report.feature_spaces) > 1
     fitted = " One model was fitted with all feature spaces (the joint model) and one with each." if several else ""
     return f"{lag}, by {ridge}; held-out samples took no part in the choice.{fitted}"
 
 
-def _evaluation(facts: Facts) -> str:
-    table = facts.study["evaluation"]
-    trained, tested = (span(facts.listeners[f"samples_{which}"]) for which in ("trained", "tested"))
-    size = f"(models trained on {trained} samples and judged on {tested})"
+def _evaluation(report: ReportData) -> str:
+    table = report.study["evaluation"]
+    trained, tested = (span(report.listeners[f"samples_{which}"]) for which in ("trained", "tested"))
+    size = f"(models trained on {trained} samples and evaluated on {tested})"
     blocks = table["blocks"] and f"blocks ({table['blocks']} per run, {number(table['gap'])} s unused between two)"
     if table["kind"] == "test":
-        text = f"Models were judged on the runs that match {table['test_runs']}, which no fit had seen {size}."
+        text = f"Models were evaluated on the runs that match {table['test_runs']}, which entered no fit {size}."
     else:
-        text = f"Models were judged by cross-validation: {blocks or 'whole runs'} were left out in turn {size}."
+        text = f"Models were evaluated by cross-validation: {blocks or 'whole runs'} were left out in turn {size}."
     if table["average_repeats"]:
         text += " Responses to the repeats of a test clip, and their predictions, were averaged before scoring."
     return (
@@ -191,10 +193,10 @@ def _evaluation(facts: Facts) -> str:
     )
 
 
-def _decoding(facts: Facts) -> str:
-    if (table := facts.get("decoding")) is None or (clips := facts.table("identification.tsv")) is None:
+def _decoding(report: ReportData) -> str:
+    if (table := report.get("decoding")) is None or (clips := report.table(tables.IDENTIFICATION)) is None:
         return ""
-    windows = facts.get("windows") or table
+    windows = report.get("windows") or table
     length = windows.get("length", windows.get("window"))
     text = (
         f"{_spaces(table['targets'])} decoded from responses averaged over windows of "
@@ -202,7 +204,7 @@ def _decoding(facts: Facts) -> str:
         f"{listed(_decoders(table))}. Identification accuracy is the share of the other test clips "
         f"({span(clips.groupby(['subject', 'target', 'decoder']).size())} clips in all) whose true features are "
         "less like the "
-        "decoded ones than those of the clip that was heard; chance is 0.5, and its 95 % interval comes from "
+        "decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95 % interval comes from "
         "assigning predictions to clips at random."
     )
     if "accuracy_unheard" in clips:
@@ -217,18 +219,11 @@ def _lag(table: Mapping[str, Any], windows: Mapping[str, Any]) -> str:
 
 
 def _decoders(table: Mapping[str, Any]) -> list[str]:
-    """Every decoder of a study in words."""
+    """Description of every decoder of a study."""
     best = table.get("best_targets", "all")
     where = "all targets" if best == "all" else f"the {number(best)} targets that were predicted best in training"
-    texts = {
-        "regions": f"one ridge regression per region, the {table['regions']} regions that decoded best in training "
-        "averaged [@denk2023]",
-        "ridge": f"one ridge regression from {where}",
-        "inverse": f"an encoding model of {where}, inverted: the posterior mean of the features [@nishimoto2011]",
-        "contrastive": f"a linear map from {where}, trained to tell clips apart (InfoNCE) from the ridge solution on",
-        "ensemble": "the mean of the others",
-    }
-    found = [texts[name] for name in table.get("decoders", ("regions",))]
+    texts = [DECODERS[name].methods for name in table.get("decoders", ("regions",))]
+    found = [text.format(regions=table["regions"], targets=where) for text in texts]
     if (align := table.get("align", "none")) != "none":
         found.append(f"decoders of all subjects, aligned ({align}) by the training clips that they share")
     return found
@@ -238,20 +233,20 @@ def _spaces(names: list[str]) -> str:
     return f"The feature space {names[0]} was" if len(names) == 1 else f"The feature spaces {listed(names)} were"
 
 
-def _software(facts: Facts) -> str:
-    versions, used = facts.results.provenance.get("versions", {}), []
+def _software(report: ReportData) -> str:
+    versions, used = report.results.provenance.get("versions", {}), []
     cites = {"numpy": "harris2020", "scipy": "virtanen2020", "torch": "paszke2019", "nibabel": "nibabel",
              "nilearn": "nilearn", "matplotlib": "hunter2007"}  # fmt: skip
     for name, key in cites.items():
         if versions.get(name):
             used.append(f"{name} {versions[name]} [@{key}]")
-    seed = facts.results.provenance.get("seed", facts.study.get("seed"))
+    seed = report.results.provenance.get("seed", report.study.get("seed"))
     return (
-        f"Analyses were done with b2m_encoding {versions.get('b2m-encoding') or _made_by(facts)} [@b2m]"
+        f"Analyses were done with b2m_encoding {versions.get('b2m-encoding') or _made_by(report)} [@b2m]"
         f"{f', which rests on {listed(used)}' if used else ''}; the seed of all random numbers was {seed}. Maps, "
         "tables, the study file and hashes of all inputs are in the results folder, under BIDS-derivatives names."
     )
 
 
-def _made_by(facts: Facts) -> str:
-    return str(facts.results.json("dataset_description.json")["GeneratedBy"][0]["Version"])
+def _made_by(report: ReportData) -> str:
+    return str(report.results.json(files.DESCRIPTION)["GeneratedBy"][0]["Version"])

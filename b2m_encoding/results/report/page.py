@@ -13,17 +13,16 @@ from markupsafe import Markup
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import replacing
+from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.content import Link, Page
-from b2m_encoding.results.report.report_data import Facts
+from b2m_encoding.results.report.report_data import ReportData
 from b2m_encoding.results.report.sections import study_sections, subject_sections
-
-REPORT = "report.html"
+from b2m_encoding.results.schema.files import REPORT, SUBJECT_PAGE
 
 
 def write_report(results: Results, out: Path | None = None) -> list[Path]:
-    """Write the report of a results folder: all it says is read from there, nothing is computed anew.
+    """Write the report of a results folder: all content is read from there, nothing is computed.
 
     Parameters
     ----------
@@ -34,23 +33,23 @@ def write_report(results: Results, out: Path | None = None) -> list[Path]:
     Returns
     -------
     list of Path
-        ``report.html``, then ``sub-01.html`` and so on. Text from files is escaped; a page runs no script, and asks
-        nothing of the network.
+        ``report.html``, then ``sub-01.html`` and so on. Text from files is escaped; a page runs no script and
+        loads nothing from the network.
 
     Raises
     ------
     InputError
-        If the results lack what every report tells, or the folder cannot be written.
+        If the results lack settings or the table of subjects, or the folder cannot be written.
     """
     folder = out or results.path
-    whole = Facts(results)
+    whole = ReportData(results)
     title, note = str(whole.study["name"]), results.note
     labels = [str(subject) for subject in whole.subjects["subject"]]
     links = [Link(REPORT, "Study"), *(Link(_page_of(subject), f"sub-{subject}") for subject in labels)]
     pages = {REPORT: Page(title, "Encoding report", note, study_sections(whole), links)}
     for subject in labels:
-        sections = subject_sections(Facts(results, subject))
-        pages[f"sub-{subject}.html"] = Page(title, f"sub-{subject}", note, sections, links)
+        sections = subject_sections(ReportData(results, subject))
+        pages[SUBJECT_PAGE.format(subject=subject)] = Page(title, f"sub-{subject}", note, sections, links)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [_write(folder / name, render(page)) for name, page in pages.items()]
@@ -59,7 +58,7 @@ def write_report(results: Results, out: Path | None = None) -> list[Path]:
 
 
 def render(page: Page) -> str:
-    """The HTML of a page."""
+    """Render the HTML of a page."""
     environment = Environment(
         loader=PackageLoader("b2m_encoding.results.report", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -72,10 +71,8 @@ def render(page: Page) -> str:
 
 
 def _page_of(subject: str) -> str:
-    return quote(f"sub-{subject}.html")
+    return quote(SUBJECT_PAGE.format(subject=subject))
 
 
 def _write(path: Path, content: str) -> Path:
-    with replacing(path) as stream:
-        stream.write(content.encode())
-    return path
+    return write_whole(path, content)

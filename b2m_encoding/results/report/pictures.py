@@ -1,4 +1,4 @@
-"""Pictures of the report: the figures of a results folder, made small enough to travel within the page."""
+"""Pictures of the report: figures of a results folder, scaled down and embedded in the page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from PIL import Image
 
 from b2m_encoding.results.report.content import Picture
+from b2m_encoding.results.schema.files import FIGURES
 
-FIGURES = "figures"
 WIDTH, SMALL = 1400, 720
 """Largest width in pixels: on a page, and side by side."""
 QUALITY = 92
-"""Of WebP: a quarter of the size of PNG; the figure itself lies in the results, whole."""
+"""Quality of WebP, a quarter of the size of PNG; the figure itself is in the results."""
 TITLES = {
     "accuracy": "Prediction accuracy",
     "preference": "Component preference",
@@ -34,7 +34,7 @@ NAME = re.compile(r"(?:sub-(?P<subject>[^_]+)_)?(?P<kind>[a-z]+)(?P<rest>(?:_.+)
 
 
 def pictures(folder: Path, kinds: tuple[str, ...], subject: str | None, *, small: bool = False) -> Iterator[Picture]:
-    """Figures of some kinds: of a subject, or those of all subjects together."""
+    """Embed the figures of some kinds: of a subject, or of all subjects together (``None``)."""
     for kind in kinds:
         for png in sorted((folder / FIGURES).glob("*.png")):
             found = NAME.fullmatch(png.stem)
@@ -46,7 +46,7 @@ def pictures(folder: Path, kinds: tuple[str, ...], subject: str | None, *, small
 
 
 def embedded(png: Path, width: int = WIDTH) -> str:
-    """A picture as a data URI, no wider than ``width`` pixels."""
+    """Encode a picture as a data URI, no wider than ``width`` pixels."""
     with Image.open(png) as image:
         picture = image.convert("RGB")
         if picture.width > width:

@@ -1,4 +1,4 @@
-"""References: what a text cites, written for a reader and as BibTeX."""
+"""References: works that a text cites, as author and year, and as BibTeX."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ class Reference:
 
 @cache
 def references() -> dict[str, Reference]:
-    """Every work that the report may cite, by its key."""
+    """Read every work that the report may cite, by its key."""
     text = files("b2m_encoding.results.report").joinpath("references.bib").read_text(encoding="utf-8")
     entries = [entry.strip() for entry in text.split("\n\n") if entry.strip()]
     return {key: Reference(key, entry, dict(FIELD.findall(entry))) for entry in entries for key in [_key(entry)]}
 
 
 def by_doi(text: str) -> str | None:
-    """Key of the work whose DOI a text names."""
+    """Key of the work whose DOI occurs in a text."""
     return next((key for key, one in references().items() if one.fields.get("doi", "no DOI") in text), None)
 
 
 def cited(paragraphs: Iterable[str]) -> list[str]:
-    """Keys of what texts cite, in the order in which they are cited first.
+    """Find the keys of cited works, in the order of their first citation.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def cited(paragraphs: Iterable[str]) -> list[str]:
 
 
 def with_names(text: str) -> str:
-    """A text with authors and years in place of the keys.
+    """Replace citation keys in a text by authors and years.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def with_names(text: str) -> str:
 
 
 def bibtex(keys: Iterable[str], version: str) -> str:
-    """BibTeX entries of some works; ``version`` is that of this package."""
+    """BibTeX entries of works; ``version`` is that of this package."""
     return "\n\n".join(references()[key].entry.replace("@VERSION@", version) for key in keys)
 
 

@@ -1,4 +1,4 @@
-"""What the report knows: the settings, tables and numbers of a results folder, as its builders ask for them."""
+"""Data of the report: settings, tables and numbers of a results folder, and their format for a reader."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ import pandas as pd
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.reader import Results
-
-SETTINGS = "study.json"
-"""The study with every default written out."""
-SUBJECTS, QUALITY = "subjects.tsv", "quality.tsv"
+from b2m_encoding.results.schema import tables
+from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, REGION_MODEL_SUMMARY, SETTINGS
+from b2m_encoding.results.schema.tables import Table
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
-    """A results folder as the report reads it: of the whole study, or of one subject.
+class ReportData:
+    """Settings and tables of a results folder: of the whole study, or of one subject.
 
     Parameters
     ----------
@@ -41,35 +40,35 @@ class Facts:
                 file=self.results.path / SETTINGS,
                 fix="run the study again with this version: b2m run STUDY",
             )
-        found: dict[str, Any] = self.results.json(SETTINGS)
-        return found
+        settings: dict[str, Any] = self.results.json(SETTINGS)
+        return settings
 
     def get(self, *keys: str) -> Any:
-        """A setting by the path to it, such as ``get("model", "alphas", "low")``; None where a table is left out."""
-        found: Any = self.study
+        """Look up a setting by its path, such as ``get("model", "alphas", "low")``; None where it is left out."""
+        value: Any = self.study
         for key in keys:
-            if not isinstance(found, dict):
+            if not isinstance(value, dict):
                 return None
-            found = found.get(key)
-        return found
+            value = value.get(key)
+        return value
 
-    def table(self, name: str) -> pd.DataFrame | None:
-        """A table of the results, None where there is none or it has no row for the subject."""
-        if not self.results.has(name):
+    def table(self, table: Table) -> pd.DataFrame | None:
+        """Read a table of the results; None where there is none, or it has no row of the subject."""
+        if not self.results.has(table):
             return None
-        table = self.results.table(name)
-        if self.subject is not None and "subject" in table:
-            table = table[table["subject"] == self.subject]
-        return table if len(table) else None
+        rows = self.results.table(table)
+        if self.subject is not None and "subject" in rows:
+            rows = rows[rows["subject"] == self.subject]
+        return rows if len(rows) else None
 
     @cached_property
     def subjects(self) -> pd.DataFrame:
         """One row per subject."""
-        table = self.table(SUBJECTS)
+        table = self.table(tables.SUBJECTS)
         if table is None:
             raise InputError(
-                "the results do not say what was found in each subject",
-                file=self.results.path / SUBJECTS,
+                "the results lack the table of subjects",
+                file=self.results.path / tables.SUBJECTS.file,
                 fix="run the study again with this version: b2m run STUDY",
             )
         return table
@@ -82,7 +81,23 @@ class Facts:
     @cached_property
     def quality(self) -> pd.DataFrame | None:
         """One row per run."""
-        return self.table(QUALITY)
+        return self.table(tables.QUALITY)
+
+    @cached_property
+    def identification(self) -> list[dict[str, Any]]:
+        """Identification accuracy per subject, feature space and decoder; empty where nothing was decoded."""
+        if not self.results.has(IDENTIFICATION_SUMMARY):
+            return []
+        rows = self.results.json(IDENTIFICATION_SUMMARY)["subjects"]
+        return [row for row in rows if self.subject in (None, row.get("subject"))]
+
+    @cached_property
+    def region_model(self) -> dict[str, Any] | None:
+        """Formula, status and notes of the mixed model of regions."""
+        if not self.results.has(REGION_MODEL_SUMMARY):
+            return None
+        summary: dict[str, Any] = self.results.json(REGION_MODEL_SUMMARY)
+        return summary
 
     @property
     def feature_spaces(self) -> tuple[str, ...]:
@@ -96,7 +111,7 @@ class Facts:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A number for a reader: counts with separators, others with so many digits, n/a where there is none.
+    """Format a number: counts with separators, others with ``digits`` significant digits, n/a where it is missing.
 
     Examples
     --------
@@ -111,7 +126,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def score(value: Any) -> str:
-    """A score with three decimals.
+    """Format a score with three decimals.
 
     Examples
     --------
@@ -122,7 +137,7 @@ def score(value: Any) -> str:
 
 
 def interval(value: float, low: float, high: float, digits: int = 3) -> str:
-    """A number with its interval, as far as they are known.
+    """Format a number with its interval, as far as they are finite.
 
     Examples
     --------
@@ -136,7 +151,7 @@ def interval(value: float, low: float, high: float, digits: int = 3) -> str:
 
 
 def percent(values: Any) -> str:
-    """A share, or the lowest and the highest of several.
+    """Format a share, or the lowest and the highest of several.
 
     Examples
     --------
@@ -148,22 +163,22 @@ def percent(values: Any) -> str:
 
 
 def span(values: Any, digits: int = 3) -> str:
-    """One number, or the lowest and the highest of several.
+    """Format a number, or the lowest and the highest of several.
 
     Examples
     --------
     >>> span([3, 3]), span([0.25, 0.5]), span([])
     ('3', '0.25 to 0.5', 'n/a')
     """
-    known = [one for one in np.asarray(values, dtype=float).tolist() if np.isfinite(one)]
-    if not known:
+    finite = [value for value in np.asarray(values, dtype=float).tolist() if np.isfinite(value)]
+    if not finite:
         return "n/a"
-    low, high = number(min(known), digits), number(max(known), digits)
+    low, high = number(min(finite), digits), number(max(finite), digits)
     return low if low == high else f"{low} to {high}"
 
 
 def listed(items: Any) -> str:
-    """Words joined as in a sentence.
+    """Join words as in a sentence.
 
     Examples
     --------
@@ -175,7 +190,7 @@ def listed(items: Any) -> str:
 
 
 def many(count: int, word: str) -> str:
-    """A count with its noun.
+    """Format a count with its noun.
 
     Examples
     --------
@@ -186,7 +201,7 @@ def many(count: int, word: str) -> str:
 
 
 def counted(values: Any, word: str) -> str:
-    """Counts that may differ, with their noun.
+    """Format counts that may differ, with their noun.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What was found: sections with maps, tables and sounds, of a whole study or of one subject."""
+"""Sections of results: maps, tables and links to sounds, of a whole study or of one subject."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import pandas as pd
 
 from b2m_encoding.results.report.content import Block, Lines, Link, Picture, Table
 from b2m_encoding.results.report.pictures import pictures
-from b2m_encoding.results.report.report_data import Facts, interval, listed, many, number, score, span
+from b2m_encoding.results.report.report_data import ReportData, interval, listed, many, number, score, span
+from b2m_encoding.results.schema import CHANCE, GROUP, files, maps, tables
 
 MOST_ROWS = 200
-"""Longer tables are cut; the file has them whole."""
+"""Most rows of a table on a page; the file holds all of them."""
 
-Build = Callable[[Facts], list[Block]]
+Build = Callable[[ReportData], list[Block]]
 
 
-def accuracy(facts: Facts) -> list[Block]:
-    """Maps, their test, their ceiling, and scores by genre or run."""
-    blocks: list[Block] = [*_pictures(facts, ("accuracy", "surface", "subjects", "scatter"))]
+def accuracy(report: ReportData) -> list[Block]:
+    """Prediction accuracy: maps, test, ceilings, and scores by genre or run."""
+    blocks: list[Block] = [*_pictures(report, ("accuracy", "surface", "subjects", "scatter"))]
     lines = []
-    for one in facts.subjects.itertuples():
+    for one in report.subjects.itertuples():
         lines.append(
             f"sub-{one.subject}: test {one.test}, {number(one.permutations)} permutations; family-wise p < .05 in "
             f"{many(int(one.family_wise), 'target')}; {one.false_positives:.1%} false positives to expect at 5%"
@@ -31,15 +32,15 @@ def accuracy(facts: Facts) -> list[Block]:
         if not pd.isna(one.no_ceiling):
             lines.append(f"sub-{one.subject}: no ceiling possible here: {one.no_ceiling}")
         if not pd.isna(one.cluster_targets):
-            kind = facts.get("statistics", "clusters")
+            kind = report.get("statistics", "clusters")
             lines.append(f"sub-{one.subject}: {many(int(one.cluster_targets), 'target')} in the map of {kind}")
         if not pd.isna(one.between_low):
             bounds = f"{score(one.between_low)} to {score(one.between_high)}"
             lines.append(f"sub-{one.subject}: inter-subject ceiling, mean over predicted targets: {bounds}")
-    if reasons := dict.fromkeys(facts.subjects["no_between"].dropna()):
+    if reasons := dict.fromkeys(report.subjects["no_between"].dropna()):
         lines += [f"no inter-subject ceiling possible here: {reason}" for reason in reasons]
     blocks.append(Lines(lines))
-    if (table := facts.table("breakdown.tsv")) is not None:
+    if (table := report.table(tables.BREAKDOWN)) is not None:
         shown = "genre" if (table["by"] == "genre").any() else "run"
         part = table[table["by"] == shown].pivot(index="label", columns="subject", values="score")
         rows = [
@@ -51,33 +52,33 @@ def accuracy(facts: Facts) -> list[Block]:
     return blocks
 
 
-def preference(facts: Facts) -> list[Block]:
-    """Shares of the targets, maps, overlap."""
-    blocks: list[Block] = [*_pictures(facts, ("preference", "ternary", "hierarchy", "weights"))]
-    if (table := facts.table("preference.tsv")) is not None:
+def preference(report: ReportData) -> list[Block]:
+    """Preference: shares of the targets, maps, overlap."""
+    blocks: list[Block] = [*_pictures(report, ("preference", "ternary", "hierarchy", "weights"))]
+    if (table := report.table(tables.PREFERENCE)) is not None:
         names = list(dict.fromkeys(table["preferred"]))
         rows = []
-        for subject, own in table.groupby("subject", sort=False):
-            shares = dict(zip(own["preferred"], own["share"], strict=True))
+        for subject, rows_of in table.groupby("subject", sort=False):
+            shares = dict(zip(rows_of["preferred"], rows_of["share"], strict=True))
             rows.append([f"sub-{subject}", *(f"{shares.get(name, 0.0):.1%}" for name in names)])
         blocks.append(
             Table(["subject", *names], rows, "Share of the predicted targets that prefer each feature space.")
         )
-    if facts.subject is None and facts.results.has_map("group", "preference", "consistency"):
-        agreement = facts.results.sidecar("group", "preference", "consistency").get("Agreement")
+    if report.subject is None and report.results.has_map(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat):
+        agreement = report.results.sidecar(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat).get("Agreement")
         if agreement is not None:
             blocks.append(Lines([f"Subjects agree in {agreement:.1%} where two or more are predicted."]))
-    if (table := facts.table("overlap.tsv")) is not None:
+    if (table := report.table(tables.OVERLAP)) is not None:
         rows = [[f"sub-{one.subject}", f"{one.first}, {one.second}", score(one.dice), score(one.correlation)]
                 for one in table.itertuples()]  # fmt: skip
-        blocks.append(Table(["subject", "maps", "Dice", "r of the maps"], rows, "How much two maps have in common."))
+        blocks.append(Table(["subject", "maps", "Dice", "r of the maps"], rows, "Overlap of two maps."))
     return blocks
 
 
-def partition(facts: Facts) -> list[Block]:
+def partition(report: ReportData) -> list[Block]:
     """Unique and shared variance."""
-    blocks: list[Block] = [*_pictures(facts, ("partition",))]
-    if (table := facts.table("partition.tsv")) is not None:
+    blocks: list[Block] = [*_pictures(report, ("partition",))]
+    if (table := report.table(tables.PARTITION)) is not None:
         rows = [
             [f"sub-{one.subject}", _place(one), one.part, interval(one.r2, one.low, one.high),
              f"{one.negative} of {one.targets}", score(one.product)]
@@ -92,20 +93,19 @@ def _place(row: Any) -> str:
     return row.region if pd.isna(row.hemisphere) else f"{row.hemisphere} {row.region}"
 
 
-def regions(facts: Facts) -> list[Block]:
+def regions(report: ReportData) -> list[Block]:
     """Scores of regions, and their comparison."""
-    blocks: list[Block] = [*_pictures(facts, ("regions",))]
-    if facts.subject is not None:
-        if (table := facts.table("regions.tsv")) is not None:
+    blocks: list[Block] = [*_pictures(report, ("regions",))]
+    if report.subject is not None:
+        if (table := report.table(tables.REGIONS)) is not None:
             rows = [[_place(one), one.feature_space, score(one.score), number(one.targets), score(one.significant)]
                     for one in table.itertuples() if one.targets]  # fmt: skip
             columns = ["region", "feature space", "mean r", "targets", "share predicted"]
             blocks.append(cut(Table(columns, rows)))
         return blocks
-    if facts.results.has("region_model.json"):
-        model = facts.results.json("region_model.json")
+    if (model := report.region_model) is not None:
         blocks.append(Lines([f"Mixed model ({model['formula']}): {model['status']}", *model["notes"]]))
-    if (table := facts.table("region_tests.tsv")) is not None:
+    if (table := report.table(tables.REGION_TESTS)) is not None:
         rows = [
             [one.region, f"{one.first} - {one.second}", interval(one.difference, one.low, one.high),
              interval(one.effect_size, one.effect_low, one.effect_high, 2), number(one.p, 2), number(one.q, 2),
@@ -117,9 +117,9 @@ def regions(facts: Facts) -> list[Block]:
     return blocks
 
 
-def generalisation(facts: Facts) -> list[Block]:
-    """Genres and subjects left out."""
-    if (table := facts.table("generalisation.tsv")) is None:
+def generalisation(report: ReportData) -> list[Block]:
+    """Generalisation to genres and subjects left out of training."""
+    if (table := report.table(tables.GENERALISATION)) is None:
         return []
     rows = [[f"sub-{one.subject}", one.left_out, score(one.r_with), score(one.r_without), number(one.samples)]
             for one in table.itertuples()]  # fmt: skip
@@ -127,36 +127,36 @@ def generalisation(facts: Facts) -> list[Block]:
     return [cut(Table(columns, rows, "Mean r over predicted targets, with and without it in training."))]
 
 
-def decoding(facts: Facts) -> list[Block]:
+def decoding(report: ReportData) -> list[Block]:
     """Identification accuracy, by subject or by clip."""
-    if not facts.results.has("identification.json"):
+    if not report.identification:
         return []
-    found = [one for one in facts.results.json("identification.json")["subjects"]
-             if facts.subject in (None, one.get("subject"))]  # fmt: skip
     rows = []
-    for one in found:
+    for one in report.identification:
         if "identification_accuracy" in one:
             low, high = one.get("chance_interval_95", (float("nan"),) * 2)
             rows.append([f"sub-{one['subject']}", str(one.get("decoder", "regions")), one["feature_space"],
                          score(one["identification_accuracy"]), f"{low:.3f} to {high:.3f}", number(one.get("clips")),
                          score(one.get("identification_accuracy_unheard_genre"))])  # fmt: skip
-    columns = ["subject", "decoder", "feature space", "accuracy", "chance, 95 %", "clips", "genre unheard"]
-    blocks: list[Block] = [*_pictures(facts, ("decoding",))]
+    columns = ["subject", "decoder", "feature space", "accuracy", "chance, 95 %", "clips", "without its genre"]
+    blocks: list[Block] = [*_pictures(report, ("decoding",))]
     if rows:
-        notes = sorted({f" {note[:1].upper()}{note[1:]}." for one in found for note in one.get("notes", ())})
-        about = f"Identification accuracy of the test clips; chance is 0.5.{''.join(notes)}"
+        notes = sorted(
+            {f" {note[:1].upper()}{note[1:]}." for one in report.identification for note in one.get("notes", ())}
+        )
+        about = f"Identification accuracy of the test clips; chance is {CHANCE:g}.{''.join(notes)}"
         blocks.append(cut(Table(columns, rows, about)))
-    if facts.subject is not None and (table := facts.table("identification.tsv")) is not None:
+    if report.subject is not None and (table := report.table(tables.IDENTIFICATION)) is not None:
         clips = [[one.clip, one.target, getattr(one, "decoder", "regions"), score(one.accuracy), str(one.identified)]
                  for one in table.itertuples()]  # fmt: skip
-        blocks.append(cut(Table(["clip heard", "from", "decoder", "accuracy", "most like"], clips)))
-    if facts.subject is None and (table := facts.table("decoding_table.tsv")) is not None:
+        blocks.append(cut(Table(["presented clip", "from", "decoder", "accuracy", "most like"], clips)))
+    if report.subject is None and (table := report.table(tables.BRAIN2MUSIC_TABLE2)) is not None:
         blocks.append(_beside_the_paper(table))
     return blocks
 
 
 def _beside_the_paper(table: pd.DataFrame) -> Table:
-    """Our numbers and those of Table 2 of Brain2Music."""
+    """Table of our numbers beside Table 2 of Brain2Music."""
     measures = {"identification_test": "identification, test", "identification_training": "identification, training",
                 "correlation_test": "r, test", "correlation_training": "r, training"}  # fmt: skip
     rows = []
@@ -182,34 +182,34 @@ def _spread(mean: float, deviation: float) -> str:
     return f"{mean:.3f} ({deviation:.3f})" if np.isfinite(deviation) else f"{mean:.3f}"
 
 
-def listening(facts: Facts) -> list[Block]:
-    """Pages with sounds, where a study has been reconstructed."""
-    if not facts.results.has("listen.html"):
+def listening(report: ReportData) -> list[Block]:
+    """Link to the page with sounds, where clips have been reconstructed."""
+    if not report.results.has(files.LISTEN):
         return []
-    return [Link("listen.html", "Listen: heard, retrieved and reconstructed, clip by clip")]
+    return [Link(files.LISTEN, "Listen: presented, retrieved and reconstructed, clip by clip")]
 
 
-def _pictures(facts: Facts, kinds: tuple[str, ...]) -> list[Picture]:
-    """Pictures of all subjects together; on the page of a study those of its subjects too, small, to lead to theirs."""
-    folder = facts.results.path
-    found = [*pictures(folder, kinds, facts.subject)]
-    if facts.subject is None:
-        for subject in facts.results.subjects:
+def _pictures(report: ReportData, kinds: tuple[str, ...]) -> list[Picture]:
+    """Figures of the page; on the page of a study also small ones of each subject, which link to its page."""
+    folder = report.results.path
+    shown = [*pictures(folder, kinds, report.subject)]
+    if report.subject is None:
+        for subject in report.results.subjects:
             for one in pictures(folder, kinds[:1], subject, small=True):
-                href = quote(f"sub-{subject}.html")
-                found.append(Picture(f"{one.title}, sub-{subject}", "", one.source, href))
-    return found
+                href = quote(files.SUBJECT_PAGE.format(subject=subject))
+                shown.append(Picture(f"{one.title}, sub-{subject}", "", one.source, href))
+    return shown
 
 
 def cut(table: Table) -> Table:
-    """A table of a length that a page can bear."""
+    """Cut a table to the most rows of a page."""
     if len(table.rows) <= MOST_ROWS:
         return table
     about = f"{table.caption} First {MOST_ROWS} of {span([len(table.rows)])} rows.".strip()
     return Table(table.columns, table.rows[:MOST_ROWS], about, table.states[:MOST_ROWS])
 
 
-FOUND: dict[str, tuple[str, Build]] = {
+SECTIONS: dict[str, tuple[str, Build]] = {
     "accuracy": ("Prediction accuracy", accuracy),
     "preference": ("Component preference", preference),
     "partition": ("Variance partitioning", partition),

@@ -1,4 +1,4 @@
-"""Sections of the report, of a whole study or of one subject; one that has nothing to say is left out."""
+"""Sections of the report, of a whole study or of one subject; empty sections are left out."""
 
 from __future__ import annotations
 
@@ -11,41 +11,40 @@ from b2m_encoding.results.report.checklist import checklist
 from b2m_encoding.results.report.content import Block, Code, Lines, Link, Section, Table, Text
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import bibtex, cited, references, with_names
-from b2m_encoding.results.report.report_data import Facts, counted, listed, number, score
-from b2m_encoding.results.report.result_sections import FOUND, Build, cut
+from b2m_encoding.results.report.report_data import ReportData, counted, listed, number, score
+from b2m_encoding.results.report.result_sections import SECTIONS, Build, cut
+from b2m_encoding.results.schema import files, tables
 
-VIEW = "view.html"
 
-
-def study_sections(facts: Facts) -> list[Section]:
+def study_sections(report: ReportData) -> list[Section]:
     """Sections of the page of the study."""
     return _sections(
-        facts,
+        report,
         {
             "summary": ("Summary", summary),
-            "methods": ("What was done", methods_text),
+            "methods": ("Methods", methods_text),
             "quality": ("Data quality", quality),
             "audit": ("Leakage audit", audit),
-            **FOUND,
-            "checklist": ("Reviewer's checklist", answers),
-            "provenance": ("How this came about", provenance),
+            **SECTIONS,
+            "checklist": ("Reviewer's checklist", checklist_section),
+            "provenance": ("Provenance", provenance),
         },
     )
 
 
-def subject_sections(facts: Facts) -> list[Section]:
+def subject_sections(report: ReportData) -> list[Section]:
     """Sections of the page of a subject."""
     parts = {"summary": ("Summary", summary), "quality": ("Data quality", quality), "audit": ("Leakage audit", audit)}
-    return _sections(facts, {**parts, **FOUND})
+    return _sections(report, {**parts, **SECTIONS})
 
 
-def _sections(facts: Facts, parts: Mapping[str, tuple[str, Build]]) -> list[Section]:
-    made = [(name, title, build(facts)) for name, (title, build) in parts.items()]
+def _sections(report: ReportData, parts: Mapping[str, tuple[str, Build]]) -> list[Section]:
+    made = [(name, title, build(report)) for name, (title, build) in parts.items()]
     return [Section(name, title, blocks) for name, title, blocks in made if blocks]
 
 
-def summary(facts: Facts) -> list[Block]:
-    """What was found, in one table."""
+def summary(report: ReportData) -> list[Block]:
+    """Summary of the results in one table."""
     columns = [
         "subject",
         "targets tested",
@@ -58,26 +57,26 @@ def summary(facts: Facts) -> list[Block]:
     rows = [
         [f"sub-{one.subject}", number(one.tested), number(one.targets - one.tested), number(one.predicted),
          score(one.best_r), score(one.median_r), number(one.ceiling, 2)]
-        for one in facts.subjects.itertuples()
+        for one in report.subjects.itertuples()
     ]  # fmt: skip
-    q = number(facts.get("statistics", "q"))
+    q = number(report.get("statistics", "q"))
     blocks: list[Block] = [Table(columns, rows, f"Predicted: q < {q} in the joint model. Ceiling: median of r.")]
-    if reasons := dict.fromkeys(facts.subjects["figures"].dropna()):
+    if reasons := dict.fromkeys(report.subjects["figures"].dropna()):
         blocks.append(Lines([str(reason) for reason in reasons]))
-    view = facts.results.path / VIEW
+    view = report.results.path / files.VIEW
     if view.is_file():
         size = f"{view.stat().st_size / 1e6:.1f} MB"
         about = f"every map, with the numbers of a vertex under the mouse ({size}, opens from the file)"
-        blocks.append(Link(VIEW, "Interactive flatmap", about))
+        blocks.append(Link(files.VIEW, "Interactive flatmap", about))
     return blocks
 
 
-def methods_text(facts: Facts) -> list[Block]:
-    """Methods, and BibTeX of what they cite."""
-    texts = methods(facts)
+def methods_text(report: ReportData) -> list[Block]:
+    """Methods text, and BibTeX of the works that it cites."""
+    texts = methods(report)
     keys = cited(texts)
     works = [_cited_work(key) for key in keys]
-    version = facts.results.json("dataset_description.json")["GeneratedBy"][0]["Version"]
+    version = report.results.json(files.DESCRIPTION)["GeneratedBy"][0]["Version"]
     return [
         Text([with_names(text) for text in texts]),
         Lines(works),
@@ -93,12 +92,12 @@ def _cited_work(key: str) -> str:
     return ". ".join(parts) + (f". doi {work.fields['doi']}" if "doi" in work.fields else "")
 
 
-def quality(facts: Facts) -> list[Block]:
-    """Runs: of one subject each, of a study one line per subject."""
-    runs = facts.quality
+def quality(report: ReportData) -> list[Block]:
+    """Data quality: a row per run of a subject, or a row per subject of a study."""
+    runs = report.quality
     if runs is None:
         return []
-    if facts.subject is not None or runs["subject"].nunique() == 1:
+    if report.subject is not None or runs["subject"].nunique() == 1:
         rows = [
             [one.run, one.role, number(one.volumes), number(one.seconds, 4), number(one.discarded),
              number(one.censored), number(one.tsnr, 3), number(one.mean_fd, 3)]
@@ -116,32 +115,32 @@ def quality(facts: Facts) -> list[Block]:
             "constant targets",
             "missing targets",
         ]
-        rows = [_subject_quality(facts, str(subject), own) for subject, own in runs.groupby("subject", sort=False)]
+        rows = [_subject_quality(report, str(subject), own) for subject, own in runs.groupby("subject", sort=False)]
     about = (
         "tSNR: median over targets of mean over standard deviation, before cleaning. FD: framewise displacement. "
-        "n/a: the data do not tell."
+        "n/a: not known from the data."
     )
     blocks: list[Block] = [cut(Table(columns, rows, about))]
-    steps = facts.results.provenance.get("cleaning", {})
+    steps = report.results.provenance.get("cleaning", {})
     alike = len({*map(tuple, steps.values())}) == 1
     for subject, own in [*steps.items()][: 1 if alike else None]:
-        if alike or facts.subject in (None, subject):
+        if alike or report.subject in (None, subject):
             whose = "each run by itself" if alike else f"sub-{subject}"
             blocks.append(Lines([f"Cleaning, {whose}: {step}" for step in own or ["none"]]))
     return blocks
 
 
-def _subject_quality(facts: Facts, subject: str, own: pd.DataFrame) -> list[str]:
-    [row] = facts.subjects[facts.subjects["subject"] == subject].itertuples()
+def _subject_quality(report: ReportData, subject: str, own: pd.DataFrame) -> list[str]:
+    [row] = report.subjects[report.subjects["subject"] == subject].itertuples()
     share = own["censored"].sum() / own["volumes"].sum()
     return [f"sub-{subject}", number(len(own)), number(own["volumes"].sum()), f"{share:.1%}",
             number(own["tsnr"].mean(), 3), number(own["mean_fd"].mean(), 3), number(row.constant),
             number(row.missing)]  # fmt: skip
 
 
-def audit(facts: Facts) -> list[Block]:
-    """Every check."""
-    if (checks := facts.table("audit.tsv")) is None:
+def audit(report: ReportData) -> list[Block]:
+    """All checks of the leakage audit."""
+    if (checks := report.table(tables.AUDIT)) is None:
         return []
     rows = [[f"sub-{one.subject}", one.name, one.status, number(one.value, 3), one.meaning]
             for one in checks.itertuples(index=False)]  # fmt: skip
@@ -149,24 +148,23 @@ def audit(facts: Facts) -> list[Block]:
     return [cut(Table(columns, rows, states=[row[2] for row in rows]))]
 
 
-def answers(facts: Facts) -> list[Block]:
-    """The checklist."""
-    items = checklist(facts)
+def checklist_section(report: ReportData) -> list[Block]:
+    """Checklist for reviewers, with the count of answers."""
+    items = checklist(report)
     counts = [f"{sum(one.answer == kind for one in items)} {kind}" for kind in ("yes", "no", "not applicable")]
     rows = [[one.topic, one.question, one.answer, one.detail] for one in items]
     about = (
-        f"{len(items)} lines after COBIDAS (doi 10.1038/nn.4500): {listed(counts)}. A no is no fault; it is to be "
-        "explained."
+        f"{len(items)} lines after COBIDAS (doi 10.1038/nn.4500): {listed(counts)}. A no is not an error, but needs an "
+        "explanation."
     )
     return [Table(["", "question", "answer", "found"], rows, about, states=[one.answer for one in items])]
 
 
-def provenance(facts: Facts) -> list[Block]:
-    """Versions, seed, times, inputs."""
-    record = facts.results.provenance
+def provenance(report: ReportData) -> list[Block]:
+    """Provenance: versions, seed, times, inputs."""
+    record = report.results.provenance
     rows = [[key, str(record[key])] for key in ("started", "finished", "python", "platform", "seed") if key in record]
     rows += [[f"{name}", str(version)] for name, version in record.get("versions", {}).items() if version]
-    rows.append(["inputs", f"{counted([len(record.get('inputs', {}))], 'file')}, hashes in provenance.json"])
-    files = sorted({path.name for path in facts.results.path.glob("*.tsv")})
-    rows.append(["tables", listed(files)])
+    rows.append(["inputs", f"{counted([len(record.get('inputs', {}))], 'file')}, hashes in {files.PROVENANCE}"])
+    rows.append(["tables", listed(sorted({path.name for path in report.results.path.glob("*.tsv")}))])
     return [Table(["", ""], rows, f"Report written by b2m_encoding {__version__}.")]

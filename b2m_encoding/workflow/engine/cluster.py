@@ -1,4 +1,4 @@
-"""Workers of a cluster: units of work are done by other processes that see the same files."""
+"""Workers of a cluster: units are computed by other processes that see the same files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.study import Study
-from b2m_encoding.workflow.engine.context import Desk
-from b2m_encoding.workflow.engine.runner import Basis, Workers, do_unit
+from b2m_encoding.workflow.engine.context import StepContext
+from b2m_encoding.workflow.engine.runner import Executor, Fingerprint, compute_unit
 from b2m_encoding.workflow.engine.store import WorkFolder
 from b2m_encoding.workflow.engine.unit import Unit
 
@@ -22,8 +22,8 @@ FORMS = "tcp://HOST:PORT of a dask scheduler, slurm, or local:N"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where units are done.
+class ClusterSpec:
+    """A cluster that computes units.
 
     Parameters
     ----------
@@ -41,50 +41,50 @@ class Place:
 
 
 @contextmanager
-def workers_of(place: Place | None, desk: Desk) -> Iterator[Workers | None]:
-    """Workers of a place; None for this process.
+def open_cluster(spec: ClusterSpec | None, context: StepContext) -> Iterator[Executor | None]:
+    """Workers of a cluster; None for this process.
 
     Raises
     ------
     InputError
-        If dask is not installed, or there is no such place.
+        If dask is not installed, or the cluster is of no known form.
     """
-    if place is None:
+    if spec is None:
         yield None
         return
     try:
         distributed = importlib.import_module("distributed")
     except ImportError as error:
         raise InputError("dask is not installed", fix="pip install 'b2m-encoding[cluster]'") from error
-    with _cluster(place, distributed) as address:
+    with _cluster(spec, distributed) as address:
         try:
             client = distributed.Client(address, timeout="30s")
         except (OSError, TimeoutError) as error:
-            raise InputError("no dask scheduler answers", found=place.cluster, expected=FORMS) from error
+            raise InputError("no dask scheduler answers", found=spec.cluster, expected=FORMS) from error
         with client:
-            yield Cluster(client, desk)
+            yield ClusterExecutor(client, context)
 
 
 @contextmanager
-def _cluster(place: Place, distributed: Any) -> Iterator[Any]:
-    """A cluster of the place, closed at the end; the address of one that runs already."""
+def _cluster(spec: ClusterSpec, distributed: Any) -> Iterator[Any]:
+    """A cluster that is closed at the end; the address of one that runs already."""
     logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it warns of every worker that ends slowly
-    kind, _, number = place.cluster.partition(":")
-    memory = f"{place.memory:g}GB" if place.memory else None
+    kind, _, number = spec.cluster.partition(":")
+    memory = f"{spec.memory:g}GB" if spec.memory else None
     if kind == "local" and number.isdigit() and int(number) > 0:
         limits = {"memory_limit": memory} if memory else {}
         with distributed.LocalCluster(
             n_workers=int(number), threads_per_worker=1, dashboard_address=None, host="127.0.0.1", **limits
         ) as cluster:
             yield cluster
-    elif place.cluster == "slurm":
+    elif spec.cluster == "slurm":
         with slurm_cluster(memory) as cluster:
-            cluster.scale(jobs=place.workers)
+            cluster.scale(jobs=spec.workers)
             yield cluster
     elif kind in ("tcp", "tls"):
-        yield place.cluster
+        yield spec.cluster
     else:
-        raise InputError("unknown cluster", found=place.cluster, expected=FORMS)
+        raise InputError("unknown cluster", found=spec.cluster, expected=FORMS)
 
 
 def slurm_cluster(memory: str | None = None, **options: Any) -> Any:
@@ -103,26 +103,26 @@ def slurm_cluster(memory: str | None = None, **options: Any) -> Any:
         ) from error
 
 
-class Cluster:
-    """Workers of dask. A unit whose worker is lost is done again by another one.
+class ClusterExecutor:
+    """Workers of dask. A unit whose worker is lost is computed again by another one.
 
     Parameters
     ----------
     client : distributed.Client
-    desk : Desk
+    context : StepContext
     """
 
-    def __init__(self, client: Any, desk: Desk) -> None:
-        self.client, self.desk, self.run = client, desk, uuid4().hex
+    def __init__(self, client: Any, context: StepContext) -> None:
+        self.client, self.context, self.session = client, context, uuid4().hex
 
-    def do(
+    def run(
         self,
         todo: Mapping[str, Unit],
-        bases: Mapping[str, Basis],
+        fingerprints: Mapping[str, Fingerprint],
         done: Callable[[Unit], None],
         begin: Callable[[Unit], None],
     ) -> None:
-        """Do all units; those that need nothing that is still to be done, at the same time."""
+        """Compute all units; those that need no other at the same time."""
         distributed = importlib.import_module("distributed")
         waiting, finished = dict(todo), distributed.as_completed()
         running: dict[str, Any] = {}
@@ -131,9 +131,16 @@ class Cluster:
             busy = waiting.keys() | running.keys()
             for name, unit in list(waiting.items()):
                 if not busy & set(unit.needs):
-                    key = f"{name}-{self.run}"
+                    key = f"{name}-{self.session}"
                     future = self.client.submit(
-                        work_on, self.desk.study, self.desk.work.path, unit, bases[name], self.run, key=key, pure=False
+                        compute_on_worker,
+                        self.context.study,
+                        self.context.work.path,
+                        unit,
+                        fingerprints[name],
+                        self.session,
+                        key=key,
+                        pure=False,
                     )
                     running[name] = waiting.pop(name)
                     begin(unit)
@@ -142,7 +149,7 @@ class Cluster:
         submit_ready()
         try:
             for future in finished:
-                name = future.key.removesuffix(f"-{self.run}")
+                name = future.key.removesuffix(f"-{self.session}")
                 _result_of(future, name)
                 done(running.pop(name))
                 submit_ready()
@@ -157,17 +164,17 @@ def _result_of(future: Any, name: str) -> None:
         future.result()
     except killed as error:
         raise InputError(
-            "workers died of this unit again and again", found=name, fix="give each worker more --memory"
+            "a worker was killed each time it computed this unit (out of memory?)", found=name, fix="give more --memory"
         ) from error
 
 
-_desks: dict[str, Desk] = {}
-"""The desk of the run that this worker works for: what it has opened and loaded serves the next units."""
+_contexts: dict[str, StepContext] = {}
+"""The context of the session of this worker: opened recordings and loaded values serve the next units."""
 
 
-def work_on(study: Study, folder: Path, unit: Unit, basis: Basis, run: str) -> None:
-    """Do a unit in this worker."""
-    if run not in _desks:
-        _desks.clear()
-        _desks[run] = Desk(study, WorkFolder(folder))
-    do_unit(_desks[run], unit, basis)
+def compute_on_worker(study: Study, folder: Path, unit: Unit, fingerprint: Fingerprint, session: str) -> None:
+    """Compute a unit in this worker."""
+    if session not in _contexts:
+        _contexts.clear()
+        _contexts[session] = StepContext(study, WorkFolder(folder))
+    compute_unit(_contexts[session], unit, fingerprint)

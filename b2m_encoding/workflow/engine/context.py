@@ -1,42 +1,43 @@
-"""What a unit works with: the study, the recordings, results of other units, and a place for its own."""
+"""Inputs of units, resolved: the study as declared, recordings, values of other units, and a place for files."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from b2m_encoding.analysis.windows import windowed
+from b2m_encoding._typing import Progress
+from b2m_encoding.analysis.windows import stimulus_timeline, windowed
 from b2m_encoding.data import Recording
 from b2m_encoding.results.bundle import BundleFiles
-from b2m_encoding.spaces import Space
 from b2m_encoding.study import Study
+from b2m_encoding.workflow.engine.inputs import (
+    Constant,
+    Derived,
+    FileOf,
+    Given,
+    Input,
+    RecordingOf,
+    ResultsFolder,
+    SpaceOf,
+    TimelineOf,
+)
 from b2m_encoding.workflow.engine.serialise import load_tree, size_of_tree
+from b2m_encoding.workflow.engine.settings import DeclaredSettings
 from b2m_encoding.workflow.engine.store import PUBLISHED, WorkFolder
+from b2m_encoding.workflow.engine.unit import Unit
 
 REMEMBERED = 1.5e9
-"""Bytes of results of units that stay in memory; the latest one always does."""
+"""Bytes of values that stay in memory; the latest one always does."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Output:
-    """Where a unit leaves files, beside the object it returns.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the unit; what is written there is kept for other units.
-    facts : dict
-        A few numbers that planning needs.
-    report : callable
-        Called with how far the unit has got: what, done, of how many.
-    """
+    """Files that a unit leaves beside its value, in its folder."""
 
     folder: Path
-    facts: dict[str, Any] = field(default_factory=dict)
-    report: Callable[[str, int, int], None] = lambda what, done, total: None
 
     @property
     def bundle(self) -> BundleFiles:
@@ -44,8 +45,8 @@ class Output:
         return BundleFiles(self.folder / PUBLISHED)
 
 
-class Desk:
-    """Access of units to the study, in this process or in another one.
+class StepContext:
+    """Inputs available to units, in this process or in another one.
 
     Parameters
     ----------
@@ -59,9 +60,44 @@ class Desk:
         self.study = study
         self.work = work
         self.recordings: dict[str, Recording] = dict(recordings or {})
-        self.bundle: Path | None = None
-        """Folder of the results as far as they are, for figures and report."""
+        self.results: Path | None = None
+        """Folder of the results as far as they are written."""
         self._values: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+
+    def arguments(self, unit: Unit, output: Output, progress: Progress) -> dict[str, Any]:
+        """Arguments of the function of a unit: its inputs, and the study as far as it is declared."""
+        given = {Given.OUTPUT: output, Given.PROGRESS: progress}
+        arguments = {
+            name: given[source] if isinstance(source, Given) else self.value(source)
+            for name, source in unit.inputs.items()
+        }
+        if unit.study:
+            arguments["study"] = DeclaredSettings(self.study, unit.study)
+        return arguments
+
+    def value(self, source: Input) -> Any:
+        """The value of an input."""
+        if isinstance(source, str):
+            return self._value_of_unit(source)
+        if isinstance(source, Constant):
+            return source.value
+        if isinstance(source, RecordingOf):
+            return self.recording(source.subject)
+        if isinstance(source, TimelineOf):
+            return stimulus_timeline(self.recording(source.subject))
+        if isinstance(source, SpaceOf):
+            return self.recording(source.subject).responses.space
+        if isinstance(source, FileOf):
+            path = self.work.path / source.unit / source.name
+            return path if path.is_file() else None
+        if isinstance(source, ResultsFolder):
+            return self.results
+        if isinstance(source, Derived):
+            return self._derived(source)
+        if isinstance(source, Mapping):
+            return {name: self.value(part) for name, part in source.items()}
+        assert isinstance(source, Sequence)
+        return [self.value(part) for part in source]
 
     def recording(self, subject: str) -> Recording:
         """The recording of a subject, opened once."""
@@ -71,29 +107,26 @@ class Desk:
             self.recordings[subject] = windowed(recording, windows) if windows else recording
         return self.recordings[subject]
 
-    def spaces(self, subjects: Iterable[str] | None = None) -> dict[str, Space]:
-        """Where the responses of subjects lie; of all that are open by default."""
-        chosen = self.recordings if subjects is None else subjects
-        return {subject: self.recording(subject).responses.space for subject in chosen}
+    def keep(self, name: str, value: Any, size: int) -> None:
+        """Keep a value of so many bytes in memory; those used longest ago are dropped beyond a limit."""
+        self._values[name] = value, size
+        self._values.move_to_end(name)
+        while len(self._values) > 1 and sum(size for _, size in self._values.values()) > REMEMBERED:
+            self._values.popitem(last=False)
 
-    def get(self, name: str) -> Any:
-        """What a unit returned."""
+    def _value_of_unit(self, name: str) -> Any:
         if name not in self._values:
-            folder = self.folder(name)
+            folder = self.work.path / name
             self.keep(name, load_tree(folder), size_of_tree(folder))
         self._values.move_to_end(name)
         return self._values[name][0]
 
-    def has(self, name: str) -> bool:
-        """Whether something is remembered under a name."""
-        return name in self._values
-
-    def keep(self, name: str, value: Any, size: int) -> None:
-        """Remember something of so many bytes for the next units; what was not used for longest is forgotten."""
-        self._values[name] = value, size
-        while len(self._values) > 1 and sum(size for _, size in self._values.values()) > REMEMBERED:
-            self._values.popitem(last=False)
-
-    def folder(self, name: str) -> Path:
-        """Folder of a unit."""
-        return self.work.path / name
+    def _derived(self, source: Derived) -> Any:
+        if not source.name:
+            return source.function(**self.value(source.inputs))
+        if source.name not in self._values:
+            units = Unit("", "", source.function, source.inputs).needs
+            size = sum(size_of_tree(self.work.path / unit) for unit in units)
+            self.keep(source.name, source.function(**self.value(source.inputs)), size)
+        self._values.move_to_end(source.name)
+        return self._values[source.name][0]

@@ -1,4 +1,4 @@
-"""Do the units of a plan that are not done, one after the other, here or on the workers of a cluster."""
+"""Compute the units of a plan that are not done, one after the other, here or on the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -6,55 +6,59 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from b2m_encoding.workflow.engine.context import Desk, Output
+from b2m_encoding._typing import Progress
+from b2m_encoding.workflow.engine.context import Output, StepContext
 from b2m_encoding.workflow.engine.serialise import save_tree, size_of_tree
 from b2m_encoding.workflow.engine.store import State
 from b2m_encoding.workflow.engine.unit import Unit, key_of
 
-Progress = Callable[[str, int, int], None]
-Basis = Mapping[str, Any]
+Fingerprint = Mapping[str, Any]
 
 
-class Workers(Protocol):
-    """Where units are done."""
+class Executor(Protocol):
+    """Where units are computed."""
 
-    def do(
+    def run(
         self,
         todo: Mapping[str, Unit],
-        bases: Mapping[str, Basis],
+        fingerprints: Mapping[str, Fingerprint],
         done: Callable[[Unit], None],
         begin: Callable[[Unit], None],
     ) -> None:
-        """Do all units, each after those it needs; ``begin`` and ``done`` are called with each."""
+        """Compute all units, each after those it needs; ``begin`` and ``done`` are called with each."""
 
 
-class Here:
-    """In this process, one after the other."""
+class LocalExecutor:
+    """Units in this process, one after the other."""
 
-    def __init__(self, desk: Desk, report: Callable[[Unit, str, int, int], None]) -> None:
-        self.desk, self.report = desk, report
+    def __init__(self, context: StepContext, report: Callable[[Unit, str, int, int], None]) -> None:
+        self.context, self.report = context, report
 
-    def do(
+    def run(
         self,
         todo: Mapping[str, Unit],
-        bases: Mapping[str, Basis],
+        fingerprints: Mapping[str, Fingerprint],
         done: Callable[[Unit], None],
         begin: Callable[[Unit], None],
     ) -> None:
-        """Do all units in their order."""
+        """Compute all units in their order."""
         for name, unit in todo.items():
             begin(unit)
-            do_unit(self.desk, unit, bases[name], partial(self.report, unit))
+            compute_unit(self.context, unit, fingerprints[name], partial(self.report, unit))
             done(unit)
 
 
-def do_unit(desk: Desk, unit: Unit, basis: Basis, report: Progress = lambda what, done, total: None) -> None:
-    """Do a unit and keep what it returns."""
-    facts: dict[str, Any] = {}
-    with desk.work.writing(unit, basis, facts) as folder:
-        value = unit.compute(desk, Output(folder, facts, report))
+def compute_unit(
+    context: StepContext,
+    unit: Unit,
+    fingerprint: Fingerprint,
+    progress: Progress = lambda what, done, total: None,
+) -> None:
+    """Compute a unit from its inputs and keep its value and files."""
+    with context.work.writing(unit, fingerprint) as folder:
+        value = unit.compute(**context.arguments(unit, Output(folder), progress))
         save_tree(value, folder)
-    desk.keep(unit.name, value, size_of_tree(desk.folder(unit.name)))
+    context.keep(unit.name, value, size_of_tree(context.work.path / unit.name))
 
 
 class Runner:
@@ -62,52 +66,52 @@ class Runner:
 
     Parameters
     ----------
-    desk : Desk
+    context : StepContext
     progress : callable
-        Called with what is done now, the units done and the units in all.
-    workers : Workers, optional
+        Called with the unit that is computed now, the units done and the units in all.
+    executor : Executor, optional
         This process by default.
     """
 
-    def __init__(self, desk: Desk, progress: Progress, workers: Workers | None = None) -> None:
-        self.desk, self.work, self.progress = desk, desk.work, progress
+    def __init__(self, context: StepContext, progress: Progress, executor: Executor | None = None) -> None:
+        self.context, self.work, self.progress = context, context.work, progress
         self.n_done, self.total = 0, 0
-        self.workers: Workers = workers or Here(desk, self._report)
+        self.executor: Executor = executor or LocalExecutor(context, self._report)
 
-    def bases(self, units: Mapping[str, Unit]) -> dict[str, Basis]:
-        """Everything that each unit follows from."""
-        bases: dict[str, Basis] = {}
+    def fingerprints(self, units: Mapping[str, Unit]) -> dict[str, Fingerprint]:
+        """Everything that the result of each unit depends on."""
+        fingerprints: dict[str, Fingerprint] = {}
         keys: dict[str, str] = {}
         for name, unit in units.items():
-            bases[name] = self.work.basis(unit, keys)
-            keys[name] = key_of(bases[name])
+            fingerprints[name] = self.work.fingerprint(unit, keys)
+            keys[name] = key_of(fingerprints[name])
         self.work.hashes.save()
-        return bases
+        return fingerprints
 
-    def states(self, units: Mapping[str, Unit], bases: Mapping[str, Basis]) -> dict[str, State]:
-        """Whether each unit is done, or why not; one that only others need, which are done, may be absent."""
+    def states(self, units: Mapping[str, Unit], fingerprints: Mapping[str, Fingerprint]) -> dict[str, State]:
+        """Whether each unit is done, or why not; a temporary one may be absent where all that need it are done."""
         states: dict[str, State] = {}
         for name, unit in reversed(list(units.items())):
-            state = self.work.state(unit, bases[name])
-            users = [states[other].done for other, one in units.items() if name in one.needs]
-            idle = unit.passing and bool(users) and all(users)
+            state = self.work.state(unit, fingerprints[name])
+            users = [states[other].done for other, user in units.items() if name in user.needs]
+            idle = unit.temporary and bool(users) and all(users)
             states[name] = State(True, "not needed any more") if idle and not state.done else state
         return {name: states[name] for name in units}
 
     def run(self, units: Mapping[str, Unit], total: int = 0) -> None:
-        """Do what is not done; remove what only served it."""
-        bases = self.bases(units)
-        states = self.states(units, bases)
+        """Compute what is not done; remove what only served it."""
+        fingerprints = self.fingerprints(units)
+        states = self.states(units, fingerprints)
         todo = {name: unit for name, unit in units.items() if not states[name].done}
         self.n_done, self.total = len(units) - len(todo), total or len(units)
-        self.workers.do(todo, bases, partial(self._done, units, set(todo)), self._report)
+        self.executor.run(todo, fingerprints, partial(self._done, units, set(todo)), self._report)
 
-    def _done(self, units: Mapping[str, Unit], left: set[str], unit: Unit) -> None:
+    def _done(self, units: Mapping[str, Unit], remaining: set[str], unit: Unit) -> None:
         """Count a unit; remove what only it still needed."""
         self.n_done += 1
-        left.discard(unit.name)
+        remaining.discard(unit.name)
         for name in unit.needs:
-            if name in units and units[name].passing and not any(name in units[other].needs for other in left):
+            if name in units and units[name].temporary and not any(name in units[other].needs for other in remaining):
                 self.work.drop(name)
 
     def _report(self, unit: Unit, what: str = "", done: int = 0, total: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""The work folder: results of units, whole or absent, each with a record of what it followed from."""
+"""The work folder: values and files of units, whole or absent, each with a record of what it depends on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from uuid import uuid4
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import FileHashes, sha256
 from b2m_encoding.results.bundle import results_locked, work_folder_of
+from b2m_encoding.workflow.engine.inputs import describe
 from b2m_encoding.workflow.engine.unit import Unit, code_version, key_of
 
 RECORD = "record.json"
@@ -39,11 +40,11 @@ class State:
 
 
 class WorkFolder:
-    """What is known of a study's units, on disk.
+    """Units of a study on disk.
 
-    Every unit has a folder with its result and ``record.json``: the settings, input files, code and other units that
-    it followed from, and the hash of every file. Folders appear by renaming, so that a unit is there whole or not at
-    all. All of it may be deleted at any time: it is computed again.
+    Every unit has a folder with its value, its files and ``record.json``: the settings, inputs, input files, code and
+    other units that it depends on, and the hash of every file. Folders appear by renaming, so that a unit is there
+    whole or not at all. All of it may be deleted at any time: it is computed again.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ class WorkFolder:
         self.path = path
         self.hashes = FileHashes(path / "hashes.json")
         self._intact: set[str] = set()
-        """Units whose files this object has found as they were written; they are not read again for that."""
+        """Units whose files were found intact by this object; they are not read again for that."""
 
     @classmethod
     def beside(cls, results: Path) -> WorkFolder:
@@ -80,8 +81,8 @@ class WorkFolder:
                 shutil.rmtree(left, ignore_errors=True)
             yield
 
-    def basis(self, unit: Unit, keys: Mapping[str, str]) -> dict[str, Any]:
-        """Everything a unit follows from; ``keys`` are those of the units it needs.
+    def fingerprint(self, unit: Unit, keys: Mapping[str, str]) -> dict[str, Any]:
+        """Everything that the result of a unit depends on; ``keys`` are those of the units it needs.
 
         Paths count from the folder of the results, so that a project that is moved is not done again.
         """
@@ -89,28 +90,30 @@ class WorkFolder:
         settings = json.dumps(unit.settings, default=str).replace(json.dumps(f"{home}/")[1:-1], "")
         return {
             "settings": json.loads(settings),
+            "inputs": json.loads(json.dumps(describe(unit.inputs), default=str)),
             "files": {os.path.relpath(path, home): self.hashes.of(path) for path in unit.files},
             "code": code_version(draws=unit.draws),
             "needs": {name: keys[name] for name in unit.needs},
         }
 
-    def state(self, unit: Unit, basis: Mapping[str, Any]) -> State:
-        """Whether a unit is done, from the same settings, files, code and units, and its files are intact."""
+    def state(self, unit: Unit, fingerprint: Mapping[str, Any]) -> State:
+        """Whether a unit is done, with the same fingerprint, and its files are intact."""
         record = self.record(unit.name)
         if record is None:
             return State(False, "not done yet")
-        if record["basis"] != basis:
-            return State(False, "; ".join(_differences(record["basis"], basis)) or "the record is of another kind")
+        if record["fingerprint"] != fingerprint:
+            reasons = _differences(record["fingerprint"], fingerprint)
+            return State(False, "; ".join(reasons) or "the record has another form")
         if unit.name not in self._intact and (damaged := self.damaged(unit.name, record)):
             return State(False, f"damaged: {damaged}")
         self._intact.add(unit.name)
         return State(True)
 
     def record(self, name: str) -> dict[str, Any] | None:
-        """What was written about a unit; None if there is nothing to be read."""
+        """The record of a unit; None if there is none, or it is damaged."""
         try:
             record = json.loads((self.path / name / RECORD).read_text(encoding="utf-8"))
-            return record if record["key"] == key_of(record["basis"]) and record["hashes"] is not None else None
+            return record if record["key"] == key_of(record["fingerprint"]) and record["hashes"] is not None else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -124,14 +127,9 @@ class WorkFolder:
                 return str(file)
         return ""
 
-    def facts(self, name: str) -> dict[str, Any]:
-        """What a unit told of itself in few numbers."""
-        record = self.record(name)
-        return dict(record["facts"]) if record else {}
-
     @contextmanager
-    def writing(self, unit: Unit, basis: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[Path]:
-        """A new folder that takes the unit's place when all is written to it; ``facts`` may grow until then."""
+    def writing(self, unit: Unit, fingerprint: Mapping[str, Any]) -> Iterator[Path]:
+        """A new folder that takes the unit's place when all is written to it."""
         target = self.path / unit.name
         part = target.with_name(f"{TEMPORARY}{target.name}-{uuid4().hex[:8]}")
         try:
@@ -139,9 +137,8 @@ class WorkFolder:
             yield part
             files = sorted(path for path in part.rglob("*") if path.is_file())
             record = {
-                "key": key_of(basis),
-                "basis": basis,
-                "facts": dict(facts),
+                "key": key_of(fingerprint),
+                "fingerprint": fingerprint,
                 "hashes": {str(path.relative_to(part)): sha256(path) for path in files},
             }
             (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
@@ -159,7 +156,7 @@ class WorkFolder:
             shutil.rmtree(part, ignore_errors=True)
 
     def drop(self, name: str) -> None:
-        """Remove what is kept of a unit."""
+        """Remove the folder of a unit."""
         target = self.path / name
         old = target.with_name(f"{TEMPORARY}{target.name}-{uuid4().hex[:8]}")
         self._intact.discard(name)
@@ -177,10 +174,11 @@ class WorkFolder:
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What changed, in words."""
+    """Changes as text."""
     out = ["the program changed"] if old.get("code") != new["code"] else []
     out += [f"{key}: {was} -> {now}" for key, was, now in _changed(old.get("settings", {}), new["settings"])]
     out += [f"file {Path(key).name} changed" for key, *_ in _changed(old.get("files", {}), new["files"])]
+    out += ["its inputs changed"] if old.get("inputs") != new["inputs"] else []
     needs = [key for key, *_ in _changed(old.get("needs", {}), new["needs"])]
     return out + ([f"follows {', '.join(needs)}"] if needs else [])
 

@@ -1,4 +1,4 @@
-"""A unit of work: what is computed, from which settings, files and other units."""
+"""A unit of work: a pure function, the inputs it is given, and everything that its result depends on."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from b2m_encoding import __version__
-
-if TYPE_CHECKING:
-    from b2m_encoding.workflow.engine.context import Desk, Output
+from b2m_encoding.workflow.engine.inputs import FileOf, Input, ResultsFolder, leaves
 
 NO_NUMBERS = ("cli", "figures", "gallery", "phantom", "reconstruction", "results/report")
 """Parts of the package that draw, print or simulate, and so change no number of a study."""
@@ -28,43 +26,58 @@ class Unit:
     ----------
     step : str
     label : str
-        ``sub-01``, ``sub-01/run-3`` ...; "" for a step of the whole study.
+        ``sub-01``, ``sub-01_run-3`` ...; "" for a step of the whole study.
     compute : callable
-        Takes a :class:`Desk` and an :class:`Output`; what it returns is kept.
-    needs : tuple of str
-        Names of the units it reads.
+        Called with the inputs by name, and with ``study`` where the unit declares settings; its value is kept.
+    inputs : mapping of str to Input
+    study : tuple of str
+        Settings that ``compute`` may read: ``"model"``, ``"statistics.audit"``.
     settings : mapping
-        Of the study, as far as it depends on them; JSON.
+        Those settings, and how the recordings are read; JSON.
     files : tuple of Path
-        Input files it depends on.
+        Input files that the result depends on.
     draws : bool
-        It makes pictures: it depends on the source of what draws too.
-    passing : bool
+        Its pictures depend on the source of what draws too.
+    temporary : bool
         Large, and removed when all units that need it are done.
     """
 
     step: str
     label: str
-    compute: Callable[[Desk, Output], Any]
-    needs: tuple[str, ...] = ()
+    compute: Callable[..., Any]
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    study: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     draws: bool = False
-    passing: bool = False
+    temporary: bool = False
 
     @property
     def name(self) -> str:
         """Step and label: its folder in the work folder."""
         return f"{self.step}/{self.label}" if self.label else self.step
 
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the units whose values or files it is given."""
+        names: list[str] = []
+        for source in leaves(self.inputs):
+            if isinstance(source, FileOf):
+                names.append(source.unit)
+            elif isinstance(source, ResultsFolder):
+                names += source.units
+            elif isinstance(source, str):
+                names.append(source)
+        return tuple(dict.fromkeys(names))
+
     def __str__(self) -> str:
-        """What a user reads."""
+        """Name for people."""
         return f"{self.label}: {self.step}" if self.label else self.step
 
 
-def key_of(basis: Mapping[str, Any]) -> str:
-    """Hash of everything a unit follows from."""
-    return hashlib.sha256(json.dumps(basis, sort_keys=True, default=str).encode()).hexdigest()
+def key_of(fingerprint: Mapping[str, Any]) -> str:
+    """Hash of everything that a unit depends on."""
+    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @cache

@@ -18,6 +18,7 @@ from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, to_d
 from b2m_encoding.analysis.decoding.decoders import decoded_regions, new_decoders
 from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.decoding.windows import Units, per_clip
+from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import (
     PUBLISHED,
     STANDS_FOR,
@@ -26,10 +27,10 @@ from b2m_encoding.analysis.tables.brain2music_table2 import (
     warnings_of,
 )
 from b2m_encoding.data import Recording, Responses
-from b2m_encoding.decoding.decoders.base import with_blocks
+from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, with_blocks
 from b2m_encoding.decoding.decoders.calibration import Calibration, Scale
 from b2m_encoding.decoding.decoders.ensemble import mean_direction
-from b2m_encoding.decoding.decoders.pooled import PooledDecoder, TrainingWindows
+from b2m_encoding.decoding.decoders.pooled import PooledDecoder
 from b2m_encoding.decoding.decoders.region import RegionDecoder
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.decoding.generators.rank import rank_by_responses
@@ -43,7 +44,7 @@ from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import StatisticsTable, Study, load_study
 from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.templates import write_template
-from b2m_encoding.workflow.write_maps import StudyResults, write_decodings
+from b2m_encoding.workflow.write_maps import write_decodings
 
 EVERY = ("regions", "ridge", "inverse", "contrastive", "ensemble")
 GENRES = ("blues", "jazz", "metal", "pop")
@@ -136,15 +137,15 @@ def test_decoding_written_out(people: dict[str, Recording], tmp_path: Path, scal
     decoders = [RegionDecoder({"all": np.ones(TARGETS, dtype=bool)}), RidgeDecoder()]
     said, crossed = [], []
     for decoder in decoders:
-        decoder.fit(training.brain, standard, training.runs)
-        said.append([decoder.predict(part.brain, part.runs) for part in (training, test)])
-        crossed.append(decoder.cross_val_predict(training.brain, standard, training.runs))
+        decoder.fit(training.brain, standard, runs=training.runs)
+        said.append([decoder.predict(part.brain, runs=part.runs) for part in (training, test)])
+        crossed.append(decoder.cross_val_predict(training.brain, standard, runs=training.runs))
     said.append([mean_direction(parts) for parts in zip(*said, strict=True)])
     crossed.append(mean_direction(crossed))
     for one, (known, new), cross in zip(decode_subject(windows, None, table), said, crossed, strict=True):
         if scale == "all":
             calibration = Calibration(scale, norm=False).fit(cross, standard)
-            known, new = calibration(known), calibration(new)
+            known, new = calibration.transform(known), calibration.transform(new)
         assert np.allclose(one.windows.vectors, units.back(new), atol=1e-4)
         for name, (a, b) in {"correlation": (new, heard), "correlation_training": (known, standard)}.items():
             r = np.mean([np.corrcoef(x, y)[0, 1] for x, y in zip(a.T, b.T, strict=True)])
@@ -255,24 +256,23 @@ def test_a_decoder_of_several_people_has_one_unit(people: dict[str, Recording], 
     assert others.predicted.std() > 0.6 * others.true.std()
 
 
-def test_other_people_are_the_only_teachers_of_others(people: dict[str, Recording], tmp_path: Path) -> None:
-    """What is decoded is what a decoder says that was fitted to them, calibrated by its cross-predictions."""
+def test_others_are_decoded_by_a_decoder_fitted_to_them_alone(people: dict[str, Recording], tmp_path: Path) -> None:
+    """The predictions of a decoder fitted to them, calibrated by its cross-validated predictions."""
     table = study(tmp_path, align="procrustes", best_targets=40, calibrate="all")
     given = {subject: to_decode(recording, "mine", {}, table) for subject, recording in people.items()}
-    windows, units = {}, {}
-    for subject, (own, features) in {
-        name: (one.training, one.training.features) for name, one in given.items()
-    }.items():
-        units[subject] = Units.of(features)
-        windows[subject] = TrainingWindows(own.brain, units[subject].standard(features), own.runs)
+    units = {name: Units.of(one.training.features) for name, one in given.items()}
+    X = {name: one.training.brain for name, one in given.items()}
+    Y = {name: units[name].standard(one.training.features) for name, one in given.items()}
+    runs = {name: one.training.runs for name, one in given.items()}
     found = decode_together(people, table)
     for subject, other in (("01", "02"), ("02", "01")):
-        for one, teachers in zip(found[subject], (["01", "02"], [other]), strict=True):
-            decoder = PooledDecoder("procrustes", n_targets=40).fit(windows, teachers)
+        for one, names in zip(found[subject], (["01", "02"], [other]), strict=True):
+            decoder = PooledDecoder("procrustes", n_targets=40).fit(X, Y, runs=runs, training_subjects=names)
             calibration = Calibration("all", norm=False)
-            calibration.fit(decoder.cross_val_predict(subject, windows), windows[subject].embedding)
-            said = calibration(decoder.predict(subject, given[subject].test.brain, given[subject].test.runs))
-            assert np.allclose(one.windows.vectors, units[subject].back(said), atol=1e-4)
+            calibration.fit(decoder.cross_val_predict(X, Y, runs=runs, subject=subject), Y[subject])
+            test = given[subject].test
+            predicted = calibration.transform(decoder.predict(test.brain, runs=test.runs, subject=subject))
+            assert np.allclose(one.windows.vectors, units[subject].back(predicted), atol=1e-4)
 
 
 @pytest.mark.parametrize("scale", ["none", "dimension"])
@@ -291,11 +291,11 @@ def test_clips_of_a_genre_are_decoded_by_who_never_met_it(
     for name in dict.fromkeys(genre.tolist()):
         others = training.take(genres_of(training.runs.clip) != name)
         standard = Units.of(others.features).standard
-        decoder = RidgeDecoder().fit(others.brain, standard(others.features), others.runs)
-        said = decoder.predict(test.brain, test.runs)
+        decoder = RidgeDecoder().fit(others.brain, standard(others.features), runs=others.runs)
+        said = decoder.predict(test.brain, runs=test.runs)
         if scale == "dimension":
-            crossed = decoder.cross_val_predict(others.brain, standard(others.features), others.runs)
-            said = Calibration(scale, norm=False).fit(crossed, standard(others.features))(said)
+            crossed = decoder.cross_val_predict(others.brain, standard(others.features), runs=others.runs)
+            said = Calibration(scale, norm=False).fit(crossed, standard(others.features)).transform(said)
         parts.append((per_clip(said, test.runs), per_clip(standard(test.features), test.runs), genre == name))
         expected = identification_accuracy(*parts[-1][:2])
         assert np.array_equal(found.unheard[genre == name], expected[genre == name])
@@ -333,7 +333,7 @@ def test_regions_come_from_a_table_and_volumes_are_one(tmp_path: Path) -> None:
     decoders = new_decoders(masks, table)
     assert list(decoders) == list(EVERY)
     assert decoders["ensemble"].members == [decoders[name] for name in EVERY[:4]]  # type: ignore[attr-defined]
-    for best, expected in (("all", [None, 2, None]), (40, [40, 40, 40])):
+    for best, expected in (("all", [None, None, None]), (40, [40, 40, 40])):
         decoders = new_decoders(masks, study(tmp_path, decoders=EVERY, best_targets=best, regions=3))
         assert vars(decoders["regions"])["n_best"] == 3
         assert [vars(decoders[name])["n_targets"] for name in EVERY[1:4]] == expected
@@ -401,7 +401,7 @@ def test_clips_of_training_in_test_are_told(people: dict[str, Recording], tmp_pa
     [found] = decode_subject(
         to_decode(Recording("01", recording.responses.with_runs(again)), "mine", {}, table), None, table
     )
-    assert "1 test clips were heard in training" in found.notes[0]
+    assert "1 test clips were presented in training" in found.notes[0]
     assert warnings_of({"01": [found, found], "02": [found]}) == list(found.notes)
 
 
@@ -457,7 +457,7 @@ def test_the_window_encoder_ranks_sounds_by_responses(
     assert len(encoder.targets) == TARGETS
     assert encoder.r[:40].mean() > encoder.r[40:].mean() + 0.2  # the other targets hold noise
     units = Units.of(training.features)
-    model = EncodingModel(delays=None).fit(
+    model = EncodingModel(delays=None, alphas=ENCODER_ALPHAS).fit(
         units.standard(training.features), training.brain, runs=with_blocks(training.runs)
     )
     mean, deviation = training.brain.mean(axis=0), training.brain.std(axis=0)

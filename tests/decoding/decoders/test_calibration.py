@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from b2m_encoding import InputError
-from b2m_encoding.decoding.decoders.calibration import Calibration, equal_length, scaled_to
+from b2m_encoding.decoding.decoders.calibration import Calibration, equal_length, scale_rows
 
 
 @pytest.fixture
@@ -22,19 +22,19 @@ def test_all_dimensions_get_one_factor_or_each_its_own(shrunk: tuple[Any, Any]) 
     predicted, true = shrunk
     together, each = (Calibration(scale).fit(predicted, true) for scale in ("all", "dimension"))
     for calibration in (together, each):
-        assert np.allclose(calibration(predicted).mean(axis=0), true.mean(axis=0))
-    assert np.allclose(each(predicted).std(axis=0), true.std(axis=0))
+        assert np.allclose(calibration.transform(predicted).mean(axis=0), true.mean(axis=0))
+    assert np.allclose(each.transform(predicted).std(axis=0), true.std(axis=0))
     assert len(set(together.factor_.tolist())) == 1
-    assert (together(predicted).var(axis=0)).sum() == pytest.approx(true.var(axis=0).sum())
-    assert np.allclose(Calibration("none", norm=False).fit(predicted, true)(predicted), predicted)
+    assert (together.transform(predicted).var(axis=0)).sum() == pytest.approx(true.var(axis=0).sum())
+    assert np.allclose(Calibration("none", norm=False).fit(predicted, true).transform(predicted), predicted)
 
 
 def test_unit_vectors_stay_unit_vectors(shrunk: tuple[Any, Any]) -> None:
     predicted, true = shrunk
-    units = scaled_to(true, 1.0)
-    assert np.allclose(np.linalg.norm(Calibration().fit(predicted, units)(predicted), axis=1), 1)
+    units = scale_rows(true, 1.0)
+    assert np.allclose(np.linalg.norm(Calibration().fit(predicted, units).transform(predicted), axis=1), 1)
     assert Calibration().fit(predicted, true).length_ is None
-    forced = Calibration(norm=True).fit(predicted, true)(predicted)
+    forced = Calibration(norm=True).fit(predicted, true).transform(predicted)
     assert np.allclose(np.linalg.norm(forced, axis=1), np.linalg.norm(true, axis=1).mean())
     assert Calibration(norm=False).fit(predicted, units).length_ is None
     assert equal_length(units) == pytest.approx(1)
@@ -43,7 +43,7 @@ def test_unit_vectors_stay_unit_vectors(shrunk: tuple[Any, Any]) -> None:
 def test_a_dimension_that_was_not_decoded_stays_at_the_mean(shrunk: tuple[Any, Any]) -> None:
     predicted, true = shrunk
     predicted[:, 2] = 3.0
-    assert np.allclose(Calibration("dimension").fit(predicted, true)(predicted)[:, 2], true[:, 2].mean())
+    assert np.allclose(Calibration("dimension").fit(predicted, true).transform(predicted)[:, 2], true[:, 2].mean())
 
 
 def test_what_is_refused(shrunk: tuple[Any, Any]) -> None:

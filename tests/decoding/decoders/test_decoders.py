@@ -55,12 +55,12 @@ def parts(Y: Any, E: Any, runs: Runs, test_run: str = "run-4") -> Any:
 @every
 def test_every_decoder_names_clips_it_never_heard(name: str) -> None:
     training, (Y, E, runs) = parts(*listening())
-    decoder = DECODERS[name]().fit(*training)
-    predicted = decoder.predict(Y, runs)
+    decoder = DECODERS[name]().fit(*training[:2], runs=training[2])
+    predicted = decoder.predict(Y, runs=runs)
     assert predicted.shape == E.shape
     assert identification_accuracy(predicted, E).mean() > 0.75
     rng = np.random.default_rng(1)
-    null = DECODERS[name]().fit(rng.permutation(training[0]), *training[1:]).predict(Y, runs)
+    null = DECODERS[name]().fit(rng.permutation(training[0]), training[1], runs=training[2]).predict(Y, runs=runs)
     assert abs(identification_accuracy(null, E).mean() - 0.5) < 0.2
 
 
@@ -68,15 +68,15 @@ def test_every_decoder_names_clips_it_never_heard(name: str) -> None:
 def test_cross_predictions_never_met_their_run(name: str) -> None:
     """Features of a run that are replaced by noise change the predictions of the other runs only."""
     Y, E, runs = listening(n_runs=4)
-    decoder = DECODERS[name]().fit(Y, E, runs)
-    crossed = decoder.cross_val_predict(Y, E, runs)
+    decoder = DECODERS[name]().fit(Y, E, runs=runs)
+    crossed = decoder.cross_val_predict(Y, E, runs=runs)
     assert np.isfinite(crossed).all()
-    within = np.corrcoef(decoder.predict(Y, runs).ravel(), E.ravel())[0, 1]
+    within = np.corrcoef(decoder.predict(Y, runs=runs).ravel(), E.ravel())[0, 1]
     across = np.corrcoef(crossed.ravel(), E.ravel())[0, 1]
     assert 0.2 < across < within
     changed, own = E.copy(), runs.run == "run-1"
     changed[own] = np.random.default_rng(5).standard_normal((own.sum(), DIMENSIONS))
-    again = decoder.cross_val_predict(Y, changed, runs)
+    again = decoder.cross_val_predict(Y, changed, runs=runs)
     if name in ("regions", "ridge", "inverse"):
         assert np.allclose(again[own], crossed[own], atol=1e-4)
     assert not np.allclose(again[~own], crossed[~own], atol=1e-2)
@@ -87,23 +87,23 @@ def test_broken_targets_and_constant_dimensions_do_no_harm(name: str) -> None:
     Y, E, runs = listening()
     Y[:, 1], Y[:, 2], Y[3, 4] = np.nan, 7.0, np.nan
     E[:, 5] = 0.25
-    predicted = DECODERS[name]().fit(Y, E, runs).predict(Y, runs)
+    predicted = DECODERS[name]().fit(Y, E, runs=runs).predict(Y, runs=runs)
     assert np.isfinite(predicted).all()
     if name != "ensemble":
         assert np.allclose(predicted[:, 5], 0.25)
     with pytest.raises(InputError, match="can be decoded from"):
-        DECODERS[name]().fit(np.full_like(Y, np.nan), E, runs)
+        DECODERS[name]().fit(np.full_like(Y, np.nan), E, runs=runs)
 
 
 def test_ridge_is_scikit_learns_with_a_penalty_per_dimension() -> None:
     (Y, E, runs), (new, _, new_runs) = parts(*listening())
-    decoder = RidgeDecoder().fit(Y, E, runs)
+    decoder = RidgeDecoder().fit(Y, E, runs=runs)
     scale = Y.std(axis=0)
     for dimension, alpha in enumerate(decoder.model_.best_alphas_):
         model = Ridge(alpha).fit(Y / scale, E[:, dimension])
-        assert np.allclose(decoder.predict(new, new_runs)[:, dimension], model.predict(new / scale), atol=1e-3)
+        assert np.allclose(decoder.predict(new, runs=new_runs)[:, dimension], model.predict(new / scale), atol=1e-3)
     assert decoder.model_.form_ == "prediction" or decoder.model_.form_ == "dual"
-    wide = RidgeDecoder().fit(np.tile(Y, 4), E, runs)
+    wide = RidgeDecoder().fit(np.tile(Y, 4), E, runs=runs)
     assert wide.model_.form_ == "dual"
 
 
@@ -112,7 +112,7 @@ def test_the_best_regions_are_averaged_each_a_ridge_with_a_penalty_per_dimension
     (Y, E, runs), (new, _, new_runs) = parts(*listening())
     Y[:, ::2] = np.random.default_rng(1).standard_normal(Y[:, ::2].shape) * (1 + 4 * (np.arange(TARGETS)[::2] > 70))
     alphas, scale = np.logspace(0, 6, 7), Y.std(axis=0)
-    decoder = RegionDecoder(REGIONS, n_best=3, alphas=alphas).fit(Y, E, runs)
+    decoder = RegionDecoder(REGIONS, n_best=3, alphas=alphas).fit(Y, E, runs=runs)
     expected, scores = {}, {}
     for name, mask in REGIONS.items():
         r = np.zeros((len(alphas), DIMENSIONS))
@@ -131,7 +131,7 @@ def test_the_best_regions_are_averaged_each_a_ridge_with_a_penalty_per_dimension
     assert list(decoder.best_) == order[:3]
     assert decoder.scores_ == pytest.approx(scores, abs=1e-3)
     mean = np.mean([expected[name] for name in order[:3]], axis=0)
-    assert np.allclose(decoder.predict(new, new_runs), mean, atol=1e-3)
+    assert np.allclose(decoder.predict(new, runs=new_runs), mean, atol=1e-3)
 
 
 def test_targets_that_are_not_asked_for_do_not_count() -> None:
@@ -141,29 +141,30 @@ def test_targets_that_are_not_asked_for_do_not_count() -> None:
     other[:, ~wanted] = np.random.default_rng(1).standard_normal(other[:, ~wanted].shape)
     for make in (RidgeDecoder, InverseDecoder):
         assert np.array_equal(
-            make(wanted).fit(Y, E, runs).predict(Y, runs), make(wanted).fit(other, E, runs).predict(other, runs)
+            make(wanted).fit(Y, E, runs=runs).predict(Y, runs=runs),
+            make(wanted).fit(other, E, runs=runs).predict(other, runs=runs),
         )
-    with pytest.raises(InputError, match="other responses"):
+    with pytest.raises(InputError, match="does not fit the responses"):
         usable_targets(Y, wanted[:5])
 
 
 def test_contrastive_starts_from_ridge_and_lowers_the_held_out_loss() -> None:
     (Y, E, runs), (new, _, new_runs) = parts(*listening(noise=1.0))
-    start = ContrastiveDecoder(n_steps=0).fit(Y, E, runs)
+    start = ContrastiveDecoder(n_steps=0).fit(Y, E, runs=runs)
     assert start.n_steps_ == 0
-    assert np.allclose(start.predict(new, new_runs), start.ridge_.predict(new, new_runs), atol=1e-3)
-    trained = ContrastiveDecoder(n_steps=30).fit(Y, E, runs)
+    assert np.allclose(start.predict(new, runs=new_runs), start.ridge_.predict(new, runs=new_runs), atol=1e-3)
+    trained = ContrastiveDecoder(n_steps=30).fit(Y, E, runs=runs)
     assert trained.losses_.min() == trained.losses_[trained.n_steps_] <= trained.losses_[0]
     assert len(trained.losses_) - 1 <= trained.n_steps_ + trained.patience
     learner = start._learner(start.ridge_, Y, E, runs, runs.rows())
     x, y, clips = learner.batch
-    before = learner.judged(x, y, clips)
+    before = learner.held_out_loss(x, y, clips)
     for _ in range(20):
         learner.step()
-    assert learner.judged(x, y, clips) < before
-    again = ContrastiveDecoder(n_steps=30).fit(Y, E, runs)
-    assert np.array_equal(trained.predict(new, new_runs), again.predict(new, new_runs))
-    learner = ContrastiveDecoder(n_steps=0, temperature="learned").fit(Y, E, runs).learner_
+    assert learner.held_out_loss(x, y, clips) < before
+    again = ContrastiveDecoder(n_steps=30).fit(Y, E, runs=runs)
+    assert np.array_equal(trained.predict(new, runs=new_runs), again.predict(new, runs=new_runs))
+    learner = ContrastiveDecoder(n_steps=0, temperature="learned").fit(Y, E, runs=runs).learner_
     learner.step()
     assert learner.temperature != pytest.approx(0.07)
 
@@ -172,35 +173,35 @@ def test_only_the_targets_that_encoding_predicts_in_training_are_used() -> None:
     Y, E, runs = listening()
     Y[:, 1] = np.nan  # places among the usable targets are not those among all
     for decoder in (RidgeDecoder(n_targets=40), ContrastiveDecoder(n_targets=40, n_steps=2)):
-        decoder.fit(Y, E, runs)
+        decoder.fit(Y, E, runs=runs)
         assert len(decoder.columns_) == 40
         assert np.mean(decoder.columns_ % 3 == 0) > 0.9  # those that respond
-    inverse = InverseDecoder(n_targets=40).fit(Y, E, runs)
+    inverse = InverseDecoder(n_targets=40).fit(Y, E, runs=runs)
     assert len(inverse.map_.targets) == 40
     assert np.mean(inverse.columns_[inverse.map_.targets] % 3 == 0) > 0.9
     null = np.random.default_rng(3).standard_normal(E.shape)
-    crossed = RidgeDecoder(n_targets=10).fit(Y, null, runs).cross_val_predict(Y, null, runs)
+    crossed = RidgeDecoder(n_targets=10).fit(Y, null, runs=runs).cross_val_predict(Y, null, runs=runs)
     assert abs(np.corrcoef(crossed.ravel(), null.ravel())[0, 1]) < 0.1
 
 
 @pytest.mark.parametrize("decoder", [RidgeDecoder(n_targets=10), ContrastiveDecoder(n_targets=10, n_steps=0)])
 def test_targets_of_cross_predictions_are_chosen_within_the_folds(decoder: Decoder) -> None:
     Y, E, runs = listening(n_runs=4)
-    crossed, chosen = decoder.fit(Y, E, runs).cross_val_predict(Y, E, runs), set()
+    crossed, chosen = decoder.fit(Y, E, runs=runs).cross_val_predict(Y, E, runs=runs), set()
     for run in runs.names:
         out = runs.run == run
-        fold = RidgeDecoder(n_targets=10).fit(Y[~out], E[~out], runs.take(~out))
-        assert np.allclose(crossed[out], fold.predict(Y[out], runs.take(out)), atol=1e-3)
+        fold = RidgeDecoder(n_targets=10).fit(Y[~out], E[~out], runs=runs.take(~out))
+        assert np.allclose(crossed[out], fold.predict(Y[out], runs=runs.take(out)), atol=1e-3)
         chosen.add(tuple(fold.columns_.tolist()))
     assert len(chosen) > 1
 
 
-def test_cross_predictions_are_those_that_were_judged() -> None:
-    """Their loss, run by run, is the least that was met in training."""
+def test_cross_validated_predictions_have_the_loss_of_the_search() -> None:
+    """Their loss, run by run, is the smallest of the search."""
     Y, E, runs = listening(n_runs=4)
-    decoder = ContrastiveDecoder(n_steps=20, alphas=(1e3,)).fit(Y, E, runs)
+    decoder = ContrastiveDecoder(n_steps=20, alphas=(1e3,)).fit(Y, E, runs=runs)
     assert 0 < decoder.n_steps_ < len(decoder.losses_) - 1
-    crossed, clips = decoder.cross_val_predict(Y, E, runs), torch.from_numpy(clip_numbers(runs))
+    crossed, clips = decoder.cross_val_predict(Y, E, runs=runs), torch.from_numpy(clip_numbers(runs))
     losses = []
     for run in runs.names:
         out = runs.run == run
@@ -211,7 +212,7 @@ def test_cross_predictions_are_those_that_were_judged() -> None:
 
 def test_steps_go_downhill_with_momentum() -> None:
     Y, E, runs = listening(n_runs=2)
-    decoder = ContrastiveDecoder(n_steps=0, learning_rate=0.1).fit(Y, E, runs)
+    decoder = ContrastiveDecoder(n_steps=0, learning_rate=0.1).fit(Y, E, runs=runs)
     learner = decoder.learner_
     x, y, clips = learner.batch
     places, slopes = [learner.weights.detach().clone()], []
@@ -250,7 +251,7 @@ def test_one_run_is_cross_validated_over_clips() -> None:
     assert len(decoding_folds(runs)) == 2
     lone = runs.run == "run-0"
     assert with_blocks(runs.take(lone)).blocks == tuple(dict.fromkeys(runs.clip[lone].tolist()))
-    assert np.isfinite(InverseDecoder().fit(Y, E, runs).cross_val_predict(Y, E, runs)).all()
+    assert np.isfinite(InverseDecoder().fit(Y, E, runs=runs).cross_val_predict(Y, E, runs=runs)).all()
     silent = replace(runs.take(lone), clip=np.full(lone.sum(), ""))
     assert with_blocks(silent).blocks == ("run-0",)
 

@@ -1,4 +1,4 @@
-"""Distances between sets against closed forms and scipy, classes of AudioSet, identification by sound, intervals."""
+"""Kernel distance of sets against closed forms, classes of AudioSet, identification by sound, intervals."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from scipy.linalg import sqrtm
-from scipy.stats import linregress, ttest_1samp
+from scipy.stats import ttest_1samp
 
 from b2m_encoding.decoding.evaluation import (
     GROUPS,
     class_agreement,
-    frechet_distance,
-    frechet_infinity,
     kernel_distance,
     over_subjects,
     sound_identification,
@@ -30,75 +27,15 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import decode_audio, resample
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.weights import entry_of, find_weights
-from b2m_encoding.reconstruction.evaluate import Judges, judge_vectors
+from b2m_encoding.reconstruction.evaluate import Evaluators, evaluate_vectors
 
-from .conftest import tone
-
-
-def test_frechet_distance_is_that_of_scipys_square_root(rng: np.random.Generator) -> None:
-    a, b = rng.standard_normal((40, 6)) @ rng.standard_normal((6, 6)), rng.standard_normal((50, 6)) + 1
-    A, B = (np.cov(x, rowvar=False) for x in (a, b))
-    offset = a.mean(axis=0) - b.mean(axis=0)
-    expected = offset @ offset + np.trace(A + B - 2 * sqrtm(A @ B).real)
-    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-8)
-    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-8)
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-8)
-    few = a[:4]  # fewer samples than dimensions: covariances without full rank
-    own = np.cov(few, rowvar=False)
-    value = frechet_distance(few, b)
-    shift = few.mean(axis=0) - b.mean(axis=0)
-    exact = shift @ shift + np.trace(own + B) - 2 * np.sqrt(np.abs(np.linalg.eigvals(own @ B))).sum()
-    assert value == pytest.approx(exact, rel=1e-5)
-
-
-def test_frechet_distance_of_gaussians_has_a_closed_form(rng: np.random.Generator) -> None:
-    scale, shift = np.array([1.0, 2.0, 0.5]), np.array([0.5, -1.0, 0.0])
-    a, b = rng.standard_normal((200_000, 3)), rng.standard_normal((200_000, 3)) * scale + shift
-    assert frechet_distance(a, b) == pytest.approx(np.sum(shift**2) + np.sum((scale - 1) ** 2), abs=0.02)
-
-
-@pytest.mark.parametrize("shift", [0.0, 0.4])
-def test_extrapolation_takes_the_bias_out(shift: float, rng: np.random.Generator) -> None:
-    """In 16 dimensions with 200 samples; the truth is 16 shift^2."""
-    plain, infinite = [], []
-    for seed in range(6):
-        a, b = rng.standard_normal((200, 16)), rng.standard_normal((200, 16)) + shift
-        plain.append(frechet_distance(a, b))
-        infinite.append(frechet_infinity(a, b, random_state=seed).distance)
-    truth = 16 * shift**2
-    assert np.mean(plain) - truth > 0.5
-    assert abs(np.mean(infinite) - truth) < 0.25 * (np.mean(plain) - truth)
-
-
-def test_extrapolation_is_a_line_over_random_subsets(rng: np.random.Generator) -> None:
-    """The line and its error are those of scipy; rows that lie in order change nothing, for subsets are drawn."""
-    a, b = np.sort(rng.standard_normal((400, 2)), axis=0), rng.standard_normal((500, 2))
-    found = frechet_infinity(a, b)
-    assert (len(found.sizes), found.sizes[0], found.sizes[-1]) == (10, 200, 400)
-    steps = -np.diff(1 / found.sizes)
-    assert steps == pytest.approx(np.full(9, 1 / 200 - 1 / 400) / 9, rel=0.1)  # as far apart in 1/n
-    line = linregress(1 / found.sizes, found.distances)
-    assert found.distance == pytest.approx(line.intercept)
-    assert found.error == pytest.approx(line.intercept_stderr)
-    assert found.distances[0] == pytest.approx(frechet_distance(a, b), abs=0.3)
-
-    def spread(repeats: int) -> float:
-        drawn = [frechet_infinity(a, b, sizes=(20, 60, 400), repeats=repeats, random_state=seed) for seed in range(10)]
-        assert all(one.sizes.tolist() == [20, 60, 400] for one in drawn)
-        return float(np.std([one.distances[0] for one in drawn]))
-
-    assert 0 < spread(25) < 0.5 * spread(1)
-    for sizes in ((400,), (2, 400), (20, 401)):
-        with pytest.raises(InputError, match="too few samples"):
-            frechet_infinity(a, b, sizes=sizes)
+from ..conftest import tone
 
 
 def test_too_few_samples_are_told(rng: np.random.Generator) -> None:
-    with pytest.raises(InputError, match="kernel_distance"):
-        frechet_infinity(rng.standard_normal((60, 40)), rng.standard_normal((60, 40)))
     for a, b in ((np.ones((1, 2)), np.ones((3, 2))), (np.ones((3, 2)), np.ones((3, 3)))):
         with pytest.raises(InputError, match="cannot be compared"):
-            frechet_distance(a, b)
+            kernel_distance(a, b)
     with pytest.raises(InputError, match="no width"):
         kernel_distance(rng.standard_normal((3, 2)), np.ones((3, 2)))
     for pair in ((np.full((3, 2), np.nan), np.ones((3, 2))), (np.ones((3, 2)), np.full((3, 2), np.inf))):
@@ -118,7 +55,7 @@ def test_kernel_distance_is_the_sum_over_pairs(rng: np.random.Generator) -> None
 
 
 def test_kernel_distance_is_unbiased_with_few_samples(rng: np.random.Generator) -> None:
-    """Twelve samples in 64 dimensions: zero on average, where Frechet's distance is far from it; else above zero."""
+    """Twelve samples in 64 dimensions: zero on average where both have one distribution, else the exact value."""
     draws = [(rng.standard_normal((12, 64)), rng.standard_normal((12, 64))) for _ in range(300)]
     same = [kernel_distance(a, b, bandwidth=8.0) for a, b in draws]
     assert ttest_1samp(same, 0.0).pvalue > 0.01
@@ -127,7 +64,6 @@ def test_kernel_distance_is_unbiased_with_few_samples(rng: np.random.Generator) 
     moved = [kernel_distance(a + 0.5, b, bandwidth=8.0) for a, b in draws]
     truth = 2 * exact * (1 - np.exp(-64 * 0.25 / (2 * (64 + 2))))
     assert np.mean(moved) == pytest.approx(truth, abs=4 * np.std(moved) / np.sqrt(300))
-    assert min(frechet_distance(a, b) for a, b in draws[:5]) > 20
 
 
 PAPER = {
@@ -205,9 +141,9 @@ def test_sounds_are_judged_by_classes_and_by_another_encoder(tagger_folder: Path
         soundfile.write(file, tone(2.2, 100 * 1.7**i, i), 8000)
     tagger = AudioSetTagger(find_weights(entry_of("audioset"), tagger_folder), device="cpu")
     space = AudioEmbeddingSpace.of_model("acoustic", length=2.0)
-    judges = Judges(space, "acoustic", tagger)
+    judges = Evaluators(space, "acoustic", tagger)
     near = [files[1], files[1], files[2], files[2]]
-    rows = judges.judge({"heard": files, "right": files, "wrong": files[::-1], "near": near, "few": files[1:]})
+    rows = judges.evaluate({"heard": files, "right": files, "wrong": files[::-1], "near": near, "few": files[1:]})
     found = {(row["method"], row["encoder"], row["measure"]): row["value"] for row in rows}
     assert {method for method, _, _ in found} == {"right", "wrong", "near"}
     assert {measure for _, _, measure in found} == {"identification", "kernel distance", *GROUPS}
@@ -225,7 +161,7 @@ def test_sounds_are_judged_by_classes_and_by_another_encoder(tagger_folder: Path
     assert min(expected.values()) < 1
     assert {name: found["wrong", "AudioSet", name] for name in GROUPS} == expected
     assert [found["right", "AudioSet", name] for name in GROUPS] == [1, 1, 1]
-    assert judges.judge({"right": files}) == Judges().judge({"heard": files, "right": files}) == []
+    assert judges.evaluate({"right": files}) == Evaluators().evaluate({"heard": files, "right": files}) == []
 
 
 def test_vectors_are_judged_against_those_of_what_was_heard(rng: np.random.Generator) -> None:
@@ -237,7 +173,7 @@ def test_vectors_are_judged_against_those_of_what_was_heard(rng: np.random.Gener
     same = np.vstack([heard, np.repeat(heard[:1], 9, axis=0)])  # more pairs are equal than not
     apart = [d for x, y in combinations(same, 2) if (d := np.linalg.norm(x - y)) > 0]
     assert kernel_distance(made, same) == pytest.approx(kernel_distance(made, same, bandwidth=float(np.median(apart))))
-    rows = judge_vectors({"hum": made}, heard)
+    rows = evaluate_vectors({"hum": made}, heard)
     assert [(row["method"], row["encoder"], row["measure"]) for row in rows] == [
         ("hum", "decoded space", "identification"),
         ("hum", "decoded space", "kernel distance"),
@@ -245,8 +181,8 @@ def test_vectors_are_judged_against_those_of_what_was_heard(rng: np.random.Gener
     assert [row["value"] for row in rows] == pytest.approx([identification_accuracy(made, heard).mean(), distance])
     assert rows[0]["chance"] == 0.5
     assert np.isnan(rows[1]["chance"])
-    assert judge_vectors({"hum": made[:1]}, heard[:1]) == []
-    assert [row["measure"] for row in judge_vectors({"hum": made}, np.ones((7, 4)))] == ["identification"]
+    assert evaluate_vectors({"hum": made[:1]}, heard[:1]) == []
+    assert [row["measure"] for row in evaluate_vectors({"hum": made}, np.ones((7, 4)))] == ["identification"]
 
 
 def test_missing_classifier_is_told() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from b2m_encoding.decoding.generators import Condition, load_generator
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks.magenta import VARIABLE
+from b2m_encoding.features.networks.magenta_process import VARIABLE
 
 SYSTEM = """
 import os

@@ -12,7 +12,7 @@ import torch
 from b2m_encoding.decoding.generators import Condition, load_generator
 from b2m_encoding.errors import InputError
 
-from ..tiny_models import save_musicgen
+from ...tiny_models import save_musicgen
 
 SECONDS = 0.4
 TOLD = Condition("x", np.zeros(3, np.float32), text="slow piano")

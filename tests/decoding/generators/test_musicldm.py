@@ -20,8 +20,8 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import resample
 from b2m_encoding.features.networks.loading import transformers
 
-from ..tiny_models import DIM, save_musicldm
-from .conftest import tone
+from ...tiny_models import DIM, save_musicldm
+from ..conftest import tone
 
 RATE, SECONDS = 16_000, 0.64
 
@@ -70,7 +70,7 @@ def test_samples_are_those_of_the_pipeline(folder: Path, guidance: float) -> Non
         expected = pipeline(
             audio_length_in_s=SECONDS, num_inference_steps=4, guidance_scale=guidance,
             prompt_embeds=torch.from_numpy(told.embedding / np.linalg.norm(told.embedding))[None],
-            negative_prompt_embeds=generator.nothing[None], generator=torch.Generator().manual_seed(7),
+            negative_prompt_embeds=generator.unconditional[None], generator=torch.Generator().manual_seed(7),
         ).audios  # fmt: skip
     assert (rate, wave.shape) == (RATE, (int(SECONDS * RATE),))
     assert np.abs(wave).max() > 1e-3
@@ -146,7 +146,7 @@ def test_provenance_and_bad_requests(folder: Path, exemplar: Exemplar, tmp_path:
         generator.generate(condition(), SECONDS, 1)
     with pytest.raises(InputError, match="not an embedding"):
         generator.generate(Condition("x", np.ones(3, np.float32), exemplar), SECONDS, 1)
-    with pytest.raises(InputError, match="no such strength"):
+    with pytest.raises(InputError, match="impossible strength"):
         load(folder, strength=1.5)
     with pytest.raises(InputError, match=r"too few steps(.|\n)*at least 4 steps"):
         load(folder, strength=0.25, steps=3)

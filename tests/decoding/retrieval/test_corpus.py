@@ -15,9 +15,11 @@ import pytest
 import soundfile
 
 from b2m_encoding.decoding.retrieval import build
-from b2m_encoding.decoding.retrieval.build import SHARDS, Preparation, build_corpus
+from b2m_encoding.decoding.retrieval import shards as shards_module
+from b2m_encoding.decoding.retrieval.build import SHARDS, build_corpus
 from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, check_same_space
+from b2m_encoding.decoding.retrieval.shards import Preparation
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import prepare_stimulus, read_audio, resample
@@ -68,7 +70,7 @@ def test_clips_by_any_of_their_names(built: Corpus) -> None:
 def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed in the last shard: the others are not computed again; a damaged one is."""
     computed: list[int] = []
-    embedded = build._embedded
+    embedded = shards_module._embedded
 
     def counted(audio: Path, files: Any, *rest: Any) -> Any:
         if len(computed) == 2:
@@ -77,7 +79,7 @@ def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypat
         return embedded(audio, files, *rest)
 
     out = tmp_path / "new"
-    monkeypatch.setattr(build, "_embedded", counted)
+    monkeypatch.setattr(shards_module, "_embedded", counted)
     with pytest.raises(KeyboardInterrupt):
         build_corpus(recordings, out, QUICK, shard=3)
     with pytest.raises(InputError, match="not complete"):
@@ -213,7 +215,7 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     empty = tmp_path / "empty"
     empty.mkdir()
     for audio, out, problem in (
-        (recordings, tmp_path / "other", "something else"),
+        (recordings, tmp_path / "other", "other files"),
         (tmp_path / "nowhere", tmp_path / "a", "does not exist"),
         (empty, tmp_path / "a", "no recordings"),
     ):
@@ -223,9 +225,9 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     with pytest.raises(InputError, match=rf"cannot be built(.|\n)*{CLIPS}(.|\n)*same command again"):
         build_corpus(recordings, tmp_path / "full", QUICK)
     for seconds in (5, 0, np.nan, np.inf):
-        with pytest.raises(InputError, match="less is heard of each recording than a window"):
+        with pytest.raises(InputError, match="seconds is shorter than the window"):
             build_corpus(recordings, tmp_path / "a", ACOUSTIC, Preparation(seconds=seconds))
-    with pytest.raises(InputError, match="than its fades"):
+    with pytest.raises(InputError, match="shorter than two fades"):
         build_corpus(recordings, tmp_path / "a", QUICK, Preparation(seconds=3))
     shutil.copy(recordings / "low" / "short.wav", empty)
     with pytest.raises(InputError, match="no recording can be used"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from b2m_encoding.decoding.retrieval import search as retrieval
+from b2m_encoding.decoding.retrieval import exact_search as module
 from b2m_encoding.decoding.retrieval.corpus import Vectors
-from b2m_encoding.decoding.retrieval.search import search
-from b2m_encoding.decoding.retrieval.similarity import Measure
+from b2m_encoding.decoding.retrieval.exact_search import search
+from b2m_encoding.decoding.retrieval.similarity import TINY, Metric, Similarity
 from b2m_encoding.errors import InputError
 
 
@@ -25,6 +26,104 @@ def plain(corpus: np.ndarray, queries: np.ndarray, k: int, out: np.ndarray | Non
     if out is not None:
         cosine[:, out] = -np.inf
     return np.argsort(-cosine, axis=1, kind="stable")[:, :k]
+
+
+HARD = ("even", "tied", "one unit decides", "far from zero", "falling", "close together", "two huge clips")
+
+
+def hard_corpus(kind: str, n: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Corpora on which rounding, ties or one dimension decide about neighbours."""
+    values = rng.standard_normal((n, width))
+    if kind == "tied":
+        values = rng.integers(-1, 2, (5, width))[rng.integers(0, 5, n)]  # zero vectors among them
+    elif kind == "one unit decides":
+        values[:, 0] *= 300
+    elif kind == "far from zero":
+        values += 20
+    elif kind == "falling":
+        values *= np.arange(1, width + 1) ** -2.0
+    elif kind == "close together":
+        values = 1 + 0.002 * values
+    elif kind == "two huge clips":
+        values[rng.integers(0, n, 2)] = 60_000 * np.eye(width)[0]
+    return values.astype(np.float16)
+
+
+def sorted_rows(
+    corpus: np.ndarray, queries: np.ndarray, k: int, metric: Metric, out: np.ndarray | None = None
+) -> np.ndarray:
+    """The first rows of a stable sort of all cosines in double precision; a vector without a direction has cosine 0."""
+    moved = metric.standardised(corpus)
+    norm = np.linalg.norm(moved, axis=1)
+    norm[norm <= TINY] = np.inf
+    unit = metric.unit(queries.astype(np.float32))
+    cosine = np.stack([np.einsum("cd,d->c", moved, query) / norm for query in unit])
+    if out is not None:
+        cosine[:, out] = -np.inf
+    return np.argsort(-cosine, axis=1, kind="stable")[:, :k]
+
+
+@given(
+    st.sampled_from(HARD),
+    st.sampled_from(get_args(Similarity)),
+    st.integers(1, 700),
+    st.integers(1, 40),
+    st.integers(1, 12),
+    st.floats(0, 1),
+    st.integers(0, 2**32 - 1),
+)
+def test_hard_corpora_are_ranked_as_by_a_sort_of_all_cosines(
+    kind: str, similarity: str, n: int, width: int, k: int, share: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    corpus = hard_corpus(kind, n, width, rng)
+    out = rng.random(n) < share
+    out[rng.integers(0, n)] = False
+    k = min(k, int((~out).sum()))
+    near = corpus[rng.integers(0, n, 3)] + 0.1 * rng.standard_normal((3, width))
+    queries = np.concatenate([near, np.zeros((1, width))])
+    exact = corpus.astype(float)
+    metric = Metric.of(similarity, exact.mean(axis=0), exact.std(axis=0))  # type: ignore[arg-type]
+    for precision in ("single", "half"):
+        found = search(
+            corpus,
+            queries,
+            k,
+            leave_out=out,
+            metric=metric,
+            precision=precision,
+            chunk=300,  # type: ignore[arg-type]
+        )
+        assert np.array_equal(found.rows, sorted_rows(corpus, queries, k, metric, out)), precision
+
+
+@pytest.mark.parametrize("kind", HARD)
+def test_hard_corpora_of_several_chunks(kind: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most blocks hold no neighbour, the last one is not full, and lots of queries change nothing."""
+    corpus = hard_corpus(kind, 9001, 64, rng)
+    queries = corpus[rng.integers(0, 9001, 11)] + 0.1 * rng.standard_normal((11, 64))
+    whole = search(corpus, queries)
+    assert np.array_equal(whole.rows, sorted_rows(corpus, queries, 10, Metric()))
+    monkeypatch.setattr(module, "TOGETHER", 4)
+    lots = search(corpus, queries)
+    assert np.array_equal(lots.rows, whole.rows)
+    assert np.allclose(lots.cosine, whole.cosine, rtol=0, atol=1e-12)
+
+
+def test_equal_clips_and_more_neighbours_than_are_kept_in_reserve(rng: np.random.Generator) -> None:
+    corpus = np.ones((6000, 8), dtype=np.float16)
+    corpus[4000] = hard_corpus("even", 1, 8, rng)
+    queries = np.stack([np.ones(8), corpus[4000].astype(float)])
+    assert search(corpus, queries, 3).rows.tolist() == [[0, 1, 2], [4000, 0, 1]]
+    assert np.array_equal(search(corpus, queries, 300).rows, sorted_rows(corpus, queries, 300, Metric()))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_clip_that_is_not_finite_is_named(value: float, rng: np.random.Generator) -> None:
+    corpus = hard_corpus("even", 5000, 3, rng)
+    corpus[4321, 1] = value
+    with pytest.raises(InputError, match=r"not finite\n.*row 4321"):
+        search(corpus, np.ones((1, 3)), 3)
 
 
 @pytest.mark.parametrize("precision", ["single", "half"])
@@ -47,7 +146,7 @@ def test_ties_fall_to_the_first_clip_whatever_the_chunks(seed: int, chunk: int, 
     out = rng.random(150) < 0.5 if masked else None
     queries = directions[:2] + rng.integers(0, 2, (2, 3))
     found = search(corpus, queries, k=k, leave_out=out, chunk=chunk)
-    unit = Measure().unit
+    unit = Metric().unit
     exact = np.stack([np.einsum("cd,d->c", unit(corpus), query) for query in unit(queries)])
     if out is not None:
         exact[:, out] = -np.inf
@@ -69,7 +168,7 @@ def test_many_blocks_with_the_best_clips_side_by_side(rng: np.random.Generator) 
 def test_many_queries_are_asked_in_lots(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, queries = rng.standard_normal((90, 4)).astype(np.float16), rng.standard_normal((11, 4))
     whole = search(corpus, queries, k=3)
-    monkeypatch.setattr(retrieval, "TOGETHER", 4)
+    monkeypatch.setattr(module, "TOGETHER", 4)
     lots = search(corpus, queries, k=3)
     assert np.array_equal(lots.rows, whole.rows)
     assert np.allclose(lots.cosine, whole.cosine, atol=1e-12)
@@ -89,12 +188,12 @@ def test_measures_are_cosines_of_moved_vectors(kind: str, rng: np.random.Generat
     corpus = (scale * rng.standard_normal((400, 5)) + [5, -3, 0.1, 40, 7]).astype(np.float16)
     raw = corpus.astype(float)
     queries = raw[:6] + 0.2 * scale * rng.standard_normal((6, 5))
-    measure = Measure.of(kind, raw.mean(axis=0), raw.std(axis=0))  # type: ignore[arg-type]
+    metric = Metric.of(kind, raw.mean(axis=0), raw.std(axis=0))  # type: ignore[arg-type]
     moved = [x - raw.mean(axis=0) for x in (raw, queries)]
     if kind == "standardised":
         moved = [x[:, :4] / raw.std(axis=0)[:4] for x in moved]
     for precision in ("single", "half"):
-        found = search(corpus, queries, k=5, measure=measure, precision=precision, chunk=333)  # type: ignore[arg-type]
+        found = search(corpus, queries, k=5, metric=metric, precision=precision, chunk=333)  # type: ignore[arg-type]
         assert np.array_equal(found.rows, plain(moved[0], moved[1], 5))
 
 
@@ -102,9 +201,9 @@ def test_shrinking_towards_the_centre_changes_no_neighbour(rng: np.random.Genera
     corpus = (rng.standard_normal((300, 8)) + 4).astype(np.float16)
     centre, spread = corpus.astype(float).mean(axis=0), corpus.astype(float).std(axis=0)
     queries = rng.standard_normal((5, 8)) + 4
-    centred = Measure.of("centred", centre, spread)
+    centred = Metric.of("centred", centre, spread)
     shrunk = centre + 0.05 * (queries - centre)
-    assert np.array_equal(*(search(corpus, one, 5, measure=centred).rows for one in (queries, shrunk)))
+    assert np.array_equal(*(search(corpus, one, 5, metric=centred).rows for one in (queries, shrunk)))
     assert not np.array_equal(*(search(corpus, one, 5).rows for one in (queries, shrunk)))
 
 
@@ -136,6 +235,7 @@ def test_vectors_on_disk_give_the_same(tmp_path: Path, rng: np.random.Generator)
     assert np.array_equal(vectors[10:20], corpus[10:20])
     assert np.array_equal(vectors[np.array([5, 699, 5])], corpus[[5, 699, 5]])
     assert np.array_equal(search(vectors, queries, 4, chunk=256).rows, search(corpus, queries, 4).rows)
+    assert search(vectors, queries[:0], 5).rows.shape == search(vectors, queries[:0], 5).cosine.shape == (0, 5)
     assert np.array_equal(np.load(tmp_path / "a.npy"), corpus)
 
 

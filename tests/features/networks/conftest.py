@@ -15,7 +15,7 @@ pytest.importorskip("transformers", reason="pretrained networks are in the extra
 import torch
 from safetensors.torch import save_file
 
-from b2m_encoding.features.networks import load_sound, load_text
+from b2m_encoding.features.networks import load_audio_encoder, load_text_encoder
 from b2m_encoding.features.networks.loading import transformers
 from b2m_encoding.features.networks.muq import MuQSizes
 from b2m_encoding.features.networks.muq_mulan import Checkpoint
@@ -31,7 +31,13 @@ MULAN = {
     "audio_transformer": TOWER,
     "text_transformer": TOWER,
 }
-TEXT = {"vocab_size": 40, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+TEXT_ENCODERS = {
+    "vocab_size": 40,
+    "hidden_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+}
 SPEECH = {
     "hidden_size": 16,
     "num_hidden_layers": 3,
@@ -74,7 +80,7 @@ def save_tokenizer(folder: Path) -> None:
 
 
 def save_muq_mulan(folder: Path) -> None:
-    text = transformers().XLMRobertaConfig(**TEXT, max_position_embeddings=34, pad_token_id=1)
+    text = transformers().XLMRobertaConfig(**TEXT_ENCODERS, max_position_embeddings=34, pad_token_id=1)
     module = Checkpoint(MULAN, MuQSizes.read(MUQ), text)
     for name, buffer in module.named_buffers():
         if name.endswith("running_var"):
@@ -95,7 +101,7 @@ def save_clap(folder: Path, fusion: bool = False, parts: tuple[str, str, str] = 
     audio = {"patch_embeds_hidden_size": 8, "depths": [1, 1], "num_attention_heads": [2, 2], "hidden_size": 16}
     audio |= {"patch_size": 8, "patch_stride": (8, 8)}
     config = library.ClapConfig(
-        text_config={**TEXT, "max_position_embeddings": 34, "projection_dim": 10},
+        text_config={**TEXT_ENCODERS, "max_position_embeddings": 34, "projection_dim": 10},
         audio_config={**audio, "projection_dim": 10, "enable_fusion": fusion, "num_hidden_layers": 2},
         projection_dim=10,
     )
@@ -152,7 +158,9 @@ def save_codec(folder: Path) -> None:
 
 def save_sentences(folder: Path) -> None:
     library = transformers()
-    library.BertModel(library.BertConfig(**TEXT, max_position_embeddings=32, pad_token_id=1)).save_pretrained(folder)
+    library.BertModel(library.BertConfig(**TEXT_ENCODERS, max_position_embeddings=32, pad_token_id=1)).save_pretrained(
+        folder
+    )
     save_tokenizer(folder)
 
 
@@ -191,7 +199,7 @@ def sound(saved: Callable[[str], Path]) -> Callable[..., Any]:
     """Load a tiny network that hears."""
 
     def load(name: str, folder: Path | None = None, **options: Any) -> Any:
-        return load_sound(**LOADED[name], weights=folder or saved(name), device="cpu", **options)
+        return load_audio_encoder(**LOADED[name], weights=folder or saved(name), device="cpu", **options)
 
     return load
 
@@ -201,7 +209,7 @@ def text(saved: Callable[[str], Path]) -> Callable[..., Any]:
     """Load a tiny network that reads."""
 
     def load(name: str, folder: Path | None = None, **options: Any) -> Any:
-        return load_text(**LOADED[name], weights=folder or saved(name), device="cpu", **options)
+        return load_text_encoder(**LOADED[name], weights=folder or saved(name), device="cpu", **options)
 
     return load
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks import load_sound, load_text
+from b2m_encoding.features.networks import load_audio_encoder, load_text_encoder
 
 NAMES = ["muq_mulan", "muq", "clap", "musicldm_clap", "w2v_bert", "wav2vec2", "codec"]
 
@@ -60,7 +60,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated": (truncated, "damaged"),
     "no safetensors": (no_safetensors, "damaged"),
     "missing parameter": (missing_parameter, "lack parameters"),
-    "wrong shape": (wrong_shape, "unexpected shape|damaged, or not those"),
+    "wrong shape": (wrong_shape, "unexpected shape|belong to another architecture"),
 }
 
 
@@ -107,10 +107,10 @@ def test_pickled_weights_are_never_loaded(
 BROKEN = """
 from pathlib import Path
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks import load_sound
+from b2m_encoding.features.networks import load_audio_encoder
 for name in ("muq", "clap"):
     try:
-        load_sound(name, weights=Path({folder!r}), device="cpu")
+        load_audio_encoder(name, weights=Path({folder!r}), device="cpu")
     except InputError as error:
         print(error)
 """
@@ -138,15 +138,15 @@ def test_without_transformers(sound: Callable[..., Any], monkeypatch: pytest.Mon
 
 def test_names(tmp_path: Path) -> None:
     for call, problem in (
-        (lambda: load_sound("muqmulan"), "muq_mulan"),
-        (lambda: load_text("w2v_bert"), "no network for text"),
-        (lambda: load_sound("transformers_audio"), "needs a model"),
-        (lambda: load_sound("clap", model="muq_mulan"), "cannot load this model"),
-        (lambda: load_sound("clap", model="musicldm_clap"), "cannot load this model"),
-        (lambda: load_text("sentences", model="whisper_base"), "cannot load this model"),
-        (lambda: load_sound("clap", model="clapp"), "no model has this name"),
-        (lambda: load_sound("clap", weights=tmp_path / "gone"), "does not exist"),
-        (lambda: load_sound("clap", weights=tmp_path), "no safetensors"),
+        (lambda: load_audio_encoder("muqmulan"), "muq_mulan"),
+        (lambda: load_text_encoder("w2v_bert"), "no text encoder"),
+        (lambda: load_audio_encoder("transformers_audio"), "needs a model"),
+        (lambda: load_audio_encoder("clap", model="muq_mulan"), "cannot load this model"),
+        (lambda: load_audio_encoder("clap", model="musicldm_clap"), "cannot load this model"),
+        (lambda: load_text_encoder("sentences", model="whisper_base"), "cannot load this model"),
+        (lambda: load_audio_encoder("clap", model="clapp"), "no model has this name"),
+        (lambda: load_audio_encoder("clap", weights=tmp_path / "gone"), "does not exist"),
+        (lambda: load_audio_encoder("clap", weights=tmp_path), "no safetensors"),
     ):
         with pytest.raises(InputError, match=problem):
             call()

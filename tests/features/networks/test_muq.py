@@ -244,7 +244,7 @@ def test_full_size(tmp_path: Path, saved: Callable[[str], Path], noise: Callable
     """Built, saved, loaded and run as large as published: every parameter has the name and the size it has there."""
     from safetensors.torch import save_file
 
-    from b2m_encoding.features.networks import load_sound
+    from b2m_encoding.features.networks import load_audio_encoder
 
     library = transformers()
     text = library.XLMRobertaConfig(
@@ -266,7 +266,7 @@ def test_full_size(tmp_path: Path, saved: Callable[[str], Path], noise: Callable
     text.save_pretrained(tmp_path / "text")
     for path in (saved("muq_mulan") / "text").glob("tokenizer*"):
         (tmp_path / "text" / path.name).write_bytes(path.read_bytes())
-    network = load_sound("muq_mulan", weights=tmp_path, device="cpu")
+    network = load_audio_encoder("muq_mulan", weights=tmp_path, device="cpu")
     waves = noise(2, 240_000)
     start = time.perf_counter()
     both_waves = network.embed(waves)

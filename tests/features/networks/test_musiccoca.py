@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks import SoundEmbedder, TextEmbedder, load_sound, load_text
-from b2m_encoding.features.networks.magenta import VARIABLE
+from b2m_encoding.features.networks import AudioEncoder, TextEncoder, load_audio_encoder, load_text_encoder
+from b2m_encoding.features.networks.magenta_process import VARIABLE
 from b2m_encoding.features.networks.musiccoca import RESOURCES
 
 AUDIO = """
@@ -62,9 +62,9 @@ def magenta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_waves_and_texts_go_and_vectors_come_back(magenta: Path) -> None:
-    network: Any = load_sound("musiccoca", weights=magenta)
-    assert isinstance(network, SoundEmbedder)
-    assert isinstance(network, TextEmbedder)
+    network: Any = load_audio_encoder("musiccoca", weights=magenta)
+    assert isinstance(network, AudioEncoder)
+    assert isinstance(network, TextEncoder)
     waves = np.zeros((3, 160_000), dtype=np.float32)
     waves[:, 5] = [1, 2, 3]
     assert np.array_equal(network.embed(waves)[:, 0], [2, 4, 6])
@@ -76,21 +76,21 @@ def test_waves_and_texts_go_and_vectors_come_back(magenta: Path) -> None:
 
 
 def test_a_failed_batch_is_told_and_the_next_one_works(magenta: Path) -> None:
-    network = load_text("musiccoca", weights=magenta)
+    network = load_text_encoder("musiccoca", weights=magenta)
     with pytest.raises(InputError, match="cannot embed"):
         network.embed_text(["fail"])
     assert network.embed_text(["waltz"]).shape == (1, 768)
 
 
 def test_a_process_that_ends_is_told_and_started_again(magenta: Path) -> None:
-    network = load_text("musiccoca", weights=magenta)
+    network = load_text_encoder("musiccoca", weights=magenta)
     with pytest.raises(InputError, match="out of memory"):
         network.embed_text(["end"])
     assert network.embed_text(["waltz"]).shape == (1, 768)
 
 
 def test_the_process_ends_with_the_network(magenta: Path) -> None:
-    network: Any = load_text("musiccoca", weights=magenta)
+    network: Any = load_text_encoder("musiccoca", weights=magenta)
     network.embed_text(["waltz"])
     process, folder = network._worker._process, network._worker._folder
     assert process.poll() is None
@@ -125,10 +125,10 @@ def test_without_magenta(
 ) -> None:
     damage(monkeypatch)
     with pytest.raises(InputError, match=problem):
-        load_text("musiccoca", weights=magenta).embed_text(["waltz"])
+        load_text_encoder("musiccoca", weights=magenta).embed_text(["waltz"])
 
 
 def test_what_it_cannot_do(magenta: Path) -> None:
     for option in ({"shuffled_seed": 1}, {"device": "cuda"}, {"layers": (1,)}):
         with pytest.raises(InputError):
-            load_sound("musiccoca", weights=magenta, **option)  # type: ignore[arg-type]
+            load_audio_encoder("musiccoca", weights=magenta, **option)  # type: ignore[arg-type]

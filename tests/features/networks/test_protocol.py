@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks import SoundEmbedder, TextEmbedder
+from b2m_encoding.features.networks import AudioEncoder, TextEncoder
 
 WINDOWS = ["muq_mulan", "clap", "clap_fused", "musicldm_clap"]
 FRAMES = ["muq", "w2v_bert", "wav2vec2", "hubert", "whisper_base", "codec"]
@@ -26,14 +26,14 @@ def relative(a: Any, b: Any) -> float:
     return float(np.max(np.linalg.norm(a - b, axis=-1) / np.linalg.norm(b, axis=-1)))
 
 
-def seconds(network: SoundEmbedder) -> float:
+def seconds(network: AudioEncoder) -> float:
     return network.window or 0.7
 
 
 @pytest.mark.parametrize("name", WINDOWS + FRAMES)
 def test_shape_and_protocol(name: str, sound: Callable[..., Any], noise: Callable[..., Any]) -> None:
     network = sound(name)
-    assert isinstance(network, SoundEmbedder)
+    assert isinstance(network, AudioEncoder)
     assert not network._module.training
     assert not any(parameter.requires_grad for parameter in network._module.parameters())
     vectors = network.embed(noise(2, round(seconds(network) * network.rate)))
@@ -67,7 +67,7 @@ def test_the_same_alone_and_in_any_batch(name: str, sound: Callable[..., Any], n
 @pytest.mark.parametrize("name", READERS)
 def test_texts_are_the_same_alone_and_in_any_batch(name: str, text: Callable[..., Any]) -> None:
     network = text(name)
-    assert isinstance(network, TextEmbedder)
+    assert isinstance(network, TextEncoder)
     texts = ["slow sad piano", "fast drums and loud guitar with a choir", "", "jazz", "happy waltz and rock", "jazz"]
     alone = np.concatenate([network.embed_text([one]) for one in texts])
     assert alone.shape == (6, network.dim)
@@ -139,10 +139,10 @@ def test_bad_waves(name: str, sound: Callable[..., Any], noise: Callable[..., An
     with pytest.raises(InputError, match="wave 1"):
         network.embed(broken)
     for bad in (waves[0], waves[:0], waves[:, :0]):
-        with pytest.raises(InputError, match="must be a batch"):
+        with pytest.raises(InputError, match="two-dimensional batch"):
             network.embed(bad)
     if network.window:
-        with pytest.raises(InputError, match="longer than the network takes"):
+        with pytest.raises(InputError, match="longer than the window of the network"):
             network.embed(np.pad(waves, ((0, 0), (0, 1))))
 
 

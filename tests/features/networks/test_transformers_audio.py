@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.networks import load_sound
+from b2m_encoding.features.networks import load_audio_encoder
 from b2m_encoding.features.networks.loading import transformers
 
 
@@ -90,8 +90,8 @@ def test_an_unknown_kind_of_model(saved: Callable[[str], Path], tmp_path: Path) 
     copytree(saved("w2v_bert"), folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
-    with pytest.raises(InputError, match=r"not known[\s\S]*bert[\s\S]*wav2vec2"):
-        load_sound("w2v_bert", weights=folder, device="cpu")
+    with pytest.raises(InputError, match=r"not supported[\s\S]*bert[\s\S]*wav2vec2"):
+        load_audio_encoder("w2v_bert", weights=folder, device="cpu")
 
 
 def test_code_of_a_repository_is_never_run(saved: Callable[[str], Path], tmp_path: Path) -> None:
@@ -102,5 +102,5 @@ def test_code_of_a_repository_is_never_run(saved: Callable[[str], Path], tmp_pat
     (folder / "config.json").write_text(json.dumps(config | custom))
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(InputError):
-        load_sound("w2v_bert", weights=folder, device="cpu")
+        load_audio_encoder("w2v_bert", weights=folder, device="cpu")
     assert not (tmp_path / "ran").exists()

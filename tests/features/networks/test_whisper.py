@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from b2m_encoding.features.networks import load_sound
+from b2m_encoding.features.networks import load_audio_encoder
 from b2m_encoding.features.networks.loading import transformers
 
 PARTS = {
@@ -47,7 +47,7 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_frames_are_those_of_another_implementation(whisper: Path) -> None:
-    network = load_sound("whisper_base", weights=whisper, device="cpu")
+    network = load_audio_encoder("whisper_base", weights=whisper, device="cpu")
     assert (network.dim, network.layers, network.frame_rate) == (384, (0, 1, 2, 3, 4), 50.0)
     found = network.embed(chirp()[None])
     assert found.shape == (1, 5, 250, 384)
@@ -56,7 +56,7 @@ def test_frames_are_those_of_another_implementation(whisper: Path) -> None:
 
 
 def test_real_layers_alone_and_in_a_batch(whisper: Path) -> None:
-    network = load_sound("whisper_base", weights=whisper, layers=(1,), device="cpu")
+    network = load_audio_encoder("whisper_base", weights=whisper, layers=(1,), device="cpu")
     waves = np.stack([chirp(), 0.1 * chirp()[::-1]])
     batch, alone = network.embed(waves), np.concatenate([network.embed(wave[None]) for wave in waves])
     assert np.max(np.linalg.norm(batch - alone, axis=-1) / np.linalg.norm(alone, axis=-1)) < 1e-5

@@ -1,4 +1,4 @@
-"""What happens when memory or LAPACK fails, and which device is taken."""
+"""Fallbacks where memory or LAPACK fails, and the choice of the device."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_eigh_that_fails_falls_back(
     assert torch.allclose(vectors * values @ vectors.T, matrix, atol=1e-9)
 
 
-def test_a_missing_gpu_is_said_at_once() -> None:
+def test_a_missing_gpu_is_an_error() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     assert resolve_device("auto").type == "cpu"
@@ -61,7 +61,7 @@ def test_a_missing_gpu_is_said_at_once() -> None:
 
 
 @pytest.mark.parametrize(("size", "expected"), [(SMALL, 1), (SMALL + 1, 2)])
-def test_small_problems_take_one_thread_and_give_the_others_back(size: int, expected: int) -> None:
+def test_small_problems_use_one_thread_and_restore_the_number(size: int, expected: int) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

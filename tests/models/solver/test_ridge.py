@@ -93,7 +93,7 @@ def test_splitters_and_groups_choose_as_explicit_splits(make):
         np.testing.assert_allclose(direct.coef_, other.coef_, atol=1e-5)
     kfold = EncodingModel(None, cv=GroupKFold(3)).fit(X, Y, runs=runs)
     assert np.isfinite(kfold.best_alphas_).all()
-    with pytest.raises(InputError, match="held out once"):
+    with pytest.raises(InputError, match="at most once"):
         RidgeCV(cv=ShuffleSplit(3, test_size=0.5, random_state=0)).fit(X, Y)
 
 

@@ -57,7 +57,7 @@ def test_pools_are_plain_sums(seed):
     X, Y, rng = small(seed)
     label = rng.integers(0, 4, 60)
     label[:4] = range(4)
-    blocks = [Moments.of(X[label == i], Y[label == i], dtype=torch.float64) for i in range(4)]
+    blocks = [Moments.from_samples(X[label == i], Y[label == i], dtype=torch.float64) for i in range(4)]
     train, held = label != 3, label == 3
     pool = Pool(blocks[:3])
     x, y = X - X[train].mean(0), Y - Y[train].mean(0)
@@ -75,7 +75,10 @@ def test_large_means_keep_their_digits():
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((800, 5)) + 1000).astype("f4")
     Y = (50 * rng.standard_normal((800, 40)) + 10000).astype("f4")
-    single, double = Moments.of(X, Y), Moments.of(X.astype("f8"), Y.astype("f8"), dtype=torch.float64)
+    single, double = (
+        Moments.from_samples(X, Y),
+        Moments.from_samples(X.astype("f8"), Y.astype("f8"), dtype=torch.float64),
+    )
     scale = double.yy.sqrt()[:, None] * double.xx.diagonal().sqrt()
     assert ((single.xy - double.xy).abs() / scale).max() < 2e-6
     torch.testing.assert_close(single.yy, double.yy, rtol=1e-5, atol=0)
@@ -100,7 +103,7 @@ def test_save_leaves_the_old_file_if_it_fails(tmp_path: Path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("b2m_encoding.models.solver.statistics.os.replace", fail)
+    monkeypatch.setattr("b2m_encoding.io.writing.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         SufficientStatistics({"a": 4}).update("a", X * 2, Y).save(path)
     assert path.read_bytes() == before

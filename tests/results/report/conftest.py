@@ -12,14 +12,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from b2m_encoding.analysis.tables.quality import QUALITY_COLUMNS
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema import TABLES
+from b2m_encoding.results.schema import tables as schema
 from b2m_encoding.spaces import RegionSpace
 from b2m_encoding.study import Study
-from b2m_encoding.workflow.subject_table import SUBJECT_COLUMNS
 from b2m_encoding.workflow.write_maps import write_study
-from b2m_encoding.workflow.write_tables import write_described
 
 STUDY = """
 name = "A study"
@@ -89,15 +88,15 @@ def bundle(tmp_path: Path) -> Bundle:
         with ResultsWriter(tmp_path / "results", table.name, SUBJECTS) as writer:
             write_study(writer, file, table)
             rows = [subject_row(one, **(subjects or {})) for one in SUBJECTS]
-            write_described(writer, "subjects", rows, SUBJECT_COLUMNS)
+            writer.write_table(schema.SUBJECTS, rows)
             volumes = [run_row(one, run, **(runs or {})) for one in SUBJECTS for run in (1, 2, 3, 4)]
-            write_described(writer, "quality", volumes, QUALITY_COLUMNS)
+            writer.write_table(schema.QUALITY, volumes)
             checks = [{"subject": one, "name": name, "status": "pass", "value": 0.01, "meaning": name}
                       for one in SUBJECTS for name in CHECKS]  # fmt: skip
-            writer.write_table("audit.tsv", pd.DataFrame(checks))
-            writer.write_table("regions.tsv", pd.DataFrame([REGION | {"subject": one} for one in SUBJECTS]))
+            writer.write_table(schema.AUDIT, pd.DataFrame(checks))
+            writer.write_table(schema.REGIONS, pd.DataFrame([REGION | {"subject": one} for one in SUBJECTS]))
             for name, content in (tables or {}).items():
-                writer.write_table(name, content)
+                writer.write_table(next(one for one in TABLES if one.file == name), content)
             made = {name: {"n_features": 57} for name in table.features} | (features or {})
             steps = ["leave out 40 of 1640 samples", "regress out a line and cosines slower than 128 s"]
             record = {"versions": {"b2m-encoding": "0.1.0", "numpy": "2.4.6", "torch": "2.13.0"}, "seed": 7,

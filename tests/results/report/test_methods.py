@@ -9,7 +9,7 @@ import pytest
 from b2m_encoding.results.report.checklist import checklist
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
-from b2m_encoding.results.report.report_data import Facts
+from b2m_encoding.results.report.report_data import ReportData
 
 from .conftest import STUDY, Bundle
 
@@ -42,7 +42,7 @@ def parse_bibtex(text: str) -> dict[str, dict[str, str]]:
 
 
 def text_of(bundle: Bundle, *args: object, **changes: object) -> str:
-    return "\n".join(with_names(text) for text in methods(Facts(bundle(*args, **changes))))
+    return "\n".join(with_names(text) for text in methods(ReportData(bundle(*args, **changes))))
 
 
 def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
@@ -50,7 +50,7 @@ def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
     for needed in (
         "2 participants", "4 runs with 1,640 volumes", "repetition time 1.5 s", "20,484 targets", "20,410 were tested",
         "first 15 s", "cosines slower than 128 s", "17 penalties between 0.1 and 1e+07", "3, 4.5, 6 and 7.5 s before",
-        "trained on 800 samples and judged on 200", "10,000 permutations", "5.0% of empty targets", "q < 0.05",
+        "trained on 800 samples and evaluated on 200", "10,000 permutations", "5.0% of empty targets", "q < 0.05",
         "from 3 presentations", "was 0.64", "sound (acoustic descriptors", "57 features", "numpy 2.4.6", "was 7",
         "These are simulated data", "Glasser et al. 2016", "12 checks: 12 pass",
     ):  # fmt: skip
@@ -119,7 +119,7 @@ def test_regions_and_a_group_mean_are_told(bundle: Bundle) -> None:
 
 
 def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
-    keys = cited(methods(Facts(bundle())))
+    keys = cited(methods(ReportData(bundle())))
     entries = parse_bibtex(bibtex(keys, "1.2.3"))
     assert list(entries) == keys
     assert "hoerl1970" in entries
@@ -151,7 +151,7 @@ def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
 def test_the_checklist_answers_from_the_results(
     bundle: Bundle, changes: dict[str, object], question: str, answer: str
 ) -> None:
-    items = {item.question: item for item in checklist(Facts(bundle(**changes)))}
+    items = {item.question: item for item in checklist(ReportData(bundle(**changes)))}
     assert items[question].answer == answer
     assert all(item.detail for item in items.values())
 
@@ -161,6 +161,8 @@ def test_a_failed_check_is_no_yes(bundle: Bundle) -> None:
     table = results.table("audit.tsv")
     table.loc[(table["name"] == "fold gap") & (table["subject"] == "02"), ["status", "value"]] = ["fail", 0.9]
     table.to_csv(results.path / "audit.tsv", sep="\t", index=False)
-    [item] = [one for one in checklist(Facts(results)) if one.question == "Are scores unlike those of shuffled folds?"]
+    [item] = [
+        one for one in checklist(ReportData(results)) if one.question == "Are scores unlike those of shuffled folds?"
+    ]
     assert item.answer == "no"
     assert item.detail.startswith("fail: 0.9")

@@ -9,7 +9,7 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.gallery.context import FigureRequest
 from b2m_encoding.gallery.draw import _stem
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study

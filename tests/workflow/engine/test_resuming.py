@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import Study, load_study
 from b2m_encoding.workflow.engine import runner as runner_module
@@ -39,14 +39,14 @@ def run(study: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def call() -> list[str]:
         units: list[str] = []
-        real = runner_module.do_unit
+        real = runner_module.compute_unit
 
         def counted(desk: object, unit: object, *rest: object) -> None:
             units.append(unit.name)  # type: ignore[attr-defined]
             real(desk, unit, *rest)  # type: ignore[arg-type]
 
         with monkeypatch.context() as patch:
-            patch.setattr(runner_module, "do_unit", counted)
+            patch.setattr(runner_module, "compute_unit", counted)
             run_study(load_study(study), study)
         return units
 
@@ -122,7 +122,7 @@ def test_a_failing_unit_leaves_what_is_done_and_the_earlier_results(
     before = {path: path.read_bytes() for path in (study.parent / "results").rglob("*") if path.is_file()}
     edit(study, "[1.5, 3.0]", "[3.0]")
     done: list[str] = []
-    real = runner_module.do_unit
+    real = runner_module.compute_unit
 
     def failing(desk: object, unit: object, *rest: object) -> None:
         if unit.name == "significance/sub-02":  # type: ignore[attr-defined]
@@ -131,7 +131,7 @@ def test_a_failing_unit_leaves_what_is_done_and_the_earlier_results(
         done.append(unit.name)  # type: ignore[attr-defined]
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner_module, "do_unit", failing)
+        patch.setattr(runner_module, "compute_unit", failing)
         with pytest.raises(RuntimeError, match="lights"):
             run_study(load_study(study), study)
     assert {path: path.read_bytes() for path in before} == before

@@ -10,13 +10,13 @@ import numpy as np
 import psutil
 import pytest
 
+from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.errors import InputError
-from b2m_encoding.phantom.arrays import simulate_arrays
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import Study, load_study
-from b2m_encoding.workflow.engine.cluster import Place, slurm_cluster
+from b2m_encoding.workflow.engine.cluster import ClusterSpec, slurm_cluster
 from b2m_encoding.workflow.run import run_study, work_folder
-from b2m_encoding.workflow.write_maps import StudyResults
 
 # dask closes its sockets when it is collected
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -52,7 +52,7 @@ def test_three_processes_give_what_one_gives_even_if_one_is_killed(tmp_path: Pat
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    found = run_study(in_parts(there), there, place=Place("local:3"))
+    found = run_study(in_parts(there), there, cluster=ClusterSpec("local:3"))
     killer.join(timeout=10)
     assert victims
     equal(found, expected)
@@ -63,7 +63,7 @@ def test_three_processes_give_what_one_gives_even_if_one_is_killed(tmp_path: Pat
 def test_unknown_places_are_told(tmp_path: Path, cluster: str) -> None:
     study = simulate_arrays(tmp_path / "study", n_subjects=1)
     with pytest.raises(InputError, match="unknown cluster"):
-        run_study(load_study(study), study, place=Place(cluster))
+        run_study(load_study(study), study, cluster=ClusterSpec(cluster))
 
 
 def test_a_slurm_job_asks_for_what_is_given() -> None:

@@ -1,0 +1,171 @@
+"""Feature extractors that read precomputed arrays: one per run, or embeddings of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from b2m_encoding._typing import Float32
+from b2m_encoding.config import StudyPath
+from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.features.captions import KNOWN_TYPOS
+from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
+from b2m_encoding.features.extractors.base import ClipExtractor, Extractor, silent
+from b2m_encoding.features.windows import Spans, window_starts
+from b2m_encoding.io.archives import read_archive
+
+
+class RunArrays(Extractor):
+    """Precomputed features of volumes: one ``.npy`` file per run, one row per volume."""
+
+    extractor: Literal["array"]
+    files: StudyPath
+    """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``)."""
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return the folder of the files."""
+        return (self.files.parent,)
+
+    def check(self, stimulation: StimulusTimeline) -> None:
+        """Raise with every file that is missing, damaged or of another length than its run."""
+        self._open(stimulation)
+
+    def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
+        """Concatenate the arrays of all runs."""
+        return stimulation.volumes_to_samples(np.concatenate(self._open(stimulation)).astype(np.float32))
+
+    def _open(self, stimulation: StimulusTimeline) -> list[NDArray[np.generic]]:
+        """Open the array of every run as a memory map."""
+        problems = Problems()
+        parts: dict[str, NDArray[np.generic]] = {}
+        for name, rows in stimulation.volumes.slices.items():
+            path = Path(str(self.files).replace("{run}", name))
+            with problems.collect():
+                parts[name] = _load(path)
+                if parts[name].ndim != 2 or len(parts[name]) != rows.stop - rows.start:
+                    raise InputError(
+                        "a feature file does not fit its run",
+                        file=path,
+                        found=f"shape {parts[name].shape}",
+                        expected=f"({rows.stop - rows.start}, n_features): one row per volume",
+                    )
+        problems.raise_any()
+        if len({part.shape[1] for part in parts.values()}) > 1:
+            shapes = {name: part.shape for name, part in parts.items()}
+            raise InputError("feature files differ in their number of features", file=self.files, found=shapes)
+        return list(parts.values())
+
+
+class ClipArrays(ClipExtractor):
+    """Precomputed embeddings of clips, such as those of MuLan, whose weights are not public.
+
+    A clip has one row for each window that fits into it, in temporal order, or a single row.
+    """
+
+    extractor: Literal["mulan_precomputed"]
+    files: StudyPath
+    """One file per clip, with ``{clip}`` in its path for its name, ``blues.00017`` (npy, or npz with one array); or one
+    npz with an array named after each clip; or one npy of all rows, with ``ids``."""
+    ids: StudyPath | None = None
+    """Text file with the clip of each row, one per line."""
+    dim: Annotated[int, Field(ge=1)] = 128
+    """Number of features."""
+    window: Annotated[float, Field(gt=0)] = 10.0
+    """Length of the windows, s."""
+    step: Annotated[float, Field(gt=0)] = 1.5
+    """Distance between the starts of windows, s."""
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return the file, or the folder of the files."""
+        path = self.files.parent if "{clip}" in str(self.files) else self.files
+        return (path, *((self.ids,) if self.ids else ()))
+
+    def check(self, stimulation: StimulusTimeline) -> None:
+        """Raise with every clip whose array is missing, damaged or of another shape."""
+        self.clip_features(stimulation)
+
+    def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:
+        """Select the row whose window is closest to each span."""
+        problems, arrays, out = Problems(), self._read_all(), {}
+        for clip, spans in stimulation.clips.items():
+            with problems.collect():
+                out[clip] = self._rows(self._clip_array(clip, arrays), clip, spans)
+        problems.raise_any()
+        return out
+
+    def _read_all(self) -> Mapping[str, NDArray[np.generic]] | None:
+        """Read the arrays of all clips from one file; None if each clip has a file."""
+        if "{clip}" in str(self.files):
+            return None
+        if self.ids is None:
+            if self.files.suffix != ".npz":
+                raise InputError(
+                    "one array of all clips needs ids",
+                    file=self.files,
+                    fix="ids = a text file with the clip of each row",
+                )
+            return {_clip_name(name): array for name, array in read_archive(self.files, "a feature file").items()}
+        rows = _load(self.files)
+        names = [_clip_name(line) for line in self.ids.read_text("utf-8-sig").splitlines() if line.strip()]
+        if len(names) != len(rows):
+            raise InputError(
+                "ids and rows differ in number", file=self.ids, found=f"{len(names)} ids", expected=f"{len(rows)} rows"
+            )
+        labels = np.array(names)
+        return {name: rows[labels == name] for name in dict.fromkeys(names)}
+
+    def _clip_array(self, clip: Clip, arrays: Mapping[str, NDArray[np.generic]] | None) -> NDArray[np.generic]:
+        """Find the array of a clip."""
+        if arrays is None:
+            path = Path(str(self.files).replace("{clip}", clip.name))
+            stored = read_archive(path, "a feature file") if path.suffix == ".npz" else {"": _load(path)}
+            if len(stored) != 1:
+                raise InputError("the file of one clip contains several arrays", file=path, found=list(stored))
+            return next(iter(stored.values()))
+        if clip.name not in arrays:
+            raise InputError("a clip has no embedding", file=self.ids or self.files, expected=clip.name)
+        return arrays[clip.name]
+
+    def _rows(self, array: NDArray[np.generic], clip: Clip, spans: Spans) -> Float32:
+        """Select the rows of the spans of one clip."""
+        array = array[None] if array.ndim == 1 else array
+        starts = window_starts(clip.duration, self.window, self.step)
+        if array.shape not in ((len(starts), self.dim), (1, self.dim)):
+            raise InputError(
+                f"the embedding of {clip.name} has another shape",
+                file=Path(str(self.files).replace("{clip}", clip.name)),
+                found=array.shape,
+                expected=f"({len(starts)}, {self.dim}), windows of {self.window:g} s every {self.step:g} s, or one row",
+            )
+        values = array.astype(np.float32)
+        if not np.isfinite(values).all():
+            raise InputError(f"the embedding of {clip.name} contains values that are not finite", file=self.files)
+        if len(values) == 1:
+            return np.repeat(values, len(spans), axis=0)
+        distance = np.abs(spans.mean(axis=1)[:, None] - (starts + self.window / 2))
+        return np.asarray(values[np.round(distance, 6).argmin(axis=1)])
+
+
+def _clip_name(text: str) -> str:
+    """Normalise the name of a clip: ``blues.00017_15s`` and ``blues.00017.wav`` are ``blues.00017``."""
+    name = text.strip().removesuffix(".wav").removesuffix(".npy")
+    return KNOWN_TYPOS.get(name, name).partition("_")[0]
+
+
+def _load(path: Path) -> NDArray[np.generic]:
+    """Open an array as a memory map."""
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise InputError("a feature file cannot be read", file=path, found=error) from error
+    if not isinstance(values, np.ndarray):
+        raise InputError(
+            "a feature file contains several arrays", file=path, found=values.files, expected="one array (npy)"
+        )
+    return values

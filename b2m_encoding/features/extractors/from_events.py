@@ -1,0 +1,89 @@
+"""Feature extractors from event tables: conditions, and labels of clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from b2m_encoding._typing import Float32
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.clips import ClipProgress, StimulusTimeline
+from b2m_encoding.features.events import event_features
+from b2m_encoding.features.extractors.base import Extractor, silent
+
+
+class Conditions(Extractor):
+    """Event regressors: amount of each condition, or group of conditions, in each sample."""
+
+    extractor: Literal["conditions"]
+    column: str = "trial_type"
+    """Column of the conditions."""
+    groups: dict[str, tuple[str, ...]] = Field(min_length=1)
+    """Conditions of each feature."""
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the column of the conditions."""
+        return (self.column,)
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return no file: the events are part of the data."""
+        return ()
+
+    def check(self, stimulation: StimulusTimeline) -> None:
+        """Raise if a condition never occurs in the events."""
+        self.values(stimulation)
+
+    def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
+        """Compute the amount of each group of conditions in each sample."""
+        counts = event_features(stimulation.volumes, stimulation.events, self.column, self.groups)
+        return stimulation.volumes_to_samples(counts)
+
+
+class EventLabels(Extractor):
+    """Indicator of each label of a column of the events, by default the genre: 1 during events with this label."""
+
+    extractor: Literal["labels"]
+    column: str = "genre"
+    """Column of the labels."""
+    labels: tuple[str, ...] = ()
+    """Labels that may occur, one feature each; by default all that occur."""
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the column of the labels."""
+        return (self.column,)
+
+    def needs(self) -> tuple[Path, ...]:
+        """Return no file: the events are part of the data."""
+        return ()
+
+    def check(self, stimulation: StimulusTimeline) -> None:
+        """Raise if the study names labels and another one occurs."""
+        self._labels(stimulation)
+
+    def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
+        """Compute the share of each sample that events with each label fill."""
+        labels, occurring = self._labels(stimulation)
+        events = {run: table.astype({self.column: str}) for run, table in stimulation.events.items()}
+        groups = {label: (label,) for label in labels if label in occurring}
+        out = np.zeros((len(stimulation.volumes), len(labels)), dtype=np.float32)
+        columns = [labels.index(label) for label in groups]
+        out[:, columns] = event_features(stimulation.volumes, events, self.column, groups)
+        return stimulation.volumes_to_samples(out)
+
+    def _labels(self, stimulation: StimulusTimeline) -> tuple[list[str], set[str]]:
+        """Labels that have a feature, and labels that occur."""
+        from b2m_encoding.data.events import NOTHING
+
+        occurring = {str(label) for table in stimulation.events.values() for label in table[self.column]} - set(NOTHING)
+        if self.labels and (unknown := sorted(occurring - set(self.labels))):
+            raise InputError(
+                f"column {self.column} of the events contains labels that the study does not name",
+                found=unknown,
+                expected=list(self.labels),
+            )
+        if not occurring:
+            raise InputError(f"column {self.column} of the events contains no label")
+        return list(self.labels) or sorted(occurring), occurring

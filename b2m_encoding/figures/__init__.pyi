@@ -1,0 +1,39 @@
+from .options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKeywords
+from .page import FigureResult
+from .plots.decoding import decoding
+from .plots.hierarchy import hierarchy
+from .plots.partition import partition
+from .plots.preference import preference
+from .plots.regions import regions
+from .plots.scatter import scatter
+from .plots.score_map import score_map
+from .plots.stimulus import stimulus
+from .plots.subjects import subjects
+from .plots.surface import surface
+from .plots.ternary import ternary
+from .plots.weights import weights
+from .settings import FigureSettings
+from .style import Style
+
+__all__ = [
+    "FigureResult",
+    "FigureSettings",
+    "MapKeywords",
+    "MapOptions",
+    "PageKeywords",
+    "PageOptions",
+    "Style",
+    "ViewKeywords",
+    "decoding",
+    "hierarchy",
+    "partition",
+    "preference",
+    "regions",
+    "scatter",
+    "score_map",
+    "stimulus",
+    "subjects",
+    "surface",
+    "ternary",
+    "weights",
+]

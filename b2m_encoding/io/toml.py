@@ -1,0 +1,36 @@
+"""TOML files, read with errors that name the file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from b2m_encoding.errors import InputError
+
+STUDY_FILE = "the study file", "b2m init DIR writes one to edit"
+"""Name of a study file in messages, and what to do if it is missing."""
+
+
+def read_toml(path: Path, what: str, fix: str | None = None) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        Name of the file in messages: "the study file".
+    fix : str, optional
+        What to do if it is missing.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not valid TOML.
+    """
+    if not path.is_file():
+        raise InputError(f"{what} is missing", file=path, fix=fix)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{what} is not valid TOML", file=path, found=error) from error

@@ -1,0 +1,21 @@
+from .activation_patterns import encoding_patterns, patterns
+from .cross_validation import cross_val_predict
+from .estimators import BandedRidgeCV, RidgeCV
+from .inverse import InverseMap
+from .model import EncodingModel
+from .responses import ArrayResponses
+from .solver.statistics import SufficientStatistics
+from .subsets import fit_subsets
+
+__all__ = [
+    "ArrayResponses",
+    "BandedRidgeCV",
+    "EncodingModel",
+    "InverseMap",
+    "RidgeCV",
+    "SufficientStatistics",
+    "cross_val_predict",
+    "encoding_patterns",
+    "fit_subsets",
+    "patterns",
+]

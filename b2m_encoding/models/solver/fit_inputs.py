@@ -1,0 +1,115 @@
+"""Inputs of a fit, gathered from samples: sufficient statistics, samples per block, status of targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from b2m_encoding._typing import Floating
+from b2m_encoding.models.layout import Design
+from b2m_encoding.models.solver.devices import tensor
+from b2m_encoding.models.solver.settings import Settings, pick_form
+from b2m_encoding.models.solver.statistics import SufficientStatistics
+from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
+
+
+@dataclass(frozen=True, eq=False)
+class FitInputs:
+    """Inputs of a fit: statistics, used samples, or both.
+
+    Parameters
+    ----------
+    statistics : SufficientStatistics, optional
+        None in the dual form.
+    X, Y : dict of str to Tensor, shape (n_block_samples, n_features), (n_block_samples, n_targets), optional
+        Used samples of every block.
+    status : array of str, shape (n_targets,), optional
+        In the dual form; otherwise the statistics decide.
+    """
+
+    statistics: SufficientStatistics | None
+    X: dict[str, Tensor] | None = None
+    Y: dict[str, Tensor] | None = None
+    status: NDArray[np.str_] | None = None
+
+    def target_status(self) -> NDArray[np.str_]:
+        """Status of every target, "tested", "constant" or "missing", shape (n_targets,)."""
+        if self.statistics is not None:
+            return target_status(self.statistics)
+        assert self.status is not None
+        return self.status
+
+    def without(self, blocks: Iterable[str]) -> FitInputs:
+        """Inputs of the other blocks, with the same status of targets."""
+        left_out = set(blocks)
+
+        def others(samples: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
+            return samples and {name: part for name, part in samples.items() if name not in left_out}
+
+        statistics = None if self.statistics is None else self.statistics.without(left_out)
+        return replace(self, statistics=statistics, X=others(self.X), Y=others(self.Y))
+
+
+def rows_of_blocks(design: Design, settings: Settings) -> dict[str, Tensor]:
+    """Used samples of every block, shape (n_block_samples, n_features) each."""
+    return {block: tensor(design.values[rows]).to(settings.dtype) for block, rows in _block_rows(design).items()}
+
+
+def gather_inputs(design: Design, Y: Floating, settings: Settings) -> FitInputs:
+    """Compute the statistics of every block; keep its samples where the form needs them.
+
+    Parameters
+    ----------
+    design : Design
+    Y : array, shape (n_samples, n_targets)
+    settings : Settings
+    """
+    form = pick_form(design.n_columns, design.runs, settings)
+    rows, samples = _block_rows(design), rows_of_blocks(design, settings)
+    if form == "dual":
+        return _dual_inputs(samples, {block: Y[at] for block, at in rows.items()}, settings)
+    statistics = SufficientStatistics(design.layout.widths, dtype=settings.dtype, device=settings.device)
+    for block, at in rows.items():
+        statistics.update(block, samples[block] if settings.dtype == torch.float32 else design.values[at], Y[at])
+    if form == "prediction":
+        return FitInputs(statistics, samples, {block: tensor(Y[at]) for block, at in rows.items()})
+    return FitInputs(statistics)
+
+
+def _dual_inputs(X: dict[str, Tensor], Y: dict[str, Floating], settings: Settings) -> FitInputs:
+    lowest = np.stack([np.min(part, axis=0) for part in Y.values()]).min(0)
+    highest = np.stack([np.max(part, axis=0) for part in Y.values()]).max(0)
+    missing = ~np.isfinite(lowest) | ~np.isfinite(highest)
+    status = np.where(missing, MISSING, np.where(lowest == highest, CONSTANT, TESTED))
+    clean = {
+        block: tensor(np.where(missing, 0, part) if missing.any() else part).to(settings.dtype)
+        for block, part in Y.items()
+    }
+    return FitInputs(None, X, clean, status)
+
+
+def _block_rows(design: Design) -> dict[str, slice | NDArray[np.intp]]:
+    """Used rows of every block; a slice (a view instead of a copy) where they follow each other."""
+    return {block: _contiguous(design.runs.rows([block])) for block in design.runs.blocks}
+
+
+def _contiguous(rows: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
+def target_status(statistics: SufficientStatistics) -> NDArray[np.str_]:
+    """Status of every target from its statistics, "tested", "constant" or "missing", shape (n_targets,)."""
+    blocks = list(statistics.blocks.values())
+    missing = ~torch.stack([torch.isfinite(block.mean_y) for block in blocks]).all(0)
+    pool = statistics.pool()
+    deviation = (pool.yy / pool.count).sqrt()
+    rounding = 4 * torch.finfo(statistics.dtype).eps * pool.mean_y.abs()
+    constant = deviation <= rounding
+    return np.where(missing.cpu(), MISSING, np.where(constant.cpu(), CONSTANT, TESTED))

@@ -1,0 +1,106 @@
+"""Settings of a fit: parameters of an estimator, checked, and the form that they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+
+from b2m_encoding._typing import Float64
+from b2m_encoding.errors import InputError
+from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device
+from b2m_encoding.models.solver.moments import Center
+from b2m_encoding.models.solver.problems import Form
+from b2m_encoding.models.solver.search import Scoring
+from b2m_encoding.runs import Runs
+
+ALLOWED = {
+    "solver": ("ridge", "banded"),
+    "scoring": ("r2", "r"),
+    "center": ("all", "block"),
+    "form": ("auto", "gram", "prediction", "dual"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """Everything a fit needs besides the data; see :class:`~b2m_encoding.models.model.EncodingModel`.
+
+    Raises
+    ------
+    InputError
+        If a value is unknown, or two of them exclude each other.
+    """
+
+    solver: Literal["ridge", "banded"]
+    alphas: Float64
+    cv: Any
+    alpha_per: str | ArrayLike
+    scoring: Scoring
+    center: Center
+    standardize: bool
+    smoothness: float | None
+    delays: Sequence[float] | None
+    n_scalings: int
+    scalings: ArrayLike | None
+    refine: int
+    form: Form | Literal["auto"]
+    device: torch.device
+    precision: Precision
+    n_targets_batch: int
+    random_state: int | np.random.Generator | None
+    progress_bar: bool
+
+    @classmethod
+    def of(cls, model: BaseEstimator, **changes: Any) -> Settings:
+        """Read the settings from the parameters of an estimator, some of them changed."""
+        values = {**model.get_params(deep=False), **changes}
+        values["device"] = resolve_device(values["device"])
+        values["alphas"] = np.atleast_1d(np.asarray(values["alphas"], dtype=float))
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+    def __post_init__(self) -> None:
+        number_type(self.precision)
+        for name, values in ALLOWED.items():
+            if getattr(self, name) not in values:
+                raise InputError(f"unknown {name}", found=getattr(self, name), expected=list(values))
+        if self.refine and (self.scoring != "r2" or self.shares_penalties):
+            raise InputError("refinement maximises R2 of each target", fix='scoring="r2", alpha_per="target"')
+        if not len(self.alphas) or not np.isfinite(self.alphas).all() or (self.alphas < 0).any():
+            raise InputError("alphas must be finite numbers >= 0", found=self.alphas)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the large products."""
+        return number_type(self.precision)
+
+    @property
+    def shares_penalties(self) -> bool:
+        """Whether targets share penalties, so that they must be fitted together."""
+        return not (isinstance(self.alpha_per, str) and self.alpha_per == "target")
+
+
+def choose_form(n_features: int, n_samples: int, n_held_out: int) -> Form:
+    """Choose the form with the fewest operations.
+
+    Examples
+    --------
+    >>> choose_form(128, 4800, 800), choose_form(2048, 4800, 800), choose_form(8192, 1200, 200)
+    ('gram', 'prediction', 'dual')
+    """
+    if n_features > n_samples:
+        return "dual"
+    return "gram" if n_features <= n_held_out else "prediction"
+
+
+def pick_form(n_features: int, runs: Runs, settings: Settings) -> Form:
+    """Return the form of the settings, or with "auto" the one with the fewest operations."""
+    if settings.form != "auto":
+        return settings.form
+    n_held_out = min(len(runs.rows(fold)) for fold in runs.folds(settings.cv))
+    return choose_form(n_features, len(runs.rows()), n_held_out)

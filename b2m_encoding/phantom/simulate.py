@@ -1,0 +1,168 @@
+"""Simulation of a Music Genre study, written to disk with its ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from b2m_encoding._typing import Float32
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.acoustic import acoustic_per_tr
+from b2m_encoding.features.audio import prepare_stimulus, read_audio
+from b2m_encoding.features.captions import caption_features
+from b2m_encoding.phantom import bold
+from b2m_encoding.phantom.brain import SPACES, cortex, grow_brain
+from b2m_encoding.phantom.caption_writer import write_caption
+from b2m_encoding.phantom.design import CLIP_SECONDS, TR, TRACK_SECONDS, TRS_PER_CLIP, Clip, Run, Size, draw_design
+from b2m_encoding.phantom.study_files import write_bold, write_captions, write_events, write_headers
+from b2m_encoding.phantom.synthesiser import RATE, render
+from b2m_encoding.phantom.tracks import draw_track
+from b2m_encoding.phantom.truth import SubjectTruth, Truth, driven_regions, save_truth, truth_of
+
+
+@dataclass(frozen=True)
+class PhantomPaths:
+    """Folders and files of a simulated study."""
+
+    out: Path
+
+    @property
+    def bids(self) -> Path:
+        """Folder of events and sidecars."""
+        return self.out / "bids"
+
+    @property
+    def derivatives(self) -> Path:
+        """Folder of BOLD on the surface."""
+        return self.bids / "derivatives" / "phantom"
+
+    @property
+    def genres(self) -> Path:
+        """Folder of audio files in GTZAN layout."""
+        return self.out / "stimuli" / "genres"
+
+    @property
+    def captions(self) -> Path:
+        """Caption table."""
+        return self.out / "stimuli" / "captions.csv"
+
+    @property
+    def truth(self) -> Path:
+        """Folder of the ground truth."""
+        return self.out / "truth"
+
+
+def simulate_study(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    n_subjects: int = 2,
+    null: bool = False,
+    size: Size | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> PhantomPaths:
+    """Simulate a study with synthesised tracks, captions and BOLD, and write all its files.
+
+    The responses are features of the written files, multiplied by random smooth weights and convolved with a
+    haemodynamic response, with autocorrelated noise and drift.
+
+    Parameters
+    ----------
+    out : path
+        New or empty folder.
+    seed : int
+        Seed of all random numbers; equal seeds give equal bytes.
+    n_subjects : int
+    null : bool
+        Write the same files with the same noise, without drive of any vertex.
+    size : Size, optional
+        Numbers of runs and clips.
+    progress : callable, optional
+        Called with the part that is done, and the share of all work from 0 to 1.
+
+    Returns
+    -------
+    PhantomPaths
+
+    Raises
+    ------
+    InputError
+        If the folder is not empty, or there is no subject.
+    """
+    paths, size = PhantomPaths(Path(out)), size or Size()
+    if paths.out.exists() and (not paths.out.is_dir() or any(paths.out.iterdir())):
+        raise InputError("the folder for the simulated study is not empty", file=paths.out, fix="name a new folder")
+    if n_subjects < 1:
+        raise InputError("a study needs a subject", found=n_subjects, expected=">= 1")
+    report = progress or (lambda _message, _share: None)
+    design_seed, stimulus_seed, *subject_seeds = np.random.SeedSequence(seed).spawn(2 + n_subjects)
+    runs = draw_design(size, np.random.default_rng(design_seed))
+    write_headers(paths.out, paths.derivatives)
+    features = _make_stimuli(paths, runs, stimulus_seed)
+    report("stimuli", 0.2)
+    subjects = {}
+    for i, subject_seed in enumerate(subject_seeds):
+        label = f"{i + 1:02d}"
+        subjects[label] = _simulate_subject(paths, label, runs, features, subject_seed, null)
+        report(f"subject {label}", 0.2 + 0.8 * (i + 1) / n_subjects)
+    space, _ = cortex()
+    save_truth(paths.truth, Truth(seed, null, space.name, driven_regions(), subjects))
+    return paths
+
+
+def _make_stimuli(
+    paths: PhantomPaths, runs: tuple[Run, ...], seed: np.random.SeedSequence
+) -> dict[Clip, dict[str, Float32]]:
+    """Write every track and the captions; returns the features of each clip, each (n_trs, n_features)."""
+    import soundfile
+
+    clips = sorted({clip for run in runs for clip in run.clips}, key=lambda clip: clip.name)
+    captions, acoustic = {}, {}
+    for clip, clip_seed in zip(clips, seed.spawn(len(clips)), strict=True):
+        rng = np.random.default_rng(clip_seed)
+        track = draw_track(clip.genre, clip.number, rng)
+        path = paths.genres / clip.genre / f"{clip.name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, render(track, TRACK_SECONDS, rng), RATE, subtype="PCM_16")
+        wave = prepare_stimulus(read_audio(path, RATE, clip.start, CLIP_SECONDS), RATE)
+        acoustic[clip] = acoustic_per_tr(wave, RATE, TR).astype(np.float32)
+        captions[f"{clip.name}_{CLIP_SECONDS:g}s"] = write_caption(track, rng)
+    write_captions(paths.captions, captions)
+    text = caption_features(list(captions.values()))
+    return {
+        clip: {"acoustic": acoustic[clip], "text": np.repeat(text[i : i + 1], TRS_PER_CLIP, axis=0)}
+        for i, clip in enumerate(clips)
+    }
+
+
+def _simulate_subject(
+    paths: PhantomPaths,
+    label: str,
+    runs: tuple[Run, ...],
+    features: Mapping[Clip, Mapping[str, Float32]],
+    seed: np.random.SeedSequence,
+    null: bool,
+) -> SubjectTruth:
+    """Simulate one subject, write events and BOLD, and return the ground truth."""
+    brain_seed, weights_seed, *run_seeds = seed.spawn(2 + len(runs))
+    brain = grow_brain(np.random.default_rng(brain_seed))
+    reference = {name: np.concatenate([clip[name] for clip in features.values()]) for name in SPACES}
+    scaled = {name: bold.zscored(values, values) for name, values in reference.items()}
+    weights = bold.draw_weights(scaled, brain, np.random.default_rng(weights_seed))
+    run_features = [
+        {
+            name: bold.zscored(np.concatenate([features[clip][name] for clip in run.clips]), reference[name])
+            for name in SPACES
+        }
+        for run in runs
+    ]
+    responses = [None] * len(runs) if null else bold.respond(run_features, weights, brain)
+    for run, response, run_seed in zip(runs, responses, run_seeds, strict=True):
+        n_samples = TRS_PER_CLIP * len(run.clips)
+        values = bold.record(response, n_samples, brain, np.random.default_rng(run_seed))
+        write_events(paths.bids / f"sub-{label}" / "func", label, run)
+        write_bold(paths.derivatives / f"sub-{label}" / "func", label, run, values)
+    return truth_of(brain, weights, null)

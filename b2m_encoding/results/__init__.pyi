@@ -1,0 +1,14 @@
+from .clip_responses import ClipResponses
+from .decoded import Decoded, DecodedWindows
+from .reader import Results
+from .report import write_report
+from .reranking_model import RerankingModel
+
+__all__ = [
+    "ClipResponses",
+    "Decoded",
+    "DecodedWindows",
+    "RerankingModel",
+    "Results",
+    "write_report",
+]

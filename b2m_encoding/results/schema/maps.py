@@ -1,0 +1,188 @@
+"""Kinds of statistical maps: name, statistic, description in the sidecar, label in figures, and mask.
+
+A new map is a :class:`MapKind` here, the numbers, and a call in :mod:`b2m_encoding.workflow.write_maps`; figures draw
+it as ``b2m figure accuracy --score STAT``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from b2m_encoding.results.schema.files import JOINT
+
+Owner = Literal["joint", "models", "spaces", "sets", "preference", "intersubject"]
+PREFERENCE, INTER_SUBJECT = "preference", "intersubject"
+
+
+@dataclass(frozen=True)
+class MapKind:
+    """A kind of map in the results folder.
+
+    Parameters
+    ----------
+    stat : str
+        The statistic, as in ``_stat-`` of the file name.
+    of : {"joint", "models", "spaces", "sets", "preference", "intersubject"}
+        What the map describes, as in ``_desc-`` of the file name: the joint model; every model (``joint`` and each
+        feature space); each feature space; each set of feature spaces (one for ``unique``, several for ``shared``); the
+        preference map; the ceiling from other subjects.
+    description : str
+        Text of the sidecar, with fields in braces.
+    label, short : str
+        Label of a colour bar, and the same where there is less room; default: ``stat``.
+    masked : bool
+        Drawn only in significant targets. Otherwise wherever a target was tested.
+    group : bool
+        One map of all subjects instead of one per subject.
+    """
+
+    stat: str
+    of: Owner
+    description: str
+    label: str = ""
+    short: str = ""
+    masked: bool = True
+    group: bool = False
+
+    def descs(self, feature_spaces: Sequence[str]) -> tuple[str, ...]:
+        """Every ``desc`` that this kind has in a study with these feature spaces.
+
+        Examples
+        --------
+        >>> SHARED.descs(["a", "b", "c"])
+        ('a_b', 'a_c', 'b_c', 'a_b_c')
+        >>> R.descs(["a", "b"])
+        ('joint', 'a', 'b')
+        """
+        if self.of == "models":
+            return (JOINT, *feature_spaces)
+        if self.of == "spaces":
+            return tuple(feature_spaces)
+        if self.of == "sets":
+            sizes = (1,) if self.stat == UNIQUE.stat else range(2, len(feature_spaces) + 1)
+            return tuple("_".join(names) for size in sizes for names in combinations(feature_spaces, size))
+        return (self.of,)
+
+    def sidecar(self, **fields: object) -> dict[str, object]:
+        """Description of a map, with the fields of its text filled in."""
+        return {"Description": self.description.format(**fields)}
+
+
+R = MapKind("r", "models", "Pearson r of predicted and measured responses", label="prediction accuracy (r)")
+R2 = MapKind("r2", "models", "Coefficient of determination", label="prediction accuracy (R²)", short="R²")
+P = MapKind("p", "joint", "One-sided p of r", masked=False)
+P_FAMILY_WISE = MapKind("pfwe", "joint", "Family-wise p: largest r of each permutation", masked=False)
+Q = MapKind("q", "joint", "Adjusted p: {correction}", masked=False)
+ALPHA = MapKind("alpha", "joint", "Ridge penalty (scikit-learn's scale)", masked=False)
+R_LOW = MapKind("rlow", "joint", "Lower end of the interval of r")
+R_HIGH = MapKind("rhigh", "joint", "Upper end of the interval of r")
+CLUSTERS = {
+    "mass": MapKind("pmass", "joint", "Family-wise p by cluster mass"),
+    "extent": MapKind("pextent", "joint", "Family-wise p by cluster extent"),
+    "tfce": MapKind("ptfce", "joint", "Family-wise p by threshold-free cluster enhancement"),
+}
+"""Maps of cluster tests, by the option ``statistics.clusters``."""
+EXPLAINABLE = MapKind(
+    "explainable",
+    "joint",
+    "Share of signal in the variance of one presentation",
+    label="explainable variance",
+    masked=False,
+)
+CEILING = MapKind(
+    "ceiling", "joint", "Highest r to expect with {responses}", label="noise ceiling (r)", masked=False
+)  # fmt: skip
+R_NORMALISED = MapKind(
+    "rnormalised",
+    "joint",
+    "r of the joint model over its ceiling",
+    label="share of the noise ceiling (r / ceiling)",
+    short="r / ceiling",
+)
+R_OTHERS = MapKind(
+    "rothers",
+    "joint",
+    "Pearson r of the joint model of all other subjects",
+    label="accuracy of a model of other subjects (r)",
+)
+COMPONENTS = tuple(MapKind(f"pc{i}", "joint", f"Component {i} of the weights") for i in (1, 2, 3))
+PREFERRED = MapKind("index", "preference", "Preferred feature space; -1 no preference, -2 not predicted")
+MARGIN = MapKind("margin", "preference", "{measure} of the best minus that of the second")
+MARGIN_Q = MapKind("q", "preference", "Adjusted two-sided p of the margin")
+PROBABILITY = MapKind("probability", "spaces", "Probability that it predicts new stimuli best")
+UNIQUE = MapKind(
+    "unique", "sets", "Held-out R2 that only {names} explains; may be negative", label="unique variance (R²)"
+)
+SHARED = MapKind("shared", "sets", "Held-out R2 that only {names} explain alike; may be negative")
+PRODUCT = MapKind(
+    "product",
+    "spaces",
+    "Share of {name} in the R2 of the joint model (product measure); a wrong mean counts for no share",
+)
+BETWEEN_LOW = MapKind("rlow", "intersubject", "Inter-subject ceiling: r with the mean of the other subjects")
+BETWEEN_HIGH = MapKind(
+    "rhigh", "intersubject", "Inter-subject ceiling: r with the mean of all subjects, itself included"
+)
+GROUP_PREFERRED = MapKind(
+    "index",
+    "preference",
+    "Feature space that most subjects prefer; -1 none, -2 predicted in no subject",
+    group=True,
+)
+CONSISTENCY = MapKind(
+    "consistency",
+    "preference",
+    "Share of the subjects in whom the target is predicted who agree",
+    group=True,
+)
+MAPS = (
+    R, R2, P, P_FAMILY_WISE, Q, ALPHA, R_LOW, R_HIGH, *CLUSTERS.values(), EXPLAINABLE, CEILING, R_NORMALISED, R_OTHERS,
+    *COMPONENTS, PREFERRED, MARGIN, MARGIN_Q, PROBABILITY, UNIQUE, SHARED, PRODUCT, BETWEEN_LOW, BETWEEN_HIGH,
+    GROUP_PREFERRED, CONSISTENCY,
+)  # fmt: skip
+"""Every kind of map."""
+
+LABELS = {kind.stat: kind.label for kind in MAPS if kind.label}
+"""Labels of colour bars, by statistic."""
+SHORT_LABELS = {kind.stat: kind.short for kind in MAPS if kind.short}
+UNMASKED = tuple(kind.stat for kind in MAPS if not kind.masked)
+"""Statistics that are drawn wherever a target was tested, predicted or not."""
+MARGIN_MEASURES = {"r": "r", "unique": "unique R2", "deltas": "minus the log penalty"}
+"""What the margin is a difference of, by the option ``statistics.preference``."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A correction for many targets, option ``statistics.correction``.
+
+    Parameters
+    ----------
+    name : str
+        Method, for the sidecar of q.
+    controls : str
+        Error rate, for captions.
+    text : str
+        Error rate with citation, for the report.
+    """
+
+    name: str
+    controls: str
+    text: str
+
+
+CORRECTIONS: Mapping[str, Correction] = {
+    "bh": Correction("Benjamini-Hochberg", "FDR", "the false discovery rate over targets [@benjamini1995]"),
+    "by": Correction(
+        "Benjamini-Yekutieli",
+        "FDR",
+        "the false discovery rate over targets under any dependence [@benjamini2001]",
+    ),
+    "fwe": Correction(
+        "family-wise, largest statistic",
+        "family-wise error",
+        "the family-wise error by the largest statistic over targets [@nichols2002]",
+    ),
+}

@@ -1,0 +1,316 @@
+"""Tables of a results folder: file name and description of every column; JSON sidecars are made from these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from b2m_encoding.results.schema.files import JOINT
+
+TEXT_COLUMNS = ("subject", "hemisphere", "region", "clip")
+"""Columns that are read as text even where they look like numbers."""
+SUBJECT = {"subject": "Subject label"}
+REGION = {"hemisphere": "L or R; n/a where a region has none", "region": "Region or region set of the atlas"}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A tab-separated table.
+
+    Parameters
+    ----------
+    file : str
+        Name in the results folder; ``{subject}`` stands for a label.
+    columns : dict of str to str
+        Description of each column, in the order of the file.
+    described : bool
+        Written with a JSON sidecar. Not where the name of the sidecar belongs to another file.
+    """
+
+    file: str
+    columns: Mapping[str, str]
+    described: bool = True
+
+    @property
+    def sidecar(self) -> str:
+        """Name of the JSON file that describes the columns."""
+        return PurePath(self.file).with_suffix(".json").as_posix()
+
+    @property
+    def descriptions(self) -> dict[str, dict[str, str]]:
+        """Content of the sidecar, as BIDS has it."""
+        return {name: {"Description": text} for name, text in self.columns.items()}
+
+
+SUBJECTS = Table(
+    "subjects.tsv",
+    {
+        **SUBJECT,
+        "space": "Space of the targets",
+        "figures": "Why there are no maps on the cortex; n/a where there are",
+        "targets": "Number of targets",
+        "tested": "Targets that were tested",
+        "constant": "Targets that do not vary",
+        "missing": "Targets with missing values",
+        "predicted": "Targets with q below the threshold (joint model)",
+        "best_r": "Largest r of the joint model",
+        "median_r": "Median r of the predicted targets",
+        "samples_trained": "Samples of a training set (mean over splits)",
+        "samples_tested": "Held-out samples",
+        "test": "How the null distribution was made",
+        "permutations": "Permutations",
+        "arrangements": "Arrangements that there are",
+        "family_wise": "Targets with family-wise p < .05",
+        "false_positives": "Share of empty targets to expect below p = .05",
+        "repeats": "Presentations that the noise ceiling follows from",
+        "ceiling": "Median noise ceiling of r over the predicted targets",
+        "no_ceiling": "Why there is no noise ceiling",
+        "interval_blocks": "Blocks that intervals were drawn from; n/a where there are none",
+        "cluster_targets": "Targets in significant clusters",
+        "between_low": "Lower inter-subject ceiling of r, mean over the predicted targets",
+        "between_high": "Upper inter-subject ceiling of r",
+        "no_between": "Why there is no inter-subject ceiling",
+    },
+)
+QUALITY = Table(
+    "quality.tsv",
+    {
+        **SUBJECT,
+        "run": "Run",
+        "role": "training, test, or cross-validated",
+        "volumes": "Volumes of the run",
+        "tr": "Repetition time, s",
+        "seconds": "Length of the run, s",
+        "discarded": "Volumes left out at the start",
+        "censored": "Other volumes that enter no fit and no score",
+        "share_censored": "Share of the volumes after the start that were censored",
+        "tsnr": "Temporal signal-to-noise ratio before cleaning: median over targets of mean / standard deviation",
+        "mean_fd": "Mean framewise displacement, mm; n/a where confounds do not tell",
+        "max_fd": "Largest framewise displacement, mm",
+    },
+)
+AUDIT = Table(
+    "audit.tsv",
+    {
+        **SUBJECT,
+        "name": "Check",
+        "status": "pass, warn, fail, or not possible",
+        "value": "Number that the status follows from; n/a if the check was not possible",
+        "warn": "Value from which on the status is warn",
+        "fail": "Value from which on the status is fail",
+        "meaning": "What was measured",
+    },
+)
+BREAKDOWN = Table(
+    "breakdown.tsv",
+    {
+        **SUBJECT,
+        "by": "What the samples were divided by: run, clip or genre",
+        "label": "The run, clip or genre",
+        "score": "Mean Pearson r of the joint model over the predicted targets, within the samples of this label",
+        "targets": "Predicted targets",
+        "samples": "Held-out samples of this label",
+    },
+)
+REGIONS = Table(
+    "regions.tsv",
+    {
+        **SUBJECT,
+        **REGION,
+        "feature_space": f"Feature space of the model; {JOINT} has all",
+        "score": "Mean Pearson r over the tested targets of the region, on held-out samples",
+        "targets": "Tested targets in the region",
+        "significant": "Share of them with q below the threshold (joint model)",
+    },
+)
+REGION_TESTS = Table(
+    "region_tests.tsv",
+    {
+        "region": REGION["region"],
+        "first": "First feature space",
+        "second": "Second feature space",
+        "n_subjects": "Subjects with a score of both",
+        "difference": "Mean over subjects of the score of the first minus that of the second",
+        "low": "Lower end of the t interval of the difference",
+        "high": "Upper end of the interval",
+        "effect_size": "Hedges' g of the paired differences",
+        "effect_low": "Lower end of the interval of Hedges' g",
+        "effect_high": "Upper end of the interval",
+        "p": "Two-sided p of the difference",
+        "q": "The same, adjusted over all rows (Benjamini-Hochberg)",
+        "test": "Units whose signs were flipped, or why no test was possible",
+        "n_significant": "Subjects with a significant difference of their own",
+        "prevalence": "Estimated share of the population with a difference",
+        "prevalence_low": "Lower end of the interval of the prevalence",
+        "prevalence_high": "Upper end of the interval",
+    },
+)
+REGION_MEANS = Table(
+    "region_means.tsv",
+    {
+        "region": REGION["region"],
+        "feature_space": "Feature space of the model",
+        "mean": "Mean score over subjects, hemispheres averaged first",
+        "n_subjects": "Subjects with a score",
+        "low": "Lower end of the t interval over subjects",
+        "high": "Upper end of the interval",
+    },
+)
+REGION_MODEL = Table(
+    "region_model.tsv",
+    {
+        "term": "Factor or interaction of the mixed model",
+        "statistic": "Wald statistic: chi2 or F",
+        "df": "Degrees of freedom of the term",
+        "p": "p of the term",
+    },
+    described=False,  # region_model.json holds formula and status of the model
+)
+PARTITION = Table(
+    "partition.tsv",
+    {
+        **SUBJECT,
+        **REGION,
+        "part": "Feature spaces that explain this part, each of them and no other",
+        "r2": "Mean part of held-out R2 over the tested targets; may be negative",
+        "low": "Lower end of the interval (bootstrap over blocks)",
+        "high": "Upper end of the interval",
+        "targets": "Tested targets in the region",
+        "negative": "Targets whose own part is below zero",
+        "product": "Mean share of a single feature space in the R2 of the joint model (product measure)",
+    },
+)
+PREFERENCE = Table(
+    "preference.tsv",
+    {
+        **SUBJECT,
+        "preferred": "Feature space, or none where no one predicts better than all others",
+        "share": "Share of the predicted targets",
+    },
+)
+OVERLAP = Table(
+    "overlap.tsv",
+    {
+        **SUBJECT,
+        "first": "First feature space",
+        "second": "Second feature space",
+        "dice": "Dice coefficient of the targets that each predicts",
+        "correlation": "Pearson r of the two maps of scores over the tested targets",
+        "rank_correlation": "Spearman's rank correlation of the two maps",
+        "shared_variance": "Share of the R2 of both together that either explains alone, over targets that either "
+        "predicts",
+        "n_both": "Targets that both predict",
+        "n_first": "Targets that the first alone predicts",
+        "n_second": "Targets that the second alone predicts",
+    },
+)
+GENERALISATION = Table(
+    "generalisation.tsv",
+    {
+        **SUBJECT,
+        "left_out": "Genre left out of training, or this subject",
+        "r_with": "Mean r over the predicted targets, trained with it",
+        "r_without": "Mean r over the predicted targets, trained without it",
+        "targets": "Predicted targets",
+        "samples": "Held-out samples",
+    },
+)
+IDENTIFICATION = Table(
+    "identification.tsv",
+    {
+        **SUBJECT,
+        "target": "Decoded feature space",
+        "decoder": "Decoder",
+        "clip": "Presented test clip",
+        "accuracy": "Identification accuracy: share of the other clips that are less similar to the decoded features",
+        "identified": "Clip most similar to the decoded features",
+        "accuracy_unheard": "Accuracy of decoders trained without the genre of the clip; left out where not asked for",
+    },
+    described=False,  # identification.json holds the summary of all clips
+)
+MEASURES = {
+    "identification_test": "identification accuracy, test clips",
+    "identification_training": "identification accuracy, training clips",
+    "correlation_test": "correlation, test windows",
+    "correlation_training": "correlation, training windows",
+}
+"""Measures of :data:`BRAIN2MUSIC_TABLE2`."""
+BRAIN2MUSIC_TABLE2 = Table(
+    "decoding_table.tsv",
+    {
+        "target": "Decoded feature space",
+        "decoder": "Decoder",
+        "subjects": "Number of subjects",
+        **{
+            f"{name}{end}": f"{kind} of {text}"
+            for name, text in MEASURES.items()
+            for end, kind in (("", "Mean over subjects"), ("_sd", "Standard deviation over subjects"))
+        },
+        "stands_for": "Embedding of Brain2Music that the feature space is compared with",
+        **{
+            f"{name}_published{end}": f"{kind} of {text}, Brain2Music, Table 2 (arXiv 2307.11078)"
+            for name, text in MEASURES.items()
+            for end, kind in (("", "Mean"), ("_sd", "Standard deviation"))
+        },
+    },
+)
+COMPONENTS = Table(
+    f"sub-{{subject}}_desc-{JOINT}_components.tsv",
+    {
+        "feature_space": "Feature space",
+        "feature": "Number of the feature in its space, from 0",
+        **{f"pc{i}": f"Loading of the feature on component {i} of the weights" for i in (1, 2, 3)},
+    },
+)
+RECONSTRUCTION = Table(
+    "reconstruction.tsv",
+    {
+        **SUBJECT,
+        "clip": "Presented test clip",
+        "method": "heard, retrieved, oracle, chance, or the generator",
+        "rank": "Place among the candidates of the clip, best first",
+        "file": "Sound file in the results folder",
+        "about": "Origin of the sound",
+        "recording": "Clip of the corpus that was retrieved",
+        "cosine": "Cosine of the embedding of the sound and the decoded vector",
+        "responses_r": "r of the responses that the encoding model predicts for the sound, and the measured ones",
+        "target": "Decoded feature space",
+        "decoder": "Decoder",
+    },
+    described=False,
+)
+EVALUATION = Table(
+    "evaluation.tsv",
+    {
+        **SUBJECT,
+        "method": "As in reconstruction.tsv",
+        "encoder": "Network that embeds the sounds",
+        "measure": "Measure",
+        "value": "Value of the measure",
+        "chance": "Value at chance level",
+        "target": "Decoded feature space",
+        "decoder": "Decoder",
+    },
+    described=False,
+)
+NEIGHBOURS = Table(
+    "neighbours.tsv",
+    {
+        "clip": "Presented test clip",
+        "method": "Query: retrieved (decoded vector), oracle (true vector), or chance",
+        "rank": "Rank by similarity, from 1",
+        "recording": "Clip of the corpus",
+        "cosine": "Cosine of the two vectors",
+        "title": "Title of the recording",
+        "artist": "Artist",
+        "genre": "Genre",
+        "licence": "Licence",
+    },
+    described=False,
+)
+TABLES = (
+    SUBJECTS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION, PREFERENCE,
+    OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, RECONSTRUCTION, EVALUATION, NEIGHBOURS,
+)  # fmt: skip
+"""Every table."""

@@ -1,0 +1,129 @@
+from .agreement import GroupPreference, Overlap, group_preference, overlap
+from .arrangements import check_arrangements
+from .audit import (
+    Check,
+    alpha_at_edge,
+    control_model,
+    fold_gap,
+    shuffled_blocks,
+    standardised_on_test,
+    stimulus_overlap,
+    time_features,
+)
+from .autocorrelation import Autocorrelation, joint_autocorrelation
+from .ceilings import (
+    Ceiling,
+    NoCeiling,
+    find_repeats,
+    inter_subject_ceiling,
+    noise_ceiling,
+    normalised_score,
+    repeat_ceiling,
+    split_half_reliability,
+)
+from .clusters import Clusters, cluster_test, mesh_adjacency, standardised_maps, tfce, tfce_test
+from .generalisation import (
+    LeftOut,
+    TestSet,
+    clips_in_other_training,
+    genres_of,
+    leave_one_label_out,
+    leave_one_subject_out,
+    samples_unaffected_by,
+)
+from .intervals import Interval, score_interval
+from .mixed import MixedModel, mixed_model
+from .multiplicity import fdr_q, max_statistic_p
+from .nulls import gaussian_null_p
+from .permutation import Significance, block_permutation_p, null_maps, significance
+from .population_prevalence import Prevalence, prevalence
+from .preference import Preference, prefer, prefer_by_deltas, sign_flips
+from .regions import RegionComparison, compare_regions, hedges_g, sign_flip_p
+from .scores import pearson_r, r2_score, scores_by
+from .sums import BlockSums, block_sums, bootstrap_weights, join_models, join_splits, join_targets
+from .tuning import Tuning, weight_components
+from .variance_partition import (
+    GroupPartition,
+    Partition,
+    partition,
+    partition_blocks,
+    partition_groups,
+    partition_matrix,
+)
+
+__all__ = [
+    "Autocorrelation",
+    "BlockSums",
+    "Ceiling",
+    "Check",
+    "Clusters",
+    "GroupPartition",
+    "GroupPreference",
+    "Interval",
+    "LeftOut",
+    "MixedModel",
+    "NoCeiling",
+    "Overlap",
+    "Partition",
+    "Preference",
+    "Prevalence",
+    "RegionComparison",
+    "Significance",
+    "TestSet",
+    "Tuning",
+    "alpha_at_edge",
+    "block_permutation_p",
+    "block_sums",
+    "bootstrap_weights",
+    "check_arrangements",
+    "clips_in_other_training",
+    "cluster_test",
+    "compare_regions",
+    "control_model",
+    "fdr_q",
+    "find_repeats",
+    "fold_gap",
+    "gaussian_null_p",
+    "genres_of",
+    "group_preference",
+    "hedges_g",
+    "inter_subject_ceiling",
+    "join_models",
+    "join_splits",
+    "join_targets",
+    "joint_autocorrelation",
+    "leave_one_label_out",
+    "leave_one_subject_out",
+    "max_statistic_p",
+    "mesh_adjacency",
+    "mixed_model",
+    "noise_ceiling",
+    "normalised_score",
+    "null_maps",
+    "overlap",
+    "partition",
+    "partition_blocks",
+    "partition_groups",
+    "partition_matrix",
+    "pearson_r",
+    "prefer",
+    "prefer_by_deltas",
+    "prevalence",
+    "r2_score",
+    "repeat_ceiling",
+    "samples_unaffected_by",
+    "score_interval",
+    "scores_by",
+    "shuffled_blocks",
+    "sign_flip_p",
+    "sign_flips",
+    "significance",
+    "split_half_reliability",
+    "standardised_maps",
+    "standardised_on_test",
+    "stimulus_overlap",
+    "tfce",
+    "tfce_test",
+    "time_features",
+    "weight_components",
+]

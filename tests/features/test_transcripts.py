@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.transcripts import Transcript, preceding_words, read_textgrid, word_rate
+
+GRID = """File type = "ooTextFile"
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "word"
+        xmin = 0
+        xmax = 3.5
+        intervals: size = 4
+        intervals [1]:
+            xmin = 0
+            xmax = 0.5
+            text = "sp"
+        intervals [2]:
+            xmin = 0.5
+            xmax = 1.2
+            text = "Alice"
+        intervals [3]:
+            xmin = 1.2
+            xmax = 2.1
+            text = "was"
+        intervals [4]:
+            xmin = 2.1
+            xmax = 3.5
+            text = "sleepy"
+"""
+
+
+def test_textgrid_without_silences(tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(GRID)
+    words = read_textgrid(path)
+    assert words.text == ("Alice", "was", "sleepy")
+    assert words.onset.tolist() == [0.5, 1.2, 2.1]
+
+
+def test_rate_counts_onsets_in_half_open_samples() -> None:
+    words = Transcript(("a", "b", "c"), np.array([0.0, 1.9, 2.0]), np.array([1.0, 2.0, 3.0]))
+    assert word_rate(words, np.array([0.0, 2.0, 4.0]), 2.0)[:, 0].tolist() == [1.0, 0.5, 0.0]
+
+
+def test_context_holds_only_preceding_words() -> None:
+    words = Transcript(("a", "b", "c"), np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.0, 4.5]))
+    assert preceding_words(words, np.array([-2.0, 0.0, 2.0, 4.0]), 2.0, 2) == ["", "a b", "a b", "b c"]
+
+
+def test_empty_transcript_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text("nothing")
+    with pytest.raises(InputError, match="no words"):
+        read_textgrid(path)
+
+
+PHONES = GRID.replace('"word"', '"phones"').replace("item [1]", "item [2]").replace("Alice", "AE1").split("item []:")[1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "grid", [GRID + PHONES, GRID.split("item []:")[0] + "item []:" + PHONES + GRID.split("[]:")[1]]
+)
+def test_only_the_tier_of_words_is_read(tmp_path: Path, encoding: str, grid: str) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(grid, encoding)
+    assert read_textgrid(path).text == ("Alice", "was", "sleepy")
+
+
+def test_several_tiers_without_words_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(GRID.replace('"word"', '"syllables"') + PHONES)
+    with pytest.raises(InputError, match="no word tier"):
+        read_textgrid(path)
