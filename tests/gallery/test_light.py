@@ -29,4 +29,4 @@ def test_the_look_of_figures_is_read_without_matplotlib(module: str) -> None:
 
 
 def test_the_comparison_sees_a_solver() -> None:
-    assert "torch" in loaded("models", SOLVERS)
+    assert "torch" in loaded("models.model", SOLVERS)

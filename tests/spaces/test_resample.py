@@ -10,7 +10,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.packages import package_file
 from b2m_encoding.spaces import Hemisphere, grayordinate_space, surface_space
 from b2m_encoding.spaces.meshes import gifti_mesh
-from b2m_encoding.spaces.resample import FSAVERAGE5_ON_FSLR, barycentric_matrix, surface_to_surface
+from b2m_encoding.spaces.registration import FSAVERAGE5_ON_FSLR, barycentric_matrix, surface_to_surface
 
 
 def test_rows_sum_to_one_and_reproduce_linear_functions() -> None:
