@@ -16,7 +16,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureSettings, MapKeywords, PageKeywords, ViewKeywords
 from b2m_encoding.figures.options import View
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import CORRECTIONS, JOINT
+from b2m_encoding.results.schema import CORRECTIONS, JOINT, maps
 from b2m_encoding.results.schema.files import STUDY
 from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
 from b2m_encoding.study import MapsTable, StatisticsTable
@@ -153,11 +153,11 @@ class FigureContext:
 
     def tested(self, subject: str) -> Booleans:
         """Tested targets, on the drawing surface."""
-        return np.isfinite(self.on_surface(subject, [(JOINT, "r")])[0])
+        return np.isfinite(self.on_surface(subject, [(JOINT, maps.R.stat)])[0])
 
     def significant(self, subject: str) -> Booleans:
         """Targets that the joint model predicts significantly, on the drawing surface."""
-        below = (self.results.map(subject, JOINT, "q") < self.statistics.q).astype(np.float32)
+        below = (self.results.map(subject, JOINT, maps.Q.stat) < self.statistics.q).astype(np.float32)
         [moved] = resample(below, self.results.space(subject), self.surface(subject))
         return np.asarray(np.nan_to_num(moved) > 0.5)
 
@@ -208,8 +208,8 @@ class FigureContext:
     def origin(self, subject: str = "") -> str:
         """Origin of the numbers, for captions: study, samples and test of a subject, versions."""
         text = [f"Study: {self.results.study.get('name', 'unnamed')}."]
-        if subject and self.results.has_map(subject, JOINT, "q"):
-            about = self.results.sidecar(subject, JOINT, "q")
+        if subject and self.results.has_map(subject, JOINT, maps.Q.stat):
+            about = self.results.sidecar(subject, JOINT, maps.Q.stat)
             if {"SamplesTrained", "SamplesTested", "Test", "Permutations"} <= about.keys():
                 text.append(
                     f"Models trained on {about['SamplesTrained']} and tested on {about['SamplesTested']} samples; "

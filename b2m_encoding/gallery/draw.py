@@ -12,7 +12,8 @@ from b2m_encoding.figures.settings import Format
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import JOINT, tables
+from b2m_encoding.results.schema import JOINT, maps, tables
+from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.spaces import drawing_surface
 from b2m_encoding.study import Study
 
@@ -36,7 +37,7 @@ def _reported(results: Results) -> Iterator[tuple[str, str]]:
         yield "accuracy", subject
         if len(results.feature_spaces) > 1:
             yield "preference", subject
-        if any("unique" in stats for stats in results.stats(subject).values()):
+        if any(maps.UNIQUE.stat in stats for stats in results.stats(subject).values()):
             yield "partition", subject
     regions = results.table(tables.REGIONS)
     if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
@@ -70,7 +71,7 @@ def draw_kind(
     if kind not in KINDS:
         raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
     context = FigureContext.open(path, request, changes)
-    folder = out or path / "figures"
+    folder = out or path / FIGURES
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -85,7 +86,7 @@ def draw_kind(
 def _stem(kind: str, subject: str, request: FigureRequest) -> str:
     """Stem of the files: it contains every choice that is not the default, and no path separator."""
     parts = [f"sub-{subject}" if subject else "", kind, *(name for name in request.models if name != JOINT)]
-    parts += [request.score] if request.score != "r" else []
+    parts += [request.score] if request.score != maps.R.stat else []
     parts += (
         [request.view if request.zoom is None else f"{request.view}-{request.zoom}"]
         if request.view != "overview"

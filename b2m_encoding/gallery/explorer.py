@@ -26,10 +26,10 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema import JOINT, maps
+from b2m_encoding.results.schema.files import VIEW
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
 
-PAGE = "view.html"
 N_BEST = 5
 PREFERRED = "preferred"
 
@@ -60,9 +60,9 @@ def write_view(
     InputError
         If there are no results, or none that can be drawn on a cortex.
     """
-    target = out or results / PAGE
+    target = out or results / VIEW
     if target.is_dir():
-        raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / PAGE}")
+        raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / VIEW}")
     page = interactive_page(build_view(results, subjects, sounds))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -120,13 +120,13 @@ def _stored(context: FigureContext) -> dict[str, Stored]:
     names = context.results.feature_spaces
     parts = {_part(part): ("_".join(part), _part(part).split("-")[0]) for part in all_subsets(names)}
     return {
-        "r-joint": (JOINT, "r"),
-        **{f"r-{name}": (name, "r") for name in names},
-        "ceiling": (JOINT, "ceiling"),
+        "r-joint": (JOINT, maps.R.stat),
+        **{f"r-{name}": (name, maps.R.stat) for name in names},
+        "ceiling": (JOINT, maps.CEILING.stat),
         **(parts if len(names) > 1 else {}),
-        "q": (JOINT, "q"),
-        "low": (JOINT, "rlow"),
-        "high": (JOINT, "rhigh"),
+        "q": (JOINT, maps.Q.stat),
+        "low": (JOINT, maps.R_LOW.stat),
+        "high": (JOINT, maps.R_HIGH.stat),
     }
 
 
@@ -146,8 +146,8 @@ class _SubjectMaps:
         values = dict(zip(stored, context.on_surface(name, list(stored.values())), strict=True))
         surface = context.surface(name)
         preference = None
-        if context.results.has_map(name, "preference", "index"):
-            index = context.results.map(name, "preference", "index")
+        if context.results.has_map(name, maps.PREFERENCE, maps.PREFERRED.stat):
+            index = context.results.map(name, maps.PREFERENCE, maps.PREFERRED.stat)
             preference = values[PREFERRED] = levels_on_surface(index, context, name)
         return cls(name, surface, values, context.significant(name), preference)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.gallery.context import FigureContext
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema import JOINT, maps
 from b2m_encoding.spaces import HEMISPHERES, GrayordinateSpace, RegionSpace, SurfaceSpace, VolumeSpace, load_atlas
 
 GENRE = re.compile(r"(?P<genre>[^\W\d_][^.]*)\.\d+")
@@ -28,7 +28,7 @@ def region_ceilings(context: FigureContext, regions: tuple[str, ...]) -> pd.Data
     rows = [
         row
         for subject in context.subjects
-        if context.results.has_map(subject, JOINT, "ceiling")
+        if context.results.has_map(subject, JOINT, maps.CEILING.stat)
         for row in _subject_ceilings(context, subject, regions)
     ]
     table = pd.DataFrame(rows, columns=["region", "ceiling"]).dropna()
@@ -39,7 +39,7 @@ def region_ceilings(context: FigureContext, regions: tuple[str, ...]) -> pd.Data
 
 def _subject_ceilings(context: FigureContext, subject: str, regions: tuple[str, ...]) -> Iterator[tuple[str, float]]:
     """Mean noise ceiling of every region of a subject, hemispheres averaged."""
-    ceiling, space = context.results.map(subject, JOINT, "ceiling"), context.results.space(subject)
+    ceiling, space = context.results.map(subject, JOINT, maps.CEILING.stat), context.results.space(subject)
     if isinstance(space, RegionSpace):
         yield from ((region, ceiling[space.regions.index(region)]) for region in regions)
     elif isinstance(space, SurfaceSpace | GrayordinateSpace | VolumeSpace):
