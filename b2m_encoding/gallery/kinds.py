@@ -79,10 +79,8 @@ def _scores(context: FigureContext, subject: str, models: tuple[str, ...]) -> li
 def _accuracy(context: FigureContext, subject: str) -> FigureResult:
     scores, keywords = _requested_score(context, subject)
     ceiling = None
-    if context.results.has_map(subject, JOINT, maps.CEILING.stat) and context.request.score in (
-        maps.R.stat,
-        maps.R_NORMALISED.stat,
-    ):
+    has_ceiling = context.results.has_map(subject, JOINT, maps.CEILING.stat)
+    if has_ceiling and context.request.score in (maps.R.stat, maps.R_NORMALISED.stat):
         [ceiling] = context.on_surface(subject, [(JOINT, maps.CEILING.stat)])
     return figures.score_map(
         scores, *context.cortex(subject), label=_label(context), limits=context.limits, ceiling=ceiling,
@@ -127,9 +125,7 @@ def _partition(context: FigureContext, subject: str) -> FigureResult:
             file=context.results.path,
             fix="set statistics.partition = true in the study, and run it again",
         )
-    keys = [
-        (desc, maps.UNIQUE.stat if maps.UNIQUE.stat in stats else maps.SHARED.stat) for desc, stats in stored.items()
-    ]
+    keys = [(desc, next(stat for stat in stats if stat in PARTS)) for desc, stats in stored.items()]
     names = [tuple(context.results.sidecar(subject, *key)["FeatureSpaces"]) for key in keys]
     order = {name: i for i, name in enumerate(context.results.feature_spaces)}
     parts = {
