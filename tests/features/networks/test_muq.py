@@ -264,7 +264,8 @@ def test_full_width(tmp_path: Path, saved: Callable[[str], Path], noise: Callabl
     from b2m_encoding.features.networks import load_audio_encoder
 
     text = text_config(num_hidden_layers=1, vocab_size=5000)
-    config = {"mulan": {"clip_secs": 10}, **dict.fromkeys(("audio_transformer", "text_transformer"), {"tf_depth": 1})}
+    towers = {name: {"tf_depth": 1} for name in ("audio_transformer", "text_transformer")}
+    config = {"mulan": {"clip_secs": 10}, **towers}
     module = Checkpoint(config, MuQSizes(depth=1), text)
     save_file(module.state_dict(), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps(config))
