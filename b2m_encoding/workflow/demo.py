@@ -17,7 +17,7 @@ from b2m_encoding.io.hashes import sha256
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.results.bundle import read_map
-from b2m_encoding.results.schema import CHANCE
+from b2m_encoding.results.schema import CHANCE, JOINT, maps
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
@@ -74,11 +74,11 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
     truth = load_truth(out / "study" / "truth")
     r, q, index, drive, alone = [], [], [], [], []
     for subject, known in truth.subjects.items():
-        r.append(read_map(results, subject, "joint", "r", space))
-        q.append(read_map(results, subject, "joint", "q", space))
-        index.append(read_map(results, subject, "preference", "index", space))
+        r.append(read_map(results, subject, JOINT, maps.R.stat, space))
+        q.append(read_map(results, subject, JOINT, maps.Q.stat, space))
+        index.append(read_map(results, subject, maps.PREFERENCE, maps.PREFERRED.stat, space))
         drive.append(known.drive)
-        alone.append(np.stack([read_map(results, subject, name, "r", space) for name in names]))
+        alone.append(np.stack([read_map(results, subject, name, maps.R.stat, space) for name in names]))
     r_all, q_all, index_all, drive_all = map(np.concatenate, (r, q, index, drive))
     alone_all = np.concatenate(alone, axis=1)
     tested = np.isfinite(r_all)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +18,8 @@ DataSet = Callable[..., Path]
 def test_init_writes_a_study_of_what_is_there(root: Path, b2m: Command) -> None:
     code, printed = b2m("init", "bids", root)
     assert (code, str(root / "study.toml") in printed) == (0, True)
-    start = time.perf_counter()
     code, printed = b2m("check", root / "study.toml")
     assert code == 0, printed
-    assert time.perf_counter() - start < 5
     assert "sub-02: 3 runs, 120 samples of 2 s, 48 targets on MNI152NLin2009cAsym" in printed
     text = (root / "study.toml").read_text()
     assert 'speech = ["speech"]' in text
