@@ -247,7 +247,7 @@ def test_hemispheres_that_are_swapped(bids) -> None:
     content = left.read_bytes()
     left.write_bytes(right.read_bytes())
     right.write_bytes(content)
-    with pytest.raises(InputError, match=r"of the other hemisphere[\s\S]*CortexRight[\s\S]*CortexLeft"):
+    with pytest.raises(InputError, match=r"states the other hemisphere[\s\S]*CortexRight[\s\S]*CortexLeft"):
         read_bids(bids.root, "01", tasks=["listening"], derivatives=bids.derivatives)
 
 
