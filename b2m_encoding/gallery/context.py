@@ -18,7 +18,8 @@ from b2m_encoding.figures.options import View
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import CORRECTIONS, JOINT
 from b2m_encoding.results.schema.files import STUDY
-from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
+from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas
+from b2m_encoding.spaces.projection import resample
 from b2m_encoding.study import MapsTable, StatisticsTable
 
 Table = TypeVar("Table", bound=Config)

@@ -27,7 +27,8 @@ from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.schema import JOINT
-from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
+from b2m_encoding.spaces import SurfaceSpace, drawing_surface
+from b2m_encoding.spaces.projection import resample
 
 PAGE = "view.html"
 N_BEST = 5
