@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -195,7 +194,7 @@ def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) ->
 
 def write_study(writer: BundleFiles, file: Path, study: Study) -> None:
     """Write the study file, the study with every default, and the record of its atlas."""
-    shutil.copyfile(file, writer.file(files.STUDY))
+    writer.file(files.STUDY).write_bytes(file.read_bytes() if study.source is None else study.source)
     writer.write_json(files.SETTINGS, study.model_dump(mode="json", by_alias=True))
     writer.write_json(files.ATLAS, _atlas_record(study.maps.atlas))
 
