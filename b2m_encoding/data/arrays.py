@@ -91,11 +91,23 @@ def _opener(file: Path) -> Callable[[Path, str], Any]:
 
 def _open_hdf5(file: Path, key: str) -> Any:
     """Open a data set; one whose values lie in another file is refused, because only this file is hashed."""
-    found = _package("h5py").File(file, "r")[key or "/"]
-    if found.file.filename != str(file):
-        raise _elsewhere(file, key, f"an external link to {Path(found.file.filename).name}")
-    if not hasattr(found, "shape"):
-        return found
+    opened = _package("h5py").File(file, "r")
+    try:
+        found = opened[key or "/"]
+        if found.file != opened:
+            other = Path(found.file.filename).name
+            found.file.close()
+            raise _elsewhere(file, key, f"an external link to {other}")
+        if hasattr(found, "shape"):
+            _check_hdf5(found, file, key)
+    except BaseException:
+        opened.close()
+        raise
+    return found
+
+
+def _check_hdf5(found: Any, file: Path, key: str) -> None:
+    """Raise if values of a data set lie in another file, or were never written."""
     if found.is_virtual:
         raise _elsewhere(file, key, "a virtual data set")
     if found.external:
@@ -105,7 +117,6 @@ def _open_hdf5(file: Path, key: str) -> Any:
         _check_chunks(found.id.get_num_chunks(), n_chunks, file, key)
     elif found.size:
         _check_chunks(min(found.id.get_storage_size(), 1), 1, file, key)
-    return found
 
 
 def _open_zarr(file: Path, key: str) -> Any:

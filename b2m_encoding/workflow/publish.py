@@ -12,9 +12,10 @@ from typing import Any
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.gallery.report import write_pages
+from b2m_encoding.io.paths import portable_path
 from b2m_encoding.results.bundle import ResultsWriter, recover
 from b2m_encoding.results.manifest import added_files, changed_files, read_manifest, write_manifest
-from b2m_encoding.results.provenance import provenance, source_datasets
+from b2m_encoding.results.provenance import path_from_results, provenance, source_datasets
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import PROVENANCE
 from b2m_encoding.study import Study
@@ -55,7 +56,8 @@ def publish(runner: Runner, plan: Plan, fingerprints: Mapping[str, Fingerprint],
     if earlier and earlier["basis"] == basis and not changed_files(study.output, earlier["files"]):
         return
     _require_unchanged(runner, plan)
-    with ResultsWriter(study.output, study.name, plan.recordings, source_datasets(study.data)) as writer:
+    sources = source_datasets(study.data, study.output, file.resolve().parent)
+    with ResultsWriter(study.output, study.name, plan.recordings, sources) as writer:
         for name in plan.units:
             if name != FIGURES:
                 _copy(runner, name, keys[name], writer.folder)
@@ -113,11 +115,16 @@ def _copy(runner: Runner, name: str, key: str, target: Path) -> None:
 
 def _record(runner: Runner, plan: Plan, file: Path, started: datetime) -> dict[str, Any]:
     """How the results came about."""
-    inputs = {str(file): _study_hash(plan.study)}
-    inputs |= {str(path): runner.work.hashes.of(path) for path in input_files(plan.recordings, plan.study)}
-    record = provenance(inputs, seed=plan.study.seed, started=started)
+    study, folder, hashes = plan.study, file.resolve().parent, runner.work.hashes
+    inputs = {file.name: _study_hash(study)}
+    for path in input_files(plan.recordings, study):
+        inputs[portable_path(path, folder)] = hashes.of(path)
+    record = provenance(inputs, seed=study.seed, started=started)
+    record["study"] = path_from_results(study.output, file.resolve())
     spaces = runner.context.value(next(iter(plan.subjects.values())).features)
-    record["features"] = {name: feature_record(space) for name, space in spaces.items()}
+    record["features"] = {
+        name: feature_record(space, study.features[name].model_dump(), folder) for name, space in spaces.items()
+    }
     record["cleaning"] = {subject: list(one.responses.steps) for subject, one in plan.recordings.items()}
     return record
 

@@ -10,6 +10,7 @@ from b2m_encoding._typing import Progress
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
+from b2m_encoding.results.provenance import note_study
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.engine.cluster import ClusterSpec, open_cluster
@@ -68,6 +69,7 @@ def run_study(
     checked = check_study(study, subjects)
     context = StepContext(study, work_folder(study))
     with context.work.locked():
+        note_study(study.output, file)
         recordings = _open_hashed(context, checked)
         plan = Plan(study, recordings)
         wanted = _steps(steps)

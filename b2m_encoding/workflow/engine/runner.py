@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from b2m_encoding._typing import Progress
 from b2m_encoding.workflow.engine.context import Output, StepContext
-from b2m_encoding.workflow.engine.serialise import save_tree, size_of_tree
+from b2m_encoding.workflow.engine.serialise import save_tree
 from b2m_encoding.workflow.engine.store import State
 from b2m_encoding.workflow.engine.unit import Unit, key_of
 
@@ -64,8 +64,7 @@ def compute_unit(
     with context.work.writing(unit, fingerprint) as folder:
         value = unit.compute(**context.arguments(unit, Output(folder), progress))
         context.work.hashes.require_unchanged((*unit.files, *unit.watched))
-        save_tree(value, folder)
-    context.keep(unit.name, value, size_of_tree(context.work.path / unit.name))
+        save_tree(value, folder)  # others load it: a value in memory may have another layout, and sums other last bits
 
 
 class Runner:
