@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,12 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256
 from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.reader import Results
-from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.engine import runner as runner_module
 from b2m_encoding.workflow.engine.serialise import load_tree
 from b2m_encoding.workflow.run import explain_study, run_study, work_folder
+
+from ..conftest import replace, write_labels
 
 Change = Callable[[], None]
 EVENTS = "onset\tduration\ttrial_type\n" + "".join(f"{5 * i}\t2\t{'ab'[i % 2]}\n" for i in range(12))
@@ -78,13 +79,6 @@ def run_while(monkeypatch: pytest.MonkeyPatch, study: Path, unit: str, before: C
         patch.setattr(runner_module, "compute_unit", changing)
         run_study(load_study(study), study)
     return units
-
-
-def replace(path: Path, new: bytes) -> None:
-    """Put another file in the place of one, as an editor or rsync does."""
-    other = path.with_name("other")
-    other.write_bytes(new)
-    os.replace(other, path)
 
 
 def nothing() -> None:
@@ -206,38 +200,6 @@ def test_the_study_file_is_kept_as_it_was_parsed(study: Path, kind: str, monkeyp
 def test_a_copy_of_a_study_keeps_the_file_that_was_parsed(study: Path) -> None:
     loaded = load_study(study).model_copy(update={"note": "other"}).on_machine("cpu", 4.0)
     assert loaded.source == study.read_bytes()
-
-
-@pytest.fixture
-def surface_study(tmp_path: Path) -> Iterator[Path]:
-    """Responses on a surface, with an atlas of the user."""
-    space = surface_space("fsaverage5")
-    file = simulate_arrays(tmp_path / "study", n_subjects=1, n_targets=30, n_samples=60)
-    folder = file.parent
-    for path in (folder / "responses").iterdir():
-        values = np.zeros((60, space.n_targets), dtype=np.float32)
-        values[:, :30] = np.load(path)
-        np.save(path, values)
-    write_labels(folder, 15)
-    maps = '[maps]\natlas = "hemi-{hemi}.label.gii"\nregions = ["first", "second"]\nzoom = "first"\n'
-    file.write_text(file.read_text().replace("tr = 1.5", 'tr = 1.5\nspace = "fsaverage5"') + maps)
-    return file
-
-
-def write_labels(folder: Path, n_first: int) -> None:
-    import nibabel as nib
-
-    table = nib.gifti.GiftiLabelTable()
-    for key, name in enumerate(("???", "first", "second")):
-        label = nib.gifti.GiftiLabel(key, 0.1 * key, 0.5, 0.5, 1)
-        label.label = name
-        table.labels.append(label)
-    for hemi in "LR":
-        labels = np.zeros(surface_space("fsaverage5").counts[0], dtype=np.int32)
-        labels[:30] = np.where(np.arange(30) < n_first, 1, 2)
-        array = nib.gifti.GiftiDataArray(labels, intent="NIFTI_INTENT_LABEL")
-        path = folder / f"hemi-{hemi}.label.gii"
-        replace(path, nib.gifti.GiftiImage(darrays=[array], labeltable=table).to_bytes())
 
 
 def test_labels_of_an_atlas_that_change_stop_the_run(surface_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
