@@ -87,7 +87,7 @@ class FileHashes:
     ...     first = hashes.of(folder)
     ...     _ = Path(folder, "0.1").write_text("another chunk")
     ...     first == hashes.of(folder), [path.name for path in hashes.changed([folder])]
-    (True, ['bold.zarr'])
+    (True, ['0.1', 'bold.zarr'])
     """
 
     def __init__(self, memory: Path, results: Path | None = None) -> None:
