@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
 from b2m_encoding.config import Config, StudyPath, resolve_path
 from b2m_encoding.data.cleaning import Cleaning, Detrend
@@ -18,7 +18,7 @@ from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.extractors import AnyExtractor
 from b2m_encoding.figures.settings import FigureSettings
-from b2m_encoding.io.toml import STUDY_FILE, read_toml
+from b2m_encoding.io.toml import STUDY_FILE, parse_toml, read_bytes
 from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
@@ -230,6 +230,18 @@ class Study(Config):
     figures: FigureSettings = FigureSettings()
     results: ResultsTable = ResultsTable()
     decoding: DecodingTable | None = None
+    _source: bytes | None = PrivateAttr(None)
+
+    @property
+    def source(self) -> bytes | None:
+        """Content of the study file as it was parsed; None for a study that was not read from a file."""
+        return self._source
+
+    def with_source(self, content: bytes) -> Study:
+        """The same study with the content of its file."""
+        study = self.model_copy()
+        study._source = content
+        return study
 
     def on_machine(self, device: Literal["auto", "cpu", "cuda"] | None, memory: float | None) -> Study:
         """The same study on another device, or in so many gigabytes: a quarter of them is for statistics."""
@@ -298,9 +310,10 @@ def load_study(path: Path) -> Study:
     ProblemList
         With every unknown key and wrong value; the nearest known key is suggested.
     """
-    table = read_toml(path, *STUDY_FILE)
+    content = read_bytes(path, *STUDY_FILE)
+    table = parse_toml(content, path, STUDY_FILE[0])
     try:
-        return Study.model_validate(table, context={"folder": path.resolve().parent})
+        return Study.model_validate(table, context={"folder": path.resolve().parent}).with_source(content)
     except ValidationError as error:
         raise ProblemList([_problem(path, detail) for detail in _causes(error.errors())]) from error
 

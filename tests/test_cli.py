@@ -341,7 +341,7 @@ def test_results_are_complete_and_reopen(tmp_path: Path, b2m: Callable[..., tupl
     assert description["GeneratedBy"][0]["Version"] == __version__
     provenance = json.loads((results / "provenance.json").read_text())
     names = ("study.toml", "bold.nii.gz", "mask.nii.gz", "events.tsv")
-    assert set(provenance["inputs"]) == {str(tmp_path / name) for name in names}
+    assert set(provenance["inputs"]) == set(names)
     assert not list(tmp_path.glob(".*partial*"))
 
 

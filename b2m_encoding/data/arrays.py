@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def open_array(path: Path) -> Any:
     Raises
     ------
     InputError
-        If it is missing, damaged, or holds anything but finite-sized numbers (an object array would be a pickle).
+        If it is missing, damaged, lacks chunks, has values in another file, or holds anything but finite-sized numbers
+        (an object array would be a pickle).
     """
     file, key = _split(path)
     require_file(file, "an array")
@@ -81,10 +83,73 @@ def _opener(file: Path) -> Callable[[Path, str], Any]:
     if file.suffix == ".npy":
         return lambda file, _key: np.load(file, mmap_mode="r", allow_pickle=False)
     if file.suffix in (".h5", ".hdf5", ".hdf"):
-        return lambda file, key: _package("h5py").File(file, "r")[key or "/"]
+        return _open_hdf5
     if file.suffix == ".zarr":
-        return lambda file, key: _package("zarr").open(str(file), mode="r", path=key or None)
+        return _open_zarr
     raise InputError("unknown kind of array", file=file, found=file.suffix, expected=".npy, .h5::dataset, .zarr")
+
+
+def _open_hdf5(file: Path, key: str) -> Any:
+    """Open a data set; one whose values lie in another file is refused, because only this file is hashed."""
+    opened = _package("h5py").File(file, "r")
+    try:
+        found = opened[key or "/"]
+        if found.file != opened:
+            other = Path(found.file.filename).name
+            found.file.close()
+            raise _elsewhere(file, key, f"an external link to {other}")
+        if hasattr(found, "shape"):
+            _check_hdf5(found, file, key)
+    except BaseException:
+        opened.close()
+        raise
+    return found
+
+
+def _check_hdf5(found: Any, file: Path, key: str) -> None:
+    """Raise if values of a data set lie in another file, or were never written."""
+    if found.is_virtual:
+        raise _elsewhere(file, key, "a virtual data set")
+    if found.external:
+        raise _elsewhere(file, key, "external raw storage")
+    if found.size and found.chunks:
+        n_chunks = prod(-(-size // chunk) for size, chunk in zip(found.shape, found.chunks, strict=True))
+        _check_chunks(found.id.get_num_chunks(), n_chunks, file, key)
+    elif found.size:
+        _check_chunks(min(found.id.get_storage_size(), 1), 1, file, key)
+
+
+def _open_zarr(file: Path, key: str) -> Any:
+    """Open an array, of format 2 or 3, all of whose chunks are there."""
+    found = _package("zarr").open(str(file), mode="r", path=key or None)
+    if hasattr(found, "nchunks"):
+        _check_chunks(found.nchunks_initialized, found.nchunks, file, key)
+    return found
+
+
+def _check_chunks(n_found: int, n_chunks: int, file: Path, key: str) -> None:
+    """Raise if chunks are missing: they would be read as zeros."""
+    if n_found < n_chunks:
+        raise InputError(
+            "chunks of an array are missing",
+            file=_joined(file, key),
+            found=f"{n_found} of {n_chunks} chunks",
+            fix="fetch or copy it again; if these chunks hold the fill value only, write them all the same "
+            "(zarr: write_empty_chunks = True)",
+        )
+
+
+def _elsewhere(file: Path, key: str, found: str) -> InputError:
+    return InputError(
+        "the values of an array lie in another file",
+        file=_joined(file, key),
+        found=found,
+        fix="copy them into this file, or name the other file in the study",
+    )
+
+
+def _joined(file: Path, key: str) -> str:
+    return f"{file}{SEPARATOR}{key}" if key else str(file)
 
 
 def _package(name: str) -> Any:

@@ -118,16 +118,16 @@ class Stimuli:
         return clip.track(self.folder)
 
 
-def _state(path: Path) -> tuple[int, int]:
-    """Modification time and size of a file; zeros if there is none."""
+def _state(path: Path) -> tuple[int, int, int]:
+    """Times of modification and change, and size of a file; zeros if there is none."""
     try:
         stat = path.stat()
     except OSError:
-        return (0, 0)
-    return (stat.st_mtime_ns, stat.st_size)
+        return (0, 0, 0)
+    return (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
 
 
 @cache
-def _digest(stimuli: Stimuli, clip: Clip, _state: tuple[int, int]) -> str:
+def _digest(stimuli: Stimuli, clip: Clip, _state: tuple[int, int, int]) -> str:
     wave, rate = stimuli.native_wave(clip)
     return hashlib.sha256(f"{rate} Hz ".encode() + wave.tobytes()).hexdigest()

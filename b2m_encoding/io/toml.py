@@ -28,9 +28,19 @@ def read_toml(path: Path, what: str, fix: str | None = None) -> dict[str, Any]:
     InputError
         If the file is missing or not valid TOML.
     """
+    return parse_toml(read_bytes(path, what, fix), path, what)
+
+
+def read_bytes(path: Path, what: str, fix: str | None = None) -> bytes:
+    """Read a file, or raise an error that names it if it is missing."""
     if not path.is_file():
         raise InputError(f"{what} is missing", file=path, fix=fix)
+    return path.read_bytes()
+
+
+def parse_toml(content: bytes, path: Path, what: str) -> dict[str, Any]:
+    """Parse the content of a TOML file; errors name the file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{what} is not valid TOML", file=path, found=error) from error

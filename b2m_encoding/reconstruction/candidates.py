@@ -56,7 +56,9 @@ def write_excerpt(path: Path, corpus: Corpus, row: int, seconds: float) -> Path:
         return path
     wave, rate = Retrieved().generate(Condition("", np.zeros(0, np.float32), exemplar), seconds, 0)
     record = {"generated": False, "title": exemplar.about, "licence": exemplar.licence, "recipe": recipe}
-    return write_sound(path, for_listening(wave, rate), rate, {**record, "recording": str(exemplar.path)})
+    return write_sound(
+        path, for_listening(wave, rate), rate, {**record, "recording": str(corpus.table["path"].iloc[row])}
+    )
 
 
 def make_candidates(
@@ -168,10 +170,16 @@ def _recipe(generator: Generator, condition: Condition) -> dict[str, Any]:
     """Everything on which a sound depends, but for length and seed."""
     parts = [part for part in (condition.embedding, condition.series, condition.times) if part is not None]
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(part, np.float32).tobytes() for part in parts)).hexdigest()
-    return {"generator": dict(generator.provenance), "embedding": digest, **_inputs(condition)}
+    exemplar = None if condition.exemplar is None else str(condition.exemplar.path)
+    return {
+        "generator": dict(generator.provenance),
+        "embedding": digest,
+        **_inputs(condition),
+        "exemplar": exemplar,  # the record holds its name only, which other recordings may have too
+    }
 
 
 def _inputs(condition: Condition) -> dict[str, Any]:
-    """Exemplar and text of a condition, as plain values."""
-    exemplar = None if condition.exemplar is None else str(condition.exemplar.path)
+    """Name of the exemplar, and text of a condition, as plain values."""
+    exemplar = None if condition.exemplar is None else condition.exemplar.path.name
     return {"exemplar": exemplar, "text": condition.text}

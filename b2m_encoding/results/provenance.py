@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from b2m_encoding.io.paths import is_below, portable_arguments
+from b2m_encoding.io.writing import write_whole
+from b2m_encoding.results.bundle import work_folder_of
 from b2m_encoding.results.schema.files import DESCRIPTION
 
+NOTE = "study.path"
+"""File of the work folder that names the study file."""
+BEING_WRITTEN = re.compile(r"\.(.+)\.partial-[0-9]+(?:-[0-9a-f]+)?")
+"""Name of a results folder until it is complete."""
 PACKAGES = ("b2m-encoding", "numpy", "scipy", "torch", "nibabel", "nilearn", "scikit-learn", "matplotlib", "pandas")
 
 
@@ -22,12 +33,12 @@ def provenance(inputs: Mapping[str, str], *, seed: int, started: datetime) -> di
     Parameters
     ----------
     inputs : dict of str to str
-        Hash of each input file, by its path.
+        Hash of each input file or folder, by its path as :func:`~b2m_encoding.io.portable_path` gives it.
     seed : int
     started : datetime
     """
     return {
-        "command": sys.argv,
+        "command": portable_arguments(sys.argv),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in PACKAGES},
@@ -38,18 +49,51 @@ def provenance(inputs: Mapping[str, str], *, seed: int, started: datetime) -> di
     }
 
 
-def source_datasets(data: object) -> list[dict[str, str]]:
-    """Sources of the recordings, as ``SourceDatasets`` of a BIDS derivative; empty where they are no BIDS data set."""
+def source_datasets(data: object, results: Path, folder: Path) -> list[dict[str, str]]:
+    """Sources of the recordings, as ``SourceDatasets`` of a BIDS derivative; empty where they are no BIDS data set.
+
+    Parameters
+    ----------
+    data : Source
+    results : Path
+    folder : Path
+        Folder of the study file. Where data set and results lie below it, the address is relative to the results;
+        any other one would hold names of folders of this machine, and is left out.
+    """
     root = getattr(data, "root", None)
     if not isinstance(root, Path):
         return []
-    source = {"URL": root.resolve().as_uri()}
+    near = is_below(root, folder) and is_below(results, folder)
+    source = {"URL": quote(Path(os.path.relpath(root, results)).as_posix())} if near else {}
     try:
         description = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
         source |= {"DOI": str(description["DatasetDOI"])} if description.get("DatasetDOI") else {}
     except (OSError, ValueError, AttributeError):
         pass
-    return [source]
+    return [source] if source else []
+
+
+def note_study(results: Path, file: Path) -> None:
+    """Write down where the study file of results is, beside them: the results themselves hold no path of a machine."""
+    write_whole(work_folder_of(results) / NOTE, f"{file.resolve()}\n")
+
+
+def path_from_results(results: Path, file: Path) -> str | None:
+    """Path of a study file from its results, such as ``"../study.toml"``; None where they are not below its folder."""
+    if not is_below(results, file.parent):
+        return None
+    return Path(os.path.relpath(file, results)).as_posix()
+
+
+def find_study_folder(results: Path, record: Mapping[str, Any]) -> Path:
+    """Folder of the study file of results, by their provenance or by the note beside them; otherwise the one above."""
+    results = results.absolute()
+    if written := BEING_WRITTEN.fullmatch(results.name):
+        results = results.with_name(written[1])
+    places = [Path(os.path.abspath(results / record["study"]))] if record.get("study") else []
+    with suppress(OSError, UnicodeDecodeError):
+        places.append(Path((work_folder_of(results) / NOTE).read_text(encoding="utf-8").rstrip("\n")))
+    return next((place.parent for place in places if place.is_file()), results.parent)
 
 
 def _version(name: str) -> str | None:

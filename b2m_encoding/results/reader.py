@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,11 +19,12 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import is_results, read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
+from b2m_encoding.results.provenance import BEING_WRITTEN, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
-from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MAP_FILE, PROVENANCE, STUDY, entity
+from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MANIFEST, MAP_FILE, PROVENANCE, STUDY, entity
 from b2m_encoding.results.schema.maps import R
 from b2m_encoding.results.schema.tables import TEXT_COLUMNS, Table
-from b2m_encoding.results.weights import read_weights
+from b2m_encoding.results.weights import read_weights, weights_name
 from b2m_encoding.spaces import (
     GrayordinateSpace,
     RegionSpace,
@@ -34,6 +36,7 @@ from b2m_encoding.spaces import (
     surface_space,
 )
 from b2m_encoding.spaces.files import image_data, load_image
+from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.spaces.surface import STANDARD
 
 
@@ -107,8 +110,7 @@ class Results:
     @property
     def study_folder(self) -> Path:
         """Folder of the study file, which its relative paths refer to; otherwise the folder above the results."""
-        inputs = list(self.provenance.get("inputs", {}))
-        return Path(inputs[0]).absolute().parent if inputs else self.path.absolute().parent
+        return find_study_folder(self.path, self.provenance)
 
     @property
     def feature_spaces(self) -> tuple[str, ...]:
@@ -128,22 +130,41 @@ class Results:
         """Hashes of the files as they were written; empty for results that have no manifest."""
         return dict((read_manifest(self.path) or {"files": {}})["files"])
 
+    @property
+    def unverified(self) -> str:
+        """Reason why it cannot be verified that the results are as they were written; "" if it can."""
+        if BEING_WRITTEN.fullmatch(self.path.name):  # the manifest comes last
+            return ""
+        if not self.hashes:
+            return f"{MANIFEST}, which holds the hash of every file, is missing or damaged"
+        pages = "*.html"  # written again by every report
+        missing = [name for name in self.hashes if not Path(name).match(pages) and not (self.path / name).exists()]
+        if not missing:
+            return ""
+        shown = ", ".join(sorted(missing)[:3]) + (" ..." if len(missing) > 3 else "")
+        return f"{len(missing)} {'file is' if len(missing) == 1 else 'files are'} missing ({shown})"
+
     def check(self, *paths: Path) -> None:
-        """Raise if a file differs from its recorded hash.
+        """Raise if a file, or one in a folder, differs from its recorded hash or is missing.
 
         Raises
         ------
         InputError
-            If a file is damaged, or was edited.
+            If a file is damaged, was edited, or was removed.
         """
         for path in paths:
-            known = self.hashes.get(str(path.relative_to(self.path)))
-            if known is not None and path.is_file() and not is_intact(path, known):
-                raise InputError(
-                    "a file of the results is not as it was written",
-                    file=path,
-                    fix="b2m run the study again (it restores the file), or keep your own version elsewhere",
-                )
+            name = path.relative_to(self.path).as_posix()
+            for known in [key for key in self.hashes if key == name or key.startswith(f"{name}/")]:
+                self._check_file(self.path / known, self.hashes[known])
+
+    def _check_file(self, path: Path, known: str) -> None:
+        if not is_intact(path, known):
+            problem = "is not as it was written" if path.is_file() else "is missing"
+            raise InputError(
+                f"a file of the results {problem}",
+                file=path,
+                fix="b2m run the study again (it restores the file), or keep your own version elsewhere",
+            )
 
     def has_map(self, subject: str, desc: str, stat: str) -> bool:
         """Whether there is such a map."""
@@ -166,13 +187,12 @@ class Results:
             If there is no such map; the message lists those that exist.
         """
         path = self._file(subject, desc, stat)
-        self.check(*path.parent.glob(path.name.replace("_hemi-L_", "_hemi-?_")))
+        self.check(*(path.with_name(re.sub("_hemi-[LR]_", f"_hemi-{hemi}_", path.name)) for hemi in HEMISPHERES))
         return read_map(self.path, subject, desc, stat, self.space(subject))
 
     def weights(self, subject: str) -> dict[str, Float32]:
         """Weights of the joint model per feature space, shape (n_delays, n_features, n_targets)."""
-        folder = self.path / f"sub-{subject}"
-        self.check(*(path for path in folder.glob("*_weights.zarr/**/*") if path.is_file()))
+        self.check(self.path / f"sub-{subject}" / weights_name(subject))
         return read_weights(self.path, subject)
 
     def decoded(self, subject: str, target: str, decoder: str = "regions") -> Decoded:

@@ -15,6 +15,8 @@ from b2m_encoding.results.schema.files import STATISTICS, WEIGHTS
 
 CHUNK = 4096
 """Targets of a chunk."""
+EVERY_CHUNK: Any = {"write_empty_chunks": True}
+"""Write chunks of zeros too, so that a missing one is damage."""
 
 
 def weights_name(subject: str) -> str:
@@ -47,7 +49,8 @@ def write_weights(
     store.attrs.update({"Description": "Ridge weights of the joint model", "Note": note, "Delays": list(delays)})
     for name, values in weights.items():
         chunks = (*values.shape[:2], min(CHUNK, values.shape[2]))
-        store.create_array(name, data=values, chunks=chunks, dimension_names=["delay", "feature", "target"])
+        names = ["delay", "feature", "target"]
+        store.create_array(name, data=values, chunks=chunks, dimension_names=names, config=EVERY_CHUNK)
 
 
 def read_weights(folder: Path, subject: str) -> dict[str, Float32]:
@@ -65,7 +68,10 @@ def read_weights(folder: Path, subject: str) -> dict[str, Float32]:
         raise InputError("the results hold no weights", file=path, fix="set results.weights = true and run again")
     try:
         store: Any = zarr.open_group(path, mode="r")
-        return {name: np.asarray(array[:], dtype=np.float32) for name, array in sorted(store.arrays())}
+        arrays = dict(sorted(store.arrays()))
+        if missing := [name for name, array in arrays.items() if array.nchunks_initialized < array.nchunks]:
+            raise ValueError(f"chunks of {', '.join(missing)} are missing")
+        return {name: np.asarray(array[:], dtype=np.float32) for name, array in arrays.items()}
     except Exception as error:  # zarr documents no exception for a damaged store
         raise InputError("weights cannot be read", file=path, found=repr(error), fix="run the study again") from error
 
@@ -89,4 +95,4 @@ def write_statistics_zarr(bundle: BundleFiles, subject: str, runs: Mapping[str, 
             group = store.create_group(run)
             group.attrs.update(dict(sorted((file.metadata() or {}).items())))
             for key in file.keys():  # noqa: SIM118  (no mapping)
-                group.create_array(key, data=file.get_tensor(key))
+                group.create_array(key, data=file.get_tensor(key), config=EVERY_CHUNK)

@@ -17,7 +17,7 @@ from b2m_encoding.spaces.definition import AtlasDefinition, RegionSet, find_defi
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.labels import Labelled, Labels
 from b2m_encoding.spaces.meshes import Hemisphere
-from b2m_encoding.spaces.sources import locate, read_label_file, read_source
+from b2m_encoding.spaces.sources import label_files, locate, read_label_file, read_source, source_files
 
 LABEL_FILES = (".dlabel.nii", ".annot", ".label.gii", ".gii", ".nii", ".nii.gz")
 
@@ -140,9 +140,25 @@ class Atlas:
         return InputError(problem, found=name, expected=", ".join(near) or f"one of {len(names)} names")
 
 
-@cache
+def atlas_files(name: str, space: Labelled) -> tuple[Path, ...]:
+    """Files that an atlas is read from: its definition and those of its bases, labels, and tables of their names.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`load_atlas`.
+    space : SurfaceSpace, GrayordinateSpace or VolumeSpace
+    """
+    if name.endswith(LABEL_FILES):
+        return label_files(name)
+    path = find_definition(name)
+    definition = read_definition(path)
+    base = _base(path, definition)
+    return (path, *(source_files(definition, path, space) if base is None else atlas_files(base, space)))
+
+
 def load_atlas(name: str, space: Labelled) -> Atlas:
-    """Load an atlas on a space.
+    """Load an atlas on a space; it is read once, and again when one of its files has changed.
 
     Parameters
     ----------
@@ -164,15 +180,37 @@ def load_atlas(name: str, space: Labelled) -> Atlas:
     >>> load_atlas("desikan-killiany", surface_space("fsaverage5")).regions[:2]
     ('bankssts', 'caudalanteriorcingulate')
     """
+    files = atlas_files(name, space)
+    return _load(name, space, tuple(_state(path) for path in files))
+
+
+def _state(path: Path) -> tuple[str, int, int, int]:
+    """Path, size and times of a file; zeros if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path), 0, 0, 0
+    return str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _base(path: Path, definition: AtlasDefinition) -> str | None:
+    """Name or path of the atlas that a definition is based on."""
+    if definition.base is None:
+        return None
+    local = path.parent / definition.base
+    return str(local) if local.suffix == ".toml" else definition.base
+
+
+@cache
+def _load(name: str, space: Labelled, _states: tuple[tuple[str, int, int, int], ...]) -> Atlas:
     if name.endswith(LABEL_FILES):
         labels = _fitting(read_label_file(name, space), space)
         values, regions = _numbered(labels.on(space), labels, "", ("", "???", "unknown", "Unknown", "Background"))
         return Atlas(Path(name).name, space, values, regions)
     path = find_definition(name)
     definition = read_definition(path)
-    if definition.base is not None:
-        local = path.parent / definition.base
-        base = load_atlas(str(local) if local.suffix == ".toml" else definition.base, space)
+    if (name_of_base := _base(path, definition)) is not None:
+        base = load_atlas(name_of_base, space)
         values, regions, sets = base.labels, base.regions, {**base.sets, **definition.sets}
     else:
         labels = _fitting(read_source(definition, path, space), space)

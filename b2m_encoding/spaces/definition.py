@@ -109,17 +109,21 @@ def find_definition(name: str) -> Path:
     return path.absolute()
 
 
-@cache
 def read_definition(path: Path) -> AtlasDefinition:
-    """Read and check the TOML file of an atlas.
+    """Read and check the TOML file of an atlas; its content is parsed once.
 
     Raises
     ------
     InputError
         If it is no TOML, or a key is unknown, missing or wrong.
     """
+    return _parsed(path, path.read_bytes())
+
+
+@cache
+def _parsed(path: Path, content: bytes) -> AtlasDefinition:
     try:
-        return AtlasDefinition.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return AtlasDefinition.model_validate(tomllib.loads(content.decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("the definition of an atlas is not valid TOML", file=path, found=error) from error
     except ValidationError as error:

@@ -152,13 +152,18 @@ def read_volume(path: Path, table: Path | None, reference: str) -> Labels:
     data = np.rint(np.nan_to_num(image_data(image, path))).astype(np.int64)
     if data.ndim != 3:
         raise InputError("an atlas is one volume of numbers", file=path, found=data.shape)
-    stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    candidates = [table] if table else [path.with_name(stem + suffix) for suffix in (".tsv", ".txt")]
+    candidates = [table] if table else names_beside(path)
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
         raise InputError("the names of an atlas are missing", file=candidates[0], expected="columns index and name")
     space = VolumeSpace(data != 0, np.asarray(image.affine, dtype=np.float64), reference)
     return Labels(space, data[space.mask], _read_names(found))
+
+
+def names_beside(path: Path) -> list[Path]:
+    """Tables beside a volume that may hold the names of its labels; the first one that exists is read."""
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    return [path.with_name(stem + suffix) for suffix in (".tsv", ".txt")]
 
 
 def _read_names(path: Path) -> dict[int, str]:

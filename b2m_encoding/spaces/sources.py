@@ -13,6 +13,7 @@ from b2m_encoding.spaces.labels import (
     READERS,
     Labelled,
     Labels,
+    names_beside,
     per_hemisphere,
     read_cifti,
     read_npz,
@@ -56,6 +57,25 @@ def locate(source: LabelSource, path: Path, space: Labelled | None) -> dict[str,
             if all(file.is_file() for file in files.values()):
                 return files
     return None
+
+
+def label_files(name: str) -> tuple[Path, ...]:
+    """Label files of the user that :func:`read_label_file` reads, with the table of names beside a volume."""
+    path = Path(name).expanduser()
+    if name.endswith((".annot", ".gii")):
+        return tuple(per_hemisphere(str(path)).values())
+    return (path,) if name.endswith(".dlabel.nii") else (path, *(file for file in names_beside(path) if file.is_file()))
+
+
+def source_files(definition: AtlasDefinition, path: Path, space: Labelled) -> tuple[Path, ...]:
+    """Files that :func:`read_source` reads; none if no source is on this machine."""
+    for source in definition.source:
+        if files := locate(source, path, space):
+            if source.kind != "volume":
+                return tuple(files.values())
+            table = [files[""].parent / source.table] if source.table else names_beside(files[""])
+            return (files[""], *(file for file in table if file.is_file()))
+    return ()
 
 
 def read_label_file(name: str, space: Labelled) -> Labels:

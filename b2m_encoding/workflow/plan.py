@@ -26,6 +26,7 @@ from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.spaces import Space, drawing_surface, load_atlas
+from b2m_encoding.spaces.atlas import atlas_files
 from b2m_encoding.study import Study
 from b2m_encoding.workflow import group_steps, subject_steps
 from b2m_encoding.workflow.engine.inputs import (
@@ -97,7 +98,10 @@ class Plan:
     def __init__(self, study: Study, recordings: Mapping[str, Recording]) -> None:
         self.study, self.recordings = study, recordings
         self.tables: dict[str, Any] = study.model_dump(mode="json")
-        self.tables["maps"]["labels"] = sorted({_labels(one.responses.space, study) for one in recordings.values()})
+        spaces = [one.responses.space for one in recordings.values()]
+        self.tables["maps"]["labels"] = sorted({_labels(space, study) for space in spaces})
+        self.atlas = tuple(dict.fromkeys(path for space in spaces for path in label_files(space, study)))
+        """Files of the atlas."""
         self.units: dict[str, Unit] = {}
         self.subjects: dict[str, SubjectUnits] = {}
         for subject in recordings:
@@ -134,7 +138,8 @@ class Plan:
                 read, needed = self._reading(source)
                 settings |= read
                 paths += needed
-        unit = Unit(step, label, compute, inputs, study, settings, tuple(dict.fromkeys(paths)), **kind)
+        watched = self.atlas if "maps" in study else ()
+        unit = Unit(step, label, compute, inputs, study, settings, tuple(dict.fromkeys(paths)), watched, **kind)
         self.units[unit.name] = unit
         return unit.name
 
@@ -158,7 +163,7 @@ class Plan:
             subject_steps.extract_features,
             {"timeline": TimelineOf(subject), "progress": Given.PROGRESS},
             ("features",),
-            _all_files(path for table in study.features.values() for path in table.needs()),
+            [path for table in study.features.values() for path in table.needs()],
         )
         shared: dict[str, Input] = {"recording": recording, "spaces": features}
         responses, splits = evaluated(self.recordings[subject].responses, study.evaluation)
@@ -321,9 +326,7 @@ def _labels(space: Space, study: Study) -> str:
     return hashlib.sha256(b"".join(content)).hexdigest()[:16]
 
 
-def _all_files(paths: Iterable[Path]) -> list[Path]:
-    """Files, and all files in folders."""
-    files: list[Path] = []
-    for path in paths:
-        files += sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-    return files
+def label_files(space: Space, study: Study) -> tuple[Path, ...]:
+    """Files of the atlas of a study in a space; none where no map of the space can be drawn."""
+    surface = drawing_surface(space)
+    return () if surface is None else atlas_files(study.maps.atlas, surface)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from b2m_encoding._typing import Progress
 from b2m_encoding.analysis.study_results import StudyResults
+from b2m_encoding.data import Recording
+from b2m_encoding.errors import InputError
+from b2m_encoding.results.provenance import note_study
 from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import check_study
@@ -16,7 +19,7 @@ from b2m_encoding.workflow.engine.context import StepContext
 from b2m_encoding.workflow.engine.runner import Runner
 from b2m_encoding.workflow.engine.store import State, WorkFolder
 from b2m_encoding.workflow.plan import Plan
-from b2m_encoding.workflow.publish import publish
+from b2m_encoding.workflow.publish import input_files, publish
 
 
 def run_study(
@@ -37,7 +40,7 @@ def run_study(
     ----------
     study : Study
     file : Path
-        The study file, copied into the results.
+        The study file. Its content as it was parsed is copied into the results.
     subjects : tuple of str
         Only these.
     steps : sequence of str
@@ -58,21 +61,27 @@ def run_study(
     ProblemList
         If anything is wrong with the study; nothing is computed or written then.
     InputError
-        If another run is working on the same results.
+        If another run is working on the same results, or an input changed while this one went on: nothing is published
+        then, and the next run computes again what follows from it.
     """
     started = datetime.now(UTC)
-    recordings = check_study(study, subjects)
-    context = StepContext(study, work_folder(study), recordings)
+    study = study if study.source is not None else study.with_source(file.read_bytes())
+    checked = check_study(study, subjects)
+    context = StepContext(study, work_folder(study))
     with context.work.locked():
+        note_study(study.output, file)
+        recordings = _open_hashed(context, checked)
         plan = Plan(study, recordings)
         wanted = _steps(steps)
         units = plan.up_to(wanted)
+        runner = Runner(context, progress)
+        fingerprints = runner.fingerprints(plan.units)
         with open_cluster(cluster, context) as executor:
-            runner = Runner(context, progress, executor)
-            runner.run({name: unit for name, unit in units.items() if unit.step != FIGURES}, len(units))
+            numbers = {name: unit for name, unit in units.items() if unit.step != FIGURES}
+            runner.run(numbers, fingerprints, len(units), executor)
         if FIGURES not in wanted:
             return None
-        publish(Runner(context, progress), plan, file, started)
+        publish(runner, plan, fingerprints, file, started)
         if not subjects:
             context.work.forget(plan.units)
         results: StudyResults = context.value(plan.results)
@@ -85,6 +94,23 @@ def explain_study(study: Study, subjects: tuple[str, ...] = (), steps: Sequence[
     runner = Runner(StepContext(study, work_folder(study)), lambda *_: None)
     units = Plan(study, recordings).up_to(_steps(steps))
     return runner.states(units, runner.fingerprints(units))
+
+
+def _open_hashed(context: StepContext, checked: Mapping[str, Recording]) -> dict[str, Recording]:
+    """Hash all inputs, then open the recordings again: events and confounds in memory are then those that were hashed.
+
+    Raises
+    ------
+    InputError
+        If a recording consists of other files than when it was checked.
+    """
+    for path in input_files(checked, context.study):
+        context.work.hashes.of(path)
+    recordings = {subject: context.recording(subject) for subject in checked}
+    for subject, recording in recordings.items():
+        if moved := set(recording.inputs) ^ set(checked[subject].inputs):
+            raise InputError(f"the files of sub-{subject} changed while the run began; run again", file=min(moved))
+    return recordings
 
 
 def work_folder(study: Study) -> WorkFolder:

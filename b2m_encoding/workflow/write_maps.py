@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.io.paths import portable_path, portable_tree
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.results.schema import CORRECTIONS, JOINT, MapKind, files, tables
@@ -195,9 +196,17 @@ def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) ->
 
 def write_study(writer: BundleFiles, file: Path, study: Study) -> None:
     """Write the study file, the study with every default, and the record of its atlas."""
-    shutil.copyfile(file, writer.file(files.STUDY))
-    writer.write_json(files.SETTINGS, study.model_dump(mode="json", by_alias=True))
+    writer.file(files.STUDY).write_bytes(file.read_bytes() if study.source is None else study.source)
+    writer.write_json(files.SETTINGS, _settings(study, file.resolve().parent))
     writer.write_json(files.ATLAS, _atlas_record(study.maps.atlas))
+
+
+def _settings(study: Study, folder: Path) -> dict[str, Any]:
+    """Every setting of a study, with paths as they may be shared."""
+    settings: dict[str, Any] = portable_tree(study.model_dump(by_alias=True), folder)
+    if os.path.isabs(study.maps.atlas):
+        settings["maps"]["atlas"] = portable_path(Path(study.maps.atlas), folder)
+    return settings
 
 
 def _atlas_record(name: str) -> dict[str, str]:
@@ -208,6 +217,7 @@ def _atlas_record(name: str) -> dict[str, str]:
     return {"name": atlas.name, "title": atlas.title, "citation": atlas.citation, "licence": atlas.licence}
 
 
-def feature_record(space: FeatureSpace) -> dict[str, Any]:
-    """Record of a feature space for the provenance of the results."""
-    return {**space.provenance, "n_features": space.values.shape[1]}
+def feature_record(space: FeatureSpace, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Record of a feature space for the provenance of the results, with the paths among its options made portable."""
+    paths = {key: portable_path(value, folder) for key, value in options.items() if isinstance(value, Path)}
+    return {**space.provenance, **paths, "n_features": space.values.shape[1]}

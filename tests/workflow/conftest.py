@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+
+from b2m_encoding.phantom import simulate_arrays
+from b2m_encoding.spaces import surface_space
 
 GRID = (4, 4, 3)
 VOLUMES = 40
@@ -59,3 +63,40 @@ def data_set() -> Callable[..., Path]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return write_data_set(tmp_path / "data")
+
+
+def replace(path: Path, new: bytes) -> None:
+    """Put another file in the place of one, as an editor or rsync does."""
+    other = path.with_name("other")
+    other.write_bytes(new)
+    os.replace(other, path)
+
+
+@pytest.fixture
+def surface_study(tmp_path: Path) -> Path:
+    """Responses on a surface, with an atlas of the user."""
+    space = surface_space("fsaverage5")
+    file = simulate_arrays(tmp_path / "study", n_subjects=1, n_targets=30, n_samples=60)
+    folder = file.parent
+    for path in (folder / "responses").iterdir():
+        values = np.zeros((60, space.n_targets), dtype=np.float32)
+        values[:, :30] = np.load(path)
+        np.save(path, values)
+    write_labels(folder, 15)
+    maps = '[maps]\natlas = "hemi-{hemi}.label.gii"\nregions = ["first", "second"]\nzoom = "first"\n'
+    file.write_text(file.read_text().replace("tr = 1.5", 'tr = 1.5\nspace = "fsaverage5"') + maps)
+    return file
+
+
+def write_labels(folder: Path, n_first: int) -> None:
+    table = nib.gifti.GiftiLabelTable()
+    for key, name in enumerate(("???", "first", "second")):
+        label = nib.gifti.GiftiLabel(key, 0.1 * key, 0.5, 0.5, 1)
+        label.label = name
+        table.labels.append(label)
+    for hemi in "LR":
+        labels = np.zeros(surface_space("fsaverage5").counts[0], dtype=np.int32)
+        labels[:30] = np.where(np.arange(30) < n_first, 1, 2)
+        array = nib.gifti.GiftiDataArray(labels, intent="NIFTI_INTENT_LABEL")
+        path = folder / f"hemi-{hemi}.label.gii"
+        replace(path, nib.gifti.GiftiImage(darrays=[array], labeltable=table).to_bytes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.phantom import load_truth
 from b2m_encoding.results.bundle import ResultsWriter, read_map
 from b2m_encoding.results.reader import Results
@@ -132,3 +134,39 @@ def test_captions_say_what_is_controlled(finished: Path, tiny_study: Path) -> No
     captions = [folder / "figures/sub-01_accuracy.txt" for folder in (study.output, finished)]
     assert ["family-wise error" in path.read_text() for path in captions] == [True, False]
     assert "(FDR)" in captions[1].read_text()
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("manifest.json", "manifest.json, which holds the hash of every file, is missing"),
+        ("sub-01/sub-01_hemi-R_space-fsaverage5_desc-joint_stat-r_statmap.func.gii", "1 file is missing"),
+    ],
+)
+def test_a_report_of_results_that_cannot_be_verified_says_so(
+    lost: str, words: str, finished: Path, tmp_path: Path, b2m: Callable[..., tuple[int, str]]
+) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(finished, copy)
+    assert "cannot be verified" not in (copy / "report.html").read_text()
+    (copy / lost).unlink()
+    code, printed = b2m("report", copy)
+    assert code == 0, printed
+    for name in ("report.html", "sub-01.html"):
+        page = (copy / name).read_text()
+        assert "cannot be verified" in page
+        assert words in page
+    if "hemi-R" in lost:
+        with pytest.raises(InputError, match=r"a file of the results is missing[\s\S]*hemi-R"):
+            Results.open(copy).map("01", "joint", "r")
+
+
+def test_a_chunk_of_the_weights_that_is_lost_is_damage(finished: Path, tmp_path: Path) -> None:
+    for manifest in (True, False):
+        copy = tmp_path / f"manifest-{manifest}"
+        shutil.copytree(finished, copy)
+        if not manifest:
+            (copy / "manifest.json").unlink()
+        next(path for path in sorted(copy.glob("sub-01/*_weights.zarr/text/c/**/*")) if path.is_file()).unlink()
+        with pytest.raises(InputError, match="is missing" if manifest else "chunks of text are missing"):
+            Results.open(copy).weights("01")

@@ -96,10 +96,17 @@ def _sounds(clips: NDArray[Any], split: Split, study: Study) -> Check:
     return stimulus_overlap(train, test, what="hash of the sound file")
 
 
-@cache
 def _hash(folder: Path | None, clip: str) -> str:
     """Hash of a clip's file in GTZAN layout; "" if it is not known."""
     if folder is None or not clip:
         return ""
     path = folder / clip.rpartition(".")[0] / f"{clip}.wav"
-    return sha256(path)[:12] if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    state = path.stat()
+    return _hash_of_state(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+@cache
+def _hash_of_state(path: Path, _size: int, _modified: int, _changed: int) -> str:
+    return sha256(path)[:12]

@@ -17,6 +17,7 @@ from b2m_encoding._typing import Float64
 from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, SKIPPED, Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.decoding.retrieval.metadata import describe_recordings
+from b2m_encoding.decoding.retrieval.places import note_places
 from b2m_encoding.decoding.retrieval.shards import Preparation, read_shard, write_shard
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.writing import locked, replacing_path, reported_as_input_error, write_whole
@@ -77,8 +78,7 @@ def build_corpus(
     _check_out(out)
     described_files = describe_recordings(files, audio, metadata)
     described = {**space.describe(), "seconds": preparation.seconds, "fade": preparation.fade, "rms": preparation.rms}
-    table = space.table.model_dump(mode="json")
-    about = {"name": name or audio.name, "audio": str(audio.absolute()), "space": described, "table": table}
+    about = {"name": name or audio.name, "space": described, **note_places(out, audio, space.table)}
     with (
         locked(out / ".lock", "another process is building this corpus"),
         reported_as_input_error("a corpus cannot be built", out),

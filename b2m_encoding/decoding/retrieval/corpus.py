@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from b2m_encoding.decoding.retrieval.places import find_places
 from b2m_encoding.errors import InputError
 
 AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
@@ -113,7 +114,7 @@ class Corpus:
             )
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            root = Path(record["audio"])
+            record, root = find_places(folder, record)
             _ = record["space"]["options"]
             if missing := [key for key in NEEDED if key not in record]:
                 raise ValueError(f"without {', '.join(missing)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,8 +30,8 @@ class RunArrays(Extractor):
     """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``)."""
 
     def needs(self) -> tuple[Path, ...]:
-        """Return the folder of the files."""
-        return (self.files.parent,)
+        """Return the files of all runs; their folder where there are none."""
+        return _matching(self.files, "{run}")
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every file that is missing, damaged or of another length than its run."""
@@ -82,9 +83,8 @@ class ClipArrays(ClipExtractor):
     """Distance between the starts of windows, s."""
 
     def needs(self) -> tuple[Path, ...]:
-        """Return the file, or the folder of the files."""
-        path = self.files.parent if "{clip}" in str(self.files) else self.files
-        return (path, *((self.ids,) if self.ids else ()))
+        """Return the file, or the files of all clips, and the list of clips."""
+        return (*_matching(self.files, "{clip}"), *((self.ids,) if self.ids else ()))
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every clip whose array is missing, damaged or of another shape."""
@@ -150,6 +150,17 @@ class ClipArrays(ClipExtractor):
             return np.repeat(values, len(spans), axis=0)
         distance = np.abs(spans.mean(axis=1)[:, None] - (starts + self.window / 2))
         return np.asarray(values[np.round(distance, 6).argmin(axis=1)])
+
+
+def _matching(files: Path, placeholder: str) -> tuple[Path, ...]:
+    """Files of a path with a placeholder in its name; its folder where there are none, or the folder has one too."""
+    if placeholder not in str(files):
+        return (files,)
+    folder = next(path for path in files.parents if placeholder not in str(path))
+    if folder != files.parent:
+        return (folder,)
+    pattern = "*".join(glob.escape(part) for part in files.name.split(placeholder))
+    return tuple(sorted(path for path in folder.glob(pattern) if path.is_file())) or (folder,)
 
 
 def _clip_name(text: str) -> str:

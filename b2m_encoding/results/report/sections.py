@@ -61,6 +61,9 @@ def summary(report: ReportData) -> list[Block]:
     ]  # fmt: skip
     q = number(report.get("statistics", "q"))
     blocks: list[Block] = [Table(columns, rows, f"Predicted: q < {q} in the joint model. Ceiling: median of r.")]
+    if reason := report.results.unverified:
+        text = "The results cannot be verified to be as they were written"
+        blocks.insert(0, Lines([f"{text}: {reason}. b2m run the study again restores them."]))
     if reasons := dict.fromkeys(report.subjects["figures"].dropna()):
         blocks.append(Lines([str(reason) for reason in reasons]))
     view = report.results.path / files.VIEW

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from b2m_encoding._typing import Progress
 from b2m_encoding.workflow.engine.context import Output, StepContext
-from b2m_encoding.workflow.engine.serialise import save_tree, size_of_tree
+from b2m_encoding.workflow.engine.serialise import save_tree
 from b2m_encoding.workflow.engine.store import State
 from b2m_encoding.workflow.engine.unit import Unit, key_of
 
@@ -54,11 +54,17 @@ def compute_unit(
     fingerprint: Fingerprint,
     progress: Progress = lambda what, done, total: None,
 ) -> None:
-    """Compute a unit from its inputs and keep its value and files."""
+    """Compute a unit from its inputs and keep its value and files.
+
+    Raises
+    ------
+    InputError
+        If an input file changed since it was hashed: the unit may have read either content, and is not kept.
+    """
     with context.work.writing(unit, fingerprint) as folder:
         value = unit.compute(**context.arguments(unit, Output(folder), progress))
-        save_tree(value, folder)
-    context.keep(unit.name, value, size_of_tree(context.work.path / unit.name))
+        context.work.hashes.require_unchanged((*unit.files, *unit.watched))
+        save_tree(value, folder)  # others load it: a value in memory may have another layout, and sums other last bits
 
 
 class Runner:
@@ -69,14 +75,13 @@ class Runner:
     context : StepContext
     progress : callable
         Called with the unit that is computed now, the units done and the units in all.
-    executor : Executor, optional
-        This process by default.
     """
 
-    def __init__(self, context: StepContext, progress: Progress, executor: Executor | None = None) -> None:
+    def __init__(self, context: StepContext, progress: Progress) -> None:
         self.context, self.work, self.progress = context, context.work, progress
         self.n_done, self.total = 0, 0
-        self.executor: Executor = executor or LocalExecutor(context, self._report)
+        self.computed: list[Unit] = []
+        """Units that were computed, and not only found."""
 
     def fingerprints(self, units: Mapping[str, Unit]) -> dict[str, Fingerprint]:
         """Everything that the result of each unit depends on."""
@@ -98,17 +103,36 @@ class Runner:
             states[name] = State(True, "not needed any more") if idle and not state.done else state
         return {name: states[name] for name in units}
 
-    def run(self, units: Mapping[str, Unit], total: int = 0) -> None:
-        """Compute what is not done; remove what only served it."""
-        fingerprints = self.fingerprints(units)
+    def run(
+        self,
+        units: Mapping[str, Unit],
+        fingerprints: Mapping[str, Fingerprint],
+        total: int = 0,
+        executor: Executor | None = None,
+    ) -> None:
+        """Compute what is not done; remove what only served it.
+
+        Parameters
+        ----------
+        units : mapping of str to Unit
+            In an order in which they can be computed.
+        fingerprints : mapping of str to Fingerprint
+            Those of :meth:`fingerprints`, which a run computes once.
+        total : int
+            Units in all, for the progress; those of ``units`` by default.
+        executor : Executor, optional
+            This process by default.
+        """
         states = self.states(units, fingerprints)
         todo = {name: unit for name, unit in units.items() if not states[name].done}
         self.n_done, self.total = len(units) - len(todo), total or len(units)
-        self.executor.run(todo, fingerprints, partial(self._done, units, set(todo)), self._report)
+        executor = executor or LocalExecutor(self.context, self._report)
+        executor.run(todo, fingerprints, partial(self._done, units, set(todo)), self._report)
 
     def _done(self, units: Mapping[str, Unit], remaining: set[str], unit: Unit) -> None:
         """Count a unit; remove what only it still needed."""
         self.n_done += 1
+        self.computed.append(unit)
         remaining.discard(unit.name)
         for name in unit.needs:
             if name in units and units[name].temporary and not any(name in units[other].needs for other in remaining):

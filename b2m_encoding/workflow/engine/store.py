@@ -53,7 +53,8 @@ class WorkFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.hashes = FileHashes(path / "hashes.json")
+        results = path.with_name(path.name.removeprefix(".").removesuffix(".work"))
+        self.hashes = FileHashes(path / "hashes.json", results)
         self._intact: set[str] = set()
         """Units whose files were found intact by this object; they are not read again for that."""
 

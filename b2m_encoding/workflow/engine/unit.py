@@ -35,7 +35,9 @@ class Unit:
     settings : mapping
         Those settings, and how the recordings are read; JSON.
     files : tuple of Path
-        Input files that the result depends on.
+        Input files and folders that the result depends on.
+    watched : tuple of Path
+        Further files that it reads; a hash of what they hold is among the settings.
     draws : bool
         Its pictures depend on the source of what draws too.
     temporary : bool
@@ -49,6 +51,7 @@ class Unit:
     study: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    watched: tuple[Path, ...] = ()
     draws: bool = False
     temporary: bool = False
 
