@@ -11,7 +11,7 @@ from pathlib import Path
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.audio import DS003720_RMS, Wave, decode_audio, prepare_stimulus, resample
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.io.writing import replacing_path
+from b2m_encoding.io.removal import replacing_path
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates,
 from b2m_encoding.reconstruction.evaluate import COLUMNS, PRESENTED, Row, evaluate_vectors
 from b2m_encoding.reconstruction.listening_page import merge_table, write_listening
 from b2m_encoding.reconstruction.request import ReconstructionRequest, ReconstructionSetup, decoded_subjects, prepare
-from b2m_encoding.results.bundle import results_locked, work_folder_of
 from b2m_encoding.results.decoded import Decoded
+from b2m_encoding.results.place import results_locked, work_folder_of
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.reranking_model import RerankingModel
 from b2m_encoding.results.schema import tables

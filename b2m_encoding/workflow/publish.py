@@ -11,7 +11,7 @@ from typing import Any
 from b2m_encoding.data import Recording
 from b2m_encoding.gallery.report import write_pages
 from b2m_encoding.results.bundle import ResultsWriter, recover
-from b2m_encoding.results.manifest import added_files, changed_files, read_manifest, write_manifest
+from b2m_encoding.results.manifest import changed_files, read_manifest, write_manifest
 from b2m_encoding.results.provenance import provenance, source_datasets
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import PROVENANCE
@@ -28,7 +28,7 @@ from b2m_encoding.workflow.write_maps import feature_record, write_study
 def publish(runner: Runner, plan: Plan, file: Path, started: datetime) -> None:
     """Write the results folder, unless it is there already and as it was written.
 
-    Files that others put into it (figures drawn on demand, pages) are kept.
+    Files that others put into it (figures drawn on demand, pages, notes) are kept, edited tables as ``NAME.edited``.
     """
     study, context = plan.study, runner.context
     recover(study.output)
@@ -40,21 +40,17 @@ def publish(runner: Runner, plan: Plan, file: Path, started: datetime) -> None:
     with ResultsWriter(study.output, study.name, plan.recordings, source_datasets(study.data)) as writer:
         for name in plan.units:
             if name != FIGURES:
-                _copy(runner.work.path / name / PUBLISHED, writer.folder)
+                _copy(runner.work.folder(name) / PUBLISHED, writer.folder)
         write_study(writer, file, study)
         context.results = writer.folder
         runner.run(plan.up_to([FIGURES]))
-        _copy(runner.work.path / FIGURES / PUBLISHED, writer.folder)
+        _copy(runner.work.folder(FIGURES) / PUBLISHED, writer.folder)
         record = _record(runner, plan, file, started)
         writer.write_json(PROVENANCE, record)
         write_pages(
             Results.open(writer.folder, context.value({subject: SpaceOf(subject) for subject in plan.subjects}))
         )
         write_manifest(writer.folder, basis)
-        for path in added_files(study.output, earlier["files"]) if earlier else []:
-            target = writer.file(*path.relative_to(study.output).parts)
-            if not target.exists():
-                shutil.copy2(path, target)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from b2m_encoding._typing import Progress
 from b2m_encoding.analysis.study_results import StudyResults
+from b2m_encoding.results.place import write_owner
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.engine.cluster import ClusterSpec, open_cluster
@@ -61,9 +62,10 @@ def run_study(
         If another run is working on the same results.
     """
     started = datetime.now(UTC)
-    recordings = check_study(study, subjects)
+    recordings = check_study(study, subjects, file)
     context = StepContext(study, work_folder(study), recordings)
     with context.work.locked():
+        write_owner(study.output, study.name, file)
         plan = Plan(study, recordings)
         wanted = _steps(steps)
         units = plan.up_to(wanted)

@@ -19,7 +19,8 @@ from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.decoding.retrieval.metadata import describe_recordings
 from b2m_encoding.decoding.retrieval.shards import Preparation, read_shard, write_shard
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import locked, replacing_path, reported_as_input_error, write_whole
+from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.writing import locked, reported_as_input_error, write_whole
 
 SHARDS = "shards"
 """Folder of the shards, below that of the corpus."""

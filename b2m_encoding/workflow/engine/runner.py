@@ -58,7 +58,7 @@ def compute_unit(
     with context.work.writing(unit, fingerprint) as folder:
         value = unit.compute(**context.arguments(unit, Output(folder), progress))
         save_tree(value, folder)
-    context.keep(unit.name, value, size_of_tree(context.work.path / unit.name))
+    context.keep(unit.name, value, size_of_tree(context.work.folder(unit.name)))
 
 
 class Runner:
