@@ -11,6 +11,7 @@ from pathlib import Path
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.audio import DS003720_RMS, Wave, decode_audio, prepare_stimulus, resample
 from b2m_encoding.features.clips import Clip
+from b2m_encoding.io.names import inside, safe_name
 from b2m_encoding.io.removal import replacing_path
 
 
@@ -107,7 +108,7 @@ class Stimuli:
         written = []
         for clip in clips:
             name = clip.id if ids.count(clip.id) == 1 else f"{clip.id}_from-{clip.start:g}"
-            path = folder / f"{name}.wav"
+            path = inside(folder, f"{safe_name(name)}.wav")
             wave, rate = self.native_wave(clip)
             with replacing_path(path) as temporary:
                 soundfile.write(temporary, wave, rate, subtype="FLOAT")

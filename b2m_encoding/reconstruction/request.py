@@ -14,10 +14,11 @@ from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace,
 from b2m_encoding.decoding.retrieval.similarity import Metric, Similarity
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks import JOINT_ENCODERS
+from b2m_encoding.io.names import inside
 from b2m_encoding.reconstruction.evaluate import Evaluators
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema.files import entity
+from b2m_encoding.results.schema.files import RECONSTRUCTION, entity
 from b2m_encoding.study import DecodingTable, WindowsTable
 
 
@@ -123,7 +124,7 @@ class ReconstructionSetup:
     def folder(self, subject: str, clip: str) -> Path:
         """Folder of the sounds of one clip."""
         name = f"{entity(self.target)}-{entity(self.request.decoder)}"
-        return self.results.path / f"sub-{subject}" / "reconstruction" / name / clip
+        return inside(self.results.path, f"sub-{subject}", RECONSTRUCTION, name, clip)
 
 
 def prepare(results: Results, corpus: Corpus, request: ReconstructionRequest) -> ReconstructionSetup:

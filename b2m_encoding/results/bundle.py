@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from b2m_encoding import __version__
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.names import inside
 from b2m_encoding.io.removal import temporary_folder
 from b2m_encoding.io.swapping import finish_replacing, place_of, put_in_place, staging_place
 from b2m_encoding.io.writing import reported_as_input_error
@@ -47,8 +48,14 @@ class BundleFiles:
         self.folder = folder
 
     def file(self, *parts: str) -> Path:
-        """Path of a file of the results; creates its folder."""
-        path = self.folder.joinpath(*parts)
+        """Path of a file of the results; creates its folder.
+
+        Raises
+        ------
+        InputError
+            If it leads out of the folder.
+        """
+        path = inside(self.folder, *parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
