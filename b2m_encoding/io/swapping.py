@@ -128,10 +128,10 @@ def _complete_swap(path: Path, keep: Keep) -> None:
     swap = path / SWAP
     log = json.loads((swap / LOG).read_text(encoding="utf-8"))
     for name in log["old"]:
-        with suppress(FileNotFoundError, FileExistsError):  # it was moved before
+        if os.path.lexists(path / name) and not os.path.lexists(swap / OLD / name):  # else it was moved before
             move(path / name, swap / OLD / name)
     for name in log["new"]:
-        with suppress(FileNotFoundError):
+        if os.path.lexists(swap / "new" / name):
             move(swap / "new" / name, path / name)
     keep(swap / OLD, path)
     remove_work(path / SWAP, "swap")

@@ -36,19 +36,19 @@ def keep_additions(earlier: Path, results: Path) -> list[Path]:
     """
     manifest = read_manifest(earlier)
     written: dict[str, str] = {} if manifest is None else manifest["files"]
+    names = [name for name in sorted(entries(earlier)) if name != MANIFEST and not is_temporary_file(Path(name).name)]
+    for name in names:
+        target = results / name
+        if name not in written and not os.path.lexists(target) and _make_folder(target.parent, results):
+            move(earlier / name, target)
     renamed = []
-    for name in sorted(entries(earlier)):
-        source, target = earlier / name, results / name
-        if name == MANIFEST or is_temporary_file(source.name):
-            continue
-        added = name not in written
-        if added and not os.path.lexists(target) and _make_folder(target.parent, results):
-            move(source, target)
-        elif source.is_symlink() or (added and manifest is not None) or _is_edited(source, name, written):
+    for name in (name for name in names if os.path.lexists(earlier / name)):
+        source, added = earlier / name, name not in written
+        if source.is_symlink() or (added and manifest is not None) or _is_edited(source, name, written):
             target = next(path for path in _free_names(results, name) if not os.path.lexists(path))
             move(source, target)
             renamed.append(target)
-            logger.warning("%s of the earlier results was edited; your version is kept as %s", name, target)
+            logger.warning("%s of the earlier results is not as it was written; it is kept as %s", name, target)
     return renamed
 
 

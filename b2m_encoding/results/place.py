@@ -86,7 +86,7 @@ def _check_content(path: Path, subjects: Iterable[str]) -> None:
 def _try(path: Path) -> None:
     """Create and remove a folder as a run does, with the longest names that it gives."""
     parent = next(folder for folder in path.parents if folder.exists())
-    with temporary_folder(parent / path.name) as folder:
+    with temporary_folder(parent / f"{path.name}---") as folder:  # the number of another process may be longer
         (folder / LONG).mkdir()
 
 
