@@ -49,7 +49,7 @@ def check_label(kind: str, name: str, *, longest: int = LONGEST) -> str:
       expected: letters, digits, blanks and _-.+,()&#', a letter or digit first, at most 120 bytes
     """
     allowed = all(sign in SIGNS or unicodedata.category(sign)[0] in "LMN" for sign in name)
-    plain = allowed and name.strip() == name and name[:1] not in tuple(NOT_FIRST) and name[-1:] != "."
+    plain = allowed and name != "" and name.strip() == name and name[:1] not in tuple(NOT_FIRST) and name[-1:] != "."
     if not plain or len(name.encode()) > longest or RESERVED.fullmatch(name):
         raise InputError(
             f"the name of a {kind} cannot become part of the name of a file",

@@ -75,11 +75,12 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: Path | None 
             recording = study.data.read(subject, study.cleaning.build())
             recordings[subject] = windowed(recording, study.windows) if study.windows else recording
         if subject in recordings:
-            for check in (_check_run_names, _check_files, _check_samples, _check_evaluation):
+            for check in (_check_files, _check_samples, _check_evaluation):
                 with problems.collect():
                     check(recordings[subject], study)
             with problems.collect():
-                _check_features(recordings[subject], study, ready)
+                _check_run_names(recordings[subject])
+                _check_features(recordings[subject], study, ready)  # finds files by the names of the runs
     with problems.collect():
         check_writable(study.output, tuple(recordings))
         if file is not None:
@@ -120,7 +121,7 @@ def _check_feature_names(study: Study) -> None:
         )
 
 
-def _check_run_names(recording: Recording, study: Study) -> None:
+def _check_run_names(recording: Recording) -> None:
     problems = Problems()
     for name in recording.responses.runs.names:
         with problems.collect():

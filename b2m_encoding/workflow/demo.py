@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import time
 from collections.abc import Iterator
@@ -15,7 +16,14 @@ from b2m_encoding._typing import Progress
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256
 from b2m_encoding.io.marked import entries, mark_folder, remove_work, remove_written, written_files
-from b2m_encoding.io.removal import is_temporary_file, move, remove_abandoned, remove_listed, temporary_folder
+from b2m_encoding.io.removal import (
+    is_temporary_file,
+    move,
+    remove_abandoned,
+    remove_empty,
+    remove_listed,
+    temporary_folder,
+)
 from b2m_encoding.io.writing import reported_as_input_error, write_whole
 from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.results.bundle import read_map, recover
@@ -165,11 +173,13 @@ def _remove_earlier(out: Path) -> None:
             fix="move these files elsewhere, or demo another folder",
         )  # fmt: skip
     remove_listed(out, [name for name in ours if name.startswith("results/")])
+    for folder, _, _ in os.walk(out / "results", topdown=False):
+        remove_empty(Path(folder))
     remove_written(out, DEMO, ours)
 
 
 def _present(out: Path) -> Iterator[str]:
-    """Files and links of a demo folder, and folders that are empty, without those of the marked work folder."""
+    """Files and links of a demo folder, without those of the marked work folder."""
     work = work_folder_of(out / "results")
     marked = written_files(work, WORK) is not None
     for name in entries(out):
