@@ -14,7 +14,6 @@ from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace,
 from b2m_encoding.decoding.retrieval.similarity import Metric, Similarity
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks import JOINT_ENCODERS
-from b2m_encoding.io.names import inside
 from b2m_encoding.reconstruction.evaluate import Evaluators
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
@@ -124,7 +123,7 @@ class ReconstructionSetup:
     def folder(self, subject: str, clip: str) -> Path:
         """Folder of the sounds of one clip."""
         name = f"{entity(self.target)}-{entity(self.request.decoder)}"
-        return inside(self.results.path, f"sub-{subject}", RECONSTRUCTION, name, clip)
+        return self.results.path / f"sub-{subject}" / RECONSTRUCTION / name / clip
 
 
 def prepare(results: Results, corpus: Corpus, request: ReconstructionRequest) -> ReconstructionSetup:
