@@ -43,7 +43,8 @@ class InputError(ValueError):
         self.expected, self.fix = expected, fix
         details = {"file": file, "found": found, "expected": expected, "to do": fix}
         lines = [f"  {key + ':':<9} {value}" for key, value in details.items() if value is not None]
-        super().__init__("\n".join([problem, *lines]))
+        text = "\n".join([problem, *lines])
+        super().__init__(text.encode("utf-8", "backslashreplace").decode())  # names of files need not be UTF-8
 
 
 class ProblemList(InputError):

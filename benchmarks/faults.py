@@ -108,7 +108,7 @@ class Bench:
         """Whether the same command ends with the results of an undisturbed run, and leaves nothing half-written."""
         code = exit_code(in_child(lambda: run(self.study)))
         left = [path.name for path in self.study.parent.glob(".results.*") if path != self.work]
-        parts = [path for path in self.work.rglob(".part-*")]
+        parts = [path for path in self.work.rglob(".*.partial-*")]
         found = content(self.results) if code == 0 else {}
         if found != self.expected:
             names = sorted(name for name in {*found, *self.expected} if found.get(name) != self.expected.get(name))

@@ -63,7 +63,7 @@ def check(study: StudyFile) -> None:
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.check import check_study
 
-    recordings = check_study(load_study(study))
+    recordings = check_study(load_study(study), file=study)
     for subject, recording in recordings.items():
         responses, runs = recording.responses, recording.responses.runs
         size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {responses.n_targets} targets"

@@ -25,8 +25,8 @@ def require_file(path: Path, what: str = "a file", *, folder: bool = True) -> Pa
     Raises
     ------
     InputError
-        If it is missing, may not be read, is a link of git-annex (datalad) without its content, or a folder where a
-        file is expected.
+        If it is missing, may not be read, is a link of git-annex (datalad) without its content, a pipe or a device, or
+        a folder where a file is expected.
     """
     if path.is_symlink() and not path.exists():
         target = os.readlink(path)
@@ -37,6 +37,8 @@ def require_file(path: Path, what: str = "a file", *, folder: bool = True) -> Pa
         raise InputError(f"{what} is missing", file=path)
     if path.is_dir() and not folder:
         raise InputError(f"{what} is a folder", file=path)
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{what} is no regular file", file=path, found="a pipe, a socket or a device")
     if not os.access(path, os.R_OK):
         raise InputError(f"{what} may not be read", file=path, fix="change its permissions")
     if path.is_file() and path.stat().st_size < 4096 and ANNEX.encode() in path.read_bytes()[:64]:
@@ -50,7 +52,7 @@ def _not_downloaded(path: Path, what: str) -> InputError:
 
 def open_image(path: Path, what: str = "an image") -> Any:
     """Open an image (header only); whatever its reader raises becomes an input error."""
-    require_file(path, what)
+    require_file(path, what, folder=False)
     return load_image(path, what, **({"mmap": False, "keep_file_open": True} if _is_nifti(path) else {}))
 
 
@@ -94,7 +96,7 @@ def read_json(path: Path) -> dict[str, Any]:
     InputError
         If it is not downloaded, or no JSON object.
     """
-    require_file(path, "a sidecar")
+    require_file(path, "a sidecar", folder=False)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:

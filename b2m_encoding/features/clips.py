@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.windows import Spans, Windows
+from b2m_encoding.io.names import printable
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:
@@ -50,8 +52,17 @@ class Clip:
         return f"{self.name}_{self.duration:g}s"
 
     def track(self, folder: Path) -> Path:
-        """Path of the track below a folder in GTZAN layout."""
-        return folder / self.genre / f"{self.name}.wav"
+        """Path of the track below a folder in GTZAN layout.
+
+        Raises
+        ------
+        InputError
+            If its genre or name leads out of the folder.
+        """
+        path = folder / self.genre / f"{self.name}.wav"
+        if "\0" in str(path) or not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
+            raise InputError("the name of a clip leads out of the folder of the stimuli", found=printable(self.name))
+        return path
 
 
 @dataclass(frozen=True, eq=False)

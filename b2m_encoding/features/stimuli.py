@@ -11,7 +11,8 @@ from pathlib import Path
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.audio import DS003720_RMS, Wave, decode_audio, prepare_stimulus, resample
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.io.writing import replacing_path
+from b2m_encoding.io.names import safe_name
+from b2m_encoding.io.removal import replacing_path
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Stimuli:
     def write(self, clips: Iterable[Clip], folder: Path) -> list[Path]:
         """Write every clip as presented: ``blues.00017_15s.wav``, float samples at the sampling rate of its track.
 
-        The names of clips that share track and duration contain the start: ``blues.00017_15s_from-3.2.wav``.
+        The names of clips that share track and duration contain the start: ``blues.00017_15s_from-3.2.wav``; names that
+        cannot be those of files are changed as by :func:`~b2m_encoding.io.names.safe_name`.
 
         Returns
         -------
@@ -107,7 +109,7 @@ class Stimuli:
         written = []
         for clip in clips:
             name = clip.id if ids.count(clip.id) == 1 else f"{clip.id}_from-{clip.start:g}"
-            path = folder / f"{name}.wav"
+            path = folder / f"{safe_name(name)}.wav"
             wave, rate = self.native_wave(clip)
             with replacing_path(path) as temporary:
                 soundfile.write(temporary, wave, rate, subtype="FLOAT")

@@ -17,6 +17,7 @@ from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks.protocols import AudioEncoder, TextEncoder
 from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.removal import HASH, remove_hash_named, temporary_folder
 from b2m_encoding.io.writing import write_whole
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Store:
         """Read the stored arrays of the given keys; keys that are not stored are omitted."""
         wanted = set(keys)
         stored: dict[str, Float32] = {}
-        for path in sorted(self.folder.glob("*.safetensors")):
+        for path in sorted(path for path in self.folder.glob("*.safetensors") if HASH.fullmatch(path.stem)):
             shard_keys = _keys(path)
             if shard_keys is None or wanted & shard_keys - stored.keys():
                 arrays = _read(path)
@@ -99,8 +100,8 @@ def check_store() -> Path:
     folder = cache_folder() / "features"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / ".writable", b"")
-        (folder / ".writable").unlink(missing_ok=True)
+        with temporary_folder(folder / "store"):
+            pass
     except OSError as error:
         fix = "set B2M_CACHE to a folder that can be written"
         raise InputError("features cannot be stored", file=folder, found=error.strerror, fix=fix) from error
@@ -139,7 +140,7 @@ def _read(path: Path) -> dict[str, Float32]:
             arrays: dict[str, Float32] = load(content)
             return arrays
         logger.warning("%s is damaged and will be computed again", path)
-        path.unlink(missing_ok=True)
+        remove_hash_named(path)
     except (OSError, SafetensorError) as error:
         logger.warning("%s cannot be read and will be computed again: %s", path, error)
     return {}

@@ -23,7 +23,7 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
 from b2m_encoding.figures.style import GREY, INK, Style
-from b2m_encoding.io.writing import write_whole
+from b2m_encoding.io.writing import reported_as_input_error, write_whole
 
 MM = 25.4
 RULER_DPI = 720
@@ -150,6 +150,11 @@ class FigureResult:
         -------
         list of Path
             The files, figures first.
+
+        Raises
+        ------
+        InputError
+            If a format is unknown, or a file cannot be written.
         """
         stem = Path(stem)
         contents: dict[str, bytes] = {}
@@ -159,7 +164,8 @@ class FigureResult:
             contents[kind] = self._draw(kind)
         contents["tsv"] = self.table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode()
         contents["txt"] = (self.caption + "\n").encode()
-        return [write_whole(stem.with_name(f"{stem.name}.{kind}"), data) for kind, data in contents.items()]
+        with reported_as_input_error("a figure cannot be written", stem.parent):
+            return [write_whole(stem.with_name(f"{stem.name}.{kind}"), data) for kind, data in contents.items()]
 
     def _draw(self, kind: Format) -> bytes:
         file = io.BytesIO()

@@ -6,8 +6,6 @@ Reading what pycortex users share needs no pycortex: see :mod:`b2m_encoding.spac
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from b2m_encoding.figures.layers import GYRUS, SULCUS
 from b2m_encoding.figures.outlines import Line, trace_borders, without_specks
 from b2m_encoding.figures.pycortex_store import add_subject, add_transform, load_pycortex, quiet
 from b2m_encoding.figures.style import Style
+from b2m_encoding.io.removal import move, temporary_folder
 from b2m_encoding.spaces import Atlas, VolumeSpace
 from b2m_encoding.spaces.pycortex import REVERSED
 
@@ -233,13 +232,10 @@ def save_viewer(cortex: Any, data: Any, folder: str | Path, title: str = "b2m_en
     target = Path(folder).absolute()
     if target.exists():
         raise InputError("the folder of the viewer exists", file=target, fix="choose a new one")
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
+    with temporary_folder(target) as partial:
         with quiet():
             cortex.webgl.make_static(
                 str(partial), data, title=title, html_embed=True, overlays_visible=(), labels_visible=()
             )
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        move(partial, target)
     return target / "index.html"

@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import io
 import os
-import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import numpy as np
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.flatmap import BOTH
 from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.removal import move, temporary_folder
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
 from b2m_encoding.spaces.folders import pycortex_filestore
 from b2m_encoding.spaces.meshes import MeshKind
@@ -127,15 +127,15 @@ def add_subject(space: SurfaceSpace, filestore: str | Path, name: str | None = N
     """
     name = name or space.name
     store = Path(filestore).expanduser().absolute()
-    target, partial = store / name, store / f".{name}.partial-{os.getpid()}"
+    target = store / name
     if Path(name).name != name or name.startswith("."):
         raise InputError("not a name of a subject", found=name)
     if target.exists():
         raise InputError("the filestore has a subject of this name", file=target, fix="choose another name")
     meshes = {(kind, hemi): space.mesh(kind, hemi) for kind in MESHES for hemi in BOTH}
-    try:
+    with temporary_folder(target) as partial:
         for folder in FOLDERS:
-            (partial / folder).mkdir(parents=True)
+            (partial / folder).mkdir()
         for (kind, hemi), mesh in meshes.items():
             arrays = [
                 nib.gifti.GiftiDataArray(mesh.points.astype("f4"), "NIFTI_INTENT_POINTSET", datatype="float32"),
@@ -145,9 +145,7 @@ def add_subject(space: SurfaceSpace, filestore: str | Path, name: str | None = N
             nib.save(nib.gifti.GiftiImage(darrays=arrays), path)
         left, right = (-space.sulcal_depth(hemi) for hemi in BOTH)  # pycortex has gyri positive
         np.savez(partial / "surface-info" / "curvature.npz", left=left, right=right)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        move(partial, target)
     return name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
+from b2m_encoding.io.names import safe_name
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, maps, tables
 from b2m_encoding.results.schema.files import FIGURES
@@ -92,4 +92,4 @@ def _stem(kind: str, subject: str, request: FigureRequest) -> str:
         if request.view != "overview"
         else []
     )
-    return re.sub(r"[^\w.-]", "-", "_".join(part for part in parts if part)).lstrip(".-")[:200]
+    return safe_name("_".join(part for part in parts if part))

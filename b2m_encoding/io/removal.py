@@ -1,132 +1,87 @@
-"""Removal of files and folders that the package wrote, and of nothing else. No other module removes anything.
+"""Renaming and removal of files and folders. No other module of the package renames or removes anything.
 
-There are two kinds of folders that may be removed:
+Every function here is safe for files of the user, each for another reason:
 
-- A *marked* folder lists in ``.b2m_encoding.json`` the files that the package writes into it. :func:`mark_folder`
-  writes this list before the files; :func:`remove_written` removes what is listed, and keeps everything else.
-- A *temporary* folder has a random name and was created by this process; :func:`temporary_folder` removes it with all
-  that is in it. A process that is killed leaves it behind: :func:`remove_abandoned` removes it later.
+- :func:`move` never replaces anything; :func:`replacing_path` replaces only the file that is written.
+- :func:`temporary_folder` and :func:`remove_abandoned` remove folders with a random name that the package gave.
+- :func:`remove_listed` removes files that a list names, and :func:`remove_below` what lies below a folder of the
+  package that holds nothing else (see :mod:`b2m_encoding.io.marked`).
+- :func:`remove_hash_named` removes a file that is named by a hash.
 
 Symbolic links are never followed, neither those inside such a folder nor on the way to a listed file.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import write_whole
-
-MARKER = ".b2m_encoding.json"
-SOFTWARE = "b2m_encoding"
 PARTIAL = "partial"
 """Label in the name of a folder that is being written."""
+HASH = re.compile(r"[0-9a-f]{32}")
 
 
-def mark_folder(folder: Path, kind: str, files: Iterable[str] = ()) -> None:
-    """Create a folder of the package, or list more files of one, before they are written.
+@contextmanager
+def replacing_path(path: Path) -> Iterator[Path]:
+    """Name for a temporary file beside a file; it replaces that file when the block ends, and not if the block fails.
 
-    Parameters
-    ----------
-    folder : Path
-        A new or empty folder, or one that is marked as of the same kind.
-    kind : str
-        What the folder holds, such as ``"results"``; a folder of one kind is never taken for another.
-    files : iterable of str
-        Files that are about to be written, relative to the folder, with ``/`` between folders.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something else, or the name of a file leads out of it.
+    The name begins with a dot, holds a random part and ends as that of the file, for libraries that derive the format
+    from it. Threads and processes that write the same file do not disturb each other: the last one wins.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as parent:
-    ...     folder = Path(parent, "corpus")
-    ...     mark_folder(folder, "corpus", ["clips.tsv", "shards/1.npz"])
-    ...     _ = Path(folder, "clips.tsv").write_text("written by the package")
-    ...     _ = Path(folder, "notes.txt").write_text("written by the user")
-    ...     remove_written(folder, "corpus"), sorted(path.name for path in folder.iterdir())
-    (['notes.txt'], ['notes.txt'])
+    >>> with TemporaryDirectory() as folder:
+    ...     with replacing_path(Path(folder, "a.npy")) as temporary:
+    ...         np.save(temporary, np.arange(3))
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['a.npy']
     """
-    names = list(files)
-    if outside := [name for name in names if not _is_inside(name)]:
-        raise InputError("the name of a file leads out of its folder", file=folder, found=outside)
-    known = written_files(folder, kind)
-    if known is None and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
-        raise InputError("the folder holds something else", file=folder, expected=f"a new folder, or {kind}")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_marker(folder, kind, {*(known or ()), *names})
-
-
-def written_files(folder: Path, kind: str) -> tuple[str, ...] | None:
-    """Files that the marker of a folder lists; None if it is not marked as a folder of this kind."""
-    marker = folder / MARKER
+    temporary = path.with_name(f".{PARTIAL}-{secrets.token_hex(4)}-{path.name}")
     try:
-        content = json.loads(marker.read_text(encoding="utf-8"))
-        ours = content["software"] == SOFTWARE and content["kind"] == kind and not marker.is_symlink()
-        return tuple(name for name in content["files"] if _is_inside(name)) if ours else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def remove_written(folder: Path, kind: str, files: Iterable[str] | None = None) -> list[str]:
-    """Remove the listed files of a marked folder, then empty folders in it, and itself if nothing is left.
+def is_temporary_file(name: str) -> bool:
+    """Whether a file has the name of a temporary file, which a process that was killed leaves behind."""
+    return re.match(rf"\.{PARTIAL}-[0-9a-f]{{8}}-.", name) is not None
 
-    Parameters
-    ----------
-    folder : Path
-        If it does not exist, nothing is done.
-    kind : str
-        As it was marked.
-    files : iterable of str, optional
-        Only these of the listed files; the folder then stays marked.
 
-    Returns
-    -------
-    list of str
-        Names of all files and links that were kept, relative to the folder: those of the user, and with ``files`` the
-        others that are listed.
+def move(source: Path, target: Path) -> None:
+    """Rename a file, link or folder to a name that is free.
 
     Raises
     ------
-    InputError
-        If the folder is not marked as one of this kind.
+    FileExistsError
+        If there is something of this name.
     OSError
-        If the system refuses; the folder then is still marked, so that it can be removed later.
+        If the system refuses: ``EXDEV`` on another file system, ``EBUSY`` where a folder is a mount point.
     """
-    if not folder.exists():
-        return []
-    listed = written_files(folder, kind)
-    if listed is None:
-        raise InputError("the folder was not written by this package and is kept", file=folder, expected=kind)
-    chosen = set(listed) if files is None else set(listed) & set(files)
-    for name in sorted(chosen):
-        _remove_file(folder, name)
-    if files is None:
-        (folder / MARKER).unlink()
-    else:
-        _write_marker(folder, kind, set(listed) - chosen)
-    for root, _, _ in os.walk(folder, topdown=False):
-        with suppress(OSError):  # not empty, or itself a link
-            os.rmdir(root)
-    return sorted(_entries(folder))
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:  # another process was faster
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        raise
 
 
 @contextmanager
 def temporary_folder(path: Path) -> Iterator[Path]:
     """New folder beside the place of a file or folder; at the end of the block it is removed with all that is in it.
 
-    What shall stay is renamed to its place before the block ends: the temporary folder itself, or a part of it.
+    What shall stay is moved to its place before the block ends: the temporary folder itself, or a part of it.
 
     Parameters
     ----------
@@ -140,11 +95,11 @@ def temporary_folder(path: Path) -> Iterator[Path]:
     ...     target = Path(parent, "subject")
     ...     with temporary_folder(target) as folder:
     ...         _ = Path(folder, "surface.gii").write_text("all of it")
-    ...         _ = folder.rename(target)
+    ...         move(folder, target)
     ...     [path.name for path in Path(parent).iterdir()]
     ['subject']
     """
-    folder = path.with_name(f".{path.name}.{PARTIAL}-{os.getpid()}-{secrets.token_hex(4)}")
+    folder = random_sibling(path, PARTIAL)
     folder.mkdir(parents=True)
     created = _identity(folder)
     try:
@@ -154,24 +109,13 @@ def temporary_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_abandoned(path: Path) -> list[Path]:
-    """Remove temporary folders that killed processes left beside a file or folder.
-
-    Only for a caller that holds a lock, so that no other process writes there.
-
-    Returns
-    -------
-    list of Path
-        The folders that were removed.
-    """
-    abandoned = siblings(path, PARTIAL)
-    for folder in abandoned:
-        shutil.rmtree(folder, ignore_errors=True)
-    return abandoned
+def random_sibling(path: Path, label: str) -> Path:
+    """Name ``.NAME.LABEL-PID-RANDOM`` beside a file or folder called ``NAME``, which no other program gives."""
+    return path.with_name(f".{path.name}.{label}-{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def siblings(path: Path, label: str) -> list[Path]:
-    """Folders called ``.NAME.LABEL-PID`` or ``.NAME.LABEL-PID-RANDOM`` beside a file or folder called ``NAME``.
+    """Folders beside a file or folder that have names of :func:`random_sibling`.
 
     The match is exact, whatever signs the name holds; files and symbolic links do not match.
 
@@ -179,53 +123,113 @@ def siblings(path: Path, label: str) -> list[Path]:
     --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as parent:
-    ...     for name in (".a[1].old-17", ".a[1].old-17-0f3c9a51", ".a[1].old-notes", ".a1.old-17"):
+    ...     for name in (".a[1].old-17", ".a[1].old-17-0f3c9a51", ".a[1].old-notes", ".a1.old-17-0f3c9a51"):
     ...         Path(parent, name).mkdir()
     ...     [folder.name for folder in siblings(Path(parent, "a[1]"), "old")]
-    ['.a[1].old-17', '.a[1].old-17-0f3c9a51']
+    ['.a[1].old-17-0f3c9a51']
     """
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.{re.escape(label)}-[0-9]+(-[0-9a-f]{{8}})?")
+    pattern = _pattern(re.escape(path.name), label)
     if not path.parent.is_dir():
         return []
-    return sorted(
-        entry
-        for entry in path.parent.iterdir()
-        if pattern.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink()
-    )
+    return sorted(entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name) and _is_folder(entry))
 
 
-def _is_inside(name: object) -> bool:
-    """Whether a listed name leads to a file below its folder, other than the marker."""
-    if not isinstance(name, str) or "\\" in name or "\0" in name:
-        return False
-    parts = PurePosixPath(name).parts
-    return bool(parts) and parts != (MARKER,) and parts[0] != "/" and ".." not in parts
+def remove_abandoned(
+    path: Path, label: str = PARTIAL, ours: Callable[[Path], bool] = lambda folder: True
+) -> list[Path]:
+    """Remove folders with names of :func:`random_sibling` that killed processes left beside a file or folder.
+
+    Only for a caller that holds a lock, so that no other process writes there.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+    ours : callable
+        Further test of what a folder holds; it is kept unless this is true.
+
+    Returns
+    -------
+    list of Path
+        The folders that were removed.
+    """
+    abandoned = [folder for folder in siblings(path, label) if ours(folder)]
+    for folder in abandoned:
+        shutil.rmtree(folder, ignore_errors=True)
+    return abandoned
 
 
-def _write_marker(folder: Path, kind: str, files: Iterable[str]) -> None:
-    content = {"software": SOFTWARE, "kind": kind, "files": sorted(files)}
-    write_whole(folder / MARKER, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+def remove_below(root: Path, path: Path) -> None:
+    """Remove a file or folder below a folder of which all content is ours; links are removed, not followed.
+
+    Raises
+    ------
+    ValueError
+        If the path does not lie below the folder.
+    """
+    relative = path.relative_to(root)
+    if not relative.parts or ".." in relative.parts or not path.parent.resolve().is_relative_to(root.resolve()):
+        raise ValueError(f"{path} is not below {root}")
+    if _is_folder(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
-def _remove_file(folder: Path, name: str) -> None:
-    """Remove a listed file, unless a link or a folder has taken its place or that of a folder above it."""
-    path = folder
-    for part in PurePosixPath(name).parts:
-        path = path / part
-        if path.is_symlink():
-            return
-    if path.is_file():
-        path.unlink()
+def temporary_below(root: Path) -> list[Path]:
+    """Folders below a folder that have names of temporary folders."""
+    pattern = _pattern(".+", PARTIAL)
+    return [
+        Path(folder, name) for folder, names, _ in os.walk(root) for name in sorted(names) if pattern.fullmatch(name)
+    ]
 
 
-def _entries(folder: Path) -> Iterator[str]:
-    """Everything below a folder but plain folders; links to folders are named and not entered."""
-    for root, folders, files in os.walk(folder):
-        links = [name for name in folders if Path(root, name).is_symlink()]
-        for name in (*files, *links):
-            relative = Path(root, name).relative_to(folder).as_posix()
-            if relative != MARKER:
-                yield relative
+def remove_hash_named(path: Path) -> None:
+    """Remove a file that is named by a hash of 32 hexadecimal digits, as only the package names files."""
+    if HASH.fullmatch(path.stem) and path.is_file() and not path.is_symlink():
+        path.unlink(missing_ok=True)
+
+
+def remove_listed(folder: Path, names: Iterable[str]) -> None:
+    """Remove files of a folder, and the folders that held them, if they are empty then.
+
+    A link or a folder in the place of a file, or a link in the place of a folder above it, is kept.
+
+    Parameters
+    ----------
+    folder : Path
+        It is kept itself.
+    names : iterable of str
+        Relative to the folder, with ``/`` between folders.
+    """
+    held: set[Path] = set()
+    for name in sorted(names):
+        path = folder
+        for part in PurePosixPath(name).parts:
+            path = path / part
+            if path.is_symlink():
+                break
+        else:
+            held.update(folder.joinpath(*parent.parts) for parent in PurePosixPath(name).parents if parent.parts)
+            if path.is_file():
+                path.unlink()
+    for path in sorted(held, key=lambda path: -len(path.parts)):
+        with suppress(OSError):  # not empty, or gone
+            path.rmdir()
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder if it is empty."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _pattern(name: str, label: str) -> re.Pattern[str]:
+    return re.compile(rf"\.{name}\.{re.escape(label)}-[0-9]+-[0-9a-f]{{8}}", re.DOTALL)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from b2m_encoding.errors import InputError
-
-
-@contextmanager
-def replacing_path(path: Path) -> Iterator[Path]:
-    """Name for a temporary file beside a file; it replaces that file when the block ends, and not if the block fails.
-
-    The name begins with a dot, holds a random part and ends as that of the file, for libraries that derive the format
-    from it. Threads and processes that write the same file do not disturb each other: the last one wins.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     with replacing_path(Path(folder, "a.npy")) as temporary:
-    ...         np.save(temporary, np.arange(3))
-    ...     [path.name for path in Path(folder).iterdir()]
-    ['a.npy']
-    """
-    temporary = path.with_name(f".partial-{secrets.token_hex(4)}-{path.name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from b2m_encoding.io.removal import replacing_path
 
 
 @contextmanager

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,22 +126,6 @@ def make_candidates(
         files.append(path)
         embeddings.append(stored["embedding"])
     return Candidates(tuple(files), np.array(embeddings, dtype=np.float32))
-
-
-def safe_names(clips: Sequence[str]) -> dict[str, str]:
-    """Folder names of clips, of letters, digits, points and dashes; different for different clips.
-
-    Examples
-    --------
-    >>> safe_names(["blues.00017", "a/b"])
-    {'blues.00017': 'blues.00017', 'a/b': 'a_b-c14cd'}
-    """
-
-    def safe(clip: str) -> str:
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", clip).lstrip(".") or "clip"
-        return name if name == clip else f"{name}-{hashlib.sha256(clip.encode()).hexdigest()[:5]}"
-
-    return {clip: safe(clip) for clip in clips}
 
 
 def _embedded(space: AudioEmbeddingSpace, wave: Wave, rate: int, preparation: Mapping[str, float]) -> Float32:

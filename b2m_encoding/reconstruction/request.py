@@ -17,7 +17,7 @@ from b2m_encoding.features.networks import JOINT_ENCODERS
 from b2m_encoding.reconstruction.evaluate import Evaluators
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema.files import entity
+from b2m_encoding.results.schema.files import RECONSTRUCTION, entity
 from b2m_encoding.study import DecodingTable, WindowsTable
 
 
@@ -123,7 +123,7 @@ class ReconstructionSetup:
     def folder(self, subject: str, clip: str) -> Path:
         """Folder of the sounds of one clip."""
         name = f"{entity(self.target)}-{entity(self.request.decoder)}"
-        return self.results.path / f"sub-{subject}" / "reconstruction" / name / clip
+        return self.results.path / f"sub-{subject}" / RECONSTRUCTION / name / clip
 
 
 def prepare(results: Results, corpus: Corpus, request: ReconstructionRequest) -> ReconstructionSetup:

@@ -18,13 +18,14 @@ from b2m_encoding.decoding.retrieval.corpus import Corpus
 from b2m_encoding.decoding.retrieval.exact_search import search
 from b2m_encoding.decoding.retrieval.similarity import Neighbours
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.names import safe_name
 from b2m_encoding.io.writing import reported_as_input_error
-from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, safe_names, write_excerpt
+from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, write_excerpt
 from b2m_encoding.reconstruction.evaluate import COLUMNS, PRESENTED, Row, evaluate_vectors
 from b2m_encoding.reconstruction.listening_page import merge_table, write_listening
 from b2m_encoding.reconstruction.request import ReconstructionRequest, ReconstructionSetup, decoded_subjects, prepare
-from b2m_encoding.results.bundle import results_locked, work_folder_of
 from b2m_encoding.results.decoded import Decoded
+from b2m_encoding.results.place import results_locked, work_folder_of
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.reranking_model import RerankingModel
 from b2m_encoding.results.schema import tables
@@ -132,10 +133,10 @@ def _subject(
     best = {name: setup.corpus.vectors[near.rows[:, 0]] for name, near in neighbours.items()}
     vectors: dict[str, Floating] = {name: setup.metric.unit(values) for name, values in best.items()}
     fit = {name: _responses_r(encoder, clips, np.asarray(values, np.float32)) for name, values in best.items()}
-    folders, rows, generated = safe_names(clips), [], []
+    rows, generated = [], []
     for i, clip in enumerate(clips):
         report(clip, i)
-        folder = setup.folder(subject, folders[clip])
+        folder = setup.folder(subject, safe_name(clip))
         rows += _presented_row(setup, folder, clip)
         for name, near in neighbours.items():
             rows.append({**_excerpt_row(setup, folder, clip, name, near, i), "responses_r": float(fit[name][i])})

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
@@ -19,11 +16,15 @@ from numpy.typing import NDArray
 from b2m_encoding import __version__
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import locked
+from b2m_encoding.io.names import inside
+from b2m_encoding.io.removal import temporary_folder
+from b2m_encoding.io.swapping import finish_replacing, place_of, put_in_place, staging_place
+from b2m_encoding.io.writing import reported_as_input_error
+from b2m_encoding.results.additions import keep_additions
+from b2m_encoding.results.place import GENERATOR, check_writable, is_results
 from b2m_encoding.results.schema.files import (
     BIDS_IGNORE,
     DESCRIPTION,
-    GROUP,
     IGNORED_BY_BIDS,
     MAP,
     README,
@@ -33,25 +34,6 @@ from b2m_encoding.results.schema.files import (
 from b2m_encoding.results.schema.tables import Table
 from b2m_encoding.spaces import RegionSpace, Space, SurfaceSpace, image_suffix, read_maps, write_maps
 from b2m_encoding.spaces.images import ImageSpace
-
-GENERATOR = "b2m_encoding"
-PARTIAL, OLD = ".partial-", ".old-"
-
-
-def work_folder_of(results: Path) -> Path:
-    """Hidden folder beside results that stores the steps of their study, and the lock that guards both."""
-    return results.with_name(f".{results.name}.work")
-
-
-def results_locked(work: Path) -> AbstractContextManager[None]:
-    """Lock results and their work folder against other processes.
-
-    Raises
-    ------
-    InputError
-        If another process works on them, or the folder cannot be written.
-    """
-    return locked(work / "lock", "another run is working on these results")
 
 
 class BundleFiles:
@@ -66,8 +48,14 @@ class BundleFiles:
         self.folder = folder
 
     def file(self, *parts: str) -> Path:
-        """Path of a file of the results; creates its folder."""
-        path = self.folder.joinpath(*parts)
+        """Path of a file of the results; creates its folder.
+
+        Raises
+        ------
+        InputError
+            If it leads out of the folder.
+        """
+        path = inside(self.folder, *parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -134,8 +122,9 @@ class BundleFiles:
 class ResultsWriter(BundleFiles):
     """Write a results folder so that it either appears complete or not at all.
 
-    Use it as a context: files go to a hidden folder beside ``path`` that takes its place at the end. An older
-    results folder is replaced; any other folder with content is refused.
+    Use it as a context: files go to a hidden folder that takes the place of ``path`` at the end. An older results
+    folder is replaced, but for what others put into it; any other folder with content is refused. Where ``path`` is a
+    link, the folder behind it is replaced; where it is a mount point, its content is.
 
     Parameters
     ----------
@@ -151,16 +140,16 @@ class ResultsWriter(BundleFiles):
     def __init__(
         self, path: Path, name: str, subjects: Iterable[str] = (), sources: Sequence[Mapping[str, str]] = ()
     ) -> None:
-        super().__init__(path.with_name(f".{path.name}{PARTIAL}{os.getpid()}"))
+        super().__init__(path)
         self.path = path
         self.name = name
         self.subjects = tuple(subjects)
         self.sources = list(sources)
+        self._stack = ExitStack()
 
     def __enter__(self) -> ResultsWriter:
         check_writable(self.path, self.subjects)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        self.folder = self._stack.enter_context(temporary_folder(staging_place(place_of(self.path))))
         description = {
             "Name": self.name,
             "BIDSVersion": "1.10.0",
@@ -176,61 +165,19 @@ class ResultsWriter(BundleFiles):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            old = self.path.with_name(f".{self.path.name}{OLD}{os.getpid()}")
-            if self.path.exists():
-                self.path.rename(old)
-            self.folder.rename(self.path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        with reported_as_input_error("the results cannot be written", self.path), self._stack:
+            if isinstance(error, OSError):
+                raise error
+            if error is None:
+                put_in_place(self.folder, place_of(self.path), keep_additions)
 
 
 def recover(path: Path) -> None:
-    """Clean up after a run that was killed while it wrote: restore results that it had moved, delete partial ones.
+    """Clean up after a run that was killed while it wrote: restore results that it had moved, remove partial ones.
 
     Call it only while the lock of :func:`results_locked` is held.
     """
-    moved = sorted(path.parent.glob(f".{path.name}{OLD}*"))
-    if moved and not path.exists():
-        moved.pop().rename(path)
-    for partial in [*moved, *path.parent.glob(f".{path.name}{PARTIAL}*")]:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def check_writable(path: Path, subjects: Iterable[str]) -> None:
-    """Raise unless results of these subjects can be written at a path, before anything is computed."""
-    if path.exists() and not path.is_dir():
-        raise InputError("the output is a file", file=path, expected="a folder that may be created")
-    if path.is_dir() and any(path.iterdir()) and not is_results(path):
-        raise InputError(
-            "the output folder holds something else", file=path, expected="a new folder, or earlier results"
-        )
-    lost = sorted({path.name.removeprefix("sub-") for path in path.glob("sub-*/")} - {GROUP, *subjects})
-    if lost:
-        raise InputError(
-            "earlier results hold subjects that this run would remove",
-            file=path,
-            found=lost,
-            fix="run them together, or write to another output folder",
-        )
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    try:
-        with TemporaryDirectory(dir=parent):
-            pass
-    except OSError as error:
-        raise InputError(
-            "the output cannot be written", file=parent, found=error.strerror, fix="choose another output folder"
-        ) from error
-
-
-def is_results(path: Path) -> bool:
-    """Whether a folder holds results of this package; raw data and other derivatives have a description too."""
-    try:
-        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
-        return bool(description["GeneratedBy"][0]["Name"] == GENERATOR)
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return False
+    finish_replacing(place_of(path), keep_additions, is_results)
 
 
 def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> Float32:

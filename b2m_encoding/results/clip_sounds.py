@@ -78,7 +78,8 @@ def stimulus_files(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise InputError("the folder of the stimuli does not exist", file=folder)
-    return {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO}
+    found = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO)
+    return {path.stem: path for path in found if path.is_file()}
 
 
 def played_parts(responses: Iterable[ClipResponses]) -> dict[str, tuple[float, float]]:

@@ -46,10 +46,5 @@ def is_intact(path: Path, expected: str) -> bool:
         return False
 
 
-def added_files(folder: Path, files: dict[str, str]) -> list[Path]:
-    """List files that were added to the results later: figures drawn on demand, pages, audio."""
-    return [path for path in _files(folder) if str(path.relative_to(folder)) not in files]
-
-
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from b2m_encoding.io.paths import is_below, portable_arguments
 from b2m_encoding.io.writing import write_whole
-from b2m_encoding.results.bundle import work_folder_of
+from b2m_encoding.results.place import work_folder_of
 from b2m_encoding.results.schema.files import DESCRIPTION
 
 NOTE = "study.path"

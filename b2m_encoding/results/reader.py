@@ -16,9 +16,10 @@ import pandas as pd
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
-from b2m_encoding.results.bundle import is_results, read_map
+from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
+from b2m_encoding.results.place import is_results
 from b2m_encoding.results.provenance import BEING_WRITTEN, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
 from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MANIFEST, MAP_FILE, PROVENANCE, STUDY, entity

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import replacing_path
+from b2m_encoding.io.removal import replacing_path
 from b2m_encoding.spaces.files import load_image, quiet_nibabel
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES

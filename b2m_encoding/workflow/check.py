@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
 from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.features.extractors import Extractor
-from b2m_encoding.results.bundle import check_writable
+from b2m_encoding.io.names import LONGEST, check_label, printable
+from b2m_encoding.results.place import check_owner, check_writable
 from b2m_encoding.spaces import (
     Space,
     drawing_surface,
@@ -28,11 +29,11 @@ from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.sums import bootstrap_weights
 from b2m_encoding.study import Study
 
-LABEL = re.compile(r"[A-Za-z0-9]{1,60}")
-"""Of a subject, as BIDS has it."""
+LONGEST_SUBJECT, LONGEST_FEATURES = 60, 60
+"""Characters of the label of a subject, and of the name of a feature space."""
 
 
-def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recording]:
+def check_study(study: Study, subjects: tuple[str, ...] = (), file: Path | None = None) -> dict[str, Recording]:
     """Open every recording and compare it with the study; nothing is computed.
 
     Parameters
@@ -40,6 +41,8 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
     study : Study
     subjects : tuple of str
         Only these; the study's, if empty.
+    file : Path, optional
+        The study file: earlier results of another one are refused.
 
     Returns
     -------
@@ -51,6 +54,8 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
         With every problem found.
     """
     problems = Problems()
+    with problems.collect():
+        _check_feature_names(study)
     ready = _ready(study, problems)
     recordings: dict[str, Recording] = {}
     wanted: tuple[str, ...] = ()
@@ -58,12 +63,12 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
         wanted = study.data.list_subjects()
         if unknown := sorted(set(subjects) - set(wanted)):
             raise InputError("unknown subject", found=unknown, expected=list(wanted))
-        if odd := [name[:40] for name in wanted if not LABEL.fullmatch(name)]:
+        if odd := [printable(name) for name in wanted if not _is_subject(name)]:
             wanted = ()
             raise InputError(
                 "the label of a subject becomes part of file names",
-                found=odd,
-                expected="letters and digits, at most 60",
+                found=", ".join(odd),
+                expected=f"letters and digits, at most {LONGEST_SUBJECT}",
             )
     for subject in [name for name in wanted if not subjects or name in subjects]:
         with problems.collect():
@@ -74,9 +79,12 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
                 with problems.collect():
                     check(recordings[subject], study)
             with problems.collect():
-                _check_features(recordings[subject], study, ready)
+                _check_run_names(recordings[subject])
+                _check_features(recordings[subject], study, ready)  # finds files by the names of the runs
     with problems.collect():
         check_writable(study.output, tuple(recordings))
+        if file is not None:
+            check_owner(study.output, study.name, file)
     spaces = {r.responses.space.name: r.responses.space for r in recordings.values()}
     for space in spaces.values() or [surface_space("fsaverage5")]:
         with problems.collect():
@@ -89,6 +97,36 @@ def check_study(study: Study, subjects: tuple[str, ...] = ()) -> dict[str, Recor
 def _without_repeats(found: list[InputError]) -> list[InputError]:
     """Keep one of equal problems: an atlas or a stimulus that many subjects lack."""
     return list({str(problem): problem for problem in found}.values())
+
+
+def _is_subject(label: str) -> bool:
+    """Whether a label has letters and digits only, as BIDS has it."""
+    return label.isascii() and label.isalnum() and len(label) <= LONGEST_SUBJECT
+
+
+def _check_feature_names(study: Study) -> None:
+    """Names of feature spaces, which become those of maps and files; parts of the variance join several of them."""
+    problems = Problems()
+    for name in study.features:
+        with problems.collect():
+            check_label("feature space", name, longest=LONGEST_FEATURES)
+    problems.raise_any()
+    joined = "_".join(study.features)
+    if study.statistics.partitions(len(study.features)) and len(joined) > LONGEST:
+        raise InputError(
+            "the names of the feature spaces are too long to be joined in the name of a map",
+            found=f"{len(joined)} characters",
+            expected=f"at most {LONGEST}",
+            fix="give shorter names under [features], or set statistics.partition = false",
+        )
+
+
+def _check_run_names(recording: Recording) -> None:
+    problems = Problems()
+    for name in recording.responses.runs.names:
+        with problems.collect():
+            check_label("run", name)
+    problems.raise_any()
 
 
 def _check_files(recording: Recording, study: Study) -> None:

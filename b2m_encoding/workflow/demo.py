@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
-import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,32 @@ import numpy as np
 from b2m_encoding._typing import Progress
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256
-from b2m_encoding.io.writing import write_whole
+from b2m_encoding.io.marked import entries, mark_folder, remove_work, remove_written, written_files
+from b2m_encoding.io.removal import (
+    is_temporary_file,
+    move,
+    remove_abandoned,
+    remove_empty,
+    remove_listed,
+    temporary_folder,
+)
+from b2m_encoding.io.writing import reported_as_input_error, write_whole
 from b2m_encoding.phantom import load_truth, simulate_study
-from b2m_encoding.results.bundle import read_map
+from b2m_encoding.results.bundle import read_map, recover
+from b2m_encoding.results.manifest import read_manifest
+from b2m_encoding.results.place import WORK, results_locked, work_folder_of
 from b2m_encoding.results.schema import CHANCE, JOINT, maps
-from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
+from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, MANIFEST
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
 from b2m_encoding.workflow.templates import template
 
-MARKER = "demo.json"
+RECORD = "demo.json"
 STUDY = "study.toml"
+SUMMARY = "summary.json"
+DEMO = "demo"
+"""Kind of the marked folder."""
 
 
 def run_demo(
@@ -41,7 +56,7 @@ def run_demo(
     Parameters
     ----------
     out : Path
-        A new folder, or one of an earlier demonstration, which is replaced.
+        A new or empty folder, or one of an earlier demonstration, which is replaced if it holds nothing else.
     seed : int
     null : bool
         Simulate responses without any drive.
@@ -49,12 +64,15 @@ def run_demo(
     """
     start = time.perf_counter()
     _prepare(out, seed)
-    simulate_study(out / "study", seed=seed, null=null, n_subjects=n_subjects)
+    with reported_as_input_error("cannot write the demo folder", out), temporary_folder(out / "study") as folder:
+        simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects)
+        mark_folder(out, DEMO, [f"study/{name}" for name in entries(folder)])
+        move(folder, out / "study")
     run_study(load_study(out / STUDY), out / STUDY, progress=progress)
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
-    write_whole(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    write_whole(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return summary
 
 
@@ -116,19 +134,54 @@ def _mean(values: Any) -> float | None:
 
 
 def _prepare(out: Path, seed: int) -> None:
-    """Make the folder, replacing an earlier demonstration and nothing else."""
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARKER).is_file())):
-        raise InputError("the demo folder holds something else", file=out, expected="a new folder")
-    if (out / STUDY).is_file() and sha256(out / STUDY) != json.loads((out / MARKER).read_text("utf-8"))["study"]:
+    """Make the folder, replacing what an earlier demonstration wrote and nothing else."""
+    if out.exists() and not out.is_dir():
+        raise InputError("the demo folder is a file", file=out, expected="a new folder")
+    _check_unedited(out)
+    with reported_as_input_error("cannot write the demo folder", out):
+        if written_files(out, DEMO) is not None:
+            with results_locked(work_folder_of(out / "results")):
+                recover(out / "results")
+                remove_abandoned(out / "study")
+                _remove_earlier(out)
+            remove_work(work_folder_of(out / "results"), WORK)
+        mark_folder(out, DEMO, [STUDY, RECORD, SUMMARY])
+        write_whole(out / STUDY, template("demo").replace("@SEED@", str(seed)))
+        write_whole(out / RECORD, json.dumps({"simulated": True, "study": sha256(out / STUDY)}) + "\n")
+
+
+def _check_unedited(out: Path) -> None:
+    try:
+        written = json.loads((out / RECORD).read_text(encoding="utf-8"))["study"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if (out / STUDY).is_file() and sha256(out / STUDY) != written:
         raise InputError(
             "the study file of this demo has been edited", file=out / STUDY, fix="b2m run it, or demo another folder"
         )
-    try:
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-        study = out / STUDY
-        study.write_text(template("demo").replace("@SEED@", str(seed)), encoding="utf-8")
-        marker = {"simulated": True, "study": sha256(study)}
-        (out / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError("cannot write the demo folder", file=out, found=error.strerror) from error
+
+
+def _remove_earlier(out: Path) -> None:
+    """Remove an earlier demonstration from its folder; raise an error if that holds anything else."""
+    manifest = read_manifest(out / "results")
+    written = {} if manifest is None else manifest["files"]
+    ours = {*(written_files(out, DEMO) or ()), *(f"results/{name}" for name in (*written, MANIFEST))}
+    if others := sorted(set(_present(out)) - ours):
+        found = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        raise InputError(
+            "the demo folder holds something else", file=out, found=found, expected="a new folder",
+            fix="move these files elsewhere, or demo another folder",
+        )  # fmt: skip
+    remove_listed(out, [name for name in ours if name.startswith("results/")])
+    for folder, _, _ in os.walk(out / "results", topdown=False):
+        remove_empty(Path(folder))
+    remove_written(out, DEMO, ours)
+
+
+def _present(out: Path) -> Iterator[str]:
+    """Files and links of a demo folder, without those of the marked work folder."""
+    work = work_folder_of(out / "results")
+    marked = written_files(work, WORK) is not None
+    for name in entries(out):
+        if not (marked and name.startswith(f"{work.name}/")) and not is_temporary_file(Path(name).name):
+            yield name

@@ -14,7 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.gallery.report import write_pages
 from b2m_encoding.io.paths import portable_path
 from b2m_encoding.results.bundle import ResultsWriter, recover
-from b2m_encoding.results.manifest import added_files, changed_files, read_manifest, write_manifest
+from b2m_encoding.results.manifest import changed_files, read_manifest, write_manifest
 from b2m_encoding.results.provenance import path_from_results, provenance, source_datasets
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import FIGURES, PROVENANCE
@@ -30,7 +30,7 @@ from b2m_encoding.workflow.write_maps import feature_record, write_study
 def publish(runner: Runner, plan: Plan, fingerprints: Mapping[str, Fingerprint], file: Path, started: datetime) -> None:
     """Write the results folder, unless it is there already and as it was written.
 
-    Files that others put into it (figures drawn on demand, pages) are kept.
+    Files that others put into it (figures drawn on demand, pages, notes) are kept, edited tables as ``NAME.edited``.
 
     Parameters
     ----------
@@ -70,10 +70,6 @@ def publish(runner: Runner, plan: Plan, fingerprints: Mapping[str, Fingerprint],
             Results.open(writer.folder, context.value({subject: SpaceOf(subject) for subject in plan.subjects}))
         )
         write_manifest(writer.folder, basis)
-        for path in added_files(study.output, earlier["files"]) if earlier else []:
-            target = writer.file(*path.relative_to(study.output).parts)
-            if not target.exists():
-                shutil.copy2(path, target)
 
 
 def _study_hash(study: Study) -> str:
@@ -105,7 +101,7 @@ def _copy(runner: Runner, name: str, key: str, target: Path) -> None:
     InputError
         If the files are not those of the unit of this run.
     """
-    source, record = runner.work.path / name / PUBLISHED, runner.work.record(name)
+    source, record = runner.work.folder(name) / PUBLISHED, runner.work.record(name)
     if source.is_dir() and (record is None or record["key"] != key):
         raise InputError("a unit of the work folder is not that of this run; run again", file=source.parent)
     if source.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,36 @@ def test_broken_files_are_refused_by_name(case: str, tracks: Path) -> None:
         Stimuli(tracks).check([clip])
     assert "jazz.00000.wav" in str(caught.value)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("genre", ["../../victim", "/tmp/victim", "a/../../..", "a\0b"])
+def test_clips_lie_below_the_folder_of_the_stimuli(genre: str, tracks: Path) -> None:
+    clip = Clip(genre, f"{genre}.00001", 0.5, 15.0)
+    for call in (Stimuli(tracks).native_wave, Stimuli(tracks).digest, lambda clip: Stimuli(tracks).check([clip])):
+        with pytest.raises(InputError, match="leads out of the folder"):
+            call(clip)
+
+
+def test_names_of_written_stimuli_are_no_paths(tracks: Path, tmp_path: Path) -> None:
+    """A genre of two words, one with a slash, and one as a formula."""
+    names = ("jazz fusion", "a/b", "=cmd", "jazz_fusion")
+    clips = []
+    for genre in names:
+        clips.append(Clip(genre, f"{genre}.00001", 0.5, 15.0))
+        path = clips[-1].track(tracks)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((tracks / "jazz" / "jazz.00001.wav").read_bytes())
+    written = Stimuli(tracks).write(clips, tmp_path / "out")
+    assert len({path.name for path in written}) == len(names)
+    assert sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")) == sorted(
+        path.name for path in written
+    )
+    assert not any(path.name.startswith("=") for path in written)
+
+
+def test_a_pipe_is_no_stimulus(tracks: Path) -> None:
+    path = CLIPS[1].track(tracks)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match=r"jazz\.00001\.wav"):
+        Stimuli(tracks).check(CLIPS)

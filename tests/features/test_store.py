@@ -107,3 +107,16 @@ def test_keys_tell_parts_apart() -> None:
     assert array_key("ab", "c") != array_key("a", "bc")
     assert array_key("a", spans) != array_key("a", spans + 1e-6)
     assert array_key("a", spans) == array_key("a", spans.copy())
+
+
+def test_files_of_the_user_in_a_store_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(RECIPE)
+    store.add(arrays(0))
+    mine = store.folder / "mine.safetensors"
+    mine.write_bytes(b"years of work")
+    with caplog.at_level(logging.WARNING):
+        assert equal(store.find(arrays(0)), arrays(0))
+    assert mine.read_bytes() == b"years of work"
+    assert not caplog.text
+    (check_store() / ".writable").write_text("mine")
+    assert (check_store() / ".writable").read_text() == "mine"

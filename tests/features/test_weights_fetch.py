@@ -22,8 +22,9 @@ import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights import catalogue, entry_of, find_weights, is_installed
-from b2m_encoding.features.weights.fetch import Fetch, convert
+from b2m_encoding.features.weights.fetch import Fetch, _keep_additions, convert
 from b2m_encoding.features.weights.installed import RECORD, folder_of
+from b2m_encoding.io.swapping import put_in_place
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -251,3 +252,21 @@ def test_what_cannot_be_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) ->
     huge = catalogue()["codec"].model_copy(update={"megabytes": 10**12})
     with pytest.raises(InputError, match="too little space"):
         Fetch(huge).run()
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_files_that_were_added_to_weights_stay(cache: Path, tmp_path: Path, record: bool) -> None:
+    folder = folder_of(entry_of("clap"))
+    folder.mkdir(parents=True)
+    for name in ("notes.txt", "own/x", "old.json", "config.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("mine")
+    if record:
+        (folder / RECORD).write_text(json.dumps({"revision": "1", "files": {"old.json": "0" * 64}}))
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/config.json").write_text("{}")
+    put_in_place(tmp_path / "new", folder, _keep_additions)
+    assert (folder / "notes.txt").read_text() == (folder / "own/x").read_text() == "mine"
+    assert (folder / "config.json").read_text() == "{}"
+    assert (folder / "old.json").exists() == (not record)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]

@@ -1,3 +1,5 @@
+import errno
+import os
 import re
 import sys
 
@@ -108,3 +110,19 @@ def test_long_text_is_shortened(text_problems):
     with style.context():
         page = Page(style, 20, title="A long title, " * 12, note="simulated data")
     assert text_problems(page) == []
+
+
+@pytest.mark.parametrize("reason", ["full", "read-only", "a folder in the way"])
+def test_a_disk_that_cannot_be_written_is_told(result, tmp_path, reason, monkeypatch):
+    if reason == "a folder in the way":
+        (tmp_path / "map.tsv").mkdir()
+    else:
+        code = {"full": errno.ENOSPC, "read-only": errno.EROFS}[reason]
+
+        def refuse(*_):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(InputError, match="a figure cannot be written"):
+        result.save(tmp_path / "map")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

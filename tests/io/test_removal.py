@@ -1,24 +1,21 @@
-"""Nothing is removed but what the package wrote."""
+"""Temporary files and folders, and moves: nothing that has another name is removed, nothing is replaced."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from b2m_encoding.errors import InputError
 from b2m_encoding.io.removal import (
-    MARKER,
-    mark_folder,
+    is_temporary_file,
+    move,
     remove_abandoned,
-    remove_written,
+    remove_hash_named,
+    remove_listed,
+    replacing_path,
     siblings,
     temporary_folder,
-    written_files,
 )
 
 FILES = ("a.txt", "sub/b.txt", "sub/deep/c.txt")
@@ -32,124 +29,6 @@ def fill(folder: Path, files: tuple[str, ...] = FILES) -> None:
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
-
-
-@pytest.fixture(params=["corpus", "with [glob] * signs?", "-rf", "ü"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / "parent" / str(request.param)
-    mark_folder(path, "corpus", FILES)
-    fill(path)
-    return path
-
-
-def test_all_that_was_written_is_removed(folder: Path) -> None:
-    neighbour = folder.with_name("neighbour")
-    neighbour.mkdir()
-    assert remove_written(folder, "corpus") == []
-    assert tree(folder.parent) == ["neighbour"]
-
-
-def test_files_of_the_user_are_kept_and_named(folder: Path) -> None:
-    fill(folder, ("notes.txt", "sub/mine.txt", ".hidden"))
-    kept = remove_written(folder, "corpus")
-    assert kept == [".hidden", "notes.txt", "sub/mine.txt"]
-    assert tree(folder) == [".hidden", "notes.txt", "sub", "sub/mine.txt"]
-    assert (folder / "sub/mine.txt").read_text() == "sub/mine.txt"
-
-
-def test_links_are_not_followed(folder: Path, tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    fill(outside, ("b.txt", "deep/c.txt"))
-    for name in ("sub/b.txt", "sub/deep/c.txt"):
-        (folder / name).unlink()
-    (folder / "sub/deep").rmdir()
-    (folder / "sub").rmdir()
-    (folder / "sub").symlink_to(outside)  # listed files now lie behind a link
-    (folder / "a.txt").unlink()
-    (folder / "a.txt").symlink_to(outside / "b.txt")
-    assert remove_written(folder, "corpus") == ["a.txt", "sub"]
-    assert tree(outside) == ["b.txt", "deep", "deep/c.txt"]
-
-
-def test_a_link_to_the_folder_stays(folder: Path, tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    link.symlink_to(folder)
-    assert remove_written(link, "corpus") == []
-    assert link.is_symlink()
-    assert tree(folder) == []
-
-
-def test_read_only_files_are_removed(folder: Path) -> None:
-    (folder / "a.txt").chmod(0o400)
-    assert remove_written(folder, "corpus") == []
-    assert not folder.exists()
-
-
-def test_some_files_can_be_removed_and_the_folder_stays_ours(folder: Path) -> None:
-    kept = remove_written(folder, "corpus", ["sub/b.txt", "sub/deep/c.txt", "unlisted.txt"])
-    assert kept == ["a.txt"]
-    assert tree(folder) == [MARKER, "a.txt"]
-    assert written_files(folder, "corpus") == ("a.txt",)
-
-
-def test_a_file_that_was_listed_and_never_written_is_no_error(tmp_path: Path) -> None:
-    mark_folder(tmp_path / "a", "corpus", FILES)
-    assert remove_written(tmp_path / "a", "corpus") == []
-    assert not (tmp_path / "a").exists()
-    assert remove_written(tmp_path / "a", "corpus") == []
-
-
-def test_a_folder_in_the_place_of_a_listed_file_is_kept(folder: Path) -> None:
-    (folder / "a.txt").unlink()
-    fill(folder, ("a.txt/mine",))
-    assert remove_written(folder, "corpus") == ["a.txt/mine"]
-
-
-@pytest.mark.parametrize(
-    "marker",
-    [
-        "not JSON",
-        "[]",
-        json.dumps({"software": "other", "kind": "corpus", "files": ["a.txt"]}),
-        json.dumps({"software": "b2m_encoding", "kind": "results", "files": ["a.txt"]}),
-        json.dumps({"software": "b2m_encoding", "kind": "corpus"}),
-        None,
-    ],
-)
-def test_folders_without_our_marker_are_left_alone(marker: str | None, tmp_path: Path) -> None:
-    fill(tmp_path)
-    if marker is not None:
-        (tmp_path / MARKER).write_text(marker)
-    before = tree(tmp_path)
-    with pytest.raises(InputError, match="not written by this package"):
-        remove_written(tmp_path, "corpus")
-    with pytest.raises(InputError, match="something else"):
-        mark_folder(tmp_path, "corpus")
-    assert tree(tmp_path) == before
-
-
-@pytest.mark.parametrize("name", ["/etc/passwd", "../a.txt", "sub/../../a.txt", "", ".", MARKER, "a\\..\\b"])
-def test_names_that_lead_out_of_the_folder(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="leads out"):
-        mark_folder(tmp_path / "ours", "corpus", [name])
-    mark_folder(tmp_path / "ours", "corpus")
-    marker = tmp_path / "ours" / MARKER
-    marker.write_text(marker.read_text().replace("[]", json.dumps([name])))  # a marker that was tampered with
-    (tmp_path / "a.txt").write_text("outside")
-    assert remove_written(tmp_path / "ours", "corpus") == []
-    assert tree(tmp_path) == ["a.txt"]
-
-
-@given(st.lists(st.text(max_size=12)))
-def test_every_listed_name_is_below_the_folder(names: list[str]) -> None:
-    root = Path("/nowhere/folder")
-    for name in names:
-        try:
-            mark_folder(Path(os.devnull) / "x", "corpus", [name])
-        except InputError:
-            continue  # refused
-        except OSError:  # accepted, but the system has no such folder
-            assert root in Path(os.path.normpath(root / name)).parents
 
 
 def fail_after_writing(folder: Path, outside: Path) -> None:
@@ -169,22 +48,69 @@ def test_a_temporary_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
 
 def test_a_folder_that_took_its_name_is_kept(tmp_path: Path) -> None:
     with temporary_folder(tmp_path / "new") as folder:
-        folder.rename(tmp_path / "new")
+        move(folder, tmp_path / "new")
         fill(folder)
     assert (folder / "a.txt").is_file()
 
 
 def test_only_exact_names_count_as_abandoned(tmp_path: Path) -> None:
-    ours = [".a*b.partial-12", ".a*b.partial-12-0123abcd"]
-    others = [".a*b.partial-", ".a*b.partial-12-mine", ".aXb.partial-12", "a*b.partial-12", ".a*b.partial-12.bak"]
+    ours = [".a*b.partial-12-0123abcd", ".a*b.partial-12-0123abce"]
+    random = "-0123abcd"
+    others = [".a*b.partial-", ".a*b.partial-2024", ".a*b.partial-12-mine"]
+    others += [f".aXb.partial-12{random}", f"a*b.partial-12{random}", f".a*b.partial-12{random}.bak"]
     for name in ours + others:
         (tmp_path / name).mkdir()
-    (tmp_path / ".a*b.partial-13").write_text("a file")
-    (tmp_path / ".a*b.partial-14").symlink_to(tmp_path / others[0])
+    (tmp_path / ".a*b.partial-13-0123abcd").write_text("a file")
+    (tmp_path / ".a*b.partial-14-0123abcd").symlink_to(tmp_path / others[0])
     assert [path.name for path in siblings(tmp_path / "a*b", "partial")] == ours
     assert [path.name for path in remove_abandoned(tmp_path / "a*b")] == ours
-    assert sorted(os.listdir(tmp_path)) == sorted([*others, ".a*b.partial-13", ".a*b.partial-14"])
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, ".a*b.partial-13-0123abcd", ".a*b.partial-14-0123abcd"])
 
 
 def test_nothing_is_abandoned_where_there_is_no_folder(tmp_path: Path) -> None:
     assert remove_abandoned(tmp_path / "missing" / "a") == []
+
+
+def test_only_what_the_package_wrote_counts_as_abandoned(tmp_path: Path) -> None:
+    for name in (".a.old-1-0123abcd", ".a.old-2-0123abcd"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".a.old-1-0123abcd/ours").write_text("")
+    assert len(remove_abandoned(tmp_path / "a", "old", lambda folder: (folder / "ours").exists())) == 1
+    assert tree(tmp_path) == [".a.old-2-0123abcd"]
+
+
+def test_a_move_replaces_nothing(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for target in ("a.txt", "sub", "empty", "dangling"):
+        with pytest.raises(FileExistsError):
+            move(tmp_path / "sub/deep", tmp_path / target)
+    move(tmp_path / "sub/deep", tmp_path / "free")
+    assert (tmp_path / "free/c.txt").read_text() == "sub/deep/c.txt"
+
+
+def test_temporary_files_are_recognised_by_their_whole_name(tmp_path: Path) -> None:
+    with replacing_path(tmp_path / "a.tsv") as temporary:
+        assert is_temporary_file(temporary.name)
+        temporary.write_text("")
+    for name in ("a.tsv", ".partial-notes.txt", ".partial-0123abcd", "partial-0123abcd-a.tsv"):
+        assert not is_temporary_file(name)
+
+
+def test_only_files_named_by_a_hash_are_removed(tmp_path: Path) -> None:
+    fill(tmp_path, ("mine.npz", f"{'a' * 32}.npz", f"{'A' * 32}.npz", f"{'b' * 31}.npz"))
+    (tmp_path / f"{'c' * 32}.npz").symlink_to("mine.npz")
+    before = tree(tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        remove_hash_named(path)
+    assert tree(tmp_path) == [name for name in before if name != f"{'a' * 32}.npz"]
+
+
+def test_listed_files_are_removed_but_not_behind_links(tmp_path: Path) -> None:
+    fill(tmp_path / "outside")
+    fill(tmp_path / "folder")
+    (tmp_path / "folder/link").symlink_to(tmp_path / "outside")
+    remove_listed(tmp_path / "folder", ["sub/deep/c.txt", "link/a.txt", "missing", "link"])
+    assert tree(tmp_path / "folder") == ["a.txt", "link", "sub", "sub/b.txt"]
+    assert len(tree(tmp_path / "outside")) == 5

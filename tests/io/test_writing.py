@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import replacing, replacing_path, reported_as_input_error, write_whole
+from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.writing import replacing, reported_as_input_error, write_whole
 
 
 def test_a_failed_block_leaves_the_old_file_alone(tmp_path: Path) -> None:

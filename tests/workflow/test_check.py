@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,30 @@ def unlocked_pointer(path: Path) -> None:
     path.write_text("/annex/objects/MD5E-s513884512--0123456789abcdef.nii.gz\n")
 
 
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link(path: Path, target: str) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def sidecar(root: Path) -> Path:
+    return events(root).with_name(f"sub-01_{TASK}_run-1_bold.json")
+
+
+def undecodable(root: Path) -> None:
+    """A subject whose label is no UTF-8."""
+    (root / "sub-01").rename(os.fsdecode(os.fsencode(root) + b"/sub-\xff"))
+
+
 def duplicate(root: Path) -> None:
     path = bold(root)
     path.with_name(path.name.replace("run-1", "run-01")).write_bytes(path.read_bytes())
@@ -116,6 +141,12 @@ BAD: dict[str, tuple[Damage, list[str]]] = {
     "git-annex link": (lambda r: broken_link(bold(r)), ["not downloaded", "datalad get"]),
     "git-annex pointer": (lambda r: unlocked_pointer(bold(r)), ["not downloaded", "datalad get"]),
     "git-annex events": (lambda r: broken_link(events(r)), ["not downloaded", "events.tsv"]),
+    "a pipe": (lambda r: pipe(bold(r)), ["no regular file", "bold.nii.gz"]),
+    "a pipe of events": (lambda r: pipe(events(r)), ["no regular file", "events.tsv"]),
+    "a pipe in the place of a sidecar": (lambda r: pipe(sidecar(r)), ["no regular file", "bold.json"]),
+    "a device": (lambda r: link(bold(r), "/dev/zero"), ["no regular file", "bold.nii.gz"]),
+    "a folder": (lambda r: folder(bold(r)), ["is a folder", "bold.nii.gz"]),
+    "a label that is no UTF-8": (undecodable, ["label of a subject", r"\udcff"]),
     "duplicate runs": (duplicate, ["claim to be the same run", "run-01"]),
     "broken sidecar": (
         lambda r: events(r).with_name(f"sub-01_{TASK}_run-1_bold.json").write_text("{"),

@@ -24,7 +24,8 @@ from b2m_encoding.analysis.windows import windowed
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.results.bundle import ResultsWriter, check_writable
+from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.place import check_writable
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace, grayordinate_space, surface_space
 from b2m_encoding.stats import NoCeiling

@@ -15,7 +15,8 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus, resample
 from b2m_encoding.io.hashes import sha256
-from b2m_encoding.io.writing import replacing_path, write_whole
+from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.writing import write_whole
 
 SOFTWARE = f"b2m_encoding {__version__}"
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Sequence
+import stat
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,15 @@ from b2m_encoding.decoding.retrieval.metadata import describe_recordings
 from b2m_encoding.decoding.retrieval.places import note_places
 from b2m_encoding.decoding.retrieval.shards import Preparation, read_shard, write_shard
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import locked, replacing_path, reported_as_input_error, write_whole
+from b2m_encoding.io.marked import check_markable, mark_folder, remove_work, remove_written
+from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.writing import locked, reported_as_input_error, write_whole
 
-SHARDS = "shards"
-"""Folder of the shards, below that of the corpus."""
+SHARDS, WORK = ".shards-b2m", "shards"
+"""Hidden folder of the shards, below that of the corpus, and the kind it is marked as."""
+LOCK = ".lock"
+FORMULA = ("=", "+", "-", "@")
+"""Signs with which a cell of a table may not begin: spreadsheets would take it as a formula."""
 CorpusProgress = Callable[[int, int], None]
 """Called with the recordings done, and all recordings."""
 
@@ -69,34 +75,48 @@ def build_corpus(
     Raises
     ------
     InputError
-        If there are no usable recordings, ``out`` holds other files or cannot be written, or another process is
-        building it.
+        If there are no usable recordings, ``out`` holds other files or recordings or lies among them, or cannot be
+        written, or another process is building it.
     """
     preparation = preparation or Preparation()
     _check_seconds(preparation, space)
-    files = list_recordings(audio)
-    _check_out(out)
-    described_files = describe_recordings(files, audio, metadata)
+    files, unusable = find_recordings(audio)
+    _check_out(out, audio)
+    described_files = describe_recordings([name.removeprefix("./") for name in files], audio, metadata)
+    described_files.index = pd.Index(files)
     described = {**space.describe(), "seconds": preparation.seconds, "fade": preparation.fade, "rms": preparation.rms}
     about = {"name": name or audio.name, "space": described, **note_places(out, audio, space.table)}
     with (
-        locked(out / ".lock", "another process is building this corpus"),
+        locked(out / LOCK, "another process is building this corpus"),
         reported_as_input_error("a corpus cannot be built", out),
     ):
-        (out / SHARDS).mkdir(exist_ok=True)
+        mark_folder(out, "corpus", [EMBEDDINGS, CLIPS, SKIPPED, RECORD], beside=(LOCK,))
+        mark_folder(out / SHARDS, WORK)
         parts = []
         report(0, len(files))
         for start in range(0, len(files), shard):
             members = files[start : start + shard]
             parts.append(write_shard(audio, members, out / SHARDS, space, preparation, described))
             report(start + len(members), len(files))
-        _assemble(out, parts, about, described_files)
-        shutil.rmtree(out / SHARDS, ignore_errors=True)
+        _assemble(out, parts, about, described_files, unusable)
+        remove_work(out / SHARDS, WORK)
     return Corpus.open(out)
 
 
 def list_recordings(folder: Path) -> list[str]:
-    """Paths of the sound files below a folder, relative to it, sorted.
+    """Paths of the sound files below a folder; see :func:`find_recordings`."""
+    return find_recordings(folder)[0]
+
+
+def find_recordings(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Find the sound files below a folder.
+
+    Returns
+    -------
+    paths : list of str
+        Paths of regular files, relative to the folder, sorted. One that would begin as a formula begins with ``./``.
+    unusable : dict of str to str
+        Problems of other entries with the name of a sound file: pipes, devices, names that no table can hold.
 
     Raises
     ------
@@ -111,15 +131,57 @@ def list_recordings(folder: Path) -> list[str]:
         for name in names
         if name.lower().endswith(AUDIO) and not name.startswith(".")
     )
-    if not paths:
-        raise InputError("no recordings in this folder", file=folder, expected=", ".join(AUDIO))
-    return paths
+    problems = {path: _problem(folder, path) for path in paths}
+    usable = [_no_formula(path) for path, problem in problems.items() if not problem]
+    unusable = {_no_formula(_escaped(path)): problem for path, problem in problems.items() if problem}
+    if not usable:
+        found = "; ".join(f"{path}: {problem}" for path, problem in list(unusable.items())[:3])
+        raise InputError("no recordings in this folder", file=folder, found=found or None, expected=", ".join(AUDIO))
+    return usable, unusable
 
 
-def _assemble(out: Path, parts: Sequence[Path], about: dict[str, Any], described_files: pd.DataFrame) -> None:
+def _problem(folder: Path, path: str) -> str:
+    """Why an entry with the name of a sound file is not opened; "" if it may be. Decoding reports a broken link."""
+    if not _is_text(path):
+        return "its name is not UTF-8"
+    if any(unicodedata.category(sign) == "Cc" for sign in path):
+        return "its name holds a control character"
+    try:
+        return "" if stat.S_ISREG((folder / path).stat().st_mode) else "not a regular file"
+    except OSError:
+        return ""
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escaped(path: str) -> str:
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(repr(sign)[1:-1] if unicodedata.category(sign) == "Cc" else sign for sign in text)
+
+
+def _no_formula(path: str) -> str:
+    return f"./{path}" if path.startswith(FORMULA) else path
+
+
+def _assemble(
+    out: Path,
+    parts: Sequence[Path],
+    about: dict[str, Any],
+    described_files: pd.DataFrame,
+    unusable: Mapping[str, str],
+) -> None:
     """Join the shards, one in memory at a time; the record, which completes the corpus, comes last."""
-    (out / RECORD).unlink(missing_ok=True)
-    columns: dict[str, list[Any]] = {"path": [], "seconds": [], "skipped": [], "problem": []}
+    remove_written(out, "corpus", [RECORD])
+    mark_folder(out, "corpus", [RECORD])
+    columns: dict[str, list[Any]] = {
+        "path": [], "seconds": [], "skipped": list(unusable), "problem": list(unusable.values())
+    }  # fmt: skip
     for part in map(read_shard, parts):
         for key, values in zip(columns, (part.files, part.seconds, part.skipped, part.problems), strict=True):
             columns[key] += values.tolist()
@@ -174,10 +236,20 @@ def _check_seconds(preparation: Preparation, space: AudioEmbeddingSpace) -> None
         )
 
 
-def _check_out(out: Path) -> None:
-    names = {EMBEDDINGS, CLIPS, SKIPPED, RECORD, SHARDS}
-    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir() if path.name[0] != "."} - names):
-        raise InputError("the folder for the corpus holds other files", file=out, expected="a new folder")
+def _check_out(out: Path, audio: Path) -> None:
+    """Raise an error if the folder of the corpus is not ours, or recordings lie in it, or it among the recordings."""
+    place, recordings = out.resolve(), audio.resolve()
+    if place == recordings or place in recordings.parents or recordings in place.parents:
+        raise InputError(
+            "the folder for the corpus and that of the recordings hold each other", file=out, found=audio,
+            expected="a folder beside the recordings",
+        )  # fmt: skip
+    try:
+        check_markable(out, "corpus", beside=(LOCK,))
+    except InputError as error:
+        raise InputError(
+            "the folder for the corpus holds other files", file=out, found=error.found, expected="a new folder"
+        ) from error
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

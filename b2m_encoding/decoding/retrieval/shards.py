@@ -22,6 +22,7 @@ from b2m_encoding.features.audio import DS003720_RMS, Wave
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.io.archives import read_archive
+from b2m_encoding.io.removal import remove_hash_named
 from b2m_encoding.io.writing import replacing
 
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -143,7 +144,7 @@ def _complete(path: Path) -> bool:
     try:
         read_shard(path)
     except InputError:
-        path.unlink(missing_ok=True)
+        remove_hash_named(path)
         return False
     return True
 

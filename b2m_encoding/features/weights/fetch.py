@@ -13,13 +13,15 @@ from fnmatch import fnmatch
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, Repository
 from b2m_encoding.features.weights.installed import RECORD, folder_of, hash_files
 from b2m_encoding.io.hashes import file_hash, sha256
+from b2m_encoding.io.marked import entries
+from b2m_encoding.io.removal import move, temporary_folder
+from b2m_encoding.io.swapping import put_in_place
 
 PICKLE = "pytorch_model.bin"
 CONVERTED = "model.safetensors"
@@ -86,16 +88,10 @@ class Fetch:
         """
         self._check_room()
         final = folder_of(self.entry)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(mkdtemp(dir=final.parent, prefix=".partial-"))
-        try:
+        with temporary_folder(final) as partial:
             record = self._fill(partial)
             (partial / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            if final.exists():
-                shutil.rmtree(final)
-            partial.replace(final)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            put_in_place(partial, final, _keep_additions)
         return final
 
     def _fill(self, folder: Path) -> dict[str, Any]:
@@ -106,10 +102,10 @@ class Fetch:
         if not any(path.suffix in (".safetensors", ".tflite") for path in folder.rglob("*")):
             if not self.allow_pickle:
                 raise _only_pickled(entry)
-            _download(entry, entry.sources[0].model_copy(update={"files": (PICKLE,)}), folder)
-            record["converted"] = {PICKLE: sha256(folder / PICKLE)}
-            convert(folder / PICKLE, folder / CONVERTED)
-            (folder / PICKLE).unlink()
+            with temporary_folder(folder / PICKLE) as pickled:
+                _download(entry, entry.sources[0].model_copy(update={"files": (PICKLE,)}), pickled)
+                record["converted"] = {PICKLE: sha256(pickled / PICKLE)}
+                convert(pickled / PICKLE, folder / CONVERTED)
         record["sources"] = [
             {"repository": source.repository, "revision": commit}
             for source, commit in zip(entry.sources, commits, strict=True)
@@ -133,6 +129,21 @@ class Fetch:
 
     def _cache(self) -> Path:
         return Path(_hub("huggingface_hub.constants").HF_HUB_CACHE)
+
+
+def _keep_additions(earlier: Path, folder: Path) -> None:
+    """Move files that the record of earlier weights does not list to the new folder, unless it has files of that name.
+
+    Without a readable record, that is everything that the new folder does not have.
+    """
+    try:
+        written = set(json.loads((earlier / RECORD).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        written = set()
+    for name in sorted(set(entries(earlier)) - written - {RECORD}):
+        if not os.path.lexists(folder / name):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            move(earlier / name, folder / name)
 
 
 def convert(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import replacing_path
+from b2m_encoding.io.removal import replacing_path
 from b2m_encoding.models.solver.moments import Moments, Pool
 
 

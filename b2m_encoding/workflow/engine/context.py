@@ -88,7 +88,7 @@ class StepContext:
         if isinstance(source, SpaceOf):
             return self.recording(source.subject).responses.space
         if isinstance(source, FileOf):
-            path = self.work.path / source.unit / source.name
+            path = self.work.folder(source.unit) / source.name
             return path if path.is_file() else None
         if isinstance(source, ResultsFolder):
             return self.results
@@ -116,7 +116,7 @@ class StepContext:
 
     def _value_of_unit(self, name: str) -> Any:
         if name not in self._values:
-            folder = self.work.path / name
+            folder = self.work.folder(name)
             self.keep(name, load_tree(folder), size_of_tree(folder))
         self._values.move_to_end(name)
         return self._values[name][0]
@@ -126,7 +126,7 @@ class StepContext:
             return source.function(**self.value(source.inputs))
         if source.name not in self._values:
             units = Unit("", "", source.function, source.inputs).needs
-            size = sum(size_of_tree(self.work.path / unit) for unit in units)
+            size = sum(size_of_tree(self.work.folder(unit)) for unit in units)
             self.keep(source.name, source.function(**self.value(source.inputs)), size)
         self._values.move_to_end(source.name)
         return self._values[source.name][0]

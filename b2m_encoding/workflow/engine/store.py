@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import FileHashes, sha256
-from b2m_encoding.results.bundle import results_locked, work_folder_of
+from b2m_encoding.io.marked import remove_abandoned_work
+from b2m_encoding.io.names import inside
+from b2m_encoding.io.removal import move, temporary_folder
+from b2m_encoding.results.place import WORK, results_locked, work_folder_of
 from b2m_encoding.workflow.engine.inputs import describe
 from b2m_encoding.workflow.engine.unit import Unit, code_version, key_of
 
 RECORD = "record.json"
 PUBLISHED = "files"
 """Folder of a unit whose content belongs into the results."""
-TEMPORARY = ".part-"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class WorkFolder:
 
     Every unit has a folder with its value, its files and ``record.json``: the settings, inputs, input files, code and
     other units that it depends on, and the hash of every file. Folders appear by renaming, so that a unit is there
-    whole or not at all. All of it may be deleted at any time: it is computed again.
+    whole or not at all. The folder is marked as ours; all of it may be deleted at any time: it is computed again.
 
     Parameters
     ----------
@@ -78,9 +78,18 @@ class WorkFolder:
             If another process has it, or the folder cannot be written.
         """
         with results_locked(self.path):
-            for left in self.path.glob(f"**/{TEMPORARY}*"):
-                shutil.rmtree(left, ignore_errors=True)
+            remove_abandoned_work(self.path, WORK)
             yield
+
+    def folder(self, name: str) -> Path:
+        """Folder of a unit.
+
+        Raises
+        ------
+        InputError
+            If the name of the unit leads out of the work folder.
+        """
+        return inside(self.path, *name.split("/"))
 
     def fingerprint(self, unit: Unit, keys: Mapping[str, str]) -> dict[str, Any]:
         """Everything that the result of a unit depends on; ``keys`` are those of the units it needs.
@@ -113,8 +122,10 @@ class WorkFolder:
     def record(self, name: str) -> dict[str, Any] | None:
         """The record of a unit; None if there is none, or it is damaged."""
         try:
-            record = json.loads((self.path / name / RECORD).read_text(encoding="utf-8"))
+            record = json.loads((self.folder(name) / RECORD).read_text(encoding="utf-8"))
             return record if record["key"] == key_of(record["fingerprint"]) and record["hashes"] is not None else None
+        except InputError:
+            raise
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -122,7 +133,7 @@ class WorkFolder:
         """The first file of a unit that is not as it was written; "" if all are."""
         for file, known in record["hashes"].items():
             try:
-                if sha256(self.path / name / file) != known:
+                if sha256(self.folder(name) / file) != known:
                     return str(file)
             except OSError:
                 return str(file)
@@ -131,39 +142,34 @@ class WorkFolder:
     @contextmanager
     def writing(self, unit: Unit, fingerprint: Mapping[str, Any]) -> Iterator[Path]:
         """A new folder that takes the unit's place when all is written to it."""
-        target = self.path / unit.name
-        part = target.with_name(f"{TEMPORARY}{target.name}-{uuid4().hex[:8]}")
+        target = self.folder(unit.name)
         try:
-            part.mkdir(parents=True)
-            yield part
-            files = sorted(path for path in part.rglob("*") if path.is_file())
-            record = {
-                "key": key_of(fingerprint),
-                "fingerprint": fingerprint,
-                "hashes": {str(path.relative_to(part)): sha256(path) for path in files},
-            }
-            (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-            self.drop(unit.name)
-            with suppress(FileExistsError):  # another worker was given this unit too, and has done it
-                os.replace(part, target)
+            with temporary_folder(target) as part:
+                yield part
+                files = sorted(path for path in part.rglob("*") if path.is_file())
+                record = {
+                    "key": key_of(fingerprint),
+                    "fingerprint": fingerprint,
+                    "hashes": {str(path.relative_to(part)): sha256(path) for path in files},
+                }
+                (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+                self.drop(unit.name)
+                with suppress(FileExistsError):  # another worker was given this unit too, and has done it
+                    move(part, target)
         except OSError as error:
             raise InputError(
                 "the work folder cannot be written",
-                file=error.filename or part,
+                file=error.filename or target,
                 found=error.strerror or error,
                 fix="make room, and run the same command again: what is done is kept",
             ) from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
 
     def drop(self, name: str) -> None:
         """Remove the folder of a unit."""
-        target = self.path / name
-        old = target.with_name(f"{TEMPORARY}{target.name}-{uuid4().hex[:8]}")
+        target = self.folder(name)
         self._intact.discard(name)
-        with suppress(FileNotFoundError):
-            os.replace(target, old)
-        shutil.rmtree(old, ignore_errors=True)
+        with temporary_folder(target) as old, suppress(FileNotFoundError):
+            move(target, old / target.name)  # at once, so that no other process finds a part of it
 
     def forget(self, wanted: Iterable[str]) -> None:
         """Remove the units that a study no longer has."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,7 @@ from b2m_encoding.decoding.retrieval.shards import Preparation
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_rows
 from b2m_encoding.features.audio import prepare_stimulus, read_audio, resample
+from b2m_encoding.io.marked import mark_folder
 
 ACOUSTIC = AudioEmbeddingSpace.of_model("acoustic")
 QUICK = AudioEmbeddingSpace.of_model("acoustic", length=2.0, step=6.5)
@@ -45,7 +48,7 @@ def test_what_is_kept_and_what_is_left_out(built: Corpus, recordings: Path) -> N
     assert skipped["low/short.wav"].startswith("too short: 3.00 s")
     assert built.record["skipped"] == 2
     assert sorted(path.name for path in built.folder.iterdir()) == sorted(
-        [".lock", "clips.tsv", "corpus.json", "embeddings.npy", "skipped.tsv"]
+        [".b2m_encoding.json", ".lock", "clips.tsv", "corpus.json", "embeddings.npy", "skipped.tsv"]
     )
 
 
@@ -221,6 +224,7 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     ):
         with pytest.raises(InputError, match=problem):
             build_corpus(audio, out, ACOUSTIC)
+    mark_folder(tmp_path / "full", "corpus")
     (tmp_path / "full" / CLIPS).mkdir(parents=True)  # in the way of a file, as a disk that is full
     with pytest.raises(InputError, match=rf"cannot be built(.|\n)*{CLIPS}(.|\n)*same command again"):
         build_corpus(recordings, tmp_path / "full", QUICK)
@@ -245,3 +249,75 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
     (copy / EMBEDDINGS).unlink()
     with pytest.raises(InputError, match="cannot be read"):
         Corpus.open(copy)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("place", ["", "shards", "shards/deep", "../data", "link"])
+def test_recordings_and_corpus_do_not_hold_each_other(recordings: Path, tmp_path: Path, place: str) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(recordings, data / "shards")
+    (data / "link").symlink_to("shards")
+    before = snapshot(data)
+    for audio, out in ((data / "shards", data / place), (data / place, data / "shards")):
+        if audio.is_dir():
+            with pytest.raises(InputError, match="hold each other"):
+                build_corpus(audio, out, QUICK)
+    assert snapshot(data) == before
+
+
+@pytest.mark.parametrize("name", ["shards/000000.tar", "clips.tsv", "corpus.json", ".shards-b2m/notes.txt", ".hidden"])
+def test_a_folder_with_files_of_these_names_is_not_ours(recordings: Path, tmp_path: Path, name: str) -> None:
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    with pytest.raises(InputError, match="holds other files"):
+        build_corpus(recordings, tmp_path / "out", QUICK)
+    assert snapshot(tmp_path / "out") == {name: b"years of work"}
+
+
+def test_files_that_were_added_to_a_corpus_stay(recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    build_corpus(recordings, out, QUICK)
+    for name in ("notes.txt", "shards/000000.tar", "empty/.keep"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("mine")
+    (out / "empty/.keep").unlink()
+    build_corpus(recordings, out, QUICK)
+    assert (out / "notes.txt").read_text() == (out / "shards/000000.tar").read_text() == "mine"
+    assert (out / "empty").is_dir()
+
+
+def test_only_regular_files_with_readable_names_are_opened(recordings: Path, tmp_path: Path) -> None:
+    """A pipe would be read for ever, and a name that is no UTF-8 cannot be written into a table."""
+    audio = tmp_path / "audio"
+    shutil.copytree(recordings / "low", audio)
+    os.mkfifo(audio / "pipe.wav")
+    (audio / "zero.wav").symlink_to("/dev/zero")
+    (audio / "folder.wav").mkdir()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(audio / "socket.wav"))
+    for name in (b"odd\xff.wav", b"two\nlines.wav", b"=cmd.wav", b"-1.wav", "früh.wav".encode()):
+        shutil.copy(audio / "000001.wav", os.fsencode(audio) + b"/" + name)
+    corpus = build_corpus(audio, tmp_path / "new", QUICK)
+    assert sorted(corpus.table["path"]) == [
+        "./-1.wav", "./=cmd.wav", "000000.wav", "000001.wav", "000002.wav", "früh.wav",
+    ]  # fmt: skip
+    assert all(corpus.path(row).is_file() for row in range(len(corpus)))
+    assert corpus.mask(["=cmd"]).sum() == 1
+    assert set(corpus.table["genre"]) == {""}
+    skipped = pd.read_csv(corpus.folder / "skipped.tsv", sep="\t").set_index("path")["problem"].to_dict()
+    assert "too short" in skipped.pop("short.wav")
+    assert skipped == {
+        "odd\\xff.wav": "its name is not UTF-8",
+        "two\\nlines.wav": "its name holds a control character",
+        **dict.fromkeys(("pipe.wav", "socket.wav", "zero.wav"), "not a regular file"),
+    }
+
+
+def test_a_folder_of_pipes_holds_no_recordings(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(InputError, match=r"no recordings(.|\n)*pipe.wav: not a regular file"):
+        build_corpus(tmp_path, tmp_path.with_name("out"), QUICK)

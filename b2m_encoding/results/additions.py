@@ -1,0 +1,82 @@
+"""What others put into results: kept when the results are written anew."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from b2m_encoding.io.marked import entries
+from b2m_encoding.io.removal import is_temporary_file, move
+from b2m_encoding.results.manifest import is_intact, read_manifest
+from b2m_encoding.results.schema.files import FIGURES, MANIFEST
+
+logger = logging.getLogger(__name__)
+
+EDITED = "edited"
+
+
+def keep_additions(earlier: Path, results: Path) -> list[Path]:
+    """Move what others put into earlier results to the new ones.
+
+    Files and links that the manifest does not list are kept under their names: figures drawn on demand, pages, notes.
+    Without a readable manifest, that is everything that the new results do not have. Tables that were edited, and links
+    in the place of a file, are kept as ``NAME.edited`` and logged.
+
+    Parameters
+    ----------
+    earlier, results : Path
+        On one file system.
+
+    Returns
+    -------
+    list of Path
+        Files that are kept under another name.
+    """
+    manifest = read_manifest(earlier)
+    written: dict[str, str] = {} if manifest is None else manifest["files"]
+    names = [name for name in sorted(entries(earlier)) if name != MANIFEST and not is_temporary_file(Path(name).name)]
+    for name in names:
+        target = results / name
+        if name not in written and not os.path.lexists(target) and _make_folder(target.parent, results):
+            move(earlier / name, target)
+    renamed = []
+    for name in (name for name in names if os.path.lexists(earlier / name)):
+        source, added = earlier / name, name not in written
+        if source.is_symlink() or (added and manifest is not None) or _is_edited(source, name, written):
+            target = next(path for path in _free_names(results, name) if not os.path.lexists(path))
+            move(source, target)
+            renamed.append(target)
+            logger.warning("%s of the earlier results is not as it was written; it is kept as %s", name, target)
+    return renamed
+
+
+def _is_edited(path: Path, name: str, written: dict[str, str]) -> bool:
+    """Whether a table is not as it was written; those of figures are written anew by the package itself."""
+    if not name.endswith(".tsv") or PurePosixPath(name).parts[0] == FIGURES or name not in written:
+        return False
+    return path.is_file() and not is_intact(path, written[name])
+
+
+def _make_folder(folder: Path, results: Path) -> bool:
+    """Create a folder below results; False if a file or link of the results is in its place."""
+    for place in (folder, *folder.parents):
+        if place == results:
+            break
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            return False
+    folder.mkdir(parents=True, exist_ok=True)
+    return True
+
+
+def _free_names(results: Path, name: str) -> Iterator[Path]:
+    """Names for an edited file: ``a.tsv.edited``, ``a.tsv.edited-2`` ...; beside it, or at the top of the results."""
+    relative = PurePosixPath(name)
+    target = results / relative
+    folder = target.parent if _make_folder(target.parent, results) else results
+    yield folder / f"{relative.name}.{EDITED}"
+    number = 2
+    while True:
+        yield folder / f"{relative.name}.{EDITED}-{number}"
+        number += 1

@@ -1,0 +1,152 @@
+"""Whether results can be written at a place: names, links, other content, permissions, results of another study."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.io.marked import check_markable, mark_folder
+from b2m_encoding.io.names import printable
+from b2m_encoding.io.removal import temporary_folder
+from b2m_encoding.io.swapping import place_of
+from b2m_encoding.io.writing import locked, write_whole
+from b2m_encoding.results.schema.files import DESCRIPTION, GROUP
+
+GENERATOR = "b2m_encoding"
+WORK, LOCK = "work", "lock"
+"""Kind of the marked folder that stores the steps of a study, and the file in it that guards both."""
+OWNER = "study.json"
+"""File of the work folder: name and file of the study whose results these are."""
+LONG = "n" * 200
+"""As long as the longest names of files in results."""
+
+
+def work_folder_of(results: Path) -> Path:
+    """Hidden folder beside results that stores the steps of their study, and the lock that guards both."""
+    return results.with_name(f".{results.name}.work")
+
+
+@contextmanager
+def results_locked(work: Path) -> Iterator[None]:
+    """Lock results and their work folder against other processes, and mark that folder as ours.
+
+    Raises
+    ------
+    InputError
+        If another process works on them, or the folder cannot be written, or holds something else.
+    """
+    check_markable(work, WORK, beside=(LOCK,))
+    with locked(work / LOCK, "another run is working on these results"):
+        mark_folder(work, WORK, beside=(LOCK,))
+        yield
+
+
+def check_writable(path: Path, subjects: Iterable[str]) -> None:
+    """Raise unless results of these subjects can be written at a path, before anything is computed."""
+    if "\0" in str(path):
+        raise InputError("the path of the output holds a NUL character", found=printable(str(path)))
+    try:
+        _check_content(path, subjects)
+        check_markable(work_folder_of(path), WORK, beside=(LOCK,))
+        _try(place_of(path))
+    except OSError as error:
+        raise InputError(
+            "the output cannot be written", file=path, found=error.strerror, fix="choose another output folder"
+        ) from error
+
+
+def _check_content(path: Path, subjects: Iterable[str]) -> None:
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            "the output is a link to nothing",
+            file=path,
+            found=os.readlink(path),
+            fix="create that folder, or remove it",
+        )
+    if path.exists() and not path.is_dir():
+        raise InputError("the output is a file", file=path, expected="a folder that may be created")
+    if path.is_dir() and any(path.iterdir()) and not is_results(path):
+        raise InputError(
+            "the output folder holds something else", file=path, expected="a new folder, or earlier results"
+        )
+    lost = sorted({folder.name.removeprefix("sub-") for folder in path.glob("sub-*/")} - {GROUP, *subjects})
+    if lost:
+        raise InputError(
+            "earlier results hold subjects that this run would remove",
+            file=path,
+            found=lost,
+            fix="run them together, or write to another output folder",
+        )
+
+
+def _try(path: Path) -> None:
+    """Create and remove a folder as a run does, with the longest names that it gives."""
+    parent = next(folder for folder in path.parents if folder.exists())
+    with temporary_folder(parent / f"{path.name}---") as folder:  # the number of another process may be longer
+        (folder / LONG).mkdir()
+
+
+def is_results(path: Path) -> bool:
+    """Whether a folder holds results of this package; raw data and other derivatives have a description too."""
+    try:
+        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+        return bool(description["GeneratedBy"][0]["Name"] == GENERATOR)
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return False
+
+
+def check_owner(results: Path, name: str, file: Path) -> None:
+    """Raise unless earlier results are of the same study.
+
+    A study may be renamed, or its file moved, but not both at once; a project may be moved as a whole.
+
+    Parameters
+    ----------
+    results : Path
+        If there are none, nothing is checked.
+    name : str
+        Name of the study.
+    file : Path
+        Its file.
+
+    Raises
+    ------
+    InputError
+        With the name of the other study.
+    """
+    if not is_results(results):
+        return
+    other = str(json.loads((results / DESCRIPTION).read_text(encoding="utf-8")).get("Name"))
+    owner = _owner(results)
+    recorded = owner is not None and owner.exists()
+    if not (_is_same_file(owner, file) if recorded else other == name):
+        raise InputError(
+            f"results of another study ({other})",
+            file=results,
+            found=owner,
+            fix="name another folder as output, or remove these results if they are not needed",
+        )
+
+
+def _is_same_file(owner: Path | None, file: Path) -> bool:
+    return owner is not None and file.exists() and owner.samefile(file)
+
+
+def write_owner(results: Path, name: str, file: Path) -> None:
+    """Record in the work folder whose results these are; the caller holds the lock."""
+    work = work_folder_of(results)
+    relative = os.path.relpath(file.absolute(), results.absolute().parent)
+    write_whole(work / OWNER, json.dumps({"name": name, "file": relative}) + "\n")
+
+
+def _owner(results: Path) -> Path | None:
+    """File of the study that wrote results; None if it is not recorded."""
+    try:
+        record = json.loads((work_folder_of(results) / OWNER).read_text(encoding="utf-8"))
+        return results.absolute().parent / str(record["file"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
