@@ -42,4 +42,4 @@ $(VENV)/.all: $(VENV)/.core
 	touch $@
 
 clean:                       ## remove the environment and the demo
-	rm -rf $(VENV) $(DEMO) docs/_build docs/api docs/tutorials docs/commands.md
+	rm -rf $(VENV) $(DEMO) docs/_build docs/api docs/tutorials docs/commands.md docs/results_folder.md

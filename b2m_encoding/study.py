@@ -90,7 +90,7 @@ class WindowsTable(Config):
 
 
 class EvaluationTable(Config):
-    """``[evaluation]``: on which samples the model is judged."""
+    """``[evaluation]``: samples that models are evaluated on."""
 
     kind: Literal["test", "cross-validation"]
     test_runs: str = "task-Test*"

@@ -23,7 +23,7 @@ from scipy.sparse import csr_array
 
 from b2m_encoding.spaces import HEMISPHERES, VolumeSpace, project, surface_space, volume_to_surface
 from b2m_encoding.spaces.projection import DEPTHS
-from b2m_encoding.spaces.resample import surface_to_surface
+from b2m_encoding.spaces.registration import surface_to_surface
 
 N_MAPS = 50
 SURFACE = surface_space("fsLR")

@@ -14,21 +14,22 @@ Box = tuple[str, float, float, bool]
 """Text (lines divided by a bar), column, row, and whether it is a question."""
 
 FLOW: dict[str, Box] = {
-    "study": ("study.toml", 1, 0, False),
-    "check": ("check|every problem at once", 1, 1, False),
-    "data": ("data|responses, run by run", 0.5, 2, False),
-    "features": ("features|one row per sample", 1.5, 2, False),
-    "sums": ("models|sufficient statistics of each run", 1, 3, False),
-    "models": ("models|any fold, penalty, subset", 1, 4, False),
-    "stats": ("stats|scores, tests, ceilings, audit", 0.5, 5, False),
-    "decoding": ("decoding|what was heard", 1.5, 5, False),
-    "results": ("results|maps, tables, provenance", 1, 6, False),
-    "figures": ("figures", 0.5, 7, False),
-    "pages": ("report, interactive page", 1.5, 7, False),
+    "study": ("study.toml", 0.5, 0, False),
+    "workflow": ("workflow|check, plan, units of work", 0.5, 1, False),
+    "data": ("data, spaces|responses, run by run", 0, 2, False),
+    "features": ("features|one row per sample", 1, 2, False),
+    "models": ("models|sufficient statistics, penalties", 0.5, 3, False),
+    "stats": ("stats|scores, tests, ceilings, audit", 0, 4, False),
+    "decoding": ("decoding|features from responses", 1, 4, False),
+    "analysis": ("analysis|frozen results of all subjects", 0.5, 5, False),
+    "results": ("results|maps, tables, provenance", 0.5, 6, False),
+    "gallery": ("gallery, figures|pictures, report, pages", 0, 7, False),
+    "reconstruction": ("reconstruction|music from decoded features", 1, 7, False),
 }
 FLOW_ARROWS = (
-    "study check", "check data", "check features", "data sums", "features sums", "sums models", "models stats",
-    "models decoding", "stats results", "decoding results", "results figures", "figures pages", "results pages",
+    "study workflow", "workflow data", "workflow features", "data models", "features models", "models stats",
+    "models decoding", "stats analysis", "decoding analysis", "analysis results", "results gallery",
+    "results reconstruction",
 )  # fmt: skip
 CHOICE: dict[str, Box] = {
     "spaces": ("How many|feature spaces?", 0, 0, True),

@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image
 
 from b2m_encoding.figures import FigureResult, Style, hierarchy, ternary, weights
-from b2m_encoding.gallery.context import FigureContext, FigureRequest
-from b2m_encoding.gallery.kinds import KINDS
+from b2m_encoding.gallery import KINDS, FigureContext, FigureRequest
 from b2m_encoding.spaces import load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images" / "gallery"
@@ -26,7 +25,7 @@ SOUNDS = ("heard", "retrieved", "generated")
 
 
 def bumps(*centres: str, seed: int = 0) -> np.ndarray:
-    """Smooth made-up scores with a peak in every region named."""
+    """Smooth made-up scores with a peak in every named region."""
     space = surface_space("fsaverage5")
     atlas, rng = load_atlas("hcp-mmp1", space), np.random.default_rng(seed)
     points = np.concatenate([space.mesh("inflated", hemi).points for hemi in "LR"])
@@ -40,7 +39,7 @@ def bumps(*centres: str, seed: int = 0) -> np.ndarray:
 
 
 def made_up(kind: str) -> FigureResult:
-    """Kinds that need more feature spaces, or weights, than the demonstration has."""
+    """Draw kinds that need more feature spaces, or weights, than the demonstration has."""
     space = surface_space("fsaverage5")
     atlas = load_atlas("hcp-mmp1", space)
     a, b, c = bumps("A1", "MBelt", seed=1), bumps("A5", "STSdp", "55b", seed=2), bumps("PBelt", "STGa", "45", seed=3)
@@ -56,18 +55,18 @@ def made_up(kind: str) -> FigureResult:
 
 
 def main(demo: Path) -> None:
-    """Draw everything, in few colours where they are enough: the files stay small."""
+    """Draw every kind; pictures without mixed colours are quantised, which keeps the files small."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     clips = sorted((demo / "study" / "stimuli" / "genres").rglob("*.wav"))
     sounds = dict(zip(SOUNDS, (clips[0], clips[1], clips[-1]), strict=True))
     for kind, content in KINDS.items():
         if kind in ("ternary", "weights", "hierarchy"):
-            found = made_up(kind)
+            result = made_up(kind)
         else:
             context = FigureContext.open(demo / "results", FigureRequest(sounds=sounds), SETTINGS)
-            found = content.draw(context, context.subjects[0] if content.per_subject else "")
+            result = content.draw(context, context.subjects[0] if content.per_subject else "")
         path = FOLDER / f"{kind}.png"
-        found.figure.savefig(path, format="png")
+        result.figure.savefig(path, format="png")
         with Image.open(path) as image:
             picture = image.convert("RGB")
         (picture if kind in MIXED else picture.quantize(160)).save(path, optimize=True)

@@ -1,36 +1,50 @@
-"""Pages that are made from the code: one per public name, one of all commands, one per tutorial."""
+"""Pages that are made from the code: one per public name, the commands, the results folder, one per tutorial."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
 import b2m_encoding
+from b2m_encoding.results.schema import MAPS, TABLES, files
 
-MORE = (
-    "b2m_encoding.runs", "b2m_encoding.errors", "b2m_encoding.features.space", "b2m_encoding.results.reader",
-    "b2m_encoding.study",
-)  # fmt: skip
-"""Modules beside the rooms whose own names have pages."""
-WITHOUT = ("b2m_encoding.cli",)
-"""The command has pages of another kind."""
+ROOT = "b2m_encoding"
+MODULES = (f"{ROOT}.runs", f"{ROOT}.errors", f"{ROOT}.study")
+"""Modules beside the rooms, all of whose own names have pages."""
+WITHOUT = f"{ROOT}.cli"
+"""The command has a page of another kind."""
 REQUESTS = "set_fit_request, set_partial_fit_request, set_predict_request, set_score_request"
 """Methods that scikit-learn adds."""
+OWNERS = {
+    "joint": "`joint`",
+    "models": "`joint`, each feature space",
+    "spaces": "each feature space",
+    "sets": "a set of feature spaces (`acoustic_text`)",
+    "preference": "`preference`",
+    "intersubject": "`intersubject`",
+}
+"""What a kind of map describes, as in ``desc`` of the file name."""
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
 MARKDOWN = "[markdown]"
 
 
 def write_pages(docs: Path) -> None:
-    """Write everything below ``docs/api`` and ``docs/tutorials``, and ``docs/commands.md``; remove old pages."""
-    pages = {docs / "commands.md": commands()}
-    names = public_names()
-    for module, own in names.items():
-        pages |= {docs / "api" / f"{module}.{name}.md": page_of(module, name) for name in own}
-        pages[docs / "api" / f"{module}.md"] = page_of_room(module, own)
+    """Write everything below ``docs/api`` and ``docs/tutorials``, and the pages beside them; remove old pages."""
+    pages = {docs / "commands.md": commands(), docs / "results_folder.md": results_folder()}
+    names, homes = public_names(), home_modules()
+    for module, public in names.items():
+        here = [name for name in public if homes[module, name] == module]
+        pages |= {docs / "api" / f"{module}.{name}.md": page_of(module, name) for name in here}
+        links = {name: f"{homes[module, name]}.{name}.md" for name in public}
+        pages[docs / "api" / f"{module}.md"] = page_of_room(module, links)
     pages[docs / "api" / "index.md"] = _index("Reference", [f"{module}.md" for module in names])
     scripts = [path for path in sorted((docs.parent / "tutorials").glob("*.py")) if CELL.search(path.read_text())]
     pages |= {docs / "tutorials" / f"{script.stem}.md": tutorial(script) for script in scripts}
@@ -43,21 +57,33 @@ def write_pages(docs: Path) -> None:
 
 
 def public_names() -> dict[str, list[str]]:
-    """Public names of every room that says what is public, and of some modules; names of modules are left out."""
+    """Public names of the package, of every room and drawer, and of some modules; names of modules are left out."""
     found = {}
-    for room in (*rooms(), *MORE):
-        module = importlib.import_module(room)
-        names = getattr(module, "__all__", None) or list(_defined(module))
-        found[room] = [n for n in names if not n.startswith("__") and not isinstance(getattr(module, n), ModuleType)]
-    return {room: names for room, names in found.items() if names}
+    for module in (*packages(), *MODULES):
+        room = importlib.import_module(module)
+        names = list(_defined(room)) if module in MODULES else getattr(room, "__all__", [])
+        found[module] = [n for n in names if not n.startswith("_") and not isinstance(getattr(room, n), ModuleType)]
+    return {module: names for module, names in found.items() if names}
 
 
-def rooms() -> list[str]:
-    """Packages with an ``__all__``, from the top down."""
+def packages() -> list[str]:
+    """Packages, from the top down; those of the command are left out."""
     root = Path(b2m_encoding.__file__).parent
-    named = [path.parent for path in sorted(root.rglob("__init__.py")) if "__all__ = " in path.read_text("utf-8")]
-    found = [".".join(("b2m_encoding", *folder.relative_to(root).parts)) for folder in named]
-    return [room for room in found if not room.startswith(WITHOUT)]
+    folders = [path.parent.relative_to(root) for path in sorted(root.rglob("__init__.py"))]
+    found = [".".join((ROOT, *folder.parts)) for folder in folders]
+    return [module for module in found if not module.startswith(WITHOUT)]
+
+
+def home_modules() -> dict[tuple[str, str], str]:
+    """Module of the one page of every public name: a room rather than its drawers or the top of the package."""
+    names = public_names()
+    first: dict[tuple[str, int], str] = {}
+    homes = {}
+    for module in sorted(names, key=lambda module: (module == ROOT, module.count("."))):
+        for name in names[module]:
+            thing = getattr(importlib.import_module(module), name)
+            homes[module, name] = first.setdefault((name, id(thing)), module)
+    return homes
 
 
 def _defined(module: ModuleType) -> Iterator[str]:
@@ -67,31 +93,51 @@ def _defined(module: ModuleType) -> Iterator[str]:
 
 
 def page_of(module: str, name: str) -> str:
-    """The page of a name."""
+    """Make the page of a name."""
     thing = getattr(importlib.import_module(module), name)
-    kind = "autoclass" if inspect.isclass(thing) else "autofunction" if callable(thing) else "autodata"
-    members = f"\n   :members:\n   :exclude-members: {REQUESTS}" if inspect.isclass(thing) else ""
-    members += (
-        "\n   :no-index:" if module in ("b2m_encoding", "b2m_encoding.decoding") else ""
-    )  # each has its place in a room
-    return f"# {name}\n\n```{{eval-rst}}\n.. currentmodule:: {module}\n.. {kind}:: {name}{members}\n```\n"
+    if inspect.isclass(thing):
+        directive = f"autoclass:: {name}\n   :members:\n   :exclude-members: {REQUESTS}"
+    elif inspect.isroutine(thing):
+        directive = f"autofunction:: {name}"
+    else:  # sphinx would show the text of its class
+        directive = f"py:data:: {name}\n\n   {_constant_text(name, thing)}"
+    return f"# {name}\n\n```{{eval-rst}}\n.. currentmodule:: {module}\n.. {directive}\n```\n"
 
 
-def page_of_room(module: str, names: list[str]) -> str:
-    """The page of a room: what it is, and its names with what each one does in a line."""
+def page_of_room(module: str, links: dict[str, str]) -> str:
+    """Make the page of a room: its docstring, and its names with their first lines and the pages they have."""
     room = importlib.import_module(module)
-    rows = [f"| [{name}]({module}.{name}.md) | {_first_line(getattr(room, name))} |" for name in names]
+    rows = [f"| [{name}]({link}) | {_first_line(name, getattr(room, name))} |" for name, link in links.items()]
     table = "\n".join(["| name | |", "|---|---|", *rows])
-    tree = "\n".join(f"{module}.{name}.md" for name in names)
-    about = inspect.getdoc(room) or ""
-    return f"# {module}\n\n{about}\n\n{table}\n\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
+    tree = "\n".join(link for name, link in links.items() if link == f"{module}.{name}.md")
+    hidden = f"\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n" if tree else ""
+    about = f"```{{eval-rst}}\n.. automodule:: {module}\n   :no-members:\n```"
+    return f"# {module}\n\n{about}\n\n{table}\n{hidden}"
 
 
-def _first_line(thing: object) -> str:
-    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
-        return ""
-    line = (inspect.getdoc(thing) or "").split("\n")[0].replace("|", "\\|")
-    return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", line).replace("``", "`")
+def _first_line(name: str, thing: object) -> str:
+    described = inspect.isclass(thing) or inspect.isroutine(thing)
+    text = inspect.getdoc(thing) if described else _constant_text(name, thing)
+    return _one_line((text or "").split("\n")[0]).replace("|", "\\|")
+
+
+def _constant_text(name: str, thing: object) -> str:
+    """Text below a constant in the module that defines it."""
+    modules = [module for full, module in sorted(sys.modules.items()) if full.startswith(f"{ROOT}.")]
+    with_it = [module for module in modules if vars(module).get(name) is thing]
+    return next((" ".join(texts[name].split()) for module in with_it if name in (texts := _texts(module))), "")
+
+
+@cache
+def _texts(module: ModuleType) -> dict[str, str]:
+    """Texts below the constants of a module."""
+    body = ast.parse(inspect.getsource(module)).body
+    return {
+        ast.unparse(named.targets[0] if isinstance(named, ast.Assign) else named.target): str(text.value.value)
+        for named, text in pairwise(body)
+        if isinstance(named, ast.Assign | ast.AnnAssign) and isinstance(text, ast.Expr)
+        if isinstance(text.value, ast.Constant)
+    }
 
 
 def commands() -> str:
@@ -107,6 +153,38 @@ def commands() -> str:
         context = click.Context(command, info_name=name, max_content_width=100)
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
+
+
+def results_folder() -> str:
+    """Make the page of the results folder from its schema: files, maps, and tables with their columns."""
+    file_rows = [f"| `{name}` | {_one_line(text)} |" for name, text in _described_files()]
+    map_rows = [f"| `{kind.stat}` | {OWNERS[kind.of]} | {kind.description} |" for kind in MAPS]
+    parts = [
+        "# The results folder",
+        "Where a name holds a field in braces, there is a file for each of its values.",
+        "## Files",
+        "\n".join(["| file | content |", "|---|---|", *file_rows]),
+        "## Maps",
+        "`desc` and `stat` are entities of the file name; `Results.map(subject, desc, stat)` reads a map.",
+        "\n".join(["| stat | desc | content |", "|---|---|---|", *map_rows]),
+        "## Tables",
+    ]
+    for table in TABLES:
+        rows = [f"| `{name}` | {text} |" for name, text in table.columns.items()]
+        parts += [f"### `{table.file}`", "\n".join(["| column | content |", "|---|---|", *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _described_files() -> Iterator[tuple[str, str]]:
+    """File names of the schema, with the text below each."""
+    for name, text in _texts(files).items():
+        value = getattr(files, name)
+        if isinstance(value, str) and "." in value:
+            yield value, text
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", " ".join(text.split())).replace("``", "`")
 
 
 def _leaves(group: object, name: str) -> Iterator[tuple[str, object]]:

@@ -8,11 +8,7 @@ The listener is simulated (``simulated.py``), so that everything is here and the
 import numpy as np
 from simulated import FOLDER, listening_study
 
-from b2m_encoding import EncodingModel, figures
-from b2m_encoding.analysis.windows import stimulus_timeline
-from b2m_encoding.features.extractors import build_spaces
-from b2m_encoding.spaces import load_atlas
-from b2m_encoding.study import load_study
+from b2m_encoding import EncodingModel, build_spaces, figures, load_atlas, load_study, stimulus_timeline
 
 study = load_study(listening_study())
 

@@ -12,10 +12,8 @@ from tempfile import TemporaryDirectory
 
 from simulated import FOLDER, analysed_study, listening_study
 
-from b2m_encoding import Results
-from b2m_encoding.study import load_study
-from b2m_encoding.workflow.check import check_study
-from b2m_encoding.workflow.templates import left_to_do, write_template
+from b2m_encoding import Results, check_study, load_study
+from b2m_encoding.workflow import left_to_do, write_template
 
 listening_study()
 with TemporaryDirectory() as folder:

@@ -8,23 +8,18 @@ Acoustics stand where a music embedding would. The last cell has the lines for t
 # %% A network with random weights
 import torch
 from simulated import FOLDER, listening_study
+from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig, Wav2Vec2BertModel
 
-from b2m_encoding import figures
-from b2m_encoding.analysis.encoding.encode import encode_subject
-from b2m_encoding.analysis.windows import stimulus_timeline
-from b2m_encoding.features.extractors import PretrainedAudio, build_spaces
-from b2m_encoding.features.networks.loading import transformers
-from b2m_encoding.spaces import load_atlas
-from b2m_encoding.study import load_study
+from b2m_encoding import build_spaces, encode_subject, figures, load_atlas, load_study, stimulus_timeline
+from b2m_encoding.features import PretrainedAudio
 
 study = load_study(listening_study())
 weights = FOLDER / "tiny_w2v_bert"
 if not weights.is_dir():
-    library = transformers()
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    library.Wav2Vec2BertModel(library.Wav2Vec2BertConfig(**sizes, output_hidden_size=16)).save_pretrained(weights)
-    library.SeamlessM4TFeatureExtractor().save_pretrained(weights)
+    Wav2Vec2BertModel(Wav2Vec2BertConfig(**sizes, output_hidden_size=16)).save_pretrained(weights)
+    SeamlessM4TFeatureExtractor().save_pretrained(weights)
 
 # %% Three feature spaces of the same clips
 # Each is computed once and kept; every later run, and every other study of these clips, reads it.

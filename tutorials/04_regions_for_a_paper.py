@@ -10,10 +10,8 @@ cannot be tested on the same data.
 import pandas as pd
 from simulated import FOLDER, analysed_study
 
-from b2m_encoding import Results
-from b2m_encoding.gallery.context import FigureRequest
-from b2m_encoding.gallery.draw import draw_kind
-from b2m_encoding.spaces import load_atlas
+from b2m_encoding import Results, load_atlas
+from b2m_encoding.gallery import FigureRequest, draw_kind
 
 results = Results.open(analysed_study())
 atlas = load_atlas("hcp-mmp1", results.space("01"))

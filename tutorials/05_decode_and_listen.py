@@ -12,14 +12,10 @@ import pandas as pd
 import soundfile
 from simulated import FOLDER, analysed_study, auditory_study
 
-from b2m_encoding import Results
+from b2m_encoding import Results, load_study, run_study
 from b2m_encoding.decoding import build_corpus, over_subjects
-from b2m_encoding.gallery.context import FigureRequest
-from b2m_encoding.gallery.draw import draw_kind
-from b2m_encoding.gallery.explorer import write_view
+from b2m_encoding.gallery import FigureRequest, draw_kind, write_view
 from b2m_encoding.reconstruction import ReconstructionRequest, decoded_space, reconstruct
-from b2m_encoding.study import load_study
-from b2m_encoding.workflow.run import run_study
 
 DECODING = """
 [statistics]

@@ -13,10 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from b2m_encoding import load_study, run_study
 from b2m_encoding.phantom import simulate_arrays
-from b2m_encoding.study import load_study
-from b2m_encoding.workflow.engine.cluster import slurm_cluster
-from b2m_encoding.workflow.run import explain_study, run_study, work_folder
+from b2m_encoding.workflow import explain_study, slurm_cluster, work_folder
 
 FOLDER = Path(os.environ.get("B2M_TUTORIALS", Path(__file__).parent / "out")) / "scale"
 

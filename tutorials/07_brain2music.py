@@ -15,11 +15,8 @@ from pathlib import Path
 import numpy as np
 from simulated import auditory_study
 
-from b2m_encoding import Results
-from b2m_encoding.gallery.context import FigureRequest
-from b2m_encoding.gallery.draw import draw_kind
-from b2m_encoding.study import load_study
-from b2m_encoding.workflow.run import run_study
+from b2m_encoding import Results, load_study, run_study
+from b2m_encoding.gallery import FigureRequest, draw_kind
 
 PAPER = """
 [cleaning]

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from b2m_encoding.study import load_study
-from b2m_encoding.workflow.run import run_study
+from b2m_encoding import load_study, run_study
 
 STUDY = Path(__file__).with_suffix(".toml")
 study = load_study(STUDY)

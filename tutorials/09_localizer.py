@@ -13,12 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from b2m_encoding.analysis.encoding.encode import encode_subject
-from b2m_encoding.analysis.windows import stimulus_timeline
-from b2m_encoding.data import Responses
-from b2m_encoding.features.extractors import build_spaces
-from b2m_encoding.study import load_study
-from b2m_encoding.workflow.run import run_study
+from b2m_encoding import Responses, build_spaces, encode_subject, load_study, run_study, stimulus_timeline
 
 STUDY = Path(__file__).with_suffix(".toml")
 study = load_study(STUDY)

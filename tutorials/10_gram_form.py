@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from sklearn.linear_model import Ridge
 
-from b2m_encoding.models import EncodingModel, SufficientStatistics
-from b2m_encoding.models.solver.filters import compress
-from b2m_encoding.runs import Runs
+from b2m_encoding import EncodingModel, Runs
+from b2m_encoding.models import SufficientStatistics
 
 rng = np.random.default_rng(0)
 runs = Runs.from_lengths([100] * 6, tr=1.5)
@@ -94,10 +93,14 @@ for fit in fits.values():
 # and below the rounding of float32 products. The same bound says which directions can be left out.
 
 # %%
-grid = torch.logspace(-1, 7, 20, dtype=torch.float64)
-filters = compress(torch.from_numpy(values), torch.from_numpy(np.sqrt(np.diag(H))), grid, 3e-7)
-print(f"{len(grid)} penalties, {filters.mix.shape[1]} products")
-assert filters.mix.shape[1] < len(grid)
+grid = np.logspace(-1, 7, 20)
+weighted = np.sqrt(np.diag(H) * values) / (values + grid[:, None])
+mix, strength, shapes = np.linalg.svd(weighted, full_matrices=False)
+error_if_cut = np.sqrt(((mix * strength) ** 2)[:, ::-1].cumsum(1)[:, ::-1]).max(0)
+k = int((error_if_cut > 3e-7).sum())
+print(f"{len(grid)} penalties, {k} products")
+assert k < len(grid)
+assert np.linalg.norm(weighted - (mix[:, :k] * strength[:k]) @ shapes[:k], axis=1).max() <= 3e-7
 
 # %% [markdown]
 # **Banded ridge** (Nunez-Elizalde et al. 2019, doi 10.1016/j.neuroimage.2019.04.012; Dupre la Tour et al. 2022,

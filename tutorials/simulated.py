@@ -11,10 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from b2m_encoding.phantom import Size, simulate_study
-from b2m_encoding.spaces import load_atlas
-from b2m_encoding.study import load_study
-from b2m_encoding.workflow.run import run_study
+from b2m_encoding import load_atlas, load_study, run_study, simulate_study
+from b2m_encoding.phantom import Size
 
 FOLDER = Path(os.environ.get("B2M_TUTORIALS", Path(__file__).parent / "out" / "listening"))
 STUDY = """\

@@ -22,7 +22,7 @@ def figure(
     whole: Annotated[bool, typer.Option("--whole", help="Only the whole cortex.")] = False,
     zoom: Annotated[bool, typer.Option("--zoom", help="Only the zoom.")] = False,
     region: Annotated[str | None, typer.Option(help="Region or region set to zoom into.")] = None,
-    contour: Annotated[bool, typer.Option("--contour", help="Outline what is significant, hide nothing.")] = False,
+    contour: Annotated[bool, typer.Option("--contour", help="Outline significant targets, mask nothing.")] = False,
     limits: Annotated[tuple[float, float] | None, typer.Option(help="Lowest and highest colour.")] = None,
     mark: Annotated[float | None, typer.Option(help="Score to mark in a scatter.")] = None,
     sound: Annotated[list[str] | None, typer.Option(help="NAME=FILE of a sound; may be repeated.")] = None,
@@ -76,7 +76,7 @@ def view(
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
     sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli: the page plays them.")] = None,
 ) -> None:
-    """Write one HTML page with all maps of a study to play with; it works from a file, without network."""
+    """Write one HTML page with interactive maps of a study; it works from a file, without network."""
     from b2m_encoding.gallery.explorer import write_view
 
     page = write_view(results, out, subjects=tuple(subject or ()), sounds=sounds)
@@ -85,7 +85,7 @@ def view(
 
 @app.command()
 def report(results: ResultsFolder) -> None:
-    """Write the report of results anew: pages of the study and of each subject, with all figures that are there."""
+    """Write the report of results again: pages of the study and of each subject, with all existing figures."""
     from b2m_encoding.gallery.report import write_pages
     from b2m_encoding.results.reader import Results
 
@@ -97,7 +97,7 @@ def report(results: ResultsFolder) -> None:
 def atlases(
     name: Annotated[str | None, typer.Argument(help="An atlas: list its sets and regions.")] = None,
 ) -> None:
-    """List the atlases: whether their labels are here or what to fetch, their licence and citation."""
+    """List the atlases: location of their labels or how to fetch them, licence and citation."""
     from b2m_encoding.spaces import atlas_states, grayordinate_space, load_atlas
 
     if name is not None:

@@ -21,6 +21,7 @@ def demo(
     null: Annotated[bool, typer.Option("--null", help="Simulate responses that follow no stimulus.")] = False,
 ) -> None:
     """Simulate a small listening study and analyse it, end to end, in under two minutes."""
+    from b2m_encoding.results.schema.files import FIGURES, REPORT, STUDY
     from b2m_encoding.workflow.demo import run_demo
 
     with progress_bar() as bar:
@@ -29,7 +30,7 @@ def demo(
     for key, value in summary.items():
         table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
     console.print(table)
-    for label, path in {"report": "results/report.html", "figures": "results/figures", "study": "study.toml"}.items():
+    for label, path in {"report": f"results/{REPORT}", "figures": f"results/{FIGURES}", "study": STUDY}.items():
         console.print(f"{label + ':':<9}{out / path}", soft_wrap=True, markup=False)
 
 
@@ -107,6 +108,7 @@ def run(
 ) -> None:
     """Run the analysis of a study file; what is done already is not done again."""
     from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed
+    from b2m_encoding.results.schema.files import REPORT
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.engine.cluster import ClusterSpec
     from b2m_encoding.workflow.run import explain_study, run_study, work_folder
@@ -128,7 +130,7 @@ def run(
         console.print(printed(decoding_table(found.decodings, loaded)), markup=False, soft_wrap=True)
     if found is not None:
         console.print(f"results: {loaded.output}", soft_wrap=True, markup=False)
-        console.print(f"report:  {loaded.output / 'report.html'}", soft_wrap=True, markup=False)
+        console.print(f"report:  {loaded.output / REPORT}", soft_wrap=True, markup=False)
     kept = work_folder(loaded)
     console.print(f"work:    {kept.path} ({kept.size / 1e9:.1f} GB; may be deleted)", soft_wrap=True, markup=False)
 

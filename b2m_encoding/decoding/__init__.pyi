@@ -1,3 +1,4 @@
+from . import decoders, evaluation, generators, retrieval
 from .decoders.alignment import Alignment
 from .decoders.base import Decoder
 from .decoders.calibration import Calibration
@@ -68,6 +69,9 @@ __all__ = [
     "chance_of_scores",
     "class_agreement",
     "correlations",
+    "decoders",
+    "evaluation",
+    "generators",
     "identification_accuracy",
     "identification_scores",
     "identified",
@@ -77,6 +81,7 @@ __all__ = [
     "over_subjects",
     "rank_by_responses",
     "ranks",
+    "retrieval",
     "search",
     "shared_clips",
     "sound_identification",

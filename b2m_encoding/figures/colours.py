@@ -1,4 +1,4 @@
-"""Colour functions: one table behind the map, its colour bar or legend, and its histogram."""
+"""Colour functions: a map, its colour bar or legend, and its histogram look up the same table."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 
-Floats = NDArray[np.floating]
 Bytes = NDArray[np.uint8]
 
 
 class Colours(Protocol):
-    """A table of colours, and the entry of it that some values take."""
+    """Interface of a colour function: a table of colours, and the entry of every value."""
 
     @property
     def table(self) -> Bytes:
         """Red, green, blue, alpha per entry, shape (n_entries, 4)."""
         ...
 
-    def codes(self, *values: Floats) -> NDArray[np.int32]:
+    def codes(self, *values: Floating) -> NDArray[np.int32]:
         """The entry of every value; any entry for NaN."""
         ...
 
 
-def steps(values: Floats, low: float, high: float, n: int) -> NDArray[np.int32]:
-    """The nearest of n equal steps between two limits, from 0; values outside take the last one."""
+def steps(values: Floating, low: float, high: float, n: int) -> NDArray[np.int32]:
+    """Index of the nearest of n equal steps between two limits; values outside are clipped."""
     scaled = (np.asarray(values, dtype=np.float32) - np.float32(low)) * np.float32((n - 1) / (high - low))
     scaled += np.float32(0.5)
     np.fmin(np.fmax(scaled, np.float32(0), out=scaled), np.float32(n - 1), out=scaled)
@@ -45,7 +45,7 @@ class ScalarColours:
     Parameters
     ----------
     vmin, vmax : float
-        Limits; values outside take the colour of the limit.
+        Limits; values outside have the colour of the limit.
     cmap : str
         Name of a matplotlib colour map.
     fade : float, optional
@@ -72,14 +72,14 @@ class ScalarColours:
             table[:, 3] = np.round(255 * np.clip((grid - self.vmin) / (self.fade - self.vmin), 0, 1))
         return np.asarray(table, dtype=np.uint8)
 
-    def codes(self, *values: Floats) -> NDArray[np.int32]:
+    def codes(self, *values: Floating) -> NDArray[np.int32]:
         """The entry of every value."""
         return steps(values[0], self.vmin, self.vmax, 256)
 
 
 @dataclass(frozen=True)
 class PreferenceColours:
-    """Colours of two scores: hue shows which one is larger, lightness how large the larger one is.
+    """Colours of two scores: hue shows the larger score, lightness its size.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class PreferenceColours:
     vmax : float
         Larger score with full lightness.
     hues : tuple of float
-        OKLab hue in degrees where the first, and where the second score wins.
+        OKLab hue in degrees where the first, and where the second score is larger.
     fade : float, optional
         The larger score rises from transparent at zero to opaque at this value.
     """
@@ -114,7 +114,7 @@ class PreferenceColours:
         alpha = np.ones_like(level) if not self.fade else np.clip(level * self.vmax / self.fade, 0, 1)
         return np.round(255 * np.concatenate([rgb, alpha[..., None]], axis=-1)).astype(np.uint8).reshape(-1, 4)
 
-    def codes(self, *values: Floats) -> NDArray[np.int32]:
+    def codes(self, *values: Floating) -> NDArray[np.int32]:
         """The entry of every pair of scores."""
         first, second = values
         side = steps(second - first, -self.difference, self.difference, self.N)
@@ -122,15 +122,15 @@ class PreferenceColours:
 
 
 def over(table: Bytes, grey: float) -> Bytes:
-    """Colours of a table as they look on an opaque grey, alpha 255."""
+    """Colours of a table composed over an opaque grey, alpha 255."""
     alpha = table[:, 3:] / 255.0
-    seen = table.copy()
-    seen[:, :3] = np.round(table[:, :3] * alpha + 255 * grey * (1 - alpha))
-    seen[:, 3] = 255
-    return seen
+    opaque = table.copy()
+    opaque[:, :3] = np.round(table[:, :3] * alpha + 255 * grey * (1 - alpha))
+    opaque[:, 3] = 255
+    return opaque
 
 
-def oklab_to_rgb(lightness: Floats, a: Floats, b: Floats) -> Floats:
+def oklab_to_rgb(lightness: Floating, a: Floating, b: Floating) -> Floating:
     """OKLab to sRGB in 0 to 1, clipped to the gamut, shape (..., 3)."""
     to_lms = np.array(
         [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
@@ -148,7 +148,7 @@ def oklab_to_rgb(lightness: Floats, a: Floats, b: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Limits:
-    """Colour limits shared by some maps, and how many values they clip."""
+    """Colour limits shared by several maps, with counts of clipped values."""
 
     vmin: float
     vmax: float
@@ -171,7 +171,7 @@ class Limits:
         return ScalarColours(self.vmin, self.vmax, cmap, None if masked else self.faded)
 
     def sentence(self) -> str:
-        """The limits and what they clip, for a caption."""
+        """Sentence for the caption: limits and counts of clipped values."""
         text = f"Colour limits {self.vmin:g} to {self.vmax:g}"
         clipped = [(self.n_below, "below"), (self.n_above, "above")]
         parts = [f"{count} of {self.n} values ({count / self.n:.1%}) lie {side}" for count, side in clipped if count]
@@ -179,9 +179,9 @@ class Limits:
 
 
 def shared_limits(
-    maps: Sequence[Floats], vmin: float | None = 0.0, vmax: float | None = None, percentile: float = 99.5
+    maps: Sequence[Floating], vmin: float | None = 0.0, vmax: float | None = None, percentile: float = 99.5
 ) -> Limits:
-    """Limits for several maps together.
+    """Colour limits for several maps together.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def shared_limits(
     percentile : float
         Percentile of the upper limit.
     """
-    values = np.concatenate([np.ravel(one) for one in maps]) if maps else np.empty(0)
+    values = np.concatenate([np.ravel(values) for values in maps]) if maps else np.empty(0)
     values = values[np.isfinite(values)]
     drawn = values if values.size else np.array([0.0, 1.0])
     low = _rounded(float(np.percentile(drawn, 100 - percentile))) if vmin is None else vmin
@@ -203,7 +203,7 @@ def shared_limits(
 
 
 ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-"""First digits of limits that divide into round steps."""
+"""Leading digits of limits that divide into round steps."""
 
 
 def _rounded(value: float) -> float:

@@ -79,7 +79,7 @@ class FlatLayout:
         return Window.around(self.points[np.unique(self.triangles)])
 
     def of(self, hemispheres: Sequence[Hemisphere]) -> NDArray[np.int64]:
-        """The triangles of some hemispheres."""
+        """The triangles of the given hemispheres."""
         return self.triangles[np.isin(self.sides, [BOTH.index(hemi) for hemi in hemispheres])]
 
 
@@ -100,7 +100,7 @@ def flat_layout(space: SurfaceSpace) -> FlatLayout:
 
 @dataclass(frozen=True, eq=False)
 class PixelMap:
-    """Which targets every pixel of a window shows, with barycentric weights.
+    """Targets of every pixel of a window, with barycentric weights.
 
     Get one from :func:`pixel_map`. Pixels of the window that show cortex are listed row by row.
 
@@ -116,7 +116,7 @@ class PixelMap:
     nearest : array, shape (n_pixels,)
         The target with the largest weight.
     triangles : array, shape (n_triangles, 3)
-        Corners of the triangles that can be seen.
+        Corners of the visible triangles.
     triangle : array, shape (n_pixels,)
         The triangle of every listed pixel.
     neighbours : csr_array, shape (n_targets, n_targets)
@@ -134,7 +134,7 @@ class PixelMap:
 
     @cached_property
     def bands(self) -> tuple[PixelMap, ...]:
-        """Bands of rows as pixel maps of their own: so small that what is computed of them stays in a core's cache."""
+        """Bands of rows as pixel maps, so small that arrays of a band fit into the cache of a core."""
         counts = self.cortex.sum(axis=1).cumsum()
         n_bands = max(1, round(int(counts[-1]) / BAND))
         rows = np.searchsorted(counts, np.arange(1, n_bands) * int(counts[-1]) // n_bands).tolist()
@@ -142,17 +142,17 @@ class PixelMap:
         return tuple(self._band(top, bottom, counts) for top, bottom in pairwise(edges)) if len(edges) > 2 else (self,)
 
     def _band(self, top: int, bottom: int, counts: NDArray[np.int64]) -> PixelMap:
-        own = slice(int(counts[top - 1]) if top else 0, int(counts[bottom - 1]))
+        listed = slice(int(counts[top - 1]) if top else 0, int(counts[bottom - 1]))
         seen = np.zeros(len(self.triangles), dtype=bool)
-        seen[self.triangle[own]] = True
+        seen[self.triangle[listed]] = True
         return replace(
             self,
             shape=(bottom - top, self.shape[1]),
             cortex=self.cortex[top:bottom],
-            weights=self.weights[own],
-            nearest=self.nearest[own],
+            weights=self.weights[listed],
+            nearest=self.nearest[listed],
             triangles=self.triangles[seen],
-            triangle=(np.cumsum(seen) - 1)[self.triangle[own]],
+            triangle=(np.cumsum(seen) - 1)[self.triangle[listed]],
         )
 
     def sample(
@@ -172,7 +172,7 @@ class PixelMap:
         valid = np.isfinite(values) if valid is None else valid & np.isfinite(values)
         if nearest:
             return np.where(valid, values, np.float32(np.nan))[self.nearest]
-        # one corner that is not valid makes a pixel NaN; where others are, they are weighed anew
+        # a corner that is not valid makes the pixel NaN; pixels with other valid corners are weighted again
         sampled = np.asarray(self.weights @ np.where(valid, values, np.float32(np.nan)))
         n_valid = valid[self.triangles].sum(axis=1, dtype=np.int8)
         mixed = np.flatnonzero(((n_valid > 0) & (n_valid < 3)).take(self.triangle))
@@ -183,13 +183,13 @@ class PixelMap:
         return sampled
 
     def covered(self, mask: NDArray[np.bool_], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Listed pixels inside a mask, among the targets for which it is known.
+        """Listed pixels inside a mask, among the targets for which the mask is defined.
 
         The edge runs between the targets of both sides, nearer to those with fewer neighbours on their side: it is
         smooth, and no target changes side.
         """
         mask = mask & among
-        corners, counted = ((one[self.triangles].sum(axis=1, dtype=np.int8)) for one in (mask, among))
+        corners, counted = (inside[self.triangles].sum(axis=1, dtype=np.int8) for inside in (mask, among))
         code = np.where(corners == 0, 0, np.where(corners == counted, 1, 2)).astype(np.int8).take(self.triangle)
         result = np.asarray(code == 1)
         mixed = np.flatnonzero(code == 2)
@@ -198,7 +198,7 @@ class PixelMap:
         return result
 
     def _share(self, mask: NDArray[np.generic], pixels: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Weight of the masked targets at some of the listed pixels, from 0 to 1."""
+        """Weight of the masked targets at a selection of the listed pixels, from 0 to 1."""
         share: NDArray[np.float32] = np.zeros(len(pixels), dtype=np.float32)
         weights = self.weights.data.reshape(-1, 3)[pixels]
         for corner, inside in enumerate(mask[self.triangles[self.triangle[pixels]]].T):
@@ -219,7 +219,7 @@ def pixel_map(
     window: Window | None = None,
     hemispheres: tuple[Hemisphere, ...] = BOTH,
 ) -> PixelMap:
-    """Find the targets behind every pixel of a flatmap; kept for later calls with the same arguments.
+    """Find the targets of every pixel of a flatmap; cached for later calls with the same arguments.
 
     Parameters
     ----------
@@ -286,9 +286,9 @@ def _neighbours(space: SurfaceSpace) -> csr_array:
 
 
 def _paint(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Triangle number plus one at every pixel, 0 outside; flipped and overlapping triangles do no harm.
+    """Triangle number plus one at every pixel, 0 outside; flipped and overlapping triangles are allowed.
 
-    Pillow rounds corners to pixels: painted some (even) times larger, the rounding is that much smaller.
+    Pillow rounds corners to pixels: painting at an even multiple of the size makes the rounding smaller.
     """
     fine = 4 if shape[0] * shape[1] < LARGE else 2
     image = Image.new("I", (fine * shape[1], fine * shape[0]))

@@ -1,4 +1,4 @@
-"""A grid of small maps of the same cortex: one cell each for a subject, a part of the variance, a component."""
+"""A grid of small maps of the same cortex: a cell per subject, part of the variance or component."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Grid:
     n : int
     n_columns : int
     width : float
-        Of a cell, mm.
+        Width of a cell, mm.
     aspect : float
         Height of a map over its width.
     zoom : str or None
@@ -49,12 +49,12 @@ class Grid:
 
     @classmethod
     def fit(cls, n: int, space: SurfaceSpace, atlas: Atlas, zoom: str | None, style: Style, room: float) -> Grid:
-        """The grid with the fewest columns that is no higher than some room, mm.
+        """The grid with the fewest columns that fits into a height.
 
         Raises
         ------
         InputError
-            If so many cells do not fit on a page.
+            If the cells do not fit on a page.
         """
         for n_columns in range(1, n + 1):
             grid = cls.of(n, n_columns, space, atlas, zoom, style)
@@ -62,13 +62,11 @@ class Grid:
                 break
             if grid.height <= room:
                 return grid
-        raise InputError(
-            "too many maps for one page", found=n, fix="draw them in several figures, or take a wider page"
-        )
+        raise InputError("too many maps for one page", found=n, fix="draw them in several figures, or on a wider page")
 
     @classmethod
     def of(cls, n: int, n_columns: int, space: SurfaceSpace, atlas: Atlas, zoom: str | None, style: Style) -> Grid:
-        """A grid of so many columns."""
+        """A grid with a number of columns."""
         width = (style.width_mm - 2 * MARGIN - (n_columns - 1) * GUTTER) / n_columns
         if zoom is None:
             window = flat_layout(space).window

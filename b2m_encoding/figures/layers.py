@@ -1,4 +1,4 @@
-"""Layers of a map composed into one picture: underlay, data, what is not significant, what was not tested."""
+"""Layers of a map composed into one picture: underlay, scores, targets that are not significant or not tested."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GREYS: dict[str, tuple[float, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class ScoreMap:
-    """One or two scores per target, with what was tested and what is significant.
+    """Scores of every target, with masks of tested and of significant targets.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class ScoreMap:
         tested: NDArray[np.bool_] | None = None,
         significant: NDArray[np.bool_] | None = None,
     ) -> ScoreMap:
-        """Check shapes, and take every target with a score that is not finite as not tested."""
+        """Check shapes; a target with a score that is not finite counts as not tested."""
         for name, array in (*(("scores", score) for score in scores), ("tested", tested), ("significant", significant)):
             if array is not None and np.shape(array) != (space.n_targets,):
                 raise InputError(
@@ -87,7 +87,7 @@ def _depth(space: SurfaceSpace) -> NDArray[np.float32]:
 
 
 def _levels(depth: NDArray[np.float32], kind: Underlay) -> NDArray[np.int32]:
-    """Level of the underlay where the cortex lies so deep."""
+    """Level of the underlay of every sulcal depth."""
     n_levels = len(GREYS[kind])
     if n_levels == 2:
         return (depth > 0).astype(np.int32)
@@ -97,7 +97,7 @@ def _levels(depth: NDArray[np.float32], kind: Underlay) -> NDArray[np.int32]:
 
 
 def _palette(table: Bytes, underlay: Underlay) -> tuple[Bytes, int, int]:
-    """All colours of a map over all levels of its underlay, then the bare levels, then what was not tested."""
+    """All colours of a map over all levels of its underlay, then the bare levels, then the grey of untested targets."""
     greys = GREYS[underlay]
     bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, NOT_TESTED)])
     palette = np.concatenate([*(over(table, grey) for grey in greys), np.round(255 * bare).astype(np.uint8)])
@@ -125,7 +125,7 @@ def compose(
     draw = partial(_draw_band, data=data, colours=colours, palette=palette, nearest=nearest)
     if len(bands) == 1:
         return draw(pixels, level)
-    with ThreadPoolExecutor(min(len(bands), os.cpu_count() or 1)) as pool:  # numpy lets go of Python's lock
+    with ThreadPoolExecutor(min(len(bands), os.cpu_count() or 1)) as pool:  # numpy releases the global interpreter lock
         return np.concatenate(list(pool.map(draw, bands, levels)))
 
 
@@ -141,7 +141,7 @@ def _draw_band(
     table, hidden, untested = palette
     values = [pixels.sample(score, data.tested, nearest=nearest) for score in data.scores]
     missing = None if data.tested.all() else np.isnan(values[0])
-    # indices of the machine's own size: numpy would copy any other at each use
+    # indices of the native size: numpy would copy any other at each use
     entry = np.add(level * np.int32(len(colours.table)), colours.codes(*values), dtype=np.intp)
     if data.significant is not None:
         strong = pixels.covered(data.significant, data.tested)

@@ -1,4 +1,4 @@
-"""What map figures share: the page with whole cortex and zooms, the caption, the table of numbers."""
+"""Common parts of map figures: page with whole cortex and zooms, caption, table of numbers."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ ROWS: dict[View, tuple[Row, ...]] = {"whole": ("whole",), "zoom": ("zoom",), "ov
 
 @dataclass(frozen=True, eq=False)
 class MapFigure:
-    """What a figure of maps shows.
+    """A figure of maps: scores, surface, atlas and layout.
 
     Parameters
     ----------
     data : ScoreMap
     space : SurfaceSpace
     atlas : Atlas
-        On the same surface.
+        Atlas on the same surface.
     options : MapOptions
     footer : float
         Height at the foot for keys, colour bar or legend, mm.
@@ -46,7 +46,7 @@ class MapFigure:
     contour : array of bool, optional
         Targets to outline.
     missing : str
-        What the targets without a score are.
+        Key of the targets without a score.
     """
 
     data: ScoreMap
@@ -133,7 +133,7 @@ class MapFigure:
         return self.options.style.width_mm < 120 and "zoom" in self.rows
 
     def _lines(self, row: Row) -> float:
-        """Height of what does not shrink in a row of panels, mm."""
+        """Height of the fixed parts of a row of panels, mm."""
         return 2 * TITLE + GUTTER if row == "zoom" and self._stacked else TITLE
 
     def _draw_row(self, painter: MapPainter, row: Row, left: float, top: float, full: float) -> float:
@@ -163,7 +163,7 @@ class MapFigure:
         return width / windows["L"].width
 
     def counts(self) -> str:
-        """How many targets were tested and are significant, for a caption."""
+        """Sentence for the caption: counts of tested and of significant targets."""
         data, drawn = self.data, np.unique(flat_layout(self.space).triangles)
         n_tested = int(data.tested.sum())
         parts = [f"{n_tested} of {self.space.n_targets} vertices of {self.space.name} were tested"]
@@ -178,7 +178,7 @@ class MapFigure:
         return "; ".join(parts) + "."
 
     def caption(self, sentences: list[str], lengths: list[float] | None) -> str:
-        """Title, sentences, region outlines, scale (None: a picture that has none) and programs."""
+        """The caption: sentences, region outlines and scale bars (None: the figure has no scale)."""
         text = list(sentences)
         if "zoom" in self.rows and self.options.style.outlines:
             where = "" if self.atlas.citation == "" else f" ({self.atlas.citation})"

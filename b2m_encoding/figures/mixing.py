@@ -9,12 +9,13 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import Bytes, Floats, steps
+from b2m_encoding.figures.colours import Bytes, steps
 
 GAMMA = 2.2
 SHARPNESS = 1.6
-"""Shares are raised to it before mixing: a clear winner keeps its own colour."""
+"""Exponent of the shares before mixing: a dominant feature space keeps its pure colour."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TernaryColours:
     vmax : float
         Largest score with full brightness.
     colours : tuple of str
-        Of the three feature spaces; mixed in linear light.
+        Colours of the three feature spaces; mixed in linear light.
     fade : float, optional
         The largest score rises from transparent at zero to opaque at this value.
     """
@@ -55,26 +56,26 @@ class TernaryColours:
         alpha = np.broadcast_to(alpha[:, None, None, None], (*rgb.shape[:3], 1))
         return np.round(255 * np.concatenate([rgb, alpha], axis=-1)).astype(np.uint8).reshape(-1, 4)
 
-    def codes(self, *values: Floats) -> NDArray[np.int32]:
+    def codes(self, *values: Floating) -> NDArray[np.int32]:
         """The entry of every triple of scores; scores below zero count as zero."""
-        first, second, third = (np.fmax(np.asarray(one, dtype=np.float32), np.float32(0)) for one in values)
+        first, second, third = (np.fmax(np.asarray(score, dtype=np.float32), np.float32(0)) for score in values)
         total = first + second + third
         largest = np.maximum(np.maximum(first, second), third)
         safe = np.where(total > 0, total, np.float32(1))
         place = steps(largest, 0.0, self.vmax, self.LEVELS)
-        for one in (first, second):
-            place = place * np.int32(self.N) + steps(one / safe, 0.0, 1.0, self.N)
+        for score in (first, second):
+            place = place * np.int32(self.N) + steps(score / safe, 0.0, 1.0, self.N)
         return place
 
 
 @dataclass(frozen=True)
 class RgbColours:
-    """Three values as red, green and blue, each between limits of its own.
+    """Three values as red, green and blue, each with separate limits.
 
     Parameters
     ----------
     limits : tuple of (float, float)
-        Value without, and with full colour, of each of the three.
+        Values without colour and with full colour, for each of the three.
     """
 
     limits: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -87,14 +88,14 @@ class RgbColours:
 
     @cached_property
     def table(self) -> Bytes:
-        """All colours, blue runs fastest; no channel goes down to black."""
+        """All colours, blue runs fastest; the lowest value of a channel is 25, so that no colour is black."""
         axis = np.linspace(25, 255, self.N)
         grid = np.stack([*np.meshgrid(axis, axis, axis, indexing="ij"), np.full((self.N,) * 3, 255.0)], axis=-1)
         return np.round(grid).astype(np.uint8).reshape(-1, 4)
 
-    def codes(self, *values: Floats) -> NDArray[np.int32]:
+    def codes(self, *values: Floating) -> NDArray[np.int32]:
         """The entry of every triple of values."""
         place = np.zeros(np.shape(values[0]), dtype=np.int32)
-        for one, (low, high) in zip(values, self.limits, strict=True):
-            place = place * np.int32(self.N) + steps(one, low, high, self.N)
+        for component, (low, high) in zip(values, self.limits, strict=True):
+            place = place * np.int32(self.N) + steps(component, low, high, self.N)
         return place

@@ -1,4 +1,4 @@
-"""Vector outlines of regions and masks on a flat mesh, by marching triangles, and where to write their names."""
+"""Vector outlines of regions and masks on a flat mesh, by marching triangles, and positions of their names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 SMOOTHING = 3
 """How often an arc is averaged with weights (1, 2, 1) / 4."""
 SPECK = 2
-"""Pieces of a region with so few vertices are left over from resampling, unless they are all there is."""
+"""Pieces with at most so many vertices are artefacts of resampling, unless their region has no larger piece."""
 
 Line = NDArray[np.float64]
 
@@ -48,12 +48,12 @@ class Borders:
     arcs: tuple[Arc, ...]
 
     def around(self, labels: Collection[int]) -> list[Line]:
-        """Every border of some labels, each one once."""
+        """Every border of the given labels, without repetition."""
         wanted = set(labels)
         return [arc.points for arc in self.arcs if not wanted.isdisjoint(arc.labels)]
 
     def rim(self, labels: Collection[int]) -> list[Line]:
-        """The outer border of some labels together."""
+        """The outer border of the union of the given labels."""
         wanted = set(labels)
         return [arc.points for arc in self.arcs if len(wanted.intersection(arc.labels)) == 1]
 
@@ -74,7 +74,7 @@ class Borders:
 
 
 def _following(line: Line, arcs: list[Line]) -> tuple[int, bool] | None:
-    """Which arc begins or ends where a line ends, and whether it must be reversed."""
+    """Index of the arc that begins or ends where a line ends, and whether it must be reversed."""
     if (line[0] == line[-1]).all():
         return None
     for index, arc in enumerate(arcs):
@@ -129,29 +129,29 @@ def _graph(points: Line, triangles: NDArray[np.int64], labels: NDArray[np.int64]
         if len(crossed) == 3:
             where[-number - 1] = points[triangle].mean(axis=0)
             ends = [(key, -number - 1) for key in crossed]
-        for one, other in ends:
-            links[one].append(other)
-            links[other].append(one)
+        for start, end in ends:
+            links[start].append(end)
+            links[end].append(start)
     return links, where, pair
 
 
 def _chains(links: dict[int, list[int]]) -> Iterator[list[int]]:
-    """Walk from junctions and loose ends first, then round the loops that are left."""
-    left = {node: list(neighbours) for node, neighbours in links.items()}
+    """Walk from junctions and loose ends first, then round the remaining loops."""
+    unvisited = {node: list(neighbours) for node, neighbours in links.items()}
 
     def walk(start: int) -> list[int]:
         nodes = [start]
-        while left[nodes[-1]] and (len(nodes) == 1 or (nodes[-1] >= 0 and nodes[-1] != start)):
-            here, following = nodes[-1], left[nodes[-1]].pop()
-            left[following].remove(here)
+        while unvisited[nodes[-1]] and (len(nodes) == 1 or (nodes[-1] >= 0 and nodes[-1] != start)):
+            here, following = nodes[-1], unvisited[nodes[-1]].pop()
+            unvisited[following].remove(here)
             nodes.append(following)
         return nodes
 
     for start in [node for node, neighbours in links.items() if node < 0 or len(neighbours) == 1]:
-        while left[start]:
+        while unvisited[start]:
             yield walk(start)
     for start in links:
-        if left[start]:
+        if unvisited[start]:
             yield walk(start)
 
 
@@ -191,16 +191,16 @@ def boundary(points: Line, triangles: NDArray[np.int64]) -> list[Line]:
     edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
     edges, count = np.unique(edges, axis=0, return_counts=True)
     links: dict[int, list[int]] = defaultdict(list)
-    for one, other in edges[count == 1].tolist():
-        links[one].append(other)
-        links[other].append(one)
+    for start, end in edges[count == 1].tolist():
+        links[start].append(end)
+        links[end].append(start)
     return [points[nodes] for nodes in _chains(links)]
 
 
 def label_position(
     mask: NDArray[np.bool_], aspect: float = 1.0, allowed: NDArray[np.bool_] | None = None
 ) -> tuple[float, float, float]:
-    """Where a name fits best inside a region: its pole of inaccessibility.
+    """Best position of a name inside a region: its pole of inaccessibility.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def label_position(
     """
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    mask = mask[box]  # all around it is outside: what is farther away cannot be nearer
+    mask = mask[box]  # pixels outside the box are outside the region and cannot be nearer than its edge
     distance = distance_transform_edt(np.pad(mask, 1), sampling=(1.0, 1.0 / aspect))[1:-1, 1:-1]
     if allowed is not None and (mask & allowed[box]).any():
         distance = np.where(allowed[box], distance, 0.0)

@@ -67,12 +67,12 @@ class Page(Figure):
         return self.add_axes((left / page[0], 1 - (top + height) / page[1], width / page[0], height / page[1]))
 
     def write(self, left: float, top: float, text: str, **options: Any) -> Text:
-        """Text at a place of the page; never read as mathematics."""
+        """Text at a place of the page; mathtext is not parsed."""
         options = {"size": self.style.text_size, "color": INK, **options}
         return self.text(left / self.style.width_mm, 1 - top / self.height, text, parse_math=False, **options)
 
     def letter(self, left: float, top: float, letter: str) -> None:
-        """A panel letter, if the style wants them."""
+        """A panel letter, if the style has them."""
         if self.style.letters:
             self.write(left, top, letter, weight="bold", size=self.style.text_size + 1, va="top")
 
@@ -90,7 +90,7 @@ def text_width(text: str, size: float, style: Style) -> float:
 
 
 def shortened(text: str, size: float, width: float, style: Style) -> str:
-    """The text, or its beginning and an ellipsis if it is wider than some mm."""
+    """The text, or its beginning with an ellipsis if it is wider than the given mm."""
     if text_width(text, size, style) <= width:
         return text
     end = bisect_right(range(1, len(text)), width, key=lambda n: text_width(text[:n] + "…", size, style))
@@ -108,7 +108,7 @@ def header_height(title: str | None, note: str | None) -> float:
 
 
 def swatch(page: Page, left: float, top: float, colours: Sequence[Any], text: str) -> None:
-    """A key: a small box, in stripes if there are several colours, and what it means."""
+    """An entry of a key: a small box, striped if there are several colours, and its text."""
     size = 2.2
     box = page.panel(left, top, size * 1.6, size)
     box.imshow([[matplotlib.colors.to_rgb(colour) for colour in colours]], aspect="auto", interpolation="none")
@@ -132,7 +132,7 @@ class FigureResult:
     figure : Page
         A matplotlib ``Figure``.
     caption : str
-        What is shown, with every number a reader needs.
+        Content of the figure, with every number a reader needs.
     table : DataFrame
         The plotted numbers.
     """

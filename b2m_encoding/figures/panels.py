@@ -29,7 +29,7 @@ FULL_LINE = 60.0
 """Outlines are drawn thinner on panels narrower than this, mm."""
 HALO = "#202020"
 CONTOUR = "#56B4E9"
-"""Outline of what is significant: apart from region outlines and from warm colours."""
+"""Outline of significant targets: distinct from region outlines and from warm colours."""
 NARROW_BAR = 22.0
 """Colour bars up to this width, mm, have three ticks at most."""
 MIN_TEXT = 5.0
@@ -68,7 +68,7 @@ def zoom_windows(space: SurfaceSpace, atlas: Atlas, name: str) -> dict[Hemispher
 
 @dataclass(frozen=True, eq=False)
 class MapPainter:
-    """Everything that the map panels of one figure share.
+    """Page, surface, atlas and colours shared by the map panels of a figure.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class MapPainter:
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"))
 
     def _names(self, axes: Axes, pixels: PixelMap, width: float, names: Sequence[str]) -> None:
-        """Write region names where they fit best. The halo is a copy below, so that the name stays text."""
+        """Write region names at their best positions. The halo is a copy below, so that the name stays text."""
         pixel_points = 2 * width / pixels.shape[1] / MM * 72
         label = np.asarray(pixels.picture(self.atlas.labels[pixels.nearest], 0))[::2, ::2]
         scale = 2 * pixels.window.height / pixels.shape[0]
@@ -161,7 +161,7 @@ class MapPainter:
 def _clear_of(
     taken: Sequence[tuple[float, float, float, float]], shape: tuple[int, ...], half_height: float, half_width: float
 ) -> NDArray[np.bool_]:
-    """Where a text of some size (pixels) can be centred without touching the others (centre and half size)."""
+    """Mask of pixels where a text can be centred without touching the others (centre and half size, pixels)."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     clear = np.ones(shape, dtype=bool)
     for row, column, height, width in taken:
@@ -195,7 +195,7 @@ def centred_colour_bar(page: Page, top: float, colours: ScalarColours, label: st
 
 
 def _ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round ticks, with both limits among them where that goes in a few equal steps."""
+    """Round ticks, with both limits among them where a few equal steps allow it."""
     for round_steps in ((1, 2, 5, 10), (1.5, 2.5)):
         for n in [n for n in (4, 5, 3, 2) if n <= most]:
             step = (high - low) / n
@@ -215,13 +215,13 @@ def keys(
     contour: bool = False,
     missing: str = "not tested",
 ) -> None:
-    """Keys for what has no colour, as far as it occurs on the flatmap."""
+    """Keys of targets without colour, as far as they occur on the flatmap."""
     drawn = np.unique(flat_layout(space).triangles)
     entries: list[tuple[tuple[str, ...], str]] = [((CONTOUR,), "significant")] if contour else []
-    if any((~one.shown & one.tested)[drawn].any() for one in data):
+    if any((~scores.shown & scores.tested)[drawn].any() for scores in data):
         greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
         entries.append((tuple(map(str, greys)), "not significant"))
-    if any((~one.tested)[drawn].any() for one in data):
+    if any((~scores.tested)[drawn].any() for scores in data):
         entries.append(((str(NOT_TESTED),), missing))
     for row, (colours, text) in enumerate(entries):
         swatch(page, left, top + 3.6 * row, colours, text)
@@ -230,7 +230,7 @@ def keys(
 def scale_bar(
     page: Page, x: float, top: float, mm_per_mm: float, space: SurfaceSpace, *, side: Literal["left", "right"] = "right"
 ) -> float | None:
-    """A scale bar that begins or ends at ``x``; none where the flatmap distorts lengths too much for one.
+    """A scale bar that begins or ends at ``x``; none where the flatmap distorts lengths too much.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ def _areas(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray
 
 
 def scale_sentence(space: SurfaceSpace, lengths: Sequence[float]) -> str:
-    """What a scale bar means, for a caption."""
+    """Sentence for the caption: length and distortion of the scale bars."""
     if not lengths:
         return "No scale bar: this flatmap does not keep lengths."
     low, high = stretch(space)

@@ -1,4 +1,4 @@
-"""Bridge to pycortex: maps as its data views, its quickflat with our outlines and no Inkscape, its WebGL viewer.
+"""Bridge to pycortex: maps as its data views, quickflat with traced outlines (without Inkscape), WebGL viewer.
 
 Reading what pycortex users share needs no pycortex: see :mod:`b2m_encoding.spaces.pycortex`.
 """
@@ -15,8 +15,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import Colours, Floats, ScalarColours, over
+from b2m_encoding.figures.colours import Colours, ScalarColours, over
 from b2m_encoding.figures.layers import GYRUS, SULCUS
 from b2m_encoding.figures.outlines import Line, trace_borders, without_specks
 from b2m_encoding.figures.pycortex_store import add_subject, add_transform, load_pycortex, quiet
@@ -38,7 +39,7 @@ __all__ = [
 HALO = "#202020"
 
 
-def to_vertex(cortex: Any, values: Floats, subject: str, colours: ScalarColours, description: str = "") -> Any:
+def to_vertex(cortex: Any, values: Floating, subject: str, colours: ScalarColours, description: str = "") -> Any:
     """A map as ``cortex.Vertex``; NaN stays NaN and is drawn transparent.
 
     Parameters
@@ -61,7 +62,7 @@ def to_vertex(cortex: Any, values: Floats, subject: str, colours: ScalarColours,
 
 def to_vertex_rgb(
     cortex: Any,
-    values: tuple[Floats, ...],
+    values: tuple[Floating, ...],
     subject: str,
     colours: Colours,
     *,
@@ -80,17 +81,17 @@ def to_vertex_rgb(
         Targets with a colour (the significant ones); the others, and NaN, are transparent.
     description : str
     """
-    checked = [_fitting(cortex, one, subject) for one in values]
-    visible = np.logical_and.reduce([np.isfinite(one) for one in checked])
+    checked = [_fitting(cortex, scores, subject) for scores in values]
+    visible = np.logical_and.reduce([np.isfinite(scores) for scores in checked])
     if shown is not None:
         visible &= shown
-    red, green, blue, alpha = colours.table[colours.codes(*(np.nan_to_num(one) for one in checked))].T
+    red, green, blue, alpha = colours.table[colours.codes(*(np.nan_to_num(scores) for scores in checked))].T
     opaque = np.where(visible, alpha / 255, 0.0)
-    channels = (np.ascontiguousarray(one) for one in (red, green, blue))
+    channels = (np.ascontiguousarray(channel) for channel in (red, green, blue))
     return cortex.VertexRGB(*channels, subject, alpha=opaque, description=description)
 
 
-def _fitting(cortex: Any, values: Floats, subject: str) -> NDArray[np.float32]:
+def _fitting(cortex: Any, values: Floating, subject: str) -> NDArray[np.float32]:
     if subject not in cortex.db.subjects:
         known = ", ".join(cortex.db.subjects) or None
         raise InputError("no such subject of pycortex", file=cortex.db.filestore, found=subject, expected=known)
@@ -102,7 +103,7 @@ def _fitting(cortex: Any, values: Floats, subject: str) -> NDArray[np.float32]:
 
 def to_volume(
     cortex: Any,
-    values: Floats,
+    values: Floating,
     space: VolumeSpace,
     subject: str,
     transform: str,
@@ -116,7 +117,7 @@ def to_volume(
     cortex : module
     values : array, shape (n_targets,)
     space : VolumeSpace
-        On the grid of the transform: of :func:`b2m_encoding.spaces.pycortex_volume`, or in the image's own order.
+        On the grid of the transform: of :func:`b2m_encoding.spaces.pycortex_volume`, or in the order of the image.
     subject, transform : str
     colours : ScalarColours
     description : str
@@ -152,7 +153,7 @@ def quickflat(
     height: int = 1024,
     style: Style | None = None,
 ) -> Figure:
-    """Draw pycortex' flatmap with our outlines and our colour bar; Inkscape is not needed.
+    """Draw pycortex' flatmap with traced outlines and a colour bar; Inkscape is not needed.
 
     Parameters
     ----------
@@ -165,7 +166,7 @@ def quickflat(
     colours : ScalarColours, optional
         Draws a colour bar below the map.
     label : str
-        Of the colour bar.
+        Label of the colour bar.
     height : int
         Pixels of pycortex' picture.
     style : Style, optional

@@ -1,4 +1,4 @@
-"""pycortex without a trace in the home folder: its import, its filestore, and subjects of our own in it."""
+"""pycortex without files in the home folder: import, filestore, and new subjects in a filestore."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MESHES: dict[MeshKind, str] = {"white": "wm", "pial": "pia", "inflated": "inflat
 
 
 def load_pycortex(filestore: str | Path | None = None) -> Any:
-    """Import pycortex without a trace in the home folder, and point it at a filestore.
+    """Import pycortex without writing into the home folder, and set its filestore.
 
-    pycortex writes a configuration when it is imported, and keeps the filestore of the environment it was built in for
-    ever. It gets a private configuration with the user's own settings, and the filestore that is there.
+    On import pycortex writes a configuration that permanently names the filestore of its build environment. Here it
+    reads a private configuration instead: the user's settings with the given filestore.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def load_pycortex(filestore: str | Path | None = None) -> Any:
     Returns
     -------
     module
-        ``cortex``; its database is one for the whole program.
+        ``cortex``; its database is global.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def load_pycortex(filestore: str | Path | None = None) -> Any:
     cortex = sys.modules["cortex"] if "cortex" in sys.modules else _first_import(store)
     if cortex.db.filestore != str(store):
         cortex.db.filestore = str(store)
-        cortex.db._memocache = {}  # meshes are kept by the subject's name alone
+        cortex.db._memocache = {}  # meshes are cached by the name of the subject alone
     cortex.db.reload_subjects()
     options = cortex.options.config
     if not os.access(store, os.W_OK):
@@ -98,14 +98,14 @@ def _first_import(store: Path) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out what pycortex prints and deprecates."""
+    """Suppress output and warnings of pycortex."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def add_subject(space: SurfaceSpace, filestore: str | Path, name: str | None = None) -> str:
-    """Make a subject of pycortex from a surface (fsaverage5, fsLR, a subject of FreeSurfer with a flat patch).
+    """Create a subject of pycortex from a surface (fsaverage5, fsLR, a subject of FreeSurfer with a flat patch).
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def add_subject(space: SurfaceSpace, filestore: str | Path, name: str | None = N
 
 
 def add_transform(cortex: Any, space: VolumeSpace, subject: str, name: str) -> None:
-    """Tell pycortex of a volume whose millimetres are those of the subject's surfaces (MNI152 on fsLR).
+    """Register a volume with pycortex whose millimetres are those of the subject's surfaces (MNI152 on fsLR).
 
     Raises
     ------

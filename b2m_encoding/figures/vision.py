@@ -1,4 +1,4 @@
-"""Whether colours can be told apart: with every kind of colour vision, and printed in black and white."""
+"""Contrast of colours with every kind of colour vision, and in black-and-white print."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from itertools import combinations
 import matplotlib
 import numpy as np
 from matplotlib.colors import to_rgb
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from b2m_encoding._typing import Floating
 
 DEFICIENCIES = {
     "normal": np.eye(3),
@@ -19,9 +18,9 @@ DEFICIENCIES = {
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
 }
-"""Linear RGB as seen with each kind of vision; severity 1 (Machado et al. 2009, doi 10.1109/TVCG.2009.113)."""
+"""Linear RGB as perceived with each kind of vision; severity 1 (Machado et al. 2009, doi 10.1109/TVCG.2009.113)."""
 MIN_CONTRAST = 16.0
-"""Least difference (CIE76) of two colours that can be told apart in small areas."""
+"""Least difference (CIE76) of two colours that readers can distinguish in small areas."""
 STEPS = 33
 """Entries of a colour map that are compared."""
 
@@ -42,14 +41,14 @@ def palette_contrast(colours: Sequence[str]) -> dict[str, float]:
 
 
 def check_palette(colours: Sequence[str]) -> None:
-    """Warn if two colours of a palette cannot be told apart with some colour vision."""
+    """Warn if two colours of a palette look alike with any kind of colour vision."""
     poor = [kind for kind, contrast in palette_contrast(colours).items() if contrast < MIN_CONTRAST]
     if poor:
         warnings.warn(f"two colours of {list(colours)} look alike: {', '.join(poor)} vision", stacklevel=3)
 
 
 def colour_map_problems(name: str) -> list[str]:
-    """What a reader cannot read from a colour map: kinds of vision, and black-and-white print.
+    """Conditions in which a colour map is ambiguous: kinds of colour vision, and black-and-white print.
 
     Two values a third of the scale apart must differ with every kind of colour vision; lightness must rise or fall
     all the way.
@@ -77,18 +76,18 @@ def colour_map_problems(name: str) -> list[str]:
 
 
 def check_colour_map(name: str) -> None:
-    """Warn if values cannot be read from a colour map with some colour vision, or in black and white."""
+    """Warn if a colour map is ambiguous with any kind of colour vision, or in black and white."""
     if problems := colour_map_problems(name):
         warnings.warn(f"different values look alike in the colour map {name}: {', '.join(problems)}", stacklevel=3)
 
 
-def _linear(rgb: Floats) -> Floats:
+def _linear(rgb: Floating) -> Floating:
     """Linear RGB of sRGB."""
     return np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
 
 
-def _seen(linear: Floats, kind: str) -> Floats:
-    """CIE L*a*b* (D65) of linear RGB as seen with a kind of colour vision."""
+def _seen(linear: Floating, kind: str) -> Floating:
+    """CIE L*a*b* (D65) of linear RGB as perceived with a kind of colour vision."""
     matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
     xyz = np.clip(linear @ np.asarray(DEFICIENCIES[kind]).T, 0, 1) @ matrix.T / (0.9505, 1.0, 1.089)
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)

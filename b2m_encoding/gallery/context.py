@@ -16,7 +16,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureSettings, MapKeywords, PageKeywords, ViewKeywords
 from b2m_encoding.figures.options import View
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import CORRECTIONS, JOINT
+from b2m_encoding.results.schema import CORRECTIONS, JOINT, maps
 from b2m_encoding.results.schema.files import STUDY
 from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
 from b2m_encoding.study import MapsTable, StatisticsTable
@@ -116,9 +116,9 @@ class FigureContext:
     @property
     def models(self) -> tuple[str, ...]:
         """Feature spaces to draw; all by default."""
-        known = self.results.feature_spaces
-        _selected(self.request.models, (*known, JOINT), "the results hold no such feature space")
-        return self.request.models or known
+        stored = self.results.feature_spaces
+        _selected(self.request.models, (*stored, JOINT), "the results hold no such feature space")
+        return self.request.models or stored
 
     @property
     def model(self) -> str:
@@ -128,14 +128,14 @@ class FigureContext:
     def surface(self, subject: str) -> SurfaceSpace:
         """The drawing surface of a subject."""
         space = self.results.space(subject)
-        if (found := drawing_surface(space)) is None:
+        if (surface := drawing_surface(space)) is None:
             raise InputError(
                 f"sub-{subject} has no maps that can be drawn on a cortex",
                 file=self.results.path,
                 found=space.name,
                 fix="draw regions or scatter",
             )
-        return found
+        return surface
 
     def atlas(self, surface: SurfaceSpace) -> Atlas:
         """The atlas of the study on a surface."""
@@ -153,11 +153,11 @@ class FigureContext:
 
     def tested(self, subject: str) -> Booleans:
         """Tested targets, on the drawing surface."""
-        return np.isfinite(self.on_surface(subject, [(JOINT, "r")])[0])
+        return np.isfinite(self.on_surface(subject, [(JOINT, maps.R.stat)])[0])
 
     def significant(self, subject: str) -> Booleans:
         """Targets that the joint model predicts significantly, on the drawing surface."""
-        below = (self.results.map(subject, JOINT, "q") < self.statistics.q).astype(np.float32)
+        below = (self.results.map(subject, JOINT, maps.Q.stat) < self.statistics.q).astype(np.float32)
         [moved] = resample(below, self.results.space(subject), self.surface(subject))
         return np.asarray(np.nan_to_num(moved) > 0.5)
 
@@ -208,15 +208,12 @@ class FigureContext:
     def origin(self, subject: str = "") -> str:
         """Origin of the numbers, for captions: study, samples and test of a subject, versions."""
         text = [f"Study: {self.results.study.get('name', 'unnamed')}."]
-        if subject and self.results.has_map(subject, JOINT, "q"):
-            about = self.results.sidecar(subject, JOINT, "q")
-            known = {
-                key: about[key] for key in ("SamplesTrained", "SamplesTested", "Test", "Permutations") if key in about
-            }
-            if len(known) == 4:
+        if subject and self.results.has_map(subject, JOINT, maps.Q.stat):
+            about = self.results.sidecar(subject, JOINT, maps.Q.stat)
+            if {"SamplesTrained", "SamplesTested", "Test", "Permutations"} <= about.keys():
                 text.append(
-                    f"Models trained on {known['SamplesTrained']} and tested on {known['SamplesTested']} samples; "
-                    f"significance: {known['Test']}, {known['Permutations']} permutations."
+                    f"Models trained on {about['SamplesTrained']} and tested on {about['SamplesTested']} samples; "
+                    f"significance: {about['Test']}, {about['Permutations']} permutations."
                 )
         versions = self.results.provenance.get("versions", {})
         shown = [f"{name} {versions[name]}" for name in ("b2m-encoding", "numpy", "torch") if versions.get(name)]
@@ -225,11 +222,12 @@ class FigureContext:
         return " ".join(text)
 
 
-def _selected(wanted: tuple[str, ...], known: tuple[str, ...], problem: str) -> tuple[str, ...]:
-    for name in wanted:
-        if name not in known:
-            raise InputError(problem, found=name, expected=", ".join(known))
-    return wanted or known
+def _selected(requested: tuple[str, ...], stored: tuple[str, ...], problem: str) -> tuple[str, ...]:
+    """The requested names, by default all; each must be stored."""
+    for name in requested:
+        if name not in stored:
+            raise InputError(problem, found=name, expected=", ".join(stored))
+    return requested or stored
 
 
 def _table(kind: type[Table], table: Mapping[str, Any], results: Results, folder: Path) -> Table:

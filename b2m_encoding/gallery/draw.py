@@ -1,4 +1,4 @@
-"""Figures drawn from a results folder: those of the report, and any other on demand."""
+"""Draw figures of a results folder: those of the report, and single kinds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.io.names import safe_name
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import JOINT, tables
+from b2m_encoding.results.schema import JOINT, maps, tables
+from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.spaces import drawing_surface
 from b2m_encoding.study import Study
 
 
 def draw_figures(results: Results, study: Study, folder: Path) -> None:
-    """Draw and save what a study's spaces allow: maps on the cortex, regions wherever there is a table of them."""
+    """Draw and save the figures of the report: maps where subjects have a cortex, regions and decoding where tabled."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = study.figures.model_copy(update={"note": study.figures.note or study.note})
     context = FigureContext(results, study.maps, study.statistics, settings)
@@ -29,14 +30,14 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
 
 
 def _reported(results: Results) -> Iterator[tuple[str, str]]:
-    """Kinds and subjects of the report."""
+    """Kinds and subjects of the figures of the report."""
     for subject in results.subjects:
         if drawing_surface(results.space(subject)) is None:
             continue  # regions, or a volume that lies in no standard space: there is no cortex to draw on
         yield "accuracy", subject
         if len(results.feature_spaces) > 1:
             yield "preference", subject
-        if any("unique" in stats for stats in results.stats(subject).values()):
+        if any(maps.UNIQUE.stat in stats for stats in results.stats(subject).values()):
             yield "partition", subject
     regions = results.table(tables.REGIONS)
     if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
@@ -48,7 +49,7 @@ def _reported(results: Results) -> Iterator[tuple[str, str]]:
 def draw_kind(
     path: Path, kind: str, request: FigureRequest, changes: dict[str, object], out: Path | None = None
 ) -> list[Path]:
-    """Draw one kind of figure from a results folder and save it: for every subject, or of all together.
+    """Draw a kind of figure from a results folder and save it, for every subject or for all together.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def draw_kind(
         A key of :data:`~b2m_encoding.gallery.kinds.KINDS`.
     request : FigureRequest
     changes : dict
-        Keys of ``[figures]`` that go before those of the study.
+        Keys of ``[figures]`` that replace those of the study.
     out : Path, optional
         Folder to write into; ``figures`` in the results by default.
 
@@ -70,7 +71,7 @@ def draw_kind(
     if kind not in KINDS:
         raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
     context = FigureContext.open(path, request, changes)
-    folder = out or path / "figures"
+    folder = out or path / FIGURES
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,9 +84,9 @@ def draw_kind(
 
 
 def _stem(kind: str, subject: str, request: FigureRequest) -> str:
-    """Name of the files: what is not usual is in it, so that figures do not replace one another; never a path."""
+    """Stem of the files: it contains every choice that is not the default, and no path separator."""
     parts = [f"sub-{subject}" if subject else "", kind, *(name for name in request.models if name != JOINT)]
-    parts += [request.score] if request.score != "r" else []
+    parts += [request.score] if request.score != maps.R.stat else []
     parts += (
         [request.view if request.zoom is None else f"{request.view}-{request.zoom}"]
         if request.view != "overview"

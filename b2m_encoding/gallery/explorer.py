@@ -1,4 +1,4 @@
-"""From a results folder to the interactive page: which maps it shows, with which colours, numbers and sounds."""
+"""The interactive page of a results folder: its maps, colours, numbers and sounds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import all_subsets
 from b2m_encoding.figures.colours import PreferenceColours, ScalarColours, shared_limits
@@ -26,14 +26,13 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema import JOINT, maps
+from b2m_encoding.results.schema.files import VIEW
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
 
-PAGE = "view.html"
 N_BEST = 5
 PREFERRED = "preferred"
 
-Floats = NDArray[np.floating]
 Stored = tuple[str, str]
 
 
@@ -48,7 +47,7 @@ def write_view(
     out : Path, optional
         The HTML file; default: ``view.html`` in the results.
     subjects : sequence of str
-        Only these.
+        Subjects to show; default: all that can be drawn.
     sounds : Path, optional
         Folder of the stimuli (``blues.00017.wav`` anywhere below it); they become part of the page.
 
@@ -61,9 +60,9 @@ def write_view(
     InputError
         If there are no results, or none that can be drawn on a cortex.
     """
-    target = out or results / PAGE
+    target = out or results / VIEW
     if target.is_dir():
-        raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / PAGE}")
+        raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / VIEW}")
     page = interactive_page(build_view(results, subjects, sounds))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -74,22 +73,21 @@ def write_view(
 
 
 def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None = None) -> View:
-    """What the page of a results folder shows; subjects that cannot be drawn on a cortex are left out."""
+    """Content of the page of a results folder; subjects that cannot be drawn on a cortex are left out."""
     context = FigureContext.open(results, FigureRequest(subjects=tuple(subjects)), {})
-    drawn = [one for one in context.subjects if drawing_surface(context.results.space(one)) is not None]
+    drawn = [name for name in context.subjects if drawing_surface(context.results.space(name)) is not None]
     if not drawn:
         raise InputError("no subject has maps that can be drawn on a cortex", file=results, found=context.subjects)
-    heard = {one: kept for one in drawn if (kept := _heard(context, one)) is not None}
-    names = list(dict.fromkeys(str(clip) for kept in heard.values() for clip in kept.clips))
-    clips = page_clips(names, heard, sounds, context.results, drawn)
-    found = [_Subject.of(context, one) for one in drawn]
-    scores = [one for one in _scores(context) if any(one.key in subject.scores for subject in found)]
-    maps = _maps(context, found, [one.key for one in scores])
+    responses = {name: stored for name in drawn if (stored := _clip_responses(context, name)) is not None}
+    names = list(dict.fromkeys(str(clip) for stored in responses.values() for clip in stored.clips))
+    clips = page_clips(names, responses, sounds, context.results, drawn)
+    maps = [_SubjectMaps.of(context, name) for name in drawn]
+    scores = [score for score in _scores(context) if any(score.key in subject.scores for subject in maps)]
     return View(
         str(context.results.study.get("name", results.name)),
-        [_with_heard(context, subject, heard.get(subject.name), names) for subject in found],
+        [_view_subject(context, subject, responses.get(subject.name), names) for subject in maps],
         scores,
-        maps,
+        _maps(context, maps, [score.key for score in scores]),
         note=context.note,
         caption=f"{context.origin(drawn[0])} Significance: {context.criterion.removeprefix('significant at ')}.",
         level=context.statistics.q,
@@ -101,105 +99,104 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
 
 
 def _scores(context: FigureContext) -> list[Score]:
-    """All scores that results may hold, in the order of the page."""
+    """Scores that results may contain, in the order of the page."""
     names = context.results.feature_spaces
     several = [Score(f"r-{name}", name) for name in names] if len(names) > 1 else []
     parts = [
-        Score(_part(some), " and ".join(some) if len(some) > 1 else f"{some[0]} alone", "R2 explained")
-        for some in all_subsets(names)
+        Score(_part(part), " and ".join(part) if len(part) > 1 else f"{part[0]} alone", "R2 explained")
+        for part in all_subsets(names)
     ]
     joint = Score("r-joint", "all feature spaces" if several else names[0])
     return [joint, *several, Score("ceiling", "noise ceiling"), *parts, Score(PREFERRED, "preferred", measure="")]
 
 
 def _part(names: Sequence[str]) -> str:
+    """Key of a unique or shared part of the explained variance."""
     return f"{'unique' if len(names) == 1 else 'shared'}-{'_'.join(names)}"
 
 
 def _stored(context: FigureContext) -> dict[str, Stored]:
-    """Model and statistic, as in the results, of every score."""
+    """Model and statistic of every score in the results."""
     names = context.results.feature_spaces
-    parts = {_part(some): ("_".join(some), _part(some).split("-")[0]) for some in all_subsets(names)}
+    parts = {_part(part): ("_".join(part), _part(part).split("-")[0]) for part in all_subsets(names)}
     return {
-        "r-joint": (JOINT, "r"),
-        **{f"r-{name}": (name, "r") for name in names},
-        "ceiling": (JOINT, "ceiling"),
+        "r-joint": (JOINT, maps.R.stat),
+        **{f"r-{name}": (name, maps.R.stat) for name in names},
+        "ceiling": (JOINT, maps.CEILING.stat),
         **(parts if len(names) > 1 else {}),
-        "q": (JOINT, "q"),
-        "low": (JOINT, "rlow"),
-        "high": (JOINT, "rhigh"),
+        "q": (JOINT, maps.Q.stat),
+        "low": (JOINT, maps.R_LOW.stat),
+        "high": (JOINT, maps.R_HIGH.stat),
     }
 
 
 @dataclass(frozen=True, eq=False)
-class _Subject:
-    """Maps of a subject on its surface."""
+class _SubjectMaps:
+    """Maps of a subject on its drawing surface."""
 
     name: str
     surface: SurfaceSpace
-    scores: Mapping[str, Floats]
-    significant: NDArray[np.bool_]
-    preference: Floats | None
+    scores: Mapping[str, Floating]
+    significant: Booleans
+    preference: Floating | None
 
     @classmethod
-    def of(cls, context: FigureContext, name: str) -> _Subject:
-        there = {key: where for key, where in _stored(context).items() if context.results.has_map(name, *where)}
-        values = dict(zip(there, context.on_surface(name, list(there.values())), strict=True))
+    def of(cls, context: FigureContext, name: str) -> _SubjectMaps:
+        stored = {key: names for key, names in _stored(context).items() if context.results.has_map(name, *names)}
+        values = dict(zip(stored, context.on_surface(name, list(stored.values())), strict=True))
         surface = context.surface(name)
-        chosen = None
-        if context.results.has_map(name, "preference", "index"):
-            index = context.results.map(name, "preference", "index")
-            chosen = values[PREFERRED] = levels_on_surface(index, context, name)
-        return cls(name, surface, values, context.significant(name), chosen)
+        preference = None
+        if context.results.has_map(name, maps.PREFERENCE, maps.PREFERRED.stat):
+            index = context.results.map(name, maps.PREFERENCE, maps.PREFERRED.stat)
+            preference = values[PREFERRED] = levels_on_surface(index, context, name)
+        return cls(name, surface, values, context.significant(name), preference)
 
 
-def levels_on_surface(index: Floats, context: FigureContext, subject: str) -> Floats:
-    """Whole numbers on the surface of a subject: the level with the largest weight, never a mean of two."""
+def levels_on_surface(index: Floating, context: FigureContext, subject: str) -> Floating:
+    """Resample integer levels to the drawing surface: every vertex gets the level with the largest weight."""
     space, surface = context.results.space(subject), context.surface(subject)
     if space == surface:
         return index
-    levels = np.unique(index[np.isfinite(index)])
-    known = np.isfinite(index)
-    weights = resample(np.where(known, index == levels[:, None], np.nan), space, surface)
+    finite = np.isfinite(index)
+    levels = np.unique(index[finite])
+    weights = resample(np.where(finite, index == levels[:, None], np.nan), space, surface)
     chosen = levels[np.argmax(np.nan_to_num(weights), axis=0)] if len(levels) else np.full(surface.n_targets, np.nan)
     return np.where(np.isfinite(weights).all(axis=0), chosen, np.nan)
 
 
-def _with_heard(
-    context: FigureContext, found: _Subject, kept: ClipResponses | None, names: Sequence[str]
+def _view_subject(
+    context: FigureContext, subject: _SubjectMaps, stored: ClipResponses | None, names: Sequence[str]
 ) -> ViewSubject:
+    """A subject of the page: maps, q, intervals, preference and responses to clips."""
     level = context.statistics.q
-    q = found.scores.get("q")
-    if q is not None:  # a mean of q over voxels need not say what the map of significance says
-        q = np.where(found.significant, np.minimum(q, np.nextafter(level, 0)), np.where(q < level, level, q))
+    q = subject.scores.get("q")
+    if q is not None:  # the mean of q over voxels may disagree with the resampled mask of significance
+        q = np.where(subject.significant, np.minimum(q, np.nextafter(level, 0)), np.where(q < level, level, q))
     intervals = {}
-    if "low" in found.scores and "high" in found.scores:
-        intervals["r-joint"] = (found.scores["low"], found.scores["high"])
-    shown = {key: values for key, values in found.scores.items() if key not in ("q", "low", "high")}
-    atlas = context.atlas(found.surface)
+    if "low" in subject.scores and "high" in subject.scores:
+        intervals["r-joint"] = (subject.scores["low"], subject.scores["high"])
+    shown = {key: values for key, values in subject.scores.items() if key not in ("q", "low", "high")}
+    atlas = context.atlas(subject.surface)
     return ViewSubject(
-        found.name, atlas, shown, q, intervals, found.preference,
-        _courses(context, found, kept) if kept else None,
-        _best(context, found, kept, names) if kept and len(kept.clips) else None,
+        subject.name, atlas, shown, q, intervals, subject.preference,
+        _courses(context, subject, stored) if stored else None,
+        _best(context, subject, stored, names) if stored and len(stored.clips) else None,
     )  # fmt: skip
 
 
-def _maps(context: FigureContext, subjects: Sequence[_Subject], keys: Sequence[str]) -> list[ViewMap]:
+def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequence[str]) -> list[ViewMap]:
     """Accuracy of all models with common limits, preference, and parts of the variance."""
-    style, names, titles = (
-        context.settings,
-        context.results.feature_spaces,
-        {one.key: one for one in _scores(context)},
-    )
+    style, names = context.settings, context.results.feature_spaces
+    titles = {score.key: score.title for score in _scores(context)}
 
-    def drawn(key: str) -> list[Floats]:
-        return [one.scores[key][one.significant] for one in subjects if key in one.scores]
+    def drawn(key: str) -> list[Floating]:
+        return [subject.scores[key][subject.significant] for subject in subjects if key in subject.scores]
 
     maps, accuracies = [], [key for key in keys if key.startswith("r-")]
     limits = shared_limits([values for key in accuracies for values in drawn(key)], *context.limits)
     for key in accuracies:
         colours = ScalarColours(limits.vmin, limits.vmax, style.colour_map)
-        title = f"Accuracy: {titles[key].title}"
+        title = f"Accuracy: {titles[key]}"
         maps.append(ViewMap(key, title, "prediction accuracy (r)", (key,), colours))
     if len(names) == 2:
         first, second = (np.concatenate(drawn(f"r-{name}")) for name in names)
@@ -215,11 +212,12 @@ def _maps(context: FigureContext, subjects: Sequence[_Subject], keys: Sequence[s
     limits = shared_limits([values for key in parts for values in drawn(key)], 0.0)
     for key in parts:
         colours = ScalarColours(limits.vmin, limits.vmax, style.colour_map, limits.faded)
-        maps.append(ViewMap(key, f"Variance: {titles[key].title}", "R2 explained", (key,), colours))
+        maps.append(ViewMap(key, f"Variance: {titles[key]}", "R2 explained", (key,), colours))
     return maps
 
 
-def _heard(context: FigureContext, subject: str) -> ClipResponses | None:
+def _clip_responses(context: FigureContext, subject: str) -> ClipResponses | None:
+    """Stored responses of a subject to clips, if there are any."""
     path = context.results.path / f"sub-{subject}" / clip_responses_name(subject)
     if not path.is_file():
         return None
@@ -227,27 +225,27 @@ def _heard(context: FigureContext, subject: str) -> ClipResponses | None:
     return ClipResponses.load(path)
 
 
-def _best(context: FigureContext, found: _Subject, kept: ClipResponses, names: Sequence[str]) -> BestClips:
-    """The clips with the largest response, of significant targets: the order of the others would be noise."""
-    responses = resample(kept.responses, context.results.space(found.name), found.surface)
-    responses = np.where(found.significant, responses, np.nan)
+def _best(context: FigureContext, subject: _SubjectMaps, stored: ClipResponses, names: Sequence[str]) -> BestClips:
+    """Clips with the largest responses of significant targets; the order of other targets would be noise."""
+    responses = resample(stored.responses, context.results.space(subject.name), subject.surface)
+    responses = np.where(subject.significant, responses, np.nan)
     best = BestClips.of(responses, N_BEST)
-    place = np.array([*(names.index(str(clip)) for clip in kept.clips), -1])
+    place = np.array([*(names.index(str(clip)) for clip in stored.clips), -1])
     return BestClips(place[best.clips], best.responses, best.unit)
 
 
-def _courses(context: FigureContext, found: _Subject, kept: ClipResponses) -> TimeCourses | None:
-    """The time course of the best target of each region stands for every target of it, if that is significant."""
-    if found.surface != context.results.space(found.name):
+def _courses(context: FigureContext, subject: _SubjectMaps, stored: ClipResponses) -> TimeCourses | None:
+    """Time courses of the best target of each region, shown for all its targets where that target is significant."""
+    if subject.surface != context.results.space(subject.name):
         return None
-    shown = found.significant[kept.targets]
+    shown = subject.significant[stored.targets]
     if not shown.any():
         return None
-    atlas, row = context.atlas(found.surface), np.full(found.surface.n_targets, -1)
-    left = found.surface.in_hemisphere("L")
-    for number, target in enumerate(kept.targets[shown]):
+    atlas, row = context.atlas(subject.surface), np.full(subject.surface.n_targets, -1)
+    left = subject.surface.in_hemisphere("L")
+    for number, target in enumerate(stored.targets[shown]):
         row[(atlas.labels == atlas.labels[target]) & (left == left[target])] = number
-    row[~np.isfinite(found.scores["r-joint"])] = -1
+    row[~np.isfinite(subject.scores["r-joint"])] = -1
     return TimeCourses(
-        row, kept.measured[shown], kept.predicted[shown], kept.step, "held-out samples, best vertex of the region"
+        row, stored.measured[shown], stored.predicted[shown], stored.step, "held-out samples, best vertex of the region"
     )

@@ -1,4 +1,4 @@
-"""Sounds of the interactive page: what was heard, and what was retrieved and reconstructed from the responses to it."""
+"""Sounds of the interactive page: presented clips, and those retrieved or reconstructed from responses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST, WHOLE = 20.0, (0.0, np.nan)
 
 def page_clips(
     names: Sequence[str],
-    heard: Mapping[str, ClipResponses],
+    responses: Mapping[str, ClipResponses],
     folder: Path | None,
     results: Results,
     subjects: Sequence[str],
@@ -36,13 +36,13 @@ def page_clips(
     ----------
     names : sequence of str
         Clips, in the order of the page.
-    heard : mapping of str to ClipResponses
-        Tells which part of its file a clip was.
+    responses : mapping of str to ClipResponses
+        Start and duration of every clip in its file.
     folder : Path, optional
-        Of the stimuli, of any depth; without one the page has no sounds.
+        Folder of the stimuli, searched recursively; None: the page has no sounds.
     results : Results
     subjects : sequence of str
-        Whose reconstructions are played.
+        Subjects whose reconstructions are played.
 
     Raises
     ------
@@ -56,37 +56,31 @@ def page_clips(
         raise InputError(
             "no stimulus of the results is in this folder", file=folder, expected=f"{(*names, 'a clip')[0]}.wav"
         )
-    parts = played_parts(heard.values())
-    made = _reconstructed(results, subjects)
-    return [
-        Clip(
-            name,
-            "",
-            (*([_sound("heard", files[name], *parts.get(name, WHOLE))] if name in files else []), *made.get(name, [])),
-        )
-        for name in names
-    ]
+    parts = played_parts(responses.values())
+    reconstructed = _reconstructed(results, subjects)
+    presented = {name: [_sound("heard", files[name], *parts.get(name, WHOLE))] for name in names if name in files}
+    return [Clip(name, "", (*presented.get(name, []), *reconstructed.get(name, []))) for name in names]
 
 
 def _reconstructed(results: Results, subjects: Sequence[str]) -> dict[str, list[Sound]]:
-    """The best sound of every method, by clip: of the feature space and decoder that were reconstructed first."""
+    """The best sound of every method, by clip, for the first feature space and decoder of the table."""
     if not results.has(RECONSTRUCTION):
         return {}
     table = results.table(RECONSTRUCTION)
     first = table.iloc[0]
     chosen = (table["target"] == first["target"]) & (table["decoder"] == first["decoder"]) & (table["rank"] == 1)
     chosen &= table["subject"].isin(subjects) & ~table["method"].isin(["heard", *LAST])
-    found: dict[str, list[Sound]] = {}
+    sounds: dict[str, list[Sound]] = {}
     for row in table[chosen].to_dict("records"):
         path = results.path / str(row["file"])
         if path.resolve().is_relative_to(results.path.resolve()) and path.is_file():
             label = str(row["method"]) if len(subjects) == 1 else f"{row['method']}, sub-{row['subject']}"
-            found.setdefault(str(row["clip"]), []).append(_sound(label, path, *WHOLE))
-    return found
+            sounds.setdefault(str(row["clip"]), []).append(_sound(label, path, *WHOLE))
+    return sounds
 
 
 def _sound(label: str, path: Path, start: float, duration: float) -> Sound:
-    """A file, or the part of it that was heard, as MP3."""
+    """A file, or the presented part of it, as MP3."""
     whole = not np.isfinite(duration)
     wave = read_audio(path, RATE) if whole else read_audio(path, RATE, start, min(duration, LONGEST))
     stream = io.BytesIO()

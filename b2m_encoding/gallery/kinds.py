@@ -15,10 +15,11 @@ from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.tables import fewer_decoders, region_ceilings, with_genres
-from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, tables
+from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, maps, tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
 
+PARTS = {maps.UNIQUE.stat, maps.SHARED.stat}
 SOUND_RATE = 16_000
 """Sampling rate of spectrograms, Hz."""
 
@@ -78,11 +79,12 @@ def _scores(context: FigureContext, subject: str, models: tuple[str, ...]) -> li
 def _accuracy(context: FigureContext, subject: str) -> FigureResult:
     scores, keywords = _requested_score(context, subject)
     ceiling = None
-    if context.results.has_map(subject, JOINT, "ceiling") and context.request.score in ("r", "rnormalised"):
-        [ceiling] = context.on_surface(subject, [(JOINT, "ceiling")])
+    has_ceiling = context.results.has_map(subject, JOINT, maps.CEILING.stat)
+    if has_ceiling and context.request.score in (maps.R.stat, maps.R_NORMALISED.stat):
+        [ceiling] = context.on_surface(subject, [(JOINT, maps.CEILING.stat)])
     return figures.score_map(
         scores, *context.cortex(subject), label=_label(context), limits=context.limits, ceiling=ceiling,
-        missing="no noise ceiling" if context.request.score == "rnormalised" else "not tested",
+        missing="no noise ceiling" if context.request.score == maps.R_NORMALISED.stat else "not tested",
         contour=context.request.contour, view=context.request.view, zoom=context.zoom, **keywords,
     )  # fmt: skip
 
@@ -116,14 +118,14 @@ def _hierarchy(context: FigureContext, subject: str) -> FigureResult:
 
 
 def _partition(context: FigureContext, subject: str) -> FigureResult:
-    stored = {desc: stats for desc, stats in context.results.stats(subject).items() if {"unique", "shared"} & {*stats}}
+    stored = {desc: stats for desc, stats in context.results.stats(subject).items() if PARTS & {*stats}}
     if not stored:
         raise InputError(
             "the results hold no parts of variance",
             file=context.results.path,
             fix="set statistics.partition = true in the study, and run it again",
         )
-    keys = [(desc, "unique" if "unique" in stats else "shared") for desc, stats in stored.items()]
+    keys = [(desc, next(stat for stat in stats if stat in PARTS)) for desc, stats in stored.items()]
     names = [tuple(context.results.sidecar(subject, *key)["FeatureSpaces"]) for key in keys]
     order = {name: i for i, name in enumerate(context.results.feature_spaces)}
     parts = {
@@ -137,7 +139,7 @@ def _partition(context: FigureContext, subject: str) -> FigureResult:
 
 
 def _weights(context: FigureContext, subject: str) -> FigureResult:
-    keys = [(context.model, f"pc{i}") for i in (1, 2, 3)]
+    keys = [(context.model, kind.stat) for kind in maps.COMPONENTS]
     if not all(context.results.has_map(subject, *key) for key in keys):
         raise InputError(
             "the results hold no components of the weights",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from b2m_encoding.gallery.explorer import PAGE, write_view
+from b2m_encoding.gallery.explorer import write_view
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report import write_report
+from b2m_encoding.results.schema.files import VIEW
 from b2m_encoding.spaces import drawing_surface
 
 
@@ -24,6 +25,6 @@ def write_pages(results: Results) -> list[Path]:
         The pages of the report, that of the study first.
     """
     drawn = any(drawing_surface(results.space(subject)) is not None for subject in results.subjects)
-    if drawn and not results.has(PAGE):
+    if drawn and not results.has(VIEW):
         write_view(results.path)
     return write_report(results)

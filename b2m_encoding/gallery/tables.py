@@ -10,7 +10,7 @@ import pandas as pd
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.gallery.context import FigureContext
-from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema import JOINT, maps
 from b2m_encoding.spaces import HEMISPHERES, GrayordinateSpace, RegionSpace, SurfaceSpace, VolumeSpace, load_atlas
 
 GENRE = re.compile(r"(?P<genre>[^\W\d_][^.]*)\.\d+")
@@ -28,7 +28,7 @@ def region_ceilings(context: FigureContext, regions: tuple[str, ...]) -> pd.Data
     rows = [
         row
         for subject in context.subjects
-        if context.results.has_map(subject, JOINT, "ceiling")
+        if context.results.has_map(subject, JOINT, maps.CEILING.stat)
         for row in _subject_ceilings(context, subject, regions)
     ]
     table = pd.DataFrame(rows, columns=["region", "ceiling"]).dropna()
@@ -39,15 +39,15 @@ def region_ceilings(context: FigureContext, regions: tuple[str, ...]) -> pd.Data
 
 def _subject_ceilings(context: FigureContext, subject: str, regions: tuple[str, ...]) -> Iterator[tuple[str, float]]:
     """Mean noise ceiling of every region of a subject, hemispheres averaged."""
-    ceiling, space = context.results.map(subject, JOINT, "ceiling"), context.results.space(subject)
+    ceiling, space = context.results.map(subject, JOINT, maps.CEILING.stat), context.results.space(subject)
     if isinstance(space, RegionSpace):
         yield from ((region, ceiling[space.regions.index(region)]) for region in regions)
     elif isinstance(space, SurfaceSpace | GrayordinateSpace | VolumeSpace):
         atlas = load_atlas(context.maps.atlas, space)
         for region in regions:
             means = [_finite_mean(ceiling[atlas.mask(region, hemi)]) for hemi in HEMISPHERES]
-            if known := [mean for mean in means if mean is not None]:
-                yield region, float(np.mean(known))
+            if finite := [mean for mean in means if mean is not None]:
+                yield region, float(np.mean(finite))
 
 
 def _finite_mean(values: Float32) -> np.float32 | None:

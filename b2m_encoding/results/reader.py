@@ -47,7 +47,7 @@ class Results:
     path : Path
         The results folder.
     spaces : dict of str to Space
-        Spaces of subjects that are known already; the others follow from their maps.
+        Spaces of some subjects; those of the others follow from their maps.
 
     Examples
     --------

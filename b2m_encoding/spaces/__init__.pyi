@@ -6,7 +6,7 @@ from .labels import is_labelled
 from .meshes import HEMISPHERES, Hemisphere, Mesh
 from .projection import drawing_surface, reason_not_drawn, resample, resampling_matrix, volume_to_surface
 from .pycortex import PycortexMapper, pycortex_volume
-from .resample import project
+from .registration import project
 from .space import RegionSpace, Space, Unplaced
 from .surface import SurfaceSpace, freesurfer_subject, pycortex_subject, surface_space
 from .volume import VolumeSpace

@@ -72,7 +72,7 @@ def check_structure(stated: str, hemi: Hemisphere, path: str | Path | None = Non
     sides = {side for side, word in (("L", "left"), ("R", "right")) if word in stated.lower()}
     if sides and hemi not in sides:
         raise InputError(
-            "a file says that it is of the other hemisphere",
+            "a file states the other hemisphere",
             file=path,
             found=f"{STRUCTURE} {stated}",
             expected=STRUCTURES[hemi],

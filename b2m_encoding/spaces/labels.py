@@ -18,7 +18,7 @@ from b2m_encoding.spaces.gifti import gifti_arrays
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, cifti_axis, grayordinate_space
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.spaces.projection import lies_in, trilinear_matrix, volume_to_surface
-from b2m_encoding.spaces.resample import resample_labels, strongest_label
+from b2m_encoding.spaces.registration import resample_labels, strongest_label
 from b2m_encoding.spaces.space import Space
 from b2m_encoding.spaces.surface import STANDARD, SurfaceSpace, surface_space
 from b2m_encoding.spaces.volume import VolumeSpace

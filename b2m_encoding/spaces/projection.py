@@ -14,7 +14,7 @@ from b2m_encoding.io.cache import cached_matrix
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES, digest
 from b2m_encoding.spaces.pycortex import PycortexMapper
-from b2m_encoding.spaces.resample import normalised, project, sizes, surface_to_surface
+from b2m_encoding.spaces.registration import normalised, project, sizes, surface_to_surface
 from b2m_encoding.spaces.space import RegionSpace, Space, Unplaced
 from b2m_encoding.spaces.surface import SurfaceSpace, as_maps, surface_space
 from b2m_encoding.spaces.volume import MNI, VolumeSpace

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces.files import image_data, load_image
 from b2m_encoding.spaces.folders import pycortex_filestore
-from b2m_encoding.spaces.resample import project
+from b2m_encoding.spaces.registration import project
 from b2m_encoding.spaces.surface import STANDARD, as_maps
 from b2m_encoding.spaces.volume import VolumeSpace
 

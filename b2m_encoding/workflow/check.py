@@ -95,7 +95,7 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: Path | None 
 
 
 def _without_repeats(found: list[InputError]) -> list[InputError]:
-    """The same problem of many subjects (an atlas, a missing stimulus) is told once."""
+    """Keep one of equal problems: an atlas or a stimulus that many subjects lack."""
     return list({str(problem): problem for problem in found}.values())
 
 
@@ -156,7 +156,7 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
     lengths = [held_out_lengths(runs, split, study.evaluation) for split in splits]
     block = block_samples(study, runs.tr)
     check_arrangements([length for own in lengths for length in own], block)
-    if len(study.features) > 1:  # their comparison draws these blocks again; better told now than after the fits
+    if len(study.features) > 1:  # their comparison draws these blocks again; an error now saves the fits
         n_blocks = [sum(max(length // block, 1) for length in own) for own in lengths]
         bootstrap_weights(np.repeat(np.arange(len(n_blocks)), n_blocks), 1)
     check_clusters(recording.responses.space, study)

@@ -29,7 +29,7 @@ from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.results.bundle import read_map, recover
 from b2m_encoding.results.manifest import read_manifest
 from b2m_encoding.results.place import WORK, results_locked, work_folder_of
-from b2m_encoding.results.schema import CHANCE
+from b2m_encoding.results.schema import CHANCE, JOINT, maps
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, MANIFEST
 from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
@@ -51,7 +51,7 @@ def run_demo(
     n_subjects: int = 2,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """Simulate, analyse and judge; returns what is written to ``summary.json``.
+    """Simulate a study, analyse it and compare the results with the truth; return the content of ``summary.json``.
 
     Parameters
     ----------
@@ -85,18 +85,18 @@ def _peak_mb() -> float:
 
 
 def compare_with_truth(out: Path) -> dict[str, Any]:
-    """Judge the written results against the saved truth, pooled over subjects."""
+    """Compare the written results with the saved truth, pooled over subjects."""
     results, space = out / "results", surface_space("fsaverage5")
     study = load_study(out / STUDY)
     names = list(study.features)
     truth = load_truth(out / "study" / "truth")
     r, q, index, drive, alone = [], [], [], [], []
     for subject, known in truth.subjects.items():
-        r.append(read_map(results, subject, "joint", "r", space))
-        q.append(read_map(results, subject, "joint", "q", space))
-        index.append(read_map(results, subject, "preference", "index", space))
+        r.append(read_map(results, subject, JOINT, maps.R.stat, space))
+        q.append(read_map(results, subject, JOINT, maps.Q.stat, space))
+        index.append(read_map(results, subject, maps.PREFERENCE, maps.PREFERRED.stat, space))
         drive.append(known.drive)
-        alone.append(np.stack([read_map(results, subject, name, "r", space) for name in names]))
+        alone.append(np.stack([read_map(results, subject, name, maps.R.stat, space) for name in names]))
     r_all, q_all, index_all, drive_all = map(np.concatenate, (r, q, index, drive))
     alone_all = np.concatenate(alone, axis=1)
     tested = np.isfinite(r_all)

@@ -22,6 +22,7 @@ from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.gallery.draw import draw_figures
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT
+from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.results.schema.maps import BETWEEN_HIGH, BETWEEN_LOW, INTER_SUBJECT, R_OTHERS
 from b2m_encoding.results.schema.tables import REGIONS
 from b2m_encoding.spaces import Space
@@ -30,8 +31,6 @@ from b2m_encoding.study import Study
 from b2m_encoding.workflow.engine.context import Output
 from b2m_encoding.workflow.write_maps import write_decodings
 from b2m_encoding.workflow.write_tables import write_statistics
-
-FIGURES = "figures"
 
 
 def leave_one_subject_out(

@@ -24,6 +24,7 @@ from b2m_encoding.analysis.tables.quality import quality_rows
 from b2m_encoding.analysis.tables.regions import region_rows
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
+from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.spaces import Space, drawing_surface, load_atlas
 from b2m_encoding.study import Study
 from b2m_encoding.workflow import group_steps, subject_steps
@@ -293,7 +294,7 @@ class Plan:
         maps = [name for name, unit in self.units.items() if unit.step == "maps"]
         inputs = {"folder": ResultsFolder((tables, *maps)), "spaces": spaces, "out": Given.OUTPUT}
         look = ("figures", "maps", "note", "name", "statistics")
-        self._add(group_steps.FIGURES, "", group_steps.write_figures, inputs, look, draws=True)
+        self._add(FIGURES, "", group_steps.write_figures, inputs, look, draws=True)
         return results
 
     def _of_subjects(self, step: str) -> dict[str, Input]:

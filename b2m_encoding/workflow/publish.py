@@ -14,13 +14,12 @@ from b2m_encoding.results.bundle import ResultsWriter, recover
 from b2m_encoding.results.manifest import changed_files, read_manifest, write_manifest
 from b2m_encoding.results.provenance import provenance, source_datasets
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema.files import PROVENANCE
+from b2m_encoding.results.schema.files import FIGURES, PROVENANCE
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.engine.inputs import SpaceOf
 from b2m_encoding.workflow.engine.runner import Runner
 from b2m_encoding.workflow.engine.store import PUBLISHED
 from b2m_encoding.workflow.engine.unit import code_version, key_of
-from b2m_encoding.workflow.group_steps import FIGURES
 from b2m_encoding.workflow.plan import Plan
 from b2m_encoding.workflow.write_maps import feature_record, write_study
 

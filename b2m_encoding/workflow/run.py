@@ -9,13 +9,13 @@ from pathlib import Path
 from b2m_encoding._typing import Progress
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.results.place import write_owner
+from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.engine.cluster import ClusterSpec, open_cluster
 from b2m_encoding.workflow.engine.context import StepContext
 from b2m_encoding.workflow.engine.runner import Runner
 from b2m_encoding.workflow.engine.store import State, WorkFolder
-from b2m_encoding.workflow.group_steps import FIGURES
 from b2m_encoding.workflow.plan import Plan
 from b2m_encoding.workflow.publish import publish
 

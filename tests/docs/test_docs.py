@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from b2m_encoding.results.schema import MAPS, TABLES, files
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-MADE = ("api/", "tutorials/", "commands.md")
+MADE = ("api/", "tutorials/", "commands.md", "results_folder.md")
 """Pages that are made from the code."""
 
 
@@ -31,25 +33,35 @@ def load(name: str) -> ModuleType:
     return module
 
 
-def declared() -> set[str]:
-    """Every name in an ``__all__`` of a room, as ``module.name``; the command has pages of another kind."""
-    found = set()
+def declared() -> dict[str, object]:
+    """Every name in an ``__all__`` of the package, as ``module.name``; the command has a page of another kind."""
+    found = {}
     for path in (ROOT / "b2m_encoding").rglob("__init__.py"):
-        module = ".".join(path.relative_to(ROOT).parent.parts)
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-                found |= {f"{module}.{name}" for name in ast.literal_eval(node.value)}
-    return {name for name in found if not name.startswith("b2m_encoding.cli.") and "__" not in name}
+        module = importlib.import_module(".".join(path.relative_to(ROOT).parent.parts))
+        if not module.__name__.startswith("b2m_encoding.cli"):
+            for name in getattr(module, "__all__", ()):
+                found[f"{module.__name__}.{name}"] = getattr(module, name)
+    return {name: thing for name, thing in found.items() if "__" not in name and not isinstance(thing, ModuleType)}
 
 
 def test_every_public_name_has_a_page(tmp_path: Path) -> None:
     generate = load("generate")
     shutil.copytree(ROOT / "tutorials", tmp_path / "tutorials", ignore=shutil.ignore_patterns("out"))
     generate.write_pages(tmp_path / "docs")
-    pages = {path.stem for path in (tmp_path / "docs" / "api").glob("*.md")}
-    assert declared() <= pages
-    assert len(declared()) > 100
-    assert "b2m_encoding.study.Study" in pages
+    api = tmp_path / "docs" / "api"
+    pages, public = {path.stem for path in api.glob("*.md")}, declared()
+    of_name: dict[str, list[str]] = {}
+    for full, thing in public.items():
+        module, _, name = full.rpartition(".")
+        [page] = re.findall(rf"^\| \[{name}\]\((\S*)\.md\) \|", (api / f"{module}.md").read_text(), re.MULTILINE)
+        assert page in pages
+        described = getattr(importlib.import_module(page.rpartition(".")[0]), name)
+        assert described is thing
+        of_name.setdefault(f"{name} {id(thing)}", []).append(page)
+    assert all(len(set(found)) == 1 for found in of_name.values())
+    assert len(public) > 300
+    assert {"b2m_encoding.study.Study", "b2m_encoding.models.EncodingModel", "b2m_encoding.runs.Runs"} <= pages
+    assert "b2m_encoding.EncodingModel" not in pages
     commands = (tmp_path / "docs" / "commands.md").read_text()
     assert {"b2m run", "b2m report", "b2m models fetch"} <= set(re.findall(r"^## (.*)$", commands, re.MULTILINE))
     scripts = {path.stem for path in (ROOT / "tutorials").glob("[0-9]*.py")}
@@ -58,6 +70,40 @@ def test_every_public_name_has_a_page(tmp_path: Path) -> None:
     assert gram.startswith("# The Gram form")
     assert "$$\\hat w" in gram
     assert gram.count("```") == 2 * gram.count("```python")
+
+
+def test_the_page_of_the_results_folder_has_all_of_the_schema() -> None:
+    text = load("generate").results_folder()
+    for table in TABLES:
+        assert all(
+            f"| `{name}` | {content} |" in text.split(f"### `{table.file}`")[1]
+            for name, content in table.columns.items()
+        )
+    for kind in MAPS:
+        assert re.search(rf"^\| `{kind.stat}` \| .* \| {re.escape(kind.description)} \|$", text, re.MULTILINE), kind
+    for name in (files.STUDY, files.PROVENANCE, files.REPORT, files.WEIGHTS):
+        assert f"| `{name}` | " in text
+
+
+def test_the_rooms_are_those_of_the_contracts() -> None:
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    text = (DOCS / "architecture.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", text.split("## The rooms")[1].split("## ")[0], re.MULTILINE)
+    rooms = [[name.strip("`/") for name in row.split(", ")] for row in rows]
+    names = [layer.removeprefix("b2m_encoding.") for layer in reversed(layers)]
+    assert set(rooms[0]) == set(names[: len(rooms[0])])
+    assert [name for [name] in rooms[1:]] == names[len(rooms[0]) :]
+
+
+def test_files_that_are_named_exist() -> None:
+    for page in (DOCS / "architecture.md", ROOT / "CONTRIBUTING.md"):
+        text = page.read_text()
+        added = set(re.findall(r"^`(.*\.py)`:$", text, re.MULTILINE))
+        named = set(re.findall(r"`([\w/]+\.py)`", text)) - added
+        assert len(named) > 5
+        roots = (ROOT, ROOT / "b2m_encoding", ROOT / "b2m_encoding/workflow")
+        assert [name for name in named if not any((root / name).is_file() for root in roots)] == [], page.name
+        assert not any((ROOT / name).exists() for name in added)
 
 
 def test_links_lead_somewhere() -> None:

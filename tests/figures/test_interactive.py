@@ -31,7 +31,7 @@ from b2m_encoding.figures.interactive import (
     ViewMap,
     interactive_page,
 )
-from b2m_encoding.figures.interactive.encode import MISSING, UNITS, coded, colours, path
+from b2m_encoding.figures.interactive.encode import MISSING, UNITS, coded, encoded_colours, path
 from b2m_encoding.spaces import Atlas
 
 
@@ -89,7 +89,7 @@ def test_paths_stay_within_half_a_unit(line: NDArray[np.float64]) -> None:
     "one", [ScalarColours(0, 0.5), PreferenceColours(0.2, 0.4), LevelColours(("a", "b"), ("red", "#0072B2"))]
 )
 def test_the_page_has_the_table_of_the_printed_figure(one: Any) -> None:
-    found = colours(one)
+    found = encoded_colours(one)
     assert np.array_equal(unpacked(found["table"], "u1").reshape(-1, 4), one.table)
     assert found["n"] == len(one.table)
 

@@ -22,7 +22,7 @@ from b2m_encoding.spaces import (
     surface_space,
 )
 from b2m_encoding.spaces.definition import find_definition, read_definition
-from b2m_encoding.spaces.resample import resample_labels
+from b2m_encoding.spaces.registration import resample_labels
 from b2m_encoding.study import MapsTable
 
 MMP_SETS = {

@@ -29,7 +29,7 @@ from b2m_encoding.spaces import (
     volume_to_surface,
 )
 from b2m_encoding.spaces.meshes import FreeSurferFiles, SphereFiles, freesurfer_patch, mean_curvature
-from b2m_encoding.spaces.resample import surface_to_surface
+from b2m_encoding.spaces.registration import surface_to_surface
 
 CENTRE = np.array([3.0, -7, 11])
 """What FreeSurfer subtracts from every vertex."""

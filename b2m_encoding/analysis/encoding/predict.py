@@ -180,7 +180,7 @@ def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
     if study.model.blocks is not None:
-        training = training.split(study.model.blocks)  # no gap: these blocks choose the penalty, they judge nothing
+        training = training.split(study.model.blocks)  # no gap: these blocks choose the penalty, no score is theirs
     return training, rows
 
 

@@ -1,4 +1,4 @@
-"""What an interactive page shows: subjects with their scores, and the maps to draw from them."""
+"""Content of an interactive page: subjects with their scores, and the maps drawn from them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import Bytes, Floats, PreferenceColours, ScalarColours
-from b2m_encoding.figures.interactive.heard import BestClips, Clip, TimeCourses
+from b2m_encoding.figures.colours import Bytes, PreferenceColours, ScalarColours
+from b2m_encoding.figures.interactive.clips import BestClips, Clip, TimeCourses
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 MAX_CLIPS = 65_535
@@ -29,7 +30,7 @@ class LevelColours:
     names : tuple of str
         Level 0, 1 ...
     colours : tuple of str
-        At least as many.
+        Colours of the levels, at least one for each.
     """
 
     names: tuple[str, ...]
@@ -44,7 +45,7 @@ class LevelColours:
         """One opaque colour per level."""
         return np.array([np.round(255 * np.array(to_rgba(c))) for c in self.colours[: len(self.names)]], dtype=np.uint8)
 
-    def codes(self, *values: Floats) -> NDArray[np.int32]:
+    def codes(self, *values: Floating) -> NDArray[np.int32]:
         """The level of every value."""
         return np.clip(np.rint(np.nan_to_num(values[0])), 0, len(self.names) - 1).astype(np.int32)
 
@@ -56,12 +57,12 @@ class Score:
     Parameters
     ----------
     key : str
-        Under which subjects hold it.
+        Key of the score in every subject.
     title : str
-        What it belongs to: a feature space, a model, the ceiling.
+        Feature space, model or ceiling.
     measure : str
-        What it is ("r", "unique R2"); scores of one measure are compared as bars. Without one ("") a score is drawn,
-        but not listed among the numbers.
+        Measure ("r", "unique R2"); scores of the same measure are compared as bars. A score without a measure ("")
+        is drawn, but not listed among the numbers.
     """
 
     key: str
@@ -71,21 +72,21 @@ class Score:
 
 @dataclass(frozen=True)
 class ViewMap:
-    """How one map is drawn from scores, alike for all subjects that have them.
+    """A map drawn from scores, with the same colours for all subjects that have them.
 
     Parameters
     ----------
     key : str
-        In links to a view.
+        Key in links to a view.
     title : str
     label : str
-        Of the colour bar, with the unit.
+        Label of the colour bar, with the unit.
     scores : tuple of str
-        Keys: one, or two for ``PreferenceColours``.
+        Keys of scores: two for ``PreferenceColours``, else one.
     colours : ScalarColours, PreferenceColours or LevelColours
         The colour function of the printed figure.
     strength : str, optional
-        Score that the threshold applies to, if it is another.
+        Score that the threshold applies to; default: the score that is drawn.
     """
 
     key: str
@@ -100,22 +101,27 @@ class ViewMap:
         if len(self.scores) != wanted:
             raise InputError(f"the map {self.key} needs {wanted} score(s)", found=self.scores)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the scores that the map needs."""
+        return self.scores if self.strength is None else (*self.scores, self.strength)
+
 
 @dataclass(frozen=True, eq=False)
 class ViewSubject:
-    """What one subject has.
+    """Scores, responses and atlas of a subject.
 
     Parameters
     ----------
     name : str
     atlas : Atlas
-        On the surface that the subject is drawn on.
+        Atlas on the drawing surface of the subject.
     scores : mapping of str to array, shape (n_targets,)
-        By the key of a :class:`Score`; NaN is not tested.
+        Scores by the key of a :class:`Score`; NaN is not tested.
     q : array, shape (n_targets,), optional
         Adjusted p; without it every tested target is drawn.
     intervals : mapping of str to (low, high)
-        By key of a score.
+        Intervals by the key of a score.
     preference : array, shape (n_targets,), optional
         Index of the preferred feature space; -1 for none, -2 where nothing is predicted.
     courses : TimeCourses, optional
@@ -124,10 +130,10 @@ class ViewSubject:
 
     name: str
     atlas: Atlas
-    scores: Mapping[str, Floats]
-    q: Floats | None = None
-    intervals: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
-    preference: Floats | None = None
+    scores: Mapping[str, Floating]
+    q: Floating | None = None
+    intervals: Mapping[str, tuple[Floating, Floating]] = field(default_factory=dict)
+    preference: Floating | None = None
     courses: TimeCourses | None = None
     best: BestClips | None = None
 
@@ -144,7 +150,7 @@ class ViewSubject:
 
     @property
     def space(self) -> SurfaceSpace:
-        """The surface it is drawn on."""
+        """The drawing surface."""
         assert isinstance(self.atlas.space, SurfaceSpace)
         return self.atlas.space
 
@@ -162,7 +168,7 @@ class ViewSubject:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Everything on the page.
+    """Content of the page.
 
     Parameters
     ----------
@@ -172,15 +178,15 @@ class View:
     scores : sequence of Score
     maps : sequence of ViewMap
     note : str, optional
-        Stands on top ("simulated data").
+        Note at the top of the page ("simulated data").
     caption : str
-        Below the map.
+        Text below the map.
     level : float
-        Of q, below which a target is significant.
+        Level of q, below which a target is significant.
     interval : str
         Name of the intervals ("95 % interval").
     feature_spaces : tuple of str
-        What ``preference`` points to.
+        Names of the indices of ``preference``.
     zoom : str, optional
         Region or region set of the zoom buttons.
     clips : sequence of Clip
@@ -201,24 +207,26 @@ class View:
     def __post_init__(self) -> None:
         if not self.subjects or not self.maps:
             raise InputError("a page needs at least one subject and one map")
-        known = {score.key for score in self.scores}
-        named = {key for one in self.maps for key in (*one.scores, *filter(None, [one.strength]))}
+        titled = {score.key for score in self.scores}
+        named = {key for drawn in self.maps for key in drawn.keys}
         named |= {key for subject in self.subjects for key in (*subject.scores, *subject.intervals)}
-        if missing := sorted(named - known):
-            raise InputError("a score has no title", found=", ".join(missing), expected="a Score for every key")
+        if missing := sorted(named - titled):
+            raise InputError(
+                "a score of the page has no title", found=", ".join(missing), expected="a Score for every key"
+            )
         for what, names in (
-            ("subjects", [one.name for one in self.subjects]),
-            ("maps", [one.key for one in self.maps]),
-            ("scores", [one.key for one in self.scores]),
+            ("subjects", [subject.name for subject in self.subjects]),
+            ("maps", [drawn.key for drawn in self.maps]),
+            ("scores", [score.key for score in self.scores]),
         ):
             if len(set(names)) < len(names):
                 raise InputError(f"two {what} have one name", found=", ".join(names))
         for subject in self.subjects:
-            if not any(self.drawable(one, subject) for one in self.maps):
+            if not any(self.drawable(drawn, subject) for drawn in self.maps):
                 raise InputError("a subject has no map of the page", found=subject.name)
             if subject.best is not None and subject.best.clips.max(initial=-1) >= min(len(self.clips), MAX_CLIPS):
                 raise InputError("a target responds to a clip that the page does not have", found=subject.name)
 
-    def drawable(self, one: ViewMap, subject: ViewSubject) -> bool:
+    def drawable(self, drawn: ViewMap, subject: ViewSubject) -> bool:
         """Whether a subject has the scores of a map."""
-        return all(key in subject.scores for key in (*one.scores, *filter(None, [one.strength])))
+        return all(key in subject.scores for key in drawn.keys)

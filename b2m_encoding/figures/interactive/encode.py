@@ -1,4 +1,4 @@
-"""Arrays, outlines and colours in the form in which the page holds them: deflated, base64, SVG paths."""
+"""Encoding of arrays, outlines and colours for the page: deflated, base64, SVG paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.figures.colours import Colours, Floats, PreferenceColours, ScalarColours
+from b2m_encoding._typing import Floating
+from b2m_encoding.figures.colours import Colours, PreferenceColours, ScalarColours
 from b2m_encoding.figures.flatmap import BOTH, GAP, Window, flat_layout, pixel_map
 from b2m_encoding.figures.interactive.content import LevelColours
 from b2m_encoding.figures.layers import GYRUS, NOT_TESTED, SULCUS
@@ -26,7 +27,7 @@ UNITS = 10
 PLACE = 0.05
 """Steps of the positions of vertices, mm."""
 NAME_ROWS = 400
-"""Height of the picture in which places for region names are looked for."""
+"""Height of the picture in which positions of region names are searched."""
 
 
 def packed(values: NDArray[np.generic], kind: str) -> str:
@@ -35,28 +36,28 @@ def packed(values: NDArray[np.generic], kind: str) -> str:
     return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
 
 
-def coded(values: Floats, least: float = 0.0) -> dict[str, Any]:
-    """Numbers in equal steps from the least on; NaN has a code of its own.
+def coded(values: Floating, least: float = 0.0) -> dict[str, Any]:
+    """Numbers quantised in equal steps from the smallest; NaN is code 65,535.
 
     Parameters
     ----------
     values : array
     least : float
-        Smallest step that matters: fewer steps take less room. Whole numbers stay exact with 1.
+        Smallest step; fewer steps need less space. Whole numbers stay exact with 1.
     """
     values = np.asarray(values, dtype=np.float64).ravel()
-    known = np.isfinite(values)
-    low, high = (values[known].min(), values[known].max()) if known.any() else (0.0, 0.0)
+    finite = np.isfinite(values)
+    low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
     if least:
         low = np.floor(low / least) * least  # so that every number is rounded to a multiple of the step
     step = max((high - low) / (MISSING - 1), least)
     codes = np.full(len(values), MISSING)
-    codes[known] = np.rint((values[known] - low) / step) if step else 0
+    codes[finite] = np.rint((values[finite] - low) / step) if step else 0
     return {"low": float(low), "step": float(step), "data": packed(codes, "u2")}
 
 
 def indices(values: NDArray[np.integer]) -> str:
-    """Indices from 0; what is negative becomes the code of nothing."""
+    """Indices from 0; negative values get the code of NaN."""
     return packed(np.where(values < 0, MISSING, values), "u2")
 
 
@@ -114,19 +115,19 @@ def path(line: Line, window: Window) -> str:
 
 
 def _groups(atlas: Atlas, drawn: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Regions and sets that can be searched for: name, title, labels."""
+    """Regions and sets that the page can search: name, title, labels."""
     there = set(np.unique(atlas.labels[drawn]).tolist())
     numbers = {name: number for number, name in enumerate(atlas.regions, start=1)}
-    found = [{"name": name, "title": "", "labels": [number]} for name, number in numbers.items() if number in there]
+    groups = [{"name": name, "title": "", "labels": [number]} for name, number in numbers.items() if number in there]
     for name, content in atlas.sets.items():
         labels = sorted({numbers[region] for region in atlas.members(name)} & there)
         if labels:
-            found.append({"name": name, "title": content.title, "labels": labels})
-    return found
+            groups.append({"name": name, "title": content.title, "labels": labels})
+    return groups
 
 
 def _places(space: SurfaceSpace, atlas: Atlas) -> list[list[float]]:
-    """Where the name of every region fits best: label, position (mm from the upper left corner), half height (mm)."""
+    """Positions of region names: label, position (mm from the upper left corner), half height (mm)."""
     pixels = pixel_map(space, NAME_ROWS)
     right = pixels.nearest >= space.counts[0]
     label = np.asarray(pixels.picture(2 * atlas.labels[pixels.nearest] + right, 0))
@@ -145,9 +146,9 @@ def _places(space: SurfaceSpace, atlas: Atlas) -> list[list[float]]:
 def _boxes(label: NDArray[np.int64]) -> dict[int, tuple[slice, slice]]:
     """The bounding box of every label of a picture, one pixel wider."""
     rows, columns = np.nonzero(label)
-    found = label[rows, columns]
-    order = np.argsort(found, kind="stable")
-    numbers, starts = np.unique(found[order], return_index=True)
+    numbered = label[rows, columns]
+    order = np.argsort(numbered, kind="stable")
+    numbers, starts = np.unique(numbered[order], return_index=True)
     boxes = {}
     for number, part in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
         top, left = max(rows[part].min() - 1, 0), max(columns[part].min() - 1, 0)
@@ -155,15 +156,22 @@ def _boxes(label: NDArray[np.int64]) -> dict[int, tuple[slice, slice]]:
     return boxes
 
 
-def colours(one: Colours) -> dict[str, Any]:
-    """The table of a colour function, and what the page needs to find an entry of it."""
-    table: dict[str, Any] = {"n": len(one.table), "table": packed(one.table, "u1")}
-    if isinstance(one, ScalarColours):
-        return {"kind": "scalar", "low": one.vmin, "high": one.vmax, **table}
-    if isinstance(one, PreferenceColours):
-        return {"kind": "pair", "difference": one.difference, "low": 0.0, "high": one.vmax, "side": one.N, **table}
-    assert isinstance(one, LevelColours)
-    return {"kind": "levels", "levels": list(one.names), **table}
+def encoded_colours(colours: Colours) -> dict[str, Any]:
+    """The table of a colour function, and the parameters to look up its entries."""
+    table: dict[str, Any] = {"n": len(colours.table), "table": packed(colours.table, "u1")}
+    if isinstance(colours, ScalarColours):
+        return {"kind": "scalar", "low": colours.vmin, "high": colours.vmax, **table}
+    if isinstance(colours, PreferenceColours):
+        return {
+            "kind": "pair",
+            "difference": colours.difference,
+            "low": 0.0,
+            "high": colours.vmax,
+            "side": colours.N,
+            **table,
+        }
+    assert isinstance(colours, LevelColours)
+    return {"kind": "levels", "levels": list(colours.names), **table}
 
 
 GREYS: Mapping[str, int] = {
@@ -173,11 +181,11 @@ GREYS: Mapping[str, int] = {
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """A file as an address that needs no network."""
+    """A file as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def sha256_source(texts: Sequence[str]) -> str:
-    """Hashes that a content security policy allows."""
+    """Hashes of inline texts for a content security policy."""
     digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") for text in texts)
-    return " ".join(f"'sha256-{one}'" for one in digests)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)

@@ -1,4 +1,4 @@
-"""Builds the page: one HTML file that holds its data, style and script, and asks nothing of the network."""
+"""The interactive page: one HTML file that contains its data, style and scripts and needs no network."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from b2m_encoding import __version__
-from b2m_encoding.figures.colours import Floats
+from b2m_encoding._typing import Floating
+from b2m_encoding.figures.interactive.clips import Clip
 from b2m_encoding.figures.interactive.content import View, ViewSubject
 from b2m_encoding.figures.interactive.encode import (
     GREYS,
     UNITS,
     coded,
-    colours,
     data_uri,
+    encoded_colours,
     indices,
     sha256_source,
     surface,
 )
-from b2m_encoding.figures.interactive.heard import Clip
 
 SCRIPTS = ("decode.js", "raster.js", "paint.js", "outlines.js", "details.js", "state.js", "draw.js", "legend.js",
            "controls.js", "pointer.js", "main.js")  # fmt: skip
-"""In the order in which the page runs them."""
+"""Scripts in the order in which the page runs them."""
 
 SCORE, LIMIT, RESPONSE = 2e-4, 1e-3, 2e-2
-"""Steps of scores, of their intervals and of responses to clips: what the page writes is rounded as the number was."""
+"""Steps of scores, of their intervals and of responses to clips: the page rounds numbers alike."""
 
 
 def interactive_page(view: View) -> str:
-    """One self-contained HTML page; it works from a file, and every text in it is escaped.
+    """Build a self-contained HTML page; it works from a file, and every text in it is escaped.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def interactive_page(view: View) -> str:
 
 
 def content(view: View) -> dict[str, Any]:
-    """The data of the page, as its script reads them."""
+    """The data of the page in the form that its script reads."""
     atlases = list({id(subject.atlas): subject.atlas for subject in view.subjects}.values())
     places = {id(atlas): place for place, atlas in enumerate(atlases)}
     return {
@@ -88,38 +88,38 @@ def content(view: View) -> dict[str, Any]:
         "featureSpaces": view.feature_spaces,
         "greys": GREYS,
         "units": UNITS,
-        "scores": [{"key": one.key, "title": one.title, "measure": one.measure} for one in view.scores],
+        "scores": [{"key": score.key, "title": score.title, "measure": score.measure} for score in view.scores],
         "maps": [
             {
-                "key": one.key,
-                "title": one.title,
-                "label": one.label,
-                "scores": one.scores,
-                "strength": one.strength,
-                "subjects": [i for i, subject in enumerate(view.subjects) if view.drawable(one, subject)],
-                **colours(one.colours),
+                "key": drawn.key,
+                "title": drawn.title,
+                "label": drawn.label,
+                "scores": drawn.scores,
+                "strength": drawn.strength,
+                "subjects": [i for i, subject in enumerate(view.subjects) if view.drawable(drawn, subject)],
+                **encoded_colours(drawn.colours),
             }
-            for one in view.maps
+            for drawn in view.maps
         ],
         "surfaces": [surface(atlas.space, atlas, view.zoom) for atlas in atlases],  # type: ignore[arg-type]
-        "subjects": [_subject(one, places[id(one.atlas)]) for one in view.subjects],
+        "subjects": [_subject(subject, places[id(subject.atlas)]) for subject in view.subjects],
         "clips": _clips(view.clips),
     }
 
 
-def _subject(one: ViewSubject, place: int) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "name": one.name,
+def _subject(subject: ViewSubject, place: int) -> dict[str, Any]:
+    encoded: dict[str, Any] = {
+        "name": subject.name,
         "surface": place,
-        "scores": {key: coded(values, SCORE) for key, values in one.scores.items()},
-        "intervals": {key: [coded(low, LIMIT), coded(high, LIMIT)] for key, (low, high) in one.intervals.items()},
-        "q": None if one.q is None else coded(one.q),
-        "preference": None if one.preference is None else coded(one.preference, 1.0),
+        "scores": {key: coded(values, SCORE) for key, values in subject.scores.items()},
+        "intervals": {key: [coded(low, LIMIT), coded(high, LIMIT)] for key, (low, high) in subject.intervals.items()},
+        "q": None if subject.q is None else coded(subject.q),
+        "preference": None if subject.preference is None else coded(subject.preference, 1.0),
         "courses": None,
         "best": None,
     }
-    if (courses := one.courses) is not None:
-        found["courses"] = {
+    if (courses := subject.courses) is not None:
+        encoded["courses"] = {
             "row": indices(courses.row),
             "measured": coded(courses.measured, _fine(courses.measured)),
             "predicted": coded(courses.predicted, _fine(courses.predicted)),
@@ -127,20 +127,20 @@ def _subject(one: ViewSubject, place: int) -> dict[str, Any]:
             "step": courses.step,
             "about": courses.about,
         }
-    if (best := one.best) is not None:
-        found["best"] = {
+    if (best := subject.best) is not None:
+        encoded["best"] = {
             "clips": indices(best.clips),
             "responses": coded(best.responses, RESPONSE),
             "number": best.clips.shape[1],
             "unit": best.unit,
         }
-    return found
+    return encoded
 
 
-def _fine(values: Floats) -> float:
-    """A step that no eye sees in a curve."""
-    known = values[np.isfinite(values)]
-    return float(np.ptp(known)) / 500 if known.size else 0.0
+def _fine(values: Floating) -> float:
+    """A step that is invisible in a curve."""
+    finite = values[np.isfinite(values)]
+    return float(np.ptp(finite)) / 500 if finite.size else 0.0
 
 
 def _clips(clips: Sequence[Clip]) -> list[dict[str, Any]]:
@@ -148,7 +148,7 @@ def _clips(clips: Sequence[Clip]) -> list[dict[str, Any]]:
         {
             "name": clip.name,
             "about": clip.about,
-            "sounds": [{"label": one.label, "source": data_uri(one.content, one.kind)} for one in clip.sounds],
+            "sounds": [{"label": sound.label, "source": data_uri(sound.content, sound.kind)} for sound in clip.sounds],
         }
         for clip in clips
     ]

@@ -16,7 +16,7 @@ BRACKET = 0.075
 
 @dataclass(frozen=True)
 class Bracket:
-    """A difference between two feature spaces in a region, and on which level above the points it is drawn."""
+    """A difference between two feature spaces in a region, and its level above the points."""
 
     region: str
     first: str
@@ -37,19 +37,19 @@ def significant_pairs(tests: pd.DataFrame | None, spaces: Sequence[str], q: floa
     q : float
         One star below it, two below a fifth of it, three below a fiftieth.
     """
-    found: list[Bracket] = []
+    brackets: list[Bracket] = []
     if tests is None:
-        return found
+        return brackets
     place = {name: index for index, name in enumerate(spaces)}
-    known = tests[tests["first"].isin(place) & tests["second"].isin(place) & (tests["q"] < q)]
-    width = (known["first"].map(place) - known["second"].map(place)).abs()
+    significant = tests[tests["first"].isin(place) & tests["second"].isin(place) & (tests["q"] < q)]
+    width = (significant["first"].map(place) - significant["second"].map(place)).abs()
     levels: dict[str, int] = {}
-    for row in known.assign(width=width).sort_values("width", kind="stable").itertuples():
+    for row in significant.assign(width=width).sort_values("width", kind="stable").itertuples():
         region = str(row.region)
         stars = "*" * (1 + (row.q < q / 5) + (row.q < q / 50))
-        found.append(Bracket(region, row.first, row.second, stars, levels.setdefault(region, 0)))
+        brackets.append(Bracket(region, row.first, row.second, stars, levels.setdefault(region, 0)))
         levels[region] += 1
-    return found
+    return brackets
 
 
 def draw_brackets(
@@ -60,12 +60,12 @@ def draw_brackets(
     limits: tuple[float, float],
     style: Style,
 ) -> None:
-    """Draw brackets in the room that the limits leave above the points of a row of regions."""
-    top = max((one.level for one in brackets), default=0)
+    """Draw brackets between the points of a row of regions and the upper limit."""
+    top = max((bracket.level for bracket in brackets), default=0)
     unit = BRACKET * (limits[1] - limits[0])
-    for one in brackets:
-        x = sorted(row.index(one.region) + offset(name) for name in (one.first, one.second))
-        y = limits[1] - (top - one.level + 0.75) * unit
+    for bracket in brackets:
+        x = sorted(row.index(bracket.region) + offset(name) for name in (bracket.first, bracket.second))
+        y = limits[1] - (top - bracket.level + 0.75) * unit
         axes.plot([x[0], x[0], x[1], x[1]], [y - 0.2 * unit, y, y, y - 0.2 * unit], color="black", linewidth=0.5)
-        axes.text(sum(x) / 2, y - 0.15 * unit, one.stars, size=style.small_size, ha="center", va="bottom",
+        axes.text(sum(x) / 2, y - 0.15 * unit, bracket.stars, size=style.small_size, ha="center", va="bottom",
                   parse_math=False)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Figure of decoding: identification of clips by genre, which genre was taken for which, and ranks."""
+"""Figure of decoding: identification accuracy by genre, confusion of genres, and ranks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AXIS = 11.0
 KEY, KEY_SPACE = 4.5, 10.0
 """Height of a row of the key, and space of an entry beside its text, mm."""
 LINE, SHADE = "chance", "mean by chance, 95 %"
-"""Entries of the key that are no targets."""
+"""Entries of the key for the chance line and band."""
 BAND = "#D9D9D9"
 LONGEST = 16.0
 """Longest name of a genre, mm."""
@@ -39,7 +39,7 @@ def decoding(
     intervals: Mapping[tuple[str, str], Interval] | None = None,
     **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
-    """Identification accuracy of every clip, confusion between genres, and the share of clips within the best k.
+    """Identification accuracy of every clip, confusion of genres, and the share of clips within the best k.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def decoding(
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """The table with genre and rank, and in which order things are drawn."""
+    """The table with genre and rank, and the order of targets, subjects and genres."""
 
     table: pd.DataFrame
     targets: tuple[str, ...]
@@ -77,7 +77,7 @@ class _Data:
     genres: tuple[str, ...]
     n_clips: int
     confusion: NDArray[np.float64] | None
-    """Share of the clips of each genre (rows) that were taken for each genre, of the first target."""
+    """Share of the clips of each genre (rows) that were identified as each genre, for the first target."""
 
     @classmethod
     def of(cls, table: pd.DataFrame, style: Style) -> _Data:
@@ -97,18 +97,18 @@ class _Data:
                 "too many decoded feature spaces and decoders for one figure",
                 found=len(targets),
                 expected=f"at most {min(len(style.colours), len(DASHES))}",
-                fix="choose some of them, or give the style more colours",
+                fix="choose fewer of them, or give the style more colours",
             )
         counts = table.groupby(["subject", "target"])["clip"].transform("size")
-        # Ranks are whole or, tied, half numbers; accuracies from a file are rounded, which would push clips behind.
+        # Ranks are whole or, tied, half numbers; accuracies from a file are rounded, which would worsen ranks.
         table["rank"] = 1 + (2 * (1 - table["accuracy"]) * (counts - 1)).round() / 2
         genres = tuple(sorted(table["genre"].unique()))
         first = table[table["target"] == targets[0]]
         confusion = None
         if "identified_genre" in table and len(genres) > 1 and first["identified_genre"].notna().all():
             pairs = pd.crosstab(first["genre"], first["identified_genre"]).reindex(genres, axis=0)
-            found = pairs.reindex(genres, axis=1).fillna(0).to_numpy(dtype=float)
-            confusion = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
+            counted = pairs.reindex(genres, axis=1).fillna(0).to_numpy(dtype=float)
+            confusion = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
         return cls(table, targets, tuple(table["subject"].unique()), genres, int(counts.max()), confusion)
 
     @property
@@ -144,7 +144,7 @@ def _layout(data: _Data, style: Style, header: float, band: bool) -> dict[str, t
 
 
 def _key_rows(data: _Data, style: Style, band: bool) -> list[list[str]]:
-    """Entries of the key, as many rows of them as it takes."""
+    """Rows of the entries of the key."""
     full = style.width_mm - 2 * MARGIN
     names = [shortened(name, style.small_size, full - 8, style) for name in data.targets]
     rows: list[list[str]] = [[]]
@@ -160,7 +160,7 @@ def _key_rows(data: _Data, style: Style, band: bool) -> list[list[str]]:
 
 
 def _keys(page: Page, data: _Data, top: float, band: bool) -> None:
-    """Targets, and what lines and bands are."""
+    """Draw the key: targets, chance line and band."""
     style, rows = page.style, _key_rows(data, page.style, band)
     axes = page.panel(0, top, style.width_mm, KEY * len(rows))
     axes.set(xlim=(0, style.width_mm), ylim=(KEY * len(rows), 0))
@@ -210,7 +210,7 @@ def _genre_ticks(axes: Axes, data: _Data, style: Style) -> None:
 
 
 def _confusion(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str], Interval]) -> None:
-    """ClipResponses genre down, identified genre across; the numbers stand in the cells where there is room."""
+    """Presented genre down, identified genre across; numbers in cells that are wide enough."""
     assert data.confusion is not None
     cmap = matplotlib.colormaps["Greys"]
     axes.imshow(cmap(0.85 * data.confusion, bytes=True), interpolation="none", aspect="auto")
@@ -244,7 +244,7 @@ def _ranks(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str], In
 
 
 DASHES = ("-", "--", "-.", ":", "-", "--")
-"""Lines that stay apart in black and white."""
+"""Line styles of targets, distinct in black and white."""
 
 
 def rank_curves(table: pd.DataFrame, k: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -254,7 +254,7 @@ def rank_curves(table: pd.DataFrame, k: NDArray[np.integer]) -> NDArray[np.float
 
 
 def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None) -> list[str]:
-    """What the panels show, for the caption."""
+    """Sentences of the caption."""
     means = data.table.groupby(["target", "subject"], sort=False)["accuracy"].mean().groupby("target", sort=False)
     parts = []
     for target, values in means:

@@ -1,4 +1,4 @@
-"""Figure of a hierarchy: which layer or level of features predicts each target best."""
+"""Figure of a hierarchy: the layer, or level of features, that predicts each target best."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BARS = 14.0
 LONGEST = 22.0
 """Longest name of a layer below its bar, mm."""
 LEFT = 30.0
-"""Room for keys and scale bar, mm."""
+"""Width of keys and scale bar, mm."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class LayerColours:
     n : int
         Number of layers.
     vmax : float
-        Best score that is opaque for sure.
+        Best score at the upper end of the levels.
     cmap : str
-        Name of a matplotlib colour map; layers take equal steps on it.
+        Name of a matplotlib colour map; layers are equal steps of it.
     fade : float, optional
         The best score rises from transparent at zero to opaque at this value.
     """
@@ -65,10 +65,10 @@ class LayerColours:
     def codes(self, *values: Floating) -> NDArray[np.int32]:
         """The entry of the best of all scores."""
         best, layer = np.asarray(values[0], dtype=np.float32), np.zeros(np.shape(values[0]), dtype=np.int32)
-        for index, one in enumerate(values[1:], start=1):
-            better = one > best
+        for index, score in enumerate(values[1:], start=1):
+            better = score > best
             layer[better] = index
-            best = np.where(better, one, best)
+            best = np.where(better, score, best)
         return layer * np.int32(self.LEVELS) + steps(best, 0.0, self.vmax, self.LEVELS)
 
 
@@ -81,7 +81,7 @@ def hierarchy(
     cmap: str = "viridis",
     **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
-    """A flatmap of the layer that predicts best, and how many targets prefer each one.
+    """A flatmap of the layer that predicts best, and the share of targets that prefer each layer.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def hierarchy(
         raise InputError("a hierarchy needs two layers or more", found=list(names))
     data = ScoreMap.of(space, tuple(scores.values()), options.tested, options.significant)
     stack = np.stack(data.scores)[:, data.shown]
-    found = shared_limits([stack.max(axis=0)] if stack.size else [], 0.0)
-    colours = LayerColours(len(names), found.vmax, cmap, None if data.significant is not None else 0.3 * found.vmax)
+    shared = shared_limits([stack.max(axis=0)] if stack.size else [], 0.0)
+    colours = LayerColours(len(names), shared.vmax, cmap, None if data.significant is not None else 0.3 * shared.vmax)
     longest = min(max(text_width(name, style.small_size, style) for name in names), LONGEST)
     figure = MapFigure(data, space, atlas, options, footer=BARS + longest + 9)
     counts = np.bincount(stack.argmax(axis=0), minlength=len(names)) if stack.size else np.zeros(len(names), dtype=int)
@@ -115,7 +115,7 @@ def hierarchy(
     shares = ", ".join(f"{name} {count} ({count / total:.1%})" for name, count in zip(names, counts, strict=True))
     sentences = [
         f"Colour: the feature space with the highest {label}, of {len(names)}."
-        + (f" Opacity: that {label}, full from {0.3 * found.vmax:g} on." if data.significant is None else ""),
+        + (f" Opacity: that {label}, full from {0.3 * shared.vmax:g} on." if data.significant is None else ""),
         f"Bars: vertices in colour that each one predicts best: {shares}.",
         figure.counts(),
     ]

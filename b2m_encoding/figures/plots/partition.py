@@ -22,7 +22,7 @@ from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 LETTERS = ascii_lowercase
 DRAWN = 3
-"""Most feature spaces of which every part is drawn."""
+"""Largest number of feature spaces of which every part is drawn."""
 
 
 def partition(
@@ -40,7 +40,7 @@ def partition(
     Parameters
     ----------
     parts : mapping of tuple of str to array, shape (n_targets,)
-        What exactly these feature spaces explain, and no other: one name is a unique part, several are a shared one.
+        Variance explained by exactly these feature spaces: one name is a unique part, several are a shared part.
         Of more than three feature spaces the unique parts are drawn, and the sum of the shared ones.
     space : SurfaceSpace
     atlas : Atlas
@@ -92,7 +92,7 @@ def part_name(part: Bands) -> str:
 
 
 def _drawable(parts: Mapping[Bands, Floating], names: Bands) -> dict[Bands, Floating]:
-    """Unique parts first; those that are shared as a sum where there are too many."""
+    """Parts to draw, unique ones first; the shared ones as a sum where there are too many."""
     if len(names) < 2 or any((name,) not in parts for name in names):
         raise InputError("a partition needs the unique part of every feature space", found=list(map("+".join, parts)))
     ordered = sorted(parts, key=lambda part: (len(part), [names.index(name) for name in part]))
@@ -110,7 +110,7 @@ def _mean(data: ScoreMap) -> float:
 def venn(
     page: Page, left: float, top: float, width: float, height: float, names: Bands, means: Mapping[Bands, float]
 ) -> None:
-    """Two or three circles with a number in every part; their areas say nothing."""
+    """Two or three circles with a number in every part; their areas are not to scale."""
     axes = page.panel(left, top, width, height)
     angles = np.deg2rad([180, 0] if len(names) == 2 else [150, 30, 270])
     away, radius = (0.55, 1.0) if len(names) == 2 else (0.62, 1.0)
@@ -143,7 +143,7 @@ def _sentences(means: Mapping[Bands, float], label: str, limits: str, data: Scor
     n = int(data.shown.sum())
     shares = ", ".join(f"{part_name(part)} {mean:.4f}" for part, mean in means.items())
     text = [
-        f"Parts of the {label}: what one feature space explains and no other, and what several explain alike (∩).",
+        f"Parts of the {label}: unique to one feature space, or shared by several (∩).",
         limits,
         f"Means over the {n} vertices in colour: {shares}." if n else "",
         "Circles are not to scale." if n_names <= DRAWN else "",

@@ -1,4 +1,4 @@
-"""Figures of two scores: which feature space each target prefers, and how well it is predicted."""
+"""Figure of two scores: preferred feature space and prediction of each target."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def preference(
 ) -> FigureResult:
     """A flatmap of two scores in one colour, with its legend and the joint histogram in the same colours.
 
-    Hue shows which score is larger and by how much, lightness how large the larger one is.
+    Hue shows the difference of the scores, lightness the larger score.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def preference(
 
 
 KEYS = 28.0
-"""Room for keys and scale bar left of the legend, mm."""
+"""Width of keys and scale bar left of the legend, mm."""
 
 
 def legend(page: Page, left: float, top: float, size: float, colours: PreferenceColours,
            names: tuple[str, str], label: str) -> None:  # fmt: skip
-    """The colour table itself, as it looks over the underlay: difference across, larger score upwards."""
+    """The colour table over the underlay: difference across, larger score upwards."""
     axes = page.panel(left, top, size, size)
     table = over(colours.table, (GYRUS + SULCUS) / 2).reshape(colours.N, colours.N, 4)
     box = (-colours.difference, colours.difference, 0.0, colours.vmax)
@@ -112,13 +112,13 @@ def _signed(value: float) -> str:
 
 
 def histogram_colours(colours: Colours, x: Floating, y: Floating, counts: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Colours of the bins of a joint histogram: of their centres, more opaque the more they hold (log count)."""
+    """Colours of the centres of the bins of a joint histogram; opacity grows with the log count."""
     grid = np.meshgrid(x, y)
-    seen = over(colours.table, (GYRUS + SULCUS) / 2)[colours.codes(*grid)]
-    seen[..., 3] = np.round(
+    opaque = over(colours.table, (GYRUS + SULCUS) / 2)[colours.codes(*grid)]
+    opaque[..., 3] = np.round(
         255 * np.where(counts > 0, 0.45 + 0.55 * np.log1p(counts) / np.log1p(max(counts.max(), 1)), 0)
     )
-    return seen
+    return opaque
 
 
 def joint_histogram(page: Page, left: float, top: float, size: float, first: Floating, second: Floating,

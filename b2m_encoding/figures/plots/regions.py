@@ -74,11 +74,13 @@ def regions(
         plan.draw_keys(page, top)
         top += plan.key_height + 2
         brackets = significant_pairs(tests, plan.spaces, q)
-        limits = _limits(points, means, ceiling, max((one.level for one in brackets), default=-1) + 1)
+        limits = _limits(points, means, ceiling, max((bracket.level for bracket in brackets), default=-1) + 1)
         for row in plan.rows:
             axes = page.panel(MARGIN + AXIS, top, plan.slots * plan.slot, row_height)
             _draw_row(axes, points, means, ceiling, row, plan)
-            draw_brackets(axes, [one for one in brackets if one.region in row], row, plan.offset, limits, style)
+            draw_brackets(
+                axes, [bracket for bracket in brackets if bracket.region in row], row, plan.offset, limits, style
+            )
             _finish(axes, row, plan, limits, label)
             top += row_height + plan.label_height
     tested = None if tests is None else (len(tests), len(brackets), q)
@@ -111,14 +113,14 @@ def _checked(table: pd.DataFrame, style: Style) -> pd.DataFrame:
     if len(points) == 0 or not np.isfinite(points["score"]).any():
         raise InputError("the region table holds no score", fix="check which regions were tested")
     if n_spaces > min(len(style.colours), len(MARKERS)):
-        fix = f"add figures.colours; up to {len(MARKERS)} are told apart"
+        fix = f"add figures.colours; up to {len(MARKERS)} have distinct markers"
         raise InputError("too few colours", found=len(style.colours), expected=n_spaces, fix=fix)
     return points[np.isfinite(points["score"])].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What goes where: rows of regions, feature spaces side by side, keys above."""
+    """Layout: rows of regions, feature spaces side by side, keys above."""
 
     style: Style
     rows: tuple[tuple[str, ...], ...]
@@ -129,7 +131,7 @@ class _Plan:
     rotation: int
     label_height: float
     keys: tuple[tuple[float, int, str, str], ...]
-    """Left (mm), line, kind and text."""
+    """Position from the left (mm), line, kind and text of every key."""
 
     @classmethod
     def of(cls, points: pd.DataFrame, style: Style, ceiling: pd.DataFrame | None) -> _Plan:
@@ -162,7 +164,7 @@ class _Plan:
 
     @property
     def aside(self) -> float:
-        """How far the mean stands to the right of its points, in slots."""
+        """Distance of the mean to the right of its points, in slots."""
         return min(0.38 / (len(self.spaces) + 0.6), 2.4 / self.slot)
 
     def draw_keys(self, page: Page, top: float) -> None:
@@ -186,7 +188,7 @@ class _Plan:
 
 
 def _flow(entries: Sequence[tuple[str, str]], style: Style) -> tuple[tuple[float, int, str, str], ...]:
-    """Set keys one after the other, in as many lines as they need."""
+    """Positions of keys, broken into lines."""
     placed, left, line = [], MARGIN, 0
     for kind, text in entries:
         width = 4 + text_width(text, style.small_size, style) + 4
@@ -259,7 +261,7 @@ def _sentences(
     tested: tuple[int, int, float] | None,
     level: float,
 ) -> list[str]:
-    """What points, bars and brackets show, for the caption."""
+    """Sentences of the caption."""
     n = points["subject"].nunique()
     sides = "and hemisphere (filled: left, open: right) " if set(points["hemisphere"]) - {""} else ""
     return [

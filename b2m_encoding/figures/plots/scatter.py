@@ -47,7 +47,7 @@ def scatter(
     label : str
         Name or unit of the scores.
     targets : str
-        What the targets are (``"voxels"``), for the words.
+        Noun for the targets in texts (``"voxels"``).
     limits : tuple of float or None
         Limits of both axes; None: the range of the data.
     mark : float, optional
@@ -97,7 +97,7 @@ def scatter(
 
 
 def _density(page: Page, axes: Axes, x: Floating, y: Floating, limits: tuple[float, float], targets: str) -> None:
-    """The density with its identity line and its own colour bar; the norm is new for every figure."""
+    """Draw the density with its identity line and colour bar; the norm belongs to this figure alone."""
     low, high = limits
     counts = np.histogram2d(y, x, bins=BINS, range=(limits, limits))[0]
     top = max(float(counts.max()), 10.0)

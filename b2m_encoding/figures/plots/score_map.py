@@ -1,4 +1,4 @@
-"""Figures of one score: whole cortex, a zoom with named regions, or both."""
+"""Figure of one score: whole cortex, a zoom with named regions, or both."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def score_map(
 
 
 def _ceiling_sentence(ceiling: Floating) -> str:
-    """The ceiling of what is in colour, for a caption."""
-    known = ceiling[np.isfinite(ceiling)]
-    if not known.size:
+    """Sentence for the caption: noise ceiling of the vertices in colour."""
+    finite = ceiling[np.isfinite(ceiling)]
+    if not finite.size:
         return "Noise ceiling: unknown for the vertices in colour."
-    low, middle, high = np.percentile(known, [25, 50, 75])
+    low, middle, high = np.percentile(finite, [25, 50, 75])
     return (
-        f"Noise ceiling of r in the {known.size} vertices in colour that have one: median {middle:.2f}, middle half "
-        f"{low:.2f} to {high:.2f}."
+        f"Noise ceiling of r in the {finite.size} vertices in colour that have a ceiling: median {middle:.2f}, "
+        f"middle half {low:.2f} to {high:.2f}."
     )

@@ -1,4 +1,4 @@
-"""Figure of sounds: spectrograms of what was heard, retrieved and generated, with the same colours."""
+"""Figure of sounds: spectrograms of presented, retrieved and generated sounds, with the same colours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WINDOW, HOP = 0.064, 0.016
 """Seconds of a frame, and between frames."""
 LOWEST, HIGHEST, BANDS = 60.0, 8000.0, 160
 RANGE = 60.0
-"""Decibels below the loudest that are told apart."""
+"""Range of levels below the loudest point, dB."""
 AXIS, TITLE, FOOTER, GAP = 11.0, 4.5, 11.0, 2.0
 HIGHEST_ROW = 26.0
 TICKS = (100, 300, 1000, 3000)
@@ -40,7 +40,7 @@ def stimulus(
     sounds : mapping of str to array, shape (n_samples,)
         Mono sounds, for instance ``heard``, ``retrieved`` and ``generated``.
     rate : int
-        Hertz, of all of them.
+        Sampling rate of all sounds, Hz.
     **keywords
         ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
 
@@ -74,7 +74,7 @@ def stimulus(
         centred_colour_bar(page, page.height - FOOTER + 1.5, colours, "level (dB)", (False, False))
     sentences = [
         f"Spectrograms of {', '.join(pictures)}: power of {1000 * WINDOW:g} ms frames, {LOWEST:g} to "
-        f"{min(HIGHEST, rate / 2):g} Hz, in decibels below the loudest point of each; {RANGE:g} dB are told apart.",
+        f"{min(HIGHEST, rate / 2):g} Hz, in decibels below the loudest point of each; the range is {RANGE:g} dB.",
     ]
     table = pd.concat([_table(name, picture) for name, picture in pictures.items()], ignore_index=True)
     return FigureResult(page, options.caption(sentences), table)
@@ -117,7 +117,7 @@ def _draw(axes: Axes, picture: NDArray[np.float64], colours: ScalarColours, seco
 
 
 def _table(name: str, picture: NDArray[np.float64]) -> pd.DataFrame:
-    """Level of every octave-wide band over time: what can be read from the picture, in few rows."""
+    """Mean level of eight groups of bands over time, a compact form of the picture."""
     bands = np.array_split(np.arange(len(picture)), 8)
     frames = np.arange(picture.shape[1])
     columns = {f"band_{i + 1}_dB": picture[rows].mean(axis=0) for i, rows in enumerate(bands)}

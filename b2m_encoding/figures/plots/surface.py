@@ -37,7 +37,7 @@ def surface(
     views: tuple[Side, ...] = ("lateral", "medial"),
     **keywords: Unpack[MapKeywords],
 ) -> FigureResult:
-    """One score on both inflated hemispheres, seen from some sides.
+    """One score on both inflated hemispheres, seen from the given sides.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def surface(
 
 def _draw(page: Page, place: tuple[float, float, float, float], space: SurfaceSpace, hemi: Hemisphere, view: Side,
           codes: NDArray[np.int32], palette: NDArray[np.uint8]) -> None:  # fmt: skip
-    """One view; triangles take the middle of the codes of their corners, so that no colour is made up."""
+    """Draw one view; a triangle has the median code of its corners, so that no colour is interpolated."""
     from nilearn.plotting import plot_surf
 
     left, top, width, height = place

@@ -1,4 +1,4 @@
-"""Figure of three scores in one colour: which of three feature spaces predicts, with a panel for each."""
+"""Figure of three scores in one colour: mixed colours of three feature spaces, with a panel for each."""
 
 from __future__ import annotations
 
@@ -61,8 +61,10 @@ def ternary(
         raise InputError("too few colours", found=len(style.colours), expected=3, fix="add figures.colours")
     data = ScoreMap.of(space, tuple(scores), options.tested, options.significant)
     largest = np.max(np.stack(data.scores), axis=0)[data.shown]
-    found = shared_limits([largest], 0.0, limits[1])
-    colours = TernaryColours(found.vmax, style.colours[:3], None if data.significant is not None else 0.3 * found.vmax)  # type: ignore[arg-type]
+    shared = shared_limits([largest], 0.0, limits[1])
+    primary = style.colours[0], style.colours[1], style.colours[2]
+    fade = None if data.significant is not None else 0.3 * shared.vmax
+    colours = TernaryColours(shared.vmax, primary, fade)
     parts = Grid.of(3, 3, space, atlas, options.zoom if options.view == "zoom" else None, style)
     figure = MapFigure(data, space, atlas, options, FOOTER, below=parts.height + GUTTER)
     with style.context():
@@ -79,9 +81,9 @@ def ternary(
     shares = ", ".join(f"{name} {np.mean(first == i):.1%}" for i, name in enumerate(names)) if first.size else ""
     sentences = [
         f"Hue: shares of {label} of {names[0]}, {names[1]} and {names[2]} (below zero counts as zero). "
-        f"Brightness: the largest of the three. {found.sentence()}",
+        f"Brightness: the largest of the three. {shared.sentence()}",
         f"Largest in the {first.size} vertices in colour: {shares}." if shares else "",
-        "Small maps: each by itself, for readers who cannot tell mixed colours apart.",
+        "Small maps: each score by itself, for readers who cannot distinguish mixed colours.",
         figure.counts(),
     ]
     columns = tuple(f"score_{name}" for name in names) if len(set(names)) == 3 else ("score_a", "score_b", "score_c")
@@ -89,7 +91,7 @@ def ternary(
 
 
 def _alone(space: SurfaceSpace, data: ScoreMap, index: int) -> ScoreMap:
-    """One of the scores with the others at zero: the same colour function shows it in its own colour."""
+    """One score with the others at zero, which the same colour function shows in the pure colour."""
     nothing = np.zeros(space.n_targets, dtype=np.float32)
     return ScoreMap(tuple(s if i == index else nothing for i, s in enumerate(data.scores)), data.tested,
                     data.significant)  # fmt: skip
@@ -103,9 +105,9 @@ def triangle(page: Page, left: float, top: float, colours: TernaryColours, names
     x, y = np.meshgrid((np.arange(n) + 0.5) / n, 1 - (np.arange(n) + 0.5) / n)
     third = x - y / 2
     shares = np.stack([y, 1 - y - third, third])
-    seen = over(colours.table, (GYRUS + SULCUS) / 2)[colours.codes(*(shares * 1e3 * colours.vmax))]
-    seen[..., 3] = np.where((shares >= 0).all(axis=0), 255, 0)
-    axes.imshow(seen, extent=(0, 1, 0, 1), aspect="auto", interpolation="none")
+    opaque = over(colours.table, (GYRUS + SULCUS) / 2)[colours.codes(*(shares * 1e3 * colours.vmax))]
+    opaque[..., 3] = np.where((shares >= 0).all(axis=0), 255, 0)
+    axes.imshow(opaque, extent=(0, 1, 0, 1), aspect="auto", interpolation="none")
     axes.axis("off")
     small = page.style.small_size
     page.write(left + SIDE / 2, top - 0.8, shortened(names[0], small, 30, page.style), size=small, ha="center",
@@ -116,7 +118,7 @@ def triangle(page: Page, left: float, top: float, colours: TernaryColours, names
 
 
 def ramps(page: Page, left: float, top: float, colours: TernaryColours, names: Names, label: str) -> None:
-    """What brightness means: each colour from zero to the limit."""
+    """Legend of brightness: each colour from zero to the limit."""
     width, height = 20.0, 2.0
     values = np.linspace(0, colours.vmax, 64)
     table = over(colours.table, (GYRUS + SULCUS) / 2)

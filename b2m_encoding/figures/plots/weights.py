@@ -53,7 +53,7 @@ def weights(
     if np.ndim(components) != 2 or len(components) != 3:
         raise InputError("three components are drawn", found=np.shape(components), expected=f"(3, {space.n_targets})")
     data = ScoreMap.of(space, tuple(components), options.tested, options.significant)
-    limits = [_limits(one[data.shown]) for one in data.scores]
+    limits = [_limits(component[data.shown]) for component in data.scores]
     colours = RgbColours((limits[0], limits[1], limits[2]))
     grid = Grid.of(3, 3, space, atlas, options.zoom if options.view == "zoom" else None, style)
     figure = MapFigure(data, space, atlas, options, FOOTER, below=grid.height + GUTTER)
@@ -78,7 +78,7 @@ def weights(
     sentences = [
         f"Three components of the weights as red, green and blue, each from its 1st to its 99th percentile: "
         f"{'; '.join(ranges)}.",
-        "Not everyone can tell red from green: the small maps show each component by itself.",
+        "Small maps: each component by itself, for readers who cannot distinguish red from green.",
         figure.counts(),
     ]
     columns = tuple(names) if len(set(names)) == 3 else ("PC 1", "PC 2", "PC 3")

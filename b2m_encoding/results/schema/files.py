@@ -28,6 +28,7 @@ IDENTIFICATION_SUMMARY = "identification.json"
 REGION_MODEL_SUMMARY = "region_model.json"
 """Formula, status and notes of the mixed model of regions."""
 REPORT = "report.html"
+"""The report: page of the study."""
 VIEW = "view.html"
 """The interactive page."""
 LISTEN = "listen.html"
@@ -39,6 +40,7 @@ BIDS_IGNORE = ".bidsignore"
 
 SUBJECT_FOLDER = "sub-{subject}"
 SUBJECT_PAGE = "sub-{subject}.html"
+"""The report: page of a subject."""
 MAP = "sub-{subject}{hemi}_space-{space}_desc-{desc}_stat-{stat}_statmap{suffix}"
 """File of a map in the folder of its subject; ``hemi`` is ``_hemi-L``, ``_hemi-R`` or nothing."""
 MAP_FILE = re.compile(
@@ -46,11 +48,15 @@ MAP_FILE = re.compile(
 )
 """Pattern of the names that :data:`MAP` gives."""
 CLIP_RESPONSES = "sub-{subject}_desc-heldout_responses.npz"
+"""Measured and predicted responses to held-out clips, in short, for the interactive page."""
 WEIGHTS = f"sub-{{subject}}_desc-{JOINT}_weights.zarr"
+"""Weights of the joint model, per feature space of shape (n_delays, n_features, n_targets)."""
 STATISTICS = "sub-{subject}_statistics.zarr"
 """Sufficient statistics of the training runs."""
 DECODED = "sub-{subject}_desc-{target}_decoder-{decoder}_decoded.npz"
+"""Decoded features of the test clips, and the true ones."""
 RERANKING_MODEL = "sub-{subject}_desc-{target}_encoder.npz"
+"""Encoding model of the windows that ranks candidates of a reconstruction."""
 
 IGNORED_BY_BIDS = f"""\
 # Names that BIDS has not taken up yet: statistical maps, decoded features, weights, and tables of a whole study.

@@ -51,5 +51,5 @@ def test_names_load_on_first_use() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     for room in (decoding, decoding.decoders, decoding.retrieval, decoding.generators, decoding.evaluation):
         assert all(getattr(room, name) is not None for name in room.__all__)
-    with pytest.raises(AttributeError, match="no attribute"):
+    with pytest.raises(AttributeError, match="attribute nothing"):
         _ = decoding.nothing

@@ -1,4 +1,4 @@
-"""What was heard, and what targets answered: clips with their sounds, the best ones per target, time courses."""
+"""Presented clips and responses: sounds, best clips of every target, time courses."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import Floats
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip that subjects heard: its name, what it is, and how it and what was made from it sound."""
+    """A presented clip: name, description, its sound and the sounds reconstructed from responses."""
 
     name: str
     about: str = ""
@@ -52,15 +52,15 @@ class BestClips:
         Index into the clips of the page; -1 for none.
     responses : array, shape (n_targets, n_best)
     unit : str
-        Of the responses.
+        Unit of the responses.
     """
 
     clips: NDArray[np.integer]
-    responses: Floats
+    responses: Floating
     unit: str = "mean response, s.d."
 
     @classmethod
-    def of(cls, responses: Floats, n_best: int = 5, unit: str = "mean response, s.d.") -> BestClips:
+    def of(cls, responses: Floating, n_best: int = 5, unit: str = "mean response, s.d.") -> BestClips:
         """Rank the responses to every clip, shape (n_clips, n_targets); NaN is never among the best.
 
         Examples
@@ -69,9 +69,9 @@ class BestClips:
         >>> best.clips.tolist()
         [[1, 2], [2, -1]]
         """
-        known = np.where(np.isfinite(responses), responses, -np.inf)
-        order = np.argsort(-known, axis=0, kind="stable")[:n_best]
-        best = np.take_along_axis(known, order, axis=0)
+        ranked = np.where(np.isfinite(responses), responses, -np.inf)
+        order = np.argsort(-ranked, axis=0, kind="stable")[:n_best]
+        best = np.take_along_axis(ranked, order, axis=0)
         return cls(np.where(np.isfinite(best), order, -1).T, np.where(np.isfinite(best), best, np.nan).T, unit)
 
 
@@ -82,17 +82,17 @@ class TimeCourses:
     Parameters
     ----------
     row : array of int, shape (n_targets,)
-        Row of every target; -1 where none was kept.
+        Row of every target; -1 where none is stored.
     measured, predicted : array, shape (n_rows, n_samples)
     step : float
         Seconds between samples.
     about : str
-        What a row is, for the caption of the curve.
+        Description of a row, for the caption of the curve.
     """
 
     row: NDArray[np.integer]
-    measured: Floats
-    predicted: Floats
+    measured: Floating
+    predicted: Floating
     step: float
     about: str = "held-out samples"
 
