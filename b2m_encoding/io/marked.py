@@ -86,7 +86,11 @@ def check_markable(folder: Path, kind: str, *, beside: Collection[str] = ()) -> 
     if others:
         found = ", ".join(sorted(others)[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
         raise InputError(
-            "the folder holds something else", file=folder, found=found, expected=f"a new folder, or {kind}"
+            "the folder holds something else",
+            file=folder,
+            found=found,
+            expected=f"a new folder, or {kind}",
+            fix="choose another folder; one that an earlier version of b2m_encoding wrote may be removed",
         )
 
 
