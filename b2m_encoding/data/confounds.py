@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,15 @@ def framewise_displacement(path: Path) -> NDArray[np.float64] | None:
         return None
     values = pd.to_numeric(table["framewise_displacement"], errors="coerce").to_numpy(dtype=np.float64)
     return values if np.isfinite(values).any() else None
+
+
+def motion_tables(recording: Recording) -> tuple[Path, ...]:
+    """Tables that :func:`framewise_displacement` reads for the runs of a recording, where there are any."""
+    tables = []
+    for path in recording.files.values():
+        with suppress(InputError):
+            tables.append(_table_beside(path))
+    return tuple(tables)
 
 
 def _table_beside(path: Path) -> Path:

@@ -138,8 +138,8 @@ class Results:
             return ""
         if not self.hashes:
             return f"{MANIFEST}, which holds the hash of every file, is missing or damaged"
-        pages = "*.html"  # written again by every report
-        missing = [name for name in self.hashes if not Path(name).match(pages) and not (self.path / name).exists()]
+        files = [name for name in self.hashes if not name.endswith(".html")]  # pages are written again
+        missing = [name for name in files if not (self.path / name).exists()]
         if not missing:
             return ""
         shown = ", ".join(sorted(missing)[:3]) + (" ..." if len(missing) > 3 else "")

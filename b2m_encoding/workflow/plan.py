@@ -23,6 +23,7 @@ from b2m_encoding.analysis.study_results import collect_results
 from b2m_encoding.analysis.tables.quality import quality_rows
 from b2m_encoding.analysis.tables.regions import region_rows
 from b2m_encoding.data import Recording
+from b2m_encoding.data.confounds import motion_tables
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.spaces import Space, drawing_surface, load_atlas
@@ -235,7 +236,8 @@ class Plan:
                 (*MODEL, "windows", "maps", "decoding", "statistics.generalise"),
             )
         inputs = {"subject": name, "recording": recording}
-        self._add("quality", label, quality_rows, inputs, ("evaluation", "data.discard"))
+        tables = motion_tables(self.recordings[subject])
+        self._add("quality", label, quality_rows, inputs, ("evaluation", "data.discard"), tables)
         kept = own.statistics.items() if study.results.statistics else ()
         self._add(
             "maps",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding.data import Recording
+from b2m_encoding.data.confounds import motion_tables
 from b2m_encoding.errors import InputError
 from b2m_encoding.gallery.report import write_pages
 from b2m_encoding.io.paths import portable_path
@@ -125,8 +126,8 @@ def _record(runner: Runner, plan: Plan, file: Path, started: datetime) -> dict[s
 
 
 def input_files(recordings: Mapping[str, Recording], study: Study) -> list[Path]:
-    """Files and folders that the results depend on: responses, events, sources of the features, labels of the atlas."""
+    """Files and folders that results depend on: responses, events, motion, sources of features, labels of the atlas."""
     needed = [path for extractor in study.features.values() for path in extractor.needs()]
-    measured = [path for recording in recordings.values() for path in recording.inputs]
+    measured = [path for one in recordings.values() for path in (*one.inputs, *motion_tables(one))]
     labels = [path for recording in recordings.values() for path in label_files(recording.responses.space, study)]
     return list(dict.fromkeys([*measured, *needed, *labels]))

@@ -91,9 +91,8 @@ def save_results(folder: Path, template: Path, corpus: Corpus, space: AudioEmbed
     with ResultsWriter(folder, "test", ["01", "02"]) as writer:
         windows = f'targets = ["{name}"]\nwindow = {space.length}\nstep = {space.step}'
         text = (template / "study.toml").read_text().replace('targets = ["text"]', windows)
-        writer.file("study.toml").write_text(text)
-        study_file = str(template / "study.toml")
-        writer.write_json("provenance.json", {"inputs": {study_file: ""}, "features": {name: options}})
+        writer.file("study.toml").write_text(text.replace('"study/', f'"{template}/study/'))
+        writer.write_json("provenance.json", {"inputs": {"study.toml": ""}, "features": {name: options}})
         for subject, noise in (("01", 0.01), ("02", 100.0)):
             writer.write_map(subject, "joint", "r", np.array([0.3]), RegionSpace(("A1",)), {})
             predicted = centre + 0.3 * (true - centre) + noise * spread * rng.standard_normal(true.shape)

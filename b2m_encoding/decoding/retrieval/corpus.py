@@ -114,10 +114,10 @@ class Corpus:
             )
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            record, root = find_places(folder, record)
-            _ = record["space"]["options"]
+            _ = record["audio"], record["space"]["options"]
             if missing := [key for key in NEEDED if key not in record]:
                 raise ValueError(f"without {', '.join(missing)}")
+            record, root = find_places(folder, record)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 "the record of a corpus is damaged or cannot be read",

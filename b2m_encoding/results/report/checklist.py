@@ -240,7 +240,10 @@ def _reproducibility(report: ReportData) -> Iterator[Line]:
         *_when(versions, f"{many(len(versions), 'package')}, seed {record.get('seed')}", f"no {files.PROVENANCE}"),
     )
     hashes = record.get("inputs", {})
-    yield "Are inputs identified by hashes?", *_when(hashes, many(len(hashes), "file"), f"no {files.PROVENANCE}")
+    yield (
+        "Are inputs identified by hashes?",
+        *_when(hashes, many(len(hashes), "input"), f"no {files.PROVENANCE}"),
+    )
     yield "Is the whole analysis in one file?", "yes", f"{files.STUDY}; with every default: {files.SETTINGS}"
     maps = len({path.name.split(".")[0] for path in report.results.files.values()})
     yield "Are maps and tables there to share?", "yes", f"{many(maps, 'map')} under BIDS-derivatives names"

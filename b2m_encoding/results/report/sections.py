@@ -11,7 +11,7 @@ from b2m_encoding.results.report.checklist import checklist
 from b2m_encoding.results.report.content import Block, Code, Lines, Link, Section, Table, Text
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import bibtex, cited, references, with_names
-from b2m_encoding.results.report.report_data import ReportData, counted, listed, number, score
+from b2m_encoding.results.report.report_data import ReportData, listed, number, score
 from b2m_encoding.results.report.result_sections import SECTIONS, Build, cut
 from b2m_encoding.results.schema import files, tables
 
@@ -168,6 +168,6 @@ def provenance(report: ReportData) -> list[Block]:
     record = report.results.provenance
     rows = [[key, str(record[key])] for key in ("started", "finished", "python", "platform", "seed") if key in record]
     rows += [[f"{name}", str(version)] for name, version in record.get("versions", {}).items() if version]
-    rows.append(["inputs", f"{counted([len(record.get('inputs', {}))], 'file')}, hashes in {files.PROVENANCE}"])
+    rows.append(["inputs", f"{len(record.get('inputs', {})):,} files and folders, hashes in {files.PROVENANCE}"])
     rows.append(["tables", listed(sorted({path.name for path in report.results.path.glob("*.tsv")}))])
     return [Table(["", ""], rows, f"Report written by b2m_encoding {__version__}.")]

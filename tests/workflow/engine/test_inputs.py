@@ -232,3 +232,40 @@ def test_the_order_of_subjects_is_a_setting(tmp_path: Path) -> None:
     page = (results.path / "report.html").read_text()
     assert page.index("sub-02.html") < page.index("sub-01.html")
     assert content(results.path) == from_scratch(file)
+
+
+def test_the_motion_of_a_run_is_an_input(root: Path) -> None:
+    """fMRIPrep's table beside a run is read for its quality, also where the study regresses out no confounds."""
+    file = root.parent / "study.toml"
+    file.write_text(MOTION_STUDY)
+    run_study(load_study(file), file, steps=["quality"])
+    [first, *_] = sorted(root.rglob("*_desc-preproc_bold.nii.gz"))
+    table = first.with_name("sub-01_task-listening_run-1_desc-confounds_timeseries.tsv")
+    table.write_text("framewise_displacement\n" + "n/a\n" + "0.5\n" * 39)
+    to_do = [name for name, state in explain_study(load_study(file), steps=["quality"]).items() if not state.done]
+    assert to_do == ["quality/sub-01"]
+    run_study(load_study(file), file, steps=["quality"])
+    rows = load_tree(work_folder(load_study(file)).path / "quality/sub-01")
+    assert rows[0]["mean_fd"] == 0.5
+
+
+MOTION_STUDY = """
+name = "Motion"
+output = "results"
+[data]
+reader = "bids"
+root = "data"
+derivatives = "data/derivatives/fmriprep"
+tasks = ["listening"]
+space = "MNI152NLin2009cAsym"
+subjects = ["01", "02"]
+[features.conditions]
+extractor = "conditions"
+groups = { speech = ["speech"], music = ["music"] }
+[model]
+delays = [2.0, 4.0]
+[evaluation]
+kind = "cross-validation"
+[statistics]
+permutations = 100
+"""
