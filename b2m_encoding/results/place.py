@@ -121,7 +121,7 @@ def check_owner(results: Path, name: str, file: Path) -> None:
     if not is_results(results):
         return
     other = str(json.loads((results / DESCRIPTION).read_text(encoding="utf-8")).get("Name"))
-    owner = _owner(results)
+    owner = owner_of(results)
     recorded = owner is not None and owner.exists()
     if not (_is_same_file(owner, file) if recorded else other == name):
         raise InputError(
@@ -143,8 +143,8 @@ def write_owner(results: Path, name: str, file: Path) -> None:
     write_whole(work / OWNER, json.dumps({"name": name, "file": relative}) + "\n")
 
 
-def _owner(results: Path) -> Path | None:
-    """File of the study that wrote results; None if it is not recorded."""
+def owner_of(results: Path) -> Path | None:
+    """File of the study that wrote results, as recorded in their work folder; None if it is not recorded."""
     try:
         record = json.loads((work_folder_of(results) / OWNER).read_text(encoding="utf-8"))
         return results.absolute().parent / str(record["file"])

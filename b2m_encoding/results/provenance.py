@@ -8,7 +8,6 @@ import platform
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,12 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 from b2m_encoding.io.paths import is_below, portable_arguments
-from b2m_encoding.io.writing import write_whole
-from b2m_encoding.results.place import work_folder_of
+from b2m_encoding.results.place import owner_of
 from b2m_encoding.results.schema.files import DESCRIPTION
 
-NOTE = "study.path"
-"""File of the work folder that names the study file."""
 BEING_WRITTEN = re.compile(r"\.(.+)\.partial-[0-9]+(?:-[0-9a-f]+)?")
 """Name of a results folder until it is complete."""
 PACKAGES = ("b2m-encoding", "numpy", "scipy", "torch", "nibabel", "nilearn", "scikit-learn", "matplotlib", "pandas")
@@ -73,11 +69,6 @@ def source_datasets(data: object, results: Path, folder: Path) -> list[dict[str,
     return [source] if source else []
 
 
-def note_study(results: Path, file: Path) -> None:
-    """Write down where the study file of results is, beside them: the results themselves hold no path of a machine."""
-    write_whole(work_folder_of(results) / NOTE, f"{file.resolve()}\n")
-
-
 def path_from_results(results: Path, file: Path) -> str | None:
     """Path of a study file from its results, such as ``"../study.toml"``; None where they are not below its folder."""
     if not is_below(results, file.parent):
@@ -86,13 +77,13 @@ def path_from_results(results: Path, file: Path) -> str | None:
 
 
 def find_study_folder(results: Path, record: Mapping[str, Any]) -> Path:
-    """Folder of the study file of results, by their provenance or by the note beside them; otherwise the one above."""
+    """Folder of the study file of results, by their provenance or their work folder; otherwise the one above."""
     results = results.absolute()
     if written := BEING_WRITTEN.fullmatch(results.name):
         results = results.with_name(written[1])
     places = [Path(os.path.abspath(results / record["study"]))] if record.get("study") else []
-    with suppress(OSError, UnicodeDecodeError):
-        places.append(Path((work_folder_of(results) / NOTE).read_text(encoding="utf-8").rstrip("\n")))
+    if (owner := owner_of(results)) is not None:
+        places.append(Path(os.path.abspath(owner)))
     return next((place.parent for place in places if place.is_file()), results.parent)
 
 

@@ -11,7 +11,6 @@ from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.place import write_owner
-from b2m_encoding.results.provenance import note_study
 from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import check_study
@@ -70,7 +69,6 @@ def run_study(
     checked = check_study(study, subjects, file)
     context = StepContext(study, work_folder(study))
     with context.work.locked():
-        note_study(study.output, file)
         write_owner(study.output, study.name, file)
         recordings = _open_hashed(context, checked)
         plan = Plan(study, recordings)
