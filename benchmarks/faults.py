@@ -68,8 +68,12 @@ def exit_code(child: int) -> int:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """Hash of every file of results, but for those that tell times; of archives, which tell them too, of the arrays."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in TIMES)
+    """Hash of every file of results, but for those that tell times; of archives, which tell them too, of the arrays.
+
+    Tables that are not as they were written are kept as ``NAME.edited``, beside those that are restored.
+    """
+    kept = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.suffix.startswith(".edited"))
+    files = (path for path in kept if path.name not in TIMES)
     return {str(path.relative_to(folder)): _arrays(path) if path.suffix == ".npz" else sha256(path) for path in files}
 
 

@@ -26,6 +26,7 @@ MARKER = ".b2m_encoding.json"
 SOFTWARE = "b2m_encoding"
 WHOLE = ("work", "shards", "swap")
 """Kinds of hidden folders in which everything is ours."""
+KINDS = (*WHOLE, "corpus", "demo")
 
 
 def mark_folder(folder: Path, kind: str, files: Iterable[str] = (), *, beside: Collection[str] = ()) -> None:
@@ -95,14 +96,23 @@ def check_markable(folder: Path, kind: str, *, beside: Collection[str] = ()) -> 
 
 
 def written_files(folder: Path, kind: str) -> tuple[str, ...] | None:
-    """Files that the marker of a folder lists; None if it is not marked as a folder of this kind."""
+    """Files that the marker of a folder lists; None if it is not marked as a folder of this kind.
+
+    A damaged marker is as none; but a working folder needs no list, and stays ours.
+    """
     marker = folder / MARKER
+    if marker.is_symlink() or not marker.is_file():
+        return None
     try:
         content = json.loads(marker.read_text(encoding="utf-8"))
-        ours = content["software"] == SOFTWARE and content["kind"] == kind and not marker.is_symlink()
-        return tuple(name for name in content["files"] if _is_inside(name)) if ours else None
-    except (OSError, ValueError, KeyError, TypeError):
+        if content["software"] == SOFTWARE and content["kind"] == kind:
+            return tuple(name for name in content["files"] if _is_inside(name))
+        damaged = content["software"] != SOFTWARE or content["kind"] not in KINDS
+    except OSError:
         return None
+    except (ValueError, KeyError, TypeError):
+        damaged = True
+    return () if damaged and kind in WHOLE else None
 
 
 def remove_written(folder: Path, kind: str, files: Iterable[str] | None = None) -> list[str]:

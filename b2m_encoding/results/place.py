@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.marked import check_markable, mark_folder
@@ -14,6 +15,7 @@ from b2m_encoding.io.names import printable
 from b2m_encoding.io.removal import temporary_folder
 from b2m_encoding.io.swapping import place_of
 from b2m_encoding.io.writing import locked, write_whole
+from b2m_encoding.results.manifest import read_manifest
 from b2m_encoding.results.schema.files import DESCRIPTION, GROUP
 
 GENERATOR = "b2m_encoding"
@@ -91,12 +93,23 @@ def _try(path: Path) -> None:
 
 
 def is_results(path: Path) -> bool:
-    """Whether a folder holds results of this package; raw data and other derivatives have a description too."""
+    """Whether a folder holds results of this package; raw data and other derivatives have a description too.
+
+    Where the description is damaged or lost, the manifest that lists it is enough.
+    """
+    if _description(path) is not None:
+        return True
+    manifest = read_manifest(path)
+    return manifest is not None and DESCRIPTION in manifest["files"]
+
+
+def _description(path: Path) -> dict[str, Any] | None:
+    """Description of results; None if there is none, it is damaged, or of another program."""
     try:
         description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
-        return bool(description["GeneratedBy"][0]["Name"] == GENERATOR)
+        return description if description["GeneratedBy"][0]["Name"] == GENERATOR else None
     except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return False
+        return None
 
 
 def check_owner(results: Path, name: str, file: Path) -> None:
@@ -120,7 +133,7 @@ def check_owner(results: Path, name: str, file: Path) -> None:
     """
     if not is_results(results):
         return
-    other = str(json.loads((results / DESCRIPTION).read_text(encoding="utf-8")).get("Name"))
+    other = str((_description(results) or {"Name": name}).get("Name"))
     owner = owner_of(results)
     recorded = owner is not None and owner.exists()
     if not (_is_same_file(owner, file) if recorded else other == name):

@@ -193,3 +193,16 @@ def test_a_folder_of_the_user_is_no_working_folder(tmp_path: Path) -> None:
     mark_folder(tmp_path / "corpus", "corpus")
     with pytest.raises(ValueError, match="may hold files of the user"):
         remove_work(tmp_path / "corpus", "corpus")
+
+
+def test_a_working_folder_whose_marker_is_damaged_stays_ours(tmp_path: Path) -> None:
+    mark_folder(tmp_path / ".work", "work")
+    marker = tmp_path / ".work" / MARKER
+    good = marker.read_bytes()
+    for place in range(len(good)):
+        marker.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        mark_folder(tmp_path / ".work", "work")
+    for other in ("corpus", "demo", "shards"):
+        mark_folder(tmp_path / other, other)
+        with pytest.raises(InputError, match="not written by this package"):
+            remove_work(tmp_path / other, "work")

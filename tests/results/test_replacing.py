@@ -348,3 +348,17 @@ except InputError as error:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "the results cannot be written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [None, "{", json.dumps({"GeneratedBy": [{"Name": "b2m_encoDing"}]})])
+def test_results_whose_description_is_damaged_are_still_ours(results: Path, content: str | None) -> None:
+    description = results / "dataset_description.json"
+    description.write_text(content) if content else description.unlink()
+    add(results, "notes.txt")
+    check_writable(results, ["01"])
+    write(results, "a.tsv", text="again")
+    assert (tree(results)["a.tsv"], tree(results)["notes.txt"]) == ("again", "mine")
+    description.unlink()
+    lose(results)
+    with pytest.raises(InputError, match="something else"):
+        check_writable(results, ["01"])
