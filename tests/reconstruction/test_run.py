@@ -127,6 +127,8 @@ def table(results: Path, name: str) -> pd.DataFrame:
 def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_template: Path, b2m: B2M) -> None:
     code, printed = b2m("reconstruct", results, "--corpus", corpus_folder, "--k", 3, *SHORT)
     assert code == 0, printed
+    place = str(corpus_folder.parent).encode()
+    assert not [path for path in results.rglob("*.json") if place in path.read_bytes()]
     assert str(results / "listen.html") in printed
     assert re.search(rf"page .* {2 * N_CLIPS}/{2 * N_CLIPS} ", printed)  # where the bar ended
     assert re.search(r"oracle .*identification .*\d\.\d{3} to \d\.\d{3}", printed)  # interval over subjects
