@@ -103,7 +103,7 @@ def test_save_leaves_the_old_file_if_it_fails(tmp_path: Path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("b2m_encoding.io.writing.os.replace", fail)
+    monkeypatch.setattr("b2m_encoding.io.removal.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         SufficientStatistics({"a": 4}).update("a", X * 2, Y).save(path)
     assert path.read_bytes() == before
