@@ -36,9 +36,10 @@ $(VENV)/.core: $(VENV)/.pip pyproject.toml constraints.txt
 	$(PIP) --editable .
 	touch $@
 
-# pycortex bakes the building environment's paths into its wheel, so a cached wheel must not be used
+# pycortex bakes the building environment's paths into its wheel, so a cached wheel of it must not be used
 $(VENV)/.all: $(VENV)/.core
-	$(PIP) --no-cache-dir --group dev --editable '.[all]'
+	$(PIP) --no-cache-dir --no-deps pycortex
+	$(PIP) --group dev --editable '.[all]'
 	touch $@
 
 clean:                       ## remove the environment and the demo
