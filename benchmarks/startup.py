@@ -69,7 +69,7 @@ def main() -> None:
             rows.append(
                 Row(
                     case,
-                    " ".join(["b2m", *command[3:5]]) if command[: len(B2M)] == B2M else command[2],
+                    " ".join(["b2m", command[3]]) if command[: len(B2M)] == B2M else command[2],
                     "import numpy",
                     ours,
                     numpy,
