@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.windows import Windows, cut_windows
-from b2m_encoding.study import WindowsTable
+from b2m_encoding.study import Study, WindowsTable
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,6 +32,12 @@ class WindowedRecording(Recording):
     """A recording whose samples are windows."""
 
     windows: Windows
+
+
+def read_recording(study: Study, subject: str) -> Recording:
+    """Open the recording of a subject; its samples are windows where the study has ``[windows]``."""
+    recording = study.data.read(subject, study.cleaning.build())
+    return windowed(recording, study.windows) if study.windows else recording
 
 
 def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:

@@ -11,7 +11,7 @@ import numpy as np
 
 from b2m_encoding.analysis.checks import check_clusters, check_genres
 from b2m_encoding.analysis.splits import block_samples, held_out_lengths, split_samples
-from b2m_encoding.analysis.windows import stimulus_timeline, windowed
+from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
@@ -72,8 +72,7 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: Path | None 
             )
     for subject in [name for name in wanted if not subjects or name in subjects]:
         with problems.collect():
-            recording = study.data.read(subject, study.cleaning.build())
-            recordings[subject] = windowed(recording, study.windows) if study.windows else recording
+            recordings[subject] = read_recording(study, subject)
         if subject in recordings:
             for check in (_check_files, _check_samples, _check_evaluation):
                 with problems.collect():

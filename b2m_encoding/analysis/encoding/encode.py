@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.analysis.encoding.clusters import ClusterMap, cluster_map
-from b2m_encoding.analysis.encoding.held_out import TESTED, TIME, HeldOut
+from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
 from b2m_encoding.analysis.splits import block_samples, evaluated
 from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace, all_subsets
+from b2m_encoding.models.status import TESTED
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas, significance

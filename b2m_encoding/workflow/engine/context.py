@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding._typing import Progress
-from b2m_encoding.analysis.windows import stimulus_timeline, windowed
+from b2m_encoding.analysis.windows import read_recording, stimulus_timeline
 from b2m_encoding.data import Recording
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.study import Study
@@ -23,6 +23,7 @@ from b2m_encoding.workflow.engine.inputs import (
     ResultsFolder,
     SpaceOf,
     TimelineOf,
+    needed_units,
 )
 from b2m_encoding.workflow.engine.serialise import load_tree, size_of_tree
 from b2m_encoding.workflow.engine.settings import DeclaredSettings
@@ -102,9 +103,7 @@ class StepContext:
     def recording(self, subject: str) -> Recording:
         """The recording of a subject, opened once."""
         if subject not in self.recordings:
-            recording = self.study.data.read(subject, self.study.cleaning.build())
-            windows = self.study.windows
-            self.recordings[subject] = windowed(recording, windows) if windows else recording
+            self.recordings[subject] = read_recording(self.study, subject)
         return self.recordings[subject]
 
     def keep(self, name: str, value: Any, size: int) -> None:
@@ -125,8 +124,7 @@ class StepContext:
         if not source.name:
             return source.function(**self.value(source.inputs))
         if source.name not in self._values:
-            units = Unit("", "", source.function, source.inputs).needs
-            size = sum(size_of_tree(self.work.folder(unit)) for unit in units)
+            size = sum(size_of_tree(self.work.folder(unit)) for unit in needed_units(source))
             self.keep(source.name, source.function(**self.value(source.inputs)), size)
         self._values.move_to_end(source.name)
         return self._values[source.name][0]

@@ -107,6 +107,19 @@ def leaves(source: Input) -> Iterator[Any]:
         yield source
 
 
+def needed_units(source: Input) -> tuple[str, ...]:
+    """Names of the units whose values or files an input consists of."""
+    names: list[str] = []
+    for leaf in leaves(source):
+        if isinstance(leaf, FileOf):
+            names.append(leaf.unit)
+        elif isinstance(leaf, ResultsFolder):
+            names += leaf.units
+        elif isinstance(leaf, str):
+            names.append(leaf)
+    return tuple(dict.fromkeys(names))
+
+
 def describe(source: Input) -> Any:
     """An input as JSON, in its order: part of what the result of a unit depends on."""
     if isinstance(source, Mapping):

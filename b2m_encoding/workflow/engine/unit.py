@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding import __version__
-from b2m_encoding.workflow.engine.inputs import FileOf, Input, ResultsFolder, leaves
+from b2m_encoding.workflow.engine.inputs import Input, needed_units
 
 NO_NUMBERS = ("cli", "figures", "gallery", "phantom", "reconstruction", "results/report")
 """Parts of the package that draw, print or simulate, and so change no number of a study."""
@@ -63,15 +63,7 @@ class Unit:
     @cached_property
     def needs(self) -> tuple[str, ...]:
         """Names of the units whose values or files it is given."""
-        names: list[str] = []
-        for source in leaves(self.inputs):
-            if isinstance(source, FileOf):
-                names.append(source.unit)
-            elif isinstance(source, ResultsFolder):
-                names += source.units
-            elif isinstance(source, str):
-                names.append(source)
-        return tuple(dict.fromkeys(names))
+        return needed_units(self.inputs)
 
     def __str__(self) -> str:
         """Name for people."""
