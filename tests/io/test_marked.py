@@ -20,17 +20,7 @@ from b2m_encoding.io.marked import (
     written_files,
 )
 
-FILES = ("a.txt", "sub/b.txt", "sub/deep/c.txt")
-
-
-def tree(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-
-
-def fill(folder: Path, files: tuple[str, ...] = FILES) -> None:
-    for name in files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
+from .folders import FILES, fill, tree
 
 
 @pytest.fixture(params=["corpus", "with [glob] * signs?", "-rf", "ü"])

@@ -18,17 +18,7 @@ from b2m_encoding.io.removal import (
     temporary_folder,
 )
 
-FILES = ("a.txt", "sub/b.txt", "sub/deep/c.txt")
-
-
-def tree(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-
-
-def fill(folder: Path, files: tuple[str, ...] = FILES) -> None:
-    for name in files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
+from .folders import fill, tree
 
 
 def fail_after_writing(folder: Path, outside: Path) -> None:
