@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -73,6 +74,19 @@ class Runs:
             raise InputError("the repetition time must be positive", found=self.tr, expected="seconds > 0")
         if len(self.names) != 1 + np.count_nonzero(self.run[1:] != self.run[:-1]) and n_samples:
             raise InputError("the samples of a run are not contiguous", fix="sort the samples by run, then by time")
+        self._check_clock()
+
+    def _check_clock(self) -> None:
+        """Raise unless time increases within every run: a clock that starts again is another run."""
+        back = (np.diff(self.time) <= 0) & (self.run[1:] == self.run[:-1])
+        if back.any():
+            at = int(np.flatnonzero(back)[0])
+            raise InputError(
+                f"time does not increase in run {self.run[at]}",
+                found=f"{self.time[at]:g} s, then {self.time[at + 1]:g} s (samples {at} and {at + 1})",
+                expected="one clock per run",
+                fix="name the runs apart, such as ses-1_run-01 and ses-2_run-01",
+            )
 
     @classmethod
     def from_labels(
@@ -131,9 +145,23 @@ class Runs:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Runs]) -> Runs:
-        """Join the runs of several objects; a run may not occur in two of them."""
+        """Join the runs of several objects; a run or block may not occur in two of them.
+
+        Raises
+        ------
+        InputError
+            If a name occurs in two of them, or their repetition times differ.
+        """
         if len({part.tr for part in parts}) != 1:
             raise InputError("runs differ in repetition time", found=sorted({part.tr for part in parts}))
+        for what in ("run", "block"):
+            names = Counter(str(name) for part in parts for name in np.unique(getattr(part, what)))
+            if repeated := sorted(name for name, n in names.items() if n > 1):
+                raise InputError(
+                    f"a {what} of this name occurs twice in what is joined",
+                    found=repeated,
+                    fix="name them apart, such as ses-1_run-01 and ses-2_run-01",
+                )
         fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
         return cls(tr=parts[0].tr, **fields)
 

@@ -95,8 +95,29 @@ def test_select_and_concatenate_are_inverse() -> None:
 def test_a_run_in_two_parts_is_refused() -> None:
     a = Runs.from_lengths({"a": 3}, tr=1.0)
     b = Runs.from_lengths({"b": 3}, tr=1.0)
-    with pytest.raises(InputError, match="contiguous"):
+    with pytest.raises(InputError, match="occurs twice"):
         Runs.concatenate([a, b, a])
+    with pytest.raises(InputError, match="contiguous"):
+        Runs.from_labels(["a", "b", "a"], 1.0)
+
+
+@pytest.mark.parametrize("others", [{"a": 3}, {"b": 2, "a": 3}, {"a": 3, "b": 2}])
+def test_runs_of_one_name_are_not_joined_to_one_run(others: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=r"a run of this name occurs twice[\s\S]*'a'"):
+        Runs.concatenate([Runs.from_lengths({"a": 3}, tr=1.0), Runs.from_lengths(others, tr=1.0)])
+
+
+def test_blocks_of_one_name_are_not_joined_to_one_block() -> None:
+    first, second = (Runs.from_labels([name] * 4, 1.0, block=["x", "x", name, name]) for name in "ab")
+    with pytest.raises(InputError, match=r"a block of this name occurs twice[\s\S]*'x'"):
+        Runs.concatenate([first, second])
+
+
+@pytest.mark.parametrize("time", [[0, 1, 0, 1], [0, 1, 1, 2], [3, 2, 1, 0]])
+def test_a_clock_that_starts_again_is_another_run(time: list[float]) -> None:
+    with pytest.raises(InputError, match="time does not increase in run a"):
+        Runs.from_labels(["a"] * 4, 1.0, time=time)
+    assert len(Runs.from_labels(["a", "a", "b", "b"], 1.0, time=[0, 1, 0, 1])) == 4
 
 
 def test_another_number_of_rows_names_the_runs() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delay
-from b2m_encoding.models.inputs import as_feature_spaces
+from b2m_encoding.models.inputs import as_feature_spaces, feature_names
 from b2m_encoding.runs import Runs
 
 
@@ -28,11 +28,14 @@ class Layout:
         Features that do not vary in the training samples: their columns are zero, and so are their weights.
     delays : tuple of float
         Seconds; empty for none.
+    names : dict of str to tuple of str
+        Names of the columns of feature spaces that were data frames.
     """
 
     features: dict[str, int]
     constant: dict[str, NDArray[np.bool_]]
     delays: tuple[float, ...] = ()
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def learn(cls, spaces: Mapping[str, Floating], runs: Runs, delays: Sequence[float] | None) -> Layout:
@@ -103,6 +106,13 @@ class Layout:
             raise InputError(
                 "the feature spaces are not those of the fit", found=sorted(spaces), expected=list(self.features)
             )
+        for name, columns in feature_names(X).items():
+            if columns != (fitted := self.names.get(name, columns)):
+                raise InputError(
+                    f"feature space {name}: Feature names must be in the same order as they were in fit",
+                    found=_some(columns),
+                    expected=_some(fitted),
+                )
         for name, values in spaces.items():
             if values.shape[1] != self.features[name]:
                 raise InputError(
@@ -156,7 +166,8 @@ class Design:
             runs = default_runs(len(next(iter(spaces.values()))), delays)
         if len(runs) < 2:
             raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {len(runs)}")
-        return Layout.learn(spaces, runs, delays).design(spaces, runs)
+        layout = replace(Layout.learn(spaces, runs, delays), names=feature_names(X))
+        return layout.design(spaces, runs)
 
     @property
     def n_columns(self) -> int:
@@ -170,6 +181,10 @@ class Design:
             return self
         values = np.concatenate([self.values[:, self.layout.columns[name]] for name in members], axis=1)
         return Design(self.layout.subset(members), values, self.runs)
+
+
+def _some(names: tuple[str, ...], n: int = 8) -> str:
+    return ", ".join(names[:n]) + (", ..." if len(names) > n else "")
 
 
 def default_runs(n_samples: int, delays: Sequence[float] | None, name: str = "part-1") -> Runs:

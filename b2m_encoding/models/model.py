@@ -14,7 +14,7 @@ from torch import Tensor
 
 from b2m_encoding._typing import Float32, Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.inputs import as_responses
+from b2m_encoding.models.inputs import as_responses, is_vector
 from b2m_encoding.models.inverse import InverseMap, invert
 from b2m_encoding.models.layout import Design, Layout
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
@@ -190,7 +190,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         design = Design.learn(X, runs, self.delays)
         responses = as_responses(Y, len(design.values))
         inputs = gather_inputs(design, responses, Settings.of(self))
-        return self._fit_inputs(inputs, design.layout, design.runs, one_target=np.asarray(Y).ndim == 1)
+        return self._fit_inputs(inputs, design.layout, design.runs, one_target=is_vector(Y))
 
     def fit_responses(self, feature_spaces: Mapping[str, Any], responses: RunResponses) -> EncodingModel:
         """Fit to responses that load run by run; memory does not grow with the number of samples.
@@ -285,6 +285,12 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         """
         predicted = self.predict(X, runs)
         measured = as_responses(y, len(predicted))
+        if measured.shape[1] != len(self.status_):
+            raise InputError(
+                "the responses have another number of targets than the fit",
+                found=measured.shape[1],
+                expected=len(self.status_),
+            )
         used = slice(None) if runs is None else runs.used
         r = pearson_r(predicted.reshape(len(predicted), -1)[used], measured[used])
         return float(r[0]) if self._one_target else r
