@@ -145,7 +145,7 @@ def _fit_subset(
     if isinstance(gathered, SufficientStatistics):
         statistics = gathered if len(names) == len(bands) else gathered.subset(names)
         rows_needed = pick_form(part.n_columns, runs, settings) == "prediction"
-        inputs = FitInputs(statistics, rows_of_blocks(part, settings) if rows_needed else None)
+        inputs = FitInputs(statistics, rows_of_blocks(part) if rows_needed else None)
     else:
         inputs = gather_inputs(part, gathered, settings)
     return fitted.store_fit(fit(inputs, runs, part.layout.widths, settings), part.layout, runs, inputs.statistics)

@@ -43,7 +43,7 @@ class SamplesProblem:
         self.X, self.preparation, self.center, self.dtype = X, preparation, center, dtype
         self.device = device or torch.device("cpu")
         first_x, self.shift = next(iter(X.values())), next(iter(Y.values())).mean(0)
-        self.Y = {name: y - self.shift for name, y in Y.items()}  # raw BOLD has a large mean: float32 keeps its digits
+        self.Y = {name: (y - self.shift).to(dtype) for name, y in Y.items()}  # raw BOLD has a large mean
         self.n_targets, self.n_features = len(self.shift), first_x.shape[1]
 
     @cached_property

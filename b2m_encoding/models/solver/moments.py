@@ -72,13 +72,16 @@ class Moments:
         mean_y, yy = (torch.empty(t, dtype=torch.float64, device=device) for _ in range(2))
         for start in range(0, t, ROWS_OF_TARGETS):
             part = slice(start, min(start + ROWS_OF_TARGETS, t))
-            y = tensor(Y[:, part]).to(device=device, dtype=dtype)
-            shift = y.mean(0)  # x is centred, so any constant is right; this one keeps the digits
-            y = y - shift
+            y = tensor(Y[:, part]).to(device)
+            shift = y[0]  # x is centred, so any constant is right; a sample keeps the digits, and what is constant so
+            y = (y - shift).to(dtype)
             rest = y.sum(0).double() / n
             mean_y[part] = shift.double() + rest
             yy[part] = (y * y).sum(0).double() - n * rest**2
             xy[part] = y.nan_to_num_(0.0, 0.0, 0.0).T @ xt.T
+            resolution = 4 * torch.finfo(shift.dtype if shift.is_floating_point() else torch.float64).eps
+            rounding = (yy[part] / n).sqrt() <= resolution * mean_y[part].abs()
+            yy[part][rounding], xy[part][rounding] = 0.0, 0.0
         return cls(n, mean_x, mean_y, xx, xy, yy.clamp_min_(0.0))
 
     def __add__(self, other: Moments) -> Moments:

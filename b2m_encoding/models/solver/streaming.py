@@ -141,7 +141,7 @@ def fit_runs(
     if form == "dual":
         parts = [fit(_read_inputs(design, responses, targets, settings), runs, bands, settings) for targets in slices]
         return concatenate_results(parts), None
-    samples = rows_of_blocks(design, settings) if form == "prediction" else None
+    samples = rows_of_blocks(design) if form == "prediction" else None
     if len(slices) == 1:
         statistics = gather_statistics(design, responses, settings)
         return fit(FitInputs(statistics, samples), runs, bands, settings), statistics
