@@ -74,9 +74,8 @@ class Runs:
             raise InputError("the repetition time must be positive", found=self.tr, expected="seconds > 0")
         if len(self.names) != 1 + np.count_nonzero(self.run[1:] != self.run[:-1]) and n_samples:
             raise InputError("the samples of a run are not contiguous", fix="sort the samples by run, then by time")
-        self._check_clock()
 
-    def _check_clock(self) -> None:
+    def check_clock(self) -> None:
         """Raise unless time increases within every run: a clock that starts again is another run."""
         back = (np.diff(self.time) <= 0) & (self.run[1:] == self.run[:-1])
         if back.any():
@@ -125,7 +124,7 @@ class Runs:
             time = (np.arange(len(labels)) - np.repeat(start, np.diff(np.r_[start, len(labels)]))) * tr
         if presentation is None:
             presentation = np.cumsum(_begins(labels, clips)) - 1
-        return cls(
+        runs = cls(
             run=labels,
             time=np.asarray(time, dtype=float),
             tr=float(tr),
@@ -134,6 +133,8 @@ class Runs:
             block=labels if block is None else np.asarray(block).astype(str),
             used=np.ones(len(labels), dtype=bool) if used is None else np.asarray(used, dtype=bool),
         )
+        runs.check_clock()
+        return runs
 
     @classmethod
     def from_lengths(cls, lengths: Mapping[str, int] | Sequence[int], tr: float) -> Runs:
@@ -145,23 +146,22 @@ class Runs:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Runs]) -> Runs:
-        """Join the runs of several objects; a run or block may not occur in two of them.
+        """Join the runs of several objects; a run may not occur in two of them, a block may.
 
         Raises
         ------
         InputError
-            If a name occurs in two of them, or their repetition times differ.
+            If a run occurs in two of them, or their repetition times differ.
         """
         if len({part.tr for part in parts}) != 1:
             raise InputError("runs differ in repetition time", found=sorted({part.tr for part in parts}))
-        for what in ("run", "block"):
-            names = Counter(str(name) for part in parts for name in np.unique(getattr(part, what)))
-            if repeated := sorted(name for name, n in names.items() if n > 1):
-                raise InputError(
-                    f"a {what} of this name occurs twice in what is joined",
-                    found=repeated,
-                    fix="name them apart, such as ses-1_run-01 and ses-2_run-01",
-                )
+        names = Counter(name for part in parts for name in part.names)
+        if repeated := sorted(name for name, n in names.items() if n > 1):
+            raise InputError(
+                "a run of this name occurs twice in what is joined",
+                found=repeated,
+                fix="name the runs apart, such as ses-1_run-01 and ses-2_run-01",
+            )
         fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
         return cls(tr=parts[0].tr, **fields)
 

@@ -107,12 +107,6 @@ def test_runs_of_one_name_are_not_joined_to_one_run(others: dict[str, int]) -> N
         Runs.concatenate([Runs.from_lengths({"a": 3}, tr=1.0), Runs.from_lengths(others, tr=1.0)])
 
 
-def test_blocks_of_one_name_are_not_joined_to_one_block() -> None:
-    first, second = (Runs.from_labels([name] * 4, 1.0, block=["x", "x", name, name]) for name in "ab")
-    with pytest.raises(InputError, match=r"a block of this name occurs twice[\s\S]*'x'"):
-        Runs.concatenate([first, second])
-
-
 @pytest.mark.parametrize("time", [[0, 1, 0, 1], [0, 1, 1, 2], [3, 2, 1, 0]])
 def test_a_clock_that_starts_again_is_another_run(time: list[float]) -> None:
     with pytest.raises(InputError, match="time does not increase in run a"):

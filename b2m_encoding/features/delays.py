@@ -63,6 +63,7 @@ def delay(values: Floating, runs: Runs, delays: Sequence[float]) -> Floating:
            [0., 1., 0., 3.]])
     """
     runs.check_length(values, "the feature array")
+    runs.check_clock()
     n_features = values.shape[1]
     shifts = delays_in_samples(delays, runs.tr)
     out = np.zeros((len(values), len(shifts) * n_features), dtype=values.dtype)

@@ -139,10 +139,9 @@ class SamplesProblem:
         x = prep.apply(x, inverse_sd, scales).to(self.device)
         values, vectors = _kernel_basis(x @ x.T if prep.standardize else self._kernel(names, names, names, scaling))
         train = (vectors * values.sqrt()).to(self.dtype)
-        dual = (vectors * (1 / values.sqrt())).to(self.dtype)
-        rows = prep.back(x.T, inverse_sd, scales).T.to(self.dtype)
+        basis = prep.back(x.T @ (vectors / values.sqrt()), inverse_sd, scales).to(self.dtype)
         mean_y = mean_y + self.shift.double()
-        return FullSystem(values, train, dual.T, lambda targets: self._columns(y, targets).T, mean_x, mean_y, rows)
+        return FullSystem(values, train, basis.T, lambda targets: self._columns(y, targets).T, mean_x, mean_y)
 
     def variation(self, held_out: Blocks) -> Tensor:
         """See :meth:`RidgeProblem.variation <b2m_encoding.models.solver.problems.RidgeProblem.variation>`."""
@@ -151,7 +150,9 @@ class SamplesProblem:
 
 
 def _kernel_basis(kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Nonzero eigenvalues of a kernel, and their vectors over samples, shape (n_samples, rank)."""
+    """Nonzero eigenvalues of a kernel, and their vectors over samples, shape (n_samples, rank); one of 0 at least."""
     values, vectors = eigh(kernel)
-    keep = values > values[-1] * len(values) * 1e-15
+    keep = values > max(float(values[-1]), 0.0) * len(values) * 1e-15
+    if not keep.any():  # no feature varies in these samples: nothing is predicted
+        return torch.ones_like(values[-1:]), torch.zeros_like(vectors[:, -1:])
     return values[keep], vectors[:, keep]

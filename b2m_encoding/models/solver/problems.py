@@ -62,17 +62,16 @@ class FullSystem:
     """The ridge problem of all training samples in its eigenbasis, for the final weights.
 
     ``load(targets) @ train`` is the covariance ``b`` of each target in the eigenbasis, and ``(b / (l + a)) @ back``
-    are its weights for the original features; or for ``rows``, samples of which the weights are combinations.
+    are its weights for the original features.
 
     Parameters
     ----------
     values : Tensor of float64, shape (rank,)
     train : Tensor, shape (m, rank)
-    back : Tensor, shape (rank, n_features) or (rank, n_samples)
+    back : Tensor, shape (rank, n_features)
     load : callable
         From a slice of targets to their rows ``(n, m)``.
     mean_x, mean_y : Tensor of float64, shape (n_features,), (n_targets,)
-    rows : Tensor, shape (n_samples, n_features), optional
     """
 
     values: Tensor
@@ -81,7 +80,6 @@ class FullSystem:
     load: Callable[[Targets], Tensor]
     mean_x: Tensor
     mean_y: Tensor
-    rows: Tensor | None = None
 
 
 @dataclass(frozen=True)

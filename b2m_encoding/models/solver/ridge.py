@@ -157,13 +157,16 @@ def solve_ridge(
     system = problem.full(scaling)
     dtype = system.train.dtype
     index = torch.arange(problem.n_targets) if targets is None else targets
-    reduced = torch.empty((len(index), system.back.shape[1]), dtype=dtype, device=problem.device)
+    rank, n_features = system.back.shape
+    is_product = rank < n_features
+    width = rank if is_product else n_features
+    reduced = torch.empty((len(index), width), dtype=dtype, device=problem.device)
     alphas = alphas.to(system.values)
 
     def work(part: slice) -> None:
         rows = part if targets is None else index[part]
         weights = (system.load(rows) @ system.train) * shrinkage(system.values, alphas[part]).to(dtype)
-        reduced[part] = weights @ system.back
+        reduced[part] = weights if is_product else weights @ system.back
 
     in_chunks(len(index), n_targets_batch, work)
-    return Weights(reduced, system.rows, system.mean_x, system.mean_y)
+    return Weights(reduced, system.back if is_product else None, system.mean_x, system.mean_y)
