@@ -14,6 +14,7 @@ from b2m_encoding.runs import Runs
 TOLERANCE = 0.05
 """Largest difference of a sample from the grid of volumes, in samples."""
 
+
 def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
     """Convert delays in seconds to whole samples.
 

@@ -53,8 +53,8 @@ MISSING: dict[str, Callable[[], Any]] = {
     "masked": lambda: np.ma.masked_equal(VALUES, VALUES[2, 1]),
     "masked integers": lambda: np.ma.masked_array(VALUES.astype(int), np.arange(12).reshape(4, 3) == 7),
     "pd.NA": lambda: pd.DataFrame(VALUES).astype("Float64").mask(lambda frame: frame == VALUES[2, 1]),
-    "object": lambda: np.where(VALUES == VALUES[2, 1], pd.NA, VALUES.astype(object)),
-    "None": lambda: np.where(VALUES == VALUES[2, 1], None, VALUES.astype(object)),
+    "object": lambda: np.where(VALUES[2, 1] == VALUES, pd.NA, VALUES.astype(object)),
+    "None": lambda: np.where(VALUES[2, 1] == VALUES, None, VALUES.astype(object)),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from b2m_encoding._typing import Float64
+from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.banded import (
     BandedChoice,
     check_scalings,
@@ -30,6 +31,9 @@ from b2m_encoding.models.solver.search import SearchOptions
 from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
+
+MIN_SAMPLES_OF_R = 3
+"""Fewest held-out samples of a fold: two always correlate perfectly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +102,9 @@ def make_problem(inputs: FitInputs, bands: dict[str, int], settings: Settings) -
     )
 
 
-def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings) -> FitResult:
+def fit(
+    inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings, *, penalty_unit: float = 1.0
+) -> FitResult:
     """Choose penalties by cross-validation and solve with all samples.
 
     Parameters
@@ -109,10 +115,17 @@ def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings
     bands : dict of str to int
         Columns of each feature space.
     settings : Settings
+    penalty_unit : float
+        Unit of the features: penalties are multiplied by its square, and divided by it in the result.
     """
+    if penalty_unit != 1.0:
+        inside = fit(inputs, runs, bands, replace(settings, alphas=settings.alphas * penalty_unit**2))
+        deltas = None if inside.deltas is None else inside.deltas + 2 * np.log(penalty_unit)
+        return replace(inside, alphas=inside.alphas / penalty_unit**2, deltas=deltas)
     status = inputs.target_status()
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
+        _check_folds(folds, runs, settings)
         tested = torch.from_numpy(status == TESTED).to(settings.device)
         options = SearchOptions(
             scoring=settings.scoring,
@@ -142,6 +155,18 @@ def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings
             deltas,
             problem.form,
             notes,
+        )
+
+
+def _check_folds(folds: Sequence[Blocks], runs: Runs, settings: Settings) -> None:
+    """Raise if a correlation in the held-out samples of a fold means nothing."""
+    fewest = min(len(runs.rows(fold)) for fold in folds)
+    if settings.scoring == "r" and fewest < MIN_SAMPLES_OF_R:
+        raise InputError(
+            "a fold holds out too few samples for a correlation",
+            found=fewest,
+            expected=f"at least {MIN_SAMPLES_OF_R}",
+            fix='use scoring="r2", or fewer folds',
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
@@ -115,6 +116,12 @@ class Weights:
     back: Tensor | None
     mean_x: Tensor
     mean_y: Tensor
+
+    def rescaled(self, factors: Float64) -> Weights:
+        """Weights of targets that are multiplied by ``factors``, shape (n_targets,)."""
+        scale = torch.as_tensor(factors, device=self.reduced.device)
+        reduced = (self.reduced.double() * scale[:, None]).to(self.reduced)
+        return replace(self, reduced=reduced, mean_y=self.mean_y * scale.to(self.mean_y))
 
     def full(self) -> Tensor:
         """Weights of the original features, shape (n_targets, n_features)."""
