@@ -95,7 +95,7 @@ def _as_floats(values: Any, what: str) -> Floating:
     elif not isinstance(values, np.ndarray):
         values = getattr(values, "values", values)
     if isinstance(values, np.ma.MaskedArray):
-        values = values.astype(np.float64).filled(np.nan)
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise InputError(f"Complex data not supported: {what}", found=array.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.moments import Center, Targets, take_targets
 from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, FullSystem
+from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, FullSystem, NormalEquations
 
 
 class SamplesProblem:
@@ -142,6 +142,26 @@ class SamplesProblem:
         basis = prep.back(x.T @ (vectors / values.sqrt()), inverse_sd, scales).to(self.dtype)
         mean_y = mean_y + self.shift.double()
         return FullSystem(values, train, basis.T, lambda targets: self._columns(y, targets).T, mean_x, mean_y)
+
+    def squares(self) -> Tensor:
+        """See :meth:`RidgeProblem.squares <b2m_encoding.models.solver.problems.RidgeProblem.squares>`."""
+        return torch.stack([(x * x).sum(0) for x in self._centred_blocks()]).sum(0)
+
+    def normal_equations(self, weights: Tensor, targets: Tensor) -> NormalEquations:
+        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.normal_equations`."""
+        names = list(self.X)
+        about = self._mean(names)
+        y = take_targets(self._centred_y(names, about), targets).double()
+        gradient, start = torch.zeros_like(weights), 0
+        for x in self._centred_blocks():
+            part = y[start : start + len(x)]
+            gradient += (part - x @ weights.T).T @ x
+            start += len(x)
+        return NormalEquations(gradient, self.squares(), about[0], (y * y).sum(0), len(y))
+
+    def _centred_blocks(self) -> Iterator[Tensor]:
+        about = self._mean(self.X)
+        yield from (self._centred_x([name], about) for name in self.X)
 
     def variation(self, held_out: Blocks) -> Tensor:
         """See :meth:`RidgeProblem.variation <b2m_encoding.models.solver.problems.RidgeProblem.variation>`."""

@@ -44,6 +44,13 @@ class FitInputs:
         assert self.status is not None
         return self.status
 
+    def as_float64(self) -> FitInputs:
+        """The same inputs for products in float64."""
+        if self.statistics is None:
+            return self
+        blocks = {name: replace(block, xy=block.xy.double()) for name, block in self.statistics.blocks.items()}
+        return replace(self, statistics=replace(self.statistics, blocks=blocks, dtype=torch.float64))
+
     def without(self, blocks: Iterable[str]) -> FitInputs:
         """Inputs of the other blocks, with the same status of targets."""
         left_out = set(blocks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,12 +27,14 @@ from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import Blocks, Form, RidgeProblem
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
-from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
+from b2m_encoding.models.solver.ridge import Choice, Weights, groups_of_targets, search_ridge, solve_ridge
 from b2m_encoding.models.solver.search import SearchOptions
 from b2m_encoding.models.solver.settings import Settings
+from b2m_encoding.models.solver.verify import TOLERANCE, check_scales, solution_error
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
+logger = logging.getLogger(__name__)
 MIN_SAMPLES_OF_R = 3
 """Fewest held-out samples of a fold: two always correlate perfectly."""
 
@@ -134,15 +137,15 @@ def fit(
             precision=settings.precision,
             n_targets_batch=settings.n_targets_batch,
         )
-        deltas, notes = None, [f"solved in the {problem.form} form"]
+        check_scales(problem, float(settings.alphas.min()))
+        choice: Choice | BandedChoice
         if settings.solver == "banded":
-            banded, weights = _fit_banded(problem, folds, options, settings)
-            deltas = _numpy(banded.deltas, tested)
-            alphas, scores, path = banded.alphas, banded.scores, banded.path
+            choice = _search_banded(problem, folds, options, settings)
+            deltas = choice.deltas
         else:
-            choice = search_ridge(problem, folds, settings.alphas, options)
-            weights = solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
-            alphas, scores, path = choice.alphas, choice.scores, choice.path
+            choice, deltas = search_ridge(problem, folds, settings.alphas, options), None
+        weights, notes = _solve(inputs, bands, problem, choice, tested, settings)
+        alphas, scores, path = choice.alphas, choice.scores, choice.path
         weights.reduced[~tested] = torch.nan
         if not settings.refine:
             notes += edge_note(_numpy(alphas, tested), settings.alphas)
@@ -152,7 +155,7 @@ def fit(
             _numpy(alphas, tested),
             _numpy(scores, tested),
             _numpy(path, tested),
-            deltas,
+            None if deltas is None else _numpy(deltas, tested),
             problem.form,
             notes,
         )
@@ -170,20 +173,58 @@ def _check_folds(folds: Sequence[Blocks], runs: Runs, settings: Settings) -> Non
         )
 
 
-def _fit_banded(
+def _search_banded(
     problem: RidgeProblem, folds: Sequence[Blocks], options: SearchOptions, settings: Settings
-) -> tuple[BandedChoice, Weights]:
-    """Search scalings and penalties, refine them if asked to, and solve."""
+) -> BandedChoice:
+    """Search scalings and penalties, and refine them if asked to."""
     n_bands = len(problem.preparation.widths)
     if settings.scalings is None:
         scalings = simplex_scalings(n_bands, settings.n_scalings, settings.random_state)
     else:
         scalings = check_scalings(settings.scalings, n_bands)
     choice = search_banded(problem, folds, settings.alphas, scalings, options, progress_bar=settings.progress_bar)
+    return refined_choice(choice, *refine(problem, folds, choice, settings.refine)) if settings.refine else choice
+
+
+def _solve(
+    inputs: FitInputs,
+    bands: dict[str, int],
+    problem: RidgeProblem,
+    choice: Choice | BandedChoice,
+    tested: Tensor,
+    settings: Settings,
+) -> tuple[Weights, list[str]]:
+    """Solve for the weights, check that they solve the problem, and solve again in float64 where they do not."""
+    notes = [f"solved in the {problem.form} form"]
+    weights, penalties = _weights(problem, choice, settings), _penalties(problem, choice)
+    error = solution_error(problem, weights, penalties, tested)
+    if error > TOLERANCE and settings.dtype != torch.float64:
+        exact = replace(settings, precision="float64")
+        again = make_problem(inputs.as_float64(), bands, exact)
+        weights = _weights(again, choice, exact)
+        notes.append(f"solved again in float64: the solution in float32 left a residual of {error:.1g}")
+        error = solution_error(again, weights, penalties, tested)
+    if error > TOLERANCE:
+        notes.append(
+            f"the solution is not exact (residual {error:.1g}): standardise the features, or use larger alphas"
+        )
+        logger.warning(notes[-1])
+    return weights, notes
+
+
+def _weights(problem: RidgeProblem, choice: Choice | BandedChoice, settings: Settings) -> Weights:
+    if isinstance(choice, Choice):
+        return solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
     if settings.refine:
-        choice = refined_choice(choice, *refine(problem, folds, choice, settings.refine))
-        return choice, solve_refined(problem, choice.deltas)
-    return choice, solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)
+        return solve_refined(problem, choice.deltas)
+    return solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)
+
+
+def _penalties(problem: RidgeProblem, choice: Choice | BandedChoice) -> Tensor:
+    """Penalty of every feature space and target, shape (n_bands, n_targets)."""
+    if isinstance(choice, Choice):
+        return choice.alphas.expand(len(problem.preparation.widths), -1)
+    return (-choice.deltas).exp()
 
 
 def _numpy(values: Tensor, tested: Tensor) -> Float64:

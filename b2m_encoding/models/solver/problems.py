@@ -106,6 +106,30 @@ class PreparedFold:
     mean_y: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class NormalEquations:
+    """Gradient of the squared error of some targets, and what it is compared with; all float64.
+
+    Parameters
+    ----------
+    gradient : Tensor, shape (n_targets, n_features)
+        ``(Y - X w)' X``, centred.
+    squares : Tensor, shape (n_features,)
+        Sums of squares of the columns of X.
+    mean : Tensor, shape (n_features,)
+    yy : Tensor, shape (n_targets,)
+        Sums of squares of the responses.
+    count : int
+        Samples.
+    """
+
+    gradient: Tensor
+    squares: Tensor
+    mean: Tensor
+    yy: Tensor
+    count: int
+
+
 class RidgeProblem(Protocol):
     """Interface of a ridge problem in Gram, prediction or dual form."""
 
@@ -130,6 +154,12 @@ class RidgeProblem(Protocol):
 
     def full(self, scaling: Tensor | None = None) -> FullSystem:
         """Factorise all blocks, with a scaling of each feature space."""
+
+    def squares(self) -> Tensor:
+        """Sums of squares of the columns of X about their means, shape (n_features,), float64."""
+
+    def normal_equations(self, weights: Tensor, targets: Tensor) -> NormalEquations:
+        """Gradient of the squared error at ``weights`` (float64, shape (n, n_features)) of some targets."""
 
     def variation(self, held_out: Blocks) -> Tensor:
         """Held-out sums of squares about the held-out mean, shape (n_targets,)."""
