@@ -302,12 +302,24 @@ class Runs:
         elif hasattr(cv, "split"):
             held_out = self._splitter_folds(cv)
         else:
-            held_out = [tuple(str(block) for block in fold) for fold in cv]
+            held_out = [self._named_fold(fold) for fold in cv]
         for fold in held_out:
             self.rows(fold)
             if not fold or set(fold) >= set(self.blocks):
                 raise InputError("a fold must hold out some blocks and leave some", found=fold)
         return held_out
+
+    @staticmethod
+    def _named_fold(fold: Any) -> Blocks:
+        names = [fold] if isinstance(fold, str) else list(fold)
+        if any(np.ndim(name) or not isinstance(name, str | np.str_ | int | np.integer) for name in names):
+            raise InputError(
+                "a fold is a set of block names",
+                found=type(fold).__name__,
+                expected='such as [("run-01",), ("run-02", "run-03")]',
+                fix="name the held-out blocks, or pass a splitter such as GroupKFold",
+            )
+        return tuple(map(str, names))
 
     def _splitter_folds(self, splitter: Any) -> list[Blocks]:
         """Held-out blocks of a scikit-learn splitter, refusing one that cuts through a block."""

@@ -140,3 +140,10 @@ def test_neighbours_are_one_presentation_unless_said() -> None:
     assert [(s.start, s.stop) for s in runs.presentations] == [(0, 2), (2, 4), (4, 6)]
     assert Runs.from_lengths([5], 1.5).presentations == ()
     assert Runs.from_labels([], 1.5).presentations == ()
+
+
+@pytest.mark.parametrize("cv", [[(np.arange(3), np.arange(3, 6))], [([0, 1], [2, 3])], [[0.5]]])
+def test_folds_of_row_numbers_are_refused(cv: object) -> None:
+    with pytest.raises(InputError, match=r"a fold is a set of block names[\s\S]*run-01"):
+        Runs.from_lengths([3, 3], tr=1.0).folds(cv)
+    assert Runs.from_lengths({"1": 3, "2": 3}, tr=1.0).folds([[1], ["2"]]) == [("1",), ("2",)]

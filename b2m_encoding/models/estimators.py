@@ -46,6 +46,8 @@ def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArra
     if groups is not None and (cv is None or isinstance(cv, int | np.integer)):
         names, index = np.unique(np.asarray(groups), return_inverse=True)
         n_folds = len(names) if cv is None else int(cv)
+        if len(names) < 2:
+            raise InputError("cross-validation needs at least two groups", found=names.tolist())
         if not 2 <= n_folds <= len(names):
             raise InputError("impossible number of folds", found=n_folds, expected=f"2 to {len(names)} groups")
         return np.asarray((index % n_folds).astype(str))
