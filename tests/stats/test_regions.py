@@ -166,6 +166,6 @@ def test_hemispheres_as_tables_name_them() -> None:
     ]
     table = pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
     found = compare_regions(table)
-    assert set(found.points["hemisphere"]) == {"L", "R"}
+    assert set(found.table["hemisphere"]) == {"L", "R"}
     same = compare_regions(table.replace({"lh": "left", "rh": "Right"}))
     assert same.tests.equals(found.tests)

@@ -162,12 +162,12 @@ def fit(
 
 
 def _check_folds(folds: Sequence[Blocks], runs: Runs, settings: Settings) -> None:
-    """Raise if a correlation in the held-out samples of a fold means nothing."""
-    fewest = min(len(runs.rows(fold)) for fold in folds)
-    if settings.scoring == "r" and fewest < MIN_SAMPLES_OF_R:
+    """Raise if every fold holds out so few samples that a correlation means nothing."""
+    most = max(len(runs.rows(fold)) for fold in folds)
+    if settings.scoring == "r" and most < MIN_SAMPLES_OF_R:
         raise InputError(
-            "a fold holds out too few samples for a correlation",
-            found=fewest,
+            "the folds hold out too few samples for a correlation",
+            found=most,
             expected=f"at least {MIN_SAMPLES_OF_R}",
             fix='use scoring="r2", or fewer folds',
         )
