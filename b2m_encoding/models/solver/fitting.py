@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from b2m_encoding._typing import Float64
-from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.banded import (
     BandedChoice,
     check_scalings,
@@ -28,7 +27,7 @@ from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import Blocks, Form, RidgeProblem
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
 from b2m_encoding.models.solver.ridge import Choice, Weights, groups_of_targets, search_ridge, solve_ridge
-from b2m_encoding.models.solver.search import SearchOptions
+from b2m_encoding.models.solver.search import Scoring, SearchOptions
 from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.verify import TOLERANCE, check_scales, solution_error
 from b2m_encoding.models.status import TESTED
@@ -128,10 +127,10 @@ def fit(
     status = inputs.target_status()
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
-        _check_folds(folds, runs, settings)
+        scoring = _possible_scoring(folds, runs, settings.scoring)
         tested = torch.from_numpy(status == TESTED).to(settings.device)
         options = SearchOptions(
-            scoring=settings.scoring,
+            scoring=scoring,
             groups=groups_of_targets(settings.alpha_per, problem.n_targets),
             tested=tested,
             precision=settings.precision,
@@ -147,6 +146,8 @@ def fit(
         weights, notes = _solve(inputs, bands, problem, choice, tested, settings)
         alphas, scores, path = choice.alphas, choice.scores, choice.path
         weights.reduced[~tested] = torch.nan
+        if scoring != settings.scoring:
+            notes.append("penalties chosen by R2: the folds hold out too few samples for a correlation")
         if not settings.refine:
             notes += edge_note(_numpy(alphas, tested), settings.alphas)
         return FitResult(
@@ -161,16 +162,10 @@ def fit(
         )
 
 
-def _check_folds(folds: Sequence[Blocks], runs: Runs, settings: Settings) -> None:
-    """Raise if every fold holds out so few samples that a correlation means nothing."""
+def _possible_scoring(folds: Sequence[Blocks], runs: Runs, scoring: Scoring) -> Scoring:
+    """R2 in place of r where every fold holds out so few samples that a correlation means nothing."""
     most = max(len(runs.rows(fold)) for fold in folds)
-    if settings.scoring == "r" and most < MIN_SAMPLES_OF_R:
-        raise InputError(
-            "the folds hold out too few samples for a correlation",
-            found=most,
-            expected=f"at least {MIN_SAMPLES_OF_R}",
-            fix='use scoring="r2", or fewer folds',
-        )
+    return "r2" if most < MIN_SAMPLES_OF_R else scoring
 
 
 def _search_banded(

@@ -65,11 +65,6 @@ def cv_scores(
     options : SearchOptions
     scaling : Tensor, shape (n_bands,), optional
         Scaling of each feature space.
-
-    Raises
-    ------
-    InputError
-        If a fold holds out too few samples for a correlation.
     """
     n, scoring, batch = problem.n_targets, options.scoring, options.n_targets_batch
     score = torch.zeros((len(alphas), n), dtype=torch.float64, device=problem.device)

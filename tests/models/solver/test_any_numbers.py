@@ -88,8 +88,9 @@ def test_leave_one_out_chooses_by_the_squared_error(form: str, shape: tuple[int,
         model = RidgeCV(GRID, cv=cv, form=form, precision=precision).fit(X, Y, groups=groups)
         assert model.best_alphas_.tolist() == expected.tolist()
         assert ((model.cv_scores_ > -1) & (model.cv_scores_ <= 1)).all()
-    with pytest.raises(InputError, match="too few samples for a correlation"):
-        RidgeCV(GRID, cv=LeaveOneOut(), form=form, scoring="r").fit(X, Y)
+    by_r = RidgeCV(GRID, cv=LeaveOneOut(), form=form, scoring="r").fit(X, Y)
+    assert by_r.best_alphas_.tolist() == expected.tolist()
+    assert any("too few samples for a correlation" in note for note in by_r.model_.notes_)
 
 
 @pytest.mark.parametrize("form", FORMS)
