@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,7 @@ from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.audio import DS003720_RMS, Wave, decode_audio, prepare_stimulus, resample
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.io.names import safe_name
-from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.writing import write_all
 
 
 @dataclass(frozen=True)
@@ -105,15 +106,14 @@ class Stimuli:
 
         clips = sorted(clips)
         ids = [clip.id for clip in clips]
-        folder.mkdir(parents=True, exist_ok=True)
         written = []
         for clip in clips:
             name = clip.id if ids.count(clip.id) == 1 else f"{clip.id}_from-{clip.start:g}"
             path = folder / f"{safe_name(name)}.wav"
             wave, rate = self.native_wave(clip)
-            with replacing_path(path) as temporary:
-                soundfile.write(temporary, wave, rate, subtype="FLOAT")
-            written.append(path)
+            content = io.BytesIO()  # of a file, the library would not say why it cannot be written
+            soundfile.write(content, wave, rate, format="WAV", subtype="FLOAT")
+            written += write_all({path: content.getvalue()}, "a stimulus cannot be written")
         return written
 
     def _track(self, clip: Clip) -> Path:

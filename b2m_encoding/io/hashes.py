@@ -14,7 +14,7 @@ from pathlib import Path
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.cache import cache_folder
-from b2m_encoding.io.writing import write_whole
+from b2m_encoding.io.writing import reported_as_input_error, write_whole
 
 MISSING = "missing"
 """In place of the hash of a file that does not exist."""
@@ -146,7 +146,8 @@ class FileHashes:
     def save(self) -> None:
         """Write the table, if it changed."""
         if self._modified:
-            write_whole(self.memory, json.dumps(self.known))
+            with reported_as_input_error("the hashes of the inputs cannot be written", self.memory.parent):
+                write_whole(self.memory, json.dumps(self.known))
             self._modified = False
 
     def _hash_file(self, path: Path) -> str:

@@ -52,6 +52,19 @@ def replacing_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Create a folder; where the block fails, remove it and the folders above it that it needed, if they are empty."""
+    missing = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in missing:
+            remove_empty(path)
+        raise
+
+
 def is_temporary_file(name: str) -> bool:
     """Whether a file has the name of a temporary file, which a process that was killed leaves behind."""
     return re.match(rf"\.{PARTIAL}-[0-9a-f]{{8}}-.", name) is not None

@@ -149,7 +149,14 @@ class ResultsWriter(BundleFiles):
 
     def __enter__(self) -> ResultsWriter:
         check_writable(self.path, self.subjects)
-        self.folder = self._stack.enter_context(temporary_folder(staging_place(place_of(self.path))))
+        with reported_as_input_error("the results cannot be written", self.path), ExitStack() as stack:
+            self.folder = stack.enter_context(temporary_folder(staging_place(place_of(self.path))))
+            self._describe()
+            self._stack = stack.pop_all()
+        return self
+
+    def _describe(self) -> None:
+        """Write the description and the files beside it."""
         description = {
             "Name": self.name,
             "BIDSVersion": "1.10.0",
@@ -160,7 +167,6 @@ class ResultsWriter(BundleFiles):
         self.write_json(DESCRIPTION, description)
         self.file(BIDS_IGNORE).write_text(IGNORED_BY_BIDS, encoding="utf-8")
         self.file(README).write_text(README_TEXT.format(version=__version__, name=self.name), encoding="utf-8")
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

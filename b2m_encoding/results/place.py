@@ -14,7 +14,7 @@ from b2m_encoding.io.marked import check_markable, mark_folder
 from b2m_encoding.io.names import printable
 from b2m_encoding.io.removal import temporary_folder
 from b2m_encoding.io.swapping import place_of
-from b2m_encoding.io.writing import locked, write_whole
+from b2m_encoding.io.writing import locked, reported_as_input_error, write_error, write_whole
 from b2m_encoding.results.manifest import read_manifest
 from b2m_encoding.results.schema.files import DESCRIPTION, GROUP
 
@@ -43,7 +43,8 @@ def results_locked(work: Path) -> Iterator[None]:
     """
     check_markable(work, WORK, beside=(LOCK,))
     with locked(work / LOCK, "another run is working on these results"):
-        mark_folder(work, WORK, beside=(LOCK,))
+        with reported_as_input_error("the work folder cannot be written", work):
+            mark_folder(work, WORK, beside=(LOCK,))
         yield
 
 
@@ -56,9 +57,7 @@ def check_writable(path: Path, subjects: Iterable[str]) -> None:
         check_markable(work_folder_of(path), WORK, beside=(LOCK,))
         _try(place_of(path))
     except OSError as error:
-        raise InputError(
-            "the output cannot be written", file=path, found=error.strerror, fix="choose another output folder"
-        ) from error
+        raise write_error("the output cannot be written", path, error) from error
 
 
 def _check_content(path: Path, subjects: Iterable[str]) -> None:
@@ -153,7 +152,8 @@ def write_owner(results: Path, name: str, file: Path) -> None:
     """Record in the work folder whose results these are; the caller holds the lock."""
     work = work_folder_of(results)
     relative = os.path.relpath(file.absolute(), results.absolute().parent)
-    write_whole(work / OWNER, json.dumps({"name": name, "file": relative}) + "\n")
+    with reported_as_input_error("the work folder cannot be written", work):
+        write_whole(work / OWNER, json.dumps({"name": name, "file": relative}) + "\n")
 
 
 def owner_of(results: Path) -> Path | None:

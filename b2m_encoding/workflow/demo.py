@@ -24,7 +24,7 @@ from b2m_encoding.io.removal import (
     remove_listed,
     temporary_folder,
 )
-from b2m_encoding.io.writing import reported_as_input_error, write_whole
+from b2m_encoding.io.writing import reported_as_input_error, write_all, write_whole
 from b2m_encoding.phantom import load_truth, simulate_study
 from b2m_encoding.results.bundle import read_map, recover
 from b2m_encoding.results.manifest import read_manifest
@@ -72,7 +72,7 @@ def run_demo(
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
-    write_whole(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    write_all({out / SUMMARY: json.dumps(summary, indent=2) + "\n"}, "cannot write the demo folder")
     return summary
 
 

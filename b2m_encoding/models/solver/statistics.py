@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.tensors import write_tensors
 from b2m_encoding.models.solver.moments import Moments, Pool
 
 
@@ -161,9 +160,7 @@ class SufficientStatistics:
             counts[name] = block.count
             arrays |= {f"{i}.{key}": getattr(block, key).cpu().contiguous() for key in _ARRAYS}
         header = {"bands": json.dumps(self.bands), "counts": json.dumps(counts), "dtype": str(self.dtype)}
-        with replacing_path(path) as temporary:
-            save_file(arrays, temporary, metadata=header)
-        return path
+        return write_tensors(arrays, path, header)
 
     @classmethod
     def load(

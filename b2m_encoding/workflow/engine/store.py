@@ -15,6 +15,7 @@ from b2m_encoding.io.hashes import FileHashes, sha256
 from b2m_encoding.io.marked import remove_abandoned_work
 from b2m_encoding.io.names import inside
 from b2m_encoding.io.removal import move, temporary_folder
+from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.results.place import WORK, results_locked, work_folder_of
 from b2m_encoding.workflow.engine.inputs import describe
 from b2m_encoding.workflow.engine.unit import Unit, code_version, key_of
@@ -143,26 +144,19 @@ class WorkFolder:
     def writing(self, unit: Unit, fingerprint: Mapping[str, Any]) -> Iterator[Path]:
         """A new folder that takes the unit's place when all is written to it."""
         target = self.folder(unit.name)
-        try:
-            with temporary_folder(target) as part:
-                yield part
-                files = sorted(path for path in part.rglob("*") if path.is_file())
-                record = {
-                    "key": key_of(fingerprint),
-                    "fingerprint": fingerprint,
-                    "hashes": {str(path.relative_to(part)): sha256(path) for path in files},
-                }
-                (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-                self.drop(unit.name)
-                with suppress(FileExistsError):  # another worker was given this unit too, and has done it
-                    move(part, target)
-        except OSError as error:
-            raise InputError(
-                "the work folder cannot be written",
-                file=error.filename or target,
-                found=error.strerror or error,
-                fix="make room, and run the same command again: what is done is kept",
-            ) from error
+        failed = reported_as_input_error("the work folder cannot be written", self.path)
+        with failed, temporary_folder(target) as part:
+            yield part
+            files = sorted(path for path in part.rglob("*") if path.is_file())
+            record = {
+                "key": key_of(fingerprint),
+                "fingerprint": fingerprint,
+                "hashes": {str(path.relative_to(part)): sha256(path) for path in files},
+            }
+            (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+            self.drop(unit.name)
+            with suppress(FileExistsError):  # another worker was given this unit too, and has done it
+                move(part, target)
 
     def drop(self, name: str) -> None:
         """Remove the folder of a unit."""
