@@ -23,6 +23,7 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
 from b2m_encoding.figures.style import GREY, INK, Style
+from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import write_all
 
 MM = 25.4
@@ -162,7 +163,7 @@ class FigureResult:
             if kind not in ("png", "pdf", "svg", "tiff"):
                 raise InputError("unknown figure format", found=kind, expected="png, pdf, svg, tiff")
             contents[kind] = self._draw(kind)
-        contents["tsv"] = self.table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode()
+        contents["tsv"] = tsv(self.table).encode()
         contents["txt"] = (self.caption + "\n").encode()
         files = {stem.with_name(f"{stem.name}.{kind}"): data for kind, data in contents.items()}
         return write_all(files, "a figure cannot be written")

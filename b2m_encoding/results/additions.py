@@ -20,9 +20,9 @@ EDITED = "edited"
 def keep_additions(earlier: Path, results: Path) -> list[Path]:
     """Move what others put into earlier results to the new ones.
 
-    Files and links that the manifest does not list are kept under their names: figures drawn on demand, pages, notes.
-    Without a readable manifest, that is everything that the new results do not have. Tables that were edited, and links
-    in the place of a file, are kept as ``NAME.edited`` and logged.
+    Files, links and empty folders that the manifest does not list are kept under their names: figures drawn on demand,
+    pages, notes. Without a readable manifest, that is everything that the new results do not have. Tables that were
+    edited, and links in the place of a file, are kept as ``NAME.edited`` and logged.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ def keep_additions(earlier: Path, results: Path) -> list[Path]:
     list of Path
         Files that are kept under another name.
     """
+    for folder in _empty_folders(earlier):
+        _make_folder(results / folder, results)
     manifest = read_manifest(earlier)
     written: dict[str, str] = {} if manifest is None else manifest["files"]
     names = [name for name in sorted(entries(earlier)) if name != MANIFEST and not is_temporary_file(Path(name).name)]
@@ -50,6 +52,11 @@ def keep_additions(earlier: Path, results: Path) -> list[Path]:
             renamed.append(target)
             logger.warning("%s of the earlier results is not as it was written; it is kept as %s", name, target)
     return renamed
+
+
+def _empty_folders(folder: Path) -> list[Path]:
+    """Folders below a folder that hold nothing, relative to it: the package itself leaves none."""
+    return [Path(place).relative_to(folder) for place, folders, files in os.walk(folder) if not (folders or files)]
 
 
 def _is_edited(path: Path, name: str, written: dict[str, str]) -> bool:

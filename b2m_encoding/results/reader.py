@@ -20,7 +20,7 @@ from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
 from b2m_encoding.results.place import is_results
-from b2m_encoding.results.provenance import BEING_WRITTEN, find_study_folder
+from b2m_encoding.results.provenance import BEING_WRITTEN, find_path, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
 from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MANIFEST, MAP_FILE, PROVENANCE, STUDY, entity
 from b2m_encoding.results.schema.maps import R
@@ -112,6 +112,10 @@ class Results:
     def study_folder(self) -> Path:
         """Folder of the study file, which its relative paths refer to; otherwise the folder above the results."""
         return find_study_folder(self.path, self.provenance)
+
+    def find_path(self, named: str) -> Path:
+        """File or folder that the study file names, such as that of the stimuli; it need not exist."""
+        return find_path(self.path, self.provenance, named)
 
     @property
     def feature_spaces(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from b2m_encoding.decoding.retrieval.places import note_places
 from b2m_encoding.decoding.retrieval.shards import Preparation, read_shard, write_shard
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.marked import check_markable, mark_folder, remove_work, remove_written
+from b2m_encoding.io.tables import FORMULA, tsv
 from b2m_encoding.io.writing import locked, replacing, reported_as_input_error, write_whole
 
 SHARDS, WORK = ".shards-b2m", "shards"
@@ -29,8 +30,6 @@ SHARDS, WORK = ".shards-b2m", "shards"
 LOCK = ".lock"
 HALF = np.dtype("<f2")
 """Type of the stored vectors."""
-FORMULA = ("=", "+", "-", "@")
-"""Signs with which a cell of a table may not begin: spreadsheets would take it as a formula."""
 CorpusProgress = Callable[[int, int], None]
 """Called with the recordings done, and all recordings."""
 
@@ -252,4 +251,4 @@ def _check_out(out: Path, audio: Path) -> None:
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    write_whole(path, table.to_csv(sep="\t", index=False))
+    write_whole(path, tsv(table, na="", float_format=None))
