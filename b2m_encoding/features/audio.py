@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +96,15 @@ def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = 
             fix="export the file again",
         )
     return wave, rate
+
+
+def encode_wav(wave: Wave, rate: int, subtype: str) -> bytes:
+    """Content of a WAV file; for writers that shall say why a file cannot be written, as the library does not."""
+    import soundfile
+
+    content = io.BytesIO()
+    soundfile.write(content, wave, rate, format="WAV", subtype=subtype)
+    return content.getvalue()
 
 
 def resample(wave: Wave, rate: int, new_rate: int, duration: float | None = None) -> Wave:

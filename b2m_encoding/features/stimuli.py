@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from b2m_encoding.errors import InputError, Problems
-from b2m_encoding.features.audio import DS003720_RMS, Wave, decode_audio, prepare_stimulus, resample
+from b2m_encoding.features.audio import (
+    DS003720_RMS,
+    Wave,
+    decode_audio,
+    encode_wav,
+    prepare_stimulus,
+    resample,
+)
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.io.names import safe_name
 from b2m_encoding.io.writing import write_all
@@ -102,8 +108,6 @@ class Stimuli:
         list of Path
             Files in the order of the sorted clips.
         """
-        import soundfile
-
         clips = sorted(clips)
         ids = [clip.id for clip in clips]
         written = []
@@ -111,9 +115,7 @@ class Stimuli:
             name = clip.id if ids.count(clip.id) == 1 else f"{clip.id}_from-{clip.start:g}"
             path = folder / f"{safe_name(name)}.wav"
             wave, rate = self.native_wave(clip)
-            content = io.BytesIO()  # of a file, the library would not say why it cannot be written
-            soundfile.write(content, wave, rate, format="WAV", subtype="FLOAT")
-            written += write_all({path: content.getvalue()}, "a stimulus cannot be written")
+            written += write_all({path: encode_wav(wave, rate, "FLOAT")}, "a stimulus cannot be written")
         return written
 
     def _track(self, clip: Clip) -> Path:

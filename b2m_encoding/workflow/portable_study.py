@@ -29,7 +29,7 @@ def portable_source(study: Study, source: bytes, folder: Path) -> bytes:
     Parameters
     ----------
     study : Study
-        As it was read from this content.
+        Tells which texts are paths; its own paths may have been changed since it was read.
     source : bytes
     folder : Path
         Folder of the study file.
@@ -68,7 +68,7 @@ def _changes(written: Any, read: Any, folder: Path) -> Iterator[tuple[str, str]]
             yield from _changes(value, other, folder)
     elif isinstance(written, str):
         is_path = isinstance(read, Path) or (isinstance(read, str) and os.path.isabs(read))
-        path = Path(read if is_path else written)
+        path = Path(folder, os.path.expanduser(os.path.expandvars(written)))
         if os.path.isabs(written) or (is_path and not is_below(path, folder)):
             yield written, portable_path(path, folder)
 
