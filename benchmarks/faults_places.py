@@ -99,12 +99,12 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def traversal(folder: Path) -> Found:
+def traversal(folder: Path, step: int = 1) -> Found:
     """Names of runs, subjects and feature spaces that would lead elsewhere: refused, or kept as text; nothing moves."""
     survived = []
     victim = folder / "traversal/victim"
     put(victim, "a")
-    for number, name in enumerate(HOSTILE):
+    for number, name in enumerate(HOSTILE[::step]):
         for kind in ("run", "subject", "feature space"):
             study = simulate_arrays(
                 folder / f"traversal/{number}-{kind[0]}/study", n_subjects=1, n_targets=6, n_samples=60
