@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -21,9 +22,28 @@ MISSING = "missing"
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is no regular file: a pipe would be read for ever.
+    """
+    require_regular(path)
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_regular(path: Path) -> bytes:
+    """Content of a file; raises an ``OSError`` for a pipe or device, as :func:`sha256` does."""
+    require_regular(path)
+    return path.read_bytes()
+
+
+def require_regular(path: Path) -> None:
+    """Raise an ``OSError`` unless a path, or what a link leads to, is a regular file."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 @cache
@@ -93,7 +113,7 @@ class FileHashes:
     def __init__(self, memory: Path, results: Path | None = None) -> None:
         self.memory, self.results = memory, results
         try:
-            self.known: dict[str, list[object]] = dict(json.loads(memory.read_text(encoding="utf-8")))
+            self.known: dict[str, list[object]] = dict(json.loads(read_regular(memory)))
         except (OSError, ValueError):
             self.known = {}
         self._answers: dict[str, str] = {}

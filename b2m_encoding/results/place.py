@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.hashes import read_regular
 from b2m_encoding.io.marked import check_markable, mark_folder
 from b2m_encoding.io.names import printable
 from b2m_encoding.io.removal import temporary_folder
@@ -28,8 +29,14 @@ LONG = "n" * 200
 
 
 def work_folder_of(results: Path) -> Path:
-    """Hidden folder beside results that stores the steps of their study, and the lock that guards both."""
-    return results.with_name(f".{results.name}.work")
+    """Hidden folder beside results that stores the steps of their study, and the lock that guards both.
+
+    Where the results are a link, it lies beside the folder behind it, so that all links to that folder share one lock.
+    """
+    place = place_of(results) if results.is_symlink() else results
+    if not os.access(place.parent, os.W_OK):
+        place = results
+    return place.with_name(f".{place.name}.work")
 
 
 @contextmanager
@@ -70,6 +77,12 @@ def _check_content(path: Path, subjects: Iterable[str]) -> None:
         )
     if path.exists() and not path.is_dir():
         raise InputError("the output is a file", file=path, expected="a folder that may be created")
+    if inner := next((place for place in path.rglob("*/") if place.is_mount() and not place.is_symlink()), None):
+        raise InputError(
+            "a disk is mounted below the output: results that are written anew cannot take it along",
+            file=inner,
+            fix="unmount it, or mount it elsewhere",
+        )
     if path.is_dir() and any(path.iterdir()) and not is_results(path):
         raise InputError(
             "the output folder holds something else", file=path, expected="a new folder, or earlier results"
@@ -105,7 +118,7 @@ def is_results(path: Path) -> bool:
 def _description(path: Path) -> dict[str, Any] | None:
     """Description of results; None if there is none, it is damaged, or of another program."""
     try:
-        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads(read_regular(path / DESCRIPTION))
         return description if description["GeneratedBy"][0]["Name"] == GENERATOR else None
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return None
@@ -159,7 +172,7 @@ def write_owner(results: Path, name: str, file: Path) -> None:
 def owner_of(results: Path) -> Path | None:
     """File of the study that wrote results, as recorded in their work folder; None if it is not recorded."""
     try:
-        record = json.loads((work_folder_of(results) / OWNER).read_text(encoding="utf-8"))
+        record = json.loads(read_regular(work_folder_of(results) / OWNER))
         return results.absolute().parent / str(record["file"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from b2m_encoding.io.hashes import read_regular
 from b2m_encoding.io.paths import is_below, portable_arguments, portable_path
 from b2m_encoding.results.place import owner_of
 from b2m_encoding.results.schema.files import DESCRIPTION
@@ -63,7 +64,7 @@ def source_datasets(data: object, results: Path, folder: Path) -> list[dict[str,
     near = is_below(root, folder) and is_below(results, folder)
     source = {"URL": quote(Path(os.path.relpath(root, results)).as_posix())} if near else {}
     try:
-        description = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads(read_regular(root / DESCRIPTION))
         source |= {"DOI": str(description["DatasetDOI"])} if description.get("DatasetDOI") else {}
     except (OSError, ValueError, AttributeError):
         pass

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.hashes import FileHashes, sha256
+from b2m_encoding.io.hashes import FileHashes, read_regular, sha256
 from b2m_encoding.io.marked import remove_abandoned_work
 from b2m_encoding.io.names import inside
 from b2m_encoding.io.removal import move, temporary_folder
@@ -112,9 +112,9 @@ class WorkFolder:
         record = self.record(unit.name)
         if record is None:
             return State(False, "not done yet")
-        if record["fingerprint"] != fingerprint:
+        if record["key"] != key_of(fingerprint):
             reasons = _differences(record["fingerprint"], fingerprint)
-            return State(False, "; ".join(reasons) or "the record has another form")
+            return State(False, "; ".join(reasons) or "the order of feature spaces, runs or files changed")
         if unit.name not in self._intact and (damaged := self.damaged(unit.name, record)):
             return State(False, f"damaged: {damaged}")
         self._intact.add(unit.name)
@@ -123,7 +123,7 @@ class WorkFolder:
     def record(self, name: str) -> dict[str, Any] | None:
         """The record of a unit; None if there is none, or it is damaged."""
         try:
-            record = json.loads((self.folder(name) / RECORD).read_text(encoding="utf-8"))
+            record = json.loads(read_regular(self.folder(name) / RECORD))
             return record if record["key"] == key_of(record["fingerprint"]) and record["hashes"] is not None else None
         except InputError:
             raise
