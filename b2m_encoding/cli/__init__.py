@@ -45,7 +45,7 @@ def _options(
 
 
 def _for_the_user(error: BaseException) -> InputError | None:
-    """Error of which a user is told without a traceback; None for one that only a developer can put right."""
+    """Error that a user can correct, printed without a traceback; None for any other one."""
     if isinstance(error, InputError):
         return error
     if isinstance(error, MemoryError):
@@ -73,10 +73,10 @@ def main() -> None:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except (InputError, OSError, MemoryError) as error:
-        told = _for_the_user(error)
-        if _debug or told is None:
+        shown = _for_the_user(error)
+        if _debug or shown is None:
             raise
-        problems = told.problems if isinstance(told, ProblemList) else [told]
+        problems = shown.problems if isinstance(shown, ProblemList) else [shown]
         errors = Console(stderr=True, highlight=False)
         for problem in problems:
             errors.print("error: ", style="bold red", end="")

@@ -19,6 +19,7 @@ from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks.protocols import AudioEncoder, TextEncoder
 from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import HASH, remove_hash_named, temporary_folder
 from b2m_encoding.io.writing import write_error, write_whole
 
@@ -139,7 +140,7 @@ def _keys(path: Path) -> set[str] | None:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             header = stream.read(min(length, 100_000_000))
-        return set(json.loads(header)) - {"__metadata__"}
+        return set(parse_json(header)) - {"__metadata__"}
     except (OSError, ValueError):
         return None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.writing import reported_as_input_error, write_whole
 
 MISSING = "missing"
@@ -113,7 +114,7 @@ class FileHashes:
     def __init__(self, memory: Path, results: Path | None = None) -> None:
         self.memory, self.results = memory, results
         try:
-            self.known: dict[str, list[object]] = dict(json.loads(read_regular(memory)))
+            self.known: dict[str, list[object]] = dict(parse_json(read_regular(memory)))
         except (OSError, ValueError):
             self.known = {}
         self._answers: dict[str, str] = {}

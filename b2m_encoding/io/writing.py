@@ -114,13 +114,13 @@ def write_error(problem: str, folder: Path, error: OSError, needed: int | None =
             file=folder,
             found=f"{_reason(error)}; {_size(_free(folder))} free",
             expected=None if needed is None else f"{_size(needed)} free",
-            fix="free space there, or choose a folder on another disk, then repeat the command: what is done is kept",
+            fix="free space there, or choose a folder on another disk, then give the same command again: what is done is kept",
         )
     return InputError(
         problem,
         file=error.filename or folder,
         found=_reason(error),
-        fix="make the folder writable, or choose another one, then repeat the command: what is done is kept",
+        fix="make the folder writable, or choose another one, then give the same command again: what is done is kept",
     )
 
 

@@ -13,6 +13,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import read_regular
 from b2m_encoding.io.marked import check_markable, mark_folder
 from b2m_encoding.io.names import printable
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import temporary_folder
 from b2m_encoding.io.swapping import place_of
 from b2m_encoding.io.writing import locked, reported_as_input_error, write_error, write_whole
@@ -118,7 +119,7 @@ def is_results(path: Path) -> bool:
 def _description(path: Path) -> dict[str, Any] | None:
     """Description of results; None if there is none, it is damaged, or of another program."""
     try:
-        description = json.loads(read_regular(path / DESCRIPTION))
+        description = parse_json(read_regular(path / DESCRIPTION))
         return description if description["GeneratedBy"][0]["Name"] == GENERATOR else None
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return None
@@ -172,7 +173,7 @@ def write_owner(results: Path, name: str, file: Path) -> None:
 def owner_of(results: Path) -> Path | None:
     """File of the study that wrote results, as recorded in their work folder; None if it is not recorded."""
     try:
-        record = json.loads(read_regular(work_folder_of(results) / OWNER))
+        record = parse_json(read_regular(work_folder_of(results) / OWNER))
         return results.absolute().parent / str(record["file"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from b2m_encoding.io.hashes import read_regular
+from b2m_encoding.io.parsing import load_toml, parse_json
 from b2m_encoding.io.paths import is_below, portable_arguments, portable_path
 from b2m_encoding.results.place import owner_of
 from b2m_encoding.results.schema.files import DESCRIPTION
@@ -64,7 +63,7 @@ def source_datasets(data: object, results: Path, folder: Path) -> list[dict[str,
     near = is_below(root, folder) and is_below(results, folder)
     source = {"URL": quote(Path(os.path.relpath(root, results)).as_posix())} if near else {}
     try:
-        description = json.loads(read_regular(root / DESCRIPTION))
+        description = parse_json(read_regular(root / DESCRIPTION))
         source |= {"DOI": str(description["DatasetDOI"])} if description.get("DatasetDOI") else {}
     except (OSError, ValueError, AttributeError):
         pass
@@ -112,7 +111,7 @@ def find_path(results: Path, record: Mapping[str, Any], named: str) -> Path:
     if file is None or path.exists():
         return path
     try:
-        texts = list(_texts(tomllib.loads(file.read_text(encoding="utf-8"))))
+        texts = list(_texts(load_toml(file.read_text(encoding="utf-8"))))
     except (OSError, ValueError):
         return path
     places = (folder / os.path.expanduser(os.path.expandvars(text)) for text in texts)

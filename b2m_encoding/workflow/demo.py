@@ -16,6 +16,7 @@ from b2m_encoding._typing import Progress
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import read_regular, sha256
 from b2m_encoding.io.marked import entries, mark_folder, remove_work, remove_written, written_files
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import (
     is_temporary_file,
     move,
@@ -109,7 +110,7 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
     one_drive = tested & np.isin(drive_all, names)
     best = np.array(names)[np.argmax(alone_all[:, one_drive], axis=0)]
     right = best == drive_all[one_drive]
-    identification = json.loads((results / IDENTIFICATION_SUMMARY).read_text(encoding="utf-8"))["subjects"]
+    identification = parse_json((results / IDENTIFICATION_SUMMARY).read_text(encoding="utf-8"))["subjects"]
     primary = [row for row in identification if row["feature_space"] == study.decoding.targets[0]]  # type: ignore[union-attr]
     return {
         "subjects": len(r),
@@ -163,7 +164,8 @@ def _record(out: Path, written: dict[str, str]) -> None:
 def _check_unedited(out: Path) -> None:
     """Raise if the user edited the study file, simulated data or texts of the results."""
     try:
-        written = dict(json.loads(read_regular(out / RECORD))["files"])
+        record = parse_json(read_regular(out / RECORD))
+        written = dict(record["files"] if "files" in record else {STUDY: record["study"]})
     except (OSError, ValueError, KeyError, TypeError):
         return
     manifest = read_manifest(out / "results")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from b2m_encoding.io.parsing import load_toml
 from b2m_encoding.io.paths import is_below, portable_path
 from b2m_encoding.study import Study
 
@@ -51,8 +51,8 @@ def portable_source(study: Study, source: bytes, folder: Path) -> bytes:
 
 def _parsed(text: str) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
-    except tomllib.TOMLDecodeError:
+        return load_toml(text.replace("\r\n", "\n").replace("\r", "\n"))
+    except ValueError:
         return None
 
 

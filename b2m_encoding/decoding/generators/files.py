@@ -16,6 +16,7 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus, resample
 from b2m_encoding.io.hashes import sha256
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.writing import write_all
 
 SOFTWARE = f"b2m_encoding {__version__}"
@@ -90,7 +91,7 @@ def record_of(path: Path) -> Path:
 def read_record(path: Path) -> dict[str, Any] | None:
     """Record of a sound; None if the sound or its record is missing, damaged, or written by another program."""
     try:
-        found: dict[str, Any] = json.loads(record_of(path).read_text(encoding="utf-8"))
+        found: dict[str, Any] = parse_json(record_of(path).read_text(encoding="utf-8"))
         return found if found.get("sha256") == sha256(path) else None
     except (OSError, ValueError, AttributeError):
         return None

@@ -21,7 +21,8 @@ from b2m_encoding.decoding.retrieval.metadata import describe_recordings
 from b2m_encoding.decoding.retrieval.places import note_places
 from b2m_encoding.decoding.retrieval.shards import Preparation, read_shard, write_shard
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.marked import check_markable, mark_folder, remove_work, remove_written
+from b2m_encoding.io.marked import MARKER, check_markable, mark_folder, remove_work, remove_written
+from b2m_encoding.io.removal import remove_temporary_files
 from b2m_encoding.io.tables import FORMULA, tsv
 from b2m_encoding.io.writing import locked, replacing, reported_as_input_error, write_whole
 
@@ -92,6 +93,7 @@ def build_corpus(
     ):
         mark_folder(out, "corpus", [EMBEDDINGS, CLIPS, SKIPPED, RECORD], beside=(LOCK,))
         mark_folder(out / SHARDS, WORK)
+        remove_temporary_files(out, (EMBEDDINGS, CLIPS, SKIPPED, RECORD, MARKER))
         parts = []
         report(0, len(files))
         for start in range(0, len(files), shard):

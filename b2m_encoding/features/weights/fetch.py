@@ -20,6 +20,7 @@ from b2m_encoding.features.weights.catalogue import Entry, Repository
 from b2m_encoding.features.weights.installed import RECORD, folder_of, hash_files
 from b2m_encoding.io.hashes import file_hash, sha256
 from b2m_encoding.io.marked import entries
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import move, temporary_folder
 from b2m_encoding.io.swapping import put_in_place
 from b2m_encoding.io.tensors import write_tensors
@@ -140,7 +141,7 @@ def _keep_additions(earlier: Path, folder: Path) -> None:
     Without a readable record, that is everything that the new folder does not have.
     """
     try:
-        written = set(json.loads((earlier / RECORD).read_text(encoding="utf-8"))["files"])
+        written = set(parse_json((earlier / RECORD).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
         written = set()
     for name in sorted(set(entries(earlier)) - written - {RECORD}):

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.tensors import write_tensors
 from b2m_encoding.models.solver.moments import Moments, Pool
 
@@ -183,10 +184,10 @@ class SufficientStatistics:
                     count,
                     **{k: file.get_slice(f"{i}.{k}")[rows if k in _OF_TARGETS else slice(None)] for k in _ARRAYS},
                 )
-                for i, (name, count) in enumerate(json.loads(header["counts"]).items())
+                for i, (name, count) in enumerate(parse_json(header["counts"]).items())
             }
         dtype = torch.float64 if header["dtype"] == "torch.float64" else torch.float32
-        return cls(json.loads(header["bands"]), blocks, dtype, device)
+        return cls(parse_json(header["bands"]), blocks, dtype, device)
 
 
 _ARRAYS = ("mean_x", "mean_y", "xx", "xy", "yy")

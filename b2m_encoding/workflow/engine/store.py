@@ -14,6 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import FileHashes, read_regular, sha256
 from b2m_encoding.io.marked import remove_abandoned_work
 from b2m_encoding.io.names import inside
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import move, temporary_folder
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.results.place import WORK, results_locked, work_folder_of
@@ -100,8 +101,8 @@ class WorkFolder:
         home = self.path.parent
         settings = json.dumps(unit.settings, default=str).replace(json.dumps(f"{home}/")[1:-1], "")
         return {
-            "settings": json.loads(settings),
-            "inputs": json.loads(json.dumps(describe(unit.inputs), default=str)),
+            "settings": parse_json(settings),
+            "inputs": parse_json(json.dumps(describe(unit.inputs), default=str)),
             "files": {os.path.relpath(path, home): self.hashes.of(path) for path in unit.files},
             "code": code_version(draws=unit.draws),
             "needs": {name: keys[name] for name in unit.needs},
@@ -123,7 +124,7 @@ class WorkFolder:
     def record(self, name: str) -> dict[str, Any] | None:
         """The record of a unit; None if there is none, or it is damaged."""
         try:
-            record = json.loads(read_regular(self.folder(name) / RECORD))
+            record = parse_json(read_regular(self.folder(name) / RECORD))
             return record if record["key"] == key_of(record["fingerprint"]) and record["hashes"] is not None else None
         except InputError:
             raise
