@@ -51,7 +51,7 @@ class AlphaTable(Config):
 
     low: Positive = LOWEST_ALPHA
     high: Positive = HIGHEST_ALPHA
-    number: Annotated[int, Field(ge=2)] = N_ALPHAS
+    number: Annotated[int, Field(ge=2, le=10_000)] = N_ALPHAS
 
     def grid(self) -> NDArray[np.float64]:
         """The penalties."""
@@ -72,7 +72,7 @@ class ModelTable(Config):
     blocks: Annotated[int, Field(ge=2)] | None = None
     """Cut the training part of each run into this many blocks, to choose the penalty where there is only one run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    memory: Positive = 2.0
+    memory: Annotated[float, Field(gt=0, le=1e6)] = 2.0
     """Gigabytes that the statistics of the targets fitted at a time may take; more targets are fitted in parts."""
     parts: Annotated[int, Field(ge=1)] = 1
     """Fit the targets in at least this many parts: units of work for a cluster."""
@@ -216,7 +216,7 @@ class Study(Config):
 
     name: str = Field(min_length=1)
     output: StudyPath
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     note: str | None = None
     """Printed on every figure and page (simulated data say so here)."""
     data: AnySource

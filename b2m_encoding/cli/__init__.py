@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -16,9 +17,12 @@ from b2m_encoding.cli import study  # help lists the commands in the order of th
 from b2m_encoding.cli import decoding, figures, machine, models
 from b2m_encoding.cli.app import app, console
 from b2m_encoding.errors import InputError, ProblemList
+from b2m_encoding.io.writing import is_full
 
 __all__ = ["app", "console", "decoding", "figures", "machine", "main", "models", "study"]
 BAD_INPUT = 2
+DISK = (errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+"""Errors of the system, beside full disks, that are no mistake of the program."""
 # On shared cores, threads that spin while they wait slow small eigenproblems down fifty-fold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _debug = False
@@ -40,14 +44,39 @@ def _options(
     _debug = debug
 
 
+def _for_the_user(error: BaseException) -> InputError | None:
+    """Error that a user can correct, printed without a traceback; None for any other one."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, MemoryError):
+        return InputError(
+            "there is not enough memory",
+            found=str(error) or None,
+            fix="close other programs, or lower model.memory in the study file; b2m check estimates what a run needs",
+        )
+    if isinstance(error, OSError) and (is_full(error) or error.errno in DISK):
+        return InputError(
+            "a file, or what the command prints, cannot be written",
+            file=error.filename,
+            found=error.strerror or error,
+            fix="free space or let it be written, then repeat the command",
+        )
+    return None
+
+
 def main() -> None:
     """Entry point: an error a user can put right ends with exit code 2 and no traceback."""
     try:
-        app(standalone_mode=True)
-    except InputError as error:
-        if _debug:
+        try:
+            app(standalone_mode=True)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except (InputError, OSError, MemoryError) as error:
+        shown = _for_the_user(error)
+        if _debug or shown is None:
             raise
-        problems = error.problems if isinstance(error, ProblemList) else [error]
+        problems = shown.problems if isinstance(shown, ProblemList) else [shown]
         errors = Console(stderr=True, highlight=False)
         for problem in problems:
             errors.print("error: ", style="bold red", end="")

@@ -62,8 +62,10 @@ def check(study: StudyFile) -> None:
     from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.check import check_study
+    from b2m_encoding.workflow.memory import memory_line
 
-    recordings = check_study(load_study(study), file=study)
+    loaded = load_study(study)
+    recordings = check_study(loaded, file=study)
     for subject, recording in recordings.items():
         responses, runs = recording.responses, recording.responses.runs
         size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {responses.n_targets} targets"
@@ -74,6 +76,7 @@ def check(study: StudyFile) -> None:
             console.print(f"cleaning: {step}", markup=False, soft_wrap=True)
         if reason := reason_not_drawn(responses.space):
             console.print(reason, markup=False, soft_wrap=True)
+    console.print(memory_line(loaded, recordings), markup=False, soft_wrap=True)
     console.print("no problems found")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.spaces.files import load_image
 
 ANNEX = "annex/objects/"
@@ -98,7 +98,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     require_file(path, "a sidecar", folder=False)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise InputError("a sidecar cannot be read", file=path, found=first_line(error)) from error
     if not isinstance(content, dict):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
@@ -95,6 +97,15 @@ def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = 
             fix="export the file again",
         )
     return wave, rate
+
+
+def encode_wav(wave: NDArray[Any], rate: int, subtype: str) -> bytes:
+    """Content of a WAV file; for writers that shall say why a file cannot be written, as the library does not."""
+    import soundfile
+
+    content = io.BytesIO()
+    soundfile.write(content, wave, rate, format="WAV", subtype=subtype)
+    return content.getvalue()
 
 
 def resample(wave: Wave, rate: int, new_rate: int, duration: float | None = None) -> Wave:

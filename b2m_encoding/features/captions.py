@@ -17,9 +17,11 @@ logger = logging.getLogger(__name__)
 
 KNOWN_TYPOS = {"disco.000011_15s": "disco.00011_15s"}
 """Misspelt identifiers of the published table, with the correct ones."""
+N_FEATURES = 96
+"""Dimensions of hashed captions."""
 
 
-def caption_features(captions: Sequence[str], n_features: int = 96) -> Float32:
+def caption_features(captions: Sequence[str], n_features: int = N_FEATURES) -> Float32:
     """Embed captions by signed hashing of their words and word pairs.
 
     Nothing is fitted or downloaded: the features of a caption depend on this caption alone.

@@ -9,10 +9,17 @@ from functools import cache
 from pathlib import Path
 
 from b2m_encoding.errors import InputError, Problems
-from b2m_encoding.features.audio import DS003720_RMS, Wave, decode_audio, prepare_stimulus, resample
+from b2m_encoding.features.audio import (
+    DS003720_RMS,
+    Wave,
+    decode_audio,
+    encode_wav,
+    prepare_stimulus,
+    resample,
+)
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.io.names import safe_name
-from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.writing import write_all
 
 
 @dataclass(frozen=True)
@@ -101,19 +108,14 @@ class Stimuli:
         list of Path
             Files in the order of the sorted clips.
         """
-        import soundfile
-
         clips = sorted(clips)
         ids = [clip.id for clip in clips]
-        folder.mkdir(parents=True, exist_ok=True)
         written = []
         for clip in clips:
             name = clip.id if ids.count(clip.id) == 1 else f"{clip.id}_from-{clip.start:g}"
             path = folder / f"{safe_name(name)}.wav"
             wave, rate = self.native_wave(clip)
-            with replacing_path(path) as temporary:
-                soundfile.write(temporary, wave, rate, subtype="FLOAT")
-            written.append(path)
+            written += write_all({path: encode_wav(wave, rate, "FLOAT")}, "a stimulus cannot be written")
         return written
 
     def _track(self, clip: Clip) -> Path:

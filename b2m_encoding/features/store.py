@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks.protocols import AudioEncoder, TextEncoder
 from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import HASH, remove_hash_named, temporary_folder
-from b2m_encoding.io.writing import write_whole
+from b2m_encoding.io.writing import write_error, write_whole
 
 logger = logging.getLogger(__name__)
+_required: ContextVar[bool] = ContextVar("_required", default=False)
 
 VERSION = "1"
 """Part of every recipe: raise it when the same recipe would give other numbers."""
@@ -72,7 +76,7 @@ class Store:
         return stored
 
     def add(self, arrays: Mapping[str, Float32]) -> None:
-        """Add a shard of arrays. A folder that cannot be written is logged, and no error."""
+        """Add a shard of arrays. A folder that cannot be written is logged, or an error in :func:`where_required`."""
         from safetensors.numpy import save
 
         if not arrays:
@@ -86,7 +90,19 @@ class Store:
                 write_whole(self.folder / "recipe.json", record)
             write_whole(self.folder / f"{name}.safetensors", content)
         except OSError as error:
+            if _required.get():
+                raise write_error("features cannot be stored", self.folder, error, len(content)) from error
             logger.warning("features cannot be stored in %s: %s", self.folder, error.strerror)
+
+
+@contextmanager
+def where_required() -> Iterator[None]:
+    """Raise within the block if features cannot be stored: they are all that it is for."""
+    token = _required.set(True)
+    try:
+        yield
+    finally:
+        _required.reset(token)
 
 
 def check_store() -> Path:
@@ -124,7 +140,7 @@ def _keys(path: Path) -> set[str] | None:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             header = stream.read(min(length, 100_000_000))
-        return set(json.loads(header)) - {"__metadata__"}
+        return set(parse_json(header)) - {"__metadata__"}
     except (OSError, ValueError):
         return None
 

@@ -23,7 +23,8 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
 from b2m_encoding.figures.style import GREY, INK, Style
-from b2m_encoding.io.writing import reported_as_input_error, write_whole
+from b2m_encoding.io.tables import tsv
+from b2m_encoding.io.writing import write_all
 
 MM = 25.4
 RULER_DPI = 720
@@ -144,7 +145,7 @@ class FigureResult:
     def save(self, stem: str | Path, formats: Sequence[Format] = ("png", "pdf")) -> list[Path]:
         """Write ``stem.png`` and so on, ``stem.tsv`` (numbers) and ``stem.txt`` (caption).
 
-        Everything is drawn before anything is written, and each file appears whole or not at all.
+        Everything is drawn before anything is written, and all files appear or none.
 
         Returns
         -------
@@ -162,10 +163,10 @@ class FigureResult:
             if kind not in ("png", "pdf", "svg", "tiff"):
                 raise InputError("unknown figure format", found=kind, expected="png, pdf, svg, tiff")
             contents[kind] = self._draw(kind)
-        contents["tsv"] = self.table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g").encode()
+        contents["tsv"] = tsv(self.table).encode()
         contents["txt"] = (self.caption + "\n").encode()
-        with reported_as_input_error("a figure cannot be written", stem.parent):
-            return [write_whole(stem.with_name(f"{stem.name}.{kind}"), data) for kind, data in contents.items()]
+        files = {stem.with_name(f"{stem.name}.{kind}"): data for kind, data in contents.items()}
+        return write_all(files, "a figure cannot be written")
 
     def _draw(self, kind: Format) -> bytes:
         file = io.BytesIO()

@@ -5,7 +5,6 @@ Reading what pycortex users share needs no pycortex: see :mod:`b2m_encoding.spac
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from b2m_encoding.figures.layers import GYRUS, SULCUS
 from b2m_encoding.figures.outlines import Line, trace_borders, without_specks
 from b2m_encoding.figures.pycortex_store import add_subject, add_transform, load_pycortex, quiet
 from b2m_encoding.figures.style import Style
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import move, temporary_folder
 from b2m_encoding.spaces import Atlas, VolumeSpace
 from b2m_encoding.spaces.pycortex import REVERSED
@@ -131,7 +131,7 @@ def to_volume(
     volume[space.mask] = np.asarray(values, dtype=np.float32)
     stored = Path(cortex.db.filestore, subject, "transforms", transform, "matrices.xfm")
     try:
-        order = np.array(json.loads(stored.read_text(encoding="utf-8"))["coord"]) @ space.affine
+        order = np.array(parse_json(stored.read_text(encoding="utf-8"))["coord"]) @ space.affine
     except (OSError, ValueError, KeyError) as error:
         raise InputError("no such transform of pycortex", file=stored, found=repr(error)) from error
     if np.allclose(order, np.eye(4), atol=1e-3):

@@ -23,6 +23,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.flatmap import BOTH
 from b2m_encoding.io.cache import cache_folder
 from b2m_encoding.io.removal import move, temporary_folder
+from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
 from b2m_encoding.spaces.folders import pycortex_filestore
 from b2m_encoding.spaces.meshes import MeshKind
@@ -133,7 +134,8 @@ def add_subject(space: SurfaceSpace, filestore: str | Path, name: str | None = N
     if target.exists():
         raise InputError("the filestore has a subject of this name", file=target, fix="choose another name")
     meshes = {(kind, hemi): space.mesh(kind, hemi) for kind in MESHES for hemi in BOTH}
-    with temporary_folder(target) as partial:
+    failed = reported_as_input_error("the subject cannot be written", target)
+    with failed, temporary_folder(target) as partial:
         for folder in FOLDERS:
             (partial / folder).mkdir()
         for (kind, hemi), mesh in meshes.items():

@@ -15,10 +15,12 @@ from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureSettings, MapKeywords, PageKeywords, ViewKeywords
 from b2m_encoding.figures.options import View
+from b2m_encoding.io.paths import without_hash
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import CORRECTIONS, JOINT, maps
 from b2m_encoding.results.schema.files import STUDY
 from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
+from b2m_encoding.spaces.atlas import LABEL_FILES
 from b2m_encoding.study import MapsTable, StatisticsTable
 
 Table = TypeVar("Table", bound=Config)
@@ -98,6 +100,8 @@ class FigureContext:
         study, folder = results.study, results.study_folder
         tables = {name: dict(study.get(name, {})) for name in ("maps", "statistics", "figures")}
         tables["figures"] |= changes
+        if without_hash(atlas := str(tables["maps"].get("atlas", ""))).endswith((".toml", *LABEL_FILES)):
+            tables["maps"]["atlas"] = str(results.find_path(atlas))
         context = cls(
             results,
             _table(MapsTable, tables["maps"], results, folder),

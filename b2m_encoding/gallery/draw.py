@@ -72,10 +72,6 @@ def draw_kind(
         raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
     context = FigureContext.open(path, request, changes)
     folder = out or path / FIGURES
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("the folder cannot be written", file=folder, found=error.strerror) from error
     written = []
     for subject in context.subjects if KINDS[kind].per_subject else ("",):
         figure = KINDS[kind].draw(context, subject)

@@ -24,7 +24,7 @@ from b2m_encoding.figures.interactive import (
 )
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
-from b2m_encoding.io.writing import write_whole
+from b2m_encoding.io.writing import write_all
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.schema import JOINT, maps
 from b2m_encoding.results.schema.files import VIEW
@@ -64,12 +64,8 @@ def write_view(
     if target.is_dir():
         raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / VIEW}")
     page = interactive_page(build_view(results, subjects, sounds))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, page)
-    except OSError as error:
-        raise InputError("the page cannot be written", file=target, found=error.strerror) from error
-    return target
+    [path] = write_all({target: page}, "the page cannot be written")
+    return path
 
 
 def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None = None) -> View:

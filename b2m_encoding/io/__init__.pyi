@@ -7,7 +7,8 @@ from .packages import package_file
 from .paths import is_below, portable_arguments, portable_path, portable_tree
 from .removal import move, remove_abandoned, replacing_path, siblings, temporary_folder
 from .swapping import finish_replacing, put_in_place
-from .writing import locked, replacing, reported_as_input_error, write_whole
+from .tensors import write_tensors
+from .writing import locked, replacing, reported_as_input_error, write_all, write_whole
 
 __all__ = [
     "FileHashes",
@@ -40,6 +41,8 @@ __all__ = [
     "sha256",
     "siblings",
     "temporary_folder",
+    "write_all",
+    "write_tensors",
     "write_whole",
     "written_files",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,16 +15,36 @@ from pathlib import Path
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.cache import cache_folder
-from b2m_encoding.io.writing import write_whole
+from b2m_encoding.io.parsing import parse_json
+from b2m_encoding.io.writing import reported_as_input_error, write_whole
 
 MISSING = "missing"
 """In place of the hash of a file that does not exist."""
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is no regular file: a pipe would be read for ever.
+    """
+    require_regular(path)
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_regular(path: Path) -> bytes:
+    """Content of a file; raises an ``OSError`` for a pipe or device, as :func:`sha256` does."""
+    require_regular(path)
+    return path.read_bytes()
+
+
+def require_regular(path: Path) -> None:
+    """Raise an ``OSError`` unless a path, or what a link leads to, is a regular file."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 @cache
@@ -93,7 +114,7 @@ class FileHashes:
     def __init__(self, memory: Path, results: Path | None = None) -> None:
         self.memory, self.results = memory, results
         try:
-            self.known: dict[str, list[object]] = dict(json.loads(memory.read_text(encoding="utf-8")))
+            self.known: dict[str, list[object]] = dict(parse_json(read_regular(memory)))
         except (OSError, ValueError):
             self.known = {}
         self._answers: dict[str, str] = {}
@@ -146,7 +167,8 @@ class FileHashes:
     def save(self) -> None:
         """Write the table, if it changed."""
         if self._modified:
-            write_whole(self.memory, json.dumps(self.known))
+            with reported_as_input_error("the hashes of the inputs cannot be written", self.memory.parent):
+                write_whole(self.memory, json.dumps(self.known))
             self._modified = False
 
     def _hash_file(self, path: Path) -> str:

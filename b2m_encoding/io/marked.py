@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import (
     is_temporary_file,
     remove_below,
@@ -104,7 +105,7 @@ def written_files(folder: Path, kind: str) -> tuple[str, ...] | None:
     if marker.is_symlink() or not marker.is_file():
         return None
     try:
-        content = json.loads(marker.read_text(encoding="utf-8"))
+        content = parse_json(marker.read_text(encoding="utf-8"))
         if content["software"] == SOFTWARE and content["kind"] == kind:
             return tuple(name for name in content["files"] if _is_inside(name))
         damaged = content["software"] != SOFTWARE or content["kind"] not in KINDS

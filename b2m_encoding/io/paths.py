@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,17 @@ def portable_path(path: Path, folder: Path) -> str:
             return whole.relative_to(base).as_posix()
     whole = Path(os.path.abspath(path))
     return f"{whole.name or 'root'}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:HASH_LENGTH]}"
+
+
+def without_hash(text: str) -> str:
+    """Name of a path that :func:`portable_path` gave with a hash; other texts as they are.
+
+    Examples
+    --------
+    >>> without_hash("ds003720-0d9fa84d"), without_hash("bold/run-1.npy")
+    ('ds003720', 'bold/run-1.npy')
+    """
+    return re.sub(rf"-[0-9a-f]{{{HASH_LENGTH}}}$", "", text)
 
 
 def is_below(path: Path, folder: Path) -> bool:

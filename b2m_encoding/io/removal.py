@@ -6,6 +6,7 @@ Every function here is safe for files of the user, each for another reason:
 - :func:`temporary_folder` and :func:`remove_abandoned` remove folders with a random name that the package gave.
 - :func:`remove_listed` removes files that a list names, and :func:`remove_below` what lies below a folder of the
   package that holds nothing else (see :mod:`b2m_encoding.io.marked`).
+- :func:`remove_temporary_files` removes files with a random name that the package gave.
 - :func:`remove_hash_named` removes a file that is named by a hash.
 
 Symbolic links are never followed, neither those inside such a folder nor on the way to a listed file.
@@ -52,9 +53,33 @@ def replacing_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Create a folder; where the block fails, remove it and the folders above it that it needed, if they are empty."""
+    missing = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in missing:
+            remove_empty(path)
+        raise
+
+
 def is_temporary_file(name: str) -> bool:
     """Whether a file has the name of a temporary file, which a process that was killed leaves behind."""
     return re.match(rf"\.{PARTIAL}-[0-9a-f]{{8}}-.", name) is not None
+
+
+def remove_temporary_files(folder: Path, endings: Iterable[str]) -> None:
+    """Remove temporary files that killed processes left in a folder, of files whose names end so.
+
+    Only for a caller that holds a lock, so that no other process writes these files.
+    """
+    ends = tuple(endings)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if is_temporary_file(path.name) and path.name.endswith(ends) and path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 def move(source: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from b2m_encoding.io.marked import mark_folder, remove_work
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import move, random_sibling, remove_abandoned, siblings, temporary_folder
 from b2m_encoding.io.writing import write_whole
 
@@ -126,7 +127,7 @@ def _swap_content(folder: Path, path: Path, keep: Keep) -> None:
 def _complete_swap(path: Path, keep: Keep) -> None:
     """Do what is left of a swap whose log is written; it may be stopped and called again at any point."""
     swap = path / SWAP
-    log = json.loads((swap / LOG).read_text(encoding="utf-8"))
+    log = parse_json((swap / LOG).read_text(encoding="utf-8"))
     for name in log["old"]:
         if os.path.lexists(path / name) and not os.path.lexists(swap / OLD / name):  # else it was moved before
             move(path / name, swap / OLD / name)

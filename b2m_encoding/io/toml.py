@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import load_toml
 
 STUDY_FILE = "the study file", "b2m init DIR writes one to edit"
 """Name of a study file in messages, and what to do if it is missing."""
@@ -41,6 +41,6 @@ def read_bytes(path: Path, what: str, fix: str | None = None) -> bytes:
 def parse_toml(content: bytes, path: Path, what: str) -> dict[str, Any]:
     """Parse the content of a TOML file; errors name the file."""
     try:
-        return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return load_toml(content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n"))
+    except ValueError as error:
         raise InputError(f"{what} is not valid TOML", file=path, found=error) from error

@@ -1,14 +1,22 @@
-"""Atomic writing of files, and locks on folders."""
+"""Atomic writing of files, errors of full disks, and locks on folders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.removal import new_folder, replacing_path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_TEXTS = (*(os.strerror(code) for code in FULL), "requested and")
+"""Parts of the messages of a full disk where an error has no number: numpy has "N requested and M written"."""
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 @contextmanager
@@ -41,30 +49,106 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     return path
 
 
+def write_all(contents: Mapping[Path, str | bytes], problem: str) -> list[Path]:
+    """Write several files of text (UTF-8) or bytes: all of them, or none.
+
+    A symbolic link in the place of a file stays; the file that it leads to is replaced.
+
+    Parameters
+    ----------
+    contents : mapping of Path to str or bytes
+    problem : str
+        Message of the error if they cannot be written.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    InputError
+        With the folder, and how much is needed and free if the disk is full.
+    """
+    data = {path: part.encode() if isinstance(part, str) else part for path, part in contents.items()}
+    folders = list(dict.fromkeys(path.parent for path in data))
+    with reported_as_input_error(problem, folders[0], sum(map(len, data.values()))), ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(new_folder(folder))
+        for path, part in data.items():
+            target = path.resolve() if path.is_symlink() else path
+            if target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            stack.enter_context(replacing_path(target)).write_bytes(part)
+    return list(data)
+
+
 @contextmanager
-def reported_as_input_error(problem: str, folder: Path) -> Iterator[None]:
+def reported_as_input_error(problem: str, folder: Path, needed: int | None = None) -> Iterator[None]:
     """Raise what the system refuses within the block (a full disk, a read-only folder) as an :class:`InputError`.
 
     Parameters
     ----------
     problem : str
     folder : Path
-        Named by the error where the system names no file.
+        Where the block writes. Named by the error where the system names no file, and where the disk is full.
+    needed : int, optional
+        Bytes that the block writes.
 
     Raises
     ------
     InputError
-        With the file and the reason that the system gives.
+        With the file and the reason that the system gives; with the room on the disk, if it is full.
     """
     try:
         yield
     except OSError as error:
-        raise InputError(
-            problem,
-            file=error.filename or folder,
-            found=error.strerror or error,
-            fix="make room, or let it be written, and give the same command again: what is done is kept",
-        ) from error
+        raise write_error(problem, folder, error, needed) from error
+
+
+def write_error(problem: str, folder: Path, error: OSError, needed: int | None = None) -> InputError:
+    """Error for the user from one of the system; see :func:`reported_as_input_error`."""
+    if is_full(error):
+        return InputError(
+            f"{problem}: the disk is full",
+            file=folder,
+            found=f"{_reason(error)}; {_size(_free(folder))} free",
+            expected=None if needed is None else f"{_size(needed)} free",
+            fix="free space there, or choose a folder on another disk, then give the same command again: what is done is kept",
+        )
+    return InputError(
+        problem,
+        file=error.filename or folder,
+        found=_reason(error),
+        fix="make the folder writable, or choose another one, then give the same command again: what is done is kept",
+    )
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk, a quota or the largest size of a file was exceeded."""
+    return error.errno in FULL or any(text in str(error) for text in FULL_TEXTS)
+
+
+def _reason(error: OSError) -> str:
+    """Reason of the system; libraries may name it in their text alone."""
+    if error.errno is None and is_full(error):
+        return next((os.strerror(code) for code in FULL if os.strerror(code) in str(error)), os.strerror(FULL[0]))
+    return error.strerror or str(error)
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes that are free on the disk of a folder, which need not exist."""
+    try:
+        return shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
+    except OSError:
+        return None
+
+
+def _size(n_bytes: int | None) -> str:
+    if n_bytes is None:
+        return "unknown space"
+    unit, name = next((pair for pair in UNITS if n_bytes >= pair[0]), UNITS[-1])
+    return f"{n_bytes / unit:.1f} {name}"
 
 
 @contextmanager

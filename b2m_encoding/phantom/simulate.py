@@ -11,7 +11,7 @@ import numpy as np
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_per_tr
-from b2m_encoding.features.audio import prepare_stimulus, read_audio
+from b2m_encoding.features.audio import encode_wav, prepare_stimulus, read_audio
 from b2m_encoding.features.captions import caption_features
 from b2m_encoding.phantom import bold
 from b2m_encoding.phantom.brain import SPACES, cortex, grow_brain
@@ -117,8 +117,6 @@ def _make_stimuli(
     paths: PhantomPaths, runs: tuple[Run, ...], seed: np.random.SeedSequence
 ) -> dict[Clip, dict[str, Float32]]:
     """Write every track and the captions; returns the features of each clip, each (n_trs, n_features)."""
-    import soundfile
-
     clips = sorted({clip for run in runs for clip in run.clips}, key=lambda clip: clip.name)
     captions, acoustic = {}, {}
     for clip, clip_seed in zip(clips, seed.spawn(len(clips)), strict=True):
@@ -126,7 +124,7 @@ def _make_stimuli(
         track = draw_track(clip.genre, clip.number, rng)
         path = paths.genres / clip.genre / f"{clip.name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, render(track, TRACK_SECONDS, rng), RATE, subtype="PCM_16")
+        path.write_bytes(encode_wav(render(track, TRACK_SECONDS, rng), RATE, "PCM_16"))
         wave = prepare_stimulus(read_audio(path, RATE, clip.start, CLIP_SECONDS), RATE)
         acoustic[clip] = acoustic_per_tr(wave, RATE, TR).astype(np.float32)
         captions[f"{clip.name}_{CLIP_SECONDS:g}s"] = write_caption(track, rng)

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.phantom.brain import DRIVES, REGIONS, SPACES, Brain, cortex
 
 
@@ -131,7 +132,7 @@ def load_truth(path: str | Path) -> Truth:
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if file is None:
         raise InputError("no truth found", file=path, expected="the folder of a simulated study")
-    summary = json.loads(file.read_text(encoding="utf-8"))
+    summary = parse_json(file.read_text(encoding="utf-8"))
     subjects = {}
     for label in summary["subjects"]:
         with np.load(file.parent / f"sub-{label}.npz", allow_pickle=False) as arrays:

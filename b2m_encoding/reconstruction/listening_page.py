@@ -10,6 +10,7 @@ import pandas as pd
 
 from b2m_encoding.decoding.evaluation import over_subjects
 from b2m_encoding.figures.listening import Excerpt, Listening, Trial, listening_page
+from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import LISTEN
@@ -30,7 +31,7 @@ def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFr
         unchanged = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
         if any(unchanged):
             table = pd.concat([old[unchanged], new], ignore_index=True)
-    write_whole(path, table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))
+    write_whole(path, tsv(table))
     return table
 
 

@@ -19,6 +19,7 @@ from b2m_encoding.decoding.retrieval.exact_search import search
 from b2m_encoding.decoding.retrieval.similarity import Neighbours
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.names import safe_name
+from b2m_encoding.io.removal import remove_temporary_files
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, write_excerpt
 from b2m_encoding.reconstruction.evaluate import COLUMNS, PRESENTED, Row, evaluate_vectors
@@ -29,6 +30,7 @@ from b2m_encoding.results.place import results_locked, work_folder_of
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.reranking_model import RerankingModel
 from b2m_encoding.results.schema import tables
+from b2m_encoding.results.schema.files import LISTEN
 from b2m_encoding.study import load_study
 
 METHODS = ("retrieved", "oracle", "chance")
@@ -69,7 +71,16 @@ def reconstruct(
     results = Results.open(load_study(path).output if path.is_file() else path)
     failed = reported_as_input_error("a reconstruction failed", results.path)
     with results_locked(work_folder_of(results.path.absolute())), failed:
+        _remove_temporary(results)
         return _reconstruct(results, corpus, request, progress)
+
+
+def _remove_temporary(results: Results) -> None:
+    """Remove what a reconstruction that was killed left half-written."""
+    remove_temporary_files(results.path, (tables.RECONSTRUCTION.file, tables.EVALUATION.file, LISTEN))
+    for subject in results.subjects:
+        for folder in (results.path / f"sub-{subject}").rglob("*/"):
+            remove_temporary_files(folder, (tables.NEIGHBOURS.file, ".mp3", ".wav", ".json"))
 
 
 def _reconstruct(

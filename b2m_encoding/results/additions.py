@@ -15,14 +15,16 @@ from b2m_encoding.results.schema.files import FIGURES, MANIFEST
 logger = logging.getLogger(__name__)
 
 EDITED = "edited"
+TEXTS = (".tsv", ".json", ".toml", "")
+"""Suffixes of files that people edit: tables, descriptions, the study file, README."""
 
 
 def keep_additions(earlier: Path, results: Path) -> list[Path]:
     """Move what others put into earlier results to the new ones.
 
-    Files and links that the manifest does not list are kept under their names: figures drawn on demand, pages, notes.
-    Without a readable manifest, that is everything that the new results do not have. Tables that were edited, and links
-    in the place of a file, are kept as ``NAME.edited`` and logged.
+    Files, links and empty folders that the manifest does not list are kept under their names: figures drawn on demand,
+    pages, notes. Without a readable manifest, that is everything that the new results do not have. Texts that were
+    edited, and links in the place of a file, are kept as ``NAME.edited`` and logged.
 
     Parameters
     ----------
@@ -34,6 +36,8 @@ def keep_additions(earlier: Path, results: Path) -> list[Path]:
     list of Path
         Files that are kept under another name.
     """
+    for folder in _empty_folders(earlier):
+        _make_folder(results / folder, results)
     manifest = read_manifest(earlier)
     written: dict[str, str] = {} if manifest is None else manifest["files"]
     names = [name for name in sorted(entries(earlier)) if name != MANIFEST and not is_temporary_file(Path(name).name)]
@@ -44,7 +48,7 @@ def keep_additions(earlier: Path, results: Path) -> list[Path]:
     renamed = []
     for name in (name for name in names if os.path.lexists(earlier / name)):
         source, added = earlier / name, name not in written
-        if source.is_symlink() or (added and manifest is not None) or _is_edited(source, name, written):
+        if source.is_symlink() or (added and manifest is not None) or is_edited(source, name, written):
             target = next(path for path in _free_names(results, name) if not os.path.lexists(path))
             move(source, target)
             renamed.append(target)
@@ -52,9 +56,15 @@ def keep_additions(earlier: Path, results: Path) -> list[Path]:
     return renamed
 
 
-def _is_edited(path: Path, name: str, written: dict[str, str]) -> bool:
-    """Whether a table is not as it was written; those of figures are written anew by the package itself."""
-    if not name.endswith(".tsv") or PurePosixPath(name).parts[0] == FIGURES or name not in written:
+def _empty_folders(folder: Path) -> list[Path]:
+    """Folders below a folder that hold nothing, relative to it: the package itself leaves none."""
+    return [Path(place).relative_to(folder) for place, folders, files in os.walk(folder) if not (folders or files)]
+
+
+def is_edited(path: Path, name: str, written: dict[str, str]) -> bool:
+    """Whether a text is not as it was written; those of figures are written anew by the package itself."""
+    parts = PurePosixPath(name)
+    if parts.suffix not in TEXTS or parts.parts[0] == FIGURES or ".zarr/" in name or name not in written:
         return False
     return path.is_file() and not is_intact(path, written[name])
 

@@ -19,6 +19,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.names import inside
 from b2m_encoding.io.removal import temporary_folder
 from b2m_encoding.io.swapping import finish_replacing, place_of, put_in_place, staging_place
+from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.results.additions import keep_additions
 from b2m_encoding.results.place import GENERATOR, check_writable, is_results
@@ -90,7 +91,7 @@ class BundleFiles:
 
     def _write_tsv(self, name: str, table: pd.DataFrame) -> None:
         """Write a tab-separated file; missing values are n/a, as BIDS has it."""
-        table.to_csv(self.file(*Path(name).parts), sep="\t", index=False, na_rep="n/a", float_format="%.6g")
+        self.file(*Path(name).parts).write_text(tsv(table), encoding="utf-8")
 
     def write_map(
         self, subject: str, desc: str, stat: str, values: NDArray[Any], space: Space, sidecar: Mapping[str, Any]
@@ -149,7 +150,14 @@ class ResultsWriter(BundleFiles):
 
     def __enter__(self) -> ResultsWriter:
         check_writable(self.path, self.subjects)
-        self.folder = self._stack.enter_context(temporary_folder(staging_place(place_of(self.path))))
+        with reported_as_input_error("the results cannot be written", self.path), ExitStack() as stack:
+            self.folder = stack.enter_context(temporary_folder(staging_place(place_of(self.path))))
+            self._describe()
+            self._stack = stack.pop_all()
+        return self
+
+    def _describe(self) -> None:
+        """Write the description and the files beside it."""
         description = {
             "Name": self.name,
             "BIDSVersion": "1.10.0",
@@ -160,7 +168,6 @@ class ResultsWriter(BundleFiles):
         self.write_json(DESCRIPTION, description)
         self.file(BIDS_IGNORE).write_text(IGNORED_BY_BIDS, encoding="utf-8")
         self.file(README).write_text(README_TEXT.format(version=__version__, name=self.name), encoding="utf-8")
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

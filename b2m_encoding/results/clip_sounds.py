@@ -95,7 +95,7 @@ def _stimuli_of(results: Results) -> Path | None:
     """Folder of the first feature space with stimuli, if it exists."""
     for table in results.study.get("features", {}).values():
         if isinstance(named := table.get("stimuli"), str):
-            folder = results.study_folder / Path(named).expanduser()
+            folder = results.find_path(named)
             if folder.is_dir():
                 return folder
     return None

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from b2m_encoding.io.hashes import sha256
+from b2m_encoding.io.hashes import read_regular, sha256
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.results.schema.files import MANIFEST
 
 
@@ -27,7 +28,7 @@ def write_manifest(folder: Path, basis: str) -> None:
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Read the manifest; None if there is none, or it is damaged."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = parse_json(read_regular(folder / MANIFEST))
         return content if isinstance(content["files"], dict) and isinstance(content["basis"], str) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

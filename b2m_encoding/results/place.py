@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.hashes import read_regular
 from b2m_encoding.io.marked import check_markable, mark_folder
 from b2m_encoding.io.names import printable
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import temporary_folder
 from b2m_encoding.io.swapping import place_of
-from b2m_encoding.io.writing import locked, write_whole
+from b2m_encoding.io.writing import locked, reported_as_input_error, write_error, write_whole
 from b2m_encoding.results.manifest import read_manifest
 from b2m_encoding.results.schema.files import DESCRIPTION, GROUP
 
@@ -28,8 +30,14 @@ LONG = "n" * 200
 
 
 def work_folder_of(results: Path) -> Path:
-    """Hidden folder beside results that stores the steps of their study, and the lock that guards both."""
-    return results.with_name(f".{results.name}.work")
+    """Hidden folder beside results that stores the steps of their study, and the lock that guards both.
+
+    Where the results are a link, it lies beside the folder behind it, so that all links to that folder share one lock.
+    """
+    place = place_of(results) if results.is_symlink() else results
+    if not os.access(place.parent, os.W_OK):
+        place = results
+    return place.with_name(f".{place.name}.work")
 
 
 @contextmanager
@@ -43,7 +51,8 @@ def results_locked(work: Path) -> Iterator[None]:
     """
     check_markable(work, WORK, beside=(LOCK,))
     with locked(work / LOCK, "another run is working on these results"):
-        mark_folder(work, WORK, beside=(LOCK,))
+        with reported_as_input_error("the work folder cannot be written", work):
+            mark_folder(work, WORK, beside=(LOCK,))
         yield
 
 
@@ -56,9 +65,7 @@ def check_writable(path: Path, subjects: Iterable[str]) -> None:
         check_markable(work_folder_of(path), WORK, beside=(LOCK,))
         _try(place_of(path))
     except OSError as error:
-        raise InputError(
-            "the output cannot be written", file=path, found=error.strerror, fix="choose another output folder"
-        ) from error
+        raise write_error("the output cannot be written", path, error) from error
 
 
 def _check_content(path: Path, subjects: Iterable[str]) -> None:
@@ -71,6 +78,12 @@ def _check_content(path: Path, subjects: Iterable[str]) -> None:
         )
     if path.exists() and not path.is_dir():
         raise InputError("the output is a file", file=path, expected="a folder that may be created")
+    if inner := next((place for place in path.rglob("*/") if place.is_mount() and not place.is_symlink()), None):
+        raise InputError(
+            "a disk is mounted below the output: results that are written anew cannot take it along",
+            file=inner,
+            fix="unmount it, or mount it elsewhere",
+        )
     if path.is_dir() and any(path.iterdir()) and not is_results(path):
         raise InputError(
             "the output folder holds something else", file=path, expected="a new folder, or earlier results"
@@ -106,7 +119,7 @@ def is_results(path: Path) -> bool:
 def _description(path: Path) -> dict[str, Any] | None:
     """Description of results; None if there is none, it is damaged, or of another program."""
     try:
-        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+        description = parse_json(read_regular(path / DESCRIPTION))
         return description if description["GeneratedBy"][0]["Name"] == GENERATOR else None
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return None
@@ -153,13 +166,14 @@ def write_owner(results: Path, name: str, file: Path) -> None:
     """Record in the work folder whose results these are; the caller holds the lock."""
     work = work_folder_of(results)
     relative = os.path.relpath(file.absolute(), results.absolute().parent)
-    write_whole(work / OWNER, json.dumps({"name": name, "file": relative}) + "\n")
+    with reported_as_input_error("the work folder cannot be written", work):
+        write_whole(work / OWNER, json.dumps({"name": name, "file": relative}) + "\n")
 
 
 def owner_of(results: Path) -> Path | None:
     """File of the study that wrote results, as recorded in their work folder; None if it is not recorded."""
     try:
-        record = json.loads((work_folder_of(results) / OWNER).read_text(encoding="utf-8"))
+        record = parse_json(read_regular(work_folder_of(results) / OWNER))
         return results.absolute().parent / str(record["file"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

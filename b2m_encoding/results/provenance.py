@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from b2m_encoding.io.paths import is_below, portable_arguments
+from b2m_encoding.io.hashes import read_regular
+from b2m_encoding.io.parsing import load_toml, parse_json
+from b2m_encoding.io.paths import is_below, portable_arguments, portable_path
 from b2m_encoding.results.place import owner_of
 from b2m_encoding.results.schema.files import DESCRIPTION
 
@@ -62,7 +63,7 @@ def source_datasets(data: object, results: Path, folder: Path) -> list[dict[str,
     near = is_below(root, folder) and is_below(results, folder)
     source = {"URL": quote(Path(os.path.relpath(root, results)).as_posix())} if near else {}
     try:
-        description = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
+        description = parse_json(read_regular(root / DESCRIPTION))
         source |= {"DOI": str(description["DatasetDOI"])} if description.get("DatasetDOI") else {}
     except (OSError, ValueError, AttributeError):
         pass
@@ -78,13 +79,51 @@ def path_from_results(results: Path, file: Path) -> str | None:
 
 def find_study_folder(results: Path, record: Mapping[str, Any]) -> Path:
     """Folder of the study file of results, by their provenance or their work folder; otherwise the one above."""
+    file = find_study_file(results, record)
+    return results.absolute().parent if file is None else file.parent
+
+
+def find_study_file(results: Path, record: Mapping[str, Any]) -> Path | None:
+    """Study file of results, by their provenance or their work folder; None if it is not there."""
     results = results.absolute()
     if written := BEING_WRITTEN.fullmatch(results.name):
         results = results.with_name(written[1])
     places = [Path(os.path.abspath(results / record["study"]))] if record.get("study") else []
     if (owner := owner_of(results)) is not None:
         places.append(Path(os.path.abspath(owner)))
-    return next((place.parent for place in places if place.is_file()), results.parent)
+    return next((place for place in places if place.is_file()), None)
+
+
+def find_path(results: Path, record: Mapping[str, Any], named: str) -> Path:
+    """File or folder that the study file of results names, on the machine where they were made.
+
+    Parameters
+    ----------
+    results : Path
+    record : mapping
+        Their provenance.
+    named : str
+        Relative to the folder of the study, or name and hash as of :func:`~b2m_encoding.io.portable_path`: such a path
+        is looked up in the study file itself.
+    """
+    file, folder = find_study_file(results, record), find_study_folder(results, record)
+    path = folder / os.path.expanduser(os.path.expandvars(named))
+    if file is None or path.exists():
+        return path
+    try:
+        texts = list(_texts(load_toml(file.read_text(encoding="utf-8"))))
+    except (OSError, ValueError):
+        return path
+    places = (folder / os.path.expanduser(os.path.expandvars(text)) for text in texts)
+    return next((place for place in places if portable_path(place, folder) == named), path)
+
+
+def _texts(tree: Any) -> Iterator[str]:
+    """Texts among the values of a tree."""
+    if isinstance(tree, str):
+        yield tree
+    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _texts(value)
 
 
 def _version(name: str) -> str | None:

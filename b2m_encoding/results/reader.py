@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,11 +14,12 @@ import pandas as pd
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import load_toml, parse_json
 from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
 from b2m_encoding.results.place import is_results
-from b2m_encoding.results.provenance import BEING_WRITTEN, find_study_folder
+from b2m_encoding.results.provenance import BEING_WRITTEN, find_path, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
 from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MANIFEST, MAP_FILE, PROVENANCE, STUDY, entity
 from b2m_encoding.results.schema.maps import R
@@ -99,7 +98,7 @@ class Results:
     @cached_property
     def study(self) -> dict[str, Any]:
         """The tables of the study file."""
-        tables: dict[str, Any] = self._parsed(STUDY, tomllib.loads)
+        tables: dict[str, Any] = self._parsed(STUDY, load_toml)
         return tables
 
     @property
@@ -113,6 +112,10 @@ class Results:
         """Folder of the study file, which its relative paths refer to; otherwise the folder above the results."""
         return find_study_folder(self.path, self.provenance)
 
+    def find_path(self, named: str) -> Path:
+        """File or folder that the study file names, such as that of the stimuli; it need not exist."""
+        return find_path(self.path, self.provenance, named)
+
     @property
     def feature_spaces(self) -> tuple[str, ...]:
         """Names of the feature spaces, in the order of the study."""
@@ -123,7 +126,7 @@ class Results:
         """Versions, platform, seed, input hashes and times; empty while a study is still running."""
         if not (self.path / PROVENANCE).is_file():
             return {}
-        record: dict[str, Any] = self._parsed(PROVENANCE, json.loads)
+        record: dict[str, Any] = self._parsed(PROVENANCE, parse_json)
         return record
 
     @cached_property
@@ -210,7 +213,7 @@ class Results:
         """Sidecar of a map."""
         path = self._file(subject, desc, stat)
         name = path.with_name(f"{path.name.split('.')[0]}.json").relative_to(self.path)
-        content: dict[str, Any] = self._parsed(str(name), json.loads)
+        content: dict[str, Any] = self._parsed(str(name), parse_json)
         return content
 
     def stats(self, subject: str) -> dict[str, tuple[str, ...]]:
@@ -254,7 +257,7 @@ class Results:
 
     def json(self, name: str) -> Any:
         """The content of a JSON file."""
-        return self._parsed(name, json.loads)
+        return self._parsed(name, parse_json)
 
     def _text(self, name: str) -> str:
         if not self.has(name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import load_toml
 from b2m_encoding.spaces.meshes import Hemisphere
 
 
@@ -123,8 +123,8 @@ def read_definition(path: Path) -> AtlasDefinition:
 @cache
 def _parsed(path: Path, content: bytes) -> AtlasDefinition:
     try:
-        return AtlasDefinition.model_validate(tomllib.loads(content.decode("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return AtlasDefinition.model_validate(load_toml(content.decode("utf-8")))
+    except ValueError as error:
         raise InputError("the definition of an atlas is not valid TOML", file=path, found=error) from error
     except ValidationError as error:
         found = ["{}: {}".format(".".join(map(str, e["loc"])) or "atlas", e["msg"]) for e in error.errors()]

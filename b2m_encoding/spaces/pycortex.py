@@ -5,7 +5,6 @@ Files are read directly. Importing pycortex would write into the home folder.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.spaces.files import image_data, load_image
 from b2m_encoding.spaces.folders import pycortex_filestore
 from b2m_encoding.spaces.registration import project
@@ -49,7 +49,7 @@ def pycortex_volume(
     folder = store.absolute() / subject / "transforms" / transform
     stored = folder / "matrices.xfm"
     try:
-        to_voxel = np.array(json.loads(stored.read_text(encoding="utf-8"))["coord"], dtype=np.float64)
+        to_voxel = np.array(parse_json(stored.read_text(encoding="utf-8"))["coord"], dtype=np.float64)
         affine = np.linalg.inv(to_voxel) @ REVERSED
     except (OSError, ValueError, KeyError, np.linalg.LinAlgError) as error:
         known = sorted(path.parent.name for path in folder.parent.glob("*/matrices.xfm"))

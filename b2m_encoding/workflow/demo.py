@@ -14,8 +14,9 @@ import numpy as np
 
 from b2m_encoding._typing import Progress
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.hashes import sha256
+from b2m_encoding.io.hashes import read_regular, sha256
 from b2m_encoding.io.marked import entries, mark_folder, remove_work, remove_written, written_files
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import (
     is_temporary_file,
     move,
@@ -24,10 +25,11 @@ from b2m_encoding.io.removal import (
     remove_listed,
     temporary_folder,
 )
-from b2m_encoding.io.writing import reported_as_input_error, write_whole
+from b2m_encoding.io.writing import reported_as_input_error, write_all, write_whole
 from b2m_encoding.phantom import load_truth, simulate_study
+from b2m_encoding.results.additions import is_edited
 from b2m_encoding.results.bundle import read_map, recover
-from b2m_encoding.results.manifest import read_manifest
+from b2m_encoding.results.manifest import is_intact, read_manifest
 from b2m_encoding.results.place import WORK, results_locked, work_folder_of
 from b2m_encoding.results.schema import CHANCE, JOINT, maps
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, MANIFEST
@@ -66,13 +68,16 @@ def run_demo(
     _prepare(out, seed)
     with reported_as_input_error("cannot write the demo folder", out), temporary_folder(out / "study") as folder:
         simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects)
-        mark_folder(out, DEMO, [f"study/{name}" for name in entries(folder)])
+        names = [f"study/{name}" for name in entries(folder)]
+        mark_folder(out, DEMO, names)
+        written = {name: sha256(folder.parent / name.replace("study", folder.name, 1)) for name in names}
+        _record(out, written)
         move(folder, out / "study")
     run_study(load_study(out / STUDY), out / STUDY, progress=progress)
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
-    write_whole(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    write_all({out / SUMMARY: json.dumps(summary, indent=2) + "\n"}, "cannot write the demo folder")
     return summary
 
 
@@ -105,7 +110,7 @@ def compare_with_truth(out: Path) -> dict[str, Any]:
     one_drive = tested & np.isin(drive_all, names)
     best = np.array(names)[np.argmax(alone_all[:, one_drive], axis=0)]
     right = best == drive_all[one_drive]
-    identification = json.loads((results / IDENTIFICATION_SUMMARY).read_text(encoding="utf-8"))["subjects"]
+    identification = parse_json((results / IDENTIFICATION_SUMMARY).read_text(encoding="utf-8"))["subjects"]
     primary = [row for row in identification if row["feature_space"] == study.decoding.targets[0]]  # type: ignore[union-attr]
     return {
         "subjects": len(r),
@@ -147,17 +152,31 @@ def _prepare(out: Path, seed: int) -> None:
             remove_work(work_folder_of(out / "results"), WORK)
         mark_folder(out, DEMO, [STUDY, RECORD, SUMMARY])
         write_whole(out / STUDY, template("demo").replace("@SEED@", str(seed)))
-        write_whole(out / RECORD, json.dumps({"simulated": True, "study": sha256(out / STUDY)}) + "\n")
+        _record(out, {})
+
+
+def _record(out: Path, written: dict[str, str]) -> None:
+    """Record the hashes of the study file and of other files, by which those that are edited later are known."""
+    files = {STUDY: sha256(out / STUDY), **written}
+    write_whole(out / RECORD, json.dumps({"simulated": True, "files": files}, indent=1) + "\n")
 
 
 def _check_unedited(out: Path) -> None:
+    """Raise if the user edited the study file, simulated data or texts of the results."""
     try:
-        written = json.loads((out / RECORD).read_text(encoding="utf-8"))["study"]
+        record = parse_json(read_regular(out / RECORD))
+        written = dict(record["files"] if "files" in record else {STUDY: record["study"]})
     except (OSError, ValueError, KeyError, TypeError):
         return
-    if (out / STUDY).is_file() and sha256(out / STUDY) != written:
+    manifest = read_manifest(out / "results")
+    texts = {} if manifest is None else manifest["files"]
+    edited = [name for name, known in written.items() if (out / name).is_file() and not is_intact(out / name, known)]
+    edited += [f"results/{name}" for name in texts if is_edited(out / "results" / name, name, texts)]
+    if edited:
         raise InputError(
-            "the study file of this demo has been edited", file=out / STUDY, fix="b2m run it, or demo another folder"
+            f"{'the study file' if STUDY in edited else 'a file'} of this demo has been edited",
+            file=out / edited[0],
+            fix="b2m run it, or demo another folder",
         )
 
 

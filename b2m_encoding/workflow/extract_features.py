@@ -9,9 +9,10 @@ from pathlib import Path
 from time import perf_counter
 
 from b2m_encoding.analysis.windows import stimulus_timeline, windowed
+from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import AudioExtractor, build_spaces
-from b2m_encoding.features.store import check_store
+from b2m_encoding.features.store import check_store, where_required
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import check_study
 
@@ -54,6 +55,12 @@ def fill_features(
     recordings = check_study(study, subjects)
     check_store()
     filled = {name: Filled((0, 0)) for name in study.features}
+    with where_required():
+        _fill(study, recordings, filled, progress)
+    return filled
+
+
+def _fill(study: Study, recordings: Mapping[str, Recording], filled: dict[str, Filled], progress: Progress) -> None:
     for subject, recording in recordings.items():
         watch = _Watch(f"sub-{subject}: ", filled, progress)
         for name, space in build_spaces(study.features, stimulus_timeline(recording), watch).items():
@@ -63,7 +70,6 @@ def fill_features(
             for name in study.decoding.targets:
                 cut = windowed(recording, study.decoding.windows_of(name))
                 study.features[name].build(name, stimulus_timeline(cut), partial(watch, name))
-    return filled
 
 
 class _Watch:

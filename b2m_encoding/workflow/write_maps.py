@@ -30,6 +30,7 @@ from b2m_encoding.stats.ceilings import Ceiling, normalised_score
 from b2m_encoding.stats.preference import Preference
 from b2m_encoding.stats.tuning import weight_components
 from b2m_encoding.study import Study
+from b2m_encoding.workflow.portable_study import portable_source
 
 Map = tuple[str, MapKind, NDArray[Any], Mapping[str, object]]
 """Desc, kind, values and sidecar of a map."""
@@ -196,8 +197,9 @@ def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) ->
 
 def write_study(writer: BundleFiles, file: Path, study: Study) -> None:
     """Write the study file, the study with every default, and the record of its atlas."""
-    writer.file(files.STUDY).write_bytes(file.read_bytes() if study.source is None else study.source)
-    writer.write_json(files.SETTINGS, _settings(study, file.resolve().parent))
+    folder, source = file.resolve().parent, file.read_bytes() if study.source is None else study.source
+    writer.file(files.STUDY).write_bytes(portable_source(study, source, folder))
+    writer.write_json(files.SETTINGS, _settings(study, folder))
     writer.write_json(files.ATLAS, _atlas_record(study.maps.atlas))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.hashes import FileHashes, sha256
+from b2m_encoding.io.hashes import FileHashes, read_regular, sha256
 
 
 @pytest.fixture
@@ -79,6 +80,15 @@ def test_a_file_that_appears_is_a_change(tmp_path: Path) -> None:
     assert hashes.of(tmp_path / "a") == "missing"
     (tmp_path / "a").write_text("")
     assert list(hashes.changed([tmp_path / "a"])) == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("read", [sha256, read_regular])
+def test_a_pipe_is_an_error_and_no_end(read: Callable[[Path], object], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "folder", "/dev/zero"):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        with pytest.raises(OSError, match="not a regular file"):
+            read(tmp_path / name)
 
 
 def test_results_do_not_belong_to_the_folder_around_them(tmp_path: Path) -> None:

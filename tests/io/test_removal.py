@@ -13,6 +13,7 @@ from b2m_encoding.io.removal import (
     remove_abandoned,
     remove_hash_named,
     remove_listed,
+    remove_temporary_files,
     replacing_path,
     siblings,
     temporary_folder,
@@ -104,3 +105,16 @@ def test_listed_files_are_removed_but_not_behind_links(tmp_path: Path) -> None:
     remove_listed(tmp_path / "folder", ["sub/deep/c.txt", "link/a.txt", "missing", "link"])
     assert tree(tmp_path / "folder") == ["a.txt", "link", "sub", "sub/b.txt"]
     assert len(tree(tmp_path / "outside")) == 5
+
+
+def test_temporary_files_of_killed_processes_go_and_others_stay(tmp_path: Path) -> None:
+    ours = [".partial-0123abcd-a.tsv", ".partial-89abcdef-heard.mp3"]
+    others = ["a.tsv", ".partial-a.tsv", ".partial-0123abcd-b.tsv", ".partial-0123ABCD-a.tsv", ".partial-notes-a.tsv"]
+    for name in (*ours, *others):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".partial-01234567-a.tsv").mkdir()
+    (tmp_path / ".partial-01234568-a.tsv").symlink_to("a.tsv")
+    remove_temporary_files(tmp_path, ["a.tsv", ".mp3"])
+    kept = {*others, ".partial-01234567-a.tsv", ".partial-01234568-a.tsv"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    remove_temporary_files(tmp_path / "absent", ["a.tsv"])

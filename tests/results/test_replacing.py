@@ -18,7 +18,7 @@ from b2m_encoding.io import removal
 from b2m_encoding.io.swapping import SWAP
 from b2m_encoding.results.bundle import ResultsWriter, recover
 from b2m_encoding.results.manifest import changed_files, read_manifest, write_manifest
-from b2m_encoding.results.place import check_writable
+from b2m_encoding.results.place import check_owner, check_writable, results_locked, work_folder_of, write_owner
 from b2m_encoding.results.schema.files import MANIFEST
 
 Tree = dict[str, str]
@@ -139,6 +139,40 @@ def test_an_edited_table_is_kept_and_reported(results: Path, caplog: pytest.LogC
     caplog.clear()
     write(results, "a.tsv", text="once more")
     assert not caplog.text
+
+
+@pytest.mark.parametrize("name", ["README", "dataset_description.json", ".bidsignore", "sub-01/map.json", "study.toml"])
+def test_other_texts_that_were_edited_are_kept_too(results: Path, name: str) -> None:
+    write(results, "sub-01/map.json", "study.toml", "view.html", "figures/a.json")
+    edited = (results / name).read_text() + " "
+    for changed in (name, "view.html", "figures/a.json"):  # pages and figures are written anew by every command
+        (results / changed).write_text(edited)
+    write(results, "sub-01/map.json", "study.toml", "view.html", "figures/a.json")
+    assert tree(results)[f"{name}.edited"] == edited
+    assert [path for path in tree(results) if "edited" in path] == [f"{name}.edited"]
+
+
+@pytest.mark.parametrize("spoil", [leave, lose])
+def test_empty_folders_of_the_user_stay(results: Path, spoil: Callable[[Path], None]) -> None:
+    for name in ("empty/below", "sub-01/notes", "a.tsv"):
+        (results / name).unlink(missing_ok=True)
+        (results / name).mkdir(parents=True)
+    spoil(results)
+    write(results, "a.tsv", "sub-01/map.gii", text="again")
+    assert (results / "empty/below").is_dir()
+    assert (results / "sub-01/notes").is_dir()
+    assert tree(results)["a.tsv"] == "again"  # a folder in the place of a file of ours
+
+
+@pytest.mark.parametrize("name", ["a.tsv", MANIFEST, "dataset_description.json"])
+def test_a_pipe_in_the_place_of_a_file_is_never_read(results: Path, name: str) -> None:
+    (results / name).unlink()
+    os.mkfifo(results / name)
+    manifest = read_manifest(results)
+    assert (manifest is None) == (name == MANIFEST)
+    assert manifest is None or name in changed_files(results, manifest["files"])
+    write(results, "a.tsv", text="again")
+    assert tree(results)["a.tsv"] == "again"
 
 
 def test_a_file_of_the_user_that_the_new_results_also_have(results: Path) -> None:
@@ -277,6 +311,35 @@ def test_output_on_a_mount_point(mount: Path) -> None:
     assert [path.name for path in mount.parent.iterdir()] == ["out"]
 
 
+def test_a_disk_that_is_mounted_below_results_is_refused(mount: Path) -> None:
+    """Renaming would take it along, and the removal of the earlier results would empty it."""
+    add(mount, "mine.txt")
+    for refused in (check_writable, lambda place, _: write(place, "a.tsv")):
+        with pytest.raises(InputError, match="a disk is mounted below the output"):
+            refused(mount.parent, ["01"])
+    assert (mount / "mine.txt").read_text() == "mine"
+
+
+def test_links_to_one_folder_share_one_lock_and_one_owner(tmp_path: Path) -> None:
+    (tmp_path / "big").mkdir()
+    links = [tmp_path / "one", tmp_path / "two"]
+    for link in links:
+        link.symlink_to("big")
+    assert {work_folder_of(link) for link in (*links, tmp_path / "big")} == {tmp_path / ".big.work"}
+    assert work_folder_of(tmp_path / "new") == tmp_path / ".new.work"
+    files = [tmp_path / name for name in ("a.toml", "b.toml")]
+    for file in files:
+        file.touch()
+    with results_locked(work_folder_of(links[0])):
+        write(links[0], "a.tsv")
+        write_owner(links[0], "study", files[0])
+        check_owner(links[0], "study", files[0])
+        with pytest.raises(InputError, match="results of another study"):
+            check_owner(links[1], "study", files[1])
+        with pytest.raises(InputError, match="another run"), results_locked(work_folder_of(links[1])):
+            pass
+
+
 def test_output_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "big/place").mkdir(parents=True)
     (tmp_path / "project").mkdir()
@@ -346,7 +409,7 @@ except InputError as error:
     print(error.problem)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "the results cannot be written\n"
+    assert run.stdout == "the results cannot be written: the disk is full\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.hashes import sha256
 from b2m_encoding.io.marked import mark_folder
 from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.place import results_locked, work_folder_of
@@ -123,3 +124,21 @@ def test_the_current_folder_and_one_that_was_stopped(
         assert sorted(path.name for path in Path(place).absolute().iterdir()) == [
             ".b2m_encoding.json", "demo.json", "study.toml",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["study/bids/README", "results/subjects.tsv", "results/dataset_description.json"])
+def test_data_and_results_of_a_demonstration_that_were_edited_are_kept(finished_demo: Path, name: str) -> None:
+    demo._record(finished_demo, {"study/bids/README": sha256(finished_demo / "study/bids/README")})
+    (finished_demo / name).write_text("edited")
+    before = tree(finished_demo)
+    with pytest.raises(InputError, match="a file of this demo has been edited"):
+        run_demo(finished_demo)
+    assert tree(finished_demo) == before
+
+
+def test_the_record_of_an_earlier_version_is_read(finished_demo: Path) -> None:
+    record = {"simulated": True, "study": sha256(finished_demo / "study.toml")}
+    (finished_demo / "demo.json").write_text(json.dumps(record))
+    (finished_demo / "study.toml").write_text("# edited")
+    with pytest.raises(InputError, match="the study file of this demo has been edited"):
+        run_demo(finished_demo)

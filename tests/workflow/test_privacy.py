@@ -118,6 +118,78 @@ def test_inputs_and_results_in_other_places_are_named_without_their_folder(home:
     assert results.study_folder == study.parent
 
 
+WAYS = {
+    "absolute": lambda home, study: f'"{study}/responses/',
+    "literal": lambda home, study: f"'{study}/responses/",
+    "home": lambda home, study: '"~/study/responses/',
+    "elsewhere": lambda home, study: f'"{home.parent}/{USER}s_data/',
+    "relative": lambda home, study: f'"../../{USER}s_data/',
+    "home elsewhere": lambda home, study: f'"~/../{USER}s_data/',
+    "variable": lambda home, study: '"${HOME}/study/responses/',
+    "escaped": lambda home, study: f'"{study}/responses/'.replace("study", "stud\\u0079"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_study_file_of_results_names_no_folder(home: Path, tmp_path: Path, way: str) -> None:
+    study = simulate_arrays(home / "study", n_subjects=1, n_targets=12, n_samples=60)
+    shutil.copytree(study.parent / "responses", tmp_path / f"{USER}s_data")
+    begin = WAYS[way](home, study.parent)
+    text = study.read_text().replace('"responses/', begin)
+    text = text.replace('.npy"', ".npy'") if way == "literal" else text
+    text = text.replace(".npy'\n", '.npy"\n') if way == "literal" else text
+    comment = f"# from {tmp_path}/{USER}/x.npy, and ~{USER}/y; 1/f noise and sound/words stay\n"
+    study.write_text(comment + text.replace('output = "results"', f'output = "results"  # not {home}/other/results'))
+    loaded = load_study(study)
+    run_study(loaded, study)
+    results = Results.open(study.parent / "results")
+    assert told(results.path, *words(tmp_path)) == []
+    kept = results.path / "study.toml"
+    assert "1/f noise and sound/words stay" in kept.read_text() or way == "escaped"
+    tables = results.study
+    assert set(tables) == set(loaded.model_fields_set)
+    assert tables["features"]["sound"]["files"] == "features/sound_{run}.npy"
+    named = next(value for value in str(tables["data"]["files"]).split("'") if ".npy" in value)
+    file = "{subject}_train-1.npy"
+    kept_as = {"home": "~/study/responses/", "variable": "${HOME}/study/responses/"}
+    if way in ("elsewhere", "relative", "home elsewhere"):
+        assert re.fullmatch(re.escape(file) + "-[0-9a-f]{8}", named)
+    else:
+        assert named == kept_as.get(way, "responses/") + file
+    assert results.find_path(named).parent.samefile(Path(str(loaded.data.files["train-1"])).parent)
+    assert results.find_path("features").samefile(study.parent / "features")
+    before = {path: path.stat().st_mtime_ns for path in results.path.rglob("*")}
+    run_study(loaded, study)
+    assert {path: path.stat().st_mtime_ns for path in results.path.rglob("*")} == before
+
+
+def test_the_study_file_of_results_is_the_same_where_no_path_leads_out(home: Path) -> None:
+    study = simulate_arrays(home / "study", n_subjects=1, n_targets=12, n_samples=60)
+    study.write_bytes(study.read_bytes().replace(b"\n", b"\r\n") + b'# a comment with "responses/x" and 1/2/3\n')
+    run_study(load_study(study), study)
+    assert (home / "study/results/study.toml").read_bytes() == study.read_bytes()
+
+
+def test_an_atlas_elsewhere_is_found_again(
+    home: Path, surface_study: Path, tmp_path: Path, b2m: B2m, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, atlas = home / "project", tmp_path / "atlases"
+    shutil.move(surface_study.parent, project)
+    atlas.mkdir()
+    for path in project.glob("hemi-*"):
+        shutil.move(path, atlas)
+    study = project / "study.toml"
+    study.write_text(study.read_text().replace('"hemi-{hemi}', f'"{atlas}/hemi-{{hemi}}'))
+    code, printed = b2m("run", study)
+    assert code == 0, printed
+    assert told(project / "results", *words(tmp_path)) == []
+    code, printed = b2m("figure", project / "results", "accuracy")
+    assert code == 0, printed
+    shutil.rmtree(project / ".results.work")
+    code, printed = b2m("figure", project / "results", "accuracy")
+    assert code == 0, printed
+
+
 def test_a_corpus_names_no_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("B2M_CACHE", str(tmp_path / "cache"))
     audio, rng = home / "recordings", np.random.default_rng(0)

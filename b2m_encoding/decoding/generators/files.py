@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -16,8 +17,8 @@ from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, prepare_stimulus, resample
 from b2m_encoding.io.hashes import sha256
-from b2m_encoding.io.removal import replacing_path
-from b2m_encoding.io.writing import write_whole
+from b2m_encoding.io.parsing import parse_json
+from b2m_encoding.io.writing import write_all
 
 SOFTWARE = f"b2m_encoding {__version__}"
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -39,7 +40,7 @@ def for_listening(wave: Wave, rate: int, rms: float = DS003720_RMS) -> Wave:
 
 
 def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) -> Path:
-    """Write a sound and the record of its making, each whole or not at all, the record last.
+    """Write a sound and the record of its making, both or neither.
 
     Parameters
     ----------
@@ -62,15 +63,12 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
     """
     if not len(wave) or not np.isfinite(wave).all():
         raise InputError("a generator returned no sound", file=path, found=f"{len(wave)} samples, not all finite")
-    path.parent.mkdir(parents=True, exist_ok=True)
     options = FORMATS[path.suffix]
     if path.suffix == ".mp3" and rate not in MP3_RATES:
         wave, rate = resample(np.asarray(wave, dtype=np.float32), rate, USUAL_RATE), USUAL_RATE
+    content = io.BytesIO()  # of a file, the library would not say why it cannot be written
     try:
-        with (
-            replacing_path(path) as temporary,
-            soundfile.SoundFile(temporary, "w", samplerate=rate, channels=1, **options) as stream,
-        ):
+        with soundfile.SoundFile(content, "w", samplerate=rate, channels=1, **options) as stream:
             if path.suffix == ".wav":  # before the samples, or they are not written
                 texts = (record.get("title", path.stem), record.get("comment"), record.get("licence"), SOFTWARE)
                 for name, text in zip(("title", "comment", "copyright", "software"), texts, strict=True):
@@ -79,8 +77,10 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
             stream.write(np.asarray(wave, dtype=np.float32))
     except soundfile.LibsndfileError as error:
         raise InputError("a sound cannot be written", file=path, found=error.error_string) from error
-    facts = {"file": path.name, "sha256": sha256(path), "rate": rate, "seconds": len(wave) / rate, "software": SOFTWARE}
-    write_whole(record_of(path), json.dumps({**record, **facts}, indent=1, ensure_ascii=False) + "\n")
+    digest = hashlib.sha256(content.getbuffer()).hexdigest()
+    facts = {"file": path.name, "sha256": digest, "rate": rate, "seconds": len(wave) / rate, "software": SOFTWARE}
+    text = json.dumps({**record, **facts}, indent=1, ensure_ascii=False) + "\n"
+    write_all({path: content.getvalue(), record_of(path): text}, "a sound cannot be written")
     return path
 
 
@@ -102,7 +102,7 @@ def record_of(path: Path) -> Path:
 def read_record(path: Path) -> dict[str, Any] | None:
     """Record of a sound; None if the sound or its record is missing, damaged, or written by another program."""
     try:
-        found: dict[str, Any] = json.loads(record_of(path).read_text(encoding="utf-8"))
+        found: dict[str, Any] = parse_json(record_of(path).read_text(encoding="utf-8"))
         return found if found.get("sha256") == sha256(path) else None
     except (OSError, ValueError, AttributeError):
         return None

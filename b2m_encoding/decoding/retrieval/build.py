@@ -21,15 +21,16 @@ from b2m_encoding.decoding.retrieval.metadata import describe_recordings
 from b2m_encoding.decoding.retrieval.places import note_places
 from b2m_encoding.decoding.retrieval.shards import Preparation, read_shard, write_shard
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.marked import check_markable, mark_folder, remove_work, remove_written
-from b2m_encoding.io.removal import replacing_path
-from b2m_encoding.io.writing import locked, reported_as_input_error, write_whole
+from b2m_encoding.io.marked import MARKER, check_markable, mark_folder, remove_work, remove_written
+from b2m_encoding.io.removal import remove_temporary_files
+from b2m_encoding.io.tables import FORMULA, tsv
+from b2m_encoding.io.writing import locked, replacing, reported_as_input_error, write_whole
 
 SHARDS, WORK = ".shards-b2m", "shards"
 """Hidden folder of the shards, below that of the corpus, and the kind it is marked as."""
 LOCK = ".lock"
-FORMULA = ("=", "+", "-", "@")
-"""Signs with which a cell of a table may not begin: spreadsheets would take it as a formula."""
+HALF = np.dtype("<f2")
+"""Type of the stored vectors."""
 CorpusProgress = Callable[[int, int], None]
 """Called with the recordings done, and all recordings."""
 
@@ -92,6 +93,7 @@ def build_corpus(
     ):
         mark_folder(out, "corpus", [EMBEDDINGS, CLIPS, SKIPPED, RECORD], beside=(LOCK,))
         mark_folder(out / SHARDS, WORK)
+        remove_temporary_files(out, (EMBEDDINGS, CLIPS, SKIPPED, RECORD, MARKER))
         parts = []
         report(0, len(files))
         for start in range(0, len(files), shard):
@@ -203,17 +205,15 @@ def _assemble(
 
 def _write_vectors(path: Path, parts: Sequence[Path], n_clips: int) -> tuple[Float64, Float64]:
     """Write one array on disk, shard after shard; returns mean and standard deviation of the vectors."""
-    whole: Any = None
-    start, total, squares = 0, np.zeros(1), np.zeros(1)
-    with replacing_path(path) as temporary:
+    total, squares = np.zeros(0), np.zeros(0)
+    with replacing(path) as stream:  # no memory map: on a full disk the system would end the process
         for vectors in (shard.vectors.astype(np.float64) for shard in map(read_shard, parts) if len(shard.files)):
-            if whole is None:
-                shape = (n_clips, vectors.shape[1])
-                whole = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-            whole[start : start + len(vectors)] = vectors
-            start, total, squares = start + len(vectors), total + vectors.sum(0), squares + (vectors**2).sum(0)
-        whole.flush()
-        del whole
+            if not len(total):
+                total, squares = np.zeros((2, vectors.shape[1]))
+                header = {"descr": HALF.str, "fortran_order": False, "shape": (n_clips, vectors.shape[1])}
+                np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(vectors.astype(HALF).tobytes())
+            total, squares = total + vectors.sum(0), squares + (vectors**2).sum(0)
     centre = total / n_clips
     return centre, np.sqrt(np.maximum(squares / n_clips - centre**2, 0.0))
 
@@ -253,4 +253,4 @@ def _check_out(out: Path, audio: Path) -> None:
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    write_whole(path, table.to_csv(sep="\t", index=False))
+    write_whole(path, tsv(table, na="", float_format=None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.decoding.retrieval.places import find_places
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import parse_json
 
 AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
 """Suffixes of recordings, in small letters."""
@@ -113,7 +113,7 @@ class Corpus:
                 fix="b2m corpus build DIR --model NAME makes one, and goes on where it stopped",
             )
         try:
-            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            record = parse_json((folder / RECORD).read_text(encoding="utf-8"))
             _ = record["audio"], record["space"]["options"]
             if missing := [key for key in NEEDED if key not in record]:
                 raise ValueError(f"without {', '.join(missing)}")

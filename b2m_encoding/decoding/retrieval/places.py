@@ -12,6 +12,7 @@ from typing import Any
 
 from b2m_encoding.config import Config
 from b2m_encoding.io.cache import cache_folder
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.paths import is_below, portable_path
 from b2m_encoding.io.writing import write_whole
 
@@ -49,7 +50,7 @@ def find_places(folder: Path, record: Mapping[str, Any]) -> tuple[dict[str, Any]
     """
     noted: dict[str, str | None] = {}
     with suppress(OSError, ValueError):
-        noted = dict(json.loads(_note_of(folder).read_text(encoding="utf-8")))
+        noted = dict(parse_json(_note_of(folder).read_text(encoding="utf-8")))
     table = dict(record["table"])
     if table.get("weights"):
         table["weights"] = str(_found(folder, table["weights"], noted.get("weights")))

@@ -50,6 +50,10 @@ class Extractor(Config, ABC):
         """
         return None
 
+    def width(self, stimulation: StimulusTimeline) -> int | None:
+        """Return the number of features before principal components; None where only computing them would tell."""
+        return None
+
     def provenance(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
         return self.model_dump(mode="json")

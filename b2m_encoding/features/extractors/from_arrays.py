@@ -41,6 +41,10 @@ class RunArrays(Extractor):
         """Concatenate the arrays of all runs."""
         return stimulation.volumes_to_samples(np.concatenate(self._open(stimulation)).astype(np.float32))
 
+    def width(self, stimulation: StimulusTimeline) -> int:
+        """Return the number of columns of the arrays."""
+        return int(self._open(stimulation)[0].shape[1])
+
     def _open(self, stimulation: StimulusTimeline) -> list[NDArray[np.generic]]:
         """Open the array of every run as a memory map."""
         problems = Problems()
@@ -98,6 +102,10 @@ class ClipArrays(ClipExtractor):
                 out[clip] = self._rows(self._clip_array(clip, arrays), clip, spans)
         problems.raise_any()
         return out
+
+    def width(self, stimulation: StimulusTimeline) -> int:
+        """Return ``dim``."""
+        return self.dim
 
     def _read_all(self) -> Mapping[str, NDArray[np.generic]] | None:
         """Read the arrays of all clips from one file; None if each clip has a file."""

@@ -13,7 +13,7 @@ from b2m_encoding._typing import Float32
 from b2m_encoding.config import StudyPath
 from b2m_encoding.device import resolve_device
 from b2m_encoding.errors import InputError, Problems
-from b2m_encoding.features.acoustic import DEFAULT, VERSION, Group, acoustic_rows
+from b2m_encoding.features.acoustic import DEFAULT, VERSION, Group, acoustic_names, acoustic_rows
 from b2m_encoding.features.audio import DS003720_RMS
 from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.embedding import EmbeddingOptions, embed_clips
@@ -61,6 +61,10 @@ class Acoustic(AudioExtractor):
     extractor: Literal["acoustic"]
     groups: tuple[Group, ...] = Field(default=DEFAULT, min_length=1)
     """Groups of features; mfcc, tempogram and spectrotemporal are not among the defaults."""
+
+    def width(self, stimulation: StimulusTimeline) -> int:
+        """Return the number of features of the groups."""
+        return len(acoustic_names(self.groups))
 
     def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:
         """Read the acoustic features of every clip from the store, or compute and store them."""

@@ -12,7 +12,7 @@ import numpy as np
 from b2m_encoding._typing import Float32
 from b2m_encoding.config import StudyPath
 from b2m_encoding.errors import Problems
-from b2m_encoding.features.captions import caption_features, read_captions
+from b2m_encoding.features.captions import N_FEATURES, caption_features, read_captions
 from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import ClipExtractor, silent
 from b2m_encoding.features.extractors.pretrained import Pretrained, TextEncoderName, cached_text_encoder
@@ -57,6 +57,10 @@ class HashedCaption(CaptionExtractor):
     """Hashed words and word pairs of captions, without a network or a fit."""
 
     extractor: Literal["caption"]
+
+    def width(self, stimulation: StimulusTimeline) -> int:
+        """Return the number of dimensions."""
+        return N_FEATURES
 
     def embed(self, texts: list[str], progress: ClipProgress) -> Mapping[str, Float32]:
         """Hash the words of texts."""

@@ -36,6 +36,10 @@ class Conditions(Extractor):
         """Raise if a condition never occurs in the events."""
         self.values(stimulation)
 
+    def width(self, stimulation: StimulusTimeline) -> int:
+        """Return the number of groups."""
+        return len(self.groups)
+
     def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
         """Compute the amount of each group of conditions in each sample."""
         counts = event_features(stimulation.volumes, stimulation.events, self.column, self.groups)
@@ -62,6 +66,10 @@ class EventLabels(Extractor):
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise if the study names labels and another one occurs."""
         self._labels(stimulation)
+
+    def width(self, stimulation: StimulusTimeline) -> int:
+        """Return the number of labels."""
+        return len(self._labels(stimulation)[0])
 
     def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
         """Compute the share of each sample that events with each label fill."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from torch import nn
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights import Weights
+from b2m_encoding.io.parsing import parse_json
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "DISABLE_SAFETENSORS_CONVERSION": "1"}
 TRAINING_ONLY = ("masked_spec_embed", "pooler.")
@@ -111,7 +111,7 @@ def read_config(weights: Weights, name: str = "config.json") -> dict[str, Any]:
     """Read a configuration file of the model."""
     path = weights.path(name)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError("a configuration cannot be read", file=path, found=error, fix=weights.entry.command) from error
     if not isinstance(config, dict):

@@ -17,6 +17,7 @@ import numpy as np
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.writing import reported_as_input_error
 
 VARIABLE = "B2M_MAGENTA_PYTHON"
 """Environment variable with the path of the Python that has magenta-rt."""
@@ -81,7 +82,8 @@ class Worker:
         """
         process, folder = self._start()
         path = folder / name
-        write(path)
+        with reported_as_input_error(f"a request to {self._name} cannot be written", folder):
+            write(path)
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # of a process that has ended, _read_status raises
             process.stdin.write(f"{path}\n")

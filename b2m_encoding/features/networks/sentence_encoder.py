@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks.loading import from_folder, pretrained
 from b2m_encoding.features.networks.torch_network import TorchNetwork
 from b2m_encoding.features.weights import Weights
+from b2m_encoding.io.parsing import parse_json
 
 POOLINGS = {"mean_tokens", "cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"}
 
@@ -52,7 +52,7 @@ def _pooling(weights: Weights) -> str:
     path = weights.folder / "1_Pooling" / "config.json"
     if not path.is_file():
         return "mean"
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = parse_json(path.read_text(encoding="utf-8"))
     modes = {key.removeprefix("pooling_mode_") for key, value in config.items() if value is True}
     named = str(config.get("pooling_mode", "+".join(sorted(modes & POOLINGS)))).removesuffix("_tokens")
     if named not in ("mean", "cls_token", "cls"):
@@ -64,7 +64,7 @@ def _max_tokens(weights: Weights, tokenizer: Any) -> int:
     """Maximal number of tokens: that of the training of the model, else that of its tokenizer."""
     path = weights.folder / "sentence_bert_config.json"
     if path.is_file():
-        longest = json.loads(path.read_text(encoding="utf-8")).get("max_seq_length")
+        longest = parse_json(path.read_text(encoding="utf-8")).get("max_seq_length")
         if longest:
             return int(longest)
     return min(int(tokenizer.model_max_length), 512)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -11,6 +10,7 @@ from types import MappingProxyType
 
 from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import load_toml
 
 ANY_MODEL = ("*.json", "*.txt", "*.model", "*.safetensors", "config.json")
 """Patterns of the files that are downloaded from a repository outside the catalogue."""
@@ -111,7 +111,7 @@ def catalogue() -> Mapping[str, Entry]:
     'b2m models fetch clap --allow-pickle'
     """
     text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
-    return MappingProxyType({name: Entry(name=name, **table) for name, table in tomllib.loads(text).items()})
+    return MappingProxyType({name: Entry(name=name, **table) for name, table in load_toml(text).items()})
 
 
 def entry_of(model: str, revision: str | None = None, network: str = "transformers_audio") -> Entry:

@@ -20,8 +20,11 @@ from b2m_encoding.features.weights.catalogue import Entry, Repository
 from b2m_encoding.features.weights.installed import RECORD, folder_of, hash_files
 from b2m_encoding.io.hashes import file_hash, sha256
 from b2m_encoding.io.marked import entries
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import move, temporary_folder
 from b2m_encoding.io.swapping import put_in_place
+from b2m_encoding.io.tensors import write_tensors
+from b2m_encoding.io.writing import reported_as_input_error
 
 PICKLE = "pytorch_model.bin"
 CONVERTED = "model.safetensors"
@@ -88,7 +91,8 @@ class Fetch:
         """
         self._check_room()
         final = folder_of(self.entry)
-        with temporary_folder(final) as partial:
+        failed = reported_as_input_error(f"the weights of {self.entry.name} cannot be placed", final)
+        with failed, temporary_folder(final) as partial:
             record = self._fill(partial)
             (partial / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
             put_in_place(partial, final, _keep_additions)
@@ -137,7 +141,7 @@ def _keep_additions(earlier: Path, folder: Path) -> None:
     Without a readable record, that is everything that the new folder does not have.
     """
     try:
-        written = set(json.loads((earlier / RECORD).read_text(encoding="utf-8"))["files"])
+        written = set(parse_json((earlier / RECORD).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
         written = set()
     for name in sorted(set(entries(earlier)) - written - {RECORD}):
@@ -155,7 +159,6 @@ def convert(source: Path, target: Path) -> None:
         If the file contains anything but named tensors.
     """
     import torch
-    from safetensors.torch import save_file
 
     try:
         with warnings.catch_warnings():
@@ -174,7 +177,7 @@ def convert(source: Path, target: Path) -> None:
             "a pickled checkpoint is no dictionary of tensors", file=source, found=type(checkpoint).__name__
         )
     copied = {str(name): value.contiguous().clone() for name, value in tensors.items()}
-    save_file(copied, target, metadata={"format": "pt"})
+    write_tensors(copied, target, {"format": "pt"})
 
 
 def _download(entry: Entry, source: Repository, folder: Path) -> str:

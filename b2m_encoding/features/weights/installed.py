@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, catalogue
+from b2m_encoding.io.parsing import parse_json
 
 RECORD = "record.json"
 """File in the folder of a complete model: commit, files and their hashes."""
@@ -151,7 +151,7 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 def _read_record(entry: Entry, path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_text(encoding="utf-8"))
         return {"revision": str(record["revision"]), "files": {str(k): str(v) for k, v in record["files"].items()}}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"the record of {entry.name} is damaged", file=path, found=error, fix=entry.command) from error

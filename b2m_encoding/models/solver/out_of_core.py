@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.models.solver.moments import Moments
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 
@@ -78,7 +79,8 @@ class DiskStatistics:
             Responses of these targets alone, of all samples of the block.
         """
         new = Moments.from_samples(X, Y, dtype=self.dtype, device=self.device)
-        with self._open(block, "r+b" if block in self._blocks else "wb") as file:
+        failed = reported_as_input_error("statistics that do not fit in memory cannot be written", self.folder)
+        with failed, self._open(block, "r+b" if block in self._blocks else "wb") as file:
             file.seek(targets.start * self.row_bytes)
             new.xy.cpu().numpy().tofile(file)
         if block not in self._blocks:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.removal import replacing_path
+from b2m_encoding.io.parsing import parse_json
+from b2m_encoding.io.tensors import write_tensors
 from b2m_encoding.models.solver.moments import Moments, Pool
 
 
@@ -161,9 +161,7 @@ class SufficientStatistics:
             counts[name] = block.count
             arrays |= {f"{i}.{key}": getattr(block, key).cpu().contiguous() for key in _ARRAYS}
         header = {"bands": json.dumps(self.bands), "counts": json.dumps(counts), "dtype": str(self.dtype)}
-        with replacing_path(path) as temporary:
-            save_file(arrays, temporary, metadata=header)
-        return path
+        return write_tensors(arrays, path, header)
 
     @classmethod
     def load(
@@ -186,10 +184,10 @@ class SufficientStatistics:
                     count,
                     **{k: file.get_slice(f"{i}.{k}")[rows if k in _OF_TARGETS else slice(None)] for k in _ARRAYS},
                 )
-                for i, (name, count) in enumerate(json.loads(header["counts"]).items())
+                for i, (name, count) in enumerate(parse_json(header["counts"]).items())
             }
         dtype = torch.float64 if header["dtype"] == "torch.float64" else torch.float32
-        return cls(json.loads(header["bands"]), blocks, dtype, device)
+        return cls(parse_json(header["bands"]), blocks, dtype, device)
 
 
 _ARRAYS = ("mean_x", "mean_y", "xx", "xy", "yy")

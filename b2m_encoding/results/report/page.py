@@ -12,8 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from b2m_encoding import __version__
-from b2m_encoding.errors import InputError
-from b2m_encoding.io.writing import write_whole
+from b2m_encoding.io.writing import write_all
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.content import Link, Page
 from b2m_encoding.results.report.report_data import ReportData
@@ -50,11 +49,7 @@ def write_report(results: Results, out: Path | None = None) -> list[Path]:
     for subject in labels:
         sections = subject_sections(ReportData(results, subject))
         pages[SUBJECT_PAGE.format(subject=subject)] = Page(title, f"sub-{subject}", note, sections, links)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return [_write(folder / name, render(page)) for name, page in pages.items()]
-    except OSError as error:
-        raise InputError("the report cannot be written", file=folder, found=error.strerror) from error
+    return write_all({folder / name: render(page) for name, page in pages.items()}, "the report cannot be written")
 
 
 def render(page: Page) -> str:
@@ -72,7 +67,3 @@ def render(page: Page) -> str:
 
 def _page_of(subject: str) -> str:
     return quote(SUBJECT_PAGE.format(subject=subject))
-
-
-def _write(path: Path, content: str) -> Path:
-    return write_whole(path, content)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.parsing import parse_json
 
 STRUCTURE, ARRAYS = "value.json", "value.npz"
 PACKAGE = "b2m_encoding."
@@ -52,7 +53,7 @@ def load_tree(folder: Path) -> Any:
     InputError
         If the files hold anything but objects of this package.
     """
-    structure = json.loads((folder / STRUCTURE).read_text(encoding="utf-8"))
+    structure = parse_json((folder / STRUCTURE).read_text(encoding="utf-8"))
     with (folder / ARRAYS).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return _read(structure, dict(arrays))
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.hashes import FileHashes, sha256
+from b2m_encoding.io.hashes import FileHashes, read_regular, sha256
 from b2m_encoding.io.marked import remove_abandoned_work
 from b2m_encoding.io.names import inside
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import move, temporary_folder
+from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.results.place import WORK, results_locked, work_folder_of
 from b2m_encoding.workflow.engine.inputs import describe
 from b2m_encoding.workflow.engine.unit import Unit, code_version, key_of
@@ -99,8 +101,8 @@ class WorkFolder:
         home = self.path.parent
         settings = json.dumps(unit.settings, default=str).replace(json.dumps(f"{home}/")[1:-1], "")
         return {
-            "settings": json.loads(settings),
-            "inputs": json.loads(json.dumps(describe(unit.inputs), default=str)),
+            "settings": parse_json(settings),
+            "inputs": parse_json(json.dumps(describe(unit.inputs), default=str)),
             "files": {os.path.relpath(path, home): self.hashes.of(path) for path in unit.files},
             "code": code_version(draws=unit.draws),
             "needs": {name: keys[name] for name in unit.needs},
@@ -111,9 +113,9 @@ class WorkFolder:
         record = self.record(unit.name)
         if record is None:
             return State(False, "not done yet")
-        if record["fingerprint"] != fingerprint:
+        if record["key"] != key_of(fingerprint):
             reasons = _differences(record["fingerprint"], fingerprint)
-            return State(False, "; ".join(reasons) or "the record has another form")
+            return State(False, "; ".join(reasons) or "the order of feature spaces, runs or files changed")
         if unit.name not in self._intact and (damaged := self.damaged(unit.name, record)):
             return State(False, f"damaged: {damaged}")
         self._intact.add(unit.name)
@@ -122,7 +124,7 @@ class WorkFolder:
     def record(self, name: str) -> dict[str, Any] | None:
         """The record of a unit; None if there is none, or it is damaged."""
         try:
-            record = json.loads((self.folder(name) / RECORD).read_text(encoding="utf-8"))
+            record = parse_json(read_regular(self.folder(name) / RECORD))
             return record if record["key"] == key_of(record["fingerprint"]) and record["hashes"] is not None else None
         except InputError:
             raise
@@ -143,26 +145,19 @@ class WorkFolder:
     def writing(self, unit: Unit, fingerprint: Mapping[str, Any]) -> Iterator[Path]:
         """A new folder that takes the unit's place when all is written to it."""
         target = self.folder(unit.name)
-        try:
-            with temporary_folder(target) as part:
-                yield part
-                files = sorted(path for path in part.rglob("*") if path.is_file())
-                record = {
-                    "key": key_of(fingerprint),
-                    "fingerprint": fingerprint,
-                    "hashes": {str(path.relative_to(part)): sha256(path) for path in files},
-                }
-                (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-                self.drop(unit.name)
-                with suppress(FileExistsError):  # another worker was given this unit too, and has done it
-                    move(part, target)
-        except OSError as error:
-            raise InputError(
-                "the work folder cannot be written",
-                file=error.filename or target,
-                found=error.strerror or error,
-                fix="make room, and run the same command again: what is done is kept",
-            ) from error
+        failed = reported_as_input_error("the work folder cannot be written", self.path)
+        with failed, temporary_folder(target) as part:
+            yield part
+            files = sorted(path for path in part.rglob("*") if path.is_file())
+            record = {
+                "key": key_of(fingerprint),
+                "fingerprint": fingerprint,
+                "hashes": {str(path.relative_to(part)): sha256(path) for path in files},
+            }
+            (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+            self.drop(unit.name)
+            with suppress(FileExistsError):  # another worker was given this unit too, and has done it
+                move(part, target)
 
     def drop(self, name: str) -> None:
         """Remove the folder of a unit."""

@@ -71,8 +71,8 @@ class Unit:
 
 
 def key_of(fingerprint: Mapping[str, Any]) -> str:
-    """Hash of everything that a unit depends on."""
-    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True, default=str).encode()).hexdigest()
+    """Hash of everything that a unit depends on, in its order: that of feature spaces and runs is part of results."""
+    return hashlib.sha256(json.dumps(fingerprint, default=str).encode()).hexdigest()
 
 
 @cache

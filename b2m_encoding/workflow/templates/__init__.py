@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from b2m_encoding.errors import InputError, ProblemList
+from b2m_encoding.io.writing import write_all
 from b2m_encoding.workflow.templates.compose import study_text
 from b2m_encoding.workflow.templates.survey import is_bids, survey
 
@@ -49,12 +50,9 @@ def write_template(kind: str, folder: Path, out: Path | None = None) -> list[Pat
     for name in texts:
         _check_new(target / name)
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (target / name).write_text(text, encoding="utf-8")
-    except (OSError, UnicodeEncodeError) as error:
+        return write_all({target / name: text for name, text in texts.items()}, "cannot write the study file")
+    except UnicodeEncodeError as error:
         raise InputError("cannot write the study file", file=target, found=error) from error
-    return [target / name for name in texts]
 
 
 def left_to_do(path: Path) -> list[InputError]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from b2m_encoding.data.bids import list_subjects
+from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.workflow.templates.survey import MAX_CONDITIONS, Survey
 
 RESPONSE_DELAYS = (3.0, 8.0)  # s: where the haemodynamic response to a sound lies
@@ -109,7 +110,7 @@ def _evaluation(found: Survey, delays: Sequence[float]) -> list[str]:
 
 def _name(root: Path) -> str:
     try:
-        name = str(json.loads((root / "dataset_description.json").read_text("utf-8-sig"))["Name"])
+        name = str(parse_json((root / "dataset_description.json").read_text("utf-8-sig"))["Name"])
     except (OSError, ValueError, KeyError, TypeError):
         name = ""
     shown = "".join(letter if letter.isprintable() else " " for letter in name)

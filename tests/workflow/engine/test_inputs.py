@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,32 @@ CHANGES: dict[str, tuple[str, str, Callable[[Path], bytes]]] = {
     "features": ("features/sound_train-1.npy", "features/sub-01", other_array),
     "events": ("events.tsv", "features/sub-01", lambda path: path.read_bytes().replace(b"\ta\n", b"\tb\n", 2)),
 }
+
+
+def swapped_spaces(text: str) -> str:
+    first, second, end = (text.index(name) for name in ("[features.sound]", "[features.words]", "[model]"))
+    return text[:first] + text[second:end] + text[first:second] + text[end:]
+
+
+def swapped_runs(text: str) -> str:
+    files = re.search(r"files = \{ (.*) \}", text)
+    assert files
+    pairs = re.findall(r'\S+ = "[^"]+"', files[1])
+    return text.replace(files[1], ", ".join(pairs[::-1]))
+
+
+def swapped_groups(text: str) -> str:
+    return text.replace('a = ["a"], b = ["b"]', 'b = ["b"], a = ["a"]')
+
+
+@pytest.mark.parametrize("swapped", [swapped_spaces, swapped_runs, swapped_groups])
+def test_the_order_of_tables_is_a_setting(swapped: Callable[[str], str], study: Path) -> None:
+    before = content(study.parent / "results")
+    study.write_text(swapped(study.read_text()))
+    run_study(load_study(study), study)
+    found = content(study.parent / "results")
+    assert found == from_scratch(study)
+    assert {name for name in found if found[name] != before.get(name)} > {"study.toml"}
 
 
 @pytest.mark.parametrize("when", ["before it is read", "after it is read"])
