@@ -116,8 +116,9 @@ def _region_comparison(writer: BundleFiles, results: StudyResults, regions: pd.D
     writer.write_table(tables.REGION_TESTS, compared.tests)
     writer.write_table(tables.REGION_MEANS, compared.plot)
     writer.write_table(tables.REGION_MODEL, compared.model.terms)
-    model = {"formula": compared.model.formula, "status": compared.model.status, "notes": list(compared.model.notes)}
-    writer.write_json(REGION_MODEL_SUMMARY, model)
+    model = compared.model
+    summary = {"formula": model.formula, "status": model.status, "notes": list(model.notes)}
+    writer.write_json(REGION_MODEL_SUMMARY, {**summary, "variances": dict(model.variances)})
 
 
 def _generalisation_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:

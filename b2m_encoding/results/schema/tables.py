@@ -134,7 +134,7 @@ REGION_TESTS = Table(
         "difference": "Mean over subjects of the score of the first minus that of the second",
         "low": "Lower end of the t interval of the difference",
         "high": "Upper end of the interval",
-        "effect_size": "Hedges' g of the paired differences",
+        "effect_size": "Hedges' g of the paired differences; n/a below three subjects",
         "effect_low": "Lower end of the interval of Hedges' g",
         "effect_high": "Upper end of the interval",
         "p": "Two-sided p of the difference",
@@ -161,9 +161,10 @@ REGION_MODEL = Table(
     "region_model.tsv",
     {
         "term": "Factor or interaction of the mixed model",
-        "statistic": "Wald statistic: chi2 or F",
-        "df": "Degrees of freedom of the term",
-        "p": "p of the term",
+        "statistic": "F",
+        "df": "Degrees of freedom of the term, times the epsilon of Greenhouse and Geisser",
+        "df_error": "Degrees of freedom of the error, times epsilon",
+        "p": "p of the term; n/a where the model was not possible",
     },
     described=False,  # region_model.json holds formula and status of the model
 )
