@@ -73,6 +73,18 @@ SUBJECTS = Table(
         "no_between": "Why there is no inter-subject ceiling",
     },
 )
+MODELS = Table(
+    "models.tsv",
+    {
+        **SUBJECT,
+        "feature_space": f"Feature space of the model; {JOINT} has all",
+        "tested": "Targets that were tested",
+        "predicted": "Targets with q below the threshold, of this model",
+        "only": f"Those of them that the {JOINT} model does not predict",
+        "best_r": "Largest r",
+        "median_r": "Median r of the predicted targets",
+    },
+)
 QUALITY = Table(
     "quality.tsv",
     {
@@ -121,7 +133,7 @@ REGIONS = Table(
         "feature_space": f"Feature space of the model; {JOINT} has all",
         "score": "Mean Pearson r over the tested targets of the region, on held-out samples",
         "targets": "Tested targets in the region",
-        "significant": "Share of them with q below the threshold (joint model)",
+        "significant": "Share of them with q below the threshold, of this model",
     },
 )
 REGION_TESTS = Table(
@@ -196,7 +208,7 @@ OVERLAP = Table(
         **SUBJECT,
         "first": "First feature space",
         "second": "Second feature space",
-        "dice": "Dice coefficient of the targets that each predicts",
+        "dice": "Dice coefficient of the targets that each predicts, by its own q",
         "correlation": "Pearson r of the two maps of scores over the tested targets",
         "rank_correlation": "Spearman's rank correlation of the two maps",
         "shared_variance": "Share of the R2 of both together that either explains alone, over targets that either "
@@ -311,7 +323,8 @@ NEIGHBOURS = Table(
     described=False,
 )
 TABLES = (
-    SUBJECTS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION, PREFERENCE,
-    OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, RECONSTRUCTION, EVALUATION, NEIGHBOURS,
+    SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,
+    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, RECONSTRUCTION, EVALUATION,
+    NEIGHBOURS,
 )  # fmt: skip
 """Every table."""
