@@ -69,8 +69,13 @@ def _encoding_columns(encoding: Encoding, space: Space, study: Study) -> dict[st
         "arrangements": test.n_arrangements,
         "family_wise": int((test.p_fwe < FAMILY_WISE).sum()),
         "false_positives": test.false_positive_rate,
+        "widening": test.widening,
+        "test_block": test.block_length or np.nan,
         **_ceiling_columns(encoding.ceiling, inside, study),
         "interval_blocks": np.nan if interval is None else interval.n_blocks,
+        "interval_block": np.nan if interval is None else interval.block_length,
+        "flip_blocks": encoding.comparison.n_blocks or np.nan,
+        "flip_block": encoding.comparison.block_length or np.nan,
         "cluster_targets": np.nan if clusters is None else int((clusters.p < study.statistics.q).sum()),
     }
 

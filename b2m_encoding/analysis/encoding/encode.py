@@ -108,10 +108,20 @@ class Inference:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Comparison of the feature spaces of one subject."""
+    """Comparison of the feature spaces of one subject.
+
+    Parameters
+    ----------
+    preference : Preference or None
+    partition : Partition or None
+    block_length, n_blocks : int
+        Samples of a block whose sign is flipped, or that is drawn, and number of blocks.
+    """
 
     preference: Preference | None
     partition: Partition | None
+    block_length: int = 0
+    n_blocks: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,6 +314,8 @@ def compare_subject(held_out: HeldOut, inference: Inference, study: Study) -> Co
     return Comparison(
         _preference(held_out, names, predicted, study) if len(names) > 1 else None,
         _partition(held_out, names, predicted, study) if table.partitions(len(names)) else None,
+        block_length=int(held_out.sums.n.max()),
+        n_blocks=held_out.sums.n_blocks,
     )
 
 
