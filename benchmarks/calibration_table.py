@@ -20,7 +20,7 @@ LENGTHS = {"300": (2, 300), "300one": (1, 300), "300five": (5, 300), "600": (6, 
            "4800": (12, 4800)}  # fmt: skip
 """Runs and samples of the designs of ``calibration.py``."""
 FIXED = re.compile(r"false_positive_[\d.]+_(?P<design>\w+)_(plain|delays|repeats)")
-CLIPS = re.compile(r"clips_[\d.]+_(?P<runs>\d+)x(?P<clips>\d+)x(?P<samples>\d+)")
+CLIPS = re.compile(r"clips_[\d.]+_(?P<runs>\d+)x(?P<clips>\d+)x(?P<samples>\d+)_(noise|stimulus)")
 JOINED = re.compile(r"cv_(?P<kind>runs|blocks)_(?P<number>\d+)")
 
 

@@ -125,7 +125,7 @@ def test_the_null_of_the_paper(tmp_path: Path) -> None:
 @pytest.mark.parametrize("n_subjects", [2, 3])
 def test_regions_of_few_people(tmp_path: Path, n_subjects: int) -> None:
     told = Told.by(regions(tmp_path, n_subjects))
-    assert "flipped per block, these subjects" in told.text
+    assert "p refers to other stimuli for these participants; p was adjusted over 2 tests" in told.text
     fitted = n_subjects > 2
     assert ("A linear mixed model was fitted" in told.text) == fitted
     assert ("No mixed model was fitted: 2 subjects, 3 or more are needed." in told.text) == (not fitted)

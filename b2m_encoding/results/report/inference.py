@@ -178,15 +178,26 @@ def _regions(report: ReportData) -> str:
     text += "Scores of a region are means over its tested targets, predicted or not."
     if (tests := report.table(tables.REGION_TESTS)) is None:
         return text
+    ways = listed(_flips(test) for test in dict.fromkeys(tests["test"]))
     text += (
-        f" Feature spaces were compared within regions: {listed(dict.fromkeys(tests['test']))}, corrected over "
-        f"{many(len(tests), 'test')} [@benjamini1995]"
+        f" Feature spaces were compared within regions: {ways}; "
+        f"p was adjusted over {many(len(tests), 'test')} [@benjamini1995]"
     )
     if tests["effect_size"].notna().any():
         text += f", with Hedges' g and its {report.get('statistics', 'level'):.0%} interval [@hedges1981]"
     if tests["prevalence"].notna().any():
         text += ", and the share of the population with a difference was estimated [@ince2021]"
     return f"{text}. {_mixed_model(report)}".strip()
+
+
+def _flips(test: str) -> str:
+    """How differences of a region were tested, and what p refers to."""
+    return {
+        "signs flipped per subject": "signs of the differences were flipped per participant, so that p refers to other "
+        "participants",
+        "signs flipped per block, these subjects": "signs of the differences were flipped per block of the stimuli, so "
+        "that p refers to other stimuli for these participants",
+    }.get(test, f"a test was {test}")
 
 
 def _mixed_model(report: ReportData) -> str:

@@ -9,7 +9,7 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.results.report.inference import statistics_texts
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
-from b2m_encoding.results.schema import files, tables
+from b2m_encoding.results.schema import CHANCE, files, tables
 
 EXTRACTORS = {
     "acoustic": "acoustic descriptors of the sound",
@@ -213,7 +213,7 @@ def _decoding(report: ReportData) -> str:
         f"{CALIBRATIONS[table.get('calibrate', 'all')]}. Identification accuracy is the share of the other test clips "
         f"({span(clips.groupby(['subject', 'target', 'decoder']).size())} clips in all) whose true features are "
         "less like the "
-        "decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95 % interval comes from "
+        f"decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95 % interval comes from "
         "assigning predictions to clips at random."
     )
     if "accuracy_unheard" in clips:

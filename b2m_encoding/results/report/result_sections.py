@@ -27,8 +27,8 @@ def accuracy(report: ReportData) -> list[Block]:
     lines = []
     for one in report.subjects.itertuples():
         lines.append(
-            f"sub-{one.subject}: test {one.test}, {number(one.permutations)} permutations; family-wise p < .05 in "
-            f"{many(int(one.family_wise), 'target')}"
+            f"sub-{one.subject}: method {one.test}, {number(one.permutations)} permutations; the joint model has "
+            f"family-wise p < .05 in {many(int(one.family_wise), 'target')}"
         )
         if not pd.isna(one.no_ceiling):
             lines.append(f"sub-{one.subject}: no ceiling possible here: {one.no_ceiling}")
@@ -58,7 +58,9 @@ def accuracy(report: ReportData) -> list[Block]:
             for label, row in zip(part.index, part.to_numpy(), strict=True)
         ]
         columns = [shown, *(f"sub-{subject}" for subject in part.columns)]
-        blocks.append(cut(Table(columns, rows, f"Mean r over predicted targets, by {shown}.")))
+        blocks.append(
+            cut(Table(columns, rows, f"Mean r of the joint model over the targets that it predicts, by {shown}."))
+        )
     return blocks
 
 
@@ -80,13 +82,15 @@ def preference(report: ReportData) -> list[Block]:
             shares = dict(zip(rows_of["preferred"], rows_of["share"], strict=True))
             rows.append([f"sub-{subject}", *(f"{shares.get(name, 0.0):.1%}" for name in names)])
         blocks.append(
-            Table(["subject", *names], rows, "Share of the predicted targets that prefer each feature space.")
+            Table(
+                ["subject", *names], rows, "Of the targets that the joint model predicts, the share that prefers each."
+            )
         )
     if report.subject is None and report.results.has_map(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat):
         agreement = report.results.sidecar(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat).get("Agreement")
         if agreement is not None:
-            text = "Two or more subjects are predicted by the joint model: a mean of {share} of them prefer the same."
-            blocks.append(Lines([text.format(share=f"{agreement:.1%}")]))
+            where = "Where the joint model predicts in two or more subjects"
+            blocks.append(Lines([f"{where}, {agreement:.1%} of them agree on the preference (mean over targets)."]))
     if (table := report.table(tables.OVERLAP)) is not None:
         rows = [[f"sub-{one.subject}", f"{one.first}, {one.second}", score(one.dice), score(one.correlation)]
                 for one in table.itertuples()]  # fmt: skip
