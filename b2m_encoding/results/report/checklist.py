@@ -125,10 +125,10 @@ def _features(report: ReportData) -> Iterator[Line]:
     yield _audited(report, "features fitted", "Were features standardised and reduced on training samples alone?")
 
 
-def _audited(report: ReportData, start: str, question: str) -> Line:
+def _audited(report: ReportData, start: str | tuple[str, ...], question: str) -> Line:
     """Answer from a check of the leakage audit: the worst of all subjects."""
     checks = report.table(tables.AUDIT)
-    rows = None if checks is None else checks[checks["name"].str.startswith(start)]
+    rows = None if checks is None else checks[checks["name"].map(lambda name: str(name).startswith(start))]
     if rows is None or not len(rows):
         return question, "not known", "not looked for: no audit of this (statistics.audit)"
     possible = rows[rows["status"] != "not possible"]
@@ -157,7 +157,8 @@ def _evaluation(report: ReportData) -> Iterator[Line]:
     in_blocks = table["kind"] == "cross-validation" and table["blocks"]
     yield "Were whole runs, or blocks with a gap, held out?", *(blocks if in_blocks else ("yes", whole))
     yield _audited(report, "stimulus overlap (clip", "Are test stimuli absent from training, by name?")
-    yield _audited(report, "stimulus overlap (hash", "Are test stimuli absent from training, by the sound itself?")
+    sounds = ("stimulus overlap (sound", "stimulus overlap (hash")
+    yield _audited(report, sounds, "Are test stimuli absent from training, by the sound itself?")
     yield _audited(report, "time-only", "Does time within the run alone predict nothing?")
     yield _audited(report, "fold gap", "Are scores unlike those of shuffled folds?")
 

@@ -26,6 +26,7 @@ CHECKS = {
     "time-only": "a model of the time within the run alone [@feghhi2024]",
     "fold gap": "shuffled against run-wise folds",
     "stimulus overlap (clip": "stimuli of the same name in both sets",
+    "stimulus overlap (sound": "the same sound in both sets",
     "stimulus overlap (hash": "the same sound file in both sets",
     "features fitted": "features fitted to test samples",
     "alpha at edge": "penalties at the edge of their grid",
