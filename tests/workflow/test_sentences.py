@@ -108,6 +108,8 @@ def test_cross_validation_by_blocks(tmp_path: Path, gap: float, answer: str, sai
     told = Told.by(regions(tmp_path, 1, gap, delay=min(gap, 3.0)))  # without a gap only without a delay
     assert said in told.text
     assert told.answers[HELD_OUT] == answer
+    assert told.answers["Is the gap longer than the noise reaches?"] == "yes"  # white noise
+    assert "noise that reaches across the gap between blocks" in told.text
 
 
 def test_the_null_of_the_paper(tmp_path: Path) -> None:

@@ -161,6 +161,8 @@ def _evaluation(report: ReportData) -> Iterator[Line]:
     yield _audited(report, sounds, "Are test stimuli absent from training, by the sound itself?")
     yield _audited(report, "time-only", "Does time within the run alone predict nothing?")
     yield _audited(report, "fold gap", "Are scores unlike those of shuffled folds?")
+    if in_blocks:
+        yield _audited(report, "noise across", "Is the gap longer than the noise reaches?")
 
 
 def _significance(report: ReportData) -> Iterator[Line]:
@@ -205,6 +207,9 @@ def _reliability(report: ReportData) -> Iterator[Line]:
     lengths = report.column("interval_block").dropna()
     level = f"{report.get('statistics', 'level'):.0%}, {counted(blocks, 'block')}"
     level += f" of {report.samples(lengths)}" if len(lengths) else ""
+    checks = report.table(tables.AUDIT)
+    if there and checks is not None and checks["name"].str.startswith("repeats in").any():
+        yield _audited(report, "repeats in", "Is the ceiling free of slow noise, in repeats that follow each other?")
     yield "Do scores have intervals?", *_when(blocks.notna().any(), level, "too few blocks, or not asked for")
     shown_subjects = set(report.results.subjects)
     hidden = [f"sub-{name}" for name in own["subject"] if name not in shown_subjects]

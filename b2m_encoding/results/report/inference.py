@@ -29,6 +29,8 @@ CHECKS = {
     "stimulus overlap (sound": "the same sound in both sets",
     "stimulus overlap (hash": "the same sound file in both sets",
     "features fitted": "features fitted to test samples",
+    "noise across": "noise that reaches across the gap between blocks",
+    "repeats in": "slow noise in repeats that follow each other",
     "alpha at edge": "penalties at the edge of their grid",
 }
 """Checks of the audit by the start of their names."""
@@ -233,7 +235,7 @@ def _audit(report: ReportData) -> str:
     counts = checks["status"].value_counts()
     found = listed(f"{counts[name]} {name}" for name in ("pass", "warn", "fail", "not possible") if name in counts)
     text = (
-        "An audit looked for leaks from test to training and for too narrow a grid of penalties: "
+        "An audit looked for leaks between training and test, and for other faults: "
         f"{listed(done)} ({many(len(checks), 'check')}: {found})."
     )
     return text + (f" Not possible to look for: {listed(left)}." if left else "")
