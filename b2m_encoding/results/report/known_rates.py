@@ -49,6 +49,8 @@ def known_rate(report: ReportData) -> KnownRate | None:
     """
     own = report.subjects[report.subjects["test"].notna()]
     computed = own["false_positives"].to_numpy(dtype=float)
+    if "widening" not in own:  # earlier versions wrote a constant for all tests but that of the paper
+        computed = np.where(own["test"] == "paper", computed, np.nan)
     if len(own) and np.isfinite(computed).all():
         return KnownRate(float(computed.min()), float(computed.max()), 0)
     chosen = report.get("statistics", "test") == "block"

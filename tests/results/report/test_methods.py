@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.checklist import checklist
 from b2m_encoding.results.report.known_rates import simulated_rates
 from b2m_encoding.results.report.methods import methods
@@ -203,6 +204,17 @@ def test_the_shipped_rates_are_those_of_the_benchmark() -> None:
     script = runpy.run_path(str(folder / "calibration_table.py"))
     rows = json.loads((folder / "results" / "calibration.json").read_text())["rows"]
     assert list(simulated_rates()) == script["known_rates"](rows)
+
+
+def test_results_of_an_earlier_version_are_read(bundle: Bundle) -> None:
+    """Without block lengths and widening, and with a constant where a rate of false positives should be."""
+    results = bundle(subjects={"samples_tested": 4801})
+    table = results.table("subjects.tsv").drop(columns=["widening", "interval_block", "flip_blocks", "flip_block"])
+    table.assign(false_positives=0.05).to_csv(results.path / "subjects.tsv", sep="\t", index=False, na_rep="n/a")
+    report = ReportData(Results.open(results.path))
+    [level] = [item for item in checklist(report) if item.question == "Does the test hold its level?"]
+    assert level.answer == "not known"
+    assert "signs of the differences were flipped in blocks," in "\n".join(methods(report))
 
 
 def test_a_failed_check_is_no_yes(bundle: Bundle) -> None:
