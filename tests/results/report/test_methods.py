@@ -12,10 +12,12 @@ import pytest
 
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.checklist import checklist
+from b2m_encoding.results.report.content import Lines
 from b2m_encoding.results.report.known_rates import simulated_rates
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
 from b2m_encoding.results.report.report_data import ReportData
+from b2m_encoding.results.report.result_sections import accuracy
 from b2m_encoding.spaces.definition import atlas_folder
 
 from .conftest import STUDY, Bundle
@@ -215,6 +217,14 @@ def test_results_of_an_earlier_version_are_read(bundle: Bundle) -> None:
     [level] = [item for item in checklist(report) if item.question == "Does the test hold its level?"]
     assert level.answer == "not known"
     assert "signs of the differences were flipped in blocks," in "\n".join(methods(report))
+
+
+@pytest.mark.parametrize(("widening", "warned"), [(1.05, False), (1.3, True), (float("nan"), False)])
+def test_a_wide_null_distribution_is_told(bundle: Bundle, widening: float, warned: bool) -> None:
+    report = ReportData(bundle(subjects={"widening": widening}))
+    [*_, lines] = [block for block in accuracy(report) if isinstance(block, Lines)]
+    assert any("widened by 1.30" in line for line in lines.items) == warned
+    assert ("widened by a factor of" in "\n".join(methods(report))) == (widening > 1)
 
 
 def test_a_failed_check_is_no_yes(bundle: Bundle) -> None:
