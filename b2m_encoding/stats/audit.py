@@ -238,6 +238,11 @@ def noise_across_gap(autocorrelation: float, gap: float, *, warn: float = 0.1, f
     return grade("noise across the gap", autocorrelation, warn, fail, meaning)
 
 
+def used_presentations(runs: Runs) -> tuple[slice, ...]:
+    """Rows of every presentation of a clip with a used sample."""
+    return tuple(rows for rows in runs.presentations if runs.used[rows].any())
+
+
 def repeats_in_a_row(runs: Runs, autocorrelation: float, *, warn: float = 0.05, fail: float = 0.2) -> Check:
     """Check whether a noise ceiling counts slow noise as signal, because repeats of a clip follow each other.
 
@@ -263,7 +268,7 @@ def repeats_in_a_row(runs: Runs, autocorrelation: float, *, warn: float = 0.05, 
     >>> repeats_in_a_row(runs, 0.4).value
     0.2
     """
-    shown = [(str(runs.run[rows.start]), str(runs.clip[rows.start]), rows) for rows in runs.presentations]
+    shown = [(str(runs.run[rows.start]), str(runs.clip[rows.start]), rows) for rows in used_presentations(runs)]
     n_repeats = len(shown) - len({clip for _, clip, _ in shown})
     adjacent = sum(a[:2] == b[:2] and a[2].stop == b[2].start for a, b in pairwise(shown))
     share = adjacent / n_repeats if n_repeats else float("nan")

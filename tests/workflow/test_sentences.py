@@ -77,7 +77,7 @@ def test_a_test_set_of_a_design_that_was_simulated(tmp_path: Path) -> None:
     told = Told.by(arrays(tmp_path, n_samples=100, evaluation=WHOLE.replace("test*", "train*")))
     assert "Significance of r of every model was tested by circular shifts" in told.text
     assert "had p < .05" in told.text
-    assert "simulated designs of this kind" in told.details[LEVEL]
+    assert "designs of this kind, with AR(1) noise" in told.details[LEVEL]
     assert told.answers[LEVEL] == "yes"
     assert told.answers["Is every model tested by itself?"] == "yes"
     assert told.answers[HELD_OUT] == "yes"

@@ -11,7 +11,7 @@ from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.splits import Split
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.audit import Check, noise_across_gap, repeats_in_a_row
+from b2m_encoding.stats.audit import Check, noise_across_gap, repeats_in_a_row, used_presentations
 from b2m_encoding.stats.autocorrelation import autocorrelation_at
 from b2m_encoding.stats.scores import standardised
 from b2m_encoding.study import Study
@@ -42,8 +42,9 @@ def noise_checks(encoding: Encoding, runs: Runs, split: Split, study: Study) -> 
     if evaluation.kind == "test" and held_out.audited is not None:
         names = [name for name, rows in runs.slices.items() if split.test[rows].any()]
         presented = replace(runs, used=split.test).select(names)[0]
-        lengths = [rows.stop - rows.start for rows in presented.presentations]
-        if len(lengths) > len({str(presented.clip[rows.start]) for rows in presented.presentations}):
+        shown = used_presentations(presented)
+        if len(shown) > len({str(presented.clip[rows.start]) for rows in shown}):
+            lengths = [rows.stop - rows.start for rows in shown]
             training, known = held_out.audited.training, held_out.audited.runs
             checks.append(repeats_in_a_row(presented, autocorrelation_at(training, known, int(np.median(lengths)))))
     return checks

@@ -178,7 +178,7 @@ def _significance(report: ReportData) -> Iterator[Line]:
     if rate is None:
         yield "Does the test hold its level?", "not known", "no design like this one was simulated"
     else:
-        about = f"p < .05 in {rate.text}{'' if rate.designs else ' of empty targets, computed from these data'}"
+        about = f"{rate.share} of empty targets have p < .05, {rate.source}"
         yield "Does the test hold its level?", *_when(rate.high <= TOLERATED, about, about)
     corrected = f"{CORRECTIONS[table['correction']].name}, q < {number(table['q'])}"
     small = f"{corrected}, but of p values that are too small"

@@ -97,16 +97,15 @@ def _decimals(values: pd.Series) -> str:
 def _rate(report: ReportData, methods: list[str]) -> str:
     """Sentence on the rate of false positives: computed, simulated for such designs, or not known."""
     rate = known_rate(report)
-    if methods == ["paper"] and rate is not None:
-        return (
-            f"This takes samples for independent: from the autocorrelation of these series {rate.text} of empty "
-            "targets are to be expected below p = .05."
-        )
     if rate is None:
         return "How many empty targets have p < .05 in this design is not known: no design like it was simulated."
-    if rate.designs == 0:
-        return f"Of empty targets, {rate.text} had p < .05, computed from these data."
-    return f"Of empty targets, {rate.text} had p < .05 [@b2m]."
+    if methods == ["paper"]:
+        return (
+            f"This takes samples for independent: from the autocorrelation of these series {rate.share} of empty "
+            "targets are to be expected below p = .05."
+        )
+    cite = " [@b2m]" if rate.designs else ""
+    return f"Of empty targets, {rate.share} had p < .05 {rate.source}{cite}."
 
 
 def _corrected(report: ReportData, methods: list[str]) -> str:

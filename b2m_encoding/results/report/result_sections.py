@@ -76,8 +76,8 @@ def _level(report: ReportData) -> str:
     """Line on the rate of false positives of the test."""
     rate = known_rate(report)
     if rate is None:
-        return "rate of false positives: not known, no design like this one was simulated"
-    return f"rate of false positives at 5%: {rate.text}{'' if rate.designs else ', computed from these data'}"
+        return "false positives: how many empty targets have p < .05 is not known, no design like this was simulated"
+    return f"false positives: {rate.share} of empty targets have p < .05, {rate.source}"
 
 
 def preference(report: ReportData) -> list[Block]:
@@ -91,7 +91,9 @@ def preference(report: ReportData) -> list[Block]:
             rows.append([f"sub-{subject}", *(f"{shares.get(name, 0.0):.1%}" for name in names)])
         blocks.append(
             Table(
-                ["subject", *names], rows, "Of the targets that the joint model predicts, the share that prefers each."
+                ["subject", *names],
+                rows,
+                "Of the targets that the joint model predicts, the share that prefers each feature space.",
             )
         )
     if report.subject is None and report.results.has_map(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat):

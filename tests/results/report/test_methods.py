@@ -69,7 +69,7 @@ def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
         "2 participants", "4 runs with 1,640 volumes", "repetition time 1.5 s", "20,484 targets", "20,410 were tested",
         "first 15 s", "cosines slower than 128 s", "17 penalties between 0.1 and 1e+07", "3, 4.5, 6 and 7.5 s before",
         "trained on 800 samples and evaluated on 200", "10,000 permutations", "q < 0.05",
-        "12 simulated designs of this kind",
+        "in simulations of 12 designs of this kind",
         "20 blocks of 10 samples (15 s)", "18 blocks of up to 11 samples (16.5 s)",
         "from 3 presentations", "was 0.64", "sound (acoustic descriptors", "57 features", "numpy 2.4.6", "was 7",
         "These are simulated data", "Glasser et al. 2016", "12 checks: 12 pass",
