@@ -57,17 +57,24 @@ def _significance(report: ReportData) -> str:
     ways = listed(TESTS.get(method, method).format(length=length) for method in methods)
     whose = "every model" if report.own_significance and len(report.feature_spaces) > 1 else "the joint model"
     text = f"Significance of r of {whose if len(report.feature_spaces) > 1 else 'the model'} was tested {ways}"
-    if "paper" not in methods:
+    if len(refits := report.column("refits").dropna()):
+        text += (
+            f". Folds are joined, each tested on responses that train the others, so that models were fitted again to "
+            f"{span(refits)} responses rearranged in the same way; one-sided p is the share of these whose r is as "
+            "large, in units of its spread under rearrangement. That null distribution is "
+            f"{_decimals(report.column('fold_dependence').dropna())} times as wide as one of fixed predictions"
+        )
+    elif "paper" not in methods:
         text += (
             f", which keeps the autocorrelation of what moves together: {span(own['permutations'])} permutations, "
             "one-sided p = (b + 1) / (m + 1) [@phipson2010]"
         )
-        widening = report.column("widening").dropna()
-        if len(widening) and widening.max() >= 1.0005:
-            text += (
-                f". The null distribution was widened by a factor of {_decimals(widening)} for the autocorrelation "
-                "that is lost at cuts"
-            )
+    widening = report.column("widening").dropna()
+    if "paper" not in methods and len(widening) and widening.max() >= 1.0005:
+        text += (
+            f". The null distribution was widened by a factor of {_decimals(widening)} for the autocorrelation that is "
+            "lost at cuts"
+        )
     text += f". {_rate(report, methods)} {_corrected(report, methods)}"
     if table["clusters"] != "none":
         formed = (
@@ -84,9 +91,17 @@ def _significance(report: ReportData) -> str:
         lengths = report.column("interval_block").dropna()
         text += (
             f" Intervals of r of the joint model ({table['level']:.0%}) come from {number(table['bootstraps'])} "
-            f"bootstrap samples of {drawn}{f' of {report.samples(lengths)}' if len(lengths) else ''} [@kunsch1989]."
+            f"bootstrap samples of {drawn}{f' of {report.samples(lengths)}' if len(lengths) else ''} [@kunsch1989]"
+            f"{_for_folds(report, 'interval_widening')}."
         )
     return text
+
+
+def _for_folds(report: ReportData, column: str) -> str:
+    """How much wider something was made because folds are joined; empty for one test set."""
+    widening = report.column(column).dropna()
+    wider = len(widening) and widening.max() > 1
+    return f", widened by a factor of {_decimals(widening)} because folds are joined" if wider else ""
 
 
 def _decimals(values: pd.Series) -> str:
@@ -154,6 +169,7 @@ def _comparison(report: ReportData) -> str:
         many_blocks = (
             f"{counted(number_of, 'block')} of up to {report.samples(lengths)}" if len(number_of) else "blocks"
         )
+        many_blocks += _for_folds(report, "flip_widening")
         text += (
             f": signs of the differences were flipped in {many_blocks}, the best feature space had to beat every other "
             f"(q < {number(table['q'])}), and targets where none did have no preference."

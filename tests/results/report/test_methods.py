@@ -219,6 +219,20 @@ def test_results_of_an_earlier_version_are_read(bundle: Bundle) -> None:
     assert "signs of the differences were flipped in blocks," in "\n".join(methods(report))
 
 
+def test_joined_folds_are_told(bundle: Bundle) -> None:
+    results = bundle(STUDY.replace('kind = "test"', 'kind = "cross-validation"'), subjects={"false_positives": 0.051})
+    columns = {"refits": 20000, "fold_dependence": 1.37, "interval_widening": 1.2, "flip_widening": 1.0}
+    table = results.table("subjects.tsv").assign(**columns)
+    table.to_csv(results.path / "subjects.tsv", sep="\t", index=False, na_rep="n/a")
+    text = "\n".join(methods(ReportData(Results.open(results.path))))
+    assert "models were fitted again to 20,000 responses" in text
+    assert "1.370 times as wide" in text
+    assert "widened by a factor of 1.200 because folds are joined" in text
+    assert "(b + 1)" not in text
+    assert "5.1% had p < .05 computed from these data" in text
+    assert "(15 s), widened" not in text
+
+
 @pytest.mark.parametrize(("widening", "warned"), [(1.05, False), (1.3, True), (float("nan"), False)])
 def test_a_wide_null_distribution_is_told(bundle: Bundle, widening: float, warned: bool) -> None:
     report = ReportData(bundle(subjects={"widening": widening}))
