@@ -54,7 +54,9 @@ class Significance:
     widening : float
         Factor by which the null distribution was widened to compensate for autocorrelation lost at cuts.
     false_positive_rate : float
-        Expected rate at 5 %, for a target with the mean autocorrelation: larger for ``paper``.
+        Rate of p < .05 among empty targets where it is computed: for ``paper`` from the mean autocorrelation; else NaN.
+    block_length : int
+        Samples of a block that changes its place; 0 for other methods.
     """
 
     r: Float64
@@ -65,6 +67,7 @@ class Significance:
     n_arrangements: int
     widening: float
     false_positive_rate: float
+    block_length: int = 0
 
 
 def significance(
@@ -153,7 +156,8 @@ def significance(
         n_permutations=n_permutations,
         n_arrangements=ways.count,
         widening=widening,
-        false_positive_rate=0.05,
+        false_positive_rate=np.nan,
+        block_length=ways.groups[0][1] if name == "block" and isinstance(ways, Blocks) else 0,
     )
 
 

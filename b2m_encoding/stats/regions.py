@@ -16,7 +16,7 @@ from scipy.stats import t as student
 
 from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
-from b2m_encoding.stats.mixed import MixedModel, mixed_model
+from b2m_encoding.stats.mixed import MIN_SUBJECTS, MixedModel, mixed_model
 from b2m_encoding.stats.multiplicity import fdr_q
 from b2m_encoding.stats.population_prevalence import prevalence
 from b2m_encoding.stats.preference import sign_flips
@@ -39,7 +39,7 @@ class RegionComparison:
     plot : DataFrame
         Mean score and interval over subjects of every region and feature space, hemispheres averaged first.
     model : MixedModel
-        ``score ~ feature_space * region + hemisphere + (1 | subject)``.
+        Tests of feature space, region and their interaction over subjects.
     """
 
     table: pd.DataFrame
@@ -81,9 +81,9 @@ def compare_regions(
     RegionComparison
         The columns of its ``tests``: ``region``, ``first``, ``second``, ``n_subjects``, ``difference`` (first minus
         second, mean over subjects) with ``low`` and ``high`` (t interval), ``effect_size`` (Hedges' g of paired
-        differences) with ``effect_low``, ``effect_high``, ``p``, ``q`` (Benjamini-Hochberg over all rows), ``test``,
-        ``n_significant`` (subjects with a significant difference), ``prevalence``, ``prevalence_low`` and
-        ``prevalence_high``.
+        differences; NaN below three subjects) with ``effect_low``, ``effect_high``, ``p``, ``q`` (Benjamini-Hochberg
+        over all rows), ``test``, ``n_significant`` (subjects with a significant difference), ``prevalence``,
+        ``prevalence_low`` and ``prevalence_high``.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def _compare(
     row: dict[str, Any] = {"region": region, "first": pair[0], "second": pair[1], "n_subjects": n, "q": np.nan}
     mean = float(differences.mean()) if n else float("nan")
     half = student.ppf((1 + level) / 2, n - 1) * differences.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    effect = hedges_g(differences, level)
+    effect = hedges_g(differences, level) if n >= MIN_SUBJECTS else (float("nan"),) * 3
     row |= {"difference": mean, "low": mean - half, "high": mean + half}
     row |= dict(zip(("effect_size", "effect_low", "effect_high"), effect, strict=True))
     contributions = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,28 +67,61 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class Inference:
-    """Significance of the joint model of one subject.
+class TestedModel:
+    """Significance of one model.
 
     Parameters
     ----------
     significance : Significance
     q : array, shape (n_targets,)
         Adjusted for multiple targets as the study asks for; NaN where not tested.
+    """
+
+    significance: Significance
+    q: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """Significance of the models of one subject.
+
+    Parameters
+    ----------
+    significance : Significance
+        Of the joint model.
+    q : array, shape (n_targets,)
+        Of the joint model, adjusted for multiple targets as the study asks for; NaN where not tested.
     clusters : ClusterMap or None
+    spaces : dict of str to TestedModel
+        The model of each feature space by itself, with the same arrangements; empty where there is only one.
     """
 
     significance: Significance
     q: Float64
     clusters: ClusterMap | None
+    spaces: Mapping[str, TestedModel] = field(default_factory=dict)
+
+    def of(self, model: str) -> TestedModel:
+        """Significance of a model: ``joint`` or a feature space."""
+        return self.spaces.get(model, TestedModel(self.significance, self.q))
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Comparison of the feature spaces of one subject."""
+    """Comparison of the feature spaces of one subject.
+
+    Parameters
+    ----------
+    preference : Preference or None
+    partition : Partition or None
+    block_length, n_blocks : int
+        Samples of a block whose sign is flipped, or that is drawn, and number of blocks.
+    """
 
     preference: Preference | None
     partition: Partition | None
+    block_length: int = 0
+    n_blocks: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +207,10 @@ class Encoding:
         """P of the joint model, adjusted for multiple targets, shape (n_targets,)."""
         return self.inference.q
 
+    def q_of(self, model: str) -> Float64:
+        """P of a model, adjusted for multiple targets, shape (n_targets,)."""
+        return self.inference.of(model).q
+
     @property
     def clusters(self) -> ClusterMap | None:
         """Clusters of the map of r of the joint model."""
@@ -209,7 +246,7 @@ def encode_subject(
 ) -> Encoding:
     """Fit all models of a study to one subject, score them on held-out samples and test them.
 
-    The significance of the joint model is tested; feature spaces are compared where it is significant.
+    The significance of every model is tested; feature spaces are compared where the joint one is significant.
 
     Parameters
     ----------
@@ -254,11 +291,20 @@ def score_subject(held_out: HeldOut, study: Study) -> Scores:
 
 
 def find_significance(held_out: HeldOut, space: Space, study: Study) -> Inference:
-    """Test the accuracy of the joint model, target by target and, where the study asks for it, by clusters."""
-    tested, table = held_out.tested, study.statistics
-    found = _significance(held_out, study)
-    q = np.where(tested, found.p_fwe if table.correction == "fwe" else fdr_q(found.p, table.correction), np.nan)
-    return Inference(found, q, cluster_map(found, held_out, space, study))
+    """Test the accuracy of every model target by target; of the joint one, where the study asks for it, by clusters."""
+    joint = _tested_model(held_out, study)
+    spaces = {
+        name: _tested_model(replace(held_out, predicted=predicted), study)
+        for name, predicted in held_out.singles.items()
+    }
+    clusters = cluster_map(joint.significance, held_out, space, study)
+    return Inference(joint.significance, joint.q, clusters, spaces)
+
+
+def _tested_model(held_out: HeldOut, study: Study) -> TestedModel:
+    found, correction = _significance(held_out, study), study.statistics.correction
+    q = found.p_fwe if correction == "fwe" else fdr_q(found.p, correction)
+    return TestedModel(found, np.where(held_out.tested, q, np.nan))
 
 
 def compare_subject(held_out: HeldOut, inference: Inference, study: Study) -> Comparison:
@@ -268,6 +314,8 @@ def compare_subject(held_out: HeldOut, inference: Inference, study: Study) -> Co
     return Comparison(
         _preference(held_out, names, predicted, study) if len(names) > 1 else None,
         _partition(held_out, names, predicted, study) if table.partitions(len(names)) else None,
+        block_length=int(held_out.sums.n.max()),
+        n_blocks=held_out.sums.n_blocks,
     )
 
 

@@ -80,7 +80,7 @@ def _rows(encoding: Encoding, mask: Booleans, q: float) -> list[dict[str, object
             "feature_space": name,
             "score": float(r[inside].mean()) if count else np.nan,
             "targets": count,
-            "significant": float((encoding.q[inside] < q).mean()) if count else np.nan,
+            "significant": float((encoding.q_of(name)[inside] < q).mean()) if count else np.nan,
         }
         for name, r in encoding.r.items()
     ]
