@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.data import Responses
+from b2m_encoding.data.responses import rows_of_repeats
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.windows import window_starts
 from b2m_encoding.runs import Runs
@@ -59,12 +61,21 @@ def evaluated(responses: Responses, evaluation: EvaluationTable) -> tuple[Respon
     return responses.with_runs(runs), splits
 
 
-def held_out_lengths(runs: Runs, split: Split, evaluation: EvaluationTable) -> list[int]:
-    """Number of held-out samples of each run, after repeats are averaged."""
-    kept = replace(runs, used=split.test)
-    if evaluation.average_repeats:
-        kept = average_repeats(np.zeros((len(kept), 0)), kept)[1]
-    return [int(kept.used[rows].sum()) for rows in kept.slices.values() if kept.used[rows].any()]
+def scored_rows(runs: Runs, splits: Sequence[Split], *, average: bool) -> NDArray[np.intp]:
+    """Samples that each scored one is the mean of, split by split, shape (n_scored, n_presentations); -1 for none."""
+    groups: list[list[int]] = []
+    for split in splits:
+        own = replace(runs, used=split.test)
+        groups += rows_of_repeats(own) if average else [[row] for row in np.flatnonzero(split.test).tolist()]
+    rows = np.full((len(groups), max(map(len, groups))), -1, dtype=np.intp)
+    for place, group in enumerate(groups):
+        rows[place, : len(group)] = group
+    return rows
+
+
+def scored_runs(runs: Runs, split: Split, evaluation: EvaluationTable) -> Runs:
+    """Runs of the scored samples of a split, after repeats are averaged."""
+    return runs.take(scored_rows(runs, [split], average=evaluation.average_repeats)[:, 0])
 
 
 def block_samples(study: Study, tr: float) -> int:

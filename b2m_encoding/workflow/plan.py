@@ -50,6 +50,7 @@ STEPS = {
     "features": "values of every feature space",
     "statistics": "sufficient statistics of every training run",
     "fit": "models, and predictions of held-out samples",
+    "refit": "models of rearranged responses, where folds are joined",
     "score": "prediction accuracy, intervals, noise ceiling",
     "significance": "permutations, correction for many targets, clusters",
     "partition": "preference and variance partitioning",
@@ -208,6 +209,9 @@ class Plan:
         intervals = tuple(f"statistics.{key}" for key in ("intervals", "level", "bootstraps"))
         scores = self._add("score", label, score_subject, {"held_out": held_out}, ("seed", *intervals))
         inputs: dict[str, Input] = {"held_out": held_out, "space": SpaceOf(subject)}
+        if len(splits) > 1:
+            refits: dict[str, Input] = {**shared, "held_out": held_out, "progress": Given.PROGRESS}
+            inputs["refitted"] = self._add("refit", label, subject_steps.refit, refits, (*INFERENCE, "results"))
         inference = self._add("significance", label, find_significance, inputs, INFERENCE)
         inputs = {"held_out": held_out, "inference": inference}
         comparison = self._add("partition", label, compare_subject, inputs, INFERENCE)

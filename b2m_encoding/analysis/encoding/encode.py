@@ -12,17 +12,19 @@ from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.analysis.encoding.clusters import ClusterMap, cluster_map
 from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
-from b2m_encoding.analysis.splits import block_samples, evaluated
+from b2m_encoding.analysis.encoding.refits import refit_null
+from b2m_encoding.analysis.encoding.significance import filled, test_targets
+from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace, all_subsets
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Space
-from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas, significance
-from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Blocks
+from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
+from b2m_encoding.stats.joined_folds import RefittedNull
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
 
@@ -226,7 +228,8 @@ def encode_subject(
     held_out = predict_held_out(responses, spaces, study, splits, models, progress=progress)
     scores = score_subject(held_out, study)
     progress("permutations")
-    inference = find_significance(held_out, responses.space, study)
+    refitted = refit_null(responses, spaces, study, splits, held_out, progress)
+    inference = find_significance(held_out, responses.space, study, refitted)
     progress("comparison of feature spaces")
     return Encoding(scores, inference, compare_subject(held_out, inference, study), held_out)
 
@@ -237,7 +240,7 @@ def score_subject(held_out: HeldOut, study: Study) -> Scores:
     scores = {measure: held_out.sums.scores(measure) for measure in ("r", "r2")}
     models = {**({name: (name,) for name in names} if len(names) > 1 else {}), JOINT: names}
     r, r2 = (
-        {model: _filled(scores[measure][bands], tested, 0.0) for model, bands in models.items()}
+        {model: filled(scores[measure][bands], tested, 0.0) for model, bands in models.items()}
         for measure in ("r", "r2")
     )
     return Scores(
@@ -253,10 +256,15 @@ def score_subject(held_out: HeldOut, study: Study) -> Scores:
     )
 
 
-def find_significance(held_out: HeldOut, space: Space, study: Study) -> Inference:
-    """Test the accuracy of the joint model, target by target and, where the study asks for it, by clusters."""
+def find_significance(
+    held_out: HeldOut, space: Space, study: Study, refitted: RefittedNull | None = None
+) -> Inference:
+    """Test the accuracy of the joint model, target by target and, where the study asks for it, by clusters.
+
+    Where folds are joined, ``refitted`` is their null distribution.
+    """
     tested, table = held_out.tested, study.statistics
-    found = _significance(held_out, study)
+    found = test_targets(held_out, study, refitted)
     q = np.where(tested, found.p_fwe if table.correction == "fwe" else fdr_q(found.p, table.correction), np.nan)
     return Inference(found, q, cluster_map(found, held_out, space, study))
 
@@ -276,30 +284,6 @@ def _product(held_out: HeldOut, names: Bands) -> dict[str, Float64] | None:
         return None
     tested = held_out.tested
     return {name: np.where(tested, part, np.nan) for name, part in zip(names, held_out.product, strict=True)}
-
-
-def _filled(values: Float64, tested: NDArray[np.bool_], constant: float) -> Float64:
-    """Values of tested targets, ``constant`` where the prediction is constant and tells nothing; else NaN."""
-    return np.where(tested, np.where(np.isnan(values), constant, values), np.nan)
-
-
-def _significance(held_out: HeldOut, study: Study) -> Significance:
-    table = study.statistics
-    clips = table.test == "auto" and study.evaluation.average_repeats
-    clips = clips and Blocks.of_clips(held_out.runs).count >= MIN_ARRANGEMENTS
-    found = significance(
-        held_out.predicted,
-        held_out.measured,
-        held_out.runs,
-        method="clip" if clips else table.test,  # averaged clips have no presentation order: they are exchangeable
-        block_length=block_samples(study, held_out.runs.tr) if table.test == "block" else None,
-        n_permutations=table.permutations,
-        device=study.model.device,
-        random_state=study.seed,
-    )
-    tested = held_out.tested
-    p_fwe = found.p_fwe if found.method == "paper" else _filled(found.p_fwe, tested, 1.0)
-    return replace(found, r=_filled(found.r, tested, 0.0), p=_filled(found.p, tested, 1.0), p_fwe=p_fwe)
 
 
 def _interval(held_out: HeldOut, study: Study) -> Interval | None:
