@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
 
-from b2m_encoding._typing import Float64
+from b2m_encoding._typing import Bands, Float64
 
 TAIL = 100
 """Refits beyond which the tail is that of a normal distribution: fewer give no steady p."""
@@ -88,3 +89,60 @@ def tail_p(null: Float64, observed: Float64) -> Float64:
         beyond = norm.sf(np.asarray(observed) * (norm.isf(share) / edge))
         p = np.where(np.asarray(observed) > edge, beyond, p)
     return np.where(np.isfinite(observed), p, np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldDependence:
+    """Standard errors of joined folds, relative to those for fixed predictions, by prediction accuracy.
+
+    Errors of training and of test meet in products of two samples of noise. Each pair occurs twice where folds are
+    joined, and a bootstrap or sign flips over held-out blocks count it once. Where the signal is strong, these products
+    are small beside the errors of test samples alone, and the ratio is 1.
+
+    Parameters
+    ----------
+    accuracy : array, shape (n_levels,)
+        Mean r of refits to responses with more and more signal, increasing.
+    ratios : dict of str to array, shape (n_levels,)
+        Standard deviation of a score over refits, over its standard error from held-out blocks: ``r`` (Fisher's z of the
+        model of all feature spaces), ``difference`` of r of two feature spaces, ``unique`` (R2), and each part
+        of R2 (``a``, ``a+b``).
+    n_refits : int
+    """
+
+    accuracy: Float64
+    ratios: Mapping[str, Float64]
+    n_refits: int
+
+    def ratio(self, score: str, accuracy: Float64) -> Float64:
+        """Interpolate the ratio at an accuracy; at least 1."""
+        return np.maximum(np.interp(np.nan_to_num(accuracy), self.accuracy, self.ratios[score]), 1.0)
+
+    def of_parts(self, parts: Iterable[Bands], accuracy: Float64) -> dict[Bands, Float64]:
+        """Interpolate the ratios of parts of R2."""
+        return {part: self.ratio("+".join(part), accuracy) for part in parts}
+
+
+def ratio_of_errors(values: Float64, squared_errors: Float64) -> float:
+    """Compute the standard deviation of refits of the same targets, over their root mean squared standard error.
+
+    Parameters
+    ----------
+    values, squared_errors : array, shape (n_refits_per_target, n_targets)
+    """
+    return float(np.sqrt(np.nanmean(values.var(axis=0, ddof=1)) / np.nanmean(squared_errors)))
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """What refits of one subject show.
+
+    Parameters
+    ----------
+    null : RefittedNull or None
+        None where nothing is rearranged.
+    dependence : FoldDependence
+    """
+
+    null: RefittedNull | None
+    dependence: FoldDependence

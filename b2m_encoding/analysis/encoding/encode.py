@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float64
+from b2m_encoding.analysis.encoding.blocks import comparison_sums
 from b2m_encoding.analysis.encoding.clusters import ClusterMap, cluster_map
 from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
-from b2m_encoding.analysis.encoding.refits import refit_null
+from b2m_encoding.analysis.encoding.signal_refits import refit_subject
 from b2m_encoding.analysis.encoding.significance import filled, test_targets
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Responses
@@ -24,7 +25,7 @@ from b2m_encoding.spaces import Space
 from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
-from b2m_encoding.stats.joined_folds import RefittedNull
+from b2m_encoding.stats.joined_folds import Refits
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
 
@@ -102,6 +103,8 @@ class Encoding:
     scores : Scores
     inference : Inference
     comparison : Comparison
+    refits : Refits, optional
+        Where folds are joined.
     held_out : HeldOut, optional
         Large; left out where everything has been computed from it.
     """
@@ -109,6 +112,7 @@ class Encoding:
     scores: Scores
     inference: Inference
     comparison: Comparison
+    refits: Refits | None = None
     held_out: HeldOut | None = None
 
     @property
@@ -226,16 +230,19 @@ def encode_subject(
     responses, splits = evaluated(responses, study.evaluation)
     models = wanted_models(tuple(spaces), study.statistics)
     held_out = predict_held_out(responses, spaces, study, splits, models, progress=progress)
-    scores = score_subject(held_out, study)
+    refits = refit_subject(responses, spaces, study, splits, held_out, models, progress)
+    scores = score_subject(held_out, study, refits)
     progress("permutations")
-    refitted = refit_null(responses, spaces, study, splits, held_out, progress)
-    inference = find_significance(held_out, responses.space, study, refitted)
+    inference = find_significance(held_out, responses.space, study, refits)
     progress("comparison of feature spaces")
-    return Encoding(scores, inference, compare_subject(held_out, inference, study), held_out)
+    return Encoding(scores, inference, compare_subject(held_out, inference, study, refits), refits, held_out)
 
 
-def score_subject(held_out: HeldOut, study: Study) -> Scores:
-    """Score every model, and the joint one by feature space, with ceiling and interval."""
+def score_subject(held_out: HeldOut, study: Study, refits: Refits | None = None) -> Scores:
+    """Score every model, and the joint one by feature space, with ceiling and interval.
+
+    Where folds are joined, errors are those that ``refits`` show.
+    """
     tested, names = held_out.tested, held_out.feature_spaces
     scores = {measure: held_out.sums.scores(measure) for measure in ("r", "r2")}
     models = {**({name: (name,) for name in names} if len(names) > 1 else {}), JOINT: names}
@@ -246,7 +253,7 @@ def score_subject(held_out: HeldOut, study: Study) -> Scores:
     return Scores(
         r,
         r2,
-        _interval(held_out, study) if study.statistics.intervals else None,
+        _interval(held_out, study, refits) if study.statistics.intervals else None,
         alpha=np.where(tested, held_out.alphas[names], np.nan),
         status=held_out.status,
         product=_product(held_out, names),
@@ -257,25 +264,27 @@ def score_subject(held_out: HeldOut, study: Study) -> Scores:
 
 
 def find_significance(
-    held_out: HeldOut, space: Space, study: Study, refitted: RefittedNull | None = None
+    held_out: HeldOut, space: Space, study: Study, refits: Refits | None = None
 ) -> Inference:
     """Test the accuracy of the joint model, target by target and, where the study asks for it, by clusters.
 
-    Where folds are joined, ``refitted`` is their null distribution.
+    Where folds are joined, the null distribution is that of ``refits``.
     """
     tested, table = held_out.tested, study.statistics
-    found = test_targets(held_out, study, refitted)
+    found = test_targets(held_out, study, refits.null if refits else None)
     q = np.where(tested, found.p_fwe if table.correction == "fwe" else fdr_q(found.p, table.correction), np.nan)
     return Inference(found, q, cluster_map(found, held_out, space, study))
 
 
-def compare_subject(held_out: HeldOut, inference: Inference, study: Study) -> Comparison:
+def compare_subject(
+    held_out: HeldOut, inference: Inference, study: Study, refits: Refits | None = None
+) -> Comparison:
     """Compare the feature spaces where the joint model predicts."""
     names, table = held_out.feature_spaces, study.statistics
     predicted = inference.q < table.q
     return Comparison(
-        _preference(held_out, names, predicted, study) if len(names) > 1 else None,
-        _partition(held_out, names, predicted, study) if table.partitions(len(names)) else None,
+        _preference(held_out, names, predicted, study, refits) if len(names) > 1 else None,
+        _partition(held_out, names, predicted, study, refits) if table.partitions(len(names)) else None,
     )
 
 
@@ -286,7 +295,7 @@ def _product(held_out: HeldOut, names: Bands) -> dict[str, Float64] | None:
     return {name: np.where(tested, part, np.nan) for name, part in zip(names, held_out.product, strict=True)}
 
 
-def _interval(held_out: HeldOut, study: Study) -> Interval | None:
+def _interval(held_out: HeldOut, study: Study, refits: Refits | None) -> Interval | None:
     """Interval of r of the joint model; None where there are too few blocks for one."""
     table = study.statistics
     try:
@@ -296,6 +305,7 @@ def _interval(held_out: HeldOut, study: Study) -> Interval | None:
             held_out.runs,
             level=table.level,
             n_bootstraps=table.bootstraps,
+            dependence=refits.dependence if refits else None,
             random_state=study.seed,
         )
     except InputError:
@@ -304,33 +314,45 @@ def _interval(held_out: HeldOut, study: Study) -> Interval | None:
     return replace(found, score=score, low=low, high=high)
 
 
-def _preference(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Preference:
+def _preference(
+    held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study, refits: Refits | None
+) -> Preference:
     table = study.statistics
     if table.preference == "deltas":
         assert held_out.deltas is not None
         return prefer_by_deltas(dict(zip(names, held_out.deltas, strict=True)), predicted)
+    sums = comparison_sums(held_out, study)
+    score = "difference" if table.preference == "r" else "unique"
     return prefer(
-        held_out.sums.take_models([bands for bands in held_out.sums.models if bands != (TIME,)]),
+        sums.take_models([bands for bands in sums.models if bands != (TIME,)]),
         predicted,
         by=table.preference,
         q=table.q,
         n_bootstraps=table.bootstraps,
         n_permutations=table.permutations,
         level=table.level,
+        widening=refits.dependence.ratio(score, sums.scores()[names]) if refits else None,
         random_state=study.seed,
     )
 
 
-def _partition(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Partition:
+def _partition(
+    held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study, refits: Refits | None
+) -> Partition:
     """Parts of every tested target, with intervals where the joint model predicts."""
-    table, sums = study.statistics, held_out.sums.take_models(all_subsets(names))
+    table, sums = study.statistics, comparison_sums(held_out, study).take_models(all_subsets(names))
     tested = held_out.tested
     whole = partition({bands: np.where(tested, r2, np.nan) for bands, r2 in sums.scores("r2").items()})
     asked = np.flatnonzero(predicted)
     interval = {bands: np.full((2, sums.n_targets), np.nan) for bands in whole.parts}
     if len(asked):
+        accuracy = sums.scores()[names][asked]
         some = partition_blocks(
-            sums.take_targets(asked), n_bootstraps=table.bootstraps, level=table.level, random_state=study.seed
+            sums.take_targets(asked),
+            n_bootstraps=table.bootstraps,
+            level=table.level,
+            widening=refits.dependence.of_parts(whole.parts, accuracy) if refits else None,
+            random_state=study.seed,
         )
         for bands, limits in (some.interval or {}).items():
             interval[bands][:, asked] = limits

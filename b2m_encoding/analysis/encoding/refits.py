@@ -31,7 +31,7 @@ def refit_null(
     held_out: HeldOut,
     progress: Callable[[str], None] = lambda _: None,
 ) -> RefittedNull | None:
-    """Refit the joint model to rearranged responses of a sample of targets; None where no folds are joined.
+    """Refit the joint model to rearranged responses of a sample of targets; None where nothing is rearranged.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def refit_null(
     RefittedNull or None
     """
     tested = np.flatnonzero(held_out.tested)
-    if len(splits) < 2 or study.statistics.test == "paper" or not len(tested):
+    if study.statistics.test == "paper":
         return None
     chosen = np.unique(tested[np.linspace(0, len(tested) - 1, MAX_TARGETS).round().astype(np.intp)])
     measured = np.concatenate([responses.load_run(name)[:, chosen] for name in responses.runs.slices])
@@ -59,7 +59,7 @@ def refit_null(
     method, ways, _ = arrangements_of(held_out.predicted, held_out.measured, held_out.runs, **scheme)
     generator = np.random.default_rng(study.seed)
     n_rounds = -(-study.statistics.refits // len(chosen))
-    quotients, names, plain = [], held_out.feature_spaces, _plain(study, held_out)
+    quotients, names, plain = [], held_out.feature_spaces, plain_study(study, held_out)
     for columns in _batches(np.tile(np.arange(len(chosen)), n_rounds), len(measured), study.model.memory):
         progress(f"refits of {n_rounds * len(chosen)} rearranged responses")
         moved = rearrange(measured, columns, rows, ways.sources(len(columns), generator))
@@ -102,7 +102,7 @@ def _batches(columns: NDArray[np.intp], n_samples: int, gigabytes: float) -> Ite
     yield from np.array_split(columns, -(-len(columns) // size))
 
 
-def _plain(study: Study, held_out: HeldOut) -> Study:
+def plain_study(study: Study, held_out: HeldOut) -> Study:
     """The same study without what refits do not need; where targets share a penalty, with that of the measured ones."""
     statistics = study.statistics.model_copy(update={"audit": False, "partition": False})
     results = study.results.model_copy(update={"weights": False})
