@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from calibration_regions import mixed_models
 from harness import Row, arguments, environment, finish, save
 from scipy.signal import lfilter
 
@@ -190,6 +191,7 @@ PARTS = {
     "false_discoveries": false_discoveries,
     "coverage": coverage,
     "ceilings": ceilings,
+    "mixed_models": mixed_models,
 }
 
 

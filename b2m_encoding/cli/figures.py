@@ -29,6 +29,9 @@ def figure(
     width: Annotated[float | None, typer.Option(help="Width in mm: 89, 120, 183.")] = None,
     dpi: Annotated[int | None, typer.Option(help="Resolution.")] = None,
     files: Annotated[str | None, typer.Option("--format", help="png, pdf, svg, tiff; several with commas.")] = None,
+    mask: Annotated[
+        Literal["own", "joint", "tested"] | None, typer.Option(help="Targets to show: predicted by a drawn model, ...")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write into; default: figures in the results.")] = None,
 ) -> None:
     """Draw one kind of figure from results, at journal size, with its caption and numbers."""
@@ -46,7 +49,7 @@ def figure(
         "overview" if whole == (zoom or bool(region)) else "whole" if whole else "zoom"
     )
     request = FigureRequest(
-        tuple(subject or ()), tuple(model or ()), score, view, region, contour, mark, _named_files(sound or [])
+        tuple(subject or ()), tuple(model or ()), score, view, region, contour, mark, _named_files(sound or []), mask
     )
     asked = {
         "width_mm": width,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -22,6 +22,9 @@ from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas
 from b2m_encoding.study import MapsTable, StatisticsTable
 
 Table = TypeVar("Table", bound=Config)
+Mask = Literal["own", "joint", "tested"]
+OF_MODELS = tuple(kind.stat for kind in maps.MAPS if kind.of == "models")
+"""Statistics that describe one model each."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class FigureRequest:
         Score to mark in a scatter.
     sounds : mapping of str to Path
         Sound files by their labels ("heard", "retrieved").
+    mask : {"own", "joint", "tested"}, optional
+        Targets that are shown: those that one of the drawn models predicts by itself, those that the joint model
+        predicts, or all that were tested. Default: ``own`` for maps of r and R2, ``joint`` for other maps; a scatter
+        and regions show all tested targets.
     """
 
     subjects: tuple[str, ...] = ()
@@ -55,6 +62,7 @@ class FigureRequest:
     contour: bool = False
     mark: float | None = None
     sounds: Mapping[str, Path] = field(default_factory=dict)
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,17 +163,34 @@ class FigureContext:
         """Tested targets, on the drawing surface."""
         return np.isfinite(self.on_surface(subject, [(JOINT, maps.R.stat)])[0])
 
-    def significant(self, subject: str) -> Booleans:
-        """Targets that the joint model predicts significantly, on the drawing surface."""
-        below = (self.results.map(subject, JOINT, maps.Q.stat) < self.statistics.q).astype(np.float32)
+    def masking(self, subject: str, models: Sequence[str] = ()) -> tuple[str, ...]:
+        """Models whose significance masks a figure of some models; none: every tested target is shown."""
+        mask = self.request.mask or ("own" if self.request.score in OF_MODELS else "joint")
+        if mask == "tested":
+            return ()
+        own = mask == "own" and models and all(self.results.has_map(subject, one, maps.Q.stat) for one in models)
+        return tuple(dict.fromkeys(models)) if own else (JOINT,)
+
+    def predicted(self, subject: str, masking: Sequence[str]) -> Booleans:
+        """Targets that one of the models predicts significantly, in the space of the subject."""
+        below = [self.results.map(subject, one, maps.Q.stat) < self.statistics.q for one in masking]
+        return np.asarray(np.any(below, axis=0))
+
+    def significant(self, subject: str, models: Sequence[str] = ()) -> Booleans | None:
+        """Targets that are shown in a figure of some models, on the drawing surface; None: every tested one."""
+        if not (masking := self.masking(subject, models)):
+            return None
+        below = self.predicted(subject, masking).astype(np.float32)
         [moved] = resample(below, self.results.space(subject), self.surface(subject))
         return np.asarray(np.nan_to_num(moved) > 0.5)
 
-    @property
-    def criterion(self) -> str:
-        """Definition of significance, for captions."""
+    def criterion(self, subject: str, models: Sequence[str] = ()) -> str:
+        """Definition of significance in a figure of some models, for captions."""
         controls = CORRECTIONS[self.statistics.correction].controls
-        return f"significant at q < {self.statistics.q:g} ({controls}) in the joint model"
+        masking = self.masking(subject, models)
+        by = "the joint model" if masking == (JOINT,) else f"the model of {' or of '.join(masking)}"
+        each = ", each alone" if len(masking) > 1 else " alone" if masking != (JOINT,) else ""
+        return f"significant at q < {self.statistics.q:g} ({controls}) in {by}{each}" if masking else "tested"
 
     @property
     def note(self) -> str | None:
@@ -191,19 +216,19 @@ class FigureContext:
         """Options of every figure: note, style and origin of the numbers."""
         return {"note": self.note, "style": self.settings, "origin": self.origin(subject)}
 
-    def map_keywords(self, subject: str) -> MapKeywords:
-        """Options of every figure of maps of a subject."""
+    def map_keywords(self, subject: str, models: Sequence[str] = ()) -> MapKeywords:
+        """Options of every figure of maps of a subject, masked by the significance of some models."""
         return {
             **self.page_keywords(subject),
             "title": f"sub-{subject}",
             "tested": self.tested(subject),
-            "significant": self.significant(subject),
-            "criterion": self.criterion,
+            "significant": self.significant(subject, models),
+            "criterion": self.criterion(subject, models),
         }
 
-    def view_keywords(self, subject: str) -> ViewKeywords:
+    def view_keywords(self, subject: str, models: Sequence[str] = ()) -> ViewKeywords:
         """Options of figures that show the whole cortex, a zoom, or both."""
-        return {**self.map_keywords(subject), "view": self.request.view, "zoom": self.zoom}
+        return {**self.map_keywords(subject, models), "view": self.request.view, "zoom": self.zoom}
 
     def origin(self, subject: str = "") -> str:
         """Origin of the numbers, for captions: study, samples and test of a subject, versions."""

@@ -92,4 +92,5 @@ def _stem(kind: str, subject: str, request: FigureRequest) -> str:
         if request.view != "overview"
         else []
     )
+    parts += [f"mask-{request.mask}"] if request.mask else []
     return safe_name("_".join(part for part in parts if part))

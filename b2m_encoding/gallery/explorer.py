@@ -89,13 +89,27 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
         scores,
         _maps(context, maps, [score.key for score in scores]),
         note=context.note,
-        caption=f"{context.origin(drawn[0])} Significance: {context.criterion.removeprefix('significant at ')}.",
+        caption=f"{context.origin(drawn[0])} {_masks(context, drawn)}",
         level=context.statistics.q,
         interval=f"{context.statistics.level:.0%} interval",
         feature_spaces=context.results.feature_spaces,
         zoom=context.maps.zoom,
         clips=clips,
     )
+
+
+def _masks(context: FigureContext, drawn: Sequence[str]) -> str:
+    """Sentence on which significance masks which map."""
+    joint = context.criterion(drawn[0]).removeprefix("significant at ")
+    if not all(_own(context, name) for name in drawn):
+        return f"Significance: {joint}."
+    return f"Significance: {joint}; maps of the accuracy of single feature spaces by that of each of them alone."
+
+
+def _own(context: FigureContext, subject: str) -> tuple[str, ...]:
+    """Feature spaces whose own significance is stored; none where there is only one."""
+    names = context.results.feature_spaces
+    return tuple(n for n in names if len(names) > 1 and context.results.has_map(subject, n, maps.Q.stat))
 
 
 def _scores(context: FigureContext) -> list[Score]:
@@ -139,6 +153,13 @@ class _SubjectMaps:
     scores: Mapping[str, Floating]
     significant: Booleans
     preference: Floating | None
+    own_q: Mapping[str, Floating]
+    """Adjusted p by the key of a map that is masked by models of its own."""
+    level: float
+
+    def shown(self, key: str) -> Booleans:
+        """Targets that a map shows."""
+        return self.own_q[key] < self.level if key in self.own_q else self.significant
 
     @classmethod
     def of(cls, context: FigureContext, name: str) -> _SubjectMaps:
@@ -149,7 +170,21 @@ class _SubjectMaps:
         if context.results.has_map(name, maps.PREFERENCE, maps.PREFERRED.stat):
             index = context.results.map(name, maps.PREFERENCE, maps.PREFERRED.stat)
             preference = values[PREFERRED] = levels_on_surface(index, context, name)
-        return cls(name, surface, values, context.significant(name), preference)
+        significant, level = context.significant(name), context.statistics.q
+        assert significant is not None
+        own = {f"r-{model}": _masking_q(context, name, model) for model in _own(context, name)}
+        if len(own) == 2 == len(context.results.feature_spaces):
+            own["difference"] = np.fmin(*own.values())
+        return cls(name, surface, values, significant, preference, own, level)
+
+
+def _masking_q(context: FigureContext, subject: str, model: str) -> Floating:
+    """Adjusted p of a model on the drawing surface, below the level where the resampled mask is, and only there."""
+    level = context.statistics.q
+    significant = context.significant(subject, (model,))
+    assert significant is not None
+    [q] = context.on_surface(subject, [(model, maps.Q.stat)])
+    return np.where(significant, np.minimum(q, np.nextafter(level, 0)), np.where(q < level, level, q))
 
 
 def levels_on_surface(index: Floating, context: FigureContext, subject: str) -> Floating:
@@ -168,10 +203,8 @@ def _view_subject(
     context: FigureContext, subject: _SubjectMaps, stored: ClipResponses | None, names: Sequence[str]
 ) -> ViewSubject:
     """A subject of the page: maps, q, intervals, preference and responses to clips."""
-    level = context.statistics.q
-    q = subject.scores.get("q")
-    if q is not None:  # the mean of q over voxels may disagree with the resampled mask of significance
-        q = np.where(subject.significant, np.minimum(q, np.nextafter(level, 0)), np.where(q < level, level, q))
+    # the mean of q over voxels may disagree with the resampled mask of significance
+    q = _masking_q(context, subject.name, JOINT) if "q" in subject.scores else None
     intervals = {}
     if "low" in subject.scores and "high" in subject.scores:
         intervals["r-joint"] = (subject.scores["low"], subject.scores["high"])
@@ -181,6 +214,7 @@ def _view_subject(
         subject.name, atlas, shown, q, intervals, subject.preference,
         _courses(context, subject, stored) if stored else None,
         _best(context, subject, stored, names) if stored and len(stored.clips) else None,
+        subject.own_q,
     )  # fmt: skip
 
 
@@ -189,8 +223,8 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
     style, names = context.settings, context.results.feature_spaces
     titles = {score.key: score.title for score in _scores(context)}
 
-    def drawn(key: str) -> list[Floating]:
-        return [subject.scores[key][subject.significant] for subject in subjects if key in subject.scores]
+    def drawn(key: str, masked_as: str = "") -> list[Floating]:
+        return [subject.scores[key][subject.shown(masked_as or key)] for subject in subjects if key in subject.scores]
 
     maps, accuracies = [], [key for key in keys if key.startswith("r-")]
     limits = shared_limits([values for key in accuracies for values in drawn(key)], *context.limits)
@@ -199,7 +233,7 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
         title = f"Accuracy: {titles[key]}"
         maps.append(ViewMap(key, title, "prediction accuracy (r)", (key,), colours))
     if len(names) == 2:
-        first, second = (np.concatenate(drawn(f"r-{name}")) for name in names)
+        first, second = (np.concatenate(drawn(f"r-{name}", "difference")) for name in names)
         difference = shared_limits([np.abs(second - first)], 0.0, None, percentile=97.0)
         pair = PreferenceColours(difference.vmax, shared_limits([np.maximum(first, second)], 0.0, None).vmax)
         maps.insert(

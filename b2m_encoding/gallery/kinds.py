@@ -14,7 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
 from b2m_encoding.gallery.context import FigureContext
-from b2m_encoding.gallery.tables import fewer_decoders, region_ceilings, with_genres
+from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, with_genres
 from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, maps, tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
@@ -57,7 +57,7 @@ def _unit(context: FigureContext) -> str:
 def _requested_score(context: FigureContext, subject: str) -> tuple[Float32, MapKeywords]:
     """The requested score on the surface, with the options of its map."""
     [scores] = context.on_surface(subject, [(context.model, context.request.score)])
-    keywords = context.map_keywords(subject)
+    keywords = context.map_keywords(subject, (context.model,))
     if context.request.score in UNMASKED:
         keywords["significant"] = None
     return scores, keywords
@@ -99,7 +99,7 @@ def _preference(context: FigureContext, subject: str) -> FigureResult:
     score_a, score_b = _scores(context, subject, (first, second))
     return figures.preference(
         score_a, score_b, *context.cortex(subject), names=(first, second), label=_unit(context),
-        **context.view_keywords(subject),
+        **context.view_keywords(subject, (first, second)),
     )  # fmt: skip
 
 
@@ -108,13 +108,14 @@ def _ternary(context: FigureContext, subject: str) -> FigureResult:
     first, second, third = _scores(context, subject, (a, b, c))
     return figures.ternary(
         (first, second, third), *context.cortex(subject), names=(a, b, c), limits=context.limits,
-        label=_unit(context), **context.view_keywords(subject),
+        label=_unit(context), **context.view_keywords(subject, (a, b, c)),
     )  # fmt: skip
 
 
 def _hierarchy(context: FigureContext, subject: str) -> FigureResult:
     scores = dict(zip(context.models, _scores(context, subject, context.models), strict=True))
-    return figures.hierarchy(scores, *context.cortex(subject), label=_unit(context), **context.view_keywords(subject))
+    keywords = context.view_keywords(subject, context.models)
+    return figures.hierarchy(scores, *context.cortex(subject), label=_unit(context), **keywords)
 
 
 def _partition(context: FigureContext, subject: str) -> FigureResult:
@@ -160,8 +161,11 @@ def _scatter(context: FigureContext, subject: str) -> FigureResult:
     space, keywords = context.results.space(subject), context.page_keywords(subject)
     keywords["title"] = f"sub-{subject}"
     targets = "voxels" if isinstance(space, VolumeSpace) else "targets"
+    masking = context.masking(subject, models) if context.request.mask else ()
     return figures.scatter(
         score_x, score_y, names=(models[0], models[1]), mark=context.request.mark, label=_unit(context),
+        tested=context.predicted(subject, masking) if masking else None,
+        criterion=context.criterion(subject, models) if masking else "tested, predicted or not",
         targets="vertices" if isinstance(space, SurfaceSpace) else targets,
         limits=context.settings.limits or (None, None), **keywords,
     )  # fmt: skip
@@ -174,14 +178,15 @@ def _subjects(context: FigureContext, _: str) -> FigureResult:
         raise InputError("subjects lie on different surfaces", found=", ".join(other), fix="draw them one by one")
     keys = [(context.model, context.request.score)]
     names = {subject: f"sub-{subject}" for subject in surfaces}
-    masked = context.request.score not in UNMASKED
+    found = {name: context.significant(subject, (context.model,)) for subject, name in names.items()}
+    shown = {name: mask for name, mask in found.items() if mask is not None}
     return figures.subjects(
         {name: context.on_surface(subject, keys)[0] for subject, name in names.items()},
         surface,
         context.atlas(surface),
         tested={name: context.tested(subject) for subject, name in names.items()},
-        significant={name: context.significant(subject) for subject, name in names.items()} if masked else None,
-        criterion=context.criterion,
+        significant=shown if shown and context.request.score not in UNMASKED else None,
+        criterion=context.criterion(next(iter(surfaces)), (context.model,)),
         label=_label(context),
         limits=context.limits,
         zoom=context.zoom_only,
@@ -191,17 +196,23 @@ def _subjects(context: FigureContext, _: str) -> FigureResult:
 
 def _regions(context: FigureContext, _: str) -> FigureResult:
     table, subjects = context.results.table(tables.REGIONS), context.request.subjects
+    masked = context.request.mask in ("own", "joint")
+    if masked:
+        table = masked_regions(context, table)
     wanted = table["subject"].isin(subjects) if subjects else table["subject"] != GROUP_MEAN
     shown = table[wanted & table["score"].notna()]
     if context.request.models:
         shown = shown[shown["feature_space"].isin(context.request.models)]
-    has_tests = context.results.has(tables.REGION_TESTS) and not subjects
+    has_tests = context.results.has(tables.REGION_TESTS) and not subjects and not masked
+    compared = tuple(name for name in shown["feature_space"].unique() if name != JOINT)
+    criterion = context.criterion(context.subjects[0], compared) if masked else "tested, predicted or not"
     return figures.regions(
         shown,
         tests=context.results.table(tables.REGION_TESTS) if has_tests else None,
         q=context.statistics.q,
         ceiling=region_ceilings(context, tuple(shown["region"].unique())),
         level=context.statistics.level,
+        criterion=criterion,
         **context.page_keywords(),
     )
 

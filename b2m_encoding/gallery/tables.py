@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
 
-from b2m_encoding._typing import Float32
+from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.results.schema import JOINT, maps
-from b2m_encoding.spaces import HEMISPHERES, GrayordinateSpace, RegionSpace, SurfaceSpace, VolumeSpace, load_atlas
+from b2m_encoding.spaces import (
+    HEMISPHERES,
+    GrayordinateSpace,
+    Hemisphere,
+    RegionSpace,
+    Space,
+    SurfaceSpace,
+    VolumeSpace,
+    load_atlas,
+)
 
 GENRE = re.compile(r"(?P<genre>[^\W\d_][^.]*)\.\d+")
 """Names of clips of the Music Genre data set: ``blues.00017``."""
@@ -48,6 +57,33 @@ def _subject_ceilings(context: FigureContext, subject: str, regions: tuple[str, 
             means = [_finite_mean(ceiling[atlas.mask(region, hemi)]) for hemi in HEMISPHERES]
             if finite := [mean for mean in means if mean is not None]:
                 yield region, float(np.mean(finite))
+
+
+def masked_regions(context: FigureContext, table: pd.DataFrame) -> pd.DataFrame:
+    """The table of regions, its scores those of the targets of the requested mask, the same for all feature spaces.
+
+    Not for tests: targets that were chosen by a score cannot be used to compare it.
+    """
+    compared = tuple(name for name in table["feature_space"].unique() if name != JOINT)
+    rows = []
+    for subject, own in table.groupby("subject", sort=False):
+        space, name = context.results.space(str(subject)), str(subject)
+        shown = context.predicted(name, context.masking(name, compared))
+        inside = _region_masks(context, space)
+        scores = {model: context.results.map(name, model, maps.R.stat) for model in own["feature_space"].unique()}
+        for row in own.to_dict("records"):
+            targets = inside(row["region"], row["hemisphere"]) & shown
+            mean = _finite_mean(scores[row["feature_space"]][targets])
+            rows.append(row | {"score": np.nan if mean is None else float(mean)})
+    return pd.DataFrame(rows, columns=list(table.columns))
+
+
+def _region_masks(context: FigureContext, space: Space) -> Callable[[str, Hemisphere], Booleans]:
+    """Targets of a region and hemisphere in a space that has regions."""
+    if isinstance(space, SurfaceSpace | GrayordinateSpace | VolumeSpace):
+        return load_atlas(context.maps.atlas, space).mask
+    assert isinstance(space, RegionSpace)
+    return lambda region, _: np.array([name == region for name in space.regions])
 
 
 def _finite_mean(values: Float32) -> np.float32 | None:

@@ -215,13 +215,16 @@ class Blocks:
 
     def variance(self, table: Tensor) -> Tensor:
         """Variance of a random assignment: squares of the table without row and column means, over m - 1, by group."""
-        total, first = 0, 0
+        import torch
+
+        parts, first = [], 0
         for starts, _ in self.groups:
             m = len(starts)
             square = table[first : first + m * m].reshape(m, m, -1)
             left = square - square.mean(0, keepdim=True) - square.mean(1, keepdim=True) + square.mean((0, 1))
-            total, first = total + (left**2).sum((0, 1)) / (m - 1), first + m * m
-        return total
+            parts.append((left**2).sum((0, 1)) / (m - 1))
+            first += m * m
+        return torch.stack(parts).sum(dim=0)
 
     def sources(self, n: int, generator: np.random.Generator) -> Integers:
         """Draw orders of the blocks; the row that comes to each row."""

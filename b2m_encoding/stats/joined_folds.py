@@ -19,13 +19,15 @@ class RefittedNull:
     r"""Null distribution of r where the predictions of several folds are joined.
 
     Each fold is predicted by responses that are themselves predicted. To first order the joined r is a quadratic form
-    :math:`y^\top H y` with :math:`H` zero within folds, of variance :math:`\mathrm{tr}(HSHS) + \mathrm{tr}(HSH^\top S)` for
-    responses of covariance :math:`S` that are unrelated to the features. Rearranging fixed predictions keeps the second
-    term alone, which is at least half of the sum (Cauchy-Schwarz) and exactly half if :math:`H` is symmetric: the null
-    distribution is then up to :math:`\sqrt 2` times too narrow, and skewed besides. So responses are rearranged within
-    their runs before anything is fitted, the whole fit is repeated with the choice of its penalties, and r is divided by
-    its standard deviation under rearrangement of the fixed predictions, as it is for the measured responses. These
-    quotients are pooled over targets (Winkler et al. 2016, doi 10.1016/j.neuroimage.2016.05.068, compare such ways).
+    :math:`y^\top H y` with :math:`H` zero within folds, of variance
+    :math:`\mathrm{tr}(HSHS) + \mathrm{tr}(HSH^\top S)` for responses of covariance :math:`S` that are unrelated to the
+    features. Rearranging fixed predictions keeps the second term alone, which is at least half of the sum
+    (Cauchy-Schwarz) and exactly half if :math:`H` is symmetric: the null distribution is then up to
+    :math:`\sqrt 2` times too narrow, and of another shape. So responses are rearranged within their runs before anything is fitted, the whole
+    fit is repeated with the choice of its penalties, and r is divided by its standard deviation under rearrangement of
+    the fixed predictions, as it is for the measured responses. These quotients are pooled over targets, all penalties
+    together, because the chosen penalty tells of the association (Winkler et al. 2016,
+    doi 10.1016/j.neuroimage.2016.05.068, compare ways to need few permutations).
 
     Parameters
     ----------
@@ -49,8 +51,8 @@ class RefittedNull:
     def p(self, z: Float64) -> Float64:
         """Compute one-sided p of quotients; NaN stays NaN.
 
-        The share of refits that reach z; beyond all but a hundred of them, a normal tail through the last quantile. The
-        distribution of quadratic forms of a bounded ratio has a lighter one.
+        The share of refits that reach z; beyond all but a hundred of them, a normal tail through that quantile. In
+        simulations the tails are lighter.
         """
         return tail_p(np.sort(self.z), z)
 
@@ -104,9 +106,8 @@ class FoldDependence:
     accuracy : array, shape (n_levels,)
         Mean r of refits to responses with more and more signal, increasing.
     ratios : dict of str to array, shape (n_levels,)
-        Standard deviation of a score over refits, over its standard error from held-out blocks: ``r`` (Fisher's z of the
-        model of all feature spaces), ``difference`` of r of two feature spaces, ``unique`` (R2), and each part
-        of R2 (``a``, ``a+b``).
+        Standard deviation of a score over refits, over its standard error from held-out blocks: ``r`` (Fisher's z of
+        the joint model), ``difference`` of r of two feature spaces, ``unique`` (R2), each part of R2 (``a+b``).
     n_refits : int
     """
 
@@ -139,10 +140,10 @@ class Refits:
 
     Parameters
     ----------
-    null : RefittedNull or None
-        None where nothing is rearranged.
+    nulls : dict of str to RefittedNull
+        By model; empty where nothing is rearranged.
     dependence : FoldDependence
     """
 
-    null: RefittedNull | None
+    nulls: Mapping[str, RefittedNull]
     dependence: FoldDependence

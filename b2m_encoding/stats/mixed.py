@@ -1,17 +1,23 @@
-"""Mixed model of region scores, fitted by statsmodels, with notes on what could not be fitted."""
+"""Mixed model of region scores: F tests of feature space, region and their interaction, with random slopes."""
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-import statsmodels.formula.api as formulas
+from scipy.stats import f as fisher
+from scipy.stats import t as student
 
-FACTORS = ("feature_space", "region", "hemisphere")
-FEW_SUBJECTS = 5
+from b2m_encoding._typing import Float64
+from b2m_encoding.stats.restricted_likelihood import LinearMixedFit, fit_variances
+
+FACTORS = ("feature_space", "region")
+MIN_SUBJECTS = 3
+"""Fewest subjects with a p value: two differ by one number."""
+Term = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,30 +26,34 @@ class MixedModel:
 
     Parameters
     ----------
-    status : {"fitted", "fixed subjects", "not possible"}
-        "fixed subjects" if the variance of subjects is not distinguishable from zero, or the fit did not converge:
-        subjects are then a fixed factor.
+    status : {"fitted", "not possible"}
     formula : str
-        Fitted formula, in the notation of R.
+        Fitted formula, in the notation of R; ``(1 | subject:region)`` is the deviation of a subject in a region.
     terms : DataFrame
-        ``term``, ``statistic`` (chi2 or F), ``df``, ``p``: Wald test of every factor and of their interaction.
+        ``term``, ``statistic`` (F), ``df``, ``df_error``, ``p``: test of every factor and of their interaction.
     coefficients : DataFrame
-        ``name``, ``estimate``, ``error``, ``low``, ``high``, ``p``.
+        ``name``, ``estimate``, ``error``, ``low``, ``high``, ``p``: sum contrasts, so that the intercept is the mean of
+        all cells and every other coefficient a deviation from it.
     notes : tuple of str
         Limitations of the fit, for the report.
+    variances : dict of str to float
+        Variance of each random part, in the squared unit of the score.
     """
 
-    status: Literal["fitted", "fixed subjects", "not possible"]
+    status: Literal["fitted", "not possible"]
     formula: str
     terms: pd.DataFrame
     coefficients: pd.DataFrame
     notes: tuple[str, ...]
+    variances: Mapping[str, float] = field(default_factory=dict)
 
 
 def mixed_model(table: pd.DataFrame, *, level: float = 0.95) -> MixedModel:
-    """Fit ``score ~ feature_space * region + hemisphere + (1 | subject)``.
+    """Fit ``score ~ feature_space * region`` with random subjects and random slopes of both factors.
 
-    Factors with one level are left out.
+    Hemispheres are averaged first. The random parts are the subject, subject by feature space and subject by region, so
+    that a factor is compared with how much its effect differs between subjects. A factor with one level is
+    left out, as is an interaction with an empty cell.
 
     Parameters
     ----------
@@ -55,86 +65,146 @@ def mixed_model(table: pd.DataFrame, *, level: float = 0.95) -> MixedModel:
     Returns
     -------
     MixedModel
+        Not possible below three subjects.
 
     Notes
     -----
-    Its p values assume many subjects and normal residuals: with fewer than about ten, use the sign flips of
-    :func:`~b2m_encoding.stats.regions.compare_regions` instead. Laird & Ware 1982, doi 10.2307/2529876.
+    Variances by restricted maximum likelihood (Laird & Ware 1982, doi 10.2307/2529876), each at least zero. Factors
+    have sum contrasts; F is Wald's, its error degrees of freedom are those of the random part that contains the term,
+    and both degrees of freedom are multiplied by the epsilon of Greenhouse & Geisser (doi 10.1007/BF02289823) where
+    a term has several. In a complete table whose estimated variances are above zero, F is that of a repeated-measures
+    analysis of variance; with two feature spaces it is the square of the paired t of subject means.
     """
-    used = [name for name in FACTORS if table[name].nunique() > 1]
-    crossed = " * ".join(f"C({name})" for name in used if name != "hemisphere")
-    right = " + ".join(part for part in (crossed, "C(hemisphere)" if "hemisphere" in used else "") if part)
-    formula, n_subjects = f"score ~ {right or '1'}", table["subject"].nunique()
-    notes = [f"{n_subjects} subjects: p values of this model are rough"] if n_subjects < FEW_SUBJECTS else []
-    data = table.assign(**{name: table[name].astype(str) for name in (*FACTORS, "subject")})
-    n_cells = int(np.prod([table[name].nunique() for name in used if name != "hemisphere"])) + ("hemisphere" in used)
-    if n_subjects < 2 or len(data) <= n_cells + n_subjects:
-        return _nothing(formula, [*notes, "too few scores or subjects for a mixed model"])
-    fitted, problem = _random_subjects(formula, data)
-    if fitted is not None and problem is None:
-        return _model("fitted", f"{formula} + (1 | subject)", fitted, level, notes)
-    notes.append(f"subjects as a fixed factor: {problem}")
-    formula = f"{formula} + C(subject)"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _model("fixed subjects", formula, formulas.ols(formula, data).fit(), level, notes)
-    except (np.linalg.LinAlgError, ValueError) as error:
-        return _nothing(formula, [*notes, f"that could not be fitted either ({error})"])
+    known = table.loc[np.isfinite(table["score"].astype(float)), ["subject", *FACTORS, "score"]]
+    cells = known.astype({name: str for name in ("subject", *FACTORS)}).groupby(["subject", *FACTORS], sort=True)
+    data = cells["score"].mean().reset_index()
+    used = [name for name in FACTORS if data[name].nunique() > 1]
+    notes, terms, n_subjects = [], _terms(used), data["subject"].nunique()
+    if n_subjects < MIN_SUBJECTS or not used:
+        what = f"{n_subjects} subject{'s' * (n_subjects != 1)}, {MIN_SUBJECTS} or more are needed"
+        return _nothing(terms, _formula(used), what if used else "one feature space and one region")
+    if len(used) == 2 and (empty := _empty_cells(data)):
+        notes.append(f"no score of {empty}: the interaction cannot be estimated and is left out")
+        terms = terms[:-1]
+    return _fitted(data, terms, _formula(used, len(terms) == 3), level, notes)
 
 
-def _random_subjects(formula: str, data: pd.DataFrame) -> tuple[Any, str | None]:
-    """Fit with random subjects; returns the fit, and its problem if there is one."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # statsmodels calls every variance below .01 a boundary; checked below
-            fitted = formulas.mixedlm(formula, data, groups=data["subject"]).fit(reml=True)
-    except (np.linalg.LinAlgError, ValueError) as error:
-        return None, f"the mixed model could not be fitted ({error})"
-    if not fitted.converged or not np.isfinite(fitted.bse_fe).all():
-        return fitted, "the mixed model is singular or did not converge"
-    if float(fitted.cov_re.iloc[0, 0]) < 1e-4 * float(fitted.scale):
-        return fitted, "the variance between subjects is zero"
-    return fitted, None
+def _terms(used: Sequence[str]) -> list[Term]:
+    return [*((name,) for name in used), *([tuple(used)] if len(used) == 2 else [])]
 
 
-def _model(status: Any, formula: str, fitted: Any, level: float, notes: list[str]) -> MixedModel:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        wald = fitted.wald_test_terms(scalar=True).table
-        interval = fitted.conf_int(alpha=1 - level)
-    names = [name for name in fitted.params.index if name != "Group Var"]
-    statistic = next(column for column in ("statistic", "chi2", "F") if column in wald)
-    terms = pd.DataFrame(
-        {
-            "term": [_plain(name) for name in wald.index],
-            "statistic": wald[statistic].astype(float).to_numpy(),
-            "df": wald["df_constraint"].astype(float).to_numpy(),
-            "p": wald["pvalue"].astype(float).to_numpy(),
-        }
+def _formula(used: Sequence[str], interaction: bool = True) -> str:
+    fixed = (" * " if interaction else " + ").join(used) or "1"
+    slopes = [f"(1 | subject:{name})" for name in used] if len(used) == 2 else []
+    return " + ".join([f"score ~ {fixed}", "(1 | subject)", *slopes])
+
+
+def _empty_cells(data: pd.DataFrame) -> str:
+    """Cells of the table without a score of any subject, in words."""
+    counts = pd.crosstab(data["feature_space"], data["region"])
+    return ", ".join(f"{space} in {region}" for space, row in counts.iterrows() for region in row.index[row == 0])
+
+
+def _fitted(data: pd.DataFrame, terms: Sequence[Term], formula: str, level: float, notes: list[str]) -> MixedModel:
+    """Fit, in units of the spread of the scores, and test every term."""
+    scale = float(data["score"].std())
+    columns = {term: _contrasts(data, term) for term in terms}
+    design = np.column_stack([np.ones(len(data)), *columns.values()])
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        return _nothing(terms, formula, "regions and feature spaces cannot be told apart: too many cells are empty")
+    slopes = [name for (name,) in terms[:2]] if len(terms) > 1 else []
+    groups = {"subject": data["subject"], **{f"subject:{n}": data["subject"] + "\0" + data[n] for n in slopes}}
+    coded = {name: pd.factorize(labels)[0] for name, labels in groups.items()}
+    if not scale > 1e-12 * float(data["score"].abs().max()):
+        return _nothing(terms, formula, "all scores are equal")
+    fit = fit_variances(
+        data["score"].to_numpy() / scale, design, list(coded.values()), pd.factorize(data["subject"])[0]
     )
-    coefficients = pd.DataFrame(
-        {
-            "name": [_plain(name) for name in names],
-            "estimate": fitted.params[names].to_numpy(),
-            "error": fitted.bse[names].to_numpy(),
-            "low": interval.loc[names, 0].to_numpy(),
-            "high": interval.loc[names, 1].to_numpy(),
-            "p": fitted.pvalues[names].to_numpy(),
-        }
-    )
-    terms = terms[terms["term"] != "Intercept"].reset_index(drop=True)
-    return MixedModel(status, _plain(formula), terms, coefficients, tuple(notes))
+    if fit is None:
+        return _nothing(terms, formula, "the scores leave no residual variance: too few, or without noise")
+    tests, coefficients = [], [_coefficients(["mean of all cells"], fit, slice(0, 1), _n(data) - 1, scale, level)]
+    start = 1
+    for term, values in columns.items():
+        part, start = slice(start, start + values.shape[1]), start + values.shape[1]
+        error = _error_df(data, term, values)
+        tests.append(_test(":".join(term), fit, part, error, _epsilon(data, term)))
+        coefficients.append(_coefficients(_names(data, term), fit, part, error / values.shape[1], scale, level))
+    found = dict(zip([*coded, "residual"], (fit.variances * scale**2).tolist(), strict=True))
+    zero = [name for name, value in found.items() if value < 1e-6 * scale**2]
+    if zero:
+        notes.append(f"estimated variance of {' and '.join(zero)}: zero")
+    coefficient_table = pd.concat(coefficients, ignore_index=True)
+    return MixedModel("fitted", formula, pd.DataFrame(tests), coefficient_table, tuple(notes), found)
 
 
-def _plain(name: str) -> str:
-    """Name of a term without the notation of statsmodels."""
-    for factor in (*FACTORS, "subject"):
-        name = name.replace(f"C({factor})", factor)
-    return name
+def _n(data: pd.DataFrame) -> int:
+    return int(data["subject"].nunique())
 
 
-def _nothing(formula: str, notes: list[str]) -> MixedModel:
-    terms = pd.DataFrame(columns=["term", "statistic", "df", "p"])
+def _contrasts(data: pd.DataFrame, term: Term) -> Float64:
+    """Sum contrasts of a term, shape (n_scores, df)."""
+    product = np.ones((len(data), 1))
+    for name in term:
+        codes, levels = pd.factorize(data[name], sort=True)
+        own = np.vstack([np.eye(len(levels) - 1), -np.ones(len(levels) - 1)])[codes]
+        product = (product[:, :, None] * own[:, None, :]).reshape(len(data), -1)
+    return product
+
+
+def _names(data: pd.DataFrame, term: Term) -> list[str]:
+    names = [""]
+    for factor in term:
+        levels = sorted(data[factor].unique())[:-1]
+        names = [f"{name}{':' * bool(name)}{factor}[{level}]" for name in names for level in levels]
+    return names
+
+
+def _error_df(data: pd.DataFrame, term: Term, columns: Float64) -> float:
+    """Degrees of freedom of the random part that contains a term: (subjects - 1) df in a complete table."""
+    whole = pd.factorize(data["subject"] + "\0" + data[list(term)].agg("\0".join, axis=1))[0]
+    parts = [data["subject"], *(data["subject"] + "\0" + data[name] for name in (term if len(term) > 1 else ()))]
+    left = np.column_stack([np.eye(max(codes) + 1)[codes] for codes in (pd.factorize(part)[0] for part in parts)])
+    return float(len(set(whole)) - np.linalg.matrix_rank(np.column_stack([left, columns])))
+
+
+def _epsilon(data: pd.DataFrame, term: Term) -> float:
+    """Epsilon of Greenhouse and Geisser, from subjects with all levels of a term; 1 for one degree of freedom."""
+    table = data.pivot_table(index="subject", columns=list(term), values="score", dropna=False).dropna()
+    shape = [data[name].nunique() for name in term]
+    df = int(np.prod([n - 1 for n in shape]))
+    if df == 1:
+        return 1.0
+    values = table.to_numpy().reshape(len(table), *shape)
+    for axis in range(len(values.shape)):
+        values = values - values.mean(axis=axis, keepdims=True)
+    if len(values) < 2:
+        return 1.0 / df
+    covariance = np.cov(values.reshape(len(values), -1).T)
+    squares = float((covariance**2).sum())
+    return float(np.clip(np.trace(covariance) ** 2 / (df * squares), 1 / df, 1)) if squares > 0 else 1.0
+
+
+def _test(name: str, fit: LinearMixedFit, part: slice, error: float, epsilon: float) -> dict[str, object]:
+    estimate, df = fit.coefficients[part], part.stop - part.start
+    statistic = float(estimate @ np.linalg.solve(fit.covariance[part, part], estimate)) / df
+    error, used = error * epsilon, df * epsilon
+    p = float(fisher.sf(statistic, used, error)) if error > 0 else float("nan")
+    return {"term": name, "statistic": statistic, "df": used, "df_error": error, "p": p}
+
+
+def _coefficients(
+    names: Sequence[str], fit: LinearMixedFit, part: slice, df: float, scale: float, level: float
+) -> pd.DataFrame:
+    estimate, error = fit.coefficients[part] * scale, np.sqrt(np.diag(fit.covariance)[part]) * scale
+    half = student.ppf((1 + level) / 2, df) * error if df > 0 else np.full_like(error, np.nan)
+    p = 2 * student.sf(np.abs(estimate / error), df) if df > 0 else np.full_like(error, np.nan)
+    columns = {"estimate": estimate, "error": error, "low": estimate - half, "high": estimate + half, "p": p}
+    return pd.DataFrame({"name": list(names), **columns})
+
+
+def _nothing(terms: Sequence[Term], formula: str, reason: str) -> MixedModel:
+    """The terms, without a test."""
+    tests = pd.DataFrame({"term": [":".join(term) for term in terms]})
+    tests[["statistic", "df", "df_error", "p"]] = np.nan
     coefficients = pd.DataFrame(columns=["name", "estimate", "error", "low", "high", "p"])
-    return MixedModel("not possible", _plain(formula), terms, coefficients, tuple(notes))
+    return MixedModel("not possible", formula, tests, coefficients, (reason,))

@@ -121,10 +121,10 @@ def significance(
         Samples per block, for ``block``; the longest that leave 10,000 arrangements, if not given.
     n_permutations : int
     refitted : RefittedNull, optional
-        Needed where predictions of several folds are joined: each fold is then tested on responses that train the others,
-        and rearranging fixed predictions gives up to half the variance. p is that of r in units of its spread under
-        rearrangement, among refits; p_fwe compares with the largest of each permuted map on the scale of a normal
-        distribution with the same p.
+        Needed where predictions of several folds are joined: each fold is then tested on responses that train the
+        others, and rearranging fixed predictions gives half the variance. p is that of r, in units of its spread under
+        rearrangement, among refits; p_fwe compares the same p, as a normal deviate, with the largest of each permuted
+        map.
     device : str
         "auto", "cpu" or "cuda".
     random_state : int, optional
@@ -290,7 +290,7 @@ def null_maps(
 
 def arrangements_of(
     predicted: Floating, measured: Floating, runs: Runs, *, method: Method = "auto", block_length: int | None = None
-) -> tuple[str, Arrangements, Autocorrelation]:
+) -> tuple[Method, Arrangements, Autocorrelation]:
     """Choose the arrangements of these series, with the autocorrelation that their cuts interrupt.
 
     Parameters
@@ -315,7 +315,7 @@ def arrangements_of(
 
 def choose_arrangements(
     runs: Runs, method: Method, block_length: int | None, reach: Autocorrelation
-) -> tuple[str, Arrangements]:
+) -> tuple[Method, Arrangements]:
     """Build the arrangements of a method; ``auto`` chooses the method that fits the runs.
 
     All presentations of a clip move alike.
@@ -331,7 +331,7 @@ def choose_arrangements(
     if method == "auto":
         sizes = [rows.stop - rows.start for rows in runs.slices.values()]
         independent = np.sum(np.log10([max(size / reach.spread, 1.0) for size in sizes]))
-        few = "clip" if clips_can_move(runs) else "block"
+        few: Method = "clip" if clips_can_move(runs) else "block"
         method = "shift" if independent >= np.log10(MIN_INDEPENDENT) else few
     if method == "block" and block_length is not None:
         check_arrangements([rows.stop - rows.start for rows in runs.slices.values()], block_length)

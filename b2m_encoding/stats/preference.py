@@ -19,6 +19,7 @@ from b2m_encoding.stats.sums import BlockSums, Measure, bootstrap_weights
 By = Literal["r", "unique"]
 NO_PREFERENCE, NOT_PREDICTED = -1, -2
 TARGET_CHUNK = 4096
+MANY_BLOCKS = 8
 MEASURE: dict[By, Measure] = {"r": "r", "unique": "r2"}
 
 
@@ -275,7 +276,8 @@ def _sign_flip_p(
 
     ``products``, shape (n_contenders, n_blocks, n_targets), are the contributions of each block to the score.
     """
-    k, _, n = products.shape
+    k, n_blocks, n = products.shape
+    wider = wider * flip_widening(n_blocks)
     signs = torch.from_numpy(sign_flips(products.shape[1], n_permutations, random_state))
     p = np.zeros(n)
     rival = np.arange(k)[:, None] != best
@@ -290,6 +292,14 @@ def _sign_flip_p(
             count = (flipped >= lead.sum(dim=0) - slack).sum(dim=0).numpy()
             p[part] = np.where(rival[i, part], np.maximum(p[part], count / len(signs)), p[part])
     return np.minimum(2 * p, 1.0)
+
+
+def flip_widening(n_blocks: int) -> float:
+    """Factor of flipped sums of contributions to a score, whose means are estimated from the same blocks.
+
+    Not for fewer than eight blocks, where p is so coarse that it is too large rather than too small.
+    """
+    return float(np.sqrt(n_blocks / (n_blocks - 1))) if n_blocks >= MANY_BLOCKS else 1.0
 
 
 def sign_flips(n_units: int, n_permutations: int, random_state: int | None = None) -> Float32:

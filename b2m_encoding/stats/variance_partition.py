@@ -267,9 +267,7 @@ def partition_groups(
     )
 
 
-def _limits(
-    whole: Float64, resampled: Float64, sums: BlockSums, level: float, wider: Float64 | float = 1.0
-) -> Float64:
+def _limits(whole: Float64, resampled: Float64, sums: BlockSums, level: float, wider: Float64 | float = 1.0) -> Float64:
     """Student's t interval with the bootstrap's standard error; percentiles are too narrow for few blocks."""
     half = student.ppf((1 + level) / 2, sums.degrees) * wider * resampled.std(axis=0)
     return np.stack([whole - half, whole + half])

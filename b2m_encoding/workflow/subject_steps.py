@@ -95,7 +95,8 @@ def refit(
 ) -> Refits | None:
     """Fit models to rearranged responses, for the null distribution and the errors of joined folds."""
     responses, splits = evaluated(recording.responses, study.evaluation)
-    return refit_subject(responses, spaces, study, splits, held_out, [tuple(names) for names in models], progress)
+    chosen = [tuple(names) for names in models]
+    return refit_subject(responses, spaces, study, splits, held_out, chosen, lambda what: progress(what, 0, 0))
 
 
 def leave_one_genre_out(recording: Recording, spaces: Spaces, scores: Scores, study: Study) -> LeftOut | None:

@@ -29,6 +29,26 @@ def subject_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:
     ]
 
 
+def model_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:
+    """One row per subject and model, columns as in :data:`~b2m_encoding.results.schema.tables.MODELS`."""
+    return [
+        {"subject": subject, "feature_space": model, **_model_columns(encoding, model, study)}
+        for subject, encoding in results.encodings.items()
+        for model in encoding.r
+    ]
+
+
+def _model_columns(encoding: Encoding, model: str, study: Study) -> dict[str, Any]:
+    r, inside = encoding.r[model], encoding.q_of(model) < study.statistics.q
+    return {
+        "tested": int(encoding.tested.sum()),
+        "predicted": int(inside.sum()),
+        "only": int((inside & ~(encoding.q < study.statistics.q)).sum()),
+        "best_r": float(np.nanmax(r)) if encoding.tested.any() else np.nan,
+        "median_r": float(np.median(r[inside])) if inside.any() else np.nan,
+    }
+
+
 def _encoding_columns(encoding: Encoding, space: Space, study: Study) -> dict[str, Any]:
     test, inside, tested = encoding.significance, encoding.q < study.statistics.q, encoding.tested
     joint, interval, clusters = encoding.r[JOINT], encoding.interval, encoding.clusters

@@ -26,6 +26,7 @@ from b2m_encoding.results.schema import maps as schema
 from b2m_encoding.spaces import Space
 from b2m_encoding.spaces.atlas import LABEL_FILES
 from b2m_encoding.spaces.definition import find_definition, read_definition
+from b2m_encoding.stats import Significance
 from b2m_encoding.stats.ceilings import Ceiling, normalised_score
 from b2m_encoding.stats.preference import Preference
 from b2m_encoding.stats.tuning import weight_components
@@ -81,25 +82,26 @@ def _score_maps(encoding: Encoding, study: Study) -> list[Map]:
 
 
 def _significance_maps(encoding: Encoding, study: Study) -> list[Map]:
-    test, correction = _test_of(encoding), CORRECTIONS[study.statistics.correction].name
-    significance = encoding.significance
-    return [
-        (JOINT, schema.P, significance.p, {**schema.P.sidecar(), **test}),
-        (JOINT, schema.P_FAMILY_WISE, significance.p_fwe, {**schema.P_FAMILY_WISE.sidecar(), **test}),
-        (JOINT, schema.Q, encoding.q, {**schema.Q.sidecar(correction=correction), **test}),
-        (JOINT, schema.ALPHA, encoding.alpha, schema.ALPHA.sidecar()),
-    ]
+    correction = CORRECTIONS[study.statistics.correction].name
+    maps: list[Map] = []
+    for model in encoding.r:
+        tested, test = encoding.inference.of(model), _test_of(encoding.inference.of(model).significance)
+        maps.append((model, schema.P, tested.significance.p, {**schema.P.sidecar(), **test}))
+        maps.append((model, schema.Q, tested.q, {**schema.Q.sidecar(correction=correction), **test}))
+    fwe = {**schema.P_FAMILY_WISE.sidecar(), **_test_of(encoding.significance)}
+    maps.append((JOINT, schema.P_FAMILY_WISE, encoding.significance.p_fwe, fwe))
+    maps.append((JOINT, schema.ALPHA, encoding.alpha, schema.ALPHA.sidecar()))
+    return maps
 
 
-def _test_of(encoding: Encoding) -> dict[str, object]:
-    """Method and size of the permutation test, for sidecars."""
-    used = encoding.significance
+def _test_of(used: Significance) -> dict[str, object]:
+    """Method and size of a permutation test, for sidecars."""
     return {"Test": used.method, "Permutations": used.n_permutations, "Arrangements": used.n_arrangements}
 
 
 def _cluster_map(clusters: ClusterMap, encoding: Encoding, study: Study) -> Map:
     kind = schema.CLUSTERS[clusters.kind]
-    sidecar = {**_test_of(encoding), **kind.sidecar(), "Permutations": clusters.n_permutations}
+    sidecar = {**_test_of(encoding.significance), **kind.sidecar(), "Permutations": clusters.n_permutations}
     if clusters.kind != "tfce":
         sidecar["ClusterThresholdZ"] = study.statistics.cluster_threshold
     return JOINT, kind, clusters.p, sidecar

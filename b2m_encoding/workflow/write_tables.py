@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from b2m_encoding._typing import Booleans, Floating
+from b2m_encoding._typing import Floating
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.regions import comparison
@@ -18,7 +18,7 @@ from b2m_encoding.results.schema.files import REGION_MODEL_SUMMARY
 from b2m_encoding.spaces import Space, SurfaceSpace
 from b2m_encoding.stats.agreement import GroupPreference, group_preference, overlap
 from b2m_encoding.study import Study
-from b2m_encoding.workflow.subject_table import subject_rows
+from b2m_encoding.workflow.subject_table import model_rows, subject_rows
 
 
 def write_statistics(writer: BundleFiles, results: StudyResults, regions: pd.DataFrame, study: Study) -> None:
@@ -35,6 +35,7 @@ def write_statistics(writer: BundleFiles, results: StudyResults, regions: pd.Dat
     checks = [{"subject": s, **check.row()} for s, checks in results.checks.items() for check in checks]
     rows = {
         tables.SUBJECTS: subject_rows(results, study),
+        tables.MODELS: model_rows(results, study),
         tables.QUALITY: results.quality,
         tables.BREAKDOWN: results.breakdown,
         tables.PARTITION: results.parts,
@@ -83,11 +84,10 @@ def _write_group_maps(writer: BundleFiles, group: GroupPreference, space: Space,
 def _overlaps(subject: str, encoding: Encoding, study: Study) -> list[dict[str, Any]]:
     """Overlap of the maps of each pair of feature spaces."""
     names = [name for name in encoding.r if name != JOINT]
-    inside = encoding.q < study.statistics.q
     rows = []
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
-            low = {name: _above_chance(encoding, name, inside) for name in (first, second)}
+            low = {name: encoding.q_of(name) < study.statistics.q for name in (first, second)}
             parts = encoding.partition if encoding.partition and len(names) == 2 else None
             shared = overlap(
                 encoding.r[first],
@@ -101,13 +101,6 @@ def _overlaps(subject: str, encoding: Encoding, study: Study) -> list[dict[str, 
     return rows
 
 
-def _above_chance(encoding: Encoding, name: str, inside: Booleans) -> Booleans:
-    """Predicted targets where this feature space alone reaches the lowest r that is significant for the joint model."""
-    joint = encoding.r[JOINT]
-    least = float(np.min(joint[inside])) if inside.any() else np.inf
-    return np.asarray(inside & (np.nan_to_num(encoding.r[name], nan=-1.0) >= least))
-
-
 def _region_comparison(writer: BundleFiles, results: StudyResults, regions: pd.DataFrame, study: Study) -> None:
     """Write tests, means and mixed model of regions, where there are feature spaces to compare."""
     compared = comparison(regions, results.blocks, study)
@@ -116,8 +109,9 @@ def _region_comparison(writer: BundleFiles, results: StudyResults, regions: pd.D
     writer.write_table(tables.REGION_TESTS, compared.tests)
     writer.write_table(tables.REGION_MEANS, compared.plot)
     writer.write_table(tables.REGION_MODEL, compared.model.terms)
-    model = {"formula": compared.model.formula, "status": compared.model.status, "notes": list(compared.model.notes)}
-    writer.write_json(REGION_MODEL_SUMMARY, model)
+    model = compared.model
+    summary = {"formula": model.formula, "status": model.status, "notes": list(model.notes)}
+    writer.write_json(REGION_MODEL_SUMMARY, {**summary, "variances": dict(model.variances)})
 
 
 def _generalisation_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:

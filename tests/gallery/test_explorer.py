@@ -146,6 +146,23 @@ def test_nothing_significant_and_one_feature_space(tmp_path: Path, rng: np.rando
     assert write_view(tmp_path / "null") == tmp_path / "null" / "view.html"
 
 
+def test_maps_of_single_feature_spaces_are_masked_by_their_own_significance(tmp_path: Path) -> None:
+    space = surface_space("fsaverage5")
+    n = np.arange(space.n_targets)
+    with ResultsWriter(tmp_path / "own", "own", ["01"]) as writer:
+        for model, below in (("joint", n < 10), ("acoustic", n < 5), ("text", n == 20)):
+            writer.write_map("01", model, "r", np.where(n < 50, 0.4, 0.01), space, {})
+            writer.write_map("01", model, "q", np.where(below, 0.001, 0.5), space, {})
+        writer.file("study.toml").write_text(STUDY, encoding="utf-8")
+    view = build_view(tmp_path / "own")
+    [subject] = view.subjects
+    shown = {key: np.flatnonzero(q < view.level).tolist() for key, q in subject.own_q.items()}
+    assert shown == {"r-acoustic": [0, 1, 2, 3, 4], "r-text": [20], "difference": [0, 1, 2, 3, 4, 20]}
+    assert subject.q is not None
+    assert np.flatnonzero(subject.q < view.level).tolist() == list(range(10))
+    assert "each of them alone" in view.caption
+
+
 def test_three_feature_spaces_have_a_map_of_the_preferred_one(tmp_path: Path) -> None:
     space = surface_space("fsaverage5")
     index = np.arange(space.n_targets) % 5 - 2.0

@@ -65,6 +65,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 about = {"SamplesTrained": 400, "SamplesTested": 60, "Test": "clip", "Permutations": 1000}
                 writer.write_map(subject, name, "r", holed, space, about)
             writer.write_map(subject, "joint", "q", np.where(joint > 0.2, 0.001, 0.5), space, about)
+            for name in (
+                NAMES if subject == "02" else ()
+            ):  # results of an earlier version have q of the joint model only
+                writer.write_map(subject, name, "q", np.where(maps[name] > 0.3, 0.001, 0.5), space, about)
             writer.write_map(subject, "joint", "ceiling", np.full(space.n_targets, 0.6 + 0.1 * number), space, {})
             writer.write_map(subject, "joint", "rnormalised", np.where(joint > 0.1, joint / 0.6, np.nan), space, {})
             for n in (1, 2, 3):
@@ -152,6 +156,44 @@ def test_scores_and_significance_are_those_of_the_maps(bundle: Path) -> None:
     assert np.allclose(found.table["score"][tested], wanted[tested], atol=1e-5)
     assert (found.table["significant"] == (tested & (wanted > 0.2))).all()
     assert "median 0.60" in found.caption
+
+
+def test_every_figure_says_which_significance_masks_it(bundle: Path) -> None:
+    """Subject 02 has q of every model, subject 01 that of the joint model alone."""
+    own, old = (make(bundle, "accuracy", subject, models=("text",)) for subject in ("02", "01"))
+    wanted = (scores(4, "A5") > 0.3) & (np.arange(len(own.table)) % 997 != 0)
+    assert (own.table["significant"] == wanted).all()
+    assert "significant at q < 0.01 (FDR) in the model of text alone" in own.caption
+    assert "in the joint model" in old.caption
+    joint = make(bundle, "accuracy", "02", models=("text",), mask="joint")
+    assert "in the joint model" in joint.caption
+    assert joint.table["significant"].sum() > wanted.sum()
+    assert "significant" not in make(bundle, "accuracy", "02", mask="tested").table
+    pair = make(bundle, "preference", "02", models=("acoustic", "text"))
+    either = (scores(3, "A1") > 0.3) | (scores(4, "A5") > 0.3)
+    assert (pair.table["significant"] == (either & (np.arange(len(either)) % 997 != 0))).all()
+    assert "in the model of acoustic or of text, each alone" in pair.caption
+    parts = make(bundle, "accuracy", "02", models=("text",), score="unique")
+    assert "in the joint model" in parts.caption
+
+
+def test_scatter_and_regions_say_which_targets_they_show(bundle: Path) -> None:
+    pair = {"models": ("acoustic", "text")}
+    assert "(tested, predicted or not)" in make(bundle, "scatter", "02", **pair).caption
+    masked = make(bundle, "scatter", "02", **pair, mask="own")
+    assert len(masked.table) < 2000
+    assert "each alone" in masked.caption
+    whole, joint = (make(bundle, "regions", "", subjects=("02",), mask=mask) for mask in (None, "joint"))
+    assert "that are tested, predicted or not" in whole.caption
+    assert "in the joint model" in joint.caption
+    atlas, r = (
+        load_atlas("hcp-mmp1", surface_space("fsaverage5")),
+        [scores(3 + i, n) for i, n in enumerate(("A1", "A5"))],
+    )
+    third = scores(5, "PBelt")
+    inside = atlas.mask("core", "L") & (np.max([*r, third], axis=0) > 0.2) & (np.arange(len(third)) % 997 != 0)
+    [row] = joint.table.query("region == 'core' and hemisphere == 'L' and feature_space == 'text'").itertuples()
+    assert row.score == pytest.approx(r[1][inside].mean(), abs=1e-5)
 
 
 def test_scores_of_every_kind(bundle: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.formula.api as smf
-from scipy.stats import beta, binom, permutation_test
+from scipy.stats import beta, binom, permutation_test, ttest_rel
+from statsmodels.stats.anova import AnovaRM
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.mixed import mixed_model
@@ -97,38 +96,123 @@ def test_untested_regions_are_left_out_and_a_repeated_row_is_refused() -> None:
         compare_regions(table.assign(score=np.nan))
 
 
-def test_the_mixed_model_is_that_of_statsmodels() -> None:
-    table = made_up(8)
+def crossed(n_subjects: int, n_spaces: int, n_regions: int, seed: int = 0, slope: float = 0.03) -> pd.DataFrame:
+    """Scores with deviations of every subject by feature space and by region; no factor has an effect."""
+    rng = np.random.default_rng(seed)
+    shape = (n_subjects, 2, n_spaces, n_regions)
+    sizes = {(0,): 0.05, (0, 2): slope, (0, 3): 0.03, (0, 1, 2, 3): 0.02}
+    values = sum(
+        sd * rng.standard_normal([size if axis in kept else 1 for axis, size in enumerate(shape)])
+        for kept, sd in sizes.items()
+    )
+    subject, hemisphere, space, region = np.indices(shape).reshape(4, -1)
+    names = {"subject": [f"s{i}" for i in subject], "hemisphere": ["LR"[i] for i in hemisphere]}
+    return pd.DataFrame(
+        {**names, "feature_space": [f"f{i}" for i in space], "region": [f"r{i}" for i in region],
+         "score": 0.2 + values.ravel()}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("n_subjects", "n_spaces", "n_regions"), [(10, 2, 4), (12, 3, 4), (7, 2, 2)])
+def test_the_mixed_model_is_a_repeated_measures_anova(n_subjects: int, n_spaces: int, n_regions: int) -> None:
+    table = crossed(n_subjects, n_spaces, n_regions)
     found = mixed_model(table)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        own = smf.mixedlm("score ~ C(feature_space) * C(region) + C(hemisphere)", table, groups=table["subject"]).fit()
+    means = table.groupby(["subject", "feature_space", "region"])["score"].mean().reset_index()
+    own = AnovaRM(means, "score", "subject", within=["feature_space", "region"]).fit().anova_table
     assert found.status == "fitted"
-    assert "subject" in found.formula
-    assert np.allclose(found.coefficients["estimate"], own.fe_params)
-    assert np.allclose(found.coefficients["p"], own.pvalues[own.fe_params.index])
-    terms = found.terms.set_index("term")["p"]
-    assert terms["feature_space:region"] < 0.001
-    assert terms["hemisphere"] > 0.01
+    assert min(found.variances.values()) > 0
+    assert np.allclose(found.terms["statistic"], own["F Value"], rtol=1e-3)
+    epsilon = found.terms["df"].to_numpy() / own["Num DF"].to_numpy()
+    assert (epsilon <= 1 + 1e-9).all()
+    assert np.allclose(found.terms["df_error"], own["Den DF"].to_numpy() * epsilon)
+    if n_spaces == 2:
+        by = means.groupby(["subject", "feature_space"])["score"].mean().unstack()
+        assert found.terms["p"][0] == pytest.approx(ttest_rel(by["f0"], by["f1"]).pvalue, rel=1e-3)
 
 
-def test_subjects_without_variance_become_a_fixed_factor_and_this_is_said() -> None:
-    table = made_up(4, spread=0.0)
-    wave = table.groupby("subject")["score"].transform("mean")
-    found = mixed_model(table.assign(score=table["score"] - wave))
-    assert found.status == "fixed subjects"
-    assert any("fixed factor" in note for note in found.notes)
-    assert any("rough" in note for note in found.notes)
-    assert found.terms.set_index("term")["p"]["feature_space:region"] < 0.05
+def test_greenhouse_geisser_of_two_equal_spaces_and_an_own_one() -> None:
+    """Two of three feature spaces are the same in every subject: one contrast alone varies, epsilon is near .5."""
+    table = crossed(12, 3, 2)
+    first = table["feature_space"] == "f0"
+    table.loc[table["feature_space"] == "f1", "score"] = table.loc[first, "score"].to_numpy() + 1e-6 * first.sum()
+    assert mixed_model(table).terms["df"][0] == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize("table", [made_up(1), made_up(3).query("region == 'core' and feature_space == 'a'")])
-def test_what_cannot_be_modelled_is_said(table: pd.DataFrame) -> None:
+def test_a_crossover_has_no_main_effect_whatever_the_names() -> None:
+    table = crossed(10, 2, 2, slope=0.0)
+    opposite = (table["feature_space"] == "f0") == (table["region"] == "r0")
+    for names in ({"r0": "A1", "r1": "A4"}, {"r0": "z", "r1": "b'\"; drop"}):
+        terms = mixed_model(
+            table.assign(score=table["score"] + 0.1 * opposite, region=table["region"].map(names))
+        ).terms
+        p = terms.set_index("term")["p"]
+        assert p["feature_space"] > 0.05
+        assert p["feature_space:region"] < 1e-6
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 100.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_optimum_does_not_depend_on_the_unit(unit: float, seed: int) -> None:
+    """Variance of subjects from the mean squares of a complete table, with one factor."""
+    table = crossed(12, 2, 1, seed, slope=0.01)
+    found = mixed_model(table.assign(score=table["score"] * unit))
+    cells = table.groupby(["subject", "feature_space"])["score"].mean().unstack().to_numpy()
+    left = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
+    error = (left**2).sum() / 11
+    between = max(cells.mean(axis=1).var(ddof=1) - error / 2, 0)
+    assert found.status == "fitted"
+    assert found.variances["residual"] / unit**2 == pytest.approx(error, rel=0.01)
+    assert found.variances["subject"] / unit**2 == pytest.approx(between, rel=0.01)
+    assert found.coefficients["estimate"][0] == pytest.approx(cells.mean() * unit)
+
+
+def test_subjects_that_do_not_differ_are_still_random() -> None:
+    table = crossed(4, 2, 3, slope=0.0)
+    found = mixed_model(table.assign(score=table["score"] - table.groupby("subject")["score"].transform("mean")))
+    assert found.status == "fitted"
+    assert any("zero" in note for note in found.notes)
+    assert "C(subject)" not in found.formula
+    assert (found.terms["df_error"] <= 3 * 2).all()
+
+
+def test_an_empty_cell_takes_the_interaction_with_it() -> None:
+    table = crossed(10, 2, 2)
+    cut = mixed_model(table[~((table["region"] == "r0") & (table["feature_space"] == "f0"))])
+    assert cut.terms["term"].tolist() == ["feature_space", "region"]
+    assert "no score of f0 in r0" in cut.notes[0]
+    assert "*" not in cut.formula
+    apart = mixed_model(table[(table["region"] == "r0") == (table["feature_space"] == "f0")])
+    assert apart.status == "not possible"
+    assert "cannot be told apart" in apart.notes[-1]
+
+
+def test_a_subject_without_a_region_counts_where_it_has_scores() -> None:
+    table = crossed(9, 2, 3)
+    full = mixed_model(table).terms
+    part = mixed_model(table[~((table["subject"] == "s0") & (table["region"] == "r1"))]).terms
+    assert part["df_error"][0] == full["df_error"][0] == 8
+    assert np.isfinite(part["p"]).all()
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (made_up(1), "1 subject,"),
+        (made_up(2), "2 subjects, 3 or more"),
+        (made_up(3).query("region == 'core' and feature_space == 'a'"), "one feature space and one region"),
+        (made_up(4).assign(score=0.2), "all scores are equal"),
+    ],
+)
+def test_what_cannot_be_modelled_is_said(table: pd.DataFrame, reason: str) -> None:
     found = mixed_model(table)
-    assert found.status in ("not possible", "fitted", "fixed subjects")
-    assert found.notes
-    if table["subject"].nunique() == 1:
-        assert found.status == "not possible"
+    assert found.status == "not possible"
+    assert reason in found.notes[-1]
+    assert found.terms["p"].isna().all()
+
+
+def test_no_effect_size_of_two_subjects() -> None:
+    assert compare_regions(made_up(2)).tests["effect_size"].isna().all()
+    assert compare_regions(made_up(3)).tests["effect_size"].notna().all()
 
 
 def test_effect_size_interval_covers() -> None:

@@ -46,7 +46,7 @@ def cluster_map(found: Significance, held_out: HeldOut, space: Space, study: Stu
         held_out.predicted,
         held_out.measured,
         held_out.runs,
-        **arrangement_options(held_out, study),
+        **arrangement_options(held_out, study),  # type: ignore[arg-type]
         n_permutations=table.cluster_permutations,
         device=study.model.device,
         random_state=study.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from b2m_encoding.spaces import Space
 from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
-from b2m_encoding.stats.joined_folds import Refits
+from b2m_encoding.stats.joined_folds import Refits, RefittedNull
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
 
@@ -70,20 +70,43 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class Inference:
-    """Significance of the joint model of one subject.
+class TestedModel:
+    """Significance of one model.
 
     Parameters
     ----------
     significance : Significance
     q : array, shape (n_targets,)
         Adjusted for multiple targets as the study asks for; NaN where not tested.
+    """
+
+    significance: Significance
+    q: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """Significance of the models of one subject.
+
+    Parameters
+    ----------
+    significance : Significance
+        Of the joint model.
+    q : array, shape (n_targets,)
+        Of the joint model, adjusted for multiple targets as the study asks for; NaN where not tested.
     clusters : ClusterMap or None
+    spaces : dict of str to TestedModel
+        The model of each feature space by itself, with the same arrangements; empty where there is only one.
     """
 
     significance: Significance
     q: Float64
     clusters: ClusterMap | None
+    spaces: Mapping[str, TestedModel] = field(default_factory=dict)
+
+    def of(self, model: str) -> TestedModel:
+        """Significance of a model: ``joint`` or a feature space."""
+        return self.spaces.get(model, TestedModel(self.significance, self.q))
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +203,10 @@ class Encoding:
         """P of the joint model, adjusted for multiple targets, shape (n_targets,)."""
         return self.inference.q
 
+    def q_of(self, model: str) -> Float64:
+        """P of a model, adjusted for multiple targets, shape (n_targets,)."""
+        return self.inference.of(model).q
+
     @property
     def clusters(self) -> ClusterMap | None:
         """Clusters of the map of r of the joint model."""
@@ -215,7 +242,7 @@ def encode_subject(
 ) -> Encoding:
     """Fit all models of a study to one subject, score them on held-out samples and test them.
 
-    The significance of the joint model is tested; feature spaces are compared where it is significant.
+    The significance of every model is tested; feature spaces are compared where the joint one is significant.
 
     Parameters
     ----------
@@ -263,22 +290,28 @@ def score_subject(held_out: HeldOut, study: Study, refits: Refits | None = None)
     )
 
 
-def find_significance(
-    held_out: HeldOut, space: Space, study: Study, refits: Refits | None = None
-) -> Inference:
-    """Test the accuracy of the joint model, target by target and, where the study asks for it, by clusters.
+def find_significance(held_out: HeldOut, space: Space, study: Study, refits: Refits | None = None) -> Inference:
+    """Test the accuracy of every model target by target; of the joint one, where the study asks for it, by clusters.
 
-    Where folds are joined, the null distribution is that of ``refits``.
+    Where folds are joined, the null distributions are those of ``refits``.
     """
-    tested, table = held_out.tested, study.statistics
-    found = test_targets(held_out, study, refits.null if refits else None)
-    q = np.where(tested, found.p_fwe if table.correction == "fwe" else fdr_q(found.p, table.correction), np.nan)
-    return Inference(found, q, cluster_map(found, held_out, space, study))
+    nulls = refits.nulls if refits else {}
+    joint = _tested_model(held_out, study, nulls.get(JOINT))
+    spaces = {
+        name: _tested_model(replace(held_out, predicted=predicted), study, nulls.get(name))
+        for name, predicted in held_out.singles.items()
+    }
+    clusters = cluster_map(joint.significance, held_out, space, study)
+    return Inference(joint.significance, joint.q, clusters, spaces)
 
 
-def compare_subject(
-    held_out: HeldOut, inference: Inference, study: Study, refits: Refits | None = None
-) -> Comparison:
+def _tested_model(held_out: HeldOut, study: Study, null: RefittedNull | None) -> TestedModel:
+    found, correction = test_targets(held_out, study, null), study.statistics.correction
+    q = found.p_fwe if correction == "fwe" else fdr_q(found.p, correction)
+    return TestedModel(found, np.where(held_out.tested, q, np.nan))
+
+
+def compare_subject(held_out: HeldOut, inference: Inference, study: Study, refits: Refits | None = None) -> Comparison:
     """Compare the feature spaces where the joint model predicts."""
     names, table = held_out.feature_spaces, study.statistics
     predicted = inference.q < table.q

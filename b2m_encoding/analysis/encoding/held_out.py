@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,8 @@ class HeldOut:
         splits have components of their own.
     audited : Audited or None
         From the first split.
+    singles : dict of str to array, shape (n_samples, n_targets)
+        Predictions of the model of each feature space by itself, as ``predicted``; empty where there is only one.
     """
 
     sums: BlockSums
@@ -73,6 +75,7 @@ class HeldOut:
     n_train: int
     weights: Mapping[str, NDArray[np.float32]] | None = None
     audited: Audited | None = None
+    singles: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def feature_spaces(self) -> Bands:
@@ -99,8 +102,7 @@ def join_parts(parts: list[HeldOut]) -> HeldOut:
     clips, heard = (np.concatenate([getattr(p.runs, key) for p in parts]) for key in ("clip", "presentation"))
     return HeldOut(
         join_splits([part.sums for part in parts]),
-        # a prediction that is constant in one split has no say there
-        np.concatenate([np.nan_to_num(standardised(part.predicted)).astype(np.float32) for part in parts]),
+        _standardised([part.predicted for part in parts]),
         np.concatenate([standardised(part.measured).astype(np.float32) for part in parts]),
         Runs.from_labels(np.concatenate(names), parts[0].runs.tr, clip=clips, presentation=heard),
         {name: np.median([part.alphas[name] for part in parts], axis=0) for name in parts[0].alphas},
@@ -111,7 +113,13 @@ def join_parts(parts: list[HeldOut]) -> HeldOut:
         int(np.mean([part.n_train for part in parts])),
         _mean_weights(parts),
         parts[0].audited,
+        {name: _standardised([part.singles[name] for part in parts]) for name in parts[0].singles},
     )
+
+
+def _standardised(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Predictions of splits one after the other; one that is constant in a split has no say there."""
+    return np.concatenate([np.nan_to_num(standardised(part)).astype(np.float32) for part in parts])
 
 
 def _pooled_product(parts: list[HeldOut]) -> Array | None:
@@ -157,6 +165,7 @@ def join_slices(parts: list[HeldOut]) -> HeldOut:
             audited[0].runs,
             np.concatenate([one.single_r for one in audited]),
         ),
+        {name: np.concatenate([part.singles[name] for part in parts], axis=1) for name in parts[0].singles},
     )
 
 

@@ -201,12 +201,15 @@ def _one_split(
     own = Relabelled(selected, training)
     test, length = TestSamples(part, split, study.evaluation.average_repeats), block_samples(study, part.runs.tr)
     alphas, sums, deltas, product, status, weights, audited = {}, [], None, None, None, None, None
+    singles: dict[str, NDArray[np.float32]] = {}
     predicted = np.zeros((0, 0), np.float32)
     given = gathered.statistics if gathered else None
     for names, model in fit_subsets(new_model(study), {n: v[rows] for n, v in values.items()}, own, models, given):
         progress("model " + (names[0] if len(names) == 1 else "joint" if names == models[-1] else "+".join(names)))
         every = test.predict(model, {name: values[name] for name in names})
         predicted = test.scored(every)
+        if len(names) == 1 and names[0] != TIME and names != models[-1]:
+            singles[names[0]] = predicted
         sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
         alphas[names], status = np.asarray(model.best_alphas_, dtype=np.float64), _status(model, test.measured)
         deltas = model.deltas_  # of the last, which has all feature spaces
@@ -237,6 +240,7 @@ def _one_split(
         int(split.train.sum()),
         weights,
         audited,
+        singles,
     )
 
 

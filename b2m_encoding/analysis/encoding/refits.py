@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Float64
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
 from b2m_encoding.analysis.encoding.significance import arrangement_options
 from b2m_encoding.analysis.splits import Split, scored_rows
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.stats.joined_folds import RefittedNull
 from b2m_encoding.stats.permutation import arrangements_of, spread_of_rearranged
@@ -23,15 +25,15 @@ BYTES = 12
 """Of a refitted sample: the response and where it comes from."""
 
 
-def refit_null(
+def refit_nulls(
     responses: Responses,
     spaces: Mapping[str, FeatureSpace],
     study: Study,
     splits: Sequence[Split],
     held_out: HeldOut,
     progress: Callable[[str], None] = lambda _: None,
-) -> RefittedNull | None:
-    """Refit the joint model to rearranged responses of a sample of targets; None where nothing is rearranged.
+) -> dict[str, RefittedNull]:
+    """Refit every model that is tested to rearranged responses of a sample of targets; none where nothing is rearranged.
 
     Parameters
     ----------
@@ -47,11 +49,12 @@ def refit_null(
 
     Returns
     -------
-    RefittedNull or None
+    dict of str to RefittedNull
+        By feature space, and of the joint model.
     """
     tested = np.flatnonzero(held_out.tested)
     if study.statistics.test == "paper":
-        return None
+        return {}
     chosen = np.unique(tested[np.linspace(0, len(tested) - 1, MAX_TARGETS).round().astype(np.intp)])
     measured = np.concatenate([responses.load_run(name)[:, chosen] for name in responses.runs.slices])
     rows = scored_rows(responses.runs, splits, average=study.evaluation.average_repeats)
@@ -59,17 +62,26 @@ def refit_null(
     method, ways, _ = arrangements_of(held_out.predicted, held_out.measured, held_out.runs, **scheme)
     generator = np.random.default_rng(study.seed)
     n_rounds = -(-study.statistics.refits // len(chosen))
-    quotients, names, plain = [], held_out.feature_spaces, plain_study(study, held_out)
+    names, plain = held_out.feature_spaces, plain_study(study, held_out)
+    models = [*((name,) for name in names if len(names) > 1), names]
+    quotients: dict[str, list[Float64]] = {}
     for columns in _batches(np.tile(np.arange(len(chosen)), n_rounds), len(measured), study.model.memory):
         progress(f"refits of {n_rounds * len(chosen)} rearranged responses")
         moved = rearrange(measured, columns, rows, ways.sources(len(columns), generator))
         refitted = Responses.from_array(moved, responses.runs, Unplaced(len(columns)))
-        found = predict_held_out(refitted, spaces, plain, splits, [names])
-        z, _ = spread_of_rearranged(
-            found.predicted, found.measured, found.runs, **scheme | {"method": method}, device=study.model.device
-        )
-        quotients.append(np.nan_to_num(z))  # a constant prediction: r is 0
-    return RefittedNull(np.concatenate(quotients), np.tile(chosen, n_rounds), method)
+        found = predict_held_out(refitted, spaces, plain, splits, models)
+        for model, predicted in {**found.singles, JOINT: found.predicted}.items():
+            z, _ = spread_of_rearranged(
+                predicted,
+                found.measured,
+                found.runs,
+                method=method,
+                block_length=scheme["block_length"],
+                device=study.model.device,
+            )
+            quotients.setdefault(model, []).append(np.nan_to_num(z))  # a constant prediction: r is 0
+    targets = np.tile(chosen, n_rounds)
+    return {model: RefittedNull(np.concatenate(z), targets, method) for model, z in quotients.items()}
 
 
 def rearrange(

@@ -12,7 +12,7 @@ from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.analysis.encoding.blocks import comparison_block, comparison_sums
 from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import new_model, predict_held_out, training_runs, training_values
-from b2m_encoding.analysis.encoding.refits import plain_study, rearrange, refit_null
+from b2m_encoding.analysis.encoding.refits import plain_study, rearrange, refit_nulls
 from b2m_encoding.analysis.encoding.significance import arrangement_options
 from b2m_encoding.analysis.splits import Split, scored_rows
 from b2m_encoding.data import Responses
@@ -49,8 +49,8 @@ def refit_subject(
     """
     if len(splits) < 2 or not held_out.tested.any():
         return None
-    null = refit_null(responses, spaces, study, splits, held_out, progress)
-    return Refits(null, refit_signals(responses, spaces, study, splits, held_out, models, progress))
+    nulls = refit_nulls(responses, spaces, study, splits, held_out, progress)
+    return Refits(nulls, refit_signals(responses, spaces, study, splits, held_out, models, progress))
 
 
 def refit_signals(
@@ -69,7 +69,7 @@ def refit_signals(
     Parameters
     ----------
     responses, spaces, study, splits, held_out, progress
-        As in :func:`~b2m_encoding.analysis.encoding.refits.refit_null`.
+        As in :func:`~b2m_encoding.analysis.encoding.refits.refit_nulls`.
     models : sequence of tuple of str
         Models whose scores are compared, the joint one last.
     """
@@ -158,20 +158,14 @@ def _pairs(models: Mapping[str, tuple[Bands, float]]) -> list[dict[Bands, float]
 def _ratio_of_contrasts(sums: BlockSums, measure: Measure, contrasts: list[dict[Bands, float]], seed: int) -> float:
     """Spread of weighted sums of scores, relative to that over bootstrap resamples of blocks."""
     weights = np.r_[np.ones((1, sums.n_blocks)), bootstrap_weights(sums.split, N_BOOTSTRAPS, seed)]
-    values, errors = [], []
-    for _, scores in sums.resampled(weights, measure):
-        for contrast in contrasts:
-            table = sum(weight * np.nan_to_num(scores[bands]) for bands, weight in contrast.items())
-            values.append(table[0])
-            errors.append(table[1:].var(axis=0))
-    by_contrast = [np.concatenate(each) for each in zip(*_split(values, len(contrasts)), strict=True)]
-    error_by_contrast = [np.concatenate(each) for each in zip(*_split(errors, len(contrasts)), strict=True)]
-    return float(np.sqrt(np.mean([_ratio(v, e) ** 2 for v, e in zip(by_contrast, error_by_contrast, strict=True)])))
-
-
-def _split(parts: list[Float64], number: int) -> list[list[Float64]]:
-    """Lists of ``number`` arrays each."""
-    return [parts[i : i + number] for i in range(0, len(parts), number)]
+    values, errors = np.empty((2, len(contrasts), sums.n_targets))
+    for targets, scores in sums.resampled(weights, measure):
+        for i, contrast in enumerate(contrasts):
+            weighted = [weight * np.nan_to_num(scores[bands]) for bands, weight in contrast.items()]
+            table = np.sum(weighted, axis=0)
+            values[i, targets], errors[i, targets] = table[0], table[1:].var(axis=0)
+    ratios = [_ratio(value, error) for value, error in zip(values, errors, strict=True)]
+    return float(np.sqrt(np.mean(np.square(ratios))))
 
 
 def _ratio(values: Float64, squared_errors: Float64) -> float:

@@ -104,7 +104,9 @@ class TestSamples:
         rows = np.concatenate([own for _, own, _ in self.loaded])
         cuts = np.cumsum([len(own) for _, own, _ in self.loaded])[:-1]
         features = {name: array[rows] for name, array in values.items()}
-        return TestSet(features, self.presented, self.measured, lambda predicted: self.scored(np.split(predicted, cuts)))
+        return TestSet(
+            features, self.presented, self.measured, lambda predicted: self.scored(np.split(predicted, cuts))
+        )
 
     def single_r(self, predicted: Sequence[NDArray[np.float32]], targets: NDArray[np.intp]) -> Array:
         """Pearson r of some targets over single presentations."""
@@ -116,7 +118,9 @@ class TestSamples:
 
     def ceiling(self) -> Ceiling | NoCeiling:
         """Noise ceiling from repeats within and across the test runs."""
-        return noise_ceiling(np.concatenate([values for _, _, values in self.loaded]), self.presented, within_runs=False)
+        return noise_ceiling(
+            np.concatenate([values for _, _, values in self.loaded]), self.presented, within_runs=False
+        )
 
     def _scored(self, values: NDArray[Any]) -> tuple[NDArray[Any], Runs]:
         runs = self.presented

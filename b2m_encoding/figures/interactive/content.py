@@ -120,6 +120,8 @@ class ViewSubject:
         Scores by the key of a :class:`Score`; NaN is not tested.
     q : array, shape (n_targets,), optional
         Adjusted p; without it every tested target is drawn.
+    own_q : mapping of str to array, shape (n_targets,)
+        Adjusted p that masks a map instead, by the key of a :class:`ViewMap`.
     intervals : mapping of str to (low, high)
         Intervals by the key of a score.
     preference : array, shape (n_targets,), optional
@@ -136,6 +138,7 @@ class ViewSubject:
     preference: Floating | None = None
     courses: TimeCourses | None = None
     best: BestClips | None = None
+    own_q: Mapping[str, Floating] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.atlas.space, SurfaceSpace):
@@ -156,6 +159,7 @@ class ViewSubject:
 
     def _arrays(self) -> Iterable[tuple[str, NDArray[np.generic]]]:
         yield from self.scores.items()
+        yield from ((f"q of {key}", values) for key, values in self.own_q.items())
         yield from chain.from_iterable(((key, low), (key, high)) for key, (low, high) in self.intervals.items())
         for key in ("q", "preference"):
             if (values := getattr(self, key)) is not None:

@@ -59,6 +59,7 @@ async function loadSubject(subject) {
     scores: await decodeAll(subject.scores),
     intervals: Object.fromEntries(await Promise.all(intervals)),
     q: q && (await decode(q)),
+    own: await decodeAll(subject.own),
     preference: preference && (await decode(preference)),
     courses: courses && {
       ...courses,

@@ -60,7 +60,8 @@ function verdicts(data, subject, target) {
   const rows = [];
   if (subject.q) {
     const q = subject.q[target];
-    rows.push(row("q", "q", q < data.level ? `${smallNumber(q)}, significant` : smallNumber(q)));
+    const name = Object.keys(subject.own).length ? "q, joint model" : "q";
+    rows.push(row("q", name, q < data.level ? `${smallNumber(q)}, significant` : smallNumber(q)));
   }
   const preference = preferenceText(data, subject, target);
   if (preference !== null) rows.push(row("preference", "prefers", preference));
@@ -122,7 +123,7 @@ function correlation(one, other) {
 }
 
 function why(subject, target) {
-  return subject.q && !(subject.q[target] < data.level) ? " It is not significant." : "";
+  return subject.q && !(subject.q[target] < data.level) ? " It is not significant in the joint model." : "";
 }
 
 function timeCourse(subject, target) {

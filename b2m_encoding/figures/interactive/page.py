@@ -114,6 +114,7 @@ def _subject(subject: ViewSubject, place: int) -> dict[str, Any]:
         "scores": {key: coded(values, SCORE) for key, values in subject.scores.items()},
         "intervals": {key: [coded(low, LIMIT), coded(high, LIMIT)] for key, (low, high) in subject.intervals.items()},
         "q": None if subject.q is None else coded(subject.q),
+        "own": {key: coded(values) for key, values in subject.own_q.items()},
         "preference": None if subject.preference is None else coded(subject.preference, 1.0),
         "courses": None,
         "best": None,

@@ -1,10 +1,15 @@
 // Colours of a map at every pixel, in one loop over the picture.
 
+// Adjusted p that masks a map: of the models it is drawn from, else of the joint one.
+function qOf(map, subject) {
+  return subject.own[map.key] || subject.q;
+}
+
 // Opacity of every target: what is significant, all of it, or rising with significance.
-function opacity(subject, tested, show, level) {
-  if (!subject.q || show === "all") return tested.map((known) => known);
+function opacity(adjusted, tested, show, level) {
+  if (!adjusted || show === "all") return tested.map((known) => known);
   const fade = Math.log(level);
-  return Float32Array.from(subject.q, (q, i) => {
+  return Float32Array.from(adjusted, (q, i) => {
     if (!tested[i] || Number.isNaN(q)) return 0;
     if (q < level) return 1;
     return show === "fade" ? Math.max(0, Math.log(q) / fade) ** 2 : 0;
@@ -26,7 +31,7 @@ function ingredients(map, subject, show, level) {
   const given = map.scores.map((key) => subject.scores[key]);
   const tested = known(given, given[0].length);
   const clean = (values) => Float32Array.from(values, (value) => (Number.isFinite(value) ? value : 0));
-  const alpha = opacity(subject, tested, show, level);
+  const alpha = opacity(qOf(map, subject), tested, show, level);
   if (map.kind === "levels") given[0].forEach((value, i) => { if (value < 0) alpha[i] = 0; });
   const strength = map.strength ? clean(subject.scores[map.strength]) : null;
   return { one: clean(given[0]), other: given[1] ? clean(given[1]) : null, tested, alpha, strength };
@@ -121,11 +126,11 @@ function paint(image, raster, surface, map, parts, threshold, soft, greys) {
 // How many targets are tested, significant, and above the threshold among those shown.
 function count(map, subject, parts, threshold, level) {
   const measure = strengthOf(map), levels = map.kind === "levels";
-  const found = { tested: 0, significant: 0, shown: 0 };
+  const found = { tested: 0, significant: 0, shown: 0 }, adjusted = qOf(map, subject);
   for (let i = 0; i < parts.tested.length; i++) {
     if (!parts.tested[i]) continue;
     found.tested++;
-    if (subject.q && subject.q[i] < level) found.significant++;
+    if (adjusted && adjusted[i] < level) found.significant++;
     const other = parts.other ? parts.other[i] : parts.one[i];
     const strong = parts.strength ? parts.strength[i] : levels ? Infinity : measure(parts.one[i], other);
     if (parts.alpha[i] > 0 && (threshold <= 0 || strong >= threshold)) found.shown++;

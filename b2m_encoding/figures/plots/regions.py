@@ -39,6 +39,7 @@ def regions(
     tests: pd.DataFrame | None = None,
     q: float = 0.05,
     level: float = 0.95,
+    criterion: str = "tested",
     **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """Scores per region and feature space, for every subject and hemisphere.
@@ -58,6 +59,8 @@ def regions(
         A difference is marked where its q is below this; two stars below a fifth of it, three below a fiftieth.
     level : float
         Level of the t interval of the mean over subjects (hemispheres averaged first).
+    criterion : str
+        Targets of a region that the scores are means of, for the caption.
     **keywords
         ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
     """
@@ -84,7 +87,9 @@ def regions(
             _finish(axes, row, plan, limits, label)
             top += row_height + plan.label_height
     tested = None if tests is None else (len(tests), len(brackets), q)
-    return FigureResult(page, options.caption(_sentences(points, label, ceiling, tested, level)), points.merge(means))
+    return FigureResult(
+        page, options.caption(_sentences(points, label, ceiling, tested, level, criterion)), points.merge(means)
+    )
 
 
 def summarise(points: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -260,12 +265,14 @@ def _sentences(
     ceiling: pd.DataFrame | None,
     tested: tuple[int, int, float] | None,
     level: float,
+    criterion: str,
 ) -> list[str]:
     """Sentences of the caption."""
     n = points["subject"].nunique()
     sides = "and hemisphere (filled: left, open: right) " if set(points["hemisphere"]) - {""} else ""
     return [
-        f"{label[:1].upper()}{label[1:]} in {points['region'].nunique()} regions.",
+        f"{label[:1].upper()}{label[1:]} in {points['region'].nunique()} regions, mean over the targets "
+        f"of a region that are {criterion}.",
         f"Points: one per subject {sides}({n} {'subject' if n == 1 else 'subjects'}); lines join the feature spaces "
         "of one point.",
         f"Bars beside them: mean over subjects{f' and its {level:.0%} t interval' if n > 1 else ''}"

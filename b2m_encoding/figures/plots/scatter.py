@@ -33,6 +33,7 @@ def scatter(
     targets: str = "vertices",
     limits: tuple[float | None, float | None] = (None, None),
     mark: float | None = None,
+    criterion: str = "tested",
     **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """Density of targets by two scores; at most 89 mm wide.
@@ -52,6 +53,8 @@ def scatter(
         Limits of both axes; None: the range of the data.
     mark : float, optional
         Lines at this score on both axes; the caption counts the targets beyond it in both (Brain2Music, Fig. 7b: 0.4).
+    criterion : str
+        Which targets are drawn, for the caption.
     **keywords
         ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
     """
@@ -84,7 +87,8 @@ def scatter(
         words = f"{above:.0%} of {x.size:,} {targets} above the line" if x.size else f"no {targets} with both scores"
         page.write(MARGIN + AXIS, top - 1.5, words, size=style.small_size, va="bottom")
     sentences = [
-        f"{names[1]} against {names[0]} ({label}); {x.size} {targets}, {above:.1%} above the line of equal scores."
+        f"{names[1]} against {names[0]} ({label}); {x.size} {targets} ({criterion}), {above:.1%} above the line of "
+        "equal scores."
         if x.size
         else "No target has both scores.",
         f"{n_outside} lie outside the axes." if n_outside else "",

@@ -73,9 +73,9 @@ class MapKind:
 
 R = MapKind("r", "models", "Pearson r of predicted and measured responses", label="prediction accuracy (r)")
 R2 = MapKind("r2", "models", "Coefficient of determination", label="prediction accuracy (R²)", short="R²")
-P = MapKind("p", "joint", "One-sided p of r", masked=False)
+P = MapKind("p", "models", "One-sided p of r", masked=False)
 P_FAMILY_WISE = MapKind("pfwe", "joint", "Family-wise p: largest r of each permutation", masked=False)
-Q = MapKind("q", "joint", "Adjusted p: {correction}", masked=False)
+Q = MapKind("q", "models", "Adjusted p: {correction}", masked=False)
 ALPHA = MapKind("alpha", "joint", "Ridge penalty (scikit-learn's scale)", masked=False)
 R_LOW = MapKind("rlow", "joint", "Lower end of the interval of r")
 R_HIGH = MapKind("rhigh", "joint", "Upper end of the interval of r")

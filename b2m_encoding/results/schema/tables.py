@@ -73,6 +73,18 @@ SUBJECTS = Table(
         "no_between": "Why there is no inter-subject ceiling",
     },
 )
+MODELS = Table(
+    "models.tsv",
+    {
+        **SUBJECT,
+        "feature_space": f"Feature space of the model; {JOINT} has all",
+        "tested": "Targets that were tested",
+        "predicted": "Targets with q below the threshold, of this model",
+        "only": f"Those of them that the {JOINT} model does not predict",
+        "best_r": "Largest r",
+        "median_r": "Median r of the predicted targets",
+    },
+)
 QUALITY = Table(
     "quality.tsv",
     {
@@ -121,7 +133,7 @@ REGIONS = Table(
         "feature_space": f"Feature space of the model; {JOINT} has all",
         "score": "Mean Pearson r over the tested targets of the region, on held-out samples",
         "targets": "Tested targets in the region",
-        "significant": "Share of them with q below the threshold (joint model)",
+        "significant": "Share of them with q below the threshold, of this model",
     },
 )
 REGION_TESTS = Table(
@@ -134,7 +146,7 @@ REGION_TESTS = Table(
         "difference": "Mean over subjects of the score of the first minus that of the second",
         "low": "Lower end of the t interval of the difference",
         "high": "Upper end of the interval",
-        "effect_size": "Hedges' g of the paired differences",
+        "effect_size": "Hedges' g of the paired differences; n/a below three subjects",
         "effect_low": "Lower end of the interval of Hedges' g",
         "effect_high": "Upper end of the interval",
         "p": "Two-sided p of the difference",
@@ -161,9 +173,10 @@ REGION_MODEL = Table(
     "region_model.tsv",
     {
         "term": "Factor or interaction of the mixed model",
-        "statistic": "Wald statistic: chi2 or F",
-        "df": "Degrees of freedom of the term",
-        "p": "p of the term",
+        "statistic": "F",
+        "df": "Degrees of freedom of the term, times the epsilon of Greenhouse and Geisser",
+        "df_error": "Degrees of freedom of the error, times epsilon",
+        "p": "p of the term; n/a where the model was not possible",
     },
     described=False,  # region_model.json holds formula and status of the model
 )
@@ -195,7 +208,7 @@ OVERLAP = Table(
         **SUBJECT,
         "first": "First feature space",
         "second": "Second feature space",
-        "dice": "Dice coefficient of the targets that each predicts",
+        "dice": "Dice coefficient of the targets that each predicts, by its own q",
         "correlation": "Pearson r of the two maps of scores over the tested targets",
         "rank_correlation": "Spearman's rank correlation of the two maps",
         "shared_variance": "Share of the R2 of both together that either explains alone, over targets that either "
@@ -310,7 +323,8 @@ NEIGHBOURS = Table(
     described=False,
 )
 TABLES = (
-    SUBJECTS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION, PREFERENCE,
-    OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, RECONSTRUCTION, EVALUATION, NEIGHBOURS,
+    SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,
+    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, RECONSTRUCTION, EVALUATION,
+    NEIGHBOURS,
 )  # fmt: skip
 """Every table."""

@@ -67,6 +67,31 @@ def test_scores_equal_a_plain_loop_over_runs(simulated: tuple[Runs, np.ndarray, 
     assert np.allclose(found.r2["joint"], r2_score(y, y_hat, multioutput="raw_values"), atol=0.02)
 
 
+@pytest.mark.parametrize("evaluation", [{"kind": "test", "test_runs": "run-03"}, {"kind": "cross-validation"}])
+def test_each_feature_space_is_tested_as_if_it_were_the_only_one(
+    simulated: tuple[Runs, np.ndarray, np.ndarray], tmp_path: Path, evaluation: dict[str, str]
+) -> None:
+    runs, features, values = simulated
+    responses = Responses.from_array(values, runs, Unplaced(4))
+    spaces = {
+        "rate": FeatureSpace("rate", features[:, :1], runs),
+        "other": FeatureSpace("other", features[:, 1:], runs),
+    }
+    table = study(tmp_path, **evaluation)
+    both = encode_subject(responses, spaces, with_two(table))
+    for name in spaces:
+        alone = encode_subject(responses, {name: spaces[name]}, with_two(table))
+        assert np.allclose(both.r[name], alone.r["joint"], atol=1e-6)
+        assert np.array_equal(both.inference.of(name).significance.p, alone.p)
+        assert np.array_equal(both.q_of(name), alone.q)
+        assert not alone.inference.spaces
+    assert np.array_equal(both.q_of("joint"), both.q)
+
+
+def with_two(table: Study) -> Study:
+    return table.model_copy(update={"features": {name: table.features["rate"] for name in ("rate", "other")}})
+
+
 def test_held_out_samples_never_reach_the_fit(simulated: tuple[Runs, np.ndarray, np.ndarray], tmp_path: Path) -> None:
     """Whatever happens in the test run, the penalty and the predictions of the model stay the same."""
     runs, features, values = simulated
