@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from calibration_clips import exchanged_clips
 from calibration_regions import mixed_models
 from harness import Row, arguments, environment, finish, save
 from scipy.signal import lfilter
@@ -192,6 +193,7 @@ PARTS = {
     "coverage": coverage,
     "ceilings": ceilings,
     "mixed_models": mixed_models,
+    "exchanged_clips": exchanged_clips,
 }
 
 

@@ -70,6 +70,8 @@ class Significance:
         Standard deviation of the null distribution over that of rearranged predictions, where folds are joined; else 1.
     n_refits : int
         Rearranged responses that models were fitted to; 0 for fixed predictions.
+    block_length : int
+        Samples of a block that changes its place; 0 for other methods.
     """
 
     r: Float64
@@ -82,6 +84,7 @@ class Significance:
     false_positive_rate: float
     fold_dependence: float = 1.0
     n_refits: int = 0
+    block_length: int = 0
 
 
 def significance(
@@ -183,6 +186,7 @@ def significance(
         false_positive_rate=np.nan if refitted is None else refitted.false_positive_rate(),
         fold_dependence=1.0 if refitted is None else refitted.dependence,
         n_refits=0 if refitted is None else len(refitted.z),
+        block_length=_length_of_blocks(ways) if name == "block" else 0,
     )
 
 
@@ -357,6 +361,11 @@ def _reach(predicted: Floating, measured: Floating, runs: Runs, method: str) -> 
     if method != "clip":
         return found
     return Autocorrelation(found.spread, found.edge * continuity_of_clips(predicted, measured, runs))
+
+
+def _length_of_blocks(ways: Arrangements) -> int:
+    ways = ways.ways if isinstance(ways, Together) else ways
+    return ways.groups[0][1] if isinstance(ways, Blocks) else 0
 
 
 def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:

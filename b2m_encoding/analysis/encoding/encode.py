@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float64
-from b2m_encoding.analysis.encoding.blocks import comparison_sums
+from b2m_encoding.analysis.encoding.blocks import comparison_block, comparison_sums
 from b2m_encoding.analysis.encoding.clusters import ClusterMap, cluster_map
 from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
@@ -111,10 +111,20 @@ class Inference:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Comparison of the feature spaces of one subject."""
+    """Comparison of the feature spaces of one subject.
+
+    Parameters
+    ----------
+    preference : Preference or None
+    partition : Partition or None
+    block_length, n_blocks : int
+        Samples of a block whose sign is flipped, or that is drawn, and number of blocks.
+    """
 
     preference: Preference | None
     partition: Partition | None
+    block_length: int = 0
+    n_blocks: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,6 +328,8 @@ def compare_subject(held_out: HeldOut, inference: Inference, study: Study, refit
     return Comparison(
         _preference(held_out, names, predicted, study, refits) if len(names) > 1 else None,
         _partition(held_out, names, predicted, study, refits) if table.partitions(len(names)) else None,
+        block_length=comparison_block(held_out, study),
+        n_blocks=comparison_sums(held_out, study).n_blocks,
     )
 
 

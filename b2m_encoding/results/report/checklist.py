@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from b2m_encoding.results.report.content import Answer
-from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, percent, score, span
+from b2m_encoding.results.report.known_rates import TOLERATED, known_rate
+from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, score, span
 from b2m_encoding.results.schema import CHANCE, CORRECTIONS, files, tables
 
 FEW = 0.01
@@ -23,7 +26,7 @@ class Item:
     Parameters
     ----------
     topic, question : str
-    answer : {"yes", "no", "not applicable"}
+    answer : {"yes", "no", "not known", "not applicable"}
     detail : str
         The number, or the reason.
     """
@@ -60,7 +63,7 @@ def _when(condition: object, yes: str, no: str) -> tuple[Answer, str]:
 
 def _data(report: ReportData) -> Iterator[Line]:
     own, runs = report.listeners, report.quality
-    yield "Is the number of participants stated?", "yes", many(len(own), "participant")
+    yield "Is the number of participants stated?", *_when(len(own), many(len(own), "participant"), "no participant")
     known = runs is not None
     sizes = "" if runs is None else _sizes(runs)
     yield "Are runs, volumes and repetition time stated?", *_when(known, sizes, f"no {tables.QUALITY.file}")
@@ -68,7 +71,7 @@ def _data(report: ReportData) -> Iterator[Line]:
     yield "Is it stated what was not tested?", "yes", f"{counted(untested, 'target')} per participant, NaN in every map"
     motion = runs is not None and runs["mean_fd"].notna().any()
     moved = f"mean framewise displacement {_mean(runs, 'mean_fd')} mm" if motion else ""
-    yield "Is head motion reported?", *_when(motion, moved, "the confounds hold no framewise displacement")
+    yield "Is head motion reported?", *_when(motion, moved, "framewise displacement is not known from the data")
     steady = runs is not None and runs["tsnr"].notna().any()
     signal = f"median temporal signal-to-noise ratio {_mean(runs, 'tsnr')} (mean over runs)" if steady else ""
     yield "Is the signal quality reported?", *_when(steady, signal, "the mean of the responses is not in the data")
@@ -89,15 +92,14 @@ def _mean(runs: pd.DataFrame | None, column: str) -> str:
 def _cleaning(report: ReportData) -> Iterator[Line]:
     steps = report.results.provenance.get("cleaning", {})
     most = max((len(one) for one in steps.values()), default=0)
-    yield (
-        "Are all cleaning steps stated, in order?",
-        *_when(most, f"{most} steps", "the responses were not cleaned"),
-    )
+    before = report.get("data", "reader") in ("array", "table", "zenodo")
+    earlier = "what was done to the responses before they were read is not in the study"
+    steps_answer = _when(most, f"{most} steps", "the responses were not cleaned")
+    yield "Are all cleaning steps stated, in order?", *(("not known", earlier) if before else steps_answer)
     confounds = report.get("data", "confounds")
-    yield (
-        "Were motion and other confounds removed?",
-        *_when(confounds, "see the cleaning steps", "no confounds in the study"),
-    )
+    removed = _when(confounds, "see the cleaning steps", "no confounds in the study")
+    unknown = before and not confounds
+    yield "Were motion and other confounds removed?", *(("not known", earlier) if unknown else removed)
     if (runs := report.quality) is not None and runs["censored"].sum():
         share = runs["censored"].sum() / runs["volumes"].sum()
         yield (
@@ -128,10 +130,10 @@ def _audited(report: ReportData, start: str, question: str) -> Line:
     checks = report.table(tables.AUDIT)
     rows = None if checks is None else checks[checks["name"].str.startswith(start)]
     if rows is None or not len(rows):
-        return question, "no", "the study has no audit (statistics.audit)"
+        return question, "not known", "not looked for: no audit of this (statistics.audit)"
     possible = rows[rows["status"] != "not possible"]
     if not len(possible):
-        return question, "not applicable", str(rows["meaning"].iloc[0])
+        return question, "not known", f"could not be checked: {rows['meaning'].iloc[0]}"
     worst = possible.loc[possible["value"].idxmax()]
     detail = f"{worst['status']}: {number(float(worst['value']))} ({worst['meaning']})"
     return question, "yes" if (possible["status"] == "pass").all() else "no", detail
@@ -149,11 +151,11 @@ def _model(report: ReportData) -> Iterator[Line]:
 
 def _evaluation(report: ReportData) -> Iterator[Line]:
     table = report.study["evaluation"]
-    if table["blocks"]:
-        held = f"blocks, {number(table['gap'])} s between them"
-    else:
-        held = "whole runs" if table["kind"] == "cross-validation" else f"the runs {table['test_runs']}"
-    yield "Were whole runs, or blocks with a gap, held out?", "yes", held
+    gap = float(table["gap"])
+    blocks = _when(gap > 0, f"blocks, {number(gap)} s between them", "blocks without a gap between them")
+    whole = "whole runs" if table["kind"] == "cross-validation" else f"the runs {table['test_runs']}"
+    in_blocks = table["kind"] == "cross-validation" and table["blocks"]
+    yield "Were whole runs, or blocks with a gap, held out?", *(blocks if in_blocks else ("yes", whole))
     yield _audited(report, "stimulus overlap (clip", "Are test stimuli absent from training, by name?")
     yield _audited(report, "stimulus overlap (hash", "Are test stimuli absent from training, by the sound itself?")
     yield _audited(report, "time-only", "Does time within the run alone predict nothing?")
@@ -163,14 +165,24 @@ def _evaluation(report: ReportData) -> Iterator[Line]:
 def _significance(report: ReportData) -> Iterator[Line]:
     own, table = report.subjects, report.study["statistics"]
     methods = list(dict.fromkeys(own["test"].dropna()))
-    sound = bool(methods) and methods != ["paper"]
-    what = f"{listed(methods)}; {percent(own['false_positives'])} of empty targets to expect at p < .05"
-    yield (
-        "Does the null distribution keep autocorrelation?",
-        *_when(sound, what, what if methods else "nothing was tested"),
-    )
-    corrected = CORRECTIONS[table["correction"]].name
-    yield "Is there a correction for many targets?", "yes", f"{corrected}, q < {number(table['q'])}"
+    sound = bool(methods) and "paper" not in methods
+    widening = report.column("widening").dropna()
+    wider = f"; widened by {widening.max():.3f} for what is lost at cuts" if sound and widening.max() > 1 else ""
+    keeps = _when(sound, f"{listed(methods)}{wider}", f"{listed(methods)}: samples are taken for independent")
+    nothing: tuple[Answer, str] = ("not applicable", "nothing was tested")
+    yield "Does the null distribution keep autocorrelation?", *(keeps if methods else nothing)
+    rate = known_rate(report)
+    if rate is None:
+        yield "Does the test hold its level?", "not known", "no design like this one was simulated"
+    else:
+        about = f"p < .05 in {rate.text}{'' if rate.designs else ' of empty targets, computed from these data'}"
+        yield "Does the test hold its level?", *_when(rate.high <= TOLERATED, about, about)
+    corrected = f"{CORRECTIONS[table['correction']].name}, q < {number(table['q'])}"
+    small = f"{corrected}, but of p values that are too small"
+    yield "Is there a correction for many targets?", *(_when(sound, corrected, small) if methods else nothing)
+    own_q = report.own_significance
+    each = "p and q of every model" if own_q else "p and q of the joint model only"
+    yield "Is every model tested by itself?", *_when(own_q, each, each)
     if sound:
         least = 1 / (float(own["permutations"].min()) + 1)
         share = least / table["q"]  # of the targets, all at the smallest p, that it takes for one of them to pass
@@ -189,9 +201,14 @@ def _reliability(report: ReportData) -> Iterator[Line]:
     shown = f"median {span(own['ceiling'], 2)} from {counted(own['repeats'], 'presentation')}"
     yield "Is there a noise ceiling?", *_when(there, shown, reason)
     blocks = own["interval_blocks"]
+    lengths = report.column("interval_block").dropna()
     level = f"{report.get('statistics', 'level'):.0%}, {counted(blocks, 'block')}"
+    level += f" of {report.samples(lengths)}" if len(lengths) else ""
     yield "Do scores have intervals?", *_when(blocks.notna().any(), level, "too few blocks, or not asked for")
-    yield "Is every participant shown?", "yes", "a page and maps of each"
+    shown_subjects = set(report.results.subjects)
+    hidden = [f"sub-{name}" for name in own["subject"] if name not in shown_subjects]
+    pages = "a page and maps of each"
+    yield "Is every participant shown?", *_when(not hidden, pages, f"no maps of {listed(hidden)}")
 
 
 def _comparison(report: ReportData) -> Iterator[Line]:
@@ -206,13 +223,24 @@ def _comparison(report: ReportData) -> Iterator[Line]:
         yield "Were regions chosen beforehand?", "not applicable", "no regions"
     else:
         names = listed(dict.fromkeys(regions["region"]))
-        yield "Were regions chosen beforehand?", "yes", f"from an atlas or the data: {names}"
+        yield "Were regions chosen beforehand?", *_beforehand(report, names)
     if (tests := report.table(tables.REGION_TESTS)) is None:
         yield "Do region tests have effect sizes?", "not applicable", "nothing to compare"
     else:
         largest = float(np.nanmax(np.abs(tests["effect_size"]))) if tests["effect_size"].notna().any() else np.nan
         shown = f"Hedges' g up to {number(largest)} in size, corrected over {many(len(tests), 'test')}"
-        yield "Do region tests have effect sizes?", *_when(np.isfinite(largest), shown, "one participant has none")
+        fewer = f"{many(report.n_listeners, 'participant')}: three are needed"
+        yield "Do region tests have effect sizes?", *_when(np.isfinite(largest), shown, fewer)
+
+
+def _beforehand(report: ReportData, names: str) -> tuple[Answer, str]:
+    """Whether regions cannot have been chosen by the results: those of a published atlas."""
+    atlas = str(report.get("maps", "atlas"))
+    if set(report.subjects["space"]) == {"regions"}:
+        return "not known", f"regions of the data: {names}; how they were chosen is not in the study"
+    if "." in atlas:
+        return "not known", f"from the file {PurePath(atlas).name}: {names}; how it was made is not in the study"
+    return "yes", f"of the atlas {atlas}: {names}"
 
 
 def _decoding(report: ReportData) -> Iterator[Line]:
@@ -223,13 +251,23 @@ def _decoding(report: ReportData) -> Iterator[Line]:
     low, high = np.mean([row["chance_interval_95"] for row in rows], axis=0)
     accuracy = score(float(np.mean([row["identification_accuracy"] for row in rows])))
     yield "Is chance level given with an interval?", "yes", f"{accuracy}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"
-    key = "identification_accuracy_unheard_genre"
-    unheard = [row[key] for row in rows if key in row]
-    shown = score(float(np.mean(unheard))) if unheard else ""
-    yield (
-        "Does decoding hold for genres left out of training?",
-        *_when(unheard, shown, 'not asked for (generalise = ["genre"])'),
-    )
+    above = [row["identification_accuracy"] > row["chance_interval_95"][1] for row in rows]
+    shown = f"{sum(above)} of {many(len(rows), 'decoding')} above the 95 % interval of chance"
+    yield "Is decoding better than chance?", *_when(all(above), shown, shown)
+    yield "Does decoding hold for genres left out of training?", *_unheard(rows)
+
+
+def _unheard(rows: list[dict[str, Any]]) -> tuple[Answer, str]:
+    """Whether decoders without the genre of a clip are better than chance."""
+    key, chance = "identification_accuracy_unheard_genre", "chance_interval_95_unheard_genre"
+    unheard = [row for row in rows if key in row]
+    if not unheard:
+        return "not known", 'not asked for (generalise = ["genre"])'
+    low, high = np.mean([row.get(chance, row["chance_interval_95"]) for row in unheard], axis=0)
+    above = [row[key] > row.get(chance, row["chance_interval_95"])[1] for row in unheard]
+    shown = f"{score(float(np.mean([row[key] for row in unheard])))}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"
+    shown += f"; {sum(above)} of {many(len(unheard), 'decoding')} above it"
+    return _when(all(above), shown, shown)
 
 
 def _reproducibility(report: ReportData) -> Iterator[Line]:
@@ -244,6 +282,11 @@ def _reproducibility(report: ReportData) -> Iterator[Line]:
         "Are inputs identified by hashes?",
         *_when(hashes, many(len(hashes), "input"), f"no {files.PROVENANCE}"),
     )
-    yield "Is the whole analysis in one file?", "yes", f"{files.STUDY}; with every default: {files.SETTINGS}"
+    one_file = f"{files.STUDY}; with every default: {files.SETTINGS}"
+    missing = f"no {files.STUDY}"
+    yield "Is the whole analysis in one file?", *_when(report.results.has(files.STUDY), one_file, missing)
     maps = len({path.name.split(".")[0] for path in report.results.files.values()})
-    yield "Are maps and tables there to share?", "yes", f"{many(maps, 'map')} under BIDS-derivatives names"
+    yield (
+        "Are maps and tables there to share?",
+        *_when(maps, f"{many(maps, 'map')} under BIDS-derivatives names", "none"),
+    )

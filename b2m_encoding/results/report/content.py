@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-Answer = Literal["yes", "no", "not applicable"]
+Answer = Literal["yes", "no", "not known", "not applicable"]
 
 
 @dataclass(frozen=True)

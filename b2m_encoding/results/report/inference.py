@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
+import pandas as pd
+
+from b2m_encoding.results.report.known_rates import known_rate
 from b2m_encoding.results.report.references import by_doi
-from b2m_encoding.results.report.report_data import ReportData, listed, many, number, percent, span
+from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
 from b2m_encoding.results.schema import CORRECTIONS, files, tables
 
 TESTS = {
-    "shift": "by circular shifts of the predictions within test runs [@lancaster2018]",
-    "block": "by rearranging long blocks of the predictions within test runs [@kunsch1989]",
-    "clip": "by exchanging the predictions of whole clips within test runs",
+    "shift": "by circular shifts of the predictions within runs [@lancaster2018]",
+    "block": "by rearranging blocks{length} of the predictions within runs [@kunsch1989]",
+    "clip": "by exchanging the predictions of whole clips within runs",
     "paper": "against correlations of independent Gaussian series, as in Brain2Music [@denk2023]",
 }
 PREFERENCE = {
@@ -17,6 +22,15 @@ PREFERENCE = {
     "unique": "the variance that each alone explains",
     "deltas": "the penalties of the banded model, which describe and do not test [@duprelatour2022]",
 }
+CHECKS = {
+    "time-only": "a model of the time within the run alone [@feghhi2024]",
+    "fold gap": "shuffled against run-wise folds",
+    "stimulus overlap (clip": "stimuli of the same name in both sets",
+    "stimulus overlap (hash": "the same sound file in both sets",
+    "features fitted": "features fitted to test samples",
+    "alpha at edge": "penalties at the edge of their grid",
+}
+"""Checks of the audit by the start of their names."""
 CLUSTERS = {
     "mass": "cluster mass [@bullmore1999; @nichols2002]",
     "extent": "cluster extent [@nichols2002]",
@@ -35,29 +49,76 @@ def _significance(report: ReportData) -> str:
     methods = [str(method) for method in dict.fromkeys(own["test"].dropna())]
     if not methods:
         return ""
-    ways = listed(TESTS.get(method, method) for method in methods)
-    text = f"Significance of r of the joint model was tested {ways}"
-    if methods != ["paper"]:
+    blocks = report.column("test_block").dropna()
+    length = f" of {report.samples(blocks)}" if len(blocks) else ""
+    ways = listed(TESTS.get(method, method).format(length=length) for method in methods)
+    whose = "every model" if report.own_significance and len(report.feature_spaces) > 1 else "the joint model"
+    text = f"Significance of r of {whose if len(report.feature_spaces) > 1 else 'the model'} was tested {ways}"
+    if "paper" not in methods:
         text += (
-            f", which keeps the autocorrelation of the series: {span(own['permutations'])} permutations, one-sided p = "
-            "(b + 1) / (m + 1) [@phipson2010]"
+            f", which keeps the autocorrelation of what moves together: {span(own['permutations'])} permutations, "
+            "one-sided p = (b + 1) / (m + 1) [@phipson2010]"
         )
-    rate = percent(own["false_positives"].to_numpy(dtype=float))
-    text += (
-        f"; {rate} of empty targets are to be expected below p = .05. Targets with q < {number(table['q'])} count as "
-        f"predicted, which controls {CORRECTIONS[table['correction']]}."
-    )
+        widening = report.column("widening").dropna()
+        if len(widening) and widening.max() >= 1.0005:
+            text += (
+                f". The null distribution was widened by a factor of {_decimals(widening)} for the autocorrelation "
+                "that is lost at cuts"
+            )
+    text += f". {_rate(report, methods)} {_corrected(report, methods)}"
     if table["clusters"] != "none":
+        formed = (
+            ""
+            if table["clusters"] == "tfce"
+            else f", formed of vertices with z > {number(table['cluster_threshold'])},"
+        )
         text += (
-            f" On the mesh of the surface {CLUSTERS[table['clusters']]} was tested against "
-            f"{number(table['cluster_permutations'])} permutations."
+            f" On the mesh of the surface {CLUSTERS[table['clusters']]}{formed} was tested against "
+            f"{number(table['cluster_permutations'])} permutations of the joint model."
         )
     if table["intervals"] and own["interval_blocks"].notna().any():
+        drawn = f"{counted(own['interval_blocks'], 'block')}"
+        lengths = report.column("interval_block").dropna()
         text += (
-            f" Intervals of r ({table['level']:.0%}) come from {number(table['bootstraps'])} bootstrap samples of "
-            "blocks [@kunsch1989]."
+            f" Intervals of r of the joint model ({table['level']:.0%}) come from {number(table['bootstraps'])} "
+            f"bootstrap samples of {drawn}{f' of {report.samples(lengths)}' if len(lengths) else ''} [@kunsch1989]."
         )
     return text
+
+
+def _decimals(values: pd.Series) -> str:
+    low, high = f"{values.min():.3f}", f"{values.max():.3f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _rate(report: ReportData, methods: list[str]) -> str:
+    """Sentence on the rate of false positives: computed, simulated for such designs, or not known."""
+    rate = known_rate(report)
+    if methods == ["paper"] and rate is not None:
+        return (
+            f"This takes samples for independent: from the autocorrelation of these series {rate.text} of empty "
+            "targets are to be expected below p = .05."
+        )
+    if rate is None:
+        return "How many empty targets have p < .05 in this design is not known: no design like it was simulated."
+    if rate.designs == 0:
+        return f"Of empty targets, {rate.text} had p < .05, computed from these data."
+    return f"Of empty targets, {rate.text} had p < .05 [@b2m]."
+
+
+def _corrected(report: ReportData, methods: list[str]) -> str:
+    """Sentence on the correction for many targets."""
+    table = report.study["statistics"]
+    text = f"Targets with q < {number(table['q'])} count as predicted"
+    if "paper" in methods:
+        return f"{text}; as p is too small, q does not control {_plain(CORRECTIONS[table['correction']].text)}."
+    of = " of each model" if len(report.feature_spaces) > 1 and report.own_significance else ""
+    return f"{text}; q adjusts p{of} to control {CORRECTIONS[table['correction']].text}."
+
+
+def _plain(text: str) -> str:
+    """Text without its citations."""
+    return re.sub(r" \[@[^]]*\]", "", text)
 
 
 def _ceiling(report: ReportData) -> str:
@@ -82,12 +143,17 @@ def _comparison(report: ReportData) -> str:
     table = report.study["statistics"]
     if len(report.feature_spaces) < 2:
         return ""
-    text = f"Feature spaces were compared in every predicted target by {PREFERENCE[table['preference']]}"
+    by = PREFERENCE[table["preference"]]
+    text = f"Feature spaces were compared in every target that the joint model predicts by {by}"
     if table["preference"] == "deltas":
         text += "."
     else:
+        number_of, lengths = report.column("flip_blocks").dropna(), report.column("flip_block").dropna()
+        many_blocks = (
+            f"{counted(number_of, 'block')} of up to {report.samples(lengths)}" if len(number_of) else "blocks"
+        )
         text += (
-            ": signs of the differences were flipped per block, the best feature space had to beat every other "
+            f": signs of the differences were flipped in {many_blocks}, the best feature space had to beat every other "
             f"(q < {number(table['q'])}), and targets where none did have no preference."
         )
     if report.results.has(tables.PARTITION):
@@ -109,23 +175,41 @@ def _regions(report: ReportData) -> str:
         key = by_doi(atlas["citation"])
         cite = f" [@{key}]" if key else f" ({atlas['citation']})" if atlas["citation"] else ""
         text = f"Regions were those of {atlas['title']}{cite}: {listed(report.get('maps', 'regions'))}. "
-    text += "Scores of a region are means over its tested targets."
+    text += "Scores of a region are means over its tested targets, predicted or not."
     if (tests := report.table(tables.REGION_TESTS)) is None:
         return text
+    ways = listed(_flips(test) for test in dict.fromkeys(tests["test"]))
     text += (
-        f" Feature spaces were compared within regions: {listed(dict.fromkeys(tests['test']))}, corrected over "
-        f"{many(len(tests), 'test')} [@benjamini1995], with Hedges' g and its "
-        f"{report.get('statistics', 'level'):.0%} interval [@hedges1981]"
+        f" Feature spaces were compared within regions: {ways}; "
+        f"p was adjusted over {many(len(tests), 'test')} [@benjamini1995]"
     )
+    if tests["effect_size"].notna().any():
+        text += f", with Hedges' g and its {report.get('statistics', 'level'):.0%} interval [@hedges1981]"
     if tests["prevalence"].notna().any():
         text += ", and the share of the population with a difference was estimated [@ince2021]"
-    if (model := report.region_model) and model["formula"]:
-        text += f". A linear mixed model was {_status(model['status'])} ({model['formula']}) [@laird1982; @seabold2010]"
-    return f"{text}."
+    return f"{text}. {_mixed_model(report)}".strip()
 
 
-def _status(status: str) -> str:
-    return {"fitted": "fitted", "fixed subjects": "fitted with participants as a fixed factor"}.get(status, status)
+def _flips(test: str) -> str:
+    """How differences of a region were tested, and what p refers to."""
+    return {
+        "signs flipped per subject": "signs of the differences were flipped per participant, so that p refers to other "
+        "participants",
+        "signs flipped per block, these subjects": "signs of the differences were flipped per block of the stimuli, so "
+        "that p refers to other stimuli for these participants",
+    }.get(test, f"a test was {test}")
+
+
+def _mixed_model(report: ReportData) -> str:
+    if (model := report.region_model) is None or not model["formula"]:
+        return ""
+    if model["status"] != "fitted":
+        return f"No mixed model was fitted: {listed(model['notes'] or [model['status']])}."
+    return (
+        f"A linear mixed model was fitted by restricted maximum likelihood ({model['formula']}) [@laird1982], "
+        "hemispheres averaged; its terms have sum contrasts and were tested by F with the epsilon of Greenhouse and "
+        "Geisser [@greenhouse1959]."
+    )
 
 
 def _generalisation(report: ReportData) -> str:
@@ -141,10 +225,14 @@ def _generalisation(report: ReportData) -> str:
 def _audit(report: ReportData) -> str:
     if (checks := report.table(tables.AUDIT)) is None:
         return ""
+    looked = {name: text for name, text in CHECKS.items() if checks["name"].str.startswith(name).any()}
+    impossible = checks[checks["status"] == "not possible"]["name"]
+    done = [text for name, text in looked.items() if not impossible.str.startswith(name).any()]
+    left = [text for name, text in looked.items() if impossible.str.startswith(name).any()]
     counts = checks["status"].value_counts()
     found = listed(f"{counts[name]} {name}" for name in ("pass", "warn", "fail", "not possible") if name in counts)
-    return (
-        "Leaks from test to training were looked for: a model of the time within the run alone [@feghhi2024], "
-        "shuffled against run-wise folds, stimuli and sound files in both sets, features fitted to test samples, and "
-        f"penalties at the edge of their grid ({len(checks)} checks: {found})."
+    text = (
+        "An audit looked for leaks from test to training and for too narrow a grid of penalties: "
+        f"{listed(done)} ({many(len(checks), 'check')}: {found})."
     )
+    return text + (f" Not possible to look for: {listed(left)}." if left else "")

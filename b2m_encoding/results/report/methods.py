@@ -9,7 +9,7 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.decoding.decoders.registry import DECODERS
 from b2m_encoding.results.report.inference import statistics_texts
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
-from b2m_encoding.results.schema import files, tables
+from b2m_encoding.results.schema import CHANCE, files, tables
 
 EXTRACTORS = {
     "acoustic": "acoustic descriptors of the sound",
@@ -23,6 +23,13 @@ EXTRACTORS = {
     "mulan_precomputed": "embeddings of the clips made elsewhere",
     "w2v_bert": "activations of w2v-BERT",
     "codec": "latents of a neural codec before quantisation",
+}
+CALIBRATIONS = {
+    "none": "",
+    "all": ", and decoded features were given the spread of training features, one factor for all dimensions, from "
+    "cross-validated predictions of training windows",
+    "dimension": ", and decoded features were given the spread of training features, a factor for each dimension, from "
+    "cross-validated predictions of training windows",
 }
 SURFACES = {"fsaverage": "fischl1999", "fsLR": "vanessen2012", "MNI152": "fonov2011"}
 
@@ -180,7 +187,8 @@ def _evaluation(report: ReportData) -> str:
     table = report.study["evaluation"]
     trained, tested = (span(report.listeners[f"samples_{which}"]) for which in ("trained", "tested"))
     size = f"(models trained on {trained} samples and evaluated on {tested})"
-    blocks = table["blocks"] and f"blocks ({table['blocks']} per run, {number(table['gap'])} s unused between two)"
+    gap = f"{number(table['gap'])} s unused between two" if table["gap"] else "no gap between them"
+    blocks = table["blocks"] and f"blocks ({table['blocks']} per run, {gap})"
     if table["kind"] == "test":
         text = f"Models were evaluated on the runs that match {table['test_runs']}, which entered no fit {size}."
     else:
@@ -201,10 +209,11 @@ def _decoding(report: ReportData) -> str:
     text = (
         f"{_spaces(table['targets'])} decoded from responses averaged over windows of "
         f"{number(length)} s (one every {number(windows['step'])} s, {_lag(table, windows)}): "
-        f"{listed(_decoders(table))}. Identification accuracy is the share of the other test clips "
+        f"{listed(_decoders(table))}. Responses to the repeats of a test clip were averaged before decoding"
+        f"{CALIBRATIONS[table.get('calibrate', 'all')]}. Identification accuracy is the share of the other test clips "
         f"({span(clips.groupby(['subject', 'target', 'decoder']).size())} clips in all) whose true features are "
         "less like the "
-        "decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95 % interval comes from "
+        f"decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95 % interval comes from "
         "assigning predictions to clips at random."
     )
     if "accuracy_unheard" in clips:
@@ -236,15 +245,17 @@ def _spaces(names: list[str]) -> str:
 def _software(report: ReportData) -> str:
     versions, used = report.results.provenance.get("versions", {}), []
     cites = {"numpy": "harris2020", "scipy": "virtanen2020", "torch": "paszke2019", "nibabel": "nibabel",
-             "nilearn": "nilearn", "matplotlib": "hunter2007"}  # fmt: skip
+             "nilearn": "nilearn", "statsmodels": "seabold2010", "matplotlib": "hunter2007"}  # fmt: skip
     for name, key in cites.items():
         if versions.get(name):
             used.append(f"{name} {versions[name]} [@{key}]")
+    hashes = report.results.provenance.get("inputs")
     seed = report.results.provenance.get("seed", report.study.get("seed"))
     return (
         f"Analyses were done with b2m_encoding {versions.get('b2m-encoding') or _made_by(report)} [@b2m]"
         f"{f', which rests on {listed(used)}' if used else ''}; the seed of all random numbers was {seed}. Maps, "
-        "tables, the study file and hashes of all inputs are in the results folder, under BIDS-derivatives names."
+        f"tables{', the study file and hashes of all inputs' if hashes else ' and the study file'} are in the results "
+        "folder, under BIDS-derivatives names."
     )
 
 

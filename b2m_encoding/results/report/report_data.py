@@ -14,6 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, REGION_MODEL_SUMMARY, SETTINGS
+from b2m_encoding.results.schema.maps import Q
 from b2m_encoding.results.schema.tables import Table
 
 
@@ -103,6 +104,32 @@ class ReportData:
     def feature_spaces(self) -> tuple[str, ...]:
         """Names of the feature spaces."""
         return self.results.feature_spaces
+
+    def column(self, name: str) -> pd.Series:
+        """Column of the table of subjects; all missing in results of a version that did not write it."""
+        found = self.subjects.get(name)
+        return pd.Series(np.nan, index=self.subjects.index) if found is None else found
+
+    @property
+    def sample_step(self) -> float | None:
+        """Seconds from one sample to the next; None where they differ or are not known."""
+        if windows := self.get("windows"):
+            return float(windows["step"])
+        steps = [] if self.quality is None else self.quality["tr"].dropna().unique().tolist()
+        return float(steps[0]) if len(steps) == 1 else None
+
+    def samples(self, counts: Any) -> str:
+        """Format counts of samples, with their duration where it is known: ``10 samples (15 s)``."""
+        text = counted(counts, "sample")
+        if self.sample_step is None:
+            return text
+        return f"{text} ({span(np.asarray(counts, dtype=float) * self.sample_step)} s)"
+
+    @cached_property
+    def own_significance(self) -> bool:
+        """Whether every model has been tested by itself, or there is only one."""
+        names, subjects = self.feature_spaces, self.results.subjects
+        return all(self.results.has_map(s, name, Q.stat) for s in subjects for name in names if len(names) > 1)
 
     @property
     def n_listeners(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.results.report.content import Block, Lines, Link, Picture, Table
+from b2m_encoding.results.report.known_rates import known_rate
 from b2m_encoding.results.report.pictures import pictures
 from b2m_encoding.results.report.report_data import ReportData, interval, listed, many, number, score, span
 from b2m_encoding.results.schema import CHANCE, GROUP, files, maps, tables
@@ -26,8 +27,8 @@ def accuracy(report: ReportData) -> list[Block]:
     lines = []
     for one in report.subjects.itertuples():
         lines.append(
-            f"sub-{one.subject}: test {one.test}, {number(one.permutations)} permutations; family-wise p < .05 in "
-            f"{many(int(one.family_wise), 'target')}; {one.false_positives:.1%} false positives to expect at 5%"
+            f"sub-{one.subject}: method {one.test}, {number(one.permutations)} permutations; the joint model has "
+            f"family-wise p < .05 in {many(int(one.family_wise), 'target')}"
         )
         if not pd.isna(one.no_ceiling):
             lines.append(f"sub-{one.subject}: no ceiling possible here: {one.no_ceiling}")
@@ -39,7 +40,16 @@ def accuracy(report: ReportData) -> list[Block]:
             lines.append(f"sub-{one.subject}: inter-subject ceiling, mean over predicted targets: {bounds}")
     if reasons := dict.fromkeys(report.subjects["no_between"].dropna()):
         lines += [f"no inter-subject ceiling possible here: {reason}" for reason in reasons]
-    blocks.append(Lines(lines))
+    blocks.append(Lines([*lines, _level(report)]))
+    if (table := report.table(tables.MODELS)) is not None and table["feature_space"].nunique() > 1:
+        rows = [
+            [f"sub-{one.subject}", one.feature_space, number(one.predicted), number(one.only), score(one.best_r),
+             score(one.median_r)]
+            for one in table.itertuples()
+        ]  # fmt: skip
+        columns = ["subject", "model", "predicted", "not by the joint model", "best r", "median r of predicted"]
+        q = number(report.get("statistics", "q"))
+        blocks.append(cut(Table(columns, rows, f"Predicted: q < {q}, each model by its own test.")))
     if (table := report.table(tables.BREAKDOWN)) is not None:
         shown = "genre" if (table["by"] == "genre").any() else "run"
         part = table[table["by"] == shown].pivot(index="label", columns="subject", values="score")
@@ -48,8 +58,18 @@ def accuracy(report: ReportData) -> list[Block]:
             for label, row in zip(part.index, part.to_numpy(), strict=True)
         ]
         columns = [shown, *(f"sub-{subject}" for subject in part.columns)]
-        blocks.append(cut(Table(columns, rows, f"Mean r over predicted targets, by {shown}.")))
+        blocks.append(
+            cut(Table(columns, rows, f"Mean r of the joint model over the targets that it predicts, by {shown}."))
+        )
     return blocks
+
+
+def _level(report: ReportData) -> str:
+    """Line on the rate of false positives of the test."""
+    rate = known_rate(report)
+    if rate is None:
+        return "rate of false positives: not known, no design like this one was simulated"
+    return f"rate of false positives at 5%: {rate.text}{'' if rate.designs else ', computed from these data'}"
 
 
 def preference(report: ReportData) -> list[Block]:
@@ -62,17 +82,26 @@ def preference(report: ReportData) -> list[Block]:
             shares = dict(zip(rows_of["preferred"], rows_of["share"], strict=True))
             rows.append([f"sub-{subject}", *(f"{shares.get(name, 0.0):.1%}" for name in names)])
         blocks.append(
-            Table(["subject", *names], rows, "Share of the predicted targets that prefer each feature space.")
+            Table(
+                ["subject", *names], rows, "Of the targets that the joint model predicts, the share that prefers each."
+            )
         )
     if report.subject is None and report.results.has_map(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat):
         agreement = report.results.sidecar(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat).get("Agreement")
         if agreement is not None:
-            blocks.append(Lines([f"Subjects agree in {agreement:.1%} where two or more are predicted."]))
+            where = "Where the joint model predicts in two or more subjects"
+            blocks.append(Lines([f"{where}, {agreement:.1%} of them agree on the preference (mean over targets)."]))
     if (table := report.table(tables.OVERLAP)) is not None:
         rows = [[f"sub-{one.subject}", f"{one.first}, {one.second}", score(one.dice), score(one.correlation)]
                 for one in table.itertuples()]  # fmt: skip
-        blocks.append(Table(["subject", "maps", "Dice", "r of the maps"], rows, "Overlap of two maps."))
+        blocks.append(Table(["subject", "maps", "Dice", "r of the maps"], rows, _overlap(report)))
     return blocks
+
+
+def _overlap(report: ReportData) -> str:
+    q = number(report.get("statistics", "q"))
+    targets = f"q < {q} of each model by itself" if report.own_significance else "targets that the joint model predicts"
+    return f"Overlap of two maps. Dice: of {targets}; r: over all tested targets."
 
 
 def partition(report: ReportData) -> list[Block]:
@@ -105,6 +134,12 @@ def regions(report: ReportData) -> list[Block]:
         return blocks
     if (model := report.region_model) is not None:
         blocks.append(Lines([f"Mixed model ({model['formula']}): {model['status']}", *model["notes"]]))
+        terms = report.table(tables.REGION_MODEL)
+        if terms is not None and model["status"] == "fitted" and "df_error" in terms:
+            rows = [[one.term, number(one.statistic), f"{number(one.df)}, {number(one.df_error)}", number(one.p, 2)]
+                    for one in terms.itertuples()]  # fmt: skip
+            about = "F tests of the mixed model: each factor against how much its effect differs between participants."
+            blocks.append(Table(["term", "F", "degrees of freedom", "p"], rows, about))
     if (table := report.table(tables.REGION_TESTS)) is not None:
         rows = [
             [one.region, f"{one.first} - {one.second}", interval(one.difference, one.low, one.high),

@@ -60,7 +60,8 @@ def summary(report: ReportData) -> list[Block]:
         for one in report.subjects.itertuples()
     ]  # fmt: skip
     q = number(report.get("statistics", "q"))
-    blocks: list[Block] = [Table(columns, rows, f"Predicted: q < {q} in the joint model. Ceiling: median of r.")]
+    about = f"Predicted: q < {q} in the joint model. Noise ceiling: of r, median over the predicted targets."
+    blocks: list[Block] = [Table(columns, rows, about)]
     if reason := report.results.unverified:
         text = "The results cannot be verified to be as they were written"
         blocks.insert(0, Lines([f"{text}: {reason}. b2m run the study again restores them."]))
@@ -154,7 +155,9 @@ def audit(report: ReportData) -> list[Block]:
 def checklist_section(report: ReportData) -> list[Block]:
     """Checklist for reviewers, with the count of answers."""
     items = checklist(report)
-    counts = [f"{sum(one.answer == kind for one in items)} {kind}" for kind in ("yes", "no", "not applicable")]
+    counts = [
+        f"{sum(one.answer == kind for one in items)} {kind}" for kind in ("yes", "no", "not known", "not applicable")
+    ]
     rows = [[one.topic, one.question, one.answer, one.detail] for one in items]
     about = (
         f"{len(items)} lines after COBIDAS (doi 10.1038/nn.4500): {listed(counts)}. A no is not an error, but needs an "

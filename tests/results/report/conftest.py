@@ -51,8 +51,9 @@ Bundle = Callable[..., Results]
 def subject_row(subject: str, **changes: Any) -> dict[str, Any]:
     row = {"subject": subject, "space": "fsaverage5", "targets": 20484, "tested": 20410, "constant": 37, "missing": 37,
            "predicted": 623, "best_r": 0.812, "median_r": 0.41, "samples_trained": 800, "samples_tested": 200,
-           "test": "clip", "permutations": 10000, "arrangements": 3628800, "family_wise": 50, "false_positives": 0.05,
-           "repeats": 3, "ceiling": 0.64, "interval_blocks": 20}  # fmt: skip
+           "test": "clip", "permutations": 10000, "arrangements": 3628800, "family_wise": 50, "widening": 1.0,
+           "repeats": 3, "ceiling": 0.64, "interval_blocks": 20, "interval_block": 10, "flip_blocks": 18,
+           "flip_block": 11}  # fmt: skip
     return row | changes
 
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from b2m_encoding.results.report.checklist import checklist
+from b2m_encoding.results.report.known_rates import simulated_rates
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
 from b2m_encoding.results.report.report_data import ReportData
+from b2m_encoding.spaces.definition import atlas_folder
 
 from .conftest import STUDY, Bundle
+
+
+def decoded(accuracy: float, unheard: float | None = None) -> dict[str, Any]:
+    """Results with a summary of one decoding."""
+    row = {"subject": "01", "feature_space": "text", "identification_accuracy": accuracy,
+           "chance_interval_95": [0.4, 0.6]}  # fmt: skip
+    if unheard is not None:
+        row |= {"identification_accuracy_unheard_genre": unheard, "chance_interval_95_unheard_genre": [0.41, 0.59]}
+    return {"json": {"identification.json": {"subjects": [row]}}}
 
 
 def parse_bibtex(text: str) -> dict[str, dict[str, str]]:
@@ -50,7 +65,8 @@ def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
     for needed in (
         "2 participants", "4 runs with 1,640 volumes", "repetition time 1.5 s", "20,484 targets", "20,410 were tested",
         "first 15 s", "cosines slower than 128 s", "17 penalties between 0.1 and 1e+07", "3, 4.5, 6 and 7.5 s before",
-        "trained on 800 samples and evaluated on 200", "10,000 permutations", "5.0% of empty targets", "q < 0.05",
+        "trained on 800 samples and evaluated on 200", "10,000 permutations", "is not known", "q < 0.05",
+        "20 blocks of 10 samples (15 s)", "18 blocks of up to 11 samples (16.5 s)",
         "from 3 presentations", "was 0.64", "sound (acoustic descriptors", "57 features", "numpy 2.4.6", "was 7",
         "These are simulated data", "Glasser et al. 2016", "12 checks: 12 pass",
     ):  # fmt: skip
@@ -70,7 +86,7 @@ def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
         ("[windows]\nlength = 10.0\n", ["window of 10 s", "4.5 s after the sound"], ["s before it"]),
         ('[cleaning]\ndetrend = "median"\ncutoff = 240.0\n', ["Denk et al. 2023"], []),
         ('[statistics]\ncorrection = "by"\nlevel = 0.9\nq = 0.01\n',
-         ["Yekutieli", "q < 0.01", "Intervals of r (90%)"], ["Hochberg 1995"]),
+         ["Yekutieli", "q < 0.01", "Intervals of r of the joint model (90%)"], ["Hochberg 1995"]),
         ('[statistics]\ncorrection = "fwe"\n', ["family-wise error"], ["false discovery rate over targets"]),
         ('[statistics]\nclusters = "tfce"\ncluster_permutations = 500\n', ["threshold-free", "500 permutations"], []),
         ('[statistics]\npreference = "unique"\n',
@@ -108,6 +124,7 @@ def test_what_there_is_not_is_not_claimed(bundle: Bundle) -> None:
     assert "No noise ceiling is given: no clip was repeated." in text
     assert "Schoppe" not in text
     assert "as in Brain2Music" in text
+    assert "does not control the false discovery rate over targets." in text
     assert "keeps the autocorrelation" not in text
     assert "decoded" not in text
 
@@ -142,18 +159,48 @@ def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
         ({"subjects": {"permutations": 200}}, "Can p be small enough?", "no"),
         ({}, "Can p be small enough?", "yes"),
         ({"subjects": {"test": "paper"}}, "Does the null distribution keep autocorrelation?", "no"),
+        ({"subjects": {"test": "paper"}}, "Is there a correction for many targets?", "no"),
+        ({}, "Does the test hold its level?", "not known"),
+        ({"subjects": {"test": "block", "samples_tested": 300}}, "Does the test hold its level?", "yes"),
+        ({"subjects": {"test": "block", "samples_tested": 299}}, "Does the test hold its level?", "not known"),
+        ({"subjects": {"test": "paper", "false_positives": 0.17}}, "Does the test hold its level?", "no"),
+        ({"study": STUDY + "[windows]\nlength = 10.0\n", "subjects": {"test": "block", "samples_tested": 300}},
+         "Does the test hold its level?", "not known"),
+        ({}, "Is every model tested by itself?", "no"),
         ({}, "Are networks pinned by revision and hash?", "not applicable"),
         ({"features": {"text": {"pretrained": {"model": "a/b"}}}}, "Are networks pinned by revision and hash?", "no"),
         ({}, "Does time within the run alone predict nothing?", "yes"),
         ({}, "Is chance level given with an interval?", "not applicable"),
+        ({}, "Were regions chosen beforehand?", "yes"),
+        ({"study": STUDY + '[maps]\natlas = "mine-{hemi}.label.gii"\n'}, "Were regions chosen beforehand?",
+         "not known"),
+        ({"study": STUDY + '[maps]\natlas = "mine.toml"\n'}, "Were regions chosen beforehand?", "not known"),
+        ({"subjects": {"space": "regions"}}, "Were regions chosen beforehand?", "not known"),
+        (decoded(0.9), "Does decoding hold for genres left out of training?", "not known"),
+        (decoded(0.9, 0.49), "Does decoding hold for genres left out of training?", "no"),
+        (decoded(0.9, 0.64), "Does decoding hold for genres left out of training?", "yes"),
+        (decoded(0.52), "Is decoding better than chance?", "no"),
+        (decoded(0.9), "Is decoding better than chance?", "yes"),
     ],
-)
+)  # fmt: skip
 def test_the_checklist_answers_from_the_results(
-    bundle: Bundle, changes: dict[str, object], question: str, answer: str
+    bundle: Bundle, changes: dict[str, Any], question: str, answer: str
 ) -> None:
+    if "mine.toml" in changes.get("study", ""):  # a definition of the user, which the record of the atlas reads
+        definition = atlas_folder() / "hcp-mmp1.toml"
+        changes = changes | {"study": changes["study"].replace("mine.toml", str(definition))}
     items = {item.question: item for item in checklist(ReportData(bundle(**changes)))}
     assert items[question].answer == answer
     assert all(item.detail for item in items.values())
+    assert {item.answer for item in items.values()} <= {"yes", "no", "not known", "not applicable"}
+
+
+def test_the_shipped_rates_are_those_of_the_benchmark() -> None:
+    """Made by benchmarks/calibration_table.py from the committed results of benchmarks/calibration.py."""
+    folder = Path(__file__).parents[3] / "benchmarks"
+    script = runpy.run_path(str(folder / "calibration_table.py"))
+    rows = json.loads((folder / "results" / "calibration.json").read_text())["rows"]
+    assert list(simulated_rates()) == script["known_rates"](rows)
 
 
 def test_a_failed_check_is_no_yes(bundle: Bundle) -> None:
