@@ -22,12 +22,14 @@ class RefittedNull:
     :math:`y^\top H y` with :math:`H` zero within folds, of variance
     :math:`\mathrm{tr}(HSHS) + \mathrm{tr}(HSH^\top S)` for responses of covariance :math:`S` that are unrelated to the
     features. Rearranging fixed predictions keeps the second term alone, which is at least half of the sum
-    (Cauchy-Schwarz) and exactly half if :math:`H` is symmetric: the null distribution is then up to
-    :math:`\sqrt 2` times too narrow, and of another shape. So responses are rearranged within their runs before anything is fitted, the whole
-    fit is repeated with the choice of its penalties, and r is divided by its standard deviation under rearrangement of
-    the fixed predictions, as it is for the measured responses. These quotients are pooled over targets, all penalties
-    together, because the chosen penalty tells of the association (Winkler et al. 2016,
-    doi 10.1016/j.neuroimage.2016.05.068, compare ways to need few permutations).
+    (Cauchy-Schwarz), and exactly half if :math:`H` is symmetric: the null distribution is then up to
+    :math:`\sqrt 2` times too narrow, and of another shape.
+
+    So responses are rearranged within their runs before anything is fitted, the whole fit is repeated with the choice
+    of its penalties, and r is divided by its standard deviation under rearrangement of the fixed predictions, as it is
+    for the measured responses. These quotients are pooled over targets, all penalties together, because the chosen
+    penalty tells of the association (Winkler et al. 2016, doi 10.1016/j.neuroimage.2016.05.068, compare ways to need
+    few permutations).
 
     Parameters
     ----------

@@ -70,6 +70,8 @@ class Significance:
         Standard deviation of the null distribution over that of rearranged predictions, where folds are joined; else 1.
     n_refits : int
         Rearranged responses that models were fitted to; 0 for fixed predictions.
+    deviate : array or None
+        Normal deviate of p where folds are joined, from a tail that extends beyond the refits.
     block_length : int
         Samples of a block that changes its place; 0 for other methods.
     """
@@ -84,6 +86,7 @@ class Significance:
     false_positive_rate: float
     fold_dependence: float = 1.0
     n_refits: int = 0
+    deviate: Float64 | None = None
     block_length: int = 0
 
 
@@ -172,9 +175,11 @@ def significance(
     found = _count(permuted, predicted.shape[1], n_permutations, in_units=refitted is not None)
     p = np.where(np.isfinite(found.r), (found.count + 1) / (n_permutations + 1), np.nan)
     reached = found.r - TIE
+    deviate = None
     if refitted is not None:
-        p = refitted.p(found.z)
-        reached = norm.isf(p) - TIE
+        beyond = refitted.p(found.z)
+        p, deviate = np.maximum(beyond, 1 / (len(refitted.z) + 1)), norm.isf(beyond)
+        reached = deviate - TIE
     return Significance(
         found.r,
         p=p,
@@ -186,6 +191,7 @@ def significance(
         false_positive_rate=np.nan if refitted is None else refitted.false_positive_rate(),
         fold_dependence=1.0 if refitted is None else refitted.dependence,
         n_refits=0 if refitted is None else len(refitted.z),
+        deviate=deviate,
         block_length=_length_of_blocks(ways) if name == "block" else 0,
     )
 

@@ -276,8 +276,7 @@ def _sign_flip_p(
 
     ``products``, shape (n_contenders, n_blocks, n_targets), are the contributions of each block to the score.
     """
-    k, n_blocks, n = products.shape
-    wider = wider * flip_widening(n_blocks)
+    k, _, n = products.shape
     signs = torch.from_numpy(sign_flips(products.shape[1], n_permutations, random_state))
     p = np.zeros(n)
     rival = np.arange(k)[:, None] != best
@@ -295,7 +294,7 @@ def _sign_flip_p(
 
 
 def flip_widening(n_blocks: int) -> float:
-    """Factor of flipped sums of contributions to a score, whose means are estimated from the same blocks.
+    """Factor of flipped contributions to a score, whose means are estimated from the same blocks.
 
     Not for fewer than eight blocks, where p is so coarse that it is too large rather than too small.
     """

@@ -19,7 +19,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.stats.mixed import MIN_SUBJECTS, MixedModel, mixed_model
 from b2m_encoding.stats.multiplicity import fdr_q
 from b2m_encoding.stats.population_prevalence import prevalence
-from b2m_encoding.stats.preference import flip_widening, sign_flips
+from b2m_encoding.stats.preference import sign_flips
 
 KEYS = ("subject", "region", "feature_space")
 BlockKey = tuple[str, str, str]
@@ -175,7 +175,7 @@ def _compare(
     ]
     wider = np.array([widening.get((name, region), 1.0) for name in known])
     within = [
-        sign_flip_p(values, n_permutations, random_state, widening=factor * flip_widening(len(values)))
+        sign_flip_p(values, n_permutations, random_state, widening=factor)
         for values, factor in zip(contributions, wider, strict=True)
     ]
     p, test = float("nan"), "not possible: too few subjects, and no blocks"
@@ -185,7 +185,7 @@ def _compare(
         test = "not possible: too few subjects, and they do not have the same blocks"
     elif contributions and len(contributions) == n:  # subjects with the same stimuli are not independent: flip together
         mean = np.mean(contributions, axis=0)
-        together = float(np.sqrt(np.mean(wider**2))) * flip_widening(len(mean))
+        together = float(np.sqrt(np.mean(wider**2)))
         p = sign_flip_p(mean, n_permutations, random_state, widening=together)
         test = "signs flipped per block, these subjects"
     row |= {"p": p, "test": test, "n_significant": np.nan, "prevalence": np.nan}

@@ -68,7 +68,7 @@ def regions(folder: Path, n_subjects: int, gap: float = 3.0, delay: float = 3.0)
         '[data]\nreader = "table"\nfiles = "data/{subject}.tsv"\ntr = 1.5\n'
         f"{spaces}[model]\ndelays = [{delay}]\nblocks = 3\n"
         f'[evaluation]\nkind = "cross-validation"\nblocks = 4\ngap = {gap}\n'
-        "[statistics]\npermutations = 200\nbootstraps = 100\n"
+        "[statistics]\npermutations = 200\nrefits = 1000\nbootstraps = 100\n"
     )
     return folder / "study.toml"
 

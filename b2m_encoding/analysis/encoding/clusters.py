@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from b2m_encoding.analysis.checks import check_clusters
 from b2m_encoding.analysis.encoding.held_out import HeldOut
@@ -15,6 +14,9 @@ from b2m_encoding.spaces import Space, SurfaceSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats import Significance, cluster_test, mesh_adjacency, null_maps, standardised_maps, tfce_test
 from b2m_encoding.study import Study
+
+LOWEST = -10.0
+"""z of targets without a prediction, which are in no cluster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +54,8 @@ def cluster_map(found: Significance, held_out: HeldOut, space: Space, study: Stu
         random_state=study.seed,
     )
     observed, null = standardised_maps(found.r, null)
-    if found.n_refits:  # the same p on the scale of the permuted maps
-        observed = norm.isf(found.p)
+    if found.deviate is not None:  # the same p on the scale of the permuted maps
+        observed = np.maximum(found.deviate, LOWEST)
     adjacency = mesh_adjacency(
         [(space.mesh("white", hemi).triangles, count) for hemi, count in zip(HEMISPHERES, space.counts, strict=True)]
     )

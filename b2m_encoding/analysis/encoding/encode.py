@@ -14,7 +14,7 @@ from b2m_encoding.analysis.encoding.clusters import ClusterMap, cluster_map
 from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
-from b2m_encoding.analysis.encoding.significance import filled, test_targets
+from b2m_encoding.analysis.encoding.significance import filled, significance_of
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
@@ -26,6 +26,7 @@ from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_b
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
 from b2m_encoding.stats.joined_folds import Refits, RefittedNull
+from b2m_encoding.stats.preference import flip_widening
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
 
@@ -316,7 +317,7 @@ def find_significance(held_out: HeldOut, space: Space, study: Study, refits: Ref
 
 
 def _tested_model(held_out: HeldOut, study: Study, null: RefittedNull | None) -> TestedModel:
-    found, correction = test_targets(held_out, study, null), study.statistics.correction
+    found, correction = significance_of(held_out, study, null), study.statistics.correction
     q = found.p_fwe if correction == "fwe" else fdr_q(found.p, correction)
     return TestedModel(found, np.where(held_out.tested, q, np.nan))
 
@@ -367,7 +368,10 @@ def _preference(
         assert held_out.deltas is not None
         return prefer_by_deltas(dict(zip(names, held_out.deltas, strict=True)), predicted)
     sums = comparison_sums(held_out, study)
-    score = "difference" if table.preference == "r" else "unique"
+    widening = np.full(sums.n_targets, flip_widening(sums.n_blocks))
+    if refits is not None:
+        score = "difference" if table.preference == "r" else "unique"
+        widening *= refits.dependence.ratio(score, sums.scores()[names])
     return prefer(
         sums.take_models([bands for bands in sums.models if bands != (TIME,)]),
         predicted,
@@ -376,7 +380,7 @@ def _preference(
         n_bootstraps=table.bootstraps,
         n_permutations=table.permutations,
         level=table.level,
-        widening=refits.dependence.ratio(score, sums.scores()[names]) if refits else None,
+        widening=widening,
         random_state=study.seed,
     )
 

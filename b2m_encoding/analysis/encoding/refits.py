@@ -33,7 +33,7 @@ def refit_nulls(
     held_out: HeldOut,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, RefittedNull]:
-    """Refit every model that is tested to rearranged responses of a sample of targets; none where nothing is rearranged.
+    """Refit every model that is tested to rearranged responses of some targets; none where nothing is rearranged.
 
     Parameters
     ----------

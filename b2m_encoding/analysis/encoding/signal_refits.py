@@ -28,7 +28,9 @@ from b2m_encoding.study import Study
 
 SIGNAL = (0.0, 0.03, 0.1, 0.2, 0.4, 0.7)
 """Shares of signal in the variance of the responses."""
-N_TARGETS, N_ROUNDS, N_BOOTSTRAPS = 32, 32, 200
+N_BOOTSTRAPS = 200
+LARGEST, SMALLEST = 32, 8
+"""Targets, and refits of each of them with each share of signal."""
 
 
 def refit_subject(
@@ -74,14 +76,15 @@ def refit_signals(
         Models whose scores are compared, the joint one last.
     """
     tested = np.flatnonzero(held_out.tested)
-    chosen = _predicted_best(held_out, tested)
+    number = int(np.clip(np.sqrt(study.statistics.refits / 20), SMALLEST, LARGEST))
+    chosen = _predicted_best(held_out, tested, number)
     measured = np.concatenate([responses.load_run(name)[:, chosen] for name in responses.runs.slices])
     signal = _fitted(responses, spaces, study, measured, chosen)
     rows = scored_rows(responses.runs, splits, average=study.evaluation.average_repeats)
     _, ways, _ = arrangements_of(
         held_out.predicted, held_out.measured, held_out.runs, **arrangement_options(held_out, study)
     )
-    columns = np.tile(np.arange(len(chosen)), N_ROUNDS)
+    columns = np.tile(np.arange(len(chosen)), number)
     generator, plain = np.random.default_rng(study.seed), plain_study(study, held_out)
     models = [names for names in models if names != (TIME,)]
     accuracy, ratios, length = [], [], comparison_block(held_out, study)
@@ -92,7 +95,7 @@ def refit_signals(
         refitted = Responses.from_array(values.astype(np.float32), responses.runs, Unplaced(len(columns)))
         found = predict_held_out(refitted, spaces, plain, splits, models)
         accuracy.append(float(np.mean(np.nan_to_num(found.sums.scores()[found.feature_spaces]))))
-        ratios.append(_ratios(found, study, length))
+        ratios.append(_ratios(found, study, length, number))
     order = np.argsort(accuracy)
     return FoldDependence(
         np.array(accuracy)[order],
@@ -101,11 +104,11 @@ def refit_signals(
     )
 
 
-def _predicted_best(held_out: HeldOut, tested: NDArray[np.intp]) -> NDArray[np.intp]:
+def _predicted_best(held_out: HeldOut, tested: NDArray[np.intp], number: int) -> NDArray[np.intp]:
     """Targets among the best predicted tenth, evenly spaced."""
     r = np.nan_to_num(held_out.sums.scores()[held_out.feature_spaces][tested])
-    best = np.sort(tested[np.argsort(-r)][: max(len(tested) // 10, N_TARGETS)])
-    return np.unique(best[np.linspace(0, len(best) - 1, N_TARGETS).round().astype(np.intp)])
+    best = np.sort(tested[np.argsort(-r)][: max(len(tested) // 10, number)])
+    return np.unique(best[np.linspace(0, len(best) - 1, number).round().astype(np.intp)])
 
 
 def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -129,24 +132,24 @@ def _fitted(
     return signal
 
 
-def _ratios(found: HeldOut, study: Study, length: int) -> dict[str, float]:
+def _ratios(found: HeldOut, study: Study, length: int, number: int) -> dict[str, float]:
     """Spread over refits relative to standard errors, for every score."""
     whole = block_sums({MODEL: found.predicted}, found.measured, found.runs, block_length=length)
     r = np.arctanh(np.nan_to_num(whole.scores()[MODEL]))
-    ratios = {"r": _ratio(r, standard_error(whole, "r", N_BOOTSTRAPS, study.seed) ** 2)}
+    ratios = {"r": _ratio(r, standard_error(whole, "r", N_BOOTSTRAPS, study.seed) ** 2, number)}
     sums, names = comparison_sums(found, study, length), found.feature_spaces
     if len(names) < 2:
         return ratios
     singles = {name: ((name,), 1.0) for name in names}
-    ratios["difference"] = _ratio_of_contrasts(sums, "r", _pairs(singles), study.seed)
+    ratios["difference"] = _ratio_of_contrasts(sums, "r", _pairs(singles), study.seed, number)
     others = {name: (tuple(other for other in names if other != name), -1.0) for name in names}
     if all(bands in sums.models for bands, _ in others.values()):
-        ratios["unique"] = _ratio_of_contrasts(sums, "r2", _pairs(others), study.seed)
+        ratios["unique"] = _ratio_of_contrasts(sums, "r2", _pairs(others), study.seed, number)
     if study.statistics.partitions(len(names)):
         sets = all_subsets(names)
         for part, row in zip(sets, partition_matrix(names), strict=True):
             contrast = dict(zip(sets, row.tolist(), strict=True))
-            ratios["+".join(part)] = _ratio_of_contrasts(sums, "r2", [contrast], study.seed)
+            ratios["+".join(part)] = _ratio_of_contrasts(sums, "r2", [contrast], study.seed, number)
     return ratios
 
 
@@ -155,7 +158,9 @@ def _pairs(models: Mapping[str, tuple[Bands, float]]) -> list[dict[Bands, float]
     return [{a[0]: a[1], b[0]: -b[1]} for a, b in combinations(models.values(), 2)]
 
 
-def _ratio_of_contrasts(sums: BlockSums, measure: Measure, contrasts: list[dict[Bands, float]], seed: int) -> float:
+def _ratio_of_contrasts(
+    sums: BlockSums, measure: Measure, contrasts: list[dict[Bands, float]], seed: int, number: int
+) -> float:
     """Spread of weighted sums of scores, relative to that over bootstrap resamples of blocks."""
     weights = np.r_[np.ones((1, sums.n_blocks)), bootstrap_weights(sums.split, N_BOOTSTRAPS, seed)]
     values, errors = np.empty((2, len(contrasts), sums.n_targets))
@@ -164,10 +169,10 @@ def _ratio_of_contrasts(sums: BlockSums, measure: Measure, contrasts: list[dict[
             weighted = [weight * np.nan_to_num(scores[bands]) for bands, weight in contrast.items()]
             table = np.sum(weighted, axis=0)
             values[i, targets], errors[i, targets] = table[0], table[1:].var(axis=0)
-    ratios = [_ratio(value, error) for value, error in zip(values, errors, strict=True)]
+    ratios = [_ratio(value, error, number) for value, error in zip(values, errors, strict=True)]
     return float(np.sqrt(np.mean(np.square(ratios))))
 
 
-def _ratio(values: Float64, squared_errors: Float64) -> float:
+def _ratio(values: Float64, squared_errors: Float64, number: int) -> float:
     """Ratio of the spread over refits of each target to the standard error."""
-    return ratio_of_errors(values.reshape(N_ROUNDS, -1), squared_errors.reshape(N_ROUNDS, -1))
+    return ratio_of_errors(values.reshape(number, -1), squared_errors.reshape(number, -1))

@@ -26,7 +26,7 @@ class ArrangementOptions(TypedDict):
 
 
 def arrangement_options(held_out: HeldOut, study: Study) -> ArrangementOptions:
-    """Method of rearrangement that a study asks for; averaged clips, which have no order of presentation, move whole."""
+    """Method of rearrangement of a study; averaged clips, which have no order of presentation, move whole."""
     test = study.statistics.test
     clips = test == "auto" and study.evaluation.average_repeats and clips_can_move(held_out.runs)
     return {
@@ -35,7 +35,7 @@ def arrangement_options(held_out: HeldOut, study: Study) -> ArrangementOptions:
     }
 
 
-def test_targets(held_out: HeldOut, study: Study, refitted: RefittedNull | None = None) -> Significance:
+def significance_of(held_out: HeldOut, study: Study, refitted: RefittedNull | None = None) -> Significance:
     """Test r of every target; 0 and p of 1 where a prediction is constant."""
     found = significance(
         held_out.predicted,
@@ -49,10 +49,8 @@ def test_targets(held_out: HeldOut, study: Study, refitted: RefittedNull | None 
     )
     tested = held_out.tested
     p_fwe = found.p_fwe if found.method == "paper" else filled(found.p_fwe, tested, 1.0)
-    return replace(found, r=filled(found.r, tested, 0.0), p=filled(found.p, tested, 1.0), p_fwe=p_fwe)
-
-
-test_targets.__test__ = False  # type: ignore[attr-defined]  # no test case of pytest's
+    deviate = None if found.deviate is None else filled(found.deviate, tested, -np.inf)
+    return replace(found, r=filled(found.r, tested, 0.0), p=filled(found.p, tested, 1.0), p_fwe=p_fwe, deviate=deviate)
 
 
 def filled(values: Float64, tested: NDArray[np.bool_], constant: float) -> Float64:

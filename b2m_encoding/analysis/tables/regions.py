@@ -18,6 +18,7 @@ from b2m_encoding.features.space import all_subsets
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import RegionSpace, Space, is_labelled, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
+from b2m_encoding.stats.preference import flip_widening
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
 from b2m_encoding.stats.variance_partition import partition_groups
 from b2m_encoding.study import Study
@@ -184,13 +185,17 @@ def comparison(table: pd.DataFrame, blocks: Mapping[str, RegionBlocks | None], s
         return None
     known = {subject: own for subject, own in blocks.items() if own is not None}
     length = max((own.layout.length for own in known.values()), default=1)
+    merged = {
+        key: own.layout.merge(values, length) for own in known.values() for key, values in own.contributions.items()
+    }
+    estimated = flip_widening(min(map(len, merged.values()), default=0))
     return compare_regions(
         single,
-        blocks={
-            key: own.layout.merge(values, length) for own in known.values() for key, values in own.contributions.items()
-        },
+        blocks=merged,
         widening={
-            (subject, region): factor for subject, own in known.items() for region, factor in own.widening.items()
+            (subject, region): factor * estimated
+            for subject, own in known.items()
+            for region, factor in own.widening.items()
         },
         level=study.statistics.level,
         n_permutations=study.statistics.permutations,

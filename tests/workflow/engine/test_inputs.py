@@ -261,4 +261,5 @@ delays = [2.0, 4.0]
 kind = "cross-validation"
 [statistics]
 permutations = 100
+refits = 1000
 """
