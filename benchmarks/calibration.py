@@ -23,9 +23,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import calibration_designs
 import calibration_folds
+import numpy as np
 from calibration_clips import exchanged_clips
 from calibration_regions import mixed_models
 from harness import Row, arguments, environment, finish, save

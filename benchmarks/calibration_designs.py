@@ -1,13 +1,16 @@
 """Rows of ``calibration.py`` on designs of one test set that are hard: repeats, few clips, slow noise.
 
-- ``repeats_N_runs``: a story of 150 samples, once in each of N runs. Responses follow the story, as strong as the noise,
-  but not the features. Rate of p < .05 in ``ours``; ``peer``: copies that move apart. Agreement: within [.035, .065].
+- ``repeats_N_runs``: a story of 150 samples, once in each of N runs. Responses follow the story, as strong as the
+  noise, but not the features. Rate of p < .05 in ``ours``; ``peer``: copies that move apart. Agreement: within
+  [.035, .065].
 - ``pink_noise``: 1/f noise in six runs. ``one_run_10_clips``: ten clips of 20 samples in one run, smeared by a
   haemodynamic response.
 - ``region_flips_slow``, ``preference_slow``: two predictions that are equally good, AR(1) .9 in responses of .7: rate of
   p < .05 of sign flips over blocks; ``peer``: blocks of 10 samples. ``probability_slow``: two predictions of which one
   is better by chance, AR .95 and .9: probability of the preferred one in ``ours``, share that is right in ``peer``;
   agreement: within .05.
+- ``identification_genres``: unrelated predictions of sixty clips of ten genres; share of accuracies outside the 95 %
+  interval of chance if genres change places; ``peer``: if clips do.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from calibration_folds import bounds, noise
 from harness import Row
 from scipy.signal import lfilter
 
+from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats import significance
 from b2m_encoding.stats.intervals import block_length_for, score_interval
@@ -113,8 +117,28 @@ def _probability(rng: np.random.Generator, lengths: list[int], n: int) -> Row:
     right = (found.probability.argmax(axis=0) == 0) == (gain > 0)
     sure = probability > 0.8
     said, true = float(probability[sure].mean()), float(right[sure].mean())
-    agreement = {"within_0.05": bool(abs(said - true) <= 0.05 + 2 * np.sqrt(0.2 / sure.sum())), "targets": int(sure.sum())}
+    agreement = {
+        "within_0.05": bool(abs(said - true) <= 0.05 + 2 * np.sqrt(0.2 / sure.sum())),
+        "targets": int(sure.sum()),
+    }
     return Row("probability_slow", ours=f"{said:.4f}", peer=f"{true:.4f}", agreement=agreement)
 
 
-PARTS = {"repeats": repeats, "slow_and_few": slow_and_few, "flips": flips}
+def genres(quick: bool) -> Iterator[Row]:
+    """Identification by decoders of left-out genres, which differ in features and in unrelated predictions."""
+    n, code = 40 if quick else 400, np.repeat(np.arange(10), 6)
+    outside = np.zeros(2)
+    for number in range(n):
+        rng = np.random.default_rng(number)
+        predicted, target = (rng.standard_normal((10, 20))[code] + rng.standard_normal((60, 20)) for _ in range(2))
+        accuracy = identification_accuracy(predicted, target).mean()
+        for i, groups in enumerate((code, None)):
+            part = (predicted, target, np.ones(60, dtype=bool))
+            low, high = chance_interval([part], groups=groups, n_permutations=100, random_state=0)
+            outside[i] += not low <= accuracy <= high
+    rate, peer = (outside / n).tolist()
+    agreement = {"within": bounds(rate, n, 0.03, 0.075)}
+    yield Row("identification_genres", ours=f"{rate:.4f}", peer=f"{peer:.4f}", agreement=agreement)
+
+
+PARTS = {"genres": genres, "repeats": repeats, "slow_and_few": slow_and_few, "flips": flips}

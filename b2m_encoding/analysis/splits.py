@@ -14,6 +14,7 @@ from b2m_encoding.data.responses import rows_of_repeats
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.windows import window_starts
 from b2m_encoding.runs import Runs
+from b2m_encoding.stats.repeats import copies_of_samples
 from b2m_encoding.study import EvaluationTable, Study
 
 
@@ -76,6 +77,34 @@ def scored_rows(runs: Runs, splits: Sequence[Split], *, average: bool) -> NDArra
 def scored_runs(runs: Runs, split: Split, evaluation: EvaluationTable) -> Runs:
     """Runs of the scored samples of a split, after repeats are averaged."""
     return runs.take(scored_rows(runs, [split], average=evaluation.average_repeats)[:, 0])
+
+
+def describe_repeats(runs: Runs, splits: Sequence[Split], evaluation: EvaluationTable) -> str | None:
+    """Sentence on what becomes of stimuli that are presented more than once in held-out samples; None without.
+
+    Parameters
+    ----------
+    runs : Runs
+    splits : sequence of Split
+        From :func:`split_samples` with the same runs.
+    evaluation : EvaluationTable
+    """
+    shown = [runs.take(split.test) for split in splits]
+    number = max((len(copies) for one in shown if (copies := copies_of_samples(one)) is not None), default=1)
+    if len(splits) > 1 and number == 1 and copies_of_samples(runs.take(runs.used)) is not None:
+        return (
+            "held-out stimuli are presented in training folds too: what is predicted may be known from there, and "
+            "intervals and comparisons take folds as independent of each other"
+        )
+    if number == 1:
+        return None
+    times = f"stimuli are presented up to {number} times in held-out samples"
+    if evaluation.average_repeats:
+        return f"{times}: their mean is scored, within runs and across them"
+    return (
+        f"{times}: all presentations of one move together in permutations, and are one unit of bootstraps and sign "
+        "flips; evaluation.average_repeats = true averages them"
+    )
 
 
 def block_samples(study: Study, tr: float) -> int:

@@ -41,6 +41,7 @@ TIE = 2e-6
 """Tolerance for rounding: an equal arrangement must not count as smaller than the true one."""
 MIN_INDEPENDENT = 10_000
 """Independent shifts that the method ``auto`` needs to choose circular shifts."""
+LOWEST_DEVIATE = -10.0
 MIN_LEFT = 0.7
 """Share of variance that cuts may leave before a warning."""
 
@@ -178,7 +179,7 @@ def significance(
     deviate = None
     if refitted is not None:
         beyond = refitted.p(found.z)
-        p, deviate = np.maximum(beyond, 1 / (len(refitted.z) + 1)), norm.isf(beyond)
+        p, deviate = np.maximum(beyond, 1 / (len(refitted.z) + 1)), np.maximum(norm.isf(beyond), LOWEST_DEVIATE)
         reached = deviate - TIE
     return Significance(
         found.r,

@@ -15,9 +15,6 @@ from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats import Significance, cluster_test, mesh_adjacency, null_maps, standardised_maps, tfce_test
 from b2m_encoding.study import Study
 
-LOWEST = -10.0
-"""z of targets without a prediction, which are in no cluster."""
-
 
 @dataclass(frozen=True, eq=False)
 class ClusterMap:
@@ -55,7 +52,7 @@ def cluster_map(found: Significance, held_out: HeldOut, space: Space, study: Stu
     )
     observed, null = standardised_maps(found.r, null)
     if found.deviate is not None:  # the same p on the scale of the permuted maps
-        observed = np.maximum(found.deviate, LOWEST)
+        observed = found.deviate
     adjacency = mesh_adjacency(
         [(space.mesh("white", hemi).triangles, count) for hemi, count in zip(HEMISPHERES, space.counts, strict=True)]
     )

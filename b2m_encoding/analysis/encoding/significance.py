@@ -14,7 +14,7 @@ from b2m_encoding.analysis.splits import block_samples
 from b2m_encoding.stats import Significance, significance
 from b2m_encoding.stats.arrangements import clips_can_move
 from b2m_encoding.stats.joined_folds import RefittedNull
-from b2m_encoding.stats.permutation import Method
+from b2m_encoding.stats.permutation import LOWEST_DEVIATE, Method
 from b2m_encoding.study import Study
 
 
@@ -49,7 +49,7 @@ def significance_of(held_out: HeldOut, study: Study, refitted: RefittedNull | No
     )
     tested = held_out.tested
     p_fwe = found.p_fwe if found.method == "paper" else filled(found.p_fwe, tested, 1.0)
-    deviate = None if found.deviate is None else filled(found.deviate, tested, -np.inf)
+    deviate = None if found.deviate is None else filled(found.deviate, tested, LOWEST_DEVIATE)
     return replace(found, r=filled(found.r, tested, 0.0), p=filled(found.p, tested, 1.0), p_fwe=p_fwe, deviate=deviate)
 
 
