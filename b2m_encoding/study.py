@@ -115,6 +115,8 @@ class StatisticsTable(Config):
     """How the null distribution is made; "auto" moves clips where repeats are averaged, else takes circular shifts, or
     the longest blocks that are enough."""
     permutations: Annotated[int, Field(ge=100)] = 10_000
+    refits: Annotated[int, Field(ge=1000)] = 20_000
+    """Rearranged responses that models are fitted to for the null distribution of joined folds (cross-validation)."""
     block: Positive = 15.0
     """Length of a block of the bootstrap, and of ``test = "block"``, s; one clip, as a rule."""
     q: Annotated[float, Field(gt=0, lt=1)] = 0.05

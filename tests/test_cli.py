@@ -261,6 +261,7 @@ blocks = 3
 gap = 6.0
 [statistics]
 permutations = 200
+refits = 1000
 block = 8.0
 """
 

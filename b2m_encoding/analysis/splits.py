@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data import Responses, average_repeats
+from b2m_encoding.data import Responses
+from b2m_encoding.data.responses import rows_of_repeats
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.windows import window_starts
 from b2m_encoding.runs import Runs
+from b2m_encoding.stats.repeats import copies_of_samples
 from b2m_encoding.study import EvaluationTable, Study
 
 
@@ -59,12 +62,49 @@ def evaluated(responses: Responses, evaluation: EvaluationTable) -> tuple[Respon
     return responses.with_runs(runs), splits
 
 
-def held_out_lengths(runs: Runs, split: Split, evaluation: EvaluationTable) -> list[int]:
-    """Number of held-out samples of each run, after repeats are averaged."""
-    kept = replace(runs, used=split.test)
+def scored_rows(runs: Runs, splits: Sequence[Split], *, average: bool) -> NDArray[np.intp]:
+    """Samples that each scored one is the mean of, split by split, shape (n_scored, n_presentations); -1 for none."""
+    groups: list[list[int]] = []
+    for split in splits:
+        own = replace(runs, used=split.test)
+        groups += rows_of_repeats(own) if average else [[row] for row in np.flatnonzero(split.test).tolist()]
+    rows = np.full((len(groups), max(map(len, groups))), -1, dtype=np.intp)
+    for place, group in enumerate(groups):
+        rows[place, : len(group)] = group
+    return rows
+
+
+def scored_runs(runs: Runs, split: Split, evaluation: EvaluationTable) -> Runs:
+    """Runs of the scored samples of a split, after repeats are averaged."""
+    return runs.take(scored_rows(runs, [split], average=evaluation.average_repeats)[:, 0])
+
+
+def describe_repeats(runs: Runs, splits: Sequence[Split], evaluation: EvaluationTable) -> str | None:
+    """Sentence on what becomes of stimuli that are presented more than once in held-out samples; None without.
+
+    Parameters
+    ----------
+    runs : Runs
+    splits : sequence of Split
+        From :func:`split_samples` with the same runs.
+    evaluation : EvaluationTable
+    """
+    shown = [runs.take(split.test) for split in splits]
+    number = max((len(copies) for one in shown if (copies := copies_of_samples(one)) is not None), default=1)
+    if len(splits) > 1 and number == 1 and copies_of_samples(runs.take(runs.used)) is not None:
+        return (
+            "held-out stimuli are presented in training folds too: what is predicted may be known from there, and "
+            "intervals and comparisons take folds as independent of each other"
+        )
+    if number == 1:
+        return None
+    times = f"stimuli are presented up to {number} times in held-out samples"
     if evaluation.average_repeats:
-        kept = average_repeats(np.zeros((len(kept), 0)), kept)[1]
-    return [int(kept.used[rows].sum()) for rows in kept.slices.values() if kept.used[rows].any()]
+        return f"{times}: their mean is scored, within runs and across them"
+    return (
+        f"{times}: all presentations of one move together in permutations, and are one unit of bootstraps and sign "
+        "flips; evaluation.average_repeats = true averages them"
+    )
 
 
 def block_samples(study: Study, tr: float) -> int:

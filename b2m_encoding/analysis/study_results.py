@@ -9,12 +9,11 @@ from typing import Any
 from b2m_encoding._typing import Float64
 from b2m_encoding.analysis.decoding.decode import Decoding
 from b2m_encoding.analysis.encoding.encode import Encoding
-from b2m_encoding.analysis.tables.regions import RegionRows
+from b2m_encoding.analysis.tables.regions import RegionBlocks, RegionRows
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats.audit import Check
 from b2m_encoding.stats.ceilings import NoCeiling
 from b2m_encoding.stats.generalisation import LeftOut
-from b2m_encoding.stats.regions import BlockKey
 
 Bounds = dict[str, tuple[Float64, Float64]] | NoCeiling
 """Lower and upper inter-subject ceiling of every subject, or why there is none."""
@@ -32,7 +31,8 @@ class StudyResults:
     """Rows of the region table."""
     parts: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the partition table of regions."""
-    blocks: dict[BlockKey, Float64] = field(default_factory=dict)
+    blocks: dict[str, RegionBlocks | None] = field(default_factory=dict)
+    """Of the regions of each subject."""
     genres: dict[str, LeftOut] = field(default_factory=dict)
     others: dict[str, Float64] = field(default_factory=dict)
     """r of each subject by a model of the other subjects."""
@@ -58,10 +58,10 @@ def collect_results(
 ) -> StudyResults:
     """Results of a study from those of its steps; by subject, each empty where the study does not ask for it."""
     results = StudyResults(spaces, encodings, checks=audits, others=others, bounds=bounds)
-    for rows in region_rows.values():
+    for subject, rows in region_rows.items():
         results.regions += rows.scores
         results.parts += rows.parts
-        results.blocks |= rows.blocks
+        results.blocks[subject] = rows.blocks
         results.breakdown += rows.breakdown
     results.quality = [row for rows in quality.values() for row in rows]
     results.genres = {subject: left for subject, left in genres.items() if left is not None}

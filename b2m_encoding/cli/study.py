@@ -59,6 +59,7 @@ def init(
 @app.command()
 def check(study: StudyFile) -> None:
     """Report every problem of a study at once; nothing is computed."""
+    from b2m_encoding.analysis.splits import describe_repeats, split_samples
     from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.check import check_study
@@ -70,6 +71,8 @@ def check(study: StudyFile) -> None:
         responses, runs = recording.responses, recording.responses.runs
         size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {responses.n_targets} targets"
         console.print(f"sub-{subject}: {size} on {responses.space.name}", markup=False)
+        if repeats := describe_repeats(*split_samples(runs, loaded.evaluation), loaded.evaluation):
+            console.print(f"sub-{subject}: {repeats}", markup=False, soft_wrap=True)
     spaces = {recording.responses.space.name: recording.responses for recording in recordings.values()}
     for responses in spaces.values():
         for step in responses.steps:

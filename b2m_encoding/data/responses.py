@@ -162,9 +162,9 @@ class Responses:
 
 
 def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[np.floating], Runs]:
-    """Average the used samples of repeated clips within each run.
+    """Average the used samples of repeated clips, within runs and across them.
 
-    Samples are matched by run, clip and position in the clip; a censored one is left out of its mean. It is a
+    Samples are matched by clip and position in the clip; a censored one is left out of its mean. It is a
     linear operation: apply it to predictions and to responses alike.
 
     Returns
@@ -172,6 +172,7 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
     values : array, shape (n_averaged, ...)
         In order of first presentation.
     runs : Runs
+        An averaged sample belongs to the run of its first presentation.
 
     Raises
     ------
@@ -179,22 +180,33 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
         If presentations of one clip differ in length.
     """
     runs.check_length(values)
-    groups: dict[tuple[str, str, int], list[int]] = {}
+    groups = rows_of_repeats(runs)
+    averaged = np.stack([values[rows].mean(axis=0) for rows in groups])
+    first_runs = runs.take(np.array([rows[0] for rows in groups]))
+    return averaged, replace(first_runs, used=np.ones(len(first_runs), dtype=bool))
+
+
+def rows_of_repeats(runs: Runs) -> list[list[int]]:
+    """List the used samples of every moment of every clip, in order of first presentation.
+
+    Raises
+    ------
+    InputError
+        If no clip is presented, or presentations of one clip differ in length.
+    """
+    groups: dict[tuple[str, int], list[int]] = {}
     for rows in runs.presentations:
         if runs.used[rows].any():
             for position, row in enumerate(range(rows.start, rows.stop)):
-                groups.setdefault((str(runs.run[row]), str(runs.clip[row]), position), []).append(row)
+                groups.setdefault((str(runs.clip[row]), position), []).append(row)
     if not groups:
         raise InputError(
             "there are no clips to average", fix="events need genre and track, or leave repeats as they are"
         )
-    counts: dict[tuple[str, str], set[int]] = {}
-    for (run, clip, _), repeats in groups.items():
-        counts.setdefault((run, clip), set()).add(len(repeats))
-    uneven = [key for key, number in counts.items() if len(number) > 1]
+    counts: dict[str, set[int]] = {}
+    for (clip, _), repeats in groups.items():
+        counts.setdefault(clip, set()).add(len(repeats))
+    uneven = [clip for clip, number in counts.items() if len(number) > 1]
     if uneven:
-        raise InputError("presentations of a clip differ in length", found=f"run {uneven[0][0]}, clip {uneven[0][1]}")
-    used = [(same[0], known) for same in groups.values() if len(known := [row for row in same if runs.used[row]])]
-    averaged = np.stack([values[known].mean(axis=0) for _, known in used])
-    first_runs = runs.take(np.array([first for first, _ in used]))
-    return averaged, replace(first_runs, used=np.ones(len(first_runs), dtype=bool))
+        raise InputError("presentations of a clip differ in length", found=f"clip {uneven[0]}")
+    return [known for same in groups.values() if (known := [row for row in same if runs.used[row]])]

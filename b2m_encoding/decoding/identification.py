@@ -233,17 +233,23 @@ def identified(predicted: Floating, target: Floating) -> Integers:
 def chance_interval(
     parts: Sequence[EvaluatedClips],
     *,
+    groups: NDArray[Any] | None = None,
     n_permutations: int = 2000,
     level: float = 0.95,
     random_state: int | None = None,
 ) -> tuple[float, float]:
     """Interval of the mean accuracy when predictions are assigned to clips at random.
 
+    Clips of a group (a genre) are not independent where groups are left out of training: features and predictions may
+    both differ between groups without any relation. Groups then change places as wholes, clips within them too.
+
     Parameters
     ----------
     parts : sequence of (predicted, target, evaluated)
         Arrays of each decoder; several decoders where each is evaluated on a part of the clips. The predictions of all
         are permuted alike.
+    groups : array of str, shape (n_clips,), optional
+        Groups that were left out one by one; clips are exchanged one by one if not given.
     n_permutations : int
     level : float
         Coverage of the interval.
@@ -258,11 +264,29 @@ def chance_interval(
     n = len(similarities[0][0])
     means = []
     for _ in range(n_permutations):
-        order = generator.permutation(n)
+        order = generator.permutation(n) if groups is None else permuted_groups(groups, generator)
         accuracy = [_accuracy(similarity[order])[evaluated] for similarity, evaluated in similarities]
         means.append(np.concatenate(accuracy).mean())
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def permuted_groups(groups: NDArray[Any], generator: np.random.Generator) -> NDArray[np.intp]:
+    """Draw an order in which whole groups change places, and clips within them.
+
+    A clip gets one of the group that comes to its place; where that is smaller, some of its clips come twice.
+
+    Examples
+    --------
+    >>> groups = np.array(list("aaabbb"))
+    >>> groups[permuted_groups(groups, np.random.default_rng(0))].tolist()
+    ['b', 'b', 'b', 'a', 'a', 'a']
+    """
+    members = [np.flatnonzero(groups == label) for label in dict.fromkeys(groups.tolist())]
+    order = np.empty(len(groups), dtype=np.intp)
+    for place, source in zip(members, generator.permutation(len(members)), strict=True):
+        order[place] = np.resize(generator.permutation(members[source]), len(place))
+    return order
 
 
 def chance_of_scores(

@@ -34,12 +34,14 @@ from .generalisation import (
     samples_unaffected_by,
 )
 from .intervals import Interval, score_interval
+from .joined_folds import FoldDependence, RefittedNull
 from .mixed import MixedModel, mixed_model
 from .multiplicity import fdr_q, max_statistic_p
 from .nulls import gaussian_null_p
 from .permutation import Significance, block_permutation_p, null_maps, significance
 from .population_prevalence import Prevalence, prevalence
 from .preference import Preference, prefer, prefer_by_deltas, sign_flips
+from .refitting import refitted_null
 from .regions import RegionComparison, compare_regions, hedges_g, sign_flip_p
 from .scores import pearson_r, r2_score, scores_by
 from .sums import BlockSums, block_sums, bootstrap_weights, join_models, join_splits, join_targets
@@ -59,6 +61,7 @@ __all__ = [
     "Ceiling",
     "Check",
     "Clusters",
+    "FoldDependence",
     "GroupPartition",
     "GroupPreference",
     "Interval",
@@ -69,6 +72,7 @@ __all__ = [
     "Partition",
     "Preference",
     "Prevalence",
+    "RefittedNull",
     "RegionComparison",
     "Significance",
     "TestSet",
@@ -114,6 +118,7 @@ __all__ = [
     "prefer_by_deltas",
     "prevalence",
     "r2_score",
+    "refitted_null",
     "repeat_ceiling",
     "repeats_in_a_row",
     "samples_unaffected_by",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MIN_ARRANGEMENTS = 1000
 """Fewer arrangements give no p value below 0.001: too coarse for a map of many targets."""
 GOOD_ARRANGEMENTS = 10_000
+MIN_MOVING = 0.9
+"""Share of the samples that must move where whole clips are rearranged by default."""
 
 
 class Arrangements(Protocol):
@@ -50,6 +52,12 @@ class Arrangements(Protocol):
 
     def table(self, predicted: Tensor, measured: Tensor) -> Tensor:
         """Inner products of the moving samples, about their mean in each run, shape (n_rows, n_targets)."""
+
+    def variance(self, table: Tensor) -> Tensor:
+        """Variance of an inner product over all arrangements, exactly, shape (n_targets,)."""
+
+    def sources(self, n: int, generator: np.random.Generator) -> Integers:
+        """Draw the row that comes to each row, shape (n_samples, n)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +111,20 @@ class Shifts:
             table[rows] = torch.fft.irfft(product, n=rows.stop - rows.start, dim=0)
         return table
 
+    def variance(self, table: Tensor) -> Tensor:
+        """Sum over runs of the variance over shifts, which are independent."""
+        import torch
+
+        return torch.stack([table[rows].var(dim=0, correction=0) for rows in self._rows]).sum(dim=0)
+
+    def sources(self, n: int, generator: np.random.Generator) -> Integers:
+        """Draw shifts; the row that comes to each row."""
+        parts = []
+        for rows in self._rows:
+            length = rows.stop - rows.start
+            parts.append(rows.start + (np.arange(length)[:, None] + generator.integers(0, length, n)) % length)
+        return np.concatenate(parts)
+
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
@@ -112,9 +134,11 @@ class Blocks:
     ----------
     groups : tuple of (first rows, length)
         Exchangeable blocks. Samples in no block stay in place.
+    n_samples : int
     """
 
     groups: tuple[tuple[Integers, int], ...]
+    n_samples: int
 
     @classmethod
     def of_length(cls, runs: Runs, length: int) -> Blocks:
@@ -124,7 +148,7 @@ class Blocks:
             (rows.start + np.arange((rows.stop - rows.start) // length) * length, length)
             for rows in runs.slices.values()
         ]
-        return cls(tuple(group for group in starts if len(group[0]) > 1))
+        return cls(tuple(group for group in starts if len(group[0]) > 1), len(runs))
 
     @classmethod
     def of_clips(cls, runs: Runs) -> Blocks:
@@ -132,7 +156,8 @@ class Blocks:
         groups: dict[tuple[str, int], list[int]] = {}
         for rows in runs.presentations:
             groups.setdefault((str(runs.run[rows.start]), rows.stop - rows.start), []).append(rows.start)
-        return cls(tuple((np.array(starts), length) for (_, length), starts in groups.items() if len(starts) > 1))
+        some = tuple((np.array(starts), length) for (_, length), starts in groups.items() if len(starts) > 1)
+        return cls(some, len(runs))
 
     @classmethod
     def longest(cls, runs: Runs) -> Blocks:
@@ -187,6 +212,38 @@ class Blocks:
             a = a - a.mean(dim=(1, 2), keepdim=True)
             parts.append((b @ a.transpose(1, 2)).permute(1, 2, 0).reshape(len(starts) ** 2, -1))
         return torch.cat(parts)
+
+    def variance(self, table: Tensor) -> Tensor:
+        """Variance of a random assignment: squares of the table without row and column means, over m - 1, by group."""
+        import torch
+
+        parts, first = [], 0
+        for starts, _ in self.groups:
+            m = len(starts)
+            square = table[first : first + m * m].reshape(m, m, -1)
+            left = square - square.mean(0, keepdim=True) - square.mean(1, keepdim=True) + square.mean((0, 1))
+            parts.append((left**2).sum((0, 1)) / (m - 1))
+            first += m * m
+        return torch.stack(parts).sum(dim=0)
+
+    def sources(self, n: int, generator: np.random.Generator) -> Integers:
+        """Draw orders of the blocks; the row that comes to each row."""
+        rows = np.tile(np.arange(self.n_samples)[:, None], n)
+        for starts, length in self.groups:
+            order = generator.permuted(np.tile(np.arange(len(starts))[:, None], n), axis=0)
+            for place, start in enumerate(starts):
+                rows[start : start + length] = starts[order[place]] + np.arange(length)[:, None]
+        return rows
+
+
+def clips_can_move(runs: Runs) -> bool:
+    """Whether whole clips can be rearranged: most samples belong to clips with others of their length in their run.
+
+    Samples that never move keep their part of the true accuracy in every arrangement, and the test loses its power.
+    """
+    ways = Blocks.of_clips(runs)
+    moving = sum(n for n, _ in ways.pieces)
+    return ways.count >= GOOD_ARRANGEMENTS and moving >= MIN_MOVING * len(runs)
 
 
 def check_arrangements(lengths: Iterable[int], block_length: int) -> None:

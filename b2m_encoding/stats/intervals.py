@@ -12,7 +12,15 @@ from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.autocorrelation import joint_autocorrelation
-from b2m_encoding.stats.sums import TARGET_CHUNK, BlockSums, Measure, block_starts, block_sums, bootstrap_weights
+from b2m_encoding.stats.joined_folds import FoldDependence
+from b2m_encoding.stats.sums import (
+    TARGET_CHUNK,
+    BlockSums,
+    Measure,
+    block_sums,
+    block_units,
+    bootstrap_weights,
+)
 
 MIN_BLOCKS = 6
 MODEL = ("model",)
@@ -28,6 +36,8 @@ class Interval:
     score, low, high : array
     block_length, n_blocks : int
         Samples per block, and number of blocks.
+    widening : array, shape (n_targets,), or None
+        Factor by which intervals were widened because folds are joined; None for fixed predictions.
     """
 
     score: Float64
@@ -35,6 +45,7 @@ class Interval:
     high: Float64
     block_length: int
     n_blocks: int
+    widening: Float64 | None = None
 
 
 def score_interval(
@@ -46,6 +57,7 @@ def score_interval(
     block_length: int | None = None,
     level: float = 0.95,
     n_bootstraps: int = 1000,
+    dependence: FoldDependence | None = None,
     random_state: int | None = None,
 ) -> Interval:
     """Compute confidence intervals of r or R2 by a block bootstrap.
@@ -66,6 +78,9 @@ def score_interval(
         long as leaves six blocks.
     level : float
     n_bootstraps : int
+    dependence : FoldDependence, optional
+        Needed where predictions of several folds are joined: their errors are larger than those of fixed predictions.
+        For r only.
     random_state : int, optional
 
     Returns
@@ -96,7 +111,7 @@ def score_interval(
     if not 0 < level < 1:
         raise InputError("a confidence level lies between 0 and 1", found=level)
     if block_length is None:
-        block_length = _block_length(predicted, measured, runs)
+        block_length = block_length_for(predicted, measured, runs)
     sums = block_sums({MODEL: predicted}, measured, runs, block_length=block_length)
     if sums.n_blocks < MIN_BLOCKS:
         raise InputError(
@@ -106,20 +121,39 @@ def score_interval(
             fix="use shorter blocks or more runs",
         )
     score = sums.scores(measure)[MODEL]
-    weights = bootstrap_weights(sums.split, n_bootstraps, random_state)
-    error = np.concatenate(list((_error_of_r if measure == "r" else _error_of_r2)(sums, weights)))
+    widening = None if dependence is None else dependence.ratio(measure, score)
+    error = standard_error(sums, measure, n_bootstraps, random_state) * (1.0 if widening is None else widening)
     half = student.isf((1 - level) / 2, sums.n_blocks - 1) * error
     centre = _near_normal(score, measure)
     ends = [_back(centre + sign * half, measure) for sign in (-1, 1)]
-    return Interval(score, np.minimum(*ends), np.maximum(*ends), block_length, sums.n_blocks)
+    return Interval(score, np.minimum(*ends), np.maximum(*ends), block_length, sums.n_blocks, widening)
 
 
-def _block_length(predicted: Floating, measured: Floating, runs: Runs) -> int:
-    """Eight times the reach of the autocorrelation, shortened until there are six blocks."""
-    length = int(np.ceil(SPREADS_PER_BLOCK * joint_autocorrelation(predicted, measured, runs).spread))
-    while length > 1 and len(block_starts(runs, length)) < MIN_BLOCKS:
-        length -= 1
-    return length
+def standard_error(sums: BlockSums, measure: Measure, n_bootstraps: int, random_state: int | None = None) -> Float64:
+    """Compute the standard error of Fisher's z, or of log(1 - R2), of the only model, shape (n_targets,)."""
+    weights = bootstrap_weights(sums.split, n_bootstraps, random_state)
+    return np.concatenate(list((_error_of_r if measure == "r" else _error_of_r2)(sums, weights)))
+
+
+def block_length_for(predicted: Floating, measured: Floating, runs: Runs, multiple: int = 1) -> int:
+    """Choose the length of blocks that are nearly independent: eight times the reach of the autocorrelation.
+
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+    runs : Runs
+    multiple : int
+        The length is a multiple of so many samples.
+
+    Returns
+    -------
+    int
+        Samples per block; fewer, where that leaves less than six blocks.
+    """
+    number = int(np.ceil(SPREADS_PER_BLOCK * joint_autocorrelation(predicted, measured, runs).spread / multiple))
+    while number > 1 and block_units(runs, number * multiple).max() + 1 < MIN_BLOCKS:
+        number -= 1
+    return number * multiple
 
 
 def _error_of_r(sums: BlockSums, weights: Float64) -> Iterator[Float64]:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from scipy.stats import norm
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
@@ -16,10 +17,19 @@ from b2m_encoding._typing import Float32, Float64, Floating, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import resolve_device, tensor
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Arrangements, Blocks, Shifts, check_arrangements
+from b2m_encoding.stats.arrangements import (
+    MIN_ARRANGEMENTS,
+    Arrangements,
+    Blocks,
+    Shifts,
+    check_arrangements,
+    clips_can_move,
+)
 from b2m_encoding.stats.autocorrelation import Autocorrelation, continuity_of_clips, joint_autocorrelation
+from b2m_encoding.stats.joined_folds import RefittedNull
 from b2m_encoding.stats.multiplicity import max_statistic_p
 from b2m_encoding.stats.nulls import gaussian_null_p
+from b2m_encoding.stats.repeats import Together, copies_of_samples
 from b2m_encoding.stats.scores import pearson_r, standardised
 
 logger = logging.getLogger(__name__)
@@ -31,6 +41,7 @@ TIE = 2e-6
 """Tolerance for rounding: an equal arrangement must not count as smaller than the true one."""
 MIN_INDEPENDENT = 10_000
 """Independent shifts that the method ``auto`` needs to choose circular shifts."""
+LOWEST_DEVIATE = -10.0
 MIN_LEFT = 0.7
 """Share of variance that cuts may leave before a warning."""
 
@@ -54,7 +65,14 @@ class Significance:
     widening : float
         Factor by which the null distribution was widened to compensate for autocorrelation lost at cuts.
     false_positive_rate : float
-        Rate of p < .05 among empty targets where it is computed: for ``paper`` from the mean autocorrelation; else NaN.
+        Rate of p < .05 among empty targets where it is known: measured on refits that did not make the null
+        distribution, or derived for ``paper`` from the mean autocorrelation; else NaN.
+    fold_dependence : float
+        Standard deviation of the null distribution over that of rearranged predictions, where folds are joined; else 1.
+    n_refits : int
+        Rearranged responses that models were fitted to; 0 for fixed predictions.
+    deviate : array or None
+        Normal deviate of p where folds are joined, from a tail that extends beyond the refits.
     block_length : int
         Samples of a block that changes its place; 0 for other methods.
     """
@@ -67,6 +85,9 @@ class Significance:
     n_arrangements: int
     widening: float
     false_positive_rate: float
+    fold_dependence: float = 1.0
+    n_refits: int = 0
+    deviate: Float64 | None = None
     block_length: int = 0
 
 
@@ -78,6 +99,7 @@ def significance(
     method: Method = "auto",
     block_length: int | None = None,
     n_permutations: int = 10_000,
+    refitted: RefittedNull | None = None,
     device: str = "auto",
     random_state: int | None = None,
 ) -> Significance:
@@ -99,12 +121,17 @@ def significance(
         ``clip``: whole clips change places. Responses common to all clips (onset, fade) are then part of the null. It
         is exact if responses to different clips are independent; for clips without breaks it depends on the
         correction below. Not if the order of clips follows the response.
-        ``auto``: ``shift`` if at least 10,000 shifts are independent of each other, else ``block`` with the longest
-        blocks that leave enough arrangements.
+        ``auto``: ``shift`` if at least 10,000 shifts are independent of each other; else ``clip`` where most samples
+        belong to clips that can move, else ``block`` with the longest blocks that leave enough arrangements.
         ``paper``: the Gaussian null of Brain2Music, too narrow by far (:func:`gaussian_null_p`).
     block_length : int, optional
         Samples per block, for ``block``; the longest that leave 10,000 arrangements, if not given.
     n_permutations : int
+    refitted : RefittedNull, optional
+        Needed where predictions of several folds are joined: each fold is then tested on responses that train the
+        others, and rearranging fixed predictions gives half the variance. p is that of r, in units of its spread under
+        rearrangement, among refits; p_fwe compares the same p, as a normal deviate, with the largest of each permuted
+        map.
     device : str
         "auto", "cpu" or "cuda".
     random_state : int, optional
@@ -140,25 +167,63 @@ def significance(
     """
     runs.check_length(predicted, "the prediction")
     runs.check_length(measured, "the response array")
-    reach = _reach(predicted, measured, runs, method)
     if method == "paper":
-        return _paper(predicted, measured, reach)
-    name, ways = choose_arrangements(runs, method, block_length, reach)
+        return _paper(predicted, measured, joint_autocorrelation(predicted, measured, runs))
+    name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
     widening = _widening(name, ways, reach)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
     permuted = _permuted(predicted, measured, ways, draws, widening, device)
-    r, count, maximum = _count(permuted, predicted.shape[1], n_permutations)
+    found = _count(permuted, predicted.shape[1], n_permutations, in_units=refitted is not None)
+    p = np.where(np.isfinite(found.r), (found.count + 1) / (n_permutations + 1), np.nan)
+    reached = found.r - TIE
+    deviate = None
+    if refitted is not None:
+        beyond = refitted.p(found.z)
+        p, deviate = np.maximum(beyond, 1 / (len(refitted.z) + 1)), np.maximum(norm.isf(beyond), LOWEST_DEVIATE)
+        reached = deviate - TIE
     return Significance(
-        r,
-        p=np.where(np.isfinite(r), (count + 1) / (n_permutations + 1), np.nan),
-        p_fwe=max_statistic_p(r - TIE, maximum),
+        found.r,
+        p=p,
+        p_fwe=max_statistic_p(reached, found.maximum),
         method=name,
         n_permutations=n_permutations,
         n_arrangements=ways.count,
         widening=widening,
-        false_positive_rate=np.nan,
-        block_length=ways.groups[0][1] if name == "block" and isinstance(ways, Blocks) else 0,
+        false_positive_rate=np.nan if refitted is None else refitted.false_positive_rate(),
+        fold_dependence=1.0 if refitted is None else refitted.dependence,
+        n_refits=0 if refitted is None else len(refitted.z),
+        deviate=deviate,
+        block_length=_length_of_blocks(ways) if name == "block" else 0,
     )
+
+
+def spread_of_rearranged(
+    predicted: Floating,
+    measured: Floating,
+    runs: Runs,
+    *,
+    method: Method = "auto",
+    block_length: int | None = None,
+    device: str = "auto",
+) -> tuple[Float64, Float64]:
+    """Compute r in units of the standard deviation it has over all rearrangements, exactly, and that deviation.
+
+    Parameters
+    ----------
+    predicted, measured, runs, method, block_length, device
+        As in :func:`significance`.
+
+    Returns
+    -------
+    z, deviation : array, shape (n_targets,)
+        NaN where a target is not tested.
+    """
+    name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
+    z, deviation = np.full((2, predicted.shape[1]), np.nan)
+    nothing = ways.draw(0, np.random.default_rng())
+    for chunk in _permuted(predicted, measured, ways, nothing, _widening(name, ways, reach), device):
+        z[chunk.targets], deviation[chunk.targets] = chunk.z.cpu().numpy(), chunk.deviation.cpu().numpy()
+    return z, deviation
 
 
 def block_permutation_p(
@@ -223,30 +288,62 @@ def null_maps(
     """
     runs.check_length(predicted, "the prediction")
     runs.check_length(measured, "the response array")
-    reach = _reach(predicted, measured, runs, method)
-    name, ways = choose_arrangements(runs, method, block_length, reach)
+    name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
     maps = np.full((n_permutations, predicted.shape[1]), np.nan, dtype=np.float32)
-    for targets, _, permuted in _permuted(predicted, measured, ways, draws, _widening(name, ways, reach), device):
+    for chunk in _permuted(predicted, measured, ways, draws, _widening(name, ways, reach), device):
         start = 0
-        for part in permuted:
-            maps[start : start + len(part), targets] = part.cpu().numpy()
+        for part in chunk.permuted:
+            maps[start : start + len(part), chunk.targets] = part.cpu().numpy()
             start += len(part)
     return maps
 
 
+def arrangements_of(
+    predicted: Floating, measured: Floating, runs: Runs, *, method: Method = "auto", block_length: int | None = None
+) -> tuple[Method, Arrangements, Autocorrelation]:
+    """Choose the arrangements of these series, with the autocorrelation that their cuts interrupt.
+
+    Parameters
+    ----------
+    predicted, measured, runs, method, block_length
+        As in :func:`significance`.
+
+    Returns
+    -------
+    method : str
+    ways : Arrangements
+    reach : Autocorrelation
+        For whole clips, the part that extends across their borders.
+    """
+    reach = joint_autocorrelation(predicted, measured, runs)
+    name, ways = choose_arrangements(runs, method, block_length, reach)
+    if name == "clip":
+        share = continuity_of_clips(predicted, measured, runs)
+        reach = Autocorrelation(reach.spread, reach.edge * share)
+    return name, ways, reach
+
+
 def choose_arrangements(
     runs: Runs, method: Method, block_length: int | None, reach: Autocorrelation
-) -> tuple[str, Arrangements]:
-    """Build the arrangements of a method; ``auto`` chooses the method that fits the runs."""
+) -> tuple[Method, Arrangements]:
+    """Build the arrangements of a method; ``auto`` chooses the method that fits the runs.
+
+    All presentations of a clip move alike.
+    """
     if method not in get_args(Method) or method == "paper":
         raise InputError("unknown method of rearrangement", found=method, expected="auto, shift, block or clip")
     if block_length is not None and method != "block":
         raise InputError("only the method block has a block length", found=f"method {method}")
+    copies = copies_of_samples(runs)
+    if copies is not None:
+        name, ways = choose_arrangements(runs.take(copies[0]), method, block_length, reach)
+        return name, Together(ways, copies)
     if method == "auto":
         sizes = [rows.stop - rows.start for rows in runs.slices.values()]
         independent = np.sum(np.log10([max(size / reach.spread, 1.0) for size in sizes]))
-        method = "shift" if independent >= np.log10(MIN_INDEPENDENT) else "block"
+        few: Method = "clip" if clips_can_move(runs) else "block"
+        method = "shift" if independent >= np.log10(MIN_INDEPENDENT) else few
     if method == "block" and block_length is not None:
         check_arrangements([rows.stop - rows.start for rows in runs.slices.values()], block_length)
     build: dict[str, Callable[[], Arrangements]] = {
@@ -273,6 +370,11 @@ def _reach(predicted: Floating, measured: Floating, runs: Runs, method: str) -> 
     return Autocorrelation(found.spread, found.edge * continuity_of_clips(predicted, measured, runs))
 
 
+def _length_of_blocks(ways: Arrangements) -> int:
+    ways = ways.ways if isinstance(ways, Together) else ways
+    return ways.groups[0][1] if isinstance(ways, Blocks) else 0
+
+
 def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:
     """Factor that gives permuted r the variance it would have without cuts."""
     left = reach.share_left(ways.pieces)
@@ -292,22 +394,47 @@ def _paper(predicted: Floating, measured: Floating, reach: Autocorrelation) -> S
     return Significance(r, p, np.full_like(r, np.nan), "paper", 0, 0, 1.0, reach.gaussian_rate())
 
 
-def _count(
-    permuted: Iterator[tuple[Integers, Tensor, Iterator[Tensor]]], n_targets: int, n_draws: int
-) -> tuple[Float64, Float64, Float64]:
-    """True r, permutations that reach it, and the largest r of every permutation."""
-    r = np.full(n_targets, np.nan)
-    count = np.full(n_targets, np.nan)
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Testable targets: true r, mean and deviation over all arrangements, and r of parts of the draws."""
+
+    targets: Integers
+    r: Tensor
+    still: Tensor
+    deviation: Tensor
+    permuted: Iterator[Tensor]
+
+    @property
+    def z(self) -> Tensor:
+        """True r in units of its spread."""
+        return (self.r - self.still) / self.deviation
+
+
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """True r and its z, permutations that reach it, and the largest r (or z) of every permutation."""
+
+    r: Float64
+    z: Float64
+    count: Float64
+    maximum: Float64
+
+
+def _count(permuted: Iterator[_Chunk], n_targets: int, n_draws: int, *, in_units: bool) -> _Counted:
+    """Count permutations that reach true r; maxima are of r, or in units of the spread of each target."""
+    r, z, count = np.full((3, n_targets), np.nan)
     maximum = np.full(n_draws, -np.inf)
-    for targets, true, drawn in permuted:
+    for chunk in permuted:
+        true = chunk.r
         reached = torch.zeros(len(true), dtype=torch.int64, device=true.device)
         largest = []
-        for part in drawn:
+        for part in chunk.permuted:
             reached += (part >= true - TIE).sum(dim=0)
-            largest.append(part.amax(dim=1))
-        r[targets], count[targets] = true.cpu().numpy(), reached.cpu().numpy()
+            largest.append(((part - chunk.still) / chunk.deviation if in_units else part).amax(dim=1))
+        r[chunk.targets], count[chunk.targets] = true.cpu().numpy(), reached.cpu().numpy()
+        z[chunk.targets] = chunk.z.cpu().numpy()
         maximum = np.maximum(maximum, torch.cat(largest).cpu().numpy())
-    return r, count, maximum
+    return _Counted(r, z, count, maximum)
 
 
 def _permuted(
@@ -317,8 +444,8 @@ def _permuted(
     draws: Integers,
     widening: float,
     device: str,
-) -> Iterator[tuple[Integers, Tensor, Iterator[Tensor]]]:
-    """Some testable targets at a time, their true r, and their permuted r in parts of (n_draws, n_targets)."""
+) -> Iterator[_Chunk]:
+    """Yield some testable targets at a time, with their permuted r in parts of (n_draws, n_targets)."""
     where = resolve_device(device)
     numbers = TABLE_NUMBERS if where.type == "cpu" else 64 * TABLE_NUMBERS
     size = int(np.clip(numbers // ways.n_rows, 8, 16384))
@@ -334,5 +461,7 @@ def _permuted(
         table = ways.table(moving, fixed) / len(a)
         r = torch.from_numpy(true[tested]).to(where, torch.float32)
         still = r - embedding_bag(identity, table, mode="sum")[0]  # means, and samples that never move
+        deviation = widening * ways.variance(table).sqrt()
         table = widening * table + still / identity.shape[1]
-        yield start + tested, r, (embedding_bag(part, table, mode="sum") for part in parts)
+        drawn = (embedding_bag(part, table, mode="sum") for part in parts)
+        yield _Chunk(start + tested, r, still, deviation, drawn)

@@ -19,6 +19,7 @@ from b2m_encoding.stats.sums import BlockSums, Measure, bootstrap_weights
 By = Literal["r", "unique"]
 NO_PREFERENCE, NOT_PREDICTED = -1, -2
 TARGET_CHUNK = 4096
+MANY_BLOCKS = 8
 MEASURE: dict[By, Measure] = {"r": "r", "unique": "r2"}
 
 
@@ -44,6 +45,10 @@ class Preference:
         The same, adjusted for multiple targets (Benjamini-Hochberg).
     index : array of int
         Decision: position in ``names``, -1 for no preference, -2 where the target is not predicted or not tested.
+    n_blocks : int
+        Blocks whose signs were flipped.
+    widening : float
+        Factor for joined folds, median over predicted targets; 1 for fixed predictions.
     """
 
     names: tuple[str, ...]
@@ -54,6 +59,8 @@ class Preference:
     p: Float64
     q: Float64
     index: Integers
+    n_blocks: int = 0
+    widening: float = 1.0
 
     def shares(self) -> dict[str, float]:
         """Share of the predicted targets that prefer each feature space, or none (``no preference``)."""
@@ -72,6 +79,7 @@ def prefer(
     n_bootstraps: int = 1000,
     n_permutations: int = 10_000,
     level: float = 0.95,
+    widening: Float64 | None = None,
     random_state: int | None = None,
 ) -> Preference:
     """Compare feature spaces target by target on held-out blocks.
@@ -91,6 +99,9 @@ def prefer(
         Resamples of blocks for interval and probability, and sign flips for the test.
     level : float
         Confidence level of the interval of the margin.
+    widening : array, shape (n_targets,), optional
+        Standard error of a difference relative to that for fixed predictions, where folds are joined; see
+        :class:`~b2m_encoding.stats.joined_folds.FoldDependence`.
     random_state : int, optional
 
     Returns
@@ -124,13 +135,18 @@ def prefer(
     tested = sums.take_targets(chosen)
     interval, probability = np.full((2, len(best)), np.nan), np.full((len(names), len(best)), np.nan)
     p = np.full(len(best), np.nan)
-    interval[:, chosen], probability[:, chosen] = _bootstrap(tested, contenders, by, n_bootstraps, level, random_state)
+    wider = np.ones(len(chosen)) if widening is None else widening[chosen]
+    interval[:, chosen], probability[:, chosen] = _bootstrap(
+        tested, contenders, by, n_bootstraps, level, wider, random_state
+    )
     products = np.nan_to_num([tested.contributions(model, MEASURE[by]) for model in contenders])
-    p[chosen] = _sign_flip_p(products if by == "r" else -products, best[chosen], n_permutations, random_state)
+    signed = products if by == "r" else -products
+    p[chosen] = _sign_flip_p(signed, best[chosen], n_permutations, wider, random_state)
     adjusted = fdr_q(p)
     index = np.where(adjusted < q, best, NO_PREFERENCE)
     index = np.where(np.isfinite(p), index, NOT_PREDICTED)
-    return Preference(names, best, margin, interval, probability, p, adjusted, index)
+    typical = float(np.median(wider)) if len(wider) else 1.0
+    return Preference(names, best, margin, interval, probability, p, adjusted, index, sums.n_blocks, typical)
 
 
 def prefer_by_deltas(deltas: Mapping[str, Float64], predicted: Booleans) -> Preference:
@@ -213,7 +229,13 @@ def _ranked(table: Float64) -> tuple[Integers, Float64]:
 
 
 def _bootstrap(
-    sums: BlockSums, contenders: list[Bands], by: By, n_bootstraps: int, level: float, random_state: int | None
+    sums: BlockSums,
+    contenders: list[Bands],
+    by: By,
+    n_bootstraps: int,
+    level: float,
+    wider: Float64,
+    random_state: int | None,
 ) -> tuple[Float64, Float64]:
     """Interval of the margin and probability of every contender."""
     weights = np.r_[np.ones((1, sums.n_blocks)), bootstrap_weights(sums.split, n_bootstraps, random_state)]
@@ -225,15 +247,16 @@ def _bootstrap(
     for targets, table in _scores(sums, contenders, by, weights):
         order = np.argsort(table[:, 0], axis=0)
         lead = _of(table, order[-1]) - _of(table, order[-2])
-        interval[:, targets] = lead[0] + np.outer([-half, half], lead[1:].std(axis=0))
+        interval[:, targets] = lead[0] + np.outer([-half, half], wider[targets] * lead[1:].std(axis=0))
         contrast = table - table.mean(axis=0)
         spread[targets] = (contrast[:, 0] ** 2).sum(axis=0)
-        error[targets] = contrast[:, 1:].var(axis=1).sum(axis=0)
+        error[targets] = wider[targets] ** 2 * contrast[:, 1:].var(axis=1).sum(axis=0)
     true = max(float(np.mean(spread - error)), 0.0) if len(spread) else 0.0
     for targets, table in _scores(sums, contenders, by, weights):
         contrast = table - table.mean(axis=0)
         shrinkage = true / np.maximum(true + error[targets], 1e-300)
-        draws = shrinkage * contrast[:, :1] + np.sqrt(shrinkage) * tails[:, None] * (contrast[:, 1:] - contrast[:, :1])
+        spread_out = np.sqrt(shrinkage) * wider[targets] * tails[:, None]
+        draws = shrinkage * contrast[:, :1] + spread_out * (contrast[:, 1:] - contrast[:, :1])
         wins = draws.argmax(axis=0)
         probability[:, targets] = [(wins == i).mean(axis=0) for i in range(len(contenders))]
         probability[:, targets][:, shrinkage == 0] = 1 / len(contenders)
@@ -246,7 +269,9 @@ def _of(table: Float64, which: NDArray[np.intp]) -> Float64:
     return chosen
 
 
-def _sign_flip_p(products: Float64, best: Integers, n_permutations: int, random_state: int | None) -> Float64:
+def _sign_flip_p(
+    products: Float64, best: Integers, n_permutations: int, wider: Float64, random_state: int | None
+) -> Float64:
     """Two-sided p of the best contender against its closest rival.
 
     ``products``, shape (n_contenders, n_blocks, n_targets), are the contributions of each block to the score.
@@ -261,9 +286,19 @@ def _sign_flip_p(products: Float64, best: Integers, n_permutations: int, random_
         for i in range(k):
             lead = torch.from_numpy((winner - products[i, :, part]).astype(np.float32))
             slack = 1e-5 * lead.abs().sum(dim=0)
-            count = (signs @ lead >= lead.sum(dim=0) - slack).sum(dim=0).numpy()
+            flipped = torch.from_numpy(wider[part].astype(np.float32)) * (signs @ lead)
+            flipped[0] = lead.sum(dim=0)  # the data themselves
+            count = (flipped >= lead.sum(dim=0) - slack).sum(dim=0).numpy()
             p[part] = np.where(rival[i, part], np.maximum(p[part], count / len(signs)), p[part])
     return np.minimum(2 * p, 1.0)
+
+
+def flip_widening(n_blocks: int) -> float:
+    """Factor of flipped contributions to a score, whose means are estimated from the same blocks.
+
+    Not for fewer than eight blocks, where p is so coarse that it is too large rather than too small.
+    """
+    return float(np.sqrt(n_blocks / (n_blocks - 1))) if n_blocks >= MANY_BLOCKS else 1.0
 
 
 def sign_flips(n_units: int, n_permutations: int, random_state: int | None = None) -> Float32:

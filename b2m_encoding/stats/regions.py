@@ -52,6 +52,7 @@ def compare_regions(
     table: pd.DataFrame,
     *,
     blocks: Mapping[BlockKey, Float64] | None = None,
+    widening: Mapping[tuple[str, str], float] | None = None,
     feature_spaces: Sequence[str] | None = None,
     alpha: float = 0.05,
     level: float = 0.95,
@@ -66,7 +67,10 @@ def compare_regions(
         ``subject``, ``hemisphere``, ``region``, ``feature_space``, ``score``, one row each.
     blocks : dict of (subject, region, feature space) to array (n_blocks,), optional
         Contribution of each held-out block to the score; see
-        :meth:`~b2m_encoding.stats.BlockSums.contributions`. Needed for tests within subjects.
+        :meth:`~b2m_encoding.stats.BlockSums.contributions`. Needed for tests within subjects. Blocks must be nearly
+        independent: eight times as long as the reach of the autocorrelation, if there are six of them.
+    widening : dict of (subject, region) to float, optional
+        Standard error of a difference relative to that for fixed predictions, where folds are joined.
     feature_spaces : sequence of str, optional
         Feature spaces to compare, in pairs; all by default.
     alpha : float
@@ -110,7 +114,7 @@ def compare_regions(
     known = list(dict.fromkeys(points["feature_space"]))
     chosen = [name for name in (feature_spaces or known) if name in known]
     rows = [
-        _compare(means, region, pair, blocks or {}, alpha, level, n_permutations, random_state)
+        _compare(means, region, pair, blocks or {}, widening or {}, alpha, level, n_permutations, random_state)
         for region in dict.fromkeys(points["region"])
         for pair in combinations(chosen, 2)
     ]
@@ -151,6 +155,7 @@ def _compare(
     region: str,
     pair: tuple[str, str],
     blocks: Mapping[BlockKey, Float64],
+    widening: Mapping[tuple[str, str], float],
     alpha: float,
     level: float,
     n_permutations: int,
@@ -161,30 +166,36 @@ def _compare(
     differences = np.array([first[name] - second[name] for name in subjects])
     n = len(differences)
     row: dict[str, Any] = {"region": region, "first": pair[0], "second": pair[1], "n_subjects": n, "q": np.nan}
-    mean = float(differences.mean()) if n else float("nan")
+    typical = float(differences.mean()) if n else float("nan")
     half = student.ppf((1 + level) / 2, n - 1) * differences.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     effect = hedges_g(differences, level) if n >= MIN_SUBJECTS else (float("nan"),) * 3
-    row |= {"difference": mean, "low": mean - half, "high": mean + half}
+    row |= {"difference": typical, "low": typical - half, "high": typical + half}
     row |= dict(zip(("effect_size", "effect_low", "effect_high"), effect, strict=True))
+    known = [name for name in subjects if all((name, region, space) in blocks for space in pair)]
     contributions = [
-        np.asarray(blocks[name, region, pair[0]]) - np.asarray(blocks[name, region, pair[1]])
-        for name in subjects
-        if all((name, region, space) in blocks for space in pair)
+        np.asarray(blocks[name, region, pair[0]]) - np.asarray(blocks[name, region, pair[1]]) for name in known
     ]
-    within = [sign_flip_p(values, n_permutations, random_state) for values in contributions]
+    wider = np.array([widening.get((name, region), 1.0) for name in known])
+    within = [
+        sign_flip_p(values, n_permutations, random_state, widening=factor)
+        for values, factor in zip(contributions, wider, strict=True)
+    ]
     p, test = float("nan"), "not possible: too few subjects, and no blocks"
     if n >= MANY_SUBJECTS:
         p, test = sign_flip_p(differences, n_permutations, random_state), "signs flipped per subject"
     elif contributions and len(contributions) == n and len({len(values) for values in contributions}) > 1:
         test = "not possible: too few subjects, and they do not have the same blocks"
     elif contributions and len(contributions) == n:  # subjects with the same stimuli are not independent: flip together
-        p = sign_flip_p(np.mean(contributions, axis=0), n_permutations, random_state)
+        mean = np.mean(contributions, axis=0)
+        together = float(np.sqrt(np.mean(wider**2)))
+        p = sign_flip_p(mean, n_permutations, random_state, widening=together)
         test = "signs flipped per block, these subjects"
     row |= {"p": p, "test": test, "n_significant": np.nan, "prevalence": np.nan}
     row |= {"prevalence_low": np.nan, "prevalence_high": np.nan}
     can_reach = all(2.0 ** (1 - len(values)) <= alpha for values in contributions)
     if within and can_reach and np.isfinite(within).all():
-        share = prevalence(int(np.sum(np.array(within) <= alpha)), len(within), alpha=alpha, level=level)
+        attained = float(np.mean([attained_rate(len(values), alpha, n_permutations) for values in contributions]))
+        share = prevalence(int(np.sum(np.array(within) <= alpha)), len(within), alpha=attained, level=level)
         row |= {"n_significant": share.n_significant, "prevalence": share.estimate}
         row |= {"prevalence_low": share.low, "prevalence_high": share.high}
     return row
@@ -205,7 +216,9 @@ def _means(means: pd.Series, level: float) -> pd.DataFrame:
     return means_of.assign(low=means_of["mean"] - half, high=means_of["mean"] + half)
 
 
-def sign_flip_p(values: Float64, n_permutations: int = 10_000, random_state: int | None = None) -> float:
+def sign_flip_p(
+    values: Float64, n_permutations: int = 10_000, random_state: int | None = None, *, widening: float = 1.0
+) -> float:
     """Compute a two-sided p value of a mean by sign flips; exact where units are few.
 
     Parameters
@@ -214,6 +227,8 @@ def sign_flip_p(values: Float64, n_permutations: int = 10_000, random_state: int
         Differences of independent units (subjects, or blocks of stimuli), symmetric about zero if there is no effect.
     n_permutations : int
     random_state : int, optional
+    widening : float
+        Factor of the sums of flipped values, where their spread is known to be too small.
 
     Returns
     -------
@@ -233,8 +248,24 @@ def sign_flip_p(values: Float64, n_permutations: int = 10_000, random_state: int
     if not len(values) or not np.isfinite(values).all():
         return float("nan")
     signs = sign_flips(len(values), n_permutations, random_state).astype(float)
-    reached = np.abs(signs @ values) >= abs(values.sum()) - 1e-9 * np.abs(values).sum()
+    sums = widening * np.abs(signs @ values)
+    sums[0] = abs(values.sum())  # the data themselves
+    reached = sums >= abs(values.sum()) - 1e-9 * np.abs(values).sum()
     return float(reached.mean())
+
+
+def attained_rate(n_units: int, alpha: float, n_permutations: int = 10_000) -> float:
+    """Rate of false positives that sign flips attain: the largest p up to alpha, which few units make coarse.
+
+    Examples
+    --------
+    >>> [attained_rate(n, 0.05) for n in (5, 6, 8, 20)]
+    [0.0, 0.03125, 0.046875, 0.05]
+    """
+    if n_units >= 30 or 2**n_units > n_permutations:
+        return alpha
+    step = 2.0 ** (1 - n_units)
+    return float(np.floor(alpha / step + 1e-9) * step)
 
 
 def hedges_g(differences: Float64, level: float = 0.95) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Bands, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
+from b2m_encoding.stats.repeats import first_presentations
 
 Measure = Literal["r", "r2"]
 TARGET_CHUNK = 1024
@@ -179,7 +180,7 @@ def block_sums(
         Runs of the held-out samples.
     block_length : int
         Samples per block, longer than the autocorrelation of the responses; usually one clip. The rest at the
-        end of a run joins its last block.
+        end of a run joins its last block. All presentations of a stimulus belong to the block of the first.
     split : int
         Number of the split.
 
@@ -193,24 +194,28 @@ def block_sums(
         If lengths differ.
     """
     runs.check_length(measured, "the response array")
-    starts = block_starts(runs, block_length)
+    units = block_units(runs, block_length)
+    order = np.argsort(units, kind="stable")
+    starts = np.searchsorted(units[order], np.arange(units.max(initial=-1) + 1))
     n = np.diff(np.r_[starts, len(runs)]).astype(float)
+    together = bool((np.diff(order) != 1).any())
     y, yy = (np.empty((len(n), measured.shape[1])) for _ in range(2))
     models = {name: Predicted(*(np.empty_like(y) for _ in _KEYS)) for name in predicted}
     for values in predicted.values():
         runs.check_length(values, "a prediction")
     for start in range(0, measured.shape[1], TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
-        shift = measured[:, part].mean(axis=0, dtype=np.float64)
-        response = np.where(np.ptp(measured[:, part], axis=0) > 0, measured[:, part] - shift, np.nan)
+        own = measured[order, part] if together else measured[:, part]
+        shift = own.mean(axis=0, dtype=np.float64)
+        response = np.where(np.ptp(own, axis=0) > 0, own - shift, np.nan)
         y[:, part], yy[:, part] = (
             np.add.reduceat(values, starts, axis=0) for values in (response, response * response)
         )
         for name, into in models.items():
-            p = predicted[name][:, part] - shift
+            p = (predicted[name][order, part] if together else predicted[name][:, part]) - shift
             for key, values in (("p", p), ("pp", p * p), ("py", p * response)):
                 getattr(into, key)[:, part] = np.add.reduceat(values, starts, axis=0)
-    return BlockSums(n, np.full(len(n), split), y, yy, models, runs.clip[starts])
+    return BlockSums(n, np.full(len(n), split), y, yy, models, runs.clip[order[starts]])
 
 
 def block_starts(runs: Runs, block_length: int) -> NDArray[np.intp]:
@@ -238,6 +243,71 @@ def block_starts(runs: Runs, block_length: int) -> NDArray[np.intp]:
         for rows in runs.slices.values()
     ]
     return np.concatenate(starts) if starts else np.zeros(0, dtype=np.intp)
+
+
+def block_units(runs: Runs, block_length: int) -> NDArray[np.intp]:
+    """Number the block of every sample; all presentations of a stimulus belong to the block of the first.
+
+    Parameters
+    ----------
+    runs : Runs
+    block_length : int
+        Samples per block.
+
+    Returns
+    -------
+    array of int, shape (n_samples,)
+
+    Examples
+    --------
+    >>> block_units(Runs.from_labels(list("aaabbb"), 1.5, clip=list("xxyxxy")), 2).tolist()
+    [0, 0, 0, 0, 0, 0]
+    >>> block_units(Runs.from_labels(list("aaabbb"), 1.5, clip=list("xxyzzz")), 1).tolist()
+    [0, 1, 2, 3, 4, 5]
+    """
+    starts = block_starts(runs, block_length)
+    own = np.searchsorted(starts, first_presentations(runs), side="right") - 1
+    return np.unique(own, return_inverse=True)[1]
+
+
+def merge_blocks(sums: BlockSums, runs: Runs, block_length: int, longer: int) -> BlockSums:
+    """Add up neighbouring blocks to longer ones, within runs.
+
+    Parameters
+    ----------
+    sums : BlockSums
+        Of blocks of ``block_length`` samples, of one split or of several that were joined.
+    runs : Runs
+        Runs of the held-out samples, in the order of the splits.
+    block_length, longer : int
+        Samples per block; ``longer`` is a multiple of ``block_length``.
+
+    Returns
+    -------
+    BlockSums
+    """
+    target = merged_units(sums, runs, block_length, longer)
+    starts = np.searchsorted(target, np.arange(target[-1] + 1))
+
+    def add(values: Float64) -> Float64:
+        return np.asarray(np.add.reduceat(values, starts, axis=0))
+
+    models = {name: Predicted(*(add(getattr(one, key)) for key in _KEYS)) for name, one in sums.models.items()}
+    return BlockSums(add(sums.n), sums.split[starts], add(sums.y), add(sums.yy), models, sums.labels[starts])
+
+
+def merged_units(sums: BlockSums, runs: Runs, block_length: int, longer: int) -> NDArray[np.intp]:
+    """Number the longer block that each block of some sums becomes part of, shape (n_blocks,), increasing."""
+    if longer % block_length:
+        raise InputError("a longer block holds whole blocks", found=longer, expected=f"a multiple of {block_length}")
+    parts, first, count = [], 0, 0
+    for label in dict.fromkeys(sums.split.tolist()):
+        stop = first + int(sums.n[sums.split == label].sum())
+        own = runs.take(np.arange(first, stop))
+        _, rows = np.unique(block_units(own, block_length), return_index=True)
+        parts.append(block_units(own, longer)[rows] + count)
+        first, count = stop, parts[-1].max() + 1
+    return np.concatenate(parts)
 
 
 def join_splits(parts: Sequence[BlockSums]) -> BlockSums:

@@ -159,6 +159,7 @@ def partition_blocks(
     *,
     n_bootstraps: int = 1000,
     level: float = 0.95,
+    widening: Mapping[Bands, Float64] | None = None,
     random_state: int | None = None,
 ) -> Partition:
     """Partition held-out R2 with intervals for every target, from a bootstrap over blocks.
@@ -170,6 +171,8 @@ def partition_blocks(
     n_bootstraps : int
     level : float
         Confidence level of the intervals.
+    widening : dict of tuple of str to array, shape (n_targets,), optional
+        Standard error of each part relative to that for fixed predictions, where folds are joined.
     random_state : int, optional
 
     Returns
@@ -185,8 +188,9 @@ def partition_blocks(
     for targets, r2 in sums.resampled(weights, "r2"):
         table = np.stack([r2[chosen] for chosen in sets])
         for chosen, row in zip(sets, matrix, strict=True):
+            wider = 1.0 if widening is None else widening[chosen][targets]
             interval[chosen][:, targets] = _limits(
-                whole.parts[chosen][targets], np.tensordot(row, table, 1), sums, level
+                whole.parts[chosen][targets], np.tensordot(row, table, 1), sums, level, wider
             )
     return replace(whole, interval=interval)
 
@@ -219,6 +223,7 @@ def partition_groups(
     *,
     n_bootstraps: int = 1000,
     level: float = 0.95,
+    widening: Mapping[Bands, Float64] | None = None,
     random_state: int | None = None,
 ) -> GroupPartition:
     """Partition the mean R2 of groups of targets; the same blocks are drawn for all targets of a group.
@@ -229,6 +234,7 @@ def partition_groups(
         With the model of every set of feature spaces.
     groups : array of bool, shape (n_groups, n_targets)
         Targets of each group, for instance the regions of an atlas.
+    widening : dict of tuple of str to array, shape (n_groups,), optional
     n_bootstraps, level, random_state
         As in :func:`partition_blocks`.
 
@@ -252,13 +258,16 @@ def partition_groups(
     parts = np.tensordot(matrix, means, 1)
     return GroupPartition(
         {chosen: part[0] for chosen, part in zip(sets, parts, strict=True)},
-        {chosen: _limits(part[0], part[1:], sums, level) for chosen, part in zip(sets, parts, strict=True)},
+        {
+            chosen: _limits(part[0], part[1:], sums, level, 1.0 if widening is None else widening[chosen])
+            for chosen, part in zip(sets, parts, strict=True)
+        },
         counts,
         dict(zip(sets, negative, strict=True)),
     )
 
 
-def _limits(whole: Float64, resampled: Float64, sums: BlockSums, level: float) -> Float64:
+def _limits(whole: Float64, resampled: Float64, sums: BlockSums, level: float, wider: Float64 | float = 1.0) -> Float64:
     """Student's t interval with the bootstrap's standard error; percentiles are too narrow for few blocks."""
-    half = student.ppf((1 + level) / 2, sums.degrees) * resampled.std(axis=0)
+    half = student.ppf((1 + level) / 2, sums.degrees) * wider * resampled.std(axis=0)
     return np.stack([whole - half, whole + half])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from b2m_encoding.analysis.checks import check_clusters, check_genres
-from b2m_encoding.analysis.splits import block_samples, held_out_lengths, split_samples
+from b2m_encoding.analysis.splits import block_samples, scored_runs, split_samples
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
@@ -26,6 +26,7 @@ from b2m_encoding.spaces import (
     surface_space,
 )
 from b2m_encoding.stats.arrangements import check_arrangements
+from b2m_encoding.stats.repeats import different_samples
 from b2m_encoding.stats.sums import bootstrap_weights
 from b2m_encoding.study import Study
 
@@ -152,7 +153,8 @@ def _check_samples(recording: Recording, study: Study) -> None:
 
 def _check_evaluation(recording: Recording, study: Study) -> None:
     runs, splits = split_samples(recording.responses.runs, study.evaluation)
-    lengths = [held_out_lengths(runs, split, study.evaluation) for split in splits]
+    scored = [different_samples(scored_runs(runs, split, study.evaluation)) for split in splits]
+    lengths = [[rows.stop - rows.start for rows in own.slices.values()] for own in scored]
     block = block_samples(study, runs.tr)
     check_arrangements([length for own in lengths for length in own], block)
     if len(study.features) > 1:  # their comparison draws these blocks again; an error now saves the fits

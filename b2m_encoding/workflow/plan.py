@@ -50,6 +50,7 @@ STEPS = {
     "features": "values of every feature space",
     "statistics": "sufficient statistics of every training run",
     "fit": "models, and predictions of held-out samples",
+    "refit": "models of rearranged responses, where folds are joined",
     "score": "prediction accuracy, intervals, noise ceiling",
     "significance": "permutations, correction for many targets, clusters",
     "partition": "preference and variance partitioning",
@@ -205,13 +206,21 @@ class Plan:
             for part in slices_of_targets(responses.n_targets, study)
         ]
         held_out = Derived(join_slices, {"parts": fits}, f"held_out/{label}")
+        refits: Input = Constant(None)
+        if len(splits) > 1:
+            inputs: dict[str, Input] = {**shared, "held_out": held_out, "models": Constant(models)}
+            inputs["progress"] = Given.PROGRESS
+            refits = self._add("refit", label, subject_steps.refit, inputs, (*INFERENCE, "results"))
+        common = {"held_out": held_out, "refits": refits}
         intervals = tuple(f"statistics.{key}" for key in ("intervals", "level", "bootstraps"))
-        scores = self._add("score", label, score_subject, {"held_out": held_out}, ("seed", *intervals))
-        inputs: dict[str, Input] = {"held_out": held_out, "space": SpaceOf(subject)}
+        scores = self._add("score", label, score_subject, common, ("seed", *intervals))
+        inputs = {**common, "space": SpaceOf(subject)}
         inference = self._add("significance", label, find_significance, inputs, INFERENCE)
-        inputs = {"held_out": held_out, "inference": inference}
+        inputs = {**common, "inference": inference}
         comparison = self._add("partition", label, compare_subject, inputs, INFERENCE)
-        parts: dict[str, Input] = {"scores": scores, "inference": inference, "comparison": comparison}
+        parts: dict[str, Input] = {
+            "scores": scores, "inference": inference, "comparison": comparison, "refits": refits,
+        }  # fmt: skip
         with_samples = Derived(Encoding, {**parts, "held_out": held_out})
         return SubjectUnits(features, statistics, held_out, Derived(Encoding, parts), with_samples, scores)
 

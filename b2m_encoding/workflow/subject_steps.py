@@ -18,6 +18,7 @@ from b2m_encoding.analysis.encoding.generalise import without_genres
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.predict import Gathered, predict_held_out, training_values
 from b2m_encoding.analysis.encoding.run_statistics import RunStatistics, gather_run, join_runs
+from b2m_encoding.analysis.encoding.signal_refits import refit_subject
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Recording
 from b2m_encoding.features.clips import StimulusTimeline
@@ -28,6 +29,7 @@ from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.results.clip_responses import write_clip_responses
 from b2m_encoding.results.weights import write_statistics_zarr, write_weights
 from b2m_encoding.stats.generalisation import LeftOut
+from b2m_encoding.stats.joined_folds import Refits
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.engine.context import Output
 from b2m_encoding.workflow.write_maps import write_maps, write_tuning
@@ -81,6 +83,20 @@ def fit_targets(
         gather=gather,
         progress=lambda what: progress(what, 0, 0),
     )
+
+
+def refit(
+    recording: Recording,
+    spaces: Spaces,
+    held_out: HeldOut,
+    models: Sequence[Sequence[str]],
+    study: Study,
+    progress: Progress,
+) -> Refits | None:
+    """Fit models to rearranged responses, for the null distribution and the errors of joined folds."""
+    responses, splits = evaluated(recording.responses, study.evaluation)
+    chosen = [tuple(names) for names in models]
+    return refit_subject(responses, spaces, study, splits, held_out, chosen, lambda what: progress(what, 0, 0))
 
 
 def leave_one_genre_out(recording: Recording, spaces: Spaces, scores: Scores, study: Study) -> LeftOut | None:

@@ -74,9 +74,24 @@ def _encoding_columns(encoding: Encoding, space: Space, study: Study) -> dict[st
         **_ceiling_columns(encoding.ceiling, inside, study),
         "interval_blocks": np.nan if interval is None else interval.n_blocks,
         "interval_block": np.nan if interval is None else interval.block_length,
+        **_fold_columns(encoding, inside),
         "flip_blocks": encoding.comparison.n_blocks or np.nan,
         "flip_block": encoding.comparison.block_length or np.nan,
         "cluster_targets": np.nan if clusters is None else int((clusters.p < study.statistics.q).sum()),
+    }
+
+
+def _fold_columns(encoding: Encoding, inside: Any) -> dict[str, Any]:
+    """How much wider distributions are because folds are joined; nothing where there is one test set."""
+    if encoding.refits is None:
+        return {}
+    interval, preference = encoding.interval, encoding.preference
+    wider = None if interval is None else interval.widening
+    return {
+        "refits": encoding.significance.n_refits or np.nan,
+        "fold_dependence": encoding.significance.fold_dependence if encoding.significance.n_refits else np.nan,
+        "interval_widening": np.nan if wider is None or not inside.any() else float(np.median(wider[inside])),
+        "flip_widening": np.nan if preference is None else preference.widening,
     }
 
 

@@ -68,7 +68,7 @@ def regions(folder: Path, n_subjects: int, gap: float = 3.0, delay: float = 3.0)
         '[data]\nreader = "table"\nfiles = "data/{subject}.tsv"\ntr = 1.5\n'
         f"{spaces}[model]\ndelays = [{delay}]\nblocks = 3\n"
         f'[evaluation]\nkind = "cross-validation"\nblocks = 4\ngap = {gap}\n'
-        "[statistics]\npermutations = 200\nbootstraps = 100\n"
+        "[statistics]\npermutations = 200\nrefits = 1000\nbootstraps = 100\n"
     )
     return folder / "study.toml"
 
@@ -96,7 +96,7 @@ def test_blocks_of_a_chosen_length_were_not_simulated(tmp_path: Path) -> None:
 
 
 def test_cross_validation_by_runs(tmp_path: Path) -> None:
-    told = Told.by(arrays(tmp_path, evaluation='kind = "cross-validation"\n'))
+    told = Told.by(arrays(tmp_path, evaluation='kind = "cross-validation"\n', statistics="refits = 1000\nbootstraps"))
     assert "whole runs were left out in turn" in told.text
     assert told.answers[HELD_OUT] == "yes"
     assert "of empty targets" not in told.text

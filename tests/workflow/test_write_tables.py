@@ -47,7 +47,7 @@ def study(tmp_path: Path, **statistics: object) -> Study:
         },
         "model": {"delays": [0.0, 1.5], "alphas": {"low": 1e-2, "high": 1e5, "number": 15}},
         "evaluation": {"kind": "test", "test_runs": "test*"},
-        "statistics": {"permutations": 300, "bootstraps": 100, **statistics},
+        "statistics": {"permutations": 300, "refits": 1000, "bootstraps": 100, **statistics},
     }
     return Study.model_validate(table)
 
@@ -185,7 +185,7 @@ def test_region_tables_follow_from_one_subject(
     assert first.loc["acoustic", "r2"] == pytest.approx(encoding.partition.unique["acoustic"][0])  # type: ignore[union-attr]
     assert first.loc["acoustic", "low"] > 0.1
     regions = pd.DataFrame(score_rows("01", encoding, masks, table))
-    found = comparison(regions, block_scores("01", encoding, masks), table)
+    found = comparison(regions, {"01": block_scores("01", encoding, masks, table)}, table)
     assert found is not None
     tests = found.tests.set_index("region")
     assert tests.loc["region 0", "q"] < 0.05

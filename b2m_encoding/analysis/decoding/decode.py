@@ -183,7 +183,9 @@ def decode_subject(windows: ToDecode, masks: Masks | None, study: Study) -> list
         replace(
             decoding,
             unheard=_accuracy(parts[decoding.decoder]),
-            unheard_chance=chance_interval(parts[decoding.decoder], random_state=study.seed),
+            unheard_chance=chance_interval(
+                parts[decoding.decoder], groups=genres_of(np.array(decoding.clips)), random_state=study.seed
+            ),
         )
         for decoding in decodings
     ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.analysis.checks import check_clusters
 from b2m_encoding.analysis.encoding.held_out import HeldOut
-from b2m_encoding.analysis.splits import block_samples
+from b2m_encoding.analysis.encoding.significance import arrangement_options
 from b2m_encoding.spaces import Space, SurfaceSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats import Significance, cluster_test, mesh_adjacency, null_maps, standardised_maps, tfce_test
@@ -45,13 +45,14 @@ def cluster_map(found: Significance, held_out: HeldOut, space: Space, study: Stu
         held_out.predicted,
         held_out.measured,
         held_out.runs,
-        method=found.method,  # type: ignore[arg-type]
-        block_length=block_samples(study, held_out.runs.tr) if table.test == "block" else None,
+        **arrangement_options(held_out, study),  # type: ignore[arg-type]
         n_permutations=table.cluster_permutations,
         device=study.model.device,
         random_state=study.seed,
     )
     observed, null = standardised_maps(found.r, null)
+    if found.deviate is not None:  # the same p on the scale of the permuted maps
+        observed = found.deviate
     adjacency = mesh_adjacency(
         [(space.mesh("white", hemi).triangles, count) for hemi, count in zip(HEMISPHERES, space.counts, strict=True)]
     )

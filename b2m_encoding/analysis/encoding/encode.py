@@ -9,20 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float64
+from b2m_encoding.analysis.encoding.blocks import comparison_block, comparison_sums
 from b2m_encoding.analysis.encoding.clusters import ClusterMap, cluster_map
 from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
-from b2m_encoding.analysis.splits import block_samples, evaluated
+from b2m_encoding.analysis.encoding.signal_refits import refit_subject
+from b2m_encoding.analysis.encoding.significance import filled, significance_of
+from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace, all_subsets
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Space
-from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas, significance
-from b2m_encoding.stats.arrangements import MIN_ARRANGEMENTS, Blocks
+from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
+from b2m_encoding.stats.joined_folds import Refits, RefittedNull
+from b2m_encoding.stats.preference import flip_widening
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
 
@@ -133,6 +137,8 @@ class Encoding:
     scores : Scores
     inference : Inference
     comparison : Comparison
+    refits : Refits, optional
+        Where folds are joined.
     held_out : HeldOut, optional
         Large; left out where everything has been computed from it.
     """
@@ -140,6 +146,7 @@ class Encoding:
     scores: Scores
     inference: Inference
     comparison: Comparison
+    refits: Refits | None = None
     held_out: HeldOut | None = None
 
     @property
@@ -261,26 +268,30 @@ def encode_subject(
     responses, splits = evaluated(responses, study.evaluation)
     models = wanted_models(tuple(spaces), study.statistics)
     held_out = predict_held_out(responses, spaces, study, splits, models, progress=progress)
-    scores = score_subject(held_out, study)
+    refits = refit_subject(responses, spaces, study, splits, held_out, models, progress)
+    scores = score_subject(held_out, study, refits)
     progress("permutations")
-    inference = find_significance(held_out, responses.space, study)
+    inference = find_significance(held_out, responses.space, study, refits)
     progress("comparison of feature spaces")
-    return Encoding(scores, inference, compare_subject(held_out, inference, study), held_out)
+    return Encoding(scores, inference, compare_subject(held_out, inference, study, refits), refits, held_out)
 
 
-def score_subject(held_out: HeldOut, study: Study) -> Scores:
-    """Score every model, and the joint one by feature space, with ceiling and interval."""
+def score_subject(held_out: HeldOut, study: Study, refits: Refits | None = None) -> Scores:
+    """Score every model, and the joint one by feature space, with ceiling and interval.
+
+    Where folds are joined, errors are those that ``refits`` show.
+    """
     tested, names = held_out.tested, held_out.feature_spaces
     scores = {measure: held_out.sums.scores(measure) for measure in ("r", "r2")}
     models = {**({name: (name,) for name in names} if len(names) > 1 else {}), JOINT: names}
     r, r2 = (
-        {model: _filled(scores[measure][bands], tested, 0.0) for model, bands in models.items()}
+        {model: filled(scores[measure][bands], tested, 0.0) for model, bands in models.items()}
         for measure in ("r", "r2")
     )
     return Scores(
         r,
         r2,
-        _interval(held_out, study) if study.statistics.intervals else None,
+        _interval(held_out, study, refits) if study.statistics.intervals else None,
         alpha=np.where(tested, held_out.alphas[names], np.nan),
         status=held_out.status,
         product=_product(held_out, names),
@@ -290,32 +301,36 @@ def score_subject(held_out: HeldOut, study: Study) -> Scores:
     )
 
 
-def find_significance(held_out: HeldOut, space: Space, study: Study) -> Inference:
-    """Test the accuracy of every model target by target; of the joint one, where the study asks for it, by clusters."""
-    joint = _tested_model(held_out, study)
+def find_significance(held_out: HeldOut, space: Space, study: Study, refits: Refits | None = None) -> Inference:
+    """Test the accuracy of every model target by target; of the joint one, where the study asks for it, by clusters.
+
+    Where folds are joined, the null distributions are those of ``refits``.
+    """
+    nulls = refits.nulls if refits else {}
+    joint = _tested_model(held_out, study, nulls.get(JOINT))
     spaces = {
-        name: _tested_model(replace(held_out, predicted=predicted), study)
+        name: _tested_model(replace(held_out, predicted=predicted), study, nulls.get(name))
         for name, predicted in held_out.singles.items()
     }
     clusters = cluster_map(joint.significance, held_out, space, study)
     return Inference(joint.significance, joint.q, clusters, spaces)
 
 
-def _tested_model(held_out: HeldOut, study: Study) -> TestedModel:
-    found, correction = _significance(held_out, study), study.statistics.correction
+def _tested_model(held_out: HeldOut, study: Study, null: RefittedNull | None) -> TestedModel:
+    found, correction = significance_of(held_out, study, null), study.statistics.correction
     q = found.p_fwe if correction == "fwe" else fdr_q(found.p, correction)
     return TestedModel(found, np.where(held_out.tested, q, np.nan))
 
 
-def compare_subject(held_out: HeldOut, inference: Inference, study: Study) -> Comparison:
+def compare_subject(held_out: HeldOut, inference: Inference, study: Study, refits: Refits | None = None) -> Comparison:
     """Compare the feature spaces where the joint model predicts."""
     names, table = held_out.feature_spaces, study.statistics
     predicted = inference.q < table.q
     return Comparison(
-        _preference(held_out, names, predicted, study) if len(names) > 1 else None,
-        _partition(held_out, names, predicted, study) if table.partitions(len(names)) else None,
-        block_length=int(held_out.sums.n.max()),
-        n_blocks=held_out.sums.n_blocks,
+        _preference(held_out, names, predicted, study, refits) if len(names) > 1 else None,
+        _partition(held_out, names, predicted, study, refits) if table.partitions(len(names)) else None,
+        block_length=comparison_block(held_out, study),
+        n_blocks=comparison_sums(held_out, study).n_blocks,
     )
 
 
@@ -326,31 +341,7 @@ def _product(held_out: HeldOut, names: Bands) -> dict[str, Float64] | None:
     return {name: np.where(tested, part, np.nan) for name, part in zip(names, held_out.product, strict=True)}
 
 
-def _filled(values: Float64, tested: NDArray[np.bool_], constant: float) -> Float64:
-    """Values of tested targets, ``constant`` where the prediction is constant and tells nothing; else NaN."""
-    return np.where(tested, np.where(np.isnan(values), constant, values), np.nan)
-
-
-def _significance(held_out: HeldOut, study: Study) -> Significance:
-    table = study.statistics
-    clips = table.test == "auto" and study.evaluation.average_repeats
-    clips = clips and Blocks.of_clips(held_out.runs).count >= MIN_ARRANGEMENTS
-    found = significance(
-        held_out.predicted,
-        held_out.measured,
-        held_out.runs,
-        method="clip" if clips else table.test,  # averaged clips have no presentation order: they are exchangeable
-        block_length=block_samples(study, held_out.runs.tr) if table.test == "block" else None,
-        n_permutations=table.permutations,
-        device=study.model.device,
-        random_state=study.seed,
-    )
-    tested = held_out.tested
-    p_fwe = found.p_fwe if found.method == "paper" else _filled(found.p_fwe, tested, 1.0)
-    return replace(found, r=_filled(found.r, tested, 0.0), p=_filled(found.p, tested, 1.0), p_fwe=p_fwe)
-
-
-def _interval(held_out: HeldOut, study: Study) -> Interval | None:
+def _interval(held_out: HeldOut, study: Study, refits: Refits | None) -> Interval | None:
     """Interval of r of the joint model; None where there are too few blocks for one."""
     table = study.statistics
     try:
@@ -360,6 +351,7 @@ def _interval(held_out: HeldOut, study: Study) -> Interval | None:
             held_out.runs,
             level=table.level,
             n_bootstraps=table.bootstraps,
+            dependence=refits.dependence if refits else None,
             random_state=study.seed,
         )
     except InputError:
@@ -368,33 +360,48 @@ def _interval(held_out: HeldOut, study: Study) -> Interval | None:
     return replace(found, score=score, low=low, high=high)
 
 
-def _preference(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Preference:
+def _preference(
+    held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study, refits: Refits | None
+) -> Preference:
     table = study.statistics
     if table.preference == "deltas":
         assert held_out.deltas is not None
         return prefer_by_deltas(dict(zip(names, held_out.deltas, strict=True)), predicted)
+    sums = comparison_sums(held_out, study)
+    widening = np.full(sums.n_targets, flip_widening(sums.n_blocks))
+    if refits is not None:
+        score = "difference" if table.preference == "r" else "unique"
+        widening *= refits.dependence.ratio(score, sums.scores()[names])
     return prefer(
-        held_out.sums.take_models([bands for bands in held_out.sums.models if bands != (TIME,)]),
+        sums.take_models([bands for bands in sums.models if bands != (TIME,)]),
         predicted,
         by=table.preference,
         q=table.q,
         n_bootstraps=table.bootstraps,
         n_permutations=table.permutations,
         level=table.level,
+        widening=widening,
         random_state=study.seed,
     )
 
 
-def _partition(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Partition:
+def _partition(
+    held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study, refits: Refits | None
+) -> Partition:
     """Parts of every tested target, with intervals where the joint model predicts."""
-    table, sums = study.statistics, held_out.sums.take_models(all_subsets(names))
+    table, sums = study.statistics, comparison_sums(held_out, study).take_models(all_subsets(names))
     tested = held_out.tested
     whole = partition({bands: np.where(tested, r2, np.nan) for bands, r2 in sums.scores("r2").items()})
     asked = np.flatnonzero(predicted)
     interval = {bands: np.full((2, sums.n_targets), np.nan) for bands in whole.parts}
     if len(asked):
+        accuracy = sums.scores()[names][asked]
         some = partition_blocks(
-            sums.take_targets(asked), n_bootstraps=table.bootstraps, level=table.level, random_state=study.seed
+            sums.take_targets(asked),
+            n_bootstraps=table.bootstraps,
+            level=table.level,
+            widening=refits.dependence.of_parts(whole.parts, accuracy) if refits else None,
+            random_state=study.seed,
         )
         for bands, limits in (some.interval or {}).items():
             interval[bands][:, asked] = limits

@@ -66,14 +66,19 @@ class TestSamples:
         return [(*replace(runs, used=self.split.test).select([name]), self.part.load_run(name)) for name in names]
 
     @cached_property
+    def presented(self) -> Runs:
+        """Runs of all samples of the test runs, one after the other."""
+        return Runs.concatenate([runs for runs, _, _ in self.loaded])
+
+    @cached_property
     def runs(self) -> Runs:
-        """Of the scored samples."""
-        return Runs.concatenate([self._scored(np.zeros((len(runs), 0)), runs)[1] for runs, _, _ in self.loaded])
+        """Runs of the scored samples."""
+        return self._scored(np.zeros((len(self.presented), 0)))[1]
 
     @cached_property
     def measured(self) -> NDArray[np.float32]:
         """Scored responses, repeats averaged where the study asks for it."""
-        return np.concatenate([self._scored(values, runs)[0] for runs, _, values in self.loaded]).astype(np.float32)
+        return self.scored([values for _, _, values in self.loaded])
 
     def predict(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Predictions of every sample of each test run."""
@@ -92,16 +97,16 @@ class TestSamples:
 
     def scored(self, predicted: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Predictions of the scored samples."""
-        parts = [self._scored(values, runs)[0] for values, (runs, _, _) in zip(predicted, self.loaded, strict=True)]
-        return np.concatenate(parts).astype(np.float32)
+        return self._scored(np.concatenate(predicted))[0].astype(np.float32)
 
     def test_set(self, values: Mapping[str, NDArray[Any]]) -> TestSet:
         """The same as the statistics of generalisation take it."""
-        runs = Runs.concatenate([runs for runs, _, _ in self.loaded])
         rows = np.concatenate([own for _, own, _ in self.loaded])
         cuts = np.cumsum([len(own) for _, own, _ in self.loaded])[:-1]
         features = {name: array[rows] for name, array in values.items()}
-        return TestSet(features, runs, self.measured, lambda predicted: self.scored(np.split(predicted, cuts)))
+        return TestSet(
+            features, self.presented, self.measured, lambda predicted: self.scored(np.split(predicted, cuts))
+        )
 
     def single_r(self, predicted: Sequence[NDArray[np.float32]], targets: NDArray[np.intp]) -> Array:
         """Pearson r of some targets over single presentations."""
@@ -112,11 +117,13 @@ class TestSamples:
         return pearson_r(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
 
     def ceiling(self) -> Ceiling | NoCeiling:
-        """Noise ceiling from repeats within the test runs."""
-        runs = Runs.concatenate([runs for runs, _, _ in self.loaded])
-        return noise_ceiling(np.concatenate([values for _, _, values in self.loaded]), runs)
+        """Noise ceiling from repeats within and across the test runs."""
+        return noise_ceiling(
+            np.concatenate([values for _, _, values in self.loaded]), self.presented, within_runs=False
+        )
 
-    def _scored(self, values: NDArray[Any], runs: Runs) -> tuple[NDArray[Any], Runs]:
+    def _scored(self, values: NDArray[Any]) -> tuple[NDArray[Any], Runs]:
+        runs = self.presented
         if self.average:
             return average_repeats(values, runs)
         return values[runs.used], runs.take(runs.used)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding._typing import Booleans, Float64
+from b2m_encoding.analysis.encoding.blocks import BlockLayout, comparison_sums
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.data.sources import GROUP_MEAN
@@ -17,6 +18,7 @@ from b2m_encoding.features.space import all_subsets
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import RegionSpace, Space, is_labelled, load_atlas
 from b2m_encoding.spaces.meshes import HEMISPHERES
+from b2m_encoding.stats.preference import flip_widening
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
 from b2m_encoding.stats.variance_partition import partition_groups
 from b2m_encoding.study import Study
@@ -45,8 +47,25 @@ class RegionRows:
 
     scores: list[dict[str, Any]]
     parts: list[dict[str, Any]]
-    blocks: Mapping[BlockKey, Float64]
+    blocks: RegionBlocks | None
     breakdown: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class RegionBlocks:
+    """Contribution of each of the shortest held-out blocks to the scores of the regions of a subject.
+
+    Parameters
+    ----------
+    contributions : dict of (subject, region, feature space) to array, shape (n_blocks,)
+    layout : BlockLayout
+    widening : dict of str to float
+        By region: standard error of a difference relative to that for fixed predictions, where folds are joined.
+    """
+
+    contributions: Mapping[BlockKey, Float64]
+    layout: BlockLayout
+    widening: Mapping[str, float]
 
 
 def region_rows(subject: str, encoding: Encoding, space: Space, study: Study) -> RegionRows:
@@ -55,7 +74,7 @@ def region_rows(subject: str, encoding: Encoding, space: Space, study: Study) ->
     return RegionRows(
         score_rows(subject, encoding, masks, study),
         partition_rows(subject, encoding, masks, study),
-        block_scores(subject, encoding, masks),
+        block_scores(subject, encoding, masks, study),
         breakdown_rows(subject, encoding, study),
     )
 
@@ -91,14 +110,16 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
     if encoding.partition is None or encoding.held_out is None or not masks:
         return []
     names, table = encoding.partition.names, study.statistics
-    sums = encoding.held_out.sums.take_models(all_subsets(names))
+    sums = comparison_sums(encoding.held_out, study).take_models(all_subsets(names))
     groups = np.stack([mask & encoding.tested for _, _, mask in masks])
+    accuracy = np.array([np.nan_to_num(encoding.r[JOINT][group]).mean() if group.any() else 0.0 for group in groups])
     anywhere = np.flatnonzero(groups.any(axis=0))
     partition = partition_groups(
         sums.take_targets(anywhere),
         groups[:, anywhere],
         n_bootstraps=table.bootstraps,
         level=table.level,
+        widening=encoding.refits.dependence.of_parts(all_subsets(names), accuracy) if encoding.refits else None,
         random_state=study.seed,
     )
     return [
@@ -125,30 +146,57 @@ def _mean_product(encoding: Encoding, part: tuple[str, ...], inside: Booleans) -
     return float(encoding.product[part[0]][inside].mean())
 
 
-def block_scores(subject: str, encoding: Encoding, masks: list[Region]) -> dict[BlockKey, Float64]:
+def block_scores(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> RegionBlocks | None:
     """Contribution of each held-out block to the score of each region and feature space, hemispheres averaged."""
-    if encoding.held_out is None:
-        return {}
+    if encoding.held_out is None or not masks:
+        return None
     out: dict[BlockKey, list[Float64]] = {}
+    accuracy: dict[str, list[Float64]] = {}
     names = [name for name in encoding.r if name != JOINT]
     products = {name: encoding.held_out.sums.contributions((name,)) for name in names}
     for _, region, mask in masks:
         inside = mask & encoding.tested
+        accuracy.setdefault(region, []).append(encoding.r[JOINT][inside])
         for name in names:
             values = np.nan_to_num(products[name][:, inside])  # a constant prediction adds nothing
             if values.size:
                 out.setdefault((subject, region, name), []).append(values.mean(axis=1))
-    return {key: np.mean(parts, axis=0) for key, parts in out.items()}
+    return RegionBlocks(
+        {key: np.mean(parts, axis=0) for key, parts in out.items()},
+        BlockLayout.of(encoding.held_out, study),
+        {region: _widening(encoding, np.concatenate(parts)) for region, parts in accuracy.items()},
+    )
 
 
-def comparison(table: pd.DataFrame, blocks: Mapping[BlockKey, Float64], study: Study) -> RegionComparison | None:
-    """Compare the feature spaces in every region; None if there is nothing to compare."""
+def _widening(encoding: Encoding, accuracy: Float64) -> float:
+    """Factor of the error of a difference in a region, whose targets have these accuracies."""
+    if encoding.refits is None or "difference" not in encoding.refits.dependence.ratios or not len(accuracy):
+        return 1.0
+    return float(encoding.refits.dependence.ratio("difference", np.array([accuracy.mean()]))[0])
+
+
+def comparison(table: pd.DataFrame, blocks: Mapping[str, RegionBlocks | None], study: Study) -> RegionComparison | None:
+    """Compare the feature spaces in every region; None if there is nothing to compare.
+
+    Blocks are as long in all subjects as the slowest needs, so that their signs can be flipped together.
+    """
     single = table[(table["feature_space"] != JOINT) & (table["subject"] != GROUP_MEAN) & table["score"].notna()]
     if single["feature_space"].nunique() < 2:
         return None
+    known = {subject: own for subject, own in blocks.items() if own is not None}
+    length = max((own.layout.length for own in known.values()), default=1)
+    merged = {
+        key: own.layout.merge(values, length) for own in known.values() for key, values in own.contributions.items()
+    }
+    estimated = flip_widening(min(map(len, merged.values()), default=0))
     return compare_regions(
         single,
-        blocks=blocks,
+        blocks=merged,
+        widening={
+            (subject, region): factor * estimated
+            for subject, own in known.items()
+            for region, factor in own.widening.items()
+        },
         level=study.statistics.level,
         n_permutations=study.statistics.permutations,
         random_state=study.seed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from copy import copy
 from types import MethodType
 from typing import Any
 
@@ -45,6 +46,12 @@ class DeclaredSettings:
         for key in keys:
             first, _, rest = key.partition(".")
             self._below.setdefault(first, set()).add(rest)
+
+    def model_copy(self, *, update: Mapping[str, Any]) -> DeclaredSettings:
+        """The same table with other values; what is declared stays the same."""
+        copied = copy(self)
+        copied._table = self._table.model_copy(update=update)
+        return copied
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -29,7 +29,7 @@ def study(tmp_path: Path, **evaluation: object) -> Study:
         "features": {"rate": {"extractor": "word_rate", "textgrid": "x"}},
         "model": {"delays": [2.0, 4.0], "alphas": {"low": ALPHA, "high": ALPHA * (1 + 1e-9), "number": 2}},
         "evaluation": evaluation,
-        "statistics": {"permutations": 200, "block": 16.0},
+        "statistics": {"permutations": 200, "refits": 1000, "block": 16.0},
     }
     return Study.model_validate(table)
 
@@ -82,8 +82,8 @@ def test_each_feature_space_is_tested_as_if_it_were_the_only_one(
     for name in spaces:
         alone = encode_subject(responses, {name: spaces[name]}, with_two(table))
         assert np.allclose(both.r[name], alone.r["joint"], atol=1e-6)
-        assert np.array_equal(both.inference.of(name).significance.p, alone.p)
-        assert np.array_equal(both.q_of(name), alone.q)
+        assert np.allclose(both.inference.of(name).significance.p, alone.p, rtol=1e-3)
+        assert np.allclose(both.q_of(name), alone.q, rtol=1e-3)
         assert not alone.inference.spaces
     assert np.array_equal(both.q_of("joint"), both.q)
 

@@ -288,4 +288,5 @@ delays = [2.0, 4.0]
 kind = "cross-validation"
 [statistics]
 permutations = 100
+refits = 1000
 """
