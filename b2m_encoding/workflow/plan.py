@@ -67,7 +67,7 @@ STEPS = {
     "report": "the results folder and its report",
 }
 """Steps in order, with their results."""
-MODEL = ("model", "evaluation", "seed", "features")
+MODEL = ("model", "evaluation", "seed", "features", "cleaning")
 INFERENCE = (*MODEL, "statistics", "windows")
 
 
@@ -169,7 +169,8 @@ class Plan:
         shared: dict[str, Input] = {"recording": recording, "spaces": features}
         responses, splits = evaluated(self.recordings[subject].responses, study.evaluation)
         training = [name for name, rows in responses.runs.slices.items() if any(s.train[rows].any() for s in splits)]
-        design = ("model.delays", "model.blocks", "model.folds", "model.device", "evaluation", "features")
+        keys = ("delays", "blocks", "folds", "device", "filter_features")
+        design = (*(f"model.{key}" for key in keys), "evaluation", "features", "cleaning")
         statistics = {
             run: self._add(
                 "statistics",

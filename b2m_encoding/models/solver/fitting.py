@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from b2m_encoding._typing import Float64
+from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.models.solver.banded import (
     BandedChoice,
     check_scalings,
@@ -18,84 +17,18 @@ from b2m_encoding.models.solver.banded import (
     simplex_scalings,
     solve_banded,
 )
-from b2m_encoding.models.solver.devices import eigh, threads_for
-from b2m_encoding.models.solver.dual import SamplesProblem
+from b2m_encoding.models.solver.devices import threads_for
 from b2m_encoding.models.solver.fit_inputs import FitInputs
-from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.primal import StatisticsProblem
+from b2m_encoding.models.solver.make_problem import make_problem
 from b2m_encoding.models.solver.problems import Blocks, Form, RidgeProblem
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
+from b2m_encoding.models.solver.result import FitResult, Stack, edge_note, of_tested
 from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
 from b2m_encoding.models.solver.search import SearchOptions
 from b2m_encoding.models.solver.settings import Settings
+from b2m_encoding.models.solver.stacking import fit_members, held_out_products, member_sets, stack
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
-
-
-@dataclass(frozen=True, eq=False)
-class FitResult:
-    """Result of a fit; all values of targets that were not tested are NaN.
-
-    Parameters
-    ----------
-    weights : Weights
-    status : array of str, shape (n_targets,)
-    alphas, scores : array, shape (n_targets,)
-        Penalty of each target, and its cross-validated score.
-    path : array, shape (n_alphas or n_scalings, n_targets)
-        Cross-validated score of every candidate.
-    deltas : array, shape (n_bands, n_targets), or None
-        Minus the log of the penalty of each feature space, if banded.
-    form : {"gram", "prediction", "dual"}
-    notes : list of str
-    """
-
-    weights: Weights
-    status: NDArray[np.str_]
-    alphas: Float64
-    scores: Float64
-    path: Float64
-    deltas: Float64 | None
-    form: Form
-    notes: list[str]
-
-
-def delay_prior(settings: Settings) -> Tensor | None:
-    """Root of the prior covariance of the weights over delays, a Gaussian of the distance in seconds."""
-    if not settings.smoothness or settings.delays is None or len(settings.delays) < 2:
-        return None
-    times = torch.tensor(list(settings.delays), dtype=torch.float64)
-    covariance = torch.exp(-0.5 * ((times[:, None] - times) / settings.smoothness) ** 2)
-    values, vectors = eigh(covariance)
-    return vectors * values.sqrt()
-
-
-def make_problem(inputs: FitInputs, bands: dict[str, int], settings: Settings) -> RidgeProblem:
-    """Make the ridge problem that the inputs allow.
-
-    Parameters
-    ----------
-    inputs : FitInputs
-    bands : dict of str to int
-        Columns of each feature space.
-    settings : Settings
-    """
-    preparation = Preparation(settings.standardize, list(bands.values()), delay_prior(settings))
-    if inputs.statistics is None:
-        assert inputs.X is not None
-        assert inputs.Y is not None
-        return SamplesProblem(
-            inputs.X, inputs.Y, preparation, center=settings.center, dtype=settings.dtype, device=settings.device
-        )
-    return StatisticsProblem(
-        inputs.statistics,
-        preparation,
-        center=settings.center,
-        form="gram" if inputs.X is None else "prediction",
-        rows=inputs.X,
-        responses=inputs.Y,
-        device=settings.device,
-    )
 
 
 def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings) -> FitResult:
@@ -110,39 +43,99 @@ def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings
         Columns of each feature space.
     settings : Settings
     """
+    if settings.solver == "stacked" and len(bands) > 1:
+        return next(iter(fit_sets(inputs, runs, bands, settings, [tuple(bands)])))[1]
     status = inputs.target_status()
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
-        tested = torch.from_numpy(status == TESTED).to(settings.device)
-        options = SearchOptions(
-            scoring=settings.scoring,
-            groups=groups_of_targets(settings.alpha_per, problem.n_targets),
-            tested=tested,
-            precision=settings.precision,
-            n_targets_batch=settings.n_targets_batch,
-        )
-        deltas, notes = None, [f"solved in the {problem.form} form"]
+        options = _search_options(status, settings)
+        deltas, tested = None, options.tested
         if settings.solver == "banded":
             banded, weights = _fit_banded(problem, folds, options, settings)
-            deltas = _numpy(banded.deltas, tested)
+            deltas = of_tested(banded.deltas, tested)
             alphas, scores, path = banded.alphas, banded.scores, banded.path
         else:
             choice = search_ridge(problem, folds, settings.alphas, options)
             weights = solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
             alphas, scores, path = choice.alphas, choice.scores, choice.path
-        weights.reduced[~tested] = torch.nan
-        if not settings.refine:
-            notes += edge_note(_numpy(alphas, tested), settings.alphas)
-        return FitResult(
-            weights,
-            status,
-            _numpy(alphas, tested),
-            _numpy(scores, tested),
-            _numpy(path, tested),
-            deltas,
-            problem.form,
-            notes,
-        )
+        return _result(weights, status, options, settings, problem.form, (alphas, scores, path), deltas=deltas)
+
+
+def fit_sets(
+    inputs: FitInputs, runs: Runs, bands: Mapping[str, int], settings: Settings, sets: Sequence[Bands]
+) -> Iterator[tuple[Bands, FitResult]]:
+    """Fit a stacked model to every set of feature spaces; they share members, each of which is fitted once.
+
+    Parameters
+    ----------
+    inputs : FitInputs
+        Of all feature spaces.
+    runs : Runs
+    bands : dict of str to int
+        Columns of each feature space.
+    settings : Settings
+    sets : sequence of tuple of str
+
+    Yields
+    ------
+    names, result : tuple of str, FitResult
+    """
+    status, folds = inputs.target_status(), runs.folds(settings.cv)
+    options = _search_options(status, settings)
+    shared = list(dict.fromkeys(member for names in sets if len(names) > 1 for member in member_sets(names)))
+    with threads_for(sum(bands.values()), len(status), settings.device):
+        whole = make_problem(inputs, bands, settings)
+        members, choices = fit_members(inputs, folds, bands, settings, options, list(dict.fromkeys([*shared, *sets])))
+        products = None
+        if shared:
+            some, count = [members[names] for names in shared], sum(inputs.n_samples(fold) for fold in folds)
+            products = held_out_products(some, whole, folds, count, settings.n_targets_batch)
+    for names in sets:
+        own = member_sets(names)
+        if len(own) == 1:
+            choice, form = choices[names], members[names].problem.form
+            chosen = (choice.alphas, choice.scores, choice.path)
+            yield names, _result(members[names].weights, status, options, settings, form, chosen)
+            continue
+        assert products is not None
+        part = products.take([shared.index(member) for member in own])
+        shares = part.weights()
+        scores = part.r2(shares) if settings.scoring == "r2" else part.r(shares)
+        stacked = [members[member] for member in own]
+        alphas = torch.stack([member.alphas for member in stacked])
+        chosen = (alphas[-1], scores, torch.stack([choices[member].scores for member in own]))
+        found = Stack(own, of_tested(shares, options.tested), of_tested(alphas, options.tested))
+        yield names, _result(stack(stacked, shares), status, options, settings, whole.form, chosen, members=found)
+
+
+def _search_options(status: NDArray[np.str_], settings: Settings) -> SearchOptions:
+    return SearchOptions(
+        scoring=settings.scoring,
+        groups=groups_of_targets(settings.alpha_per, len(status)),
+        tested=torch.from_numpy(status == TESTED).to(settings.device),
+        precision=settings.precision,
+        n_targets_batch=settings.n_targets_batch,
+    )
+
+
+def _result(
+    weights: Weights,
+    status: NDArray[np.str_],
+    options: SearchOptions,
+    settings: Settings,
+    form: Form,
+    chosen: tuple[Tensor, Tensor, Tensor],
+    *,
+    deltas: Float64 | None = None,
+    members: Stack | None = None,
+) -> FitResult:
+    """Result with NaN for targets that were not tested; ``chosen`` are their penalties, scores and path."""
+    weights.reduced[~options.tested] = torch.nan
+    alphas, scores, path = (of_tested(values, options.tested) for values in chosen)
+    notes = [f"solved in the {form} form"]
+    if not settings.refine:
+        notes += edge_note(alphas, settings.alphas)
+    return FitResult(weights, status, alphas, scores, path, deltas, form, notes, members)
 
 
 def _fit_banded(
@@ -159,25 +152,3 @@ def _fit_banded(
         choice = refined_choice(choice, *refine(problem, folds, choice, settings.refine))
         return choice, solve_refined(problem, choice.deltas)
     return choice, solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)
-
-
-def _numpy(values: Tensor, tested: Tensor) -> Float64:
-    """Values of tested targets (the last axis), NaN for the others."""
-    return np.asarray(torch.where(tested, values, torch.nan).double().cpu().numpy())
-
-
-def edge_note(chosen: Float64, alphas: Float64, share: float = 0.1) -> list[str]:
-    """Note if many targets have the smallest or largest penalty, so that a better one may lie outside the grid."""
-    chosen = chosen[np.isfinite(chosen)]
-    if len(alphas) < 3 or not len(chosen):
-        return []
-    edges = (
-        ("smallest", alphas.min(), "try smaller ones"),
-        ("largest", alphas.max(), "try larger ones, or these targets are not predicted"),
-    )
-    shares = [float(np.mean(chosen == edge)) for _, edge, _ in edges]
-    return [
-        f"{part:.0%} of targets have the {name} penalty of the grid, {edge:g}: {advice}"
-        for part, (name, edge, advice) in zip(shares, edges, strict=True)
-        if part > share
-    ]

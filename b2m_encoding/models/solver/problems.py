@@ -133,5 +133,8 @@ class RidgeProblem(Protocol):
     def full(self, scaling: Tensor | None = None) -> FullSystem:
         """Factorise all blocks, with a scaling of each feature space."""
 
+    def held_out_root(self, held_out: Blocks) -> Tensor:
+        """Held-out features about the training mean, shape (k, n_features), or rows with the same products."""
+
     def variation(self, held_out: Blocks) -> Tensor:
         """Held-out sums of squares about the held-out mean, shape (n_targets,)."""
