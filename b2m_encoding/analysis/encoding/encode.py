@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,8 @@ from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,6 +343,11 @@ def _preference(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], s
 def _partition(held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study) -> Partition:
     """Parts of every tested target, with intervals where the joint model predicts."""
     table, sums = study.statistics, held_out.sums.take_models(all_subsets(names))
+    if study.model.solver == "ridge":
+        logger.warning(
+            'variance partition with model.solver = "ridge": one penalty for all feature spaces turns what a useless '
+            'one costs into shared variance; "stacked" does not'
+        )
     tested = held_out.tested
     whole = partition({bands: np.where(tested, r2, np.nan) for bands, r2 in sums.scores("r2").items()})
     asked = np.flatnonzero(predicted)

@@ -1,6 +1,6 @@
 r"""Prior covariance of the weights over delays: how large they may be at each, and how alike at neighbouring ones.
 
-A ridge penalty takes the weights at all delays to be equally large. The haemodynamic response says otherwise: a delay
+A ridge penalty takes the weights at all delays to be equally large. The haemodynamic response is not: a delay
 of 12 s explains next to nothing, and its weights fit noise. Their prior standard deviation is therefore the height of
 the canonical response at that delay, never below a fifth of its peak, so that no delay is excluded.
 """
@@ -21,8 +21,8 @@ from b2m_encoding.models.solver.devices import eigh
 DelayPrior = Literal["hrf", "flat"]
 FLOOR = 0.2
 """Smallest prior standard deviation, as a share of the largest one."""
-PEAK = 0.1754
-"""Height of the canonical response at its peak, 5 s."""
+PEAK_TIME = 5.0
+"""Peak of the canonical response, s."""
 
 
 def response_heights(delays: Sequence[float]) -> Float64:
@@ -43,7 +43,7 @@ def response_heights(delays: Sequence[float]) -> Float64:
     array([0.2 , 0.61, 1.02, 0.2 ])
     """
     times = np.asarray(delays, dtype=float)
-    height = (gamma.pdf(times, 6) - gamma.pdf(times, 16) / 6) / PEAK
+    height = (gamma.pdf(times, 6) - gamma.pdf(times, 16) / 6) / gamma.pdf(PEAK_TIME, 6)
     return np.asarray(np.hypot(height, FLOOR))
 
 

@@ -27,7 +27,11 @@ def study(tmp_path: Path, **evaluation: object) -> Study:
         "output": str(tmp_path / "results"),
         "data": {"reader": "table", "files": "{subject}.txt", "regions": ["a"], "tr": 2.0},
         "features": {"rate": {"extractor": "word_rate", "textgrid": "x"}},
-        "model": {"delays": [2.0, 4.0], "alphas": {"low": ALPHA, "high": ALPHA * (1 + 1e-9), "number": 2}},
+        "model": {
+            "delays": [2.0, 4.0],
+            "delay_prior": "flat",
+            "alphas": {"low": ALPHA, "high": ALPHA * (1 + 1e-9), "number": 2},
+        },
         "evaluation": evaluation,
         "statistics": {"permutations": 200, "block": 16.0},
     }
