@@ -13,8 +13,9 @@ All data are simulated; nothing is timed. Rows:
 - ``coverage_*``: how often 95 % intervals hold the truth; ``peer``: plain percentiles of the same bootstrap.
   Agreement: ours within [.93, .97].
 - ``partition_unequal``: variance partition of 10 useful features (unique part .2) beside 500 useless ones, nothing
-  shared; unique part of the useful ones in ``ours`` (stacked, the default) and ``peer`` (one penalty). Agreement: unique
-  and shared parts within .02 of the truth, 95 % intervals of the unique part hold it in at least 92 %.
+  shared; unique part of the useful ones in ``ours`` (stacked, the default) and ``peer`` (one penalty). Agreement:
+  unique and shared parts within .02 of the truth, 95 % intervals of the unique part hold it in at least 92 %.
+  ``coverage_known`` is that of intervals around predictions by the true weights, which no training data can reach.
 - ``ceiling_SNR_REPEATS``: mean estimated explainable variance over the truth; within 2 %. ``peer``: uncorrected.
 """
 
@@ -195,7 +196,7 @@ def partition_unequal(quick: bool) -> Row:
     """Ten useful features against 500 useless ones: what one penalty costs the joint model is no shared variance."""
     found = {solver: [_unequal(seed, solver) for seed in range(2 if quick else 6)] for solver in ("stacked", "ridge")}
     ours, peer = (np.mean(found[solver], axis=0) for solver in ("stacked", "ridge"))
-    unique, useless, shared, covered = ours.tolist()
+    unique, useless, shared, covered, known = ours.tolist()
     agreement = {
         "unique_within_0.02": abs(unique - UNEQUAL) <= 0.02,
         "useless_within_0.02": abs(useless) <= 0.02,
@@ -204,14 +205,15 @@ def partition_unequal(quick: bool) -> Row:
         "unique_useless": useless,
         "shared": shared,
         "coverage": covered,
+        "coverage_known": known,
         "shared_peer": float(peer[2]),
         "coverage_peer": float(peer[3]),
     }
     return Row("partition_unequal", ours=f"{unique:.4f}", peer=f"{peer[0]:.4f}", agreement=agreement)
 
 
-def _unequal(seed: int, solver: Any, n_targets: int = 150) -> tuple[float, float, float, float]:
-    """Mean unique parts of the useful and the useless features, shared part, and coverage of the unique part."""
+def _unequal(seed: int, solver: Any, n_targets: int = 150) -> tuple[float, float, float, float, float]:
+    """Mean unique parts of useful and useless features, shared part, coverage of ours and by known weights."""
     rng = np.random.default_rng(100 + seed)
     training, test = Runs.from_lengths([200] * 5, 1.5), Runs.from_lengths([100] * 6, 1.5)
     spaces = {name: ar1(rng, 0.7, 1600, n).astype(np.float32) for name, n in (("useful", 10), ("useless", 500))}
@@ -224,15 +226,30 @@ def _unequal(seed: int, solver: Any, n_targets: int = 150) -> tuple[float, float
         names: np.asarray(fitted.predict({name: spaces[name][1000:] for name in names}, runs=test))
         for names, fitted in fit_subsets(model, own, responses)
     }
-    sums = block_sums(predicted, measured[1000:], test, block_length=10)
-    parts = partition_blocks(sums, n_bootstraps=300, random_state=0)
-    low, high = parts.interval[("useful",)]
+    known = np.sqrt(UNEQUAL) * (signal / signal.std(0))[1000:].astype(np.float32)
+    true = {("useful",): known, ("useless",): 0 * known, ("useful", "useless"): known}
+    parts, own_parts = (_parts(models, measured[1000:], test) for models in (predicted, true))
     return (
         float(parts.unique["useful"].mean()),
         float(parts.unique["useless"].mean()),
         float(parts.shared.mean()),
-        float(((low <= UNEQUAL) & (UNEQUAL <= high)).mean()),
+        _covered(parts),
+        _covered(own_parts),
     )
+
+
+def _parts(predicted: dict[Any, Any], measured: Any, runs: Runs) -> Any:
+    """Partition with intervals over blocks as long as the autocorrelation asks for."""
+    joint = predicted["useful", "useless"]
+    length = score_interval(joint, measured, runs, n_bootstraps=100, random_state=0).block_length
+    return partition_blocks(
+        block_sums(predicted, measured, runs, block_length=length), n_bootstraps=300, random_state=0
+    )
+
+
+def _covered(parts: Any) -> float:
+    low, high = parts.interval[("useful",)]
+    return float(((low <= UNEQUAL) & (UNEQUAL <= high)).mean())
 
 
 PARTS = {
