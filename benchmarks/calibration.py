@@ -249,7 +249,7 @@ def _parts(predicted: dict[Any, Any], measured: Any, runs: Runs) -> Any:
 
 def _covered(parts: Any) -> float:
     low, high = parts.interval[("useful",)]
-    return float(((low <= UNEQUAL) & (UNEQUAL <= high)).mean())
+    return float(((low <= UNEQUAL) & (high >= UNEQUAL)).mean())
 
 
 PARTS = {
