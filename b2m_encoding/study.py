@@ -75,8 +75,9 @@ class ModelTable(Config):
     """Width, s, of a Gaussian prior that makes weights at neighbouring delays alike; none by default."""
     scoring: Literal["r2", "r"] = "r2"
     """Score that cross-validation maximises to choose penalties."""
-    filter_features: bool = False
-    """Remove slow drift from the features as ``[cleaning]`` does from the responses."""
+    filter_features: bool | None = None
+    """Remove slow drift from the features as ``[cleaning]`` does from the responses, so that both hold the same
+    frequencies; by default where that is by cosines, a running median or a Savitzky-Golay filter."""
     alphas: AlphaTable = AlphaTable()
     alpha_per: Literal["target", "all"] = "target"
     folds: Annotated[int, Field(ge=2)] | None = None

@@ -14,8 +14,9 @@ Real data come from the folder ``B2M_SHARED`` (default ``../shared``); sets that
 
 ``ours``: mean r of the default; ``peer``: that of the other model. ``difference`` is paired (default minus other);
 agreement is false where the default is worse than one of the package's own options or members by more than .01 and two
-standard errors. Peers have the same delays, standardised features, folds and penalties, and a prior of the weights that
-is the same at all delays.
+standard errors. ``before``: one penalty for all feature spaces, the same prior at all delays, features as they are.
+Peers have the same delays, features (filtered where ours are, standardised), folds and penalties, and the same prior
+of the weights at all delays.
 """
 
 from __future__ import annotations
@@ -53,12 +54,12 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("B2M_SHARED", str(ROOT.parent / "shared"))
 SHARED = Path(os.environ["B2M_SHARED"])
 OPTIONS: dict[str, dict[str, Any]] = {
-    "one_penalty_flat": {"solver": "ridge", "delay_prior": "flat"},
+    "before": {"solver": "ridge", "delay_prior": "flat", "filter_features": False},
     "one_penalty": {"solver": "ridge"},
     "banded": {"solver": "banded", "scalings": 20},
     "flat_prior": {"delay_prior": "flat"},
     "smoothness_3s": {"smoothness": 3.0},
-    "filter_features": {"filter_features": True},
+    "unfiltered": {"filter_features": False},
     "scoring_r": {"scoring": "r"},
 }
 TIE = 0.01
@@ -141,7 +142,8 @@ def unequal(quick: bool) -> Iterator[Recorded]:
         "name": "unequal", "output": "unused",
         "data": {"reader": "table", "files": "{subject}", "regions": ["a"], "tr": 1.5},
         "features": {name: {"extractor": "array", "files": "unused"} for name in values},
-        "model": {"delays": [0.0]}, "evaluation": {"kind": "test", "test_runs": "test*"},
+        "cleaning": {"detrend": "none"}, "model": {"delays": [0.0]},
+        "evaluation": {"kind": "test", "test_runs": "test*"},
     }  # fmt: skip
     spaces = {name: FeatureSpace(name, array, runs) for name, array in values.items()}
     responses = Responses.from_array(measured.astype(np.float32), runs, Unplaced(n_targets))
@@ -225,28 +227,32 @@ def folds_of(label: Any) -> list[tuple[Any, Any]]:
 PEERS = {"himalaya_RidgeCV": himalaya_ridge, "himalaya_GroupRidgeCV": himalaya_banded, "sklearn_RidgeCV": sklearn_ridge}
 
 
+def options_of(name: str, single: bool) -> dict[str, dict[str, Any]]:
+    """Keys of ``[model]`` of the models that the default is compared with."""
+    options = {key: value for key, value in OPTIONS.items() if not (single and key in ("banded", "one_penalty"))}
+    if name == "unequal":  # one delay, no drift
+        options = {key: options[key] for key in ("before", "banded", "scoring_r")}
+    if name == "alice_7_blocks":
+        options = {key: options[key] for key in ("before", "banded", "flat_prior", "unfiltered")}
+    if name.startswith("localizer"):
+        options["three_delays"] = {"delays": (2.4, 4.8, 7.2)}
+        options["three_delays_before"] = {"delays": (2.4, 4.8, 7.2), **OPTIONS["before"]}
+    return options
+
+
 def rows_of(name: str, quick: bool) -> Iterator[Row]:
     """Compare the default with everything else on one data set."""
     found: dict[str, list[Any]] = {}
     for data in SETS[name](quick):
         single = len(data.spaces) == 1
         found.setdefault("default", []).append(accuracy(data))
-        options = {
-            key: value
-            for key, value in OPTIONS.items()
-            if not (single and key in ("banded", "one_penalty", "flat_prior"))
-        }
-        if name == "unequal":  # one delay, no drift
-            options = {key: options[key] for key in ("one_penalty_flat", "banded", "scoring_r")}
-        if name.startswith("localizer"):
-            options["three_delays"] = {"delays": (2.4, 4.8, 7.2)}
-            options["three_delays_flat"] = {"delays": (2.4, 4.8, 7.2), "delay_prior": "flat"}
+        options = options_of(name, single)
         for key, changes in options.items():
             found.setdefault(key, []).append(accuracy(data, **changes))
         for member in data.spaces if not single else ():
             found.setdefault(f"only_{member}", []).append(accuracy(data, (member,)))
         for key, fit in PEERS.items():
-            if not (single and "Group" in key) and not (quick and "Group" in key):
+            if "Group" not in key or not (single or quick or name.startswith("alice")):  # minutes for Alice
                 found.setdefault(key, []).append(peer_accuracy(data, fit))
     persons = len(found["default"]) > 1
     units = {key: np.array([r.mean() for r in parts]) if persons else parts[0] for key, parts in found.items()}

@@ -172,13 +172,19 @@ def training_values(
     """Features of all samples as the models of a split get them: components are those of its training samples."""
     values = {}
     for name, space in spaces.items():
-        if study.model.filter_features:
+        if filters_features(study):
             space = without_drift(space, replace(study.cleaning.build(), zscore=False))
         n, rows = study.features[name].pca, np.flatnonzero(split.train)
         values[name] = (space if n is None else space.principal_components(n, rows)).values
     if control:
         values[TIME] = time_features(next(iter(spaces.values())).runs)
     return values
+
+
+def filters_features(study: Study) -> bool:
+    """Whether slow drift is removed from the features; not from those of windows, which are no series of volumes."""
+    asked, detrend = study.model.filter_features, study.cleaning.detrend
+    return study.windows is None and (detrend in ("cosine", "median", "savgol") if asked is None else asked)
 
 
 @lru_cache(maxsize=16)

@@ -202,7 +202,9 @@ def _priors(report: ReportData) -> str:
                 f" A Gaussian prior {number(model['smoothness'])} s wide made weights at neighbouring delays alike "
                 "[@nunezelizalde2019]."
             )
-    if model.get("filter_features"):
+    asked, detrend = model.get("filter_features", False), report.get("cleaning", "detrend")
+    default = detrend in ("cosine", "median", "savgol")
+    if report.get("windows") is None and (default if asked is None else asked):
         text += " Slow drift was removed from the features as from the responses."
     return text
 

@@ -33,6 +33,7 @@ def study(tmp_path: Path, **evaluation: object) -> Study:
         "model": {
             "delays": [2.0, 4.0],
             "delay_prior": "flat",
+            "filter_features": False,
             "alphas": {"low": ALPHA, "high": ALPHA * (1 + 1e-9), "number": 2},
         },
         "evaluation": evaluation,
@@ -130,6 +131,8 @@ def test_keys_of_the_model_reach_it(simulated: tuple[Runs, np.ndarray, np.ndarra
         n = rows.stop - rows.start
         by_hand = regressed_out(drifting[rows], drift_basis(n, runs.tr, 128.0), np.ones(n, dtype=bool))
         np.testing.assert_allclose(found[rows], by_hand, atol=2e-3)
+    auto = plain.model_copy(update={"model": plain.model.model_copy(update={"filter_features": None})})
+    assert np.array_equal(training_values({"rate": FeatureSpace("rate", drifting, runs)}, auto, split)["rate"], found)
     unfiltered = training_values({"rate": FeatureSpace("rate", drifting, runs)}, plain, split)["rate"]
     assert np.array_equal(unfiltered, drifting)
     model = new_model(asked)
