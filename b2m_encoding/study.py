@@ -59,12 +59,25 @@ class AlphaTable(Config):
 
 
 class ModelTable(Config):
-    """``[model]``: delays and penalty."""
+    """``[model]``: delays, penalties, and how feature spaces are put together."""
 
-    solver: Literal["ridge", "banded"] = "ridge"
+    solver: Literal["stacked", "ridge", "banded"] = "stacked"
+    """How several feature spaces make one model: ``stacked`` weighs the models of each, of all but one and of all by
+    cross-validation; ``ridge`` has one penalty for all, so that a large space crowds out a small one; ``banded`` has a
+    penalty for each."""
     scalings: Annotated[int, Field(ge=1)] = 50
     """How many balances between feature spaces a banded model tries; few are enough for few feature spaces."""
     delays: tuple[float, ...] = (3.0, 4.5, 6.0, 7.5)
+    delay_prior: Literal["hrf", "flat"] = "hrf"
+    """How large the weights at each delay are expected to be: as the haemodynamic response is there, so that more
+    delays cost little, or the same at all."""
+    smoothness: Positive | None = None
+    """Width, s, of a Gaussian prior that makes weights at neighbouring delays alike; none by default."""
+    scoring: Literal["r2", "r"] = "r2"
+    """Score that cross-validation maximises to choose penalties."""
+    filter_features: bool | None = None
+    """Remove slow drift from the features as ``[cleaning]`` does from the responses, so that both hold the same
+    frequencies; by default where that is by cosines, a running median or a Savitzky-Golay filter."""
     alphas: AlphaTable = AlphaTable()
     alpha_per: Literal["target", "all"] = "target"
     folds: Annotated[int, Field(ge=2)] | None = None
@@ -274,6 +287,8 @@ class Study(Config):
             raise ValueError('statistics.clusters needs permutations; test = "paper" has none')
         if self.statistics.preference == "deltas" and self.model.solver != "banded":
             raise ValueError('statistics.preference = "deltas" needs model.solver = "banded"')
+        if self.windows is not None and self.model.filter_features:
+            raise ValueError("model.filter_features filters the features of volumes; samples of [windows] are none")
         if "genre" in self.statistics.generalise and self.evaluation.kind != "test":
             raise ValueError('statistics.generalise = ["genre"] needs evaluation.kind = "test"')
         if "subject" in self.statistics.generalise and any(one.pca for one in self.features.values()):

@@ -33,8 +33,8 @@ FLOW_ARROWS = (
 )  # fmt: skip
 CHOICE: dict[str, Box] = {
     "spaces": ("How many|feature spaces?", 0, 0, True),
-    "differ": ("Do they differ much|in size or scale?", 1.2, 0, True),
-    "ridge": ('solver = "ridge"', 0, 1.3, False),
+    "differ": ("Thousands of samples, and a|penalty for each is wanted?", 1.2, 0, True),
+    "ridge": ('solver = "stacked" (default)', 0, 1.3, False),
     "banded": ('solver = "banded"', 1.2, 1.3, False),
     "sample": ("What is a sample?", 0.6, 2.4, True),
     "delays": ("a volume:|delays = [3.0, 4.5, 6.0, 7.5]", 0, 3.6, False),

@@ -71,5 +71,4 @@ print(figure.caption)
 #     [features.text]
 #     extractor = "text"
 #     captions = "captions.csv"
-#     [model]
-#     solver = "banded"      # feature spaces of such different sizes need a penalty each
+# Feature spaces may differ in size: the joint model is stacked (``[model] solver``), so that none crowds out another.

@@ -112,5 +112,20 @@ assert np.linalg.norm(weighted - (mix[:, :k] * strength[:k]) @ shapes[:k], axis=
 # %%
 spaces = {"mulan": X[:, :10], "text": X[:, 10:]}
 banded = EncodingModel(None, solver="banded", n_scalings=10, random_state=0).fit(spaces, Y, runs=runs)
-plain = EncodingModel(None).fit(spaces, Y, runs=runs)
+plain = EncodingModel(None, solver="ridge").fit(spaces, Y, runs=runs)
 assert banded.cv_scores_.mean() > plain.cv_scores_.mean() - 1e-3  # the grids of penalties differ by the scaling
+
+# %% [markdown]
+# **Stacked ridge** (Breiman 1996, doi 10.1007/BF00117832; Lin et al. 2024, doi 10.1016/j.neuroimage.2024.120772) is the
+# default for several feature spaces. Its members are the models of each feature space, of all but one and of all. Their
+# held-out predictions $p_m$ need not be computed for every set of feature spaces anew: with weights $w_m$ of a fold,
+# $p_m'p_n = w_m'H w_n$ and $p_m'y = w_m'd$ follow from the statistics above. Non-negative weights $s$ that sum to one
+# then minimise $\|y - \sum s_m p_m\|^2$ plus a pull towards the member of all. The result is linear in the features.
+
+# %%
+stacked = EncodingModel(None).fit(spaces, Y, runs=runs)
+shares = stacked.stack_.weights
+assert stacked.stack_.members == [("mulan",), ("text",), ("mulan", "text")]
+assert np.allclose(shares.sum(axis=0), 1)
+assert (shares >= 0).all()
+assert stacked.cv_scores_.mean() > plain.cv_scores_.mean() - 1e-3

@@ -15,8 +15,9 @@ from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, with_genres
+from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, maps, tables
-from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
+from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, SETTINGS
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
 
 PARTS = {maps.UNIQUE.stat, maps.SHARED.stat}
@@ -135,8 +136,21 @@ def _partition(context: FigureContext, subject: str) -> FigureResult:
     }
     parts = dict(sorted(parts.items(), key=lambda item: [order[name] for name in item[0]]))
     return figures.partition(
-        parts, *context.cortex(subject), zoom=context.zoom_only, limits=context.limits, **context.map_keywords(subject)
-    )
+        parts, *context.cortex(subject), zoom=context.zoom_only, limits=context.limits,
+        remarks=_partition_remarks(context, subject), **context.map_keywords(subject),
+    )  # fmt: skip
+
+
+def _partition_remarks(context: FigureContext, subject: str) -> list[str]:
+    """What a reader of the parts of variance should doubt."""
+    remarks = []
+    if context.results.has(tables.PARTITION):
+        rows = context.results.table(tables.PARTITION)
+        if doubted := doubted_parts(rows[rows["subject"] == subject], limit=2):
+            remarks.append(f"Parts to doubt: {doubted}.")
+    if context.results.has(SETTINGS) and context.results.json(SETTINGS)["model"].get("solver") == "ridge":
+        remarks.append(f"Beware of {ONE_PENALTY}.")
+    return remarks
 
 
 def _weights(context: FigureContext, subject: str) -> FigureResult:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.models.layout import Layout
 from b2m_encoding.models.solver.problems import Form
+from b2m_encoding.models.solver.result import Stack
 from b2m_encoding.runs import Runs
 
 
@@ -24,7 +25,9 @@ class FittedEncodingModel(Protocol):
     status_: NDArray[np.str_]
     best_alphas_: Float64
     deltas_: Float64 | None
+    stack_: Stack | None
     cv_scores_: Float64
+    _target_units: Float64 | None
 
     @property
     def coef_(self) -> dict[str, NDArray[Any]]:

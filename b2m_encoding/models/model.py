@@ -21,13 +21,15 @@ from b2m_encoding.models.layout import Design, Layout, usual_size
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.scores import pearson_r, product_measure, r_split
+from b2m_encoding.models.solver.delay_prior import DelayPrior
 from b2m_encoding.models.solver.devices import Precision, tensor
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
-from b2m_encoding.models.solver.fitting import FitResult, fit
+from b2m_encoding.models.solver.fitting import fit
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.problems import Form
+from b2m_encoding.models.solver.result import FitResult, Stack
 from b2m_encoding.models.solver.search import Scoring
-from b2m_encoding.models.solver.settings import Settings
+from b2m_encoding.models.solver.settings import Settings, Solver
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.streaming import fit_runs
 from b2m_encoding.runs import Runs
@@ -47,8 +49,11 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     ----------
     delays : sequence of float or None
         Delays of the features in seconds, multiples of the repetition time; None or () for none.
-    solver : {"ridge", "banded"}
-        One penalty per target, or one per target and feature space.
+    solver : {"stacked", "ridge", "banded"}
+        "stacked": a weighted mean of the ridge models of each feature space, of all but one, and of all, in which every
+        feature space has the same prior variance; the weights of each target are chosen by cross-validation (see
+        :mod:`b2m_encoding.models.solver.stacking`). "ridge": one penalty per target for all feature spaces; "banded":
+        one per target and feature space. All are the same for one feature space.
     alphas : array
         Penalties to try, in the scale ``alpha * ||b||^2``.
     cv : None, int, iterable of block sets, or splitter
@@ -61,6 +66,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         Remove one mean of all training samples, or the mean of every block.
     standardize : bool
         Divide features by their standard deviation in the training part of each fold, and of all samples at the end.
+    delay_prior : {"hrf", "flat"}
+        Prior standard deviation of the weights at each delay: the height of the canonical haemodynamic response, at
+        least a fifth of its peak; or the same at all delays.
     smoothness : float or None
         Width, in seconds, of a Gaussian prior covariance of the weights over delays; None for independent delays.
     n_scalings : int
@@ -92,15 +100,18 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     status_ : array of str, shape (n_targets,)
         "tested", "constant" or "missing"; all results of the latter two are NaN.
     coef_ : dict of str to array (n_delays, n_features, n_targets)
-        Weights in the units of the features.
+        Weights in the units of the features; of a stacked model, the weighted sum of those of its members.
     intercept_ : array, shape (n_targets,)
     best_alphas_ : array, shape (n_targets,)
+        Of a stacked model, the penalty of the member that has all feature spaces.
+    stack_ : Stack or None
+        Members of a stacked model, with the weight and the penalty of each for every target.
     deltas_ : array, shape (n_bands, n_targets)
         Minus the log of the penalty of each feature space, if banded.
     cv_scores_ : array, shape (n_targets,)
         Cross-validated score of the chosen penalty. It is biased by that choice: report scores of other data.
-    cv_path_ : array, shape (n_alphas or n_scalings, n_targets)
-        Cross-validated score of every penalty, or the best one of every scaling.
+    cv_path_ : array, shape (n_alphas, n_scalings or n_members, n_targets)
+        Cross-validated score of every penalty, or the best one of every scaling or member.
     form_ : {"gram", "prediction", "dual"}
     bands_ : list of str
         Feature spaces, in order.
@@ -112,7 +123,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     References
     ----------
     Hoerl & Kennard 1970, doi 10.1080/00401706.1970.10488634; Nunez-Elizalde et al. 2019,
-    doi 10.1016/j.neuroimage.2019.04.012; Dupre la Tour et al. 2022, doi 10.1016/j.neuroimage.2022.119728.
+    doi 10.1016/j.neuroimage.2019.04.012; Dupre la Tour et al. 2022, doi 10.1016/j.neuroimage.2022.119728;
+    Breiman 1996, doi 10.1007/BF00117832; Lin et al. 2024, doi 10.1016/j.neuroimage.2024.120772.
 
     Examples
     --------
@@ -134,18 +146,20 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     best_alphas_: Float64
     deltas_: Float64 | None
     _target_units: Float64 | None = None
+    stack_: Stack | None
 
     def __init__(
         self,
         delays: Sequence[float] | None = DEFAULT_DELAYS,
         *,
-        solver: Literal["ridge", "banded"] = "ridge",
+        solver: Solver = "stacked",
         alphas: ArrayLike = DEFAULT_ALPHAS,
         cv: int | Iterable[Iterable[str]] | Any | None = None,
         alpha_per: str | ArrayLike = "target",
         scoring: Scoring = "r2",
         center: Center = "all",
         standardize: bool = True,
+        delay_prior: DelayPrior = "hrf",
         smoothness: float | None = None,
         n_scalings: int = 50,
         scalings: ArrayLike | None = None,
@@ -166,6 +180,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.scoring = scoring
         self.center = center
         self.standardize = standardize
+        self.delay_prior = delay_prior
         self.smoothness = smoothness
         self.n_scalings = n_scalings
         self.scalings = scalings
@@ -270,7 +285,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.layout_, self.bands_, self.n_features_in_ = layout, list(layout.features), sum(layout.features.values())
         self.runs_, self.statistics_, self._one_target = runs, statistics, one_target
         self.weights_, self.status_, self.form_ = result.weights, result.status, result.form
-        self.best_alphas_, self.deltas_ = result.alphas, result.deltas
+        self.best_alphas_, self.deltas_, self.stack_ = result.alphas, result.deltas, result.stack
         self.cv_scores_, self.cv_path_ = result.scores, result.path
         self.notes_ = [*layout.notes(), *result.notes]
         for note in self.notes_:

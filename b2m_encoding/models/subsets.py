@@ -17,7 +17,7 @@ from b2m_encoding.models.layout import Design, Layout
 from b2m_encoding.models.model import EncodingModel
 from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs, rows_of_blocks
-from b2m_encoding.models.solver.fitting import fit
+from b2m_encoding.models.solver.fitting import fit, fit_sets
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.streaming import gather_statistics, target_slices
@@ -35,7 +35,7 @@ def fit_subsets(
 
     The statistics of all feature spaces are gathered in one pass; those of a set of them are some of their rows and
     columns. With k feature spaces that replaces 2^k - 1 passes over the samples. Each model chooses its own penalty
-    and equals one fitted to its feature spaces alone.
+    and equals one fitted to its feature spaces alone. Stacked models share their members, each of which is fitted once.
 
     Parameters
     ----------
@@ -65,6 +65,9 @@ def fit_subsets(
     bands = list(design.layout.features)
     chosen = [_in_order(names, bands) for names in subsets or all_subsets(bands)]
     gathered = statistics or _gather(design, responses, settings)
+    if settings.solver == "stacked":
+        yield from _fit_stacked(model, chosen, design, gathered)
+        return
     for names in chosen:
         yield names, _fit_subset(model, names, design, gathered)
 
@@ -144,11 +147,27 @@ def _fit_subset(
         rows = np.atleast_2d(np.asarray(fitted.scalings))[:, [bands.index(name) for name in names]]
         fitted.scalings = rows[rows.sum(1) > 0]
     settings, part, runs = Settings.of(fitted), design.subset(names), design.runs
-    if isinstance(gathered, SufficientStatistics):
-        statistics = gathered if len(names) == len(bands) else gathered.subset(names)
-        rows_needed = pick_form(part.n_columns, runs, settings) == "prediction"
-        inputs = FitInputs(statistics, rows_of_blocks(part) if rows_needed else None)
-    else:
-        inputs = gather_inputs(part, gathered, settings)
+    inputs = _inputs(part, gathered, settings)
     result = fit(inputs, runs, part.layout.widths, settings, penalty_unit=part.layout.penalty_unit)
     return fitted.store_fit(result, part.layout, runs, inputs.statistics)
+
+
+def _fit_stacked(
+    model: EncodingModel, sets: list[Bands], design: Design, gathered: SufficientStatistics | NDArray[Any]
+) -> Iterator[tuple[Bands, EncodingModel]]:
+    """Fit stacked models to sets of feature spaces; members that they share are fitted once."""
+    settings, layout, runs = Settings.of(model), design.layout, design.runs
+    inputs = _inputs(design, gathered, settings)
+    for names, result in fit_sets(inputs, runs, layout.widths, settings, sets, penalty_unit=layout.penalty_unit):
+        statistics = None if inputs.statistics is None else inputs.statistics.subset(names)
+        yield names, clone(model).store_fit(result, layout.subset(names), runs, statistics)
+
+
+def _inputs(part: Design, gathered: SufficientStatistics | NDArray[Any], settings: Settings) -> FitInputs:
+    """Inputs of a fit to some feature spaces, from statistics or responses of all."""
+    if not isinstance(gathered, SufficientStatistics):
+        return gather_inputs(part, gathered, settings)
+    names = list(part.layout.features)
+    statistics = gathered if names == list(gathered.bands) else gathered.subset(names)
+    rows_needed = pick_form(part.n_columns, part.runs, settings) == "prediction"
+    return FitInputs(statistics, rows_of_blocks(part) if rows_needed else None)

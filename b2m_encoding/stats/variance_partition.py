@@ -209,12 +209,17 @@ class GroupPartition:
         Tested targets of each group.
     n_negative : dict of tuple of str to array of int, shape (n_groups,)
         Targets whose part is below zero.
+    doubts : dict of tuple of str to list of str
+        For every group what speaks against the part, "" if nothing: it lies below zero, the joint model predicts worse
+        than one without these feature spaces, or a shared part is larger than the R2 of one of its feature spaces, each
+        beyond the interval. Models that were fitted badly show so, one penalty for unequal feature spaces first of all.
     """
 
     parts: Mapping[Bands, Float64]
     interval: Mapping[Bands, Float64]
     n_targets: NDArray[np.intp]
     n_negative: Mapping[Bands, NDArray[np.intp]]
+    doubts: Mapping[Bands, list[str]]
 
 
 def partition_groups(
@@ -264,7 +269,30 @@ def partition_groups(
         },
         counts,
         dict(zip(sets, negative, strict=True)),
+        _doubts(dict(zip(sets, means, strict=True)), dict(zip(sets, parts, strict=True)), sums, level),
     )
+
+
+def _doubts(
+    r2: Mapping[Bands, Float64], parts: Mapping[Bands, Float64], sums: BlockSums, level: float
+) -> dict[Bands, list[str]]:
+    """What speaks against each part, from R2 and parts of groups, whole and resampled, (1 + n_bootstraps, n_groups)."""
+    joint = max(r2, key=len)
+
+    def below(difference: Float64) -> Booleans:
+        return np.asarray(_limits(difference[0], difference[1:], sums, level)[1] < 0)
+
+    found: dict[Bands, list[str]] = {}
+    for names, part in parts.items():
+        rest = tuple(name for name in joint if name not in names)
+        checks = {"significantly below zero": below(part)}
+        if rest:
+            checks[f"the joint model predicts worse than {'+'.join(rest)} alone"] = below(r2[joint] - r2[rest])
+        for name in names if len(names) > 1 else ():
+            checks[f"larger than the R2 of {name}"] = below(r2[(name,)] - part)
+        columns = np.stack(list(checks.values()), axis=1)
+        found[names] = ["; ".join(np.array(list(checks))[row].tolist()) for row in columns]
+    return found
 
 
 def _limits(whole: Float64, resampled: Float64, sums: BlockSums, level: float, wider: Float64 | float = 1.0) -> Float64:

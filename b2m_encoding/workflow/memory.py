@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from b2m_encoding.analysis.encoding.encode import wanted_models
 from b2m_encoding.analysis.encoding.predict import new_model, slices_in_memory_of, slices_of_targets, training_runs
-from b2m_encoding.analysis.splits import block_samples, evaluated, held_out_lengths
+from b2m_encoding.analysis.splits import block_samples, evaluated, scored_runs
 from b2m_encoding.analysis.windows import stimulus_timeline
 from b2m_encoding.data import Recording
 from b2m_encoding.features.clips import StimulusTimeline
@@ -88,7 +88,7 @@ def shapes_of(study: Study, recording: Recording) -> Shapes:
     runs, timeline = responses.runs, stimulus_timeline(recording)
     features = sum(_width(extractor, timeline) for extractor in study.features.values())
     columns = (features + 4 * study.statistics.audit) * max(len(study.model.delays), 1)
-    lengths = [sum(held_out_lengths(runs, split, study.evaluation)) for split in splits]
+    lengths = [len(scored_runs(runs, split, study.evaluation)) for split in splits]
     training, _ = training_runs(runs, study, splits[0])
     unit = max(slices_of_targets(responses.n_targets, study), key=lambda part: part.stop - part.start)
     part = slices_in_memory_of(responses, unit, features, study)[0]

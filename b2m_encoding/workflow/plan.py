@@ -68,8 +68,8 @@ STEPS = {
     "report": "the results folder and its report",
 }
 """Steps in order, with their results."""
-MODEL = ("model", "evaluation", "seed", "features")
-INFERENCE = (*MODEL, "statistics", "windows")
+MODEL = ("model", "evaluation", "seed", "features", "cleaning", "windows")
+INFERENCE = (*MODEL, "statistics")
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +170,8 @@ class Plan:
         shared: dict[str, Input] = {"recording": recording, "spaces": features}
         responses, splits = evaluated(self.recordings[subject].responses, study.evaluation)
         training = [name for name, rows in responses.runs.slices.items() if any(s.train[rows].any() for s in splits)]
-        design = ("model.delays", "model.blocks", "model.folds", "model.device", "evaluation", "features")
+        keys = ("delays", "blocks", "folds", "device", "filter_features")
+        design = (*(f"model.{key}" for key in keys), "evaluation", "features", "cleaning", "windows")
         statistics = {
             run: self._add(
                 "statistics",
@@ -198,7 +199,6 @@ class Plan:
                 },
                 (
                     *MODEL,
-                    "windows",
                     *(f"statistics.{key}" for key in ("audit", "block", "partition")),
                     "results.weights",
                 ),
@@ -242,7 +242,7 @@ class Plan:
                 f"{label}_{target}",
                 subject_steps.decode,
                 {**scored, "subject": name, "target": Constant(target), "out": Given.OUTPUT},
-                (*MODEL, "windows", "maps", "decoding", "statistics.generalise"),
+                (*MODEL, "maps", "decoding", "statistics.generalise"),
             )
         inputs = {"subject": name, "recording": recording}
         tables = motion_tables(self.recordings[subject])

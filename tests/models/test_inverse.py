@@ -214,7 +214,7 @@ def test_targets_are_chosen_by_cross_validation_alone() -> None:
 def test_feature_spaces_come_back_by_name() -> None:
     X, Y, runs, _ = simulate_responses(p=5)
     spaces = {"a": X[:, :2], "b": X[:, 2:]}
-    inverse = EncodingModel(delays=None).fit(spaces, Y, runs=runs).invert(spaces, Y, runs)
+    inverse = EncodingModel(delays=None, solver="ridge").fit(spaces, Y, runs=runs).invert(spaces, Y, runs)
     whole = EncodingModel(delays=None).fit(X, Y, runs=runs).invert(X, Y, runs).predict(Y, runs)
     parts = inverse.predict(Y, runs)
     assert isinstance(parts, dict)

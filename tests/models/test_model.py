@@ -80,7 +80,8 @@ def test_constant_features_are_dropped_with_a_note(make):
 def test_delays_stay_within_runs(make):
     X, Y, runs = make(180, 6, 3)
     delays = (0.0, 1.5, 4.5)
-    model = EncodingModel(delays, precision="float64").fit({"a": X[:, :4], "b": X[:, 4:]}, Y, runs=runs)
+    model = EncodingModel(delays, solver="ridge", delay_prior="flat", precision="float64")
+    model.fit({"a": X[:, :4], "b": X[:, 4:]}, Y, runs=runs)
     stacked = np.hstack([delay(X[:, :4], runs, delays), delay(X[:, 4:], runs, delays)])
     plain = EncodingModel(None, precision="float64").fit(stacked, Y, runs=runs)
     np.testing.assert_allclose(model.cv_path_, plain.cv_path_, atol=1e-10)

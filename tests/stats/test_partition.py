@@ -60,7 +60,7 @@ def held_out(alpha: float | None, precision: str = "float64") -> tuple[dict, dic
     Y, Y_new = (sum(s[n] @ w for n, w in weights.items()) + 3 * rng.standard_normal((len(s["a"]), 5))
                 for s in (spaces, new))  # fmt: skip
     alphas = [alpha] if alpha else np.logspace(-1, 4, 6)
-    model = EncodingModel(None, alphas=alphas, standardize=False, precision=precision)
+    model = EncodingModel(None, solver="ridge", alphas=alphas, standardize=False, precision=precision)
     predicted = {names: fitted.predict({n: new[n] for n in names}, test)
                  for names, fitted in fit_subsets(model, spaces, ArrayResponses(Y, runs))}  # fmt: skip
     return predicted, {"train": (spaces, Y), "test": (new, Y_new)}, Y_new, test
@@ -82,7 +82,7 @@ def test_two_feature_spaces_agree_with_three_direct_fits_in_scikit_learn() -> No
 
 
 @pytest.mark.parametrize("widths", [{"a": 5, "b": 3, "c": 4}, {"a": 40, "b": 30, "c": 9}, {"a": 90, "b": 70, "c": 9}])
-@pytest.mark.parametrize("solver", ["ridge", "banded"])
+@pytest.mark.parametrize("solver", ["stacked", "ridge", "banded"])
 def test_a_subset_from_the_shared_pass_equals_a_fit_of_its_own(
     rng: np.random.Generator, widths: dict[str, int], solver: str
 ) -> None:
@@ -233,3 +233,20 @@ def test_scores_of_all_blocks_equal_the_plain_scores(rng: np.random.Generator) -
     [(_, scores)] = sums.resampled(weights, "r2")
     again = r2_score(measured[order], predicted[("a",)][order], multioutput="raw_values")
     assert np.allclose(scores[("a",)][0], again)
+
+
+def test_parts_that_cannot_be_are_doubted(rng: np.random.Generator) -> None:
+    """A joint model that lost what one space predicts: the loss is no shared variance, and the table says so."""
+    runs = Runs.from_lengths([200] * 4, 2.0)
+    signal, useless = rng.standard_normal((2, 800, 6))
+    measured = 0.7 * signal + rng.standard_normal((800, 6))
+    good = {("a",): 0.7 * signal, ("b",): 0 * useless}
+    sums = {
+        "lost": block_sums({**good, ("a", "b"): 0.3 * useless}, measured, runs, block_length=5),
+        "kept": block_sums({**good, ("a", "b"): 0.7 * signal}, measured, runs, block_length=5),
+    }
+    everything = np.ones((1, 6), dtype=bool)
+    lost, kept = (partition_groups(one, everything, n_bootstraps=200, random_state=0) for one in sums.values())
+    assert lost.doubts["b",] == ["significantly below zero; the joint model predicts worse than a alone"]
+    assert lost.doubts["a", "b"] == ["larger than the R2 of a; larger than the R2 of b"]
+    assert kept.doubts == {("a",): [""], ("b",): [""], ("a", "b"): [""]}

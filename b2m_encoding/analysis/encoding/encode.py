@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +30,8 @@ from b2m_encoding.stats.joined_folds import Refits, RefittedNull
 from b2m_encoding.stats.preference import flip_widening
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -390,6 +393,11 @@ def _partition(
 ) -> Partition:
     """Parts of every tested target, with intervals where the joint model predicts."""
     table, sums = study.statistics, comparison_sums(held_out, study).take_models(all_subsets(names))
+    if study.model.solver == "ridge":
+        logger.warning(
+            'variance partition with model.solver = "ridge": one penalty for all feature spaces turns what a useless '
+            'one costs into shared variance; "stacked" does not'
+        )
     tested = held_out.tested
     whole = partition({bands: np.where(tested, r2, np.nan) for bands, r2 in sums.scores("r2").items()})
     asked = np.flatnonzero(predicted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +21,7 @@ from b2m_encoding.analysis.encoding.held_out import (
 )
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
 from b2m_encoding.analysis.splits import Split, block_samples
-from b2m_encoding.data import Responses
+from b2m_encoding.data import Cleaning, Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.responses import Relabelled
@@ -152,6 +153,9 @@ def new_model(study: Study) -> EncodingModel:
     return EncodingModel(
         delays=table.delays,
         solver=table.solver,
+        delay_prior=table.delay_prior,
+        smoothness=table.smoothness,
+        scoring=table.scoring,
         n_scalings=table.scalings,
         alphas=table.alphas.grid(),
         cv=table.folds,
@@ -168,11 +172,27 @@ def training_values(
     """Features of all samples as the models of a split get them: components are those of its training samples."""
     values = {}
     for name, space in spaces.items():
+        if filters_features(study):
+            space = without_drift(space, replace(study.cleaning.build(), zscore=False))
         n, rows = study.features[name].pca, np.flatnonzero(split.train)
         values[name] = (space if n is None else space.principal_components(n, rows)).values
     if control:
         values[TIME] = time_features(next(iter(spaces.values())).runs)
     return values
+
+
+def filters_features(study: Study) -> bool:
+    """Whether slow drift is removed from the features; not from those of windows, which are no series of volumes."""
+    asked, detrend = study.model.filter_features, study.cleaning.detrend
+    return study.windows is None and (detrend in ("cosine", "median", "savgol") if asked is None else asked)
+
+
+@lru_cache(maxsize=16)
+def without_drift(space: FeatureSpace, cleaning: Cleaning) -> FeatureSpace:
+    """Remove slow drift of the features from each run, estimated from its used samples."""
+    runs = space.runs
+    parts = [cleaning.transform(space.values[rows], runs.tr, kept=runs.used[rows]) for rows in runs.slices.values()]
+    return replace(space, values=np.concatenate(parts))
 
 
 def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray[np.intp]]:

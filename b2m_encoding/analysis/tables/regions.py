@@ -134,6 +134,7 @@ def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study:
             "targets": int(partition.n_targets[i]),
             "negative": int(partition.n_negative[part][i]),
             "product": _mean_product(encoding, part, groups[i]),
+            "doubt": partition.doubts[part][i] or None,
         }
         for i, (hemi, name, _) in enumerate(masks)
         for part, values in partition.parts.items()

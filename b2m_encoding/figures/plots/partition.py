@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 from typing import Unpack
 
@@ -33,6 +33,7 @@ def partition(
     label: str = "explained variance (R²)",
     zoom: str | None = None,
     limits: tuple[float | None, float | None] = (0.0, None),
+    remarks: Sequence[str] = (),
     **keywords: Unpack[MapKeywords],
 ) -> FigureResult:
     """Maps of the parts of explained variance with shared limits, and their means in a Venn diagram.
@@ -49,6 +50,8 @@ def partition(
         As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
         Region or set to zoom into; default: the whole cortex.
+    remarks : sequence of str
+        Sentences that end the caption, such as what speaks against a part.
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`, without ``view``.
     """
@@ -76,7 +79,7 @@ def partition(
             venn(page, left, top, grid.width, grid.row, names, means)
         lengths = draw_foot(painter, list(maps.values()), colours, label, shared, scale)
     figure = MapFigure(together, space, atlas, options)
-    sentences = [*_sentences(means, label, shared.sentence(), together, len(names)), figure.counts()]
+    sentences = [*_sentences(means, label, shared.sentence(), together, len(names)), figure.counts(), *remarks]
     return FigureResult(page, figure.caption(sentences, lengths), figure.table(tuple("+".join(part) for part in maps)))
 
 

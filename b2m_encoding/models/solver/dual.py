@@ -130,6 +130,11 @@ class SamplesProblem:
 
         return FoldSystem(values, train, narrow, narrow, "samples", load, root.norm(dim=0))
 
+    def held_out_root(self, held_out: Blocks) -> Tensor:
+        """See :meth:`RidgeProblem.held_out_root <b2m_encoding.models.solver.problems.RidgeProblem.held_out_root>`."""
+        inside = [name for name in self.X if name not in set(held_out)]
+        return self._centred_x(held_out, self._mean(inside)).to(self.device, self.dtype)
+
     def full(self, scaling: Tensor | None = None) -> FullSystem:
         """See :meth:`RidgeProblem.full <b2m_encoding.models.solver.problems.RidgeProblem.full>`."""
         names, prep = list(self.X), self.preparation

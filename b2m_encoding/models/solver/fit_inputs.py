@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,6 +60,65 @@ class FitInputs:
 
         statistics = None if self.statistics is None else self.statistics.without(left_out)
         return replace(self, statistics=statistics, X=others(self.X), Y=others(self.Y))
+
+    def n_samples(self, blocks: Iterable[str]) -> int:
+        """Number of samples of some blocks."""
+        if self.statistics is not None:
+            return sum(self.statistics.blocks[name].count for name in blocks)
+        assert self.X is not None
+        return sum(len(self.X[name]) for name in blocks)
+
+    def variances(self) -> Tensor:
+        """Variance of every column over all samples, shape (n_columns,), float64; 0 where it does not vary."""
+        if self.statistics is not None:
+            pool = self.statistics.pool()
+            variance, mean = pool.xx.diagonal() / pool.count, pool.mean_x
+        else:
+            assert self.X is not None
+            x = torch.cat([part.double() for part in self.X.values()])
+            variance, mean = x.var(0, correction=0), x.mean(0)
+        return torch.where(variance.sqrt() > 1e-10 * mean.abs(), variance, 0.0)
+
+    def subset(
+        self,
+        names: Iterable[str],
+        widths: Mapping[str, int],
+        n_held_out: int,
+        *,
+        dtype: torch.dtype,
+        fixed_form: bool,
+    ) -> FitInputs:
+        """Inputs of some feature spaces, in the form that suits their number of columns.
+
+        Parameters
+        ----------
+        names : iterable of str
+        widths : dict of str to int
+            Columns of every feature space, in order.
+        n_held_out : int
+            Held-out samples of the smallest fold: where there are no more columns than these, statistics are enough.
+        dtype : torch.dtype
+            Type of products.
+        fixed_form : bool
+            Keep the form of these inputs.
+        """
+        chosen = list(names)
+        stops = np.cumsum(list(widths.values())).tolist()
+        columns = {name: range(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
+        keep = torch.tensor([column for name in chosen for column in columns[name]], dtype=torch.int64)
+        X = None if self.X is None else {block: x[:, keep.to(x.device)] for block, x in self.X.items()}
+        statistics = None if self.statistics is None else self.statistics.subset(chosen)
+        if statistics is None and not fixed_form and X is not None and self.Y is not None:
+            first = next(iter(X.values()))
+            if len(keep) <= sum(len(x) for x in X.values()):
+                statistics = SufficientStatistics(
+                    {name: widths[name] for name in chosen}, dtype=dtype, device=first.device
+                )
+                for block, x in X.items():
+                    statistics.update(block, x, self.Y[block])
+        if statistics is not None and not fixed_form and len(keep) <= n_held_out:
+            return replace(self, statistics=statistics, X=None, Y=None)
+        return replace(self, statistics=statistics, X=X)
 
 
 def rows_of_blocks(design: Design) -> dict[str, Tensor]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from b2m_encoding._typing import Float64
+from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.models.solver.banded import (
     BandedChoice,
     check_scalings,
@@ -19,95 +18,28 @@ from b2m_encoding.models.solver.banded import (
     simplex_scalings,
     solve_banded,
 )
-from b2m_encoding.models.solver.devices import eigh, threads_for
-from b2m_encoding.models.solver.dual import SamplesProblem
+from b2m_encoding.models.solver.devices import threads_for
 from b2m_encoding.models.solver.fit_inputs import FitInputs
-from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.primal import StatisticsProblem
+from b2m_encoding.models.solver.make_problem import make_problem
 from b2m_encoding.models.solver.problems import Blocks, Form, RidgeProblem
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
-from b2m_encoding.models.solver.ridge import Choice, Weights, groups_of_targets, search_ridge, solve_ridge
-from b2m_encoding.models.solver.search import Scoring, SearchOptions
+from b2m_encoding.models.solver.result import FitResult, Stack, edge_note, of_tested
+from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
+from b2m_encoding.models.solver.search import SearchOptions
 from b2m_encoding.models.solver.settings import Settings
-from b2m_encoding.models.solver.verify import TOLERANCE, check_scales, solution_error
+from b2m_encoding.models.solver.stacking import fit_members, held_out_products, member_sets, stack
+from b2m_encoding.models.solver.verify import TOLERANCE, again_note, check_scales, inexact_notes, solution_error
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
-logger = logging.getLogger(__name__)
 MIN_SAMPLES_OF_R = 3
 """Fewest held-out samples of a fold: two always correlate perfectly."""
-
-
-@dataclass(frozen=True, eq=False)
-class FitResult:
-    """Result of a fit; all values of targets that were not tested are NaN.
-
-    Parameters
-    ----------
-    weights : Weights
-    status : array of str, shape (n_targets,)
-    alphas, scores : array, shape (n_targets,)
-        Penalty of each target, and its cross-validated score.
-    path : array, shape (n_alphas or n_scalings, n_targets)
-        Cross-validated score of every candidate.
-    deltas : array, shape (n_bands, n_targets), or None
-        Minus the log of the penalty of each feature space, if banded.
-    form : {"gram", "prediction", "dual"}
-    notes : list of str
-    """
-
-    weights: Weights
-    status: NDArray[np.str_]
-    alphas: Float64
-    scores: Float64
-    path: Float64
-    deltas: Float64 | None
-    form: Form
-    notes: list[str]
-
-
-def delay_prior(settings: Settings) -> Tensor | None:
-    """Root of the prior covariance of the weights over delays, a Gaussian of the distance in seconds."""
-    if not settings.smoothness or settings.delays is None or len(settings.delays) < 2:
-        return None
-    times = torch.tensor(list(settings.delays), dtype=torch.float64)
-    covariance = torch.exp(-0.5 * ((times[:, None] - times) / settings.smoothness) ** 2)
-    values, vectors = eigh(covariance)
-    return vectors * values.sqrt()
-
-
-def make_problem(inputs: FitInputs, bands: dict[str, int], settings: Settings) -> RidgeProblem:
-    """Make the ridge problem that the inputs allow.
-
-    Parameters
-    ----------
-    inputs : FitInputs
-    bands : dict of str to int
-        Columns of each feature space.
-    settings : Settings
-    """
-    preparation = Preparation(settings.standardize, list(bands.values()), delay_prior(settings))
-    if inputs.statistics is None:
-        assert inputs.X is not None
-        assert inputs.Y is not None
-        return SamplesProblem(
-            inputs.X, inputs.Y, preparation, center=settings.center, dtype=settings.dtype, device=settings.device
-        )
-    return StatisticsProblem(
-        inputs.statistics,
-        preparation,
-        center=settings.center,
-        form="gram" if inputs.X is None else "prediction",
-        rows=inputs.X,
-        responses=inputs.Y,
-        device=settings.device,
-    )
 
 
 def fit(
     inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings, *, penalty_unit: float = 1.0
 ) -> FitResult:
-    """Choose penalties by cross-validation and solve with all samples.
+    """Choose penalties by cross-validation, solve with all samples, and check the solution.
 
     Parameters
     ----------
@@ -120,125 +52,160 @@ def fit(
     penalty_unit : float
         Unit of the features: penalties are multiplied by its square, and divided by it in the result.
     """
-    if penalty_unit != 1.0:
-        inside = fit(inputs, runs, bands, replace(settings, alphas=settings.alphas * penalty_unit**2))
-        deltas = None if inside.deltas is None else inside.deltas + 2 * np.log(penalty_unit)
-        return replace(inside, alphas=inside.alphas / penalty_unit**2, deltas=deltas)
+    if settings.solver == "stacked" and len(bands) > 1:
+        return next(iter(fit_sets(inputs, runs, bands, settings, [tuple(bands)], penalty_unit=penalty_unit)))[1]
+    inside = replace(settings, alphas=settings.alphas * penalty_unit**2)
+    result, error = _fit(inputs, runs, bands, inside)
+    if error > TOLERANCE and settings.dtype != torch.float64:
+        result, after = _fit(inputs.as_float64(), runs, bands, replace(inside, precision="float64"))
+        result.notes.append(again_note(error))
+        error = after
+    result.notes.extend(inexact_notes(error))
+    return result.in_units(penalty_unit)
+
+
+def _fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings) -> tuple[FitResult, float]:
+    """Fit, and return the largest residual of the normal equations, too."""
     status = inputs.target_status()
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
-        scoring = _possible_scoring(folds, runs, settings.scoring)
-        tested = torch.from_numpy(status == TESTED).to(settings.device)
-        options = SearchOptions(
-            scoring=scoring,
-            groups=groups_of_targets(settings.alpha_per, problem.n_targets),
-            tested=tested,
-            precision=settings.precision,
-            n_targets_batch=settings.n_targets_batch,
-        )
         check_scales(problem, float(settings.alphas.min()))
-        choice: Choice | BandedChoice
+        options = _search_options(status, folds, runs, settings)
+        deltas, tested = None, options.tested
         if settings.solver == "banded":
-            choice = _search_banded(problem, folds, options, settings)
-            deltas = choice.deltas
+            banded, weights = _fit_banded(problem, folds, options, settings)
+            deltas = of_tested(banded.deltas, tested)
+            penalties = (-banded.deltas).exp()
+            chosen = (banded.alphas, banded.scores, banded.path)
         else:
-            choice, deltas = search_ridge(problem, folds, settings.alphas, options), None
-        weights, notes = _solve(inputs, bands, problem, choice, tested, settings)
-        alphas, scores, path = choice.alphas, choice.scores, choice.path
-        weights.reduced[~tested] = torch.nan
-        if scoring != settings.scoring:
-            notes.append("penalties chosen by R2: the folds hold out too few samples for a correlation")
-        if not settings.refine:
-            notes += edge_note(_numpy(alphas, tested), settings.alphas)
-        return FitResult(
-            weights,
-            status,
-            _numpy(alphas, tested),
-            _numpy(scores, tested),
-            _numpy(path, tested),
-            None if deltas is None else _numpy(deltas, tested),
-            problem.form,
-            notes,
-        )
+            choice = search_ridge(problem, folds, settings.alphas, options)
+            weights = solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
+            penalties = choice.alphas.expand(len(bands), -1)
+            chosen = (choice.alphas, choice.scores, choice.path)
+        error = solution_error(problem, weights, penalties, tested)
+        return _result(weights, status, options, settings, problem.form, chosen, deltas=deltas), error
 
 
-def _possible_scoring(folds: Sequence[Blocks], runs: Runs, scoring: Scoring) -> Scoring:
-    """R2 in place of r where every fold holds out so few samples that a correlation means nothing."""
+def fit_sets(
+    inputs: FitInputs,
+    runs: Runs,
+    bands: Mapping[str, int],
+    settings: Settings,
+    sets: Sequence[Bands],
+    *,
+    penalty_unit: float = 1.0,
+) -> Iterator[tuple[Bands, FitResult]]:
+    """Fit a stacked model to every set of feature spaces; they share members, each of which is fitted once.
+
+    Parameters
+    ----------
+    inputs : FitInputs
+        Of all feature spaces.
+    runs : Runs
+    bands : dict of str to int
+        Columns of each feature space.
+    settings : Settings
+    sets : sequence of tuple of str
+    penalty_unit : float
+        As in :func:`fit`.
+
+    Yields
+    ------
+    names, result : tuple of str, FitResult
+    """
+    inside = replace(settings, alphas=settings.alphas * penalty_unit**2)
+    for names, result in _fit_sets(inputs, runs, bands, inside, sets):
+        yield names, result.in_units(penalty_unit)
+
+
+def _fit_sets(
+    inputs: FitInputs, runs: Runs, bands: Mapping[str, int], settings: Settings, sets: Sequence[Bands]
+) -> Iterator[tuple[Bands, FitResult]]:
+    status, folds = inputs.target_status(), runs.folds(settings.cv)
+    options = _search_options(status, folds, runs, settings)
+    shared = list(dict.fromkeys(member for names in sets if len(names) > 1 for member in member_sets(names)))
+    with threads_for(sum(bands.values()), len(status), settings.device):
+        whole = make_problem(inputs, bands, settings)
+        check_scales(whole, float(settings.alphas.min()))
+        members, choices = fit_members(inputs, folds, bands, settings, options, list(dict.fromkeys([*shared, *sets])))
+        error = max(member.error(options.tested) for member in members.values())
+        if error > TOLERANCE and settings.dtype != torch.float64:
+            exact = replace(settings, precision="float64")
+            for names, result in _fit_sets(inputs.as_float64(), runs, bands, exact, sets):
+                result.notes.append(again_note(error))
+                yield names, result
+            return
+        products = None
+        if shared:
+            some, count = [members[names] for names in shared], sum(inputs.n_samples(fold) for fold in folds)
+            products = held_out_products(some, whole, folds, count, settings.n_targets_batch)
+    for names in sets:
+        own = member_sets(names)
+        if len(own) == 1:
+            choice, form = choices[names], members[names].problem.form
+            chosen = (choice.alphas, choice.scores, choice.path)
+            result = _result(members[names].weights, status, options, settings, form, chosen)
+            result.notes.extend(inexact_notes(error))
+            yield names, result
+            continue
+        assert products is not None
+        part = products.take([shared.index(member) for member in own])
+        shares = part.weights()
+        scores = part.r2(shares) if options.scoring == "r2" else part.r(shares)
+        stacked = [members[member] for member in own]
+        alphas = torch.stack([member.alphas for member in stacked])
+        chosen = (alphas[-1], scores, torch.stack([choices[member].scores for member in own]))
+        found = Stack(own, of_tested(shares, options.tested), of_tested(alphas, options.tested))
+        result = _result(stack(stacked, shares), status, options, settings, whole.form, chosen, members=found)
+        result.notes.extend(inexact_notes(error))
+        yield names, result
+
+
+def _search_options(status: NDArray[np.str_], folds: Sequence[Blocks], runs: Runs, settings: Settings) -> SearchOptions:
+    """Options of the search; R2 decides where every fold holds out too few samples for a correlation."""
     most = max(len(runs.rows(fold)) for fold in folds)
-    return "r2" if most < MIN_SAMPLES_OF_R else scoring
+    return SearchOptions(
+        scoring="r2" if most < MIN_SAMPLES_OF_R else settings.scoring,
+        groups=groups_of_targets(settings.alpha_per, len(status)),
+        tested=torch.from_numpy(status == TESTED).to(settings.device),
+        precision=settings.precision,
+        n_targets_batch=settings.n_targets_batch,
+    )
 
 
-def _search_banded(
+def _result(
+    weights: Weights,
+    status: NDArray[np.str_],
+    options: SearchOptions,
+    settings: Settings,
+    form: Form,
+    chosen: tuple[Tensor, Tensor, Tensor],
+    *,
+    deltas: Float64 | None = None,
+    members: Stack | None = None,
+) -> FitResult:
+    """Result with NaN for targets that were not tested; ``chosen`` are their penalties, scores and path."""
+    weights.reduced[~options.tested] = torch.nan
+    alphas, scores, path = (of_tested(values, options.tested) for values in chosen)
+    notes = [f"solved in the {form} form"]
+    if options.scoring != settings.scoring:
+        notes.append("penalties chosen by R2: the folds hold out too few samples for a correlation")
+    if not settings.refine:
+        notes += edge_note(alphas, settings.alphas)
+    return FitResult(weights, status, alphas, scores, path, deltas, form, notes, members)
+
+
+def _fit_banded(
     problem: RidgeProblem, folds: Sequence[Blocks], options: SearchOptions, settings: Settings
-) -> BandedChoice:
-    """Search scalings and penalties, and refine them if asked to."""
+) -> tuple[BandedChoice, Weights]:
+    """Search scalings and penalties, refine them if asked to, and solve."""
     n_bands = len(problem.preparation.widths)
     if settings.scalings is None:
         scalings = simplex_scalings(n_bands, settings.n_scalings, settings.random_state)
     else:
         scalings = check_scalings(settings.scalings, n_bands)
     choice = search_banded(problem, folds, settings.alphas, scalings, options, progress_bar=settings.progress_bar)
-    return refined_choice(choice, *refine(problem, folds, choice, settings.refine)) if settings.refine else choice
-
-
-def _solve(
-    inputs: FitInputs,
-    bands: dict[str, int],
-    problem: RidgeProblem,
-    choice: Choice | BandedChoice,
-    tested: Tensor,
-    settings: Settings,
-) -> tuple[Weights, list[str]]:
-    """Solve for the weights, check that they solve the problem, and solve again in float64 where they do not."""
-    notes = [f"solved in the {problem.form} form"]
-    weights, penalties = _weights(problem, choice, settings), _penalties(problem, choice)
-    error = solution_error(problem, weights, penalties, tested)
-    if error > TOLERANCE and settings.dtype != torch.float64:
-        exact = replace(settings, precision="float64")
-        again = make_problem(inputs.as_float64(), bands, exact)
-        weights = _weights(again, choice, exact)
-        notes.append(f"solved again in float64: the solution in float32 left a residual of {error:.1g}")
-        error = solution_error(again, weights, penalties, tested)
-    if error > TOLERANCE:
-        notes.append(
-            f"the solution is not exact (residual {error:.1g}): standardise the features, or use larger alphas"
-        )
-        logger.warning(notes[-1])
-    return weights, notes
-
-
-def _weights(problem: RidgeProblem, choice: Choice | BandedChoice, settings: Settings) -> Weights:
-    if isinstance(choice, Choice):
-        return solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
     if settings.refine:
-        return solve_refined(problem, choice.deltas)
-    return solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)
-
-
-def _penalties(problem: RidgeProblem, choice: Choice | BandedChoice) -> Tensor:
-    """Penalty of every feature space and target, shape (n_bands, n_targets)."""
-    if isinstance(choice, Choice):
-        return choice.alphas.expand(len(problem.preparation.widths), -1)
-    return (-choice.deltas).exp()
-
-
-def _numpy(values: Tensor, tested: Tensor) -> Float64:
-    """Values of tested targets (the last axis), NaN for the others."""
-    return np.asarray(torch.where(tested, values, torch.nan).double().cpu().numpy())
-
-
-def edge_note(chosen: Float64, alphas: Float64, share: float = 0.1) -> list[str]:
-    """Note if many targets have the smallest or largest penalty, so that a better one may lie outside the grid."""
-    chosen = chosen[np.isfinite(chosen)]
-    if len(alphas) < 3 or not len(chosen):
-        return []
-    edges = (
-        ("smallest", alphas.min(), "try smaller ones"),
-        ("largest", alphas.max(), "try larger ones, or these targets are not predicted"),
-    )
-    shares = [float(np.mean(chosen == edge)) for _, edge, _ in edges]
-    return [
-        f"{part:.0%} of targets have the {name} penalty of the grid, {edge:g}: {advice}"
-        for part, (name, edge, advice) in zip(shares, edges, strict=True)
-        if part > share
-    ]
+        choice = refined_choice(choice, *refine(problem, folds, choice, settings.refine))
+        return choice, solve_refined(problem, choice.deltas)
+    return choice, solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)

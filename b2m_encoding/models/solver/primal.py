@@ -147,6 +147,17 @@ class StatisticsProblem:
         parts = [self.rows[name].to(mean) - mean for name, mean in zip(held_out, means, strict=True)]
         return torch.cat(parts).to(self.device, self.statistics.dtype)
 
+    def held_out_root(self, held_out: Blocks) -> Tensor:
+        """See :meth:`RidgeProblem.held_out_root <b2m_encoding.models.solver.problems.RidgeProblem.held_out_root>`."""
+        train, validation = self._pools(held_out, own_mean=False)
+        rows = self._held_out_features(held_out, validation, train, own_mean=False)
+        if rows is not None:
+            return rows
+        scale = validation.xx.diagonal().clamp_min(0).sqrt()
+        inverse = torch.where(scale > 0, 1 / scale, 0.0)
+        values, vectors = eigh((inverse[:, None] * validation.xx * inverse).to(self.device))
+        return ((vectors * values.sqrt()).T * scale.to(self.device)).to(self.statistics.dtype)
+
     def full(self, scaling: Tensor | None = None) -> FullSystem:
         """See :meth:`RidgeProblem.full <b2m_encoding.models.solver.problems.RidgeProblem.full>`."""
         pool = self._all

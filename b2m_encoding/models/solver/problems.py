@@ -62,16 +62,17 @@ class FullSystem:
     """The ridge problem of all training samples in its eigenbasis, for the final weights.
 
     ``load(targets) @ train`` is the covariance ``b`` of each target in the eigenbasis, and ``(b / (l + a)) @ back``
-    are its weights for the original features.
+    are its weights for the original features; or for ``rows``, samples of which the weights are combinations.
 
     Parameters
     ----------
     values : Tensor of float64, shape (rank,)
     train : Tensor, shape (m, rank)
-    back : Tensor, shape (rank, n_features)
+    back : Tensor, shape (rank, n_features) or (rank, n_samples)
     load : callable
         From a slice of targets to their rows ``(n, m)``.
     mean_x, mean_y : Tensor of float64, shape (n_features,), (n_targets,)
+    rows : Tensor, shape (n_samples, n_features), optional
     """
 
     values: Tensor
@@ -80,6 +81,7 @@ class FullSystem:
     load: Callable[[Targets], Tensor]
     mean_x: Tensor
     mean_y: Tensor
+    rows: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,9 @@ class RidgeProblem(Protocol):
 
     def normal_equations(self, weights: Tensor, targets: Tensor) -> NormalEquations:
         """Gradient of the squared error at ``weights`` (float64, shape (n, n_features)) of some targets."""
+
+    def held_out_root(self, held_out: Blocks) -> Tensor:
+        """Held-out features about the training mean, shape (k, n_features), or rows with the same products."""
 
     def variation(self, held_out: Blocks) -> Tensor:
         """Held-out sums of squares about the held-out mean, shape (n_targets,)."""

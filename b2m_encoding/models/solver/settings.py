@@ -13,14 +13,17 @@ from sklearn.base import BaseEstimator
 
 from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.solver.delay_prior import DelayPrior
 from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.problems import Form
 from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.runs import Runs
 
+Solver = Literal["stacked", "ridge", "banded"]
 ALLOWED = {
-    "solver": ("ridge", "banded"),
+    "solver": ("stacked", "ridge", "banded"),
+    "delay_prior": ("hrf", "flat"),
     "scoring": ("r2", "r"),
     "center": ("all", "block"),
     "form": ("auto", "gram", "prediction", "dual"),
@@ -37,13 +40,14 @@ class Settings:
         If a value is unknown, or two of them exclude each other.
     """
 
-    solver: Literal["ridge", "banded"]
+    solver: Solver
     alphas: Float64
     cv: Any
     alpha_per: str | ArrayLike
     scoring: Scoring
     center: Center
     standardize: bool
+    delay_prior: DelayPrior
     smoothness: float | None
     delays: Sequence[float] | None
     n_scalings: int

@@ -18,9 +18,9 @@ from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.layout import Design
 from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs, rows_of_blocks
-from b2m_encoding.models.solver.fitting import FitResult, fit
+from b2m_encoding.models.solver.fitting import fit
 from b2m_encoding.models.solver.out_of_core import DiskStatistics
-from b2m_encoding.models.solver.ridge import Weights
+from b2m_encoding.models.solver.result import FitResult, concatenate_results
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.runs import Runs
@@ -151,27 +151,3 @@ def fit_runs(
         on_disk = write_statistics(design, responses, slices, settings, Path(folder))
         parts = [solve(FitInputs(on_disk.load(targets), samples)) for targets in slices]
     return concatenate_results(parts), None
-
-
-def concatenate_results(results: list[FitResult]) -> FitResult:
-    """Join the results of neighbouring slices of targets."""
-    first = results[0]
-    if len(results) == 1:
-        return first
-    weights = Weights(
-        torch.cat([result.weights.full() for result in results]),
-        None,
-        first.weights.mean_x,
-        torch.cat([result.weights.mean_y for result in results]),
-    )
-    deltas = [result.deltas for result in results if result.deltas is not None]
-    return FitResult(
-        weights,
-        np.concatenate([result.status for result in results]),
-        np.concatenate([result.alphas for result in results]),
-        np.concatenate([result.scores for result in results]),
-        np.concatenate([result.path for result in results], axis=1),
-        np.concatenate(deltas, axis=1) if deltas else None,
-        first.form,
-        list(dict.fromkeys(note for result in results for note in result.notes)),
-    )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.report.content import Answer
 from b2m_encoding.results.report.known_rates import TOLERATED, known_rate
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, score, span
@@ -224,6 +225,12 @@ def _comparison(report: ReportData) -> Iterator[Line]:
     else:
         tested = kind != "deltas"
         yield "Are differences between feature spaces tested?", *_when(tested, f"by {kind}", "penalties describe only")
+    if (parts := report.table(tables.PARTITION)) is not None:
+        doubted, solver = doubted_parts(parts), str(report.get("model", "solver"))
+        number_of_parts = f"{many(len(parts), 'part')} of regions"
+        yield "Are all parts of the variance possible?", *_when(not doubted, number_of_parts, doubted)
+        question = "Do the models of the partition weigh feature spaces separately?"
+        yield question, *_when(solver != "ridge", solver, ONE_PENALTY)
     regions = report.table(tables.REGIONS)
     if regions is None:
         yield "Were regions chosen beforehand?", "not applicable", "no regions"

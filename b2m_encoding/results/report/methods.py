@@ -149,6 +149,14 @@ def _feature(name: str, table: dict[str, Any], made: dict[str, Any]) -> str:
     return f"{name} ({what})"
 
 
+STACKED = (
+    " A model of several feature spaces is stacked [@breiman1996; @lin2024]: a weighted mean of the ridge models of "
+    "each of them, of all but one, and of all, in which every feature space has the same prior variance. The weights "
+    "of each target are not negative, sum to one, and minimise the squared error of cross-validated predictions in "
+    "the training samples, with a Gaussian prior (standard deviation 0.5) about the model of all."
+)
+
+
 def _model(report: ReportData) -> str:
     grid, model = report.get("model", "alphas"), report.study["model"]
     penalties = (
@@ -180,7 +188,32 @@ def _model(report: ReportData) -> str:
         )
     several = len(report.feature_spaces) > 1
     fitted = " One model was fitted with all feature spaces (the joint model) and one with each." if several else ""
-    return f"{lag}, by {ridge}; held-out samples took no part in the choice.{fitted}"
+    if several and model["solver"] == "stacked":
+        fitted += STACKED
+    elif several and model["solver"] == "ridge":
+        fitted += " All feature spaces of a model shared one penalty."
+    return f"{lag}, by {ridge}; held-out samples took no part in the choice.{_priors(report)}{fitted}"
+
+
+def _priors(report: ReportData) -> str:
+    """Priors of the weights over delays, and the filter of the features."""
+    model, text = report.study["model"], ""
+    if report.get("windows") is None and len(model["delays"]) > 1:
+        if model.get("delay_prior") == "hrf":
+            text += (
+                " The prior standard deviation of the weights at each delay was the height of the canonical "
+                "haemodynamic response there, at least a fifth of its peak [@glover1999]."
+            )
+        if model.get("smoothness"):
+            text += (
+                f" A Gaussian prior {number(model['smoothness'])} s wide made weights at neighbouring delays alike "
+                "[@nunezelizalde2019]."
+            )
+    asked, detrend = model.get("filter_features", False), report.get("cleaning", "detrend")
+    default = detrend in ("cosine", "median", "savgol")
+    if report.get("windows") is None and (default if asked is None else asked):
+        text += " Slow drift was removed from the features as from the responses."
+    return text
 
 
 def _evaluation(report: ReportData) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.report.content import Block, Lines, Link, Picture, Table
 from b2m_encoding.results.report.known_rates import known_rate
 from b2m_encoding.results.report.pictures import pictures
@@ -120,12 +121,22 @@ def partition(report: ReportData) -> list[Block]:
     if (table := report.table(tables.PARTITION)) is not None:
         rows = [
             [f"sub-{one.subject}", _place(one), one.part, interval(one.r2, one.low, one.high),
-             f"{one.negative} of {one.targets}", score(one.product)]
+             f"{one.negative} of {one.targets}", score(one.product), _doubt(one)]
             for one in table.itertuples() if one.targets
         ]  # fmt: skip
-        columns = ["subject", "region", "part", "R2 and interval", "negative targets", "product measure"]
+        columns = ["subject", "region", "part", "R2 and interval", "negative targets", "product measure", "doubt"]
         blocks.append(cut(Table(columns, rows, "Mean held-out R2 over the tested targets of a region.")))
+        doubted = doubted_parts(table)
+        if doubted:
+            blocks.append(Lines([f"Parts to doubt: {doubted}."]))
+        if report.get("model", "solver") == "ridge":
+            blocks.append(Lines([f"Warning: {ONE_PENALTY}."]))
     return blocks
+
+
+def _doubt(row: Any) -> str:
+    doubt = getattr(row, "doubt", None)
+    return doubt if isinstance(doubt, str) else ""
 
 
 def _place(row: Any) -> str:

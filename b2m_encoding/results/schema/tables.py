@@ -201,6 +201,8 @@ PARTITION = Table(
         "targets": "Tested targets in the region",
         "negative": "Targets whose own part is below zero",
         "product": "Mean share of a single feature space in the R2 of the joint model (product measure)",
+        "doubt": "What speaks against the part: it is significantly below zero, the joint model predicts worse than "
+        "one without its feature spaces, or it is larger than the R2 of one of them",
     },
 )
 PREFERENCE = Table(

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from b2m_encoding.analysis.encoding.encode import encode_subject
+from b2m_encoding.analysis.encoding.predict import new_model, training_values
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.data import Responses
+from b2m_encoding.data.cleaning import drift_basis, regressed_out
 from b2m_encoding.features.delays import delay
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs
@@ -27,7 +30,12 @@ def study(tmp_path: Path, **evaluation: object) -> Study:
         "output": str(tmp_path / "results"),
         "data": {"reader": "table", "files": "{subject}.txt", "regions": ["a"], "tr": 2.0},
         "features": {"rate": {"extractor": "word_rate", "textgrid": "x"}},
-        "model": {"delays": [2.0, 4.0], "alphas": {"low": ALPHA, "high": ALPHA * (1 + 1e-9), "number": 2}},
+        "model": {
+            "delays": [2.0, 4.0],
+            "delay_prior": "flat",
+            "filter_features": False,
+            "alphas": {"low": ALPHA, "high": ALPHA * (1 + 1e-9), "number": 2},
+        },
         "evaluation": evaluation,
         "statistics": {"permutations": 200, "refits": 1000, "block": 16.0},
     }
@@ -133,3 +141,29 @@ def test_blocks_of_one_run_are_held_out_with_their_gap() -> None:
         distance = np.abs(np.flatnonzero(split.train)[:, None] - np.flatnonzero(split.test))
         assert distance.min() * 2.0 > 8.0
     assert np.sum([split.test for split in splits], axis=0).max() == 1
+
+
+def test_keys_of_the_model_reach_it(simulated: tuple[Runs, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    """Drift of features is removed as from the responses; priors and scoring of the study are those of the model."""
+    runs, features, _ = simulated
+    drifting = features + np.linspace(0, 20, len(features), dtype=np.float32)[:, None] ** 2
+    plain = study(tmp_path, kind="cross-validation")
+    _, [split, *_] = split_samples(runs, plain.evaluation)
+    keys = {"filter_features": True, "smoothness": 2.0, "scoring": "r", "solver": "ridge", "delay_prior": "flat"}
+    asked = plain.model_copy(update={"model": plain.model.model_copy(update=keys)})
+    found = training_values({"rate": FeatureSpace("rate", drifting, runs)}, asked, split)["rate"]
+    for rows in runs.slices.values():
+        n = rows.stop - rows.start
+        by_hand = regressed_out(drifting[rows], drift_basis(n, runs.tr, 128.0), np.ones(n, dtype=bool))
+        np.testing.assert_allclose(found[rows], by_hand, atol=2e-3)
+    auto = plain.model_copy(update={"model": plain.model.model_copy(update={"filter_features": None})})
+    assert np.array_equal(training_values({"rate": FeatureSpace("rate", drifting, runs)}, auto, split)["rate"], found)
+    unfiltered = training_values({"rate": FeatureSpace("rate", drifting, runs)}, plain, split)["rate"]
+    assert np.array_equal(unfiltered, drifting)
+    model = new_model(asked)
+    assert {key: getattr(model, key) for key in ("smoothness", "scoring", "solver", "delay_prior")} == {
+        key: keys[key] for key in ("smoothness", "scoring", "solver", "delay_prior")
+    }
+    table = plain.model_dump(mode="json") | {"windows": {}, "model": {"filter_features": True}}
+    with pytest.raises(ValidationError, match="filter_features"):
+        Study.model_validate(table)

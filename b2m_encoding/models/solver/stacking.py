@@ -1,0 +1,249 @@
+r"""Stacked ridge: a weighted mean of the ridge models of some sets of feature spaces (Breiman 1996; Lin et al. 2024).
+
+Members of the model of feature spaces S are the models of each of them, of all but one, and of all. In a member, every
+feature space has the same prior variance, however many features it has, so that a large one does not crowd out a small
+one. The weights of the members of a target are not negative, sum to one and minimise the squared error of
+cross-validated predictions, so that a useless feature space costs next to nothing; they are drawn to the member that
+has all feature spaces by a Gaussian prior, which decides where there are too few samples to choose.
+
+With held-out predictions ``P`` and responses ``y``, both of all folds, that is
+
+.. math:: \min_w \|y - P w\|^2 + \sigma^2 / \tau^2 \, \|w - w_0\|^2, \quad w \ge 0, \quad \sum w = 1,
+
+where :math:`w_0` selects the member of all, :math:`\sigma^2` is the mean squared error of that member and
+:math:`\tau` is the prior standard deviation of a weight. ``P'P`` and ``P'y`` of all members are computed once; every
+set of feature spaces is answered from some of their rows and columns.
+
+Breiman 1996, doi 10.1007/BF00117832; Lin, Naselaris, Kay & Wehbe 2024, doi 10.1016/j.neuroimage.2024.120772.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from b2m_encoding._typing import Bands
+from b2m_encoding.models.solver.devices import in_chunks
+from b2m_encoding.models.solver.filters import shrinkage
+from b2m_encoding.models.solver.fit_inputs import FitInputs
+from b2m_encoding.models.solver.make_problem import balanced_scaling, make_problem
+from b2m_encoding.models.solver.problems import Blocks, FoldSystem, RidgeProblem
+from b2m_encoding.models.solver.ridge import Choice, Weights, choose, solve_ridge
+from b2m_encoding.models.solver.search import FLAT, SearchOptions, cv_scores
+from b2m_encoding.models.solver.settings import Settings
+from b2m_encoding.models.solver.simplex import simplex_weights
+from b2m_encoding.models.solver.verify import solution_error
+
+PRIOR_SD = 0.5
+"""Prior standard deviation of the weight of a member about that of the member of all feature spaces alone."""
+
+
+def member_sets(names: Bands) -> list[Bands]:
+    """List the members of a stacked model: each feature space, all but one, and all, which is the last.
+
+    Examples
+    --------
+    >>> member_sets(("a", "b"))
+    [('a',), ('b',), ('a', 'b')]
+    >>> len(member_sets(("a", "b", "c"))), len(member_sets(("a", "b", "c", "d")))
+    (7, 9)
+    """
+    all_but_one = [tuple(other for other in names if other != name) for name in reversed(names)]
+    sets = [*((name,) for name in names), *(chosen for chosen in all_but_one if chosen), names]
+    return list(dict.fromkeys(sets))
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """Ridge model of some feature spaces, each with the same prior variance.
+
+    Parameters
+    ----------
+    problem : RidgeProblem
+    scaling : Tensor or None
+        Scaling of its feature spaces.
+    columns : Tensor of int
+        Its columns among those of all feature spaces.
+    alphas : Tensor, shape (n_targets,)
+    n_targets_batch : int
+    """
+
+    problem: RidgeProblem
+    scaling: Tensor | None
+    columns: Tensor
+    alphas: Tensor
+    n_targets_batch: int
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Weights from all samples."""
+        return solve_ridge(self.problem, self.alphas, scaling=self.scaling, n_targets_batch=self.n_targets_batch)
+
+    def error(self, tested: Tensor) -> float:
+        """Largest residual of the normal equations of a sample of targets."""
+        n_bands = len(self.problem.preparation.widths)
+        scaling = torch.ones(n_bands) if self.scaling is None else self.scaling
+        return solution_error(self.problem, self.weights, self.alphas / scaling.to(self.alphas)[:, None], tested)
+
+
+@dataclass(frozen=True)
+class Products:
+    """Held-out inner products of the predictions of members, summed over folds.
+
+    Parameters
+    ----------
+    gram : Tensor of float64, shape (n_targets, n_members, n_members)
+    product : Tensor of float64, shape (n_targets, n_members)
+        With the responses.
+    squares, variation : Tensor of float64, shape (n_targets,)
+        Squares of the responses about the training mean, and about the held-out mean.
+    count : int
+        Held-out samples.
+    """
+
+    gram: Tensor
+    product: Tensor
+    squares: Tensor
+    variation: Tensor
+    count: int
+
+    def take(self, members: Sequence[int]) -> Products:
+        """Products of some members."""
+        at = list(members)
+        return Products(self.gram[:, at][:, :, at], self.product[:, at], self.squares, self.variation, self.count)
+
+    def weights(self) -> Tensor:
+        """Weights of the members, the last of which has all feature spaces, shape (n_members, n_targets)."""
+        error = (self.squares - 2 * self.product[:, -1] + self.gram[:, -1, -1]).clamp_min(0) / self.count
+        pull = torch.where(error > 0, error, 1.0) / PRIOR_SD**2
+        centre = torch.zeros_like(self.product)
+        centre[:, -1] = pull
+        gram = self.gram + torch.diag_embed(pull[:, None].expand_as(self.product))
+        return simplex_weights(gram, self.product + centre).T
+
+    def r2(self, weights: Tensor) -> Tensor:
+        """Cross-validated R2 of weighted predictions, shape (n_targets,)."""
+        w = weights.T
+        quadratic = torch.einsum("ti,tij,tj->t", w, self.gram, w)
+        error = self.squares - 2 * (w * self.product).sum(1) + quadratic
+        scale = torch.where(self.variation > FLAT * self.squares, self.variation, self.squares)
+        return 1 - error / scale.clamp_min(torch.finfo(torch.float64).tiny)
+
+    def r(self, weights: Tensor) -> Tensor:
+        """Cross-validated correlation of weighted predictions, shape (n_targets,)."""
+        w = weights.T
+        scale = (torch.einsum("ti,tij,tj->t", w, self.gram, w) * self.squares).clamp_min(0).sqrt()
+        return torch.where(scale > 0, (w * self.product).sum(1) / scale, 0.0)
+
+
+def fit_members(
+    inputs: FitInputs,
+    folds: Sequence[Blocks],
+    widths: Mapping[str, int],
+    settings: Settings,
+    options: SearchOptions,
+    sets: Sequence[Bands],
+) -> tuple[dict[Bands, Member], dict[Bands, Choice]]:
+    """Choose penalties for the ridge model of every set of feature spaces."""
+    n_held_out = min(inputs.n_samples(fold) for fold in folds)
+    grid = torch.as_tensor(settings.alphas, device=settings.device)
+    members, choices = {}, {}
+    for names in sets:
+        problem, scaling, columns = _member_problem(inputs, names, widths, settings, n_held_out)
+        choice = choose(cv_scores(problem, folds, grid, options, scaling), grid, options)
+        members[names] = Member(problem, scaling, columns, choice.alphas, settings.n_targets_batch)
+        choices[names] = choice
+    return members, choices
+
+
+def solve_members(
+    inputs: FitInputs, widths: Mapping[str, int], settings: Settings, alphas: Mapping[Bands, Tensor]
+) -> list[Member]:
+    """Make the ridge models of sets of feature spaces with penalties that are known."""
+    return [
+        Member(*_member_problem(inputs, names, widths, settings, 0), own, settings.n_targets_batch)
+        for names, own in alphas.items()
+    ]
+
+
+def _member_problem(
+    inputs: FitInputs, names: Bands, widths: Mapping[str, int], settings: Settings, n_held_out: int
+) -> tuple[RidgeProblem, Tensor | None, Tensor]:
+    """Problem of a member, the scaling of its feature spaces, and its columns among all."""
+    stops = torch.tensor(list(widths.values())).cumsum(0).tolist()
+    columns = {name: torch.arange(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
+    part = inputs.subset(names, widths, n_held_out, dtype=settings.dtype, fixed_form=settings.form != "auto")
+    problem = make_problem(part, {name: widths[name] for name in names}, settings)
+    return problem, balanced_scaling(inputs, names, widths, settings), torch.cat([columns[name] for name in names])
+
+
+def held_out_products(
+    members: Sequence[Member], whole: RidgeProblem, folds: Sequence[Blocks], count: int, batch: int
+) -> Products:
+    """Compute the inner products of held-out predictions of all members, and with the responses.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    whole : RidgeProblem
+        The problem of all feature spaces, for held-out samples that all members share.
+    folds : sequence of sequences of str
+        Held-out blocks of each fold.
+    count : int
+        Held-out samples.
+    batch : int
+        Targets at a time.
+    """
+    n, device = whole.n_targets, whole.device
+    gram = torch.zeros((n, len(members), len(members)), dtype=torch.float64, device=device)
+    product = torch.zeros((n, len(members)), dtype=torch.float64, device=device)
+    squares = torch.zeros(n, dtype=torch.float64, device=device)
+    for held_out in folds:
+        systems = [member.problem.fold(held_out, member.scaling) for member in members]
+        root = whole.held_out_root(held_out)
+        maps = [_predictor(system, root, member) for system, member in zip(systems, members, strict=True)]
+
+        def add(targets: slice, systems: Sequence[FoldSystem] = systems, maps: Sequence[Tensor] = maps) -> None:
+            predicted = []
+            for i, (system, back, member) in enumerate(zip(systems, maps, members, strict=True)):
+                train, held, yy = system.load(targets)
+                filters = shrinkage(system.values, member.alphas[targets].to(system.values))
+                weights = (train @ system.train) * filters.to(system.train)
+                product[targets, i] += (weights * (held @ system.held_out)).sum(1).double()
+                predicted.append(weights @ back.T)
+            stacked = torch.stack(predicted, dim=1)
+            gram[targets] += (stacked @ stacked.mT).double()
+            squares[targets] += yy
+
+        batch = in_chunks(n, batch, add)
+    variation = torch.stack([whole.variation(held_out) for held_out in folds]).sum(0).to(device)
+    return Products(gram, product, squares, variation, count)
+
+
+def _predictor(system: FoldSystem, root: Tensor, member: Member) -> Tensor:
+    """Map from weights in the eigenbasis of a fold to predictions of what ``root`` has as rows, shape (k, rank)."""
+    if system.kind == "gram":
+        return root[:, member.columns.to(root.device)] @ system.train
+    return system.quadratic
+
+
+def stack(members: Sequence[Member], weights: Tensor) -> Weights:
+    """Weighted sum of the weights of all members: a stacked model is linear in the features.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        The last one has all columns.
+    weights : Tensor, shape (n_members, n_targets)
+    """
+    whole = members[-1]
+    place = {column: i for i, column in enumerate(whole.columns.tolist())}
+    reduced = torch.zeros_like(whole.weights.full())
+    for member, share in zip(members, weights, strict=True):
+        own = [place[column] for column in member.columns.tolist()]
+        reduced[:, own] += member.weights.full() * share[:, None].to(reduced)
+    return Weights(reduced, None, whole.weights.mean_x, whole.weights.mean_y)
