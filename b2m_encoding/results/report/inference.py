@@ -97,11 +97,11 @@ def _significance(report: ReportData) -> str:
     return text
 
 
-def _for_folds(report: ReportData, column: str) -> str:
+def _for_folds(report: ReportData, column: str, widened: str = "widened") -> str:
     """How much wider something was made because folds are joined; empty for one test set."""
     widening = report.column(column).dropna()
     wider = len(widening) and widening.max() > 1
-    return f", widened by a factor of {_decimals(widening)} because folds are joined" if wider else ""
+    return f", {widened} by a factor of {_decimals(widening)} because folds are joined" if wider else ""
 
 
 def _decimals(values: pd.Series) -> str:
@@ -169,7 +169,7 @@ def _comparison(report: ReportData) -> str:
         many_blocks = (
             f"{counted(number_of, 'block')} of up to {report.samples(lengths)}" if len(number_of) else "blocks"
         )
-        many_blocks += _for_folds(report, "flip_widening")
+        many_blocks += _for_folds(report, "flip_widening", "their null distribution widened")
         text += (
             f": signs of the differences were flipped in {many_blocks}, the best feature space had to beat every other "
             f"(q < {number(table['q'])}), and targets where none did have no preference."
