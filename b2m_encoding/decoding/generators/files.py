@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,11 +85,9 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
 
 def copy_sound(source: Path, path: Path) -> Path:
     """Copy a sound that `write_sound` wrote, with its record: an MP3 file takes a thousand times as long to encode."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    record = json.loads(record_of(source).read_text(encoding="utf-8"))
-    with replacing_path(path) as temporary:
-        shutil.copyfile(source, temporary)
-    write_whole(record_of(path), json.dumps({**record, "file": path.name}, indent=1, ensure_ascii=False) + "\n")
+    record = parse_json(record_of(source).read_text(encoding="utf-8"))
+    text = json.dumps({**record, "file": path.name}, indent=1, ensure_ascii=False) + "\n"
+    write_all({path: source.read_bytes(), record_of(path): text}, "a sound cannot be written")
     return path
 
 
