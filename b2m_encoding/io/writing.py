@@ -16,6 +16,7 @@ from b2m_encoding.io.removal import new_folder, replacing_path
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_TEXTS = (*(os.strerror(code) for code in FULL), "requested and")
 """Parts of the messages of a full disk where an error has no number: numpy has "N requested and M written"."""
+AGAIN = "give the same command again: what is done is kept"
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -114,13 +115,13 @@ def write_error(problem: str, folder: Path, error: OSError, needed: int | None =
             file=folder,
             found=f"{_reason(error)}; {_size(_free(folder))} free",
             expected=None if needed is None else f"{_size(needed)} free",
-            fix="free space there, or choose a folder on another disk, then give the same command again: what is done is kept",
+            fix=f"free space there, or choose a folder on another disk, then {AGAIN}",
         )
     return InputError(
         problem,
         file=error.filename or folder,
         found=_reason(error),
-        fix="make the folder writable, or choose another one, then give the same command again: what is done is kept",
+        fix=f"make the folder writable, or choose another one, then {AGAIN}",
     )
 
 

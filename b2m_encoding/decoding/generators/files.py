@@ -85,9 +85,8 @@ def write_sound(path: Path, wave: Wave, rate: int, record: Mapping[str, Any]) ->
 
 def copy_sound(source: Path, path: Path) -> Path:
     """Copy a sound that `write_sound` wrote, with its record: an MP3 file takes a thousand times as long to encode."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    record = {**parse_json(record_of(source).read_text(encoding="utf-8")), "file": path.name}
-    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    record = parse_json(record_of(source).read_text(encoding="utf-8"))
+    text = json.dumps({**record, "file": path.name}, indent=1, ensure_ascii=False) + "\n"
     write_all({path: source.read_bytes(), record_of(path): text}, "a sound cannot be written")
     return path
 
