@@ -81,7 +81,9 @@ for share in (0.0, 0.1, 0.4):
     noise = by_run(rng.standard_normal((400, 30, 40)).reshape(400, -1))
     responses = np.sqrt(share) * np.repeat(signal, 40, axis=1) + np.sqrt(1 - share) * noise
     z = np.arctanh(pearson_r(predict(responses.astype(np.float32)), responses)).reshape(30, 40)
-    print(f"share of signal {share:.1f}: r {np.tanh(z.mean()):.2f}, sqrt(n) times its spread {z.std(axis=1).mean() * 20:.2f}")
+    print(
+        f"share of signal {share:.1f}: r {np.tanh(z.mean()):.2f}, sqrt(n) times its spread {z.std(axis=1).mean() * 20:.2f}"
+    )
 
 # %% [markdown]
 # Independent predictions would have about 1 in the last column. In a study all of this is done where
