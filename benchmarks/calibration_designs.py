@@ -5,8 +5,8 @@
   [.035, .065].
 - ``pink_noise``: 1/f noise in six runs. ``one_run_10_clips``: ten clips of 20 samples in one run, smeared by a
   haemodynamic response.
-- ``region_flips_slow``, ``preference_slow``: two predictions that are equally good, AR(1) .9 in responses of .7: rate of
-  p < .05 of sign flips over blocks; ``peer``: blocks of 10 samples. ``probability_slow``: two predictions of which one
+- ``region_flips_slow``, ``preference_slow``: two predictions that are equally good, AR(1) .9 in responses of .7: the
+  rate of p < .05 of sign flips; ``peer``: blocks of 10 samples. ``probability_slow``: two predictions of which one
   is better by chance, AR .95 and .9: probability of the preferred one in ``ours``, share that is right in ``peer``;
   agreement: within .05.
 - ``identification_genres``: unrelated predictions of sixty clips of ten genres; share of accuracies outside the 95 %

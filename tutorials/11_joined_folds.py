@@ -2,8 +2,8 @@
 
 # %% [markdown]
 # In cross-validation every run is predicted by a model of the others, and the predictions are joined. Take responses
-# $y$ that have nothing to do with the features. Given the penalty, the joined prediction is linear, $\hat y = Hy$, where
-# $H$ is zero inside runs, and its product with the response is a quadratic form,
+# $y$ that have nothing to do with the features. Given the penalty, the joined prediction is linear, $\hat y = Hy$,
+# where $H$ is zero inside runs, and its product with the response is a quadratic form,
 #
 # $$T = y^\top H y = \sum_{i \neq j} y_i^\top H_{ij} y_j .$$
 #
@@ -70,8 +70,8 @@ print(f"refits: p < .05 in {np.mean(found.p < 0.05):.3f} of empty targets")
 
 # %% [markdown]
 # **Intervals.** A bootstrap over held-out blocks has the same blind spot. With signal, $y = f + e$, r has a part that is
-# linear in the noise of test samples, which the bootstrap sees, and the product of the noise in training with that of the
-# test, which it sees once instead of twice. The stronger the signal, the smaller this product is beside the prediction:
+# linear in the noise of test samples, which the bootstrap sees, and the product of the noise in training with that of
+# the test, which it sees once instead of twice. The stronger the signal, the smaller this product is beside the prediction:
 # a study therefore refits responses of known signal and rearranged noise, from no signal to a strong one, compares the
 # spread of r with its standard error at each, and widens the intervals of a target by the factor at its r.
 

@@ -41,8 +41,8 @@ def test_what_follows_the_stimulus_is_not_what_the_features_explain(method: str)
     predicted, reliable = (np.tile(slow(rng, 1, 1500, 0.8), (4, 1)) for _ in range(2))
     measured = reliable + slow(rng, 4, 1500, 0.5)
     if method == "shift":  # one run of different samples has too few shifts
-        runs = Runs.from_labels(np.char.add(runs.run, (np.arange(len(runs)) % N >= N // 2).astype(str)), 1.5,
-                                clip=np.char.add("story", (np.arange(len(runs)) % N >= N // 2).astype(str)))  # fmt: skip
+        half = (np.arange(len(runs)) % N >= N // 2).astype(str)
+        runs = Runs.from_labels(np.char.add(runs.run, half), 1.5, clip=np.char.add("story", half))
     found = significance(predicted, measured, runs, method=method, n_permutations=300, random_state=0)  # type: ignore[arg-type]
     apart = significance(predicted, measured, Runs.from_labels(runs.run, 1.5), n_permutations=300, random_state=0)
     assert 0.035 < (found.p < 0.05).mean() < 0.066

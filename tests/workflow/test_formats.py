@@ -185,7 +185,8 @@ def test_tables_of_regions(suffix: str, header: bool, tmp_path: Path) -> None:
         f'name = "Table"\noutput = "results"\n[data]\nreader = "table"\nfiles = "{{subject}}{suffix}"\ntr = 1.5\n'
         f'subjects = ["01"]\nregions = {json.dumps(names)}\n[features.sound]\nextractor = "array"\n'
         'files = "features/all_{run}.npy"\n[model]\ndelays = [1.5, 3.0]\nblocks = 3\n'
-        '[evaluation]\nkind = "cross-validation"\nblocks = 5\ngap = 3.0\n[statistics]\npermutations = 200\nrefits = 1000\n'
+        '[evaluation]\nkind = "cross-validation"\nblocks = 5\ngap = 3.0\n[statistics]\npermutations = 200\n'
+        "refits = 1000\n"
         "bootstraps = 100\n"
     )
     assert run(study).map("01", "joint", "r").shape == (N_TARGETS,)
