@@ -16,8 +16,7 @@ from b2m_encoding.models.fitted import FittedEncodingModel
 from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.solver.banded import BandedChoice, solve_banded
 from b2m_encoding.models.solver.devices import tensor, threads_for
-from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
-from b2m_encoding.models.solver.make_problem import make_problem
+from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs, make_problem
 from b2m_encoding.models.solver.ridge import Weights, solve_ridge
 from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.stacking import solve_members, stack

@@ -21,11 +21,11 @@ from b2m_encoding.models.layout import Design, Layout, usual_size
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.scores import pearson_r, product_measure, r_split
-from b2m_encoding.models.solver.delay_prior import DelayPrior
 from b2m_encoding.models.solver.devices import Precision, tensor
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit
 from b2m_encoding.models.solver.moments import Center
+from b2m_encoding.models.solver.preparation import DelayPrior
 from b2m_encoding.models.solver.problems import Form
 from b2m_encoding.models.solver.result import FitResult, Stack
 from b2m_encoding.models.solver.search import Scoring

@@ -19,8 +19,7 @@ from b2m_encoding.models.solver.banded import (
     solve_banded,
 )
 from b2m_encoding.models.solver.devices import threads_for
-from b2m_encoding.models.solver.fit_inputs import FitInputs
-from b2m_encoding.models.solver.make_problem import make_problem
+from b2m_encoding.models.solver.fit_inputs import FitInputs, make_problem
 from b2m_encoding.models.solver.problems import Blocks, Form, RidgeProblem
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
 from b2m_encoding.models.solver.result import FitResult, Stack, edge_note, of_tested

@@ -29,8 +29,7 @@ from torch import Tensor
 from b2m_encoding._typing import Bands
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
-from b2m_encoding.models.solver.fit_inputs import FitInputs
-from b2m_encoding.models.solver.make_problem import balanced_scaling, make_problem
+from b2m_encoding.models.solver.fit_inputs import FitInputs, balanced_scaling, make_problem
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, RidgeProblem
 from b2m_encoding.models.solver.ridge import Choice, Weights, choose, solve_ridge
 from b2m_encoding.models.solver.search import FLAT, SearchOptions, cv_scores
