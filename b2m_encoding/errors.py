@@ -1,10 +1,14 @@
-"""The error of everything that a user can correct."""
+"""The error of everything that a user can correct, and notices of what is no error."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 class InputError(ValueError):
@@ -87,3 +91,9 @@ class Problems:
             raise self.found[0]
         if self.found:
             raise ProblemList(self.found)
+
+
+@lru_cache(maxsize=10_000)
+def notice(text: str) -> None:
+    """Log, once, what is no error but should be known: data that are left out, a doubt."""
+    logger.warning(text)

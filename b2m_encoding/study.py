@@ -15,8 +15,8 @@ from b2m_encoding.config import Config, StudyPath, resolve_path
 from b2m_encoding.data.cleaning import Cleaning, Detrend
 from b2m_encoding.data.sources import AnySource
 from b2m_encoding.decoding.decoders.registry import DECODERS
-from b2m_encoding.errors import InputError, ProblemList
-from b2m_encoding.features.extractors import AnyExtractor
+from b2m_encoding.errors import InputError, ProblemList, notice
+from b2m_encoding.features.extractors import AnyExtractor, AudioExtractor
 from b2m_encoding.figures.settings import FigureSettings
 from b2m_encoding.io.toml import STUDY_FILE, parse_toml, read_bytes
 from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
@@ -138,8 +138,9 @@ class StatisticsTable(Config):
     """Variance partitioning, 2^k - 1 models; by default of two or three feature spaces."""
     audit: bool = True
     """Look for leaks from test to training."""
-    generalise: tuple[Literal["genre", "subject"], ...] = ()
-    """Predict (and decode) genres that were left out of training, or subjects by a model of the others."""
+    generalise: tuple[Literal["group", "subject"], ...] = ()
+    """Predict (and decode) groups of clips (genres, speakers) that were left out of training, or subjects by a model of
+    the others."""
 
     def partitions(self, n_features: int) -> bool:
         """Whether the variance is partitioned among this many feature spaces."""
@@ -259,6 +260,29 @@ class Study(Config):
             return {**table, "model": {**table.get("model", {}), "delays": (0.0,)}}
         return table
 
+    @model_validator(mode="before")
+    @classmethod
+    def _genre_was_a_group(cls, table: Any) -> Any:
+        """Read ``generalise = ["genre"]`` of earlier versions: groups of clips by the column genre."""
+        statistics = table.get("statistics") if isinstance(table, dict) else None
+        if not isinstance(statistics, dict) or "genre" not in (statistics.get("generalise") or ()):
+            return table
+        notice('statistics.generalise = ["genre"] is read as ["group"], with clips = { group = "genre" } under [data]')
+        wanted = ["group" if one == "genre" else one for one in statistics["generalise"]]
+        data = table.get("data")
+        if isinstance(data, dict) and data.get("reader") != "zenodo":
+            clips = data.get("clips") or {}
+            data = {**data, "clips": {"group": "genre", **clips}} if isinstance(clips, dict) else data
+        return {**table, "data": data, "statistics": {**statistics, "generalise": wanted}}
+
+    @model_validator(mode="after")
+    def _stimuli_are_played_as_the_data_set_did(self) -> Study:
+        """Fades of a published data set, where the study names none."""
+        for table in self.features.values():
+            if isinstance(table, AudioExtractor) and "fade" not in table.model_fields_set and self.data.fade:
+                table.__dict__["fade"] = self.data.fade
+        return self
+
     @model_validator(mode="after")
     def _statistics_are_possible(self) -> Study:
         if self.statistics.partition and len(self.features) > MAX_PARTITIONED:
@@ -272,8 +296,8 @@ class Study(Config):
             raise ValueError('statistics.clusters needs permutations; test = "paper" has none')
         if self.statistics.preference == "deltas" and self.model.solver != "banded":
             raise ValueError('statistics.preference = "deltas" needs model.solver = "banded"')
-        if "genre" in self.statistics.generalise and self.evaluation.kind != "test":
-            raise ValueError('statistics.generalise = ["genre"] needs evaluation.kind = "test"')
+        if "group" in self.statistics.generalise and self.evaluation.kind != "test":
+            raise ValueError('statistics.generalise = ["group"] needs evaluation.kind = "test"')
         if "subject" in self.statistics.generalise and any(one.pca for one in self.features.values()):
             raise ValueError('statistics.generalise = ["subject"]: components of features.pca differ between subjects')
         return self

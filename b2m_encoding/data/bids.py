@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from b2m_encoding.data.cifti import open_cifti
+from b2m_encoding.data.clips import BIDS_CLIPS, ClipColumns
 from b2m_encoding.data.entities import BidsFile, inherited, subject_files
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, Series, assemble
@@ -100,12 +101,13 @@ def read_bids(
     sessions: Sequence[str] = (),
     mask: Path | None = None,
     trust_header: bool = True,
+    clips: ClipColumns = BIDS_CLIPS,
 ) -> Recording:
     """Open one subject's runs of some tasks.
 
     Run names are those of BIDS, ``ses-02_task-Training_run-01``. Responses come from fMRIPrep's derivatives
     (GIfTI, CIFTI or NIfTI, given by the space) or, without derivatives, from the raw volumes and a mask. Events and
-    sidecars follow the inheritance principle; where events name genre and track, they label clips.
+    sidecars follow the inheritance principle; where events name the file of a stimulus, they label clips.
 
     Parameters
     ----------
@@ -126,6 +128,8 @@ def read_bids(
     trust_header : bool
         Whether a header that contradicts the repetition time of the sidecars is an error. Set it to false only if
         headers are known to be wrong.
+    clips : ClipColumns
+        Columns of the events that name clips.
 
     Raises
     ------
@@ -151,7 +155,7 @@ def read_bids(
         problems.found.append(InputError("runs differ in repetition time", file=derivatives or root, found=seconds))
     problems.raise_any()
     recording = assemble(subject, series, place, tr=next(iter(seconds.values())), trust_header=False, more_inputs=masks)
-    return recording.with_events(tables)
+    return recording.with_events(tables, clips=clips)
 
 
 def find_runs(

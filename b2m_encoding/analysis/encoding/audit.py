@@ -18,6 +18,7 @@ from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import AudioExtractor
 from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.features.stimulus_files import file_state, find_stimulus
 from b2m_encoding.io.hashes import sha256
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.stats.audit import (
@@ -44,12 +45,14 @@ def audit_subject(
     control = np.where(encoding.tested, held_out.sums.scores("r")[(TIME,)], np.nan)
     edge = alpha_at_edge(encoding.alpha, study.model.alphas.grid(), encoding.q < study.statistics.q)
     values = [training_values(spaces, study, split) for split in splits]
+    files = {label: one.stimulus for label, one in recording.presented.items()}
+    folder = next((e.stimuli for e in study.features.values() if isinstance(e, AudioExtractor)), None)
     return [
         control_model(control),
         _fold_gap(encoding, held_out.audited, values[0], splits[0], study),
         edge,
-        _worst([_clips(runs.clip, split) for split in splits]),
-        _worst([_sounds(runs.clip, split, study) for split in splits]),
+        _worst([_stimuli(runs.clip, split, files) for split in splits]),
+        _worst([_sounds(runs.clip, split, files, folder) for split in splits]),
         _worst([standardised_on_test(v, split.train, split.test) for v, split in zip(values, splits, strict=True)]),
     ]
 
@@ -85,28 +88,35 @@ def _cross_validated(model: EncodingModel, values: Values, Y: NDArray[Any], runs
     return np.asarray(model.fit(values, Y, runs=runs).cv_scores_)
 
 
-def _clips(clips: NDArray[Any], split: Split) -> Check:
-    return stimulus_overlap(np.unique(clips[split.train]), np.unique(clips[split.test]))
+def _stimuli(clips: NDArray[Any], split: Split, files: Mapping[str, str]) -> Check:
+    """Overlap by the file that clips are excerpts of: another excerpt of a piece is no new piece."""
+    train, test = ([files.get(str(clip), str(clip)) for clip in np.unique(clips[rows])] for rows in _rows(split))
+    return stimulus_overlap(np.unique(train), np.unique(test))
 
 
-def _sounds(clips: NDArray[Any], split: Split, study: Study) -> Check:
-    """Overlap by the bytes of the sound files, where they are known: copies hide under other names."""
-    folder = next((e.stimuli for e in study.features.values() if isinstance(e, AudioExtractor)), None)
-    train, test = ([_hash(folder, str(clip)) for clip in np.unique(clips[rows])] for rows in (split.train, split.test))
+def _sounds(clips: NDArray[Any], split: Split, files: Mapping[str, str], folder: Path | None) -> Check:
+    """Overlap by the sound of the files, where they are known: copies hide under other names."""
+    train, test = (
+        [_hash(folder, files.get(str(clip), "")) for clip in np.unique(clips[rows])] for rows in _rows(split)
+    )
     return stimulus_overlap(train, test, what="hash of the sound file")
 
 
-def _hash(folder: Path | None, clip: str) -> str:
-    """Hash of a clip's file in GTZAN layout; "" if it is not known."""
-    if folder is None or not clip:
+def _rows(split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
+    return split.train, split.test
+
+
+def _hash(folder: Path | None, stimulus: str) -> str:
+    """Hash of the file of a stimulus; "" if it is not known."""
+    if folder is None or not stimulus:
         return ""
-    path = folder / clip.rpartition(".")[0] / f"{clip}.wav"
-    if not path.is_file():
+    try:
+        path = find_stimulus(folder, stimulus)
+    except InputError:
         return ""
-    state = path.stat()
-    return _hash_of_state(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    return "" if not path.is_file() else _hash_of_state(path, *file_state(path))
 
 
 @cache
-def _hash_of_state(path: Path, _size: int, _modified: int, _changed: int) -> str:
+def _hash_of_state(path: Path, *_state: int) -> str:
     return sha256(path)[:12]

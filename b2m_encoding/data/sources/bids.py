@@ -12,7 +12,7 @@ from b2m_encoding.data.bids import SpaceQuery, list_subjects, read_bids
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.confounds import FMRIPrepConfounds, load_fmriprep_confounds
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.sources.base import Seconds, Source, for_subject
+from b2m_encoding.data.sources.base import ClipSource, Seconds, for_subject
 from b2m_encoding.errors import InputError
 
 
@@ -40,7 +40,7 @@ class ConfoundsTable(Config):
         return FMRIPrepConfounds(self.strategy, options)
 
 
-class BidsFolder(Source):
+class BidsFolder(ClipSource):
     """Options of every source that lies in a BIDS folder."""
 
     root: StudyPath
@@ -84,6 +84,7 @@ class BidsFolder(Source):
             sessions=self.sessions,
             mask=None if self.mask is None else for_subject(self.mask, subject),
             trust_header=self.trust_header,
+            clips=self.clips.build(),
         )
 
     def read(self, subject: str, cleaning: Cleaning) -> Recording:

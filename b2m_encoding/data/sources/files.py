@@ -14,14 +14,14 @@ from b2m_encoding.data.arrays import read_arrays
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.confounds import read_censoring, read_confound_tables
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.sources.base import SUBJECT, Seconds, Source, for_subject
+from b2m_encoding.data.sources.base import SUBJECT, ClipSource, Seconds, for_subject
 from b2m_encoding.data.volume import read_volumes
 from b2m_encoding.errors import InputError, Problems
 
 RunFiles = dict[str, StudyPath]
 
 
-class FilesSource(Source):
+class FilesSource(ClipSource):
     """Base of sources with one file per run; ``{subject}`` in a path stands for the label."""
 
     events: RunFiles = Field(default_factory=dict)
@@ -83,7 +83,7 @@ class FilesSource(Source):
         """Open responses, events, confounds and censoring."""
         recording = self.open(subject)
         if self.events:
-            recording = recording.with_events(_of(self.events, subject), self.event_columns)
+            recording = recording.with_events(_of(self.events, subject), self.event_columns, self.clips.build())
         runs, confounds, censor = recording.responses.runs, _of(self.confounds, subject), _of(self.censor, subject)
         return recording.prepared(
             cleaning,

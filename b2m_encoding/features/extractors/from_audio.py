@@ -32,23 +32,25 @@ SHARD = 50
 
 
 class AudioExtractor(ClipExtractor):
-    """Base class of extractors from the audio of clips: folder of the tracks, and preparation of the stimuli."""
+    """Base class of extractors from the audio of clips: folder of the stimuli, and their preparation."""
 
     stimuli: StudyPath
-    """Folder of the tracks in GTZAN layout: ``genre/genre.00000.wav``."""
-    fade: Annotated[float, Field(ge=0)] = 2.0
-    """Length of the quarter-sine fades at both ends of each clip, s."""
+    """Folder below which the sound files lie that the events name."""
+    fade: Annotated[float, Field(ge=0)] = 0.0
+    """Length of the quarter-sine fades with which each clip was played, s; 2 s with ``reader = "musicgenre"``."""
     rms: Annotated[float, Field(ge=0)] = DS003720_RMS
     """Common root mean square of the clips, full scale = 1; 0 keeps their levels."""
+    allow_silence: bool = False
+    """Whether silence may be presented: otherwise clips in which nothing is heard are an error."""
 
     def needs(self) -> tuple[Path, ...]:
-        """Return the folder of the tracks."""
+        """Return the folder of the stimuli."""
         return (self.stimuli,)
 
     @property
     def presented(self) -> Stimuli:
         """Clips as presented."""
-        return Stimuli(self.stimuli, self.fade, self.rms)
+        return Stimuli(self.stimuli, self.fade, self.rms, self.allow_silence)
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every missing or damaged file."""
@@ -107,7 +109,7 @@ class PretrainedAudio(AudioExtractor, Pretrained):
         return EmbeddingOptions(self.layer, self.window, self.mode, self.context, self.pooling)
 
     def needs(self) -> tuple[Path, ...]:
-        """Return the folder of the tracks, and that of the weights if the study names it."""
+        """Return the folder of the stimuli, and that of the weights if the study names it."""
         return (*AudioExtractor.needs(self), *self.named_weights())
 
     def check(self, stimulation: StimulusTimeline) -> None:

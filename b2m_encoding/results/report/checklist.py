@@ -223,12 +223,12 @@ def _decoding(report: ReportData) -> Iterator[Line]:
     low, high = np.mean([row["chance_interval_95"] for row in rows], axis=0)
     accuracy = score(float(np.mean([row["identification_accuracy"] for row in rows])))
     yield "Is chance level given with an interval?", "yes", f"{accuracy}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"
-    key = "identification_accuracy_unheard_genre"
+    key = "identification_accuracy_unheard_group"
     unheard = [row[key] for row in rows if key in row]
     shown = score(float(np.mean(unheard))) if unheard else ""
     yield (
-        "Does decoding hold for genres left out of training?",
-        *_when(unheard, shown, 'not asked for (generalise = ["genre"])'),
+        "Does decoding hold for groups of clips left out of training?",
+        *_when(unheard, shown, 'not asked for (generalise = ["group"])'),
     )
 
 

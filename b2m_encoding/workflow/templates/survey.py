@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,16 @@ from pathlib import Path
 import pandas as pd
 
 from b2m_encoding.data.bids import SpaceQuery, list_subjects, read_bids
+from b2m_encoding.data.clips import BIDS_CLIPS, NOTHING, SOUND_ENDINGS, played_clips
 from b2m_encoding.data.entities import BidsFile, subject_files
-from b2m_encoding.data.events import NOTHING, clip_label
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.features.stimulus_files import find_stimulus
 from b2m_encoding.spaces.surface import surface_space
 
 SURFACES = ("fsaverage5", "fsaverage6", "fsaverage", "fsLR")
-CLIP_COLUMNS = {"genre", "track", "start"}
 NO_CONDITIONS = {"onset", "duration", "sample", "response_time", "HED"}
 MAX_CONDITIONS = 20
-STIMULUS = re.compile(r".+\.\d{5}\.wav")
 
 Opened = Mapping[str, tuple[Recording, ...]]
 """Recordings of every subject, by task."""
@@ -105,8 +103,8 @@ def _survey(root: Path, derivatives: Path, space: str, tasks_of: Mapping[str, se
         return tuple(found)
 
     opened, subjects = _same_repetition_times({task: read([task]) for task in sorted(tasks)}, subjects)
-    stimuli = _stimuli(root)
-    kinds = {task: _features(recordings, stimuli) for task, recordings in opened.items()}
+    sounds = {task: _stimuli(root, recordings) for task, recordings in opened.items()}
+    kinds = {task: _features(recordings, sounds[task]) for task, recordings in opened.items()}
     kind = max(kinds.values(), key=lambda found: (found == "clips", found == "trial_type", found != ""))
     chosen, left_out = _chosen(opened, kinds, kind)
     recordings = read(chosen)
@@ -120,7 +118,7 @@ def _survey(root: Path, derivatives: Path, space: str, tasks_of: Mapping[str, se
         recordings,
         column,
         _conditions(recordings, column) if column else (),
-        stimuli if kind == "clips" else None,
+        sounds[chosen[0]] if kind == "clips" else None,
         left_out,
     )
 
@@ -151,7 +149,7 @@ def _features(recordings: Sequence[Recording], stimuli: Path | None) -> str:
     if not tables or any(len(r.events) < len(r.responses.runs.names) for r in recordings):
         return ""
     shared = set.intersection(*(set(table.columns) for table in tables))
-    if stimuli is not None and shared >= CLIP_COLUMNS and all(_heard(table, stimuli) for table in tables):
+    if stimuli is not None and all(_heard(table, stimuli) for table in tables):
         return "clips"
     columns = [name for name in tables[0].columns if name in shared - NO_CONDITIONS]
     columns.sort(key=lambda name: name != "trial_type")
@@ -159,12 +157,12 @@ def _features(recordings: Sequence[Recording], stimuli: Path | None) -> str:
 
 
 def _heard(table: pd.DataFrame, stimuli: Path) -> bool:
-    """Whether the sound file of every event is there."""
+    """Whether a table names sound files, and the file of every event is there."""
     try:
-        names = {(g, clip_label(g, t)) for g, t in zip(table["genre"], table["track"], strict=True) if t not in NOTHING}
-    except (ValueError, OverflowError):
+        names = {one.stimulus for one in played_clips(table, BIDS_CLIPS)}
+        return bool(names) and all(find_stimulus(stimuli, name).is_file() for name in names)
+    except InputError:
         return False
-    return all((stimuli / genre / f"{clip}.wav").is_file() for genre, clip in names)
 
 
 def _names_conditions(recordings: Sequence[Recording], column: str) -> bool:
@@ -184,13 +182,24 @@ def _conditions(recordings: Sequence[Recording], column: str) -> tuple[str, ...]
     return tuple(sorted(shared, key=lambda name: (-sum(own.count(name) for own in of_subjects), name)))
 
 
-def _stimuli(root: Path) -> Path | None:
-    """The folder of sound files in GTZAN's layout, ``genre/genre.00000.wav``."""
+def _stimuli(root: Path, recordings: Sequence[Recording]) -> Path | None:
+    """The folder below which all sound files lie that the events name."""
+    tables = [table for recording in recordings for table in recording.events.values()]
+    for folder in (root / "stimuli", *_sound_folders(root)):
+        if tables and folder.is_dir() and all(_heard(table, folder) for table in tables):
+            return folder
+    return None
+
+
+def _sound_folders(root: Path) -> list[Path]:
+    """Folders that hold sound files, and those above them, outside of subjects and derivatives."""
+    found: list[Path] = []
     for folder, below, files in os.walk(root):
         below[:] = sorted(name for name in below if not name.startswith((".", "sub-", "derivatives")))
-        if any(STIMULUS.fullmatch(name) for name in files):
-            return Path(folder).parent
-    return None
+        if any(name.rpartition(".")[2].lower() in SOUND_ENDINGS for name in files):
+            place = Path(folder)
+            found += [one for one in (place, *place.parents) if one == root or root in one.parents]
+    return list(dict.fromkeys(found))
 
 
 def _spaces(files: Sequence[BidsFile]) -> list[str]:
