@@ -65,6 +65,34 @@ class Recording:
         label = ClipLabels(played, columns_of(self.events, self.clips))
         return {label(one): one for one in played}
 
+    def starting_at(self, seconds: Mapping[str, float | None]) -> Recording:
+        """The same recording with volumes that stand for the time to which their slices were corrected.
+
+        A volume covers the stimuli of one repetition time around that time. Without it, a volume covers the time of its
+        acquisition.
+
+        Parameters
+        ----------
+        seconds : mapping of run name to float or None
+            Time from the start of a volume, s; None where it is not known.
+        """
+        stated = {run: start for run, start in seconds.items() if start is not None}
+        if not stated:
+            return self
+        if missing := sorted(set(seconds) - set(stated)):
+            raise InputError(
+                "some runs state to which time their slices were corrected, others do not",
+                file=self.files.get(missing[0]),
+                found=f"StartTime of {', '.join(sorted(stated))} only",
+                expected="StartTime beside the responses of all runs, or of none",
+                fix="preprocess all runs in the same way",
+            )
+        runs, time = self.responses.runs, self.responses.runs.time.copy()
+        for run, rows in runs.slices.items():
+            time[rows] += stated[run] - runs.tr / 2
+        shifted = replace(runs, time=np.round(time, 9), instant=runs.tr / 2)
+        return replace(self, responses=self.responses.with_runs(shifted))
+
     def with_events(
         self, files: Mapping[str, Path], columns: tuple[str, ...] | None = None, clips: ClipColumns = BIDS_CLIPS
     ) -> Recording:

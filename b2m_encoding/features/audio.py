@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from b2m_encoding._typing import Float32
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
 
 if TYPE_CHECKING:
     import soundfile
@@ -33,7 +33,7 @@ DS003720_RMS = 0.13210295550519335
 
 LEVEL_FLOOR = 1e-4
 """Root mean square below which a sound counts as silence: in 16 bits, little but rounding is left of it."""
-OFFSET = 0.05
+OFFSET = 0.25
 """Mean of a wave, relative to its standard deviation, from which on it is an offset of the recording, and removed."""
 CANCELLED = 0.1
 """Level of the mean of channels, relative to that of the channels, below which they cancel each other."""
@@ -72,13 +72,17 @@ def read_audio(path: str | Path, rate: int, start: float = 0.0, duration: float 
     return resample(wave, file_rate, rate, duration)
 
 
-def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = None) -> tuple[Wave, int]:
+def decode_audio(
+    path: str | Path, start: float = 0.0, duration: float | None = None, *, check_channels: bool = False
+) -> tuple[Wave, int]:
     """Decode a sound file to mono at the sampling rate of the file.
 
     Parameters
     ----------
     path, start, duration
         See :func:`read_audio`.
+    check_channels : bool
+        Whether channels that cancel each other are an error, and not only logged.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def decode_audio(path: str | Path, start: float = 0.0, duration: float | None = 
         raise InputError("audio file not found", file=path, fix="check the folder of the stimuli and the file's name")
     try:
         with soundfile.SoundFile(path) as file:
-            wave = _cut(file, path, start, duration)
+            wave = _cut(file, path, start, duration, check_channels)
             rate = int(file.samplerate)
     except soundfile.LibsndfileError as error:
         raise undecodable(path, error.error_string) from error
@@ -211,7 +215,7 @@ def is_silent(wave: Wave) -> bool:
     return not len(wave) or float(np.std(wave, dtype=np.float64)) < LEVEL_FLOOR
 
 
-def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | None) -> Wave:
+def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | None, check_channels: bool) -> Wave:
     """Read an excerpt at the sampling rate of the file, averaged over channels."""
     rate, n_frames = int(file.samplerate), int(file.frames)
     if n_frames == 0:
@@ -246,29 +250,26 @@ def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | 
             expected=n_wanted,
             fix="fetch the file again",
         )
-    mono: Wave = _mono(samples, path)
+    mono: Wave = _mono(samples, path, check_channels)
     return np.pad(mono, (0, lacking)) if lacking else mono
 
 
-def _mono(samples: Float32, path: Path) -> Wave:
-    """Mean of the channels.
-
-    Raises
-    ------
-    InputError
-        If the channels cancel each other.
-    """
+def _mono(samples: Float32, path: Path, check_channels: bool) -> Wave:
+    """Mean of the channels; an error, or a notice, where they cancel each other."""
     mono: Wave = np.mean(samples, axis=1, dtype=np.float32)
     if samples.shape[1] > 1 and not is_silent(samples.ravel()):
         level, own = (float(np.sqrt(np.mean(np.square(one), dtype=np.float64))) for one in (mono, samples))
         if level < CANCELLED * own:
-            raise InputError(
+            problem = InputError(
                 "the channels of an audio file cancel each other",
                 file=path,
                 found=f"level {level:.2g} of their mean, {own:.2g} of the channels",
                 expected="channels in phase",
                 fix="export one of the channels, or turn the phase of one",
             )
+            if check_channels:
+                raise problem
+            notice(str(problem))
     return mono
 
 

@@ -49,7 +49,7 @@ class Stimuli:
     rms: float = DS003720_RMS
     allow_silence: bool = False
 
-    def native_wave(self, clip: Clip) -> tuple[Wave, int]:
+    def native_wave(self, clip: Clip, *, check_channels: bool = False) -> tuple[Wave, int]:
         """Wave of a presented clip at the sampling rate of its file, and this rate in Hz.
 
         Raises
@@ -57,7 +57,7 @@ class Stimuli:
         InputError
             If the file cannot be decoded, or the clip is too short for its fades.
         """
-        wave, rate = decode_audio(clip.file(self.folder), clip.start, clip.duration)
+        wave, rate = decode_audio(clip.file(self.folder), clip.start, clip.duration, check_channels=check_channels)
         try:
             return prepare_stimulus(wave, rate, self.fade, self.rms or None), rate
         except InputError as error:
@@ -163,5 +163,5 @@ class Stimuli:
 @cache
 def _digest(stimuli: Stimuli, clip: Clip, _state: tuple[int, int, int]) -> tuple[str, bool]:
     """Hash of a presented wave and its sampling rate, and whether it is silent."""
-    wave, rate = stimuli.native_wave(clip)
+    wave, rate = stimuli.native_wave(clip, check_channels=True)
     return hashlib.sha256(f"{rate} Hz ".encode() + wave.tobytes()).hexdigest(), is_silent(wave)

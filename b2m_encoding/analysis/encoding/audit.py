@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from b2m_encoding.analysis.splits import Split, split_samples
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import AudioExtractor
+from b2m_encoding.features.sound_copies import copies_of
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.features.stimulus_files import file_state, find_stimulus
-from b2m_encoding.io.hashes import sha256
+from b2m_encoding.features.stimulus_files import elsewhere, find_stimulus
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.stats.audit import (
     Check,
@@ -46,13 +46,12 @@ def audit_subject(
     edge = alpha_at_edge(encoding.alpha, study.model.alphas.grid(), encoding.q < study.statistics.q)
     values = [training_values(spaces, study, split) for split in splits]
     files = {label: one.stimulus for label, one in recording.presented.items()}
-    folder = next((e.stimuli for e in study.features.values() if isinstance(e, AudioExtractor)), None)
     return [
         control_model(control),
         _fold_gap(encoding, held_out.audited, values[0], splits[0], study),
         edge,
         _worst([_stimuli(runs.clip, split, files) for split in splits]),
-        _worst([_sounds(runs.clip, split, files, folder) for split in splits]),
+        _worst([_sounds(runs.clip, split, study, files) for split in splits]),
         _worst([standardised_on_test(v, split.train, split.test) for v, split in zip(values, splits, strict=True)]),
     ]
 
@@ -94,29 +93,43 @@ def _stimuli(clips: NDArray[Any], split: Split, files: Mapping[str, str]) -> Che
     return stimulus_overlap(np.unique(train), np.unique(test))
 
 
-def _sounds(clips: NDArray[Any], split: Split, files: Mapping[str, str], folder: Path | None) -> Check:
-    """Overlap by the sound of the files, where they are known: copies hide under other names."""
+def _sounds(
+    clips: NDArray[Any], split: Split, study: Study, stimuli: Mapping[str, str] = MappingProxyType({})
+) -> Check:
+    """Overlap by the sound of the files, where they are known: copies hide under other names and in other formats.
+
+    Parameters
+    ----------
+    clips : array of str, shape (n_samples,)
+        Labels of clips.
+    split : Split
+    study : Study
+    stimuli : mapping of str to str
+        File of each clip, as the events name it; by default clips are looked for by their labels.
+    """
+    folder = next((e.stimuli for e in study.features.values() if isinstance(e, AudioExtractor)), None)
     train, test = (
-        [_hash(folder, files.get(str(clip), "")) for clip in np.unique(clips[rows])] for rows in _rows(split)
+        [path for clip in np.unique(clips[rows]) if (path := _file(folder, str(clip), stimuli)) is not None]
+        for rows in _rows(split)
     )
-    return stimulus_overlap(train, test, what="hash of the sound file")
+    if not train or not test:
+        return stimulus_overlap([], [], what="sound")
+    copies = copies_of(test, train)
+    return stimulus_overlap(map(str, train), [str(copies.get(path, path)) for path in test], what="sound")
 
 
 def _rows(split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
     return split.train, split.test
 
 
-def _hash(folder: Path | None, stimulus: str) -> str:
-    """Hash of the file of a stimulus; "" if it is not known."""
-    if folder is None or not stimulus:
-        return ""
+def _file(folder: Path | None, clip: str, stimuli: Mapping[str, str]) -> Path | None:
+    """File of a clip; None if it is not known."""
+    if folder is None or not clip:
+        return None
+    if clip not in stimuli:
+        return next((folder / name for name in elsewhere(folder, clip)), None)
     try:
-        path = find_stimulus(folder, stimulus)
+        path = find_stimulus(folder, stimuli[clip])
     except InputError:
-        return ""
-    return "" if not path.is_file() else _hash_of_state(path, *file_state(path))
-
-
-@cache
-def _hash_of_state(path: Path, *_state: int) -> str:
-    return sha256(path)[:12]
+        return None
+    return path if path.is_file() else None

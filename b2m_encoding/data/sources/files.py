@@ -19,6 +19,8 @@ from b2m_encoding.data.volume import read_volumes
 from b2m_encoding.errors import InputError, Problems
 
 RunFiles = dict[str, StudyPath]
+LONGER = 4.0
+"""A run this many times as long as its events is doubted."""
 
 
 class FilesSource(ClipSource):
@@ -79,11 +81,16 @@ class FilesSource(ClipSource):
     def open(self, subject: str) -> Recording:
         """Open the response files."""
 
+    def doubt(self, recording: Recording) -> None:
+        """Raise if responses and events cannot be of the same runs."""
+        return None
+
     def read(self, subject: str, cleaning: Cleaning) -> Recording:
         """Open responses, events, confounds and censoring."""
         recording = self.open(subject)
         if self.events:
             recording = recording.with_events(_of(self.events, subject), self.event_columns, self.clips.build())
+            self.doubt(recording)
         runs, confounds, censor = recording.responses.runs, _of(self.confounds, subject), _of(self.censor, subject)
         return recording.prepared(
             cleaning,
@@ -140,6 +147,25 @@ class ArraySource(FilesSource):
     def responses(self) -> str:
         """Key of the arrays."""
         return "files"
+
+    def doubt(self, recording: Recording) -> None:
+        """Raise if the arrays look transposed: far more volumes than the events span, while the targets fit them."""
+        runs, n_targets = recording.responses.runs, recording.responses.n_targets
+        if "transposed" in self.model_fields_set:
+            return
+        for name, table in recording.events.items():
+            rows, end = runs.slices[name], float((table["onset"] + table["duration"]).max()) if len(table) else 0.0
+            n_volumes = rows.stop - rows.start
+            if n_volumes > n_targets and n_volumes * runs.tr > LONGER * end and n_targets * runs.tr >= end:
+                raise InputError(
+                    "the arrays of a run look transposed",
+                    file=recording.files.get(name),
+                    found=f"{n_volumes:,} volumes ({n_volumes * runs.tr / 60:,.0f} min) of {n_targets:,} targets, and "
+                    f"events that end after {end / 60:.1f} min",
+                    expected="arrays of shape (volumes, targets)",
+                    fix="transposed = true under [data] if they are (targets, volumes), as MATLAB's files appear in "
+                    "Python; transposed = false if they are not",
+                )
 
     def open(self, subject: str) -> Recording:
         """Open the arrays."""

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, InMemoryAudio
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.audio import DS003720_RMS, Wave, is_silent, undecodable
+from b2m_encoding.features.audio import DS003720_RMS, Wave, is_silent, resample, undecodable
 from b2m_encoding.features.clips import Clip
+from b2m_encoding.features.sound_copies import sound_hash
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.removal import remove_hash_named
@@ -49,10 +50,11 @@ class Preparation:
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """Vectors of the usable recordings of one shard, and the problems of the others."""
+    """Vectors of the usable recordings of one shard, hashes of their samples, and the problems of the others."""
 
     files: NDArray[np.str_]
     seconds: Float64
+    sounds: NDArray[np.str_]
     vectors: Float32
     skipped: NDArray[np.str_]
     problems: NDArray[np.str_]
@@ -87,7 +89,8 @@ def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, pre
             if seconds < space.shortest:
                 return f"too short: {seconds:.2f} s of at least {space.shortest:g} s"
             clip = Clip(name, 0.0, seconds)
-            wave = stimuli.wave(clip, rate)
+            wave, own = stimuli.native_wave(clip, check_channels=True)
+            wave = resample(wave, own, rate, clip.duration)
             return "silent, or nearly so" if is_silent(wave) else (clip, wave)
         except InputError as error:
             return f"{error.problem}: {error.found}" if error.found else error.problem
@@ -107,6 +110,7 @@ def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, pre
     return Shard(
         np.array([clip.stimulus for clip in clips], dtype=np.str_),
         np.array([clip.duration for clip in clips], dtype=np.float64),
+        np.array([sound_hash(audio / clip.stimulus, preparation.seconds) for clip in clips], dtype=np.str_),
         np.array([vectors[clip] for clip in clips], dtype=np.float32).reshape(len(clips), -1 if clips else 0),
         np.array(sorted(problems), dtype=np.str_),
         np.array([problems[name] for name in sorted(problems)], dtype=np.str_),
