@@ -23,10 +23,13 @@ def check_groups(runs: Runs, study: Study) -> None:
     """Raise unless training and test share two groups of clips, where a study leaves groups out."""
     if "group" not in study.statistics.generalise:
         return
-    if not study.data.group_name:
+    if not (runs.group != "").any():
+        column = study.data.group_name
         raise InputError(
             'statistics.generalise = ["group"] needs groups of clips',
-            found="no group under [data.clips]",
+            found=f"no label in the column {study.data.group_name}"
+            if study.data.group_name
+            else "no group under [data.clips]",
             expected="the column of the events with the genre, condition or speaker of each clip",
             fix='clips = { group = "NAME OF THE COLUMN" } under [data]',
         )
@@ -37,5 +40,5 @@ def check_groups(runs: Runs, study: Study) -> None:
             'statistics.generalise = ["group"] needs clips of two groups in both training and test',
             found=", ".join(sorted(trained & tested))
             or f"none in both; training {sorted(trained)}, test {sorted(tested)}",
-            expected=f"labels in the column {study.data.group_name} of the events",
+            expected="labels in the column of the groups of clips of the events",
         )

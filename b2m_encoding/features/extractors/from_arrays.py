@@ -34,7 +34,7 @@ class RunArrays(Extractor):
 
     def needs(self) -> tuple[Path, ...]:
         """Return the files of all runs; their folder where there are none."""
-        return _matching(self.files, "{run}")
+        return matching_files(self.files, "{run}")
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every file that is missing, damaged or of another length than its run."""
@@ -88,7 +88,7 @@ class ClipArrays(ClipExtractor):
 
     def needs(self) -> tuple[Path, ...]:
         """Return the file, or the files of all clips, and the list of clips."""
-        return (*_matching(self.files, "{clip}"), *((self.ids,) if self.ids else ()))
+        return (*matching_files(self.files, "{clip}"), *((self.ids,) if self.ids else ()))
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every clip whose array is missing, damaged or of another shape."""
@@ -162,7 +162,7 @@ class ClipArrays(ClipExtractor):
         return np.asarray(values[np.round(distance, 6).argmin(axis=1)])
 
 
-def _matching(files: Path, placeholder: str) -> tuple[Path, ...]:
+def matching_files(files: Path, placeholder: str) -> tuple[Path, ...]:
     """Files of a path with a placeholder in its name; its folder where there are none, or the folder has one too."""
     if placeholder not in str(files):
         return (files,)

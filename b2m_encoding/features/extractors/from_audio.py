@@ -27,6 +27,8 @@ from b2m_encoding.features.windows import TOLERANCE
 
 RATE = 22050
 """Sampling rate of acoustic features, Hz."""
+LONGEST_WHOLE = 120.0
+"""Seconds of the longest clip that is embedded at once."""
 SHARD = 50
 """Number of clips whose acoustic features are stored together."""
 
@@ -119,6 +121,8 @@ class PretrainedAudio(AudioExtractor, Pretrained):
             AudioExtractor.check(self, stimulation)
         with problems.collect():
             entry = self.find(AUDIO_ENCODERS[self.extractor].model, self.extractor)
+            if entry.window is None and self.context == "clip":
+                check_length(stimulation.clips)
             window = self.window or entry.window
             if window is not None and self.mode == "centred":
                 check_window(window, stimulation.clips)
@@ -132,6 +136,17 @@ class PretrainedAudio(AudioExtractor, Pretrained):
     def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:
         """Read the features of every clip from the store, or compute and store them."""
         return embed_shared(load_shared_encoder([self]), [self], stimulation, progress)[0]
+
+
+def check_length(clips: Iterable[Clip]) -> None:
+    """Raise if a clip is too long to be embedded at once: memory of a transformer grows with the square of it."""
+    if long := [clip for clip in clips if clip.duration > LONGEST_WHOLE]:
+        raise InputError(
+            "a clip is too long to be embedded as a whole",
+            found=f"{long[0].id} and {len(long) - 1} more" if len(long) > 1 else long[0].id,
+            expected=f"at most {LONGEST_WHOLE:g} s",
+            fix='set context = "window" and a window (s) under the feature space: the network then reads windows',
+        )
 
 
 def check_window(window: float, clips: Iterable[Clip]) -> None:
