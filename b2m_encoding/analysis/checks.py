@@ -27,9 +27,7 @@ def check_groups(runs: Runs, study: Study) -> None:
         column = study.data.group_name
         raise InputError(
             'statistics.generalise = ["group"] needs groups of clips',
-            found=f"no label in the column {study.data.group_name}"
-            if study.data.group_name
-            else "no group under [data.clips]",
+            found=f"no label in the column {column}" if column else "no group under [data.clips]",
             expected="the column of the events with the genre, condition or speaker of each clip",
             fix='clips = { group = "NAME OF THE COLUMN" } under [data]',
         )

@@ -132,11 +132,11 @@ class VolumeSource(FilesSource):
 
 
 class ArraySource(FilesSource):
-    """Arrays, one per run: ``.npy``, HDF5 (``file.h5::dataset``) or zarr (``folder.zarr::array``)."""
+    """Arrays, one per run: ``.npy``, or ``file.npz::array``, ``file.mat::variable``, ``file.h5::dataset``, zarr."""
 
     reader: Literal["array"]
     files: RunFiles = Field(min_length=1)
-    """Run name to array of shape (n_samples, n_targets)."""
+    """Run name to array of shape (n_samples, n_targets): ``run-01.npy``, ``bold.mat::run1``, ``bold.h5::run1``."""
     transposed: bool = False
     """The arrays are (n_targets, n_samples)."""
     tr: Annotated[float, Field(gt=0)]

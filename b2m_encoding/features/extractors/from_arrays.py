@@ -15,6 +15,7 @@ from pydantic import Field
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.config import StudyPath
+from b2m_encoding.data.arrays import SEPARATOR, open_array
 from b2m_encoding.data.clips import safe_stimulus
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.captions import KNOWN_TYPOS
@@ -26,15 +27,16 @@ from b2m_encoding.io.archives import read_archive
 
 
 class RunArrays(Extractor):
-    """Precomputed features of volumes: one ``.npy`` file per run, one row per volume."""
+    """Precomputed features of volumes: one array per run, one row per volume."""
 
     extractor: Literal["array"]
     files: StudyPath
-    """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``)."""
+    """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``): ``features/{run}.npy``,
+    ``features.mat::X_{run}``, ``features.h5::{run}``."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the files of all runs; their folder where there are none."""
-        return matching_files(self.files, "{run}")
+        return matching_files(Path(str(self.files).partition(SEPARATOR)[0]), "{run}")
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every file that is missing, damaged or of another length than its run."""
@@ -51,7 +53,7 @@ class RunArrays(Extractor):
         for name, rows in stimulation.volumes.slices.items():
             path = Path(str(self.files).replace("{run}", name))
             with problems.collect():
-                parts[name] = _load(path)
+                parts[name] = _load(path) if path.suffix == ".npy" else np.asarray(open_array(path)[:])
                 if parts[name].ndim != 2 or len(parts[name]) != rows.stop - rows.start:
                     raise InputError(
                         "a feature file does not fit its run",
