@@ -22,6 +22,8 @@ from b2m_encoding.io.toml import STUDY_FILE, parse_toml, read_bytes
 from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
+PAGE = 'see the page "study.toml, every key" of the documentation'
+"""What to do about a wrong key."""
 RESERVED = {"joint", "preference"}
 MAX_PARTITIONED = 6
 SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -359,15 +361,32 @@ def _problem(path: Path, detail: Any) -> InputError:
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
         return InputError(cause.problem, file=path, found=cause.found, expected=cause.expected, fix=cause.fix)
-    where = ".".join(str(part) for part in detail["loc"])
+    where = ".".join(map(str, written_keys(detail["loc"])))
     if detail["type"] == "extra_forbidden":
         known = _known_keys(detail["loc"][:-1])
         near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.5)
-        return InputError("unknown key", file=path, found=where, expected=near[0] if near else ", ".join(known))
+        return InputError(
+            "unknown key", file=path, found=where, expected=near[0] if near else ", ".join(known), fix=PAGE
+        )
     if detail["type"] == "missing":
-        return InputError("a key is missing", file=path, expected=where)
+        return InputError("a key is missing", file=path, expected=where, fix=PAGE)
     message = str(detail["msg"]).removeprefix("Value error, ")
-    return InputError(message, file=path, found=f"{where} = {detail['input']!r}" if where else None)
+    return InputError(message, file=path, found=f"{where} = {detail['input']!r}" if where else None, fix=PAGE)
+
+
+def written_keys(location: tuple[Any, ...]) -> list[Any]:
+    """Keys as they are written in the file: without the name of the reader or extractor that pydantic adds.
+
+    Examples
+    --------
+    >>> written_keys(("features", "category", "conditions", "groups")), written_keys(("data", "bids", "tasks"))
+    (['features', 'category', 'groups'], ['data', 'tasks'])
+    """
+    keys = list(location)
+    place = {"data": 1, "features": 2}.get(str(keys[0]) if keys else "")
+    if place is not None and len(keys) > place:
+        del keys[place]
+    return keys
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:

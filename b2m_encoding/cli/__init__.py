@@ -15,7 +15,7 @@ from b2m_encoding.cli import study  # help lists the commands in the order of th
 # isort: split
 from b2m_encoding.cli import decoding, figures, machine, models
 from b2m_encoding.cli.app import app, console
-from b2m_encoding.errors import InputError, ProblemList
+from b2m_encoding.errors import InputError, ProblemList, merged
 
 __all__ = ["app", "console", "decoding", "figures", "machine", "main", "models", "study"]
 BAD_INPUT = 2
@@ -47,7 +47,7 @@ def main() -> None:
     except InputError as error:
         if _debug:
             raise
-        problems = error.problems if isinstance(error, ProblemList) else [error]
+        problems = merged(error.problems) if isinstance(error, ProblemList) else [error]
         errors = Console(stderr=True, highlight=False)
         for problem in problems:
             errors.print("error: ", style="bold red", end="")

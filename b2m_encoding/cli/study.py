@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, progress_bar, reporter
+from b2m_encoding.errors import merged
 
 STOPPED = 130
 """Exit code of a run that was interrupted, as shells have it."""
@@ -57,7 +58,7 @@ def init(
     elif kind == "bids" or (kind == "arrays" and find_arrays(folder)):
         problems = left_to_do(paths[0])
         console.print("fill in before it can run:" if problems else "b2m check finds no problems")
-        for problem in problems:
+        for problem in merged(problems):
             console.print(str(problem), soft_wrap=True, markup=False)
 
 
