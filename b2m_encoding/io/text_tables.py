@@ -19,8 +19,8 @@ MISSING_NAMES = ("", "n/a", "N/A", "nan", "NaN", "#N/A", "<NA>")
 """Fields without a name: NA, None and null may be names."""
 MISSING_NUMBERS = (*MISSING_NAMES, "NA", "na", "None", "none", "null", "NULL", "Nan", "NAN", "-nan", ".")
 """Fields without a number."""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 _WORD = re.compile(r'"[^"]*"|\S+')
 
 

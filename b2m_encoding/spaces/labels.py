@@ -200,12 +200,16 @@ def names_beside(path: Path) -> list[Path]:
 
 def _read_names(path: Path) -> dict[int, str]:
     """Names of labels: a table with a header, or lines of a number and a name, maybe with colours between or after."""
-    table = read_text_table(path, "a table of names")
-    columns = [next((name for name in table.header if name.lower() in kind), None) for kind in (NUMBERS, NAMES)]
-    if None not in columns:
-        pairs = list(zip(*(table.column(str(name)) for name in columns), strict=True))
+    lines = [line for line in decoded(path).split("\n") if line.strip()[:1] not in ("", "#")]
+    if not lines or re.match(r"\s*\d", lines[0]):
+        pairs = [_number_and_name(line) for line in lines]
     else:
-        pairs = [_number_and_name(line) for line in decoded(path).split("\n") if line.strip()[:1] not in ("", "#")]
+        table = read_text_table(path, "a table of names")
+        columns = [next((name for name in table.header if name.lower() in kind), None) for kind in (NUMBERS, NAMES)]
+        if None in columns:
+            found, expected = ", ".join(table.header), "columns index and name"
+            raise InputError("the names of an atlas cannot be read", file=path, found=found, expected=expected)
+        pairs = list(zip(*(table.column(str(name)) for name in columns), strict=True))
     try:
         names = {int(float(number)): name for number, name in pairs}
         if len(names) < len(pairs) or not names:
