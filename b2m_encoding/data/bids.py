@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from b2m_encoding.data.cifti import open_cifti
-from b2m_encoding.data.clips import BIDS_CLIPS, ClipColumns
+from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
 from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile, inherited, subject_files
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, Series, assemble
@@ -64,7 +64,7 @@ class SpaceQuery:
             raise InputError("a space cannot be read", found=text, expected="fsaverage5, fsLR:den-91k, NAME:res-2 ...")
         entities = {key: value for key, _, value in pairs}
         kind: Kind = "surface" if name in SURFACES else "volume"
-        if entities.get("den") == MESHES.get(name):  # said twice: fsaverage5:den-10k
+        if entities.get("den") == MESHES.get(name):  # stated twice: fsaverage5:den-10k
             entities.pop("den", None)
         return cls(name, "cifti" if entities.get("den") in DENSITIES else kind, entities)
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from b2m_encoding.data import gtzan
+from b2m_encoding.data.clip_columns import NOTHING, ClipColumns
 from b2m_encoding.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NOTHING = ("n/a", "")
-"""Fields that hold no value."""
 SOUND_ENDINGS = (
     "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "au", "snd", "aif", "aiff", "aifc", "caf", "w64", "rf64",
 )  # fmt: skip
@@ -30,32 +30,6 @@ PICTURES = ("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "svg", "webp", "t
 """Endings of stimuli that make no sound."""
 JITTER = 0.1
 """Seconds by which one clip may end after the next one began: clocks of stimulus programs are no better."""
-
-
-@dataclass(frozen=True)
-class ClipColumns:
-    """Columns of event tables that name a clip.
-
-    Parameters
-    ----------
-    stimulus : str
-        Column of the file, below the folder of the stimuli; ``stim_file`` in BIDS.
-    start : str
-        Column of the time in the file at which the clip starts, s; a table without it plays files from their start.
-    group : str, optional
-        Column of the group of a clip: its genre, condition, speaker.
-    one_excerpt : bool
-        Whether one excerpt of each file is known to be played: its start is then no part of its name.
-    """
-
-    stimulus: str = "stim_file"
-    start: str = "start"
-    group: str | None = None
-    one_excerpt: bool = False
-
-
-BIDS_CLIPS = ClipColumns()
-"""Columns of BIDS."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +59,7 @@ class Played:
 
 
 def stimulus_path(text: str) -> str:
-    r"""Path of a stimulus below the folder of the stimuli, from what an event table says.
+    r"""Path of a stimulus below the folder of the stimuli, from a field of an event table.
 
     Examples
     --------
@@ -106,8 +80,6 @@ def without_ending(stimulus: str) -> str:
 
 def adapted(table: pd.DataFrame, columns: ClipColumns) -> tuple[pd.DataFrame, ClipColumns]:
     """The table with the columns of a clip, also where it is one of a published data set that has others."""
-    from b2m_encoding.data import gtzan
-
     if columns.stimulus not in table and columns.stimulus == ClipColumns.stimulus and gtzan.fits(table):
         return gtzan.with_stimuli(table), gtzan.columns(columns)
     return table, columns

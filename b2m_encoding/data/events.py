@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from b2m_encoding.data.clips import (
-    BIDS_CLIPS,
-    NOTHING,
-    ClipColumns,
-    ClipLabels,
-    check_one_at_a_time,
-    columns_of,
-    played_clips,
-    sample_range,
-)
+from b2m_encoding.data.clip_columns import BIDS_CLIPS, NOTHING, ClipColumns
+from b2m_encoding.data.clips import ClipLabels, check_one_at_a_time, columns_of, played_clips, sample_range
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.gtzan import clip_label
 from b2m_encoding.errors import InputError, notice

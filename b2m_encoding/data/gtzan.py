@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from b2m_encoding.data.clips import NOTHING, ClipColumns
+from b2m_encoding.data.clip_columns import NOTHING, ClipColumns
 from b2m_encoding.errors import InputError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data.arrays import open_array
-from b2m_encoding.data.clips import ClipColumns
+from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.data.entities import BidsFile
 from b2m_encoding.data.events import read_events
 from b2m_encoding.data.files import reading

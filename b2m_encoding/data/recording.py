@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data.cleaning import Cleaning
-from b2m_encoding.data.clips import BIDS_CLIPS, ClipColumns, ClipLabels, Played, columns_of, played_clips
+from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
+from b2m_encoding.data.clips import ClipLabels, Played, columns_of, played_clips
 from b2m_encoding.data.events import check_events, label_clips, read_events
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError, Problems

@@ -107,6 +107,8 @@ def _stated(sidecars: Sequence[Path], key: str) -> tuple[Path, float] | None:
         return None
     path, value = named[0]
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return path, float(value)
     except (TypeError, ValueError) as error:
         what = "a repetition time" if key == "RepetitionTime" else f"{key} of a sidecar"
@@ -128,7 +130,7 @@ def _refuse_sparse(sidecars: Sequence[Path]) -> None:
 
 
 def _sparse(content: dict[str, Any]) -> str | None:
-    """What in a sidecar says that sampling was sparse."""
+    """What in a sidecar states that sampling was sparse."""
     if content.get("VolumeTiming"):
         return "VolumeTiming"
     try:

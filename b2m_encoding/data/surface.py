@@ -75,14 +75,14 @@ def _header(path: Path, hemi: Hemisphere, space: SurfaceSpace) -> tuple[int, flo
         tail = stream.read()
     tags = TAG.findall(head)
     count = re.search(rb"""NumberOfDataArrays=["'](\d+)["']""", head)
-    if count is None or not tags:
+    if count is None or not tags or not all(_dimensions(tag) for tag in tags[:1]):
         raise InputError("not a GIfTI time series, or a damaged one", file=path, fix="fetch or copy it again")
     if b"</GIFTI>" not in tail:
         raise damaged(path, "the closing tag is missing")
     check_structure(_metadata(head, STRUCTURE) or "", hemi, path)
     number = int(count[1])
     if number > 1 and _intent(tags[0]) != "TIME_SERIES":
-        tags = _tags(path)
+        tags = [tag for tag in _tags(path) if _dimensions(tag)]
         chosen = chosen_arrays([_intent(tag) for tag in tags], "series")
         if not chosen:
             raise InputError("a GIfTI file holds no series", file=path, found=", ".join(map(_intent, tags)))

@@ -101,6 +101,11 @@ def decode_audio(
             rate = int(file.samplerate)
     except soundfile.LibsndfileError as error:
         raise undecodable(path, error.error_string) from error
+    except (MemoryError, OverflowError) as error:
+        size = f"{path.stat().st_size} bytes"
+        raise InputError(
+            "the header of an audio file states an impossible length", file=path, found=size, fix="fetch the file again"
+        ) from error
     if not np.isfinite(wave).all():
         first = int(np.argmin(np.isfinite(wave)))
         raise InputError(
@@ -114,7 +119,7 @@ def decode_audio(
 
 
 def undecodable(path: Path, reason: str) -> InputError:
-    """Error of a file that libsndfile cannot decode; says what it is, where its first bytes tell."""
+    """Error of a file that libsndfile cannot decode; names what it is, where its first bytes show it."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(64)

@@ -12,15 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float32, Float64
-from b2m_encoding.data.clips import (
-    BIDS_CLIPS,
-    ClipColumns,
-    Played,
-    check_one_at_a_time,
-    played_clips,
-    sample_range,
-    without_ending,
-)
+from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
+from b2m_encoding.data.clips import Played, check_one_at_a_time, played_clips, sample_range, without_ending
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.stimulus_files import find_stimulus
 from b2m_encoding.features.windows import Spans, Windows

@@ -7,7 +7,6 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +97,10 @@ def read_text_table(path: Path, what: str = "a table", names: Sequence[str] = ()
     lines = [line for line in decoded(path, what).split("\n") if line.strip()]
     lines = _without_comments(lines, names)
     separator = _separator(lines, names, header)
-    rows = _quoted(lines, separator) if separator in (",", ";") else [_fields(line, separator) for line in lines]
+    if separator in (",", ";"):
+        rows = [_quoted(line, separator, path, what) for line in lines]
+    else:
+        rows = [_fields(line, separator) for line in lines]
     return _arranged(rows, path, what, header)
 
 
@@ -127,11 +129,16 @@ def _fields(line: str, separator: str | None) -> list[str]:
     return _WORD.findall(line) if separator is None else line.split(separator)
 
 
-def _quoted(lines: list[str], separator: str | None) -> list[list[str]]:
-    """Fields of which some may stand in double quotes and hold the separator."""
-    return [
-        row for row in csv.reader(StringIO("\n".join(lines)), delimiter=separator or ",", skipinitialspace=True) if row
-    ]
+def _quoted(line: str, separator: str, path: Path, what: str) -> list[str]:
+    """Fields of a line, of which some may stand in double quotes and hold the separator."""
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        if "unexpected end" in str(error):  # the quote would swallow the lines that follow
+            found = line if len(line) < 80 else f"{line[:77]}..."
+            fix = "close it in its line, or remove it"
+            raise InputError(f"a quote in {what} is not closed", file=path, found=found, fix=fix) from error
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
 
 
 def _clean(field: str) -> str:

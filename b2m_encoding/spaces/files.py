@@ -70,7 +70,7 @@ def image_data(image: Any, path: str | Path | None = None) -> Any:
 
 
 def valid_code(code: Any) -> bool:
-    """Whether a form code of NIfTI says what an affine refers to."""
+    """Whether a form code of NIfTI states what an affine refers to."""
     return 1 <= int(code) <= 5
 
 

@@ -57,7 +57,7 @@ def gifti_arrays(
 ) -> list[NDArray[Any]]:
     """Arrays of a GIfTI image of one hemisphere that hold one value per vertex, in the order of the vertices.
 
-    Coordinates, triangles and lists of nodes are no values; a list of nodes says which vertices the values are of.
+    Coordinates, triangles and lists of nodes are no values; a list of nodes states which vertices the values are of.
 
     Parameters
     ----------

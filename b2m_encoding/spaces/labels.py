@@ -142,7 +142,7 @@ def _check_colours(colours: list[int], names: list[str], path: Path) -> None:
         of_colour.setdefault(int(colour), []).append(name)
     if shared := [own for own in of_colour.values() if len(set(own)) > 1]:
         raise InputError(
-            "labels of an annotation share a colour, so that their vertices cannot be told apart",
+            "labels of an annotation share a colour, so that their vertices cannot be distinguished",
             file=path,
             found="; ".join(", ".join(own) for own in shared),
             expected="another colour for each label",
@@ -151,12 +151,12 @@ def _check_colours(colours: list[int], names: list[str], path: Path) -> None:
 
 
 def _each_once(names: Mapping[int, str], path: Path) -> dict[int, str]:
-    """Names of labels; labels of one file that share a name are told apart by their numbers."""
+    """Names of labels; labels of one file that share a name are distinguished by their numbers."""
     count: dict[str, int] = {}
     for name in names.values():
         count[name] = count.get(name, 0) + 1
     if twice := sorted(name for name, number in count.items() if number > 1 and name):
-        notice(f"{path}: labels that share a name are told apart by their numbers ({', '.join(twice)})")
+        notice(f"{path}: labels that share a name are distinguished by their numbers ({', '.join(twice)})")
     return {key: f"{name} ({key})" if count[name] > 1 and name else name for key, name in names.items()}
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from b2m_encoding.analysis.checks import check_clusters, check_groups
 from b2m_encoding.analysis.splits import block_samples, held_out_lengths, split_samples
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed
-from b2m_encoding.data.clips import ClipColumns, names_clips
+from b2m_encoding.data.clip_columns import ClipColumns
+from b2m_encoding.data.clips import names_clips
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from b2m_encoding.data import average_repeats
-from b2m_encoding.data.clips import ClipColumns, played_clips, stimulus_path, without_ending
+from b2m_encoding.data.clip_columns import ClipColumns
+from b2m_encoding.data.clips import played_clips, stimulus_path, without_ending
 from b2m_encoding.data.events import label_clips, read_events
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.clips import Clip, StimulusTimeline

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from b2m_encoding.config import Config
 from b2m_encoding.data.cleaning import Cleaning
-from b2m_encoding.data.clips import ClipColumns
+from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError
 
@@ -65,7 +65,7 @@ class ClipsTable(Config):
     start: str = "start"
     """Column of the time in the file at which the clip starts, s; files are played from their start without it."""
     group: str | None = None
-    """Column of the groups of clips (genre, condition, speaker): scores are told by group, and groups left out."""
+    """Column of the groups of clips (genre, condition, speaker): scores are listed by group, and groups left out."""
 
     def build(self) -> ClipColumns:
         """The columns."""

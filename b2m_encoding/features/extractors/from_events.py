@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from b2m_encoding._typing import Float32
-from b2m_encoding.data.clips import NOTHING
+from b2m_encoding.data.clip_columns import NOTHING
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.clips import ClipProgress, StimulusTimeline
 from b2m_encoding.features.events import event_features

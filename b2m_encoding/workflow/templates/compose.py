@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from b2m_encoding.data.bids import list_subjects
-from b2m_encoding.data.clips import ClipColumns
+from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.workflow.templates.sounds import Sounds
 from b2m_encoding.workflow.templates.survey import MASK, MAX_CONDITIONS, Survey
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from b2m_encoding.data.clips import NOTHING, SOUND_ENDINGS, ClipColumns, adapted, played_clips, without_ending
+from b2m_encoding.data.clip_columns import NOTHING, ClipColumns
+from b2m_encoding.data.clips import SOUND_ENDINGS, adapted, played_clips, without_ending
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.stimulus_files import find_stimulus

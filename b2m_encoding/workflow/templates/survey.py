@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from b2m_encoding.data.bids import SpaceQuery, list_subjects, read_bids
-from b2m_encoding.data.clips import NOTHING
+from b2m_encoding.data.clip_columns import NOTHING
 from b2m_encoding.data.entities import BidsFile, subject_files
 from b2m_encoding.data.files import first_line
 from b2m_encoding.data.recording import Recording
