@@ -13,7 +13,7 @@ demo: $(VENV)/.core          ## install, simulate a study, analyse it
 	$(BIN)/b2m demo $(DEMO)
 
 test: $(VENV)/.all lint      ## install everything, check the code, run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.all
 	$(BIN)/ruff format --check .

@@ -60,7 +60,8 @@ def fit_subsets(
     InputError
         If a set is empty or names an unknown feature space.
     """
-    design, settings = Design.learn(feature_spaces, responses.runs, model.delays), Settings.of(model)
+    settings = Settings.of(model)
+    design = Design.learn(feature_spaces, responses.runs, model.delays, standardize=settings.standardize)
     bands = list(design.layout.features)
     chosen = [_in_order(names, bands) for names in subsets or all_subsets(bands)]
     gathered = statistics or _gather(design, responses, settings)
@@ -78,8 +79,9 @@ def layout_of_statistics(model: EncodingModel, feature_spaces: Mapping[str, Any]
     runs : Runs
         Runs of all training samples.
     """
-    layout = Layout.learn(as_feature_spaces(feature_spaces, runs), runs, model.delays)
-    return None if pick_form(sum(layout.widths.values()), runs, Settings.of(model)) == "dual" else layout
+    spaces, settings = as_feature_spaces(feature_spaces, runs), Settings.of(model)
+    layout = Layout.learn(spaces, runs, model.delays, standardize=settings.standardize)
+    return None if pick_form(sum(layout.widths.values()), runs, settings) == "dual" else layout
 
 
 def statistics_of_blocks(
@@ -145,7 +147,8 @@ def _fit_subset(
     if isinstance(gathered, SufficientStatistics):
         statistics = gathered if len(names) == len(bands) else gathered.subset(names)
         rows_needed = pick_form(part.n_columns, runs, settings) == "prediction"
-        inputs = FitInputs(statistics, rows_of_blocks(part, settings) if rows_needed else None)
+        inputs = FitInputs(statistics, rows_of_blocks(part) if rows_needed else None)
     else:
         inputs = gather_inputs(part, gathered, settings)
-    return fitted.store_fit(fit(inputs, runs, part.layout.widths, settings), part.layout, runs, inputs.statistics)
+    result = fit(inputs, runs, part.layout.widths, settings, penalty_unit=part.layout.penalty_unit)
+    return fitted.store_fit(result, part.layout, runs, inputs.statistics)

@@ -12,7 +12,7 @@ import numpy as np
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.decoding.generators import Condition, Exemplar, Generator
-from b2m_encoding.decoding.generators.files import for_listening, read_record, recipe_key, write_sound
+from b2m_encoding.decoding.generators.files import copy_sound, for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.generators.retrieved import Retrieved
 from b2m_encoding.decoding.retrieval.corpus import Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
@@ -47,14 +47,20 @@ def exemplar_of(corpus: Corpus, row: int) -> Exemplar:
     )
 
 
-def write_excerpt(path: Path, corpus: Corpus, row: int, seconds: float) -> Path:
-    """Write the beginning of a recording, at the level of the stimuli, unless the same file exists."""
+def write_excerpt(path: Path, corpus: Corpus, row: int, seconds: float, written: dict[str, Path]) -> Path:
+    """Write the beginning of a recording, at the level of the stimuli, unless the same file exists.
+
+    ``written`` holds the excerpts of this reconstruction by recipe: one that is there is copied.
+    """
     exemplar = exemplar_of(corpus, row)
     recipe = recipe_key({"clip": str(corpus.table["clip"].iloc[row]), "file": str(exemplar.path), "seconds": seconds})
     if (stored := read_record(path)) and stored.get("recipe") == recipe:
         return path
+    if recipe in written:
+        return copy_sound(written[recipe], path)
     wave, rate = Retrieved().generate(Condition("", np.zeros(0, np.float32), exemplar), seconds, 0)
     record = {"generated": False, "title": exemplar.about, "licence": exemplar.licence, "recipe": recipe}
+    written[recipe] = path
     return write_sound(
         path, for_listening(wave, rate), rate, {**record, "recording": str(corpus.table["path"].iloc[row])}
     )

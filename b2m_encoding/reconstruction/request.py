@@ -97,6 +97,8 @@ class ReconstructionSetup:
         Windows that were decoded.
     request : ReconstructionRequest
     evaluators : Evaluators
+    excerpts : dict
+        Excerpts of recordings that this reconstruction has written, by recipe.
     """
 
     results: Results
@@ -109,6 +111,7 @@ class ReconstructionSetup:
     windows: WindowsTable
     request: ReconstructionRequest
     evaluators: Evaluators
+    excerpts: dict[str, Path] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

@@ -206,7 +206,7 @@ def _presented_row(setup: ReconstructionSetup, folder: Path, clip: str) -> list[
 def _excerpt_row(setup: ReconstructionSetup, folder: Path, clip: str, method: str, near: Neighbours, i: int) -> Row:
     """Row of the nearest recording."""
     row = int(near.rows[i, 0])
-    path = write_excerpt(folder / f"{method}.mp3", setup.corpus, row, setup.seconds)
+    path = write_excerpt(folder / f"{method}.mp3", setup.corpus, row, setup.seconds, setup.excerpts)
     return {
         "clip": clip,
         "method": method,

@@ -165,6 +165,7 @@ def test_charts_are_those_of_the_script() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_reference_builds_without_warnings(tmp_path: Path) -> None:
     """Read every page and every docstring; writing HTML is left to ``make docs``."""
     pytest.importorskip("sphinx", reason="sphinx is in the dependency group docs")

@@ -562,6 +562,7 @@ def test_musicgen_is_told_the_genre_of_what_was_retrieved(
             assert np.sqrt(np.mean(stream.read() ** 2)) > 0.03
 
 
+@pytest.mark.slow
 def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -> None:
     """The whole way on the simulated study: too little data to decode well, but nothing is made up on it."""
     text = tiny_study.read_text().replace('["text"]', '["acoustic"]\nwindow = 2.0\nstep = 6.5')

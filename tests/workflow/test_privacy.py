@@ -76,6 +76,7 @@ def words(tmp_path: Path) -> tuple[str, ...]:
     return str(tmp_path), USER, socket.gethostname()
 
 
+@pytest.mark.slow
 def test_results_name_no_folder_and_work_after_the_project_is_moved(
     home: Path, surface_study: Path, tmp_path: Path, b2m: B2m, monkeypatch: pytest.MonkeyPatch
 ) -> None:

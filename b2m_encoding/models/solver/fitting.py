@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,11 +26,16 @@ from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import Blocks, Form, RidgeProblem
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
-from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
-from b2m_encoding.models.solver.search import SearchOptions
+from b2m_encoding.models.solver.ridge import Choice, Weights, groups_of_targets, search_ridge, solve_ridge
+from b2m_encoding.models.solver.search import Scoring, SearchOptions
 from b2m_encoding.models.solver.settings import Settings
+from b2m_encoding.models.solver.verify import TOLERANCE, check_scales, solution_error
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
+
+logger = logging.getLogger(__name__)
+MIN_SAMPLES_OF_R = 3
+"""Fewest held-out samples of a fold: two always correlate perfectly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +104,9 @@ def make_problem(inputs: FitInputs, bands: dict[str, int], settings: Settings) -
     )
 
 
-def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings) -> FitResult:
+def fit(
+    inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings, *, penalty_unit: float = 1.0
+) -> FitResult:
     """Choose penalties by cross-validation and solve with all samples.
 
     Parameters
@@ -109,28 +117,37 @@ def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings
     bands : dict of str to int
         Columns of each feature space.
     settings : Settings
+    penalty_unit : float
+        Unit of the features: penalties are multiplied by its square, and divided by it in the result.
     """
+    if penalty_unit != 1.0:
+        inside = fit(inputs, runs, bands, replace(settings, alphas=settings.alphas * penalty_unit**2))
+        deltas = None if inside.deltas is None else inside.deltas + 2 * np.log(penalty_unit)
+        return replace(inside, alphas=inside.alphas / penalty_unit**2, deltas=deltas)
     status = inputs.target_status()
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
+        scoring = _possible_scoring(folds, runs, settings.scoring)
         tested = torch.from_numpy(status == TESTED).to(settings.device)
         options = SearchOptions(
-            scoring=settings.scoring,
+            scoring=scoring,
             groups=groups_of_targets(settings.alpha_per, problem.n_targets),
             tested=tested,
             precision=settings.precision,
             n_targets_batch=settings.n_targets_batch,
         )
-        deltas, notes = None, [f"solved in the {problem.form} form"]
+        check_scales(problem, float(settings.alphas.min()))
+        choice: Choice | BandedChoice
         if settings.solver == "banded":
-            banded, weights = _fit_banded(problem, folds, options, settings)
-            deltas = _numpy(banded.deltas, tested)
-            alphas, scores, path = banded.alphas, banded.scores, banded.path
+            choice = _search_banded(problem, folds, options, settings)
+            deltas = choice.deltas
         else:
-            choice = search_ridge(problem, folds, settings.alphas, options)
-            weights = solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
-            alphas, scores, path = choice.alphas, choice.scores, choice.path
+            choice, deltas = search_ridge(problem, folds, settings.alphas, options), None
+        weights, notes = _solve(inputs, bands, problem, choice, tested, settings)
+        alphas, scores, path = choice.alphas, choice.scores, choice.path
         weights.reduced[~tested] = torch.nan
+        if scoring != settings.scoring:
+            notes.append("penalties chosen by R2: the folds hold out too few samples for a correlation")
         if not settings.refine:
             notes += edge_note(_numpy(alphas, tested), settings.alphas)
         return FitResult(
@@ -139,26 +156,70 @@ def fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings
             _numpy(alphas, tested),
             _numpy(scores, tested),
             _numpy(path, tested),
-            deltas,
+            None if deltas is None else _numpy(deltas, tested),
             problem.form,
             notes,
         )
 
 
-def _fit_banded(
+def _possible_scoring(folds: Sequence[Blocks], runs: Runs, scoring: Scoring) -> Scoring:
+    """R2 in place of r where every fold holds out so few samples that a correlation means nothing."""
+    most = max(len(runs.rows(fold)) for fold in folds)
+    return "r2" if most < MIN_SAMPLES_OF_R else scoring
+
+
+def _search_banded(
     problem: RidgeProblem, folds: Sequence[Blocks], options: SearchOptions, settings: Settings
-) -> tuple[BandedChoice, Weights]:
-    """Search scalings and penalties, refine them if asked to, and solve."""
+) -> BandedChoice:
+    """Search scalings and penalties, and refine them if asked to."""
     n_bands = len(problem.preparation.widths)
     if settings.scalings is None:
         scalings = simplex_scalings(n_bands, settings.n_scalings, settings.random_state)
     else:
         scalings = check_scalings(settings.scalings, n_bands)
     choice = search_banded(problem, folds, settings.alphas, scalings, options, progress_bar=settings.progress_bar)
+    return refined_choice(choice, *refine(problem, folds, choice, settings.refine)) if settings.refine else choice
+
+
+def _solve(
+    inputs: FitInputs,
+    bands: dict[str, int],
+    problem: RidgeProblem,
+    choice: Choice | BandedChoice,
+    tested: Tensor,
+    settings: Settings,
+) -> tuple[Weights, list[str]]:
+    """Solve for the weights, check that they solve the problem, and solve again in float64 where they do not."""
+    notes = [f"solved in the {problem.form} form"]
+    weights, penalties = _weights(problem, choice, settings), _penalties(problem, choice)
+    error = solution_error(problem, weights, penalties, tested)
+    if error > TOLERANCE and settings.dtype != torch.float64:
+        exact = replace(settings, precision="float64")
+        again = make_problem(inputs.as_float64(), bands, exact)
+        weights = _weights(again, choice, exact)
+        notes.append(f"solved again in float64: the solution in float32 left a residual of {error:.1g}")
+        error = solution_error(again, weights, penalties, tested)
+    if error > TOLERANCE:
+        notes.append(
+            f"the solution is not exact (residual {error:.1g}): standardise the features, or use larger alphas"
+        )
+        logger.warning(notes[-1])
+    return weights, notes
+
+
+def _weights(problem: RidgeProblem, choice: Choice | BandedChoice, settings: Settings) -> Weights:
+    if isinstance(choice, Choice):
+        return solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
     if settings.refine:
-        choice = refined_choice(choice, *refine(problem, folds, choice, settings.refine))
-        return choice, solve_refined(problem, choice.deltas)
-    return choice, solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)
+        return solve_refined(problem, choice.deltas)
+    return solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)
+
+
+def _penalties(problem: RidgeProblem, choice: Choice | BandedChoice) -> Tensor:
+    """Penalty of every feature space and target, shape (n_bands, n_targets)."""
+    if isinstance(choice, Choice):
+        return choice.alphas.expand(len(problem.preparation.widths), -1)
+    return (-choice.deltas).exp()
 
 
 def _numpy(values: Tensor, tested: Tensor) -> Float64:

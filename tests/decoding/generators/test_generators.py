@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from b2m_encoding.decoding.generators import GENERATORS, Condition, Exemplar, Generator, load_generator
-from b2m_encoding.decoding.generators.files import for_listening, read_record, write_sound
+from b2m_encoding.decoding.generators.files import copy_sound, for_listening, read_record, write_sound
 from b2m_encoding.decoding.generators.rank import rank_by_responses
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
@@ -69,6 +69,9 @@ def test_a_sound_says_where_it_comes_from(tmp_path: Path, rng: np.random.Generat
     assert sorted(one.name for one in path.parent.iterdir()) == ["a.json", "a.wav"]
     with soundfile.SoundFile(write_sound(tmp_path / "b.wav", wave, RATE, {"licence": ""})) as stream:
         assert (stream.title, stream.comment, stream.copyright) == ("b", "", "")
+    copy = copy_sound(path, tmp_path / "other" / "c.wav")
+    assert read_record(copy) == {**found, "file": "c.wav"}
+    assert copy.read_bytes() == path.read_bytes()
     path.write_bytes(path.read_bytes()[:-100])
     assert read_record(path) is None
     path.unlink()
