@@ -113,7 +113,10 @@ def played_clips(table: pd.DataFrame, columns: ClipColumns, where: Path | str | 
     InputError
         If a start is no number, or a clip is played for an unknown time.
     """
-    table, columns = adapted(table, columns)
+    try:
+        table, columns = adapted(table, columns)
+    except InputError as error:
+        raise InputError(error.problem, file=_file(where), found=error.found, expected=error.expected) from error
     if columns.stimulus not in table:
         return []
     if columns.group is not None and columns.group not in table:
