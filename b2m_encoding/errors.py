@@ -1,10 +1,14 @@
-"""The error of everything that a user can correct."""
+"""The error of everything that a user can correct, and notices of what is no error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 class InputError(ValueError):
@@ -52,7 +56,37 @@ class ProblemList(InputError):
 
     def __init__(self, problems: list[InputError]) -> None:
         self.problems = problems
-        ValueError.__init__(self, "\n".join(str(problem) for problem in problems))
+        ValueError.__init__(self, "\n".join(str(problem) for problem in merged(problems)))
+
+
+def merged(problems: Sequence[InputError]) -> list[InputError]:
+    """Problems with one cause as one: those that differ in nothing but their file name the first, and their number.
+
+    Examples
+    --------
+    >>> [one] = merged([InputError("damaged", file=name, fix="copy it again") for name in ("a", "b", "c")])
+    >>> print(one)
+    damaged (in 3 files)
+      file:     a ... c
+      to do:    copy it again
+    """
+    groups: dict[tuple[str, ...], list[InputError]] = {}
+    for one in problems:
+        groups.setdefault(tuple(map(str, (one.problem, one.found, one.expected, one.fix))), []).append(one)
+    return [_as_one(own) for own in groups.values()]
+
+
+def _as_one(problems: list[InputError]) -> InputError:
+    first, files = problems[0], list(dict.fromkeys(str(one.file) for one in problems))
+    if len(files) < 2 or first.file is None:
+        return first
+    return InputError(
+        f"{first.problem} (in {len(files)} files)",
+        file=f"{files[0]} ... {files[-1]}",
+        found=first.found,
+        expected=first.expected,
+        fix=first.fix,
+    )
 
 
 class Problems:
@@ -87,3 +121,9 @@ class Problems:
             raise self.found[0]
         if self.found:
             raise ProblemList(self.found)
+
+
+@lru_cache(maxsize=10_000)
+def notice(text: str) -> None:
+    """Log, once, what is no error but should be known: data that are left out, a doubt."""
+    logger.warning(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from b2m_encoding.errors import InputError
 
 Blocks = tuple[str, ...]
-FIELDS = ("run", "time", "clip", "presentation", "block", "used")
+FIELDS = ("run", "time", "clip", "presentation", "block", "used", "group")
 """Labels of every sample."""
 
 
@@ -32,7 +32,7 @@ class Runs:
     run : array of str, shape (n_samples,)
         Run label; the samples of a run are contiguous.
     time : array of float, shape (n_samples,)
-        Seconds from the start of the run's first volume.
+        Seconds from the start of the run's first volume to the time from which on the sample covers stimuli.
     tr : float
         Seconds between samples.
     clip : array of str, shape (n_samples,)
@@ -43,6 +43,11 @@ class Runs:
         Unit of cross-validation.
     used : array of bool, shape (n_samples,)
         Whether the sample enters fits and scores.
+    group : array of str, shape (n_samples,), optional
+        Group of the clip under each sample (its genre, condition, speaker), "" where there is none; by default nowhere.
+    instant : float
+        Seconds from ``time`` to the instant that a sample stands for: half a repetition time where files state to which
+        time their slices were corrected.
 
     Examples
     --------
@@ -60,9 +65,13 @@ class Runs:
     presentation: NDArray[np.int64]
     block: NDArray[Any]
     used: NDArray[np.bool_]
+    group: NDArray[Any] = field(default_factory=lambda: np.zeros(0, dtype=str))
+    instant: float = 0.0
 
     def __post_init__(self) -> None:
         n_samples = len(self.run)
+        if not len(self.group):
+            object.__setattr__(self, "group", np.full(n_samples, "", dtype=str))
         for name in FIELDS[1:]:
             if len(getattr(self, name)) != n_samples:
                 raise InputError(
@@ -98,6 +107,7 @@ class Runs:
         presentation: ArrayLike | None = None,
         block: ArrayLike | None = None,
         used: ArrayLike | None = None,
+        group: ArrayLike | None = None,
     ) -> Runs:
         """Build from one run label per sample.
 
@@ -116,6 +126,8 @@ class Runs:
             By default a block is a run.
         used : array of bool, shape (n_samples,), optional
             By default all samples are used.
+        group : array of str, shape (n_samples,), optional
+            By default clips belong to no group.
         """
         labels = np.asarray(run).astype(str)
         clips = np.full(len(labels), "", dtype=str) if clip is None else np.asarray(clip).astype(str)
@@ -132,6 +144,7 @@ class Runs:
             presentation=np.asarray(presentation, dtype=np.int64),
             block=labels if block is None else np.asarray(block).astype(str),
             used=np.ones(len(labels), dtype=bool) if used is None else np.asarray(used, dtype=bool),
+            group=np.full(len(labels), "", dtype=str) if group is None else np.asarray(group).astype(str),
         )
         runs.check_clock()
         return runs
@@ -163,7 +176,7 @@ class Runs:
                 fix="name the runs apart, such as ses-1_run-01 and ses-2_run-01",
             )
         fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
-        return cls(tr=parts[0].tr, **fields)
+        return cls(tr=parts[0].tr, instant=parts[0].instant, **fields)
 
     def __len__(self) -> int:
         return len(self.run)

@@ -15,13 +15,15 @@ from b2m_encoding.config import Config, StudyPath, resolve_path
 from b2m_encoding.data.cleaning import Cleaning, Detrend
 from b2m_encoding.data.sources import AnySource
 from b2m_encoding.decoding.decoders.registry import DECODERS
-from b2m_encoding.errors import InputError, ProblemList
-from b2m_encoding.features.extractors import AnyExtractor
+from b2m_encoding.errors import InputError, ProblemList, notice
+from b2m_encoding.features.extractors import AnyExtractor, AudioExtractor
 from b2m_encoding.figures.settings import FigureSettings
 from b2m_encoding.io.toml import STUDY_FILE, parse_toml, read_bytes
 from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
+PAGE = 'see the page "study.toml, every key" of the documentation'
+"""What to do about a wrong key."""
 RESERVED = {"joint", "preference"}
 MAX_PARTITIONED = 6
 SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -153,8 +155,9 @@ class StatisticsTable(Config):
     """Variance partitioning, 2^k - 1 models; by default of two or three feature spaces."""
     audit: bool = True
     """Look for leaks from test to training."""
-    generalise: tuple[Literal["genre", "subject"], ...] = ()
-    """Predict (and decode) genres that were left out of training, or subjects by a model of the others."""
+    generalise: tuple[Literal["group", "subject"], ...] = ()
+    """Predict (and decode) groups of clips (genres, speakers) that were left out of training, or subjects by a model of
+    the others."""
 
     def partitions(self, n_features: int) -> bool:
         """Whether the variance is partitioned among this many feature spaces."""
@@ -274,6 +277,29 @@ class Study(Config):
             return {**table, "model": {**table.get("model", {}), "delays": (0.0,)}}
         return table
 
+    @model_validator(mode="before")
+    @classmethod
+    def _genre_was_a_group(cls, table: Any) -> Any:
+        """Read ``generalise = ["genre"]`` of earlier versions: groups of clips by the column genre."""
+        statistics = table.get("statistics") if isinstance(table, dict) else None
+        if not isinstance(statistics, dict) or "genre" not in (statistics.get("generalise") or ()):
+            return table
+        notice('statistics.generalise = ["genre"] is read as ["group"], with clips = { group = "genre" } under [data]')
+        wanted = ["group" if one == "genre" else one for one in statistics["generalise"]]
+        data = table.get("data")
+        if isinstance(data, dict) and data.get("reader") != "zenodo":
+            clips = data.get("clips") or {}
+            data = {**data, "clips": {"group": "genre", **clips}} if isinstance(clips, dict) else data
+        return {**table, "data": data, "statistics": {**statistics, "generalise": wanted}}
+
+    @model_validator(mode="after")
+    def _stimuli_are_played_as_the_data_set_did(self) -> Study:
+        """Fades of a published data set, where the study names none."""
+        for table in self.features.values():
+            if isinstance(table, AudioExtractor) and "fade" not in table.model_fields_set and self.data.fade:
+                table.__dict__["fade"] = self.data.fade
+        return self
+
     @model_validator(mode="after")
     def _statistics_are_possible(self) -> Study:
         if self.statistics.partition and len(self.features) > MAX_PARTITIONED:
@@ -289,8 +315,8 @@ class Study(Config):
             raise ValueError('statistics.preference = "deltas" needs model.solver = "banded"')
         if self.windows is not None and self.model.filter_features:
             raise ValueError("model.filter_features filters the features of volumes; samples of [windows] are none")
-        if "genre" in self.statistics.generalise and self.evaluation.kind != "test":
-            raise ValueError('statistics.generalise = ["genre"] needs evaluation.kind = "test"')
+        if "group" in self.statistics.generalise and self.evaluation.kind != "test":
+            raise ValueError('statistics.generalise = ["group"] needs evaluation.kind = "test"')
         if "subject" in self.statistics.generalise and any(one.pca for one in self.features.values()):
             raise ValueError('statistics.generalise = ["subject"]: components of features.pca differ between subjects')
         return self
@@ -352,15 +378,32 @@ def _problem(path: Path, detail: Any) -> InputError:
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
         return InputError(cause.problem, file=path, found=cause.found, expected=cause.expected, fix=cause.fix)
-    where = ".".join(str(part) for part in detail["loc"])
+    where = ".".join(map(str, written_keys(detail["loc"])))
     if detail["type"] == "extra_forbidden":
         known = _known_keys(detail["loc"][:-1])
         near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.5)
-        return InputError("unknown key", file=path, found=where, expected=near[0] if near else ", ".join(known))
+        return InputError(
+            "unknown key", file=path, found=where, expected=near[0] if near else ", ".join(known), fix=PAGE
+        )
     if detail["type"] == "missing":
-        return InputError("a key is missing", file=path, expected=where)
+        return InputError("a key is missing", file=path, expected=where, fix=PAGE)
     message = str(detail["msg"]).removeprefix("Value error, ")
-    return InputError(message, file=path, found=f"{where} = {detail['input']!r}" if where else None)
+    return InputError(message, file=path, found=f"{where} = {detail['input']!r}" if where else None, fix=PAGE)
+
+
+def written_keys(location: tuple[Any, ...]) -> list[Any]:
+    """Keys as they are written in the file: without the name of the reader or extractor that pydantic adds.
+
+    Examples
+    --------
+    >>> written_keys(("features", "category", "conditions", "groups")), written_keys(("data", "bids", "tasks"))
+    (['features', 'category', 'groups'], ['data', 'tasks'])
+    """
+    keys = list(location)
+    place = {"data": 1, "features": 2}.get(str(keys[0]) if keys else "")
+    if place is not None and len(keys) > place:
+        del keys[place]
+    return keys
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:

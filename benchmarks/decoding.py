@@ -61,7 +61,7 @@ def simulated(folder: Path, seed: int, n_subjects: int, size: Size, *, null: boo
 
 
 def changed(study: Study, *, genres: bool = False, **decoding: Any) -> Study:
-    statistics = study.statistics.model_copy(update={"generalise": ("genre",) if genres else ()})
+    statistics = study.statistics.model_copy(update={"generalise": ("group",) if genres else ()})
     assert study.decoding is not None
     return study.model_copy(update={"statistics": statistics, "decoding": study.decoding.model_copy(update=decoding)})
 

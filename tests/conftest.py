@@ -73,10 +73,12 @@ root = "study/bids"
 derivatives = "study/bids/derivatives/phantom"
 tasks = ["Training", "Test"]
 discard = 15.0
+clips = { group = "genre" }
 
 [features.acoustic]
 extractor = "acoustic"
 stimuli = "study/stimuli/genres"
+fade = 2.0
 
 [features.text]
 extractor = "caption"

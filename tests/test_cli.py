@@ -63,6 +63,7 @@ def other_repetition_time(folder: Path) -> None:
 def no_sidecar(folder: Path) -> None:
     for sidecar in folder.rglob(f"{RUN}_*bold.json"):
         sidecar.unlink()
+    edit_study("discard = 15.0", "discard = 15.0\ntrust_header = false")(folder)  # or headers stand for it
 
 
 def one_hemisphere(folder: Path) -> None:
@@ -119,7 +120,7 @@ def pickled_feature_file(folder: Path) -> None:
 CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "empty BIDS folder": (empty_bids, ["holds no subject", "empty", "sub-01"]),
     "no BIDS folder": (edit_study('root = "study/bids"', 'root = "nowhere"'), ["does not exist", "nowhere"]),
-    "missing events column": (no_track_column, ["lacks a column", "events.tsv", "expected: track"]),
+    "missing events column": (no_track_column, ["names no sound files", "events.tsv", "stim_file"]),
     "event beyond the run": (late_event, ["beyond the run", "events.tsv", "900"]),
     "repetition times differ": (other_repetition_time, ["repetition times disagree", "1.5", "2"]),
     "missing sidecar": (no_sidecar, ["sidecar", "bold.json", "RepetitionTime"]),

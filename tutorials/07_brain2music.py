@@ -30,7 +30,7 @@ length = 10.0
 step = 1.5
 lag = 4.5
 [statistics]
-generalise = ["genre"]      # Fig. 7a: genres that no decoder has met
+generalise = ["group"]      # Fig. 7a: genres that no decoder has met
 partition = false
 [decoding]
 targets = ["acoustic"]
@@ -67,7 +67,7 @@ if results.has("generalisation.tsv"):
 # %% Which clip was heard (section 4.2, Fig. 4) and genres never met (Fig. 7a)
 for found in results.json("identification.json")["subjects"]:
     if "identification_accuracy" in found:
-        unheard = found.get("identification_accuracy_unheard_genre", float("nan"))
+        unheard = found.get("identification_accuracy_unheard_group", float("nan"))
         print(f"sub-{found['subject']}, {found['feature_space']}: {found['identification_accuracy']:.2f}")
         print(f"  genre never met: {unheard:.2f}; chance 0.5")
 

@@ -30,6 +30,7 @@ discard = 15.0
 [features.acoustic]
 extractor = "acoustic"
 stimuli = "study/stimuli/genres"
+fade = 2.0
 
 [features.text]
 extractor = "caption"
@@ -62,6 +63,7 @@ events = {{ {events} }}
 [features.acoustic]
 extractor = "acoustic"
 stimuli = "study/stimuli/genres"
+fade = 2.0
 
 [features.text]
 extractor = "caption"

@@ -6,7 +6,6 @@ from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Space, SurfaceSpace
-from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import Study
 
 
@@ -20,15 +19,24 @@ def check_clusters(space: Space, study: Study) -> None:
         )
 
 
-def check_genres(runs: Runs, study: Study) -> None:
-    """Raise unless test clips are named after genres that training heard, where a study leaves genres out."""
-    if "genre" not in study.statistics.generalise:
+def check_groups(runs: Runs, study: Study) -> None:
+    """Raise unless training and test share two groups of clips, where a study leaves groups out."""
+    if "group" not in study.statistics.generalise:
         return
+    if not (runs.group != "").any():
+        column = study.data.group_name
+        raise InputError(
+            'statistics.generalise = ["group"] needs groups of clips',
+            found=f"no label in the column {column}" if column else "no group under [data.clips]",
+            expected="the column of the events with the genre, condition or speaker of each clip",
+            fix='clips = { group = "NAME OF THE COLUMN" } under [data]',
+        )
     runs, [split, *_] = split_samples(runs, study.evaluation)
-    trained, tested = (set(genres_of(runs.clip[rows]).tolist()) - {""} for rows in (split.train, split.test))
+    trained, tested = (set(runs.group[rows].tolist()) - {""} for rows in (split.train, split.test))
     if len(trained & tested) < 2:
         raise InputError(
-            'statistics.generalise = ["genre"] needs clips of two genres in both training and test',
-            found=f"training {sorted(trained)}, test {sorted(tested)}",
-            expected="clips named genre.00000 by the events",
+            'statistics.generalise = ["group"] needs clips of two groups in both training and test',
+            found=", ".join(sorted(trained & tested))
+            or f"none in both; training {sorted(trained)}, test {sorted(tested)}",
+            expected="labels in the column of the groups of clips of the events",
         )

@@ -33,11 +33,11 @@ class StudyResults:
     """Rows of the partition table of regions."""
     blocks: dict[str, RegionBlocks | None] = field(default_factory=dict)
     """Of the regions of each subject."""
-    genres: dict[str, LeftOut] = field(default_factory=dict)
+    groups: dict[str, LeftOut] = field(default_factory=dict)
     others: dict[str, Float64] = field(default_factory=dict)
     """r of each subject by a model of the other subjects."""
     breakdown: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of the table of scores by run, clip and genre."""
+    """Rows of the table of scores by run, clip and group."""
     quality: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the table of runs."""
     bounds: Bounds | None = None
@@ -50,7 +50,7 @@ def collect_results(
     region_rows: Mapping[str, RegionRows],
     quality: Mapping[str, list[dict[str, Any]]],
     audits: dict[str, list[Check]],
-    genres: Mapping[str, LeftOut | None],
+    groups: Mapping[str, LeftOut | None],
     decodings: Mapping[str, Sequence[list[Decoding]]],
     pooled: Mapping[str, list[Decoding]],
     others: dict[str, Float64],
@@ -64,7 +64,7 @@ def collect_results(
         results.blocks[subject] = rows.blocks
         results.breakdown += rows.breakdown
     results.quality = [row for rows in quality.values() for row in rows]
-    results.genres = {subject: left for subject, left in genres.items() if left is not None}
+    results.groups = {subject: left for subject, left in groups.items() if left is not None}
     for subject in encodings:
         every = [one for group in (*decodings.get(subject, ()), pooled.get(subject, [])) for one in group]
         if every:

@@ -56,12 +56,14 @@ def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:
 
     step = f"average over windows of {table.length:g} s every {table.step:g} s, {table.lag:g} s after their sound"
     responses = WindowedResponses(windows.runs, volumes.space, read_run, made_of=volumes, step=step, lag=table.lag)
-    parts = {name: getattr(recording, name) for name in ("subject", "events", "files", "inputs", "event_files")}
+    parts = {
+        name: getattr(recording, name) for name in ("subject", "events", "files", "inputs", "event_files", "clips")
+    }
     return WindowedRecording(responses=responses, windows=windows, **parts)
 
 
 def stimulus_timeline(recording: Recording) -> StimulusTimeline:
     """What was played during the samples of a recording."""
     if isinstance(recording, WindowedRecording):
-        return StimulusTimeline(recording.windows.volumes, recording.events, recording.windows)
-    return StimulusTimeline(recording.responses.runs, recording.events)
+        return StimulusTimeline(recording.windows.volumes, recording.events, recording.windows, recording.clips)
+    return StimulusTimeline(recording.responses.runs, recording.events, columns=recording.clips)

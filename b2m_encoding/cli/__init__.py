@@ -16,7 +16,7 @@ from b2m_encoding.cli import study  # help lists the commands in the order of th
 # isort: split
 from b2m_encoding.cli import decoding, figures, machine, models
 from b2m_encoding.cli.app import app, console
-from b2m_encoding.errors import InputError, ProblemList
+from b2m_encoding.errors import InputError, ProblemList, merged
 from b2m_encoding.io.writing import is_full
 
 __all__ = ["app", "console", "decoding", "figures", "machine", "main", "models", "study"]
@@ -76,7 +76,7 @@ def main() -> None:
         shown = _for_the_user(error)
         if _debug or shown is None:
             raise
-        problems = shown.problems if isinstance(shown, ProblemList) else [shown]
+        problems = merged(shown.problems) if isinstance(shown, ProblemList) else [shown]
         errors = Console(stderr=True, highlight=False)
         for problem in problems:
             errors.print("error: ", style="bold red", end="")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, progress_bar, reporter
+from b2m_encoding.errors import merged
 
 STOPPED = 130
 """Exit code of a run that was interrupted, as shells have it."""
@@ -39,20 +40,25 @@ def init(
     kind: Annotated[Literal["musicgenre", "bids", "arrays"], typer.Argument(help="What the data look like.")],
     folder: Annotated[Path, typer.Argument(help="Where to put study.toml; a BIDS data set is looked at.")] = Path(),
     out: Annotated[Path | None, typer.Option(help="Put study.toml there instead.")] = None,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Make masks of raw volumes, where there is no fMRIPrep.")
+    ] = False,
 ) -> None:
-    """Write a commented study.toml to edit; in a BIDS folder, a study of what is there."""
+    """Write a commented study.toml to edit; in a BIDS folder, or one of arrays, a study of what is there."""
     from b2m_encoding.workflow.templates import left_to_do, write_template
+    from b2m_encoding.workflow.templates.arrays import find_arrays
     from b2m_encoding.workflow.templates.survey import is_bids
 
-    paths = write_template(kind, folder, out)
-    for path in paths:
-        console.print(f"wrote {path}", soft_wrap=True, markup=False)
+    written = write_template(kind, folder, out, masks=mask)
+    paths = list(written)
+    for path, about in written.items():
+        console.print(f"wrote {path}: {about}", soft_wrap=True, markup=False)
     if kind == "bids" and not is_bids(folder):
         console.print(f"no data set in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
-    elif kind == "bids":
+    elif kind == "bids" or (kind == "arrays" and find_arrays(folder)):
         problems = left_to_do(paths[0])
         console.print("fill in before it can run:" if problems else "b2m check finds no problems")
-        for problem in problems:
+        for problem in merged(problems):
             console.print(str(problem), soft_wrap=True, markup=False)
 
 

@@ -1,4 +1,4 @@
-"""Plain arrays: ``.npy``, HDF5 and zarr, opened without reading them; pickles are refused."""
+"""Plain arrays: ``.npy``, ``.npz``, MATLAB, HDF5 and zarr, opened without reading them; pickles are refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def read_arrays(
     Parameters
     ----------
     files : mapping of run name to Path
-        ``x.npy``, ``x.h5::dataset`` or ``x.zarr::array``; shape (n_samples, n_targets).
+        ``x.npy``, ``x.npz::array``, ``x.mat::variable``, ``x.h5::dataset`` or ``x.zarr::array``; shape
+        (n_samples, n_targets). Variables of MATLAB have the shape that MATLAB shows, in files of any version.
     tr : float
         Seconds.
     transposed : bool
@@ -80,13 +81,92 @@ def open_array(path: Path) -> Any:
 
 
 def _opener(file: Path) -> Callable[[Path, str], Any]:
-    if file.suffix == ".npy":
+    suffix = file.suffix.lower()
+    if suffix == ".npy":
         return lambda file, _key: np.load(file, mmap_mode="r", allow_pickle=False)
-    if file.suffix in (".h5", ".hdf5", ".hdf"):
+    if suffix == ".npz":
+        return _open_npz
+    if suffix == ".mat":
+        return _open_mat
+    if suffix in (".h5", ".hdf5", ".hdf"):
         return _open_hdf5
-    if file.suffix == ".zarr":
+    if suffix == ".zarr":
         return _open_zarr
-    raise InputError("unknown kind of array", file=file, found=file.suffix, expected=".npy, .h5::dataset, .zarr")
+    raise InputError(
+        "unknown kind of array",
+        file=file,
+        found=file.suffix,
+        expected=".npy, .npz::array, .mat::variable, .h5::dataset, .zarr",
+    )
+
+
+def _open_npz(file: Path, key: str) -> Any:
+    """Open an array of an archive; the only one needs no name."""
+    with np.load(file, allow_pickle=False) as stored:
+        return stored[_only(key, list(stored.files), file)]
+
+
+def _open_mat(file: Path, key: str) -> Any:
+    """Open a variable of a MATLAB file: of version 4 to 7 by scipy, of 7.3, which is HDF5, by h5py."""
+    with file.open("rb") as stream:
+        head = stream.read(128)
+    if b"MATLAB 7.3" in head or head.startswith(b"\x89HDF"):
+        found = _open_hdf5(file, key or _only(key, list_variables(file), file))
+        return _Transposed(found) if hasattr(found, "shape") else found
+    from scipy.io import loadmat, whosmat
+
+    name = _only(key, [one for one, _, _ in whosmat(file)], file)
+    return loadmat(file, variable_names=[name])[name]
+
+
+def list_variables(file: Path) -> list[str]:
+    """Names of the arrays in a file that may hold several."""
+    suffix = file.suffix.lower()
+    if suffix == ".npz":
+        with np.load(file, allow_pickle=False) as stored:
+            return list(stored.files)
+    if suffix == ".zarr":
+        opened = _package("zarr").open(str(file), mode="r")
+        return [""] if hasattr(opened, "shape") else sorted(name for name, _ in opened.arrays())
+    if suffix == ".mat":
+        with file.open("rb") as stream:
+            head = stream.read(128)
+        if not (b"MATLAB 7.3" in head or head.startswith(b"\x89HDF")):
+            from scipy.io import whosmat
+
+            return [name for name, _, _ in whosmat(file)]
+    if suffix in (".mat", ".h5", ".hdf5", ".hdf"):
+        names: list[str] = []
+        with _package("h5py").File(file, "r") as opened:
+            opened.visititems(lambda name, one: names.append(name) if hasattr(one, "shape") else None)
+        return [name for name in names if not name.startswith("#")]
+    return [""]
+
+
+def _only(key: str, names: list[str], file: Path) -> str:
+    """The named array, or the only one."""
+    if key in names or (not key and len(names) == 1):
+        return key or names[0]
+    raise InputError(
+        "a file holds several arrays" if not key else "a file holds no such array",
+        file=_joined(file, key),
+        found=", ".join(names[:20]) or "none",
+        expected=f"one of them by name: {file.name}{SEPARATOR}NAME",
+    )
+
+
+class _Transposed:
+    """An array of HDF5 as MATLAB shows it, whose axes are in the other order."""
+
+    def __init__(self, array: Any) -> None:
+        self._array, self.dtype = array, array.dtype
+        self.shape = tuple(array.shape[::-1])
+
+    def __getitem__(self, key: Any) -> Any:
+        if key == slice(None):
+            return np.asarray(self._array[:]).T
+        rows, columns = key
+        return np.asarray(self._array[columns, rows]).T
 
 
 def _open_hdf5(file: Path, key: str) -> Any:

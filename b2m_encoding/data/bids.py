@@ -6,6 +6,7 @@ to import and index, this module 5 ms. The tests compare both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import Literal
 import numpy as np
 
 from b2m_encoding.data.cifti import open_cifti
-from b2m_encoding.data.entities import BidsFile, inherited, subject_files
+from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
+from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile, inherited, subject_files
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, Series, assemble
-from b2m_encoding.data.sidecars import repetition_time
+from b2m_encoding.data.sidecars import repetition_time, start_time
 from b2m_encoding.data.surface import open_gifti, other_hemisphere
 from b2m_encoding.data.volume import open_volumes, read_mask
 from b2m_encoding.errors import InputError, Problems
@@ -29,6 +31,8 @@ from b2m_encoding.spaces.volume import VolumeSpace
 Kind = Literal["surface", "cifti", "volume"]
 SURFACES = (*STANDARD, *ALIASES, "fsnative")
 DENSITIES = ("91k", "170k")
+MESHES = {"fsaverage5": "10k", "fsaverage6": "41k", "fsaverage": "164k", "fsLR": "32k"}
+"""Surfaces, and the density by which their vertices may be counted in names of files."""
 EXTENSIONS = {"surface": ("func.gii",), "cifti": ("dtseries.nii",), "volume": ("nii.gz", "nii")}
 
 
@@ -40,8 +44,10 @@ class SpaceQuery:
     --------
     >>> SpaceQuery.parse("MNI152NLin2009cAsym:res-2")
     SpaceQuery(name='MNI152NLin2009cAsym', kind='volume', entities={'res': '2'})
-    >>> SpaceQuery.parse("fsLR:den-91k").kind
-    'cifti'
+    >>> SpaceQuery.parse("fsLR:den-91k").kind, SpaceQuery.parse("space-fsLR_den-91k").kind
+    ('cifti', 'cifti')
+    >>> SpaceQuery.parse("fsaverage:den-10k").surface
+    'fsaverage5'
     """
 
     name: str
@@ -51,27 +57,52 @@ class SpaceQuery:
     @classmethod
     def parse(cls, text: str) -> SpaceQuery:
         """Read ``NAME[:entity-value ...]``."""
-        name, *rest = text.split(":")
+        name, *rest = re.sub(r"_(?=[a-z]+-)", ":", text.strip().removeprefix("space-")).split(":")
+        rest = [f"den-{part}" if part in DENSITIES or part in MESHES.values() else part for part in rest]
         pairs = [part.partition("-") for part in rest]
         if not name or any(not key or not value for key, _, value in pairs):
             raise InputError("a space cannot be read", found=text, expected="fsaverage5, fsLR:den-91k, NAME:res-2 ...")
         entities = {key: value for key, _, value in pairs}
         kind: Kind = "surface" if name in SURFACES else "volume"
+        if entities.get("den") == MESHES.get(name):  # stated twice: fsaverage5:den-10k
+            entities.pop("den", None)
         return cls(name, "cifti" if entities.get("den") in DENSITIES else kind, entities)
+
+    @property
+    def surface(self) -> str:
+        """Name of the surface, where the density tells it: ``fsaverage:den-10k`` is ``fsaverage5``."""
+        density = self.entities.get("den")
+        return next((name for name, den in MESHES.items() if den == density and name.startswith(self.name)), self.name)
 
     def matches(self, file: BidsFile, *, raw: bool) -> bool:
         """Whether a file holds responses in this space (the left hemisphere stands for both)."""
         found = file.entities
-        if file.suffix not in ("bold", "") or file.extension not in EXTENSIONS[self.kind] or "echo" in found:
+        if file.suffix not in ("bold", "") or file.extension not in EXTENSIONS[self.kind]:
             return False
-        if found.get("part", "mag") != "mag" or any(found.get(k) != v for k, v in self.entities.items()):
+        if "echo" in found and "echo" not in self.entities:
+            return False
+        if found.get("part", self.entities.get("part", "mag")) != self.entities.get("part", "mag"):
+            return False
+        if any(found.get(k) != v for k, v in self.entities.items() if k not in ("part", "den")):
+            return False
+        if not self._has_density(found):
             return False
         if raw:
             return "space" not in found and "desc" not in found
         if self.kind != "surface" and "hemi" in found:
             return False
         wanted = self.kind != "surface" or found.get("hemi") == "L"
-        return wanted and found.get("space", "func") == self.name and found.get("desc", "preproc") == "preproc"
+        wanted = wanted and (found.get("space", "func") == self.name or self._is_mesh(found))
+        return wanted and found.get("desc", "preproc") == self.entities.get("desc", "preproc")
+
+    def _is_mesh(self, found: Mapping[str, str]) -> bool:
+        """Whether the space of a file is this surface by its density: ``space-fsaverage_den-10k``."""
+        density = MESHES.get(self.name)
+        return density is not None and found.get("den") == density and self.name.startswith(found.get("space", "?"))
+
+    def _has_density(self, found: Mapping[str, str]) -> bool:
+        density = self.entities.get("den")
+        return density is None or found.get("den") == density or found.get("space") == self.surface != self.name
 
 
 def list_subjects(root: Path) -> list[str]:
@@ -84,10 +115,15 @@ def list_subjects(root: Path) -> list[str]:
     """
     if not root.is_dir():
         raise InputError("the BIDS folder does not exist", file=root)
-    subjects = sorted(path.name.removeprefix("sub-") for path in root.glob("sub-*") if path.is_dir())
+    subjects = sorted(path.name.removeprefix("sub-") for path in root.glob("sub-*") if _is_subject(path))
     if not subjects:
         raise InputError("the BIDS folder holds no subject", file=root, expected="folders such as sub-01")
     return subjects
+
+
+def _is_subject(path: Path) -> bool:
+    """Whether a path is the folder of a subject, and no copy that somebody put away (``sub-01.bak``)."""
+    return path.is_dir() and not re.search(r"[.~ ]", path.name)
 
 
 def read_bids(
@@ -100,12 +136,14 @@ def read_bids(
     sessions: Sequence[str] = (),
     mask: Path | None = None,
     trust_header: bool = True,
+    clips: ClipColumns = BIDS_CLIPS,
+    tr: float | None = None,
 ) -> Recording:
     """Open one subject's runs of some tasks.
 
     Run names are those of BIDS, ``ses-02_task-Training_run-01``. Responses come from fMRIPrep's derivatives
     (GIfTI, CIFTI or NIfTI, given by the space) or, without derivatives, from the raw volumes and a mask. Events and
-    sidecars follow the inheritance principle; where events name genre and track, they label clips.
+    sidecars follow the inheritance principle; where events name the file of a stimulus, they label clips.
 
     Parameters
     ----------
@@ -126,6 +164,10 @@ def read_bids(
     trust_header : bool
         Whether a header that contradicts the repetition time of the sidecars is an error. Set it to false only if
         headers are known to be wrong.
+    clips : ClipColumns
+        Columns of the events that name clips.
+    tr : float, optional
+        Repetition time, s, where neither sidecars nor headers state it; they may not contradict it.
 
     Raises
     ------
@@ -140,18 +182,20 @@ def read_bids(
     series: dict[str, Series] = {}
     tables: dict[str, Path] = {}
     seconds: dict[str, float] = {}
+    started: dict[str, float | None] = {}
     for name, file in files.items():
         with problems.collect():
             series[name] = open_run(file, place, masks)
         with problems.collect():
-            seconds[name] = repetition_time(root, file, series.get(name) if trust_header else None)
+            seconds[name] = repetition_time(root, file, series.get(name), tr, trust_header=trust_header)
+            started[name] = start_time(root, file, seconds[name])
         with problems.collect():
             tables.update(_event_table(root, file))
     if len(set(seconds.values())) > 1:
         problems.found.append(InputError("runs differ in repetition time", file=derivatives or root, found=seconds))
     problems.raise_any()
     recording = assemble(subject, series, place, tr=next(iter(seconds.values())), trust_header=False, more_inputs=masks)
-    return recording.with_events(tables)
+    return recording.starting_at(started).with_events(tables, clips=clips)
 
 
 def find_runs(
@@ -217,7 +261,7 @@ def _place(
         beside = (derivatives or Path()) / "sourcedata" / "freesurfer"
         return freesurfer_subject(subject, beside if beside.is_dir() else None), ()
     if query.kind == "surface":
-        return surface_space(query.name), ()
+        return surface_space(query.surface), ()
     if query.kind == "cifti":
         return GrayordinateSpace.from_file(require_file(first_file.path, "a CIFTI series")), ()
     if mask is not None:
@@ -228,7 +272,7 @@ def _place(
             file=first_file.path,
             fix="give mask under [data], or the fMRIPrep folder as derivatives",
         )
-    paths = tuple(_mask_beside(file.path) for file in files.values())
+    paths = tuple(_mask_beside(file) for file in files.values())
     first, *others = [read_mask(path, query.name) for path in paths]
     for path, other in zip(paths[1:], others, strict=True):
         if other.mask.shape != first.mask.shape or not np.allclose(other.affine, first.affine, atol=1e-3):
@@ -237,19 +281,39 @@ def _place(
     return VolumeSpace(shared, first.affine, query.name), paths
 
 
-def _mask_beside(path: Path) -> Path:
-    """Path of fMRIPrep's brain mask of a run."""
-    stem = path.name.split(".")[0].replace("_desc-preproc_bold", "_desc-brain_mask")
-    return path.with_name(f"{stem}.nii.gz")
+def _mask_beside(file: BidsFile) -> Path:
+    """Path of the brain mask of a run: that of its own name, or one that applies to it."""
+    own = {key: value for key, value in file.entities.items() if key != "desc"}
+    masks = [BidsFile.parse(path) for path in sorted(file.path.parent.glob("sub-*_desc-brain_mask.nii*"))]
+    of_run = BidsFile(file.path, {**own, "desc": "brain"}, "", "")
+    applying = [mask for mask in masks if mask.applies_to(of_run) and mask.entities.get("space") == own.get("space")]
+    if applying:
+        return max(applying, key=lambda mask: len(mask.entities)).path
+    stem = re.sub(r"(_desc-[A-Za-z0-9+]+)?(_bold)?$", "", file.path.name.split(".")[0])
+    return file.path.with_name(f"{stem}_desc-brain_mask.nii.gz")
 
 
 def _event_table(root: Path, file: BidsFile) -> dict[str, Path]:
     """The event table that applies to a run, if there is one."""
     tables = inherited(root, file, "events", "tsv")
+    own = [table for table in tables if BidsFile.parse(table).applies_to(_of_run(file))]
+    if not own and len(tables) > 1:
+        raise InputError(
+            "several event tables could be of a run whose name does not tell them apart",
+            file=file.path,
+            found=", ".join(table.name for table in tables),
+            expected="one table of this run",
+            fix="responses of several runs joined in one file cannot be read; use those of single runs",
+        )
     twins = [t for t in tables[1:] if t.parent == tables[0].parent and _entities(t) == _entities(tables[0])]
     if twins:
         raise InputError("two event tables claim to be of the same run", file=tables[0], found=twins[0].name)
     return {file.run: tables[0]} if tables else {}
+
+
+def _of_run(file: BidsFile) -> BidsFile:
+    """The run of a response file."""
+    return BidsFile(file.path, {k: v for k, v in file.entities.items() if k in ("sub", *RUN_ENTITIES)}, "", "")
 
 
 def _entities(path: Path) -> Mapping[str, str]:
@@ -257,8 +321,10 @@ def _entities(path: Path) -> Mapping[str, str]:
 
 
 def _doubled(first: BidsFile, second: BidsFile) -> InputError:
-    differ = sorted(k for k, v in second.entities.items() if first.entities.get(k) != v)
-    fix = f'name one, as in space = "NAME:{differ[0]}-{second.entities[differ[0]]}"' if differ else "remove one"
+    ours, theirs = first.entities, second.entities
+    differ = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+    named = {**ours, **theirs}
+    fix = f'name one, as in space = "NAME:{differ[0]}-{named[differ[0]]}"' if differ else "remove one"
     return InputError("two files claim to be the same run", file=second.path, found=first.path.name, fix=fix)
 
 
@@ -267,12 +333,19 @@ def _nothing(
 ) -> InputError:
     files = subject_files(folder, subject)
     bold = [f for f in files if f.suffix in ("bold", "") and f.extension in sum(EXTENSIONS.values(), ())]
-    available = f"tasks {_listed(bold, 'task')}; spaces {_listed(bold, 'space')}; sessions {_listed(bold, 'ses')}"
+    kinds = {"tasks": "task", "spaces": "space", "sessions": "ses", "desc": "desc", "echoes": "echo", "parts": "part"}
+    listed = {name: _listed(bold, key) for name, key in kinds.items()}
+    available = "; ".join(f"{name} {text}" for name, text in listed.items() if text != "none" or name == "tasks")
+    echoes = listed["echoes"] != "none" and "echo" not in query.entities
     where = "raw volumes" if raw else f"responses in {query.name}"
     more = f" in sessions {', '.join(sessions)}" if sessions else ""
     expected = f"*_task-{task}_*.{EXTENSIONS[query.kind][0]}"
     return InputError(
-        f"no {where} of task {task}{more}", file=folder / f"sub-{subject}", found=available, expected=expected
+        f"no {where} of task {task}{more}",
+        file=folder / f"sub-{subject}",
+        found=available,
+        expected=expected,
+        fix='combine the echoes (fMRIPrep does), or read one: space = "NAME:echo-2" under [data]' if echoes else None,
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile
 from b2m_encoding.data.files import first_line, require_file
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.surface import other_hemisphere
 from b2m_encoding.data.table import read_numbers
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.runs import Runs
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 Kept = dict[str, NDArray[np.bool_]]
 WHAT = "a table of confounds"
+ENDINGS = ("timeseries", "regressors")
+"""Suffixes of the tables of fMRIPrep, since 20.2 and before."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,9 @@ def load_fmriprep_confounds(
         rows = recording.responses.runs.slices[name]
         with problems.collect():
             files.append(_table_beside(path))
-            images = [str(path), str(other_hemisphere(path, "R"))] if "hemi-L" in path.name else str(path)
             try:
-                table, sample_mask = load_confounds(images, strategy=choice.strategy, **choice.options)
+                with _alone(path, files[-1]) as images:
+                    table, sample_mask = load_confounds(images, strategy=choice.strategy, **choice.options)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
                 explained = isinstance(error, ValueError | KeyError)  # others are raised by calculations with text
                 found = first_line(error) if explained else "a column that does not hold numbers"
@@ -150,22 +154,56 @@ def motion_tables(recording: Recording) -> tuple[Path, ...]:
     return tuple(tables)
 
 
+@contextmanager
+def _alone(path: Path, table: Path) -> Iterator[str | list[str]]:
+    """Names of the response files of a run where nilearn finds this table of confounds, and no other.
+
+    nilearn looks for the table by names, which does not tell runs apart that differ in some entities.
+    """
+    desc, kind = BidsFile.parse(path).entities.get("desc", "preproc"), path.name.partition(".")[2]
+    with TemporaryDirectory() as folder:
+        stem = Path(folder) / "sub-01_task-run"
+        stem.with_name(f"{stem.name}_desc-confounds_{BidsFile.parse(table).suffix}.tsv").symlink_to(table.resolve())
+        sidecar = table.with_suffix(".json")
+        if sidecar.is_file():
+            stem.with_name(f"{stem.name}_desc-confounds_{BidsFile.parse(table).suffix}.json").symlink_to(
+                sidecar.resolve()
+            )
+        names = {
+            "func.gii": [f"{stem}_hemi-{hemi}_space-fsaverage5_bold.func.gii" for hemi in "LR"],
+            "dtseries.nii": [f"{stem}_space-fsLR_den-91k_bold.dtseries.nii"],
+        }.get(kind, [f"{stem}_space-MNI152NLin2009cAsym_desc-{desc}_bold.nii.gz"])
+        for name in names:
+            Path(name).touch()
+        yield names if len(names) > 1 else names[0]
+
+
 def _table_beside(path: Path) -> Path:
-    """Path of fMRIPrep's table of confounds of a response file."""
-    stem = "_".join(
-        part
-        for part in path.name.split(".")[0].split("_")
-        if not part.startswith(("space-", "hemi-", "desc-", "res-", "den-")) and part != "bold"
+    """Path of fMRIPrep's table of confounds of a response file: the one whose entities say that it is of the same run.
+
+    Where there are tables of two versions of fMRIPrep, the newer one (``timeseries``).
+    """
+    own = {key: value for key, value in BidsFile.parse(path).entities.items() if key in ("sub", *RUN_ENTITIES)}
+    of_run = BidsFile(path, {**own, "desc": "confounds"}, "", "")
+    there = [BidsFile.parse(one) for one in sorted(path.parent.glob("sub-*_desc-confounds_*.tsv"))]
+    applying = [one for one in there if one.suffix in ENDINGS and one.applies_to(of_run)]
+    if applying:
+        best = max(applying, key=lambda one: (len(one.entities), one.suffix == ENDINGS[0]))
+        return require_file(best.path, "a table of confounds")
+    stem = "_".join([f"sub-{own['sub']}"] if "sub" in own else []) + "".join(
+        f"_{key}-{_spelt(path, key)}" for key in RUN_ENTITIES if key in own
     )
-    for ending in ("timeseries", "regressors"):
-        candidate = path.with_name(f"{stem}_desc-confounds_{ending}.tsv")
-        if candidate.exists() or candidate.is_symlink():
-            return require_file(candidate, "a table of confounds")
     raise InputError(
         "a table of confounds is missing",
         file=path.with_name(f"{stem}_desc-confounds_timeseries.tsv"),
         fix="fMRIPrep writes it",
     )
+
+
+def _spelt(path: Path, key: str) -> str:
+    """Value of an entity as the name of a file spells it (``run-1``)."""
+    found = re.search(rf"(?:^|_){key}-([A-Za-z0-9+]+)", path.name)
+    return found[1] if found else ""
 
 
 def _check_rows(n_rows: int, runs: Runs, run: str, path: Path) -> None:

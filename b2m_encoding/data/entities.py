@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part")
+DROPPED = ("run", "echo", "part")
+"""Entities that the name of a derivative may lack: of the only run, of echoes that were combined."""
 ENTITY = re.compile(r"([a-zA-Z]+)-([a-zA-Z0-9+]+)")
 
 
@@ -64,17 +66,31 @@ def inherited(root: Path, file: BidsFile, suffix: str, extension: str) -> list[P
         Response file of the run; only entities that distinguish runs are compared, so that it may be a derivative.
     suffix, extension : str
         ``events``, ``tsv``; ``bold``, ``json``.
+
+    Where none applies, those of the runs and echoes that the response file does not tell apart are returned.
     """
     own = BidsFile(file.path, {k: v for k, v in file.entities.items() if k in ("sub", *RUN_ENTITIES)}, "", "")
     subject = root / f"sub-{own.entities['sub']}"
     session = [subject / f"ses-{own.entities['ses']}"] if "ses" in own.entities else []
     found: list[Path] = []
+    others: list[BidsFile] = []
     for folder in (*(level / "func" for level in (*session, subject)), *session, subject, root):
-        here = [f for f in _parsed(folder.glob(f"*_{suffix}.{extension}")) if f.applies_to(own)]
+        there = _parsed(folder.glob(f"*_{suffix}.{extension}"))
+        here = [f for f in there if f.applies_to(own)]
         found += [f.path for f in sorted(here, key=lambda f: -len(f.entities))]
+        others += [f for f in there if _differs_in(f, own, DROPPED)]
     at_root = root / f"{suffix}.{extension}"
-    return [*found, *([at_root] if at_root.exists() else [])]
+    found += [at_root] if at_root.exists() else []
+    return found or [f.path for f in others]
+
+
+def _differs_in(file: BidsFile, other: BidsFile, keys: tuple[str, ...]) -> bool:
+    """Whether a file would apply to another but for entities that the other lacks."""
+    return file.applies_to(other) is False and all(
+        other.entities.get(key, value if key in keys else None) == value for key, value in file.entities.items()
+    )
 
 
 def _parsed(paths: Iterable[Path]) -> list[BidsFile]:
-    return [BidsFile.parse(path) for path in sorted(paths)]
+    """Parse names; those that begin with a dot are leftovers of systems and editors, and no files of BIDS."""
+    return [BidsFile.parse(path) for path in sorted(paths) if not path.name.startswith(".")]

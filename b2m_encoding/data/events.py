@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from b2m_encoding.data.clip_columns import BIDS_CLIPS, NOTHING, ClipColumns
+from b2m_encoding.data.clips import ClipLabels, check_one_at_a_time, columns_of, played_clips, sample_range
 from b2m_encoding.data.files import require_file
-from b2m_encoding.errors import InputError
+from b2m_encoding.data.gtzan import clip_label
+from b2m_encoding.errors import InputError, notice
+from b2m_encoding.io.text_tables import (
+    MISSING_NAMES,
+    MISSING_NUMBERS,
+    TextTable,
+    numbers,
+    plain_label,
+    read_text_table,
+)
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NOTHING = ("n/a", "")
+__all__ = ["NOTHING", "check_events", "clip_label", "label_clips", "read_events"]
+WHAT = "an event table"
 
 
 def read_events(
@@ -27,8 +36,10 @@ def read_events(
 ) -> pd.DataFrame:
     """Read an event table.
 
-    Accepts a byte-order mark, UTF-16, CRLF, Latin-1, a missing newline at the end and stray quotes (``'classical'``,
-    ``classical'``), all of which occur in published data. A duration that is not known (n/a) is zero: an impulse.
+    Fields stand between tabs (BIDS), semicolons, commas or blanks. Accepts what occurs in published data: a byte-order
+    mark, UTF-16, Latin-1, CRLF, decimal commas, comments, numbers of rows, quotes (``'classical'``, ``classical'``) and
+    blanks around names and values. A duration that is not known (n/a) is zero: an impulse. Events whose onset is not
+    known are left out, which is logged. Equal numbers are one label (1, 1.0); n/a, nan and empty fields are ``n/a``.
 
     Parameters
     ----------
@@ -36,7 +47,7 @@ def read_events(
     required : tuple of str
         Columns that must be there.
     columns : tuple of str, optional
-        Names of the columns of a table without a header, separated by white space.
+        Names of the columns of a table without a header.
 
     Returns
     -------
@@ -50,79 +61,55 @@ def read_events(
     """
     import pandas as pd
 
-    text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    require_file(path, WHAT, folder=False)
     if columns is None:
-        rows = list(csv.reader(StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
-        header, body = (rows[0], rows[1:]) if rows else ([], [])
+        found = _lower_case(read_text_table(path, WHAT, required), required)
     else:
-        header, body = list(columns), [line.split() for line in text.split("\n")]
-    body = [row for row in body if any(field.strip() for field in row)]
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise InputError("an event table has two columns of one name", file=path, found=", ".join(twice))
-    missing = [name for name in required if name not in header]
-    if missing:
-        raise InputError("an event table lacks a column", file=path, found=", ".join(header), expected=missing[0])
-    uneven = next((i for i, row in enumerate(body) if len(row) != len(header)), None)
-    if uneven is not None:
-        raise InputError(
-            f"row {uneven + 1} of an event table has another number of fields than the header",
-            file=path,
-            found=len(body[uneven]),
-            expected=len(header),
-        )
-    table = pd.DataFrame([[field.strip().strip("'\"") for field in row] for row in body], columns=header, dtype=object)
-    table["onset"] = _numbers(table["onset"], path)
-    table["duration"] = _numbers(table["duration"].replace(dict.fromkeys(NOTHING, "0")), path)
+        body = read_text_table(path, WHAT, header=False).rows
+        if body and len(body[0]) != len(columns):
+            raise InputError(
+                f"{WHAT} has another number of columns than event_columns has names",
+                file=path,
+                found=len(body[0]),
+                expected=f"{len(columns)} ({', '.join(columns)})",
+            )
+        found = TextTable(columns, body)
+    if missing := [name for name in required if name not in found.header]:
+        raise InputError("an event table lacks a column", file=path, found=", ".join(found.header), expected=missing[0])
+    table = pd.DataFrame(found.rows, columns=list(found.header), dtype=object)
+    table["onset"] = numbers(table["onset"].tolist(), path, "onset", missing=True)
+    durations = ["0" if field in MISSING_NUMBERS else field for field in table["duration"]]
+    table["duration"] = numbers(durations, path, "duration")
+    for name in (name for name in table if name not in ("onset", "duration")):
+        table[name] = ["n/a" if field in MISSING_NAMES else plain_label(field) for field in table[name]]
     if (table["duration"] < 0).any():
         row = int((table["duration"] < 0).argmax())
         raise InputError(
             f"event {row + 1} has a negative duration", file=path, found=f"{table['duration'].iloc[row]:g} s"
         )
-    return table
+    return _with_onsets(table, path)
 
 
-def _decoded(path: Path) -> str:
-    raw = require_file(path, "an event table", folder=False).read_bytes()
-    try:
-        text = raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    if "\0" in text:
-        raise InputError("an event table is no text", file=path, found="a byte that is zero")
-    return text
+def _lower_case(table: TextTable, required: tuple[str, ...]) -> TextTable:
+    """The table with required names as they are wanted, where they differ in the case of letters alone."""
+    names = list(table.header)
+    for wanted in required:
+        alike = [i for i, name in enumerate(names) if name.lower() == wanted]
+        if wanted not in names and len(alike) == 1:
+            names[alike[0]] = wanted
+    return TextTable(tuple(names), table.rows)
 
 
-def _numbers(values: pd.Series, path: Path) -> pd.Series:
-    import pandas as pd
-
-    numbers = pd.to_numeric(values, errors="coerce")
-    bad = np.flatnonzero(~np.isfinite(numbers.to_numpy(dtype=float)))
-    if len(bad):
-        raise InputError(
-            f"column {values.name} holds something that is not a number",
-            file=path,
-            found=f"{values.iloc[bad[0]]!r} in row {bad[0] + 1}",
-        )
-    return numbers.astype(float)
-
-
-def clip_label(genre: str, track: str) -> str:
-    """GTZAN name of a clip: ``clip_label("blues", "17")`` is ``blues.00017``."""
-    return f"{genre}.{int(float(track)):05d}"
-
-
-def event_clip(event: Any, row: int, path: Path) -> str:
-    """Name of the clip of one row of an event table.
-
-    Raises
-    ------
-    InputError
-        If its track is not a number.
-    """
-    try:
-        return clip_label(event.genre, event.track)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"row {row + 1} names no track", file=path, found=event.track, expected="a number") from error
+def _with_onsets(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The events whose onset is known."""
+    known = table["onset"].notna().to_numpy()
+    if known.all():
+        return table
+    if not known.any():
+        raise InputError("no event of a table has an onset", file=path, found="n/a", expected="seconds")
+    left_out = np.flatnonzero(~known) + 1
+    notice(f"{path}: events without an onset are left out (rows {', '.join(map(str, left_out.tolist()))})")
+    return table[known].reset_index(drop=True)
 
 
 def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
@@ -155,29 +142,50 @@ def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
         )
 
 
-def label_clips(runs: Runs, events: Mapping[str, pd.DataFrame], files: Mapping[str, Path]) -> Runs:
-    """Label each sample with the clip presented at its time (``Runs.clip``, ``Runs.presentation``).
+def label_clips(
+    runs: Runs,
+    events: Mapping[str, pd.DataFrame],
+    files: Mapping[str, Path],
+    columns: ClipColumns = BIDS_CLIPS,
+) -> Runs:
+    """Label each sample with the clip presented at its time, and its group (``clip`` and ``group`` of ``Runs``).
 
-    Every event is a presentation of its own, also where it follows another one of the same clip; an event whose track
-    is n/a presents none. A clip that begins before the first volume labels the samples of its part inside the run.
+    Every event is a presentation of its own, also where it follows another one of the same clip; an event whose
+    stimulus is n/a presents none. A clip has as many samples as it lasts, wherever it begins; one that begins before
+    the first volume labels the samples of its part inside the run.
+
+    Parameters
+    ----------
+    runs : Runs
+    events : mapping of run name to DataFrame
+        Tables without a column of stimuli present no clips.
+    files : mapping of run name to Path
+        Files of the tables, for messages.
+    columns : ClipColumns
 
     Raises
     ------
     InputError
-        If an event begins after its run, or names a clip without saying how long it was played.
+        If an event begins after its run, names a clip without saying how long it was played, or begins while another
+        clip is played.
     """
-    clip, presentation = np.full(len(runs), "", dtype=object), np.zeros(len(runs), dtype=np.int64)
-    n_events = 0
+    played = {
+        name: check_one_at_a_time(played_clips(table, columns, files[name]), files[name])
+        for name, table in events.items()
+    }
     for name, table in events.items():
         check_events(table, runs, name, files[name])
+    if not any(played.values()):
+        return runs
+    label = ClipLabels([one for own in played.values() for one in own], columns_of(events, columns))
+    clip, group = np.full(len(runs), "", dtype=object), np.full(len(runs), "", dtype=object)
+    presentation, n_events = np.zeros(len(runs), dtype=np.int64), 0
+    for name, own in played.items():
         rows = runs.slices[name]
-        for i, event in enumerate(table.itertuples(index=False)):
-            if event.track in NOTHING:
-                continue
-            label = event_clip(event, i, files[name])
-            if event.duration == 0:
-                raise InputError(f"event {i + 1} plays {label} for an unknown time", file=files[name])
-            first, last = (max(round(t / runs.tr), 0) for t in (event.onset, event.onset + event.duration))
+        first_time = float(runs.time[rows.start])
+        for one in own:
+            first, last = (max(i, 0) for i in sample_range(one.onset, one.duration, first_time, runs.tr))
             n_events += 1
-            clip[rows][first:last], presentation[rows][first:last] = label, n_events
-    return replace(runs, clip=clip.astype(str), presentation=presentation)
+            clip[rows][first:last], presentation[rows][first:last] = label(one), n_events
+            group[rows][first:last] = one.group
+    return replace(runs, clip=clip.astype(str), presentation=presentation, group=group.astype(str))

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data.arrays import open_array
+from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.data.entities import BidsFile
-from b2m_encoding.data.events import event_clip, read_events
+from b2m_encoding.data.events import read_events
 from b2m_encoding.data.files import reading
+from b2m_encoding.data.gtzan import clip_label
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.spaces.space import Unplaced
@@ -29,10 +31,12 @@ TASKS = ("Training", "Test")
 RUNS = {"Training": 12, "Test": 6}
 TR = 1.5
 CLIP_SECONDS = 15.0
+FADE = 2.0  # s, quarter sines at both ends of a clip
 VOLUMES = 410
 PER_CLIP = 10  # volumes
 CLIPS = {"Training": 40, "Test": 10}  # different ones in a run, the dropped one apart
 REPEATS = 4  # of the list of a test run
+CLIP_COLUMNS = ClipColumns(group="genre")
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 
 
@@ -151,7 +155,7 @@ def _with_first_events(recording: Recording, files: Mapping[str, Path]) -> Recor
             _check_events(table, name, path)
             events[name] = table.iloc[: 1 + CLIPS[_task(name)]]
     problems.raise_any()
-    return recording.with_tables(events, files)
+    return recording.with_tables(events, files, CLIP_COLUMNS)
 
 
 def _task(name: str) -> str:
@@ -212,4 +216,10 @@ def _check_across(recording: Recording) -> None:
 
 
 def _clips(table: pd.DataFrame, path: Path) -> list[str]:
-    return [event_clip(event, row, path) for row, event in enumerate(table.itertuples())]
+    names = []
+    for row, (genre, track) in enumerate(zip(table["genre"], table["track"], strict=True)):
+        try:
+            names.append(clip_label(genre, track))
+        except (ValueError, OverflowError) as error:
+            raise InputError(f"row {row + 1} names no track", file=path, found=track, expected="a number") from error
+    return names

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data.cleaning import Cleaning
+from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
+from b2m_encoding.data.clips import ClipLabels, Played, columns_of, played_clips
 from b2m_encoding.data.events import check_events, label_clips, read_events
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError, Problems
@@ -44,7 +46,10 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Responses of one subject with the events and the file of each run, and all files that were read."""
+    """Responses of one subject with the events and the file of each run, and all files that were read.
+
+    ``clips`` are the columns of the events that name clips.
+    """
 
     subject: str
     responses: Responses
@@ -52,9 +57,47 @@ class Recording:
     files: Mapping[str, Path] = field(default_factory=dict)
     inputs: tuple[Path, ...] = ()
     event_files: Mapping[str, Path] = field(default_factory=dict)
+    clips: ClipColumns = BIDS_CLIPS
 
-    def with_events(self, files: Mapping[str, Path], columns: tuple[str, ...] | None = None) -> Recording:
-        """Read the event tables of runs; where they name ``genre`` and ``track``, label the clip of each sample.
+    @property
+    def presented(self) -> dict[str, Played]:
+        """The last presentation of each clip, by its label in ``Runs.clip``."""
+        played = [one for table in self.events.values() for one in played_clips(table, self.clips)]
+        label = ClipLabels(played, columns_of(self.events, self.clips))
+        return {label(one): one for one in played}
+
+    def starting_at(self, seconds: Mapping[str, float | None]) -> Recording:
+        """The same recording with volumes that stand for the time to which their slices were corrected.
+
+        A volume covers the stimuli of one repetition time around that time. Without it, a volume covers the time of its
+        acquisition.
+
+        Parameters
+        ----------
+        seconds : mapping of run name to float or None
+            Time from the start of a volume, s; None where it is not known.
+        """
+        stated = {run: start for run, start in seconds.items() if start is not None}
+        if not stated:
+            return self
+        if missing := sorted(set(seconds) - set(stated)):
+            raise InputError(
+                "some runs state to which time their slices were corrected, others do not",
+                file=self.files.get(missing[0]),
+                found=f"StartTime of {', '.join(sorted(stated))} only",
+                expected="StartTime beside the responses of all runs, or of none",
+                fix="preprocess all runs in the same way",
+            )
+        runs, time = self.responses.runs, self.responses.runs.time.copy()
+        for run, rows in runs.slices.items():
+            time[rows] += stated[run] - runs.tr / 2
+        shifted = replace(runs, time=np.round(time, 9), instant=runs.tr / 2)
+        return replace(self, responses=self.responses.with_runs(shifted))
+
+    def with_events(
+        self, files: Mapping[str, Path], columns: tuple[str, ...] | None = None, clips: ClipColumns = BIDS_CLIPS
+    ) -> Recording:
+        """Read the event tables of runs; where they name stimuli, label the clip of each sample.
 
         Raises
         ------
@@ -71,18 +114,20 @@ class Recording:
                 check_events(table, runs, run, path)
                 events[run] = table
         problems.raise_any()
-        return self.with_tables(events, files)
+        return self.with_tables(events, files, clips)
 
-    def with_tables(self, events: Mapping[str, pd.DataFrame], files: Mapping[str, Path]) -> Recording:
-        """Attach event tables that have been read; label the clip of each sample where they name it."""
-        with_clips = {run: table for run, table in events.items() if {"genre", "track"} <= set(table.columns)}
-        runs = label_clips(self.responses.runs, with_clips, files)
+    def with_tables(
+        self, events: Mapping[str, pd.DataFrame], files: Mapping[str, Path], clips: ClipColumns = BIDS_CLIPS
+    ) -> Recording:
+        """Attach event tables that have been read; label the clip of each sample where they name its stimulus."""
+        runs = label_clips(self.responses.runs, events, files, clips)
         return replace(
             self,
             responses=self.responses.with_runs(runs),
             events=events,
             event_files=dict(files),
             inputs=(*self.inputs, *files.values()),
+            clips=clips,
         )
 
     def prepared(

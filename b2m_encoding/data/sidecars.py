@@ -1,41 +1,62 @@
-"""Repetition time from the JSON sidecars of a run, by the inheritance principle of BIDS."""
+"""Times of a run from its JSON sidecars, by the inheritance principle of BIDS, from its header, or from the study."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from b2m_encoding.data.entities import BidsFile, inherited
 from b2m_encoding.data.files import read_json
 from b2m_encoding.data.recording import Series, check_repetition_time
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
+
+SPARSE = 0.25
+"""Share of the repetition time without acquisition from which on a run was sampled sparsely."""
 
 
-def repetition_time(root: Path, file: BidsFile, series: Series | None) -> float:
-    """Repetition time of a run (s), on which its raw sidecars, the one beside a derivative and the header agree.
+def repetition_time(
+    root: Path, file: BidsFile, series: Series | None, tr: float | None = None, *, trust_header: bool = True
+) -> float:
+    """Repetition time of a run (s), on which its raw sidecars, those beside a derivative, header and study agree.
 
     Of the raw sidecars that apply to a run, the closest one that names a value overrides the farther ones.
+
+    Parameters
+    ----------
+    root : Path
+        The raw data set.
+    file : BidsFile
+        Response file of the run.
+    series : Series or None
+        The opened file.
+    tr : float, optional
+        What the study states.
+    trust_header : bool
+        Whether the header counts.
 
     Raises
     ------
     InputError
-        If no sidecar states it, it is impossible, or sidecars and header contradict each other.
+        If nothing states it, it is impossible, two of these contradict each other, or the run was sampled sparsely.
     """
-    raw = inherited(root, file, "bold", "json")
-    beside = file.path.with_name(file.path.name.split(".")[0] + ".json")
-    derived = [beside] if beside.is_file() and beside not in raw else []
-    stated = [found for level in (raw, derived) if (found := _stated(level)) is not None]
-    if not stated:
+    raw, derived = inherited(root, file, "bold", "json"), _beside(file)
+    derived = [path for path in derived if path not in raw]
+    stated = [found for level in (raw, derived) if (found := _stated(level, "RepetitionTime")) is not None]
+    _refuse_sparse(raw)
+    header = None if series is None or series.tr is None or not trust_header else (series.files[0], series.tr)
+    study = None if tr is None else (Path("tr under [data]"), tr)
+    known = [one for one in (*stated, study, header) if one is not None]
+    if not known:
         expected = root / f"sub-{file.entities['sub']}" / "func" / f"sub-{file.entities['sub']}_{file.run}_bold.json"
         raise InputError(
             "no sidecar of a run states its RepetitionTime" if raw or derived else "the sidecar of a run is missing",
             file=[*raw, *derived, expected][0],
             expected="a JSON file with RepetitionTime (s)",
+            fix="add it, or give tr (s) under [data]",
         )
-    closest, agreed = stated[0]
-    if series is not None and series.tr is not None:
-        stated.append((series.files[0], series.tr))
-    for path, seconds in stated:
+    closest, agreed = known[0]
+    for path, seconds in known:
         check_repetition_time(seconds, path)
         if abs(seconds - agreed) > 1e-3:
             raise InputError(
@@ -43,19 +64,85 @@ def repetition_time(root: Path, file: BidsFile, series: Series | None) -> float:
                 file=path,
                 found=f"{seconds:g} s",
                 expected=f"{agreed:g} s as in {closest.name}",
+                fix="correct the wrong one; trust_header = false under [data] if only the header is wrong",
             )
+    if known[0] is header:
+        notice(f"{closest}: no sidecar states RepetitionTime; the {agreed:g} s of the header are taken")
     return agreed
 
 
-def _stated(sidecars: Sequence[Path]) -> tuple[Path, float] | None:
-    """Closest sidecar with a repetition time; None if none has one. All are read, so that damage is reported."""
-    named = [(path, value) for path in sidecars if (value := read_json(path).get("RepetitionTime")) is not None]
+def start_time(root: Path, file: BidsFile, tr: float) -> float | None:
+    """Time within a volume that its slices were corrected to (``StartTime`` of a derivative), s; None if not stated.
+
+    Raises
+    ------
+    InputError
+        If it is no time within a volume.
+    """
+    raw = inherited(root, file, "bold", "json")
+    found = _stated([path for path in _beside(file) if path not in raw], "StartTime")
+    if found is None:
+        return None
+    path, seconds = found
+    if not 0 <= seconds <= tr + 1e-6:
+        raise InputError(
+            "a StartTime lies outside of its volume", file=path, found=f"{seconds:g} s", expected=f"0 to {tr:g} s"
+        )
+    return seconds
+
+
+def _beside(file: BidsFile) -> list[Path]:
+    """Sidecars in the folder of a response file that apply to it, closest first."""
+    own = file.path.with_name(file.path.name.split(".")[0] + ".json")
+    there = [BidsFile.parse(path) for path in file.path.parent.glob("sub-*_bold.json")]
+    others = [one for one in there if one.path != own and one.applies_to(file)]
+    others.sort(key=lambda one: (-len(one.entities), one.path.name))
+    return [*([own] if own.is_file() else []), *(one.path for one in others)]
+
+
+def _stated(sidecars: Sequence[Path], key: str) -> tuple[Path, float] | None:
+    """Closest sidecar with a time (s); None if none has one. All are read, so that damage is reported."""
+    named = [(path, value) for path in sidecars if (value := read_json(path).get(key)) is not None]
     if not named:
         return None
     path, value = named[0]
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return path, float(value)
     except (TypeError, ValueError) as error:
-        raise InputError(
-            "a repetition time is not a number", file=path, found=repr(value), expected="seconds"
-        ) from error
+        what = "a repetition time" if key == "RepetitionTime" else f"{key} of a sidecar"
+        raise InputError(f"{what} is not a number", file=path, found=repr(value), expected="seconds") from error
+
+
+def _refuse_sparse(sidecars: Sequence[Path]) -> None:
+    """Raise if the sidecars of a run describe sparse sampling: volumes with silence between them."""
+    for path in sidecars:
+        content = read_json(path)
+        if (found := _sparse(content)) is not None:
+            raise InputError(
+                "a run was sampled sparsely: volumes were not acquired one after the other",
+                file=path,
+                found=found,
+                expected="continuous acquisition; delays are multiples of the repetition time",
+                fix='give responses and features of each volume as arrays: reader = "array", extractor = "array"',
+            )
+
+
+def _sparse(content: dict[str, Any]) -> str | None:
+    """What in a sidecar states that sampling was sparse."""
+    if content.get("VolumeTiming"):
+        return "VolumeTiming"
+    try:
+        tr, delay = float(content.get("RepetitionTime") or 0), float(content.get("DelayTime") or 0)
+        acquired = float(content.get("AcquisitionDuration") or tr)
+        last = max(map(float, content.get("SliceTiming") or [tr]), default=tr)
+    except (TypeError, ValueError):
+        return None
+    if tr > 0 and delay > SPARSE * tr:
+        return f"DelayTime {delay:g} s of {tr:g} s"
+    if tr > 0 and acquired < (1 - SPARSE) * tr:
+        return f"AcquisitionDuration {acquired:g} s of {tr:g} s"
+    if tr > 4 and 0 < last < tr / 2:
+        return f"the last slice at {last:g} s of {tr:g} s"
+    return None

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data.files import damaged, open_image, reading, require_file
 from b2m_encoding.data.recording import Series
 from b2m_encoding.errors import InputError
-from b2m_encoding.spaces.gifti import STRUCTURE, check_structure, gifti_arrays
+from b2m_encoding.spaces.gifti import NODES, STRUCTURE, check_structure, chosen_arrays, gifti_arrays
 from b2m_encoding.spaces.meshes import HEMISPHERES, Hemisphere
 from b2m_encoding.spaces.surface import SurfaceSpace
 
 HEADER_BYTES = 100_000
+TAIL_BYTES = 100_000
+TAG = re.compile(rb"<DataArray\b[^>]*>")
 
 
 def open_gifti(left: Path, right: Path, space: SurfaceSpace) -> Series:
@@ -60,22 +64,68 @@ def other_hemisphere(left: Path, hemi: str) -> Path:
 
 
 def _header(path: Path, hemi: Hemisphere, space: SurfaceSpace) -> tuple[int, float | None]:
-    """Volumes and repetition time (s, if stated) of a file, from its first bytes."""
+    """Volumes and repetition time (s, if stated) of a file, from its first bytes.
+
+    The whole file is searched, but not decoded, unless its first array is one of a time series.
+    """
     require_file(path, "one hemisphere of a run")
     with path.open("rb") as stream:
-        head = stream.read(HEADER_BYTES)
-        stream.seek(max(0, path.stat().st_size - 200), os.SEEK_SET)
+        head = _until_data(stream)
+        stream.seek(max(0, path.stat().st_size - TAIL_BYTES), os.SEEK_SET)
         tail = stream.read()
-    count = re.search(rb'NumberOfDataArrays="(\d+)"', head)
-    dimensions = [int(size) for size in re.findall(rb'Dim\d="(\d+)"', head.partition(b"</DataArray>")[0])]
-    if count is None or not dimensions:
+    tags = TAG.findall(head)
+    count = re.search(rb"""NumberOfDataArrays=["'](\d+)["']""", head)
+    if count is None or not tags or not all(_dimensions(tag) for tag in tags[:1]):
         raise InputError("not a GIfTI time series, or a damaged one", file=path, fix="fetch or copy it again")
     if b"</GIFTI>" not in tail:
         raise damaged(path, "the closing tag is missing")
     check_structure(_metadata(head, STRUCTURE) or "", hemi, path)
-    _check_vertices(dimensions[0], hemi, space, path)
-    one_array = int(count[1]) == 1 and len(dimensions) > 1
-    return dimensions[1] if one_array else int(count[1]), _repetition_time(head, path)
+    number = int(count[1])
+    if number > 1 and _intent(tags[0]) != "TIME_SERIES":
+        tags = [tag for tag in _tags(path) if _dimensions(tag)]
+        chosen = chosen_arrays([_intent(tag) for tag in tags], "series")
+        if not chosen:
+            raise InputError("a GIfTI file holds no series", file=path, found=", ".join(map(_intent, tags)))
+        tags, number, sparse = [tags[chosen[0]]], len(chosen), any(_intent(tag) == NODES for tag in tags)
+    else:
+        sparse = False
+    shape = _dimensions(tags[0])
+    n_vertices = space.counts[HEMISPHERES.index(hemi)]
+    length = number
+    if number == 1 and len(shape) > 1:
+        shape = shape if shape[0] == n_vertices or sparse else shape[::-1]
+        length = shape[1]
+    if not sparse:
+        _check_vertices(shape[0], hemi, space, path)
+    return length, _repetition_time(head, path)
+
+
+def _until_data(stream: BinaryIO) -> bytes:
+    """The beginning of a file to the values of its first array: all metadata of the file and of that array."""
+    head = b""
+    while piece := stream.read(HEADER_BYTES):
+        start = max(0, len(head) - 10)
+        head += piece
+        if (end := head.find(b"<Data>", start)) >= 0 or (end := head.find(b"<Data/>", start)) >= 0:
+            return head[:end]
+    return head
+
+
+def _tags(path: Path) -> list[bytes]:
+    """Opening tags of all arrays of a file."""
+    with path.open("rb") as stream:
+        return TAG.findall(stream.read())
+
+
+def _intent(tag: bytes) -> str:
+    found = re.search(rb"""Intent=["'](?:NIFTI_INTENT_)?(\w+)["']""", tag)
+    return found[1].decode() if found else "NONE"
+
+
+def _dimensions(tag: bytes) -> list[int]:
+    found = {int(axis): int(size) for axis, size in re.findall(rb"""Dim(\d)=["'](\d+)["']""", tag)}
+    sizes = [found[axis] for axis in sorted(found)]
+    return sizes[:-1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
 
 
 def _metadata(head: bytes, name: str) -> str | None:
@@ -96,11 +146,25 @@ def _repetition_time(head: bytes, path: Path) -> float | None:
 
 
 def _read(path: Path, hemi: Hemisphere, space: SurfaceSpace) -> NDArray[np.float32]:
+    n_vertices = space.counts[HEMISPHERES.index(hemi)]
     with reading(path):
-        arrays = gifti_arrays(open_image(path), hemi, path)
-        values = arrays[0].T if len(arrays) == 1 and arrays[0].ndim == 2 else np.stack(arrays)
+        arrays = gifti_arrays(_open(path), hemi, path, kind="series", n_vertices=n_vertices)
+        values = arrays[0] if len(arrays) == 1 and arrays[0].ndim == 2 else np.stack(arrays)
+    if len(arrays) == 1 and arrays[0].ndim == 2 and values.shape[0] == n_vertices:
+        values = values.T
     _check_vertices(values.shape[1], hemi, space, path)
     return np.asarray(values, dtype=np.float32)
+
+
+def _open(path: Path) -> Any:
+    """Open a GIfTI file; what follows its closing tag is no part of it."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - TAIL_BYTES), os.SEEK_SET)
+        tail = stream.read()
+    if tail.rpartition(b"</GIFTI>")[2].strip():
+        content = path.read_bytes()
+        return nib.gifti.GiftiImage.from_bytes(content[: content.rindex(b"</GIFTI>") + len(b"</GIFTI>")])
+    return open_image(path)
 
 
 def _check_vertices(found: int, hemi: Hemisphere, space: SurfaceSpace, path: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from b2m_encoding.data.files import check_complete, first_line, open_image, reading
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.spaces.files import check_orientation, valid_code
 from b2m_encoding.spaces.volume import VolumeSpace
 
 Affine = Literal["sform", "qform"]
@@ -90,6 +91,7 @@ def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None, affin
     image = open_nifti(path)
     if len(image.shape) != 4:
         raise InputError("expected a series of volumes", file=path, found=f"shape {image.shape}", expected="4-D")
+    check_orientation(image, path, affine)
     place = _checked_affine(image, path, affine)
     if image.shape[:3] != space.mask.shape or not np.allclose(place, space.affine, atol=GRID_TOLERANCE):
         raise InputError(
@@ -178,6 +180,7 @@ def _checked_affine(image: Any, path: Path, wanted: Affine | None) -> NDArray[np
             fix="repair its sform and qform (fslorient, nib-convert)",
         )
     (sform, s_code), (qform, q_code) = image.header.get_sform(coded=True), _qform(image, path)
+    s_code, q_code = s_code if valid_code(s_code) else 0, q_code if valid_code(q_code) else 0
     differ = s_code and q_code and not np.allclose(sform, qform, atol=0.1)
     if differ and wanted is None:
         raise InputError(
@@ -193,7 +196,10 @@ def _checked_affine(image: Any, path: Path, wanted: Affine | None) -> NDArray[np
         raise InputError("the scaling of an image is not finite", file=path, found=f"{slope}, {intercept}")
     n_bytes = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
     check_complete(Path(image.file_map["image"].filename), n_bytes)
-    return np.asarray(image.get_qform() if wanted == "qform" else image.affine, dtype=np.float64)
+    chosen = {"qform": image.header.get_qform, "sform": image.header.get_sform}.get(wanted or "")
+    if chosen is None and not s_code:
+        chosen = image.header.get_qform
+    return np.asarray(image.affine if chosen is None else chosen(), dtype=np.float64)
 
 
 def _qform(image: Any, path: Path) -> tuple[Any, int]:

@@ -1,9 +1,7 @@
-"""Caption features by hashed words and word pairs, and the caption table of ds003720."""
+"""Caption features by hashed words and word pairs, and tables of captions."""
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,9 +10,12 @@ import numpy as np
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.text_tables import read_text_table
 
 logger = logging.getLogger(__name__)
 
+IDENTIFIERS, TEXTS = ("ID", "stim_file", "stimulus", "file", "clip"), ("DescEN", "caption", "text", "description")
+"""Names of the columns of a caption table."""
 KNOWN_TYPOS = {"disco.000011_15s": "disco.00011_15s"}
 """Misspelt identifiers of the published table, with the correct ones."""
 N_FEATURES = 96
@@ -69,9 +70,11 @@ def caption_features(captions: Sequence[str], n_features: int = N_FEATURES) -> F
 
 
 def read_captions(path: str | Path, wanted: Iterable[str] | None = None) -> dict[str, str]:
-    """Read a caption table with the columns ``ID`` and ``DescEN``, separated by commas or tabs.
+    """Read a table of captions: a column of identifiers, and one of texts.
 
-    A byte order mark and the misspelt identifier of the published table are accepted; the identifier is logged.
+    Identifiers stand in ``ID``, ``stim_file``, ``stimulus``, ``file`` or ``clip``, texts in ``DescEN``, ``caption``,
+    ``text`` or ``description``. Any separator of fields does. The misspelt identifier of the published table is
+    accepted and logged.
 
     Parameters
     ----------
@@ -93,7 +96,7 @@ def read_captions(path: str | Path, wanted: Iterable[str] | None = None) -> dict
     if not path.is_file():
         raise InputError("caption table not found", file=path, fix="fetch the table, or leave the text features out")
     captions: dict[str, str] = {}
-    for line, (identifier, caption) in _rows(path):
+    for line, (identifier, caption) in enumerate(_rows(path), start=2):
         name = KNOWN_TYPOS.get(identifier, identifier)
         if name != identifier:
             logger.warning("%s line %d: %s read as %s", path, line, identifier, name)
@@ -102,28 +105,36 @@ def read_captions(path: str | Path, wanted: Iterable[str] | None = None) -> dict
         if not caption:
             raise InputError("a caption is empty", file=path, found=f"{name} (line {line})", expected="English text")
         captions[name] = caption
-    missing = sorted(set(wanted or ()) - captions.keys())
-    if missing:
+    check_captions(path, [one for one in wanted or () if one not in captions])
+    return captions
+
+
+def check_captions(path: Path, missing: Iterable[str]) -> None:
+    """Raise if captions are missing."""
+    if missing := sorted(set(missing)):
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise InputError(
             "captions are missing",
             file=path,
             found=f"none for {', '.join(missing[:5])}{more}",
-            expected="one row per clip, ID like blues.00017_15s",
+            expected="one row per clip: its file as in the events, its name, or its name and length (blues.00017_15s)",
             fix="add the rows, or leave these clips out",
         )
-    return captions
 
 
-def _rows(path: Path) -> Iterable[tuple[int, tuple[str, str]]]:
-    """Line number, identifier and caption of every row."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError("caption table is not UTF-8", file=path, found=str(error), fix="save it as UTF-8") from error
-    header = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ",")
-    if not {"ID", "DescEN"} <= set(reader.fieldnames or ()):
-        raise InputError("caption table lacks a column", file=path, found=header.strip(), expected="ID,DescEN")
-    for row in reader:
-        yield reader.line_num, ((row["ID"] or "").strip(), (row["DescEN"] or "").strip())
+def _rows(path: Path) -> list[tuple[str, str]]:
+    """Identifier and caption of every row."""
+    table = read_text_table(path, "a caption table")
+    columns = [
+        next((name for wanted in kind for name in table.header if name.lower() == wanted.lower()), None)
+        for kind in (IDENTIFIERS, TEXTS)
+    ]
+    if None in columns:
+        raise InputError(
+            "caption table lacks a column",
+            file=path,
+            found=", ".join(table.header),
+            expected=f"one of {', '.join(IDENTIFIERS)}, and one of {', '.join(TEXTS)}",
+        )
+    identifiers, texts = (table.column(str(name)) for name in columns)
+    return list(zip(identifiers, texts, strict=True))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding._typing import Float32
+from b2m_encoding._typing import Float32, Float64
+from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
+from b2m_encoding.data.clips import Played, check_one_at_a_time, played_clips, sample_range, without_ending
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.stimulus_files import find_stimulus
 from b2m_encoding.features.windows import Spans, Windows
-from b2m_encoding.io.names import printable
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:
@@ -24,45 +25,47 @@ if TYPE_CHECKING:
 ClipProgress = Callable[[int, int], None]
 """Called with the number of clips that are done, and the number to do."""
 
-CLIP_COLUMNS = ("genre", "track", "start")
-"""Columns of an event table that name a clip."""
-
 
 @dataclass(frozen=True, order=True)
 class Clip:
-    """An excerpt of a track.
+    """An excerpt of a stimulus.
 
     Parameters
     ----------
-    genre : str
-    name : str
-        Name of the track, ``blues.00017``.
+    stimulus : str
+        Path of the sound file below the folder of the stimuli, ``sounds/rain.wav``.
     start, duration : float
-        Begin of the excerpt in the track, and its length, s.
+        Begin of the excerpt in the file, and its length, s.
+    group : str
+        Its genre, condition or speaker, "" for none; clips that differ in nothing else are equal.
     """
 
-    genre: str
-    name: str
-    start: float
-    duration: float
+    stimulus: str
+    start: float = 0.0
+    duration: float = 0.0
+    group: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the file without folder and ending, ``rain``."""
+        return PurePosixPath(without_ending(self.stimulus)).name
 
     @property
     def id(self) -> str:
-        """Identifier in tables and file names, ``blues.00017_15s``."""
+        """Identifier in tables and file names, ``rain_15s``."""
         return f"{self.name}_{self.duration:g}s"
 
-    def track(self, folder: Path) -> Path:
-        """Path of the track below a folder in GTZAN layout.
+    def file(self, folder: Path) -> Path:
+        """Path of the file below the folder of the stimuli.
+
+        Where it is not there under its very name, the one file that differs in its ending or in the case of letters.
 
         Raises
         ------
         InputError
-            If its genre or name leads out of the folder.
+            If its name leads out of the folder, or several files could be meant.
         """
-        path = folder / self.genre / f"{self.name}.wav"
-        if "\0" in str(path) or not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
-            raise InputError("the name of a clip leads out of the folder of the stimuli", found=printable(self.name))
-        return path
+        return find_stimulus(folder, self.stimulus)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +79,14 @@ class Presentation:
         Samples during the presentation.
     spans : array, shape (n, 2)
         Begin and end of the part of the clip that each sample covers, s from the start of the clip.
+    shares : array, shape (n,)
+        Share of each sample that the clip fills; below 1 where a clip begins or ends within a volume.
     """
 
     clip: Clip
     rows: NDArray[np.intp]
     spans: Spans
+    shares: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +101,14 @@ class StimulusTimeline:
         Columns ``onset`` and ``duration`` in seconds, and those that an extractor requires.
     windows : Windows, optional
         Windows of clips that are the samples, instead of volumes.
+    columns : ClipColumns
+        Columns of the events that name clips.
     """
 
     volumes: Runs
     events: Mapping[str, pd.DataFrame]
     windows: Windows | None = None
+    columns: ClipColumns = BIDS_CLIPS
 
     @property
     def runs(self) -> Runs:
@@ -131,19 +140,20 @@ class StimulusTimeline:
         Raises
         ------
         InputError
-            If there is none, or an event has no valid track or start.
+            If there is none, two are played at once, or an event has no valid start or duration.
         """
-        from b2m_encoding.data.events import NOTHING
-
         presentations = []
-        for name, table in self.events.items():
-            for row, event in enumerate(table.to_dict("records") if name in self.runs.slices else ()):
-                if event["track"] not in NOTHING:
-                    presentations.append(self._presentation(name, event, row))
+        for run, table in self.events.items():
+            if run in self.runs.slices:
+                played = check_one_at_a_time(played_clips(table, self.columns, run), run)
+                presentations += [self._presentation(run, one) for one in played]
         presentations = [presentation for presentation in presentations if len(presentation.rows)]
         if not presentations:
             raise InputError(
-                "the events present no clip", expected="events with a track, genre and start inside the runs"
+                "the events present no clip",
+                found=f"columns {', '.join(sorted({str(name) for table in self.events.values() for name in table}))}",
+                expected=f"the column {self.columns.stimulus} with the file of each sound, in events inside the runs",
+                fix="name the column of the files by stimulus under [data.clips]",
             )
         return tuple(presentations)
 
@@ -158,6 +168,8 @@ class StimulusTimeline:
     def clips_to_samples(self, features: Mapping[Clip, Float32]) -> Float32:
         """Copy the features of clips to the samples of their presentations; samples without a clip are zero.
 
+        In a volume that a clip does not fill, its features are multiplied by the share that it fills.
+
         Parameters
         ----------
         features : mapping of Clip to array, shape (n_spans, n_features)
@@ -171,29 +183,25 @@ class StimulusTimeline:
         out = np.zeros((len(self.runs), width), dtype=np.float32)
         for presentation in self.presentations:
             starts = self.clips[presentation.clip][:, 0]
-            out[presentation.rows] = features[presentation.clip][np.searchsorted(starts, presentation.spans[:, 0])]
+            values = features[presentation.clip][np.searchsorted(starts, presentation.spans[:, 0])]
+            out[presentation.rows] += values * presentation.shares[:, None].astype(np.float32)
         return out
 
-    def _presentation(self, run: str, event: Mapping[str, object], row: int) -> Presentation:
-        """Find the samples of an event on the grid of volumes, as ``Runs.clip`` does; spans stay inside the clip."""
-        from b2m_encoding.data.events import clip_label
-
-        onset, duration = float(str(event["onset"])), float(str(event["duration"]))
-        try:
-            start = float(str(event["start"]))
-            clip = Clip(str(event["genre"]), clip_label(str(event["genre"]), str(event["track"])), start, duration)
-            if not np.isfinite(start):
-                raise ValueError
-        except ValueError as error:
-            raise InputError(
-                f"event {row + 1} of run {run} does not identify a clip",
-                found=f"track {event['track']}, start {event['start']}",
-                expected="the number of a track, and a start in seconds",
-            ) from error
-        tr, rows = self.volumes.tr, self.runs.slices[run]
-        time = self.runs.time[rows]
-        first, last = round(onset / tr) * tr, round((onset + duration) / tr) * tr
-        inside = np.flatnonzero((time > first - 1e-6) & (time + self.length < last + 1e-6))
+    def _presentation(self, run: str, played: Played) -> Presentation:
+        """Find the samples that a clip overlaps, and the part of it that each covers; spans stay inside the clip."""
+        rows, onset, duration = self.runs.slices[run], played.onset, played.duration
+        time, end = self.runs.time[rows], onset + duration
+        if self.windows is None:
+            filled = (np.minimum(time + self.length, end) - np.maximum(time, onset)) / self.length
+            shares = np.where(filled > 1 - 1e-6, 1.0, filled)
+            inside = np.flatnonzero(filled > 1e-6)
+        else:  # whole windows of the volumes that are labelled with the clip
+            tr, first_time = self.volumes.tr, float(self.volumes.time[self.volumes.slices[run]][0])
+            first, last = (first_time + i * tr for i in sample_range(onset, duration, first_time, tr))
+            inside = np.flatnonzero((time > first - 1e-6) & (time + self.length < last + 1e-6))
+            shares = np.ones(len(time))
         length = min(self.length, duration)
         begin = np.round(np.clip(time[inside] - onset, 0.0, duration - length), 6)
-        return Presentation(clip, inside + rows.start, np.stack([begin, np.round(begin + length, 6)], axis=1))
+        clip = Clip(played.stimulus, played.start, duration, played.group)
+        spans = np.stack([begin, np.round(begin + length, 6)], axis=1)
+        return Presentation(clip, inside + rows.start, spans, shares[inside])

@@ -32,7 +32,7 @@ class AudioSource(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Folder of the tracks."""
+        """Folder of the files."""
 
     def wave(self, clip: Clip, rate: int) -> Float32:
         """Wave of a clip at a sampling rate (Hz)."""
@@ -225,7 +225,7 @@ def compute_clips(
             for clip, *arrays in zip(clip_batch, *columns, strict=True):
                 if not all(np.isfinite(array).all() for array in arrays):
                     raise InputError(
-                        f"{network.name} returned values that are not finite", file=clip.track(sounds.folder)
+                        f"{network.name} returned values that are not finite", file=clip.file(sounds.folder)
                     )
                 yield clip, arrays
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.text_tables import plain_label
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ def event_features(
     """Amount of each group of conditions in each sample.
 
     An event with a duration contributes the share of each sample that it fills. An event without one contributes 1,
-    shared between the two nearest sample times by linear interpolation, which preserves timing finer than the
-    repetition time. An event that lies partly outside its run contributes its part inside. A condition may belong to
-    several groups.
+    shared between the samples of the two nearest times (``Runs.time`` and ``Runs.instant``) by linear interpolation,
+    which preserves timing finer than the repetition time. An event that lies partly outside its run contributes its
+    part inside. A condition may belong to several groups.
 
     Parameters
     ----------
@@ -45,17 +46,24 @@ def event_features(
         If the column is missing, or a condition of a group never occurs.
     """
     features = np.zeros((len(runs), len(groups)), dtype=np.float32)
+    groups = {name: [plain_label(str(condition)) for condition in members] for name, members in groups.items()}
     conditions = {condition for members in groups.values() for condition in members}
     seen: set[str] = set()
     for name, table in events.items():
         if column not in table:
             raise InputError("events lack a column", found=", ".join(table.columns), expected=column)
         rows = runs.slices[name]
+        first = float(runs.time[rows.start])
         for onset, duration, condition in zip(table["onset"], table["duration"], table[column], strict=True):
+            condition = plain_label(str(condition))
             seen.add(condition)
             for i, members in enumerate(groups.values()):
                 if condition in members:
-                    _add_event(features[rows, i], onset / runs.tr, duration / runs.tr)
+                    _add_event(
+                        features[rows, i],
+                        (onset - first - (0.0 if duration else runs.instant)) / runs.tr,
+                        duration / runs.tr,
+                    )
     absent = sorted(conditions - seen)
     if absent:
         raise InputError("conditions that never occur in the events", found=absent, expected=sorted(seen))
@@ -67,6 +75,7 @@ def _add_event(feature: Float32, onset: float, duration: float) -> None:
     first = int(np.floor(onset + 1e-9))
     if duration == 0:
         late = max(onset - first, 0.0)
+        late = 0.0 if late < 1e-9 else late
         for sample, share in ((first, 1 - late), (first + 1, late)):
             if 0 <= sample < len(feature):
                 feature[sample] += share

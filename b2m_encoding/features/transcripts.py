@@ -1,4 +1,4 @@
-"""Speech transcripts: word onsets of a Praat TextGrid, word rate, and the words before each sample."""
+"""Speech transcripts: words of a Praat TextGrid or of a table, word rate, and the words before each sample."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ import numpy as np
 
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.text_tables import numbers, read_text_table
 
-SILENCES = {"", "sp", "sil", "<sil>", "<p>"}
+SILENCES = {"", "sp", "sil", "<sil>", "<p>", "n/a"}
+ONSETS, WORDS, ENDS = ("onset", "start", "begin"), ("word", "text", "token"), ("end", "offset", "stop")
+"""Names of the columns of a table of words, in small letters."""
+LAST_WORD = 0.3
+"""Seconds of the last word of a table that states no ends."""
 _TIER = re.compile(r'class = "IntervalTier"\s+name = "((?:[^"]|"")*)"')
 _INTERVAL = re.compile(r'xmin = ([\d.]+)\s+xmax = ([\d.]+)\s+text = "((?:[^"]|"")*)"')
 
@@ -30,6 +35,47 @@ class Transcript:
     text: tuple[str, ...]
     onset: Float64
     end: Float64
+
+
+def read_transcript(path: Path) -> Transcript:
+    """Read a TextGrid, or a table with the columns ``onset`` (s) and ``word``.
+
+    A table may hold the ends of words in ``end`` or ``offset``, or their lengths in ``duration``; otherwise a word ends
+    where the next one begins. Rows without a word or an onset are left out.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, lacks a column, or contains no word.
+    """
+    if not path.is_file():
+        raise InputError("a transcript is missing", file=path)
+    if path.suffix.lower() == ".textgrid" or b"ooTextFile" in path.read_bytes()[:200].replace(b"\0", b""):
+        return read_textgrid(path)
+    table = read_text_table(path, "a transcript", ("onset", "word"))
+    names = {name.lower(): name for name in table.header}
+    onset, word = (next((names[one] for one in kind if one in names), None) for kind in (ONSETS, WORDS))
+    if onset is None or word is None:
+        raise InputError(
+            "a transcript lacks a column",
+            file=path,
+            found=", ".join(table.header),
+            expected="onset (s) and word, or a TextGrid of Praat",
+        )
+    begin = numbers(table.column(onset), path, onset, missing=True)
+    text = table.column(word)
+    kept = np.array([np.isfinite(one) and own.lower() not in SILENCES for one, own in zip(begin, text, strict=True)])
+    if not kept.any():
+        raise InputError("a transcript contains no words", file=path, expected="rows with an onset and a word")
+    ends = np.append(begin[1:], np.nan)
+    if (name := next((names[one] for one in ENDS if one in names), None)) is not None:
+        ends = numbers(table.column(name), path, name, missing=True)
+    elif "duration" in names:
+        ends = begin + numbers(table.column(names["duration"]), path, names["duration"], missing=True)
+    order = np.argsort(begin[kept], kind="stable")
+    begin, ends = begin[kept][order], ends[kept][order]
+    ends = np.where(np.isfinite(ends), ends, np.append(begin[1:], begin[-1] + LAST_WORD))
+    return Transcript(tuple(np.array(text, dtype=object)[kept][order].tolist()), begin, ends)
 
 
 def read_textgrid(path: Path) -> Transcript:

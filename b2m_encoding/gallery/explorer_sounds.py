@@ -14,7 +14,7 @@ from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures.interactive import Clip, Sound
 from b2m_encoding.reconstruction.listening_page import LAST
 from b2m_encoding.results.clip_responses import ClipResponses
-from b2m_encoding.results.clip_sounds import played_parts, stimulus_files
+from b2m_encoding.results.clip_sounds import clip_files, played_parts
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.tables import RECONSTRUCTION
 
@@ -51,7 +51,7 @@ def page_clips(
     """
     if folder is None:
         return [Clip(name) for name in names]
-    files = stimulus_files(folder)
+    files = clip_files(results, folder)
     if not files.keys() & set(names):
         raise InputError(
             "no stimulus of the results is in this folder", file=folder, expected=f"{(*names, 'a clip')[0]}.wav"

@@ -14,7 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
 from b2m_encoding.gallery.context import FigureContext
-from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, with_genres
+from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, with_groups
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, maps, tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, SETTINGS
@@ -237,7 +237,8 @@ def _decoding(context: FigureContext, _: str) -> FigureResult:
         table = table[table["subject"].isin(context.request.subjects)]
     if context.request.models:
         table = table[table["target"].isin(context.request.models)]
-    table, left_out = fewer_decoders(with_genres(table), len(context.settings.colours))
+    table, group_name = with_groups(table, context.results)
+    table, left_out = fewer_decoders(table, len(context.settings.colours))
     shown = {*zip(table["subject"], table["target"], strict=True)}
     intervals = {
         (row["subject"], row["feature_space"]): tuple(row["chance_interval_95"])
@@ -247,7 +248,7 @@ def _decoding(context: FigureContext, _: str) -> FigureResult:
     keywords = context.page_keywords()
     if left_out:
         keywords["origin"] = f"Not shown: {', '.join(left_out)}. {keywords['origin']}"
-    return figures.decoding(table, intervals=intervals, **keywords)
+    return figures.decoding(table, intervals=intervals, group_name=group_name, **keywords)
 
 
 def _stimulus(context: FigureContext, _: str) -> FigureResult:
@@ -267,7 +268,7 @@ KINDS = {
     "regions": Kind("regions: subjects, means, intervals, ceiling, differences", _regions, per_subject=False),
     "hierarchy": Kind("layer, or feature space, with the best predictions", _hierarchy),
     "weights": Kind("three components of the weights as red, green and blue", _weights),
-    "decoding": Kind("identification by genre, confusion, ranks", _decoding, per_subject=False),
+    "decoding": Kind("identification by group of clips, confusion, ranks", _decoding, per_subject=False),
     "surface": Kind("a score on the inflated cortex", _surface),
     "stimulus": Kind("spectrograms of presented, retrieved and generated sounds", _stimulus, per_subject=False),
 }

@@ -1,8 +1,7 @@
-"""Tables of results in the form that figures need: noise ceilings of regions, clips with genres, decoders to draw."""
+"""Tables of results in the form that figures need: noise ceilings of regions, clips with groups, decoders to draw."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,7 +9,8 @@ import pandas as pd
 
 from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.gallery.context import FigureContext
-from b2m_encoding.results.schema import JOINT, maps
+from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema import JOINT, maps, tables
 from b2m_encoding.spaces import (
     HEMISPHERES,
     GrayordinateSpace,
@@ -21,9 +21,6 @@ from b2m_encoding.spaces import (
     VolumeSpace,
     load_atlas,
 )
-
-GENRE = re.compile(r"(?P<genre>[^\W\d_][^.]*)\.\d+")
-"""Names of clips of the Music Genre data set: ``blues.00017``."""
 
 
 def region_ceilings(context: FigureContext, regions: tuple[str, ...]) -> pd.DataFrame | None:
@@ -91,12 +88,16 @@ def _finite_mean(values: Float32) -> np.float32 | None:
     return np.mean(finite) if finite.size else None
 
 
-def with_genres(table: pd.DataFrame) -> pd.DataFrame:
-    """The identification table with the genres of clips, where all names of clips contain one."""
-    for column, clips in (("genre", "clip"), ("identified_genre", "identified")):
-        if clips in table and table[clips].astype(str).str.fullmatch(GENRE.pattern).all():
-            table = table.assign(**{column: table[clips].astype(str).str.replace(r"\.\d+$", "", regex=True)})
-    return table
+def with_groups(table: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, str]:
+    """The identification table with the groups of clips, and what they are called; as it is where there are none."""
+    if not results.has(tables.CLIPS):
+        return table, "group"
+    clips = results.table(tables.CLIPS)
+    groups = dict(zip(clips["clip"], clips["group"], strict=True))
+    for column, named in (("group", "clip"), ("identified_group", "identified")):
+        if named in table and all(isinstance(groups.get(str(clip)), str) for clip in table[named]):
+            table = table.assign(**{column: [groups[str(clip)] for clip in table[named]]})
+    return table, str(clips["grouped_by"].iloc[0]) if "group" in table else "group"
 
 
 def fewer_decoders(table: pd.DataFrame, n_colours: int) -> tuple[pd.DataFrame, list[str]]:

@@ -167,7 +167,10 @@ def _neighbours(
     """Recordings of each method of retrieval, without the test clips and those that are left out."""
     request = setup.request
     trained = [] if request.training else encoder.trained.tolist()
-    out = setup.corpus.mask([*decoded.clips.tolist(), *trained, *request.leave_out])
+    presented = [*decoded.clips.tolist(), *trained]
+    files = [setup.presented.files[clip] for clip in presented if clip in setup.presented.files]
+    out = setup.corpus.mask(presented, report=False) | setup.corpus.mask(request.leave_out)
+    out |= setup.corpus.mask_sounds(files)
     if out.all():
         raise InputError(
             "the corpus holds nothing that may be retrieved",

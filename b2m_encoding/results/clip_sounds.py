@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from b2m_encoding.data.clips import SOUND_ENDINGS, without_ending
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import Wave, decode_audio
+from b2m_encoding.features.stimulus_files import find_stimulus
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema.tables import CLIPS
 
-AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".au")
+AUDIO = tuple(f".{ending}" for ending in SOUND_ENDINGS)
 """Suffixes of stimuli, in small letters."""
 
 
@@ -49,7 +53,7 @@ class ClipSounds:
             If a folder is given and does not exist.
         """
         folder = folder or _stimuli_of(results)
-        files = {} if folder is None else stimulus_files(folder)
+        files = {} if folder is None else clip_files(results, folder)
         parts: dict[str, tuple[float, float]] = {}
         for subject in subjects:
             path = results.path / f"sub-{subject}" / clip_responses_name(subject)
@@ -80,6 +84,26 @@ def stimulus_files(folder: Path) -> dict[str, Path]:
         raise InputError("the folder of the stimuli does not exist", file=folder)
     found = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO)
     return {path.stem: path for path in found if path.is_file()}
+
+
+def clip_files(results: Results, folder: Path) -> dict[str, Path]:
+    """Sound files of the clips of results below a folder: where the events named them, or else by the name of the clip.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist.
+    """
+    files = stimulus_files(folder)
+    if not results.has(CLIPS):
+        return files
+    for row in results.table(CLIPS).itertuples():
+        with suppress(InputError):
+            if (path := find_stimulus(folder, str(row.stimulus))).is_file():
+                files[str(row.clip)] = path
+            elif (name := without_ending(str(row.stimulus)).rpartition("/")[2]) in files:
+                files[str(row.clip)] = files[name]
+    return files
 
 
 def played_parts(responses: Iterable[ClipResponses]) -> dict[str, tuple[float, float]]:

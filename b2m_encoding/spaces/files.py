@@ -69,7 +69,38 @@ def image_data(image: Any, path: str | Path | None = None) -> Any:
         raise InputError("an image is damaged or truncated", file=name, found=found, fix="fetch it again") from error
 
 
+def valid_code(code: Any) -> bool:
+    """Whether a form code of NIfTI states what an affine refers to."""
+    return 1 <= int(code) <= 5
+
+
+def check_orientation(image: Any, path: str | Path | None = None, chosen: str | None = None) -> None:
+    """Raise if the header of a NIfTI volume does not say where its voxels are: readers then invent a place.
+
+    Parameters
+    ----------
+    image : nibabel image
+    path : path, optional
+    chosen : str, optional
+        "sform" or "qform" where the user chose one of the affines.
+    """
+    header = getattr(image, "header", None)
+    if chosen is not None or header is None or "sform_code" not in getattr(header, "keys", lambda: ())():
+        return
+    codes = {name: int(header[f"{name}_code"]) for name in ("sform", "qform")}
+    if not any(map(valid_code, codes.values())):
+        raise InputError(
+            "the header of a volume does not say where its voxels are, not even which side is left",
+            file=path,
+            found=", ".join(f"{name}_code {code}" for name, code in codes.items()),
+            expected="a code from 1 to 5 (scanner, aligned, Talairach, MNI152, template)",
+            fix="set it if the affine is right (fslorient -setsformcode 1 FILE), or make the image anew; or choose "
+            'affine = "sform" or "qform" under [data] (reader = "volume")',
+        )
+
+
 def check_volume(image: Any, path: str | Path | None = None) -> None:
     """Raise unless an image is a volume: GIfTI and CIFTI files have no voxels on a grid."""
     if not hasattr(image, "affine"):
         raise InputError("not a volume", file=path, found=type(image).__name__, expected="NIfTI")
+    check_orientation(image, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
+from b2m_encoding.io.text_tables import decoded, read_text_table
 from b2m_encoding.spaces.files import check_volume, image_data, load_image
 from b2m_encoding.spaces.gifti import gifti_arrays
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace, brain_models, cifti_axis, grayordinate_space
@@ -123,13 +125,39 @@ def read_annot(paths: Mapping[str, Path], space: Labelled) -> Labels:
     parts, names = [], {0: ""}
     for path in paths.values():
         try:
-            labels, _, found = nib.freesurfer.read_annot(path)
+            labels, colours, found = nib.freesurfer.read_annot(path)
         except Exception as error:  # nibabel raises no error of its own kind
             raise InputError("an annotation cannot be read", file=path, found=repr(error)) from error
+        _check_colours(colours[:, 4].tolist(), [name.decode("utf-8", "replace") for name in found], path)
         offset = len(names)
         names |= {offset + i: name.decode("utf-8", "replace") for i, name in enumerate(found)}
         parts.append(np.where(labels < 0, 0, labels.astype(np.int64) + offset))
     return Labels(_surface_of(parts, paths, space), np.concatenate(parts), names)
+
+
+def _check_colours(colours: list[int], names: list[str], path: Path) -> None:
+    """Raise if two labels of an annotation share a colour, by which alone its vertices tell labels apart."""
+    of_colour: dict[int, list[str]] = {}
+    for colour, name in zip(colours, names, strict=True):
+        of_colour.setdefault(int(colour), []).append(name)
+    if shared := [own for own in of_colour.values() if len(set(own)) > 1]:
+        raise InputError(
+            "labels of an annotation share a colour, so that their vertices cannot be distinguished",
+            file=path,
+            found="; ".join(", ".join(own) for own in shared),
+            expected="another colour for each label",
+            fix="give labels as GIfTI (.label.gii), or correct the colour table",
+        )
+
+
+def _each_once(names: Mapping[int, str], path: Path) -> dict[int, str]:
+    """Names of labels; labels of one file that share a name are distinguished by their numbers."""
+    count: dict[str, int] = {}
+    for name in names.values():
+        count[name] = count.get(name, 0) + 1
+    if twice := sorted(name for name, number in count.items() if number > 1 and name):
+        notice(f"{path}: labels that share a name are distinguished by their numbers ({', '.join(twice)})")
+    return {key: f"{name} ({key})" if count[name] > 1 and name else name for key, name in names.items()}
 
 
 def read_gifti(paths: Mapping[str, Path], space: Labelled) -> Labels:
@@ -137,8 +165,8 @@ def read_gifti(paths: Mapping[str, Path], space: Labelled) -> Labels:
     parts, names = [], {0: ""}
     for hemi in HEMISPHERES:
         image = load_image(paths[hemi])
-        keys = gifti_arrays(image, hemi, paths[hemi])[0].astype(np.int64)
-        table = {int(key): str(name) for key, name in image.labeltable.get_labels_as_dict().items()}
+        keys = gifti_arrays(image, hemi, paths[hemi], kind="labels")[0].astype(np.int64)
+        table = _each_once({int(one.key): str(one.label or "") for one in image.labeltable.labels}, paths[hemi])
         offset = max(names) + 1 - min(table, default=0)
         names |= {offset + key: name for key, name in table.items()}
         parts.append(np.where(np.isin(keys, list(table)), keys + offset, 0))
@@ -160,6 +188,10 @@ def read_volume(path: Path, table: Path | None, reference: str) -> Labels:
     return Labels(space, data[space.mask], _read_names(found))
 
 
+NUMBERS, NAMES = ("index", "id", "number", "key", "value"), ("name", "label", "region")
+"""Names of the columns of a table of labels, in small letters."""
+
+
 def names_beside(path: Path) -> list[Path]:
     """Tables beside a volume that may hold the names of its labels; the first one that exists is read."""
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
@@ -167,17 +199,51 @@ def names_beside(path: Path) -> list[Path]:
 
 
 def _read_names(path: Path) -> dict[int, str]:
-    import pandas as pd
-
+    """Names of labels: a table with a header, or lines of a number and a name, maybe with colours between or after."""
+    lines = [line for line in decoded(path).split("\n") if line.strip()[:1] not in ("", "#")]
+    if not lines or re.match(r"\s*\d", lines[0]):
+        pairs = [_number_and_name(line) for line in lines]
+    else:
+        table = read_text_table(path, "a table of names")
+        columns = [next((name for name in table.header if name.lower() in kind), None) for kind in (NUMBERS, NAMES)]
+        if None in columns:
+            found, expected = ", ".join(table.header), "columns index and name"
+            raise InputError("the names of an atlas cannot be read", file=path, found=found, expected=expected)
+        pairs = list(zip(*(table.column(str(name)) for name in columns), strict=True))
     try:
-        rows = pd.read_csv(path, sep="\t", dtype=str, encoding="utf-8-sig", keep_default_na=False)
-        if not {"index", "name"} <= set(rows.columns):
-            rows = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, usecols=[0, 1], names=["index", "name"])
-        return {int(index): name for index, name in zip(rows["index"], rows["name"], strict=True)}
-    except (ValueError, UnicodeDecodeError, OSError) as error:
+        names = {int(float(number)): name for number, name in pairs}
+        if len(names) < len(pairs) or not names:
+            raise ValueError("a number that stands there twice" if names else "no label")
+        return _each_once(names, path)
+    except ValueError as error:
         raise InputError(
             "the names of an atlas cannot be read", file=path, found=error, expected="columns index and name"
         ) from error
+
+
+def _number_and_name(line: str) -> tuple[str, str]:
+    r"""Number and name of a line; the name is in quotes, or what is left without colours.
+
+    Examples
+    --------
+    >>> _number_and_name("3\tHeschl's Gyrus"), _number_and_name("17 Left-Hippocampus 220 216 20 0")
+    (('3', "Heschl's Gyrus"), ('17', 'Left-Hippocampus'))
+    >>> _number_and_name('1  255 0 0  1 1 1  "A1"'), _number_and_name("2,Planum temporale, left")
+    (('1', 'A1'), ('2', 'Planum temporale, left'))
+    """
+    number, rest = (*re.split(r"[\t,;]\s*|\s+", line.strip(), maxsplit=1), "")[:2]
+    if quoted := re.search(r'"([^"]+)"', rest):
+        return number, quoted[1].strip()
+    fields = rest.split("\t") if "\t" in rest else rest.split()
+    for number_of_colours in (4, 3):
+        if len(fields) > number_of_colours and all(map(_is_colour, fields[-number_of_colours:])):
+            fields = fields[:-number_of_colours]
+    return number, ("\t" if "\t" in rest else " ").join(fields).strip()
+
+
+def _is_colour(field: str) -> bool:
+    """Whether a field may be a part of a colour."""
+    return field.isdigit() and int(field) < 256
 
 
 def _surface_of(parts: list[NDArray[np.int64]], paths: Mapping[str, Path], space: Labelled) -> SurfaceSpace:

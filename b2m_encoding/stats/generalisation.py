@@ -1,4 +1,4 @@
-"""Generalisation to genres and to subjects that were left out of training."""
+"""Generalisation to groups of stimuli and to subjects that were left out of training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TestSet:
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Prediction of test stimuli of each label (genre) with and without that label in training.
+    """Prediction of test stimuli of each label (genre, speaker) with and without that label in training.
 
     Parameters
     ----------
@@ -68,25 +68,6 @@ class LeftOut:
     pooled_with: Float64
     pooled_without: Float64
     n_samples: NDArray[np.intp]
-
-
-def genres_of(clips: NDArray[Any]) -> NDArray[np.str_]:
-    """Parse the genre of each sample from clip names like those of GTZAN, ``blues.00017``; "" where there is no clip.
-
-    Parameters
-    ----------
-    clips : array of str, shape (n_samples,)
-
-    Returns
-    -------
-    array of str, shape (n_samples,)
-
-    Examples
-    --------
-    >>> genres_of(np.array(["blues.00017", "", "jazz.00001"])).tolist()
-    ['blues', '', 'jazz']
-    """
-    return np.array([str(clip).rpartition(".")[0] for clip in clips], dtype=str)
 
 
 def samples_unaffected_by(runs: Runs, labels: NDArray[Any], label: str, reach: float) -> Booleans:
@@ -156,9 +137,9 @@ def leave_one_label_out(
     test: TestSet,
     test_labels: NDArray[Any],
 ) -> LeftOut:
-    """Train without each genre in turn, and predict its test clips (Brain2Music, arXiv 2307.11078, Fig. 7a).
+    """Train without each label in turn, and predict its test clips (as Brain2Music: genres, arXiv 2307.11078, Fig. 7a).
 
-    Samples whose delays reach back into a left-out genre go with it. Penalties are chosen anew each time, over the
+    Samples whose delays reach back into a left-out label go with it. Penalties are chosen anew each time, over the
     blocks of ``responses.runs`` that remain. The training responses are read once per label, not all into memory.
 
     Parameters
@@ -184,8 +165,8 @@ def leave_one_label_out(
 
     Notes
     -----
-    r over the few clips of one genre is noisy, and lower than over all genres for lack of contrast: compare the two
-    models with each other. A drop also comes from having less data (a tenth less for ten genres). Not for labels that
+    r over the few clips of one label is noisy, and lower than over all labels for lack of contrast: compare the two
+    models with each other. A drop also comes from having less data (a tenth less for ten labels). Not for labels that
     stimuli share in parts, such as moods.
 
     The paper leaves genres out of its decoder and reports identification; here they are left out of the encoding model.

@@ -1,4 +1,4 @@
-"""Prediction accuracy: Pearson r and R2 per target, over all samples or those of each run, clip or genre."""
+"""Prediction accuracy: Pearson r and R2 per target, over all samples or those of each run, clip or group."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def scores_by(
     ----------
     predicted, measured : array, shape (n_samples, n_targets)
     labels : array of str, shape (n_samples,)
-        ``runs.run`` for a score per run, ``runs.clip`` per clip, a genre per sample for a score per genre. Samples
+        ``runs.run`` for a score per run, ``runs.clip`` per clip, ``runs.group`` per group. Samples
         labelled "" are left out.
     measure : "r" or "r2"
         Both are relative to the mean of the samples of the label: differences between clips do not count.

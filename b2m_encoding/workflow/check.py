@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from b2m_encoding.analysis.checks import check_clusters, check_genres
+from b2m_encoding.analysis.checks import check_clusters, check_groups
 from b2m_encoding.analysis.splits import block_samples, scored_runs, split_samples
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed
+from b2m_encoding.data.clip_columns import ClipColumns
+from b2m_encoding.data.clips import names_clips
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
@@ -161,7 +163,7 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
         n_blocks = [sum(max(length // block, 1) for length in own) for own in lengths]
         bootstrap_weights(np.repeat(np.arange(len(n_blocks)), n_blocks), 1)
     check_clusters(recording.responses.space, study)
-    check_genres(recording.responses.runs, study)
+    check_groups(recording.responses.runs, study)
     for split in splits:
         training = replace(runs, used=split.train)
         if study.model.blocks is None:
@@ -198,13 +200,17 @@ def _check_features(recording: Recording, study: Study, ready: Sequence[Extracto
 
 def _check_events(recording: Recording, study: Study) -> None:
     needed = {column for extractor in study.features.values() for column in extractor.columns()}
-    if needed and not recording.events:
+    clips = any(extractor.needs_clips for extractor in study.features.values())
+    if (needed or clips) and not recording.events:
         raise InputError("the features need events, and the data have none", found=study.data.reader)
     problems = Problems()
-    for name in recording.responses.runs.names if needed else ():
+    for name in recording.responses.runs.names if needed or clips else ():
         with problems.collect():
             if name not in recording.events:
-                raise InputError(f"run {name} has no events", file=recording.files.get(name), expected=sorted(needed))
+                expected = sorted(needed) or [f"onset, duration, {recording.clips.stimulus}"]
+                raise InputError(f"run {name} has no events", file=recording.files.get(name), expected=expected)
+            if clips:
+                _check_names_clips(recording, name)
             table, path = recording.events[name], recording.event_files.get(name)
             if missing := sorted(needed - set(table.columns)):
                 raise InputError(
@@ -214,6 +220,20 @@ def _check_events(recording: Recording, study: Study) -> None:
                     expected=", ".join(missing),
                 )
     problems.raise_any()
+
+
+def _check_names_clips(recording: Recording, run: str) -> None:
+    """Raise unless the events of a run have a column with the file of each sound."""
+    table = recording.events[run]
+    if not names_clips(table, recording.clips):
+        raise InputError(
+            "an event table names no sound files, which the features need",
+            file=recording.event_files.get(run),
+            found=f"columns {', '.join(map(str, table.columns))}",
+            expected=f"a column {recording.clips.stimulus or ClipColumns.stimulus}: the file of each sound, below the "
+            "folder of the stimuli (and start, s, where a clip is not played from the start of its file)",
+            fix='name the column that has them: clips = { stimulus = "COLUMN" } under [data]',
+        )
 
 
 def _check_atlas(space: Space, study: Study) -> None:

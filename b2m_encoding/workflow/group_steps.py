@@ -24,7 +24,7 @@ from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.results.schema.maps import BETWEEN_HIGH, BETWEEN_LOW, INTER_SUBJECT, R_OTHERS
-from b2m_encoding.results.schema.tables import REGIONS
+from b2m_encoding.results.schema.tables import CLIPS, REGIONS
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats import NoCeiling
 from b2m_encoding.study import Study
@@ -74,6 +74,24 @@ def write_study_tables(results: StudyResults, recordings: Mapping[str, Recording
     out.bundle.write_table(REGIONS, regions)
     write_decodings(out.bundle, results, study)
     write_statistics(out.bundle, results, regions, study)
+    if clips := clip_rows(recordings, study.data.group_name):
+        out.bundle.write_table(CLIPS, clips)
+
+
+def clip_rows(recordings: Mapping[str, Recording], group_name: str) -> list[dict[str, object]]:
+    """Clips of all subjects, sorted by their labels."""
+    presented = {label: one for recording in recordings.values() for label, one in recording.presented.items()}
+    return [
+        {
+            "clip": label,
+            "stimulus": one.stimulus,
+            "start": one.start,
+            "duration": one.duration,
+            "group": one.group or "n/a",
+            "grouped_by": group_name or "n/a",
+        }
+        for label, one in sorted(presented.items())
+    ]
 
 
 def write_figures(folder: Path, spaces: Mapping[str, Space], study: Study, out: Output) -> None:

@@ -55,8 +55,8 @@ STEPS = {
     "significance": "permutations, correction for many targets, clusters",
     "partition": "preference and variance partitioning",
     "audit": "leaks from test to training",
-    "regions": "scores of regions, runs, clips and genres",
-    "leave_one_genre_out": "clips of each genre predicted by models trained without it",
+    "regions": "scores of regions, runs, clips and groups",
+    "leave_one_group_out": "clips of each group (genre, speaker) predicted by models trained without it",
     "decode": "decoding and identification of clips",
     "quality": "length, noise and motion of every run",
     "maps": "maps, time courses, weights",
@@ -232,17 +232,17 @@ class Plan:
         if study.statistics.audit:
             self._add("audit", label, audit_subject, {"encoding": own.with_samples, **shared}, INFERENCE)
         inputs: dict[str, Input] = {"subject": name, "encoding": own.with_samples, "space": SpaceOf(subject)}
-        self._add("regions", label, region_rows, inputs, (*INFERENCE, "maps"))
+        self._add("regions", label, region_rows, inputs, (*INFERENCE, "maps", "data.clips"))
         scored: dict[str, Input] = {**shared, "scores": own.scores}
-        if "genre" in study.statistics.generalise:
-            self._add("leave_one_genre_out", label, subject_steps.leave_one_genre_out, scored, MODEL)
+        if "group" in study.statistics.generalise:
+            self._add("leave_one_group_out", label, subject_steps.leave_one_group_out, scored, MODEL)
         for target in study.decoding.targets if study.decoding else ():
             self._add(
                 "decode",
                 f"{label}_{target}",
                 subject_steps.decode,
                 {**scored, "subject": name, "target": Constant(target), "out": Given.OUTPUT},
-                (*MODEL, "maps", "decoding", "statistics.generalise"),
+                (*MODEL, "windows", "maps", "decoding", "statistics.generalise", "data.clips"),
             )
         inputs = {"subject": name, "recording": recording}
         tables = motion_tables(self.recordings[subject])
@@ -268,7 +268,7 @@ class Plan:
         recordings: dict[str, Input] = {subject: RecordingOf(subject) for subject in subjects}
         spaces: dict[str, Input] = {subject: SpaceOf(subject) for subject in subjects}
         encodings: dict[str, Input] = {subject: own.encoding for subject, own in subjects.items()}
-        whole = (*INFERENCE, "note")
+        whole, clips = (*INFERENCE, "note"), ("data.clips",)
         others, pooled, bounds = None, None, None
         if "subject" in study.statistics.generalise:
             inputs: dict[str, Input] = {
@@ -280,7 +280,9 @@ class Plan:
         if study.decoding and study.decoding.align != "none":
             scores: dict[str, Input] = {subject: own.scores for subject, own in subjects.items()}
             inputs = {"recordings": recordings, "scores": scores}
-            pooled = self._add("decode_pooled", "", group_steps.decode_pooled, inputs, ("decoding", "maps", *whole))
+            pooled = self._add(
+                "decode_pooled", "", group_steps.decode_pooled, inputs, (*clips, "decoding", "maps", *whole)
+            )
         if study.statistics.inter_subject:
             inputs = {
                 "held_out": {subject: own.held_out for subject, own in subjects.items()},
@@ -297,7 +299,7 @@ class Plan:
                 "region_rows": self._of_subjects("regions"),
                 "quality": self._of_subjects("quality"),
                 "audits": self._of_subjects("audit"),
-                "genres": self._of_subjects("leave_one_genre_out"),
+                "groups": self._of_subjects("leave_one_group_out"),
                 "decodings": {subject: self._decodings(subject) for subject in subjects},
                 "pooled": pooled or Constant({}),
                 "others": others or Constant({}),
@@ -306,7 +308,9 @@ class Plan:
             "results",
         )
         inputs = {"results": results, "recordings": recordings, "out": Given.OUTPUT}
-        tables = self._add("tables", "", group_steps.write_study_tables, inputs, (*whole, "maps", "decoding", "name"))
+        tables = self._add(
+            "tables", "", group_steps.write_study_tables, inputs, (*whole, *clips, "maps", "decoding", "name")
+        )
         maps = [name for name, unit in self.units.items() if unit.step == "maps"]
         inputs = {"folder": ResultsFolder((tables, *maps)), "spaces": spaces, "out": Given.OUTPUT}
         look = ("figures", "maps", "note", "name", "statistics")

@@ -14,7 +14,7 @@ from b2m_encoding.analysis.decoding.decoders import decoded_regions
 from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.encoding.clip_responses import summarise_held_out
 from b2m_encoding.analysis.encoding.encode import Encoding, Scores
-from b2m_encoding.analysis.encoding.generalise import without_genres
+from b2m_encoding.analysis.encoding.generalise import without_groups
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.predict import Gathered, predict_held_out, training_values
 from b2m_encoding.analysis.encoding.run_statistics import RunStatistics, gather_run, join_runs
@@ -99,9 +99,9 @@ def refit(
     return refit_subject(responses, spaces, study, splits, held_out, chosen, lambda what: progress(what, 0, 0))
 
 
-def leave_one_genre_out(recording: Recording, spaces: Spaces, scores: Scores, study: Study) -> LeftOut | None:
-    """Predict the clips of each genre by a model trained without it; None where no target was tested."""
-    return without_genres(recording, spaces, study) if scores.any_tested else None
+def leave_one_group_out(recording: Recording, spaces: Spaces, scores: Scores, study: Study) -> LeftOut | None:
+    """Predict the clips of each group by a model trained without it; None where no target was tested."""
+    return without_groups(recording, spaces, study) if scores.any_tested else None
 
 
 def decode(

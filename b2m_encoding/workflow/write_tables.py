@@ -115,9 +115,9 @@ def _region_comparison(writer: BundleFiles, results: StudyResults, regions: pd.D
 
 
 def _generalisation_rows(results: StudyResults, study: Study) -> list[dict[str, Any]]:
-    """Scores with and without each genre, and each subject, in training."""
+    """Scores with and without each group of clips, and each subject, in training."""
     rows: list[dict[str, Any]] = []
-    for subject, left_out in results.genres.items():
+    for subject, left_out in results.groups.items():
         inside = results.encodings[subject].q < study.statistics.q
         for i, label in enumerate(left_out.labels):
             rows.append(

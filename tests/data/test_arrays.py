@@ -97,8 +97,8 @@ def test_unusable_arrays_are_told_together(tmp_path: Path) -> None:
     np.save(tmp_path / "flat.npy", np.zeros(5))
     np.save(tmp_path / "a.npy", np.zeros((5, 3)))
     (tmp_path / "short.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-20])
-    (tmp_path / "x.mat").write_bytes(b"MATLAB")
-    names = {"1": "flat.npy", "2": "short.npy", "3": "gone.npy", "4": "x.mat", "5": "a.npy"}
+    (tmp_path / "x.dat").write_bytes(b"MATLAB")
+    names = {"1": "flat.npy", "2": "short.npy", "3": "gone.npy", "4": "x.dat", "5": "a.npy"}
     with pytest.raises(ProblemList) as error:
         read_arrays({run: tmp_path / name for run, name in names.items()}, "01", tr=TR)
     problems = [problem.problem for problem in error.value.problems]

@@ -209,8 +209,12 @@ def test_the_nearest_sidecar_overrides_key_by_key(bids) -> None:
         read_bids(bids.root, "01", **options)
     for sidecar in bids.root.rglob("*bold.json"):
         sidecar.write_text("{}")
+    assert read_bids(bids.root, "01", **options).responses.runs.tr == 2.0  # the headers'
+    with pytest.raises(InputError, match=r"repetition times disagree[\s\S]*tr under"):
+        read_bids(bids.root, "01", tr=2.5, **options)
+    assert read_bids(bids.root, "01", tr=2.5, trust_header=False, **options).responses.runs.tr == 2.5
     with pytest.raises(InputError, match="no sidecar of a run states its RepetitionTime"):
-        read_bids(bids.root, "01", **options)
+        read_bids(bids.root, "01", trust_header=False, **options)
 
 
 @pytest.mark.parametrize(("stated", "message"), [(0.0, "0 s"), (2000.0, "2000 s.*milliseconds"), (3.0, "disagree")])

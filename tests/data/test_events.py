@@ -32,7 +32,7 @@ def test_quirks_of_published_tables(tmp_path: Path, encoding: str, newline: str,
     [
         ("onset\tgenre\n0\tblues", "lacks a column"),
         ("onset\tduration\n0\tlong", "not a number"),
-        ("onset\tduration\nn/a\t1", "not a number"),
+        ("onset\tduration\nn/a\t1", "no event of a table has an onset"),
         ("onset\tduration\n0\t-2", "negative duration"),
         ("onset\tduration\n0\t15\t3", "number of fields"),
         ("", "lacks a column"),
@@ -80,7 +80,7 @@ def test_what_lies_in_the_run_counts(tmp_path: Path) -> None:
     [
         ("14\t3\tpop\t4\t0\t3", "event 1 lies beyond the run"),
         ("-20\t3\tpop\t4\t0\t3", "all events end before the run"),
-        ("0\tn/a\tpop\t4\t0\t3", "event 1 plays pop.00004 for an unknown time"),
+        ("0\tn/a\tpop\t4\t0\t3", "event 1 plays pop/pop.00004.wav for an unknown time"),
     ],
 )
 def test_what_makes_no_sense_is_refused(rows: str, message: str, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-MADE = ("api/", "tutorials/", "commands.md", "results_folder.md")
+MADE = ("api/", "tutorials/", "commands.md", "results_folder.md", "study_keys.md")
 """Pages that are made from the code."""
 
 
@@ -83,6 +83,25 @@ def test_the_page_of_the_results_folder_has_all_of_the_schema() -> None:
         assert re.search(rf"^\| `{kind.stat}` \| .* \| {re.escape(kind.description)} \|$", text, re.MULTILINE), kind
     for name in (files.STUDY, files.PROVENANCE, files.REPORT, files.WEIGHTS):
         assert f"| `{name}` | " in text
+
+
+def test_the_page_of_the_study_file_has_every_key() -> None:
+    generate = load("generate")
+    text = generate.study_keys()
+    tables = list(generate._study_tables())
+    assert {'`[data]` with `reader = "bids"`', "`[data.clips]`", "`[model.alphas]`"} <= {table[0] for table in tables}
+    assert sum(heading.startswith("`[features.NAME]`") for heading, _, _ in tables) >= 10
+    for heading, model, _ in tables:
+        rows = text.split(f"## {heading}\n")[1].split("\n## ")[0]
+        for name, _, meaning in generate.study_fields(model):
+            assert meaning, (heading, name)
+            assert f"| `{name}` | " in rows
+            [example] = [
+                row.rpartition("| `")[2].removesuffix("` |")
+                for row in rows.split("\n")
+                if row.startswith(f"| `{name}` |")
+            ]
+            assert list(tomllib.loads(example)) == [name]
 
 
 def test_the_rooms_are_those_of_the_contracts() -> None:

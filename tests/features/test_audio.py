@@ -71,7 +71,7 @@ def test_unusable_files_say_what_is_wrong(noise: tuple[Path, np.ndarray], tmp_pa
         "short.wav": "truncated",
         "words.wav": "cannot be decoded",
         "words.mp3": "cannot be decoded",
-        "nothing.wav": "cannot be decoded",
+        "nothing.wav": "empty",
     }.items():
         with pytest.raises(InputError, match=problem) as caught:
             read_audio(tmp_path / name, RATE)

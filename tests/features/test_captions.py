@@ -47,7 +47,7 @@ def test_table_with_its_quirks(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     [
         ("ID,DescEN\na,x\na,y\n", r"twice(?s:.*)a \(line 3\)"),
         ("ID,DescEN\na,\n", r"empty(?s:.*)a \(line 2\)"),
-        ("ID,Text\na,x\n", "lacks a column"),
+        ("ID,Worte\na,x\n", "lacks a column"),
         ("", "lacks a column"),
         ("ID,DescEN\nb,x\n", r"missing(?s:.*)none for a"),
     ],
@@ -57,9 +57,9 @@ def test_unusable_tables(tmp_path: Path, table: str, problem: str) -> None:
         read_captions(write(tmp_path / "captions.csv", table), wanted=["a"])
 
 
-def test_missing_or_not_utf8(tmp_path: Path) -> None:
+def test_missing_table_and_other_encodings(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not found"):
         read_captions(tmp_path / "none.csv")
-    (tmp_path / "latin.csv").write_bytes("ID,DescEN\na,caf\xe9\n".encode("latin-1"))
-    with pytest.raises(InputError, match="UTF-8"):
-        read_captions(tmp_path / "latin.csv")
+    for encoding in ("latin-1", "utf-16", "utf-8-sig"):
+        (tmp_path / "other.csv").write_bytes("ID,DescEN\na,caf\xe9\n".encode(encoding))
+        assert read_captions(tmp_path / "other.csv") == {"a": "caf\xe9"}

@@ -15,7 +15,7 @@ from b2m_encoding.features.windows import cut_windows
 from b2m_encoding.runs import Runs
 
 TR = 1.5
-HOME = Clip("jazz", "jazz.00000", 1.0, 15.0)
+HOME = Clip("jazz/jazz.00000.wav", 1.0, 15.0)
 
 
 def test_each_clip_is_asked_for_once_with_the_stretches_of_its_samples(stimulation: StimulusTimeline) -> None:
@@ -40,7 +40,7 @@ def test_features_lie_under_the_samples_of_their_clip(stimulation: StimulusTimel
 def test_samples_are_those_that_runs_label_and_stretches_stay_in_the_clip(
     clips: list[tuple[float, float]], tr: float
 ) -> None:
-    """Whatever the onsets: a sample belongs to one clip at most, the one that ``Runs.clip`` names."""
+    """Whatever the onsets: shares of samples add up to the clip, most of it under the samples that ``Runs`` label."""
     onset, rows = 0.0, []
     for i, (pause, duration) in enumerate(clips):
         onset += pause
@@ -50,15 +50,17 @@ def test_samples_are_those_that_runs_label_and_stretches_stay_in_the_clip(
     runs = Runs.from_lengths({"run-01": int(onset / tr) + 2}, tr)
     labelled = label_clips(runs, {"run-01": table}, {"run-01": None})
     stimulation = StimulusTimeline(runs, {"run-01": table})
-    found = np.full(len(runs), "", dtype=object)
     for one in stimulation.presentations:
-        found[one.rows] = one.clip.name
+        assert np.isclose(one.shares.sum() * tr, one.clip.duration, atol=1e-5)
+        assert ((one.shares > 0) & (one.shares <= 1)).all()
         assert (one.spans >= 0).all()
         assert (one.spans[:, 1] <= one.clip.duration + 1e-6).all()
         on_grid = runs.time[one.rows] - table["onset"][int(one.clip.name[-5:])]
         inside = (on_grid >= 0) & (on_grid + tr <= one.clip.duration)
         assert np.allclose(one.spans[inside, 0], on_grid[inside], atol=1e-6)
-    assert found.tolist() == labelled.clip.tolist()
+        own = np.flatnonzero(labelled.clip == one.clip.name)
+        assert set(one.rows[one.shares > 0.75].tolist()) <= set(own.tolist()) <= set(range(len(runs)))
+        assert len(own) in (n := round(one.clip.duration / tr), n - 1, n + 1)
 
 
 def test_windows_are_stretches_of_their_clips(stimulation: StimulusTimeline) -> None:

@@ -165,7 +165,7 @@ def test_the_size_of_a_batch_changes_nothing(
 
 def test_a_window_embedded_by_hand(tracks: Path, stimulation: StimulusTimeline) -> None:
     found = features(WindowNetwork(), EmbeddingOptions(), tracks, stimulation)
-    wave = Stimuli(tracks, 0.0, 0.0).wave(Clip("jazz", "jazz.00001", 0.5, 15.0), RATE)
+    wave = Stimuli(tracks, 0.0, 0.0).wave(Clip("jazz/jazz.00001.wav", 0.5, 15.0), RATE)
     for row, start in ((10, 0.0), (13, 0.25), (15, 3.25), (19, 5.0)):
         window = wave[round(start * RATE) :][: 10 * RATE]
         assert np.allclose(found[row], WindowNetwork().embed(window[None])[0], atol=1e-5), row

@@ -36,7 +36,7 @@ def windowed(stimulation: StimulusTimeline, length: float = 10.0) -> StimulusTim
 
 
 def test_acoustics_of_each_sample_and_of_each_window(tracks: Path, stimulation: StimulusTimeline) -> None:
-    acoustic = table(tracks.parent, extractor="acoustic", stimuli="genres")
+    acoustic = table(tracks.parent, extractor="acoustic", stimuli="genres", fade=2.0)
     values = acoustic.values(stimulation)
     clip = next(iter(stimulation.clips))
     assert values.shape == (62, len(acoustic_names()))
@@ -59,7 +59,7 @@ def test_acoustics_are_read_back(tracks: Path, stimulation: StimulusTimeline) ->
 def test_labels_are_one_while_their_event_lasts(mode: str, stimulation: StimulusTimeline, tmp_path: Path) -> None:
     events = {run: part.assign(genre=["jazz", "pop", "n/a"]) for run, part in stimulation.events.items()}
     plain = StimulusTimeline(stimulation.volumes, events)
-    labels = table(tmp_path, extractor="labels", labels=["jazz", "metal", "pop"])
+    labels = table(tmp_path, extractor="labels", column="genre", labels=["jazz", "metal", "pop"])
     labels.check(plain)
     values = labels.values(plain if mode == "volumes" else windowed(plain))
     n = 10 if mode == "volumes" else 4
@@ -257,7 +257,7 @@ def test_all_tables_of_a_study_are_built_in_order(tracks: Path, stimulation: Sti
     write_captions(tracks.parent / "captions.csv", CAPTIONS)
     tables = {
         "text": table(tracks.parent, extractor="caption", captions="captions.csv"),
-        "genre": table(tracks.parent, extractor="labels"),
+        "genre": table(tracks.parent, extractor="labels", column="genre"),
         "mel": table(tracks.parent, extractor="acoustic", stimuli="genres", groups=["mel"], pca=0.9),
     }
     spaces = build_spaces(tables, stimulation)

@@ -32,7 +32,14 @@ def w2v_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def network(tracks: Path, weights: Path, **options: Any) -> PretrainedAudio:
-    table = {"extractor": "w2v_bert", "stimuli": str(tracks), "weights": str(weights), "device": "cpu", **options}
+    table = {
+        "extractor": "w2v_bert",
+        "stimuli": str(tracks),
+        "weights": str(weights),
+        "device": "cpu",
+        "fade": 2.0,
+        **options,
+    }
     found = TypeAdapter(AnyExtractor).validate_python(table)
     assert isinstance(found, PretrainedAudio)
     return found

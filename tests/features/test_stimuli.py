@@ -15,7 +15,7 @@ from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.stimuli import Stimuli
 
 RATE = 8000
-CLIPS = [Clip("jazz", f"jazz.{i:05d}", 0.5 + i, 15.0) for i in range(3)]
+CLIPS = [Clip(f"jazz/jazz.{i:05d}.wav", 0.5 + i, 15.0) for i in range(3)]
 
 
 def test_clips_are_cut_faded_and_levelled_as_published(tracks: Path) -> None:
@@ -33,14 +33,14 @@ def test_clips_are_cut_faded_and_levelled_as_published(tracks: Path) -> None:
 def test_a_model_gets_the_stimulus_at_its_rate(tracks: Path) -> None:
     stimuli = Stimuli(tracks, fade=0.0, rms=0.0)
     assert len(stimuli.wave(CLIPS[0], 24_000)) == 15 * 24_000
-    assert np.array_equal(stimuli.wave(CLIPS[0], RATE), read_audio(CLIPS[0].track(tracks), RATE, 0.5, 15.0))
+    assert np.array_equal(stimuli.wave(CLIPS[0], RATE), read_audio(CLIPS[0].file(tracks), RATE, 0.5, 15.0))
 
 
 def test_the_digest_is_of_the_presented_wave(tracks: Path) -> None:
     first = Stimuli(tracks).digest(CLIPS[0])
     assert first == Stimuli(tracks).digest(CLIPS[0])
     others = [Stimuli(tracks).digest(CLIPS[1]), Stimuli(tracks, fade=1.0).digest(CLIPS[0])]
-    path = CLIPS[0].track(tracks)
+    path = CLIPS[0].file(tracks)
     wave, _ = soundfile.read(path)
     wave[9 * RATE] += 0.05
     soundfile.write(path, wave, RATE, subtype="PCM_16")
@@ -48,12 +48,12 @@ def test_the_digest_is_of_the_presented_wave(tracks: Path) -> None:
     path.rename(path.with_name("moved.wav"))
     (tracks / "pop").mkdir()
     path.with_name("moved.wav").rename(tracks / "pop" / "pop.00009.wav")
-    moved = Clip("pop", "pop.00009", 0.5, 15.0)
+    moved = Clip("pop/pop.00009.wav", 0.5, 15.0)
     assert Stimuli(tracks).digest(moved) not in (first, *others)
 
 
 def test_written_stimuli_are_the_presented_waves(tracks: Path, tmp_path: Path) -> None:
-    stimuli, twice = Stimuli(tracks), Clip("jazz", "jazz.00000", 2.25, 15.0)
+    stimuli, twice = Stimuli(tracks), Clip("jazz/jazz.00000.wav", 2.25, 15.0)
     written = stimuli.write([*CLIPS, twice], tmp_path / "out")
     assert [path.name for path in written] == [
         "jazz.00000_15s_from-0.5.wav",
@@ -68,10 +68,10 @@ def test_written_stimuli_are_the_presented_waves(tracks: Path, tmp_path: Path) -
 
 
 def test_every_missing_and_damaged_file_is_named_at_once(tracks: Path) -> None:
-    wanted = [Clip("jazz", f"jazz.{i:05d}", 0.5, 15.0) for i in range(7)]
-    damaged = wanted[1].track(tracks)
+    wanted = [Clip(f"jazz/jazz.{i:05d}.wav", 0.5, 15.0) for i in range(7)]
+    damaged = wanted[1].file(tracks)
     damaged.write_bytes(damaged.read_bytes()[:50_000])
-    soundfile.write(wanted[2].track(tracks), np.zeros(10 * RATE), RATE)
+    soundfile.write(wanted[2].file(tracks), np.zeros(10 * RATE), RATE)
     with pytest.raises(ProblemList) as caught:
         Stimuli(tracks).check(wanted)
     missing, *others = caught.value.problems
@@ -83,7 +83,7 @@ def test_every_missing_and_damaged_file_is_named_at_once(tracks: Path) -> None:
 
 def test_a_clip_too_short_for_its_fades_names_its_file(tracks: Path) -> None:
     with pytest.raises(InputError, match=r"(?s)too short for its fades.*jazz.00000.wav.*fade"):
-        Stimuli(tracks).native_wave(Clip("jazz", "jazz.00000", 0.0, 3.0))
+        Stimuli(tracks).native_wave(Clip("jazz/jazz.00000.wav", 0.0, 3.0))
 
 
 def write_track(path: Path, wave: np.ndarray, rate: int = RATE, **options: str) -> None:
@@ -103,19 +103,22 @@ HARMLESS = {
 
 @pytest.mark.parametrize("case", HARMLESS)
 def test_odd_files_sound_the_same(case: str, tracks: Path) -> None:
-    clip = Clip("jazz", "jazz.00000", 0.5, 15.0)
-    write_track(clip.track(tracks), TONE)
+    clip = Clip("jazz/jazz.00000.wav", 0.5, 15.0)
+    write_track(clip.file(tracks), TONE)
     expected = Stimuli(tracks).wave(clip, RATE)
-    HARMLESS[case](clip.track(tracks))
+    HARMLESS[case](clip.file(tracks))
     Stimuli(tracks).check([clip])
     assert np.abs(Stimuli(tracks).wave(clip, RATE) - expected)[100:-100].max() < 0.01
 
 
-def test_silence_is_heard_as_silence(tracks: Path) -> None:
-    clip = Clip("jazz", "jazz.00000", 0.5, 15.0)
-    write_track(clip.track(tracks), np.zeros(16 * RATE))
-    Stimuli(tracks).check([clip])
-    assert not Stimuli(tracks).wave(clip, 24_000).any()
+def test_silence_is_told_unless_it_was_presented(tracks: Path) -> None:
+    clip = Clip("jazz/jazz.00000.wav", 0.5, 15.0)
+    for wave in (np.zeros(16 * RATE), 5e-5 * TONE, np.full(16 * RATE, 0.3)):
+        write_track(clip.file(tracks), wave)
+        with pytest.raises(InputError, match=r"(?s)nothing is heard.*jazz.00000.wav from 0.5 s.*allow_silence"):
+            Stimuli(tracks).check([clip])
+        Stimuli(tracks, allow_silence=True).check([clip])
+        assert np.abs(Stimuli(tracks).wave(clip, 24_000)).max() < 1e-3
 
 
 BROKEN = {
@@ -128,9 +131,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_files_are_refused_by_name(case: str, tracks: Path) -> None:
-    clip = Clip("jazz", "jazz.00000", 0.5, 15.0)
+    clip = Clip("jazz/jazz.00000.wav", 0.5, 15.0)
     damage, problem = BROKEN[case]
-    damage(clip.track(tracks))
+    damage(clip.file(tracks))
     with pytest.raises(InputError, match=problem) as caught:
         Stimuli(tracks).check([clip])
     assert "jazz.00000.wav" in str(caught.value)
@@ -139,7 +142,7 @@ def test_broken_files_are_refused_by_name(case: str, tracks: Path) -> None:
 
 @pytest.mark.parametrize("genre", ["../../victim", "/tmp/victim", "a/../../..", "a\0b"])
 def test_clips_lie_below_the_folder_of_the_stimuli(genre: str, tracks: Path) -> None:
-    clip = Clip(genre, f"{genre}.00001", 0.5, 15.0)
+    clip = Clip(f"{genre}/{genre}.00001.wav", 0.5, 15.0)
     for call in (Stimuli(tracks).native_wave, Stimuli(tracks).digest, lambda clip: Stimuli(tracks).check([clip])):
         with pytest.raises(InputError, match="leads out of the folder"):
             call(clip)
@@ -150,8 +153,8 @@ def test_names_of_written_stimuli_are_no_paths(tracks: Path, tmp_path: Path) -> 
     names = ("jazz fusion", "a/b", "=cmd", "jazz_fusion")
     clips = []
     for genre in names:
-        clips.append(Clip(genre, f"{genre}.00001", 0.5, 15.0))
-        path = clips[-1].track(tracks)
+        clips.append(Clip(f"{genre}/{genre}.00001.wav", 0.5, 15.0))
+        path = clips[-1].file(tracks)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((tracks / "jazz" / "jazz.00001.wav").read_bytes())
     written = Stimuli(tracks).write(clips, tmp_path / "out")
@@ -163,7 +166,7 @@ def test_names_of_written_stimuli_are_no_paths(tracks: Path, tmp_path: Path) -> 
 
 
 def test_a_pipe_is_no_stimulus(tracks: Path) -> None:
-    path = CLIPS[1].track(tracks)
+    path = CLIPS[1].file(tracks)
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(InputError, match=r"jazz\.00001\.wav"):

@@ -59,7 +59,7 @@ def clips(shift: float) -> pd.DataFrame:
     accuracy = np.clip(np.linspace(0.4, 1.0, 24) + shift, 0, 1)
     names = [("blues", "jazz", "pop", "rock")[i % 4] for i in range(24)]
     rows = {"subject": ["01", "02"] * 12, "target": "text", "clip": range(24), "accuracy": accuracy}
-    return pd.DataFrame({**rows, "genre": names, "identified_genre": names[3:] + names[:3]})
+    return pd.DataFrame({**rows, "group": names, "identified_group": names[3:] + names[:3]})
 
 
 def tone(x: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def identification(n_subjects=3, targets=("text",), n_clips=20, genres=GENRES):
             for clip, rank in enumerate(ranks):
                 genre, taken = genres[clip % len(genres)], genres[(clip + int(rank > 3)) % len(genres)]
                 rows.append((f"{subject:02d}", target, f"{genre}.{clip:05d}", 1 - rank / (n_clips - 1), genre, taken))
-    return pd.DataFrame(rows, columns=["subject", "target", "clip", "accuracy", "genre", "identified_genre"])
+    return pd.DataFrame(rows, columns=["subject", "target", "clip", "accuracy", "group", "identified_group"])
 
 
 @both_widths
@@ -52,7 +52,7 @@ def test_several_decoders_of_one_feature_space(text_problems, style):
 
 @both_widths
 def test_without_genres(text_problems, style):
-    table = identification(2).drop(columns=["genre", "identified_genre"])
+    table = identification(2).drop(columns=["group", "identified_group"])
     found = decoding(table, style=style)
     assert text_problems(found.figure) == []
     assert "Confusion" not in found.caption
@@ -82,7 +82,7 @@ def test_ranks_survive_a_file_of_six_digits():
 def test_confusion_is_that_of_the_table():
     table = identification(1, genres=("jazz", "pop"), n_clips=10)
     found = decoding(table, style=WIDE)
-    shares = pd.crosstab(table["genre"], table["identified_genre"], normalize="index")
+    shares = pd.crosstab(table["group"], table["identified_group"], normalize="index")
     words = [text.get_text() for text in found.figure.axes[2].texts]
     assert words == [f"{100 * share:.0f}" for share in shares.to_numpy().ravel()]
 

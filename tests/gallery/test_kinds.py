@@ -95,6 +95,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.write_table(
             tables.IDENTIFICATION, pd.DataFrame(clips, columns=["subject", "target", "clip", "accuracy", "identified"])
         )
+        columns = ["clip", "stimulus", "start", "duration", "group", "grouped_by"]
+        names = dict.fromkeys(name for clip in clips for name in (clip[2], clip[4]))
+        rows = [(name, f"{name}.wav", 0.0, 15.0, name.partition(".")[0], "style") for name in names]
+        writer.write_table(tables.CLIPS, pd.DataFrame(rows, columns=columns))
         summary = [{"subject": s, "feature_space": "text", "chance_interval_95": [0.4, 0.6]} for s in ("01", "02")]
         writer.write_json("identification.json", {"subjects": summary})
         writer.write_json(
@@ -221,9 +225,9 @@ def test_regions_have_ceiling_and_brackets(bundle: Path) -> None:
     assert ceilings[["lower", "upper"]].to_numpy() == pytest.approx(np.array([[0.6, 0.7]] * 2))
 
 
-def test_decoding_knows_the_genres(bundle: Path) -> None:
+def test_decoding_knows_the_groups(bundle: Path) -> None:
     table = make(bundle, "decoding", "").table
-    assert set(table["genre"]) == set(table["identified_genre"]) == {"jazz", "pop"}
+    assert set(table["style"]) == set(table["identified_style"]) == {"jazz", "pop"}
 
 
 def test_as_many_decoders_are_drawn_as_there_are_colours() -> None:

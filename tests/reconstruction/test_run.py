@@ -53,8 +53,8 @@ def heard_clips(study: Path) -> list[Clip]:
     events = pd.read_csv(next(study.rglob("*task-Test*_events.tsv")), sep="\t")
     rows = events.drop_duplicates("track").iloc[:N_CLIPS]
     return [
-        Clip(genre.strip("'"), f"{genre.strip(chr(39))}.{int(track):05d}", float(start), 15.0)
-        for genre, track, start in zip(rows["genre"], rows["track"], rows["start"], strict=True)
+        Clip(f"{genre}/{genre}.{int(track):05d}.wav", float(start), 15.0)
+        for genre, track, start in zip(rows["genre"].str.strip("'"), rows["track"], rows["start"], strict=True)
     ]
 
 
@@ -184,7 +184,7 @@ def test_what_was_heard_is_what_was_played(results: Path, corpus_folder: Path, t
     rows = table(results, "reconstruction.tsv")
     for clip in heard_clips(tiny_template)[:2]:
         [file] = rows[(rows["method"] == "heard") & (rows["clip"] == clip.name)]["file"]
-        played = read_audio(clip.track(tiny_template / "study/stimuli/genres"), 22050, clip.start, 2.0)
+        played = read_audio(clip.file(tiny_template / "study/stimuli/genres"), 22050, clip.start, 2.0)
         heard = read_audio(results / file, 22050)[: len(played)]
         assert np.corrcoef(heard, played[: len(heard)])[0, 1] > 0.95
     assert set(rows["subject"]) == {"01"}

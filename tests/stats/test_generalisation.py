@@ -14,7 +14,6 @@ from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.generalisation import (
     TestSet,
-    genres_of,
     leave_one_label_out,
     leave_one_subject_out,
     samples_unaffected_by,
@@ -27,10 +26,6 @@ def design(rng: np.random.Generator, names: list[str], n_clips: int = 12) -> tup
     labels = np.concatenate([np.repeat(rng.permutation(np.tile(GENRES, n_clips // 4)), 10) for _ in names])
     runs = Runs.from_labels(np.repeat(names, 10 * n_clips), 1.5, clip=np.char.add(labels.astype(str), ".00001"))
     return runs, labels
-
-
-def test_genres_come_from_clip_names() -> None:
-    assert genres_of(np.array(["hip.hop.00003", "x", ""])).tolist() == ["hip.hop", "", ""]
 
 
 def test_samples_that_answer_to_a_left_out_clip_go_with_it() -> None:

@@ -11,12 +11,12 @@ import pytest
 import soundfile
 from scipy.signal import lfilter
 
-from b2m_encoding.analysis.checks import check_genres
+from b2m_encoding.analysis.checks import check_groups
 from b2m_encoding.analysis.decoding.decode import decode_subject
 from b2m_encoding.analysis.decoding.windows import ToDecode
 from b2m_encoding.analysis.encoding.audit import audit_subject
 from b2m_encoding.analysis.encoding.encode import Encoding, encode_subject, wanted_models
-from b2m_encoding.analysis.encoding.generalise import without_genres, without_subjects
+from b2m_encoding.analysis.encoding.generalise import without_groups, without_subjects
 from b2m_encoding.analysis.encoding.inter_subject import Measured, inter_subject_bounds
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.analysis.tables.regions import block_scores, comparison, partition_rows, score_rows, study_regions
@@ -59,6 +59,7 @@ def listening() -> tuple[Recording, dict[str, FeatureSpace]]:
     numbers = iter(range(1000))
     clips = [f"{genre}.{next(numbers):05d}" for _ in range(4) for genre in rng.permutation(np.tile(GENRES, 4))]
     runs = Runs.from_labels(np.repeat(["train-1", "train-2", "train-3", "test-1"], 160), 1.5, clip=np.repeat(clips, 10))
+    runs = replace(runs, group=np.array([clip.partition(".")[0] for clip in runs.clip]))
     values = {
         "acoustic": rng.standard_normal((640, 4)).astype(np.float32),
         "text": np.repeat(rng.standard_normal((64, 3)), 10, axis=0).astype(np.float32),
@@ -146,7 +147,7 @@ def test_slices_of_targets_give_the_same_numbers(
 
 def test_a_clean_study_passes_the_audit(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
     found = audit(*listening, study(tmp_path))
-    assert found.pop("stimulus overlap (hash of the sound file)") == "not possible"
+    assert found.pop("stimulus overlap (sound)") == "not possible"
     assert found.pop("alpha at edge") in ("pass", "warn")  # one of nine targets is more than a tenth
     assert set(found.values()) == {"pass"}, found
     assert len(found) == 4
@@ -169,7 +170,7 @@ def test_planted_leaks_are_caught(listening: tuple[Recording, dict[str, FeatureS
     spaces = {"acoustic": replace(spaces["acoustic"], runs=leaky), "text": FeatureSpace("text", scaled, leaky)}
     found = audit(replace(recording, responses=responses), spaces, study(tmp_path))
     for name in ("time-only model", "stimulus overlap (clip names)", "features fitted to test samples",
-                 "stimulus overlap (hash of the sound file)"):  # fmt: skip
+                 "stimulus overlap (sound)"):  # fmt: skip
         assert found[name] == "fail", name
 
 
@@ -194,10 +195,10 @@ def test_region_tables_follow_from_one_subject(
     assert replace(encoding, held_out=None).held_out is None
 
 
-def test_genres_and_subjects_are_left_out(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
+def test_groups_and_subjects_are_left_out(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
     recording, spaces = listening
     table = study(tmp_path)
-    left = without_genres(recording, spaces, table)
+    left = without_groups(recording, spaces, table)
     assert set(left.labels) == set(GENRES)
     assert (left.pooled_without[:9] > 0.2).all()
     assert np.abs(left.pooled_without[9:]).mean() < 0.15
@@ -270,17 +271,17 @@ def test_few_averaged_clips_fall_back_on_blocks(
     assert np.isfinite(encoding.p).all()
 
 
-def test_scores_by_run_clip_and_genre(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
+def test_scores_by_run_clip_and_group(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
     recording, spaces = listening
     table = study(tmp_path)
     encoding = encode_subject(recording.responses, spaces, table)
     rows = pd.DataFrame(breakdown_rows("01", encoding, table))
-    assert rows.groupby("by")["label"].nunique().to_dict() == {"run": 1, "clip": 16, "genre": 4}
-    assert rows.groupby("by")["samples"].sum().to_dict() == {"run": 160, "clip": 160, "genre": 160}
+    assert rows.groupby("by")["label"].nunique().to_dict() == {"run": 1, "clip": 16, "group": 4}
+    assert rows.groupby("by")["samples"].sum().to_dict() == {"run": 160, "clip": 160, "group": 160}
     inside = encoding.q < table.statistics.q
     whole = rows[rows["by"] == "run"].iloc[0]
     assert whole["score"] == pytest.approx(encoding.r["joint"][inside].mean(), abs=1e-5)
-    assert (rows[rows["by"] == "genre"]["score"] > 0.2).all()
+    assert (rows[rows["by"] == "group"]["score"] > 0.2).all()
     assert breakdown_rows("01", replace(encoding, held_out=None), table) == []
 
 
@@ -346,7 +347,7 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
     """Each is the decoder of the other genres' windows alone; one genre heard in training must not help it."""
     recording, spaces = listening
     decoding = DecodingTable(targets=("text",), window=6.0, lag=0.0, regions=1)
-    table = study(tmp_path, generalise=("genre",)).model_copy(update={"decoding": decoding})
+    table = study(tmp_path, generalise=("group",)).model_copy(update={"decoding": decoding})
     responses = recording.responses
     noise = np.random.default_rng(0).standard_normal((640, 40))
     Y = np.c_[responses.load(), 0.5 * noise + spaces["text"].values @ np.random.default_rng(1).standard_normal((3, 40))]
@@ -362,7 +363,7 @@ def test_decoders_that_never_met_a_genre_identify_its_clips(
     low, high = found.unheard_chance
     assert low < 0.5 < high < found.unheard.mean()
     assert found.accuracy.mean() > high
-    assert found.summary()["identification_accuracy_unheard_genre"] == found.unheard.mean()
+    assert found.summary()["identification_accuracy_unheard_group"] == found.unheard.mean()
     null = replace(text, values=np.random.default_rng(2).permutation(heard))
     [nothing] = decode_subject(ToDecode.of(recording.responses, null, table), None, table)
     assert nothing.unheard is not None
@@ -380,10 +381,12 @@ def test_what_a_study_cannot_have_is_told_by_check(tmp_path: Path) -> None:
     table = study(tmp_path, block=45.0).model_copy(update={"evaluation": EvaluationTable(kind="cross-validation")})
     with pytest.raises(InputError, match="a single block"):
         _check_evaluation(short, table)
-    for trained in (["a.1"] * 4, ["a.1", "a.1", "b.2", "b.2"]):  # none and one of the genres are heard in the test
-        runs = Runs.from_labels(["train"] * 4 + ["test"] * 4, 1.5, clip=[*trained, *["b.1"] * 4])
-        with pytest.raises(InputError, match="two genres"):
-            check_genres(runs, study(tmp_path, generalise=("genre",)))
+    for trained in (["a.1"] * 4, ["a.1", "a.1", "b.2", "b.2"]):  # none and one of the groups are heard in the test
+        clips = [*trained, *["b.1"] * 4]
+        groups = [clip[0] for clip in clips]
+        runs = Runs.from_labels(["train"] * 4 + ["test"] * 4, 1.5, clip=clips, group=groups)
+        with pytest.raises(InputError, match="two groups"):
+            check_groups(runs, study(tmp_path, generalise=("group",)))
 
 
 def test_products_of_several_splits_add_up_to_the_pooled_r2(

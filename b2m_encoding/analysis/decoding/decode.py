@@ -33,7 +33,7 @@ from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.results.decoded import DecodedWindows
 from b2m_encoding.results.schema import CHANCE
-from b2m_encoding.stats.generalisation import genres_of
+from b2m_encoding.runs import Runs
 from b2m_encoding.study import Study
 
 MERGING = "mean over the windows of a clip and over its repeats, of predictions and of features"
@@ -71,9 +71,13 @@ class Decoding:
     chance : mapping of str to tuple of float
         Chance intervals of n-way accuracy, of the share within the best k and of ranks.
     unheard : array, shape (n_clips,), or None
-        Accuracy of decoders trained without the genre of the clip (Brain2Music, arXiv 2307.11078, Fig. 7a).
+        Accuracy of decoders trained without the group (genre) of the clip (Brain2Music, arXiv 2307.11078, Fig. 7a).
     unheard_chance : tuple of float, or None
         95 % interval of the mean of ``unheard`` by chance.
+    groups : tuple of str
+        Group of each clip (its genre), "" for none.
+    group_name : str
+        What the groups are called.
     """
 
     target: str
@@ -92,6 +96,8 @@ class Decoding:
     chance: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     unheard: Float64 | None = None
     unheard_chance: tuple[float, float] | None = None
+    groups: tuple[str, ...] = ()
+    group_name: str = ""
 
     def summary(self) -> dict[str, Any]:
         """Entry of ``identification.json``."""
@@ -103,7 +109,7 @@ class Decoding:
             "chance_interval_95": list(self.chance_interval),
             "clips": len(self.clips),
             "merging": MERGING,
-            "by_genre": by_label(self.accuracy, genres_of(np.array(self.clips))),
+            **({f"by_{self.group_name}": by_label(self.accuracy, np.array(self.groups))} if any(self.groups) else {}),
             **self.measures,
             "lag": self.lag,
             "regions": list(self.regions),
@@ -111,8 +117,8 @@ class Decoding:
             "chance_interval_95_of": {name: list(ends) for name, ends in self.chance.items()},
         }
         if self.unheard is not None and self.unheard_chance is not None:
-            entry["identification_accuracy_unheard_genre"] = float(self.unheard.mean())
-            entry["chance_interval_95_unheard_genre"] = list(self.unheard_chance)
+            entry["identification_accuracy_unheard_group"] = float(self.unheard.mean())
+            entry["chance_interval_95_unheard_group"] = list(self.unheard_chance)
         return entry
 
 
@@ -176,15 +182,15 @@ def decode_subject(windows: ToDecode, masks: Masks | None, study: Study) -> list
     for name, decoder in decoders.items():
         evaluated = evaluate_decoder(name, predictions[name], training, test, units, windows.target, study)
         decodings.append(replace(evaluated, lag=windows.lag, regions=tuple(getattr(decoder, "best_", ()))))
-    if "genre" not in study.statistics.generalise:
+    if "group" not in study.statistics.generalise:
         return decodings
-    parts = _without_genres(training, test, units, masks, study)
+    parts = _without_groups(training, test, units, masks, study)
     return [
         replace(
             decoding,
             unheard=_accuracy(parts[decoding.decoder]),
             unheard_chance=chance_interval(
-                parts[decoding.decoder], groups=genres_of(np.array(decoding.clips)), random_state=study.seed
+                parts[decoding.decoder], groups=np.array(decoding.groups), random_state=study.seed
             ),
         )
         for decoding in decodings
@@ -220,7 +226,8 @@ def evaluate_decoder(
         raise InputError(f"decoder {name} predicted values that are not finite", found=target)
     true_training, true_test = units.standard(training.features), units.standard(test.features)
     predicted, true = per_clip(predicted_test, test.runs), per_clip(true_test, test.runs)
-    clips = tuple(str(clip) for clip in dict.fromkeys(test.runs.clip.tolist()))
+    groups = groups_of_clips(test.runs)
+    clips = tuple(groups)
     of_training = identification_accuracy(
         per_clip(predicted_training, training.runs), per_clip(true_training, training.runs)
     )
@@ -250,7 +257,17 @@ def evaluate_decoder(
         decoder=name,
         notes=(note,) if note else (),
         chance=chance_of_scores(predicted, true, random_state=study.seed),
+        groups=tuple(groups.values()),
+        group_name=study.data.group_name or "group",
     )
+
+
+def groups_of_clips(runs: Runs) -> dict[str, str]:
+    """Group of each clip, by its first presentation, in the order of the samples."""
+    groups: dict[str, str] = {}
+    for clip, group in zip(runs.clip.tolist(), runs.group.tolist(), strict=True):
+        groups.setdefault(str(clip), str(group))
+    return groups
 
 
 def _mean_r(predicted: Floating, true: Floating) -> float:
@@ -259,25 +276,25 @@ def _mean_r(predicted: Floating, true: Floating) -> float:
     return float(np.nanmean(r)) if np.isfinite(r).any() else 0.0
 
 
-def _without_genres(
+def _without_groups(
     training: Samples, test: Samples, units: Units, masks: Masks, study: Study
 ) -> dict[str, list[EvaluatedClips]]:
-    """Decode the clips of each genre by decoders trained without it; all test clips stay candidates.
+    """Decode the clips of each group by decoders trained without it; all test clips stay candidates.
 
-    Windows of other genres stay in training, though the responses in their first seconds still follow the clip before.
+    Windows of other groups stay in training, though the responses in their first seconds still follow the clip before.
     """
-    trained, tested = genres_of(training.runs.clip), genres_of(np.array(list(dict.fromkeys(test.runs.clip.tolist()))))
+    trained, tested = training.runs.group, np.array(list(groups_of_clips(test.runs).values()))
     parts: dict[str, list[EvaluatedClips]] = {}
     assert study.decoding is not None
     # only the scale of dimensions changes similarities much
     scale: Scale = "dimension" if study.decoding.calibrate == "dimension" else "none"
-    for genre in dict.fromkeys(tested.tolist()):
-        others = training.take(trained != genre)
+    for group in dict.fromkeys(tested.tolist()):
+        others = training.take(trained != group)
         units = Units.of(others.features)
         true = per_clip(units.standard(test.features), test.runs)
         decoders = fit_decoders(others, units, masks, study)
         for name, (_, predicted) in predict_windows(decoders, others, test, units, scale).items():
-            parts.setdefault(name, []).append((per_clip(predicted, test.runs), true, tested == genre))
+            parts.setdefault(name, []).append((per_clip(predicted, test.runs), true, tested == group))
     return parts
 
 

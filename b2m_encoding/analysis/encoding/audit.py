@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from b2m_encoding.analysis.splits import Split, split_samples
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import AudioExtractor
+from b2m_encoding.features.sound_copies import copies_of
 from b2m_encoding.features.space import FeatureSpace
-from b2m_encoding.io.hashes import sha256
+from b2m_encoding.features.stimulus_files import elsewhere, find_stimulus
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.stats.audit import (
     Check,
@@ -45,12 +46,13 @@ def audit_subject(
     control = np.where(encoding.tested, held_out.sums.scores("r")[(TIME,)], np.nan)
     edge = alpha_at_edge(encoding.alpha, study.model.alphas.grid(), encoding.q < study.statistics.q)
     values = [training_values(spaces, study, split) for split in splits]
+    files = {label: one.stimulus for label, one in recording.presented.items()}
     return [
         control_model(control),
         _fold_gap(encoding, held_out.audited, values[0], splits[0], study),
         edge,
-        _worst([_clips(runs.clip, split) for split in splits]),
-        _worst([_sounds(runs.clip, split, study) for split in splits]),
+        _worst([_stimuli(runs.clip, split, files) for split in splits]),
+        _worst([_sounds(runs.clip, split, study, files) for split in splits]),
         _worst([standardised_on_test(v, split.train, split.test) for v, split in zip(values, splits, strict=True)]),
         *noise_checks(encoding, runs, splits[0], study),
     ]
@@ -87,28 +89,49 @@ def _cross_validated(model: EncodingModel, values: Values, Y: NDArray[Any], runs
     return np.asarray(model.fit(values, Y, runs=runs).cv_scores_)
 
 
-def _clips(clips: NDArray[Any], split: Split) -> Check:
-    return stimulus_overlap(np.unique(clips[split.train]), np.unique(clips[split.test]))
+def _stimuli(clips: NDArray[Any], split: Split, files: Mapping[str, str]) -> Check:
+    """Overlap by the file that clips are excerpts of: another excerpt of a piece is no new piece."""
+    train, test = ([files.get(str(clip), str(clip)) for clip in np.unique(clips[rows])] for rows in _rows(split))
+    return stimulus_overlap(np.unique(train), np.unique(test))
 
 
-def _sounds(clips: NDArray[Any], split: Split, study: Study) -> Check:
-    """Overlap by the bytes of the sound files, where they are known: copies hide under other names."""
+def _sounds(
+    clips: NDArray[Any], split: Split, study: Study, stimuli: Mapping[str, str] = MappingProxyType({})
+) -> Check:
+    """Overlap by the sound of the files, where they are known: copies hide under other names and in other formats.
+
+    Parameters
+    ----------
+    clips : array of str, shape (n_samples,)
+        Labels of clips.
+    split : Split
+    study : Study
+    stimuli : mapping of str to str
+        File of each clip, as the events name it; by default clips are looked for by their labels.
+    """
     folder = next((e.stimuli for e in study.features.values() if isinstance(e, AudioExtractor)), None)
-    train, test = ([_hash(folder, str(clip)) for clip in np.unique(clips[rows])] for rows in (split.train, split.test))
-    return stimulus_overlap(train, test, what="hash of the sound file")
+    train, test = (
+        [path for clip in np.unique(clips[rows]) if (path := _file(folder, str(clip), stimuli)) is not None]
+        for rows in _rows(split)
+    )
+    if not train or not test:
+        return stimulus_overlap([], [], what="sound")
+    copies = copies_of(test, train)
+    return stimulus_overlap(map(str, train), [str(copies.get(path, path)) for path in test], what="sound")
 
 
-def _hash(folder: Path | None, clip: str) -> str:
-    """Hash of a clip's file in GTZAN layout; "" if it is not known."""
+def _rows(split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
+    return split.train, split.test
+
+
+def _file(folder: Path | None, clip: str, stimuli: Mapping[str, str]) -> Path | None:
+    """File of a clip; None if it is not known."""
     if folder is None or not clip:
-        return ""
-    path = folder / clip.rpartition(".")[0] / f"{clip}.wav"
-    if not path.is_file():
-        return ""
-    state = path.stat()
-    return _hash_of_state(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-
-
-@cache
-def _hash_of_state(path: Path, _size: int, _modified: int, _changed: int) -> str:
-    return sha256(path)[:12]
+        return None
+    if clip not in stimuli:
+        return next((folder / name for name in elsewhere(folder, clip)), None)
+    try:
+        path = find_stimulus(folder, stimuli[clip])
+    except InputError:
+        return None
+    return path if path.is_file() else None

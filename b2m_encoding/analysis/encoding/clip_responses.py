@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.data import Recording
-from b2m_encoding.data.events import NOTHING, clip_label
 from b2m_encoding.results.clip_responses import ClipResponses
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.runs import Runs
@@ -28,7 +24,7 @@ def summarise_held_out(encoding: Encoding, recording: Recording, study: Study) -
     lag = study.decoding.lag if study.decoding else float(np.median(study.model.delays or (0.0,)))
     clips, responses = mean_clip_responses(held_out.measured, held_out.runs, lag)
     responses[:, ~np.isfinite(r)] = np.nan
-    played = _played(recording.events)
+    played = {label: (one.start, one.duration) for label, one in recording.presented.items()}
     parts = np.array([played.get(clip, (np.nan, np.nan)) for clip in clips], dtype=np.float32).reshape(-1, 2)
     targets = np.zeros(0, dtype=np.int64)
     if isinstance(space, SurfaceSpace):
@@ -70,15 +66,3 @@ def best_of_regions(r: NDArray[np.floating], atlas: Atlas) -> NDArray[np.int64]:
             members = np.flatnonzero(inside & (atlas.labels == label))
             best.append(int(members[np.argmax(r[members])]))
     return np.array(best, dtype=np.int64)
-
-
-def _played(events: Mapping[str, pd.DataFrame]) -> dict[str, tuple[float, float]]:
-    """Start and duration of the part of each clip that was played last: that of the test runs."""
-    played: dict[str, tuple[float, float]] = {}
-    for table in events.values():
-        if {"genre", "track", "start", "duration"} <= set(table.columns):
-            for event in table.to_dict("records"):
-                if event["track"] not in NOTHING:
-                    clip = clip_label(event["genre"], event["track"])
-                    played[clip] = (float(event["start"]), float(event["duration"]))
-    return played

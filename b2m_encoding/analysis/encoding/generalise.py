@@ -1,4 +1,4 @@
-"""Generalisation of a study: genres left out of training, subjects predicted by the others."""
+"""Generalisation of a study: groups of clips left out of training, subjects predicted by the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from b2m_encoding.runs import Runs
 from b2m_encoding.stats.generalisation import (
     LeftOut,
     TestSet,
-    genres_of,
     leave_one_label_out,
     leave_one_subject_out,
 )
@@ -26,12 +25,10 @@ from b2m_encoding.study import Study
 Array = NDArray[np.float64]
 
 
-def without_genres(recording: Recording, spaces: Mapping[str, FeatureSpace], study: Study) -> LeftOut:
-    """Predict the test clips of each genre by a model that never met it."""
+def without_groups(recording: Recording, spaces: Mapping[str, FeatureSpace], study: Study) -> LeftOut:
+    """Predict the test clips of each group (genre, speaker) by a model that never met it."""
     training, features, test, runs = _prepare(recording, spaces, study)
-    return leave_one_label_out(
-        new_model(study), features, training, genres_of(training.runs.clip), test, genres_of(runs.clip)
-    )
+    return leave_one_label_out(new_model(study), features, training, training.runs.group, test, runs.group)
 
 
 def without_subjects(

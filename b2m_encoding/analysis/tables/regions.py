@@ -43,7 +43,7 @@ def study_regions(space: Space, study: Study) -> list[Region]:
 
 @dataclass(frozen=True, eq=False)
 class RegionRows:
-    """Rows of the tables of regions, and of scores by run, clip and genre, of one subject."""
+    """Rows of the tables of regions, and of scores by run, clip and group, of one subject."""
 
     scores: list[dict[str, Any]]
     parts: list[dict[str, Any]]
@@ -69,7 +69,7 @@ class RegionBlocks:
 
 
 def region_rows(subject: str, encoding: Encoding, space: Space, study: Study) -> RegionRows:
-    """Scores of the regions of a subject, their parts of variance, and scores by run, clip and genre."""
+    """Scores of the regions of a subject, their parts of variance, and scores by run, clip and group."""
     masks = study_regions(space, study)
     return RegionRows(
         score_rows(subject, encoding, masks, study),

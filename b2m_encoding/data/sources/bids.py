@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,7 +12,7 @@ from b2m_encoding.data.bids import SpaceQuery, list_subjects, read_bids
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.confounds import FMRIPrepConfounds, load_fmriprep_confounds
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.sources.base import Seconds, Source, for_subject
+from b2m_encoding.data.sources.base import ClipSource, Seconds, for_subject
 from b2m_encoding.errors import InputError
 
 
@@ -40,18 +40,21 @@ class ConfoundsTable(Config):
         return FMRIPrepConfounds(self.strategy, options)
 
 
-class BidsFolder(Source):
+class BidsFolder(ClipSource):
     """Options of every source that lies in a BIDS folder."""
 
     root: StudyPath
     derivatives: StudyPath | None = None
     """fMRIPrep's output; raw volumes are read without it."""
     space: str = "fsaverage5"
-    """As in fMRIPrep's ``--output-spaces``: ``fsaverage5``, ``fsLR:den-91k``, ``MNI152NLin2009cAsym:res-2`` ..."""
+    """As in fMRIPrep's ``--output-spaces``: ``fsaverage5``, ``fsLR:den-91k``, ``MNI152NLin2009cAsym:res-2`` ...; with
+    any other entity of the names: ``T1w:desc-denoised``, ``MNIPediatricAsym:cohort-2``, ``func:desc-optcom``."""
     sessions: tuple[str, ...] = ()
     """Session labels; all, if empty."""
     mask: StudyPath | None = None
     """Mask of volumes; fMRIPrep's brain masks by default. ``{subject}`` stands for the label."""
+    tr: Annotated[float, Field(gt=0)] | None = None
+    """Repetition time, s, where neither sidecars nor headers state it."""
     trust_header: bool = True
     """Set to false only where the repetition times of headers are known to be wrong: the sidecars' then hold."""
     discard: Seconds = 0.0
@@ -84,6 +87,8 @@ class BidsFolder(Source):
             sessions=self.sessions,
             mask=None if self.mask is None else for_subject(self.mask, subject),
             trust_header=self.trust_header,
+            clips=self.clips.build(),
+            tr=self.tr,
         )
 
     def read(self, subject: str, cleaning: Cleaning) -> Recording:

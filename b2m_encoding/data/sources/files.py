@@ -14,14 +14,16 @@ from b2m_encoding.data.arrays import read_arrays
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.confounds import read_censoring, read_confound_tables
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.sources.base import SUBJECT, Seconds, Source, for_subject
+from b2m_encoding.data.sources.base import SUBJECT, ClipSource, Seconds, for_subject
 from b2m_encoding.data.volume import read_volumes
 from b2m_encoding.errors import InputError, Problems
 
 RunFiles = dict[str, StudyPath]
+LONGER = 4.0
+"""A run this many times as long as its events is doubted."""
 
 
-class FilesSource(Source):
+class FilesSource(ClipSource):
     """Base of sources with one file per run; ``{subject}`` in a path stands for the label."""
 
     events: RunFiles = Field(default_factory=dict)
@@ -79,11 +81,16 @@ class FilesSource(Source):
     def open(self, subject: str) -> Recording:
         """Open the response files."""
 
+    def doubt(self, recording: Recording) -> None:
+        """Raise if responses and events cannot be of the same runs."""
+        return None
+
     def read(self, subject: str, cleaning: Cleaning) -> Recording:
         """Open responses, events, confounds and censoring."""
         recording = self.open(subject)
         if self.events:
-            recording = recording.with_events(_of(self.events, subject), self.event_columns)
+            recording = recording.with_events(_of(self.events, subject), self.event_columns, self.clips.build())
+            self.doubt(recording)
         runs, confounds, censor = recording.responses.runs, _of(self.confounds, subject), _of(self.censor, subject)
         return recording.prepared(
             cleaning,
@@ -125,11 +132,11 @@ class VolumeSource(FilesSource):
 
 
 class ArraySource(FilesSource):
-    """Arrays, one per run: ``.npy``, HDF5 (``file.h5::dataset``) or zarr (``folder.zarr::array``)."""
+    """Arrays, one per run: ``.npy``, or ``file.npz::array``, ``file.mat::variable``, ``file.h5::dataset``, zarr."""
 
     reader: Literal["array"]
     files: RunFiles = Field(min_length=1)
-    """Run name to array of shape (n_samples, n_targets)."""
+    """Run name to array of shape (n_samples, n_targets): ``run-01.npy``, ``bold.mat::run1``, ``bold.h5::run1``."""
     transposed: bool = False
     """The arrays are (n_targets, n_samples)."""
     tr: Annotated[float, Field(gt=0)]
@@ -140,6 +147,25 @@ class ArraySource(FilesSource):
     def responses(self) -> str:
         """Key of the arrays."""
         return "files"
+
+    def doubt(self, recording: Recording) -> None:
+        """Raise if the arrays look transposed: far more volumes than the events span, while the targets fit them."""
+        runs, n_targets = recording.responses.runs, recording.responses.n_targets
+        if "transposed" in self.model_fields_set:
+            return
+        for name, table in recording.events.items():
+            rows, end = runs.slices[name], float((table["onset"] + table["duration"]).max()) if len(table) else 0.0
+            n_volumes = rows.stop - rows.start
+            if n_volumes > n_targets and n_volumes * runs.tr > LONGER * end and n_targets * runs.tr >= end:
+                raise InputError(
+                    "the arrays of a run look transposed",
+                    file=recording.files.get(name),
+                    found=f"{n_volumes:,} volumes ({n_volumes * runs.tr / 60:,.0f} min) of {n_targets:,} targets, and "
+                    f"events that end after {end / 60:.1f} min",
+                    expected="arrays of shape (volumes, targets)",
+                    fix="transposed = true under [data] if they are (targets, volumes), as MATLAB's files appear in "
+                    "Python; transposed = false if they are not",
+                )
 
     def open(self, subject: str) -> Recording:
         """Open the arrays."""

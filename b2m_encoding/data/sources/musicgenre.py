@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from b2m_encoding.config import StudyPath
 from b2m_encoding.data.cleaning import Cleaning
-from b2m_encoding.data.musicgenre import CLIP_SECONDS, TASKS, check_design, read_zenodo
+from b2m_encoding.data.musicgenre import CLIP_SECONDS, FADE, TASKS, check_design, read_zenodo
 from b2m_encoding.data.recording import Recording
-from b2m_encoding.data.sources.base import Seconds, Source
+from b2m_encoding.data.sources.base import ClipsTable, Seconds, Source
 from b2m_encoding.data.sources.bids import BidsFolder
 from b2m_encoding.errors import InputError
 
@@ -16,8 +16,10 @@ from b2m_encoding.errors import InputError
 class MusicGenreSource(BidsFolder):
     """OpenNeuro ds003720: all runs, the first clip of each dropped, compared with the published design."""
 
+    fade: ClassVar[float] = FADE
     reader: Literal["musicgenre"]
     discard: Seconds = CLIP_SECONDS
+    clips: ClipsTable = ClipsTable(group="genre")
     partial: bool = False
     """Analyse a subject although runs are missing."""
 
@@ -31,11 +33,17 @@ class MusicGenreSource(BidsFolder):
 class ZenodoSource(Source):
     """The authors' preprocessed arrays of ds003720 (Zenodo 8275363): no coordinates, so no maps."""
 
+    fade: ClassVar[float] = FADE
     reader: Literal["zenodo"]
     folder: StudyPath
     """Where ``sub-001_Resp_Training.npy`` and ``sub-001_Resp_Test_Mean.npy`` are."""
     events: StudyPath
     """The BIDS folder of ds003720, for its events."""
+
+    @property
+    def group_name(self) -> str:
+        """Clips are grouped by genre."""
+        return "genre"
 
     def list_subjects(self) -> tuple[str, ...]:
         """Subjects with both arrays."""

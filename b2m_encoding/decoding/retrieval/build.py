@@ -182,10 +182,12 @@ def _assemble(
     remove_written(out, "corpus", [RECORD])
     mark_folder(out, "corpus", [RECORD])
     columns: dict[str, list[Any]] = {
-        "path": [], "seconds": [], "skipped": list(unusable), "problem": list(unusable.values())
+        "path": [], "seconds": [], "sound": [], "skipped": list(unusable), "problem": list(unusable.values())
     }  # fmt: skip
     for part in map(read_shard, parts):
-        for key, values in zip(columns, (part.files, part.seconds, part.skipped, part.problems), strict=True):
+        for key, values in zip(
+            columns, (part.files, part.seconds, part.sounds, part.skipped, part.problems), strict=True
+        ):
             columns[key] += values.tolist()
     skipped = pd.DataFrame({"path": columns["skipped"], "problem": columns["problem"]})
     files = columns["path"]
@@ -193,14 +195,24 @@ def _assemble(
         first = skipped.iloc[0]
         raise InputError("no recording can be used", file=out, found=f"{first['path']}: {first['problem']}")
     centre, spread = _write_vectors(out / EMBEDDINGS, parts, len(files))
-    names = [name.rpartition(".")[0] for name in files]
-    table = pd.DataFrame({"clip": names, "path": files, "seconds": columns["seconds"]})
+    table = pd.DataFrame(
+        {"clip": _unique_names(files), "path": files, "seconds": columns["seconds"], "sound": columns["sound"]}
+    )
     _write_table(out / CLIPS, table.join(described_files, on="path"))
     _write_table(out / SKIPPED, skipped)
     numbers = {"clips": len(files), "dimensions": len(centre), "skipped": len(skipped)}
     software = f"b2m_encoding {__version__}"
     record = {**about, **numbers, "software": software, "centre": centre.tolist(), "spread": spread.tolist()}
     write_whole(out / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def _unique_names(files: Sequence[str]) -> list[str]:
+    """Names of recordings: their paths without the ending, unless another one differs in its ending alone."""
+    stems = [name.rpartition(".")[0] for name in files]
+    count: dict[str, int] = {}
+    for stem in stems:
+        count[stem] = count.get(stem, 0) + 1
+    return [name if count[stem] > 1 else stem for name, stem in zip(files, stems, strict=True)]
 
 
 def _write_vectors(path: Path, parts: Sequence[Path], n_clips: int) -> tuple[Float64, Float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,14 +14,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from b2m_encoding.data.clips import CONTAINERS, SOUND_ENDINGS
 from b2m_encoding.decoding.retrieval.places import find_places
 from b2m_encoding.errors import InputError
+from b2m_encoding.features.sound_copies import sound_hash
 from b2m_encoding.io.parsing import parse_json
 
-AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".au", ".aif", ".aiff")
-"""Suffixes of recordings, in small letters."""
+AUDIO = tuple(f".{ending}" for ending in (*SOUND_ENDINGS, *CONTAINERS))
+"""Suffixes of recordings, in small letters: those that are read, and containers, which are listed as left out."""
 EMBEDDINGS, CLIPS, SKIPPED, RECORD = "embeddings.npy", "clips.tsv", "skipped.tsv", "corpus.json"
 NEEDED = ("table", "clips", "dimensions", "skipped", "software", "centre", "spread")
+logger = logging.getLogger(__name__)
 Half = NDArray[np.float16]
 
 
@@ -148,7 +153,10 @@ class Corpus:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per clip: ``clip``, ``path``, ``seconds``, and title, artist, genre, licence, empty if unknown."""
+        """One row per clip: ``clip``, ``path``, ``seconds``, ``sound``, title, artist, genre, licence; "" if unknown.
+
+        ``sound`` is a hash of the samples, equal for copies.
+        """
         path = self.folder / CLIPS
         try:
             table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
@@ -172,25 +180,54 @@ class Corpus:
         """File of the recording in a row."""
         return self.audio / str(self.table["path"].iloc[row])
 
-    def mask(self, names: Iterable[str]) -> NDArray[np.bool_]:
+    def mask(self, names: Iterable[str], *, report: bool = True) -> NDArray[np.bool_]:
         """Mask of the clips with one of these names: the name in the corpus, or the name of the file without suffix.
 
         Parameters
         ----------
         names : iterable of str
-            ``blues.00017``, ``blues/blues.00017``, ``blues.00017.wav`` or ``blues.00017_15s``.
+            ``blues.00017``, ``blues/blues.00017``, ``blues.00017.wav``, ``blues.00017_15s`` or ``blues.00017@30``.
+        report : bool
+            Whether names that match nothing are logged.
 
         Returns
         -------
         array of bool, shape (n_clips,)
         """
-        wanted = {_bare(name.strip()) for name in names if name.strip()}
-        return np.array([_bare(str(clip)) in wanted for clip in self.table["clip"]], dtype=bool)
+        bare = {name.strip(): _bare(name.strip()) for name in names if name.strip()}
+        wanted, own = set(bare.values()), [_bare(str(clip)) for clip in self.table["clip"]]
+        if report and (unknown := sorted(name for name, one in bare.items() if one not in set(own))):
+            logger.warning(
+                "%d of %d names to leave out match no recording of the corpus: %s",
+                len(unknown),
+                len(bare),
+                ", ".join(unknown[:5]) + (" ..." if len(unknown) > 5 else ""),
+            )
+        return np.array([one in wanted for one in own], dtype=bool)
+
+    def mask_sounds(self, files: Iterable[Path]) -> NDArray[np.bool_]:
+        """Mask of the recordings with the very samples of one of some files, whatever they are called.
+
+        Files are prepared as recordings of the corpus are; those that cannot be decoded are passed over.
+
+        Parameters
+        ----------
+        files : iterable of Path
+
+        Returns
+        -------
+        array of bool, shape (n_clips,)
+        """
+        if "sound" not in self.table:
+            return np.zeros(len(self), dtype=bool)
+        space = self.record["space"]
+        hashes = {sound_hash(path, float(space["seconds"])) for path in files} - {""}
+        return np.array([str(one) in hashes for one in self.table["sound"]], dtype=bool)
 
 
 def _bare(name: str) -> str:
     """Name of a recording without folder, suffix and the length that was cut from it."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    last = re.sub(r"@\d+(\.\d+)?$", "", name.replace("\\", "/").rsplit("/", 1)[-1])
     for ending in AUDIO:
         last = last[: -len(ending)] if last.lower().endswith(ending) else last
     stem, _, length = last.rpartition("_")

@@ -163,9 +163,7 @@ class AudioEmbeddingSpace:
         InputError
             If a wave is shorter than a window.
         """
-        audio = InMemoryAudio(
-            {Clip("", f"wave {i}", 0.0, len(wave) / rate): (wave, rate) for i, wave in enumerate(waves)}
-        )
+        audio = InMemoryAudio({Clip(f"wave {i}", 0.0, len(wave) / rate): (wave, rate) for i, wave in enumerate(waves)})
         for clip in audio.waves:
             if clip.duration < self.shortest:
                 raise InputError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
+from b2m_encoding.io.text_tables import read_text_table
 
 COLUMNS = ("title", "artist", "genre", "licence")
 FMA = "tracks.csv"
@@ -48,7 +48,7 @@ def describe_recordings(files: Sequence[str], audio: Path, metadata: Path | None
     if path is None:
         described["genre"] = [_outer_folder(name) for name in files]
         return described
-    table = _fma(path, files) if path.name == FMA else _table(path)
+    table = _fma(path, files) if path.name == FMA else _table(path, files)
     described.update(table[~table.index.duplicated()].reindex(columns=list(COLUMNS)))
     return described.map(lambda cell: " ".join(str(cell).split()))
 
@@ -72,18 +72,30 @@ def _fma(path: Path, files: Sequence[str]) -> pd.DataFrame:
             "not the table of FMA", file=path, found=error, expected="tracks.csv of fma_metadata"
         ) from error
     table.columns = [FMA_COLUMNS[key] for key in FMA_COLUMNS]
-    numbers = {int(stem): name for name in files if (stem := Path(name).stem).isdigit()}
-    table.index = [numbers.get(int(number)) if str(number).isdigit() else None for number in table.index]
-    return table[table.index.notna()]
+    table = table[[str(number).isdigit() for number in table.index]]
+    table.index = table.index.astype(int)
+    numbered = {name: int(stem) for name in files if (stem := Path(name).stem).isdigit()}
+    described = table[~table.index.duplicated()].reindex(list(numbered.values()))
+    described.index = pd.Index(list(numbered))
+    _tell_unmatched(path, len(set(table.index) - set(numbered.values())), len(table))
+    return described.dropna(how="all")
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _tell_unmatched(path: Path, unmatched: int, rows: int) -> None:
+    if unmatched:
+        notice(f"{path}: {unmatched} of {rows} rows describe no recording of the corpus")
+
+
+def _table(path: Path, files: Sequence[str]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, sep=None, engine="python", dtype=str)
-    except (OSError, ValueError, csv.Error) as error:
+        rows = read_text_table(path, "the table of the recordings", ("path",))
+    except OSError as error:
         raise InputError("the table of the recordings cannot be read", file=path, found=error) from error
+    table = pd.DataFrame(rows.rows, columns=list(rows.header), dtype=object)
     if "path" not in table:
         raise InputError(
             "the table of the recordings lacks a column", file=path, found=list(table), expected=["path", *COLUMNS]
         )
+    table["path"] = [str(name).replace("\\", "/").removeprefix("./") for name in table["path"]]
+    _tell_unmatched(path, len(set(table["path"]) - set(files)), len(table))
     return table.set_index("path")

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace, InMemoryAudio
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.audio import DS003720_RMS, Wave
+from b2m_encoding.features.audio import DS003720_RMS, Wave, is_silent, resample, undecodable
 from b2m_encoding.features.clips import Clip
+from b2m_encoding.features.sound_copies import sound_hash
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.removal import remove_hash_named
@@ -27,15 +28,6 @@ from b2m_encoding.io.writing import replacing
 
 HALF_MAX = float(np.finfo(np.float16).max)
 """Largest value of half precision."""
-
-
-@dataclass(frozen=True, order=True)
-class Recording(Clip):
-    """File of a corpus as a clip: its name is its path below the folder."""
-
-    def track(self, folder: Path) -> Path:
-        """The file."""
-        return folder / self.name
 
 
 @dataclass(frozen=True)
@@ -58,10 +50,11 @@ class Preparation:
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """Vectors of the usable recordings of one shard, and the problems of the others."""
+    """Vectors of the usable recordings of one shard, hashes of their samples, and the problems of the others."""
 
     files: NDArray[np.str_]
     seconds: Float64
+    sounds: NDArray[np.str_]
     vectors: Float32
     skipped: NDArray[np.str_]
     problems: NDArray[np.str_]
@@ -90,14 +83,15 @@ def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, pre
     """Decode files in threads, then embed those without a problem."""
     stimuli, rate = Stimuli(audio, preparation.fade, preparation.rms), space.rate
 
-    def decode(name: str) -> tuple[Recording, Wave] | str:
+    def decode(name: str) -> tuple[Clip, Wave] | str:
         try:
             seconds = min(preparation.seconds, _seconds(audio / name))
             if seconds < space.shortest:
                 return f"too short: {seconds:.2f} s of at least {space.shortest:g} s"
-            clip = Recording("", name, 0.0, seconds)
-            wave = stimuli.wave(clip, rate)
-            return (clip, wave) if np.any(wave) else "silent"
+            clip = Clip(name, 0.0, seconds)
+            wave, own = stimuli.native_wave(clip, check_channels=True)
+            wave = resample(wave, own, rate, clip.duration)
+            return "silent, or nearly so" if is_silent(wave) else (clip, wave)
         except InputError as error:
             return f"{error.problem}: {error.found}" if error.found else error.problem
 
@@ -110,12 +104,13 @@ def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, pre
     problems = {name: problem for name, problem in decoded.items() if isinstance(problem, str)}
     for clip, vector in list(vectors.items()):
         if not np.any(vector) or np.abs(vector).max() > HALF_MAX:
-            problems[clip.name] = f"its vector cannot be stored: largest value {np.abs(vector).max():g}"
+            problems[clip.stimulus] = f"its vector cannot be stored: largest value {np.abs(vector).max():g}"
             del vectors[clip]
-    clips = sorted(vectors, key=lambda clip: clip.name)
+    clips = sorted(vectors, key=lambda clip: clip.stimulus)
     return Shard(
-        np.array([clip.name for clip in clips], dtype=np.str_),
+        np.array([clip.stimulus for clip in clips], dtype=np.str_),
         np.array([clip.duration for clip in clips], dtype=np.float64),
+        np.array([sound_hash(audio / clip.stimulus, preparation.seconds) for clip in clips], dtype=np.str_),
         np.array([vectors[clip] for clip in clips], dtype=np.float32).reshape(len(clips), -1 if clips else 0),
         np.array(sorted(problems), dtype=np.str_),
         np.array([problems[name] for name in sorted(problems)], dtype=np.str_),
@@ -127,7 +122,9 @@ def _seconds(path: Path) -> float:
     try:
         return float(soundfile.info(path).duration)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise InputError("audio file cannot be decoded", file=path, found=str(error).splitlines()[0]) from error
+        if not isinstance(error, soundfile.LibsndfileError) or not path.is_file():
+            raise InputError("audio file cannot be decoded", file=path, found=str(error).splitlines()[0]) from error
+        raise undecodable(path, error.error_string) from error
 
 
 def _state(path: Path) -> tuple[int, int]:

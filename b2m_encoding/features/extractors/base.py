@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.config import Config
-from b2m_encoding.features.clips import CLIP_COLUMNS, Clip, ClipProgress, StimulusTimeline
+from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.space import FeatureSpace
 
 
@@ -27,6 +27,9 @@ class Extractor(Config, ABC):
 
     pca: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     """Number of principal components to keep, or below 1 the share of the variance; fitted on training samples."""
+
+    needs_clips: ClassVar[bool] = False
+    """Whether the events must name the file of each stimulus."""
 
     @abstractmethod
     def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
@@ -66,9 +69,7 @@ class Extractor(Config, ABC):
 class ClipExtractor(Extractor):
     """Base class of extractors whose features depend on the presented clip and the position of the sample in it."""
 
-    def columns(self) -> tuple[str, ...]:
-        """Return the columns that identify a clip."""
-        return CLIP_COLUMNS
+    needs_clips: ClassVar[bool] = True
 
     @abstractmethod
     def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from zipfile import BadZipFile
@@ -14,8 +15,11 @@ from pydantic import Field
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.config import StudyPath
+from b2m_encoding.data.arrays import SEPARATOR, open_array
+from b2m_encoding.data.clips import safe_stimulus
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.captions import KNOWN_TYPOS
+from b2m_encoding.features.clip_names import find_named, names_of
 from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import ClipExtractor, Extractor, silent
 from b2m_encoding.features.windows import Spans, window_starts
@@ -23,15 +27,16 @@ from b2m_encoding.io.archives import read_archive
 
 
 class RunArrays(Extractor):
-    """Precomputed features of volumes: one ``.npy`` file per run, one row per volume."""
+    """Precomputed features of volumes: one array per run, one row per volume."""
 
     extractor: Literal["array"]
     files: StudyPath
-    """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``)."""
+    """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``): ``features/{run}.npy``,
+    ``features.mat::X_{run}``, ``features.h5::{run}``."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the files of all runs; their folder where there are none."""
-        return _matching(self.files, "{run}")
+        return matching_files(Path(str(self.files).partition(SEPARATOR)[0]), "{run}")
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every file that is missing, damaged or of another length than its run."""
@@ -52,7 +57,7 @@ class RunArrays(Extractor):
         for name, rows in stimulation.volumes.slices.items():
             path = Path(str(self.files).replace("{run}", name))
             with problems.collect():
-                parts[name] = _load(path)
+                parts[name] = _load(path) if path.suffix == ".npy" else np.asarray(open_array(path)[:])
                 if parts[name].ndim != 2 or len(parts[name]) != rows.stop - rows.start:
                     raise InputError(
                         "a feature file does not fit its run",
@@ -75,8 +80,9 @@ class ClipArrays(ClipExtractor):
 
     extractor: Literal["mulan_precomputed"]
     files: StudyPath
-    """One file per clip, with ``{clip}`` in its path for its name, ``blues.00017`` (npy, or npz with one array); or one
-    npz with an array named after each clip; or one npy of all rows, with ``ids``."""
+    """One file per clip, with ``{clip}`` in its path for the name of its sound file, with or without folder and ending
+    (npy, or npz with one array), followed by ``@`` and its start where several excerpts of the file are presented
+    (``story@60``); or one npz with an array named after each clip; or one npy of all rows, with ``ids``."""
     ids: StudyPath | None = None
     """Text file with the clip of each row, one per line."""
     dim: Annotated[int, Field(ge=1)] = 128
@@ -88,7 +94,7 @@ class ClipArrays(ClipExtractor):
 
     def needs(self) -> tuple[Path, ...]:
         """Return the file, or the files of all clips, and the list of clips."""
-        return (*_matching(self.files, "{clip}"), *((self.ids,) if self.ids else ()))
+        return (*matching_files(self.files, "{clip}"), *((self.ids,) if self.ids else ()))
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every clip whose array is missing, damaged or of another shape."""
@@ -99,7 +105,8 @@ class ClipArrays(ClipExtractor):
         problems, arrays, out = Problems(), self._read_all(), {}
         for clip, spans in stimulation.clips.items():
             with problems.collect():
-                out[clip] = self._rows(self._clip_array(clip, arrays), clip, spans)
+                array, file = self._clip_array(clip, stimulation.clips, arrays)
+                out[clip] = self._rows(array, clip, spans, file)
         problems.raise_any()
         return out
 
@@ -128,26 +135,31 @@ class ClipArrays(ClipExtractor):
         labels = np.array(names)
         return {name: rows[labels == name] for name in dict.fromkeys(names)}
 
-    def _clip_array(self, clip: Clip, arrays: Mapping[str, NDArray[np.generic]] | None) -> NDArray[np.generic]:
-        """Find the array of a clip."""
+    def _clip_array(
+        self, clip: Clip, clips: Iterable[Clip], arrays: Mapping[str, NDArray[np.generic]] | None
+    ) -> tuple[NDArray[np.generic], Path]:
+        """Find the array of a clip, and the file it is in."""
+        safe_stimulus(clip.stimulus, self.files.parent)
         if arrays is None:
-            path = Path(str(self.files).replace("{clip}", clip.name))
+            paths = [Path(str(self.files).replace("{clip}", name)) for name in names_of(clip, clips)]
+            path = next((path for path in paths if path.is_file()), paths[-2])
             stored = read_archive(path, "a feature file") if path.suffix == ".npz" else {"": _load(path)}
             if len(stored) != 1:
                 raise InputError("the file of one clip contains several arrays", file=path, found=list(stored))
-            return next(iter(stored.values()))
-        if clip.name not in arrays:
+            return next(iter(stored.values())), path
+        name = find_named(clip, clips, arrays)
+        if name is None:
             raise InputError("a clip has no embedding", file=self.ids or self.files, expected=clip.name)
-        return arrays[clip.name]
+        return arrays[name], self.files
 
-    def _rows(self, array: NDArray[np.generic], clip: Clip, spans: Spans) -> Float32:
+    def _rows(self, array: NDArray[np.generic], clip: Clip, spans: Spans, file: Path) -> Float32:
         """Select the rows of the spans of one clip."""
         array = array[None] if array.ndim == 1 else array
         starts = window_starts(clip.duration, self.window, self.step)
         if array.shape not in ((len(starts), self.dim), (1, self.dim)):
             raise InputError(
                 f"the embedding of {clip.name} has another shape",
-                file=Path(str(self.files).replace("{clip}", clip.name)),
+                file=file,
                 found=array.shape,
                 expected=f"({len(starts)}, {self.dim}), windows of {self.window:g} s every {self.step:g} s, or one row",
             )
@@ -160,7 +172,7 @@ class ClipArrays(ClipExtractor):
         return np.asarray(values[np.round(distance, 6).argmin(axis=1)])
 
 
-def _matching(files: Path, placeholder: str) -> tuple[Path, ...]:
+def matching_files(files: Path, placeholder: str) -> tuple[Path, ...]:
     """Files of a path with a placeholder in its name; its folder where there are none, or the folder has one too."""
     if placeholder not in str(files):
         return (files,)
@@ -172,9 +184,9 @@ def _matching(files: Path, placeholder: str) -> tuple[Path, ...]:
 
 
 def _clip_name(text: str) -> str:
-    """Normalise the name of a clip: ``blues.00017_15s`` and ``blues.00017.wav`` are ``blues.00017``."""
-    name = text.strip().removesuffix(".wav").removesuffix(".npy")
-    return KNOWN_TYPOS.get(name, name).partition("_")[0]
+    """Normalise the name of a clip: ``blues.00017_15s`` and ``blues.00017.npy`` are ``blues.00017``."""
+    name = text.strip().removesuffix(".npy")
+    return re.sub(r"_\d+(\.\d+)?s$", "", KNOWN_TYPOS.get(name, name))
 
 
 def _load(path: Path) -> NDArray[np.generic]:

@@ -27,28 +27,32 @@ from b2m_encoding.features.windows import TOLERANCE
 
 RATE = 22050
 """Sampling rate of acoustic features, Hz."""
+LONGEST_WHOLE = 120.0
+"""Seconds of the longest clip that is embedded at once."""
 SHARD = 50
 """Number of clips whose acoustic features are stored together."""
 
 
 class AudioExtractor(ClipExtractor):
-    """Base class of extractors from the audio of clips: folder of the tracks, and preparation of the stimuli."""
+    """Base class of extractors from the audio of clips: folder of the stimuli, and their preparation."""
 
     stimuli: StudyPath
-    """Folder of the tracks in GTZAN layout: ``genre/genre.00000.wav``."""
-    fade: Annotated[float, Field(ge=0)] = 2.0
-    """Length of the quarter-sine fades at both ends of each clip, s."""
+    """Folder below which the sound files lie that the events name."""
+    fade: Annotated[float, Field(ge=0)] = 0.0
+    """Length of the quarter-sine fades with which each clip was played, s; 2 s with ``reader = "musicgenre"``."""
     rms: Annotated[float, Field(ge=0)] = DS003720_RMS
     """Common root mean square of the clips, full scale = 1; 0 keeps their levels."""
+    allow_silence: bool = False
+    """Whether silence may be presented: otherwise clips in which nothing is heard are an error."""
 
     def needs(self) -> tuple[Path, ...]:
-        """Return the folder of the tracks."""
+        """Return the folder of the stimuli."""
         return (self.stimuli,)
 
     @property
     def presented(self) -> Stimuli:
         """Clips as presented."""
-        return Stimuli(self.stimuli, self.fade, self.rms)
+        return Stimuli(self.stimuli, self.fade, self.rms, self.allow_silence)
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every missing or damaged file."""
@@ -111,7 +115,7 @@ class PretrainedAudio(AudioExtractor, Pretrained):
         return EmbeddingOptions(self.layer, self.window, self.mode, self.context, self.pooling)
 
     def needs(self) -> tuple[Path, ...]:
-        """Return the folder of the tracks, and that of the weights if the study names it."""
+        """Return the folder of the stimuli, and that of the weights if the study names it."""
         return (*AudioExtractor.needs(self), *self.named_weights())
 
     def check(self, stimulation: StimulusTimeline) -> None:
@@ -121,6 +125,8 @@ class PretrainedAudio(AudioExtractor, Pretrained):
             AudioExtractor.check(self, stimulation)
         with problems.collect():
             entry = self.find(AUDIO_ENCODERS[self.extractor].model, self.extractor)
+            if entry.window is None and self.context == "clip":
+                check_length(stimulation.clips)
             window = self.window or entry.window
             if window is not None and self.mode == "centred":
                 check_window(window, stimulation.clips)
@@ -134,6 +140,17 @@ class PretrainedAudio(AudioExtractor, Pretrained):
     def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:
         """Read the features of every clip from the store, or compute and store them."""
         return embed_shared(load_shared_encoder([self]), [self], stimulation, progress)[0]
+
+
+def check_length(clips: Iterable[Clip]) -> None:
+    """Raise if a clip is too long to be embedded at once: memory of a transformer grows with the square of it."""
+    if long := [clip for clip in clips if clip.duration > LONGEST_WHOLE]:
+        raise InputError(
+            "a clip is too long to be embedded as a whole",
+            found=f"{long[0].id} and {len(long) - 1} more" if len(long) > 1 else long[0].id,
+            expected=f"at most {LONGEST_WHOLE:g} s",
+            fix='set context = "window" and a window (s) under the feature space: the network then reads windows',
+        )
 
 
 def check_window(window: float, clips: Iterable[Clip]) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from b2m_encoding._typing import Float32
 from b2m_encoding.config import StudyPath
 from b2m_encoding.errors import Problems
-from b2m_encoding.features.captions import N_FEATURES, caption_features, read_captions
+from b2m_encoding.features.captions import N_FEATURES, caption_features, check_captions, read_captions
+from b2m_encoding.features.clip_names import find_named
 from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import ClipExtractor, silent
 from b2m_encoding.features.extractors.pretrained import Pretrained, TextEncoderName, cached_text_encoder
@@ -27,7 +28,8 @@ class CaptionExtractor(ClipExtractor):
     """Base class of extractors from captions."""
 
     captions: StudyPath
-    """Table with the columns ``ID`` (``blues.00017_15s``) and ``DescEN``."""
+    """Table with a column of clips (``ID``, ``stim_file``, ``file`` or ``clip``: the file as in the events, its name,
+    or ``blues.00017_15s``) and a column of texts (``DescEN``, ``caption`` or ``text``)."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the caption table."""
@@ -39,8 +41,10 @@ class CaptionExtractor(ClipExtractor):
 
     def texts(self, stimulation: StimulusTimeline) -> dict[Clip, str]:
         """Read the caption of every clip."""
-        captions = read_captions(self.captions, wanted=[clip.id for clip in stimulation.clips])
-        return {clip: captions[clip.id] for clip in stimulation.clips}
+        captions = read_captions(self.captions)
+        found = {clip: find_named(clip, stimulation.clips, captions) for clip in stimulation.clips}
+        check_captions(self.captions, [clip.id for clip, name in found.items() if name is None])
+        return {clip: captions[str(name)] for clip, name in found.items()}
 
     def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:
         """Repeat the embedding of each caption over the spans of its clip."""

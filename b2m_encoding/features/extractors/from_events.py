@@ -9,10 +9,12 @@ import numpy as np
 from pydantic import Field
 
 from b2m_encoding._typing import Float32
+from b2m_encoding.data.clip_columns import NOTHING
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.clips import ClipProgress, StimulusTimeline
 from b2m_encoding.features.events import event_features
 from b2m_encoding.features.extractors.base import Extractor, silent
+from b2m_encoding.io.text_tables import plain_label
 
 
 class Conditions(Extractor):
@@ -47,17 +49,17 @@ class Conditions(Extractor):
 
 
 class EventLabels(Extractor):
-    """Indicator of each label of a column of the events, by default the genre: 1 during events with this label."""
+    """Indicator of each label of a column of the events: 1 during events with this label."""
 
     extractor: Literal["labels"]
-    column: str = "genre"
-    """Column of the labels."""
+    column: str | None = None
+    """Column of the labels; by default that of the groups of clips."""
     labels: tuple[str, ...] = ()
     """Labels that may occur, one feature each; by default all that occur."""
 
     def columns(self) -> tuple[str, ...]:
         """Return the column of the labels."""
-        return (self.column,)
+        return (self.column,) if self.column else ()
 
     def needs(self) -> tuple[Path, ...]:
         """Return no file: the events are part of the data."""
@@ -74,24 +76,36 @@ class EventLabels(Extractor):
     def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
         """Compute the share of each sample that events with each label fill."""
         labels, occurring = self._labels(stimulation)
-        events = {run: table.astype({self.column: str}) for run, table in stimulation.events.items()}
+        column = self._column(stimulation)
+        events = {run: table.astype({column: str}) for run, table in stimulation.events.items()}
         groups = {label: (label,) for label in labels if label in occurring}
         out = np.zeros((len(stimulation.volumes), len(labels)), dtype=np.float32)
         columns = [labels.index(label) for label in groups]
-        out[:, columns] = event_features(stimulation.volumes, events, self.column, groups)
+        out[:, columns] = event_features(stimulation.volumes, events, column, groups)
         return stimulation.volumes_to_samples(out)
+
+    def _column(self, stimulation: StimulusTimeline) -> str:
+        column = self.column or stimulation.columns.group
+        if column is None:
+            raise InputError(
+                "no column of labels is named",
+                expected="the column of the events that holds them",
+                fix="give column under this feature space, or group under [data.clips]",
+            )
+        if absent := [name for name, table in stimulation.events.items() if column not in table]:
+            raise InputError(f"the events of run {absent[0]} lack the column of the labels", expected=column)
+        return column
 
     def _labels(self, stimulation: StimulusTimeline) -> tuple[list[str], set[str]]:
         """Labels that have a feature, and labels that occur."""
-        from b2m_encoding.data.events import NOTHING
-
-        occurring = {str(label) for table in stimulation.events.values() for label in table[self.column]} - set(NOTHING)
-        if self.labels and (unknown := sorted(occurring - set(self.labels))):
+        column, known = self._column(stimulation), [plain_label(label) for label in self.labels]
+        occurring = {str(label) for table in stimulation.events.values() for label in table[column]} - set(NOTHING)
+        if known and (unknown := sorted(occurring - set(known))):
             raise InputError(
-                f"column {self.column} of the events contains labels that the study does not name",
+                f"column {column} of the events contains labels that the study does not name",
                 found=unknown,
-                expected=list(self.labels),
+                expected=known,
             )
         if not occurring:
-            raise InputError(f"column {self.column} of the events contains no label")
-        return list(self.labels) or sorted(occurring), occurring
+            raise InputError(f"column {column} of the events contains no label")
+        return known or sorted(occurring), occurring

@@ -4,34 +4,115 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.config import StudyPath
-from b2m_encoding.features.clips import ClipProgress, StimulusTimeline
+from b2m_encoding.data.clips import check_one_at_a_time, played_clips
+from b2m_encoding.errors import Problems
+from b2m_encoding.features.clip_names import names_of
+from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import Extractor, silent
+from b2m_encoding.features.extractors.from_arrays import matching_files
 from b2m_encoding.features.networks import TextEncoder, load_text_encoder
-from b2m_encoding.features.transcripts import preceding_words, read_textgrid, word_rate
+from b2m_encoding.features.transcripts import Transcript, preceding_words, read_transcript, word_rate
 from b2m_encoding.features.weights import catalogue, find_weights
 
 
 class TranscriptExtractor(Extractor):
-    """Base class of extractors from a transcript: its file, and the time of the first volume in it."""
+    """Base class of extractors from transcripts: of the whole study, of each run, or of each sound that is played.
 
-    textgrid: StudyPath
+    With ``{clip}`` in its path a transcript is that of a sound file, and begins with it; with ``{run}`` it is that of a
+    run. Otherwise all runs have the same one.
+    """
+
+    transcript: StudyPath | None = None
+    """TextGrid, or table with the columns ``onset`` (s) and ``word``; ``{clip}`` or ``{run}`` in its path stand for the
+    name of a sound file or of a run."""
+    textgrid: StudyPath | None = None
+    """The same, under its earlier name."""
     first_volume: float = 0.0
-    """Time of the first volume in the transcript, s."""
+    """Time of the first volume in the transcript, s; not of transcripts of sound files."""
+
+    @model_validator(mode="after")
+    def _one_transcript(self) -> Self:
+        if (self.transcript is None) == (self.textgrid is None):
+            raise ValueError("give transcript = the path of a TextGrid, or of a table with the columns onset and word")
+        return self
+
+    @property
+    def path(self) -> Path:
+        """Path of the transcript."""
+        path = self.transcript or self.textgrid
+        assert path is not None
+        return path
 
     def needs(self) -> tuple[Path, ...]:
-        """Return the transcript."""
-        return (self.textgrid,)
+        """Return the transcript, or the folder of transcripts."""
+        return matching_files(self.path, "{clip}" if "{clip}" in str(self.path) else "{run}")
 
-    def times(self, stimulation: StimulusTimeline) -> Float64:
-        """Times of the volumes in the transcript, s."""
-        return np.asarray(stimulation.volumes.time + self.first_volume)
+    def check(self, stimulation: StimulusTimeline) -> None:
+        """Raise with every transcript that is missing or cannot be read."""
+        problems = Problems()
+        for path in dict.fromkeys(part.path for part in self.parts(stimulation)):
+            with problems.collect():
+                read_transcript(path)
+        problems.raise_any()
+
+    def parts(self, stimulation: StimulusTimeline) -> list[Part]:
+        """Stretches of volumes, each with its transcript and the times of the volumes in it."""
+        volumes, parts = stimulation.volumes, []
+        for run, rows in volumes.slices.items():
+            own = np.arange(rows.start, rows.stop)
+            if "{clip}" not in str(self.path):
+                path = Path(str(self.path).replace("{run}", run))
+                parts.append(Part(path, own, volumes.time[rows] + self.first_volume, -np.inf, np.inf))
+            elif run in stimulation.events:
+                parts += self._of_clips(stimulation, run, own)
+        return parts
+
+    def _of_clips(self, stimulation: StimulusTimeline, run: str, rows: NDArray[np.intp]) -> list[Part]:
+        """Stretches of the sounds that are played in a run."""
+        parts, time = [], stimulation.volumes.time[rows]
+        for played in check_one_at_a_time(played_clips(stimulation.events[run], stimulation.columns, run), run):
+            clip = Clip(played.stimulus, played.start, played.duration)
+            paths = [Path(str(self.path).replace("{clip}", name)) for name in names_of(clip, [clip])]
+            under = (time + stimulation.volumes.tr > played.onset) & (time < played.onset + played.duration)
+            times = time[under] - played.onset + played.start
+            path = next((path for path in paths if path.is_file()), paths[-2])
+            parts.append(Part(path, rows[under], times, played.start, played.start + played.duration))
+        return parts
+
+
+class Part(NamedTuple):
+    """Volumes under a transcript.
+
+    Parameters
+    ----------
+    path : Path
+    rows : array of int, shape (n,)
+    times : array, shape (n,)
+        In the transcript, s.
+    first, last : float
+        Part of the transcript that is heard, s.
+    """
+
+    path: Path
+    rows: NDArray[np.intp]
+    times: Float64
+    first: float
+    last: float
+
+    def words(self) -> Transcript:
+        """The words that are heard."""
+        whole = read_transcript(self.path)
+        heard = (whole.onset >= self.first) & (whole.onset < self.last)
+        text = tuple(word for word, kept in zip(whole.text, heard, strict=True) if kept)
+        return Transcript(text, whole.onset[heard], whole.end[heard])
 
 
 class WordRate(TranscriptExtractor):
@@ -41,8 +122,10 @@ class WordRate(TranscriptExtractor):
 
     def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
         """Count word onsets per sample."""
-        transcript, tr = read_textgrid(self.textgrid), stimulation.volumes.tr
-        return stimulation.volumes_to_samples(word_rate(transcript, self.times(stimulation), tr))
+        out = np.zeros((len(stimulation.volumes), 1), dtype=np.float32)
+        for part in self.parts(stimulation):
+            out[part.rows] += word_rate(part.words(), part.times, stimulation.volumes.tr)
+        return stimulation.volumes_to_samples(out)
 
 
 class SpeechContext(TranscriptExtractor):
@@ -55,12 +138,15 @@ class SpeechContext(TranscriptExtractor):
 
     def needs(self) -> tuple[Path, ...]:
         """Return the transcript and the folder of the sentence encoder."""
-        return (self.textgrid, find_weights(catalogue()["minilm"]).folder)
+        return (*TranscriptExtractor.needs(self), find_weights(catalogue()["minilm"]).folder)
 
     def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
         """Embed the preceding words of each sample."""
-        transcript, tr = read_textgrid(self.textgrid), stimulation.volumes.tr
-        texts = preceding_words(transcript, self.times(stimulation), tr, self.words)
+        texts = [""] * len(stimulation.volumes)
+        for part in self.parts(stimulation):
+            own = preceding_words(part.words(), part.times, stimulation.volumes.tr, self.words)
+            for row, text in zip(part.rows.tolist(), own, strict=True):
+                texts[row] = text
         return stimulation.volumes_to_samples(embed_sentences(tuple(texts)))
 
 

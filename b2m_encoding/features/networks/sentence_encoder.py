@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from b2m_encoding._typing import Float32
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
 from b2m_encoding.features.networks.loading import from_folder, pretrained
 from b2m_encoding.features.networks.torch_network import TorchNetwork
 from b2m_encoding.features.weights import Weights
@@ -38,6 +38,12 @@ class Sentences(TorchNetwork):
         """Embed texts, shape (n_texts, dim)."""
         options = {"truncation": True, "max_length": self._max_tokens}
         tokens = self._tokenizer(list(texts), **options)["input_ids"] if texts else []
+        whole = self._tokenizer(list(texts), truncation=False, verbose=False)["input_ids"] if texts else []
+        if longer := sum(len(own) > self._max_tokens for own in whole):
+            notice(
+                f"{longer} of {len(whole)} texts are longer than the {self._max_tokens} tokens that the sentence "
+                f"encoder takes (up to {max(map(len, whole))}): what comes later is not read"
+            )
 
         def run(batch: Tensor) -> Tensor:
             hidden = self._module(input_ids=batch, attention_mask=torch.ones_like(batch)).last_hidden_state

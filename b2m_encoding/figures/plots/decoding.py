@@ -1,4 +1,4 @@
-"""Figure of decoding: identification accuracy by genre, confusion of genres, and ranks."""
+"""Figure of decoding: identification accuracy by group of clips, confusion of groups, and ranks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINE, SHADE = "chance", "mean by chance, 95 %"
 """Entries of the key for the chance line and band."""
 BAND = "#D9D9D9"
 LONGEST = 16.0
-"""Longest name of a genre, mm."""
+"""Longest name of a group, mm."""
 MIN_CELL = 3.6
 """Narrowest cell of the confusion with a number in it, mm."""
 Interval = tuple[float, float]
@@ -37,18 +37,22 @@ def decoding(
     table: pd.DataFrame,
     *,
     intervals: Mapping[tuple[str, str], Interval] | None = None,
+    group_name: str = "group",
     **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
-    """Identification accuracy of every clip, confusion of genres, and the share of clips within the best k.
+    """Identification accuracy of every clip, confusion of groups, and the share of clips within the best k.
 
     Parameters
     ----------
     table : DataFrame
         Columns ``subject``, ``target`` (the decoded feature space), ``clip``, ``accuracy`` (0 to 1, chance 0.5; the
-        share of other clips that are less like the prediction); optional ``genre`` of the clip,
-        ``identified_genre`` of the clip most like the prediction, and ``decoder``: several are compared.
+        share of other clips that are less like the prediction); optional ``group`` of the clip
+        (its genre, speaker), ``identified_group`` of the clip most like the prediction, and ``decoder``: several are
+        compared.
     intervals : mapping of (subject, target) to (float, float), optional
         95 % interval of the mean accuracy by chance.
+    group_name : str
+        What the groups are called.
     **keywords
         ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
     """
@@ -64,20 +68,20 @@ def decoding(
             page.letter(MARGIN if left < 20 else left - AXIS, top - 4.5, letter)
             axes = page.panel(left, top, width, height)
             {"accuracy": _accuracy, "confusion": _confusion, "ranks": _ranks}[name](axes, data, style, intervals or {})
-    return FigureResult(page, options.caption(_sentences(data, intervals)), data.table)
+    return FigureResult(page, options.caption(_sentences(data, intervals, group_name)), _named(data.table, group_name))
 
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """The table with genre and rank, and the order of targets, subjects and genres."""
+    """The table with group and rank, and the order of targets, subjects and groups."""
 
     table: pd.DataFrame
     targets: tuple[str, ...]
     subjects: tuple[str, ...]
-    genres: tuple[str, ...]
+    groups: tuple[str, ...]
     n_clips: int
     confusion: NDArray[np.float64] | None
-    """Share of the clips of each genre (rows) that were identified as each genre, for the first target."""
+    """Share of the clips of each group (rows) that were identified as each group, for the first target."""
 
     @classmethod
     def of(cls, table: pd.DataFrame, style: Style) -> _Data:
@@ -89,8 +93,8 @@ class _Data:
         table = table.assign(**{name: table[name].astype(str) for name in COLUMNS[:3]})
         if "decoder" in table and table["decoder"].nunique() > 1:
             table["target"] = table["target"] + ", " + table["decoder"].astype(str)
-        if "genre" not in table:
-            table["genre"] = "all clips"
+        if "group" not in table:
+            table["group"] = "all clips"
         targets = tuple(table["target"].unique())
         if len(targets) > min(len(style.colours), len(DASHES)):
             raise InputError(
@@ -102,14 +106,14 @@ class _Data:
         counts = table.groupby(["subject", "target"])["clip"].transform("size")
         # Ranks are whole or, tied, half numbers; accuracies from a file are rounded, which would worsen ranks.
         table["rank"] = 1 + (2 * (1 - table["accuracy"]) * (counts - 1)).round() / 2
-        genres = tuple(sorted(table["genre"].unique()))
+        groups = tuple(sorted(table["group"].unique()))
         first = table[table["target"] == targets[0]]
         confusion = None
-        if "identified_genre" in table and len(genres) > 1 and first["identified_genre"].notna().all():
-            pairs = pd.crosstab(first["genre"], first["identified_genre"]).reindex(genres, axis=0)
-            counted = pairs.reindex(genres, axis=1).fillna(0).to_numpy(dtype=float)
+        if "identified_group" in table and len(groups) > 1 and first["identified_group"].notna().all():
+            pairs = pd.crosstab(first["group"], first["identified_group"]).reindex(groups, axis=0)
+            counted = pairs.reindex(groups, axis=1).fillna(0).to_numpy(dtype=float)
             confusion = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
-        return cls(table, targets, tuple(table["subject"].unique()), genres, int(counts.max()), confusion)
+        return cls(table, targets, tuple(table["subject"].unique()), groups, int(counts.max()), confusion)
 
     @property
     def panels(self) -> list[str]:
@@ -118,7 +122,7 @@ class _Data:
 
 def _layout(data: _Data, style: Style, header: float, band: bool) -> dict[str, tuple[float, float, float, float]]:
     """Left, top, width and height of every panel, mm; the height of the page in ``height``."""
-    longest = min(max(text_width(name, style.small_size, style) for name in data.genres), LONGEST)
+    longest = min(max(text_width(name, style.small_size, style) for name in data.groups), LONGEST)
     keys = KEY * len(_key_rows(data, style, band))
     top, full = header + MARGIN / 2 + keys + 5, style.width_mm - 2 * MARGIN
     wide = style.width_mm >= 150
@@ -181,15 +185,15 @@ def _keys(page: Page, data: _Data, top: float, band: bool) -> None:
 
 
 def _accuracy(axes: Axes, data: _Data, style: Style, intervals: Mapping[tuple[str, str], Interval]) -> None:
-    """A point per clip and subject, and the mean of every genre and target."""
+    """A point per clip and subject, and the mean of every group and target."""
     if intervals:
         low, high = np.mean(list(intervals.values()), axis=0)
         axes.axhspan(low, high, color=BAND, linewidth=0, zorder=0)
     axes.axhline(CHANCE, color=GREY, linewidth=0.6, linestyle="--", zorder=1)
     step = 0.8 / len(data.targets)
     for index, (target, colour, marker) in enumerate(zip(data.targets, style.colours, MARKERS, strict=False)):
-        for slot, genre in enumerate(data.genres):
-            here = data.table[(data.table["target"] == target) & (data.table["genre"] == genre)]["accuracy"].to_numpy()
+        for slot, group in enumerate(data.groups):
+            here = data.table[(data.table["target"] == target) & (data.table["group"] == group)]["accuracy"].to_numpy()
             if not len(here):
                 continue
             middle = slot + (index - (len(data.targets) - 1) / 2) * step
@@ -197,29 +201,29 @@ def _accuracy(axes: Axes, data: _Data, style: Style, intervals: Mapping[tuple[st
             axes.plot(x, np.sort(here), marker, color=colour, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=2)
             axes.plot([middle - 0.38 * step, middle + 0.38 * step], [here.mean()] * 2, color="black", linewidth=1.0,
                       zorder=3)  # fmt: skip
-    axes.set(xlim=(-0.6, len(data.genres) - 0.4), ylim=(-0.02, 1.02))
-    _genre_ticks(axes, data, style)
+    axes.set(xlim=(-0.6, len(data.groups) - 0.4), ylim=(-0.02, 1.02))
+    _group_ticks(axes, data, style)
     axes.set_ylabel("identification accuracy", parse_math=False)
 
 
-def _genre_ticks(axes: Axes, data: _Data, style: Style) -> None:
-    short = [shortened(name, style.small_size, LONGEST, style) for name in data.genres]
+def _group_ticks(axes: Axes, data: _Data, style: Style) -> None:
+    short = [shortened(name, style.small_size, LONGEST, style) for name in data.groups]
     turn: dict[str, Any] = {} if len(short) == 1 else {"rotation": 90}
     axes.set_xticks(range(len(short)), short, parse_math=False, **turn)
     axes.tick_params(axis="x", length=0)
 
 
 def _confusion(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str], Interval]) -> None:
-    """Presented genre down, identified genre across; numbers in cells that are wide enough."""
+    """Presented group down, identified group across; numbers in cells that are wide enough."""
     assert data.confusion is not None
     cmap = matplotlib.colormaps["Greys"]
     axes.imshow(cmap(0.85 * data.confusion, bytes=True), interpolation="none", aspect="auto")
-    _genre_ticks(axes, data, style)
-    short = [shortened(name, style.small_size, LONGEST, style) for name in data.genres]
+    _group_ticks(axes, data, style)
+    short = [shortened(name, style.small_size, LONGEST, style) for name in data.groups]
     axes.set_yticks(range(len(short)), short, parse_math=False)
     axes.tick_params(axis="both", length=0)
     axes.spines[:].set_visible(True)
-    cell = axes.get_position().width * style.width_mm / len(data.genres)
+    cell = axes.get_position().width * style.width_mm / len(data.groups)
     for (row, column), share in np.ndenumerate(data.confusion):
         if share >= 0.005 and cell >= MIN_CELL:
             axes.text(column, row, f"{100 * share:.0f}", size=5, ha="center", va="center_baseline",
@@ -253,7 +257,13 @@ def rank_curves(table: pd.DataFrame, k: NDArray[np.integer]) -> NDArray[np.float
     return np.stack([(rank[:, None] <= k).mean(axis=0) for rank in ranks])
 
 
-def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None) -> list[str]:
+def _named(table: pd.DataFrame, group_name: str) -> pd.DataFrame:
+    """The table with the name of the groups as that of their columns."""
+    names = {"group": group_name, "identified_group": f"identified_{group_name}"}
+    return table.rename(columns={old: new for old, new in names.items() if new not in table})
+
+
+def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None, group_name: str) -> list[str]:
     """Sentences of the caption."""
     means = data.table.groupby(["target", "subject"], sort=False)["accuracy"].mean().groupby("target", sort=False)
     parts = []
@@ -264,7 +274,7 @@ def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None
     sentences = [
         f"Identification of {data.n_clips} clips from decoded features, {n} {'subject' if n == 1 else 'subjects'}: "
         f"mean accuracy {', '.join(parts)}; chance {CHANCE:g} (dashed).",
-        "Points: clips of every subject; bars: means of a genre." if len(data.genres) > 1 else "Points: clips.",
+        f"Points: clips of every subject; bars: means of a {group_name}." if len(data.groups) > 1 else "Points: clips.",
     ]
     if intervals:
         low, high = np.mean(list(intervals.values()), axis=0)
@@ -274,9 +284,9 @@ def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None
     if data.confusion is not None:
         right = float(np.mean(np.diag(data.confusion)))
         sentences.append(
-            "Confusion: share (the darker, the larger) of the clips of a genre (rows) by the genre of the clip most "
-            f"like their prediction, from {data.targets[0]}; {right:.1%} right, chance about "
-            f"{1 / len(data.genres):.1%}."
+            f"Confusion: share (the darker, the larger) of the clips of a {group_name} (rows) by the {group_name} of "
+            f"the clip most like their prediction, from {data.targets[0]}; {right:.1%} right, chance about "
+            f"{1 / len(data.groups):.1%}."
         )
     sentences.append("Ranks: share of clips that are among the k clips most like their prediction; thin: subjects.")
     return sentences

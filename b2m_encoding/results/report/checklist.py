@@ -267,15 +267,15 @@ def _decoding(report: ReportData) -> Iterator[Line]:
     above = [row["identification_accuracy"] > row["chance_interval_95"][1] for row in rows]
     shown = f"{sum(above)} of {many(len(rows), 'decoding')} above the 95 % interval of chance"
     yield "Is decoding better than chance?", *_when(all(above), shown, shown)
-    yield "Does decoding hold for genres left out of training?", *_unheard(rows)
+    yield "Does decoding hold for groups of clips left out of training?", *_unheard(rows)
 
 
 def _unheard(rows: list[dict[str, Any]]) -> tuple[Answer, str]:
-    """Whether decoders without the genre of a clip are better than chance."""
-    key, chance = "identification_accuracy_unheard_genre", "chance_interval_95_unheard_genre"
+    """Whether decoders without the group of a clip are better than chance."""
+    key, chance = "identification_accuracy_unheard_group", "chance_interval_95_unheard_group"
     unheard = [row for row in rows if key in row]
     if not unheard:
-        return "not known", 'not asked for (generalise = ["genre"])'
+        return "not known", 'not asked for (generalise = ["group"])'
     low, high = np.mean([row.get(chance, row["chance_interval_95"]) for row in unheard], axis=0)
     above = [row[key] > row.get(chance, row["chance_interval_95"])[1] for row in unheard]
     shown = f"{score(float(np.mean([row[key] for row in unheard])))}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"

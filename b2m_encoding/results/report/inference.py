@@ -233,8 +233,9 @@ def _mixed_model(report: ReportData) -> str:
 def _generalisation(report: ReportData) -> str:
     wanted = report.get("statistics", "generalise") or []
     parts = []
-    if "genre" in wanted:
-        parts.append("clips of each genre were predicted by a model trained on no clip of that genre")
+    if {"genre", "group"} & set(wanted):
+        name = report.group_name
+        parts.append(f"clips of each {name} were predicted by a model trained on no clip of that {name}")
     if "subject" in wanted:
         parts.append("each participant was predicted by a model of all others")
     return f"To test generalisation, {listed(parts)}." if parts else ""

@@ -250,7 +250,7 @@ def _decoding(report: ReportData) -> str:
         "assigning predictions to clips at random."
     )
     if "accuracy_unheard" in clips:
-        text += " The same was done with decoders trained without any clip of the genre that was to be decoded."
+        text += f" The same was done with decoders trained without any clip of the decoded {report.group_name}."
     return text
 
 

@@ -100,6 +100,12 @@ class ReportData:
         summary: dict[str, Any] = self.results.json(REGION_MODEL_SUMMARY)
         return summary
 
+    @cached_property
+    def group_name(self) -> str:
+        """What the groups of clips are called: the column of the events that holds them."""
+        table = self.results.table(tables.CLIPS) if self.results.has(tables.CLIPS) else None
+        return "group" if table is None or table["grouped_by"].isna().any() else str(table["grouped_by"].iloc[0])
+
     @property
     def feature_spaces(self) -> tuple[str, ...]:
         """Names of the feature spaces."""

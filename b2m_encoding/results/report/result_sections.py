@@ -26,7 +26,7 @@ Build = Callable[[ReportData], list[Block]]
 
 
 def accuracy(report: ReportData) -> list[Block]:
-    """Prediction accuracy: maps, test, ceilings, and scores by genre or run."""
+    """Prediction accuracy: maps, test, ceilings, and scores by group of clips or run."""
     blocks: list[Block] = [*_pictures(report, ("accuracy", "surface", "subjects", "scatter"))]
     lines = []
     for one in report.subjects.itertuples():
@@ -60,7 +60,7 @@ def accuracy(report: ReportData) -> list[Block]:
         q = number(report.get("statistics", "q"))
         blocks.append(cut(Table(columns, rows, f"Predicted: q < {q}, each model by its own test.")))
     if (table := report.table(tables.BREAKDOWN)) is not None:
-        shown = "genre" if (table["by"] == "genre").any() else "run"
+        shown = next((by for by in table["by"].unique() if by not in ("run", "clip")), "run")
         part = table[table["by"] == shown].pivot(index="label", columns="subject", values="score")
         rows = [
             [str(label), *(score(value) for value in row)]
@@ -176,7 +176,7 @@ def regions(report: ReportData) -> list[Block]:
 
 
 def generalisation(report: ReportData) -> list[Block]:
-    """Generalisation to genres and subjects left out of training."""
+    """Generalisation to groups of clips and subjects left out of training."""
     if (table := report.table(tables.GENERALISATION)) is None:
         return []
     rows = [[f"sub-{one.subject}", one.left_out, score(one.r_with), score(one.r_without), number(one.samples)]
@@ -195,8 +195,16 @@ def decoding(report: ReportData) -> list[Block]:
             low, high = one.get("chance_interval_95", (float("nan"),) * 2)
             rows.append([f"sub-{one['subject']}", str(one.get("decoder", "regions")), one["feature_space"],
                          score(one["identification_accuracy"]), f"{low:.3f} to {high:.3f}", number(one.get("clips")),
-                         score(one.get("identification_accuracy_unheard_genre"))])  # fmt: skip
-    columns = ["subject", "decoder", "feature space", "accuracy", "chance, 95 %", "clips", "without its genre"]
+                         score(one.get("identification_accuracy_unheard_group"))])  # fmt: skip
+    columns = [
+        "subject",
+        "decoder",
+        "feature space",
+        "accuracy",
+        "chance, 95 %",
+        "clips",
+        f"without its {report.group_name}",
+    ]
     blocks: list[Block] = [*_pictures(report, ("decoding",))]
     if rows:
         notes = sorted(

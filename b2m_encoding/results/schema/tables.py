@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from b2m_encoding.results.schema.files import JOINT
 
-TEXT_COLUMNS = ("subject", "hemisphere", "region", "clip")
+TEXT_COLUMNS = ("subject", "hemisphere", "region", "clip", "identified", "stimulus", "group", "grouped_by", "label")
 """Columns that are read as text even where they look like numbers."""
 SUBJECT = {"subject": "Subject label"}
 REGION = {"hemisphere": "L or R; n/a where a region has none", "region": "Region or region set of the atlas"}
@@ -127,8 +127,8 @@ BREAKDOWN = Table(
     "breakdown.tsv",
     {
         **SUBJECT,
-        "by": "What the samples were divided by: run, clip or genre",
-        "label": "The run, clip or genre",
+        "by": "What the samples were divided by: run, clip, or the column of the groups of clips (genre, speaker)",
+        "label": "The run, clip or group",
         "score": "Mean Pearson r of the joint model over the predicted targets, within the samples of this label",
         "targets": "Predicted targets",
         "samples": "Held-out samples of this label",
@@ -233,7 +233,7 @@ GENERALISATION = Table(
     "generalisation.tsv",
     {
         **SUBJECT,
-        "left_out": "Genre left out of training, or this subject",
+        "left_out": "Group of clips (genre, speaker) left out of training, or this subject",
         "r_with": "Mean r over the predicted targets, trained with it",
         "r_without": "Mean r over the predicted targets, trained without it",
         "targets": "Predicted targets",
@@ -249,7 +249,7 @@ IDENTIFICATION = Table(
         "clip": "Presented test clip",
         "accuracy": "Identification accuracy: share of the other clips that are less similar to the decoded features",
         "identified": "Clip most similar to the decoded features",
-        "accuracy_unheard": "Accuracy of decoders trained without the genre of the clip; left out where not asked for",
+        "accuracy_unheard": "Accuracy of decoders trained without the group of the clip; left out where not asked for",
     },
     described=False,  # identification.json holds the summary of all clips
 )
@@ -285,6 +285,17 @@ COMPONENTS = Table(
         "feature_space": "Feature space",
         "feature": "Number of the feature in its space, from 0",
         **{f"pc{i}": f"Loading of the feature on component {i} of the weights" for i in (1, 2, 3)},
+    },
+)
+CLIPS = Table(
+    "clips.tsv",
+    {
+        "clip": "Label of the clip in all tables",
+        "stimulus": "File below the folder of the stimuli, as the events name it",
+        "start": "Start of the clip in the file, s",
+        "duration": "Length of the clip, s",
+        "group": "Group of the clip (its genre, speaker); n/a where it has none",
+        "grouped_by": "Column of the events that holds the group; n/a where the study names none",
     },
 )
 RECONSTRUCTION = Table(
@@ -335,7 +346,8 @@ NEIGHBOURS = Table(
 )
 TABLES = (
     SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,
-    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, RECONSTRUCTION, EVALUATION,
+    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, CLIPS, RECONSTRUCTION,
+    EVALUATION,
     NEIGHBOURS,
 )  # fmt: skip
 """Every table."""

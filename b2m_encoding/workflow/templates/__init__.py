@@ -7,7 +7,8 @@ from pathlib import Path
 
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.io.writing import write_all
-from b2m_encoding.workflow.templates.compose import study_text
+from b2m_encoding.workflow.templates.arrays import arrays_study, find_arrays
+from b2m_encoding.workflow.templates.compose import caption_file, caption_table, study_text
 from b2m_encoding.workflow.templates.survey import is_bids, survey
 
 FILES = {
@@ -20,21 +21,36 @@ FILES = {
 """Study files of each kind; one ``study.toml``, if it is not named."""
 
 
+ABOUT = {
+    "paper.toml": "the same data, as Brain2Music analysed them",
+    "decoding.toml": "Table 2 of Brain2Music: decoding with open models",
+}
+"""What the other study files are for."""
+
+
 def template(kind: str) -> str:
     """Text of a template: ``demo``, ``musicgenre`` (also ``_paper``, ``_decoding``), ``bids`` or ``arrays``."""
     return files(__name__).joinpath(f"{kind}.toml").read_text(encoding="utf-8")
 
 
-def write_template(kind: str, folder: Path, out: Path | None = None) -> list[Path]:
+def write_template(kind: str, folder: Path, out: Path | None = None, *, masks: bool = False) -> dict[Path, str]:
     """Write study files; existing ones are never overwritten.
 
     Parameters
     ----------
     kind : {"musicgenre", "bids", "arrays"}
     folder : Path
-        Where to write. A BIDS data set (kind ``bids``) is looked at: the study names what is there.
+        Where to write. A BIDS data set (kind ``bids``) or arrays (kind ``arrays``) are looked at: the study names what
+        is there.
     out : Path, optional
         Where to write instead.
+    masks : bool
+        Whether to make masks of raw volumes, where nothing was preprocessed.
+
+    Returns
+    -------
+    dict of Path to str
+        What was written, and what it is for.
 
     Raises
     ------
@@ -42,17 +58,28 @@ def write_template(kind: str, folder: Path, out: Path | None = None) -> list[Pat
         If there is a study already, the folder cannot be written, or the BIDS data set holds nothing to analyse.
     """
     target = out or folder
+    about = {"study.toml": "the study: data, feature spaces, model, evaluation; every key is in the documentation"}
     if kind == "bids" and is_bids(folder):
         _check_new(target / "study.toml")
-        texts = {"study.toml": study_text(survey(folder), target)}
+        found = survey(folder, target / "masks" if masks else None)
+        texts = {"study.toml": study_text(found, target)}
+        for column, captions in (found.sounds.texts if found.sounds else {}).items():
+            texts[caption_file(column)] = caption_table(captions)
+            about[caption_file(column)] = f"texts of the sounds, from the column {column} of the events"
+    elif kind == "arrays" and (arrays := find_arrays(folder)):
+        texts = {"study.toml": arrays_study(arrays, folder, target)}
     else:
         texts = {name: template(text) for name, text in FILES.get(kind, {"study.toml": kind}).items()}
     for name in texts:
         _check_new(target / name)
     try:
-        return write_all({target / name: text for name, text in texts.items()}, "cannot write the study file")
+        write_all({target / name: text for name, text in texts.items()}, "cannot write the study file")
     except UnicodeEncodeError as error:
         raise InputError("cannot write the study file", file=target, found=error) from error
+    made = {target / name: about.get(name, ABOUT.get(name, "a study")) for name in texts}
+    if kind == "bids" and masks and (target / "masks").is_dir():
+        made[target / "masks"] = "a brain mask of each subject, made of the raw volumes by nilearn: look at them"
+    return made
 
 
 def left_to_do(path: Path) -> list[InputError]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from b2m_encoding.data.bids import list_subjects
+from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.io.parsing import parse_json
-from b2m_encoding.workflow.templates.survey import MAX_CONDITIONS, Survey
+from b2m_encoding.workflow.templates.sounds import Sounds
+from b2m_encoding.workflow.templates.survey import MASK, MAX_CONDITIONS, Survey
 
+CONFOUNDS = '# confounds = { strategy = ["motion", "wm_csf"] }   # from fMRIPrep; "scrub" censors volumes'
 RESPONSE_DELAYS = (3.0, 8.0)  # s: where the haemodynamic response to a sound lies
 
 
@@ -60,18 +63,33 @@ def _data(found: Survey, folder: Path) -> list[str]:
         "[data]",
         'reader = "bids"',
         f"root = {_path(found.root, folder)}",
-        f"derivatives = {_path(found.derivatives, folder)}",
+        *([] if found.derivatives is None else [f"derivatives = {_path(found.derivatives, folder)}"]),
         f"space = {quoted(found.space)}",
+        *(f"# space = {quoted(space)}" for space in found.spaces if space != found.space),
+        *([] if found.mask is None else [f"mask = {_path(found.mask / MASK, folder)}"]),
         f"tasks = {_list(found.tasks)}",
         *subjects,
+        *_clips(found),
         "# discard = 10.0                             # s at the start of each run",
-        '# confounds = { strategy = ["motion", "wm_csf"] }   # from fMRIPrep; "scrub" censors volumes',
+        *([CONFOUNDS] if found.derivatives is not None else []),
     ]
 
 
+def _clips(found: Survey) -> list[str]:
+    """The columns of the events that name clips, where they are not those of BIDS."""
+    if found.sounds is None:
+        return []
+    columns, parts = found.sounds.columns, []
+    if columns.stimulus != ClipColumns.stimulus:
+        parts.append(f"stimulus = {quoted(columns.stimulus)}")
+    if columns.group is not None:
+        parts.append(f"group = {quoted(columns.group)}")
+    return [f"clips = {{ {', '.join(parts)} }}"] if parts else []
+
+
 def _features(found: Survey, folder: Path) -> list[str]:
-    if found.stimuli is not None:
-        return ["[features.acoustic]", 'extractor = "acoustic"', f"stimuli = {_path(found.stimuli, folder)}"]
+    if found.sounds is not None:
+        return _of_sounds(found.sounds, folder)
     if found.conditions:
         column = [] if found.column == "trial_type" else [f"column = {quoted(found.column)}"]
         groups = [f"{_key(name)} = {_list([name])}" for name in found.conditions[:MAX_CONDITIONS]]
@@ -87,6 +105,38 @@ def _features(found: Survey, folder: Path) -> list[str]:
     ]
 
 
+def _of_sounds(sounds: Sounds, folder: Path) -> list[str]:
+    """Feature spaces of sounds, of their texts and of their transcripts."""
+    stimuli = _path(sounds.folder, folder)
+    lines = ["[features.acoustic]", 'extractor = "acoustic"', f"stimuli = {stimuli}", "# rms = 0   # keep their levels"]
+    for name in sounds.texts:
+        lines += ["", f"[features.{_space_name(name)}]", 'extractor = "caption"   # or "text", a sentence encoder']
+        lines += [f"captions = {quoted(caption_file(name))}"]
+    if sounds.transcripts:
+        transcript = _path(sounds.folder / f"{{clip}}{sounds.transcripts}", folder)
+        lines += ["", "[features.word_rate]", 'extractor = "word_rate"', f"transcript = {transcript}"]
+        lines += ["", "# [features.context]", '# extractor = "context"   # b2m models fetch minilm']
+        lines += [f"# transcript = {transcript}"]
+    return lines
+
+
+def caption_file(column: str) -> str:
+    """Name of the table of captions that is made of a column of the events."""
+    return f"captions_{_space_name(column)}.tsv"
+
+
+def caption_table(texts: Mapping[str, str]) -> str:
+    """Table of captions: stimuli and their texts."""
+    return (
+        "\n".join(["stim_file\tcaption", *(f"{name}\t{' '.join(text.split())}" for name, text in texts.items())]) + "\n"
+    )
+
+
+def _space_name(column: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9_]", "_", column)
+    return name if name[:1].isalpha() else f"text_{name}"
+
+
 def _evaluation(found: Survey, delays: Sequence[float]) -> list[str]:
     """How runs are held out; what else the penalty needs, where one run is left to choose it."""
     runs, model = found.recordings[0].responses.runs, []
@@ -96,6 +146,10 @@ def _evaluation(found: Survey, delays: Sequence[float]) -> list[str]:
     shortest = min(rows.stop - rows.start for r in found.recordings for rows in r.responses.runs.slices.values())
     if test and n_training > 1:
         lines = ['kind = "test"', f'test_runs = "*task-{test[0]}*"']
+        if found.sounds is not None and found.sounds.repeats > 1:
+            lines.append(
+                f"average_repeats = true            # clips are played up to {found.sounds.repeats} times in a run"
+            )
     elif n_runs > 1:
         lines = ['kind = "cross-validation"       # whole runs are left out']
         if n_runs == 2:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from b2m_encoding.data.bids import SpaceQuery, list_subjects, read_bids
+from b2m_encoding.data.clip_columns import NOTHING
 from b2m_encoding.data.entities import BidsFile, subject_files
-from b2m_encoding.data.events import NOTHING, clip_label
+from b2m_encoding.data.files import first_line
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.spaces.surface import surface_space
+from b2m_encoding.workflow.templates.sounds import Sounds, find_sounds
 
 SURFACES = ("fsaverage5", "fsaverage6", "fsaverage", "fsLR")
-CLIP_COLUMNS = {"genre", "track", "start"}
 NO_CONDITIONS = {"onset", "duration", "sample", "response_time", "HED"}
 MAX_CONDITIONS = 20
-STIMULUS = re.compile(r".+\.\d{5}\.wav")
+RAW, MASK = "scanner", "sub-{subject}.nii.gz"
+"""Name of the space of raw volumes, and of their masks."""
 
 Opened = Mapping[str, tuple[Recording, ...]]
 """Recordings of every subject, by task."""
@@ -41,22 +39,28 @@ class Survey:
     column : str
         Of the events, that names conditions; empty if none does.
     conditions : tuple of str
-    stimuli : Path or None
-        Folder of the sound files that the events name.
+    sounds : Sounds or None
+        Sound files that the events name, and what else is known of them.
+    spaces : tuple of str
+        All spaces that there are responses in.
     left_out : mapping of task to str
         Why tasks were left out.
+    mask : Path or None
+        Folder of the masks that raw volumes are read with.
     """
 
     root: Path
-    derivatives: Path
+    derivatives: Path | None
     space: str
     subjects: tuple[str, ...]
     tasks: tuple[str, ...]
     recordings: tuple[Recording, ...]
     column: str
     conditions: tuple[str, ...]
-    stimuli: Path | None
+    sounds: Sounds | None
     left_out: Mapping[str, str]
+    spaces: tuple[str, ...] = ()
+    mask: Path | None = None
 
 
 def is_bids(folder: Path) -> bool:
@@ -64,10 +68,16 @@ def is_bids(folder: Path) -> bool:
     return folder.is_dir() and any(path.is_dir() for path in folder.glob("sub-*"))
 
 
-def survey(root: Path) -> Survey:
+def survey(root: Path, masks: Path | None = None) -> Survey:
     """Find the subjects that were preprocessed, the best space for maps, and the tasks; headers are read only.
 
     Tasks whose events tell what was heard, by clips or by conditions, are preferred to tasks without.
+
+    Parameters
+    ----------
+    root : Path
+    masks : Path, optional
+        Folder of masks to make of raw volumes, where nothing was preprocessed.
 
     Raises
     ------
@@ -77,18 +87,41 @@ def survey(root: Path) -> Survey:
     labels = list_subjects(root)
     for derivatives in (*sorted((root / "derivatives").glob("*")), root):
         files = {label: subject_files(derivatives, label) for label in labels}
-        for space in _spaces([file for own in files.values() for file in own]):
+        found = _spaces([file for own in files.values() for file in own])
+        for space in found:
             query = SpaceQuery.parse(space)
             tasks_of = {
                 label: {f.entities["task"] for f in own if query.matches(f, raw=False) and "task" in f.entities}
                 for label, own in files.items()
             }
             if any(tasks_of.values()):
-                return _survey(root, derivatives, space, tasks_of)
+                return _survey(root, derivatives, space, tasks_of, tuple(found))
+    if masks is not None:
+        return _survey_raw(root, labels, masks)
     raise _nothing_preprocessed(root, labels)
 
 
-def _survey(root: Path, derivatives: Path, space: str, tasks_of: Mapping[str, set[str]]) -> Survey:
+def _survey_raw(root: Path, labels: Sequence[str], masks: Path) -> Survey:
+    """A study of raw volumes, with a mask of each subject, made of its volumes."""
+    query, tasks_of = SpaceQuery.parse(RAW), {}
+    for label in labels:
+        own = [file for file in subject_files(root, label) if query.matches(file, raw=True)]
+        tasks_of[label] = {file.entities["task"] for file in own if "task" in file.entities}
+        if own:
+            make_mask([file.path for file in own], masks / MASK.format(subject=label))
+    if not any(tasks_of.values()):
+        raise _nothing_preprocessed(root, labels)
+    return _survey(root, None, RAW, tasks_of, (RAW,), masks)
+
+
+def _survey(
+    root: Path,
+    derivatives: Path | None,
+    space: str,
+    tasks_of: Mapping[str, set[str]],
+    spaces: tuple[str, ...],
+    masks: Path | None = None,
+) -> Survey:
     """Open the runs of the tasks that all subjects share, or else of the task that most have."""
     some = [own for own in tasks_of.values() if own]
     tasks = set.intersection(*some)
@@ -100,13 +133,22 @@ def _survey(root: Path, derivatives: Path, space: str, tasks_of: Mapping[str, se
         problems, found = Problems(), []
         for label in subjects:
             with problems.collect():
-                found.append(read_bids(root, label, tasks=chosen, space=space, derivatives=derivatives))
+                found.append(
+                    read_bids(
+                        root,
+                        label,
+                        tasks=chosen,
+                        space=space,
+                        derivatives=derivatives,
+                        mask=None if masks is None else masks / MASK.format(subject=label),
+                    )
+                )
         problems.raise_any()
         return tuple(found)
 
     opened, subjects = _same_repetition_times({task: read([task]) for task in sorted(tasks)}, subjects)
-    stimuli = _stimuli(root)
-    kinds = {task: _features(recordings, stimuli) for task, recordings in opened.items()}
+    sounds = {task: find_sounds(root, recordings) for task, recordings in opened.items()}
+    kinds = {task: "clips" if sounds[task] else _features(recordings) for task, recordings in opened.items()}
     kind = max(kinds.values(), key=lambda found: (found == "clips", found == "trial_type", found != ""))
     chosen, left_out = _chosen(opened, kinds, kind)
     recordings = read(chosen)
@@ -120,8 +162,10 @@ def _survey(root: Path, derivatives: Path, space: str, tasks_of: Mapping[str, se
         recordings,
         column,
         _conditions(recordings, column) if column else (),
-        stimuli if kind == "clips" else None,
+        find_sounds(root, recordings) if kind == "clips" else None,
         left_out,
+        spaces,
+        masks,
     )
 
 
@@ -145,26 +189,15 @@ def _chosen(opened: Opened, kinds: Mapping[str, str], kind: str) -> tuple[list[s
     return [task for task in like if task not in left_out], left_out
 
 
-def _features(recordings: Sequence[Recording], stimuli: Path | None) -> str:
-    """What the events of every run tell: "clips" that are here, the name of a column of conditions, or nothing."""
+def _features(recordings: Sequence[Recording]) -> str:
+    """The name of a column of conditions that the events of every run have, or nothing."""
     tables = [table for recording in recordings for table in recording.events.values()]
     if not tables or any(len(r.events) < len(r.responses.runs.names) for r in recordings):
         return ""
     shared = set.intersection(*(set(table.columns) for table in tables))
-    if stimuli is not None and shared >= CLIP_COLUMNS and all(_heard(table, stimuli) for table in tables):
-        return "clips"
     columns = [name for name in tables[0].columns if name in shared - NO_CONDITIONS]
     columns.sort(key=lambda name: name != "trial_type")
     return next((name for name in columns if _names_conditions(recordings, name)), "")
-
-
-def _heard(table: pd.DataFrame, stimuli: Path) -> bool:
-    """Whether the sound file of every event is there."""
-    try:
-        names = {(g, clip_label(g, t)) for g, t in zip(table["genre"], table["track"], strict=True) if t not in NOTHING}
-    except (ValueError, OverflowError):
-        return False
-    return all((stimuli / genre / f"{clip}.wav").is_file() for genre, clip in names)
 
 
 def _names_conditions(recordings: Sequence[Recording], column: str) -> bool:
@@ -184,15 +217,6 @@ def _conditions(recordings: Sequence[Recording], column: str) -> tuple[str, ...]
     return tuple(sorted(shared, key=lambda name: (-sum(own.count(name) for own in of_subjects), name)))
 
 
-def _stimuli(root: Path) -> Path | None:
-    """The folder of sound files in GTZAN's layout, ``genre/genre.00000.wav``."""
-    for folder, below, files in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith((".", "sub-", "derivatives")))
-        if any(STIMULUS.fullmatch(name) for name in files):
-            return Path(folder).parent
-    return None
-
-
 def _spaces(files: Sequence[BidsFile]) -> list[str]:
     """Spaces of response files that can be drawn on the cortex, best first, then all other volumes."""
     surfaces = {f.entities.get("space") for f in files if f.extension == "func.gii"}
@@ -200,8 +224,16 @@ def _spaces(files: Sequence[BidsFile]) -> list[str]:
     if any(f.extension == "dtseries.nii" and f.entities.get("den") == "91k" for f in files):
         found.append("fsLR:den-91k")
     volumes = [f for f in files if f.extension == "nii.gz" and f.suffix == "bold" and "space" in f.entities]
-    named = {f.entities["space"] + (f":res-{f.entities['res']}" if "res" in f.entities else "") for f in volumes}
-    return found + sorted(named, key=lambda name: (not name.startswith("MNI152"), name))
+    named = {_named(f) for f in volumes}
+    return found + sorted(named, key=lambda name: ("desc-" in name, not name.startswith("MNI152"), name))
+
+
+def _named(file: BidsFile) -> str:
+    """Space of a volume, with what else tells its files apart."""
+    found = file.entities
+    parts = [f"{key}-{found[key]}" for key in ("cohort", "res") if key in found]
+    desc = [f"desc-{found['desc']}"] if found.get("desc", "preproc") not in ("preproc", "brain") else []
+    return ":".join([found["space"], *parts, *desc])
 
 
 def _installed(surface: str) -> bool:
@@ -220,6 +252,24 @@ def _nothing_preprocessed(root: Path, labels: Sequence[str]) -> InputError:
         file=root,
         found=f"raw volumes of {', '.join(tasks)}" if tasks else "no response files",
         expected="fMRIPrep's output under derivatives/",
-        fix="run fMRIPrep; or read raw volumes with a brain mask of each subject: b2m init bids in an empty folder, "
-        'and there give root, tasks, space = "scanner", mask = "masks/sub-{subject}.nii.gz", and no derivatives',
+        fix="run fMRIPrep; or read raw volumes with a mask of each subject: b2m init bids DIR --mask makes them, or "
+        'give your own: space = "scanner", mask = "masks/sub-{subject}.nii.gz" under [data], and no derivatives',
     )
+
+
+def make_mask(images: Sequence[Path], path: Path) -> None:
+    """Make a brain mask of raw volumes with nilearn, from the first run.
+
+    Raises
+    ------
+    InputError
+        If no brain is found.
+    """
+    from nilearn.masking import compute_epi_mask
+
+    try:
+        mask = compute_epi_mask(str(images[0]))
+    except Exception as error:  # nilearn raises errors of many kinds
+        raise InputError("no mask can be made of a run", file=images[0], found=first_line(error)) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask.to_filename(path)

@@ -40,7 +40,6 @@ from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import DecodedWindows, read_decoded
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace
-from b2m_encoding.stats.generalisation import genres_of
 from b2m_encoding.study import StatisticsTable, Study, load_study
 from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.templates import write_template
@@ -87,6 +86,7 @@ def people(tmp_path: Path) -> dict[str, Recording]:
         1.5,
         clip=np.concatenate([clips for _, clips in names]),
         presentation=np.concatenate([np.arange(len(clips)) // 10 + 100 * i for i, (_, clips) in enumerate(names)]),
+        group=[str(clip).partition(".")[0] for _, clips in names for clip in clips],
     )
     found = {}
     for subject in ("01", "02"):
@@ -281,7 +281,7 @@ def test_clips_of_a_genre_are_decoded_by_who_never_met_it(
 ) -> None:
     """Ridge of the windows of other genres, in their units, calibrated by them; all test clips stay candidates."""
     table = study(tmp_path, decoders=("ridge",), calibrate=scale)
-    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
+    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("group",))})
     windows = to_decode(people["01"], "mine", {}, table)
     training, test = windows.training, windows.test
     [found] = decode_subject(windows, None, table)
@@ -289,7 +289,7 @@ def test_clips_of_a_genre_are_decoded_by_who_never_met_it(
     assert np.abs(found.unheard - found.accuracy).max() > 0.05
     genre, parts = np.array([clip.partition(".")[0] for clip in found.clips]), []
     for name in dict.fromkeys(genre.tolist()):
-        others = training.take(genres_of(training.runs.clip) != name)
+        others = training.take(training.runs.group != name)
         standard = Units.of(others.features).standard
         decoder = RidgeDecoder().fit(others.brain, standard(others.features), runs=others.runs)
         said = decoder.predict(test.brain, runs=test.runs)
@@ -306,10 +306,10 @@ def test_what_training_holds_of_a_genre_changes_nothing_for_its_clips(
     people: dict[str, Recording], tmp_path: Path
 ) -> None:
     table = study(tmp_path, decoders=("regions",), calibrate="dimension")
-    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("genre",))})
+    table = table.model_copy(update={"statistics": StatisticsTable(generalise=("group",))})
     windows = to_decode(people["01"], "mine", {}, table)
     training, rng = windows.training, np.random.default_rng(1)
-    own = (genres_of(training.runs.clip) == "jazz")[:, None]
+    own = (training.runs.group == "jazz")[:, None]
     brain, features = (
         np.where(own, 50 * rng.standard_normal(part.shape), part).astype(part.dtype)
         for part in (training.brain, training.features)
@@ -354,7 +354,7 @@ def test_what_is_written_and_shown(people: dict[str, Recording], tmp_path: Path)
     assert {"2_way", "top_1", "median_rank", "correlation", "lag", "notes"} <= set(rows[0])
     low, high = rows[0]["chance_interval_95_of"]["top_1"]
     assert low <= 1 / 12 <= high < rows[0]["top_1"]
-    assert set(rows[0]["by_genre"]) == set(GENRES)
+    assert set(rows[0]["by_group"]) == set(GENRES)
     kept = read_decoded(table.output, "02", "mine", "ridge")
     assert np.array_equal(kept.predicted, results.decodings["02"][1].predicted)
     assert kept.clips.tolist() == list(results.decodings["02"][1].clips)

@@ -95,7 +95,7 @@ def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
         ('[statistics]\nclusters = "tfce"\ncluster_permutations = 500\n', ["threshold-free", "500 permutations"], []),
         ('[statistics]\npreference = "unique"\n',
          ["variance that each alone explains"], ["prediction accuracy of each"]),
-        ('[statistics]\ngeneralise = ["genre", "subject"]\n', ["no clip of that genre", "model of all others"], []),
+        ('[statistics]\ngeneralise = ["group", "subject"]\n', ["no clip of that group", "model of all others"], []),
         ("[statistics]\nintervals = false\n", [], ["Intervals of r"]),
         ('[maps]\natlas = "schaefer-200"\nregions = ["x"]\n', ["Schaefer et al. 2018"], ["Glasser"]),
     ],

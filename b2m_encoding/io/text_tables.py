@@ -1,0 +1,228 @@
+"""Tables of text as programs export them: any separator, quotes, comments, index columns, encodings; never a guess."""
+
+from __future__ import annotations
+
+import csv
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from b2m_encoding.errors import InputError
+
+MISSING_NAMES = ("", "n/a", "N/A", "nan", "NaN", "#N/A", "<NA>")
+"""Fields without a name: NA, None and null may be names."""
+MISSING_NUMBERS = (*MISSING_NAMES, "NA", "na", "None", "none", "null", "NULL", "Nan", "NAN", "-nan", ".")
+"""Fields without a number."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
+_WORD = re.compile(r'"[^"]*"|\S+')
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Names of the columns and the rows of a table, all text, without blanks and quotes around the fields.
+
+    Parameters
+    ----------
+    header : tuple of str
+        Empty where the table has none.
+    rows : tuple of tuple of str
+        As many fields each as there are columns.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def column(self, name: str) -> list[str]:
+        """Fields of a column."""
+        place = self.header.index(name)
+        return [row[place] for row in self.rows]
+
+
+def decoded(path: Path, what: str = "a table") -> str:
+    """Text of a file: UTF-8, UTF-16 and UTF-32 with a mark, UTF-16 without one where that is plain, or Latin-1.
+
+    Raises
+    ------
+    InputError
+        If it is no text.
+    """
+    raw = path.read_bytes()
+    text = _decoded(raw)
+    if "\0" in text:
+        raise InputError(f"{what} is no text", file=path, found="a byte that is zero")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(raw: bytes) -> str:
+    for marks, encoding in (((BOM_UTF32_LE, BOM_UTF32_BE), "utf-32"), ((BOM_UTF16_LE, BOM_UTF16_BE), "utf-16")):
+        if raw.startswith(marks):
+            return raw.decode(encoding, "replace")
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # plain text: every other byte is zero
+        zeros, others = raw[first::2], raw[1 - first :: 2]
+        if len(raw) > 3 and len(raw) % 2 == 0 and zeros.count(0) > 0.9 * len(zeros) and not others.count(0):
+            return raw.decode(encoding)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def read_text_table(path: Path, what: str = "a table", names: Sequence[str] = (), header: bool = True) -> TextTable:
+    """Read a table whose fields stand between tabs, semicolons, commas or blanks.
+
+    Lines that begin with ``#`` are comments; one that holds ``names`` is the header. A first column without a name, or
+    one that the header does not count, numbers the rows and is left out.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What the file is, for messages.
+    names : sequence of str
+        Columns that are expected.
+    header : bool
+        Whether the first line holds the names of the columns.
+
+    Raises
+    ------
+    InputError
+        If it is no text, has a column twice, or a row has another number of fields than the header.
+    """
+    lines = [line for line in decoded(path, what).split("\n") if line.strip()]
+    lines = _without_comments(lines, names)
+    separator = _separator(lines, names, header)
+    if separator in (",", ";"):
+        rows = [_quoted(line, separator, path, what) for line in lines]
+    else:
+        rows = [_fields(line, separator) for line in lines]
+    return _arranged(rows, path, what, header)
+
+
+def _without_comments(lines: list[str], names: Sequence[str]) -> list[str]:
+    """Lines without comments; a comment that names the expected columns is the header."""
+    kept: list[str] = []
+    for line in lines:
+        if not line.lstrip().startswith("#"):
+            kept.append(line)
+        elif not kept and names and set(names) <= {_clean(part) for part in re.split(r"[\t,; ]+", line.lstrip(" #"))}:
+            kept.append(line.lstrip(" #"))
+    return kept
+
+
+def _separator(lines: list[str], names: Sequence[str], header: bool) -> str | None:
+    """The separator of the first line under which it holds the names; else the first one that it holds at all."""
+    first = lines[0] if lines else ""
+    if header and names:
+        for separator in ("\t", ";", ",", None):
+            if set(names) <= {_clean(part) for part in first.split(separator)}:
+                return separator
+    return next((separator for separator in ("\t", ";", ",") if separator in first), None)
+
+
+def _fields(line: str, separator: str | None) -> list[str]:
+    return _WORD.findall(line) if separator is None else line.split(separator)
+
+
+def _quoted(line: str, separator: str, path: Path, what: str) -> list[str]:
+    """Fields of a line, of which some may stand in double quotes and hold the separator."""
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        if "unexpected end" in str(error):  # the quote would swallow the lines that follow
+            found = line if len(line) < 80 else f"{line[:77]}..."
+            fix = "close it in its line, or remove it"
+            raise InputError(f"a quote in {what} is not closed", file=path, found=found, fix=fix) from error
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+
+
+def _clean(field: str) -> str:
+    return field.strip().strip("'\"").strip()
+
+
+def _arranged(rows: list[list[str]], path: Path, what: str, header: bool) -> TextTable:
+    """Names and rows of equal length, without empty columns at the end and columns that number rows."""
+    named = [row[0] for row in rows[1:] if any(field.strip() for field in row)]
+    cleaned = [[_clean(field) for field in row] for row in rows]
+    names, body = (cleaned[0], cleaned[1:]) if header and cleaned else ([], cleaned)
+    body = [row for row in body if any(row)]
+    width = len(names) if header else max((len(row) for row in body), default=0)
+    if header and body and all(len(row) == width + 1 for row in body):
+        if not any(row[-1] for row in body):  # a separator at the end
+            body = [row[:-1] for row in body]
+        elif _name_rows(named):  # as R writes them
+            body = [row[1:] for row in body]
+    while names and not names[-1] and all(len(row) < len(names) or not row[len(names) - 1] for row in body):
+        body, names = [row[: len(names) - 1] for row in body], names[:-1]
+    if len(names) > 1 and not names[0] and all(row and row[0].lstrip("-").isdigit() for row in body):
+        names, body = names[1:], [row[1:] for row in body]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{what} has two columns of one name", file=path, found=", ".join(map(repr, twice)))
+    width = len(names) if header else len(body[0]) if body else 0
+    for number, row in enumerate(body, start=1):
+        if len(row) != width:
+            raise InputError(
+                f"row {number} of {what} has another number of fields than the {'header' if header else 'first'}",
+                file=path,
+                found=len(row),
+                expected=width,
+            )
+    return TextTable(tuple(names), tuple(map(tuple, body)))
+
+
+def _name_rows(fields: Sequence[str]) -> bool:
+    """Whether fields without a header are names of rows: text, in quotes, or numbers from 1 on."""
+    text = all(field.strip()[:1] in "\"'" or not _NUMBER.fullmatch(field.strip()) for field in fields)
+    return text or (len(fields) > 1 and [field.strip() for field in fields] == [str(i + 1) for i in range(len(fields))])
+
+
+def numbers(fields: Sequence[str], path: Path | None, name: str, *, missing: bool = False) -> NDArray[np.float64]:
+    """Numbers of a column; a decimal comma is one where no field of the column has a decimal point.
+
+    Parameters
+    ----------
+    fields : sequence of str
+    path : Path
+    name : str
+        Of the column, for messages.
+    missing : bool
+        Whether fields without a number (n/a) become NaN.
+
+    Raises
+    ------
+    InputError
+        With the first field that is no finite number.
+    """
+    commas = not any("." in field for field in fields)
+    out = np.full(len(fields), np.nan)
+    for i, field in enumerate(fields):
+        text = field.strip()
+        if missing and text in MISSING_NUMBERS:
+            continue
+        if commas and _DECIMAL_COMMA.fullmatch(text):
+            text = text.replace(",", ".")
+        if not _NUMBER.fullmatch(text) or not np.isfinite(float(text)):
+            raise InputError(
+                f"column {name} holds something that is not a number", file=path, found=f"{field!r} in row {i + 1}"
+            )
+        out[i] = float(text)
+    return out
+
+
+def plain_label(text: str) -> str:
+    """A label without what does not tell labels apart: blanks around it, and zeros after the point of a number.
+
+    Examples
+    --------
+    >>> [plain_label(text) for text in ("1", "1.0", "1 ", "1.50", "01", "v1.0")]
+    ['1', '1', '1', '1.5', '01', 'v1.0']
+    """
+    label = text.strip()
+    if re.fullmatch(r"[+-]?\d+\.\d*", label):
+        label = label.rstrip("0").rstrip(".")
+    return label

@@ -1,0 +1,193 @@
+"""Sound files as laboratories have them: endings, copies, levels, phases, containers, and names of captions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.audio import decode_audio, prepare_stimulus, read_audio
+from b2m_encoding.features.clip_names import find_named
+from b2m_encoding.features.clips import Clip
+from b2m_encoding.features.sound_copies import copies_of, print_of, sound_hash
+from b2m_encoding.features.stimuli import Stimuli
+from b2m_encoding.features.stimulus_files import find_stimulus
+from b2m_encoding.features.transcripts import read_transcript
+
+RATE = 8000
+
+
+def piece(seed: int, seconds: float = 12.0) -> np.ndarray:
+    """Notes of random pitch and length: a piece of its own for each seed."""
+    rng = np.random.default_rng(seed)
+    wave = np.zeros(round(seconds * RATE))
+    start = 0
+    while start < len(wave):
+        length = int(rng.uniform(0.1, 0.6) * RATE)
+        time = np.arange(min(length, len(wave) - start)) / RATE
+        wave[start : start + len(time)] = np.sin(2 * np.pi * rng.uniform(150, 2500) * time) * np.exp(-3 * time)
+        start += length
+    return 0.2 * wave + 0.002 * rng.standard_normal(len(wave))
+
+
+@pytest.mark.parametrize(
+    "ending", ["wav", "WAV", "flac", "mp3", "MP3", "ogg", "opus", "au", "aiff", "Aif", "caf", "w64"]
+)
+def test_any_ending_of_a_sound_file_will_do(ending: str, tmp_path: Path) -> None:
+    kind = {"aif": "AIFF", "au": "AU", "opus": "OGG"}.get(ending.lower(), ending.upper())
+    (tmp_path / "jazz").mkdir()
+    rate = 48_000 if ending == "opus" else RATE
+    wave = np.repeat(piece(0), rate // RATE)
+    soundfile.write(
+        tmp_path / f"jazz/Piece é.{ending}", wave, rate, format=kind, subtype="OPUS" if ending == "opus" else None
+    )
+    for name in ("jazz/Piece é.wav", "jazz/piece é", "jazz/Piece e\u0301.flac", f"jazz/Piece é.{ending}"):
+        clip = Clip(name, 1.0, 5.0)
+        Stimuli(tmp_path).check([clip])
+        assert len(Stimuli(tmp_path).wave(clip, RATE)) == 5 * RATE
+
+
+def test_files_that_could_both_be_meant_are_named(tmp_path: Path) -> None:
+    for ending in ("flac", "ogg"):
+        soundfile.write(tmp_path / f"a.{ending}", piece(0), RATE)
+    with pytest.raises(InputError, match=r"several files(?s:.)*a.flac, a.ogg"):
+        find_stimulus(tmp_path, "a.wav")
+    assert find_stimulus(tmp_path, "a.OGG").name == "a.ogg"
+    with pytest.raises(InputError, match=r"audio file is missing(?s:.)*b.wav"):
+        Stimuli(tmp_path).check([Clip("b.wav", 0.0, 5.0)])
+    (tmp_path / "below").mkdir()
+    (tmp_path / "a.flac").rename(tmp_path / "below/b.flac")
+    with pytest.raises(InputError, match=r"below/b\.flac has this name"):
+        Stimuli(tmp_path).check([Clip("b.wav", 0.0, 5.0)])
+
+
+@pytest.mark.parametrize("name", ["../a.wav", "/tmp/a.wav", "a/../../b.wav", "C:\\a.wav", "..", "a\0.wav", ""])
+def test_names_lie_below_the_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="leads out of the folder"):
+        find_stimulus(tmp_path, name.replace("\\", "/"))
+
+
+CONTAINERS = {
+    "film.mp4": b"\0\0\0\x20ftypisom\0\0\2\0isomiso2",
+    "film.mkv": b"\x1aE\xdf\xa3\x01\0\0\0",
+    "film.avi": b"RIFF\0\1\0\0AVI LIST",
+    "song.m4a": b"\0\0\0\x20ftypM4A \0\0\0\0",
+    "song.wma": b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    "wrong.wav": b"\0\0\0\x20ftypM4A \0\0\0\0",
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_containers_are_named_with_what_to_do(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(CONTAINERS[name] + bytes(2000))
+    with pytest.raises(InputError, match=rf"no sound file(?s:.)*ffmpeg -i {name}"):
+        decode_audio(tmp_path / name)
+    soundfile.write(tmp_path / f"{Path(name).stem}.flac", piece(0), RATE)
+    if name != "wrong.wav":
+        assert find_stimulus(tmp_path, name).suffix == ".flac"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (bytes(5000), "is empty"),
+        (b"ID3\3\0\0\0\0\0\x0a" + bytes(500), "only tags"),
+        (b"<html>", "decoded"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["mp3", "wav"])
+def test_files_without_sound_are_called_what_they_are(
+    content: bytes, message: str, ending: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"a.{ending}").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        decode_audio(tmp_path / f"a.{ending}")
+
+
+def write(path: Path, wave: np.ndarray, rate: int = RATE, **options: str) -> Path:
+    soundfile.write(path, wave, rate, **options)
+    return path
+
+
+def test_copies_are_known_by_their_sound(tmp_path: Path) -> None:
+    original = write(tmp_path / "original.wav", piece(0))
+    wave = soundfile.read(original)[0]
+    equal = [write(tmp_path / "equal.flac", wave), write(tmp_path / "stereo.wav", np.c_[wave, wave])]
+    near = {
+        "softer": write(tmp_path / "softer.wav", 0.3 * wave),
+        "later": write(tmp_path / "later.wav", np.r_[np.zeros(4321), wave]),
+        "excerpt": write(tmp_path / "excerpt.wav", wave[3 * RATE :]),
+        "compressed": write(tmp_path / "compressed.mp3", wave),
+        "resampled": write(tmp_path / "resampled.wav", np.repeat(wave, 2), 2 * RATE),
+    }
+    others = [write(tmp_path / f"other{i}.wav", piece(i)) for i in range(1, 6)]
+    assert {sound_hash(path) for path in equal} == {sound_hash(original)}
+    assert copies_of([*equal, *near.values(), *others], [original]) == dict.fromkeys([*equal, *near.values()], original)
+    alike = [print_of(a).likeness(print_of(b)) for a in others for b in others if a != b]
+    assert max(alike) < 0.7
+
+
+def test_the_level_is_that_of_the_sound(tmp_path: Path) -> None:
+    wave = piece(0)
+    expected = prepare_stimulus(wave, RATE, 0.0)
+    for changed in (wave + 0.3, 0.01 * wave - 0.05):
+        assert np.allclose(prepare_stimulus(changed, RATE, 0.0), expected, atol=2e-3)
+    assert np.abs(prepare_stimulus(1e-5 * wave, RATE, 0.0)).max() < 1e-4
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-4, 0.01])
+def test_channels_that_cancel_are_told(noise: float, tmp_path: Path) -> None:
+    wave, rng = piece(0), np.random.default_rng(0)
+    write(tmp_path / "a.wav", np.c_[wave, noise * rng.standard_normal(len(wave)) - wave], subtype="FLOAT")
+    with pytest.raises(InputError, match="cancel each other"):
+        Stimuli(tmp_path).check([Clip("a.wav", 0.0, 10.0)])
+    for fine in (np.c_[wave, 0 * wave], np.c_[wave, piece(1)], np.c_[wave, 0.5 * wave]):
+        write(tmp_path / "a.wav", fine)
+        Stimuli(tmp_path).check([Clip("a.wav", 0.0, 10.0)])
+
+
+def test_an_event_may_last_a_little_longer_than_its_sound(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", piece(0, 5.0))
+    wave = read_audio(tmp_path / "a.wav", RATE, 0.0, 5.08)
+    assert len(wave) == round(5.08 * RATE)
+    assert not wave[5 * RATE :].any()
+    with pytest.raises(InputError, match="too short for the excerpt"):
+        read_audio(tmp_path / "a.wav", RATE, 0.0, 5.2)
+    with pytest.raises(InputError, match="too short"):
+        read_audio(tmp_path / "a.wav", RATE, 5.0, 0.05)
+
+
+def test_what_belongs_to_a_clip_is_found_by_its_file() -> None:
+    day1, day2 = Clip("day 1/story.wav", 0.0, 10.0), Clip("day 2/story.wav", 0.0, 10.0)
+    early, late = Clip("x.wav", 0.0, 10.0), Clip("x.wav", 60.0, 10.0)
+    assert find_named(day1, [day1], ["story"]) == "story"
+    assert find_named(day1, [day1, day2], ["story", "day 1/story.wav"]) == "day 1/story.wav"
+    assert find_named(day2, [day1, day2], ["story", "story.wav", "story_10s"]) is None
+    assert find_named(late, [early, late], ["x", "x.wav", "x_10s"]) is None
+    assert [find_named(one, [early, late], ["x@0", "x@60"]) for one in (early, late)] == ["x@0", "x@60"]
+    assert find_named(day1, [day1], ["stimuli/day 1/story.wav"]) == "stimuli/day 1/story.wav"
+
+
+TABLES = {
+    "onset\tword\n0.5\tAlice\n1.25\twas\n": ([0.5, 1.25], [1.25, 1.55]),
+    "word,onset,offset\nAlice,0.5,0.9\nwas,1.25,1.4\n": ([0.5, 1.25], [0.9, 1.4]),
+    "onset;duration;word\n0,5;0,4;Alice\n1,25;0,15;was\n": ([0.5, 1.25], [0.9, 1.4]),
+    "Onset Word\n1.25 was\nn/a noise\n0.5 Alice\n": ([0.5, 1.25], [1.25, 1.55]),
+}
+
+
+@pytest.mark.parametrize("text", TABLES)
+def test_tables_of_words(text: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text(text)
+    found = read_transcript(tmp_path / "words.txt")
+    assert found.text == ("Alice", "was")
+    assert np.allclose(found.onset, TABLES[text][0])
+    assert np.allclose(found.end, TABLES[text][1])
+    for bad in ("onset\tx\n1\ta\n", "onset\tword\nsoon\ta\n", "onset\tword\n1\tn/a\n", ""):
+        (tmp_path / "words.txt").write_text(bad)
+        with pytest.raises(InputError, match=r"lacks a column|not a number|no words"):
+            read_transcript(tmp_path / "words.txt")
