@@ -28,7 +28,7 @@ def decoded(accuracy: float, unheard: float | None = None) -> dict[str, Any]:
     row = {"subject": "01", "feature_space": "text", "identification_accuracy": accuracy,
            "chance_interval_95": [0.4, 0.6]}  # fmt: skip
     if unheard is not None:
-        row |= {"identification_accuracy_unheard_genre": unheard, "chance_interval_95_unheard_genre": [0.41, 0.59]}
+        row |= {"identification_accuracy_unheard_group": unheard, "chance_interval_95_unheard_group": [0.41, 0.59]}
     return {"json": {"identification.json": {"subjects": [row]}}}
 
 
@@ -181,9 +181,9 @@ def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
          "not known"),
         ({"study": STUDY + '[maps]\natlas = "mine.toml"\n'}, "Were regions chosen beforehand?", "not known"),
         ({"subjects": {"space": "regions"}}, "Were regions chosen beforehand?", "not known"),
-        (decoded(0.9), "Does decoding hold for genres left out of training?", "not known"),
-        (decoded(0.9, 0.49), "Does decoding hold for genres left out of training?", "no"),
-        (decoded(0.9, 0.64), "Does decoding hold for genres left out of training?", "yes"),
+        (decoded(0.9), "Does decoding hold for groups of clips left out of training?", "not known"),
+        (decoded(0.9, 0.49), "Does decoding hold for groups of clips left out of training?", "no"),
+        (decoded(0.9, 0.64), "Does decoding hold for groups of clips left out of training?", "yes"),
         (decoded(0.52), "Is decoding better than chance?", "no"),
         (decoded(0.9), "Is decoding better than chance?", "yes"),
     ],
