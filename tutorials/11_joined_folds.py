@@ -12,10 +12,10 @@
 #
 # $$\mathrm{var}(T) = \mathrm{tr}(HSHS) + \mathrm{tr}(HSH^\top S) .$$
 #
-# A permutation test that rearranges the *fixed* prediction $\hat y$ takes it for independent of $y$, and sees the second
-# term alone. The first one is the product of $S^{1/2} H S^{1/2}$ with its transpose; by Cauchy and Schwarz it is at most
-# as large as the second, and as large if $H$ is symmetric, as it is for strong penalties, $H_{ij} \propto X_i X_j^\top$.
-# The null distribution of fixed predictions is then too narrow by $\sqrt 2 = 1.41$.
+# A permutation test that rearranges the *fixed* prediction $\hat y$ takes it for independent of $y$, and sees the
+# second term alone. The first one is the product of $S^{1/2} H S^{1/2}$ with its transpose; by Cauchy and Schwarz it is
+# at most as large as the second, and as large if $H$ is symmetric, as it is for strong penalties,
+# $H_{ij} \propto X_i X_j^\top$. The null distribution of fixed predictions is then too narrow by $\sqrt 2 = 1.41$.
 
 # %%
 import numpy as np
