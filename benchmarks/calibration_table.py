@@ -26,11 +26,10 @@ JOINED = re.compile(r"cv_(?P<kind>runs|blocks)_(?P<number>\d+)")
 
 def known_rates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the table from the rows of the benchmark."""
-    groups: dict[tuple[Any, ...], list[tuple[float, int | None, int | None]]] = {}
+    groups: dict[tuple[str, str], list[tuple[float, int | None, int | None]]] = {}
     for row in rows:
         for evaluation, test, runs, samples in _design(row["case"], row.get("agreement") or {}):
-            alone = (runs,) if evaluation != "test" else ()
-            groups.setdefault((evaluation, test, *alone), []).append((float(row["ours"]), runs, samples))
+            groups.setdefault((evaluation, test), []).append((float(row["ours"]), runs, samples))
     return [
         {"evaluation": key[0], "test": key[1], "runs": _ends([one[1] for one in found]),
          "samples": _ends([one[2] for one in found]), "rate": _ends([one[0] for one in found]), "designs": len(found)}

@@ -50,8 +50,9 @@ class FigureRequest:
         Sound files by their labels ("heard", "retrieved").
     mask : {"own", "joint", "tested"}, optional
         Targets that are shown: those that one of the drawn models predicts by itself, those that the joint model
-        predicts, or all that were tested. Default: ``own`` for maps of r and R2, ``joint`` for other maps; a scatter
-        and regions show all tested targets.
+        predicts, or all that were tested. Default: ``own`` for maps of r and R2 of one model, ``joint`` for other maps
+        and where feature spaces are compared, whose differences it does not select; a scatter and regions show all
+        tested targets.
     """
 
     subjects: tuple[str, ...] = ()
@@ -165,7 +166,8 @@ class FigureContext:
 
     def masking(self, subject: str, models: Sequence[str] = ()) -> tuple[str, ...]:
         """Models whose significance masks a figure of some models; none: every tested target is shown."""
-        mask = self.request.mask or ("own" if self.request.score in OF_MODELS else "joint")
+        alone = len(models) == 1 and self.request.score in OF_MODELS
+        mask = self.request.mask or ("own" if alone else "joint")
         if mask == "tested":
             return ()
         own = mask == "own" and models and all(self.results.has_map(subject, one, maps.Q.stat) for one in models)

@@ -173,8 +173,6 @@ class _SubjectMaps:
         significant, level = context.significant(name), context.statistics.q
         assert significant is not None
         own = {f"r-{model}": _masking_q(context, name, model) for model in _own(context, name)}
-        if len(own) == 2 == len(context.results.feature_spaces):
-            own["difference"] = np.fmin(*own.values())
         return cls(name, surface, values, significant, preference, own, level)
 
 
@@ -233,7 +231,7 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
         title = f"Accuracy: {titles[key]}"
         maps.append(ViewMap(key, title, "prediction accuracy (r)", (key,), colours))
     if len(names) == 2:
-        first, second = (np.concatenate(drawn(f"r-{name}", "difference")) for name in names)
+        first, second = (np.concatenate(drawn(f"r-{name}", "difference")) for name in names)  # joint mask
         difference = shared_limits([np.abs(second - first)], 0.0, None, percentile=97.0)
         pair = PreferenceColours(difference.vmax, shared_limits([np.maximum(first, second)], 0.0, None).vmax)
         maps.insert(

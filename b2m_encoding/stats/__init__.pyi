@@ -5,12 +5,13 @@ from .audit import (
     alpha_at_edge,
     control_model,
     fold_gap,
+    noise_across_gap,
+    repeats_in_a_row,
     shuffled_blocks,
-    standardised_on_test,
     stimulus_overlap,
     time_features,
 )
-from .autocorrelation import Autocorrelation, joint_autocorrelation
+from .autocorrelation import Autocorrelation, autocorrelation_at, joint_autocorrelation
 from .ceilings import (
     Ceiling,
     NoCeiling,
@@ -22,6 +23,7 @@ from .ceilings import (
     split_half_reliability,
 )
 from .clusters import Clusters, cluster_test, mesh_adjacency, standardised_maps, tfce, tfce_test
+from .fitted_features import standardised_on_test
 from .generalisation import (
     LeftOut,
     TestSet,
@@ -76,6 +78,7 @@ __all__ = [
     "TestSet",
     "Tuning",
     "alpha_at_edge",
+    "autocorrelation_at",
     "block_permutation_p",
     "block_sums",
     "bootstrap_weights",
@@ -101,6 +104,7 @@ __all__ = [
     "max_statistic_p",
     "mesh_adjacency",
     "mixed_model",
+    "noise_across_gap",
     "noise_ceiling",
     "normalised_score",
     "null_maps",
@@ -116,6 +120,7 @@ __all__ = [
     "r2_score",
     "refitted_null",
     "repeat_ceiling",
+    "repeats_in_a_row",
     "samples_unaffected_by",
     "score_interval",
     "scores_by",

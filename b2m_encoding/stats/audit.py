@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
 from b2m_encoding._typing import Booleans, Float32, Float64, Floating
-from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 
 Status = Literal["pass", "warn", "fail", "not possible"]
@@ -213,6 +213,70 @@ def alpha_at_edge(
     return grade("alpha at edge", float(edge.mean()), warn, fail, meaning)
 
 
+def noise_across_gap(autocorrelation: float, gap: float, *, warn: float = 0.1, fail: float = 0.3) -> Check:
+    """Check whether the noise of a run reaches over the gap between training and held-out blocks.
+
+    Parameters
+    ----------
+    autocorrelation : float
+        Of the residuals of held-out samples at the distance of the nearest training samples, mean over targets.
+    gap : float
+        Gap, s.
+    warn, fail : float
+        Thresholds of the autocorrelation.
+
+    Returns
+    -------
+    Check
+
+    Notes
+    -----
+    Slow features and slow noise of the same run are then related in training and test alike, and empty targets score
+    above zero. The autocorrelation is a lower bound where noise is slower than blocks are long.
+    """
+    meaning = f"autocorrelation of the residuals across the gap of {gap:g} s between blocks; make evaluation.gap longer"
+    return grade("noise across the gap", autocorrelation, warn, fail, meaning)
+
+
+def used_presentations(runs: Runs) -> tuple[slice, ...]:
+    """Rows of every presentation of a clip with a used sample."""
+    return tuple(rows for rows in runs.presentations if runs.used[rows].any())
+
+
+def repeats_in_a_row(runs: Runs, autocorrelation: float, *, warn: float = 0.05, fail: float = 0.2) -> Check:
+    """Check whether a noise ceiling counts slow noise as signal, because repeats of a clip follow each other.
+
+    Parameters
+    ----------
+    runs : Runs
+        Runs of the single presentations in the test.
+    autocorrelation : float
+        Of the noise at the distance of such repeats, mean over targets.
+    warn, fail : float
+        Thresholds of the value.
+
+    Returns
+    -------
+    Check
+        The value is the share of the repeats that follow another presentation of the same clip, times the
+        autocorrelation: about the share of noise that is taken for explainable variance.
+
+    Examples
+    --------
+    >>> labels = np.repeat(["a", "a", "b", "a"], 5)
+    >>> runs = Runs.from_labels(["run"] * 20, 1.5, clip=labels, presentation=np.repeat([0, 1, 0, 2], 5))
+    >>> repeats_in_a_row(runs, 0.4).value
+    0.2
+    """
+    shown = [(str(runs.run[rows.start]), str(runs.clip[rows.start]), rows) for rows in used_presentations(runs)]
+    n_repeats = len(shown) - len({clip for _, clip, _ in shown})
+    adjacent = sum(a[:2] == b[:2] and a[2].stop == b[2].start for a, b in pairwise(shown))
+    share = adjacent / n_repeats if n_repeats else float("nan")
+    meaning = "share of noise in the noise ceiling, from repeats of a clip that follow each other in slow noise"
+    value = share * max(autocorrelation, 0.0) if adjacent else 0.0 * share
+    return grade("repeats in a row", value, warn, fail, f"{meaning}; {adjacent} of {n_repeats} repeats do")
+
+
 def stimulus_overlap(train: Iterable[str], test: Iterable[str], *, what: str = "clip names") -> Check:
     """Count the test stimuli that were also presented in training.
 
@@ -238,62 +302,3 @@ def stimulus_overlap(train: Iterable[str], test: Iterable[str], *, what: str = "
     shown = ", ".join(sorted(first & second)[:3])
     meaning = f"test stimuli also heard in training, by {what}" + (f": {shown}" if shown else "")
     return grade(f"stimulus overlap ({what})", value, 1, 1, meaning)
-
-
-def standardised_on_test(
-    spaces: Mapping[str, Floating],
-    train: Booleans,
-    test: Booleans,
-    *,
-    tolerance: float = 1e-4,
-) -> Check:
-    """Check whether features were standardised, or reduced to principal components, with the test samples.
-
-    Parameters
-    ----------
-    spaces : dict of str to array (n_samples, n_features)
-        Features as given to the model.
-    train, test : array of bool, shape (n_samples,)
-    tolerance : float
-        Largest deviation from mean 0 and standard deviation 1, or from uncorrelated components.
-
-    Returns
-    -------
-    Check
-        The number of feature spaces that are standardised, or uncorrelated, over training and test samples together
-        (or over the test samples alone) to a precision that only a fit to them gives, and that they do not have over
-        the training samples.
-
-    Notes
-    -----
-    Only exact standardisation is detected; not that over other samples (a whole corpus), and not that within
-    every run, which standardises the training samples as well. Standardising on test
-    samples is a mild leak, as no response is involved, but it can raise scores of small test sets.
-    """
-    if train.shape != test.shape or any(len(values) != len(train) for values in spaces.values()):
-        raise InputError("features and masks differ in length", expected=len(train))
-    everything = np.ones(len(train), dtype=bool)
-    fitted = [
-        name
-        for name, values in spaces.items()
-        if not _fitted_to(values[train], tolerance)
-        and any(_fitted_to(values[rows], tolerance) for rows in (train | test, test, everything))
-    ]
-    meaning = "feature spaces standardised or reduced with test samples" + (f": {', '.join(fitted)}" if fitted else "")
-    return grade("features fitted to test samples", len(fitted), 1, 1, meaning)
-
-
-def _fitted_to(values: Floating, tolerance: float) -> bool:
-    """Whether all varying columns have mean 0, and either deviation 1 or no correlation with each other."""
-    x = np.asarray(values, dtype=np.float64)
-    deviation = x.std(axis=0) if len(x) else np.zeros(x.shape[1])
-    varies = deviation > 1e-12
-    if len(x) < 3 or not varies.any():
-        return False
-    x, deviation = x[:, varies], deviation[varies]
-    centred = bool((np.abs(x.mean(axis=0)) < tolerance * deviation).all())
-    unit = bool((np.abs(deviation - 1) < tolerance).all() or (np.abs(x.std(axis=0, ddof=1) - 1) < tolerance).all())
-    if not centred or unit or x.shape[1] < 2 or x.shape[1] >= len(x):
-        return centred and unit
-    correlation = np.corrcoef(x.T) - np.eye(x.shape[1])
-    return bool((np.abs(correlation) < tolerance).all())

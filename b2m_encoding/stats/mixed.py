@@ -111,7 +111,7 @@ def _fitted(data: pd.DataFrame, terms: Sequence[Term], formula: str, level: floa
     columns = {term: _contrasts(data, term) for term in terms}
     design = np.column_stack([np.ones(len(data)), *columns.values()])
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        return _nothing(terms, formula, "regions and feature spaces cannot be told apart: too many cells are empty")
+        return _nothing(terms, formula, "regions and feature spaces cannot be distinguished: too many cells are empty")
     slopes = [name for (name,) in terms[:2]] if len(terms) > 1 else []
     groups = {"subject": data["subject"], **{f"subject:{n}": data["subject"] + "\0" + data[n] for n in slopes}}
     coded = {name: pd.factorize(labels)[0] for name, labels in groups.items()}

@@ -157,7 +157,7 @@ def test_maps_of_single_feature_spaces_are_masked_by_their_own_significance(tmp_
     view = build_view(tmp_path / "own")
     [subject] = view.subjects
     shown = {key: np.flatnonzero(q < view.level).tolist() for key, q in subject.own_q.items()}
-    assert shown == {"r-acoustic": [0, 1, 2, 3, 4], "r-text": [20], "difference": [0, 1, 2, 3, 4, 20]}
+    assert shown == {"r-acoustic": [0, 1, 2, 3, 4], "r-text": [20]}
     assert subject.q is not None
     assert np.flatnonzero(subject.q < view.level).tolist() == list(range(10))
     assert "each of them alone" in view.caption

@@ -169,7 +169,8 @@ def test_every_figure_says_which_significance_masks_it(bundle: Path) -> None:
     assert "in the joint model" in joint.caption
     assert joint.table["significant"].sum() > wanted.sum()
     assert "significant" not in make(bundle, "accuracy", "02", mask="tested").table
-    pair = make(bundle, "preference", "02", models=("acoustic", "text"))
+    assert "in the joint model" in make(bundle, "preference", "02", models=("acoustic", "text")).caption
+    pair = make(bundle, "preference", "02", models=("acoustic", "text"), mask="own")
     either = (scores(3, "A1") > 0.3) | (scores(4, "A5") > 0.3)
     assert (pair.table["significant"] == (either & (np.arange(len(either)) % 997 != 0))).all()
     assert "in the model of acoustic or of text, each alone" in pair.caption

@@ -18,11 +18,14 @@ from b2m_encoding.stats.audit import (
     control_model,
     fold_gap,
     grade,
+    noise_across_gap,
+    repeats_in_a_row,
     shuffled_blocks,
-    standardised_on_test,
     stimulus_overlap,
     time_features,
 )
+from b2m_encoding.stats.autocorrelation import autocorrelation_at
+from b2m_encoding.stats.fitted_features import standardised_on_test
 
 RUNS = Runs.from_lengths([120, 120, 120, 120], 1.5)
 TRAIN = RUNS.run != "run-04"
@@ -119,6 +122,59 @@ def test_features_standardised_in_every_run_alike_pass(rng: np.random.Generator)
     raw = autocorrelated(rng, 5, 0.8)
     values = np.concatenate([StandardScaler().fit_transform(raw[rows]) for rows in RUNS.slices.values()])
     assert standardised_on_test({"mine": values}, TRAIN, ~TRAIN).status == "pass"
+
+
+@pytest.mark.parametrize("leak", ["pca beside raw", "z beside raw", "z over 99 %", "pca over 99 %"])
+def test_features_partly_or_nearly_fitted_to_test_samples_are_caught(rng: np.random.Generator, leak: str) -> None:
+    raw = autocorrelated(rng, 12, 0.8) @ rng.standard_normal((12, 12)) + 3
+    most = rng.random(480) < 0.99
+    values = {
+        "pca beside raw": lambda: np.hstack([raw[:, :2], PCA(5).fit_transform(raw)]),
+        "z beside raw": lambda: np.hstack([raw[:, :2], StandardScaler().fit_transform(raw[:, 2:])]),
+        "z over 99 %": lambda: StandardScaler().fit(raw[most]).transform(raw),
+        "pca over 99 %": lambda: PCA(8, whiten=True).fit(raw[most]).transform(raw),
+    }[leak]()
+    assert standardised_on_test({"mine": values.astype(np.float32)}, TRAIN, ~TRAIN).status == "fail"
+
+
+def test_features_fitted_elsewhere_pass(rng: np.random.Generator) -> None:
+    """Raw features; standardised over a larger corpus; components of training samples beside raw columns; labels."""
+    for _ in range(20):
+        raw = autocorrelated(rng, 6, 0.8)
+        corpus = np.vstack([raw, *(autocorrelated(rng, 6, 0.8) for _ in range(4))])
+        spaces = {
+            "raw": raw, "noise": rng.standard_normal((480, 8)), "corpus": StandardScaler().fit(corpus).transform(raw),
+            "labels": np.eye(6)[rng.integers(0, 6, 480)],
+            "own": np.hstack([raw[:, :2], PCA(4).fit(raw[TRAIN]).transform(raw)]),
+        }  # fmt: skip
+        found = standardised_on_test(spaces, TRAIN, ~TRAIN)
+        assert found.status == "pass", found.meaning
+
+
+@pytest.mark.parametrize(("rho", "gap", "status"), [(0.4, 0, "fail"), (0.4, 5, "pass"), (0.9, 5, "fail"),
+                                                    (0.95, 20, "warn"), (0.9, 40, "pass")])  # fmt: skip
+def test_noise_that_reaches_across_the_gap_is_caught(
+    rng: np.random.Generator, rho: float, gap: int, status: str
+) -> None:
+    """Blocks of one run, noise of known autocorrelation; the nearest training sample is gap + 1 samples away."""
+    noise = lfilter([1], [1, -rho], rng.standard_normal((1800, 100)), axis=0)[600:]
+    kept = np.concatenate([noise[i : i + 200 - gap] for i in range(0, 1200, 200)])
+    reach = autocorrelation_at(kept, Runs.from_lengths([200 - gap] * 6, 1.5), gap + 1)
+    assert reach <= rho ** (gap + 1) + 0.05
+    assert noise_across_gap(reach, gap * 1.5).status == status
+    assert noise_across_gap(autocorrelation_at(kept, Runs.from_lengths([200 - gap] * 6, 1.5), 199), 300).status == (
+        "not possible"
+    )
+
+
+def test_repeats_in_a_row_count_slow_noise_as_signal() -> None:
+    order = np.repeat(["a", "b", "c", "a", "b", "c"], 5)
+    apart = Runs.from_labels(["run"] * 30, 1.5, clip=order)
+    assert repeats_in_a_row(apart, 0.9).value == 0
+    row = Runs.from_labels(["run"] * 30, 1.5, clip=np.sort(order), presentation=np.tile(np.repeat([0, 1], 5), 3))
+    assert repeats_in_a_row(row, 0.9).status == "fail"
+    assert repeats_in_a_row(row, 0.01).status == "pass"
+    assert repeats_in_a_row(Runs.from_labels(["run"] * 10, 1.5, clip=["a"] * 10), 0.9).status == "not possible"
 
 
 def test_masks_of_another_length_are_refused() -> None:

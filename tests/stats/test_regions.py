@@ -183,7 +183,7 @@ def test_an_empty_cell_takes_the_interaction_with_it() -> None:
     assert "*" not in cut.formula
     apart = mixed_model(table[(table["region"] == "r0") == (table["feature_space"] == "f0")])
     assert apart.status == "not possible"
-    assert "cannot be told apart" in apart.notes[-1]
+    assert "cannot be distinguished" in apart.notes[-1]
 
 
 def test_a_subject_without_a_region_counts_where_it_has_scores() -> None:

@@ -77,7 +77,7 @@ def test_a_test_set_of_a_design_that_was_simulated(tmp_path: Path) -> None:
     told = Told.by(arrays(tmp_path, n_samples=100, evaluation=WHOLE.replace("test*", "train*")))
     assert "Significance of r of every model was tested by circular shifts" in told.text
     assert "had p < .05" in told.text
-    assert "simulated designs of this kind" in told.details[LEVEL]
+    assert "designs of this kind, with AR(1) noise" in told.details[LEVEL]
     assert told.answers[LEVEL] == "yes"
     assert told.answers["Is every model tested by itself?"] == "yes"
     assert told.answers[HELD_OUT] == "yes"
@@ -108,6 +108,8 @@ def test_cross_validation_by_blocks(tmp_path: Path, gap: float, answer: str, sai
     told = Told.by(regions(tmp_path, 1, gap, delay=min(gap, 3.0)))  # without a gap only without a delay
     assert said in told.text
     assert told.answers[HELD_OUT] == answer
+    assert told.answers["Is the gap longer than the noise reaches?"] == "yes"  # white noise
+    assert "noise that reaches across the gap between blocks" in told.text
 
 
 def test_the_null_of_the_paper(tmp_path: Path) -> None:

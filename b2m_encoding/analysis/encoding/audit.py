@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding.analysis.encoding.audit_noise import noise_checks
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.encoding.held_out import TIME, Audited
 from b2m_encoding.analysis.encoding.predict import new_model, training_values
@@ -26,9 +27,9 @@ from b2m_encoding.stats.audit import (
     control_model,
     fold_gap,
     shuffled_blocks,
-    standardised_on_test,
     stimulus_overlap,
 )
+from b2m_encoding.stats.fitted_features import standardised_on_test
 from b2m_encoding.study import Study
 
 Values = Mapping[str, NDArray[np.float32]]
@@ -51,6 +52,7 @@ def audit_subject(
         _worst([_clips(runs.clip, split) for split in splits]),
         _worst([_sounds(runs.clip, split, study) for split in splits]),
         _worst([standardised_on_test(v, split.train, split.test) for v, split in zip(values, splits, strict=True)]),
+        *noise_checks(encoding, runs, splits[0], study),
     ]
 
 

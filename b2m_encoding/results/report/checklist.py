@@ -125,10 +125,10 @@ def _features(report: ReportData) -> Iterator[Line]:
     yield _audited(report, "features fitted", "Were features standardised and reduced on training samples alone?")
 
 
-def _audited(report: ReportData, start: str, question: str) -> Line:
+def _audited(report: ReportData, start: str | tuple[str, ...], question: str) -> Line:
     """Answer from a check of the leakage audit: the worst of all subjects."""
     checks = report.table(tables.AUDIT)
-    rows = None if checks is None else checks[checks["name"].str.startswith(start)]
+    rows = None if checks is None else checks[checks["name"].map(lambda name: str(name).startswith(start))]
     if rows is None or not len(rows):
         return question, "not known", "not looked for: no audit of this (statistics.audit)"
     possible = rows[rows["status"] != "not possible"]
@@ -157,9 +157,12 @@ def _evaluation(report: ReportData) -> Iterator[Line]:
     in_blocks = table["kind"] == "cross-validation" and table["blocks"]
     yield "Were whole runs, or blocks with a gap, held out?", *(blocks if in_blocks else ("yes", whole))
     yield _audited(report, "stimulus overlap (clip", "Are test stimuli absent from training, by name?")
-    yield _audited(report, "stimulus overlap (hash", "Are test stimuli absent from training, by the sound itself?")
+    sounds = ("stimulus overlap (sound", "stimulus overlap (hash")
+    yield _audited(report, sounds, "Are test stimuli absent from training, by the sound itself?")
     yield _audited(report, "time-only", "Does time within the run alone predict nothing?")
     yield _audited(report, "fold gap", "Are scores unlike those of shuffled folds?")
+    if in_blocks:
+        yield _audited(report, "noise across", "Is the gap longer than the noise reaches?")
 
 
 def _significance(report: ReportData) -> Iterator[Line]:
@@ -175,7 +178,7 @@ def _significance(report: ReportData) -> Iterator[Line]:
     if rate is None:
         yield "Does the test hold its level?", "not known", "no design like this one was simulated"
     else:
-        about = f"p < .05 in {rate.text}{'' if rate.designs else ' of empty targets, computed from these data'}"
+        about = f"{rate.share} of empty targets have p < .05, {rate.source}"
         yield "Does the test hold its level?", *_when(rate.high <= TOLERATED, about, about)
     corrected = f"{CORRECTIONS[table['correction']].name}, q < {number(table['q'])}"
     small = f"{corrected}, but of p values that are too small"
@@ -204,6 +207,9 @@ def _reliability(report: ReportData) -> Iterator[Line]:
     lengths = report.column("interval_block").dropna()
     level = f"{report.get('statistics', 'level'):.0%}, {counted(blocks, 'block')}"
     level += f" of {report.samples(lengths)}" if len(lengths) else ""
+    checks = report.table(tables.AUDIT)
+    if there and checks is not None and checks["name"].str.startswith("repeats in").any():
+        yield _audited(report, "repeats in", "Is the ceiling free of slow noise, in repeats that follow each other?")
     yield "Do scores have intervals?", *_when(blocks.notna().any(), level, "too few blocks, or not asked for")
     shown_subjects = set(report.results.subjects)
     hidden = [f"sub-{name}" for name in own["subject"] if name not in shown_subjects]

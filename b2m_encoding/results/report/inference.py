@@ -26,8 +26,11 @@ CHECKS = {
     "time-only": "a model of the time within the run alone [@feghhi2024]",
     "fold gap": "shuffled against run-wise folds",
     "stimulus overlap (clip": "stimuli of the same name in both sets",
+    "stimulus overlap (sound": "the same sound in both sets",
     "stimulus overlap (hash": "the same sound file in both sets",
     "features fitted": "features fitted to test samples",
+    "noise across": "noise that reaches across the gap between blocks",
+    "repeats in": "slow noise in repeats that follow each other",
     "alpha at edge": "penalties at the edge of their grid",
 }
 """Checks of the audit by the start of their names."""
@@ -54,17 +57,24 @@ def _significance(report: ReportData) -> str:
     ways = listed(TESTS.get(method, method).format(length=length) for method in methods)
     whose = "every model" if report.own_significance and len(report.feature_spaces) > 1 else "the joint model"
     text = f"Significance of r of {whose if len(report.feature_spaces) > 1 else 'the model'} was tested {ways}"
-    if "paper" not in methods:
+    if len(refits := report.column("refits").dropna()):
+        text += (
+            f". Folds are joined, each tested on responses that train the others, so that models were fitted again to "
+            f"{span(refits)} responses rearranged in the same way; one-sided p is the share of these whose r is as "
+            "large, in units of its spread under rearrangement. That null distribution is "
+            f"{_decimals(report.column('fold_dependence').dropna())} times as wide as one of fixed predictions"
+        )
+    elif "paper" not in methods:
         text += (
             f", which keeps the autocorrelation of what moves together: {span(own['permutations'])} permutations, "
             "one-sided p = (b + 1) / (m + 1) [@phipson2010]"
         )
-        widening = report.column("widening").dropna()
-        if len(widening) and widening.max() >= 1.0005:
-            text += (
-                f". The null distribution was widened by a factor of {_decimals(widening)} for the autocorrelation "
-                "that is lost at cuts"
-            )
+    widening = report.column("widening").dropna()
+    if "paper" not in methods and len(widening) and widening.max() >= 1.0005:
+        text += (
+            f". The null distribution was widened by a factor of {_decimals(widening)} for the autocorrelation that is "
+            "lost at cuts"
+        )
     text += f". {_rate(report, methods)} {_corrected(report, methods)}"
     if table["clusters"] != "none":
         formed = (
@@ -81,9 +91,17 @@ def _significance(report: ReportData) -> str:
         lengths = report.column("interval_block").dropna()
         text += (
             f" Intervals of r of the joint model ({table['level']:.0%}) come from {number(table['bootstraps'])} "
-            f"bootstrap samples of {drawn}{f' of {report.samples(lengths)}' if len(lengths) else ''} [@kunsch1989]."
+            f"bootstrap samples of {drawn}{f' of {report.samples(lengths)}' if len(lengths) else ''} [@kunsch1989]"
+            f"{_for_folds(report, 'interval_widening')}."
         )
     return text
+
+
+def _for_folds(report: ReportData, column: str, widened: str = "widened") -> str:
+    """How much wider something was made because folds are joined; empty for one test set."""
+    widening = report.column(column).dropna()
+    wider = len(widening) and widening.max() > 1
+    return f", {widened} by a factor of {_decimals(widening)} because folds are joined" if wider else ""
 
 
 def _decimals(values: pd.Series) -> str:
@@ -94,16 +112,15 @@ def _decimals(values: pd.Series) -> str:
 def _rate(report: ReportData, methods: list[str]) -> str:
     """Sentence on the rate of false positives: computed, simulated for such designs, or not known."""
     rate = known_rate(report)
-    if methods == ["paper"] and rate is not None:
-        return (
-            f"This takes samples for independent: from the autocorrelation of these series {rate.text} of empty "
-            "targets are to be expected below p = .05."
-        )
     if rate is None:
         return "How many empty targets have p < .05 in this design is not known: no design like it was simulated."
-    if rate.designs == 0:
-        return f"Of empty targets, {rate.text} had p < .05, computed from these data."
-    return f"Of empty targets, {rate.text} had p < .05 [@b2m]."
+    if methods == ["paper"]:
+        return (
+            f"This takes samples for independent: from the autocorrelation of these series {rate.share} of empty "
+            "targets are to be expected below p = .05."
+        )
+    cite = " [@b2m]" if rate.designs else ""
+    return f"Of empty targets, {rate.share} had p < .05 {rate.source}{cite}."
 
 
 def _corrected(report: ReportData, methods: list[str]) -> str:
@@ -152,6 +169,7 @@ def _comparison(report: ReportData) -> str:
         many_blocks = (
             f"{counted(number_of, 'block')} of up to {report.samples(lengths)}" if len(number_of) else "blocks"
         )
+        many_blocks += _for_folds(report, "flip_widening", "their null distribution widened")
         text += (
             f": signs of the differences were flipped in {many_blocks}, the best feature space had to beat every other "
             f"(q < {number(table['q'])}), and targets where none did have no preference."
@@ -232,7 +250,7 @@ def _audit(report: ReportData) -> str:
     counts = checks["status"].value_counts()
     found = listed(f"{counts[name]} {name}" for name in ("pass", "warn", "fail", "not possible") if name in counts)
     text = (
-        "An audit looked for leaks from test to training and for too narrow a grid of penalties: "
+        "An audit looked for leaks between training and test, and for other faults: "
         f"{listed(done)} ({many(len(checks), 'check')}: {found})."
     )
     return text + (f" Not possible to look for: {listed(left)}." if left else "")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from b2m_encoding.results.report.report_data import ReportData, percent
+from b2m_encoding.results.report.report_data import ReportData, many, percent
 
 TABLE = "calibration.json"
 """Made from ``benchmarks/results/calibration.json`` by ``benchmarks/calibration_table.py``."""
@@ -35,10 +35,16 @@ class KnownRate:
     designs: int
 
     @property
-    def text(self) -> str:
+    def share(self) -> str:
         """Rate in words."""
-        rate = percent([self.low, self.high])
-        return rate if not self.designs else f"{rate} in {self.designs} simulated designs of this kind, of AR(1) noise"
+        return percent([self.low, self.high])
+
+    @property
+    def source(self) -> str:
+        """Origin of the rate in words."""
+        if not self.designs:
+            return "computed from these data"
+        return f"in simulations of {many(self.designs, 'design')} of this kind, with AR(1) noise"
 
 
 def known_rate(report: ReportData) -> KnownRate | None:
@@ -49,6 +55,8 @@ def known_rate(report: ReportData) -> KnownRate | None:
     """
     own = report.subjects[report.subjects["test"].notna()]
     computed = own["false_positives"].to_numpy(dtype=float)
+    if "widening" not in own:  # earlier versions wrote a constant for all tests but that of the paper
+        computed = np.where(own["test"] == "paper", computed, np.nan)
     if len(own) and np.isfinite(computed).all():
         return KnownRate(float(computed.min()), float(computed.max()), 0)
     chosen = report.get("statistics", "test") == "block"

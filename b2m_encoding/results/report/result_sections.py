@@ -18,6 +18,9 @@ from b2m_encoding.results.schema import CHANCE, GROUP, files, maps, tables
 MOST_ROWS = 200
 """Most rows of a table on a page; the file holds all of them."""
 
+WIDE = 1.2
+"""Widening of the null distribution from which on the report warns."""
+
 Build = Callable[[ReportData], list[Block]]
 
 
@@ -40,6 +43,11 @@ def accuracy(report: ReportData) -> list[Block]:
             lines.append(f"sub-{one.subject}: inter-subject ceiling, mean over predicted targets: {bounds}")
     if reasons := dict.fromkeys(report.subjects["no_between"].dropna()):
         lines += [f"no inter-subject ceiling possible here: {reason}" for reason in reasons]
+    if (widest := report.column("widening").max()) > WIDE:
+        lines.append(
+            f"the null distribution was widened by {widest:.2f}: drift or slow noise is left in the responses, little "
+            "power with it; look at the cleaning"
+        )
     blocks.append(Lines([*lines, _level(report)]))
     if (table := report.table(tables.MODELS)) is not None and table["feature_space"].nunique() > 1:
         rows = [
@@ -68,8 +76,8 @@ def _level(report: ReportData) -> str:
     """Line on the rate of false positives of the test."""
     rate = known_rate(report)
     if rate is None:
-        return "rate of false positives: not known, no design like this one was simulated"
-    return f"rate of false positives at 5%: {rate.text}{'' if rate.designs else ', computed from these data'}"
+        return "false positives: how many empty targets have p < .05 is not known, no design like this was simulated"
+    return f"false positives: {rate.share} of empty targets have p < .05, {rate.source}"
 
 
 def preference(report: ReportData) -> list[Block]:
@@ -83,7 +91,9 @@ def preference(report: ReportData) -> list[Block]:
             rows.append([f"sub-{subject}", *(f"{shares.get(name, 0.0):.1%}" for name in names)])
         blocks.append(
             Table(
-                ["subject", *names], rows, "Of the targets that the joint model predicts, the share that prefers each."
+                ["subject", *names],
+                rows,
+                "Of the targets that the joint model predicts, the share that prefers each feature space.",
             )
         )
     if report.subject is None and report.results.has_map(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat):
@@ -130,7 +140,9 @@ def regions(report: ReportData) -> list[Block]:
             rows = [[_place(one), one.feature_space, score(one.score), number(one.targets), score(one.significant)]
                     for one in table.itertuples() if one.targets]  # fmt: skip
             columns = ["region", "feature space", "mean r", "targets", "share predicted"]
-            blocks.append(cut(Table(columns, rows)))
+            by = "by the model of the row" if report.own_significance else "by the joint model"
+            about = f"Mean r over the tested targets of a region, and the share of them that is predicted {by}."
+            blocks.append(cut(Table(columns, rows, about)))
         return blocks
     if (model := report.region_model) is not None:
         blocks.append(Lines([f"Mixed model ({model['formula']}): {model['status']}", *model["notes"]]))

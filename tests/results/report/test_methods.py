@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.checklist import checklist
+from b2m_encoding.results.report.content import Lines
 from b2m_encoding.results.report.known_rates import simulated_rates
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
 from b2m_encoding.results.report.report_data import ReportData
+from b2m_encoding.results.report.result_sections import accuracy
 from b2m_encoding.spaces.definition import atlas_folder
 
 from .conftest import STUDY, Bundle
@@ -65,7 +68,8 @@ def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
     for needed in (
         "2 participants", "4 runs with 1,640 volumes", "repetition time 1.5 s", "20,484 targets", "20,410 were tested",
         "first 15 s", "cosines slower than 128 s", "17 penalties between 0.1 and 1e+07", "3, 4.5, 6 and 7.5 s before",
-        "trained on 800 samples and evaluated on 200", "10,000 permutations", "is not known", "q < 0.05",
+        "trained on 800 samples and evaluated on 200", "10,000 permutations", "q < 0.05",
+        "in simulations of 12 designs of this kind",
         "20 blocks of 10 samples (15 s)", "18 blocks of up to 11 samples (16.5 s)",
         "from 3 presentations", "was 0.64", "sound (acoustic descriptors", "57 features", "numpy 2.4.6", "was 7",
         "These are simulated data", "Glasser et al. 2016", "12 checks: 12 pass",
@@ -160,7 +164,8 @@ def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
         ({}, "Can p be small enough?", "yes"),
         ({"subjects": {"test": "paper"}}, "Does the null distribution keep autocorrelation?", "no"),
         ({"subjects": {"test": "paper"}}, "Is there a correction for many targets?", "no"),
-        ({}, "Does the test hold its level?", "not known"),
+        ({}, "Does the test hold its level?", "yes"),
+        ({"subjects": {"samples_tested": 4801}}, "Does the test hold its level?", "not known"),
         ({"subjects": {"test": "block", "samples_tested": 300}}, "Does the test hold its level?", "yes"),
         ({"subjects": {"test": "block", "samples_tested": 299}}, "Does the test hold its level?", "not known"),
         ({"subjects": {"test": "paper", "false_positives": 0.17}}, "Does the test hold its level?", "no"),
@@ -201,6 +206,39 @@ def test_the_shipped_rates_are_those_of_the_benchmark() -> None:
     script = runpy.run_path(str(folder / "calibration_table.py"))
     rows = json.loads((folder / "results" / "calibration.json").read_text())["rows"]
     assert list(simulated_rates()) == script["known_rates"](rows)
+
+
+def test_results_of_an_earlier_version_are_read(bundle: Bundle) -> None:
+    """Without block lengths and widening, and with a constant where a rate of false positives should be."""
+    results = bundle(subjects={"samples_tested": 4801})
+    table = results.table("subjects.tsv").drop(columns=["widening", "interval_block", "flip_blocks", "flip_block"])
+    table.assign(false_positives=0.05).to_csv(results.path / "subjects.tsv", sep="\t", index=False, na_rep="n/a")
+    report = ReportData(Results.open(results.path))
+    [level] = [item for item in checklist(report) if item.question == "Does the test hold its level?"]
+    assert level.answer == "not known"
+    assert "signs of the differences were flipped in blocks," in "\n".join(methods(report))
+
+
+def test_joined_folds_are_told(bundle: Bundle) -> None:
+    results = bundle(STUDY.replace('kind = "test"', 'kind = "cross-validation"'), subjects={"false_positives": 0.051})
+    columns = {"refits": 20000, "fold_dependence": 1.37, "interval_widening": 1.2, "flip_widening": 1.0}
+    table = results.table("subjects.tsv").assign(**columns)
+    table.to_csv(results.path / "subjects.tsv", sep="\t", index=False, na_rep="n/a")
+    text = "\n".join(methods(ReportData(Results.open(results.path))))
+    assert "models were fitted again to 20,000 responses" in text
+    assert "1.370 times as wide" in text
+    assert "widened by a factor of 1.200 because folds are joined" in text
+    assert "(b + 1)" not in text
+    assert "5.1% had p < .05 computed from these data" in text
+    assert "(15 s), widened" not in text
+
+
+@pytest.mark.parametrize(("widening", "warned"), [(1.05, False), (1.3, True), (float("nan"), False)])
+def test_a_wide_null_distribution_is_told(bundle: Bundle, widening: float, warned: bool) -> None:
+    report = ReportData(bundle(subjects={"widening": widening}))
+    [*_, lines] = [block for block in accuracy(report) if isinstance(block, Lines)]
+    assert any("widened by 1.30" in line for line in lines.items) == warned
+    assert ("widened by a factor of" in "\n".join(methods(report))) == (widening > 1)
 
 
 def test_a_failed_check_is_no_yes(bundle: Bundle) -> None:
