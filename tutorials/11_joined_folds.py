@@ -57,7 +57,7 @@ print(f"fixed predictions: p < .05 in {np.mean(fixed.p < 0.05):.3f} of empty tar
 
 # %% [markdown]
 # **Refits.** The shape is another as well, because the penalty is chosen: where folds disagree, a large penalty leaves
-# a prediction that is negatively related to the response. So the responses are rearranged within their runs *before* the
+# a prediction that is negatively related to the response. So responses are rearranged within their runs *before* the
 # fit, and the whole fit is repeated. r of each refit is divided by the standard deviation that it has under all
 # rearrangements of its fixed prediction, which is known exactly, and these quotients are pooled over targets. They
 # must not be sorted by penalty: the penalty is chosen by the same association that is tested.
