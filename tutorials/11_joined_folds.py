@@ -71,9 +71,9 @@ print(f"refits: p < .05 in {np.mean(found.p < 0.05):.3f} of empty targets")
 # %% [markdown]
 # **Intervals.** A bootstrap over held-out blocks has the same blind spot. With signal, $y = f + e$, r has a part that is
 # linear in the noise of test samples, which the bootstrap sees, and the product of the noise in training with that of
-# the test, which it sees once instead of twice. The stronger the signal, the smaller this product is beside the prediction:
-# a study therefore refits responses of known signal and rearranged noise, from no signal to a strong one, compares the
-# spread of r with its standard error at each, and widens the intervals of a target by the factor at its r.
+# the test, which it sees once instead of twice. The stronger the signal, the smaller is this product beside the
+# prediction: a study therefore refits responses of known signal and rearranged noise, from no signal to a strong one,
+# compares the spread of r with its standard error at each, and widens the intervals of a target by the factor at its r.
 
 # %%
 signal = by_run(X @ rng.standard_normal((10, 30)))
@@ -81,9 +81,8 @@ for share in (0.0, 0.1, 0.4):
     noise = by_run(rng.standard_normal((400, 30, 40)).reshape(400, -1))
     responses = np.sqrt(share) * np.repeat(signal, 40, axis=1) + np.sqrt(1 - share) * noise
     z = np.arctanh(pearson_r(predict(responses.astype(np.float32)), responses)).reshape(30, 40)
-    print(
-        f"share of signal {share:.1f}: r {np.tanh(z.mean()):.2f}, sqrt(n) times its spread {z.std(axis=1).mean() * 20:.2f}"
-    )
+    spread = z.std(axis=1).mean() * np.sqrt(len(responses))
+    print(f"share of signal {share:.1f}: r {np.tanh(z.mean()):.2f}, sqrt(n) times its spread {spread:.2f}")
 
 # %% [markdown]
 # Independent predictions would have about 1 in the last column. In a study all of this is done where
