@@ -69,9 +69,9 @@ print(f"null distribution {null.dependence:.2f} times as wide as that of fixed p
 print(f"refits: p < .05 in {np.mean(found.p < 0.05):.3f} of empty targets")
 
 # %% [markdown]
-# **Intervals.** A bootstrap over held-out blocks has the same blind spot. With signal, $y = f + e$, r has a part that is
-# linear in the noise of test samples, which the bootstrap sees, and the product of the noise in training with that of
-# the test, which it sees once instead of twice. The stronger the signal, the smaller is this product beside the
+# **Intervals.** A bootstrap over held-out blocks has the same blind spot. With signal, $y = f + e$, r has a part that
+# is linear in the noise of test samples, which the bootstrap sees, and the product of the noise in training with that
+# of the test, which it sees once instead of twice. The stronger the signal, the smaller is this product beside the
 # prediction: a study therefore refits responses of known signal and rearranged noise, from no signal to a strong one,
 # compares the spread of r with its standard error at each, and widens the intervals of a target by the factor at its r.
 
@@ -85,5 +85,5 @@ for share in (0.0, 0.1, 0.4):
     print(f"share of signal {share:.1f}: r {np.tanh(z.mean()):.2f}, sqrt(n) times its spread {spread:.2f}")
 
 # %% [markdown]
-# Independent predictions would have about 1 in the last column. In a study all of this is done where
+# Two independent series have 1 in the last column. In a study all of this is done where
 # `evaluation.kind = "cross-validation"`; `statistics.refits` is the number of refits.
