@@ -13,9 +13,9 @@
 # $$\mathrm{var}(T) = \mathrm{tr}(HSHS) + \mathrm{tr}(HSH^\top S) .$$
 #
 # A permutation test that rearranges the *fixed* prediction $\hat y$ takes it for independent of $y$, and sees the
-# second term alone. The first one is the product of $S^{1/2} H S^{1/2}$ with its transpose; by Cauchy and Schwarz it
-# is at most as large as the second, and as large if $H$ is symmetric, as it is for strong penalties, $H_{ij} \propto
-# X_i X_j^\top$. The null distribution of fixed predictions is then too narrow by $\sqrt 2 = 1.41$.
+# second term alone. The first one is the product of $S^{1/2} H S^{1/2}$ with its transpose; by Cauchy and Schwarz it is
+# at most as large as the second, and as large if $H$ is symmetric, as it is for strong penalties,
+# $H_{ij} \propto X_i X_j^\top$. The null distribution of fixed predictions is then too narrow by $\sqrt 2 = 1.41$.
 
 # %%
 import numpy as np
@@ -56,11 +56,11 @@ fixed = significance(predicted, Y, runs, n_permutations=1000, random_state=0)
 print(f"fixed predictions: p < .05 in {np.mean(fixed.p < 0.05):.3f} of empty targets")
 
 # %% [markdown]
-# **Refits.** The shape is another as well, because the penalty is chosen: where folds disagree, a large penalty
-# leaves a prediction that is negatively related to the response. So the responses are rearranged within their runs
-# *before* the fit, and the whole fit is repeated. r of each refit is divided by the standard deviation that it has
-# under all rearrangements of its fixed prediction, which is known exactly, and these quotients are pooled over
-# targets. They must not be sorted by penalty: the penalty is chosen by the same association that is tested.
+# **Refits.** The shape is another as well, because the penalty is chosen: where folds disagree, a large penalty leaves
+# a prediction that is negatively related to the response. So responses are rearranged within their runs *before* the
+# fit, and the whole fit is repeated. r of each refit is divided by the standard deviation that it has under all
+# rearrangements of its fixed prediction, which is known exactly, and these quotients are pooled over targets. They
+# must not be sorted by penalty: the penalty is chosen by the same association that is tested.
 
 # %%
 null = refitted_null(predict, Y[:, :500], runs, n_refits=5000, random_state=0)
@@ -71,10 +71,9 @@ print(f"refits: p < .05 in {np.mean(found.p < 0.05):.3f} of empty targets")
 # %% [markdown]
 # **Intervals.** A bootstrap over held-out blocks has the same blind spot. With signal, $y = f + e$, r has a part that
 # is linear in the noise of test samples, which the bootstrap sees, and the product of the noise in training with that
-# of the test, which it sees once instead of twice. The stronger the signal, the smaller this product is beside the
+# of the test, which it sees once instead of twice. The stronger the signal, the smaller is this product beside the
 # prediction: a study therefore refits responses of known signal and rearranged noise, from no signal to a strong one,
-# compares the spread of r with its standard error at each, and widens the intervals of a target by the factor at its
-# r.
+# compares the spread of r with its standard error at each, and widens the intervals of a target by the factor at its r.
 
 # %%
 signal = by_run(X @ rng.standard_normal((10, 30)))
@@ -82,11 +81,9 @@ for share in (0.0, 0.1, 0.4):
     noise = by_run(rng.standard_normal((400, 30, 40)).reshape(400, -1))
     responses = np.sqrt(share) * np.repeat(signal, 40, axis=1) + np.sqrt(1 - share) * noise
     z = np.arctanh(pearson_r(predict(responses.astype(np.float32)), responses)).reshape(30, 40)
-    print(
-        f"share of signal {share:.1f}: r {np.tanh(z.mean()):.2f}, "
-        f"sqrt(n) times its spread {z.std(axis=1).mean() * 20:.2f}"
-    )
+    spread = z.std(axis=1).mean() * np.sqrt(len(responses))
+    print(f"share of signal {share:.1f}: r {np.tanh(z.mean()):.2f}, sqrt(n) times its spread {spread:.2f}")
 
 # %% [markdown]
-# Independent predictions would have about 1 in the last column. In a study all of this is done where
+# Two independent series have 1 in the last column. In a study all of this is done where
 # `evaluation.kind = "cross-validation"`; `statistics.refits` is the number of refits.

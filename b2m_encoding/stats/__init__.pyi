@@ -28,20 +28,21 @@ from .generalisation import (
     LeftOut,
     TestSet,
     clips_in_other_training,
+    genres_of,
     leave_one_label_out,
     leave_one_subject_out,
     samples_unaffected_by,
 )
 from .intervals import Interval, score_interval
-from .joined_folds import FoldDependence, RefittedNull
+from .joined_folds import FoldDependence, refitted_null
 from .mixed import MixedModel, mixed_model
 from .multiplicity import fdr_q, max_statistic_p
+from .nulls import RefittedNull, gaussian_null_p
 from .permutation import Significance, block_permutation_p, null_maps, significance
 from .population_prevalence import Prevalence, prevalence
 from .preference import Preference, prefer, prefer_by_deltas, sign_flips
-from .refitting import refitted_null
 from .regions import RegionComparison, compare_regions, hedges_g, sign_flip_p
-from .scores import gaussian_null_p, pearson_r, r2_score, scores_by
+from .scores import pearson_r, r2_score, scores_by
 from .sums import BlockSums, block_sums, bootstrap_weights, join_models, join_splits, join_targets
 from .tuning import Tuning, weight_components
 from .variance_partition import (
@@ -89,6 +90,7 @@ __all__ = [
     "find_repeats",
     "fold_gap",
     "gaussian_null_p",
+    "genres_of",
     "group_preference",
     "hedges_g",
     "inter_subject_ceiling",

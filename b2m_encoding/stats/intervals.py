@@ -143,14 +143,15 @@ def block_length_for(predicted: Floating, measured: Floating, runs: Runs, multip
     predicted, measured : array, shape (n_samples, n_targets)
     runs : Runs
     multiple : int
-        The length is a multiple of so many samples.
+        The length is a multiple of so many samples, the nearest.
 
     Returns
     -------
     int
         Samples per block; fewer, where that leaves less than six blocks.
     """
-    number = int(np.ceil(SPREADS_PER_BLOCK * joint_autocorrelation(predicted, measured, runs).spread / multiple))
+    length = int(np.ceil(SPREADS_PER_BLOCK * joint_autocorrelation(predicted, measured, runs).spread))
+    number = max(int(np.ceil(length / multiple - 0.5)), 1)
     while number > 1 and block_units(runs, number * multiple).max() + 1 < MIN_BLOCKS:
         number -= 1
     return number * multiple

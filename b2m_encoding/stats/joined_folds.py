@@ -1,98 +1,16 @@
-"""Null distribution of the accuracy of joined folds, from models that were fitted to rearranged responses."""
+"""Joined folds: refits to rearranged responses, and how much larger errors are than for fixed predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
-from b2m_encoding._typing import Bands, Float64
-
-TAIL = 100
-"""Refits beyond which the tail is that of a normal distribution: fewer give no steady p."""
-
-
-@dataclass(frozen=True, eq=False)
-class RefittedNull:
-    r"""Null distribution of r where the predictions of several folds are joined.
-
-    Each fold is predicted by responses that are themselves predicted. To first order the joined r is a quadratic form
-    :math:`y^\top H y` with :math:`H` zero within folds, of variance
-    :math:`\mathrm{tr}(HSHS) + \mathrm{tr}(HSH^\top S)` for responses of covariance :math:`S` that are unrelated to the
-    features. Rearranging fixed predictions keeps the second term alone, which is at least half of the sum
-    (Cauchy-Schwarz), and exactly half if :math:`H` is symmetric: the null distribution is then up to
-    :math:`\sqrt 2` times too narrow, and of another shape.
-
-    So responses are rearranged within their runs before anything is fitted, the whole fit is repeated with the choice
-    of its penalties, and r is divided by its standard deviation under rearrangement of the fixed predictions, as it is
-    for the measured responses. These quotients are pooled over targets, all penalties together, because the chosen
-    penalty tells of the association (Winkler et al. 2016, doi 10.1016/j.neuroimage.2016.05.068, compare ways to need
-    few permutations).
-
-    Parameters
-    ----------
-    z : array, shape (n_refits,)
-        Quotients of r of refits.
-    target : array of int, shape (n_refits,)
-        Target of each refit.
-    method : str
-        How responses were rearranged: shift, block or clip.
-    """
-
-    z: Float64
-    target: np.ndarray
-    method: str
-
-    @property
-    def dependence(self) -> float:
-        """Standard deviation over that of fixed predictions: 1 for independent folds, at most about 1.41."""
-        return float(np.sqrt(np.mean(self.z**2)))
-
-    def p(self, z: Float64) -> Float64:
-        """Compute one-sided p of quotients; NaN stays NaN.
-
-        The share of refits that reach z; beyond all but a hundred of them, a normal tail through that quantile. In
-        simulations the tails are lighter.
-        """
-        return tail_p(np.sort(self.z), z)
-
-    def false_positive_rate(self, level: float = 0.05) -> float:
-        """Measure the rate of false positives: refits of each half of the targets against those of the other."""
-        members = np.unique(self.target)
-        half = np.isin(self.target, members[::2]) if len(members) > 1 else np.arange(len(self.z)) % 2 == 0
-        counts = [np.sum(tail_p(np.sort(self.z[~own]), self.z[own]) < level) for own in (half, ~half)]
-        return float(sum(counts) / len(self.z))
-
-
-def tail_p(null: Float64, observed: Float64) -> Float64:
-    """Compute one-sided p against a sorted sample, with a normal tail beyond all but a hundred of its values.
-
-    Parameters
-    ----------
-    null : array, shape (n,)
-        Sorted.
-    observed : array
-
-    Returns
-    -------
-    array
-
-    Examples
-    --------
-    >>> null = np.sort(np.random.default_rng(0).standard_normal(20_000))
-    >>> tail_p(null, np.array([0.0, 1.645, 4.0, np.nan])).round(5)
-    array([4.9803e-01, 4.8700e-02, 2.0000e-05,        nan])
-    """
-    n = len(null)
-    reached = n - np.searchsorted(null, observed, side="left")
-    p = (reached + 1) / (n + 1)
-    if n > 2 * TAIL and null[-TAIL] > 0:
-        edge, share = null[-TAIL], (TAIL + 1) / (n + 1)
-        beyond = norm.sf(np.asarray(observed) * (norm.isf(share) / edge))
-        p = np.where(np.asarray(observed) > edge, beyond, p)
-    return np.where(np.isfinite(observed), p, np.nan)
+from b2m_encoding._typing import Bands, Float64, Floating
+from b2m_encoding.runs import Runs
+from b2m_encoding.stats.nulls import RefittedNull
+from b2m_encoding.stats.permutation import Method, arrangements_of, spread_of_rearranged
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,3 +67,66 @@ class Refits:
 
     nulls: Mapping[str, RefittedNull]
     dependence: FoldDependence
+
+
+def refitted_null(
+    predict: Callable[[Floating], Floating],
+    measured: Floating,
+    runs: Runs,
+    *,
+    method: Method = "auto",
+    block_length: int | None = None,
+    n_refits: int = 20_000,
+    device: str = "auto",
+    random_state: int | None = None,
+) -> RefittedNull:
+    """Fit to rearranged responses, for :func:`~b2m_encoding.stats.significance` of cross-validated predictions.
+
+    Parameters
+    ----------
+    predict : callable
+        Given responses of shape (n_samples, n_columns), fits to all folds but one, with the choice of penalties, and
+        returns predictions of every sample by the models that did not see its fold, in the same shape.
+    measured : array, shape (n_samples, n_targets)
+        Responses; each is rearranged about equally often.
+    runs : Runs
+        Every fold consists of whole runs.
+    method, block_length, device
+        As in :func:`~b2m_encoding.stats.significance`.
+    n_refits : int
+        Rearranged responses. A fit of so many targets is what this takes.
+    random_state : int, optional
+
+    Returns
+    -------
+    RefittedNull
+
+    Raises
+    ------
+    InputError
+        If the runs allow fewer than 1,000 arrangements.
+
+    Notes
+    -----
+    Predictions and responses should be standardised within folds, or else their means are part of r. Not needed, and
+    without use, where training and test samples are fixed sets.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y, runs = rng.standard_normal((240, 5)), rng.standard_normal((240, 8)), Runs.from_lengths([40] * 6, tr=1.5)
+    >>> def predict(responses):
+    ...     folds = [runs.rows([name]) for name in runs.names]
+    ...     train = [np.setdiff1d(np.arange(240), fold) for fold in folds]
+    ...     return np.concatenate([X[a] @ np.linalg.lstsq(X[b], responses[b])[0] for a, b in zip(folds, train)])
+    >>> null = refitted_null(predict, Y, runs, n_refits=4000, random_state=0)
+    >>> 1.25 < null.dependence < 1.45
+    True
+    """
+    runs.check_length(measured, "the response array")
+    name, ways, _ = arrangements_of(predict(measured), measured, runs, method=method, block_length=block_length)
+    columns = np.resize(np.arange(measured.shape[1]), n_refits)
+    sources = ways.sources(n_refits, np.random.default_rng(random_state))
+    moved = np.take_along_axis(measured[:, columns], sources, axis=0)
+    z, _ = spread_of_rearranged(predict(moved), moved, runs, method=name, block_length=block_length, device=device)
+    return RefittedNull(np.nan_to_num(z), columns, name)

@@ -26,10 +26,10 @@ from b2m_encoding.stats.arrangements import (
     clips_can_move,
 )
 from b2m_encoding.stats.autocorrelation import Autocorrelation, continuity_of_clips, joint_autocorrelation
-from b2m_encoding.stats.joined_folds import RefittedNull
 from b2m_encoding.stats.multiplicity import max_statistic_p
+from b2m_encoding.stats.nulls import RefittedNull, gaussian_null_p
 from b2m_encoding.stats.repeats import Together, copies_of_samples
-from b2m_encoding.stats.scores import gaussian_null_p, pearson_r, standardised
+from b2m_encoding.stats.scores import pearson_r, standardised
 
 logger = logging.getLogger(__name__)
 Method = Literal["auto", "shift", "block", "clip", "paper"]

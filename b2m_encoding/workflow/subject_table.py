@@ -12,6 +12,7 @@ from b2m_encoding.models.status import CONSTANT, MISSING
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Space, reason_not_drawn
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
+from b2m_encoding.stats.preference import flip_widening
 from b2m_encoding.study import Study
 
 FAMILY_WISE = 0.05
@@ -91,7 +92,7 @@ def _fold_columns(encoding: Encoding, inside: Any) -> dict[str, Any]:
         "refits": encoding.significance.n_refits or np.nan,
         "fold_dependence": encoding.significance.fold_dependence if encoding.significance.n_refits else np.nan,
         "interval_widening": np.nan if wider is None or not inside.any() else float(np.median(wider[inside])),
-        "flip_widening": np.nan if preference is None else preference.widening,
+        "flip_widening": np.nan if preference is None else preference.widening / flip_widening(preference.n_blocks),
     }
 
 

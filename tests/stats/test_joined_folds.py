@@ -12,7 +12,8 @@ from scipy.stats import norm
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats import FoldDependence, RefittedNull, refitted_null, significance
 from b2m_encoding.stats.arrangements import Blocks, Shifts
-from b2m_encoding.stats.joined_folds import ratio_of_errors, tail_p
+from b2m_encoding.stats.joined_folds import ratio_of_errors
+from b2m_encoding.stats.nulls import tail_p
 from b2m_encoding.stats.permutation import spread_of_rearranged
 from b2m_encoding.stats.scores import pearson_r
 

@@ -26,7 +26,8 @@ from b2m_encoding.spaces import Space
 from b2m_encoding.stats import Preference, Significance, fdr_q, prefer, prefer_by_deltas
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.intervals import Interval, score_interval
-from b2m_encoding.stats.joined_folds import Refits, RefittedNull
+from b2m_encoding.stats.joined_folds import Refits
+from b2m_encoding.stats.nulls import RefittedNull
 from b2m_encoding.stats.preference import flip_widening
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study

@@ -16,7 +16,7 @@ from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Unplaced
-from b2m_encoding.stats.joined_folds import RefittedNull
+from b2m_encoding.stats.nulls import RefittedNull
 from b2m_encoding.stats.permutation import arrangements_of, spread_of_rearranged
 from b2m_encoding.study import Study
 

@@ -13,7 +13,7 @@ from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.splits import block_samples
 from b2m_encoding.stats import Significance, significance
 from b2m_encoding.stats.arrangements import clips_can_move
-from b2m_encoding.stats.joined_folds import RefittedNull
+from b2m_encoding.stats.nulls import RefittedNull
 from b2m_encoding.stats.permutation import LOWEST_DEVIATE, Method
 from b2m_encoding.study import Study
 
