@@ -50,7 +50,9 @@ def build(
             model, layer=layer, weights=weights, device=device, length=window, step=step
         )
     folder = out or recordings.absolute().parent / f"{recordings.absolute().name}-{label.replace('/', '-')}"
-    fade, rms = (0.0, 0.0) if as_it_is else (space.table.fade, space.table.rms)
+    usual = Preparation()  # a study has its own
+    fade, rms = (usual.fade, usual.rms) if study is None else (space.table.fade, space.table.rms)
+    fade, rms = (0.0, 0.0) if as_it_is else (fade, rms)
     with progress_bar() as bar:
         report = clip_reporter(bar)
         made = build_corpus(

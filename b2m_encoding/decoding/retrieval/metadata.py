@@ -91,6 +91,8 @@ def _table(path: Path, files: Sequence[str]) -> pd.DataFrame:
         rows = read_text_table(path, "the table of the recordings", ("path",))
     except OSError as error:
         raise InputError("the table of the recordings cannot be read", file=path, found=error) from error
+    if not rows.header:
+        raise InputError("the table of the recordings cannot be read", file=path, found="an empty file")
     table = pd.DataFrame(rows.rows, columns=list(rows.header), dtype=object)
     if "path" not in table:
         raise InputError(
