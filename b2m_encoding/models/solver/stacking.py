@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from b2m_encoding._typing import Bands
+from b2m_encoding.models.simplex import simplex_weights
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.fit_inputs import FitInputs
@@ -35,7 +36,6 @@ from b2m_encoding.models.solver.problems import Blocks, FoldSystem, RidgeProblem
 from b2m_encoding.models.solver.ridge import Choice, Weights, choose, solve_ridge
 from b2m_encoding.models.solver.search import SearchOptions, cv_scores
 from b2m_encoding.models.solver.settings import Settings
-from b2m_encoding.models.solver.simplex import simplex_weights
 
 PRIOR_SD = 0.5
 """Prior standard deviation of the weight of a member about that of the member of all feature spaces alone."""
