@@ -31,6 +31,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError:
         raise InputError("unknown device", found=device, expected='"auto", "cpu" or "cuda"') from None
+    if chosen.type not in ("cpu", "cuda"):
+        raise InputError("unsupported device", found=str(device), expected='"auto", "cpu" or "cuda"')
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no CUDA device", found=str(device), fix='device="auto" uses the CPU')
     return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -74,6 +75,18 @@ class Runs:
         if len(self.names) != 1 + np.count_nonzero(self.run[1:] != self.run[:-1]) and n_samples:
             raise InputError("the samples of a run are not contiguous", fix="sort the samples by run, then by time")
 
+    def check_clock(self) -> None:
+        """Raise unless time increases within every run: a clock that starts again is another run."""
+        back = (np.diff(self.time) <= 0) & (self.run[1:] == self.run[:-1])
+        if back.any():
+            at = int(np.flatnonzero(back)[0])
+            raise InputError(
+                f"time does not increase in run {self.run[at]}",
+                found=f"{self.time[at]:g} s, then {self.time[at + 1]:g} s (samples {at} and {at + 1})",
+                expected="one clock per run",
+                fix="name the runs apart, such as ses-1_run-01 and ses-2_run-01",
+            )
+
     @classmethod
     def from_labels(
         cls,
@@ -111,7 +124,7 @@ class Runs:
             time = (np.arange(len(labels)) - np.repeat(start, np.diff(np.r_[start, len(labels)]))) * tr
         if presentation is None:
             presentation = np.cumsum(_begins(labels, clips)) - 1
-        return cls(
+        runs = cls(
             run=labels,
             time=np.asarray(time, dtype=float),
             tr=float(tr),
@@ -120,6 +133,8 @@ class Runs:
             block=labels if block is None else np.asarray(block).astype(str),
             used=np.ones(len(labels), dtype=bool) if used is None else np.asarray(used, dtype=bool),
         )
+        runs.check_clock()
+        return runs
 
     @classmethod
     def from_lengths(cls, lengths: Mapping[str, int] | Sequence[int], tr: float) -> Runs:
@@ -131,9 +146,22 @@ class Runs:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Runs]) -> Runs:
-        """Join the runs of several objects; a run may not occur in two of them."""
+        """Join the runs of several objects; a run may not occur in two of them, a block may.
+
+        Raises
+        ------
+        InputError
+            If a run occurs in two of them, or their repetition times differ.
+        """
         if len({part.tr for part in parts}) != 1:
             raise InputError("runs differ in repetition time", found=sorted({part.tr for part in parts}))
+        names = Counter(name for part in parts for name in part.names)
+        if repeated := sorted(name for name, n in names.items() if n > 1):
+            raise InputError(
+                "a run of this name occurs twice in what is joined",
+                found=repeated,
+                fix="name the runs apart, such as ses-1_run-01 and ses-2_run-01",
+            )
         fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
         return cls(tr=parts[0].tr, **fields)
 
@@ -274,12 +302,24 @@ class Runs:
         elif hasattr(cv, "split"):
             held_out = self._splitter_folds(cv)
         else:
-            held_out = [tuple(str(block) for block in fold) for fold in cv]
+            held_out = [self._named_fold(fold) for fold in cv]
         for fold in held_out:
             self.rows(fold)
             if not fold or set(fold) >= set(self.blocks):
                 raise InputError("a fold must hold out some blocks and leave some", found=fold)
         return held_out
+
+    @staticmethod
+    def _named_fold(fold: Any) -> Blocks:
+        names = [fold] if isinstance(fold, str) else list(fold)
+        if any(np.ndim(name) or not isinstance(name, str | np.str_ | int | np.integer) for name in names):
+            raise InputError(
+                "a fold is a set of block names",
+                found=type(fold).__name__,
+                expected='such as [("run-01",), ("run-02", "run-03")]',
+                fix="name the held-out blocks, or pass a splitter such as GroupKFold",
+            )
+        return tuple(map(str, names))
 
     def _splitter_folds(self, splitter: Any) -> list[Blocks]:
         """Held-out blocks of a scikit-learn splitter, refusing one that cuts through a block."""

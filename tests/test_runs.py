@@ -95,8 +95,23 @@ def test_select_and_concatenate_are_inverse() -> None:
 def test_a_run_in_two_parts_is_refused() -> None:
     a = Runs.from_lengths({"a": 3}, tr=1.0)
     b = Runs.from_lengths({"b": 3}, tr=1.0)
-    with pytest.raises(InputError, match="contiguous"):
+    with pytest.raises(InputError, match="occurs twice"):
         Runs.concatenate([a, b, a])
+    with pytest.raises(InputError, match="contiguous"):
+        Runs.from_labels(["a", "b", "a"], 1.0)
+
+
+@pytest.mark.parametrize("others", [{"a": 3}, {"b": 2, "a": 3}, {"a": 3, "b": 2}])
+def test_runs_of_one_name_are_not_joined_to_one_run(others: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=r"a run of this name occurs twice[\s\S]*'a'"):
+        Runs.concatenate([Runs.from_lengths({"a": 3}, tr=1.0), Runs.from_lengths(others, tr=1.0)])
+
+
+@pytest.mark.parametrize("time", [[0, 1, 0, 1], [0, 1, 1, 2], [3, 2, 1, 0]])
+def test_a_clock_that_starts_again_is_another_run(time: list[float]) -> None:
+    with pytest.raises(InputError, match="time does not increase in run a"):
+        Runs.from_labels(["a"] * 4, 1.0, time=time)
+    assert len(Runs.from_labels(["a", "a", "b", "b"], 1.0, time=[0, 1, 0, 1])) == 4
 
 
 def test_another_number_of_rows_names_the_runs() -> None:
@@ -125,3 +140,10 @@ def test_neighbours_are_one_presentation_unless_said() -> None:
     assert [(s.start, s.stop) for s in runs.presentations] == [(0, 2), (2, 4), (4, 6)]
     assert Runs.from_lengths([5], 1.5).presentations == ()
     assert Runs.from_labels([], 1.5).presentations == ()
+
+
+@pytest.mark.parametrize("cv", [[(np.arange(3), np.arange(3, 6))], [([0, 1], [2, 3])], [[0.5]]])
+def test_folds_of_row_numbers_are_refused(cv: object) -> None:
+    with pytest.raises(InputError, match=r"a fold is a set of block names[\s\S]*run-01"):
+        Runs.from_lengths([3, 3], tr=1.0).folds(cv)
+    assert Runs.from_lengths({"1": 3, "2": 3}, tr=1.0).folds([[1], ["2"]]) == [("1",), ("2",)]

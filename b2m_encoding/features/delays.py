@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from b2m_encoding._typing import Floating
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
+
+TOLERANCE = 0.05
+"""Largest difference of a sample from the grid of volumes, in samples."""
 
 
 def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
@@ -33,7 +37,7 @@ def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
 
 
 def delay(values: Floating, runs: Runs, delays: Sequence[float]) -> Floating:
-    """Shift copies of the features to later samples; samples before the start of a run are zero.
+    """Shift copies of the features to later samples by their time; before the start of a run they are zero.
 
     Parameters
     ----------
@@ -47,6 +51,11 @@ def delay(values: Floating, runs: Runs, delays: Sequence[float]) -> Floating:
     array, shape (n_samples, n_delays * n_features)
         All features at the first delay, then all at the second, and so on.
 
+    Raises
+    ------
+    InputError
+        If a sample that a delay needs was taken out of its run.
+
     Examples
     --------
     >>> runs = Runs.from_lengths([2, 2], tr=1.5)
@@ -55,11 +64,32 @@ def delay(values: Floating, runs: Runs, delays: Sequence[float]) -> Floating:
            [0., 1., 0., 3.]])
     """
     runs.check_length(values, "the feature array")
+    runs.check_clock()
     n_features = values.shape[1]
     shifts = delays_in_samples(delays, runs.tr)
     out = np.zeros((len(values), len(shifts) * n_features), dtype=values.dtype)
-    for rows in runs.slices.values():
-        for i, shift in enumerate(shifts):
-            columns = slice(i * n_features, (i + 1) * n_features)
-            out[rows, columns][shift:] = values[rows][: max(rows.stop - rows.start - shift, 0)]
+    for name, rows in runs.slices.items():
+        for i, (seconds, shift) in enumerate(zip(delays, shifts, strict=True)):
+            to, source = _shifted(name, runs.time[rows], runs.tr, seconds, shift)
+            out[rows, i * n_features : (i + 1) * n_features][to] = values[rows][source]
     return out
+
+
+def _shifted(
+    name: str, time: Float64, tr: float, seconds: float, shift: int
+) -> tuple[slice | NDArray[np.intp], slice | NDArray[np.intp]]:
+    """Samples of a run that a delay reaches, and the samples that they come from."""
+    if np.abs(time - time[0] - np.arange(len(time)) * tr).max() < TOLERANCE * tr:
+        return slice(min(shift, len(time)), None), slice(0, max(len(time) - shift, 0))
+    wanted = time - shift * tr
+    source = np.searchsorted(time, wanted - TOLERANCE * tr)
+    inside = wanted > time[0] - TOLERANCE * tr
+    lost = inside & (np.abs(time[np.minimum(source, len(time) - 1)] - wanted) > TOLERANCE * tr)
+    if lost.any():
+        raise InputError(
+            f"run {name}: samples that a delay of {seconds:g} s needs are not there",
+            found=f"nothing at {wanted[lost][0]:g} s ({int(lost.sum())} such samples)",
+            expected=f"every volume, {tr:g} s apart",
+            fix="mark volumes that shall not count as not used (Runs.used) instead of taking them out",
+        )
+    return np.flatnonzero(inside), source[inside]

@@ -11,8 +11,8 @@ How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``
 5. ``search_ridge``, or ``search_banded`` for every scaling, chooses penalties: ``cv_scores`` factorises each fold with
    ``RidgeProblem.fold`` and scores all penalties at once (``fold_scorer``, ``compress``); ``choose`` selects the best.
 6. ``solve_ridge`` or ``solve_banded`` solves with all samples (``RidgeProblem.full``).
-7. Several feature spaces are stacked: ``fit_sets`` does steps 5 and 6 for every member (``fit_members``), computes their
-   ``held_out_products`` and weighs them (``Products.weights``, ``stack``).
+7. Several feature spaces are stacked: ``fit_sets`` does steps 5 and 6 for every member (``fit_members``), computes
+   their ``held_out_products`` and weighs them (``Products.weights``, ``stack``).
 8. ``EncodingModel.store_fit`` stores the ``FitResult`` as ``coef_``, ``best_alphas_`` and so on.
 
 ``fit_responses`` reads run by run in step 3 and fits slices of targets where memory is short (``fit_runs``);

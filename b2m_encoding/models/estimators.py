@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.inputs import as_feature_spaces, as_responses
+from b2m_encoding.models.inputs import as_feature_spaces, as_responses, feature_names, is_vector
 from b2m_encoding.models.model import EncodingModel
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.solver.devices import Precision
@@ -45,6 +46,8 @@ def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArra
     if groups is not None and (cv is None or isinstance(cv, int | np.integer)):
         names, index = np.unique(np.asarray(groups), return_inverse=True)
         n_folds = len(names) if cv is None else int(cv)
+        if len(names) < 2:
+            raise InputError("cross-validation needs at least two groups", found=names.tolist())
         if not 2 <= n_folds <= len(names):
             raise InputError("impossible number of folds", found=n_folds, expected=f"2 to {len(names)} groups")
         return np.asarray((index % n_folds).astype(str))
@@ -138,7 +141,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         folds = [(name,) for name in np.unique(labels) if name]
         runs = Runs.from_labels(labels[order], 1.0)
         self.model_ = EncodingModel(None, solver=self._solver, cv=folds, **self._options())
-        self.model_.fit(spaces, responses[:, 0] if np.asarray(Y).ndim == 1 else responses, runs=runs)
+        self.model_.fit(spaces, responses[:, 0] if is_vector(Y) else responses, runs=runs)
+        self.model_.layout_ = replace(self.model_.layout_, names=feature_names(X))
         self.n_features_in_ = self.model_.n_features_in_
         self.intercept_, self.best_alphas_ = self.model_.intercept_, self.model_.best_alphas_
         self.cv_scores_, self.deltas_ = self.model_.cv_scores_, self.model_.deltas_

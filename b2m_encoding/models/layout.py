@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding._typing import Floating
+from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delay
-from b2m_encoding.models.inputs import as_feature_spaces
+from b2m_encoding.models.inputs import as_feature_spaces, feature_names
 from b2m_encoding.runs import Runs
 
 
@@ -28,14 +28,26 @@ class Layout:
         Features that do not vary in the training samples: their columns are zero, and so are their weights.
     delays : tuple of float
         Seconds; empty for none.
+    names : dict of str to tuple of str
+        Names of the columns of feature spaces that were data frames.
+    units : dict of str to array, shape (n_features,)
+        Powers of two by which features in units such as tesla or hertz are multiplied, so that products of float32
+        neither vanish nor overflow; empty where all features have a usual size.
+    penalty_unit : float
+        The one unit of all features where they are not standardised: penalties are multiplied by its square.
     """
 
     features: dict[str, int]
     constant: dict[str, NDArray[np.bool_]]
     delays: tuple[float, ...] = ()
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    units: Mapping[str, Float64] = field(default_factory=dict)
+    penalty_unit: float = 1.0
 
     @classmethod
-    def learn(cls, spaces: Mapping[str, Floating], runs: Runs, delays: Sequence[float] | None) -> Layout:
+    def learn(
+        cls, spaces: Mapping[str, Floating], runs: Runs, delays: Sequence[float] | None, *, standardize: bool = True
+    ) -> Layout:
         """Learn the layout from training samples.
 
         Parameters
@@ -44,12 +56,22 @@ class Layout:
         runs : Runs
         delays : sequence of float or None
             Seconds.
+        standardize : bool
+            Whether the fit divides features by their standard deviation, so that each may have a unit of its own.
         """
         used = {name: values[runs.used] for name, values in spaces.items()}
+        ranges = {name: rows.max(0).astype(np.float64) - rows.min(0) for name, rows in used.items()}
+        units = {name: usual_size(values) for name, values in ranges.items()}
+        if not standardize:
+            one = usual_size(np.array([max(values.max() for values in ranges.values())]))
+            units = {name: np.full(len(values), one) for name, values in ranges.items()}
+        unusual = any((values != 1).any() for values in units.values())
         return cls(
             {name: values.shape[1] for name, values in spaces.items()},
-            {name: np.asarray(rows.max(0) == rows.min(0)) for name, rows in used.items()},
+            {name: np.asarray(values == 0) for name, values in ranges.items()},
             tuple(delays) if delays is not None else (),
+            units=units if unusual else {},
+            penalty_unit=float(next(iter(units.values()))[0]) if unusual and not standardize else 1.0,
         )
 
     def subset(self, names: Iterable[str]) -> Layout:
@@ -59,6 +81,8 @@ class Layout:
             self,
             features={name: self.features[name] for name in members},
             constant={name: self.constant[name] for name in members},
+            names={name: self.names[name] for name in members if name in self.names},
+            units={name: self.units[name] for name in members} if self.units else {},
         )
 
     @property
@@ -103,6 +127,13 @@ class Layout:
             raise InputError(
                 "the feature spaces are not those of the fit", found=sorted(spaces), expected=list(self.features)
             )
+        for name, columns in feature_names(X).items():
+            if columns != (fitted := self.names.get(name, columns)):
+                raise InputError(
+                    f"feature space {name}: Feature names must be in the same order as they were in fit",
+                    found=_some(columns),
+                    expected=_some(fitted),
+                )
         for name, values in spaces.items():
             if values.shape[1] != self.features[name]:
                 raise InputError(
@@ -119,6 +150,8 @@ class Layout:
         for name, values in spaces.items():
             if self.constant[name].any():
                 values = np.where(self.constant[name], values.dtype.type(0), values)
+            if self.units:
+                values = values * self.units[name]
             parts.append(delay(values, runs, self.delays) if self.delays else values)
         return Design(self, np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0], runs)
 
@@ -140,7 +173,7 @@ class Design:
     runs: Runs
 
     @classmethod
-    def learn(cls, X: Any, runs: Runs | None, delays: Sequence[float] | None) -> Design:
+    def learn(cls, X: Any, runs: Runs | None, delays: Sequence[float] | None, *, standardize: bool = True) -> Design:
         """Check feature spaces of training samples, learn their layout, and delay them.
 
         Parameters
@@ -150,13 +183,16 @@ class Design:
             Needed if there are delays; otherwise one run of five blocks is made.
         delays : sequence of float or None
             Seconds.
+        standardize : bool
+            See :meth:`Layout.learn`.
         """
         spaces = as_feature_spaces(X, runs)
         if runs is None:
             runs = default_runs(len(next(iter(spaces.values()))), delays)
         if len(runs) < 2:
             raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {len(runs)}")
-        return Layout.learn(spaces, runs, delays).design(spaces, runs)
+        layout = replace(Layout.learn(spaces, runs, delays, standardize=standardize), names=feature_names(X))
+        return layout.design(spaces, runs)
 
     @property
     def n_columns(self) -> int:
@@ -170,6 +206,24 @@ class Design:
             return self
         values = np.concatenate([self.values[:, self.layout.columns[name]] for name in members], axis=1)
         return Design(self.layout.subset(members), values, self.runs)
+
+
+def usual_size(ranges: Float64, exponent: int = 30) -> Float64:
+    """Powers of two that bring ranges to about 1; 1 where they are within ``2**-exponent`` and ``2**exponent``.
+
+    Examples
+    --------
+    >>> usual_size(np.array([0.0, 3.0, 1e-13, 1e26])) * [1, 1, 1e-13, 1e26]
+    array([1.        , 1.        , 0.8796093 , 1.29246971])
+    """
+    with np.errstate(divide="ignore"):
+        logs = np.log2(ranges)
+    unusual = np.isfinite(logs) & (np.abs(logs) > exponent)
+    return np.asarray(np.exp2(-np.round(np.where(unusual, logs, 0.0))))
+
+
+def _some(names: tuple[str, ...], n: int = 8) -> str:
+    return ", ".join(names[:n]) + (", ..." if len(names) > n else "")
 
 
 def default_runs(n_samples: int, delays: Sequence[float] | None, name: str = "part-1") -> Runs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,9 +15,9 @@ from torch import Tensor
 
 from b2m_encoding._typing import Float32, Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.inputs import as_responses
+from b2m_encoding.models.inputs import as_responses, is_vector
 from b2m_encoding.models.inverse import InverseMap, invert
-from b2m_encoding.models.layout import Design, Layout
+from b2m_encoding.models.layout import Design, Layout, usual_size
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.scores import pearson_r, product_measure, r_split
@@ -145,6 +146,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     best_alphas_: Float64
     deltas_: Float64 | None
     stack_: Stack | None
+    _target_units: Float64 | None = None
 
     def __init__(
         self,
@@ -202,10 +204,11 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         runs : Runs, optional
             None makes five blocks of equal length, which suits only data without delays.
         """
-        design = Design.learn(X, runs, self.delays)
+        design = Design.learn(X, runs, self.delays, standardize=self.standardize)
         responses = as_responses(Y, len(design.values))
-        inputs = gather_inputs(design, responses, Settings.of(self))
-        return self._fit_inputs(inputs, design.layout, design.runs, one_target=np.asarray(Y).ndim == 1)
+        self._target_units = target_units(responses, design.runs.used)
+        inputs = gather_inputs(design, self._in_units(responses), Settings.of(self))
+        return self._fit_inputs(inputs, design.layout, design.runs, one_target=is_vector(Y))
 
     def fit_responses(self, feature_spaces: Mapping[str, Any], responses: RunResponses) -> EncodingModel:
         """Fit to responses that load run by run; memory does not grow with the number of samples.
@@ -216,7 +219,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         responses : object
             With ``runs``, ``n_targets`` and ``load_run(name, targets)``.
         """
-        design = Design.learn(feature_spaces, responses.runs, self.delays)
+        design = Design.learn(feature_spaces, responses.runs, self.delays, standardize=self.standardize)
+        self._target_units = None
         result, statistics = fit_runs(design, responses, Settings.of(self), self.memory_limit * 1e9)
         return self.store_fit(result, design.layout, design.runs, statistics)
 
@@ -247,7 +251,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         repeated = sorted(set(runs.blocks) & set(self.statistics_.blocks))
         if repeated:
             raise InputError("these blocks were fitted already", found=repeated, fix="give new runs new names")
-        new = gather_inputs(layout.design(spaces, runs), as_responses(Y, len(runs)), Settings.of(self, form="gram"))
+        responses = self._in_units(as_responses(Y, len(runs)))
+        new = gather_inputs(layout.design(spaces, runs), responses, Settings.of(self, form="gram"))
         assert new.statistics is not None
         inputs = FitInputs(self.statistics_.merge(new.statistics))
         return self._fit_inputs(inputs, layout, Runs.concatenate([self.runs_, runs]), one_target=self._one_target)
@@ -300,6 +305,12 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         """
         predicted = self.predict(X, runs)
         measured = as_responses(y, len(predicted))
+        if measured.shape[1] != len(self.status_):
+            raise InputError(
+                "the responses have another number of targets than the fit",
+                found=measured.shape[1],
+                expected=len(self.status_),
+            )
         used = slice(None) if runs is None else runs.used
         r = pearson_r(predicted.reshape(len(predicted), -1)[used], measured[used])
         return float(r[0]) if self._one_target else r
@@ -359,6 +370,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         check_is_fitted(self, "weights_")
         full = self.weights_.full().cpu().numpy()
         n = max(len(self.layout_.delays), 1)
+        if self.layout_.units:
+            full = full * np.concatenate([np.tile(self.layout_.units[name], n) for name in self.bands_])
         return {name: full[:, part].T.reshape(n, -1, len(full)) for name, part in self.layout_.columns.items()}
 
     @property
@@ -371,6 +384,19 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         check_is_fitted(self, "weights_")
         return tensor(self.layout_.design(*self.layout_.read(X, runs)).values)
 
+    def _in_units(self, responses: Floating) -> Floating:
+        return responses if self._target_units is None else responses * self._target_units
+
     def _fit_inputs(self, inputs: FitInputs, layout: Layout, runs: Runs, *, one_target: bool) -> EncodingModel:
-        result = fit(inputs, runs, layout.widths, Settings.of(self))
+        result = fit(inputs, runs, layout.widths, Settings.of(self), penalty_unit=layout.penalty_unit)
+        if self._target_units is not None:
+            result = replace(result, weights=result.weights.rescaled(1 / self._target_units))
         return self.store_fit(result, layout, runs, inputs.statistics, one_target=one_target)
+
+
+def target_units(Y: Floating, used: NDArray[np.bool_]) -> Float64 | None:
+    """Powers of two that bring responses in units such as tesla to about 1, shape (n_targets,); None for usual ones."""
+    rows = Y if used.all() else Y[used]
+    with np.errstate(invalid="ignore", over="ignore"):
+        units = usual_size(rows.max(axis=0).astype(np.float64) - rows.min(axis=0))
+    return units if (units != 1).any() else None

@@ -60,7 +60,8 @@ def fit_subsets(
     InputError
         If a set is empty or names an unknown feature space.
     """
-    design, settings = Design.learn(feature_spaces, responses.runs, model.delays), Settings.of(model)
+    settings = Settings.of(model)
+    design = Design.learn(feature_spaces, responses.runs, model.delays, standardize=settings.standardize)
     bands = list(design.layout.features)
     chosen = [_in_order(names, bands) for names in subsets or all_subsets(bands)]
     gathered = statistics or _gather(design, responses, settings)
@@ -81,8 +82,9 @@ def layout_of_statistics(model: EncodingModel, feature_spaces: Mapping[str, Any]
     runs : Runs
         Runs of all training samples.
     """
-    layout = Layout.learn(as_feature_spaces(feature_spaces, runs), runs, model.delays)
-    return None if pick_form(sum(layout.widths.values()), runs, Settings.of(model)) == "dual" else layout
+    spaces, settings = as_feature_spaces(feature_spaces, runs), Settings.of(model)
+    layout = Layout.learn(spaces, runs, model.delays, standardize=settings.standardize)
+    return None if pick_form(sum(layout.widths.values()), runs, settings) == "dual" else layout
 
 
 def statistics_of_blocks(
@@ -146,7 +148,8 @@ def _fit_subset(
         fitted.scalings = rows[rows.sum(1) > 0]
     settings, part, runs = Settings.of(fitted), design.subset(names), design.runs
     inputs = _inputs(part, gathered, settings)
-    return fitted.store_fit(fit(inputs, runs, part.layout.widths, settings), part.layout, runs, inputs.statistics)
+    result = fit(inputs, runs, part.layout.widths, settings, penalty_unit=part.layout.penalty_unit)
+    return fitted.store_fit(result, part.layout, runs, inputs.statistics)
 
 
 def _fit_stacked(
@@ -155,7 +158,7 @@ def _fit_stacked(
     """Fit stacked models to sets of feature spaces; members that they share are fitted once."""
     settings, layout, runs = Settings.of(model), design.layout, design.runs
     inputs = _inputs(design, gathered, settings)
-    for names, result in fit_sets(inputs, runs, layout.widths, settings, sets):
+    for names, result in fit_sets(inputs, runs, layout.widths, settings, sets, penalty_unit=layout.penalty_unit):
         statistics = None if inputs.statistics is None else inputs.statistics.subset(names)
         yield names, clone(model).store_fit(result, layout.subset(names), runs, statistics)
 
@@ -167,4 +170,4 @@ def _inputs(part: Design, gathered: SufficientStatistics | NDArray[Any], setting
     names = list(part.layout.features)
     statistics = gathered if names == list(gathered.bands) else gathered.subset(names)
     rows_needed = pick_form(part.n_columns, part.runs, settings) == "prediction"
-    return FitInputs(statistics, rows_of_blocks(part, settings) if rows_needed else None)
+    return FitInputs(statistics, rows_of_blocks(part) if rows_needed else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
 from b2m_encoding._typing import Float64, Floating
@@ -13,7 +14,7 @@ from b2m_encoding.errors import InputError
 METHODS = {"bh": "fdr_bh", "by": "fdr_by"}
 
 
-def fdr_q(p: Float64, method: Literal["bh", "by"] = "bh") -> Float64:
+def fdr_q(p: ArrayLike, method: Literal["bh", "by"] = "bh") -> Float64:
     """Adjust p values for the false discovery rate; NaN stays NaN and does not count.
 
     Parameters
@@ -33,7 +34,7 @@ def fdr_q(p: Float64, method: Literal["bh", "by"] = "bh") -> Float64:
     Raises
     ------
     InputError
-        If the method is unknown.
+        If the method is unknown, or a value is no p value (below 0 or above 1).
 
     Notes
     -----
@@ -49,10 +50,17 @@ def fdr_q(p: Float64, method: Literal["bh", "by"] = "bh") -> Float64:
     """
     if method not in METHODS:
         raise InputError("unknown method to control the false discovery rate", found=method, expected="bh or by")
-    q = np.full(p.shape, np.nan)
-    tested = np.isfinite(p)
+    values = np.asarray(p, dtype=np.float64)
+    q, tested = np.full(values.shape, np.nan), ~np.isnan(values)
+    if (wrong := tested & ((values < 0) | (values > 1))).any():
+        raise InputError(
+            "these are no p values",
+            found=f"{values[wrong][0]:g} ({int(wrong.sum())} such values)",
+            expected="0 to 1",
+            fix="pass p values: not scores, not percentages, not z",
+        )
     if tested.any():
-        q[tested] = multipletests(p[tested], method=METHODS[method])[1]
+        q[tested] = multipletests(values[tested], method=METHODS[method])[1]
     return q
 
 

@@ -120,6 +120,8 @@ def compare_regions(
     return RegionComparison(points, tests, _means(means, level), mixed_model(compared, level=level))
 
 
+SIDES = {"l": "L", "lh": "L", "left": "L", "r": "R", "rh": "R", "right": "R", "nan": "", "none": ""}
+"""Names of hemispheres as tables have them."""
 _TEST_COLUMNS = [
     "region", "first", "second", "n_subjects", "difference", "low", "high", "effect_size", "effect_low", "effect_high",
     "p", "q", "test", "n_significant", "prevalence", "prevalence_low", "prevalence_high",
@@ -131,7 +133,7 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     if missing := [name for name in needed if name not in table.columns]:
         raise InputError("the region table lacks columns", found=list(table.columns), expected=missing)
     points = table[needed].copy()
-    points["hemisphere"] = points["hemisphere"].where(points["hemisphere"].isin(["L", "R"]), "")
+    points["hemisphere"] = points["hemisphere"].fillna("").astype(str).map(lambda name: SIDES.get(name.lower(), name))
     for name in KEYS:
         points[name] = points[name].astype(str)
     points["score"] = points["score"].astype(float)

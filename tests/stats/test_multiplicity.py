@@ -39,3 +39,11 @@ def test_largest_of_all_targets_controls_the_family() -> None:
     p = np.stack([max_statistic_p(row, maps[2000:].max(axis=1)) for row in maps[:2000]])
     assert (p.min(axis=1) < 0.05).mean() == pytest.approx(0.05, abs=0.015)
     assert p.min() >= 1 / 2001
+
+
+@pytest.mark.parametrize("values", [[0.3, -0.2], [0.02, 1.5], [5, 40], [[0.5, 0.1], [np.inf, 0.2]], [-np.inf]])
+def test_what_is_no_p_value_is_refused(values: list[float]) -> None:
+    """Scores, percentages, z values."""
+    with pytest.raises(InputError, match="these are no p values"):
+        fdr_q(values)
+    assert fdr_q([0.01, float("nan"), 1]).shape == (3,)

@@ -158,3 +158,14 @@ def test_prevalence_of_a_perfect_test_is_a_plain_beta() -> None:
     assert beta(4, 8).cdf(found.high) - beta(4, 8).cdf(found.low) == pytest.approx(0.9, abs=1e-6)
     with pytest.raises(InputError, match="impossible"):
         prevalence(6, 5)
+
+
+def test_hemispheres_as_tables_name_them() -> None:
+    rows = [
+        (s, h, "A1", f, 0.1 * (f == "a") + 0.01 * i) for i, s in enumerate("uvw") for h in ("lh", "rh") for f in "ab"
+    ]
+    table = pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
+    found = compare_regions(table)
+    assert set(found.table["hemisphere"]) == {"L", "R"}
+    same = compare_regions(table.replace({"lh": "left", "rh": "Right"}))
+    assert same.tests.equals(found.tests)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.moments import Center, Targets, take_targets
 from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, FullSystem
+from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, FullSystem, NormalEquations
 
 
 class SamplesProblem:
@@ -43,7 +43,7 @@ class SamplesProblem:
         self.X, self.preparation, self.center, self.dtype = X, preparation, center, dtype
         self.device = device or torch.device("cpu")
         first_x, self.shift = next(iter(X.values())), next(iter(Y.values())).mean(0)
-        self.Y = {name: y - self.shift for name, y in Y.items()}  # raw BOLD has a large mean: float32 keeps its digits
+        self.Y = {name: (y - self.shift).to(dtype) for name, y in Y.items()}  # raw BOLD has a large mean
         self.n_targets, self.n_features = len(self.shift), first_x.shape[1]
 
     @cached_property
@@ -144,10 +144,29 @@ class SamplesProblem:
         x = prep.apply(x, inverse_sd, scales).to(self.device)
         values, vectors = _kernel_basis(x @ x.T if prep.standardize else self._kernel(names, names, names, scaling))
         train = (vectors * values.sqrt()).to(self.dtype)
-        dual = (vectors * (1 / values.sqrt())).to(self.dtype)
-        rows = prep.back(x.T, inverse_sd, scales).T.to(self.dtype)
+        basis = prep.back(x.T @ (vectors / values.sqrt()), inverse_sd, scales).to(self.dtype)
         mean_y = mean_y + self.shift.double()
-        return FullSystem(values, train, dual.T, lambda targets: self._columns(y, targets).T, mean_x, mean_y, rows)
+        return FullSystem(values, train, basis.T, lambda targets: self._columns(y, targets).T, mean_x, mean_y)
+
+    def squares(self) -> Tensor:
+        """See :meth:`RidgeProblem.squares <b2m_encoding.models.solver.problems.RidgeProblem.squares>`."""
+        return torch.stack([(x * x).sum(0) for x in self._centred_blocks()]).sum(0)
+
+    def normal_equations(self, weights: Tensor, targets: Tensor) -> NormalEquations:
+        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.normal_equations`."""
+        names = list(self.X)
+        about = self._mean(names)
+        y = take_targets(self._centred_y(names, about), targets).double()
+        gradient, start = torch.zeros_like(weights), 0
+        for x in self._centred_blocks():
+            part = y[start : start + len(x)]
+            gradient += (part - x @ weights.T).T @ x
+            start += len(x)
+        return NormalEquations(gradient, self.squares(), about[0], (y * y).sum(0), len(y))
+
+    def _centred_blocks(self) -> Iterator[Tensor]:
+        about = self._mean(self.X)
+        yield from (self._centred_x([name], about) for name in self.X)
 
     def variation(self, held_out: Blocks) -> Tensor:
         """See :meth:`RidgeProblem.variation <b2m_encoding.models.solver.problems.RidgeProblem.variation>`."""
@@ -156,7 +175,9 @@ class SamplesProblem:
 
 
 def _kernel_basis(kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Nonzero eigenvalues of a kernel, and their vectors over samples, shape (n_samples, rank)."""
+    """Nonzero eigenvalues of a kernel, and their vectors over samples, shape (n_samples, rank); one of 0 at least."""
     values, vectors = eigh(kernel)
-    keep = values > values[-1] * len(values) * 1e-15
+    keep = values > max(float(values[-1]), 0.0) * len(values) * 1e-15
+    if not keep.any():  # no feature varies in these samples: nothing is predicted
+        return torch.ones_like(values[-1:]), torch.zeros_like(vectors[:, -1:])
     return values[keep], vectors[:, keep]

@@ -44,6 +44,13 @@ class FitInputs:
         assert self.status is not None
         return self.status
 
+    def as_float64(self) -> FitInputs:
+        """The same inputs for products in float64."""
+        if self.statistics is None:
+            return self
+        blocks = {name: replace(block, xy=block.xy.double()) for name, block in self.statistics.blocks.items()}
+        return replace(self, statistics=replace(self.statistics, blocks=blocks, dtype=torch.float64))
+
     def without(self, blocks: Iterable[str]) -> FitInputs:
         """Inputs of the other blocks, with the same status of targets."""
         left_out = set(blocks)
@@ -72,9 +79,7 @@ class FitInputs:
             variance, mean = x.var(0, correction=0), x.mean(0)
         return torch.where(variance.sqrt() > 1e-10 * mean.abs(), variance, 0.0)
 
-    def subset(
-        self, names: Iterable[str], widths: Mapping[str, int], n_held_out: int, *, fixed_form: bool
-    ) -> FitInputs:
+    def subset(self, names: Iterable[str], widths: Mapping[str, int], n_held_out: int, settings: Settings) -> FitInputs:
         """Inputs of some feature spaces, in the form that suits their number of columns.
 
         Parameters
@@ -84,21 +89,19 @@ class FitInputs:
             Columns of every feature space, in order.
         n_held_out : int
             Held-out samples of the smallest fold: where there are no more columns than these, statistics are enough.
-        fixed_form : bool
-            Keep the form of these inputs.
+        settings : Settings
+            Whether the form is fixed, and type and device of statistics.
         """
-        chosen = list(names)
+        chosen, fixed_form = list(names), settings.form != "auto"
         stops = np.cumsum(list(widths.values())).tolist()
         columns = {name: range(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
         keep = torch.tensor([column for name in chosen for column in columns[name]], dtype=torch.int64)
         X = None if self.X is None else {block: x[:, keep.to(x.device)] for block, x in self.X.items()}
         statistics = None if self.statistics is None else self.statistics.subset(chosen)
         if statistics is None and not fixed_form and X is not None and self.Y is not None:
-            first = next(iter(X.values()))
             if len(keep) <= sum(len(x) for x in X.values()):
-                statistics = SufficientStatistics(
-                    {name: widths[name] for name in chosen}, dtype=first.dtype, device=first.device
-                )
+                own = {name: widths[name] for name in chosen}
+                statistics = SufficientStatistics(own, dtype=settings.dtype, device=settings.device)
                 for block, x in X.items():
                     statistics.update(block, x, self.Y[block])
         if statistics is not None and not fixed_form and len(keep) <= n_held_out:
@@ -106,9 +109,9 @@ class FitInputs:
         return replace(self, statistics=statistics, X=X)
 
 
-def rows_of_blocks(design: Design, settings: Settings) -> dict[str, Tensor]:
-    """Used samples of every block, shape (n_block_samples, n_features) each."""
-    return {block: tensor(design.values[rows]).to(settings.dtype) for block, rows in _block_rows(design).items()}
+def rows_of_blocks(design: Design) -> dict[str, Tensor]:
+    """Used samples of every block, shape (n_block_samples, n_features) each; not rounded before they are centred."""
+    return {block: tensor(design.values[rows]) for block, rows in _block_rows(design).items()}
 
 
 def gather_inputs(design: Design, Y: Floating, settings: Settings) -> FitInputs:
@@ -121,26 +124,23 @@ def gather_inputs(design: Design, Y: Floating, settings: Settings) -> FitInputs:
     settings : Settings
     """
     form = pick_form(design.n_columns, design.runs, settings)
-    rows, samples = _block_rows(design), rows_of_blocks(design, settings)
+    rows = _block_rows(design)
     if form == "dual":
-        return _dual_inputs(samples, {block: Y[at] for block, at in rows.items()}, settings)
+        return _dual_inputs(rows_of_blocks(design), {block: Y[at] for block, at in rows.items()})
     statistics = SufficientStatistics(design.layout.widths, dtype=settings.dtype, device=settings.device)
     for block, at in rows.items():
-        statistics.update(block, samples[block] if settings.dtype == torch.float32 else design.values[at], Y[at])
+        statistics.update(block, design.values[at], Y[at])
     if form == "prediction":
-        return FitInputs(statistics, samples, {block: tensor(Y[at]) for block, at in rows.items()})
+        return FitInputs(statistics, rows_of_blocks(design), {block: tensor(Y[at]) for block, at in rows.items()})
     return FitInputs(statistics)
 
 
-def _dual_inputs(X: dict[str, Tensor], Y: dict[str, Floating], settings: Settings) -> FitInputs:
+def _dual_inputs(X: dict[str, Tensor], Y: dict[str, Floating]) -> FitInputs:
     lowest = np.stack([np.min(part, axis=0) for part in Y.values()]).min(0)
     highest = np.stack([np.max(part, axis=0) for part in Y.values()]).max(0)
     missing = ~np.isfinite(lowest) | ~np.isfinite(highest)
     status = np.where(missing, MISSING, np.where(lowest == highest, CONSTANT, TESTED))
-    clean = {
-        block: tensor(np.where(missing, 0, part) if missing.any() else part).to(settings.dtype)
-        for block, part in Y.items()
-    }
+    clean = {block: tensor(np.where(missing, 0, part) if missing.any() else part) for block, part in Y.items()}
     return FitInputs(None, X, clean, status)
 
 
@@ -161,6 +161,5 @@ def target_status(statistics: SufficientStatistics) -> NDArray[np.str_]:
     missing = ~torch.stack([torch.isfinite(block.mean_y) for block in blocks]).all(0)
     pool = statistics.pool()
     deviation = (pool.yy / pool.count).sqrt()
-    rounding = 4 * torch.finfo(statistics.dtype).eps * pool.mean_y.abs()
-    constant = deviation <= rounding
+    constant = deviation <= 4 * torch.finfo(torch.float64).eps * pool.mean_y.abs()
     return np.where(missing.cpu(), MISSING, np.where(constant.cpu(), CONSTANT, TESTED))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import tensor
 
 Center = Literal["all", "block"]
@@ -72,13 +73,17 @@ class Moments:
         mean_y, yy = (torch.empty(t, dtype=torch.float64, device=device) for _ in range(2))
         for start in range(0, t, ROWS_OF_TARGETS):
             part = slice(start, min(start + ROWS_OF_TARGETS, t))
-            y = tensor(Y[:, part]).to(device=device, dtype=dtype)
-            shift = y.mean(0)  # x is centred, so any constant is right; this one keeps the digits
-            y = y - shift
+            y = tensor(Y[:, part]).to(device)
+            shift = y[0]  # x is centred, so any constant is right; a sample keeps the digits, and what is constant so
+            y = (y - shift).to(dtype)
             rest = y.sum(0).double() / n
             mean_y[part] = shift.double() + rest
             yy[part] = (y * y).sum(0).double() - n * rest**2
+            _check_size(y, mean_y[part], yy[part])
             xy[part] = y.nan_to_num_(0.0, 0.0, 0.0).T @ xt.T
+            resolution = 4 * torch.finfo(shift.dtype if shift.is_floating_point() else torch.float64).eps
+            rounding = (yy[part] / n).sqrt() <= resolution * mean_y[part].abs()
+            yy[part][rounding], xy[part][rounding] = 0.0, 0.0
         return cls(n, mean_x, mean_y, xx, xy, yy.clamp_min_(0.0))
 
     def __add__(self, other: Moments) -> Moments:
@@ -103,6 +108,20 @@ class Moments:
     def targets(self, keep: slice) -> Moments:
         """Moments of some targets."""
         return replace(self, mean_y=self.mean_y[keep], xy=self.xy[keep], yy=self.yy[keep])
+
+
+def _check_size(y: Tensor, mean: Tensor, squares: Tensor) -> None:
+    """Raise if the squares of varying responses vanish or overflow in their type."""
+    doubtful = mean.isfinite() & ((squares <= 0) | ~squares.isfinite())
+    if not doubtful.any():
+        return
+    size = y[:, doubtful].abs().amax(0)
+    if (wrong := size > 0).any():
+        raise InputError(
+            "responses are too small or too large for their type",
+            found=f"variation of {float(size[wrong][0]):.3g} in {y.dtype}",
+            fix='change their unit (multiply them by a power of ten), or use precision="float64"',
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from torch import Tensor
 from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.moments import Center, Pool, Targets, take_targets
 from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, FullSystem, PreparedFold
+from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, FullSystem, NormalEquations, PreparedFold
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 
 
@@ -160,13 +160,27 @@ class StatisticsProblem:
 
     def full(self, scaling: Tensor | None = None) -> FullSystem:
         """See :meth:`RidgeProblem.full <b2m_encoding.models.solver.problems.RidgeProblem.full>`."""
-        pool = Pool(list(self.statistics.blocks.values()), self.center, complement=(self._total_xy, []))
+        pool = self._all
         prep, scales = self.preparation, self.preparation.column_scales(scaling)
         inverse_sd = prep.inverse_deviations(pool.xx.diagonal(), pool.mean_x, pool.count)
         half = prep.apply(pool.xx, inverse_sd, scales)
         values, vectors = eigh(prep.apply(half.T, inverse_sd, scales).to(self.device))
         basis = prep.back(vectors.to(inverse_sd.device), inverse_sd, scales).to(self.device, self.statistics.dtype)
         return FullSystem(values, basis, basis.T, lambda t: pool.xy(t).to(self.device), pool.mean_x, pool.mean_y)
+
+    @cached_property
+    def _all(self) -> Pool:
+        return Pool(list(self.statistics.blocks.values()), self.center, complement=(self._total_xy, []))
+
+    def squares(self) -> Tensor:
+        """See :meth:`RidgeProblem.squares <b2m_encoding.models.solver.problems.RidgeProblem.squares>`."""
+        return self._all.xx.diagonal().cpu()
+
+    def normal_equations(self, weights: Tensor, targets: Tensor) -> NormalEquations:
+        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.normal_equations`."""
+        pool, at = self._all, targets.to(self._all.yy.device)
+        gradient = pool.xy(at).double().cpu() - weights @ pool.xx.cpu()
+        return NormalEquations(gradient, self.squares(), pool.mean_x.cpu(), pool.yy[at].cpu(), pool.count)
 
     def variation(self, held_out: Blocks) -> Tensor:
         """See :meth:`RidgeProblem.variation <b2m_encoding.models.solver.problems.RidgeProblem.variation>`."""

@@ -81,7 +81,6 @@ def refine(problem: RidgeProblem, folds: Sequence[Blocks], choice: BandedChoice,
         raise InputError("gradient refinement needs the Gram form", found=problem.form, fix='form="gram", or refine=0')
     widths = torch.tensor(list(problem.preparation.widths), device=problem.device)
     prepared = [problem.prepared_fold(held_out) for held_out in folds]
-    variation = torch.stack([problem.variation(held_out) for held_out in folds]).sum(0).to(problem.device)
     logs, score = (-choice.deltas).clamp(-LARGEST, LARGEST).T.contiguous(), choice.scores.clone()
 
     def work(targets: slice) -> None:
@@ -102,7 +101,7 @@ def refine(problem: RidgeProblem, folds: Sequence[Blocks], choice: BandedChoice,
             error, step = torch.where(better, trial_error, error), torch.where(better, step * 1.5, step * 0.3)
         gained = error < first
         logs[targets] = torch.where(gained[:, None], best, logs[targets])
-        improved = 1 - error / variation[targets]
+        improved = 1 - (1 - choice.scores[targets]) * error / first
         score[targets] = torch.where(gained & (improved > score[targets]), improved, score[targets])
 
     in_chunks(problem.n_targets, max(1, CELLS // problem.n_features**2), work)

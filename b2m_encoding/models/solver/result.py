@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -63,6 +63,12 @@ class FitResult:
     form: Form
     notes: list[str]
     stack: Stack | None = None
+
+    def in_units(self, unit: float) -> FitResult:
+        """Result whose penalties are those of features in units of ``unit``."""
+        stack = self.stack and replace(self.stack, alphas=self.stack.alphas / unit**2)
+        deltas = None if self.deltas is None else self.deltas + 2 * np.log(unit)
+        return replace(self, alphas=self.alphas / unit**2, deltas=deltas, stack=stack)
 
 
 def of_tested(values: Tensor, tested: Tensor) -> Float64:

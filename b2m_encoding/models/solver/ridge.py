@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
@@ -116,6 +117,12 @@ class Weights:
     mean_x: Tensor
     mean_y: Tensor
 
+    def rescaled(self, factors: Float64) -> Weights:
+        """Weights of targets that are multiplied by ``factors``, shape (n_targets,)."""
+        scale = torch.as_tensor(factors, device=self.reduced.device)
+        reduced = (self.reduced.double() * scale[:, None]).to(self.reduced)
+        return replace(self, reduced=reduced, mean_y=self.mean_y * scale.to(self.mean_y))
+
     def full(self) -> Tensor:
         """Weights of the original features, shape (n_targets, n_features)."""
         return self.reduced if self.back is None else self.reduced @ self.back
@@ -157,13 +164,16 @@ def solve_ridge(
     system = problem.full(scaling)
     dtype = system.train.dtype
     index = torch.arange(problem.n_targets) if targets is None else targets
-    reduced = torch.empty((len(index), system.back.shape[1]), dtype=dtype, device=problem.device)
+    rank, n_features = system.back.shape
+    is_product = rank < n_features
+    width = rank if is_product else n_features
+    reduced = torch.empty((len(index), width), dtype=dtype, device=problem.device)
     alphas = alphas.to(system.values)
 
     def work(part: slice) -> None:
         rows = part if targets is None else index[part]
         weights = (system.load(rows) @ system.train) * shrinkage(system.values, alphas[part]).to(dtype)
-        reduced[part] = weights @ system.back
+        reduced[part] = weights if is_product else weights @ system.back
 
     in_chunks(len(index), n_targets_batch, work)
-    return Weights(reduced, system.rows, system.mean_x, system.mean_y)
+    return Weights(reduced, system.back if is_product else None, system.mean_x, system.mean_y)

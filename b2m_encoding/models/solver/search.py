@@ -16,6 +16,8 @@ from b2m_encoding.models.solver.problems import Blocks, RidgeProblem
 from b2m_encoding.models.solver.scorers import FoldScorer, fold_scorer
 
 Scoring = Literal["r2", "r"]
+FLAT = 1e-10
+"""Share of the squared deviations from the training means below which a target is constant inside the folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,9 @@ def cv_scores(
     """Compute the cross-validated score of every penalty and target, shape (n_alphas, n_targets).
 
     ``"r2"`` is 1 minus the squared errors of all folds over the held-out variation of all folds, so every sample
-    counts the same; ``"r"`` is the mean over folds of the correlation in the held-out samples.
+    counts the same. Where a target does not vary inside the folds (leave-one-out, a value per block), it is 1 minus
+    the squared errors over those of the training means. ``"r"`` is the mean over folds of the correlation in the
+    held-out samples.
 
     Parameters
     ----------
@@ -64,12 +68,14 @@ def cv_scores(
     """
     n, scoring, batch = problem.n_targets, options.scoring, options.n_targets_batch
     score = torch.zeros((len(alphas), n), dtype=torch.float64, device=problem.device)
+    null = torch.zeros(n, dtype=torch.float64, device=problem.device)
     for held_out in folds:  # one fold in memory at a time
         system = problem.fold(held_out, scaling, own_mean=scoring == "r")
         scorer = fold_scorer(system, alphas, options.precision, n)
 
         def add(targets: slice, scorer: FoldScorer = scorer) -> None:
             linear, quadratic, squares = scorer(targets)
+            null[targets] += squares
             if scoring == "r2":
                 score[:, targets] += (squares[:, None] - (2 * linear - quadratic)).T
             else:
@@ -80,4 +86,5 @@ def cv_scores(
     if scoring == "r":
         return score
     variation = torch.stack([problem.variation(held_out) for held_out in folds]).sum(0).to(score.device)
-    return 1 - score / variation.clamp_min(torch.finfo(torch.float64).tiny)
+    scale = torch.where(variation > FLAT * null, variation, null)
+    return 1 - score / scale.clamp_min(torch.finfo(torch.float64).tiny)

@@ -75,6 +75,8 @@ class Settings:
                 raise InputError(f"unknown {name}", found=getattr(self, name), expected=list(values))
         if self.refine and (self.scoring != "r2" or self.shares_penalties):
             raise InputError("refinement maximises R2 of each target", fix='scoring="r2", alpha_per="target"')
+        if self.alphas.ndim != 1:
+            raise InputError("alphas must be one list of numbers", found=self.alphas.shape, expected="(n_alphas,)")
         if not len(self.alphas) or not np.isfinite(self.alphas).all() or (self.alphas < 0).any():
             raise InputError("alphas must be finite numbers >= 0", found=self.alphas)
 

@@ -77,6 +77,12 @@ class Member:
     alphas: Tensor
     n_targets_batch: int
 
+    def penalties(self) -> Tensor:
+        """Penalty of each feature space and target, shape (n_bands, n_targets)."""
+        n_bands = len(self.problem.preparation.widths)
+        scaling = torch.ones(n_bands) if self.scaling is None else self.scaling
+        return self.alphas / scaling.to(self.alphas)[:, None]
+
     @cached_property
     def weights(self) -> Weights:
         """Weights from all samples."""
@@ -168,7 +174,7 @@ def _member_problem(
     """Problem of a member, the scaling of its feature spaces, and its columns among all."""
     stops = torch.tensor(list(widths.values())).cumsum(0).tolist()
     columns = {name: torch.arange(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
-    part = inputs.subset(names, widths, n_held_out, fixed_form=settings.form != "auto")
+    part = inputs.subset(names, widths, n_held_out, settings)
     problem = make_problem(part, {name: widths[name] for name in names}, settings)
     return problem, balanced_scaling(inputs, names, widths, settings), torch.cat([columns[name] for name in names])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -138,14 +139,15 @@ def fit_runs(
             fix='raise memory_limit, or use alpha_per="target"',
         )
     form = pick_form(design.n_columns, runs, settings)
+    solve = partial(fit, runs=runs, bands=bands, settings=settings, penalty_unit=design.layout.penalty_unit)
     if form == "dual":
-        parts = [fit(_read_inputs(design, responses, targets, settings), runs, bands, settings) for targets in slices]
+        parts = [solve(_read_inputs(design, responses, targets, settings)) for targets in slices]
         return concatenate_results(parts), None
-    samples = rows_of_blocks(design, settings) if form == "prediction" else None
+    samples = rows_of_blocks(design) if form == "prediction" else None
     if len(slices) == 1:
         statistics = gather_statistics(design, responses, settings)
-        return fit(FitInputs(statistics, samples), runs, bands, settings), statistics
+        return solve(FitInputs(statistics, samples)), statistics
     with TemporaryDirectory(prefix="b2m-statistics-") as folder:
         on_disk = write_statistics(design, responses, slices, settings, Path(folder))
-        parts = [fit(FitInputs(on_disk.load(targets), samples), runs, bands, settings) for targets in slices]
+        parts = [solve(FitInputs(on_disk.load(targets), samples)) for targets in slices]
     return concatenate_results(parts), None
