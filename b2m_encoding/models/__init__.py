@@ -1,6 +1,6 @@
 """Models: sufficient statistics, ridge and banded ridge, encoding models.
 
-How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``, with all of steps 4 to 6):
+How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``, with all of steps 4 to 7):
 
 1. ``EncodingModel.fit`` calls ``Design.learn``: ``as_feature_spaces`` checks the features, ``Layout.learn`` finds those
    that are constant, ``Layout.design`` delays them within runs (``delay``) and puts them side by side.
@@ -11,10 +11,12 @@ How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``
 5. ``search_ridge``, or ``search_banded`` for every scaling, chooses penalties: ``cv_scores`` factorises each fold with
    ``RidgeProblem.fold`` and scores all penalties at once (``fold_scorer``, ``compress``); ``choose`` selects the best.
 6. ``solve_ridge`` or ``solve_banded`` solves with all samples (``RidgeProblem.full``).
-7. ``EncodingModel.store_fit`` stores the ``FitResult`` as ``coef_``, ``best_alphas_`` and so on.
+7. Several feature spaces are stacked: ``fit_sets`` does steps 5 and 6 for every member (``fit_members``), computes
+   their ``held_out_products`` and weighs them (``Products.weights``, ``stack``).
+8. ``EncodingModel.store_fit`` stores the ``FitResult`` as ``coef_``, ``best_alphas_`` and so on.
 
 ``fit_responses`` reads run by run in step 3 and fits slices of targets where memory is short (``fit_runs``);
-``fit_subsets`` gathers once and repeats steps 4 to 7 for every set of feature spaces.
+``fit_subsets`` gathers once and repeats steps 4 to 8 for every set of feature spaces.
 """
 
 import lazy_loader

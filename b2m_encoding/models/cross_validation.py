@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ from b2m_encoding.models.fitted import FittedEncodingModel
 from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.solver.banded import BandedChoice, solve_banded
 from b2m_encoding.models.solver.devices import tensor, threads_for
-from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs, make_problem
+from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
+from b2m_encoding.models.solver.make_problem import make_problem
 from b2m_encoding.models.solver.ridge import Weights, solve_ridge
 from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.stacking import solve_members, stack
@@ -61,8 +61,6 @@ def cross_val_predict(
     measured = as_responses(Y, len(runs))
     measured = measured if targets is None else measured[:, chosen]
     settings = Settings.of(model, form=model.form_, alpha_per="target")
-    if model._target_units is not None:
-        settings = replace(settings, precision="float64")  # whose products hold any unit
     inputs = gather_inputs(design, measured, settings)
     predicted = np.full(measured.shape, np.nan, dtype=np.float32)
     with threads_for(design.n_columns, len(chosen), settings.device):
@@ -76,14 +74,13 @@ def cross_val_predict(
 
 def _solve(model: FittedEncodingModel, inputs: FitInputs, settings: Settings, targets: NDArray[np.intp]) -> Weights:
     """Weights from all samples of the inputs, with the penalties that the targets have in the model."""
-    unit = model.layout_.penalty_unit**2
     if model.stack_ is not None:
         penalties = torch.from_numpy(np.nan_to_num(model.stack_.alphas[:, targets], nan=1.0)).to(settings.device)
         shares = torch.from_numpy(np.nan_to_num(model.stack_.weights[:, targets])).to(settings.device)
-        known = dict(zip(model.stack_.members, penalties * unit, strict=True))
+        known = dict(zip(model.stack_.members, penalties, strict=True))
         return stack(solve_members(inputs, model.layout_.widths, settings, known), shares)
     problem = make_problem(inputs, model.layout_.widths, settings)
-    alphas = torch.from_numpy(np.nan_to_num(model.best_alphas_[targets], nan=1.0)).to(problem.device) * unit
+    alphas = torch.from_numpy(np.nan_to_num(model.best_alphas_[targets], nan=1.0)).to(problem.device)
     if model.deltas_ is None:
         return solve_ridge(problem, alphas, n_targets_batch=model.n_targets_batch)
     deltas = torch.from_numpy(np.nan_to_num(model.deltas_[:, targets], nan=0.0, neginf=-np.inf)).to(problem.device)

@@ -145,8 +145,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     statistics_: SufficientStatistics | None
     best_alphas_: Float64
     deltas_: Float64 | None
-    _target_units: Float64 | None = None
     stack_: Stack | None
+    _target_units: Float64 | None = None
 
     def __init__(
         self,

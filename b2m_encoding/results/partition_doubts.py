@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from b2m_encoding.results.schema.tables import PARTITION
+
 ONE_PENALTY = (
     "one penalty for all feature spaces (solver ridge): what a large, useless feature space costs the joint model "
     "appears as shared variance"
@@ -27,5 +29,5 @@ def doubted_parts(table: pd.DataFrame, limit: int = 4) -> str:
         f"({row.doubt})"
         for row in rows[:limit]
     ]
-    more = [f"and {len(rows) - limit} more (partition.tsv)"] if len(rows) > limit else []
+    more = [f"and {len(rows) - limit} more ({PARTITION.file})"] if len(rows) > limit else []
     return "; ".join([*named, *more])

@@ -45,7 +45,8 @@ def study(tmp_path: Path, **statistics: object) -> Study:
             "acoustic": {"extractor": "acoustic", "stimuli": str(tmp_path)},
             "text": {"extractor": "caption", "captions": "x"},
         },
-        "model": {"delays": [0.0, 1.5], "alphas": {"low": 1e-2, "high": 1e5, "number": 15}},
+        "cleaning": {"detrend": "none"},
+        "model": {"delays": [0.0, 1.5], "delay_prior": "flat", "alphas": {"low": 1e-2, "high": 1e5, "number": 15}},
         "evaluation": {"kind": "test", "test_runs": "test*"},
         "statistics": {"permutations": 300, "refits": 1000, "bootstraps": 100, **statistics},
     }

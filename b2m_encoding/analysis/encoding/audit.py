@@ -45,11 +45,11 @@ def audit_subject(
     assert held_out is not None
     control = np.where(encoding.tested, held_out.sums.scores("r")[(TIME,)], np.nan)
     edge = alpha_at_edge(encoding.alpha, study.model.alphas.grid(), encoding.q < study.statistics.q)
-    values = [training_values(spaces, study, split) for split in splits]
+    values = [training_values(spaces, study, split, filtered=False) for split in splits]
     files = {label: one.stimulus for label, one in recording.presented.items()}
     return [
         control_model(control),
-        _fold_gap(encoding, held_out.audited, values[0], splits[0], study),
+        _fold_gap(encoding, held_out.audited, training_values(spaces, study, splits[0]), splits[0], study),
         edge,
         _worst([_stimuli(runs.clip, split, files) for split in splits]),
         _worst([_sounds(runs.clip, split, study, files) for split in splits]),

@@ -167,12 +167,12 @@ def new_model(study: Study) -> EncodingModel:
 
 
 def training_values(
-    spaces: Mapping[str, FeatureSpace], study: Study, split: Split, control: bool = False
+    spaces: Mapping[str, FeatureSpace], study: Study, split: Split, control: bool = False, filtered: bool = True
 ) -> dict[str, NDArray[np.float32]]:
     """Features of all samples as the models of a split get them: components are those of its training samples."""
     values = {}
     for name, space in spaces.items():
-        if filters_features(study):
+        if filtered and filters_features(study):
             space = without_drift(space, replace(study.cleaning.build(), zscore=False))
         n, rows = study.features[name].pca, np.flatnonzero(split.train)
         values[name] = (space if n is None else space.principal_components(n, rows)).values
@@ -189,10 +189,16 @@ def filters_features(study: Study) -> bool:
 
 @lru_cache(maxsize=16)
 def without_drift(space: FeatureSpace, cleaning: Cleaning) -> FeatureSpace:
-    """Remove slow drift of the features from each run, estimated from its used samples."""
-    runs = space.runs
-    parts = [cleaning.transform(space.values[rows], runs.tr, kept=runs.used[rows]) for rows in runs.slices.values()]
-    return replace(space, values=np.concatenate(parts))
+    """Remove slow drift of the features from each run, estimated from its used samples.
+
+    A feature that is drift alone becomes zero, not what rounding leaves of it.
+    """
+    runs, before = space.runs, space.values
+    after = np.concatenate(
+        [cleaning.transform(before[rows], runs.tr, kept=runs.used[rows]) for rows in runs.slices.values()]
+    )
+    flat = after[runs.used].std(axis=0) <= 1e-5 * np.abs(before[runs.used]).max(axis=0)
+    return replace(space, values=np.where(flat, np.float32(0), after))
 
 
 def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray[np.intp]]:

@@ -1,4 +1,4 @@
-"""Inputs of a fit, gathered from samples: statistics, samples per block, status of targets; the problem they allow."""
+"""Inputs of a fit, gathered from samples: sufficient statistics, samples per block, status of targets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from b2m_encoding._typing import Bands, Floating
+from b2m_encoding._typing import Floating
 from b2m_encoding.models.layout import Design
 from b2m_encoding.models.solver.devices import tensor
-from b2m_encoding.models.solver.dual import SamplesProblem
-from b2m_encoding.models.solver.preparation import Preparation, delay_prior_root
-from b2m_encoding.models.solver.primal import StatisticsProblem
-from b2m_encoding.models.solver.problems import RidgeProblem
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
@@ -83,15 +79,7 @@ class FitInputs:
             variance, mean = x.var(0, correction=0), x.mean(0)
         return torch.where(variance.sqrt() > 1e-10 * mean.abs(), variance, 0.0)
 
-    def subset(
-        self,
-        names: Iterable[str],
-        widths: Mapping[str, int],
-        n_held_out: int,
-        *,
-        dtype: torch.dtype,
-        fixed_form: bool,
-    ) -> FitInputs:
+    def subset(self, names: Iterable[str], widths: Mapping[str, int], n_held_out: int, settings: Settings) -> FitInputs:
         """Inputs of some feature spaces, in the form that suits their number of columns.
 
         Parameters
@@ -101,25 +89,21 @@ class FitInputs:
             Columns of every feature space, in order.
         n_held_out : int
             Held-out samples of the smallest fold: where there are no more columns than these, statistics are enough.
-        dtype : torch.dtype
-            Type of products.
-        fixed_form : bool
-            Keep the form of these inputs.
+        settings : Settings
+            Whether the form is fixed, and type and device of statistics.
         """
-        chosen = list(names)
+        chosen, fixed_form = list(names), settings.form != "auto"
         stops = np.cumsum(list(widths.values())).tolist()
         columns = {name: range(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
         keep = torch.tensor([column for name in chosen for column in columns[name]], dtype=torch.int64)
         X = None if self.X is None else {block: x[:, keep.to(x.device)] for block, x in self.X.items()}
         statistics = None if self.statistics is None else self.statistics.subset(chosen)
-        if statistics is None and not fixed_form and X is not None and self.Y is not None:
-            first = next(iter(X.values()))
-            if len(keep) <= sum(len(x) for x in X.values()):
-                statistics = SufficientStatistics(
-                    {name: widths[name] for name in chosen}, dtype=dtype, device=first.device
-                )
-                for block, x in X.items():
-                    statistics.update(block, x, self.Y[block])
+        n_samples = sum(len(x) for x in X.values()) if X is not None else 0
+        if statistics is None and not fixed_form and self.Y is not None and len(keep) <= n_samples:
+            own = {name: widths[name] for name in chosen}
+            statistics = SufficientStatistics(own, dtype=settings.dtype, device=settings.device)
+            for block, x in (X or {}).items():
+                statistics.update(block, x, self.Y[block])
         if statistics is not None and not fixed_form and len(keep) <= n_held_out:
             return replace(self, statistics=statistics, X=None, Y=None)
         return replace(self, statistics=statistics, X=X)
@@ -179,50 +163,3 @@ def target_status(statistics: SufficientStatistics) -> NDArray[np.str_]:
     deviation = (pool.yy / pool.count).sqrt()
     constant = deviation <= 4 * torch.finfo(torch.float64).eps * pool.mean_y.abs()
     return np.where(missing.cpu(), MISSING, np.where(constant.cpu(), CONSTANT, TESTED))
-
-
-def make_problem(inputs: FitInputs, bands: Mapping[str, int], settings: Settings) -> RidgeProblem:
-    """Make the ridge problem that the inputs allow.
-
-    Parameters
-    ----------
-    inputs : FitInputs
-    bands : dict of str to int
-        Columns of each feature space.
-    settings : Settings
-    """
-    prior = delay_prior_root(settings.delays, settings.delay_prior, settings.smoothness)
-    preparation = Preparation(settings.standardize, list(bands.values()), prior)
-    if inputs.statistics is None:
-        assert inputs.X is not None
-        assert inputs.Y is not None
-        return SamplesProblem(
-            inputs.X, inputs.Y, preparation, center=settings.center, dtype=settings.dtype, device=settings.device
-        )
-    return StatisticsProblem(
-        inputs.statistics,
-        preparation,
-        center=settings.center,
-        form="gram" if inputs.X is None else "prediction",
-        rows=inputs.X,
-        responses=inputs.Y,
-        device=settings.device,
-    )
-
-
-def balanced_scaling(inputs: FitInputs, names: Bands, widths: Mapping[str, int], settings: Settings) -> Tensor | None:
-    """Scale feature spaces so that each has the same total variance, whatever its number of features.
-
-    Returns
-    -------
-    Tensor of float64, shape (n_bands,), or None
-        The total variance of all stays as it is, and so does the scale of the penalties; None for one feature space.
-    """
-    if len(names) == 1:
-        return None
-    variance = inputs.variances()
-    variance = (variance > 0).double() if settings.standardize else variance
-    parts = dict(zip(widths, torch.split(variance, list(widths.values())), strict=True))
-    total = torch.stack([parts[name].sum() for name in names])
-    scaling = torch.where(total > 0, total.sum() / (len(names) * total), 1.0)
-    return scaling.to(settings.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,26 +20,35 @@ from b2m_encoding.models.solver.banded import (
     solve_banded,
 )
 from b2m_encoding.models.solver.devices import threads_for
-from b2m_encoding.models.solver.fit_inputs import FitInputs, make_problem
+from b2m_encoding.models.solver.fit_inputs import FitInputs
+from b2m_encoding.models.solver.make_problem import make_problem
 from b2m_encoding.models.solver.problems import Blocks, Form, RidgeProblem
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
 from b2m_encoding.models.solver.result import FitResult, Stack, edge_note, of_tested
-from b2m_encoding.models.solver.ridge import Weights, groups_of_targets, search_ridge, solve_ridge
-from b2m_encoding.models.solver.search import SearchOptions
+from b2m_encoding.models.solver.ridge import Choice, Weights, groups_of_targets, search_ridge, solve_ridge
+from b2m_encoding.models.solver.search import Scoring, SearchOptions
 from b2m_encoding.models.solver.settings import Settings
-from b2m_encoding.models.solver.stacking import fit_members, held_out_products, member_sets, stack
-from b2m_encoding.models.solver.verify import TOLERANCE, again_note, check_scales, inexact_notes, solution_error
+from b2m_encoding.models.solver.stacking import (
+    Member,
+    fit_members,
+    held_out_products,
+    member_sets,
+    solve_members,
+    stack,
+)
+from b2m_encoding.models.solver.verify import TOLERANCE, check_scales, solution_error
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
+logger = logging.getLogger(__name__)
 MIN_SAMPLES_OF_R = 3
 """Fewest held-out samples of a fold: two always correlate perfectly."""
 
 
 def fit(
-    inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings, *, penalty_unit: float = 1.0
+    inputs: FitInputs, runs: Runs, bands: Mapping[str, int], settings: Settings, *, penalty_unit: float = 1.0
 ) -> FitResult:
-    """Choose penalties by cross-validation, solve with all samples, and check the solution.
+    """Choose penalties by cross-validation and solve with all samples.
 
     Parameters
     ----------
@@ -53,36 +63,23 @@ def fit(
     """
     if settings.solver == "stacked" and len(bands) > 1:
         return next(iter(fit_sets(inputs, runs, bands, settings, [tuple(bands)], penalty_unit=penalty_unit)))[1]
-    inside = replace(settings, alphas=settings.alphas * penalty_unit**2)
-    result, error = _fit(inputs, runs, bands, inside)
-    if error > TOLERANCE and settings.dtype != torch.float64:
-        result, after = _fit(inputs.as_float64(), runs, bands, replace(inside, precision="float64"))
-        result.notes.append(again_note(error))
-        error = after
-    result.notes.extend(inexact_notes(error))
-    return result.in_units(penalty_unit)
-
-
-def _fit(inputs: FitInputs, runs: Runs, bands: dict[str, int], settings: Settings) -> tuple[FitResult, float]:
-    """Fit, and return the largest residual of the normal equations, too."""
+    if penalty_unit != 1.0:
+        inside = fit(inputs, runs, bands, replace(settings, alphas=settings.alphas * penalty_unit**2))
+        return inside.in_units(penalty_unit)
     status = inputs.target_status()
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
-        check_scales(problem, float(settings.alphas.min()))
         options = _search_options(status, folds, runs, settings)
-        deltas, tested = None, options.tested
+        check_scales(problem, float(settings.alphas.min()))
+        choice: Choice | BandedChoice
         if settings.solver == "banded":
-            banded, weights = _fit_banded(problem, folds, options, settings)
-            deltas = of_tested(banded.deltas, tested)
-            penalties = (-banded.deltas).exp()
-            chosen = (banded.alphas, banded.scores, banded.path)
+            choice = _search_banded(problem, folds, options, settings)
+            deltas = of_tested(choice.deltas, options.tested)
         else:
-            choice = search_ridge(problem, folds, settings.alphas, options)
-            weights = solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
-            penalties = choice.alphas.expand(len(bands), -1)
-            chosen = (choice.alphas, choice.scores, choice.path)
-        error = solution_error(problem, weights, penalties, tested)
-        return _result(weights, status, options, settings, problem.form, chosen, deltas=deltas), error
+            choice, deltas = search_ridge(problem, folds, settings.alphas, options), None
+        weights, notes = _solve(inputs, bands, problem, choice, options.tested, settings)
+        chosen = (choice.alphas, choice.scores, choice.path)
+        return _result(weights, status, options, settings, problem.form, chosen, deltas=deltas, notes=notes)
 
 
 def fit_sets(
@@ -106,20 +103,17 @@ def fit_sets(
     settings : Settings
     sets : sequence of tuple of str
     penalty_unit : float
-        As in :func:`fit`.
+        As for :func:`fit`.
 
     Yields
     ------
     names, result : tuple of str, FitResult
     """
-    inside = replace(settings, alphas=settings.alphas * penalty_unit**2)
-    for names, result in _fit_sets(inputs, runs, bands, inside, sets):
-        yield names, result.in_units(penalty_unit)
-
-
-def _fit_sets(
-    inputs: FitInputs, runs: Runs, bands: Mapping[str, int], settings: Settings, sets: Sequence[Bands]
-) -> Iterator[tuple[Bands, FitResult]]:
+    if penalty_unit != 1.0:
+        inside = replace(settings, alphas=settings.alphas * penalty_unit**2)
+        for names, result in fit_sets(inputs, runs, bands, inside, sets):
+            yield names, result.in_units(penalty_unit)
+        return
     status, folds = inputs.target_status(), runs.folds(settings.cv)
     options = _search_options(status, folds, runs, settings)
     shared = list(dict.fromkeys(member for names in sets if len(names) > 1 for member in member_sets(names)))
@@ -127,25 +121,18 @@ def _fit_sets(
         whole = make_problem(inputs, bands, settings)
         check_scales(whole, float(settings.alphas.min()))
         members, choices = fit_members(inputs, folds, bands, settings, options, list(dict.fromkeys([*shared, *sets])))
-        error = max(member.error(options.tested) for member in members.values())
-        if error > TOLERANCE and settings.dtype != torch.float64:
-            exact = replace(settings, precision="float64")
-            for names, result in _fit_sets(inputs.as_float64(), runs, bands, exact, sets):
-                result.notes.append(again_note(error))
-                yield names, result
-            return
         products = None
         if shared:
             some, count = [members[names] for names in shared], sum(inputs.n_samples(fold) for fold in folds)
             products = held_out_products(some, whole, folds, count, settings.n_targets_batch)
+        notes = _make_exact(members, inputs, bands, options.tested, settings)
     for names in sets:
         own = member_sets(names)
+        remarks = [note for member in own for note in notes.get(member, [])]
         if len(own) == 1:
             choice, form = choices[names], members[names].problem.form
             chosen = (choice.alphas, choice.scores, choice.path)
-            result = _result(members[names].weights, status, options, settings, form, chosen)
-            result.notes.extend(inexact_notes(error))
-            yield names, result
+            yield names, _result(members[names].weights, status, options, settings, form, chosen, notes=remarks)
             continue
         assert products is not None
         part = products.take([shared.index(member) for member in own])
@@ -155,16 +142,37 @@ def _fit_sets(
         alphas = torch.stack([member.alphas for member in stacked])
         chosen = (alphas[-1], scores, torch.stack([choices[member].scores for member in own]))
         found = Stack(own, of_tested(shares, options.tested), of_tested(alphas, options.tested))
-        result = _result(stack(stacked, shares), status, options, settings, whole.form, chosen, members=found)
-        result.notes.extend(inexact_notes(error))
-        yield names, result
+        weights = stack(stacked, shares)
+        yield names, _result(weights, status, options, settings, whole.form, chosen, members=found, notes=remarks)
+
+
+def _make_exact(
+    members: dict[Bands, Member], inputs: FitInputs, bands: Mapping[str, int], tested: Tensor, settings: Settings
+) -> dict[Bands, list[str]]:
+    """Solve members again in float64 where float32 is not enough, in place; remarks about those."""
+    notes = {}
+    for names, member in members.items():
+        penalties = member.penalties()
+        error = solution_error(member.problem, member.weights, penalties, tested)
+        if error > TOLERANCE and settings.dtype != torch.float64:
+            exact = replace(settings, precision="float64")
+            [members[names]] = solve_members(inputs.as_float64(), bands, exact, {names: member.alphas})
+            notes[names] = [f"{'+'.join(names)}: solved again in float64, float32 left a residual of {error:.1g}"]
+            error = solution_error(members[names].problem, members[names].weights, penalties, tested)
+        if error > TOLERANCE:
+            notes[names] = [*notes.get(names, []), _inexact(error)]
+    return notes
+
+
+def _inexact(error: float) -> str:
+    note = f"the solution is not exact (residual {error:.1g}): standardise the features, or use larger alphas"
+    logger.warning(note)
+    return note
 
 
 def _search_options(status: NDArray[np.str_], folds: Sequence[Blocks], runs: Runs, settings: Settings) -> SearchOptions:
-    """Options of the search; R2 decides where every fold holds out too few samples for a correlation."""
-    most = max(len(runs.rows(fold)) for fold in folds)
     return SearchOptions(
-        scoring="r2" if most < MIN_SAMPLES_OF_R else settings.scoring,
+        scoring=_possible_scoring(folds, runs, settings.scoring),
         groups=groups_of_targets(settings.alpha_per, len(status)),
         tested=torch.from_numpy(status == TESTED).to(settings.device),
         precision=settings.precision,
@@ -182,29 +190,71 @@ def _result(
     *,
     deltas: Float64 | None = None,
     members: Stack | None = None,
+    notes: Sequence[str] = (),
 ) -> FitResult:
     """Result with NaN for targets that were not tested; ``chosen`` are their penalties, scores and path."""
     weights.reduced[~options.tested] = torch.nan
     alphas, scores, path = (of_tested(values, options.tested) for values in chosen)
-    notes = [f"solved in the {form} form"]
+    remarks = [f"solved in the {form} form", *notes]
     if options.scoring != settings.scoring:
-        notes.append("penalties chosen by R2: the folds hold out too few samples for a correlation")
+        remarks.append("penalties chosen by R2: the folds hold out too few samples for a correlation")
     if not settings.refine:
-        notes += edge_note(alphas, settings.alphas)
-    return FitResult(weights, status, alphas, scores, path, deltas, form, notes, members)
+        remarks += edge_note(alphas, settings.alphas)
+    return FitResult(weights, status, alphas, scores, path, deltas, form, remarks, members)
 
 
-def _fit_banded(
+def _possible_scoring(folds: Sequence[Blocks], runs: Runs, scoring: Scoring) -> Scoring:
+    """R2 in place of r where every fold holds out so few samples that a correlation means nothing."""
+    most = max(len(runs.rows(fold)) for fold in folds)
+    return "r2" if most < MIN_SAMPLES_OF_R else scoring
+
+
+def _search_banded(
     problem: RidgeProblem, folds: Sequence[Blocks], options: SearchOptions, settings: Settings
-) -> tuple[BandedChoice, Weights]:
-    """Search scalings and penalties, refine them if asked to, and solve."""
+) -> BandedChoice:
+    """Search scalings and penalties, and refine them if asked to."""
     n_bands = len(problem.preparation.widths)
     if settings.scalings is None:
         scalings = simplex_scalings(n_bands, settings.n_scalings, settings.random_state)
     else:
         scalings = check_scalings(settings.scalings, n_bands)
     choice = search_banded(problem, folds, settings.alphas, scalings, options, progress_bar=settings.progress_bar)
+    return refined_choice(choice, *refine(problem, folds, choice, settings.refine)) if settings.refine else choice
+
+
+def _solve(
+    inputs: FitInputs,
+    bands: Mapping[str, int],
+    problem: RidgeProblem,
+    choice: Choice | BandedChoice,
+    tested: Tensor,
+    settings: Settings,
+) -> tuple[Weights, list[str]]:
+    """Solve for the weights, check that they solve the problem, and solve again in float64 where they do not."""
+    notes: list[str] = []
+    weights, penalties = _weights(problem, choice, settings), _penalties(problem, choice)
+    error = solution_error(problem, weights, penalties, tested)
+    if error > TOLERANCE and settings.dtype != torch.float64:
+        exact = replace(settings, precision="float64")
+        again = make_problem(inputs.as_float64(), bands, exact)
+        weights = _weights(again, choice, exact)
+        notes.append(f"solved again in float64: the solution in float32 left a residual of {error:.1g}")
+        error = solution_error(again, weights, penalties, tested)
+    if error > TOLERANCE:
+        notes.append(_inexact(error))
+    return weights, notes
+
+
+def _weights(problem: RidgeProblem, choice: Choice | BandedChoice, settings: Settings) -> Weights:
+    if isinstance(choice, Choice):
+        return solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
     if settings.refine:
-        choice = refined_choice(choice, *refine(problem, folds, choice, settings.refine))
-        return choice, solve_refined(problem, choice.deltas)
-    return choice, solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)
+        return solve_refined(problem, choice.deltas)
+    return solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)
+
+
+def _penalties(problem: RidgeProblem, choice: Choice | BandedChoice) -> Tensor:
+    """Penalty of every feature space and target, shape (n_bands, n_targets)."""
+    if isinstance(choice, Choice):
+        return choice.alphas.expand(len(problem.preparation.widths), -1)
+    return (-choice.deltas).exp()

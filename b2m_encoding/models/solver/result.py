@@ -64,13 +64,11 @@ class FitResult:
     notes: list[str]
     stack: Stack | None = None
 
-    def in_units(self, penalty_unit: float) -> FitResult:
-        """Result with penalties for features that were not multiplied by ``penalty_unit``."""
-        if penalty_unit == 1.0:
-            return self
-        stack = self.stack and replace(self.stack, alphas=self.stack.alphas / penalty_unit**2)
-        deltas = None if self.deltas is None else self.deltas + 2 * np.log(penalty_unit)
-        return replace(self, alphas=self.alphas / penalty_unit**2, deltas=deltas, stack=stack)
+    def in_units(self, unit: float) -> FitResult:
+        """Result whose penalties are those of features in units of ``unit``."""
+        stack = self.stack and replace(self.stack, alphas=self.stack.alphas / unit**2)
+        deltas = None if self.deltas is None else self.deltas + 2 * np.log(unit)
+        return replace(self, alphas=self.alphas / unit**2, deltas=deltas, stack=stack)
 
 
 def of_tested(values: Tensor, tested: Tensor) -> Float64:

@@ -27,15 +27,15 @@ import torch
 from torch import Tensor
 
 from b2m_encoding._typing import Bands
+from b2m_encoding.models.simplex import simplex_weights
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
-from b2m_encoding.models.solver.fit_inputs import FitInputs, balanced_scaling, make_problem
+from b2m_encoding.models.solver.fit_inputs import FitInputs
+from b2m_encoding.models.solver.make_problem import balanced_scaling, make_problem
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, RidgeProblem
 from b2m_encoding.models.solver.ridge import Choice, Weights, choose, solve_ridge
-from b2m_encoding.models.solver.search import FLAT, SearchOptions, cv_scores
+from b2m_encoding.models.solver.search import SearchOptions, cv_scores
 from b2m_encoding.models.solver.settings import Settings
-from b2m_encoding.models.solver.simplex import simplex_weights
-from b2m_encoding.models.solver.verify import solution_error
 
 PRIOR_SD = 0.5
 """Prior standard deviation of the weight of a member about that of the member of all feature spaces alone."""
@@ -77,16 +77,16 @@ class Member:
     alphas: Tensor
     n_targets_batch: int
 
+    def penalties(self) -> Tensor:
+        """Penalty of each feature space and target, shape (n_bands, n_targets)."""
+        n_bands = len(self.problem.preparation.widths)
+        scaling = torch.ones(n_bands) if self.scaling is None else self.scaling
+        return self.alphas / scaling.to(self.alphas)[:, None]
+
     @cached_property
     def weights(self) -> Weights:
         """Weights from all samples."""
         return solve_ridge(self.problem, self.alphas, scaling=self.scaling, n_targets_batch=self.n_targets_batch)
-
-    def error(self, tested: Tensor) -> float:
-        """Largest residual of the normal equations of a sample of targets."""
-        n_bands = len(self.problem.preparation.widths)
-        scaling = torch.ones(n_bands) if self.scaling is None else self.scaling
-        return solution_error(self.problem, self.weights, self.alphas / scaling.to(self.alphas)[:, None], tested)
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ class Products:
         w = weights.T
         quadratic = torch.einsum("ti,tij,tj->t", w, self.gram, w)
         error = self.squares - 2 * (w * self.product).sum(1) + quadratic
-        scale = torch.where(self.variation > FLAT * self.squares, self.variation, self.squares)
-        return 1 - error / scale.clamp_min(torch.finfo(torch.float64).tiny)
+        return 1 - error / self.variation.clamp_min(torch.finfo(torch.float64).tiny)
 
     def r(self, weights: Tensor) -> Tensor:
         """Cross-validated correlation of weighted predictions, shape (n_targets,)."""
@@ -175,7 +174,7 @@ def _member_problem(
     """Problem of a member, the scaling of its feature spaces, and its columns among all."""
     stops = torch.tensor(list(widths.values())).cumsum(0).tolist()
     columns = {name: torch.arange(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
-    part = inputs.subset(names, widths, n_held_out, dtype=settings.dtype, fixed_form=settings.form != "auto")
+    part = inputs.subset(names, widths, n_held_out, settings)
     problem = make_problem(part, {name: widths[name] for name in names}, settings)
     return problem, balanced_scaling(inputs, names, widths, settings), torch.cat([columns[name] for name in names])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 import torch
@@ -12,7 +11,6 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.problems import RidgeProblem
 from b2m_encoding.models.solver.ridge import Weights
 
-logger = logging.getLogger(__name__)
 N_TARGETS = 16
 """Number of targets whose equations are checked, evenly spaced."""
 TOLERANCE = 2e-5
@@ -74,17 +72,3 @@ def solution_error(problem: RidgeProblem, weights: Weights, penalties: Tensor, t
     left = torch.where(columns.isfinite(), columns * w - mapped, 0.0)
     scale = largest * found.yy.sqrt()[:, None]
     return float(torch.where(scale > 0, left.abs() / scale, 0.0).max())
-
-
-def again_note(error: float) -> str:
-    """Remark on a fit that was done again."""
-    return f"solved again in float64: the solution in float32 left a residual of {error:.1g}"
-
-
-def inexact_notes(error: float) -> list[str]:
-    """Remark on a solution that is not exact in float64 either; it is logged as a warning."""
-    if error <= TOLERANCE:
-        return []
-    note = f"the solution is not exact (residual {error:.1g}): standardise the features, or use larger alphas"
-    logger.warning(note)
-    return [note]

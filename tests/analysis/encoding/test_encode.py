@@ -156,6 +156,9 @@ def test_keys_of_the_model_reach_it(simulated: tuple[Runs, np.ndarray, np.ndarra
         n = rows.stop - rows.start
         by_hand = regressed_out(drifting[rows], drift_basis(n, runs.tr, 128.0), np.ones(n, dtype=bool))
         np.testing.assert_allclose(found[rows], by_hand, atol=2e-3)
+    trend = np.linspace(5, 9, len(features), dtype=np.float32)[:, None]
+    alone = {"rate": FeatureSpace("rate", np.hstack([features, trend]), runs)}
+    assert (training_values(alone, asked, split)["rate"][:, 3] == 0).all()  # nothing is left, not even rounding
     auto = plain.model_copy(update={"model": plain.model.model_copy(update={"filter_features": None})})
     assert np.array_equal(training_values({"rate": FeatureSpace("rate", drifting, runs)}, auto, split)["rate"], found)
     unfiltered = training_values({"rate": FeatureSpace("rate", drifting, runs)}, plain, split)["rate"]

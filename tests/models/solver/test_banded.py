@@ -94,7 +94,8 @@ def test_gradient_is_that_of_finite_differences(bands):
     import torch
 
     from b2m_encoding.models.layout import Design
-    from b2m_encoding.models.solver.fit_inputs import gather_inputs, make_problem
+    from b2m_encoding.models.solver.fit_inputs import gather_inputs
+    from b2m_encoding.models.solver.make_problem import make_problem
     from b2m_encoding.models.solver.refine import held_out_error
     from b2m_encoding.models.solver.settings import Settings
 

@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 
 from b2m_encoding.features.delays import delay
 from b2m_encoding.models import ArrayResponses, EncodingModel, cross_val_predict, fit_subsets
-from b2m_encoding.models.solver.simplex import simplex_weights
+from b2m_encoding.models.simplex import simplex_weights
 from b2m_encoding.models.solver.stacking import PRIOR_SD, member_sets
 from b2m_encoding.runs import Runs
 
