@@ -15,7 +15,6 @@ from pydantic import Field
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.config import StudyPath
-from b2m_encoding.data.arrays import SEPARATOR, open_array
 from b2m_encoding.data.clips import safe_stimulus
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.captions import KNOWN_TYPOS
@@ -36,7 +35,7 @@ class RunArrays(Extractor):
 
     def needs(self) -> tuple[Path, ...]:
         """Return the files of all runs; their folder where there are none."""
-        return matching_files(Path(str(self.files).partition(SEPARATOR)[0]), "{run}")
+        return matching_files(Path(str(self.files).partition("::")[0]), "{run}")
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every file that is missing, damaged or of another length than its run."""
@@ -57,7 +56,7 @@ class RunArrays(Extractor):
         for name, rows in stimulation.volumes.slices.items():
             path = Path(str(self.files).replace("{run}", name))
             with problems.collect():
-                parts[name] = _load(path) if path.suffix == ".npy" else np.asarray(open_array(path)[:])
+                parts[name] = _load(path) if path.suffix == ".npy" else _read_any(path)
                 if parts[name].ndim != 2 or len(parts[name]) != rows.stop - rows.start:
                     raise InputError(
                         "a feature file does not fit its run",
@@ -187,6 +186,13 @@ def _clip_name(text: str) -> str:
     """Normalise the name of a clip: ``blues.00017_15s`` and ``blues.00017.npy`` are ``blues.00017``."""
     name = text.strip().removesuffix(".npy")
     return re.sub(r"_\d+(\.\d+)?s$", "", KNOWN_TYPOS.get(name, name))
+
+
+def _read_any(path: Path) -> NDArray[np.generic]:
+    """Read an array of a file of another kind: ``features.mat::X``."""
+    from b2m_encoding.data.arrays import open_array  # loads what reads images
+
+    return np.asarray(open_array(path)[:])
 
 
 def _load(path: Path) -> NDArray[np.generic]:
