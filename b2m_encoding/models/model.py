@@ -15,13 +15,13 @@ from torch import Tensor
 
 from b2m_encoding._typing import Float32, Float64, Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.delay_prior import DelayPrior
 from b2m_encoding.models.inputs import as_responses, is_vector
 from b2m_encoding.models.inverse import InverseMap, invert
 from b2m_encoding.models.layout import Design, Layout, usual_size
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.responses import RunResponses
 from b2m_encoding.models.scores import pearson_r, product_measure, r_split
-from b2m_encoding.models.solver.delay_prior import DelayPrior
 from b2m_encoding.models.solver.devices import Precision, tensor
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit

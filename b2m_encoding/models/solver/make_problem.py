@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from b2m_encoding._typing import Bands
-from b2m_encoding.models.solver.delay_prior import delay_prior_root
+from b2m_encoding.models.delay_prior import delay_prior_root
 from b2m_encoding.models.solver.dual import SamplesProblem
 from b2m_encoding.models.solver.fit_inputs import FitInputs
 from b2m_encoding.models.solver.preparation import Preparation
