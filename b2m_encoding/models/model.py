@@ -15,6 +15,7 @@ from torch import Tensor
 
 from b2m_encoding._typing import Float32, Float64, Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.delay_prior import DelayPrior
 from b2m_encoding.models.inputs import as_responses, is_vector
 from b2m_encoding.models.inverse import InverseMap, invert
 from b2m_encoding.models.layout import Design, Layout, usual_size
@@ -25,7 +26,6 @@ from b2m_encoding.models.solver.devices import Precision, tensor
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit
 from b2m_encoding.models.solver.moments import Center
-from b2m_encoding.models.solver.preparation import DelayPrior
 from b2m_encoding.models.solver.problems import Form
 from b2m_encoding.models.solver.result import FitResult, Stack
 from b2m_encoding.models.solver.search import Scoring

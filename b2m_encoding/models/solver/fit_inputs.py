@@ -98,12 +98,12 @@ class FitInputs:
         keep = torch.tensor([column for name in chosen for column in columns[name]], dtype=torch.int64)
         X = None if self.X is None else {block: x[:, keep.to(x.device)] for block, x in self.X.items()}
         statistics = None if self.statistics is None else self.statistics.subset(chosen)
-        n_samples = sum(len(x) for x in X.values()) if X is not None else 0
-        if statistics is None and not fixed_form and self.Y is not None and len(keep) <= n_samples:
+        samples_known = not fixed_form and X is not None and self.Y is not None
+        if statistics is None and samples_known and len(keep) <= self.n_samples(self.X or ()):
             own = {name: widths[name] for name in chosen}
             statistics = SufficientStatistics(own, dtype=settings.dtype, device=settings.device)
             for block, x in (X or {}).items():
-                statistics.update(block, x, self.Y[block])
+                statistics.update(block, x, (self.Y or {})[block])
         if statistics is not None and not fixed_form and len(keep) <= n_held_out:
             return replace(self, statistics=statistics, X=None, Y=None)
         return replace(self, statistics=statistics, X=X)

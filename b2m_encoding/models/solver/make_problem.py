@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from b2m_encoding._typing import Bands
+from b2m_encoding.models.delay_prior import delay_prior_root
 from b2m_encoding.models.solver.dual import SamplesProblem
 from b2m_encoding.models.solver.fit_inputs import FitInputs
-from b2m_encoding.models.solver.preparation import Preparation, delay_prior_root
+from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import RidgeProblem
 from b2m_encoding.models.solver.settings import Settings

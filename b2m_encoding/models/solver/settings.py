@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator
 
 from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.delay_prior import DelayPrior
 from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device
 from b2m_encoding.models.solver.moments import Center
-from b2m_encoding.models.solver.preparation import DelayPrior
 from b2m_encoding.models.solver.problems import Form
 from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.runs import Runs
