@@ -57,6 +57,7 @@ reader = "array"
 subjects = ["01", "02"]
 tr = 1.5
 discard = 15.0
+clips = {{ group = "genre" }}
 files = {{ {files} }}
 events = {{ {events} }}
 

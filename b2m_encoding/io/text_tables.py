@@ -18,6 +18,8 @@ MISSING_NAMES = ("", "n/a", "N/A", "nan", "NaN", "#N/A", "<NA>")
 """Fields without a name: NA, None and null may be names."""
 MISSING_NUMBERS = (*MISSING_NAMES, "NA", "na", "None", "none", "null", "NULL", "Nan", "NAN", "-nan", ".")
 """Fields without a number."""
+LONGEST_RECORD = 100
+"""Lines over which a quoted field may extend."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 _WORD = re.compile(r'"[^"]*"|\S+')
@@ -56,7 +58,8 @@ def decoded(path: Path, what: str = "a table") -> str:
     text = _decoded(raw)
     if "\0" in text:
         raise InputError(f"{what} is no text", file=path, found="a byte that is zero")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n")
+    return text.replace("\r", " " if "\n" in text else "\n")  # old Macintosh ends of lines, if there are no others
 
 
 def _decoded(raw: bytes) -> str:
@@ -97,10 +100,7 @@ def read_text_table(path: Path, what: str = "a table", names: Sequence[str] = ()
     lines = [line for line in decoded(path, what).split("\n") if line.strip()]
     lines = _without_comments(lines, names)
     separator = _separator(lines, names, header)
-    if separator in (",", ";"):
-        rows = [_quoted(line, separator, path, what) for line in lines]
-    else:
-        rows = [_fields(line, separator) for line in lines]
+    rows = [_WORD.findall(line) for line in lines] if separator is None else _records(lines, separator, path, what)
     return _arranged(rows, path, what, header)
 
 
@@ -125,20 +125,36 @@ def _separator(lines: list[str], names: Sequence[str], header: bool) -> str | No
     return next((separator for separator in ("\t", ";", ",") if separator in first), None)
 
 
-def _fields(line: str, separator: str | None) -> list[str]:
-    return _WORD.findall(line) if separator is None else line.split(separator)
-
-
-def _quoted(line: str, separator: str, path: Path, what: str) -> list[str]:
-    """Fields of a line, of which some may stand in double quotes and hold the separator."""
-    try:
-        return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
-    except csv.Error as error:
-        if "unexpected end" in str(error):  # the quote would swallow the lines that follow
+def _records(lines: list[str], separator: str, path: Path, what: str) -> list[list[str]]:
+    """Fields of every record; a quoted field may hold separators and ends of lines."""
+    rows: list[list[str]] = []
+    start = 0
+    while start < len(lines):
+        fields, n_lines = _record(lines[start:], separator, len(rows[0]) if rows else None)
+        if fields is None:  # the quote would swallow the lines that follow
+            line = lines[start]
             found = line if len(line) < 80 else f"{line[:77]}..."
-            fix = "close it in its line, or remove it"
-            raise InputError(f"a quote in {what} is not closed", file=path, found=found, fix=fix) from error
-        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+            raise InputError(f"a quote in {what} is not closed", file=path, found=found, fix="close it, or remove it")
+        rows.append(fields)
+        start += n_lines
+    return rows
+
+
+def _record(lines: list[str], separator: str, width: int | None) -> tuple[list[str] | None, int]:
+    """Fields of the first record, and its lines: several if a quote ends in a later one and the width is right."""
+    for n_lines in range(1, min(len(lines), LONGEST_RECORD) + 1):
+        text = "\n".join(lines[:n_lines])
+        try:
+            fields = next(csv.reader([text], delimiter=separator, skipinitialspace=separator != "\t", strict=True), [])
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                continue
+            if n_lines == 1 and separator != "\t":
+                return next(csv.reader([text], delimiter=separator, skipinitialspace=True), []), 1
+            break
+        if n_lines == 1 or width is None or len(fields) == width:
+            return fields, n_lines
+    return (lines[0].split("\t"), 1) if separator == "\t" else (None, 1)  # quotes are no rule where tabs separate
 
 
 def _clean(field: str) -> str:

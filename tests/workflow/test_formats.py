@@ -283,6 +283,7 @@ def test_embeddings_of_clips(kind: str, tmp_path: Path) -> None:
     (study.parent / "events.tsv").write_text(CLIP_EVENTS)
     events = ", ".join(f'{run} = "events.tsv"' for run in ("train-1", "train-2", "train-3", "test-1", "test-2"))
     study.write_text(study.read_text().replace("[features.sound]", f"events = {{ {events} }}\n{table}[features.sound]"))
+    study.write_text(study.read_text().replace("[statistics]", "[statistics]\nblock = 9.0"))
     results = run(study)
     assert "clips" in results.feature_spaces
     assert [name for name in results.provenance["inputs"] if name.startswith("clips")]
