@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ def cross_val_predict(
     measured = as_responses(Y, len(runs))
     measured = measured if targets is None else measured[:, chosen]
     settings = Settings.of(model, form=model.form_, alpha_per="target")
+    if model._target_units is not None:
+        settings = replace(settings, precision="float64")  # whose products hold any unit
     inputs = gather_inputs(design, measured, settings)
     predicted = np.full(measured.shape, np.nan, dtype=np.float32)
     with threads_for(design.n_columns, len(chosen), settings.device):
@@ -74,13 +77,14 @@ def cross_val_predict(
 
 def _solve(model: FittedEncodingModel, inputs: FitInputs, settings: Settings, targets: NDArray[np.intp]) -> Weights:
     """Weights from all samples of the inputs, with the penalties that the targets have in the model."""
+    unit = model.layout_.penalty_unit**2  # penalties of the model are for features in units of their own
     if model.stack_ is not None:
         penalties = torch.from_numpy(np.nan_to_num(model.stack_.alphas[:, targets], nan=1.0)).to(settings.device)
         shares = torch.from_numpy(np.nan_to_num(model.stack_.weights[:, targets])).to(settings.device)
-        known = dict(zip(model.stack_.members, penalties, strict=True))
+        known = dict(zip(model.stack_.members, unit * penalties, strict=True))
         return stack(solve_members(inputs, model.layout_.widths, settings, known), shares)
     problem = make_problem(inputs, model.layout_.widths, settings)
-    alphas = torch.from_numpy(np.nan_to_num(model.best_alphas_[targets], nan=1.0)).to(problem.device)
+    alphas = unit * torch.from_numpy(np.nan_to_num(model.best_alphas_[targets], nan=1.0)).to(problem.device)
     if model.deltas_ is None:
         return solve_ridge(problem, alphas, n_targets_batch=model.n_targets_batch)
     deltas = torch.from_numpy(np.nan_to_num(model.deltas_[:, targets], nan=0.0, neginf=-np.inf)).to(problem.device)

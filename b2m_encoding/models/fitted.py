@@ -27,6 +27,7 @@ class FittedEncodingModel(Protocol):
     deltas_: Float64 | None
     stack_: Stack | None
     cv_scores_: Float64
+    _target_units: Float64 | None
 
     @property
     def coef_(self) -> dict[str, NDArray[Any]]:

@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models import BandedRidgeCV, EncodingModel, RidgeCV
+from b2m_encoding.models import BandedRidgeCV, EncodingModel, RidgeCV, cross_validation
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.runs import Runs
 
@@ -93,6 +93,15 @@ def test_leave_one_out_chooses_by_the_squared_error(form: str, shape: tuple[int,
     assert any("too few samples for a correlation" in note for note in by_r.model_.notes_)
 
 
+@pytest.mark.parametrize("solver", ["stacked", "banded", "ridge"])
+def test_scores_of_leave_one_out_are_finite_whatever_the_solver(solver: Any) -> None:
+    X, Y = problem(24, 4)
+    runs = Runs.from_lengths([1] * 24, 1.0)
+    model = EncodingModel(None, solver=solver, n_scalings=3, random_state=0)
+    model.fit({"a": X[:, :2], "b": X[:, 2:]}, Y, runs=runs)
+    assert ((model.cv_scores_ > -1) & (model.cv_scores_ <= 1)).all()
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_target_with_one_value_per_block(form: str, rng: np.random.Generator) -> None:
     X, groups = rng.standard_normal((60, 4)), np.arange(60) // 5
@@ -135,6 +144,20 @@ def test_statistics_refuse_what_their_type_cannot_hold(rng: np.random.Generator)
 
     exact = SufficientStatistics({"a": 2}, dtype=torch.float64).update("run-01", X, Y * 1e-26)
     assert torch.isfinite(exact.pool().yy).all()
+
+
+@pytest.mark.parametrize("options", [{"solver": "ridge"}, {"solver": "stacked"},
+                                     {"solver": "banded", "n_scalings": 4, "random_state": 0}])  # fmt: skip
+@pytest.mark.parametrize(("x_unit", "y_unit"), [(1e-13, 1.0), (1.0, 1e-26), (1e-13, 1e-26), (1e12, 1e20)])
+def test_predictions_of_folds_know_no_units(options: dict[str, Any], x_unit: float, y_unit: float) -> None:
+    X, Y = problem(90, 4)
+    runs, alphas = Runs.from_lengths([30, 30, 30], 1.0), np.array([10.0, 1000.0])
+    usual, other = ({"a": x[:, :2], "b": x[:, 2:]} for x in (X, X * x_unit))
+    one = EncodingModel(None, standardize=False, alphas=alphas, **options).fit(usual, Y, runs=runs)
+    two = EncodingModel(None, standardize=False, alphas=alphas * x_unit**2, **options).fit(other, Y * y_unit, runs=runs)
+    expected = cross_validation.cross_val_predict(one, usual, Y, runs)
+    found = cross_validation.cross_val_predict(two, other, Y * y_unit, runs).astype(float) / y_unit
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_new_runs_keep_the_unit_of_the_first(rng: np.random.Generator) -> None:
