@@ -86,5 +86,10 @@ def cv_scores(
     if scoring == "r":
         return score
     variation = torch.stack([problem.variation(held_out) for held_out in folds]).sum(0).to(score.device)
+    return cross_validated_r2(score, variation, null)
+
+
+def cross_validated_r2(error: Tensor, variation: Tensor, null: Tensor) -> Tensor:
+    """R2 from squared errors, held-out variation, and squares about the training means where there is no variation."""
     scale = torch.where(variation > FLAT * null, variation, null)
-    return 1 - score / scale.clamp_min(torch.finfo(torch.float64).tiny)
+    return 1 - error / scale.clamp_min(torch.finfo(torch.float64).tiny)

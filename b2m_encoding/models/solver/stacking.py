@@ -34,7 +34,7 @@ from b2m_encoding.models.solver.fit_inputs import FitInputs
 from b2m_encoding.models.solver.make_problem import balanced_scaling, make_problem
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, RidgeProblem
 from b2m_encoding.models.solver.ridge import Choice, Weights, choose, solve_ridge
-from b2m_encoding.models.solver.search import SearchOptions, cv_scores
+from b2m_encoding.models.solver.search import SearchOptions, cross_validated_r2, cv_scores
 from b2m_encoding.models.solver.settings import Settings
 
 PRIOR_SD = 0.5
@@ -129,7 +129,7 @@ class Products:
         w = weights.T
         quadratic = torch.einsum("ti,tij,tj->t", w, self.gram, w)
         error = self.squares - 2 * (w * self.product).sum(1) + quadratic
-        return 1 - error / self.variation.clamp_min(torch.finfo(torch.float64).tiny)
+        return cross_validated_r2(error, self.variation, self.squares)
 
     def r(self, weights: Tensor) -> Tensor:
         """Cross-validated correlation of weighted predictions, shape (n_targets,)."""
