@@ -153,7 +153,7 @@ def _size(n_bytes: int | None) -> str:
 
 
 @contextmanager
-def locked(lock: Path, problem: str) -> Iterator[None]:
+def locked(lock: Path, problem: str, *, wait: bool = False) -> Iterator[None]:
     """Lock a folder against other processes; the lock ends with the block, or with this process.
 
     Parameters
@@ -162,6 +162,8 @@ def locked(lock: Path, problem: str) -> Iterator[None]:
         File that stands for its folder, which is created; the file is not removed.
     problem : str
         Message of the error where another process holds the lock.
+    wait : bool
+        Wait for that process instead.
 
     Raises
     ------
@@ -172,7 +174,7 @@ def locked(lock: Path, problem: str) -> Iterator[None]:
 
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(lock, timeout=0)
+        held = FileLock(lock, timeout=-1 if wait else 0)
         held.acquire()
     except Timeout as error:
         raise InputError(problem, file=lock.parent, fix="wait for it, or stop it") from error

@@ -18,9 +18,9 @@ from b2m_encoding.models.solver.banded import BandedChoice, solve_banded
 from b2m_encoding.models.solver.devices import tensor, threads_for
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.make_problem import make_problem
-from b2m_encoding.models.solver.ridge import Weights, solve_ridge
 from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.stacking import solve_members, stack
+from b2m_encoding.models.solver.weights import FittedWeights
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
@@ -75,7 +75,9 @@ def cross_val_predict(
     return predicted
 
 
-def _solve(model: FittedEncodingModel, inputs: FitInputs, settings: Settings, targets: NDArray[np.intp]) -> Weights:
+def _solve(
+    model: FittedEncodingModel, inputs: FitInputs, settings: Settings, targets: NDArray[np.intp]
+) -> FittedWeights:
     """Weights from all samples of the inputs, with the penalties that the targets have in the model."""
     unit = model.layout_.penalty_unit**2  # penalties of the model are for features in units of their own
     if model.stack_ is not None:
@@ -86,7 +88,7 @@ def _solve(model: FittedEncodingModel, inputs: FitInputs, settings: Settings, ta
     problem = make_problem(inputs, model.layout_.widths, settings)
     alphas = unit * torch.from_numpy(np.nan_to_num(model.best_alphas_[targets], nan=1.0)).to(problem.device)
     if model.deltas_ is None:
-        return solve_ridge(problem, alphas, n_targets_batch=model.n_targets_batch)
+        return problem.solve(alphas, batch=model.n_targets_batch)
     deltas = torch.from_numpy(np.nan_to_num(model.deltas_[:, targets], nan=0.0, neginf=-np.inf)).to(problem.device)
     scalings, index = torch.unique(torch.softmax(deltas, dim=0).T.round(decimals=9), dim=0, return_inverse=True)
     choice = BandedChoice(scalings, index, alphas, alphas, alphas[None])

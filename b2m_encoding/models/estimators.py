@@ -17,8 +17,8 @@ from b2m_encoding.models.inputs import as_feature_spaces, as_responses, feature_
 from b2m_encoding.models.model import EncodingModel
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.solver.devices import Precision
+from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.runs import Runs
 
 

@@ -19,10 +19,10 @@ from sklearn.utils.validation import check_is_fitted
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delays_in_samples
+from b2m_encoding.models.covariance import Covariance
 from b2m_encoding.models.cross_validation import cross_val_predict
 from b2m_encoding.models.fitted import FittedEncodingModel
 from b2m_encoding.models.inputs import UNNAMED, as_responses
-from b2m_encoding.models.solver.covariance import Covariance
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 

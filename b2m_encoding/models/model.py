@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,9 +27,9 @@ from b2m_encoding.models.solver.devices import Precision, tensor
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit
 from b2m_encoding.models.solver.moments import Center
+from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.problems import Form
 from b2m_encoding.models.solver.result import FitResult, Stack
-from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.models.solver.settings import Settings, Solver
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.streaming import fit_runs
@@ -65,7 +66,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     center : {"all", "block"}
         Remove one mean of all training samples, or the mean of every block.
     standardize : bool
-        Divide features by their standard deviation in the training part of each fold, and of all samples at the end.
+        Divide features by their standard deviation in all samples of the fit, which its folds share.
     delay_prior : {"hrf", "flat"}
         Prior standard deviation of the weights at each delay: the height of the canonical haemodynamic response, at
         least a fifth of its peak; or the same at all delays.
@@ -78,8 +79,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     refine : int
         Gradient steps from the best scaling of each target, if banded.
     form : {"auto", "gram", "prediction", "dual"}
-        Order of the computation; the results are the same. "auto" is "gram" where there are at most as many features
-        as held-out samples, "dual" where there are more features than samples, else "prediction".
+        Order of the computation; the results are the same. "auto" is "gram" (from sufficient statistics alone) where
+        there are at most as many features as held-out samples, "dual" (from the kernel of the samples) where there
+        are more features than samples, else "prediction" (from the samples, by products of features).
     device : {"auto", "cpu", "cuda"}
     precision : {"float32", "float64", "fast"}
         Type of the large products. Gram matrices and eigenproblems are float64 always; "fast" allows TF32 and a
@@ -94,6 +96,12 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         Seed of the scalings.
     progress_bar : bool
         Show progress of a banded search on standard error.
+    screening : bool
+        Leave out exact scores of penalties that cannot be the best of a target, where that is cheaper; see
+        :mod:`b2m_encoding.models.solver.samples.screening`. ``notes_`` say how often the choice is that of all scores.
+    factors : path, optional
+        Folder that keeps what a fit needs of the features alone, for later fits with the same features, also of other
+        processes. The forms that keep samples use it.
 
     Attributes
     ----------
@@ -111,12 +119,13 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     cv_scores_ : array, shape (n_targets,)
         Cross-validated score of the chosen penalty. It is biased by that choice: report scores of other data.
     cv_path_ : array, shape (n_alphas, n_scalings or n_members, n_targets)
-        Cross-validated score of every penalty, or the best one of every scaling or member.
+        Cross-validated score of every penalty, or the best one of every scaling or member; NaN for penalties that
+        ``screening`` left out.
     form_ : {"gram", "prediction", "dual"}
     bands_ : list of str
         Feature spaces, in order.
     statistics_ : SufficientStatistics or None
-        None in the dual form, and where a streamed fit could not hold them.
+        In the Gram form, unless a streamed fit could not hold them.
     notes_ : list of str
         Remarks for readers of the results: features dropped, form, penalties at the edge of the grid.
 
@@ -171,6 +180,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         memory_limit: float = 2.0,
         random_state: int | np.random.Generator | None = None,
         progress_bar: bool = False,
+        screening: bool = True,
+        factors: str | Path | None = None,
     ) -> None:
         self.delays = delays
         self.solver = solver
@@ -192,6 +203,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.memory_limit = memory_limit
         self.random_state = random_state
         self.progress_bar = progress_bar
+        self.screening = screening
+        self.factors = factors
 
     def fit(self, X: Floating | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
         """Fit to responses in memory.
@@ -241,13 +254,13 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         """
         if not hasattr(self, "statistics_"):
             return self.fit(X, Y, runs)
+        layout = self.layout_
+        spaces, runs = layout.read(X, runs, run_name=f"part-{len(self.runs_.names) + 1}")
         if self.statistics_ is None:
             raise InputError(
                 "the fitted model has no statistics to add to",
                 fix='fit with form="gram", or with a larger memory_limit',
             )
-        layout = self.layout_
-        spaces, runs = layout.read(X, runs, run_name=f"part-{len(self.runs_.names) + 1}")
         repeated = sorted(set(runs.blocks) & set(self.statistics_.blocks))
         if repeated:
             raise InputError("these blocks were fitted already", found=repeated, fix="give new runs new names")
@@ -295,7 +308,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     def predict(self, X: Floating | Mapping[str, Any], runs: Runs | None = None) -> Float32:
         """Predict the responses of every sample, shape (n_samples, n_targets); NaN for targets not tested."""
         x = self._design(X, runs)
-        predicted = self.weights_.predict(x.to(self.weights_.reduced.device)).float().cpu().numpy()
+        predicted = self.weights_.predict(x.to(self.weights_.device)).float().cpu().numpy()
         return predicted[:, 0] if self._one_target else predicted
 
     def score(self, X: Floating | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None) -> Float64 | float:

@@ -16,7 +16,7 @@ from b2m_encoding.models.inputs import as_feature_spaces
 from b2m_encoding.models.layout import Design, Layout
 from b2m_encoding.models.model import EncodingModel
 from b2m_encoding.models.responses import RunResponses
-from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs, rows_of_blocks
+from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit, fit_sets
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
@@ -84,7 +84,7 @@ def layout_of_statistics(model: EncodingModel, feature_spaces: Mapping[str, Any]
     """
     spaces, settings = as_feature_spaces(feature_spaces, runs), Settings.of(model)
     layout = Layout.learn(spaces, runs, model.delays, standardize=settings.standardize)
-    return None if pick_form(sum(layout.widths.values()), runs, settings) == "dual" else layout
+    return layout if pick_form(sum(layout.widths.values()), runs, settings) == "gram" else None
 
 
 def statistics_of_blocks(
@@ -106,7 +106,7 @@ def statistics_of_blocks(
     return gather_statistics(layout.design(spaces, responses.runs), responses, Settings.of(model))
 
 
-def slices_in_memory(model: EncodingModel, n_features: int, responses: RunResponses) -> list[slice]:
+def slices_in_memory(model: EncodingModel, n_features: int, responses: RunResponses, n_models: int = 1) -> list[slice]:
     """Cut the targets into slices whose statistics fit ``memory_limit``; one slice if targets share a penalty.
 
     Parameters
@@ -115,12 +115,14 @@ def slices_in_memory(model: EncodingModel, n_features: int, responses: RunRespon
     n_features : int
         Features of all feature spaces, before delays.
     responses : object that loads run by run
+    n_models : int
+        Models that are fitted.
     """
     settings = Settings.of(model)
     if settings.shares_penalties:
         return [slice(0, responses.n_targets)]
     n_columns = n_features * max(len(model.delays or ()), 1)
-    return target_slices(responses, n_columns, settings, model.memory_limit * 1e9)
+    return target_slices(responses, n_columns, settings, model.memory_limit * 1e9, n_models)
 
 
 def _in_order(names: Iterable[str], bands: list[str]) -> Bands:
@@ -131,8 +133,8 @@ def _in_order(names: Iterable[str], bands: list[str]) -> Bands:
 
 
 def _gather(design: Design, responses: RunResponses, settings: Settings) -> SufficientStatistics | NDArray[Any]:
-    """Statistics of all columns; or, where there are more columns than samples, the responses themselves."""
-    if pick_form(design.n_columns, design.runs, settings) == "dual":
+    """Statistics of all columns; or, where models are fitted to samples, the responses themselves."""
+    if pick_form(design.n_columns, design.runs, settings) != "gram":
         return np.concatenate([responses.load_run(name) for name in responses.runs.slices])
     return gather_statistics(design, responses, settings)
 
@@ -168,6 +170,4 @@ def _inputs(part: Design, gathered: SufficientStatistics | NDArray[Any], setting
     if not isinstance(gathered, SufficientStatistics):
         return gather_inputs(part, gathered, settings)
     names = list(part.layout.features)
-    statistics = gathered if names == list(gathered.bands) else gathered.subset(names)
-    rows_needed = pick_form(part.n_columns, part.runs, settings) == "prediction"
-    return FitInputs(statistics, rows_of_blocks(part) if rows_needed else None)
+    return FitInputs(gathered if names == list(gathered.bands) else gathered.subset(names))

@@ -35,10 +35,10 @@ def simulate(n: int, p: int, t: int, seed: int = 0, noise: float = 1.0, n_runs: 
 def explicit_cv(X: Any, Y: Any, runs: Runs, alphas: Any, scoring: str = "r2", standardize: bool = False) -> Any:
     """Scores (n_alphas, n_targets) from scikit-learn, one fit per fold and penalty."""
     lost, varied, r = np.zeros((len(alphas), Y.shape[1])), np.zeros(Y.shape[1]), np.zeros((len(alphas), Y.shape[1]))
+    scale = X[runs.rows()].std(0) if standardize else np.ones(X.shape[1])
     for block in runs.blocks:
         out = runs.rows([block])
         inside = np.setdiff1d(runs.rows(), out)
-        scale = X[inside].std(0) if standardize else np.ones(X.shape[1])
         varied += ((Y[out] - Y[out].mean(0)) ** 2).sum(0)
         for i, alpha in enumerate(alphas):
             predicted = (

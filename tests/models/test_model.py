@@ -140,7 +140,7 @@ def test_streaming_gives_the_same(make, form, memory_limit):
     responses = OnDisk(Y.astype(np.float32), runs)
     model = EncodingModel((0, 1.5), form=form, memory_limit=memory_limit)
     a = model.fit_responses({"a": X}, responses)
-    if form != "dual":
+    if form == "gram":
         assert responses.reads == len(runs.names)
         assert (a.statistics_ is None) == (memory_limit < 1)
     b = EncodingModel((0, 1.5), form=form).fit({"a": X}, Y.astype(np.float32), runs=runs)
@@ -155,7 +155,7 @@ def test_a_missing_value_and_a_constant_survive_statistics_on_disk(make):
     X, Y, runs = make(240, 20, 25)
     Y = Y.astype(np.float32)
     Y[3, 2], Y[:, 24] = np.nan, 5.0
-    model = EncodingModel((0, 1.5), memory_limit=2e-5).fit_responses({"a": X}, OnDisk(Y, runs))
+    model = EncodingModel((0, 1.5), form="gram", memory_limit=2e-5).fit_responses({"a": X}, OnDisk(Y, runs))
     assert model.statistics_ is None
     assert [(i, status) for i, status in enumerate(model.status_) if status != "tested"] == [
         (2, "missing"),
@@ -169,7 +169,7 @@ def test_a_disk_too_small_for_statistics_is_an_error_before_reading(make, monkey
     responses = OnDisk(Y.astype(np.float32), runs)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match="TMPDIR"):
-        EncodingModel((0, 1.5), memory_limit=2e-5).fit_responses({"a": X}, responses)
+        EncodingModel((0, 1.5), form="gram", memory_limit=2e-5).fit_responses({"a": X}, responses)
     assert responses.reads == 0
 
 

@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.problems import Blocks, RidgeProblem
-from b2m_encoding.models.solver.ridge import Weights, choose, solve_ridge
-from b2m_encoding.models.solver.search import SearchOptions, cv_scores
+from b2m_encoding.models.solver.ridge import choose
+from b2m_encoding.models.solver.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def search_banded(
     index = torch.zeros(n, dtype=torch.int64, device=problem.device)
     path = []
     for i, scaling in enumerate(rows):
-        choice = choose(cv_scores(problem, folds, grid, options, scaling), grid, options)
+        choice = choose(problem.cv_scores(folds, grid, options, scaling), grid, options)
         better = choice.compare > best
         best, alpha = torch.where(better, choice.compare, best), torch.where(better, choice.alphas, alpha)
         score, index = torch.where(better, choice.scores, score), torch.where(better, i, index)
@@ -141,13 +142,7 @@ def solve_banded(problem: RidgeProblem, choice: BandedChoice, *, n_targets_batch
     reduced, centre = None, None
     for i in np.unique(choice.index.cpu().numpy()).tolist():
         targets = (choice.index == i).nonzero()[:, 0]
-        part = solve_ridge(
-            problem,
-            choice.alphas[targets],
-            scaling=choice.scalings[i],
-            targets=targets,
-            n_targets_batch=n_targets_batch,
-        )
+        part = problem.solve(choice.alphas[targets], choice.scalings[i], targets, n_targets_batch)
         full = part.full()
         if reduced is None or centre is None:
             reduced, centre = full.new_zeros(problem.n_targets, problem.n_features), part

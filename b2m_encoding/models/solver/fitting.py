@@ -22,11 +22,11 @@ from b2m_encoding.models.solver.banded import (
 from b2m_encoding.models.solver.devices import threads_for
 from b2m_encoding.models.solver.fit_inputs import FitInputs
 from b2m_encoding.models.solver.make_problem import make_problem
+from b2m_encoding.models.solver.options import Scoring, SearchOptions
 from b2m_encoding.models.solver.problems import Blocks, Form, RidgeProblem
 from b2m_encoding.models.solver.refine import refine, refined_choice, solve_refined
 from b2m_encoding.models.solver.result import FitResult, Stack, edge_note, of_tested
-from b2m_encoding.models.solver.ridge import Choice, Weights, groups_of_targets, search_ridge, solve_ridge
-from b2m_encoding.models.solver.search import Scoring, SearchOptions
+from b2m_encoding.models.solver.ridge import Choice, groups_of_targets, search_ridge
 from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.stacking import (
     Member,
@@ -37,6 +37,7 @@ from b2m_encoding.models.solver.stacking import (
     stack,
 )
 from b2m_encoding.models.solver.verify import TOLERANCE, check_scales, solution_error
+from b2m_encoding.models.solver.weights import FittedWeights, Weights
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
@@ -120,7 +121,8 @@ def fit_sets(
     with threads_for(sum(bands.values()), len(status), settings.device):
         whole = make_problem(inputs, bands, settings)
         check_scales(whole, float(settings.alphas.min()))
-        members, choices = fit_members(inputs, folds, bands, settings, options, list(dict.fromkeys([*shared, *sets])))
+        every = list(dict.fromkeys([*shared, *sets]))
+        members, choices = fit_members(inputs, folds, bands, settings, options, every, stacked=bool(shared))
         products = None
         if shared:
             some, count = [members[names] for names in shared], sum(inputs.n_samples(fold) for fold in folds)
@@ -152,15 +154,18 @@ def _make_exact(
     """Solve members again in float64 where float32 is not enough, in place; remarks about those."""
     notes = {}
     for names, member in members.items():
+        notes[names] = [f"{'+'.join(names)}: {note}" for note in member.problem.notes]
         penalties = member.penalties()
         error = solution_error(member.problem, member.weights, penalties, tested)
         if error > TOLERANCE and settings.dtype != torch.float64:
             exact = replace(settings, precision="float64")
             [members[names]] = solve_members(inputs.as_float64(), bands, exact, {names: member.alphas})
-            notes[names] = [f"{'+'.join(names)}: solved again in float64, float32 left a residual of {error:.1g}"]
+            again = f"{'+'.join(names)}: solved again in float64, float32 left a residual of {error:.1g}"
+            notes[names].append(again)
             error = solution_error(members[names].problem, members[names].weights, penalties, tested)
         if error > TOLERANCE:
-            notes[names] = [*notes.get(names, []), _inexact(error)]
+            notes[names].append(_inexact(error))
+        members[names].problem.forget()
     return notes
 
 
@@ -177,11 +182,12 @@ def _search_options(status: NDArray[np.str_], folds: Sequence[Blocks], runs: Run
         tested=torch.from_numpy(status == TESTED).to(settings.device),
         precision=settings.precision,
         n_targets_batch=settings.n_targets_batch,
+        screens=settings.screening and settings.scoring == "r2" and not settings.shares_penalties,
     )
 
 
 def _result(
-    weights: Weights,
+    weights: FittedWeights,
     status: NDArray[np.str_],
     options: SearchOptions,
     settings: Settings,
@@ -193,14 +199,13 @@ def _result(
     notes: Sequence[str] = (),
 ) -> FitResult:
     """Result with NaN for targets that were not tested; ``chosen`` are their penalties, scores and path."""
-    weights.reduced[~options.tested] = torch.nan
     alphas, scores, path = (of_tested(values, options.tested) for values in chosen)
     remarks = [f"solved in the {form} form", *notes]
     if options.scoring != settings.scoring:
         remarks.append("penalties chosen by R2: the folds hold out too few samples for a correlation")
     if not settings.refine:
         remarks += edge_note(alphas, settings.alphas)
-    return FitResult(weights, status, alphas, scores, path, deltas, form, remarks, members)
+    return FitResult(weights.of_tested(options.tested), status, alphas, scores, path, deltas, form, remarks, members)
 
 
 def _possible_scoring(folds: Sequence[Blocks], runs: Runs, scoring: Scoring) -> Scoring:
@@ -231,7 +236,7 @@ def _solve(
     settings: Settings,
 ) -> tuple[Weights, list[str]]:
     """Solve for the weights, check that they solve the problem, and solve again in float64 where they do not."""
-    notes: list[str] = []
+    notes = list(problem.notes)
     weights, penalties = _weights(problem, choice, settings), _penalties(problem, choice)
     error = solution_error(problem, weights, penalties, tested)
     if error > TOLERANCE and settings.dtype != torch.float64:
@@ -247,7 +252,7 @@ def _solve(
 
 def _weights(problem: RidgeProblem, choice: Choice | BandedChoice, settings: Settings) -> Weights:
     if isinstance(choice, Choice):
-        return solve_ridge(problem, choice.alphas, n_targets_batch=settings.n_targets_batch)
+        return problem.solve(choice.alphas, batch=settings.n_targets_batch)
     if settings.refine:
         return solve_refined(problem, choice.deltas)
     return solve_banded(problem, choice, n_targets_batch=settings.n_targets_batch)

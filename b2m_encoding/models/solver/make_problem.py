@@ -9,11 +9,12 @@ from torch import Tensor
 
 from b2m_encoding._typing import Bands
 from b2m_encoding.models.delay_prior import delay_prior_root
-from b2m_encoding.models.solver.dual import SamplesProblem
 from b2m_encoding.models.solver.fit_inputs import FitInputs
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import RidgeProblem
+from b2m_encoding.models.solver.samples.factors import Factors
+from b2m_encoding.models.solver.samples.problem import SampleForm, SamplesProblem
 from b2m_encoding.models.solver.settings import Settings
 
 
@@ -29,20 +30,21 @@ def make_problem(inputs: FitInputs, bands: Mapping[str, int], settings: Settings
     """
     prior = delay_prior_root(settings.delays, settings.delay_prior, settings.smoothness)
     preparation = Preparation(settings.standardize, list(bands.values()), prior)
-    if inputs.statistics is None:
-        assert inputs.X is not None
-        assert inputs.Y is not None
-        return SamplesProblem(
-            inputs.X, inputs.Y, preparation, center=settings.center, dtype=settings.dtype, device=settings.device
-        )
-    return StatisticsProblem(
-        inputs.statistics,
+    if inputs.samples is None:
+        assert inputs.statistics is not None
+        return StatisticsProblem(inputs.statistics, preparation, center=settings.center, device=settings.device)
+    n_samples, n_features = inputs.samples.X.shape
+    form: SampleForm = "dual" if n_features > n_samples else "prediction"
+    if settings.form in ("prediction", "dual"):
+        form = settings.form
+    return SamplesProblem(
+        inputs.samples,
         preparation,
+        form=form,
         center=settings.center,
-        form="gram" if inputs.X is None else "prediction",
-        rows=inputs.X,
-        responses=inputs.Y,
+        dtype=settings.dtype,
         device=settings.device,
+        factors=Factors(settings.factors, settings.device),
     )
 
 

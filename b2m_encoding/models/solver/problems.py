@@ -1,6 +1,6 @@
 r"""Interface of a ridge problem, and one fold or all samples in the eigenbasis of the training part.
 
-Whatever the form (statistics, or samples where there are more features than samples), a fold comes down to
+In the Gram form a fold comes down to
 
 * eigenvalues :math:`l` of the training part,
 * for a target, its training covariance :math:`b` and held-out covariance :math:`d` in that basis,
@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from b2m_encoding.models.solver.moments import Targets
+from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
+from b2m_encoding.models.solver.weights import Weights
 
 Blocks = Sequence[str]
 Form = Literal["gram", "prediction", "dual"]
-QuadraticKind = Literal["gram", "root", "samples"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,8 @@ class FoldSystem:
         Eigenvalues of the training part.
     train, held_out : Tensor, shape (m, rank), (k, rank)
         Turn what ``load`` returns into ``b`` and ``d``.
-    quadratic : Tensor
-        ``(rank, rank)``: H; or ``(n_held_out, rank)``: a root of it.
-    kind : {"gram", "root", "samples"}
-        Meaning of ``quadratic``: H; a root of it; or a root, where ``load`` returns samples instead of covariances.
+    quadratic : Tensor, shape (rank, rank)
+        H.
     load : callable
         From a slice of targets to their training rows ``(n, m)``, held-out rows ``(n, k)`` and held-out sums of
         squares ``(n,)``.
@@ -52,34 +51,8 @@ class FoldSystem:
     train: Tensor
     held_out: Tensor
     quadratic: Tensor
-    kind: QuadraticKind
     load: Callable[[Targets], tuple[Tensor, Tensor, Tensor]]
     norms: Tensor
-
-
-@dataclass(frozen=True)
-class FullSystem:
-    """The ridge problem of all training samples in its eigenbasis, for the final weights.
-
-    ``load(targets) @ train`` is the covariance ``b`` of each target in the eigenbasis, and ``(b / (l + a)) @ back``
-    are its weights for the original features.
-
-    Parameters
-    ----------
-    values : Tensor of float64, shape (rank,)
-    train : Tensor, shape (m, rank)
-    back : Tensor, shape (rank, n_features)
-    load : callable
-        From a slice of targets to their rows ``(n, m)``.
-    mean_x, mean_y : Tensor of float64, shape (n_features,), (n_targets,)
-    """
-
-    values: Tensor
-    train: Tensor
-    back: Tensor
-    load: Callable[[Targets], Tensor]
-    mean_x: Tensor
-    mean_y: Tensor
 
 
 @dataclass(frozen=True)
@@ -139,30 +112,51 @@ class RidgeProblem(Protocol):
     device: torch.device
     preparation: Preparation
 
-    def fold(self, held_out: Blocks, scaling: Tensor | None = None, *, own_mean: bool = False) -> FoldSystem:
-        """Factorise the training part of a fold.
+    notes: list[str]
+    """Remarks on the last search."""
+
+    def cv_scores(
+        self, folds: Sequence[Blocks], alphas: Tensor, options: SearchOptions, scaling: Tensor | None = None
+    ) -> Tensor:
+        """Compute the cross-validated score of every penalty and target, shape (n_alphas, n_targets).
+
+        ``"r2"`` is 1 minus the squared errors of all folds over the held-out variation of all folds, so every sample
+        counts the same. Where a target does not vary inside the folds (leave-one-out, a value per block), it is 1 minus
+        the squared errors over those of the training means. ``"r"`` is the mean over folds of the correlation in the
+        held-out samples. NaN where a penalty was left out because it cannot be the best.
 
         Parameters
         ----------
-        held_out : sequence of str
-            Blocks that are held out; all others train.
+        folds : sequence of sequences of str
+            Held-out blocks of each fold.
+        alphas : Tensor, shape (n_alphas,)
+        options : SearchOptions
         scaling : Tensor, shape (n_bands,), optional
             Scaling of each feature space.
-        own_mean : bool
-            Centre the held-out part on its own mean, as a correlation needs, not on that of the training part.
         """
 
-    def full(self, scaling: Tensor | None = None) -> FullSystem:
-        """Factorise all blocks, with a scaling of each feature space."""
+    def solve(
+        self, alphas: Tensor, scaling: Tensor | None = None, targets: Tensor | None = None, batch: int = 4096
+    ) -> Weights:
+        """Solve for the weights from all samples, with one penalty per target.
 
-    def held_out_root(self, held_out: Blocks) -> Tensor:
-        """Held-out features about the training mean, shape (k, n_features), or rows with the same products."""
+        Parameters
+        ----------
+        alphas : Tensor, shape (n_targets,)
+            Penalty of every target, or of each of ``targets``.
+        scaling : Tensor, shape (n_bands,), optional
+            Scaling of each feature space.
+        targets : Tensor of int, optional
+            Targets to solve for; all by default.
+        batch : int
+            Targets at a time.
+        """
+
+    def forget(self) -> None:
+        """Drop what was kept of the last search for its solution."""
 
     def squares(self) -> Tensor:
         """Sums of squares of the columns of X about their means, shape (n_features,), float64."""
 
     def normal_equations(self, weights: Tensor, targets: Tensor) -> NormalEquations:
         """Gradient of the squared error at ``weights`` (float64, shape (n, n_features)) of some targets."""
-
-    def variation(self, held_out: Blocks) -> Tensor:
-        """Held-out sums of squares about the held-out mean, shape (n_targets,)."""

@@ -19,7 +19,7 @@ from b2m_encoding.models.solver.banded import BandedChoice
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import Blocks, PreparedFold, RidgeProblem
-from b2m_encoding.models.solver.ridge import Weights
+from b2m_encoding.models.solver.weights import Weights
 
 LARGEST = 30.0  # log penalty that switches a feature space off
 CELLS = 2**26  # numbers in a batch of factorised matrices
@@ -75,7 +75,7 @@ def refine(problem: RidgeProblem, folds: Sequence[Blocks], choice: BandedChoice,
     Raises
     ------
     InputError
-        If the problem is not in the Gram or prediction form.
+        If the problem is not in the Gram form.
     """
     if not isinstance(problem, StatisticsProblem):
         raise InputError("gradient refinement needs the Gram form", found=problem.form, fix='form="gram", or refine=0')

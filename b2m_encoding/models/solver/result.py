@@ -12,7 +12,7 @@ from torch import Tensor
 
 from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.ridge import Weights
+from b2m_encoding.models.solver.weights import FittedWeights, Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class FitResult:
 
     Parameters
     ----------
-    weights : Weights
+    weights : FittedWeights
     status : array of str, shape (n_targets,)
     alphas, scores : array, shape (n_targets,)
         Penalty of each target, and its cross-validated score.
@@ -54,7 +54,7 @@ class FitResult:
         If stacked.
     """
 
-    weights: Weights
+    weights: FittedWeights
     status: NDArray[np.str_]
     alphas: Float64
     scores: Float64

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.solver.devices import in_chunks
-from b2m_encoding.models.solver.filters import shrinkage
+from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.problems import Blocks, RidgeProblem
-from b2m_encoding.models.solver.search import SearchOptions, cv_scores
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Choice:
     compare : Tensor, shape (n_targets,)
         Score that decided the choice: of the target, or of its group.
     path : Tensor, shape (n_alphas, n_targets)
-        Cross-validated score of every penalty.
+        Cross-validated score of every penalty; NaN for those that cannot be the best.
     """
 
     alphas: Tensor
@@ -96,84 +93,4 @@ def search_ridge(problem: RidgeProblem, folds: Sequence[Blocks], alphas: ArrayLi
     options : SearchOptions
     """
     grid = torch.as_tensor(np.array(alphas, dtype=float), device=problem.device)
-    return choose(cv_scores(problem, folds, grid, options), grid, options)
-
-
-@dataclass
-class Weights:
-    """Fitted weights, stored as a product where that is smaller.
-
-    Parameters
-    ----------
-    reduced : Tensor, shape (n_targets, rank)
-    back : Tensor, shape (rank, n_features), or None
-        None if ``reduced`` are the weights themselves.
-    mean_x, mean_y : Tensor of float64
-        Centre of the training samples, shape (n_features,), (n_targets,).
-    """
-
-    reduced: Tensor
-    back: Tensor | None
-    mean_x: Tensor
-    mean_y: Tensor
-
-    def rescaled(self, factors: Float64) -> Weights:
-        """Weights of targets that are multiplied by ``factors``, shape (n_targets,)."""
-        scale = torch.as_tensor(factors, device=self.reduced.device)
-        reduced = (self.reduced.double() * scale[:, None]).to(self.reduced)
-        return replace(self, reduced=reduced, mean_y=self.mean_y * scale.to(self.mean_y))
-
-    def full(self) -> Tensor:
-        """Weights of the original features, shape (n_targets, n_features)."""
-        return self.reduced if self.back is None else self.reduced @ self.back
-
-    def intercept(self) -> Tensor:
-        """Prediction where every feature is 0, shape (n_targets,), float64."""
-        device = self.reduced.device
-        shift = self.mean_x.to(device) if self.back is None else self.back.double() @ self.mean_x.to(device)
-        return self.mean_y.to(device) - self.reduced.double() @ shift
-
-    def predict(self, X: Tensor) -> Tensor:
-        """Predictions, shape (n_samples, n_targets)."""
-        x = (X.double() - self.mean_x.to(X.device)).to(self.reduced)
-        x = x if self.back is None else x @ self.back.T
-        return (x @ self.reduced.T).add_(self.mean_y.to(x))
-
-
-def solve_ridge(
-    problem: RidgeProblem,
-    alphas: Tensor,
-    *,
-    scaling: Tensor | None = None,
-    targets: Tensor | None = None,
-    n_targets_batch: int = 4096,
-) -> Weights:
-    """Solve for the weights from all samples, with one penalty per target.
-
-    Parameters
-    ----------
-    problem : RidgeProblem
-    alphas : Tensor, shape (n_targets,)
-        Penalty of every target, or of each of ``targets``.
-    scaling : Tensor, shape (n_bands,), optional
-        Scaling of each feature space.
-    targets : Tensor of int, optional
-        Targets to solve for; all by default.
-    n_targets_batch : int
-    """
-    system = problem.full(scaling)
-    dtype = system.train.dtype
-    index = torch.arange(problem.n_targets) if targets is None else targets
-    rank, n_features = system.back.shape
-    is_product = rank < n_features
-    width = rank if is_product else n_features
-    reduced = torch.empty((len(index), width), dtype=dtype, device=problem.device)
-    alphas = alphas.to(system.values)
-
-    def work(part: slice) -> None:
-        rows = part if targets is None else index[part]
-        weights = (system.load(rows) @ system.train) * shrinkage(system.values, alphas[part]).to(dtype)
-        reduced[part] = weights if is_product else weights @ system.back
-
-    in_chunks(len(index), n_targets_batch, work)
-    return Weights(reduced, system.back if is_product else None, system.mean_x, system.mean_y)
+    return choose(problem.cv_scores(folds, grid, options), grid, options)

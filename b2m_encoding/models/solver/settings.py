@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,8 +17,8 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.delay_prior import DelayPrior
 from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device
 from b2m_encoding.models.solver.moments import Center
+from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.search import Scoring
 from b2m_encoding.runs import Runs
 
 Solver = Literal["stacked", "ridge", "banded"]
@@ -56,6 +57,8 @@ class Settings:
     form: Form | Literal["auto"]
     device: torch.device
     precision: Precision
+    screening: bool
+    factors: Path | None
     n_targets_batch: int
     random_state: int | np.random.Generator | None
     progress_bar: bool
@@ -65,6 +68,8 @@ class Settings:
         """Read the settings from the parameters of an estimator, some of them changed."""
         values = {**model.get_params(deep=False), **changes}
         values["device"] = resolve_device(values["device"])
+        values["factors"] = Path(values["factors"]) if values.get("factors") else None
+        values.setdefault("screening", True)
         values["alphas"] = np.atleast_1d(np.asarray(values["alphas"], dtype=float))
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
@@ -109,4 +114,6 @@ def pick_form(n_features: int, runs: Runs, settings: Settings) -> Form:
     if settings.form != "auto":
         return settings.form
     n_held_out = min(len(runs.rows(fold)) for fold in runs.folds(settings.cv))
+    if settings.refine and n_features <= len(runs.rows()):
+        return "gram"  # which alone has the gradient
     return choose_form(n_features, len(runs.rows()), n_held_out)

@@ -32,10 +32,14 @@ from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.fit_inputs import FitInputs
 from b2m_encoding.models.solver.make_problem import balanced_scaling, make_problem
+from b2m_encoding.models.solver.options import SearchOptions
+from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, RidgeProblem
-from b2m_encoding.models.solver.ridge import Choice, Weights, choose, solve_ridge
-from b2m_encoding.models.solver.search import SearchOptions, cross_validated_r2, cv_scores
+from b2m_encoding.models.solver.ridge import Choice, choose
+from b2m_encoding.models.solver.samples.problem import SamplesProblem
+from b2m_encoding.models.solver.search import cross_validated_r2
 from b2m_encoding.models.solver.settings import Settings
+from b2m_encoding.models.solver.weights import StackedWeights, Weights
 
 PRIOR_SD = 0.5
 """Prior standard deviation of the weight of a member about that of the member of all feature spaces alone."""
@@ -69,6 +73,8 @@ class Member:
         Its columns among those of all feature spaces.
     alphas : Tensor, shape (n_targets,)
     n_targets_batch : int
+    predicted : Tensor, shape (n_held_out, n_targets), or None
+        Held-out predictions, where there are samples and they are needed.
     """
 
     problem: RidgeProblem
@@ -76,6 +82,7 @@ class Member:
     columns: Tensor
     alphas: Tensor
     n_targets_batch: int
+    predicted: Tensor | None = None
 
     def penalties(self) -> Tensor:
         """Penalty of each feature space and target, shape (n_bands, n_targets)."""
@@ -86,7 +93,7 @@ class Member:
     @cached_property
     def weights(self) -> Weights:
         """Weights from all samples."""
-        return solve_ridge(self.problem, self.alphas, scaling=self.scaling, n_targets_batch=self.n_targets_batch)
+        return self.problem.solve(self.alphas, self.scaling, batch=self.n_targets_batch)
 
 
 @dataclass(frozen=True)
@@ -145,16 +152,32 @@ def fit_members(
     settings: Settings,
     options: SearchOptions,
     sets: Sequence[Bands],
+    *,
+    stacked: bool,
 ) -> tuple[dict[Bands, Member], dict[Bands, Choice]]:
-    """Choose penalties for the ridge model of every set of feature spaces."""
-    n_held_out = min(inputs.n_samples(fold) for fold in folds)
+    """Choose penalties for the ridge model of every set of feature spaces, one after the other, and solve.
+
+    Parameters
+    ----------
+    inputs, folds, widths, settings, options
+        As in :func:`~b2m_encoding.models.solver.fitting.fit_sets`.
+    sets : sequence of tuple of str
+    stacked : bool
+        Whether held-out predictions are needed.
+    """
     grid = torch.as_tensor(settings.alphas, device=settings.device)
-    members, choices = {}, {}
+    members, choices, batch = {}, {}, settings.n_targets_batch
     for names in sets:
-        problem, scaling, columns = _member_problem(inputs, names, widths, settings, n_held_out)
-        choice = choose(cv_scores(problem, folds, grid, options, scaling), grid, options)
-        members[names] = Member(problem, scaling, columns, choice.alphas, settings.n_targets_batch)
-        choices[names] = choice
+        problem, scaling, columns = _member_problem(inputs, names, widths, settings)
+        choice = choose(problem.cv_scores(folds, grid, options, scaling), grid, options)
+        predicted = None
+        if stacked and isinstance(problem, SamplesProblem):
+            predicted = problem.held_out_predictions(choice.alphas, batch)
+        member = Member(problem, scaling, columns, choice.alphas, batch, predicted)
+        if isinstance(problem, SamplesProblem):
+            _ = member.weights  # while the factors of this member are at hand
+            problem.forget()
+        members[names], choices[names] = member, choice
     return members, choices
 
 
@@ -163,19 +186,18 @@ def solve_members(
 ) -> list[Member]:
     """Make the ridge models of sets of feature spaces with penalties that are known."""
     return [
-        Member(*_member_problem(inputs, names, widths, settings, 0), own, settings.n_targets_batch)
+        Member(*_member_problem(inputs, names, widths, settings), own, settings.n_targets_batch)
         for names, own in alphas.items()
     ]
 
 
 def _member_problem(
-    inputs: FitInputs, names: Bands, widths: Mapping[str, int], settings: Settings, n_held_out: int
+    inputs: FitInputs, names: Bands, widths: Mapping[str, int], settings: Settings
 ) -> tuple[RidgeProblem, Tensor | None, Tensor]:
     """Problem of a member, the scaling of its feature spaces, and its columns among all."""
     stops = torch.tensor(list(widths.values())).cumsum(0).tolist()
     columns = {name: torch.arange(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
-    part = inputs.subset(names, widths, n_held_out, settings)
-    problem = make_problem(part, {name: widths[name] for name in names}, settings)
+    problem = make_problem(inputs.subset(names, widths), {name: widths[name] for name in names}, settings)
     return problem, balanced_scaling(inputs, names, widths, settings), torch.cat([columns[name] for name in names])
 
 
@@ -196,14 +218,46 @@ def held_out_products(
     batch : int
         Targets at a time.
     """
+    if isinstance(whole, SamplesProblem):
+        return _products_of_samples(members, whole, folds, count, batch)
+    assert isinstance(whole, StatisticsProblem)
+    return _products_of_statistics(members, whole, folds, count, batch)
+
+
+def _products_of_samples(
+    members: Sequence[Member], whole: SamplesProblem, folds: Sequence[Blocks], count: int, batch: int
+) -> Products:
+    n, device = whole.n_targets, whole.device
+    predictions = [member.predicted for member in members if member.predicted is not None]
+    gram = torch.zeros((n, len(members), len(members)), dtype=torch.float64, device=device)
+    product = torch.zeros((n, len(members)), dtype=torch.float64, device=device)
+    squares, variation = torch.zeros((2, n), dtype=torch.float64, device=device)
+
+    def add(targets: slice) -> None:
+        measured, squares[targets], variation[targets] = whole.held_out_responses(folds, targets)
+        stacked = torch.stack([part[:, targets].to(device).T for part in predictions], dim=1)
+        gram[targets] = (stacked @ stacked.mT).double()
+        product[targets] = (stacked @ measured.T[:, :, None])[..., 0].double()
+
+    in_chunks(n, max(1, batch // len(members)), add)
+    return Products(gram, product, squares, variation, count)
+
+
+def _products_of_statistics(
+    members: Sequence[Member], whole: StatisticsProblem, folds: Sequence[Blocks], count: int, batch: int
+) -> Products:
     n, device = whole.n_targets, whole.device
     gram = torch.zeros((n, len(members), len(members)), dtype=torch.float64, device=device)
     product = torch.zeros((n, len(members)), dtype=torch.float64, device=device)
     squares = torch.zeros(n, dtype=torch.float64, device=device)
     for held_out in folds:
-        systems = [member.problem.fold(held_out, member.scaling) for member in members]
+        problems = [(member.problem, member) for member in members]
+        systems = [own.fold(held_out, member.scaling) for own, member in problems if isinstance(own, StatisticsProblem)]
         root = whole.held_out_root(held_out)
-        maps = [_predictor(system, root, member) for system, member in zip(systems, members, strict=True)]
+        maps = [
+            root[:, member.columns.to(root.device)] @ system.train
+            for system, member in zip(systems, members, strict=True)
+        ]
 
         def add(targets: slice, systems: Sequence[FoldSystem] = systems, maps: Sequence[Tensor] = maps) -> None:
             predicted = []
@@ -222,14 +276,7 @@ def held_out_products(
     return Products(gram, product, squares, variation, count)
 
 
-def _predictor(system: FoldSystem, root: Tensor, member: Member) -> Tensor:
-    """Map from weights in the eigenbasis of a fold to predictions of what ``root`` has as rows, shape (k, rank)."""
-    if system.kind == "gram":
-        return root[:, member.columns.to(root.device)] @ system.train
-    return system.quadratic
-
-
-def stack(members: Sequence[Member], weights: Tensor) -> Weights:
+def stack(members: Sequence[Member], weights: Tensor) -> StackedWeights:
     """Weighted sum of the weights of all members: a stacked model is linear in the features.
 
     Parameters
@@ -240,8 +287,6 @@ def stack(members: Sequence[Member], weights: Tensor) -> Weights:
     """
     whole = members[-1]
     place = {column: i for i, column in enumerate(whole.columns.tolist())}
-    reduced = torch.zeros_like(whole.weights.full())
-    for member, share in zip(members, weights, strict=True):
-        own = [place[column] for column in member.columns.tolist()]
-        reduced[:, own] += member.weights.full() * share[:, None].to(reduced)
-    return Weights(reduced, None, whole.weights.mean_x, whole.weights.mean_y)
+    columns = [torch.tensor([place[column] for column in member.columns.tolist()]) for member in members]
+    parts = [member.weights for member in members]
+    return StackedWeights(parts, columns, weights, whole.weights.mean_x, whole.weights.mean_y)

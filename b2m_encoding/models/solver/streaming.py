@@ -17,16 +17,26 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.layout import Design
 from b2m_encoding.models.responses import RunResponses
-from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs, rows_of_blocks
+from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit
 from b2m_encoding.models.solver.out_of_core import DiskStatistics
 from b2m_encoding.models.solver.result import FitResult, concatenate_results
 from b2m_encoding.models.solver.settings import Settings, pick_form
+from b2m_encoding.models.solver.stacking import member_sets
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.runs import Runs
 
 
-def target_slices(responses: RunResponses, n_columns: int, settings: Settings, memory: float) -> list[slice]:
+def bytes_of_samples(n_columns: int, n_samples: int, settings: Settings, n_members: int = 1) -> int:
+    """Bytes per target of a fit to samples: responses, centred, in the basis, and what every member predicts and is."""
+    size, rank = torch.finfo(settings.dtype).bits // 8, min(n_columns, n_samples)
+    per_member = rank + (n_samples if n_members > 1 else 0)
+    return size * (3 * n_samples + rank + n_members * per_member)
+
+
+def target_slices(
+    responses: RunResponses, n_columns: int, settings: Settings, memory: float, n_members: int = 1
+) -> list[slice]:
     """Cut the targets into slices whose statistics fit in memory.
 
     Parameters
@@ -37,14 +47,16 @@ def target_slices(responses: RunResponses, n_columns: int, settings: Settings, m
     settings : Settings
     memory : float
         Bytes.
+    n_members : int
+        Members of a stacked model.
     """
     runs, size = responses.runs, torch.finfo(settings.dtype).bits // 8
-    if pick_form(n_columns, runs, settings) == "dual":
-        bytes_per_target = 4 * len(runs) * size
+    if pick_form(n_columns, runs, settings) == "gram":
+        bytes_per_target = 2 * (len(runs.blocks) + 3) * n_columns * size
     else:
-        bytes_per_target = (len(runs.blocks) + 3) * n_columns * size
-    bytes_per_target += 32 * len(settings.alphas)
-    n = max(1, int(0.5 * memory / bytes_per_target))
+        bytes_per_target = bytes_of_samples(n_columns, len(runs), settings, n_members)
+    bytes_per_target += 64 * len(settings.alphas)
+    n = max(1, int(memory / bytes_per_target))
     n_slices = -(-responses.n_targets // n)
     edges = np.linspace(0, responses.n_targets, n_slices + 1).round().astype(int).tolist()
     return [slice(start, stop) for start, stop in pairwise(edges)]
@@ -97,7 +109,7 @@ def _read_blocks(design: Design, responses: RunResponses) -> Iterator[tuple[str,
 
 
 def _read_inputs(design: Design, responses: RunResponses, targets: slice, settings: Settings) -> FitInputs:
-    """Inputs of a slice of targets in the dual form: the samples, which are read again for every slice."""
+    """Inputs of a slice of targets: the samples, which are read again for every slice."""
     Y = np.concatenate([responses.load_run(name, targets) for name in responses.runs.slices])
     return gather_inputs(design, Y, settings)
 
@@ -127,11 +139,9 @@ def fit_runs(
     InputError
         If targets share a penalty and do not fit in memory together.
     """
-    slices, runs, bands = (
-        target_slices(responses, design.n_columns, settings, memory),
-        design.runs,
-        design.layout.widths,
-    )
+    runs, bands = design.runs, design.layout.widths
+    members = len(member_sets(tuple(bands))) if settings.solver == "stacked" else 1
+    slices = target_slices(responses, design.n_columns, settings, memory, members)
     if settings.shares_penalties and len(slices) > 1:
         raise InputError(
             "targets that share a penalty must be in memory together",
@@ -140,14 +150,13 @@ def fit_runs(
         )
     form = pick_form(design.n_columns, runs, settings)
     solve = partial(fit, runs=runs, bands=bands, settings=settings, penalty_unit=design.layout.penalty_unit)
-    if form == "dual":
+    if form != "gram":
         parts = [solve(_read_inputs(design, responses, targets, settings)) for targets in slices]
         return concatenate_results(parts), None
-    samples = rows_of_blocks(design) if form == "prediction" else None
     if len(slices) == 1:
         statistics = gather_statistics(design, responses, settings)
-        return solve(FitInputs(statistics, samples)), statistics
+        return solve(FitInputs(statistics)), statistics
     with TemporaryDirectory(prefix="b2m-statistics-") as folder:
         on_disk = write_statistics(design, responses, slices, settings, Path(folder))
-        parts = [solve(FitInputs(on_disk.load(targets), samples)) for targets in slices]
+        parts = [solve(FitInputs(on_disk.load(targets))) for targets in slices]
     return concatenate_results(parts), None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.problems import RidgeProblem
-from b2m_encoding.models.solver.ridge import Weights
+from b2m_encoding.models.solver.weights import Weights
 
 N_TARGETS = 16
 """Number of targets whose equations are checked, evenly spaced."""
@@ -60,7 +60,7 @@ def solution_error(problem: RidgeProblem, weights: Weights, penalties: Tensor, t
     if not len(at):
         return 0.0
     at = at[torch.linspace(0, len(at) - 1, min(N_TARGETS, len(at))).round().long().to(at.device)]
-    w = replace(weights, reduced=weights.reduced[at]).full().double().cpu()
+    w = weights.take(at).full().double().cpu()
     found = problem.normal_equations(w, at)
     prep = problem.preparation
     inverse_sd = prep.inverse_deviations(found.squares, found.mean, found.count)

@@ -45,7 +45,7 @@ class Written:
                 inside = np.setdiff1d(rows, out)
                 about[out] = y[out] - y[inside].mean()
                 for j, alpha in enumerate(ALPHAS):
-                    coef = self.weights(names, y, inside, alpha)
+                    coef = self.weights(names, y, inside, alpha, scaled_by=rows)
                     tried[j, out] = (self.design(names)[out] - self.design(names)[inside].mean(0)) @ coef
             best = int(((about - tried)[:, rows] ** 2).sum(1).argmin())
             predicted[i], self.alphas = tried[best], [*self.alphas, ALPHAS[best]]
@@ -55,18 +55,23 @@ class Written:
         self.shares = on_simplex(P @ P.T + pull * np.eye(len(P)), P @ target + pull * own)
         varied = sum(((y[out] - y[out].mean()) ** 2).sum() for out in folds)
         self.score = 1 - ((target - self.shares @ P) ** 2).sum() / varied
+        for i, (names, alpha) in enumerate(zip(self.members, self.alphas, strict=True)):
+            for out in folds:  # models of the rest alone, their scales too
+                inside = np.setdiff1d(rows, out)
+                coef = self.weights(names, y, inside, alpha)
+                predicted[i, out] = (self.design(names)[out] - self.design(names)[inside].mean(0)) @ coef
         self.held_out = self.shares @ predicted + y - about
         self.coef = self.full(y, rows)
 
     def design(self, names: Any) -> Any:
         return np.hstack([self.spaces[name] for name in names])
 
-    def weights(self, names: Any, y: Any, rows: Any, alpha: float) -> Any:
+    def weights(self, names: Any, y: Any, rows: Any, alpha: float, scaled_by: Any = None) -> Any:
         """Ridge on standardised features, each space divided by the square root of its size."""
         sizes = [self.spaces[name].shape[1] for name in names]
         root = np.repeat(np.sqrt(sum(sizes) / (len(sizes) * np.array(sizes))), sizes)
-        X = self.design(names)[rows]
-        scale = root / X.std(0)
+        X, own = self.design(names)[rows], rows if scaled_by is None else scaled_by
+        scale = root / self.design(names)[own].std(0)
         return Ridge(alpha).fit(X * scale, y[rows]).coef_ * scale
 
     def full(self, y: Any, rows: Any) -> Any:

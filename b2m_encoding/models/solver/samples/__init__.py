@@ -1,0 +1,1 @@
+"""Ridge from samples: one eigenproblem of all of them serves every fold, penalty, target and subject."""

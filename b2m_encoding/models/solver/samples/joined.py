@@ -1,0 +1,273 @@
+r"""Held-out residuals of every fold and penalty from one factorisation of all samples.
+
+Let :math:`S = U \, l / (l + a) \, U'` be the ridge smoother of all centred samples, with the eigenvectors :math:`U` and
+eigenvalues :math:`l` of their kernel and the penalty :math:`a`, plus :math:`1/n` for the intercept. The residual of a
+block :math:`b`, predicted by the model of all other samples, is
+
+.. math:: e_b = (I - S)_{bb}^{-1} \, ((I - S) \, y)_b,
+
+exactly, without that model: leave-one-out :math:`e_i / (1 - h_i)` for blocks (Cook & Weisberg 1982; with an
+unpenalised intercept it holds because the fit without the block is the fit of all samples in which the responses of the
+block equal their predictions). One eigenproblem serves every fold, penalty and target. A penalty far below the
+eigenvalues makes the fit interpolate, so that residuals carry few digits: then the products are in float64, and where
+that is not enough the fold is factorised by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from b2m_encoding.models.solver.devices import eigh
+from b2m_encoding.models.solver.filters import shrinkage
+
+ROUNDING = {torch.float32: 100.0, torch.float64: 1e9}
+"""Largest norm of an inverse of ``(I - S)_bb`` whose residuals have digits enough in this type."""
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Eigenvectors of the kernel of centred, prepared features over all samples.
+
+    Parameters
+    ----------
+    values : Tensor of float64, shape (rank,)
+        Eigenvalues, ascending.
+    vectors : Tensor of float64, shape (n_samples, rank)
+    back : Tensor, shape (rank, n_features)
+        From weights in this basis to weights of the original features.
+    """
+
+    values: Tensor
+    vectors: Tensor
+    back: Tensor
+
+    @cached_property
+    def single(self) -> Tensor:
+        """Vectors in float32."""
+        return self.vectors.float()
+
+    def of_type(self, dtype: torch.dtype) -> Tensor:
+        """Vectors in a type."""
+        return self.vectors if dtype == torch.float64 else self.single
+
+    def filters(self, alpha: float, dtype: torch.dtype) -> Tensor:
+        """``l / (l + a)`` of one penalty, shape (rank, 1); 0 for directions without variance."""
+        alphas = torch.tensor([alpha], dtype=torch.float64, device=self.values.device)
+        return (self.values * shrinkage(self.values, alphas)[0]).to(dtype)[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One penalty in all folds.
+
+    Parameters
+    ----------
+    alpha : float
+    dtype : torch.dtype
+        Type in which residuals have digits enough.
+    inverses : list of Tensor
+        Of every fold ``(I - S)_bb^-1``, shape (n_held_out, n_held_out); or where that has too few digits the map from
+        all centred responses to the residuals, shape (n_held_out, n_samples).
+    whole : list of bool
+        Whether it is that map.
+    """
+
+    alpha: float
+    dtype: torch.dtype
+    inverses: list[Tensor]
+    whole: list[bool]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutRows:
+    """Held-out rows of every fold.
+
+    Parameters
+    ----------
+    folds : list of Tensor of int
+    n_samples : int
+    intercept : bool
+        Whether samples are centred on the mean of the training part, not every block on its own.
+    """
+
+    folds: list[Tensor]
+    n_samples: int
+    intercept: bool
+
+    @cached_property
+    def all(self) -> Tensor:
+        """Rows of all folds, one after the other."""
+        return torch.cat(self.folds)
+
+    def about_training(self, y: Tensor, error: Tensor | None = None) -> Tensor:
+        """Held-out responses, or predictions from their residuals, about the training means.
+
+        Parameters
+        ----------
+        y : Tensor, shape (n_samples, n_targets)
+            Centred responses.
+        error : Tensor, shape (n_held_out, n_targets), optional
+            Residuals.
+
+        Returns
+        -------
+        Tensor, shape (n_held_out, n_targets)
+        """
+        out = y[self.all] if error is None else y[self.all].to(error) - error
+        start = 0
+        for rows in self.folds if self.intercept else []:  # all samples have mean 0
+            mean = -y[rows].sum(0, dtype=torch.float64) / (self.n_samples - len(rows))
+            out[start : start + len(rows)] -= mean.to(out)
+            start += len(rows)
+        return out
+
+    def squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Held-out sums of squares about the training means, and about the held-out ones, shape (n_targets,), float64.
+
+        Parameters
+        ----------
+        y : Tensor, shape (n_samples, n_targets)
+            Centred responses.
+        """
+        total = torch.zeros((2, y.shape[1]), dtype=torch.float64, device=y.device)
+        for rows in self.folds:
+            part = y[rows]
+            if not self.intercept:
+                total += part.square().sum(0).double()
+                continue
+            n, mean = len(rows), part.mean(0, dtype=torch.float64)
+            within = (part - mean.to(part)).square().sum(0).double()
+            away = mean * (1 + n / (self.n_samples - n))  # to the training mean
+            total += torch.stack([within + n * away**2, within])
+        return total[0], total[1]
+
+
+class JoinedFolds:
+    """Residuals of all folds, from the basis of all samples.
+
+    Parameters
+    ----------
+    basis : Basis
+    rows : HeldOutRows
+    dtype : torch.dtype
+        Type of the products where it is enough.
+    """
+
+    def __init__(self, basis: Basis, rows: HeldOutRows, dtype: torch.dtype) -> None:
+        self.basis, self.rows, self.dtype = basis, rows, dtype
+        self._systems: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def penalty(self, alpha: float) -> Held:
+        """Factorise all folds for one penalty."""
+        found, whole, largest = [], [], 0.0
+        for fold in range(len(self.rows.folds)):
+            inverse, size = self._inverse(fold, alpha)
+            whole.append(not size < ROUNDING[torch.float64])
+            found.append(self._own_system(fold, alpha) if whole[-1] else inverse)
+            largest = max(largest, 0.0 if whole[-1] else size)
+        dtype = self.dtype if largest < ROUNDING[self.dtype] else torch.float64
+        return Held(alpha, dtype, [part.to(dtype) for part in found], whole)
+
+    def _inverse(self, fold: int, alpha: float) -> tuple[Tensor, float]:
+        """``(I - S)_bb^-1`` and its norm; infinite where it has none."""
+        part = self.basis.vectors[self.rows.folds[fold]]
+        left = torch.eye(len(part), dtype=part.dtype, device=part.device)
+        left -= (part * self.basis.filters(alpha, part.dtype).T) @ part.T
+        if self.rows.intercept:
+            left -= 1 / self.rows.n_samples
+        factor, failed = torch.linalg.cholesky_ex(left)
+        if failed:
+            return left, torch.inf
+        inverse = torch.cholesky_inverse(factor)
+        square = inverse @ inverse
+        size = float((square @ square).norm() ** 0.25)  # above the largest eigenvalue, by a few per cent
+        return inverse, size if size == size else torch.inf
+
+    def _own_system(self, fold: int, alpha: float) -> Tensor:
+        """Map from centred responses to residuals of a fold, from an eigenproblem of its training part."""
+        held = self.rows.folds[fold]
+        training = torch.ones(self.rows.n_samples, dtype=torch.bool, device=held.device)
+        training[held] = False
+        x = self.basis.vectors * self.basis.values.sqrt()
+        inside, outside = x[training], x[held]
+        if self.rows.intercept:
+            mean = inside.mean(0)
+            inside, outside = inside - mean, outside - mean
+        if fold not in self._systems:
+            self._systems[fold] = eigh(inside @ inside.T)
+        values, vectors = self._systems[fold]
+        filters = shrinkage(values, torch.tensor([alpha], dtype=values.dtype, device=values.device))
+        predict = (outside @ (inside.T @ (vectors * filters))) @ vectors.T
+        operator = torch.zeros((len(held), self.rows.n_samples), dtype=x.dtype, device=x.device)
+        operator[:, training] = -predict
+        if self.rows.intercept:  # about the training mean
+            operator[:, training] -= (1 - predict.sum(1, keepdim=True)) / int(training.sum())
+        operator[torch.arange(len(held), device=held.device), held] += 1
+        return operator
+
+    def residuals(self, held: Held, y: Tensor, z: Tensor) -> Tensor:
+        """Held-out residuals of all folds.
+
+        Parameters
+        ----------
+        held : Held
+        y : Tensor, shape (n_samples, n_targets)
+            Centred responses.
+        z : Tensor, shape (rank, n_targets)
+            ``U'y``; computed again where it needs more digits.
+
+        Returns
+        -------
+        Tensor, shape (n_held_out, n_targets)
+            Folds one after the other.
+        """
+        dtype, vectors = held.dtype, self.basis.of_type(held.dtype)
+        if y.dtype != dtype:
+            y = y.to(dtype)
+            z = vectors.T @ y
+        rest = y - vectors @ (self.basis.filters(held.alpha, dtype) * z)
+        out = torch.empty((len(self.rows.all), y.shape[1]), dtype=dtype, device=y.device)
+        start = 0
+        for rows, operator, whole in zip(self.rows.folds, held.inverses, held.whole, strict=True):
+            torch.mm(operator, y if whole else rest[rows], out=out[start : start + len(rows)])
+            start += len(rows)
+        return out
+
+    def sketch(self, held: Held, signs: Tensor) -> Tensor:
+        """Random combinations of the residuals as a map from centred responses, shape (n_combinations, n_samples).
+
+        Parameters
+        ----------
+        held : Held
+        signs : Tensor of float64, shape (n_combinations, n_held_out)
+            Coefficients of the combinations.
+        """
+        vectors = self.basis.vectors
+        total = torch.zeros((len(signs), self.rows.n_samples), dtype=vectors.dtype, device=vectors.device)
+        direct = torch.zeros_like(total)
+        parts = torch.split(signs.to(vectors), [len(rows) for rows in self.rows.folds], dim=1)
+        for rows, operator, whole, part in zip(self.rows.folds, held.inverses, held.whole, parts, strict=True):
+            if whole:
+                direct += part @ operator.double()
+            else:
+                total.index_add_(1, rows, part @ operator.double())
+        smooth = ((total @ vectors) * self.basis.filters(held.alpha, vectors.dtype).T) @ vectors.T
+        return (total - smooth + direct).to(self.dtype)
+
+
+def pack(penalties: Sequence[Held]) -> dict[str, Tensor]:
+    """Factors of penalties as named tensors."""
+    parts = {f"{i}.{j}": part for i, held in enumerate(penalties) for j, part in enumerate(held.inverses)}
+    return {**parts, "whole": torch.tensor([held.whole for held in penalties], dtype=torch.uint8)}
+
+
+def unpack(parts: dict[str, Tensor], alphas: Sequence[float]) -> list[Held]:
+    """Factors of penalties from named tensors."""
+    whole = parts["whole"].bool().tolist()
+    inverses = [[parts[f"{i}.{j}"] for j in range(len(row))] for i, row in enumerate(whole)]
+    return [Held(alpha, own[0].dtype, own, row) for alpha, own, row in zip(alphas, inverses, whole, strict=True)]

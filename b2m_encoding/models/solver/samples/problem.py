@@ -1,0 +1,281 @@
+"""The forms that keep samples: ridge from the eigenbasis of all of them, for more features than held-out samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from b2m_encoding.models.solver.devices import eigh, in_chunks, products
+from b2m_encoding.models.solver.filters import shrinkage
+from b2m_encoding.models.solver.moments import Center
+from b2m_encoding.models.solver.options import SearchOptions
+from b2m_encoding.models.solver.preparation import Preparation
+from b2m_encoding.models.solver.problems import Blocks, NormalEquations
+from b2m_encoding.models.solver.samples.arrays import Samples
+from b2m_encoding.models.solver.samples.factors import Factors
+from b2m_encoding.models.solver.samples.joined import Basis, Held, HeldOutRows, JoinedFolds, pack, unpack
+from b2m_encoding.models.solver.samples.screening import N_CHECKED, N_DIRECTIONS, JoinedScores, random_signs
+from b2m_encoding.models.solver.weights import Weights
+
+SampleForm = Literal["prediction", "dual"]
+
+
+@dataclass(frozen=True, eq=False)
+class Last:
+    """Last search of a problem, for its solution: scaling, basis, responses in it, folds and factors of penalties."""
+
+    scaling: Tensor | None
+    basis: Basis
+    projected: Tensor | None = None
+    system: JoinedFolds | None = None
+    penalties: Sequence[Held] = ()
+
+
+class SamplesProblem:
+    """Ridge problem from samples: one eigenproblem of all of them serves every fold, penalty and target.
+
+    Parameters
+    ----------
+    samples : Samples
+    preparation : Preparation
+    form : {"prediction", "dual"}
+        Eigenproblem of the products of features, or of the kernel of samples: the results are the same.
+    center : {"all", "block"}
+    dtype : torch.dtype
+        Type of the large products.
+    device : torch.device
+    factors : Factors
+        Where eigenbases and held-out factors are kept.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        preparation: Preparation,
+        *,
+        form: SampleForm,
+        center: Center,
+        dtype: torch.dtype,
+        device: torch.device,
+        factors: Factors,
+    ) -> None:
+        self.samples, self.preparation, self.form, self.center = samples, preparation, form, center
+        self.dtype, self.device, self.factors = dtype, device, factors
+        self.n_targets, self.n_features = samples.Y.shape[1], samples.X.shape[1]
+        self.notes: list[str] = []
+        self._last: Last | None = None
+
+    @cached_property
+    def _features(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, centred, their means, and the inverses of their standard deviations."""
+        x, mean = self.samples.centred_features(self.center)
+        x = x.to(self.device)
+        return x, mean, self.preparation.inverse_deviations(x.square().sum(0), mean.to(self.device), len(x))
+
+    @cached_property
+    def _responses(self) -> Tensor:
+        return self.samples.centred_responses(self.center, self.dtype).values
+
+    def _basis(self, scaling: Tensor | None) -> Basis:
+        """Eigenbasis of a scaling; the last one is remembered, so that a search and its solution share it."""
+        if self._last is None or not _same(self._last.scaling, scaling):
+            self._last = None
+            key = [self.samples.X, *self._description(scaling)]
+            self._last = Last(scaling, Basis(**self.factors.get("basis", key, lambda: self._make_basis(scaling))))
+        return self._last.basis
+
+    def _description(self, scaling: Tensor | None) -> list[object]:
+        prep = self.preparation
+        bounds = [(rows.start, rows.stop) for rows in self.samples.rows.values()]
+        where = bounds if self.center == "block" else []
+        return [self.form, where, str(self.dtype), prep.standardize, list(prep.widths), prep.prior, scaling]
+
+    def _make_basis(self, scaling: Tensor | None) -> dict[str, Tensor]:
+        x, _, inverse_sd = self._features
+        prep, scales = self.preparation, self.preparation.column_scales(scaling)
+        x = prep.apply(x, inverse_sd, scales)
+        if self.form == "prediction":
+            values, directions = _nonzero(*eigh(x.T @ x))
+            vectors = (x @ directions) / values.sqrt()
+        else:
+            values, vectors = _nonzero(*eigh(x @ x.T))
+            directions = x.T @ (vectors / values.sqrt())
+        back = prep.back(directions, inverse_sd, scales).T.to(self.dtype).contiguous()
+        return {"values": values.contiguous(), "vectors": vectors.contiguous(), "back": back}
+
+    def _projected(self, scaling: Tensor | None, targets: slice | Tensor) -> Tensor:
+        """Responses in the basis, shape (rank, n); those of a search are kept for its solution."""
+        vectors = self._basis(scaling).of_type(self.dtype)
+        assert self._last is not None
+        if self._last.projected is not None:
+            return self._last.projected[:, targets]
+        with products("float32", self.device):
+            return vectors.T @ self._batch(targets)
+
+    def _batch(self, targets: slice | Tensor) -> Tensor:
+        at = targets.to(self._responses.device) if isinstance(targets, Tensor) else targets
+        return self._responses[:, at].to(self.device).contiguous()
+
+    def _rows(self, folds: Sequence[Blocks]) -> HeldOutRows:
+        rows = [self.samples.index(fold).to(self.device) for fold in folds]
+        return HeldOutRows(rows, len(self.samples), intercept=self.center == "all")
+
+    def _key(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[object]:
+        folds = [rows.tolist() for rows in system.rows.folds]
+        return [self.samples.X, *self._description(scaling), folds, alphas.tolist()]
+
+    def _penalties(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[Held]:
+        """Factors of every penalty in all folds."""
+        key = [
+            self.samples.X,
+            *self._description(scaling),
+            [rows.tolist() for rows in system.rows.folds],
+            alphas.tolist(),
+        ]
+        parts = self.factors.get("folds", key, lambda: pack([system.penalty(alpha) for alpha in alphas.tolist()]))
+        return unpack(parts, alphas.tolist())
+
+    def _projections(
+        self, system: JoinedFolds, penalties: Sequence[Held], alphas: Tensor, scaling: Tensor | None
+    ) -> Tensor:
+        """Residuals of every penalty in random directions, shape (n_alphas, n_directions, n_samples)."""
+        key = [
+            self.samples.X,
+            *self._description(scaling),
+            [rows.tolist() for rows in system.rows.folds],
+            alphas.tolist(),
+        ]
+
+        def make() -> dict[str, Tensor]:
+            signs = random_signs(N_DIRECTIONS, len(system.rows.all))
+            return {"projections": torch.stack([system.sketch(held, signs) for held in penalties])}
+
+        return self.factors.get("projections", key, make)["projections"]
+
+    def cv_scores(
+        self, folds: Sequence[Blocks], alphas: Tensor, options: SearchOptions, scaling: Tensor | None = None
+    ) -> Tensor:
+        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.cv_scores`."""
+        basis = self._basis(scaling)
+        system = JoinedFolds(basis, self._rows(folds), self.dtype)
+        penalties, projections = self._penalties(system, alphas, scaling), None
+        if options.screens and _pays(system, len(alphas), self.n_targets):
+            projections = self._projections(system, penalties, alphas, scaling)
+        found = JoinedScores(system, penalties, options.scoring, projections)
+        path = torch.empty((len(alphas), self.n_targets), dtype=torch.float64, device=self.device)
+        projected = torch.empty((len(basis.values), self.n_targets), dtype=self.dtype, device=self.device)
+        checked = _some(options.tested.to(self.device), N_CHECKED)
+
+        def work(targets: slice) -> None:
+            projected[:, targets] = self._projected(scaling, targets)
+            path[:, targets] = found.scores(self._batch(targets), projected[:, targets], checked[targets])
+
+        in_chunks(self.n_targets, options.n_targets_batch, work)
+        self._last = Last(scaling, basis, projected, system, penalties)
+        self.notes = found.agreement.note(len(alphas))
+        return path
+
+    def held_out_predictions(self, alphas: Tensor, batch: int) -> Tensor:
+        """Held-out predictions of the last search, about the training means, with one penalty per target.
+
+        Parameters
+        ----------
+        alphas : Tensor, shape (n_targets,)
+            Among those that were searched.
+        batch : int
+
+        Returns
+        -------
+        Tensor, shape (n_held_out, n_targets)
+            On the CPU.
+        """
+        last = self._last
+        assert last is not None
+        assert last.system is not None
+        system = last.system
+        out = torch.empty((len(system.rows.all), self.n_targets), dtype=self.dtype)
+
+        def work(targets: slice) -> None:
+            y, z = self._batch(targets), self._projected(last.scaling, targets)
+            part = torch.empty((len(system.rows.all), y.shape[1]), dtype=self.dtype, device=self.device)
+            for held in last.penalties:
+                some = (alphas[targets] == held.alpha).nonzero()[:, 0]
+                if len(some):
+                    error = system.residuals(held, y[:, some], z[:, some])
+                    part[:, some] = system.rows.about_training(y[:, some], error).to(self.dtype)
+            out[:, targets] = part.cpu()
+
+        in_chunks(self.n_targets, batch, work)
+        return out
+
+    def held_out_responses(self, folds: Sequence[Blocks], targets: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Held-out responses about the training means, shape (n_held_out, n), their squares, and those within folds."""
+        y, rows = self._batch(targets), self._rows(folds)
+        return rows.about_training(y), *rows.squares(y)
+
+    def solve(
+        self, alphas: Tensor, scaling: Tensor | None = None, targets: Tensor | None = None, batch: int = 4096
+    ) -> Weights:
+        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.solve`."""
+        basis, index = self._basis(scaling), torch.arange(self.n_targets) if targets is None else targets
+        reduced = torch.empty((len(index), len(basis.values)), dtype=self.dtype, device=self.device)
+        roots, own = basis.values.sqrt(), alphas.to(basis.values)
+
+        def work(part: slice) -> None:
+            rows = part if targets is None else index[part]
+            z = self._projected(scaling, rows)
+            reduced[part] = z.T * (roots * shrinkage(basis.values, own[part])).to(self.dtype)
+
+        in_chunks(len(index), batch, work)
+        mean_y = self.samples.centred_responses(self.center, self.dtype).mean
+        return Weights(reduced, basis.back, self._features[1], mean_y)
+
+    def forget(self) -> None:
+        """Drop the basis and the features that were prepared."""
+        self._last = None
+        self.__dict__.pop("_features", None)
+
+    def squares(self) -> Tensor:
+        """See :meth:`RidgeProblem.squares <b2m_encoding.models.solver.problems.RidgeProblem.squares>`."""
+        return self._features[0].square().sum(0).cpu()
+
+    def normal_equations(self, weights: Tensor, targets: Tensor) -> NormalEquations:
+        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.normal_equations`."""
+        y = self._batch(targets).double()
+        x, mean, _ = self._features
+        gradient = (y - x @ weights.to(x).T).T @ x
+        return NormalEquations(gradient.cpu(), self.squares(), mean.cpu(), y.square().sum(0).cpu(), len(y))
+
+
+def _pays(system: JoinedFolds, n_alphas: int, n_targets: int) -> bool:
+    """Whether projections cost less than the scores that they save, about three quarters of all."""
+    exact = len(system.basis.values) + max(map(len, system.rows.folds))
+    once = n_alphas * N_DIRECTIONS * len(system.basis.values)  # to make the projections, per sample
+    return n_targets > N_DIRECTIONS and n_alphas * N_DIRECTIONS + once / n_targets < 0.4 * n_alphas * exact
+
+
+def _nonzero(values: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Nonzero eigenvalues and their vectors; one of no weight where no feature varies: nothing is predicted."""
+    keep = values > max(float(values[-1]), 0.0) * len(values) * 1e-15
+    if not keep.any():
+        return torch.ones_like(values[-1:]), torch.zeros_like(vectors[:, -1:])
+    return values[keep], vectors[:, keep]
+
+
+def _some(tested: Tensor, number: int) -> Tensor:
+    """About so many of the tested targets, evenly spaced, as a mask."""
+    chosen, at = torch.zeros_like(tested), tested.nonzero()[:, 0]
+    if len(at):
+        chosen[at[:: -(-len(at) // number)]] = True
+    return chosen
+
+
+def _same(a: Tensor | None, b: Tensor | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return bool(torch.equal(a, b))
