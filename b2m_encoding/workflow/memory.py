@@ -18,6 +18,7 @@ from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import Extractor
 from b2m_encoding.io.memory import available_memory
 from b2m_encoding.models.solver.settings import Settings, pick_form
+from b2m_encoding.models.solver.streaming import bytes_of_samples
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.engine.context import REMEMBERED
 
@@ -91,8 +92,12 @@ def shapes_of(study: Study, recording: Recording) -> Shapes:
     lengths = [len(scored_runs(runs, split, study.evaluation)) for split in splits]
     training, _ = training_runs(runs, study, splits[0])
     unit = max(slices_of_targets(responses.n_targets, study), key=lambda part: part.stop - part.start)
-    part = slices_in_memory_of(responses, unit, features, study)[0]
-    dual = pick_form(columns, training, Settings.of(new_model(study))) == "dual"
+    models, settings = wanted_models(tuple(study.features), study.statistics), Settings.of(new_model(study))
+    part = slices_in_memory_of(responses, unit, features, study, models)[0]
+    if pick_form(columns, training, settings) == "gram":
+        bytes_per_target = 4 * (len(training.blocks) + 3) * columns
+    else:
+        bytes_per_target = bytes_of_samples(columns, len(training), settings, len(models))
     return Shapes(
         targets=responses.n_targets,
         unit=unit.stop - unit.start,
@@ -103,9 +108,9 @@ def shapes_of(study: Study, recording: Recording) -> Shapes:
         largest_test=max(lengths),
         features=features,
         columns=columns,
-        bytes_per_target=4 * (4 * len(training) if dual else (len(training.blocks) + 3) * columns),
+        bytes_per_target=bytes_per_target,
         n_training_runs=len(training.names),
-        n_models=len(wanted_models(tuple(study.features), study.statistics)),
+        n_models=len(models),
         n_splits=len(splits),
         block=block_samples(study, runs.tr),
     )

@@ -195,6 +195,7 @@ class Plan:
                     "files": [FileOf(name, STATISTICS) for name in statistics.values()],
                     "models": Constant(models),
                     "targets": Constant([part.start, part.stop]),
+                    "factors": Given.FACTORS,
                     "progress": Given.PROGRESS,
                 },
                 (
@@ -209,7 +210,7 @@ class Plan:
         refits: Input = Constant(None)
         if len(splits) > 1:
             inputs: dict[str, Input] = {**shared, "held_out": held_out, "models": Constant(models)}
-            inputs["progress"] = Given.PROGRESS
+            inputs |= {"factors": Given.FACTORS, "progress": Given.PROGRESS}
             refits = self._add("refit", label, subject_steps.refit, inputs, (*INFERENCE, "results"))
         common = {"held_out": held_out, "refits": refits}
         intervals = tuple(f"statistics.{key}" for key in ("intervals", "level", "bootstraps"))

@@ -60,6 +60,7 @@ def fit_targets(
     models: Sequence[Sequence[str]],
     targets: tuple[int, int],
     study: Study,
+    factors: Path,
     progress: Progress,
 ) -> HeldOut:
     """Fit all models to a slice of the targets from statistics of the training runs; predict held-out samples."""
@@ -81,6 +82,7 @@ def fit_targets(
         [tuple(names) for names in models],
         targets=slice(*targets),
         gather=gather,
+        factors=factors,
         progress=lambda what: progress(what, 0, 0),
     )
 
@@ -91,12 +93,15 @@ def refit(
     held_out: HeldOut,
     models: Sequence[Sequence[str]],
     study: Study,
+    factors: Path,
     progress: Progress,
 ) -> Refits | None:
     """Fit models to rearranged responses, for the null distribution and the errors of joined folds."""
     responses, splits = evaluated(recording.responses, study.evaluation)
     chosen = [tuple(names) for names in models]
-    return refit_subject(responses, spaces, study, splits, held_out, chosen, lambda what: progress(what, 0, 0))
+    return refit_subject(
+        responses, spaces, study, splits, held_out, chosen, lambda what: progress(what, 0, 0), factors=factors
+    )
 
 
 def leave_one_group_out(recording: Recording, spaces: Spaces, scores: Scores, study: Study) -> LeftOut | None:

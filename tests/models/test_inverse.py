@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from b2m_encoding import EncodingModel, InputError, Runs
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.models import cross_val_predict, encoding_patterns, patterns
-from b2m_encoding.models.inverse import InverseMap, best_targets
 from b2m_encoding.models.covariance import Covariance, correlation_shrinkage
+from b2m_encoding.models.inverse import InverseMap, best_targets
 
 
 def simulate_responses(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,7 @@ def predict_held_out(
     targets: slice | None = None,
     gather: Callable[[slice], Sequence[Gathered | None]] | None = None,
     progress: Report = silent,
+    factors: Path | None = None,
 ) -> HeldOut:
     """Predict every held-out sample by models that never saw it; the last model is the one of all feature spaces.
 
@@ -74,14 +76,18 @@ def predict_held_out(
         Statistics of the training samples of every split, of a slice of targets; gathered from the responses if absent.
     progress : callable
         Called with the model that is fitted.
+    factors : Path, optional
+        Folder of what fits need of the features alone, shared by slices, subjects and processes.
     """
     audited = audited_targets(responses.n_targets)
     n_features = sum(space.values.shape[1] for space in spaces.values())
     parts: list[HeldOut] = []
-    for chosen in slices_in_memory_of(responses, targets or slice(0, responses.n_targets), n_features, study):
+    for chosen in slices_in_memory_of(responses, targets or slice(0, responses.n_targets), n_features, study, models):
         part = Part(responses, chosen, inside(audited, chosen))
         known = gather(chosen) if gather else ()
-        parts.append(predict_part(part, spaces, study, splits, models, known, progress if not parts else silent))
+        parts.append(
+            predict_part(part, spaces, study, splits, models, known, progress if not parts else silent, factors)
+        )
     return join_slices(parts)
 
 
@@ -109,13 +115,14 @@ def predict_part(
     models: Sequence[Bands],
     gathered: Sequence[Gathered | None] = (),
     progress: Report = silent,
+    factors: Path | None = None,
 ) -> HeldOut:
     """Predict the held-out samples of a slice of targets; statistics that were gathered before are not read again."""
     known = gathered or [None] * len(splits)
     components = any(table.pca is not None for table in study.features.values())
     keep = study.results.weights and not (components and len(splits) > 1)
     found = [
-        _one_split(part, spaces, study, split, i, models, known[i], keep, progress if not i else silent)
+        _one_split(part, spaces, study, split, i, models, known[i], keep, progress if not i else silent, factors)
         for i, split in enumerate(splits)
     ]
     return join_parts(found)
@@ -130,10 +137,12 @@ def slices_of_targets(n_targets: int, study: Study) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges) if a < b]
 
 
-def slices_in_memory_of(responses: Responses, targets: slice, n_features: int, study: Study) -> list[slice]:
-    """Slices of some targets whose statistics fit into memory."""
+def slices_in_memory_of(
+    responses: Responses, targets: slice, n_features: int, study: Study, models: Sequence[Bands]
+) -> list[slice]:
+    """Slices of some targets whose statistics, or samples and models, fit into memory."""
     part = Part(responses, targets, np.zeros(0, dtype=np.intp))
-    slices = slices_in_memory(new_model(study), n_features + 4 * study.statistics.audit, part)
+    slices = slices_in_memory(new_model(study), n_features + 4 * study.statistics.audit, part, len(models))
     return [slice(targets.start + one.start, targets.start + one.stop) for one in slices]
 
 
@@ -147,8 +156,8 @@ def inside(audited: NDArray[np.intp], targets: slice) -> NDArray[np.intp]:
     return np.asarray(audited[(audited >= targets.start) & (audited < targets.stop)] - targets.start)
 
 
-def new_model(study: Study) -> EncodingModel:
-    """The unfitted model of a study."""
+def new_model(study: Study, factors: Path | None = None) -> EncodingModel:
+    """The unfitted model of a study; ``factors`` is the folder that its fits share."""
     table = study.model
     return EncodingModel(
         delays=table.delays,
@@ -163,6 +172,7 @@ def new_model(study: Study) -> EncodingModel:
         device=table.device,
         memory_limit=table.memory,
         random_state=study.seed,
+        factors=factors,
     )
 
 
@@ -220,6 +230,7 @@ def _one_split(
     gathered: Gathered | None,
     keep_weights: bool,
     progress: Report,
+    factors: Path | None,
 ) -> HeldOut:
     values = training_values(spaces, study, split, control=(TIME,) in models)
     training, rows = training_runs(part.runs, study, split)
@@ -230,7 +241,8 @@ def _one_split(
     singles: dict[str, NDArray[np.float32]] = {}
     predicted = np.zeros((0, 0), np.float32)
     given = gathered.statistics if gathered else None
-    for names, model in fit_subsets(new_model(study), {n: v[rows] for n, v in values.items()}, own, models, given):
+    own_values, unfitted = {name: array[rows] for name, array in values.items()}, new_model(study, factors)
+    for names, model in fit_subsets(unfitted, own_values, own, models, given):
         progress("model " + (names[0] if len(names) == 1 else "joint" if names == models[-1] else "+".join(names)))
         every = test.predict(model, {name: values[name] for name in names})
         predicted = test.scored(every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ def refit_nulls(
     splits: Sequence[Split],
     held_out: HeldOut,
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    factors: Path | None = None,
 ) -> dict[str, RefittedNull]:
     """Refit every model that is tested to rearranged responses of some targets; none where nothing is rearranged.
 
@@ -46,6 +49,8 @@ def refit_nulls(
         Predictions of the measured responses.
     progress : callable
         Called with what is computed.
+    factors : Path, optional
+        As for :func:`~b2m_encoding.analysis.encoding.predict.predict_held_out`.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def refit_nulls(
         progress(f"refits of {n_rounds * len(chosen)} rearranged responses")
         moved = rearrange(measured, columns, rows, ways.sources(len(columns), generator))
         refitted = Responses.from_array(moved, responses.runs, Unplaced(len(columns)))
-        found = predict_held_out(refitted, spaces, plain, splits, models)
+        found = predict_held_out(refitted, spaces, plain, splits, models, factors=factors)
         for model, predicted in {**found.singles, JOINT: found.predicted}.items():
             z, _ = spread_of_rearranged(
                 predicted,

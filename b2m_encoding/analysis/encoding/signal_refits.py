@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,18 +42,21 @@ def refit_subject(
     held_out: HeldOut,
     models: Sequence[Bands],
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    factors: Path | None = None,
 ) -> Refits | None:
     """Refit models to rearranged responses, without and with signal; None where no folds are joined.
 
     Parameters
     ----------
-    responses, spaces, study, splits, held_out, models, progress
+    responses, spaces, study, splits, held_out, models, progress, factors
         As in :func:`refit_signals`.
     """
     if len(splits) < 2 or not held_out.tested.any():
         return None
-    nulls = refit_nulls(responses, spaces, study, splits, held_out, progress)
-    return Refits(nulls, refit_signals(responses, spaces, study, splits, held_out, models, progress))
+    nulls = refit_nulls(responses, spaces, study, splits, held_out, progress, factors=factors)
+    signals = refit_signals(responses, spaces, study, splits, held_out, models, progress, factors=factors)
+    return Refits(nulls, signals)
 
 
 def refit_signals(
@@ -63,6 +67,8 @@ def refit_signals(
     held_out: HeldOut,
     models: Sequence[Bands],
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    factors: Path | None = None,
 ) -> FoldDependence:
     """Compare the spread of scores over refits with their errors from held-out blocks.
 
@@ -70,7 +76,7 @@ def refit_signals(
 
     Parameters
     ----------
-    responses, spaces, study, splits, held_out, progress
+    responses, spaces, study, splits, held_out, progress, factors
         As in :func:`~b2m_encoding.analysis.encoding.refits.refit_nulls`.
     models : sequence of tuple of str
         Models whose scores are compared, the joint one last.
@@ -93,7 +99,7 @@ def refit_signals(
     for share in SIGNAL:
         values = np.sqrt(share) * signal[:, columns] + np.sqrt(1 - share) * noise
         refitted = Responses.from_array(values.astype(np.float32), responses.runs, Unplaced(len(columns)))
-        found = predict_held_out(refitted, spaces, plain, splits, models)
+        found = predict_held_out(refitted, spaces, plain, splits, models, factors=factors)
         accuracy.append(float(np.mean(np.nan_to_num(found.sums.scores()[found.feature_spaces]))))
         ratios.append(_ratios(found, study, length, number))
     order = np.argsort(accuracy)

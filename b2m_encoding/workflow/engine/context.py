@@ -67,7 +67,7 @@ class StepContext:
 
     def arguments(self, unit: Unit, output: Output, progress: Progress) -> dict[str, Any]:
         """Arguments of the function of a unit: its inputs, and the study as far as it is declared."""
-        given = {Given.OUTPUT: output, Given.PROGRESS: progress}
+        given = {Given.OUTPUT: output, Given.PROGRESS: progress, Given.FACTORS: self.work.factors}
         arguments = {
             name: given[source] if isinstance(source, Given) else self.value(source)
             for name, source in unit.inputs.items()

@@ -76,6 +76,8 @@ class Given(Enum):
     """An :class:`~b2m_encoding.workflow.engine.context.Output`: files beside the value of a unit."""
     PROGRESS = "progress"
     """Called with what is done now, how much of it is done, and of how much."""
+    FACTORS = "factors"
+    """Folder of what fits need of the features alone, which all units and processes of a run share."""
 
 
 Input = (

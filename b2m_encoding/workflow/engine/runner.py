@@ -128,6 +128,7 @@ class Runner:
         self.n_done, self.total = len(units) - len(todo), total or len(units)
         executor = executor or LocalExecutor(self.context, self._report)
         executor.run(todo, fingerprints, partial(self._done, units, set(todo)), self._report)
+        self.work.drop_factors()
 
     def _done(self, units: Mapping[str, Unit], remaining: set[str], unit: Unit) -> None:
         """Count a unit; remove what only it still needed."""

@@ -15,13 +15,14 @@ from b2m_encoding.io.hashes import FileHashes, read_regular, sha256
 from b2m_encoding.io.marked import remove_abandoned_work
 from b2m_encoding.io.names import inside
 from b2m_encoding.io.parsing import parse_json
-from b2m_encoding.io.removal import move, temporary_folder
+from b2m_encoding.io.removal import move, remove_empty, remove_hash_named, temporary_folder
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.results.place import WORK, results_locked, work_folder_of
 from b2m_encoding.workflow.engine.inputs import describe
 from b2m_encoding.workflow.engine.unit import Unit, code_version, key_of
 
 RECORD = "record.json"
+FACTORS = "factors"
 PUBLISHED = "files"
 """Folder of a unit whose content belongs into the results."""
 
@@ -64,6 +65,17 @@ class WorkFolder:
     def beside(cls, results: Path) -> WorkFolder:
         """The work folder of results."""
         return cls(work_folder_of(results))
+
+    @property
+    def factors(self) -> Path:
+        """Folder of what fits need of the features alone; its files are named after all that they depend on."""
+        return self.path / FACTORS
+
+    def drop_factors(self) -> None:
+        """Remove the factors when no fit needs them any more."""
+        for path in sorted(self.factors.glob("*")):
+            remove_hash_named(path)
+        remove_empty(self.factors)
 
     @property
     def size(self) -> int:

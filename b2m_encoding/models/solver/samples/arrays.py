@@ -97,8 +97,8 @@ class Samples:
             values[part] = (self.Y[part] - shift).to(dtype)
         mean = values.sum(0, dtype=torch.float64) / len(values)
         for rows in self.rows.values() if center == "block" else [slice(None)]:
-            part = values[rows]
-            part -= (mean if center == "all" else part.sum(0, dtype=torch.float64) / len(part)).to(dtype)
+            block = values[rows]
+            block -= (mean if center == "all" else block.sum(0, dtype=torch.float64) / len(block)).to(dtype)
         return Centred(values, mean + shift.double())
 
 

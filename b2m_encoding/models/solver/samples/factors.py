@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from b2m_encoding.io.tensors import write_tensors
 from b2m_encoding.io.writing import locked, reported_as_input_error
 
+logger = logging.getLogger(__name__)
 VERSION = "1"
 """Part of every key: raise it when a factor would be computed differently."""
+DIGEST = "sha256"
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Factors:
 
     folder: Path | None
     device: torch.device
+    _intact: set[Path] = field(default_factory=set)
 
     def get(self, kind: str, key: Sequence[object], make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Load a factor, or compute and store it.
@@ -38,40 +44,61 @@ class Factors:
         Parameters
         ----------
         kind : str
-            Start of the file name.
+            Part of the key.
         key : sequence of object
-            Everything that it depends on: tensors, and what JSON can hold.
+            Everything that it depends on: tensors, and what has a stable ``repr``.
         make : callable
         """
         if self.folder is None:
             return make()
-        path = self.folder / f"{kind}-{_hash(kind, key)}.safetensors"
+        path = self.folder / f"{_key(kind, key)}.safetensors"
         with locked(path.with_suffix(".lock"), "another process computes this factor", wait=True):
-            parts = _load(path, self.device)
+            parts = self._load(path)
             if parts is None:
+                logger.info("%s: factors of the features computed", kind)
                 parts = make()
                 with reported_as_input_error("factors of the features cannot be written", self.folder):
-                    write_tensors({name: part.cpu() for name, part in parts.items()}, path)
+                    on_disk = {name: part.cpu().contiguous() for name, part in parts.items()}
+                    write_tensors(on_disk, path, {DIGEST: _digest(on_disk)})
+                self._intact.add(path)
+        return parts
+
+    def _load(self, path: Path) -> dict[str, Tensor] | None:
+        """Tensors of a file; None if there is none, or it is damaged."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="pt", device=str(self.device)) as file:
+                parts = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+                known = (file.metadata() or {}).get(DIGEST)
+        except (SafetensorError, OSError):
+            return None
+        if path not in self._intact:
+            if _digest(parts) != known:
+                return None
+            self._intact.add(path)
         return parts
 
 
-def _load(path: Path, device: torch.device) -> dict[str, Tensor] | None:
-    """Tensors of a file; None if there is none, or it is damaged."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path, device=str(device)) if path.is_file() else None
-    except (SafetensorError, OSError):
-        return None
+def _digest(parts: Mapping[str, Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(parts):
+        total.update(name.encode())
+        total.update(_bytes(parts[name]))
+    return total.hexdigest()
 
 
-def _hash(kind: str, key: Sequence[object]) -> str:
-    digest = hashlib.sha256(f"{VERSION}|{kind}".encode())
+def _key(kind: str, key: Sequence[object]) -> str:
+    total = hashlib.sha256(f"{VERSION}|{kind}".encode())
     for part in key:
         if isinstance(part, Tensor):
-            digest.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
-            digest.update(part.detach().cpu().contiguous().view(torch.uint8).numpy())
+            total.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
+            total.update(_bytes(part))
         else:
-            digest.update(f"|{part!r}|".encode())
-    return digest.hexdigest()[:32]
+            total.update(f"|{part!r}|".encode())
+    return total.hexdigest()[:32]
+
+
+def _bytes(values: Tensor) -> memoryview:
+    array: NDArray[np.uint8] = values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+    return array.data

@@ -15,7 +15,7 @@ from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.problems import Blocks, NormalEquations
+from b2m_encoding.models.solver.problems import Blocks, Form, NormalEquations
 from b2m_encoding.models.solver.samples.arrays import Samples
 from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.models.solver.samples.joined import Basis, Held, HeldOutRows, JoinedFolds, pack, unpack
@@ -64,7 +64,8 @@ class SamplesProblem:
         device: torch.device,
         factors: Factors,
     ) -> None:
-        self.samples, self.preparation, self.form, self.center = samples, preparation, form, center
+        self.samples, self.preparation, self.center = samples, preparation, center
+        self.form: Form = form
         self.dtype, self.device, self.factors = dtype, device, factors
         self.n_targets, self.n_features = samples.Y.shape[1], samples.X.shape[1]
         self.notes: list[str] = []

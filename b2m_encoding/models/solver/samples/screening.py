@@ -1,10 +1,10 @@
 """Cross-validated scores of the penalties that can win: the others are ruled out by random projections.
 
 The squared error of a target with penalty ``a`` is the squared length of its held-out residuals, a vector that is
-linear in the responses. A projection on a few random directions, multiplied out once for all targets, estimates it at a small
-part of its cost (Johnson & Lindenstrauss 1984, doi 10.1090/conm/026/737400). All penalties share the directions, so
-that errors of neighbours cancel in their difference, whose standard error follows from the projections themselves.
-Penalties within three standard errors of the best estimate are scored exactly, and the best of them is chosen.
+linear in the responses. A projection on a few random directions, multiplied out once for all targets, estimates it at
+a small part of its cost (Johnson & Lindenstrauss 1984, doi 10.1090/conm/026/737400). All penalties share the
+directions, so that errors of neighbours cancel in their difference, whose standard error follows from the projections
+themselves. Penalties within three standard errors of the best estimate are scored exactly, and the best is chosen.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class JoinedScores:
         difference, total = projected - winner, projected + winner
         excess = (difference * total).sum(1)
         variance = difference.square().sum(1) * total.square().sum(1) + excess.square()
-        return excess <= MARGIN * (variance / n).sqrt()
+        possible: Tensor = excess <= MARGIN * (variance / n).sqrt()
+        return possible
 
     def _exact(self, held: Held, y: Tensor, z: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
         """Score of one penalty, shape (n_targets,)."""
