@@ -229,6 +229,7 @@ class JoinedFolds:
         dtype, vectors = held.dtype, self.basis.of_type(held.dtype)
         if y.dtype != dtype:
             y = y.to(dtype)
+            y = y - y.mean(0) if self.rows.intercept else y  # what rounding left of the mean would be amplified
             z = vectors.T @ y
         rest = y - vectors @ (self.basis.filters(held.alpha, dtype) * z)
         out = torch.empty((len(self.rows.all), y.shape[1]), dtype=dtype, device=y.device)

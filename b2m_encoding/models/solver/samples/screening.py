@@ -143,5 +143,5 @@ class JoinedScores:
 def random_signs(n_directions: int, n_samples: int, seed: int = 0) -> Tensor:
     """Random signs over the root of their number, shape (n_directions, n_samples), float64."""
     generator = torch.Generator().manual_seed(seed)
-    signs = torch.randint(0, 2, (n_directions, n_samples), generator=generator, dtype=torch.float64)
-    return (2 * signs - 1) / n_directions**0.5
+    heads: Tensor = torch.randint(0, 2, (n_directions, n_samples), generator=generator, dtype=torch.float64)
+    return heads.mul_(2).sub_(1).div_(n_directions**0.5)
