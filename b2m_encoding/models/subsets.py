@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ def fit_subsets(
     responses: RunResponses,
     subsets: Iterable[Iterable[str]] | None = None,
     statistics: SufficientStatistics | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[Bands, EncodingModel]]:
     """Fit a model to every set of feature spaces; the responses are read once, not once per model.
 
@@ -49,6 +50,8 @@ def fit_subsets(
         All 2^k - 1 by default.
     statistics : SufficientStatistics, optional
         Statistics of every block that :func:`statistics_of_blocks` gathered: the responses are not read then.
+    progress : callable
+        Called with the model that is fitted.
 
     Yields
     ------
@@ -66,9 +69,10 @@ def fit_subsets(
     chosen = [_in_order(names, bands) for names in subsets or all_subsets(bands)]
     gathered = statistics or _gather(design, responses, settings)
     if settings.solver == "stacked":
-        yield from _fit_stacked(model, chosen, design, gathered)
+        yield from _fit_stacked(model, chosen, design, gathered, progress)
         return
     for names in chosen:
+        progress("model " + "+".join(names))
         yield names, _fit_subset(model, names, design, gathered)
 
 
@@ -155,12 +159,17 @@ def _fit_subset(
 
 
 def _fit_stacked(
-    model: EncodingModel, sets: list[Bands], design: Design, gathered: SufficientStatistics | NDArray[Any]
+    model: EncodingModel,
+    sets: list[Bands],
+    design: Design,
+    gathered: SufficientStatistics | NDArray[Any],
+    progress: Callable[[str], None],
 ) -> Iterator[tuple[Bands, EncodingModel]]:
     """Fit stacked models to sets of feature spaces; members that they share are fitted once."""
     settings, layout, runs = Settings.of(model), design.layout, design.runs
     inputs = _inputs(design, gathered, settings)
-    for names, result in fit_sets(inputs, runs, layout.widths, settings, sets, penalty_unit=layout.penalty_unit):
+    unit = layout.penalty_unit
+    for names, result in fit_sets(inputs, runs, layout.widths, settings, sets, penalty_unit=unit, progress=progress):
         statistics = None if inputs.statistics is None else inputs.statistics.subset(names)
         yield names, clone(model).store_fit(result, layout.subset(names), runs, statistics)
 

@@ -242,8 +242,7 @@ def _one_split(
     predicted = np.zeros((0, 0), np.float32)
     given = gathered.statistics if gathered else None
     own_values, unfitted = {name: array[rows] for name, array in values.items()}, new_model(study, factors)
-    for names, model in fit_subsets(unfitted, own_values, own, models, given):
-        progress("model " + (names[0] if len(names) == 1 else "joint" if names == models[-1] else "+".join(names)))
+    for names, model in fit_subsets(unfitted, own_values, own, models, given, progress):
         every = test.predict(model, {name: values[name] for name in names})
         predicted = test.scored(every)
         if len(names) == 1 and names[0] != TIME and names != models[-1]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +91,7 @@ def fit_sets(
     sets: Sequence[Bands],
     *,
     penalty_unit: float = 1.0,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[Bands, FitResult]]:
     """Fit a stacked model to every set of feature spaces; they share members, each of which is fitted once.
 
@@ -105,6 +106,8 @@ def fit_sets(
     sets : sequence of tuple of str
     penalty_unit : float
         As for :func:`fit`.
+    progress : callable
+        Called with the member that is fitted.
 
     Yields
     ------
@@ -112,7 +115,7 @@ def fit_sets(
     """
     if penalty_unit != 1.0:
         inside = replace(settings, alphas=settings.alphas * penalty_unit**2)
-        for names, result in fit_sets(inputs, runs, bands, inside, sets):
+        for names, result in fit_sets(inputs, runs, bands, inside, sets, progress=progress):
             yield names, result.in_units(penalty_unit)
         return
     status, folds = inputs.target_status(), runs.folds(settings.cv)
@@ -122,7 +125,9 @@ def fit_sets(
         whole = make_problem(inputs, bands, settings)
         check_scales(whole, float(settings.alphas.min()))
         every = list(dict.fromkeys([*shared, *sets]))
-        members, choices = fit_members(inputs, folds, bands, settings, options, every, stacked=bool(shared))
+        members, choices = fit_members(
+            inputs, folds, bands, settings, options, every, stacked=bool(shared), progress=progress
+        )
         products = None
         if shared:
             some, count = [members[names] for names in shared], sum(inputs.n_samples(fold) for fold in folds)

@@ -19,7 +19,7 @@ Breiman 1996, doi 10.1007/BF00117832; Lin, Naselaris, Kay & Wehbe 2024, doi 10.1
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -154,6 +154,7 @@ def fit_members(
     sets: Sequence[Bands],
     *,
     stacked: bool,
+    progress: Callable[[str], None],
 ) -> tuple[dict[Bands, Member], dict[Bands, Choice]]:
     """Choose penalties for the ridge model of every set of feature spaces, one after the other, and solve.
 
@@ -164,10 +165,13 @@ def fit_members(
     sets : sequence of tuple of str
     stacked : bool
         Whether held-out predictions are needed.
+    progress : callable
+        Called with the member that is fitted.
     """
     grid = torch.as_tensor(settings.alphas, device=settings.device)
     members, choices, batch = {}, {}, settings.n_targets_batch
     for names in sets:
+        progress("model " + "+".join(names))
         problem, scaling, columns = _member_problem(inputs, names, widths, settings)
         choice = choose(problem.cv_scores(folds, grid, options, scaling), grid, options)
         predicted = None

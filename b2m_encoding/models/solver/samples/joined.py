@@ -25,7 +25,7 @@ from torch import Tensor
 from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.filters import shrinkage
 
-ROUNDING = {torch.float32: 100.0, torch.float64: 1e9}
+ROUNDING = {torch.float32: 30.0, torch.float64: 1e9}
 """Largest norm of an inverse of ``(I - S)_bb`` whose residuals have digits enough in this type."""
 
 
