@@ -71,7 +71,7 @@ def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     On a CPU through NumPy, whose LAPACK needs a half to an eighth of the time of that of torch. If the solver does not
     converge, a slower and sturdier one follows.
     """
-    matrix = (matrix + matrix.T) / 2
+    matrix = (matrix + matrix.T).div_(2)
     try:
         values, vectors = _numpy_eigh(matrix) if matrix.device.type == "cpu" else torch.linalg.eigh(matrix)
         if not bool(torch.isfinite(values).all()):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from b2m_encoding._typing import Floating
 from b2m_encoding.models.layout import Design
-from b2m_encoding.models.solver.samples.arrays import Samples
+from b2m_encoding.models.solver.devices import tensor
+from b2m_encoding.models.solver.samples.arrays import Samples, rows_of
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
@@ -65,15 +67,14 @@ class FitInputs:
         assert self.statistics is not None
         return sum(self.statistics.blocks[name].count for name in blocks)
 
+    @cached_property
     def variances(self) -> Tensor:
         """Variance of every column over all samples, shape (n_columns,), float64; 0 where it does not vary."""
         if self.samples is not None:
-            x = self.samples.X.double()
-            variance, mean = x.var(0, correction=0), x.mean(0)
-        else:
-            assert self.statistics is not None
-            pool = self.statistics.pool()
-            variance, mean = pool.xx.diagonal() / pool.count, pool.mean_x
+            return self.samples.variance
+        assert self.statistics is not None
+        pool = self.statistics.pool()
+        variance, mean = pool.xx.diagonal() / pool.count, pool.mean_x
         return torch.where(variance.sqrt() > 1e-10 * mean.abs(), variance, 0.0)
 
     def subset(self, names: Iterable[str], widths: Mapping[str, int]) -> FitInputs:
@@ -94,7 +95,7 @@ class FitInputs:
         stops = np.cumsum(list(widths.values())).tolist()
         columns = {name: range(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
         keep = torch.tensor([column for name in chosen for column in columns[name]], dtype=torch.int64)
-        return replace(self, samples=self.samples.columns(keep))
+        return replace(self, samples=self.samples.of_columns(keep))
 
 
 def gather_inputs(design: Design, Y: Floating, settings: Settings) -> FitInputs:
@@ -108,21 +109,22 @@ def gather_inputs(design: Design, Y: Floating, settings: Settings) -> FitInputs:
     """
     rows = _block_rows(design)
     if pick_form(design.n_columns, design.runs, settings) != "gram":
-        blocks = {block: (design.values[at], Y[at]) for block, at in rows.items()}
-        status, missing = _status_of_samples([y for _, y in blocks.values()])
-        if missing.any():
-            blocks = {block: (x, np.where(missing, y.dtype.type(0), y)) for block, (x, y) in blocks.items()}
-        return FitInputs(None, Samples.of_blocks(blocks), status)
+        every = np.concatenate([np.arange(len(Y))[at] for at in rows.values()])
+        in_order = len(every) == len(Y) and bool((every == np.arange(len(Y))).all())
+        X, Y = (design.values, Y) if in_order else (design.values[every], Y[every])
+        status, missing = _status_of_samples(Y)
+        Y = np.where(missing, Y.dtype.type(0), Y) if missing.any() else Y
+        lengths = {block: len(np.arange(len(design.values))[at]) for block, at in rows.items()}
+        return FitInputs(None, Samples(tensor(X), tensor(Y), rows_of(lengths)), status)
     statistics = SufficientStatistics(design.layout.widths, dtype=settings.dtype, device=settings.device)
     for block, at in rows.items():
         statistics.update(block, design.values[at], Y[at])
     return FitInputs(statistics)
 
 
-def _status_of_samples(responses: Sequence[Floating]) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
+def _status_of_samples(Y: Floating) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
     """Status of every target, and which miss a value."""
-    lowest = np.stack([np.min(part, axis=0) for part in responses]).min(0)
-    highest = np.stack([np.max(part, axis=0) for part in responses]).max(0)
+    lowest, highest = Y.min(axis=0), Y.max(axis=0)
     missing = ~np.isfinite(lowest) | ~np.isfinite(highest)
     return np.where(missing, MISSING, np.where(lowest == highest, CONSTANT, TESTED)), missing
 

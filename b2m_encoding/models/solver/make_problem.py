@@ -33,7 +33,7 @@ def make_problem(inputs: FitInputs, bands: Mapping[str, int], settings: Settings
     if inputs.samples is None:
         assert inputs.statistics is not None
         return StatisticsProblem(inputs.statistics, preparation, center=settings.center, device=settings.device)
-    n_samples, n_features = inputs.samples.X.shape
+    n_samples, n_features = len(inputs.samples), inputs.samples.n_features
     form: SampleForm = "dual" if n_features > n_samples else "prediction"
     if settings.form in ("prediction", "dual"):
         form = settings.form
@@ -58,7 +58,7 @@ def balanced_scaling(inputs: FitInputs, names: Bands, widths: Mapping[str, int],
     """
     if len(names) == 1:
         return None
-    variance = inputs.variances()
+    variance = inputs.variances
     variance = (variance > 0).double() if settings.standardize else variance
     parts = dict(zip(widths, torch.split(variance, list(widths.values())), strict=True))
     total = torch.stack([parts[name].sum() for name in names])

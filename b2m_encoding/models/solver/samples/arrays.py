@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from b2m_encoding.models.solver.devices import tensor
 from b2m_encoding.models.solver.moments import Center
 
-ROWS = 1024
-"""Samples that are centred at a time."""
+ROWS = 512
+"""Samples whose features are in float64 at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,39 +35,40 @@ class Centred:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Features and responses of all used samples.
+    """Features and responses of all used samples; features are never copied as a whole.
 
     Parameters
     ----------
-    X : Tensor, shape (n_samples, n_features)
+    X : Tensor, shape (n_samples, n_columns)
     Y : Tensor, shape (n_samples, n_targets)
         Without missing values.
     rows : dict of str to slice
         Rows of every block, in order.
+    columns : Tensor of int, optional
+        Columns of X that are features; all by default.
     """
 
     X: Tensor
     Y: Tensor
     rows: Mapping[str, slice]
+    columns: Tensor | None = None
     _centred: dict[tuple[Center, torch.dtype], Centred] = field(default_factory=dict)
-
-    @classmethod
-    def of_blocks(cls, blocks: Mapping[str, tuple[Any, Any]]) -> Samples:
-        """Join the features and responses of every block."""
-        lengths = {name: len(x) for name, (x, _) in blocks.items()}
-        X, Y = (torch.cat([tensor(block[i]) for block in blocks.values()]) for i in (0, 1))
-        return cls(X, Y, rows_of(lengths))
 
     def __len__(self) -> int:
         return len(self.X)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return self.X.shape[1] if self.columns is None else len(self.columns)
 
     def index(self, blocks: Iterable[str]) -> Tensor:
         """Rows of some blocks, one after the other."""
         return torch.cat([torch.arange(self.rows[name].start, self.rows[name].stop) for name in blocks])
 
-    def columns(self, keep: Tensor) -> Samples:
+    def of_columns(self, keep: Tensor) -> Samples:
         """Samples of some features; what was centred is shared."""
-        return replace(self, X=self.X[:, keep.to(self.X.device)])
+        return replace(self, columns=keep if self.columns is None else self.columns[keep])
 
     def without(self, blocks: Iterable[str]) -> Samples:
         """Samples of the other blocks."""
@@ -73,15 +76,45 @@ class Samples:
         kept = [name for name in self.rows if name not in left_out]
         at = self.index(kept)
         lengths = {name: self.rows[name].stop - self.rows[name].start for name in kept}
-        return Samples(self.X[at], self.Y[at], rows_of(lengths))
+        return Samples(self.X[at], self.Y[at], rows_of(lengths), self.columns)
 
-    def centred_features(self, center: Center) -> tuple[Tensor, Tensor]:
-        """Features in float64 about their means, or about those of every block, and the means of all samples."""
-        x = self.X.double()
-        mean = x.mean(0)
-        if center == "block":
-            return torch.cat([x[rows] - x[rows].mean(0) for rows in self.rows.values()]), mean
-        return x - mean, mean
+    def features(self, rows: slice) -> Tensor:
+        """Features of some samples."""
+        part = self.X[rows]
+        return part if self.columns is None else part[:, self.columns.to(part.device)]
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """Mean of every feature, shape (n_features,), float64."""
+        total = torch.zeros(self.n_features, dtype=torch.float64)
+        for start in range(0, len(self), ROWS):
+            total += self.features(slice(start, start + ROWS)).sum(0, dtype=torch.float64)
+        return total / len(self)
+
+    @cached_property
+    def variance(self) -> Tensor:
+        """Variance of every feature, shape (n_features,), float64; 0 where it does not vary."""
+        variance = torch.stack([x.square().sum(0) for _, x in self.centred_features("all")]).sum(0) / len(self)
+        return torch.where(variance.sqrt() > 1e-10 * self.mean.abs(), variance, 0.0)
+
+    def centred_features(self, center: Center) -> Iterator[tuple[slice, Tensor]]:
+        """Features in float64 about their means, or about those of every block, some samples at a time."""
+        for block in self.rows.values() if center == "block" else [slice(0, len(self))]:
+            mean = self.features(block).mean(0, dtype=torch.float64) if center == "block" else self.mean
+            for start in range(block.start, block.stop, ROWS):
+                part = slice(start, min(start + ROWS, block.stop))
+                yield part, self.features(part).double() - mean
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the features."""
+        total = hashlib.sha256(f"{self.X.dtype} {len(self)} {self.n_features}".encode())
+        for start in range(0, len(self), ROWS):
+            part: NDArray[np.uint8] = (
+                self.features(slice(start, start + ROWS)).cpu().contiguous().view(torch.uint8).numpy()
+            )
+            total.update(part.data)
+        return total.hexdigest()
 
     def centred_responses(self, center: Center, dtype: torch.dtype) -> Centred:
         """Responses about their means, or about those of every block; computed once."""
@@ -106,8 +139,3 @@ def rows_of(lengths: Mapping[str, int]) -> dict[str, slice]:
     """Rows of blocks that follow each other."""
     stops = torch.tensor(list(lengths.values())).cumsum(0).tolist()
     return {name: slice(stop - n, stop) for (name, n), stop in zip(lengths.items(), stops, strict=True)}
-
-
-def rows_of_folds(samples: Samples, folds: Sequence[Sequence[str]]) -> list[Tensor]:
-    """Held-out rows of every fold."""
-    return [samples.index(fold) for fold in folds]

@@ -46,7 +46,7 @@ class Factors:
         kind : str
             Part of the key.
         key : sequence of object
-            Everything that it depends on: tensors, and what has a stable ``repr``.
+            Everything that it depends on: small tensors, and what has a stable ``repr``.
         make : callable
         """
         if self.folder is None:
@@ -91,11 +91,7 @@ def _digest(parts: Mapping[str, Tensor]) -> str:
 def _key(kind: str, key: Sequence[object]) -> str:
     total = hashlib.sha256(f"{VERSION}|{kind}".encode())
     for part in key:
-        if isinstance(part, Tensor):
-            total.update(f"|{part.dtype} {tuple(part.shape)}|".encode())
-            total.update(_bytes(part))
-        else:
-            total.update(f"|{part!r}|".encode())
+        total.update(f"|{part.tolist() if isinstance(part, Tensor) else part!r}|".encode())
     return total.hexdigest()[:32]
 
 

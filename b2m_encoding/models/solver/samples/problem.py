@@ -16,7 +16,7 @@ from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.problems import Blocks, Form, NormalEquations
-from b2m_encoding.models.solver.samples.arrays import Samples
+from b2m_encoding.models.solver.samples.arrays import ROWS, Samples
 from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.models.solver.samples.joined import Basis, Held, HeldOutRows, JoinedFolds, pack, unpack
 from b2m_encoding.models.solver.samples.screening import N_CHECKED, N_DIRECTIONS, JoinedScores, random_signs
@@ -67,16 +67,25 @@ class SamplesProblem:
         self.samples, self.preparation, self.center = samples, preparation, center
         self.form: Form = form
         self.dtype, self.device, self.factors = dtype, device, factors
-        self.n_targets, self.n_features = samples.Y.shape[1], samples.X.shape[1]
+        self.n_targets, self.n_features = samples.Y.shape[1], samples.n_features
         self.notes: list[str] = []
         self._last: Last | None = None
 
     @cached_property
-    def _features(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, centred, their means, and the inverses of their standard deviations."""
-        x, mean = self.samples.centred_features(self.center)
-        x = x.to(self.device)
-        return x, mean, self.preparation.inverse_deviations(x.square().sum(0), mean.to(self.device), len(x))
+    def _squares(self) -> Tensor:
+        return torch.stack([x.square().sum(0) for _, x in self.samples.centred_features(self.center)]).sum(0)
+
+    @property
+    def _inverse_deviations(self) -> Tensor:
+        return self.preparation.inverse_deviations(self._squares, self.samples.mean, len(self.samples))
+
+    def _prepared(self, scaling: Tensor | None) -> Tensor:
+        """Features, standardised and scaled, shape (n_samples, n_features), float64."""
+        prep, scales = self.preparation, self.preparation.column_scales(scaling)
+        x = torch.empty((len(self.samples), self.n_features), dtype=torch.float64, device=self.device)
+        for rows, part in self.samples.centred_features(self.center):
+            x[rows] = prep.apply(part.to(self.device), self._inverse_deviations, scales)
+        return x
 
     @cached_property
     def _responses(self) -> Tensor:
@@ -86,7 +95,7 @@ class SamplesProblem:
         """Eigenbasis of a scaling; the last one is remembered, so that a search and its solution share it."""
         if self._last is None or not _same(self._last.scaling, scaling):
             self._last = None
-            key = [self.samples.X, *self._description(scaling)]
+            key = [self.samples.digest, *self._description(scaling)]
             self._last = Last(scaling, Basis(**self.factors.get("basis", key, lambda: self._make_basis(scaling))))
         return self._last.basis
 
@@ -97,17 +106,30 @@ class SamplesProblem:
         return [self.form, where, str(self.dtype), prep.standardize, list(prep.widths), prep.prior, scaling]
 
     def _make_basis(self, scaling: Tensor | None) -> dict[str, Tensor]:
-        x, _, inverse_sd = self._features
-        prep, scales = self.preparation, self.preparation.column_scales(scaling)
-        x = prep.apply(x, inverse_sd, scales)
+        x = self._prepared(scaling)
         if self.form == "prediction":
             values, directions = _nonzero(*eigh(x.T @ x))
             vectors = (x @ directions) / values.sqrt()
+            del x
         else:
-            values, vectors = _nonzero(*eigh(x @ x.T))
-            directions = x.T @ (vectors / values.sqrt())
-        back = prep.back(directions, inverse_sd, scales).T.to(self.dtype).contiguous()
-        return {"values": values.contiguous(), "vectors": vectors.contiguous(), "back": back}
+            kernel = x @ x.T
+            del x  # as large as the kernel, and made again in less time than its eigenvectors
+            values, vectors = _nonzero(*eigh(kernel))
+            del kernel
+            directions = self._prepared(scaling).T
+        return {"values": values, "vectors": vectors, "back": self._back(directions, values, vectors, scaling)}
+
+    def _back(self, directions: Tensor, values: Tensor, vectors: Tensor, scaling: Tensor | None) -> Tensor:
+        """Map from weights in the basis to weights of the features, shape (rank, n_features); some rows at a time."""
+        prep, scales, rank = self.preparation, self.preparation.column_scales(scaling), len(values)
+        back = torch.empty((rank, self.n_features), dtype=self.dtype, device=self.device)
+        for start in range(0, rank, ROWS):
+            part = slice(start, start + ROWS)
+            some = directions[:, part]
+            if self.form == "dual":
+                some = directions @ (vectors[:, part] / values[part].sqrt())
+            back[part] = prep.back(some, self._inverse_deviations.to(self.device), scales).T.to(self.dtype)
+        return back
 
     def _projected(self, scaling: Tensor | None, targets: slice | Tensor) -> Tensor:
         """Responses in the basis, shape (rank, n); those of a search are kept for its solution."""
@@ -128,7 +150,7 @@ class SamplesProblem:
 
     def _key(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[object]:
         folds = [rows.tolist() for rows in system.rows.folds]
-        return [self.samples.X, *self._description(scaling), folds, alphas.tolist()]
+        return [self.samples.digest, *self._description(scaling), folds, alphas.tolist()]
 
     def _penalties(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[Held]:
         """Factors of every penalty in all folds."""
@@ -234,23 +256,22 @@ class SamplesProblem:
 
         in_chunks(len(index), batch, work)
         mean_y = self.samples.centred_responses(self.center, self.dtype).mean
-        return Weights(reduced, basis.back, self._features[1], mean_y)
+        return Weights(reduced, basis.back, self.samples.mean, mean_y)
 
     def forget(self) -> None:
-        """Drop the basis and the features that were prepared."""
+        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.forget`."""
         self._last = None
-        self.__dict__.pop("_features", None)
 
     def squares(self) -> Tensor:
         """See :meth:`RidgeProblem.squares <b2m_encoding.models.solver.problems.RidgeProblem.squares>`."""
-        return self._features[0].square().sum(0).cpu()
+        return self._squares
 
     def normal_equations(self, weights: Tensor, targets: Tensor) -> NormalEquations:
         """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.normal_equations`."""
-        y = self._batch(targets).double()
-        x, mean, _ = self._features
-        gradient = (y - x @ weights.to(x).T).T @ x
-        return NormalEquations(gradient.cpu(), self.squares(), mean.cpu(), y.square().sum(0).cpu(), len(y))
+        y, gradient = self._batch(targets).double().cpu(), torch.zeros_like(weights)
+        for rows, x in self.samples.centred_features(self.center):
+            gradient += (y[rows] - x @ weights.T).T @ x
+        return NormalEquations(gradient, self._squares, self.samples.mean, y.square().sum(0), len(y))
 
 
 def _pays(system: JoinedFolds, n_alphas: int, n_targets: int) -> bool:

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.samples.arrays import Samples
+from b2m_encoding.models.solver.samples.arrays import Samples, rows_of
 from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.models.solver.samples.joined import HeldOutRows, JoinedFolds
 from b2m_encoding.models.solver.samples.problem import SamplesProblem
@@ -27,12 +27,10 @@ FOLDS = {
 
 
 def problem_of(rng: np.random.Generator, p: int, form: Any, dtype: torch.dtype, center: Any = "all") -> SamplesProblem:
-    blocks = {
-        name: (rng.standard_normal((n, p)) + 4, rng.standard_normal((n, 3)) + rng.uniform(-9, 9))
-        for name, n in BLOCKS.items()
-    }
+    n, offsets = sum(BLOCKS.values()), np.repeat(rng.uniform(-9, 9, len(BLOCKS)), list(BLOCKS.values()))
+    X, Y = rng.standard_normal((n, p)) + 4, rng.standard_normal((n, 3)) + offsets[:, None]
     return SamplesProblem(
-        Samples.of_blocks(blocks),
+        Samples(torch.from_numpy(X), torch.from_numpy(Y), rows_of(BLOCKS)),
         Preparation(False, [p]),
         form=form,
         center=center,
