@@ -262,9 +262,9 @@ def compare(folder: Path, case: Case) -> dict[str, Any]:
     """Held-out r of some targets of the study against ``EncodingModel`` in memory, with every penalty scored."""
     from scipy.stats import pearsonr
 
-    from b2m_encoding.results import Results
     from b2m_encoding.analysis.encoding.predict import new_model, training_runs, training_values
     from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
+    from b2m_encoding.results import Results
 
     results = Results(folder / "results")
     n_targets = len(results.map("01", "joint", "r"))

@@ -69,10 +69,10 @@ for a in (0.1, 10.0, 1000.0):
 # | form | operations | taken where |
 # |---|---|---|
 # | Gram | $2p^2$, of which $H = H'$ saves up to half | $p \le n_f$ |
-# | prediction, $\|X_fQw\|^2$ for $w'Hw$ | $2 n_f p$ | $n_f < p \le n$ |
-# | dual, the same with the kernel's eigenbasis | $2 n_f n$ | $p > n$ |
+# | prediction, from the samples in the eigenbasis of all of them | $2 n_f p$ | $n_f < p \le n$ |
+# | dual, the same with the eigenbasis of their kernel | $2 n_f n$ | $p > n$ |
 #
-# None but the first pass depends on the number of samples. All three give the same numbers.
+# None but the first pass of the Gram form depends on the number of samples. All three give the same numbers.
 
 # %%
 fits = {
@@ -82,6 +82,31 @@ fits = {
 for fit in fits.values():
     assert np.allclose(fit.cv_path_, fits["gram"].cv_path_)
     assert np.array_equal(fit.best_alphas_, fits["gram"].best_alphas_)
+
+# %% [markdown]
+# **One eigenproblem for all folds.** Where $p > n_f$ an eigenproblem for every fold would cost more than all targets.
+# The last two forms need one in all. Let $U$ and $l$ be the eigenvectors and eigenvalues of the kernel of all samples,
+# centred, and $S = U \,\mathrm{diag}(l / (l + a))\, U' + 1/n$ the smoother of the ridge fit with an intercept. The fit
+# without a block $b$ is the fit to all samples in which the responses of $b$ are replaced by their predictions $\hat
+# y_b$: they add no error, and so do not move the minimum. Hence $\hat y_b = (Sy)_b + S_{bb} (\hat y_b - y_b)$, and the
+# held-out residual is $e_b = (I - S)_{bb}^{-1} ((I - S) y)_b$: leave-one-out $e_i / (1 - h_i)$ for blocks. It needs
+# one scale of the features for all folds, that of all samples. What depends on features alone is kept on disk for
+# other targets, subjects and processes (`factors=`).
+
+# %%
+a, n = 10.0, len(X)
+x, y = X - X.mean(0), Y - Y.mean(0)
+smoother = x @ np.linalg.solve(x.T @ x + a * np.eye(x.shape[1]), x.T) + 1 / n
+rest = np.eye(n) - smoother
+left_out = np.linalg.solve(rest[np.ix_(outside, outside)], (rest @ y)[outside])
+assert np.allclose(left_out, Y[outside] - Ridge(a).fit(X[inside], Y[inside]).predict(X[outside]))
+
+# %% [markdown]
+# **Most penalties need no exact score.** The squared length of these residuals is estimated from its projections on a
+# few random directions, made once for all targets. All penalties share the directions, so that the estimate of a
+# difference is far better than that of either; its standard error follows from the projections. Penalties within three
+# standard errors of the best are scored exactly, and `notes_` say how often a sample of targets gets the penalty of
+# the full grid.
 
 # %% [markdown]
 # **Twenty penalties for the price of a few.** The filters $1/(l + a)$ of a grid of penalties are smooth functions of

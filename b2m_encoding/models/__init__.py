@@ -5,12 +5,14 @@ How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``
 1. ``EncodingModel.fit`` calls ``Design.learn``: ``as_feature_spaces`` checks the features, ``Layout.learn`` finds those
    that are constant, ``Layout.design`` delays them within runs (``delay``) and puts them side by side.
 2. ``Settings.of`` reads the parameters of the estimator and checks them.
-3. ``gather_inputs`` picks the form (``pick_form``) and adds every block to the statistics, with
-   ``SufficientStatistics.update`` and ``Moments.from_samples``; in the dual form it keeps the samples instead.
+3. ``gather_inputs`` picks the form (``pick_form``): in the Gram form, for narrow designs, it adds every block to the
+   statistics, with ``SufficientStatistics.update`` and ``Moments.from_samples``; in the others it keeps ``Samples``.
 4. ``fit`` determines the status of the targets (``target_status``), and ``make_problem`` makes the ridge problem.
-5. ``search_ridge``, or ``search_banded`` for every scaling, chooses penalties: ``cv_scores`` factorises each fold with
-   ``RidgeProblem.fold`` and scores all penalties at once (``fold_scorer``, ``compress``); ``choose`` selects the best.
-6. ``solve_ridge`` or ``solve_banded`` solves with all samples (``RidgeProblem.full``).
+5. ``search_ridge``, or ``search_banded`` for every scaling, chooses penalties by ``RidgeProblem.cv_scores``. From
+   statistics, each fold is factorised and all penalties are scored at once (``fold_scorer``, ``compress``); from
+   samples, one ``Basis`` of all of them serves all folds (``JoinedFolds``), and ``JoinedScores`` screens penalties.
+   ``choose`` selects the best.
+6. ``RidgeProblem.solve`` or ``solve_banded`` solves with all samples; ``solution_error`` checks the solution.
 7. Several feature spaces are stacked: ``fit_sets`` does steps 5 and 6 for every member (``fit_members``), computes
    their ``held_out_products`` and weighs them (``Products.weights``, ``stack``).
 8. ``EncodingModel.store_fit`` stores the ``FitResult`` as ``coef_``, ``best_alphas_`` and so on.

@@ -46,7 +46,7 @@ class Shapes:
     features, columns : int
         Features of all spaces, and columns of the design with delays.
     bytes_per_target : int
-        Statistics of one target: sums of products of every training block, or the samples in the dual form.
+        Statistics of one target: sums of products of every training block, or samples and models where those are kept.
     n_training_runs, n_models, n_splits : int
     block : int
         Samples of a block of the bootstrap.
