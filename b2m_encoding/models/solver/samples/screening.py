@@ -1,10 +1,13 @@
-"""Cross-validated scores of the penalties that can win: the others are ruled out by random projections.
+r"""Cross-validated scores of the penalties that can win: the others are ruled out by random projections.
 
 The squared error of a target with penalty ``a`` is the squared length of its held-out residuals, a vector that is
-linear in the responses. A projection on a few random directions, multiplied out once for all targets, estimates it at
+linear in the responses. Its projection on a few random directions, multiplied out once for all targets, estimates it at
 a small part of its cost (Johnson & Lindenstrauss 1984, doi 10.1090/conm/026/737400). All penalties share the
-directions, so that errors of neighbours cancel in their difference, whose standard error follows from the projections
-themselves. Penalties within three standard errors of the best estimate are scored exactly, and the best is chosen.
+directions, so that the errors of neighbouring estimates are nearly the same: with :math:`s` directions of random signs
+the estimates of :math:`e'Ae` and :math:`e'Be` have covariance :math:`2 \, \mathrm{tr}(AB) / s` in the residuals, which
+follows from the projections themselves. A penalty that is scored exactly therefore tells the error of the others, too:
+the estimates are conditioned on it, as in Gaussian process regression. The most promising penalty is scored next, until
+none can win: until three standard errors below its estimate it is no better than the best of those that were scored.
 """
 
 from __future__ import annotations
@@ -22,6 +25,10 @@ from b2m_encoding.models.solver.search import cross_validated_r2
 N_DIRECTIONS = 128
 MARGIN = 3.0
 """Standard errors within which a penalty can still be the best."""
+TIE = 1e-5
+"""Gain of R2 that is not worth another score."""
+ROUNDING = 1e-6
+"""Error of an exact score in float32, relative to the squares of the responses."""
 N_CHECKED = 32
 """Targets of a fit that are scored with every penalty, to see whether the choice is the same."""
 
@@ -96,40 +103,36 @@ class JoinedScores:
         checked : Tensor of bool, shape (n_targets,)
             Targets that are scored with every penalty.
         """
-        out = torch.full((len(self.penalties), y.shape[1]), torch.nan, dtype=torch.float64, device=y.device)
-        candidates = self._candidates(y)
-        wanted, sizes = candidates | checked, self.folds.rows.squares(y)
-        for held, at, row in zip(self.penalties, wanted, out, strict=True):
-            some = slice(None) if at.all() else at.nonzero()[:, 0]
-            if at.any():
-                row[some] = self._exact(held, y[:, some], z[:, some], (sizes[0][some], sizes[1][some]))
-        if self.projections is not None:
-            self.agreement.add(out[:, checked], candidates[:, checked])
-            self.agreement.scored += int(wanted.sum())
-            self.agreement.targets += y.shape[1]
-        return out
+        if self.scoring == "r":
+            return torch.stack([self._correlation(held, y, z) for held in self.penalties])
+        error = torch.full((len(self.penalties), y.shape[1]), torch.nan, dtype=torch.float64, device=y.device)
+        squares, variation = self.folds.rows.squares(y)
 
-    def _candidates(self, y: Tensor) -> Tensor:
-        """Penalties that can be the best of each target, shape (n_alphas, n_targets)."""
+        def score(wanted: Tensor) -> None:
+            for held, at, row in zip(self.penalties, wanted, error, strict=True):
+                some = slice(None) if at.all() else at.nonzero()[:, 0]
+                if at.any():
+                    row[some] = self.folds.residuals(held, y[:, some], z[:, some]).square().sum(0).double()
+
         if self.projections is None:
-            return torch.ones((len(self.penalties), y.shape[1]), dtype=torch.bool, device=y.device)
-        n_alphas, n, _ = self.projections.shape
-        projected = (self.projections.flatten(0, 1) @ y).view(n_alphas, n, -1)
-        best = projected.square().sum(1).argmin(0)
-        winner = projected.gather(0, best.expand(1, n, -1))
-        difference, total = projected - winner, projected + winner
-        excess = (difference * total).sum(1)
-        variance = difference.square().sum(1) * total.square().sum(1) + excess.square()
-        possible: Tensor = excess <= MARGIN * (variance / n).sqrt()
-        return possible
+            score(torch.ones_like(error, dtype=torch.bool))
+            return cross_validated_r2(error, variation, squares)
+        estimates = Estimates.of(self.projections, y, squares)
+        while (wanted := estimates.next_to_score(error)).any():
+            score(wanted)
+            estimates.condition(wanted, error)
+        scored = error.isfinite()
+        score(checked & ~scored)
+        path = cross_validated_r2(error, variation, squares)
+        self.agreement.add(path[:, checked], scored[:, checked])
+        self.agreement.scored += int(scored.sum())
+        self.agreement.targets += y.shape[1]
+        return path
 
-    def _exact(self, held: Held, y: Tensor, z: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
-        """Score of one penalty, shape (n_targets,)."""
-        error, (squares, variation) = self.folds.residuals(held, y, z), sizes
-        if self.scoring == "r2":
-            return cross_validated_r2(error.square().sum(0).double(), variation, squares)
+    def _correlation(self, held: Held, y: Tensor, z: Tensor) -> Tensor:
+        """Mean over folds of the correlation with one penalty, shape (n_targets,)."""
+        error, start = self.folds.residuals(held, y, z), 0
         total = torch.zeros(y.shape[1], dtype=torch.float64, device=y.device)
-        start = 0
         for rows in self.folds.rows.folds:
             measured = y[rows].double()
             predicted = measured - error[start : start + len(rows)]
@@ -138,6 +141,69 @@ class JoinedScores:
             total += torch.where(scale > 0, (a * b).sum(0) / scale, 0.0) / len(self.folds.rows.folds)
             start += len(rows)
         return total
+
+
+@dataclass(eq=False)
+class Estimates:
+    """Estimates of the squared errors of all penalties, relative to that of the first that is scored.
+
+    Parameters
+    ----------
+    mean : Tensor of float64, shape (n_alphas, n_targets)
+    covariance : Tensor of float64, shape (n_targets, n_alphas, n_alphas)
+    first : Tensor of int, shape (n_targets,)
+        Penalty with the smallest estimate, which is scored first.
+    squares : Tensor of float64, shape (n_targets,)
+        Of the responses.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    first: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, projections: Tensor, y: Tensor, squares: Tensor) -> Estimates:
+        """Estimates from the projections of the residuals, shape (n_alphas, n_directions, n_samples)."""
+        n_alphas, n, _ = projections.shape
+        projected = (projections.flatten(0, 1) @ y).view(n_alphas, n, -1)
+        first = projected.square().sum(1).argmin(0)
+        e = projected.gather(0, first.expand(1, n, -1))
+        u = (projected - e).permute(2, 0, 1).contiguous().double()  # differences: products would round them away
+        e = e.permute(2, 1, 0).contiguous().double()
+        uv, ue, ee = u @ u.mT, u @ e, e.mT @ e
+        # tr(AB) of A = uu' + ue' + eu' and B = vv' + ve' + ev', the quadratic forms of two differences
+        trace = uv.square() + 2 * uv * (ue + ue.mT + ee) + 2 * ue * ue.mT
+        mean = (uv.diagonal(dim1=1, dim2=2) + 2 * ue[..., 0]).T
+        return cls(mean.contiguous(), 2 / n * trace, first, squares)
+
+    def next_to_score(self, error: Tensor) -> Tensor:
+        """Penalty of each target that is scored next, if one can still win, as a mask (n_alphas, n_targets)."""
+        scored = error.isfinite()
+        if not scored.any():
+            return torch.zeros_like(scored).scatter_(0, self.first[None], value=True)
+        relative = error - error.gather(0, self.first[None])
+        best = torch.where(scored, relative, torch.inf).amin(0)
+        deviation = self.covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt().T
+        lower = torch.where(scored, torch.inf, self.mean - MARGIN * deviation)
+        most, which = lower.min(0)
+        can_win = most < best - TIE * self.squares
+        return torch.zeros_like(scored).scatter_(0, which[None], can_win[None])
+
+    def condition(self, wanted: Tensor, error: Tensor) -> None:
+        """Correct the estimates by the penalties that were scored, one per target."""
+        some = wanted.any(0).nonzero()[:, 0]
+        at = wanted[:, some].to(torch.uint8).argmax(0)
+        if bool((at == self.first[some]).all()):
+            return  # all is relative to it
+        seen = torch.arange(len(some), device=at.device)
+        covariance = self.covariance[some]
+        row = covariance[seen, at]
+        exact = (error - error.gather(0, self.first[None]))[:, some][at, seen]
+        variance = row[seen, at].clamp_min(0) + (ROUNDING * self.squares[some]) ** 2
+        gain = row / variance.clamp_min(1e-300)[:, None]
+        self.mean[:, some] += (gain * (exact - self.mean[:, some][at, seen])[:, None]).T
+        self.covariance[some] = covariance - gain[:, :, None] * row[:, None, :]
 
 
 def random_signs(n_directions: int, n_samples: int, seed: int = 0) -> Tensor:
