@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from b2m_encoding.analysis.encoding.held_out import (
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
 from b2m_encoding.analysis.splits import Split, block_samples
 from b2m_encoding.data import Cleaning, Responses
+from b2m_encoding.data.staged import staged
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.responses import Relabelled
@@ -81,14 +83,19 @@ def predict_held_out(
     """
     audited = audited_targets(responses.n_targets)
     n_features = sum(space.values.shape[1] for space in spaces.values())
-    parts: list[HeldOut] = []
-    for chosen in slices_in_memory_of(responses, targets or slice(0, responses.n_targets), n_features, study, models):
-        part = Part(responses, chosen, inside(audited, chosen))
-        known = gather(chosen) if gather else ()
-        parts.append(
-            predict_part(part, spaces, study, splits, models, known, progress if not parts else silent, factors)
-        )
+    wanted, parts = targets or slice(0, responses.n_targets), []
+    slices = slices_in_memory_of(responses, wanted, n_features, study, models)
+    with staged(responses, wanted) if len(slices) > 1 else nullcontext(responses) as known:
+        for number, chosen in enumerate(slices):
+            part = Part(known, chosen, inside(audited, chosen))
+            gathered = gather(chosen) if gather else ()
+            report = partial(_report_slice, progress, f"targets {number + 1} of {len(slices)}, " * (len(slices) > 1))
+            parts.append(predict_part(part, spaces, study, splits, models, gathered, report, factors))
     return join_slices(parts)
+
+
+def _report_slice(progress: Report, where: str, what: str) -> None:
+    progress(where + what)
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,17 +105,18 @@ class SamplesProblem:
         where = bounds if self.center == "block" else []
         return [self.form, where, str(self.dtype), prep.standardize, list(prep.widths), prep.prior, scaling]
 
-    def _make_basis(self, scaling: Tensor | None) -> dict[str, Tensor]:
+    def _kernel(self, scaling: Tensor | None) -> Tensor:
         x = self._prepared(scaling)
+        return x @ x.T
+
+    def _make_basis(self, scaling: Tensor | None) -> dict[str, Tensor]:
         if self.form == "prediction":
+            x = self._prepared(scaling)
             values, directions = _nonzero(*eigh(x.T @ x))
             vectors = (x @ directions) / values.sqrt()
             del x
-        else:
-            kernel = x @ x.T
-            del x  # as large as the kernel, and made again in less time than its eigenvectors
-            values, vectors = _nonzero(*eigh(kernel))
-            del kernel
+        else:  # the features are made twice: they are as large as the kernel
+            values, vectors = _nonzero(*eigh(self._kernel(scaling)))
             directions = self._prepared(scaling).T
         return {"values": values, "vectors": vectors, "back": self._back(directions, values, vectors, scaling)}
 
