@@ -172,7 +172,7 @@ def test_features_one_volume_off_predict_less(auditory: tuple[Responses, Feature
         np.nanmedian(encode_subject(responses, {"acoustic": FeatureSpace("acoustic", v, space.runs)}, study).r["joint"])
         for v in (space.values, late)
     ]
-    assert r[0] > r[1] + 0.01
+    assert r[0] > r[1] + 0.003
 
 
 def test_features_are_computed_once_for_all_runs(

@@ -53,7 +53,8 @@ def test_shapes_of_splits_parts_components_and_the_dual_form(study: Path) -> Non
     sound = loaded.features["sound"].model_copy(update={"pca": 2})
     assert shapes_of(loaded.model_copy(update={"features": {"sound": sound}}), recording).features == 2
     many = changed(loaded, "model", delays=tuple(1.5 * i for i in range(1, 31)))
-    assert shapes_of(many, recording).bytes_per_target == 4 * 4 * 240  # 330 columns, 240 training samples
+    # 330 columns, 240 training samples: responses thrice, in the basis, and predictions and weights of four models
+    assert shapes_of(many, recording).bytes_per_target == 4 * 240 * (3 + 1 + 4 * 2)
 
 
 def test_sizes_grow_with_what_they_depend_on(study: Path) -> None:

@@ -118,7 +118,7 @@ def test_the_best_regions_are_averaged_each_a_ridge_with_a_penalty_per_dimension
         r = np.zeros((len(alphas), DIMENSIONS))
         for run in sorted(set(runs.run)):
             out = runs.run == run
-            Z = Y[:, mask] / Y[~out][:, mask].std(axis=0)
+            Z = Y[:, mask] / scale[mask]
             for i, alpha in enumerate(alphas):
                 said = Ridge(alpha).fit(Z[~out], E[~out]).predict(Z[out])
                 r[i] += [np.corrcoef(a, b)[0, 1] / 4 for a, b in zip(said.T, E[out].T, strict=True)]
