@@ -78,6 +78,7 @@ def run_demo(
         move(folder, out / "study")
     run_study(load_study(out / STUDY), out / STUDY, progress=progress)
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
+    remove_work(work_folder_of(out / "results"), WORK)  # as large as data and results, and made again in a minute
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
     write_all({out / SUMMARY: json.dumps(summary, indent=2) + "\n"}, "cannot write the demo folder")
