@@ -184,7 +184,7 @@ class FigureResult:
 
 @contextmanager
 def _without_layout_tables() -> Iterator[None]:
-    """Leave kerning and ligatures out of embedded fonts: text of a PDF is placed already, and they are slow to subset."""
+    """Leave kerning and ligatures out of embedded fonts: they are slow to subset, and a PDF places every glyph."""
     from fontTools.subset import Options
 
     name = "_drop_tables_default"
