@@ -6,13 +6,16 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constra
 DEMO ?= demo
 WORKERS ?= 2
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test tests lint docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core          ## install, simulate a study, analyse it
 	$(BIN)/b2m demo $(DEMO)
 
-test: $(VENV)/.all lint      ## install everything, check the code, run all tests
+test: $(VENV)/.all           ## install everything, check the code and run all tests at the same time
+	$(MAKE) --jobs 2 tests lint
+
+tests: $(VENV)/.all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.all

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from b2m_encoding import cli
@@ -27,6 +28,7 @@ from .chromium import Browser, find_browser
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
+MadeOnce = Callable[[Callable[[Path], None]], Path]
 SHARED = Path(os.environ.get("B2M_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
@@ -94,29 +96,53 @@ average_repeats = true
 [statistics]
 permutations = 200
 
+[figures]
+dpi = 100
+
 [decoding]
 targets = ["text"]
 """
 
 
 @pytest.fixture(scope="session")
-def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny simulated study; never change it, take a copy through ``tiny_study``."""
-    folder = tmp_path_factory.mktemp("tiny")
-    size = Size(n_training_runs=2, n_test_runs=1, n_blocks=1, n_repeats=2)
-    simulate_study(folder / "study", seed=1, n_subjects=1, size=size)
-    (folder / "study.toml").write_text(TINY_STUDY)
-    return folder
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Call a function with a new folder, once for all workers of a test run; returns that folder."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(make: Callable[[Path], None]) -> Path:
+        folder = base / make.__name__
+        with FileLock(base / f"{make.__name__}.lock"):
+            if not folder.is_dir():
+                make(folder.with_suffix(".new"))
+                folder.with_suffix(".new").rename(folder)
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")
-def finished(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_template(made_once: MadeOnce) -> Path:
+    """A tiny simulated study; never change it, take a copy through ``tiny_study``."""
+
+    def tiny(folder: Path) -> None:
+        size = Size(n_training_runs=2, n_test_runs=1, n_blocks=1, n_repeats=2)
+        simulate_study(folder / "study", seed=1, n_subjects=1, size=size)
+        (folder / "study.toml").write_text(TINY_STUDY)
+
+    return made_once(tiny)
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_template: Path, made_once: MadeOnce) -> Path:
     """Results of the tiny study, under a name that needs escaping; never change them."""
-    folder = tmp_path_factory.mktemp("finished")
-    study = load_study(tiny_template / "study.toml")
-    hostile = study.model_copy(update={"output": folder / "results", "name": "<script>alert('x')</script> & co"})
-    run_study(hostile, tiny_template / "study.toml")
-    return folder / "results"
+
+    def finished_tiny(folder: Path) -> None:
+        study = load_study(tiny_template / "study.toml")
+        hostile = study.model_copy(update={"output": folder / "results", "name": "<script>alert('x')</script> & co"})
+        run_study(hostile, tiny_template / "study.toml")
+
+    return made_once(finished_tiny) / "results"
 
 
 @pytest.fixture

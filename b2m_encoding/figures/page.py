@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -176,5 +177,20 @@ class FigureResult:
                 picture.convert("RGB").save(file, format="TIFF", compression="tiff_lzw", dpi=(dpi, dpi))
         else:
             undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
-            self.figure.savefig(file, format=kind, metadata=undated)
+            with _without_layout_tables():
+                self.figure.savefig(file, format=kind, metadata=undated)
         return file.getvalue()
+
+
+@contextmanager
+def _without_layout_tables() -> Iterator[None]:
+    """Leave kerning and ligatures out of embedded fonts: they are slow to subset, and a PDF places every glyph."""
+    from fontTools.subset import Options
+
+    name = "_drop_tables_default"
+    known = getattr(Options, name, [])
+    setattr(Options, name, [*known, "GDEF", "GPOS", "GSUB"])
+    try:
+        yield
+    finally:
+        setattr(Options, name, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 from contextlib import suppress
 from pathlib import Path
@@ -68,3 +69,9 @@ def _left(folder: Path, limit: str, usage: str, cache: str) -> int | None:
         lines = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
         used -= int(lines.get(cache, 0))
     return most - used
+
+
+def return_freed_memory() -> None:
+    """Return memory that was freed to the system where the C library can; it keeps arrays up to 32 MB otherwise."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

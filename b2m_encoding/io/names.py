@@ -90,9 +90,9 @@ def inside(folder: Path, *parts: str) -> Path:
     >>> inside(Path("results"), "sub-01", "a.tsv").as_posix()
     'results/sub-01/a.tsv'
     """
-    path = folder.joinpath(*parts)
-    root = folder.resolve()
-    if any("\0" in part for part in parts) or path.resolve() == root or not path.resolve().is_relative_to(root):
+    path, root = folder.joinpath(*parts), folder.resolve()
+    target = root if any("\0" in part for part in parts) else path.resolve()
+    if target == root or not target.is_relative_to(root):
         raise InputError("a name leads out of its folder", file=folder, found=printable("/".join(parts)))
     return path
 

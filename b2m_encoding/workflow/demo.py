@@ -26,7 +26,7 @@ from b2m_encoding.io.removal import (
     temporary_folder,
 )
 from b2m_encoding.io.writing import reported_as_input_error, write_all, write_whole
-from b2m_encoding.phantom import load_truth, simulate_study
+from b2m_encoding.phantom import Size, load_truth, simulate_study
 from b2m_encoding.results.additions import is_edited
 from b2m_encoding.results.bundle import read_map, recover
 from b2m_encoding.results.manifest import is_intact, read_manifest
@@ -51,6 +51,7 @@ def run_demo(
     seed: int = 0,
     null: bool = False,
     n_subjects: int = 2,
+    size: Size | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Simulate a study, analyse it and compare the results with the truth; return the content of ``summary.json``.
@@ -63,11 +64,13 @@ def run_demo(
     null : bool
         Simulate responses without any drive.
     n_subjects : int
+    size : Size, optional
+        Numbers of runs and clips.
     """
     start = time.perf_counter()
     _prepare(out, seed)
     with reported_as_input_error("cannot write the demo folder", out), temporary_folder(out / "study") as folder:
-        simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects)
+        simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects, size=size)
         names = [f"study/{name}" for name in entries(folder)]
         mark_folder(out, DEMO, names)
         written = {name: sha256(folder.parent / name.replace("study", folder.name, 1)) for name in names}
@@ -75,6 +78,7 @@ def run_demo(
         move(folder, out / "study")
     run_study(load_study(out / STUDY), out / STUDY, progress=progress)
     summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
+    remove_work(work_folder_of(out / "results"), WORK)  # as large as data and results, and made again in a minute
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
     write_all({out / SUMMARY: json.dumps(summary, indent=2) + "\n"}, "cannot write the demo folder")

@@ -152,13 +152,13 @@ def step_sizes(shapes: Shapes, study: Study, *, cleaned: bool) -> dict[str, floa
 def estimate_memory(study: Study, recordings: Mapping[str, Recording]) -> Iterator[Peak]:
     """Estimate the peak memory of every step of every subject; nothing is computed.
 
-    Held-out samples of subjects that are done stay in memory up to a limit.
+    Held-out samples of subjects that are done stay in memory, up to a limit, where subjects are compared.
     """
-    kept = 0.0
+    kept, compared = 0.0, study.statistics.inter_subject
     for subject, recording in recordings.items():
         shapes = shapes_of(study, recording)
         for step, size in step_sizes(shapes, study, cleaned=recording.responses.cleaning is not None).items():
-            yield Peak(subject, step, BASE + min(kept, REMEMBERED) + size)
+            yield Peak(subject, step, BASE + compared * min(kept, REMEMBERED) + size)
         kept += shapes.held_out_bytes_per_target * shapes.targets
     if study.statistics.inter_subject or "subject" in study.statistics.generalise:
         yield Peak("", "ceilings", BASE + 2 * kept)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.phantom import Size
 from b2m_encoding.workflow.demo import run_demo
 
 
@@ -31,7 +32,8 @@ def test_the_truth_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
-    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1)
+    size = Size(n_training_runs=2, n_test_runs=2, n_blocks=1, n_repeats=2)
+    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1, size=size)
     low, high = summary["identification_chance_95"]
     assert low <= summary["identification_accuracy"] <= high
     assert summary["false_positive_rate"] <= 0.05

@@ -107,7 +107,9 @@ def test_sounds_that_events_name(kinds: tuple[str, ...], tmp_path: Path, b2m: Co
     assert set(study["features"]) == {"acoustic", "description"}
     assert ('# space = "MNI152NLin2009cAsym:res-2"' in text) == (len(kinds) > 1)
     output = finish(
-        root / "study.toml", b2m, {"[statistics]": "[statistics]\npermutations = 100\nbootstraps = 100\naudit = false"}
+        root / "study.toml",
+        b2m,
+        {"[statistics]": "[statistics]\npermutations = 100\nbootstraps = 100\nrefits = 1000\naudit = false"},
     )
     results = Results.open(output)
     clips = results.table("clips.tsv")
@@ -130,7 +132,9 @@ def test_a_story_in_each_run_with_a_table_of_words(tmp_path: Path, b2m: Command)
     assert (code, "b2m check finds no problems" in printed) == (0, True), printed
     study = tomllib.loads((root / "study.toml").read_text())
     assert study["features"]["word_rate"]["transcript"] == "stimuli/{clip}.csv"
-    finish(root / "study.toml", b2m, {"[statistics]": "[statistics]\npermutations = 100\nbootstraps = 100"})
+    finish(
+        root / "study.toml", b2m, {"[statistics]": "[statistics]\npermutations = 100\nbootstraps = 100\nrefits = 1000"}
+    )
 
 
 @pytest.mark.parametrize("version", ["5", "7.3"])
@@ -152,7 +156,11 @@ def test_arrays_of_matlab(version: str, tmp_path: Path, b2m: Command) -> None:
     assert study["data"]["files"] == {f"run{i}": f"data.mat::bold_run{i}" for i in (1, 2, 3)}
     assert (study["data"]["tr"], study["data"]["transposed"]) == (2.0, False)
     assert study["features"] == {"features": {"extractor": "array", "files": "data.mat::feat_{run}"}}
-    finish(tmp_path / "study.toml", b2m, {"[statistics]": "[statistics]\npermutations = 100\nbootstraps = 100"})
+    finish(
+        tmp_path / "study.toml",
+        b2m,
+        {"[statistics]": "[statistics]\npermutations = 100\nbootstraps = 100\nrefits = 1000"},
+    )
 
 
 def test_raw_volumes_with_masks_that_are_made(tmp_path: Path, b2m: Command) -> None:

@@ -73,13 +73,16 @@ def test_sizes_grow_with_what_they_depend_on(study: Path) -> None:
     assert sizes["fit"] - weights["fit"] == 4 * shapes.columns * 10_000
 
 
-def test_a_second_subject_needs_more_because_the_first_stays(study: Path) -> None:
+@pytest.mark.parametrize("compared", [True, False])
+def test_a_second_subject_needs_more_only_where_the_first_stays(study: Path, compared: bool) -> None:
     loaded = load_study(study)
+    settings, recordings = changed(loaded, "statistics", inter_subject=compared), check_study(loaded)
     first, second = (
-        max(peak.size for peak in estimate_memory(loaded, check_study(loaded)) if peak.subject == subject)
+        max(peak.size for peak in estimate_memory(settings, recordings) if peak.subject == subject)
         for subject in ("01", "02")
     )
-    assert BASE < first < second < BASE + 1e8
+    assert BASE < first <= second < BASE + 1e8
+    assert (first < second) == compared
 
 
 @pytest.mark.parametrize(

@@ -257,10 +257,6 @@ def _one_split(
         sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
         alphas[names], status = np.asarray(model.best_alphas_, dtype=np.float64), _status(model, test.measured)
         deltas = model.deltas_  # of the last, which has all feature spaces
-        if names == models[-1] and study.statistics.partitions(len(names)):
-            product = test.product(model, {name: values[name] for name in names})
-        if names == models[-1] and keep_weights:
-            weights = {name: np.asarray(values, dtype=np.float32) for name, values in model.coef_.items()}
         if names == models[-1] and number == 0:
             kept = selected.kept
             audited = Audited(
@@ -270,6 +266,11 @@ def _one_split(
                 training,
                 test.single_r(every, part.keep),
             )
+        del every  # of all presentations: large
+        if names == models[-1] and study.statistics.partitions(len(names)):
+            product = test.product(model, {name: values[name] for name in names})
+        if names == models[-1] and keep_weights:
+            weights = {name: np.asarray(values, dtype=np.float32) for name, values in model.coef_.items()}
     assert status is not None
     return HeldOut(
         join_models(sums),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -96,12 +97,18 @@ def refit_signals(
     accuracy, ratios, length = [], [], comparison_block(held_out, study)
     progress(f"refits of {len(SIGNAL) * len(columns)} responses of known signal")
     noise = rearrange(_unit(measured), columns, rows, ways.sources(len(columns), generator))
-    for share in SIGNAL:
-        values = np.sqrt(share) * signal[:, columns] + np.sqrt(1 - share) * noise
-        refitted = Responses.from_array(values.astype(np.float32), responses.runs, Unplaced(len(columns)))
+    # one fit for all shares where each target has its own penalty: what depends on features alone is computed once
+    for shares in [SIGNAL] if plain.model.alpha_per == "target" else [(share,) for share in SIGNAL]:
+        mixed = [np.sqrt(share) * signal[:, columns] + np.sqrt(1 - share) * noise for share in shares]
+        values = np.concatenate(mixed, axis=1).astype(np.float32)
+        refitted = Responses.from_array(values, responses.runs, Unplaced(values.shape[1]))
         found = predict_held_out(refitted, spaces, plain, splits, models, factors=factors)
-        accuracy.append(float(np.mean(np.nan_to_num(found.sums.scores()[found.feature_spaces]))))
-        ratios.append(_ratios(found, study, length, number))
+        for start in range(0, values.shape[1], len(columns)):
+            own = np.s_[:, start : start + len(columns)]
+            sums = found.sums.take_targets(own[1])
+            part = replace(found, sums=sums, predicted=found.predicted[own], measured=found.measured[own])
+            accuracy.append(float(np.mean(np.nan_to_num(part.sums.scores()[part.feature_spaces]))))
+            ratios.append(_ratios(part, study, length, number))
     order = np.argsort(accuracy)
     return FoldDependence(
         np.array(accuracy)[order],

@@ -102,8 +102,10 @@ class Moments:
         )
 
     def columns(self, keep: Tensor) -> Moments:
-        """Moments of some features."""
-        return replace(self, mean_x=self.mean_x[keep], xx=self.xx[keep][:, keep], xy=self.xy[:, keep])
+        """Moments of some features; those of neighbours are views, not copies."""
+        together = len(keep) > 0 and bool((keep.diff() == 1).all())
+        own = slice(int(keep[0]), int(keep[-1]) + 1) if together else keep
+        return replace(self, mean_x=self.mean_x[own], xx=self.xx[own][:, own], xy=self.xy[:, own])
 
     def targets(self, keep: slice) -> Moments:
         """Moments of some targets."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from b2m_encoding.workflow.engine.inputs import (
     SpaceOf,
     TimelineOf,
     needed_units,
+    values_in,
 )
 from b2m_encoding.workflow.engine.serialise import load_tree, size_of_tree
 from b2m_encoding.workflow.engine.settings import DeclaredSettings
@@ -112,6 +113,12 @@ class StepContext:
         self._values.move_to_end(name)
         while len(self._values) > 1 and sum(size for _, size in self._values.values()) > REMEMBERED:
             self._values.popitem(last=False)
+
+    def release(self, units: Iterable[Unit]) -> None:
+        """Drop the values from memory that none of these units, which are still to be computed, is given."""
+        needed = {name for unit in units for name in values_in(unit.inputs)}
+        for name in self._values.keys() - needed:
+            del self._values[name]
 
     def _value_of_unit(self, name: str) -> Any:
         if name not in self._values:

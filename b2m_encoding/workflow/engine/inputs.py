@@ -122,6 +122,21 @@ def needed_units(source: Input) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def values_in(source: Input) -> Iterator[str]:
+    """Names of the values of units, and of derived values, that an input is made of."""
+    if isinstance(source, str):
+        yield source
+    elif isinstance(source, Derived):
+        yield source.name
+        yield from values_in(source.inputs)
+    elif isinstance(source, Mapping):
+        for part in source.values():
+            yield from values_in(part)
+    elif isinstance(source, Sequence):
+        for part in source:
+            yield from values_in(part)
+
+
 def describe(source: Input) -> Any:
     """An input as JSON, in its order: part of what the result of a unit depends on."""
     if isinstance(source, Mapping):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from b2m_encoding._typing import Progress
+from b2m_encoding.io.memory import return_freed_memory
 from b2m_encoding.workflow.engine.context import Output, StepContext
 from b2m_encoding.workflow.engine.serialise import save_tree
 from b2m_encoding.workflow.engine.store import State
@@ -42,9 +43,13 @@ class LocalExecutor:
         begin: Callable[[Unit], None],
     ) -> None:
         """Compute all units in their order."""
+        remaining = dict(todo)
         for name, unit in todo.items():
             begin(unit)
             compute_unit(self.context, unit, fingerprints[name], partial(self.report, unit))
+            del remaining[name]
+            self.context.release(remaining.values())
+            return_freed_memory()
             done(unit)
 
 

@@ -19,7 +19,7 @@ from b2m_encoding.study import Study
 
 TEST = {"kind": "test", "test_runs": "run-04"}
 FOLDS = {"kind": "cross-validation"}
-BLOCKS = {"kind": "cross-validation", "blocks": 3, "gap": 3.0}
+BLOCKS = {"kind": "cross-validation", "blocks": 2, "gap": 3.0}
 N_TARGETS = 12
 
 
@@ -46,7 +46,7 @@ def make(
 
 
 @pytest.mark.parametrize("evaluation", [TEST, FOLDS, BLOCKS], ids=["test", "folds", "blocks"])
-@pytest.mark.parametrize(("pca", "width"), [(None, 4), (2, 4), (None, 150)], ids=["all", "components", "wide"])
+@pytest.mark.parametrize(("pca", "width"), [(None, 4), (2, 4), (None, 110)], ids=["all", "components", "wide"])
 def test_runs_gathered_one_by_one_give_the_same_predictions(
     evaluation: dict[str, object], pca: int | None, width: int
 ) -> None:

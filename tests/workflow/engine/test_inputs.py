@@ -17,7 +17,11 @@ from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.reader import Results
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.engine import runner as runner_module
+from b2m_encoding.workflow.engine.context import StepContext
+from b2m_encoding.workflow.engine.inputs import Derived, Input
 from b2m_encoding.workflow.engine.serialise import load_tree
+from b2m_encoding.workflow.engine.store import WorkFolder
+from b2m_encoding.workflow.engine.unit import Unit
 from b2m_encoding.workflow.run import explain_study, run_study, work_folder
 
 from ..conftest import replace, write_labels
@@ -290,3 +294,15 @@ kind = "cross-validation"
 permutations = 100
 refits = 1000
 """
+
+
+def test_values_stay_in_memory_only_while_a_unit_is_still_given_them(tmp_path: Path) -> None:
+    def unit(label: str, **inputs: Input) -> Unit:
+        return Unit("fit", label, len, inputs)
+
+    context = StepContext(load_study(simulate_arrays(tmp_path / "study", n_subjects=1)), WorkFolder(tmp_path / "work"))
+    for name in ("fit/a", "fit/b", "fit/c", "held_out/a", "held_out/c"):
+        context.keep(name, name, 1)
+    derived = Derived(dict, {"one": Derived(dict, {"parts": ["fit/a"]}, "held_out/a")})
+    context.release([unit("x", all={"some": [derived]}), unit("y", part="fit/b")])
+    assert set(context._values) == {"fit/a", "fit/b", "held_out/a"}
