@@ -1,8 +1,8 @@
 """Rows of ``calibration.py`` on responses of real studies, with features that are unrelated to them, cross-validated.
 
 - ``realdata_*``: noise features that a haemodynamic response has smeared, new ones in every draw.
-- ``realdata_*_shifted``: the features of the study itself, all of them, moved round the run by a random quarter to three
-  quarters of its length, with the model of ``tutorials/``: filtered features, its delays, stacked.
+- ``realdata_*_shifted``: the features of the study itself, all of them, moved round the run by a random quarter to
+  three quarters of its length, with the model of ``tutorials/``: filtered features, its delays, stacked.
 
 Rate of p < .05 in ``ours``. A draw is one set of features; the standard error is that over draws and people, which are
 independent where voxels and regions are not. Agreement: ours within [.04, .06], or within two standard errors of it.
@@ -43,7 +43,7 @@ def real_data(quick: bool) -> Iterator[Row]:
 def _people(name: str, load: Any, quick: bool) -> Iterator[Recorded]:
     """Every person with six blocks (four of the short localizer); every eighth voxel."""
     for i, one in enumerate(load(False)):
-        if quick and (i % 9 or name == "alice" and i % 18):
+        if quick and (i % 9 or (name == "alice" and i % 18)):
             continue
         responses = one.responses
         if name == "localizer":
