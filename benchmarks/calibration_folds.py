@@ -119,21 +119,21 @@ def families(quick: bool) -> Iterator[Row]:
     """False discoveries among driven targets; maps with any false positive."""
     lengths = [100] * 6
     runs, shares, found = Runs.from_lengths(lengths, 1.5), [], []
-    for number in range(2 if quick else 12):
+    for number in range(2 if quick else 8):
         rng = np.random.default_rng(100 + number)
         features = noise(rng, lengths, 0.8, 20)
         drive = 0.6 * signals(rng, features, 500) * (np.arange(500) < 50)
         responses = drive + noise(rng, lengths, 0.5, 500)
-        q = encode(responses, {"f": features}, runs, RUNS, refits=2000 if quick else 10_000, permutations=200).q
+        q = encode(responses, {"f": features}, runs, RUNS, refits=2000 if quick else 5000, permutations=200).q
         shares.append((q[50:] < 0.05).sum() / max((q < 0.05).sum(), 1))
     mean, error = float(np.mean(shares)), float(np.std(shares) / np.sqrt(len(shares)))
     agreement: dict[str, Any] = {"at_most_0.06": bool(mean - 2 * error <= 0.06), "standard_error": error}
     yield Row("cv_fdr", ours=f"{mean:.4f}", agreement=agreement)
-    n_maps = 6 if quick else 100
+    n_maps = 6 if quick else 60
     for number in range(n_maps):
         rng = np.random.default_rng(200 + number)
         responses = noise(rng, lengths, 0.5, 100) + 0.5 * noise(rng, lengths, 0.5, 1)
-        statistics = {"refits": 1000 if quick else 2000, "permutations": 300}
+        statistics = {"refits": 1000 if quick else 1500, "permutations": 300}
         one = encode(responses, {"f": noise(rng, lengths, 0.8, 20)}, runs, RUNS, **statistics)
         found.append(one.significance.p_fwe.min() < 0.05)
     rate = float(np.mean(found))
@@ -143,7 +143,7 @@ def families(quick: bool) -> Iterator[Row]:
 
 def fold_intervals(quick: bool) -> Iterator[Row]:
     """Intervals of r in six runs: the truth is the mean over other stimuli and responses of the same kind."""
-    lengths, (n, n_sets) = [100] * 6, (150, 1) if quick else (200, 12)
+    lengths, (n, n_sets) = [100] * 6, (150, 1) if quick else (200, 8)
     runs, found = Runs.from_lengths(lengths, 1.5), []
     for number in range(n_sets):
         rng = np.random.default_rng(400 + number)
@@ -151,7 +151,7 @@ def fold_intervals(quick: bool) -> Iterator[Row]:
         weights *= np.array(list(STRENGTHS.values()))[:, None, None] / np.linalg.norm(weights, axis=1, keepdims=True)
         responses = np.concatenate([features @ one for one in weights], axis=1)
         responses = responses + noise(rng, lengths, 0.5, responses.shape[1])
-        refits = 2000 if quick else 10_000
+        refits = 2000 if quick else 4000
         one = encode(responses, {"f": features}, runs, RUNS, refits=refits, permutations=100, intervals=True).interval
         assert one is not None
         found.append([values.reshape(len(STRENGTHS), n) for values in (one.low, one.score, one.high)])
@@ -183,14 +183,14 @@ def fold_preference(quick: bool) -> Iterator[Row]:
 
 def power(quick: bool) -> Iterator[Row]:
     """Power at .05 beside a test that knows the distribution of r without signal."""
-    lengths, n = [100] * 6, 300 if quick else 2000
+    lengths, n = [100] * 6, 300 if quick else 1500
     runs = Runs.from_lengths(lengths, 1.5)
     for case, evaluation, strength in (("power_test", TEST, 0.42), ("power_cv", RUNS, 0.3)):
         rng = np.random.default_rng(9)
         features = noise(rng, lengths, 0.8, 20)
         drive = np.concatenate([strength * signals(rng, features, n), np.zeros((600, n))], axis=1)
         responses = drive + noise(rng, lengths, 0.5, 2 * n)
-        statistics = {"refits": 2000 if quick else 20_000, "permutations": 1000}
+        statistics = {"refits": 2000 if quick else 8000, "permutations": 1000}
         found = encode(responses, {"f": features}, runs, evaluation, **statistics)
         r = found.r["joint"]
         ours, peer = float(np.mean(found.p[:n] < 0.05)), float(np.mean(r[:n] > np.quantile(r[n:], 0.95)))

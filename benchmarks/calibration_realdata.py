@@ -24,7 +24,7 @@ from b2m_encoding.analysis.encoding.encode import encode_subject
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.study import Study
 
-DRAWS = {"localizer": (24, 2000), "alice": (8, 2000)}
+DRAWS = {"localizer": (16, 1500), "alice": (6, 1200)}
 """Draws of features for each person, and refits of each."""
 
 
