@@ -79,7 +79,7 @@ def _p_of_regions(blocks: Any) -> Any:
 
 def clusters(quick: bool) -> Iterator[Row]:
     """Null maps of 80 targets in a row, smooth; clusters by mass."""
-    n_maps, n = (3 if quick else 80), 80
+    n_maps, n = (3 if quick else 60), 80
     line = csr_array(diags_array([np.ones(n - 1), np.ones(n - 1)], offsets=[-1, 1]))
     runs, found = Runs.from_lengths(LENGTHS, 1.5), []
     for number in range(n_maps):

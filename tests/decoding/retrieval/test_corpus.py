@@ -93,8 +93,9 @@ def test_copies_in_a_corpus_are_known_by_their_sound(tmp_path: Path, caplog: pyt
     corpus = build_corpus(tmp_path / "pieces", tmp_path / "corpus", QUICK, Preparation(rms=0), shard=4)
     copies = {
         "equal.flac": (first, 8000), "softer.wav": (0.1 * first, 8000), "earlier.wav": (first[7300:], 8000),
-        "later.wav": (np.r_[np.zeros(7900), first], 8000), "short.wav": (first[: 9 * 8000], 8000), "compressed.ogg": (first, 8000),
-        "rate.wav": (np.repeat(first, 2), 16000), "softer.mp3": (0.3 * first[3000:], 8000),
+        "later.wav": (np.r_[np.zeros(7900), first], 8000), "short.wav": (first[: 9 * 8000], 8000),
+        "compressed.ogg": (first, 8000), "rate.wav": (np.repeat(first, 2), 16000),
+        "softer.mp3": (0.3 * first[3000:], 8000),
     }  # fmt: skip
     for name, (wave, rate) in copies.items():
         soundfile.write(tmp_path / name, wave, rate)
