@@ -17,6 +17,7 @@ from scipy.stats import gamma
 from torch import Tensor
 
 from b2m_encoding._typing import Float64
+from b2m_encoding.models.penalties import SMOOTHNESS
 from b2m_encoding.models.solver.devices import eigh
 
 DelayPrior = Literal["hrf", "flat"]
@@ -24,8 +25,6 @@ FLOOR = 0.2
 """Smallest prior standard deviation, as a share of the largest one."""
 PEAK_TIME = 5.0
 """Peak of the canonical response, s."""
-SMOOTHNESS = 1.5
-"""Width of the covariance between delays under the prior of the haemodynamic response, s, unless one is given."""
 
 
 def response_heights(delays: Sequence[float]) -> Float64:

@@ -7,7 +7,7 @@ from typing import Any
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.decoding.decoders.registry import DECODERS
-from b2m_encoding.models.delay_prior import SMOOTHNESS
+from b2m_encoding.models.penalties import SMOOTHNESS
 from b2m_encoding.results.report.inference import statistics_texts
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
 from b2m_encoding.results.schema import CHANCE, files, tables
