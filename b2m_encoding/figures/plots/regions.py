@@ -188,7 +188,8 @@ class _Plan:
                 axes.plot(x, y, MARKERS[index], color=self.style.colours[index], markersize=4, markeredgewidth=0)
             elif kind == "mean":
                 axes.plot([x - 1.2, x + 1.2], [y, y], color="black", linewidth=1.2)
-                axes.plot([x, x], [y - 1.3, y + 1.3], color="black", linewidth=0.8)
+                if text != "mean":
+                    axes.plot([x, x], [y - 1.3, y + 1.3], color="black", linewidth=0.8)
             elif kind == "ceiling":
                 axes.fill_between([x - 1.4, x + 1.4], y - 0.9, y + 0.9, color=CEILING, linewidth=0)
             else:
