@@ -185,7 +185,7 @@ def power(quick: bool) -> Iterator[Row]:
     """Power at .05 beside a test that knows the distribution of r without signal."""
     lengths, n = [100] * 6, 300 if quick else 1500
     runs = Runs.from_lengths(lengths, 1.5)
-    for case, evaluation, strength in (("power_test", TEST, 0.42), ("power_cv", RUNS, 0.3)):
+    for case, evaluation, strength in (("power_test", TEST, 0.42), ("power_cv", RUNS, 0.34)):
         rng = np.random.default_rng(9)
         features = noise(rng, lengths, 0.8, 20)
         drive = np.concatenate([strength * signals(rng, features, n), np.zeros((600, n))], axis=1)

@@ -9,7 +9,7 @@ import pytest
 from scipy.signal import lfilter
 
 from b2m_encoding.analysis.encoding.encode import Encoding, encode_subject
-from b2m_encoding.analysis.encoding.refits import rearrange
+from b2m_encoding.analysis.encoding.refits import of_random_phase, rearrange
 from b2m_encoding.analysis.splits import block_samples, describe_repeats, scored_rows, split_samples
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
@@ -159,3 +159,25 @@ def test_parts_of_fixed_folds_are_drawn_in_blocks_as_long_as_slow_noise_asks(tmp
         width[length] = own["a",]
     np.testing.assert_allclose(parts.interval["a",][:, known], width[comparison.block_length])
     assert not np.allclose(width[shortest], width[comparison.block_length], rtol=0.01)
+
+
+def test_random_phases_keep_the_spectrum_of_every_run(rng: np.random.Generator) -> None:
+    runs = Runs.from_lengths([40, 31], 1.5)
+    values = np.cumsum(rng.standard_normal((71, 3)), axis=0).astype(np.float32)
+    moved = of_random_phase(values, runs, rng)
+    for part in runs.slices.values():
+        before, after = (np.abs(np.fft.rfft(one[part], axis=0)) for one in (values, moved))
+        np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3)
+        assert np.abs(np.corrcoef(values[part].T, moved[part].T)[:3, 3:]).max() < 0.99
+
+
+@pytest.mark.parametrize(("test", "expected"), [("auto", "phase"), ("shift", "shift")])
+def test_blocks_of_one_run_are_not_taken_for_independent(tmp_path: Path, test: str, expected: str) -> None:
+    """A filter makes neighbouring blocks negatively related: refits keep that, unless another test is asked for."""
+    rng, runs = np.random.default_rng(5), Runs.from_lengths([360], 2.0)
+    table = study(tmp_path, kind="cross-validation", blocks=6, gap=16.0)
+    statistics = table.statistics.model_copy(update={"test": test, "refits": 1000})
+    X, Y = rng.standard_normal((360, 3)), rng.standard_normal((360, 20))
+    found = encoded(Y, {"f": X}, runs, table.model_copy(update={"statistics": statistics}))
+    assert found.significance.refit_method == expected
+    assert found.significance.method == "shift"
