@@ -74,7 +74,8 @@ class ModelTable(Config):
     """How large the weights at each delay are expected to be: as the haemodynamic response is there, so that more
     delays cost little, or the same at all."""
     smoothness: Positive | None = None
-    """Width, s, of a Gaussian prior that makes weights at neighbouring delays alike; none by default."""
+    """Width, s, of a Gaussian prior that makes weights at neighbouring delays alike; by default 1.5 s with the prior
+    "hrf", and none with "flat"."""
     scoring: Literal["r2", "r"] = "r2"
     """Score that cross-validation maximises to choose penalties."""
     filter_features: bool | None = None

@@ -58,6 +58,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "one_penalty": {"solver": "ridge"},
     "banded": {"solver": "banded", "scalings": 20},
     "flat_prior": {"delay_prior": "flat"},
+    "independent_delays": {"smoothness": 0.01},
     "smoothness_3s": {"smoothness": 3.0},
     "unfiltered": {"filter_features": False},
     "scoring_r": {"scoring": "r"},

@@ -13,7 +13,7 @@ All data are simulated; nothing is timed. Rows:
 - ``coverage_*``: how often 95 % intervals hold the truth; ``peer``: plain percentiles of the same bootstrap.
   Agreement: ours within [.93, .97].
 - Others are described where they are made: ``calibration_clips.py``, ``calibration_designs.py``,
-  ``calibration_folds.py``, ``calibration_regions.py``.
+  ``calibration_folds.py``, ``calibration_realdata.py``, ``calibration_inherited.py``, ``calibration_regions.py``.
 - ``partition_unequal``: variance partition of 10 useful features (unique part .2) beside 500 useless ones, nothing
   shared; unique part of the useful ones in ``ours`` (stacked, the default) and ``peer`` (one penalty). Agreement:
   unique and shared parts within .02 of the truth, 95 % intervals of the unique part hold it in at least 92 %.
@@ -29,6 +29,8 @@ from typing import Any
 
 import calibration_designs
 import calibration_folds
+import calibration_inherited
+import calibration_realdata
 import numpy as np
 from calibration_clips import exchanged_clips
 from calibration_regions import mixed_models
@@ -269,6 +271,8 @@ PARTS = {
     "exchanged_clips": exchanged_clips,
     **calibration_designs.PARTS,
     **calibration_folds.PARTS,
+    **calibration_realdata.PARTS,
+    **calibration_inherited.PARTS,
 }
 
 

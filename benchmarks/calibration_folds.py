@@ -1,23 +1,19 @@
 """Rows of ``calibration.py`` on cross-validation, whose folds are joined: the whole analysis of a subject, on noise.
 
 - ``cv_runs_N``, ``cv_blocks_6``: N runs of 100 samples, or one of 600 in blocks with a gap of 15 s; AR(1) responses
-  and 20 unrelated features. Rate of p < .05 in ``ours``; ``peer``: the fixed predictions, rearranged. Agreement: ours
-  within [.035, .065], p < .001 up to .002.
+  and two unrelated feature spaces of 8 and 12, at the default delays: the stacked model of both. Rate of p < .05 in
+  ``ours``; ``peer``: the fixed predictions, rearranged. Agreement: ours within [.035, .065], p < .001 up to .002.
 - ``cv_fdr``: 10 % of targets driven; share of false discoveries at q < .05, at most .06. ``cv_fwe``: rate of maps of
   100 correlated targets with any p_fwe < .05, at most .065 and two standard errors.
 - ``cv_interval_R``: how often the 95 % interval of r holds its mean over other stimuli and noise; within [.93, .97].
 - ``cv_preference``: two feature spaces that drive alike; rate of p < .05 of the preference, within [.03, .07].
 - ``power_test``, ``power_cv``: power at .05 where r is .2; ``peer``: of a test that knows the null distribution.
   Agreement: ours at least .85 of it.
-- ``realdata_*``: responses of a real study with features that are unrelated to them: rate of p < .05. Only where the
-  folder ``B2M_SHARED`` names holds these data.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +26,7 @@ from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.stats import significance
-from b2m_encoding.study import Study
+from b2m_encoding.study import ModelTable, Study
 
 RUNS = {"kind": "cross-validation"}
 BLOCKS = {"kind": "cross-validation", "blocks": 6, "gap": 15.0}
@@ -39,6 +35,7 @@ DESIGNS = {
     "cv_runs_3": ([100] * 3, RUNS), "cv_runs_6": ([100] * 6, RUNS), "cv_runs_12": ([100] * 12, RUNS),
     "cv_blocks_6": ([600], BLOCKS),
 }  # fmt: skip
+DELAYS = ModelTable().delays
 STRENGTHS = {0.0: 0.0, 0.1: 0.2, 0.3: 0.43, 0.6: 0.9}
 """Mean r in six runs of 100 samples, and the standard deviation of the signal."""
 
@@ -93,13 +90,14 @@ def bounds(rate: float, n: int, low: float, high: float) -> bool:
 
 def null_folds(quick: bool) -> Iterator[Row]:
     """Unrelated features."""
-    n_sets, n_targets, refits = (1, 400, 1500) if quick else (3, 1000, 10_000)
+    n_sets, n_targets, refits = (1, 300, 1000) if quick else (2, 1000, 8000)
     for case, (lengths, evaluation) in DESIGNS.items():
         p, fixed, runs = [], [], Runs.from_lengths(lengths, 1.5)
         for number in range(n_sets):
             rng = np.random.default_rng(number)
             features, responses = noise(rng, lengths, 0.8, 20), noise(rng, lengths, 0.5, n_targets)
-            found = encode(responses, {"f": features}, runs, evaluation, refits=refits, permutations=1000)
+            spaces = {"a": features[:, :8], "b": features[:, 8:]}
+            found = encode(responses, spaces, runs, evaluation, DELAYS, refits=refits, permutations=1000)
             p.append(found.p)
             assert found.held_out is not None
             series = (found.held_out.predicted, found.held_out.measured, found.held_out.runs)
@@ -121,21 +119,21 @@ def families(quick: bool) -> Iterator[Row]:
     """False discoveries among driven targets; maps with any false positive."""
     lengths = [100] * 6
     runs, shares, found = Runs.from_lengths(lengths, 1.5), [], []
-    for number in range(2 if quick else 12):
+    for number in range(2 if quick else 8):
         rng = np.random.default_rng(100 + number)
         features = noise(rng, lengths, 0.8, 20)
         drive = 0.6 * signals(rng, features, 500) * (np.arange(500) < 50)
         responses = drive + noise(rng, lengths, 0.5, 500)
-        q = encode(responses, {"f": features}, runs, RUNS, refits=2000 if quick else 10_000, permutations=200).q
+        q = encode(responses, {"f": features}, runs, RUNS, refits=2000 if quick else 5000, permutations=200).q
         shares.append((q[50:] < 0.05).sum() / max((q < 0.05).sum(), 1))
     mean, error = float(np.mean(shares)), float(np.std(shares) / np.sqrt(len(shares)))
     agreement: dict[str, Any] = {"at_most_0.06": bool(mean - 2 * error <= 0.06), "standard_error": error}
     yield Row("cv_fdr", ours=f"{mean:.4f}", agreement=agreement)
-    n_maps = 6 if quick else 100
+    n_maps = 6 if quick else 60
     for number in range(n_maps):
         rng = np.random.default_rng(200 + number)
         responses = noise(rng, lengths, 0.5, 100) + 0.5 * noise(rng, lengths, 0.5, 1)
-        statistics = {"refits": 1000 if quick else 2000, "permutations": 300}
+        statistics = {"refits": 1000 if quick else 1500, "permutations": 300}
         one = encode(responses, {"f": noise(rng, lengths, 0.8, 20)}, runs, RUNS, **statistics)
         found.append(one.significance.p_fwe.min() < 0.05)
     rate = float(np.mean(found))
@@ -145,7 +143,7 @@ def families(quick: bool) -> Iterator[Row]:
 
 def fold_intervals(quick: bool) -> Iterator[Row]:
     """Intervals of r in six runs: the truth is the mean over other stimuli and responses of the same kind."""
-    lengths, (n, n_sets) = [100] * 6, (150, 1) if quick else (200, 12)
+    lengths, (n, n_sets) = [100] * 6, (150, 1) if quick else (200, 8)
     runs, found = Runs.from_lengths(lengths, 1.5), []
     for number in range(n_sets):
         rng = np.random.default_rng(400 + number)
@@ -153,7 +151,7 @@ def fold_intervals(quick: bool) -> Iterator[Row]:
         weights *= np.array(list(STRENGTHS.values()))[:, None, None] / np.linalg.norm(weights, axis=1, keepdims=True)
         responses = np.concatenate([features @ one for one in weights], axis=1)
         responses = responses + noise(rng, lengths, 0.5, responses.shape[1])
-        refits = 2000 if quick else 10_000
+        refits = 2000 if quick else 4000
         one = encode(responses, {"f": features}, runs, RUNS, refits=refits, permutations=100, intervals=True).interval
         assert one is not None
         found.append([values.reshape(len(STRENGTHS), n) for values in (one.low, one.score, one.high)])
@@ -185,14 +183,14 @@ def fold_preference(quick: bool) -> Iterator[Row]:
 
 def power(quick: bool) -> Iterator[Row]:
     """Power at .05 beside a test that knows the distribution of r without signal."""
-    lengths, n = [100] * 6, 300 if quick else 2000
+    lengths, n = [100] * 6, 300 if quick else 1500
     runs = Runs.from_lengths(lengths, 1.5)
-    for case, evaluation, strength in (("power_test", TEST, 0.42), ("power_cv", RUNS, 0.3)):
+    for case, evaluation, strength in (("power_test", TEST, 0.42), ("power_cv", RUNS, 0.34)):
         rng = np.random.default_rng(9)
         features = noise(rng, lengths, 0.8, 20)
         drive = np.concatenate([strength * signals(rng, features, n), np.zeros((600, n))], axis=1)
         responses = drive + noise(rng, lengths, 0.5, 2 * n)
-        statistics = {"refits": 2000 if quick else 20_000, "permutations": 1000}
+        statistics = {"refits": 2000 if quick else 8000, "permutations": 1000}
         found = encode(responses, {"f": features}, runs, evaluation, **statistics)
         r = found.r["joint"]
         ours, peer = float(np.mean(found.p[:n] < 0.05)), float(np.mean(r[:n] > np.quantile(r[n:], 0.95)))
@@ -200,61 +198,7 @@ def power(quick: bool) -> Iterator[Row]:
         yield Row(case, ours=f"{ours:.4f}", peer=f"{peer:.4f}", agreement=agreement)
 
 
-def real_data(quick: bool) -> Iterator[Row]:
-    """Responses of real studies, with noise features that a haemodynamic response has smeared."""
-    folder = Path(os.environ.get("B2M_SHARED", Path(__file__).parents[2] / "shared")) / "data"
-    for case, load, n_sets in (("realdata_localizer", _localizer, 1 if quick else 12), ("realdata_alice", _alice, 1)):
-        if not folder.exists():
-            continue
-        rates, small, number, n_tested = [], [], 0, 0
-        for responses, tr in load(folder, quick):
-            runs = Runs.from_lengths([len(responses)], tr)
-            for _ in range(n_sets):
-                number += 1
-                features = noise(np.random.default_rng(number), [len(responses)], 0.8, 10)
-                evaluation = {"kind": "cross-validation", "blocks": 4 if len(responses) < 200 else 6, "gap": 4 * tr}
-                statistics = {"refits": 1000 if quick else 10_000, "permutations": 500}
-                p = encode(responses, {"f": features}, runs, evaluation, **statistics).p
-                n_tested += len(p)
-                rates.append(float(np.mean(p < 0.05)))
-                small.append(float(np.mean(p < 0.001)))
-        rate, error = float(np.mean(rates)), float(np.std(rates) / np.sqrt(len(rates)))
-        alone = np.sqrt(0.05 * 0.95 / n_tested)  # of independent targets
-        agreement = {"within": bool(abs(rate - 0.05) <= 0.01 + 2 * max(error, alone)), "standard_error": error}
-        agreement |= {"p_below_0.001": float(np.mean(small)), "draws_of_features": number}
-        yield Row(case, ours=f"{rate:.4f}", agreement=agreement)
-
-
-def _localizer(folder: Path, quick: bool) -> Iterator[tuple[Any, float]]:
-    """Auditory voxels of one subject, slow drift removed."""
-    import nibabel as nib
-
-    [bold] = [path for path in (folder / "localizer").rglob("*.nii*") if nib.load(path).ndim == 4]
-    [mask] = [path for path in (folder / "localizer").rglob("*.nii*") if nib.load(path).ndim == 3]
-    inside = np.isin(np.asarray(nib.load(mask).dataobj), (1, 2))
-    values = np.asarray(nib.load(bold).dataobj)[inside].T.astype(float)
-    values = values[:, values.std(axis=0) > 0]
-    yield without_drift(values[:, :: 10 if quick else 2], 2.4), 2.4
-
-
-def _alice(folder: Path, quick: bool) -> Iterator[tuple[Any, float]]:
-    """Regions of every person."""
-    for path in sorted((folder / "alice" / "alice_data_shared" / "6mm").glob("*"))[: 4 if quick else None]:
-        values = np.loadtxt(path)
-        if (values.std(axis=0) > 0).all():
-            yield without_drift(values, 2.0), 2.0
-
-
-def without_drift(values: Any, tr: float, cutoff: float = 128.0) -> Any:
-    """Remove cosines slower than ``cutoff`` s; z-score."""
-    n = len(values)
-    order = np.arange(int(2 * n * tr / cutoff) + 1)
-    slow = np.linalg.qr(np.cos(np.pi * (np.arange(n)[:, None] + 0.5) * order / n))[0]
-    left = values - slow @ (slow.T @ values)
-    return left / left.std(axis=0)
-
-
 PARTS = {
     "null_folds": null_folds, "families": families, "fold_intervals": fold_intervals,
-    "fold_preference": fold_preference, "power": power, "real_data": real_data,
+    "fold_preference": fold_preference, "power": power,
 }  # fmt: skip

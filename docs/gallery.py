@@ -1,4 +1,4 @@
-"""Draw the pictures of the gallery: one of every kind, from the results of `b2m demo` and from made-up scores.
+"""Draw the pictures of gallery and README: one of every kind, from the results of `b2m demo` and from made-up scores.
 
 b2m demo demo
 python docs/gallery.py demo
@@ -16,9 +16,11 @@ from b2m_encoding.figures import FigureResult, Style, hierarchy, ternary, weight
 from b2m_encoding.gallery import KINDS, FigureContext, FigureRequest
 from b2m_encoding.spaces import load_atlas, surface_space
 
-FOLDER = Path(__file__).parent / "images" / "gallery"
-MIXED = ("preference", "ternary", "hierarchy", "weights")
-"""Kinds whose colours do not survive a palette."""
+FOLDER = Path(__file__).parent / "images"
+README = (
+    ("accuracy", FigureRequest(), {"width_mm": 183, "dpi": 150}),
+    ("preference", FigureRequest(view="zoom"), {"width_mm": 150, "dpi": 150}),
+)
 SETTINGS = {"width_mm": 120, "dpi": 130}
 STYLE = Style(width_mm=120, dpi=130)
 SOUNDS = ("heard", "retrieved", "generated")
@@ -55,8 +57,7 @@ def made_up(kind: str) -> FigureResult:
 
 
 def main(demo: Path) -> None:
-    """Draw every kind; pictures without mixed colours are quantised, which keeps the files small."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    """Draw every kind for the gallery, and the pictures of the README."""
     clips = sorted((demo / "study" / "stimuli" / "genres").rglob("*.wav"))
     sounds = dict(zip(SOUNDS, (clips[0], clips[1], clips[-1]), strict=True))
     for kind, content in KINDS.items():
@@ -65,12 +66,18 @@ def main(demo: Path) -> None:
         else:
             context = FigureContext.open(demo / "results", FigureRequest(sounds=sounds), SETTINGS)
             result = content.draw(context, context.subjects[0] if content.per_subject else "")
-        path = FOLDER / f"{kind}.png"
-        result.figure.savefig(path, format="png")
-        with Image.open(path) as image:
-            picture = image.convert("RGB")
-        (picture if kind in MIXED else picture.quantize(160)).save(path, optimize=True)
-        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+        save(result, FOLDER / "gallery" / f"{kind}.png")
+    for kind, request, settings in README:
+        context = FigureContext.open(demo / "results", request, settings)
+        save(KINDS[kind].draw(context, context.subjects[0]), FOLDER / f"{kind}.png")
+
+
+def save(result: FigureResult, path: Path) -> None:
+    """Write a picture without transparency, as small as it can be with all its colours."""
+    result.figure.savefig(path, format="png")
+    with Image.open(path) as image:
+        image.convert("RGB").save(path, optimize=True)
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

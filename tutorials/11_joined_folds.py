@@ -86,4 +86,7 @@ for share in (0.0, 0.1, 0.4):
 
 # %% [markdown]
 # Two independent series have 1 in the last column. In a study all of this is done where
-# `evaluation.kind = "cross-validation"`; `statistics.refits` is the number of refits.
+# `evaluation.kind = "cross-validation"`; `statistics.refits` is the number of refits. Blocks of one run are not
+# independent as runs are: the filter of slow drift makes neighbouring blocks negatively related. There, responses are
+# not rearranged but get random phases over the whole run, which keep their autocorrelation at all lags (Theiler et al.
+# 1992, doi 10.1016/0167-2789(92)90102-S).

@@ -29,7 +29,8 @@ def demo(
         summary = run_demo(out, seed=seed, null=null, progress=reporter(bar))
     table = Table("measure", "value", title="SIMULATED study: what was found, against the known truth")
     for key, value in summary.items():
-        table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
+        numbers = value if isinstance(value, list) else [value]
+        table.add_row(key, " to ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in numbers))
     console.print(table)
     for label, path in {"report": f"results/{REPORT}", "figures": f"results/{FIGURES}", "study": STUDY}.items():
         console.print(f"{label + ':':<9}{out / path}", soft_wrap=True, markup=False)

@@ -48,13 +48,20 @@ def sound_hash(path: Path, seconds: float | None = None) -> str:
     return hashlib.sha256(f"{rate} Hz ".encode() + wave.tobytes()).hexdigest()[:16]
 
 
-def fingerprint(path: Path) -> Float32:
-    """Course of the log energy of a sound in bands, in standard units, shape (n_frames, n_bands); empty if none."""
+def fingerprint(path: Path, seconds: float = LONGEST) -> Float32:
+    """Course of the log energy of a sound in bands, in standard units, shape (n_frames, n_bands); empty if none.
+
+    Parameters
+    ----------
+    path : Path
+    seconds : float
+        Length of the beginning that is taken.
+    """
     try:
         wave, rate = decode_audio(path)
     except (InputError, OSError):
         return np.zeros((0, BANDS), np.float32)
-    wave = resample(wave[: round(LONGEST * rate)], rate, RATE)
+    wave = resample(wave[: round(seconds * rate)], rate, RATE)
     if len(wave) < 4 * FRAME:
         return np.zeros((0, BANDS), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(wave, FRAME)[::HOP] * np.hanning(FRAME).astype(np.float32)
@@ -126,6 +133,11 @@ def print_of(path: Path) -> Print:
 @cache
 def _print(path: Path, *_state: int) -> Print:
     return Print(sound_hash(path), fingerprint(path))
+
+
+def are_copies(first: Path, second: Path) -> bool:
+    """Whether two files hold the same sound."""
+    return print_of(first).likeness(print_of(second)) > ALIKE
 
 
 def copies_of(files: Iterable[Path], others: Iterable[Path]) -> dict[Path, Path]:

@@ -2,7 +2,8 @@ r"""Prior covariance of the weights over delays: how large they may be at each, 
 
 A ridge penalty takes the weights at all delays to be equally large. The haemodynamic response is not: a delay
 of 12 s explains next to nothing, and its weights fit noise. Their prior standard deviation is therefore the height of
-the canonical response at that delay, never below a fifth of its peak, so that no delay is excluded.
+the canonical response at that delay, never below a fifth of its peak, so that no delay is excluded. Nor does it jump:
+weights at delays less than a second or two apart are alike.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scipy.stats import gamma
 from torch import Tensor
 
 from b2m_encoding._typing import Float64
+from b2m_encoding.models.penalties import SMOOTHNESS
 from b2m_encoding.models.solver.devices import eigh
 
 DelayPrior = Literal["hrf", "flat"]
@@ -26,7 +28,7 @@ PEAK_TIME = 5.0
 
 
 def response_heights(delays: Sequence[float]) -> Float64:
-    """Prior standard deviation at each delay: the canonical double-gamma response (Glover 1999) and a floor.
+    """Prior standard deviation at each delay: the canonical double-gamma response (Friston 1998) and a floor.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ def response_heights(delays: Sequence[float]) -> Float64:
 
     References
     ----------
-    Glover 1999, doi 10.1006/nimg.1998.0419; Friston et al. 1998, doi 10.1006/nimg.1997.0306.
+    Friston et al. 1998, doi 10.1006/nimg.1997.0306; Glover 1999, doi 10.1006/nimg.1998.0419.
 
     Examples
     --------
@@ -56,7 +58,8 @@ def delay_prior_root(delays: Sequence[float] | None, prior: DelayPrior, smoothne
         Seconds.
     prior : {"hrf", "flat"}
     smoothness : float or None
-        Width in seconds of a Gaussian covariance between delays; None for independent ones.
+        Width in seconds of a Gaussian covariance between delays; None for 1.5 s with the prior "hrf", and for
+        independent delays with "flat".
 
     Returns
     -------
@@ -67,6 +70,8 @@ def delay_prior_root(delays: Sequence[float] | None, prior: DelayPrior, smoothne
         return None
     times = torch.tensor(list(delays), dtype=torch.float64)
     covariance = torch.eye(len(times), dtype=torch.float64)
+    if smoothness is None and prior == "hrf":
+        smoothness = SMOOTHNESS
     if smoothness:
         covariance = torch.exp(-0.5 * ((times[:, None] - times) / smoothness) ** 2)
     if prior == "hrf":

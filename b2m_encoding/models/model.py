@@ -71,7 +71,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         Prior standard deviation of the weights at each delay: the height of the canonical haemodynamic response, at
         least a fifth of its peak; or the same at all delays.
     smoothness : float or None
-        Width, in seconds, of a Gaussian prior covariance of the weights over delays; None for independent delays.
+        Width, in seconds, of a Gaussian prior covariance of the weights over delays; None for 1.5 s with the prior
+        "hrf", and for independent delays with "flat".
     n_scalings : int
         Scalings of the feature spaces to try, if banded.
     scalings : array, shape (n_scalings, n_bands), optional

@@ -10,6 +10,9 @@ LOWEST_ALPHA = 1e-1
 HIGHEST_ALPHA = 1e7
 N_ALPHAS = 17
 
+SMOOTHNESS = 1.5
+"""Width of the covariance between delays under the prior of the haemodynamic response, s, unless one is given."""
+
 
 def penalty_grid(low: float = LOWEST_ALPHA, high: float = HIGHEST_ALPHA, number: int = N_ALPHAS) -> Float64:
     """Log-spaced penalties ``alpha`` of ``alpha * ||b||^2``, shape (number,).

@@ -40,7 +40,7 @@ class RefittedNull:
     target : array of int, shape (n_refits,)
         Target of each refit.
     method : str
-        How responses were rearranged: shift, block or clip.
+        How responses were rearranged: shift, block or clip; ``phase`` for random phases over whole runs.
     """
 
     z: Float64

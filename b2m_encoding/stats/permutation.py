@@ -70,6 +70,8 @@ class Significance:
         Standard deviation of the null distribution over that of rearranged predictions, where folds are joined; else 1.
     n_refits : int
         Rearranged responses that models were fitted to; 0 for fixed predictions.
+    refit_method : str
+        How these were rearranged: as ``method``, or ``phase``; "" for fixed predictions.
     deviate : array or None
         Normal deviate of p where folds are joined, from a tail that extends beyond the refits.
     block_length : int
@@ -86,6 +88,7 @@ class Significance:
     false_positive_rate: float
     fold_dependence: float = 1.0
     n_refits: int = 0
+    refit_method: str = ""
     deviate: Float64 | None = None
     block_length: int = 0
 
@@ -191,6 +194,7 @@ def significance(
         false_positive_rate=np.nan if refitted is None else refitted.false_positive_rate(),
         fold_dependence=1.0 if refitted is None else refitted.dependence,
         n_refits=0 if refitted is None else len(refitted.z),
+        refit_method="" if refitted is None else refitted.method,
         deviate=deviate,
         block_length=_length_of_blocks(ways) if name == "block" else 0,
     )

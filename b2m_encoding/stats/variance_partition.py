@@ -269,23 +269,32 @@ def partition_groups(
         },
         counts,
         dict(zip(sets, negative, strict=True)),
-        _doubts(dict(zip(sets, means, strict=True)), dict(zip(sets, parts, strict=True)), sums, level),
+        _doubts(dict(zip(sets, means, strict=True)), dict(zip(sets, parts, strict=True)), sums, level, widening),
     )
 
 
 def _doubts(
-    r2: Mapping[Bands, Float64], parts: Mapping[Bands, Float64], sums: BlockSums, level: float
+    r2: Mapping[Bands, Float64],
+    parts: Mapping[Bands, Float64],
+    sums: BlockSums,
+    level: float,
+    widening: Mapping[Bands, Float64] | None,
 ) -> dict[Bands, list[str]]:
-    """What speaks against each part, from R2 and parts of groups, whole and resampled, (1 + n_bootstraps, n_groups)."""
-    joint = max(r2, key=len)
+    """What speaks against each part, from R2 and parts of groups, whole and resampled, (1 + n_bootstraps, n_groups).
 
-    def below(difference: Float64) -> Booleans:
-        return np.asarray(_limits(difference[0], difference[1:], sums, level)[1] < 0)
+    Where folds are joined, the error of a part is that of its interval, and that of another difference of R2 is wider
+    by the largest factor of a part.
+    """
+    joint = max(r2, key=len)
+    most = 1.0 if widening is None else np.max(list(widening.values()), axis=0)
+
+    def below(difference: Float64, wider: Float64 | float = most) -> Booleans:
+        return np.asarray(_limits(difference[0], difference[1:], sums, level, wider)[1] < 0)
 
     found: dict[Bands, list[str]] = {}
     for names, part in parts.items():
         rest = tuple(name for name in joint if name not in names)
-        checks = {"significantly below zero": below(part)}
+        checks = {"significantly below zero": below(part, 1.0 if widening is None else widening[names])}
         if rest:
             checks[f"the joint model predicts worse than {'+'.join(rest)} alone"] = below(r2[joint] - r2[rest])
         for name in names if len(names) > 1 else ():

@@ -90,6 +90,7 @@ def _fold_columns(encoding: Encoding, inside: Any) -> dict[str, Any]:
     wider = None if interval is None else interval.widening
     return {
         "refits": encoding.significance.n_refits or np.nan,
+        "refit_method": encoding.significance.refit_method or None,
         "fold_dependence": encoding.significance.fold_dependence if encoding.significance.n_refits else np.nan,
         "interval_widening": np.nan if wider is None or not inside.any() else float(np.median(wider[inside])),
         "flip_widening": np.nan if preference is None else preference.widening / flip_widening(preference.n_blocks),

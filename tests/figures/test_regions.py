@@ -63,10 +63,14 @@ def test_mean_and_interval(region_table):
     assert (row["interval_low"], row["interval_high"]) == pytest.approx((means.mean() - half, means.mean() + half))
 
 
-def test_one_subject_has_no_interval(region_table):
-    found = regions(region_table(1, ("A1",)), style=NARROW)
-    assert found.table["interval_low"].isna().all()
-    assert "interval" not in found.caption
+@pytest.mark.parametrize("n_subjects", [1, 2, 3])
+def test_fewer_than_three_subjects_have_no_interval(region_table, n_subjects):
+    found = regions(region_table(n_subjects, ("A1",)), style=NARROW)
+    assert found.table["interval_low"].isna().all() == (n_subjects < 3)
+    assert ("t interval" in found.caption) == (n_subjects == 3)
+    low, high = found.figure.axes[-1].get_ylim()
+    assert low > -0.5
+    assert high < 1.5
 
 
 def test_regions_without_hemispheres_and_with_holes(region_table, text_problems):

@@ -250,3 +250,17 @@ def test_parts_that_cannot_be_are_doubted(rng: np.random.Generator) -> None:
     assert lost.doubts["b",] == ["significantly below zero; the joint model predicts worse than a alone"]
     assert lost.doubts["a", "b"] == ["larger than the R2 of a; larger than the R2 of b"]
     assert kept.doubts == {("a",): [""], ("b",): [""], ("a", "b"): [""]}
+
+
+def test_doubts_have_the_error_of_joined_folds(rng: np.random.Generator) -> None:
+    """What is doubted for fixed predictions is not where errors are known to be larger; the interval agrees with it."""
+    runs = Runs.from_lengths([100] * 6, 2.0)
+    signal, useless = rng.standard_normal((2, 600, 1))
+    measured = 0.5 * signal + rng.standard_normal((600, 1))
+    models = {("a",): 0.5 * signal, ("b",): 0 * useless, ("a", "b"): 0.5 * signal + 0.22 * useless}
+    sums, one = block_sums(models, measured, runs, block_length=5), np.ones((1, 1), dtype=bool)
+    for factor, doubted in ((1.0, True), (3.0, False)):
+        widening = {part: np.full(1, factor) for part in (("a",), ("b",), ("a", "b"))}
+        found = partition_groups(sums, one, n_bootstraps=300, widening=widening, random_state=0)
+        assert ("below zero" in found.doubts["b",][0]) == doubted == bool(found.interval["b",][1, 0] < 0)
+        assert ("worse than a" in found.doubts["b",][0]) == doubted

@@ -16,14 +16,18 @@ from b2m_encoding.analysis.splits import Split, scored_rows
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.results.schema import JOINT
+from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.stats.nulls import RefittedNull
 from b2m_encoding.stats.permutation import arrangements_of, spread_of_rearranged
+from b2m_encoding.stats.repeats import copies_of_samples
 from b2m_encoding.study import Study
 
 MAX_TARGETS = 2000
 BYTES = 12
 """Of a refitted sample: the response and where it comes from."""
+PHASE = "phase"
+"""Method of a null distribution from responses of random phase."""
 
 
 def refit_nulls(
@@ -56,6 +60,12 @@ def refit_nulls(
     -------
     dict of str to RefittedNull
         By feature space, and of the joint model.
+
+    Notes
+    -----
+    Folds that are blocks of one run are not independent: a filter of slow drift makes responses of neighbouring blocks
+    negatively related, and samples that change places within blocks would not be. Their responses therefore get random
+    phases over the whole run, unless the study asks for another test, or stimuli are presented again.
     """
     tested = np.flatnonzero(held_out.tested)
     if study.statistics.test == "paper":
@@ -65,6 +75,8 @@ def refit_nulls(
     rows = scored_rows(responses.runs, splits, average=study.evaluation.average_repeats)
     scheme = arrangement_options(held_out, study)
     method, ways, _ = arrangements_of(held_out.predicted, held_out.measured, held_out.runs, **scheme)
+    phases = study.evaluation.blocks is not None and study.statistics.test == "auto" and rows.shape[1] == 1
+    phases = phases and copies_of_samples(held_out.runs) is None
     generator = np.random.default_rng(study.seed)
     n_rounds = -(-study.statistics.refits // len(chosen))
     names, plain = held_out.feature_spaces, plain_study(study, held_out)
@@ -72,7 +84,11 @@ def refit_nulls(
     quotients: dict[str, list[Float64]] = {}
     for columns in _batches(np.tile(np.arange(len(chosen)), n_rounds), len(measured), study.model.memory):
         progress(f"refits of {n_rounds * len(chosen)} rearranged responses")
-        moved = rearrange(measured, columns, rows, ways.sources(len(columns), generator))
+        moved = (
+            of_random_phase(measured[:, columns], responses.runs, generator)
+            if phases
+            else rearrange(measured, columns, rows, ways.sources(len(columns), generator))
+        )
         refitted = Responses.from_array(moved, responses.runs, Unplaced(len(columns)))
         found = predict_held_out(refitted, spaces, plain, splits, models, factors=factors)
         for model, predicted in {**found.singles, JOINT: found.predicted}.items():
@@ -86,7 +102,9 @@ def refit_nulls(
             )
             quotients.setdefault(model, []).append(np.nan_to_num(z))  # a constant prediction: r is 0
     targets = np.tile(chosen, n_rounds)
-    return {model: RefittedNull(np.concatenate(z), targets, method) for model, z in quotients.items()}
+    return {
+        model: RefittedNull(np.concatenate(z), targets, PHASE if phases else method) for model, z in quotients.items()
+    }
 
 
 def rearrange(
@@ -111,6 +129,29 @@ def rearrange(
         source = sources[own]
         moved[rows[own, number]] = measured[rows[source, np.minimum(number, counts[source] - 1)], columns]
     return moved
+
+
+def of_random_phase(values: NDArray[np.float32], runs: Runs, generator: np.random.Generator) -> NDArray[np.float32]:
+    """Give every column random phases: each run keeps its power spectrum, and so its autocorrelation at all lags.
+
+    Surrogates of Theiler et al. 1992, doi 10.1016/0167-2789(92)90102-S.
+
+    Parameters
+    ----------
+    values : array, shape (n_samples, n_columns)
+    runs : Runs
+    generator : numpy.random.Generator
+    """
+    surrogates = np.empty_like(values)
+    for part in runs.slices.values():
+        n = part.stop - part.start
+        spectrum = np.fft.rfft(values[part], axis=0)
+        phase = np.exp(2j * np.pi * generator.random(spectrum.shape))
+        phase[0] = 1  # the mean, and the fastest cycle of an even number of samples, have no phase
+        if n % 2 == 0:
+            phase[-1] = np.where(phase[-1].real < 0, -1, 1)
+        surrogates[part] = np.fft.irfft(spectrum * phase, n, axis=0)
+    return surrogates
 
 
 def _batches(columns: NDArray[np.intp], n_samples: int, gigabytes: float) -> Iterator[NDArray[np.intp]]:

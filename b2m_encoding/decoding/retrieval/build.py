@@ -8,14 +8,14 @@ import stat
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from b2m_encoding import __version__
 from b2m_encoding._typing import Float64
-from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, RECORD, SKIPPED, Corpus
+from b2m_encoding.decoding.retrieval.corpus import AUDIO, CLIPS, EMBEDDINGS, PRINTS, RECORD, SKIPPED, Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
 from b2m_encoding.decoding.retrieval.metadata import describe_recordings
 from b2m_encoding.decoding.retrieval.places import note_places
@@ -91,9 +91,9 @@ def build_corpus(
         locked(out / LOCK, "another process is building this corpus"),
         reported_as_input_error("a corpus cannot be built", out),
     ):
-        mark_folder(out, "corpus", [EMBEDDINGS, CLIPS, SKIPPED, RECORD], beside=(LOCK,))
+        mark_folder(out, "corpus", [EMBEDDINGS, PRINTS, CLIPS, SKIPPED, RECORD], beside=(LOCK,))
         mark_folder(out / SHARDS, WORK)
-        remove_temporary_files(out, (EMBEDDINGS, CLIPS, SKIPPED, RECORD, MARKER))
+        remove_temporary_files(out, (EMBEDDINGS, PRINTS, CLIPS, SKIPPED, RECORD, MARKER))
         parts = []
         report(0, len(files))
         for start in range(0, len(files), shard):
@@ -195,6 +195,7 @@ def _assemble(
         first = skipped.iloc[0]
         raise InputError("no recording can be used", file=out, found=f"{first['path']}: {first['problem']}")
     centre, spread = _write_vectors(out / EMBEDDINGS, parts, len(files))
+    _write_prints(out / PRINTS, parts, len(files))
     table = pd.DataFrame(
         {"clip": _unique_names(files), "path": files, "seconds": columns["seconds"], "sound": columns["sound"]}
     )
@@ -222,12 +223,26 @@ def _write_vectors(path: Path, parts: Sequence[Path], n_clips: int) -> tuple[Flo
         for vectors in (shard.vectors.astype(np.float64) for shard in map(read_shard, parts) if len(shard.files)):
             if not len(total):
                 total, squares = np.zeros((2, vectors.shape[1]))
-                header = {"descr": HALF.str, "fortran_order": False, "shape": (n_clips, vectors.shape[1])}
-                np.lib.format.write_array_header_1_0(stream, header)
+                _write_header(stream, HALF, (n_clips, vectors.shape[1]))
             stream.write(vectors.astype(HALF).tobytes())
             total, squares = total + vectors.sum(0), squares + (vectors**2).sum(0)
     centre = total / n_clips
     return centre, np.sqrt(np.maximum(squares / n_clips - centre**2, 0.0))
+
+
+def _write_prints(path: Path, parts: Sequence[Path], n_clips: int) -> None:
+    """Write the coarse prints of all recordings as one array on disk, shard after shard."""
+    first = True
+    with replacing(path) as stream:
+        for prints in (shard.prints for shard in map(read_shard, parts) if len(shard.files)):
+            if first:
+                _write_header(stream, prints.dtype, (n_clips, *prints.shape[1:]))
+                first = False
+            stream.write(prints.tobytes())
+
+
+def _write_header(stream: BinaryIO, kind: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(stream, {"descr": kind.str, "fortran_order": False, "shape": shape})
 
 
 def _check_seconds(preparation: Preparation, space: AudioEmbeddingSpace) -> None:

@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from b2m_encoding.data.clips import CONTAINERS, SOUND_ENDINGS
 from b2m_encoding.decoding.retrieval.places import find_places
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.sound_copies import sound_hash
+from b2m_encoding.features.coarse_prints import possible_copies
+from b2m_encoding.features.sound_copies import are_copies, sound_hash
 from b2m_encoding.io.parsing import parse_json
 
 AUDIO = tuple(f".{ending}" for ending in (*SOUND_ENDINGS, *CONTAINERS))
 """Suffixes of recordings, in small letters: those that are read, and containers, which are listed as left out."""
-EMBEDDINGS, CLIPS, SKIPPED, RECORD = "embeddings.npy", "clips.tsv", "skipped.tsv", "corpus.json"
+EMBEDDINGS, PRINTS, CLIPS, SKIPPED, RECORD = "embeddings.npy", "prints.npy", "clips.tsv", "skipped.tsv", "corpus.json"
+CERTAIN = 0.85
+"""Correlation of coarse prints that alone makes a copy; below it, the files themselves are compared."""
 NEEDED = ("table", "clips", "dimensions", "skipped", "software", "centre", "spread")
 logger = logging.getLogger(__name__)
 Half = NDArray[np.float16]
@@ -206,9 +209,11 @@ class Corpus:
         return np.array([one in wanted for one in own], dtype=bool)
 
     def mask_sounds(self, files: Iterable[Path]) -> NDArray[np.bool_]:
-        """Mask of the recordings with the very samples of one of some files, whatever they are called.
+        """Mask of the recordings that are copies of one of some files, whatever they are called.
 
-        Files are prepared as recordings of the corpus are; those that cannot be decoded are passed over.
+        Copies have the same samples, or the same sound in another format, at another level, or up to a second earlier
+        or later. Beginnings are compared, as long as those that are embedded; files that cannot be decoded are passed
+        over. A corpus of an earlier version has no fingerprints: equal samples alone are found.
 
         Parameters
         ----------
@@ -218,11 +223,32 @@ class Corpus:
         -------
         array of bool, shape (n_clips,)
         """
-        if "sound" not in self.table:
+        known, seconds = list(files), float(self.record["space"]["seconds"])
+        if "sound" not in self.table or not known:
             return np.zeros(len(self), dtype=bool)
-        space = self.record["space"]
-        hashes = {sound_hash(path, float(space["seconds"])) for path in files} - {""}
-        return np.array([str(one) in hashes for one in self.table["sound"]], dtype=bool)
+        hashes = {sound_hash(path, seconds) for path in known} - {""}
+        found = np.array([str(one) in hashes for one in self.table["sound"]], dtype=bool)
+        prints = self._prints()
+        for row, file, likeness in possible_copies(prints, known, seconds) if prints is not None else ():
+            if not found[row]:
+                own = self.path(row)  # not at hand where a corpus was moved without its recordings
+                found[row] = likeness >= CERTAIN or (own.is_file() and are_copies(own, file))
+        return found
+
+    def _prints(self) -> NDArray[np.int8] | None:
+        """Coarse prints of the recordings, mapped; None, with a warning, in a corpus of an earlier version."""
+        path = self.folder / PRINTS
+        if not path.is_file():
+            logger.warning("%s: no fingerprints, only equal samples are found; build the corpus again", self.folder)
+            return None
+        try:
+            prints = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError("the fingerprints of a corpus cannot be read", file=path, found=error) from error
+        if prints.dtype != np.int8 or prints.ndim != 3 or len(prints) != len(self):
+            found, expected = f"{prints.dtype} {prints.shape}", f"int8, ({len(self)}, n, 8)"
+            raise InputError("not the fingerprints of this corpus", file=path, found=found, expected=expected)
+        return np.asarray(prints)
 
 
 def _bare(name: str) -> str:

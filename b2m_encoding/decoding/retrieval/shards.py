@@ -20,6 +20,7 @@ from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace,
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, is_silent, resample, undecodable
 from b2m_encoding.features.clips import Clip
+from b2m_encoding.features.coarse_prints import COLUMNS, coarse_print, frames_of
 from b2m_encoding.features.sound_copies import sound_hash
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.io.archives import read_archive
@@ -50,11 +51,12 @@ class Preparation:
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """Vectors of the usable recordings of one shard, hashes of their samples, and the problems of the others."""
+    """Vectors, hashes and coarse prints of the usable recordings of one shard, and the problems of the others."""
 
     files: NDArray[np.str_]
     seconds: Float64
     sounds: NDArray[np.str_]
+    prints: NDArray[np.int8]
     vectors: Float32
     skipped: NDArray[np.str_]
     problems: NDArray[np.str_]
@@ -111,6 +113,9 @@ def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, pre
         np.array([clip.stimulus for clip in clips], dtype=np.str_),
         np.array([clip.duration for clip in clips], dtype=np.float64),
         np.array([sound_hash(audio / clip.stimulus, preparation.seconds) for clip in clips], dtype=np.str_),
+        np.array([coarse_print(audio / clip.stimulus, preparation.seconds) for clip in clips], dtype=np.int8).reshape(
+            len(clips), frames_of(preparation.seconds), COLUMNS
+        ),
         np.array([vectors[clip] for clip in clips], dtype=np.float32).reshape(len(clips), -1 if clips else 0),
         np.array(sorted(problems), dtype=np.str_),
         np.array([problems[name] for name in sorted(problems)], dtype=np.str_),

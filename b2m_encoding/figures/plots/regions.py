@@ -29,6 +29,8 @@ MIN_SLOT = 2.4
 """Least width per region and feature space before regions go on in another row, mm."""
 KEY_LINE = 4.0
 CEILING = "#D9D9D9"
+MIN_SUBJECTS = 3
+"""Fewest subjects whose mean has an interval."""
 
 
 def regions(
@@ -93,13 +95,16 @@ def regions(
 
 
 def summarise(points: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Mean over subjects with its t interval, per region and feature space; hemispheres are averaged first."""
+    """Mean over subjects, per region and feature space; hemispheres are averaged first.
+
+    With its t interval from three subjects on: that of two is wider than all scores can be.
+    """
     by = ["region", "feature_space"]
     subjects = points.groupby([*by, "subject"], sort=False)["score"].mean().reset_index()
     grouped = subjects.groupby(by, sort=False)["score"]
     means = grouped.agg(mean="mean", n_subjects="count", spread="std").reset_index()
     n = means["n_subjects"].to_numpy(dtype=float)
-    factor = np.where(n > 1, student.ppf((1 + level) / 2, np.maximum(n - 1, 1)) / np.sqrt(n), np.nan)
+    factor = np.where(n >= MIN_SUBJECTS, student.ppf((1 + level) / 2, np.maximum(n - 1, 1)) / np.sqrt(n), np.nan)
     half = factor * means.pop("spread").to_numpy(dtype=float)
     return means.assign(interval_low=means["mean"] - half, interval_high=means["mean"] + half)
 
@@ -153,7 +158,7 @@ class _Plan:
         entries = [*(("space", name) for name in spaces)]
         sides = set(points["hemisphere"])
         entries += [(side, text) for side, text in (("L", "left"), ("R", "right")) if side in sides]
-        entries.append(("mean", "mean" if points["subject"].nunique() == 1 else "mean, interval"))
+        entries.append(("mean", "mean, interval" if points["subject"].nunique() >= MIN_SUBJECTS else "mean"))
         if ceiling is not None:
             entries.append(("ceiling", "noise ceiling"))
         return cls(style, rows, spaces, slots, slot, rotation, label_height, _flow(entries, style))
@@ -183,7 +188,8 @@ class _Plan:
                 axes.plot(x, y, MARKERS[index], color=self.style.colours[index], markersize=4, markeredgewidth=0)
             elif kind == "mean":
                 axes.plot([x - 1.2, x + 1.2], [y, y], color="black", linewidth=1.2)
-                axes.plot([x, x], [y - 1.3, y + 1.3], color="black", linewidth=0.8)
+                if text != "mean":
+                    axes.plot([x, x], [y - 1.3, y + 1.3], color="black", linewidth=0.8)
             elif kind == "ceiling":
                 axes.fill_between([x - 1.4, x + 1.4], y - 0.9, y + 0.9, color=CEILING, linewidth=0)
             else:
@@ -275,7 +281,7 @@ def _sentences(
         f"of a region that are {criterion}.",
         f"Points: one per subject {sides}({n} {'subject' if n == 1 else 'subjects'}); lines join the feature spaces "
         "of one point.",
-        f"Bars beside them: mean over subjects{f' and its {level:.0%} t interval' if n > 1 else ''}"
+        f"Bars beside them: mean over subjects{f' and its {level:.0%} t interval' if n >= MIN_SUBJECTS else ''}"
         f"{', hemispheres averaged first' if sides else ''}.",
         "Grey bands: noise ceiling." if ceiling is not None else "",
         f"Brackets: {tested[1]} of {tested[0]} tested differences have q < {tested[2]:g} (* q < {tested[2]:g}, ** < "

@@ -60,7 +60,7 @@ def _significance(report: ReportData) -> str:
     if len(refits := report.column("refits").dropna()):
         text += (
             f". Folds are joined, each tested on responses that train the others, so that models were fitted again to "
-            f"{span(refits)} responses rearranged in the same way; one-sided p is the share of these whose r is as "
+            f"{span(refits)} responses {_rearranged(report)}; one-sided p is the share of these whose r is as "
             "large, in units of its spread under rearrangement. That null distribution is "
             f"{_decimals(report.column('fold_dependence').dropna())} times as wide as one of fixed predictions"
         )
@@ -95,6 +95,13 @@ def _significance(report: ReportData) -> str:
             f"{_for_folds(report, 'interval_widening')}."
         )
     return text
+
+
+def _rearranged(report: ReportData) -> str:
+    """How responses were rearranged before models were fitted to them."""
+    if "phase" in set(report.column("refit_method").dropna()):
+        return "of random phase, each with the power spectrum that it has over the whole run [@theiler1992]"
+    return "rearranged in the same way"
 
 
 def _for_folds(report: ReportData, column: str, widened: str = "widened") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.decoding.decoders.registry import DECODERS
+from b2m_encoding.models.penalties import SMOOTHNESS
 from b2m_encoding.results.report.inference import statistics_texts
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
 from b2m_encoding.results.schema import CHANCE, files, tables
@@ -204,9 +205,10 @@ def _priors(report: ReportData) -> str:
                 " The prior standard deviation of the weights at each delay was the height of the canonical "
                 "haemodynamic response there, at least a fifth of its peak [@glover1999]."
             )
-        if model.get("smoothness"):
+        width = model.get("smoothness") or (SMOOTHNESS if model.get("delay_prior") == "hrf" else None)
+        if width:
             text += (
-                f" A Gaussian prior {number(model['smoothness'])} s wide made weights at neighbouring delays alike "
+                f" A Gaussian prior {number(width)} s wide made weights at neighbouring delays alike "
                 "[@nunezelizalde2019]."
             )
     asked, detrend = model.get("filter_features", False), report.get("cleaning", "detrend")

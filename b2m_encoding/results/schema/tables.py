@@ -65,6 +65,7 @@ SUBJECTS = Table(
         "false_positives": "Share of empty targets below p = .05, where it is computed from these data; else n/a",
         "widening": "Factor by which the null distribution was widened for autocorrelation lost at cuts",
         "refits": "Rearranged responses that models were fitted to, where folds are joined; n/a for one test set",
+        "refit_method": "How these were rearranged: as in the test, or by random phases over whole runs (phase)",
         "fold_dependence": "Factor by which the null distribution is wider than that of rearranged predictions",
         "test_block": "Samples of a block that changes its place in the test; n/a for other tests",
         "repeats": "Presentations that the noise ceiling follows from",

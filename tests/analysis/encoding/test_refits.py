@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from b2m_encoding.analysis.encoding.encode import Encoding, encode_subject
-from b2m_encoding.analysis.encoding.refits import rearrange
-from b2m_encoding.analysis.splits import describe_repeats, scored_rows, split_samples
+from b2m_encoding.analysis.encoding.refits import of_random_phase, rearrange
+from b2m_encoding.analysis.splits import block_samples, describe_repeats, scored_rows, split_samples
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.stats.ceilings import Ceiling
+from b2m_encoding.stats.sums import merge_blocks
+from b2m_encoding.stats.variance_partition import partition_blocks
 from b2m_encoding.study import EvaluationTable, Study
 
 N = 60
@@ -130,3 +133,51 @@ def test_check_says_what_becomes_of_repeats(evaluation: dict[str, object], said:
     table = EvaluationTable.model_validate(evaluation)
     found = describe_repeats(*split_samples(runs, table), table)
     assert (found is None) if said is None else said in str(found)
+
+
+def test_parts_of_fixed_folds_are_drawn_in_blocks_as_long_as_slow_noise_asks(tmp_path: Path) -> None:
+    rng, runs = np.random.default_rng(4), Runs.from_lengths([150] * 6, 1.5)
+    slow = lfilter([1], [1, -0.95], rng.standard_normal((900, 24)), axis=0)
+    X = {"a": slow[:, :2], "b": slow[:, 2:4]}
+    Y = slow[:, 4:] / slow[:, 4:].std(0) + 0.3 * (X["a"] + X["b"]) @ rng.standard_normal((2, 20))
+    table = study(tmp_path, ("a", "b"), kind="test", test_runs="run-0[456]")
+    found = encoded(Y, X, runs, table)
+    comparison, parts, held_out = found.comparison, found.partition, found.held_out
+    assert held_out is not None
+    assert parts is not None
+    assert parts.interval is not None
+    shortest = block_samples(table, 1.5)
+    assert comparison.block_length >= 3 * shortest
+    known = np.flatnonzero(np.isfinite(parts.interval["a",][0]))
+    assert len(known) > 5
+    models = [("a",), ("b",), ("a", "b")]
+    width = {}
+    for length in (comparison.block_length, shortest):
+        sums = merge_blocks(held_out.sums, held_out.runs, shortest, length).take_models(models).take_targets(known)
+        own = partition_blocks(sums, n_bootstraps=table.statistics.bootstraps, random_state=table.seed).interval
+        assert own is not None
+        width[length] = own["a",]
+    np.testing.assert_allclose(parts.interval["a",][:, known], width[comparison.block_length])
+    assert not np.allclose(width[shortest], width[comparison.block_length], rtol=0.01)
+
+
+def test_random_phases_keep_the_spectrum_of_every_run(rng: np.random.Generator) -> None:
+    runs = Runs.from_lengths([40, 31], 1.5)
+    values = np.cumsum(rng.standard_normal((71, 3)), axis=0).astype(np.float32)
+    moved = of_random_phase(values, runs, rng)
+    for part in runs.slices.values():
+        before, after = (np.abs(np.fft.rfft(one[part], axis=0)) for one in (values, moved))
+        np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3)
+        assert np.abs(np.corrcoef(values[part].T, moved[part].T)[:3, 3:]).max() < 0.99
+
+
+@pytest.mark.parametrize(("test", "expected"), [("auto", "phase"), ("shift", "shift")])
+def test_blocks_of_one_run_are_not_taken_for_independent(tmp_path: Path, test: str, expected: str) -> None:
+    """A filter makes neighbouring blocks negatively related: refits keep that, unless another test is asked for."""
+    rng, runs = np.random.default_rng(5), Runs.from_lengths([360], 2.0)
+    table = study(tmp_path, kind="cross-validation", blocks=6, gap=16.0)
+    statistics = table.statistics.model_copy(update={"test": test, "refits": 1000})
+    X, Y = rng.standard_normal((360, 3)), rng.standard_normal((360, 20))
+    found = encoded(Y, {"f": X}, runs, table.model_copy(update={"statistics": statistics}))
+    assert found.significance.refit_method == expected
+    assert found.significance.method == "shift"

@@ -48,7 +48,7 @@ def test_what_is_kept_and_what_is_left_out(built: Corpus, recordings: Path) -> N
     assert skipped["low/short.wav"].startswith("too short: 3.00 s")
     assert built.record["skipped"] == 2
     assert sorted(path.name for path in built.folder.iterdir()) == sorted(
-        [".b2m_encoding.json", ".lock", "clips.tsv", "corpus.json", "embeddings.npy", "skipped.tsv"]
+        [".b2m_encoding.json", ".lock", "clips.tsv", "corpus.json", "embeddings.npy", "prints.npy", "skipped.tsv"]
     )
 
 
@@ -68,6 +68,52 @@ def test_clips_by_any_of_their_names(built: Corpus) -> None:
     for name in (*names, *(f"000001{ending}" for ending in AUDIO), "000001.WAV"):
         assert built.mask([name]).tolist() == [False, False, False, True, False]
     assert not built.mask(["00000", "000001_remix", "", "_15s"]).any()
+
+
+def pieces(folder: Path) -> list[np.ndarray]:
+    """Six pieces of 17 s, written to a folder: notes of random pitch, length and level."""
+    folder.mkdir()
+    waves = []
+    for i in range(6):
+        rng, wave = np.random.default_rng(i), np.zeros(17 * 8000)
+        for start in range(0, len(wave) - 4000, 2000):
+            time = np.arange(4000) / 8000
+            wave[start : start + 4000] += (
+                rng.random() * np.sin(6.28 * rng.uniform(150, 3000) * time) * np.exp(-8 * time)
+            )
+        waves.append(0.2 * wave + 1e-4 * rng.standard_normal(len(wave)))
+        soundfile.write(folder / f"{i}.wav", waves[-1], 8000)
+        waves[-1] = soundfile.read(folder / f"{i}.wav")[0]
+    return waves
+
+
+def test_copies_in_a_corpus_are_known_by_their_sound(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever container, header, level, rate, or shift of up to a second; with and without the recordings at hand."""
+    first, *others = pieces(tmp_path / "pieces")
+    corpus = build_corpus(tmp_path / "pieces", tmp_path / "corpus", QUICK, Preparation(rms=0), shard=4)
+    copies = {
+        "equal.flac": (first, 8000), "softer.wav": (0.1 * first, 8000), "earlier.wav": (first[7300:], 8000),
+        "later.wav": (np.r_[np.zeros(7900), first], 8000), "short.wav": (first[: 9 * 8000], 8000),
+        "compressed.ogg": (first, 8000), "rate.wav": (np.repeat(first, 2), 16000),
+        "softer.mp3": (0.3 * first[3000:], 8000),
+    }  # fmt: skip
+    for name, (wave, rate) in copies.items():
+        soundfile.write(tmp_path / name, wave, rate)
+    soundfile.write(tmp_path / "mixed.wav", 0.2 * first + others[0] + others[1], 8000)
+    for known in (corpus, Corpus.open(corpus.folder, tmp_path / "moved")):
+        for name in copies:
+            assert known.mask_sounds([tmp_path / name]).tolist() == [True] + [False] * 5, name
+        assert not known.mask_sounds([tmp_path / "mixed.wav", tmp_path / "absent.wav"]).any()
+        assert (
+            known.mask_sounds([tmp_path / "pieces" / f"{i}.wav" for i in range(1, 6)]).tolist() == [False] + [True] * 5
+        )
+    (corpus.folder / "prints.npy").unlink()
+    assert corpus.mask_sounds([tmp_path / "equal.flac"])[0]
+    assert not corpus.mask_sounds([tmp_path / "softer.wav"]).any()
+    assert "only equal samples are found" in caplog.text
+    np.save(corpus.folder / "prints.npy", np.zeros((2, 3), np.int8))
+    with pytest.raises(InputError, match="not the fingerprints of this corpus"):
+        corpus.mask_sounds([tmp_path / "softer.wav"])
 
 
 def test_it_goes_on_where_it_stopped(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

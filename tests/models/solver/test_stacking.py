@@ -169,7 +169,7 @@ def test_weights_over_delays_follow_the_haemodynamic_response(make: Any, form: A
     delays = np.array([0.0, 1.5, 4.5, 9.0])
     height = (gamma.pdf(delays, 6) - gamma.pdf(delays, 16) / 6) / gamma.pdf(5, 6)
     deviation = np.sqrt(height**2 + 0.2**2)
-    alike = np.eye(4) if smoothness is None else np.exp(-0.5 * (np.subtract.outer(delays, delays) / smoothness) ** 2)
+    alike = np.exp(-0.5 * (np.subtract.outer(delays, delays) / (smoothness or 1.5)) ** 2)
     covariance = np.outer(deviation, deviation) * alike
     covariance = np.kron(covariance * 4 / np.trace(covariance), np.eye(5))
     model = EncodingModel(

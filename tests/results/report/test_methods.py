@@ -84,7 +84,7 @@ def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
     ("change", "said", "not_said"),
     [
         ('[model]\nsolver = "banded"\nscalings = 15\n',
-         ["banded ridge", "15 balances", "Nunez-Elizalde"], ["ridge regression (Hoerl"]),
+         ["banded ridge", "15 balances", "Dupré la Tour"], ["ridge regression (Hoerl"]),
         ("[model]\nfolds = 5\ndelays = [2.0]\n",
          ["in 5 folds", "the features 2 s before"], ["one training block at a time"]),
         ("[windows]\nlength = 10.0\n", ["window of 10 s", "4.5 s after the sound"], ["s before it"]),
