@@ -21,7 +21,8 @@ import numpy as np
 from faults_bench import REFUSED, Bench, Found, call, content, exit_code, in_child, killed, run
 from faults_changes import edits, midrun_change, worker_death
 from faults_commands import COMMANDS, report
-from faults_places import disk_full, fifo, foreign_files, formats_run, mounts, privacy, traversal
+from faults_outputs import disk_full, formats_run, privacy
+from faults_places import fifo, foreign_files, mounts, traversal
 from faults_sizes import many_events, many_regions, many_subjects, wide_view
 from harness import Row, arguments, environment, finish
 
@@ -57,6 +58,7 @@ def flips(bench: Bench, n_files: int) -> Found:
     chosen = [paths[rng.integers(len(paths))] for paths in kinds.values()]
     others = [path for path in stored if path not in chosen and path.name != "lock"]
     chosen += [others[i] for i in rng.permutation(len(others))[: max(0, n_files - len(chosen))]]
+    chosen = [chosen[i] for i in sorted(rng.permutation(len(chosen))[:n_files])]
     survived = []
     for path in chosen:
         damaged = bytearray(path.read_bytes())

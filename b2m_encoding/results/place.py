@@ -18,13 +18,15 @@ from b2m_encoding.io.removal import temporary_folder
 from b2m_encoding.io.swapping import place_of
 from b2m_encoding.io.writing import locked, reported_as_input_error, write_error, write_whole
 from b2m_encoding.results.manifest import read_manifest
-from b2m_encoding.results.schema.files import DESCRIPTION, GROUP
+from b2m_encoding.results.schema.files import BEING_WRITTEN, DESCRIPTION, GROUP
 
 GENERATOR = "b2m_encoding"
 WORK, LOCK = "work", "lock"
 """Kind of the marked folder that stores the steps of a study, and the file in it that guards both."""
 OWNER = "study.json"
 """File of the work folder: name and file of the study whose results these are."""
+WAIT = 30.0
+"""Seconds that a figure or page waits for another process: several figures may be drawn at once."""
 LONG = "n" * 200
 """As long as the longest names of files in results."""
 
@@ -41,8 +43,15 @@ def work_folder_of(results: Path) -> Path:
 
 
 @contextmanager
-def results_locked(work: Path) -> Iterator[None]:
+def results_locked(work: Path, wait: float = 0.0) -> Iterator[None]:
     """Lock results and their work folder against other processes, and mark that folder as ours.
+
+    Parameters
+    ----------
+    work : Path
+        The work folder.
+    wait : float
+        Longest time to wait for another process, s.
 
     Raises
     ------
@@ -50,9 +59,36 @@ def results_locked(work: Path) -> Iterator[None]:
         If another process works on them, or the folder cannot be written, or holds something else.
     """
     check_markable(work, WORK, beside=(LOCK,))
-    with locked(work / LOCK, "another run is working on these results"):
+    with locked(work / LOCK, "another run is working on these results", wait):
         with reported_as_input_error("the work folder cannot be written", work):
             mark_folder(work, WORK, beside=(LOCK,))
+        yield
+
+
+@contextmanager
+def results_kept(results: Path, target: Path) -> Iterator[None]:
+    """Lock results while a command reads them and writes into them, so that no run replaces them meanwhile.
+
+    Nothing is locked where the target lies elsewhere, where the results are being written by the caller, or where
+    there can be no work folder, and so no run.
+
+    Parameters
+    ----------
+    results : Path
+    target : Path
+        File or folder that is written.
+
+    Raises
+    ------
+    InputError
+        If another process works on the results for longer than :data:`WAIT`.
+    """
+    work = work_folder_of(results.absolute())
+    within = target.resolve().is_relative_to(results.resolve())
+    if not within or BEING_WRITTEN.fullmatch(results.name) or not (work.exists() or os.access(work.parent, os.W_OK)):
+        yield
+        return
+    with results_locked(work, WAIT):
         yield
 
 

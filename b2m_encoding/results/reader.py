@@ -19,9 +19,19 @@ from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import is_intact, read_manifest
 from b2m_encoding.results.place import is_results
-from b2m_encoding.results.provenance import BEING_WRITTEN, find_path, find_study_folder
+from b2m_encoding.results.provenance import find_path, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
-from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MANIFEST, MAP_FILE, PROVENANCE, STUDY, entity
+from b2m_encoding.results.schema.files import (
+    BEING_WRITTEN,
+    DESCRIPTION,
+    GROUP,
+    JOINT,
+    MANIFEST,
+    MAP_FILE,
+    PROVENANCE,
+    STUDY,
+    entity,
+)
 from b2m_encoding.results.schema.maps import R
 from b2m_encoding.results.schema.tables import TEXT_COLUMNS, Table
 from b2m_encoding.results.weights import read_weights, weights_name
