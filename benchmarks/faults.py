@@ -9,6 +9,7 @@ forked from a process that has imported everything, so that a kill falls into th
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ from faults_commands import COMMANDS, report
 from faults_outputs import disk_full, formats_run, privacy
 from faults_places import fifo, foreign_files, mounts, traversal
 from faults_sizes import many_events, many_regions, many_subjects, wide_view
-from harness import Row, arguments, environment, finish
+from harness import Row, arguments, environment, finish, save
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.phantom import simulate_arrays
@@ -206,7 +207,6 @@ def main() -> None:
     rows, cache = [], os.environ.get("B2M_CACHE")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         os.environ["B2M_CACHE"] = f"{name}/cache"  # of this benchmark alone: rows fill and empty it
-        start = time.perf_counter()
         faults = rows_of(Path(name), options.kills or (40 if options.quick else 1000), options.quick)
         for case, fault in faults.items():
             if options.case and case not in options.case:
@@ -215,12 +215,13 @@ def main() -> None:
             found = fault()
             rows.append(Row(case, ours="b2m", ours_s=time.perf_counter() - begun, agreement=found))
             print(f"{case}: {found}, {rows[-1].ours_s:.0f} s", flush=True)
+            save("faults", rows, environment(), quick=options.quick)
     if cache:
         os.environ["B2M_CACHE"] = cache
     agreed = all(row.agreement is not None and row.agreement["survived"] for row in rows)
-    kills_in_all = sum((row.agreement or {}).get("kills", 0) for row in rows)
-    about = environment(kills_in_all=kills_in_all, all_s=time.perf_counter() - start)
-    finish("faults", rows, about, agreed=agreed, quick=options.quick)
+    kept = json.loads(save("faults", rows, environment(), quick=options.quick).read_text())["rows"]
+    about = {key: sum((row["agreement"] or {}).get(key, 0) for row in kept) for key in ("kills", "lost")}
+    finish("faults", rows, environment(**about), agreed=agreed, quick=options.quick)
 
 
 if __name__ == "__main__":
