@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -161,6 +162,37 @@ def test_a_start_lies_within_its_volume(value: object, message: str, bids: BidsF
     with_times(bids, StartTime=value)
     with pytest.raises(InputError, match=message):
         read(bids)
+
+
+@pytest.mark.parametrize(
+    ("start", "stated", "message"),
+    [
+        (0.5, None, ""),
+        (0.5, 0.5, ""),
+        (0.0, 0.5, ""),
+        (0.5, 1.0, "the start of a series and its StartTime disagree"),
+        (20.0, None, "a series starts outside of its first volume"),
+        (-0.5, None, "a series starts outside of its first volume"),
+    ],
+)
+def test_the_start_of_a_cifti_series_is_its_start_time(
+    start: float, stated: float | None, message: str, bids: BidsFolder
+) -> None:
+    bids.grayordinates("01", RUN, first=30)
+    bids.sidecar("01", RUN)
+    path = next(bids.derivatives.rglob("*.dtseries.nii"))
+    image = nib.load(path)
+    axes = image.header.get_axis(0), image.header.get_axis(1)
+    axes[0].start = start
+    nib.save(nib.Cifti2Image(np.asarray(image.dataobj), axes), path)
+    if stated is not None:
+        path.with_name(path.name.replace(".dtseries.nii", ".json")).write_text(json.dumps({"StartTime": stated}))
+    if message:
+        with pytest.raises(InputError, match=message):
+            read(bids, "fsLR:den-91k")
+        return
+    runs = read(bids, "fsLR:den-91k").responses.runs  # type: ignore[attr-defined]
+    assert np.allclose(runs.time + runs.instant, 0.5 + TR * np.arange(24))
 
 
 def test_times_of_some_runs_only_are_refused(bids: BidsFolder) -> None:
