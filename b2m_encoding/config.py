@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
+import re
+import textwrap
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +20,31 @@ class Config(BaseModel):
     """A table of a study file. Unknown keys are errors; values are fixed once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def meanings(cls) -> dict[str, str]:
+        """What each key means: the text below it in the class that defines it."""
+        texts: dict[str, str] = {}
+        for kind in reversed(cls.__mro__):
+            if issubclass(kind, Config) and kind is not Config:
+                [found] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+                assert isinstance(found, ast.ClassDef)
+                for named, text in pairwise(found.body):
+                    below = text.value if isinstance(text, ast.Expr) else None
+                    if isinstance(named, ast.AnnAssign) and isinstance(below, ast.Constant):
+                        texts[ast.unparse(named.target)] = one_line(str(below.value))
+        return {name: texts.get(name, "") for name in cls.model_fields}
+
+
+def one_line(text: str) -> str:
+    """A docstring in one line, with code between single backticks.
+
+    Examples
+    --------
+    >>> one_line("See :func:`~b2m_encoding.study.load_study`,   and ``name``.")
+    'See `load_study`, and `name`.'
+    """
+    return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", " ".join(text.split())).replace("``", "`")
 
 
 def resolve_path(path: Path, info: ValidationInfo) -> Path:

@@ -90,6 +90,7 @@ class ClipArrays(ClipExtractor):
     """Length of the windows, s."""
     step: Annotated[float, Field(gt=0)] = 1.5
     """Distance between the starts of windows, s."""
+    """Distance between the starts of windows, s."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the file, or the files of all clips, and the list of clips."""
