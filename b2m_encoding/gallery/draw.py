@@ -11,6 +11,7 @@ from b2m_encoding.figures.settings import Format
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.io.names import safe_name
+from b2m_encoding.results.manifest import note_written
 from b2m_encoding.results.place import results_kept
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, maps, tables
@@ -84,6 +85,7 @@ def draw_kind(
         for subject in context.subjects if KINDS[kind].per_subject else ("",):
             figure = KINDS[kind].draw(context, subject)
             written += figure.save(folder / _stem(kind, subject, request), formats=context.settings.formats)
+        note_written(path, written)
     return written
 
 

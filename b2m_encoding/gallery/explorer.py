@@ -26,6 +26,7 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_all
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
+from b2m_encoding.results.manifest import note_written
 from b2m_encoding.results.place import results_kept
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, maps
@@ -67,7 +68,9 @@ def write_view(
         raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / VIEW}")
     Results.open(results)
     with results_kept(results, target):
-        return write_page(results, target, subjects, sounds)
+        page = write_page(results, target, subjects, sounds)
+        note_written(results, [page])
+    return page
 
 
 def write_page(results: Path, target: Path, subjects: Sequence[str] = (), sounds: Path | None = None) -> Path:

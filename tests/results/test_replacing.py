@@ -17,7 +17,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io import removal
 from b2m_encoding.io.swapping import SWAP
 from b2m_encoding.results.bundle import ResultsWriter, recover
-from b2m_encoding.results.manifest import changed_files, read_manifest, write_manifest
+from b2m_encoding.results.manifest import changed_files, note_written, read_manifest, write_manifest
 from b2m_encoding.results.place import check_owner, check_writable, results_locked, work_folder_of, write_owner
 from b2m_encoding.results.schema.files import MANIFEST
 
@@ -141,15 +141,30 @@ def test_an_edited_table_is_kept_and_reported(results: Path, caplog: pytest.LogC
     assert not caplog.text
 
 
-@pytest.mark.parametrize("name", ["README", "dataset_description.json", ".bidsignore", "sub-01/map.json", "study.toml"])
+TEXTS = ("sub-01/map.json", "study.toml", "view.html", "figures/a.json", "figures/a.txt", "figures/a.tsv")
+
+
+@pytest.mark.parametrize("name", ["README", "dataset_description.json", ".bidsignore", *TEXTS])
 def test_other_texts_that_were_edited_are_kept_too(results: Path, name: str) -> None:
-    write(results, "sub-01/map.json", "study.toml", "view.html", "figures/a.json")
+    write(results, *TEXTS)
     edited = (results / name).read_text() + " "
-    for changed in (name, "view.html", "figures/a.json"):  # pages and figures are written anew by every command
-        (results / changed).write_text(edited)
-    write(results, "sub-01/map.json", "study.toml", "view.html", "figures/a.json")
+    (results / name).write_text(edited)
+    write(results, *TEXTS)
     assert tree(results)[f"{name}.edited"] == edited
     assert [path for path in tree(results) if "edited" in path] == [f"{name}.edited"]
+
+
+def test_what_the_package_itself_wrote_over_results_is_not_edited(results: Path) -> None:
+    write(results, *TEXTS)
+    for name in ("view.html", "figures/a.txt", "new.html"):
+        (results / name).write_text("drawn")
+    note_written(results, [results / name for name in ("view.html", "figures/a.txt", "new.html", "../outside")])
+    manifest = json.loads((results / MANIFEST).read_text())
+    assert "new.html" not in manifest["files"]
+    assert changed_files(results, manifest["files"]) == []
+    write(results, *TEXTS)
+    assert [path for path in tree(results) if "edited" in path] == []
+    assert tree(results)["new.html"] == "drawn"
 
 
 @pytest.mark.parametrize("spoil", [leave, lose])

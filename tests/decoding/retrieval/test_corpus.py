@@ -290,6 +290,16 @@ def test_files_that_were_added_to_a_corpus_stay(recordings: Path, tmp_path: Path
     assert (out / "empty").is_dir()
 
 
+def test_a_table_of_a_corpus_that_was_edited_is_kept(recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    build_corpus(recordings, out, QUICK)
+    for text in ("genres by hand", "again"):
+        (out / "clips.tsv").write_text(text)
+        assert len(build_corpus(recordings, out, QUICK).table)
+    kept = {path.name: path.read_text() for path in out.glob("*.edited*")}
+    assert kept == {"clips.tsv.edited": "genres by hand", "clips.tsv.edited-2": "again"}
+
+
 def test_only_regular_files_with_readable_names_are_opened(recordings: Path, tmp_path: Path) -> None:
     """A pipe would be read for ever, and a name that is no UTF-8 cannot be written into a table."""
     audio = tmp_path / "audio"
