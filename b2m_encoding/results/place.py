@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from b2m_encoding.io.removal import temporary_folder
 from b2m_encoding.io.swapping import place_of
 from b2m_encoding.io.writing import locked, reported_as_input_error, write_error, write_whole
 from b2m_encoding.results.manifest import read_manifest
-from b2m_encoding.results.schema.files import BEING_WRITTEN, DESCRIPTION, GROUP
+from b2m_encoding.results.schema.files import BEING_WRITTEN, DESCRIPTION, GROUP, PROVENANCE
 
 GENERATOR = "b2m_encoding"
 WORK, LOCK = "work", "lock"
@@ -207,9 +207,11 @@ def write_owner(results: Path, name: str, file: Path) -> None:
 
 
 def owner_of(results: Path) -> Path | None:
-    """File of the study that wrote results, as recorded in their work folder; None if it is not recorded."""
-    try:
-        record = parse_json(read_regular(work_folder_of(results) / OWNER))
-        return results.absolute().parent / str(record["file"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    """File of the study that wrote results, as their work folder or else their provenance has it; None if neither."""
+    folder = results.absolute()
+    records = (work_folder_of(results) / OWNER, "file", folder.parent), (folder / PROVENANCE, "study", folder)
+    for record, key, start in records:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if isinstance(file := parse_json(read_regular(record))[key], str):
+                return Path(os.path.normpath(start / file))
+    return None

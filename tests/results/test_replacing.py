@@ -440,3 +440,18 @@ def test_results_whose_description_is_damaged_are_still_ours(results: Path, cont
     lose(results)
     with pytest.raises(InputError, match="something else"):
         check_writable(results, ["01"])
+
+
+def test_the_study_of_results_is_known_without_their_work_folder(tmp_path: Path) -> None:
+    results, other = tmp_path / "project/results", tmp_path / "other"
+    write(results, "provenance.json", text=json.dumps({"study": "../study.toml"}))
+    other.mkdir()
+    for folder in (results.parent, other):
+        (folder / "study.toml").touch()
+    check_owner(results, "study", results.parent / "study.toml")
+    with pytest.raises(InputError, match="results of another study"):
+        check_owner(results, "study", other / "study.toml")
+    moved = results.parent.rename(tmp_path / "moved")
+    check_owner(moved / "results", "study", moved / "study.toml")
+    (moved / "study.toml").rename(moved / "renamed.toml")
+    check_owner(moved / "results", "study", moved / "renamed.toml")
