@@ -15,6 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 from b2m_encoding.errors import InputError
 
+LONGEST_NAME, LONGEST_PATH = 255, 4000
+"""Bytes of the name of a file, and of a path, that all systems allow."""
+
 
 class Config(BaseModel):
     """A table of a study file. Unknown keys are errors; values are fixed once read."""
@@ -47,12 +50,34 @@ def one_line(text: str) -> str:
     return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", " ".join(text.split())).replace("``", "`")
 
 
+def check_path(path: Path | str, what: str = "a path") -> None:
+    """Raise an error if no file can have a path: a part of it is too long, or it holds a NUL character.
+
+    Examples
+    --------
+    >>> check_path("bold/run-1.npy")
+    >>> check_path("x" * 300)
+    Traceback (most recent call last):
+    b2m_encoding.errors.InputError: a path is too long
+      found:    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...
+      expected: names of at most 255 bytes
+    """
+    text = os.fsencode(path)
+    long = next((part for part in text.split(b"/") if len(part) > LONGEST_NAME), None)
+    if b"\0" in text:
+        raise InputError(f"{what} holds a NUL character", found=repr(os.fsdecode(text)))
+    if long is not None or len(text) > LONGEST_PATH:
+        shown = f"{os.fsdecode((long or text)[:40])}..."
+        raise InputError(f"{what} is too long", found=shown, expected=f"names of at most {LONGEST_NAME} bytes")
+
+
 def resolve_path(path: Path, info: ValidationInfo) -> Path:
     """Expand ``~`` and ``${VARIABLE}``; take a relative path from the folder of the study."""
     text = os.path.expanduser(os.path.expandvars(str(path)))
     if "$" in text:
         raise InputError("a path uses an environment variable that is not set", found=str(path))
     folder = (info.context or {}).get("folder", Path.cwd())
+    check_path(Path(folder, text))
     return Path(folder, text)
 
 

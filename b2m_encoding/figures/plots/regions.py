@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, text_width
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.plots.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.style import GREY, MARKERS, Style
 
@@ -25,6 +25,8 @@ ROW = 44.0
 AXIS = 11.0
 """Room for the vertical axis, mm."""
 MAX_SLOT, LONG_NAME = 42.0, 24.0
+LONGEST = 40.0
+"""Longest name of a region below its slot, mm."""
 MIN_SLOT = 2.4
 """Least width per region and feature space before regions go on in another row, mm."""
 KEY_LINE = 4.0
@@ -146,7 +148,7 @@ class _Plan:
         n_rows = min(3, math.ceil(len(names) * (len(spaces) + 0.6) * MIN_SLOT / width))
         slots = math.ceil(len(names) / n_rows)
         rows = tuple(names[start : start + slots] for start in range(0, len(names), slots))
-        longest = max(text_width(name, style.small_size, style) for name in names)
+        longest = min(max(text_width(name, style.small_size, style) for name in names), LONGEST)
         slot = min(MAX_SLOT, width / slots)
         rotation = 0 if longest < 0.95 * slot else 45 if longest < LONG_NAME else 90
         label_height = 2.5 + {0: 3.0, 45: 0.72 * longest + 2, 90: longest + 1}[rotation]
@@ -254,7 +256,8 @@ def _finish(axes: Axes, row: Sequence[str], plan: _Plan, limits: tuple[float, fl
     )
     if plan.rotation == 90:
         turn["va"] = "center"
-    axes.set_xticks(range(len(row)), row, parse_math=False, **turn)
+    short = [shortened(name, plan.style.small_size, LONGEST, plan.style) for name in row]
+    axes.set_xticks(range(len(row)), short, parse_math=False, **turn)
     axes.tick_params(axis="x", length=0, pad=3)
     axes.set_ylabel(label, parse_math=False)
 
