@@ -14,11 +14,11 @@ from b2m_encoding.io.hashes import read_regular
 from b2m_encoding.io.marked import check_markable, mark_folder
 from b2m_encoding.io.names import printable
 from b2m_encoding.io.parsing import parse_json
-from b2m_encoding.io.removal import temporary_folder
+from b2m_encoding.io.removal import remove_temporary_files, temporary_folder
 from b2m_encoding.io.swapping import place_of
 from b2m_encoding.io.writing import locked, reported_as_input_error, write_error, write_whole
 from b2m_encoding.results.manifest import read_manifest
-from b2m_encoding.results.schema.files import BEING_WRITTEN, DESCRIPTION, GROUP, PROVENANCE
+from b2m_encoding.results.schema.files import BEING_WRITTEN, DESCRIPTION, FIGURES, GROUP, PROVENANCE
 
 GENERATOR = "b2m_encoding"
 WORK, LOCK = "work", "lock"
@@ -27,6 +27,8 @@ OWNER = "study.json"
 """File of the work folder: name and file of the study whose results these are."""
 WAIT = 30.0
 """Seconds that a figure or page waits for another process: several figures may be drawn at once."""
+HALF_WRITTEN = (".html", ".json", ".png", ".pdf", ".svg", ".tiff", ".tsv", ".txt")
+"""Suffixes of files that commands write into finished results."""
 LONG = "n" * 200
 """As long as the longest names of files in results."""
 
@@ -89,7 +91,14 @@ def results_kept(results: Path, target: Path) -> Iterator[None]:
         yield
         return
     with results_locked(work, WAIT):
+        remove_half_written(results)
         yield
+
+
+def remove_half_written(results: Path) -> None:
+    """Remove what killed commands left of pages and figures; the caller holds the lock."""
+    for folder in (results, results / FIGURES):
+        remove_temporary_files(folder, HALF_WRITTEN)
 
 
 def check_writable(path: Path, subjects: Iterable[str]) -> None:

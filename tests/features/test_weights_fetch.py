@@ -167,7 +167,7 @@ def test_fetch_asks_first_then_downloads_and_records(
     code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 2
     assert "lacks files" in printed
-    assert not list((cache / "weights").iterdir())
+    assert not list((cache / "weights").glob("[!.]*"))
     hub.files["preprocessor_config.json"], hub.commit = b"{}", COMMIT[::-1]
     code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 0, printed
@@ -236,7 +236,7 @@ def test_fetch_of_pickles(hub: Hub, b2m: Callable[..., tuple[int, str]], tmp_pat
     assert code == 2
     assert "refused" in printed
     assert not (tmp_path / "ran").exists()
-    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [folder.name]
+    assert [path.name for path in (tmp_path / "cache" / "weights").glob("[!.]*")] == [folder.name]
 
 
 @pytest.mark.usefixtures("here", "cache")

@@ -18,7 +18,14 @@ from b2m_encoding.io import removal
 from b2m_encoding.io.swapping import SWAP
 from b2m_encoding.results.bundle import ResultsWriter, recover
 from b2m_encoding.results.manifest import changed_files, note_written, read_manifest, write_manifest
-from b2m_encoding.results.place import check_owner, check_writable, results_locked, work_folder_of, write_owner
+from b2m_encoding.results.place import (
+    check_owner,
+    check_writable,
+    results_kept,
+    results_locked,
+    work_folder_of,
+    write_owner,
+)
 from b2m_encoding.results.schema.files import MANIFEST
 
 Tree = dict[str, str]
@@ -455,3 +462,18 @@ def test_the_study_of_results_is_known_without_their_work_folder(tmp_path: Path)
     check_owner(moved / "results", "study", moved / "study.toml")
     (moved / "study.toml").rename(moved / "renamed.toml")
     check_owner(moved / "results", "study", moved / "renamed.toml")
+
+
+def test_half_written_pages_and_figures_are_removed(results: Path) -> None:
+    left = [results / ".partial-182e9ad3-report.html", results / "figures/.partial-0a1b2c3d-a.png"]
+    kept = [results / ".partial-notes.html", results / ".partial-182e9ad3-mine.npy"]
+    for path in (*left, *kept):
+        path.write_text("")
+    recover(results)
+    assert not any(path.exists() for path in left)
+    for path in left:
+        path.write_text("")
+    with results_kept(results, results / "view.html"):
+        pass
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
