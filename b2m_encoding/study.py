@@ -433,7 +433,8 @@ def documented(location: tuple[Any, ...]) -> tuple[str, str]:
     (('[statistics]', 'Error rate that is allowed.'), ('Top level', ''))
     """
     models: list[type[Config]] = [Study]
-    heading, choice, meaning = [], "", ""
+    heading: list[str] = []
+    choice, meaning = "", ""
     for part in map(str, location):
         meaning = next((one.meanings()[part] for one in models if part in one.model_fields), meaning)
         if not (below := _children(models, part)):

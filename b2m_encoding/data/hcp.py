@@ -145,7 +145,7 @@ def read_evs(folder: Path) -> pd.DataFrame:
             )
         names = ("onset", "duration", "weight")
         columns = [numbers(field, path, name) for name, field in zip(names, zip(*lines, strict=True), strict=True)]
-        rows += [(*times, path.stem, weight) for *times, weight in zip(*columns, strict=True) if weight]  # type: ignore[misc]
+        rows += [(*times, path.stem, weight) for *times, weight in zip(*columns, strict=True) if weight]
     rows.sort()
     table = pd.DataFrame(rows, columns=["onset", "duration", "trial_type", "weight"])
     return table.drop(columns="weight") if (table["weight"] == 1).all() else table.astype({"weight": str})
