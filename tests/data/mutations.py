@@ -124,7 +124,10 @@ def sidecar(folder: Path, rng: Rng) -> str | None:
         begun = start_time(folder, file, None, found)
     except InputError:
         return None
-    stated = json.loads(path.read_text("utf-8-sig"))
+    try:
+        stated = json.loads(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError:
+        stated = json.loads(path.read_text("latin-1"))
     if found != float(stated["RepetitionTime"]) or isinstance(stated["RepetitionTime"], bool):
         return f"{found} s for {stated}"
     wanted = stated.get("StartTime")

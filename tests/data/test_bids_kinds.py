@@ -195,6 +195,14 @@ def test_the_start_of_a_cifti_series_is_its_start_time(
     assert np.allclose(runs.time + runs.instant, 0.5 + TR * np.arange(24))
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_sidecars_with_umlauts(encoding: str, bids: BidsFolder) -> None:
+    filled(bids)
+    path = next(bids.root.glob("sub-01/**/*_bold.json"))
+    path.write_bytes(json.dumps({"RepetitionTime": TR, "InstitutionName": "Köln"}, ensure_ascii=False).encode(encoding))
+    assert read(bids).responses.runs.tr == TR  # type: ignore[attr-defined]
+
+
 def test_times_of_some_runs_only_are_refused(bids: BidsFolder) -> None:
     filled(bids)
     filled(bids, "task-listening_run-2")
