@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from b2m_encoding.data import read_bids
+from b2m_encoding.data import Cleaning, read_bids
 from b2m_encoding.data.bids import SpaceQuery, list_subjects
 from b2m_encoding.data.confounds import FMRIPrepConfounds, load_fmriprep_confounds
 from b2m_encoding.errors import InputError, Problems, merged
@@ -49,7 +49,7 @@ def test_confounds_are_those_of_the_run_whatever_the_space_is_called(
     recording = read(bids, asked)
     assert np.array_equal(recording.responses.load(), values)  # type: ignore[attr-defined]
     tables, _, files = load_fmriprep_confounds(recording, MOTION)  # type: ignore[arg-type]
-    assert [path.name for path in files] == [f"sub-01_{RUN}_desc-confounds_timeseries.tsv"]
+    assert [path.name for path in files] == [f"sub-01_{RUN}_desc-confounds_timeseries.{end}" for end in ("tsv", "json")]
     assert tables["task-listening_run-01"].shape == (24, 6)
 
 
@@ -59,7 +59,7 @@ def test_runs_that_differ_in_an_entity_have_their_own_confounds(entity: str, bid
     filled(bids, f"task-listening_{entity}_run-1")
     recording = read(bids)
     tables, _, files = load_fmriprep_confounds(recording, MOTION)  # type: ignore[arg-type]
-    assert [(entity in path.name) for path in files] == [(entity in name) for name in tables]
+    assert [(entity in path.name) for path in files] == 2 * [(entity in name) for name in tables]
     first, second = (table.to_numpy() for table in tables.values())
     assert not np.allclose(first, second)
 
@@ -154,6 +154,15 @@ def test_half_of_a_volume_leaves_blocks_where_they_were(bids: BidsFolder) -> Non
     groups = {"sound": ["sound"]}
     one, other = (event_features(r.responses.runs, r.events, "trial_type", groups) for r in (before, after))  # type: ignore[attr-defined]
     assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.25, 1.9])
+def test_no_volume_is_discarded_unless_asked(start: float, bids: BidsFolder) -> None:
+    filled(bids)
+    with_times(bids, StartTime=start)
+    recording = read(bids)
+    used = [recording.prepared(Cleaning(), discard=s).responses.runs.used.sum() for s in (0.0, 5.0)]  # type: ignore[attr-defined]
+    assert used == [24, 24 - np.ceil((5.0 - start) / TR)]
 
 
 @pytest.mark.parametrize(("value", "message"), [(-0.1, "outside"), (2.1, "outside"), ("soon", "not a number")])

@@ -269,6 +269,17 @@ def test_the_motion_of_a_run_is_an_input(root: Path) -> None:
     assert rows[0]["mean_fd"] == 0.5
 
 
+def test_the_times_of_volumes_are_an_input(root: Path) -> None:
+    """They follow from sidecars, which are no files of responses."""
+    file = root.parent / "study.toml"
+    file.write_text(MOTION_STUDY)
+    run_study(load_study(file), file, steps=["quality"])
+    for path in root.rglob("sub-01*_desc-preproc_bold.nii.gz"):
+        path.with_name(path.name.replace(".nii.gz", ".json")).write_text('{"StartTime": 0.5}')
+    to_do = [name for name, state in explain_study(load_study(file), steps=["quality"]).items() if not state.done]
+    assert to_do == ["quality/sub-01"]
+
+
 MOTION_STUDY = """
 name = "Motion"
 output = "results"
