@@ -238,6 +238,14 @@ def test_mp3_files_that_need_no_count(tmp_path: Path, rng: np.random.Generator) 
         assert mp3.with_length(path, 5) == path
 
 
+def test_an_ending_that_a_converter_appended(tmp_path: Path) -> None:
+    write(tmp_path / "a.mp3.wav", piece(0))
+    assert find_stimulus(tmp_path, "a.mp3") == find_stimulus(tmp_path, "A.MP3") == tmp_path / "a.mp3.wav"
+    write(tmp_path / "a.flac", piece(0))
+    with pytest.raises(InputError, match="several files could be a stimulus"):
+        find_stimulus(tmp_path, "a.mp3")
+
+
 @pytest.mark.parametrize("name", ["x" * 256 + ".wav", "a/" * 2100 + "b.wav", "é" * 130, "a\0.wav"])
 def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the name of a clip (is too long|holds a NUL)"):
