@@ -18,6 +18,7 @@ from b2m_encoding.data.clips import CONTAINERS, SOUND_ENDINGS
 from b2m_encoding.decoding.retrieval.places import find_places
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.sound_copies import sound_hash
+from b2m_encoding.io.hashes import require_regular
 from b2m_encoding.io.parsing import parse_json
 
 AUDIO = tuple(f".{ending}" for ending in (*SOUND_ENDINGS, *CONTAINERS))
@@ -53,6 +54,7 @@ class Vectors:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            require_regular(path)
             whole = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise InputError("the vectors of a corpus cannot be read", file=path, found=error) from error
@@ -159,6 +161,7 @@ class Corpus:
         """
         path = self.folder / CLIPS
         try:
+            require_regular(path)
             table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
             table["seconds"] = table["seconds"].astype(float)
             _ = table["clip"], table["path"]

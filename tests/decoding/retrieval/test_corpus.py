@@ -246,9 +246,15 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
         with pytest.raises(InputError, match=problem):
             Corpus.open(copy)
     shutil.copy(built.folder / RECORD, copy)
-    (copy / EMBEDDINGS).unlink()
-    with pytest.raises(InputError, match="cannot be read"):
-        Corpus.open(copy)
+    for name, problem in ((EMBEDDINGS, "cannot be read"), (CLIPS, "table of a corpus is damaged")):
+        shutil.copy(built.folder / EMBEDDINGS, copy)
+        (copy / name).unlink()
+        with pytest.raises(InputError, match=problem):
+            Corpus.open(copy)
+        os.mkfifo(copy / name)  # never read
+        with pytest.raises(InputError, match=problem):
+            Corpus.open(copy)
+        (copy / name).unlink()
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

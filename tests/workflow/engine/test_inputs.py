@@ -241,6 +241,14 @@ def test_labels_of_an_atlas_that_change_stop_the_run(surface_study: Path, monkey
     assert [count for count in counts if count[1]] == [("first", 5), ("second", 25)]
 
 
+def test_a_study_with_the_byte_order_mark_of_an_editor(study: Path) -> None:
+    """The same study: nothing is computed again, and the copy in the results has no mark."""
+    study.write_bytes(b"\xef\xbb\xbf" + study.read_bytes())
+    assert all(state.done for state in explain_study(load_study(study)).values())
+    run_study(load_study(study), study)
+    assert (study.parent / "results/study.toml").read_text().isascii()
+
+
 def test_the_order_of_subjects_is_a_setting(tmp_path: Path) -> None:
     file = simulate_arrays(tmp_path / "study", n_targets=12, n_samples=60)
     run_study(load_study(file), file)
