@@ -170,7 +170,7 @@ def rows_of(folder: Path, kills_in_all: int, quick: bool) -> dict[str, Callable[
         "kill report": lambda: report(small, share),
         "mounts": lambda: mounts(small, folder, kills_in_all // 40),
         "workers": lambda: worker_death(folder, 1 if quick else 5),
-        "byte flipped": lambda: flips(bench, 12 if quick else 100),
+        "byte flipped": lambda: flips(bench, 10 if quick else 100),
         "read-only": lambda: read_only(bench),
         "two writers": lambda: two_writers(bench),
         "clock": lambda: clocks(bench),
@@ -182,7 +182,7 @@ def rows_of(folder: Path, kills_in_all: int, quick: bool) -> dict[str, Callable[
         "fifo": lambda: fifo(folder),
         "disk_full": lambda: disk_full(small, folder, 1 if quick else 12),
         "privacy": lambda: privacy(small, folder),
-        "edits": lambda: edits(folder, 4 if quick else 40),
+        "edits": lambda: edits(folder, 3 if quick else 40),
         "subjects": lambda: many_subjects(folder, 10 if quick else 200),
         "events": lambda: many_events(folder, 1000 if quick else 10_000),
         "regions": lambda: many_regions(folder, 50 if quick else 500),
@@ -207,7 +207,7 @@ def main() -> None:
     rows, cache = [], os.environ.get("B2M_CACHE")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         os.environ["B2M_CACHE"] = f"{name}/cache"  # of this benchmark alone: rows fill and empty it
-        faults = rows_of(Path(name), options.kills or (40 if options.quick else 1000), options.quick)
+        faults = rows_of(Path(name), options.kills or (24 if options.quick else 1000), options.quick)
         for case, fault in faults.items():
             if options.case and case not in options.case:
                 continue
