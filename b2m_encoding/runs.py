@@ -257,7 +257,11 @@ class Runs:
 
     def discard(self, seconds: float) -> Runs:
         """Mark the first seconds of every run as not used (a warm-up clip, unsteady magnetisation)."""
-        return replace(self, used=self.used & (self.time >= seconds - 1e-9))
+        return replace(self, used=self.used & ~self.first(seconds))
+
+    def first(self, seconds: float) -> NDArray[np.bool_]:
+        """Mask of the samples that stand for the first seconds of their runs, shape (n_samples,)."""
+        return np.asarray(self.time + self.instant < seconds - 1e-9)
 
     def split(self, n_blocks: int, gap: float = 0.0) -> Runs:
         """Cut every run into contiguous blocks of equal length, with ``gap`` seconds unused between neighbours.

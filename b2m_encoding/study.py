@@ -22,8 +22,8 @@ from b2m_encoding.io.toml import STUDY_FILE, parse_toml, read_bytes
 from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
-PAGE = 'see the page "study.toml, every key" of the documentation'
-"""What to do about a wrong key."""
+PAGE = 'the page "study.toml, every key" of the documentation'
+"""Where keys are explained."""
 RESERVED = {"joint", "preference"}
 MAX_PARTITIONED = 6
 SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -40,8 +40,11 @@ class CleaningTable(Config):
     """``[cleaning]``: what is done to the responses of each run."""
 
     detrend: Detrend = "cosine"
+    """How slow drift is removed from each run."""
     cutoff: Positive = 128.0
+    """Period above which drift is removed, s."""
     zscore: bool = True
+    """Give each target mean 0 and variance 1 in each run."""
 
     def build(self) -> Cleaning:
         """The recipe."""
@@ -52,8 +55,11 @@ class AlphaTable(Config):
     """``[model.alphas]``: the grid of penalties, log-spaced, scikit-learn's scale."""
 
     low: Positive = LOWEST_ALPHA
+    """Smallest penalty."""
     high: Positive = HIGHEST_ALPHA
+    """Largest penalty."""
     number: Annotated[int, Field(ge=2, le=10_000)] = N_ALPHAS
+    """Number of penalties."""
 
     def grid(self) -> NDArray[np.float64]:
         """The penalties."""
@@ -70,6 +76,7 @@ class ModelTable(Config):
     scalings: Annotated[int, Field(ge=1)] = 50
     """How many balances between feature spaces a banded model tries; few are enough for few feature spaces."""
     delays: tuple[float, ...] = (3.0, 4.5, 6.0, 7.5)
+    """Delays of the features before the responses, s; multiples of the repetition time."""
     delay_prior: Literal["hrf", "flat"] = "hrf"
     """How large the weights at each delay are expected to be: as the haemodynamic response is there, so that more
     delays cost little, or the same at all."""
@@ -83,11 +90,13 @@ class ModelTable(Config):
     frequencies; by default where that is by cosines, a running median or a Savitzky-Golay filter."""
     alphas: AlphaTable = AlphaTable()
     alpha_per: Literal["target", "all"] = "target"
+    """Choose a penalty for each target, or one for all."""
     folds: Annotated[int, Field(ge=2)] | None = None
     """Number of inner folds; by default one block is left out at a time."""
     blocks: Annotated[int, Field(ge=2)] | None = None
     """Cut the training part of each run into this many blocks, to choose the penalty where there is only one run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where models are fitted."""
     memory: Annotated[float, Field(gt=0, le=1e6)] = 2.0
     """Gigabytes that the statistics of the targets fitted at a time may take; more targets are fitted in parts."""
     parts: Annotated[int, Field(ge=1)] = 1
@@ -101,14 +110,18 @@ class WindowsTable(Config):
     """
 
     length: Positive = 10.0
+    """Length of a window, s."""
     step: Positive = 1.5
+    """Distance between the starts of windows, s."""
     lag: Lag = 4.5
+    """Seconds from a sound to the response that goes with it."""
 
 
 class EvaluationTable(Config):
     """``[evaluation]``: samples that models are evaluated on."""
 
     kind: Literal["test", "cross-validation"]
+    """Test runs, or cross-validation over runs or blocks."""
     test_runs: str = "task-Test*"
     """Pattern of the names of the test runs (``kind = "test"``)."""
     average_repeats: bool = False
@@ -131,15 +144,19 @@ class StatisticsTable(Config):
     """How the null distribution is made; "auto" moves clips where repeats are averaged, else takes circular shifts, or
     the longest blocks that are enough."""
     permutations: Annotated[int, Field(ge=100)] = 10_000
+    """Number of permutations."""
     refits: Annotated[int, Field(ge=1000)] = 20_000
     """Rearranged responses that models are fitted to for the null distribution of joined folds (cross-validation)."""
     block: Positive = 15.0
     """Length of a block of the bootstrap, and of ``test = "block"``, s; one clip, as a rule."""
     q: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Error rate that is allowed."""
     correction: Literal["bh", "by", "fwe"] = "bh"
     """False discovery rate (Benjamini-Hochberg, -Yekutieli), or family-wise error by the largest statistic."""
     bootstraps: Annotated[int, Field(ge=100)] = 1000
+    """Number of bootstrap samples of intervals."""
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Coverage of intervals."""
     intervals: bool = True
     """Maps of the interval of r."""
     preference: Literal["r", "unique", "deltas"] = "r"
@@ -150,6 +167,7 @@ class StatisticsTable(Config):
     cluster_threshold: Positive = 3.09
     """z of the vertices of a cluster (mass, extent)."""
     cluster_permutations: Annotated[int, Field(ge=100)] = 1000
+    """Number of permutations of clusters."""
     inter_subject: bool = False
     """Ceiling from the responses of the other subjects to the same test stimuli, on one surface or template."""
     partition: bool | None = None
@@ -169,13 +187,16 @@ class DecodingTable(Config):
     """``[decoding]``: which feature spaces are decoded from the responses, and how."""
 
     targets: tuple[str, ...] = Field(min_length=1)
+    """Feature spaces that are decoded."""
     decoders: tuple[DecoderName, ...] = Field(("regions",), min_length=1)
     """``regions`` is that of Brain2Music; ``ridge`` and ``contrastive`` decode from the whole cortex, ``inverse``
     inverts an encoding model, ``ensemble`` averages the others named here."""
     window: Positive = 10.0
+    """Length of a window, s."""
     own_windows: dict[str, Positive] = Field(default_factory=dict)
     """Length of the windows of some targets (the paper has 5 s for w2v-BERT, 15 s for captions)."""
     step: Positive = 1.5
+    """Distance between the starts of windows, s."""
     lag: Lag = 4.5
     """Of the windows that are decoded; those of ``[windows]`` where the study has that table."""
     lags: tuple[Lag, ...] = ()
@@ -224,7 +245,9 @@ class MapsTable(Config):
     atlas: AtlasName = "hcp-mmp1"
     """One that ``b2m atlases`` lists, or the path of a definition or of label files."""
     zoom: str = "auditory_zoom"
+    """Region set that detail maps show."""
     regions: tuple[str, ...] = ("core", "belt", "association", "inferior_frontal")
+    """Region sets, or names of regions."""
 
 
 class Study(Config):
@@ -234,8 +257,11 @@ class Study(Config):
     """
 
     name: str = Field(min_length=1)
+    """Name of the study, on its pages."""
     output: StudyPath
+    """Folder of the results."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of all random numbers."""
     note: str | None = None
     """Printed on every figure and page (simulated data say so here)."""
     data: AnySource
@@ -380,16 +406,47 @@ def _problem(path: Path, detail: Any) -> InputError:
     if isinstance(cause, InputError):
         return InputError(cause.problem, file=path, found=cause.found, expected=cause.expected, fix=cause.fix)
     where = ".".join(map(str, written_keys(detail["loc"])))
+    heading, meaning = documented(detail["loc"])
+    fix = f"see {heading} on {PAGE}"
     if detail["type"] == "extra_forbidden":
         known = _known_keys(detail["loc"][:-1])
         near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.5)
         return InputError(
-            "unknown key", file=path, found=where, expected=near[0] if near else ", ".join(known), fix=PAGE
+            "unknown key", file=path, found=where, expected=near[0] if near else ", ".join(known), fix=fix
         )
     if detail["type"] == "missing":
-        return InputError("a key is missing", file=path, expected=where, fix=PAGE)
+        return InputError("a key is missing", file=path, expected=f"{where}: {meaning}" if meaning else where, fix=fix)
     message = str(detail["msg"]).removeprefix("Value error, ")
-    return InputError(message, file=path, found=f"{where} = {detail['input']!r}" if where else None, fix=PAGE)
+    found = f"{where} = {detail['input']!r}" if where else None
+    return InputError(message, file=path, found=found, expected=meaning or None, fix=fix)
+
+
+def documented(location: tuple[Any, ...]) -> tuple[str, str]:
+    """The table of a key, as it is headed on the page of all keys, and the meaning of the key.
+
+    Examples
+    --------
+    >>> documented(("features", "mel", "acoustic", "stimuli"))[0]
+    '[features.NAME] with extractor = "acoustic"'
+    >>> documented(("data", "bids", "confounds", "n_compcor"))
+    ('[data.confounds]', 'Number of these components.')
+    >>> documented(("statistics", "q")), documented(("nothing",))
+    (('[statistics]', 'Error rate that is allowed.'), ('Top level', ''))
+    """
+    models: list[type[Config]] = [Study]
+    heading: list[str] = []
+    choice, meaning = "", ""
+    for part in map(str, location):
+        meaning = next((one.meanings()[part] for one in models if part in one.model_fields), meaning)
+        if not (below := _children(models, part)):
+            continue
+        if any(part in one.model_fields for one in models):
+            heading, choice = [*heading, part], ""
+        else:
+            choice = f' with {"reader" if heading == ["data"] else "extractor"} = "{part}"'
+        models = below
+    table = ".".join(heading).replace("features", "features.NAME")
+    return (f"[{table}]{choice}" if heading else "Top level"), meaning
 
 
 def written_keys(location: tuple[Any, ...]) -> list[Any]:

@@ -25,7 +25,7 @@ from b2m_encoding.workflow.run import run_study
 
 TIMES = {"provenance.json", "manifest.json", "report.html", "study.json"}
 """Files that tell when or where a run was."""
-REFUSED, BROKEN, LONGEST = 2, 3, 300
+REFUSED, BROKEN, LONGEST = 2, 3, 1200
 """Exit codes of a child; seconds after which one counts as hanging."""
 Found = dict[str, Any]
 

@@ -101,16 +101,15 @@ def study_of_clips(folder: Path, n_events: int = 12, tr: float = 1.5) -> Path:
     responses = []
     for run in ("train-1", "train-2", "train-3", "test-1", "test-2"):
         np.save(bench / f"{run}.npy", rng.standard_normal((n_samples, 12)).astype(np.float32))
-        rows = "".join(
-            f"{6 * i}\t{SECONDS}\tnoise\t{names[i % N_SOUNDS].rpartition('.')[2]}\t0\n" for i in range(n_events)
-        )
-        (bench / f"{run}.tsv").write_text("onset\tduration\tgenre\ttrack\tstart\n" + rows)
+        rows = [f"{6 * i}\t{SECONDS}\tnoise/{names[i % N_SOUNDS]}.wav\tnoise\n" for i in range(n_events)]
+        (bench / f"{run}.tsv").write_text("".join(["onset\tduration\tstim_file\tgenre\n", *rows]))
         responses.append(run)
     files = ", ".join(f'"{run}" = "{run}.npy"' for run in responses)
     events = ", ".join(f'"{run}" = "{run}.tsv"' for run in responses)
     (bench / "study.toml").write_text(
         f'name = "clips"\noutput = "results"\n[data]\nreader = "array"\ntr = {tr}\nfiles = {{ {files} }}\n'
-        f'events = {{ {events} }}\n[features.acoustic]\nextractor = "acoustic"\nstimuli = "stimuli"\n'
+        f'events = {{ {events} }}\n[data.clips]\ngroup = "genre"\n'
+        '[features.acoustic]\nextractor = "acoustic"\nstimuli = "stimuli"\n'
         '[features.kind]\nextractor = "labels"\n[model]\ndelays = [1.5]\n[evaluation]\nkind = "test"\n'
         'test_runs = "test*"\n[statistics]\nblock = 6.0\npermutations = 200\nbootstraps = 100\n'
     )

@@ -7,23 +7,17 @@ import importlib
 import inspect
 import re
 import sys
-import textwrap
-import types
-import typing
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
-from pydantic.fields import FieldInfo
+from study_keys import study_keys
 
 import b2m_encoding
-from b2m_encoding.config import Config
-from b2m_encoding.data.sources.base import ClipsTable
-from b2m_encoding.data.sources.bids import ConfoundsTable
+from b2m_encoding.config import one_line
 from b2m_encoding.results.schema import MAPS, TABLES, files
-from b2m_encoding.study import Study
 
 ROOT = "b2m_encoding"
 MODULES = (f"{ROOT}.runs", f"{ROOT}.errors", f"{ROOT}.study")
@@ -41,117 +35,6 @@ OWNERS = {
     "intersubject": "`intersubject`",
 }
 """What a kind of map describes, as in ``desc`` of the file name."""
-MEANINGS = {
-    "reader": "What the data are read by.",
-    "extractor": "What the features are computed by.",
-    "clips": "Columns of the events that name clips; see `[data.clips]`.",
-    "name": "Name of the study, on its pages.",
-    "output": "Folder of the results.",
-    "seed": "Seed of everything that is random.",
-    "data": "What is read; see `[data]`.",
-    "cleaning": "See `[cleaning]`.",
-    "features": "A table for each feature space, under its name; see `[features.NAME]`.",
-    "model": "See `[model]`.",
-    "windows": "See `[windows]`.",
-    "evaluation": "See `[evaluation]`.",
-    "statistics": "See `[statistics]`.",
-    "maps": "See `[maps]`.",
-    "figures": "See `[figures]`.",
-    "results": "See `[results]`.",
-    "decoding": "See `[decoding]`.",
-    "detrend": "Slow drifts that are removed from each run: lines, cosines, a running median, or none.",
-    "cutoff": "Period above which drifts are removed, s.",
-    "zscore": "Whether each target has mean 0 and variance 1 in each run.",
-    "solver": "One penalty per target, or one per target and feature space.",
-    "delays": "Delays of the features before the responses, s; multiples of the repetition time.",
-    "alphas": "Grid of penalties; see `[model.alphas]`.",
-    "alpha_per": "Whether each target has a penalty of its own.",
-    "device": "Where it is computed.",
-    "low": "Smallest penalty.",
-    "high": "Largest penalty.",
-    "number": "Number of penalties.",
-    "length": "Length of a window, s.",
-    "step": "Distance between the starts of windows, s.",
-    "lag": "Seconds from a sound to the response that goes with it.",
-    "kind": "Test runs, or cross-validation over runs or blocks.",
-    "permutations": "Number of permutations.",
-    "q": "Error rate that is allowed.",
-    "bootstraps": "Number of bootstrap samples of intervals.",
-    "level": "Coverage of intervals.",
-    "cluster_permutations": "Number of permutations of clusters.",
-    "zoom": "Region set that detail maps show.",
-    "regions": "Region sets, or names of regions.",
-    "outline_colour": "Colour of the outlines of regions.",
-    "targets": "Feature spaces that are decoded.",
-    "window": "Length of a window, s.",
-    "root": "The raw BIDS data set.",
-    "tasks": "Tasks whose runs are read.",
-    "tr": "Repetition time, s.",
-    "discard": "Seconds at the start of each run that never enter a fit.",
-    "mask": "Mask of the voxels that are read.",
-    "files": "Files of the responses.",
-    "strategy": "Kinds of confounds: motion, wm_csf, global_signal, compcor, ica_aroma, scrub, high_pass.",
-    "motion": "Motion parameters, and their derivatives and squares.",
-    "wm_csf": "Signals of white matter and of the fluid.",
-    "global_signal": "Global signal.",
-    "compcor": "Kind of components.",
-    "n_compcor": "Number of components.",
-    "ica_aroma": "Kind of ICA-AROMA.",
-    "fd_threshold": "Framewise displacement above which volumes are censored, mm.",
-    "std_dvars_threshold": "Standardised DVARS above which volumes are censored.",
-    "network": "Network of the embedding.",
-}
-"""Meaning of keys that have no text of their own."""
-EXAMPLES = {
-    "name": '"My study"',
-    "output": '"results"',
-    "root": '"bids"',
-    "derivatives": '"bids/derivatives/fmriprep"',
-    "mask": '"masks/sub-{subject}.nii.gz"',
-    "tasks": '["listening"]',
-    "subjects": '["01", "02"]',
-    "sessions": '["01"]',
-    "strategy": '["motion", "wm_csf", "scrub"]',
-    "confounds": '{ strategy = ["motion"] }',
-    "clips": '{ stimulus = "stim_file", group = "genre" }',
-    "group": '"speaker"',
-    "images": '{ run-01 = "bold.nii.gz" }',
-    "events": '{ run-01 = "events.tsv" }',
-    "event_columns": '["trial_type", "onset", "duration"]',
-    "censor": '{ run-01 = "censor.txt" }',
-    "tr": "2.0",
-    "folder": '"zenodo"',
-    "regions": '["core", "belt"]',
-    "stimuli": '"stimuli"',
-    "captions": '"captions.tsv"',
-    "transcript": '"stimuli/{clip}.TextGrid"',
-    "textgrid": '"story.TextGrid"',
-    "groups": '{ speech = ["speech", "talk"] }',
-    "column": '"condition"',
-    "labels": '["speech", "music"]',
-    "pca": "0.9",
-    "model": '"facebook/hubert-base-ls960"',
-    "weights": '"weights"',
-    "layer": "7",
-    "window": "10.0",
-    "shuffled": "1",
-    "ids": '"clips.txt"',
-    "targets": '["acoustic"]',
-    "own_windows": "{ text = 15.0 }",
-    "lags": "[3.0, 4.5, 6.0]",
-    "note": '"simulated data"',
-    "folds": "5",
-    "blocks": "4",
-    "generalise": '["group"]',
-    "partition": "true",
-    "features": '{ mel = { extractor = "acoustic", stimuli = "stimuli" } }',
-    "data": '{ reader = "bids" }',
-    "evaluation": '{ kind = "cross-validation" }',
-    "files": '"features/{run}.npy"',
-    "affine": '"sform"',
-    "revision": '"0f1e2d3"',
-}
-"""Examples of keys without a default."""
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
 MARKDOWN = "[markdown]"
 
@@ -239,7 +122,7 @@ def page_of_room(module: str, links: dict[str, str]) -> str:
 def _first_line(name: str, thing: object) -> str:
     described = inspect.isclass(thing) or inspect.isroutine(thing)
     text = inspect.getdoc(thing) if described else _constant_text(name, thing)
-    return _one_line((text or "").split("\n")[0]).replace("|", "\\|")
+    return one_line((text or "").split("\n")[0]).replace("|", "\\|")
 
 
 def _constant_text(name: str, thing: object) -> str:
@@ -278,7 +161,7 @@ def commands() -> str:
 
 def results_folder() -> str:
     """Make the page of the results folder from its schema: files, maps, and tables with their columns."""
-    file_rows = [f"| `{name}` | {_one_line(text)} |" for name, text in _described_files()]
+    file_rows = [f"| `{name}` | {one_line(text)} |" for name, text in _described_files()]
     map_rows = [f"| `{kind.stat}` | {OWNERS[kind.of]} | {kind.description} |" for kind in MAPS]
     parts = [
         "# The results folder",
@@ -302,131 +185,6 @@ def _described_files() -> Iterator[tuple[str, str]]:
         value = getattr(files, name)
         if isinstance(value, str) and "." in value:
             yield value, text
-
-
-def study_keys() -> str:
-    """Make the page of the study file from its models: every table, reader and extractor, with all of their keys."""
-    parts = [
-        "# study.toml, every key",
-        "A study is a TOML file. Relative paths start at its folder; `~` and `${VARIABLE}` are expanded. Every wrong "
-        "key is an error that names the nearest known one. Keys without a default must be given.",
-    ]
-    for heading, model, about in _study_tables():
-        fields = study_fields(model)
-        rows = [
-            f"| `{name}` | {_kind(one.annotation)} | {_default(one)} | {text} | `{name} = {_example(name, one)}` |"
-            for name, one, text in fields
-        ]
-        header = ["| key | kind | default | meaning | example |", "|---|---|---|---|---|"]
-        parts += [f"## {heading}", about, "\n".join([*header, *rows])]
-    return "\n\n".join(parts) + "\n"
-
-
-def study_fields(model: type[Config]) -> list[tuple[str, FieldInfo, str]]:
-    """Keys of a table, each with its field and the text below it in the class that defines it."""
-    texts: dict[str, str] = {}
-    for kind in reversed(model.__mro__):
-        if issubclass(kind, Config) and kind.__module__.startswith(ROOT):
-            [found] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-            assert isinstance(found, ast.ClassDef)
-            for named, text in pairwise(found.body):
-                below = text.value if isinstance(text, ast.Expr) else None
-                if isinstance(named, ast.AnnAssign) and isinstance(below, ast.Constant):
-                    texts[ast.unparse(named.target)] = _one_line(str(below.value))
-    return [(name, field, texts.get(name) or MEANINGS.get(name, "")) for name, field in model.model_fields.items()]
-
-
-def _study_tables() -> Iterator[tuple[str, type[Config], str]]:
-    """Headings, models and texts of all tables: of the study, of its readers and of its extractors."""
-    yield "Top level", Study, "Keys above the first table."
-    for name, field in Study.model_fields.items():
-        own = [kind for kind in _models(field.annotation)]
-        for kind in own if name not in ("data", "features") else ():
-            yield f"`[{name}]`", kind, _about(kind)
-            yield from _tables_below(name, kind)
-    for kind in _models(Study.model_fields["data"].annotation):
-        [label] = typing.get_args(kind.model_fields["reader"].annotation)
-        yield f'`[data]` with `reader = "{label}"`', kind, _about(kind)
-    for kind in (ConfoundsTable, ClipsTable):
-        yield f"`[data.{'confounds' if kind is ConfoundsTable else 'clips'}]`", kind, _about(kind)
-    for kind in _models(Study.model_fields["features"].annotation):
-        labels = " or ".join(f'`"{one}"`' for one in typing.get_args(kind.model_fields["extractor"].annotation))
-        yield f"`[features.NAME]` with `extractor =` {labels}", kind, _about(kind)
-
-
-def _tables_below(name: str, kind: type[Config]) -> Iterator[tuple[str, type[Config], str]]:
-    for key, field in kind.model_fields.items():
-        for below in _models(field.annotation):
-            yield f"`[{name}.{key}]`", below, _about(below)
-
-
-def _models(annotation: object) -> list[type[Config]]:
-    """Tables that a type names."""
-    if isinstance(annotation, type) and issubclass(annotation, Config):
-        return [annotation]
-    return [kind for part in typing.get_args(annotation) for kind in _models(part)]
-
-
-def _about(kind: type[Config]) -> str:
-    return _one_line((inspect.getdoc(kind) or "").split("\n\n")[0])
-
-
-def _kind(annotation: object) -> str:
-    """A type in words."""
-    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _kind(parts[0])
-    if origin is typing.Literal:
-        return " or ".join(f'`"{part}"`' if isinstance(part, str) else f"`{part}`" for part in parts)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_kind(part) for part in parts if part is not type(None)))
-    if origin is tuple:
-        return f"list of {_kind(parts[0])}"
-    if origin is dict:
-        return f"table of {_kind(parts[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, Config):
-        return "table"
-    return {str: "text", float: "number", int: "whole number", bool: "true or false", Path: "path"}.get(
-        annotation, "table"
-    )
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value = field.get_default(call_default_factory=True)
-    return "none" if value is None else "see its table" if isinstance(value, Config) else f"`{_toml(value)}`"
-
-
-def _example(name: str, field: FieldInfo) -> str:
-    """An example value: of the list, or the default, or the first that a choice has."""
-    if name in EXAMPLES:
-        return EXAMPLES[name]
-    value = None if field.is_required() else field.get_default(call_default_factory=True)
-    if value not in (None, (), {}) and not isinstance(value, Config):
-        return _toml(value)
-    annotation = field.annotation
-    while (parts := typing.get_args(annotation)) and typing.get_origin(annotation) is not typing.Literal:
-        annotation = parts[0]
-    if parts:
-        return _toml(parts[0])
-    return {str: '"name"', float: "1.0", int: "1", bool: "true", Path: '"path"'}.get(annotation, "{ }")
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, Path):
-        return f'"{value}"'
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_toml(one)}' for key, one in value.items())} }}"
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", " ".join(text.split())).replace("``", "`")
 
 
 def _leaves(group: object, name: str) -> Iterator[tuple[str, object]]:

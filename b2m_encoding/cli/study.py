@@ -39,7 +39,10 @@ def demo(
 @app.command()
 def init(
     kind: Annotated[Literal["musicgenre", "bids", "arrays"], typer.Argument(help="What the data look like.")],
-    folder: Annotated[Path, typer.Argument(help="Where to put study.toml; a BIDS data set is looked at.")] = Path(),
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Where to put study.toml; data there are looked at."),
+    ] = Path(),
     out: Annotated[Path | None, typer.Option(help="Put study.toml there instead.")] = None,
     mask: Annotated[
         bool, typer.Option("--mask", help="Make masks of raw volumes, where there is no fMRIPrep.")
@@ -48,13 +51,14 @@ def init(
     """Write a commented study.toml to edit; in a BIDS folder, or one of arrays, a study of what is there."""
     from b2m_encoding.workflow.templates import left_to_do, write_template
     from b2m_encoding.workflow.templates.arrays import find_arrays
+    from b2m_encoding.workflow.templates.hcp import is_hcp
     from b2m_encoding.workflow.templates.survey import is_bids
 
     written = write_template(kind, folder, out, masks=mask)
     paths = list(written)
     for path, about in written.items():
         console.print(f"wrote {path}: {about}", soft_wrap=True, markup=False)
-    if kind == "bids" and not is_bids(folder):
+    if kind == "bids" and not (is_bids(folder) or is_hcp(folder)):
         console.print(f"no data set in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
     elif kind == "bids" or (kind == "arrays" and find_arrays(folder)):
         problems = left_to_do(paths[0])

@@ -188,7 +188,7 @@ def read_bids(
             series[name] = open_run(file, place, masks)
         with problems.collect():
             seconds[name] = repetition_time(root, file, series.get(name), tr, trust_header=trust_header)
-            started[name] = start_time(root, file, seconds[name])
+            started[name] = start_time(root, file, series.get(name), seconds[name])
         with problems.collect():
             tables.update(_event_table(root, file))
     if len(set(seconds.values())) > 1:

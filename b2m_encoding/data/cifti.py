@@ -35,8 +35,8 @@ def open_cifti(path: Path, space: GrayordinateSpace) -> Series:
         )
     dtype = image.get_data_dtype()
     check_complete(path, int(image.dataobj.offset) + int(np.prod(image.shape)) * dtype.itemsize)
-    seconds = float(rows.step) if rows.unit == "SECOND" else None
-    return Series(image.shape[0], seconds, lambda: read_cifti(path, space), (path,))
+    seconds, start = (float(rows.step), float(rows.start)) if rows.unit == "SECOND" else (None, 0.0)
+    return Series(image.shape[0], seconds, lambda: read_cifti(path, space), (path,), start or None)
 
 
 def read_cifti(path: Path, space: GrayordinateSpace) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from b2m_encoding.config import check_path
 from b2m_encoding.data import gtzan
 from b2m_encoding.data.clip_columns import NOTHING, ClipColumns
 from b2m_encoding.errors import InputError
@@ -273,6 +274,7 @@ def safe_stimulus(stimulus: str, folder: Path) -> str:
     """
     from b2m_encoding.io.names import printable
 
+    check_path(stimulus, "the name of a clip")
     parts = PurePosixPath(stimulus).parts
     drive = re.match(r"[A-Za-z]:", stimulus)
     if "\0" in stimulus or stimulus.startswith("/") or drive or _leaves(parts) or not parts:

@@ -51,7 +51,7 @@ def load_fmriprep_confounds(
     kept : dict of run name to array of bool
         False for a censored volume.
     files : tuple of Path
-        The tables that were read.
+        The tables that were read, then their sidecars.
 
     Raises
     ------
@@ -80,7 +80,8 @@ def load_fmriprep_confounds(
                 kept[name] = np.isin(np.arange(rows.stop - rows.start), sample_mask)
             tables[name] = table
     problems.raise_any()
-    return tables, kept, tuple(files)
+    sidecars = (path.with_suffix(".json") for path in files)  # they describe the components
+    return tables, kept, (*files, *(path for path in sidecars if path.is_file()))
 
 
 def read_confound_tables(files: Mapping[str, Path], runs: Runs) -> dict[str, pd.DataFrame]:

@@ -13,6 +13,7 @@ from xml.parsers.expat import ExpatError
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.parsing import parse_json
+from b2m_encoding.io.text_tables import decoded
 from b2m_encoding.spaces.files import load_image
 
 ANNEX = "annex/objects/"
@@ -89,7 +90,7 @@ def damaged(path: Path, found: object) -> InputError:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A sidecar as a dictionary.
+    """A sidecar as a dictionary; its text may be in Latin-1, as converters write the name of a hospital.
 
     Raises
     ------
@@ -98,7 +99,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     require_file(path, "a sidecar", folder=False)
     try:
-        content = parse_json(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(decoded(path, "a sidecar"))
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError("a sidecar cannot be read", file=path, found=first_line(error)) from error
     if not isinstance(content, dict):

@@ -36,12 +36,15 @@ class Series:
         Returns the responses, shape (n_samples, n_targets).
     files : tuple of Path
         The first one is named in messages about the run.
+    start : float or None
+        Time of the first volume (s), from its header; None if that states none.
     """
 
     n_samples: int
     tr: float | None
     read: Callable[[], NDArray[np.floating]]
     files: tuple[Path, ...]
+    start: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,22 +71,38 @@ def repetition_time(
     return agreed
 
 
-def start_time(root: Path, file: BidsFile, tr: float) -> float | None:
-    """Time within a volume that its slices were corrected to (``StartTime`` of a derivative), s; None if not stated.
+def start_time(root: Path, file: BidsFile, series: Series | None, tr: float) -> float | None:
+    """Time within a volume that its slices were corrected to, s; None if not stated.
+
+    It is the ``StartTime`` of a derivative, or the start of a CIFTI series where that is not 0.
 
     Raises
     ------
     InputError
-        If it is no time within a volume.
+        If it is no time within a volume, or both are stated and differ.
     """
     raw = inherited(root, file, "bold", "json")
-    found = _stated([path for path in _beside(file) if path not in raw], "StartTime")
+    stated = _stated([path for path in _beside(file) if path not in raw], "StartTime")
+    header = None if series is None or series.start is None else (series.files[0], series.start)
+    found = stated or header
     if found is None:
         return None
     path, seconds = found
     if not 0 <= seconds <= tr + 1e-6:
         raise InputError(
-            "a StartTime lies outside of its volume", file=path, found=f"{seconds:g} s", expected=f"0 to {tr:g} s"
+            "a StartTime lies outside of its volume" if stated else "a series starts outside of its first volume",
+            file=path,
+            found=f"{seconds:g} s",
+            expected=f"0 to {tr:g} s",
+            fix=None if stated else "volumes that were cut off shift the events: correct these, then the header",
+        )
+    if header is not None and abs(header[1] - seconds) > 1e-3:
+        raise InputError(
+            "the start of a series and its StartTime disagree",
+            file=header[0],
+            found=f"{header[1]:g} s",
+            expected=f"{seconds:g} s as in {path.name}",
+            fix="correct the wrong one",
         )
     return seconds
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from b2m_encoding.data.files import damaged, open_image, reading, require_file
 from b2m_encoding.data.recording import Series
 from b2m_encoding.errors import InputError
+from b2m_encoding.spaces.files import check_self_contained
 from b2m_encoding.spaces.gifti import NODES, STRUCTURE, check_structure, chosen_arrays, gifti_arrays
 from b2m_encoding.spaces.meshes import HEMISPHERES, Hemisphere
 from b2m_encoding.spaces.surface import SurfaceSpace
@@ -74,6 +75,7 @@ def _header(path: Path, hemi: Hemisphere, space: SurfaceSpace) -> tuple[int, flo
         stream.seek(max(0, path.stat().st_size - TAIL_BYTES), os.SEEK_SET)
         tail = stream.read()
     tags = TAG.findall(head)
+    check_self_contained(head, path)
     count = re.search(rb"""NumberOfDataArrays=["'](\d+)["']""", head)
     if count is None or not tags or not all(_dimensions(tag) for tag in tags[:1]):
         raise InputError("not a GIfTI time series, or a damaged one", file=path, fix="fetch or copy it again")
@@ -163,6 +165,7 @@ def _open(path: Path) -> Any:
         tail = stream.read()
     if tail.rpartition(b"</GIFTI>")[2].strip():
         content = path.read_bytes()
+        check_self_contained(content, path)
         return nib.gifti.GiftiImage.from_bytes(content[: content.rindex(b"</GIFTI>") + len(b"</GIFTI>")])
     return open_image(path)
 

@@ -11,6 +11,7 @@ from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, check_repetition_time
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.text_tables import first_fields, is_number, numbers, read_text_table
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces.space import RegionSpace
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) -> Recording:
-    """Read one run of region responses: tabs, commas or white space between numbers, with or without a header.
+    """Read one run of region responses: a text table with or without a header, see :func:`read_numbers`.
 
     Parameters
     ----------
@@ -60,10 +61,10 @@ def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) ->
 
 
 def read_numbers(path: Path, what: str, names: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a table of numbers, with or without a header; ``n/a`` is NaN.
+    """Read a table of numbers as programs export it, with or without a header; ``n/a`` is NaN.
 
     A first line of ``names`` is a header even where they are numbers (the areas 44 and 45); one that counts the columns
-    could be either, and is refused.
+    could be either, and is refused. See :func:`~b2m_encoding.io.text_tables.read_text_table`.
 
     Raises
     ------
@@ -73,33 +74,20 @@ def read_numbers(path: Path, what: str, names: tuple[str, ...] = ()) -> pd.DataF
     import pandas as pd
 
     require_file(path, what, folder=False)
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        fields = [line.replace(",", "\t").split("\t" if "\t" in line or "," in line else None) for line in lines]
-        first = [text.strip() for text in fields[0]] if fields else []
-        header = bool(first) and (tuple(first) == names or not any(_is_number(text) for text in first))
-        if not header and len(first) > 1 and first in _counting(len(first)):
-            raise ValueError("its first line counts the columns: remove it, or give them names")
-        body = [[_number(text) for text in row] for row in fields[header:]]
-        if not body or len({len(row) for row in fields}) > 1:
-            raise ValueError("it is empty" if not body else "rows differ in their number of fields")
-    except ValueError as error:
-        raise InputError(f"{what} is not a table of numbers", file=path, found=error) from error
-    return pd.DataFrame(body, columns=first if header else None, dtype=float)
+    first = first_fields(path, what)
+    header = tuple(first) == names or not any(map(is_number, first))
+    if not header and len(first) > 1 and first in _counting(len(first)):
+        found = "its first line counts the columns: remove it, or give them names"
+        raise InputError(f"{what} is not a table of numbers", file=path, found=found)
+    table = read_text_table(path, what, names if header else (), header)
+    if not table.rows:
+        raise InputError(f"{what} is not a table of numbers", file=path, found="it is empty")
+    columns = table.header or tuple(str(number + 1) for number in range(len(table.rows[0])))
+    fields = zip(columns, zip(*table.rows, strict=True), strict=True)
+    body = np.stack([numbers(column, path, name, missing=True) for name, column in fields], axis=1)
+    return pd.DataFrame(body, columns=list(table.header) if header else None)
 
 
 def _counting(n: int) -> list[list[str]]:
     """Headers that only count the columns: 0 1 2, or 1 2 3."""
     return [[str(i) for i in range(start, start + n)] for start in (0, 1)]
-
-
-def _number(text: str) -> float:
-    return np.nan if text.strip().lower() in ("n/a", "nan", "") else float(text)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        _number(text)
-    except ValueError:
-        return False
-    return True

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError, notice
+from b2m_encoding.features.mp3 import open_sound
 
 if TYPE_CHECKING:
     import soundfile
@@ -31,8 +32,6 @@ SIGNATURES = (
 """First bytes of containers that libsndfile does not read."""
 DS003720_RMS = 0.13210295550519335
 """Root mean square of the stimuli of ds003720, full scale = 1."""
-
-
 LEVEL_FLOOR = 1e-4
 """Root mean square below which a sound counts as silence: in 16 bits, little but rounding is left of it."""
 OFFSET = 0.25
@@ -98,7 +97,7 @@ def decode_audio(
     if not path.is_file():
         raise InputError("audio file not found", file=path, fix="check the folder of the stimuli and the file's name")
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_sound(path) as file:
             wave = _cut(file, path, start, duration, check_channels)
             rate = int(file.samplerate)
     except soundfile.LibsndfileError as error:

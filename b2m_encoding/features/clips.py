@@ -38,12 +38,22 @@ class Clip:
         Begin of the excerpt in the file, and its length, s.
     group : str
         Its genre, condition or speaker, "" for none; clips that differ in nothing else are equal.
+
+    Raises
+    ------
+    InputError
+        If begin or length are no finite numbers.
     """
 
     stimulus: str
     start: float = 0.0
     duration: float = 0.0
     group: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for key, value in {"start": self.start, "duration": self.duration}.items():
+            if isinstance(value, str | bool) or not np.isfinite(value):
+                raise InputError(f"{key} of a clip is no time", found=repr(value), expected="seconds")
 
     @property
     def name(self) -> str:

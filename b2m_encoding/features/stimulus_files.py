@@ -63,8 +63,8 @@ def _alike(path: Path) -> list[Path]:
         return []
     same = [one for one in files if _plain(one.name) == _plain(path.name) and not is_container(one)]
     if not same:
-        stem = _plain(without_ending(path.name))
-        same = [one for one in files if one.suffix[1:].lower() in SOUND_ENDINGS and _plain(one.stem) == stem]
+        stems = _plain(without_ending(path.name)), _plain(path.name)  # converters make a.mp3.wav of a.mp3
+        same = [one for one in files if one.suffix[1:].lower() in SOUND_ENDINGS and _plain(one.stem) in stems]
     return [one for one in same if one.is_file()]
 
 

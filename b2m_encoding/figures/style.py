@@ -62,6 +62,7 @@ class Style(Config):
     labels: bool = True
     """Names of the regions in zooms."""
     outline_colour: str = "white"
+    """Colour of the outlines of regions."""
     outline_width: Annotated[float, Field(ge=0.1, le=4)] = 0.6
     """Width of region outlines, in points."""
     letters: bool = True

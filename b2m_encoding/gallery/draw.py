@@ -11,6 +11,8 @@ from b2m_encoding.figures.settings import Format
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.io.names import safe_name
+from b2m_encoding.results.manifest import note_written
+from b2m_encoding.results.place import results_kept
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, maps, tables
 from b2m_encoding.results.schema.files import FIGURES
@@ -67,15 +69,23 @@ def draw_kind(
     -------
     list of Path
         The pictures, each with its numbers (TSV) and caption beside it.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind, it cannot be drawn of these results, or another process works on them.
     """
     if kind not in KINDS:
         raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
-    context = FigureContext.open(path, request, changes)
+    Results.open(path)
     folder = out or path / FIGURES
     written = []
-    for subject in context.subjects if KINDS[kind].per_subject else ("",):
-        figure = KINDS[kind].draw(context, subject)
-        written += figure.save(folder / _stem(kind, subject, request), formats=context.settings.formats)
+    with results_kept(path, folder):
+        context = FigureContext.open(path, request, changes)
+        for subject in context.subjects if KINDS[kind].per_subject else ("",):
+            figure = KINDS[kind].draw(context, subject)
+            written += figure.save(folder / _stem(kind, subject, request), formats=context.settings.formats)
+        note_written(path, written)
     return written
 
 

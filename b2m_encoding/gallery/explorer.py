@@ -26,6 +26,9 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_all
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
+from b2m_encoding.results.manifest import note_written
+from b2m_encoding.results.place import results_kept
+from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, maps
 from b2m_encoding.results.schema.files import VIEW
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
@@ -58,11 +61,20 @@ def write_view(
     Raises
     ------
     InputError
-        If there are no results, or none that can be drawn on a cortex.
+        If there are no results, none that can be drawn on a cortex, or another process works on them.
     """
     target = out or results / VIEW
     if target.is_dir():
         raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / VIEW}")
+    Results.open(results)
+    with results_kept(results, target):
+        page = write_page(results, target, subjects, sounds)
+        note_written(results, [page])
+    return page
+
+
+def write_page(results: Path, target: Path, subjects: Sequence[str] = (), sounds: Path | None = None) -> Path:
+    """Write the interactive page while the results are locked; see :func:`write_view`."""
     page = interactive_page(build_view(results, subjects, sounds))
     [path] = write_all({target: page}, "the page cannot be written")
     return path

@@ -21,6 +21,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 PARTIAL = "partial"
@@ -80,6 +81,12 @@ def remove_temporary_files(folder: Path, endings: Iterable[str]) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
         if is_temporary_file(path.name) and path.name.endswith(ends) and path.is_file() and not path.is_symlink():
             path.unlink(missing_ok=True)
+
+
+def free_name(path: Path, ending: str) -> Path:
+    """Find a name beside a path that nothing has: ``a.tsv.edited``, ``a.tsv.edited-2`` ..."""
+    names = (path.with_name(f"{path.name}.{ending}{f'-{number}' if number > 1 else ''}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def move(source: Path, target: Path) -> None:

@@ -104,6 +104,35 @@ def read_text_table(path: Path, what: str = "a table", names: Sequence[str] = ()
     return _arranged(rows, path, what, header)
 
 
+def first_fields(path: Path, what: str = "a table") -> list[str]:
+    """Fields of the first line that is no comment, as :func:`read_text_table` reads it; none if there is no such line.
+
+    Raises
+    ------
+    InputError
+        If it is no text.
+    """
+    lines = _without_comments([line for line in decoded(path, what).split("\n") if line.strip()], ())
+    if not lines:
+        return []
+    separator = _separator(lines, (), header=False)
+    row = _WORD.findall(lines[0]) if separator is None else _records(lines, separator, path, what)[0]
+    return [_clean(field) for field in row]
+
+
+def is_number(field: str) -> bool:
+    """Whether a field holds a number, or a word for a missing one; a field without anything is neither.
+
+    Examples
+    --------
+    >>> [is_number(field) for field in ("1.5", "-2e3", "0,5", "n/a", "", "A1", "-inf")]
+    [True, True, True, True, False, False, False]
+    """
+    text = field.strip()
+    missing = bool(text) and text in MISSING_NUMBERS
+    return missing or bool(_NUMBER.fullmatch(text) or _DECIMAL_COMMA.fullmatch(text))
+
+
 def _without_comments(lines: list[str], names: Sequence[str]) -> list[str]:
     """Lines without comments; a comment that names the expected columns is the header."""
     kept: list[str] = []

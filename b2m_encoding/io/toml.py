@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ def read_toml(path: Path, what: str, fix: str | None = None) -> dict[str, Any]:
 
 
 def read_bytes(path: Path, what: str, fix: str | None = None) -> bytes:
-    """Read a file, or raise an error that names it if it is missing."""
+    """Read a file without the byte-order mark of some editors, or raise an error that names it if it is missing."""
     if not path.is_file():
         raise InputError(f"{what} is missing", file=path, fix=fix)
-    return path.read_bytes()
+    return path.read_bytes().removeprefix(BOM_UTF8)
 
 
 def parse_toml(content: bytes, path: Path, what: str) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def _size(n_bytes: int | None) -> str:
 
 
 @contextmanager
-def locked(lock: Path, problem: str, *, wait: bool = False) -> Iterator[None]:
+def locked(lock: Path, problem: str, wait: float = 0.0) -> Iterator[None]:
     """Lock a folder against other processes; the lock ends with the block, or with this process.
 
     Parameters
@@ -162,8 +162,8 @@ def locked(lock: Path, problem: str, *, wait: bool = False) -> Iterator[None]:
         File that stands for its folder, which is created; the file is not removed.
     problem : str
         Message of the error where another process holds the lock.
-    wait : bool
-        Wait for that process instead.
+    wait : float
+        Longest time to wait for that process, s; -1 without limit.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def locked(lock: Path, problem: str, *, wait: bool = False) -> Iterator[None]:
 
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(lock, timeout=-1 if wait else 0)
+        held = FileLock(lock, timeout=wait)
         held.acquire()
     except Timeout as error:
         raise InputError(problem, file=lock.parent, fix="wait for it, or stop it") from error

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from b2m_encoding.io.marked import entries
-from b2m_encoding.io.removal import is_temporary_file, move
+from b2m_encoding.io.removal import free_name, is_temporary_file, move
 from b2m_encoding.results.manifest import is_intact, read_manifest
-from b2m_encoding.results.schema.files import FIGURES, MANIFEST
+from b2m_encoding.results.schema.files import MANIFEST
 
 logger = logging.getLogger(__name__)
 
 EDITED = "edited"
-TEXTS = (".tsv", ".json", ".toml", "")
-"""Suffixes of files that people edit: tables, descriptions, the study file, README."""
+TEXTS = (".tsv", ".json", ".toml", ".txt", ".html", "")
+"""Suffixes of files that people edit: tables, descriptions, the study file, captions, pages, README."""
 
 
 def keep_additions(earlier: Path, results: Path) -> list[Path]:
@@ -49,7 +48,7 @@ def keep_additions(earlier: Path, results: Path) -> list[Path]:
     for name in (name for name in names if os.path.lexists(earlier / name)):
         source, added = earlier / name, name not in written
         if source.is_symlink() or (added and manifest is not None) or is_edited(source, name, written):
-            target = next(path for path in _free_names(results, name) if not os.path.lexists(path))
+            target = _aside(results, name)
             move(source, target)
             renamed.append(target)
             logger.warning("%s of the earlier results is not as it was written; it is kept as %s", name, target)
@@ -62,9 +61,9 @@ def _empty_folders(folder: Path) -> list[Path]:
 
 
 def is_edited(path: Path, name: str, written: dict[str, str]) -> bool:
-    """Whether a text is not as it was written; those of figures are written anew by the package itself."""
+    """Whether a text is not as it was written."""
     parts = PurePosixPath(name)
-    if parts.suffix not in TEXTS or parts.parts[0] == FIGURES or ".zarr/" in name or name not in written:
+    if parts.suffix not in TEXTS or ".zarr/" in name or name not in written:
         return False
     return path.is_file() and not is_intact(path, written[name])
 
@@ -80,13 +79,7 @@ def _make_folder(folder: Path, results: Path) -> bool:
     return True
 
 
-def _free_names(results: Path, name: str) -> Iterator[Path]:
-    """Names for an edited file: ``a.tsv.edited``, ``a.tsv.edited-2`` ...; beside it, or at the top of the results."""
-    relative = PurePosixPath(name)
-    target = results / relative
-    folder = target.parent if _make_folder(target.parent, results) else results
-    yield folder / f"{relative.name}.{EDITED}"
-    number = 2
-    while True:
-        yield folder / f"{relative.name}.{EDITED}-{number}"
-        number += 1
+def _aside(results: Path, name: str) -> Path:
+    """A free name for an edited file, beside the new one, or at the top of the results."""
+    target = results / PurePosixPath(name)
+    return free_name(target if _make_folder(target.parent, results) else results / target.name, EDITED)

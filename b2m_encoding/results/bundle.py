@@ -22,7 +22,7 @@ from b2m_encoding.io.swapping import finish_replacing, place_of, put_in_place, s
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.results.additions import keep_additions
-from b2m_encoding.results.place import GENERATOR, check_writable, is_results
+from b2m_encoding.results.place import GENERATOR, check_writable, is_results, remove_half_written
 from b2m_encoding.results.schema.files import (
     BIDS_IGNORE,
     DESCRIPTION,
@@ -180,11 +180,12 @@ class ResultsWriter(BundleFiles):
 
 
 def recover(path: Path) -> None:
-    """Clean up after a run that was killed while it wrote: restore results that it had moved, remove partial ones.
+    """Clean up after a command that was killed while it wrote: restore results that it had moved, remove partial ones.
 
     Call it only while the lock of :func:`results_locked` is held.
     """
     finish_replacing(place_of(path), keep_additions, is_results)
+    remove_half_written(place_of(path))
 
 
 def read_map(folder: Path, subject: str, desc: str, stat: str, space: Space) -> Float32:

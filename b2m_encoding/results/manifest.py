@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from b2m_encoding.io.hashes import read_regular, sha256
 from b2m_encoding.io.parsing import parse_json
+from b2m_encoding.io.writing import write_all
 from b2m_encoding.results.schema.files import MANIFEST
 
 
@@ -23,6 +24,23 @@ def write_manifest(folder: Path, basis: str) -> None:
     """
     files = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
     (folder / MANIFEST).write_text(json.dumps({"basis": basis, "files": files}, indent=1) + "\n", encoding="utf-8")
+
+
+def note_written(folder: Path, files: Iterable[Path]) -> None:
+    """Record what the package itself wrote over listed files of results, so that it does not count as edited.
+
+    The caller holds the lock. Without a readable manifest, nothing is done.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return
+    root = folder.resolve()
+    own = {path.resolve().relative_to(root).as_posix() for path in files if path.resolve().is_relative_to(root)}
+    new = {name: sha256(root / name) for name in own & manifest["files"].keys()}
+    if any(manifest["files"][name] != digest for name, digest in new.items()):
+        manifest["files"] |= new
+        text = json.dumps(manifest, indent=1) + "\n"
+        write_all({folder / MANIFEST: text.encode()}, "the manifest of the results cannot be written")
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,21 @@ from b2m_encoding.io.hashes import read_regular
 from b2m_encoding.io.marked import check_markable, mark_folder
 from b2m_encoding.io.names import printable
 from b2m_encoding.io.parsing import parse_json
-from b2m_encoding.io.removal import temporary_folder
+from b2m_encoding.io.removal import remove_temporary_files, temporary_folder
 from b2m_encoding.io.swapping import place_of
 from b2m_encoding.io.writing import locked, reported_as_input_error, write_error, write_whole
 from b2m_encoding.results.manifest import read_manifest
-from b2m_encoding.results.schema.files import DESCRIPTION, GROUP
+from b2m_encoding.results.schema.files import BEING_WRITTEN, DESCRIPTION, FIGURES, GROUP, PROVENANCE
 
 GENERATOR = "b2m_encoding"
 WORK, LOCK = "work", "lock"
 """Kind of the marked folder that stores the steps of a study, and the file in it that guards both."""
 OWNER = "study.json"
 """File of the work folder: name and file of the study whose results these are."""
+WAIT = 30.0
+"""Seconds that a figure or page waits for another process: several figures may be drawn at once."""
+HALF_WRITTEN = (".html", ".json", ".png", ".pdf", ".svg", ".tiff", ".tsv", ".txt")
+"""Suffixes of files that commands write into finished results."""
 LONG = "n" * 200
 """As long as the longest names of files in results."""
 
@@ -41,8 +45,15 @@ def work_folder_of(results: Path) -> Path:
 
 
 @contextmanager
-def results_locked(work: Path) -> Iterator[None]:
+def results_locked(work: Path, wait: float = 0.0) -> Iterator[None]:
     """Lock results and their work folder against other processes, and mark that folder as ours.
+
+    Parameters
+    ----------
+    work : Path
+        The work folder.
+    wait : float
+        Longest time to wait for another process, s.
 
     Raises
     ------
@@ -50,10 +61,44 @@ def results_locked(work: Path) -> Iterator[None]:
         If another process works on them, or the folder cannot be written, or holds something else.
     """
     check_markable(work, WORK, beside=(LOCK,))
-    with locked(work / LOCK, "another run is working on these results"):
+    with locked(work / LOCK, "another run is working on these results", wait):
         with reported_as_input_error("the work folder cannot be written", work):
             mark_folder(work, WORK, beside=(LOCK,))
         yield
+
+
+@contextmanager
+def results_kept(results: Path, target: Path) -> Iterator[None]:
+    """Lock results while a command reads them and writes into them, so that no run replaces them meanwhile.
+
+    Nothing is locked where the target lies elsewhere, where the results are being written by the caller, or where
+    there can be no work folder, and so no run.
+
+    Parameters
+    ----------
+    results : Path
+    target : Path
+        File or folder that is written.
+
+    Raises
+    ------
+    InputError
+        If another process works on the results for longer than :data:`WAIT`.
+    """
+    work = work_folder_of(results.absolute())
+    within = target.resolve().is_relative_to(results.resolve())
+    if not within or BEING_WRITTEN.fullmatch(results.name) or not (work.exists() or os.access(work.parent, os.W_OK)):
+        yield
+        return
+    with results_locked(work, WAIT):
+        remove_half_written(results)
+        yield
+
+
+def remove_half_written(results: Path) -> None:
+    """Remove what killed commands left of pages and figures; the caller holds the lock."""
+    for folder in (results, results / FIGURES):
+        remove_temporary_files(folder, HALF_WRITTEN)
 
 
 def check_writable(path: Path, subjects: Iterable[str]) -> None:
@@ -171,9 +216,11 @@ def write_owner(results: Path, name: str, file: Path) -> None:
 
 
 def owner_of(results: Path) -> Path | None:
-    """File of the study that wrote results, as recorded in their work folder; None if it is not recorded."""
-    try:
-        record = parse_json(read_regular(work_folder_of(results) / OWNER))
-        return results.absolute().parent / str(record["file"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    """File of the study that wrote results, as their work folder or else their provenance has it; None if neither."""
+    folder = results.absolute()
+    records = (work_folder_of(results) / OWNER, "file", folder.parent), (folder / PROVENANCE, "study", folder)
+    for record, key, start in records:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if isinstance(file := parse_json(read_regular(record))[key], str):
+                return Path(os.path.normpath(start / file))
+    return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,10 +16,8 @@ from b2m_encoding.io.hashes import read_regular
 from b2m_encoding.io.parsing import load_toml, parse_json
 from b2m_encoding.io.paths import is_below, portable_arguments, portable_path
 from b2m_encoding.results.place import owner_of
-from b2m_encoding.results.schema.files import DESCRIPTION
+from b2m_encoding.results.schema.files import BEING_WRITTEN, DESCRIPTION
 
-BEING_WRITTEN = re.compile(r"\.(.+)\.partial-[0-9]+(?:-[0-9a-f]+)?")
-"""Name of a results folder until it is complete."""
 PACKAGES = ("b2m-encoding", "numpy", "scipy", "torch", "nibabel", "nilearn", "scikit-learn", "matplotlib", "pandas")
 
 

@@ -17,11 +17,21 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.parsing import load_toml, parse_json
 from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
-from b2m_encoding.results.manifest import is_intact, read_manifest
+from b2m_encoding.results.manifest import changed_files, is_intact, read_manifest
 from b2m_encoding.results.place import is_results
-from b2m_encoding.results.provenance import BEING_WRITTEN, find_path, find_study_folder
+from b2m_encoding.results.provenance import find_path, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
-from b2m_encoding.results.schema.files import DESCRIPTION, GROUP, JOINT, MANIFEST, MAP_FILE, PROVENANCE, STUDY, entity
+from b2m_encoding.results.schema.files import (
+    BEING_WRITTEN,
+    DESCRIPTION,
+    GROUP,
+    JOINT,
+    MANIFEST,
+    MAP_FILE,
+    PROVENANCE,
+    STUDY,
+    entity,
+)
 from b2m_encoding.results.schema.maps import R
 from b2m_encoding.results.schema.tables import TEXT_COLUMNS, Table
 from b2m_encoding.results.weights import read_weights, weights_name
@@ -144,9 +154,10 @@ class Results:
         files = [name for name in self.hashes if not name.endswith(".html")]  # pages are written again
         missing = [name for name in files if not (self.path / name).exists()]
         if not missing:
-            return ""
-        shown = ", ".join(sorted(missing)[:3]) + (" ..." if len(missing) > 3 else "")
-        return f"{len(missing)} {'file is' if len(missing) == 1 else 'files are'} missing ({shown})"
+            read = {name: self.hashes[name] for name in files if ".zarr/" not in name}  # weights: where they are read
+            changed = changed_files(self.path, read)
+            return _counted(changed, "not as written") if changed else ""
+        return _counted(missing, "missing")
 
     def check(self, *paths: Path) -> None:
         """Raise if a file, or one in a folder, differs from its recorded hash or is missing.
@@ -324,3 +335,8 @@ def _surface(name: str, path: Path) -> Space:
         found=name,
         fix="set SUBJECTS_DIR to the subjects folder of FreeSurfer, or the filestore of pycortex",
     )
+
+
+def _counted(names: list[str], what: str) -> str:
+    shown = ", ".join(sorted(names)[:3]) + (" ..." if len(names) > 3 else "")
+    return f"{len(names)} {'file is' if len(names) == 1 else 'files are'} {what} ({shown})"

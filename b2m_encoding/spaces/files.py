@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,12 @@ from zlib import error as ZlibError  # noqa: N812
 
 import nibabel as nib
 import numpy as np
+from nibabel.openers import ImageOpener
 
 from b2m_encoding.errors import InputError
+
+EXTERNAL = re.compile(rb"""\bExternalFileName\s*=\s*["']\s*([^"'\s][^"']*)["']""")
+"""Name of a file with values, in the tag of an array."""
 
 
 @contextmanager
@@ -46,11 +51,36 @@ def load_image(path: str | Path, what: str = "an image", **options: Any) -> Any:
     if not Path(path).is_file():
         raise InputError(f"{what} is missing", file=path)
     try:
+        if ".gii" in Path(path).name.lower():
+            with ImageOpener(path) as stream:
+                check_self_contained(stream.read(), path)
         with quiet_nibabel():
             return nib.load(path, **options)
+    except InputError:
+        raise
     except Exception as error:  # nibabel does not document its errors for damaged files
         found = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{what} cannot be read", file=path, found=found) from error
+
+
+def check_self_contained(xml: bytes, path: str | Path) -> None:
+    """Raise if arrays of a GIfTI file lie in other files: these could change unseen, or lie anywhere.
+
+    Parameters
+    ----------
+    xml : bytes
+        The file, or its beginning.
+    path : path
+        For the message.
+    """
+    if (found := EXTERNAL.search(xml)) is not None:
+        raise InputError(
+            "values of a GIfTI file lie in another file",
+            file=path,
+            found=found[1].decode("utf-8", "replace"),
+            expected="values in the file itself",
+            fix="wb_command -gifti-convert GZIP_BASE64_BINARY IN OUT, or export it again without ExternalFileBinary",
+        )
 
 
 def image_data(image: Any, path: str | Path | None = None) -> Any:

@@ -150,10 +150,10 @@ class Plan:
         recording, windows = self.recordings[source.subject], self.tables["windows"]
         # of the subjects to analyse, only this one matters
         data = {key: value for key, value in self.tables["data"].items() if key != "subjects"}
+        samples = {f"samples of sub-{source.subject}": _times(recording)}  # they follow from sidecars, too
         if isinstance(source, TimelineOf):
-            samples = {f"samples of sub-{source.subject}": _times(recording)}
             return {"data": data, "windows": windows, **samples}, recording.event_files.values()
-        return {"data": data, "windows": windows, "cleaning": self.tables["cleaning"]}, recording.inputs
+        return {"data": data, "windows": windows, "cleaning": self.tables["cleaning"], **samples}, recording.inputs
 
     def _encoding(self, subject: str) -> SubjectUnits:
         """From features to the comparison of feature spaces."""
@@ -329,7 +329,7 @@ class Plan:
 def _times(recording: Recording) -> str:
     """Hash of the run and time of every sample."""
     runs = recording.responses.runs
-    content = "\n".join(runs.run.tolist()).encode(), runs.time.tobytes(), repr(runs.tr).encode()
+    content = "\n".join(runs.run.tolist()).encode(), runs.time.tobytes(), repr((runs.tr, runs.instant)).encode()
     return hashlib.sha256(b"|".join(content)).hexdigest()[:16]
 
 

@@ -121,10 +121,13 @@ def sidecar(folder: Path, rng: Rng) -> str | None:
     file = BidsFile.parse(beside.with_suffix(".nii.gz"))
     try:
         found = repetition_time(folder, file, None)
-        begun = start_time(folder, file, found)
+        begun = start_time(folder, file, None, found)
     except InputError:
         return None
-    stated = json.loads(path.read_text("utf-8-sig"))
+    try:
+        stated = json.loads(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError:
+        stated = json.loads(path.read_text("latin-1"))
     if found != float(stated["RepetitionTime"]) or isinstance(stated["RepetitionTime"], bool):
         return f"{found} s for {stated}"
     wanted = stated.get("StartTime")

@@ -129,6 +129,34 @@ def test_region_tables_with_and_without_names(header: bool, tmp_path: Path) -> N
         read_table(tmp_path / "t.tsv", "01", ("belt", "A1", "A5"), TR)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A1\tbelt\n1.5\t2\nn/a\t4\n",
+        "A1;belt\r\n1,5;2\r\nNA;4\r\n",
+        '"A1","belt"\n"1.5","2"\n"NaN","4"\n',
+        ",A1,belt\n0,1.5,2\n1,,4\n",
+        '"A1" "belt"\n"1" 1.5 2\n"2" NA 4\n',
+        "# made by hand\n A1   belt \n\n 1.5   2\n null  4.0e0\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_of_numbers_as_programs_export_it(text: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_bytes(text.encode(encoding))
+    recording = read_table(tmp_path / "t.tsv", "01", (), TR)
+    assert recording.responses.space == RegionSpace(("A1", "belt"))
+    assert np.array_equal(recording.responses.load(), [[1.5, 2], [np.nan, 4]], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2\n3\n", "A1\tA1\n1\t2\n", "A1\tbelt\n1\tx\n", "A1\tbelt\n", "", "a\0b", "A1\n1e999\n"]
+)
+def test_what_is_no_table_of_numbers(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text(text)
+    with pytest.raises(InputError):
+        read_table(tmp_path / "t.tsv", "01", (), TR)
+
+
 def test_confounds_and_censoring_of_ones_own(tmp_path: Path) -> None:
     runs = Runs.from_lengths({"a": 3}, TR)
     (tmp_path / "c.tsv").write_text("x\tdx\n1\tn/a\n2\t1\n4\t2\n")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 
-from b2m_encoding.data import read_bids
+from b2m_encoding.data import Cleaning, read_bids
 from b2m_encoding.data.bids import SpaceQuery, list_subjects
 from b2m_encoding.data.confounds import FMRIPrepConfounds, load_fmriprep_confounds
 from b2m_encoding.errors import InputError, Problems, merged
@@ -48,7 +49,7 @@ def test_confounds_are_those_of_the_run_whatever_the_space_is_called(
     recording = read(bids, asked)
     assert np.array_equal(recording.responses.load(), values)  # type: ignore[attr-defined]
     tables, _, files = load_fmriprep_confounds(recording, MOTION)  # type: ignore[arg-type]
-    assert [path.name for path in files] == [f"sub-01_{RUN}_desc-confounds_timeseries.tsv"]
+    assert [path.name for path in files] == [f"sub-01_{RUN}_desc-confounds_timeseries.{end}" for end in ("tsv", "json")]
     assert tables["task-listening_run-01"].shape == (24, 6)
 
 
@@ -58,7 +59,7 @@ def test_runs_that_differ_in_an_entity_have_their_own_confounds(entity: str, bid
     filled(bids, f"task-listening_{entity}_run-1")
     recording = read(bids)
     tables, _, files = load_fmriprep_confounds(recording, MOTION)  # type: ignore[arg-type]
-    assert [(entity in path.name) for path in files] == [(entity in name) for name in tables]
+    assert [(entity in path.name) for path in files] == 2 * [(entity in name) for name in tables]
     first, second = (table.to_numpy() for table in tables.values())
     assert not np.allclose(first, second)
 
@@ -155,12 +156,60 @@ def test_half_of_a_volume_leaves_blocks_where_they_were(bids: BidsFolder) -> Non
     assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("start", [0.0, 0.25, 1.9])
+def test_no_volume_is_discarded_unless_asked(start: float, bids: BidsFolder) -> None:
+    filled(bids)
+    with_times(bids, StartTime=start)
+    recording = read(bids)
+    used = [recording.prepared(Cleaning(), discard=s).responses.runs.used.sum() for s in (0.0, 5.0)]  # type: ignore[attr-defined]
+    assert used == [24, 24 - np.ceil((5.0 - start) / TR)]
+
+
 @pytest.mark.parametrize(("value", "message"), [(-0.1, "outside"), (2.1, "outside"), ("soon", "not a number")])
 def test_a_start_lies_within_its_volume(value: object, message: str, bids: BidsFolder) -> None:
     filled(bids)
     with_times(bids, StartTime=value)
     with pytest.raises(InputError, match=message):
         read(bids)
+
+
+@pytest.mark.parametrize(
+    ("start", "stated", "message"),
+    [
+        (0.5, None, ""),
+        (0.5, 0.5, ""),
+        (0.0, 0.5, ""),
+        (0.5, 1.0, "the start of a series and its StartTime disagree"),
+        (20.0, None, "a series starts outside of its first volume"),
+        (-0.5, None, "a series starts outside of its first volume"),
+    ],
+)
+def test_the_start_of_a_cifti_series_is_its_start_time(
+    start: float, stated: float | None, message: str, bids: BidsFolder
+) -> None:
+    bids.grayordinates("01", RUN, first=30)
+    bids.sidecar("01", RUN)
+    path = next(bids.derivatives.rglob("*.dtseries.nii"))
+    image = nib.load(path)
+    axes = image.header.get_axis(0), image.header.get_axis(1)
+    axes[0].start = start
+    nib.save(nib.Cifti2Image(np.asarray(image.dataobj), axes), path)
+    if stated is not None:
+        path.with_name(path.name.replace(".dtseries.nii", ".json")).write_text(json.dumps({"StartTime": stated}))
+    if message:
+        with pytest.raises(InputError, match=message):
+            read(bids, "fsLR:den-91k")
+        return
+    runs = read(bids, "fsLR:den-91k").responses.runs  # type: ignore[attr-defined]
+    assert np.allclose(runs.time + runs.instant, 0.5 + TR * np.arange(24))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_sidecars_with_umlauts(encoding: str, bids: BidsFolder) -> None:
+    filled(bids)
+    path = next(bids.root.glob("sub-01/**/*_bold.json"))
+    path.write_bytes(json.dumps({"RepetitionTime": TR, "InstitutionName": "Köln"}, ensure_ascii=False).encode(encoding))
+    assert read(bids).responses.runs.tr == TR  # type: ignore[attr-defined]
 
 
 def test_times_of_some_runs_only_are_refused(bids: BidsFolder) -> None:

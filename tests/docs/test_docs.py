@@ -24,6 +24,9 @@ MADE = ("api/", "tutorials/", "commands.md", "results_folder.md", "study_keys.md
 """Pages that are made from the code."""
 
 
+sys.path.append(str(DOCS))
+
+
 def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
@@ -86,7 +89,7 @@ def test_the_page_of_the_results_folder_has_all_of_the_schema() -> None:
 
 
 def test_the_page_of_the_study_file_has_every_key() -> None:
-    generate = load("generate")
+    generate = load("study_keys")
     text = generate.study_keys()
     tables = list(generate._study_tables())
     assert {'`[data]` with `reader = "bids"`', "`[data.clips]`", "`[model.alphas]`"} <= {table[0] for table in tables}

@@ -84,3 +84,11 @@ def test_events_that_name_no_clip(play: Callable[..., pd.DataFrame]) -> None:
     table.loc[0, ["start", "track"]] = ["0", "n/a"]
     with pytest.raises(InputError, match="present no clip"):
         _ = StimulusTimeline(runs, {"run-01": table}).presentations
+
+
+@pytest.mark.parametrize(
+    "times", [("jazz.00054", 3.0), (3.0, "15"), (float("nan"), 1.0), (0.0, float("inf")), (True, 1.0)]
+)
+def test_a_clip_has_times(times: tuple[object, object]) -> None:
+    with pytest.raises(InputError, match="of a clip is no time"):
+        Clip("jazz", *times)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.features.acoustic import acoustic_names, acoustic_per_tr
 from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import AnyExtractor, PretrainedAudio, build_spaces
+from b2m_encoding.features.extractors.from_arrays import RunArrays
 from b2m_encoding.features.networks import AUDIO_ENCODERS
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.windows import cut_windows
@@ -199,6 +201,17 @@ def test_ids_that_do_not_fit(stimulation: StimulusTimeline, tmp_path: Path) -> N
         table(tmp_path, extractor="mulan_precomputed", **options).check(stimulation)
     with pytest.raises(InputError, match="needs ids"):
         table(tmp_path, extractor="mulan_precomputed", files="all.npy").check(stimulation)
+
+
+@pytest.mark.parametrize("files", ["{run}.npy", "{run}/a.npy"])
+def test_a_pipe_in_the_place_of_an_array_is_not_read(files: str, stimulation: StimulusTimeline, tmp_path: Path) -> None:
+    name = stimulation.volumes.names[0]
+    (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / files.format(run=name))
+    extractor = RunArrays(extractor="array", files=tmp_path / files)
+    assert any(path.exists() for path in extractor.needs())
+    with pytest.raises(InputError, match="no regular file"):
+        extractor.check(stimulation)
 
 
 def test_arrays_of_volumes_become_means_of_windows(stimulation: StimulusTimeline, tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
+from b2m_encoding.config import resolve_path
 from b2m_encoding.errors import InputError
+from b2m_encoding.features import mp3
 from b2m_encoding.features.audio import decode_audio, prepare_stimulus, read_audio
 from b2m_encoding.features.clip_names import find_named
 from b2m_encoding.features.clips import Clip
@@ -64,7 +67,7 @@ def test_files_that_could_both_be_meant_are_named(tmp_path: Path) -> None:
         Stimuli(tmp_path).check([Clip("b.wav", 0.0, 5.0)])
 
 
-@pytest.mark.parametrize("name", ["../a.wav", "/tmp/a.wav", "a/../../b.wav", "C:\\a.wav", "..", "a\0.wav", ""])
+@pytest.mark.parametrize("name", ["../a.wav", "/tmp/a.wav", "a/../../b.wav", "C:\\a.wav", "..", ""])
 def test_names_lie_below_the_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="leads out of the folder"):
         find_stimulus(tmp_path, name.replace("\\", "/"))
@@ -191,3 +194,61 @@ def test_tables_of_words(text: str, tmp_path: Path) -> None:
         (tmp_path / "words.txt").write_text(bad)
         with pytest.raises(InputError, match=r"lacks a column|not a number|no words"):
             read_transcript(tmp_path / "words.txt")
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 1), (22050, 2), (16000, 1), (8000, 1)])
+@pytest.mark.parametrize("loud_first", [False, True])
+def test_the_length_of_an_mp3_file_that_does_not_state_it(
+    rate: int, channels: int, loud_first: bool, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Variable bit rate without the frame that states the length: libsndfile goes by the bit rate of one frame."""
+    loudness = np.where(np.arange(12 * rate) < 6 * rate, *((0.3, 0.001) if loud_first else (0.001, 0.3)))
+    wave = np.repeat((loudness * rng.standard_normal(12 * rate))[:, None], channels, axis=1)
+    whole, bare, tagged = (tmp_path / name for name in ("whole.mp3", "bare.mp3", "tagged.mp3"))
+    soundfile.write(whole, wave, rate, bitrate_mode="VARIABLE", compression_level=0.5)
+    content = whole.read_bytes()
+    first = next(mp3._frames(content))
+    bare.write_bytes(content[first.place + first.size :])
+    tagged.write_bytes(b"ID3\3\0\0\0\0\1\0" + b"\xff\xfb\x90" * 42 + b"\0\0" + bare.read_bytes() + b"TAG".ljust(128))
+    assert mp3.with_length(whole, 0) == whole
+    assert abs(soundfile.info(bare).duration - 12) > 3
+    expected, _ = decode_audio(whole)
+    for path in (bare, tagged):
+        found, _ = decode_audio(path)
+        assert abs(len(found) / rate - 12) < 0.15
+        later = found[576:][: len(expected) - 2000]  # samples by which the header trims the delay of the encoder
+        assert np.corrcoef(later, expected[: len(later)])[0, 1] > 0.999
+        excerpt, _ = decode_audio(path, 9.0, 1.0)
+        settled = rate // 10  # decoders begin anew where they are told to
+        assert np.allclose(excerpt[settled:], found[9 * rate + settled : 10 * rate], atol=2e-3)
+    with pytest.raises(InputError, match="too short for the excerpt"):
+        decode_audio(bare, 9.0, 6.0)
+
+
+def test_mp3_files_that_need_no_count(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, 0.1 * rng.standard_normal(80000), 16000, bitrate_mode="CONSTANT")
+    content = path.read_bytes()
+    path.write_bytes(content[(first := next(mp3._frames(content))).size + first.place :])
+    n_samples = 576 * sum(1 for _ in mp3._frames(path.read_bytes()))
+    assert abs(n_samples - 80000) < 3000
+    assert mp3.with_length(path, n_samples + 600) == path
+    for junk in (b"", b"\xff" * 50, b"\xff\xfb\x90\0", b"ID3" + b"\x7f" * 7, content[:100]):
+        path.write_bytes(junk)
+        assert mp3.with_length(path, 5) == path
+
+
+def test_an_ending_that_a_converter_appended(tmp_path: Path) -> None:
+    write(tmp_path / "a.mp3.wav", piece(0))
+    assert find_stimulus(tmp_path, "a.mp3") == find_stimulus(tmp_path, "A.MP3") == tmp_path / "a.mp3.wav"
+    write(tmp_path / "a.flac", piece(0))
+    with pytest.raises(InputError, match="several files could be a stimulus"):
+        find_stimulus(tmp_path, "a.mp3")
+
+
+@pytest.mark.parametrize("name", ["x" * 256 + ".wav", "a/" * 2100 + "b.wav", "é" * 130, "a\0.wav"])
+def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the name of a clip (is too long|holds a NUL)"):
+        find_stimulus(tmp_path, name)
+    with pytest.raises(InputError, match=r"a path (is too long|holds a NUL)"):
+        resolve_path(Path(name), SimpleNamespace(context={"folder": tmp_path}))  # type: ignore[arg-type]

@@ -167,7 +167,7 @@ def test_fetch_asks_first_then_downloads_and_records(
     code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 2
     assert "lacks files" in printed
-    assert not list((cache / "weights").iterdir())
+    assert not list((cache / "weights").glob("[!.]*"))
     hub.files["preprocessor_config.json"], hub.commit = b"{}", COMMIT[::-1]
     code, printed = b2m("models", "fetch", "codec", "--yes")
     assert code == 0, printed
@@ -203,10 +203,16 @@ def test_fetch_in_a_process_of_its_own(hub: Hub, tmp_path: Path, cache: Path) ->
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
         "HF_HOME": str(tmp_path / "huggingface"),
     }
+    folder = folder_of(catalogue()["codec"])
+    interrupted = folder.with_name(f".{folder.name}.old-17-0f3c9a51")  # by a process killed while it replaced them
+    interrupted.mkdir(parents=True)
+    (interrupted / "notes.txt").write_text("mine")
     run = [sys.executable, "-c", "from b2m_encoding.cli import main; main()", "models", "fetch", "codec", "--yes"]
     done = subprocess.run(run, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert is_installed(catalogue()["codec"])
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in folder.parent.iterdir()) == [f".{folder.name}.lock", folder.name]
     assert list((tmp_path / "huggingface" / "hub").glob("models--*/snapshots/*/model.safetensors"))
 
 
@@ -230,7 +236,7 @@ def test_fetch_of_pickles(hub: Hub, b2m: Callable[..., tuple[int, str]], tmp_pat
     assert code == 2
     assert "refused" in printed
     assert not (tmp_path / "ran").exists()
-    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [folder.name]
+    assert [path.name for path in (tmp_path / "cache" / "weights").glob("[!.]*")] == [folder.name]
 
 
 @pytest.mark.usefixtures("here", "cache")

@@ -88,6 +88,13 @@ def test_many_regions_keep_the_height_limit(region_table, text_problems):
     assert text_problems(found.figure) == []
 
 
+@pytest.mark.parametrize("n_regions", [2, 12, 60])
+def test_regions_of_very_long_names(n_regions, region_table, text_problems):
+    found = regions(region_table(2, tuple(f"{'x' * 300} {number}" for number in range(n_regions))), style=WIDE)
+    assert text_problems(found.figure) == []
+    assert found.figure.get_figheight() * 25.4 <= WIDE.max_height_mm + 1e-6
+
+
 def test_what_regions_refuse(region_table):
     table = region_table()
     with pytest.raises(InputError, match="lacks columns"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import soundfile
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.interactive import LevelColours, View
+from b2m_encoding.gallery import FigureRequest, draw_kind, write_pages
 from b2m_encoding.gallery.explorer import build_view, write_view
+from b2m_encoding.results import Results, place
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.spaces import RegionSpace, grayordinate_space, load_atlas, surface_space
@@ -197,3 +200,31 @@ def test_bad_requests_are_told(bundle: Path, tmp_path: Path, b2m: B2M) -> None:
         writer.file("study.toml").write_text(STUDY, encoding="utf-8")
     with pytest.raises(InputError, match="can be drawn on a cortex"):
         write_view(regions)
+
+
+def test_a_page_or_figure_is_not_written_into_results_that_a_run_may_replace(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(finished, results)
+    (results / "view.html").unlink()
+    monkeypatch.setattr(place, "WAIT", 0.0)
+    writers: dict[str, Callable[[Path | None], object]] = {
+        "view": lambda out: write_view(results, out and out / "a.html"),
+        "figure": lambda out: draw_kind(results, "scatter", FigureRequest(), {"formats": ("png",)}, out),
+        "report": lambda out: write_pages(Results.open(results)) if out is None else None,
+    }
+    before = sorted(results.rglob("*"))
+    with place.results_locked(place.work_folder_of(results)):
+        for write in writers.values():
+            with pytest.raises(InputError, match="another run is working on these results"):
+                write(None)
+            write(tmp_path / "elsewhere")
+    assert sorted(results.rglob("*")) == before
+    for write in writers.values():
+        write(None)
+    assert (results / "view.html").exists()
+    being_written = tmp_path / ".results.partial-1-ab"
+    shutil.copytree(finished, being_written)
+    write_pages(Results.open(being_written))  # by the run that holds the lock
+    assert not list(tmp_path.glob("*partial*work"))

@@ -17,8 +17,15 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io import removal
 from b2m_encoding.io.swapping import SWAP
 from b2m_encoding.results.bundle import ResultsWriter, recover
-from b2m_encoding.results.manifest import changed_files, read_manifest, write_manifest
-from b2m_encoding.results.place import check_owner, check_writable, results_locked, work_folder_of, write_owner
+from b2m_encoding.results.manifest import changed_files, note_written, read_manifest, write_manifest
+from b2m_encoding.results.place import (
+    check_owner,
+    check_writable,
+    results_kept,
+    results_locked,
+    work_folder_of,
+    write_owner,
+)
 from b2m_encoding.results.schema.files import MANIFEST
 
 Tree = dict[str, str]
@@ -141,15 +148,30 @@ def test_an_edited_table_is_kept_and_reported(results: Path, caplog: pytest.LogC
     assert not caplog.text
 
 
-@pytest.mark.parametrize("name", ["README", "dataset_description.json", ".bidsignore", "sub-01/map.json", "study.toml"])
+TEXTS = ("sub-01/map.json", "study.toml", "view.html", "figures/a.json", "figures/a.txt", "figures/a.tsv")
+
+
+@pytest.mark.parametrize("name", ["README", "dataset_description.json", ".bidsignore", *TEXTS])
 def test_other_texts_that_were_edited_are_kept_too(results: Path, name: str) -> None:
-    write(results, "sub-01/map.json", "study.toml", "view.html", "figures/a.json")
+    write(results, *TEXTS)
     edited = (results / name).read_text() + " "
-    for changed in (name, "view.html", "figures/a.json"):  # pages and figures are written anew by every command
-        (results / changed).write_text(edited)
-    write(results, "sub-01/map.json", "study.toml", "view.html", "figures/a.json")
+    (results / name).write_text(edited)
+    write(results, *TEXTS)
     assert tree(results)[f"{name}.edited"] == edited
     assert [path for path in tree(results) if "edited" in path] == [f"{name}.edited"]
+
+
+def test_what_the_package_itself_wrote_over_results_is_not_edited(results: Path) -> None:
+    write(results, *TEXTS)
+    for name in ("view.html", "figures/a.txt", "new.html"):
+        (results / name).write_text("drawn")
+    note_written(results, [results / name for name in ("view.html", "figures/a.txt", "new.html", "../outside")])
+    manifest = json.loads((results / MANIFEST).read_text())
+    assert "new.html" not in manifest["files"]
+    assert changed_files(results, manifest["files"]) == []
+    write(results, *TEXTS)
+    assert [path for path in tree(results) if "edited" in path] == []
+    assert tree(results)["new.html"] == "drawn"
 
 
 @pytest.mark.parametrize("spoil", [leave, lose])
@@ -425,3 +447,33 @@ def test_results_whose_description_is_damaged_are_still_ours(results: Path, cont
     lose(results)
     with pytest.raises(InputError, match="something else"):
         check_writable(results, ["01"])
+
+
+def test_the_study_of_results_is_known_without_their_work_folder(tmp_path: Path) -> None:
+    results, other = tmp_path / "project/results", tmp_path / "other"
+    write(results, "provenance.json", text=json.dumps({"study": "../study.toml"}))
+    other.mkdir()
+    for folder in (results.parent, other):
+        (folder / "study.toml").touch()
+    check_owner(results, "study", results.parent / "study.toml")
+    with pytest.raises(InputError, match="results of another study"):
+        check_owner(results, "study", other / "study.toml")
+    moved = results.parent.rename(tmp_path / "moved")
+    check_owner(moved / "results", "study", moved / "study.toml")
+    (moved / "study.toml").rename(moved / "renamed.toml")
+    check_owner(moved / "results", "study", moved / "renamed.toml")
+
+
+def test_half_written_pages_and_figures_are_removed(results: Path) -> None:
+    left = [results / ".partial-182e9ad3-report.html", results / "figures/.partial-0a1b2c3d-a.png"]
+    kept = [results / ".partial-notes.html", results / ".partial-182e9ad3-mine.npy"]
+    for path in (*left, *kept):
+        path.write_text("")
+    recover(results)
+    assert not any(path.exists() for path in left)
+    for path in left:
+        path.write_text("")
+    with results_kept(results, results / "view.html"):
+        pass
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)

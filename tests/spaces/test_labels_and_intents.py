@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import nibabel as nib
@@ -13,6 +14,7 @@ from b2m_encoding.data.surface import open_gifti
 from b2m_encoding.data.volume import open_volumes, read_mask
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces import load_atlas, surface_space
+from b2m_encoding.spaces.files import load_image
 from b2m_encoding.spaces.labels import read_annot, read_volume
 from b2m_encoding.spaces.volume import VolumeSpace
 
@@ -134,3 +136,19 @@ def test_a_header_without_a_place_is_no_place(codes: tuple[int, int], tmp_path: 
     (tmp_path / "bold.nii").write_bytes(bytes(content))
     with pytest.raises(InputError, match=r"not even which side is left|cannot be read"):
         open_volumes(tmp_path / "bold.nii", space)
+
+
+@pytest.mark.parametrize("name", ["a.func.gii", "a.shape.gii.gz", "A.GII"])
+def test_values_in_another_file_are_refused(name: str, tmp_path: Path) -> None:
+    """They are no input that is hashed, and might lie anywhere."""
+    xml = GiftiImage(darrays=series(np.zeros((1, 4), np.float32))).to_xml()
+    assert xml.count(b'ExternalFileName=""') == 1
+    xml = xml.replace(b'ExternalFileName=""', b'ExternalFileName="a.dat"')
+    (tmp_path / name).write_bytes(gzip.compress(xml) if name.endswith("gz") else xml)
+    np.zeros(4, np.float32).tofile(tmp_path / "a.dat")
+    with pytest.raises(InputError, match="values of a GIfTI file lie in another file") as error:
+        load_image(tmp_path / name)
+    assert error.value.found == "a.dat"
+    if not name.endswith("gz"):
+        with pytest.raises(InputError, match="lie in another file"):
+            open_gifti(tmp_path / name, tmp_path / name, surface_space("fsaverage5"))

@@ -30,10 +30,10 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
     runs = responses.runs
     roles = _roles(recording, study)
     used = np.ones(len(runs), dtype=bool) if responses.kept is None else responses.kept
-    start = float(getattr(study.data, "discard", 0.0))
+    first = runs.first(float(getattr(study.data, "discard", 0.0)))
     rows = []
     for name, rows_of in runs.slices.items():
-        begins = runs.time[rows_of] < start - 1e-9
+        begins = first[rows_of]
         censored = int((~used[rows_of] & ~begins).sum())
         moved = framewise_displacement(recording.files[name]) if name in recording.files else None
         after = max(int((~begins).sum()), 1)

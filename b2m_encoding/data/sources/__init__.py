@@ -7,11 +7,12 @@ from pydantic import Field
 from b2m_encoding.data.sources.base import Source
 from b2m_encoding.data.sources.bids import BidsSource
 from b2m_encoding.data.sources.files import ArraySource, VolumeSource
+from b2m_encoding.data.sources.hcp import HCPSource
 from b2m_encoding.data.sources.musicgenre import MusicGenreSource, ZenodoSource
 from b2m_encoding.data.sources.table import GROUP_MEAN, TableSource
 
 AnySource = Annotated[
-    BidsSource | MusicGenreSource | ZenodoSource | VolumeSource | ArraySource | TableSource,
+    BidsSource | HCPSource | MusicGenreSource | ZenodoSource | VolumeSource | ArraySource | TableSource,
     Field(discriminator="reader"),
 ]
 
@@ -20,6 +21,7 @@ __all__ = [
     "AnySource",
     "ArraySource",
     "BidsSource",
+    "HCPSource",
     "MusicGenreSource",
     "Source",
     "TableSource",

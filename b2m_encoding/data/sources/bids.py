@@ -23,16 +23,25 @@ class ConfoundsTable(Config):
     """
 
     strategy: tuple[str, ...] = Field(min_length=1)
+    """Kinds of confounds: motion, wm_csf, global_signal, compcor, ica_aroma, scrub, high_pass."""
     motion: Literal["basic", "power2", "derivatives", "full"] = "full"
+    """Motion parameters alone, with their derivatives, their squares, or both."""
     wm_csf: Literal["basic", "power2", "derivatives", "full"] = "basic"
+    """Mean signals of white matter and cerebrospinal fluid, and the same of them."""
     global_signal: Literal["basic", "power2", "derivatives", "full"] = "basic"
+    """Mean signal of the brain, and the same of it."""
     compcor: str = "anat_combined"
+    """Kind of principal components of noise regions."""
     n_compcor: int | Literal["all"] = "all"
+    """Number of these components."""
     ica_aroma: Literal["full", "basic"] = "full"
+    """Responses that ICA-AROMA denoised, or its components as confounds."""
     scrub: int = Field(default=5, ge=0)
     """Volumes that must lie between two censored ones for these to be kept (strategy scrub)."""
     fd_threshold: float = Field(default=0.5, gt=0)
+    """Framewise displacement above which volumes are censored, mm."""
     std_dvars_threshold: float = Field(default=1.5, gt=0)
+    """Standardised DVARS above which volumes are censored."""
 
     def build(self) -> FMRIPrepConfounds:
         """The choice of confounds."""
@@ -44,6 +53,7 @@ class BidsFolder(ClipSource):
     """Options of every source that lies in a BIDS folder."""
 
     root: StudyPath
+    """The raw BIDS data set."""
     derivatives: StudyPath | None = None
     """fMRIPrep's output; raw volumes are read without it."""
     space: str = "fsaverage5"
@@ -107,6 +117,7 @@ class BidsSource(BidsFolder):
 
     reader: Literal["bids"]
     tasks: tuple[str, ...] = Field(min_length=1)
+    """Tasks whose runs are read, ``task-`` in the names."""
 
     def open(self, subject: str) -> Recording:
         """Open the runs of all tasks."""

@@ -35,9 +35,11 @@ class FilesSource(ClipSource):
     censor: RunFiles = Field(default_factory=dict)
     """Run name to a text file with a number per volume: 0 keeps it, any other number censors it."""
     tr: Annotated[float, Field(gt=0)] | None = None
+    """Repetition time, s, where no header states it."""
     trust_header: bool = True
     """Set to false only where the header's repetition time is known to be wrong."""
     discard: Seconds = 0.0
+    """Seconds at the start of each run that never enter a fit."""
 
     def list_subjects(self) -> tuple[str, ...]:
         """The subjects named, or one without a name.
@@ -108,6 +110,7 @@ class VolumeSource(FilesSource):
     images: RunFiles = Field(min_length=1)
     """Run name to image."""
     mask: StudyPath
+    """Mask of the voxels that are read; ``{subject}`` stands for the label."""
     space: str = "MNI152NLin2009cAsym"
     """The reference the volumes lie in; only MNI152 is projected to the cortex."""
     affine: Literal["sform", "qform"] | None = None
@@ -140,6 +143,7 @@ class ArraySource(FilesSource):
     transposed: bool = False
     """The arrays are (n_targets, n_samples)."""
     tr: Annotated[float, Field(gt=0)]
+    """Repetition time, s."""
     space: str = "unplaced"
     """A surface that the targets are the vertices of (left, then right), or ``unplaced``."""
 

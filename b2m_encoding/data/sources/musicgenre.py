@@ -19,6 +19,7 @@ class MusicGenreSource(BidsFolder):
     fade: ClassVar[float] = FADE
     reader: Literal["musicgenre"]
     discard: Seconds = CLIP_SECONDS
+    """Seconds at the start of each run that never enter a fit."""
     clips: ClipsTable = ClipsTable(group="genre")
     partial: bool = False
     """Analyse a subject although runs are missing."""

@@ -26,9 +26,11 @@ class TableSource(Source):
 
     reader: Literal["table"]
     files: StudyPath
+    """Table of each subject; ``{subject}`` stands for the label."""
     regions: tuple[str, ...] = ()
     """Names of the columns, in order; by default those of the table's header (TSV)."""
     tr: Annotated[float, Field(gt=0)]
+    """Repetition time, s."""
     group_mean: bool = False
     """Analyse one more subject, ``groupmean``: the mean over subjects of their cleaned responses.
 

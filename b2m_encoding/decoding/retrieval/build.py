@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 import unicodedata
@@ -21,8 +22,10 @@ from b2m_encoding.decoding.retrieval.metadata import describe_recordings
 from b2m_encoding.decoding.retrieval.places import note_places
 from b2m_encoding.decoding.retrieval.shards import Preparation, read_shard, write_shard
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.hashes import read_regular, sha256
 from b2m_encoding.io.marked import MARKER, check_markable, mark_folder, remove_work, remove_written
-from b2m_encoding.io.removal import remove_temporary_files
+from b2m_encoding.io.parsing import parse_json
+from b2m_encoding.io.removal import free_name, move, remove_temporary_files
 from b2m_encoding.io.tables import FORMULA, tsv
 from b2m_encoding.io.writing import locked, replacing, reported_as_input_error, write_whole
 
@@ -33,6 +36,7 @@ HALF = np.dtype("<f2")
 """Type of the stored vectors."""
 CorpusProgress = Callable[[int, int], None]
 """Called with the recordings done, and all recordings."""
+logger = logging.getLogger(__name__)
 
 
 def build_corpus(
@@ -179,6 +183,7 @@ def _assemble(
     unusable: Mapping[str, str],
 ) -> None:
     """Join the shards, one in memory at a time; the record, which completes the corpus, comes last."""
+    _keep_edited(out)
     remove_written(out, "corpus", [RECORD])
     mark_folder(out, "corpus", [RECORD])
     columns: dict[str, list[Any]] = {
@@ -203,8 +208,24 @@ def _assemble(
     _write_table(out / SKIPPED, skipped)
     numbers = {"clips": len(files), "dimensions": len(centre), "skipped": len(skipped)}
     software = f"b2m_encoding {__version__}"
-    record = {**about, **numbers, "software": software, "centre": centre.tolist(), "spread": spread.tolist()}
+    moments = {"centre": centre.tolist(), "spread": spread.tolist()}
+    hashes = {name: sha256(out / name) for name in (CLIPS, SKIPPED)}
+    record = {**about, **numbers, "software": software, "tables": hashes, **moments}
     write_whole(out / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def _keep_edited(out: Path) -> None:
+    """Move tables of an earlier corpus that are not as they were written to ``NAME.edited``."""
+    try:
+        written = parse_json(read_regular(out / RECORD))["tables"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    for name, digest in written:
+        path = out / name
+        if name in (CLIPS, SKIPPED) and path.is_file() and sha256(path) != digest:
+            target = free_name(path, "edited")
+            move(path, target)
+            logger.warning("%s of the earlier corpus was edited; it is kept as %s", name, target)
 
 
 def _unique_names(files: Sequence[str]) -> list[str]:

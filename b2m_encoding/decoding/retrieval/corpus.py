@@ -19,6 +19,7 @@ from b2m_encoding.decoding.retrieval.places import find_places
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.coarse_prints import possible_copies
 from b2m_encoding.features.sound_copies import are_copies, sound_hash
+from b2m_encoding.io.hashes import require_regular
 from b2m_encoding.io.parsing import parse_json
 
 AUDIO = tuple(f".{ending}" for ending in (*SOUND_ENDINGS, *CONTAINERS))
@@ -56,6 +57,7 @@ class Vectors:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            require_regular(path)
             whole = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise InputError("the vectors of a corpus cannot be read", file=path, found=error) from error
@@ -162,6 +164,7 @@ class Corpus:
         """
         path = self.folder / CLIPS
         try:
+            require_regular(path)
             table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
             table["seconds"] = table["seconds"].astype(float)
             _ = table["clip"], table["path"]

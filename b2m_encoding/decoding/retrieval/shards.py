@@ -21,6 +21,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import DS003720_RMS, Wave, is_silent, resample, undecodable
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.coarse_prints import COLUMNS, coarse_print, frames_of
+from b2m_encoding.features.mp3 import open_sound
 from b2m_encoding.features.sound_copies import sound_hash
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.io.archives import read_archive
@@ -125,7 +126,8 @@ def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, pre
 def _seconds(path: Path) -> float:
     """Length of a file, from its header."""
     try:
-        return float(soundfile.info(path).duration)
+        with open_sound(path) as file:
+            return float(file.frames / file.samplerate)
     except (soundfile.LibsndfileError, OSError) as error:
         if not isinstance(error, soundfile.LibsndfileError) or not path.is_file():
             raise InputError("audio file cannot be decoded", file=path, found=str(error).splitlines()[0]) from error

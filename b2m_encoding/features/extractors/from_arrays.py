@@ -179,7 +179,7 @@ def matching_files(files: Path, placeholder: str) -> tuple[Path, ...]:
     if folder != files.parent:
         return (folder,)
     pattern = "*".join(glob.escape(part) for part in files.name.split(placeholder))
-    return tuple(sorted(path for path in folder.glob(pattern) if path.is_file())) or (folder,)
+    return tuple(sorted(path for path in folder.glob(pattern) if not path.is_dir())) or (folder,)
 
 
 def _clip_name(text: str) -> str:
@@ -197,6 +197,8 @@ def _read_any(path: Path) -> NDArray[np.generic]:
 
 def _load(path: Path) -> NDArray[np.generic]:
     """Open an array as a memory map."""
+    if path.exists() and not path.is_file():
+        raise InputError("a feature file is no regular file", file=path, found="a pipe, a socket, a device or a folder")
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, BadZipFile) as error:

@@ -76,6 +76,7 @@ class PretrainedText(CaptionExtractor, Pretrained):
 
     extractor: Literal["text"]
     network: TextEncoderName = "sentences"
+    """Kind of text encoder."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the caption table, and the folder of the weights if the study names it."""

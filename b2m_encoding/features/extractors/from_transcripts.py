@@ -135,6 +135,7 @@ class SpeechContext(TranscriptExtractor):
     words: Annotated[int, Field(ge=1)] = 12
     """Number of words."""
     model: Literal["minilm"] = "minilm"
+    """Sentence encoder."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the transcript and the folder of the sentence encoder."""

@@ -43,6 +43,7 @@ class Pretrained(Config):
     """Seed to shuffle the weights with: the control of an untrained network (Tuckute et al. 2023,
     doi 10.1371/journal.pbio.3002366)."""
     device: Device = "auto"
+    """Where the network runs."""
 
     @property
     def load_options(self) -> LoadOptions:

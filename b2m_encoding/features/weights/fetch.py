@@ -22,9 +22,9 @@ from b2m_encoding.io.hashes import file_hash, sha256
 from b2m_encoding.io.marked import entries
 from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import move, temporary_folder
-from b2m_encoding.io.swapping import put_in_place
+from b2m_encoding.io.swapping import finish_replacing, put_in_place
 from b2m_encoding.io.tensors import write_tensors
-from b2m_encoding.io.writing import reported_as_input_error
+from b2m_encoding.io.writing import locked, reported_as_input_error
 
 PICKLE = "pytorch_model.bin"
 CONVERTED = "model.safetensors"
@@ -92,10 +92,13 @@ class Fetch:
         self._check_room()
         final = folder_of(self.entry)
         failed = reported_as_input_error(f"the weights of {self.entry.name} cannot be placed", final)
-        with failed, temporary_folder(final) as partial:
-            record = self._fill(partial)
-            (partial / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            put_in_place(partial, final, _keep_additions)
+        lock = final.with_name(f".{final.name}.lock")
+        with failed, locked(lock, f"another process fetches {self.entry.name}"):
+            finish_replacing(final, _keep_additions, ours=lambda _: True)  # all hidden folders of these names are
+            with temporary_folder(final) as partial:
+                record = self._fill(partial)
+                (partial / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+                put_in_place(partial, final, _keep_additions)
         return final
 
     def _fill(self, folder: Path) -> dict[str, Any]:

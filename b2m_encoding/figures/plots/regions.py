@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
-from b2m_encoding.figures.page import MARGIN, FigureResult, Page, text_width
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.plots.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.style import GREY, MARKERS, Style
 
@@ -25,6 +25,8 @@ ROW = 44.0
 AXIS = 11.0
 """Room for the vertical axis, mm."""
 MAX_SLOT, LONG_NAME = 42.0, 24.0
+LONGEST = 40.0
+"""Longest name of a region below its slot, mm; shorter where there are several rows."""
 MIN_SLOT = 2.4
 """Least width per region and feature space before regions go on in another row, mm."""
 KEY_LINE = 4.0
@@ -140,6 +142,8 @@ class _Plan:
     """Width of the slot of a region, mm."""
     rotation: int
     label_height: float
+    labels: dict[str, str]
+    """Name of each region, cut where it is too long."""
     keys: tuple[tuple[float, int, str, str], ...]
     """Position from the left (mm), line, kind and text of every key."""
 
@@ -151,9 +155,11 @@ class _Plan:
         n_rows = min(3, math.ceil(len(names) * (len(spaces) + 0.6) * MIN_SLOT / width))
         slots = math.ceil(len(names) / n_rows)
         rows = tuple(names[start : start + slots] for start in range(0, len(names), slots))
-        longest = max(text_width(name, style.small_size, style) for name in names)
+        room = LONGEST / math.sqrt(len(rows))
+        longest = min(max(text_width(name, style.small_size, style) for name in names), room)
         slot = min(MAX_SLOT, width / slots)
         rotation = 0 if longest < 0.95 * slot else 45 if longest < LONG_NAME else 90
+        labels = {name: shortened(name, style.small_size, room, style) for name in names}
         label_height = 2.5 + {0: 3.0, 45: 0.72 * longest + 2, 90: longest + 1}[rotation]
         entries = [*(("space", name) for name in spaces)]
         sides = set(points["hemisphere"])
@@ -161,7 +167,7 @@ class _Plan:
         entries.append(("mean", "mean, interval" if points["subject"].nunique() >= MIN_SUBJECTS else "mean"))
         if ceiling is not None:
             entries.append(("ceiling", "noise ceiling"))
-        return cls(style, rows, spaces, slots, slot, rotation, label_height, _flow(entries, style))
+        return cls(style, rows, spaces, slots, slot, rotation, label_height, labels, _flow(entries, style))
 
     @property
     def key_height(self) -> float:
@@ -260,7 +266,7 @@ def _finish(axes: Axes, row: Sequence[str], plan: _Plan, limits: tuple[float, fl
     )
     if plan.rotation == 90:
         turn["va"] = "center"
-    axes.set_xticks(range(len(row)), row, parse_math=False, **turn)
+    axes.set_xticks(range(len(row)), [plan.labels[name] for name in row], parse_math=False, **turn)
     axes.tick_params(axis="x", length=0, pad=3)
     axes.set_ylabel(label, parse_math=False)
 

@@ -27,6 +27,8 @@ IDENTIFICATION_SUMMARY = "identification.json"
 """Identification accuracy per subject, feature space and decoder."""
 REGION_MODEL_SUMMARY = "region_model.json"
 """Formula, status, notes and variances of the mixed model of regions."""
+BEING_WRITTEN = re.compile(r"\.(.+)\.partial-[0-9]+(?:-[0-9a-f]+)?")
+"""Name of a results folder until it is complete."""
 REPORT = "report.html"
 """The report: page of the study."""
 VIEW = "view.html"

@@ -9,6 +9,7 @@ from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.io.writing import write_all
 from b2m_encoding.workflow.templates.arrays import arrays_study, find_arrays
 from b2m_encoding.workflow.templates.compose import caption_file, caption_table, study_text
+from b2m_encoding.workflow.templates.hcp import hcp_study, is_hcp
 from b2m_encoding.workflow.templates.survey import is_bids, survey
 
 FILES = {
@@ -40,8 +41,8 @@ def write_template(kind: str, folder: Path, out: Path | None = None, *, masks: b
     ----------
     kind : {"musicgenre", "bids", "arrays"}
     folder : Path
-        Where to write. A BIDS data set (kind ``bids``) or arrays (kind ``arrays``) are looked at: the study names what
-        is there.
+        Where to write. A BIDS data set or folders of the HCP pipelines (kind ``bids``), and arrays (kind ``arrays``)
+        are looked at: the study names what is there.
     out : Path, optional
         Where to write instead.
     masks : bool
@@ -66,6 +67,8 @@ def write_template(kind: str, folder: Path, out: Path | None = None, *, masks: b
         for column, captions in (found.sounds.texts if found.sounds else {}).items():
             texts[caption_file(column)] = caption_table(captions)
             about[caption_file(column)] = f"texts of the sounds, from the column {column} of the events"
+    elif kind == "bids" and is_hcp(folder):
+        texts = {"study.toml": hcp_study(folder, target)}
     elif kind == "arrays" and (arrays := find_arrays(folder)):
         texts = {"study.toml": arrays_study(arrays, folder, target)}
     else:

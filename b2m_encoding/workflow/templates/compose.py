@@ -20,8 +20,16 @@ CONFOUNDS = '# confounds = { strategy = ["motion", "wm_csf"] }   # from fMRIPrep
 RESPONSE_DELAYS = (3.0, 8.0)  # s: where the haemodynamic response to a sound lies
 
 
-def study_text(found: Survey, folder: Path) -> str:
-    """A study of what was found, as TOML; paths are relative to ``folder``."""
+def study_text(found: Survey, folder: Path, data: Sequence[str] = ()) -> str:
+    """A study of what was found, as TOML; paths are relative to ``folder``.
+
+    Parameters
+    ----------
+    found : Survey
+    folder : Path
+    data : sequence of str
+        Lines of ``[data]``; those of a BIDS data set by default.
+    """
     tr, name = found.recordings[0].responses.runs.tr, _name(found.root)
     delays = [round(k * tr, 4) for k in range(1, 100) if RESPONSE_DELAYS[0] <= k * tr <= RESPONSE_DELAYS[1]]
     delays = delays or [round(max(1, round(5 / tr)) * tr, 4)]
@@ -29,9 +37,9 @@ def study_text(found: Survey, folder: Path) -> str:
         f"# {name}: {len(found.subjects)} subjects, {', '.join(found.tasks)}",
         *(f"# left out: task {task}, {why}" for task, why in found.left_out.items()),
         f"name = {quoted(name)}",
-        f"output = {_path(found.root / 'derivatives' / 'b2m_encoding', folder)}",
+        f"output = {path_text(found.root / 'derivatives' / 'b2m_encoding', folder)}",
         "",
-        *_data(found, folder),
+        *(data or _data(found, folder)),
         "",
         *_features(found, folder),
         "",
@@ -57,17 +65,17 @@ def _data(found: Survey, folder: Path) -> list[str]:
     subjects = (
         []
         if everyone
-        else [f"subjects = {_list(found.subjects)}   # others lack the tasks, or have another repetition time"]
+        else [f"subjects = {list_text(found.subjects)}   # others lack the tasks, or have another repetition time"]
     )
     return [
         "[data]",
         'reader = "bids"',
-        f"root = {_path(found.root, folder)}",
-        *([] if found.derivatives is None else [f"derivatives = {_path(found.derivatives, folder)}"]),
+        f"root = {path_text(found.root, folder)}",
+        *([] if found.derivatives is None else [f"derivatives = {path_text(found.derivatives, folder)}"]),
         f"space = {quoted(found.space)}",
         *(f"# space = {quoted(space)}" for space in found.spaces if space != found.space),
-        *([] if found.mask is None else [f"mask = {_path(found.mask / MASK, folder)}"]),
-        f"tasks = {_list(found.tasks)}",
+        *([] if found.mask is None else [f"mask = {path_text(found.mask / MASK, folder)}"]),
+        f"tasks = {list_text(found.tasks)}",
         *subjects,
         *_clips(found),
         "# discard = 10.0                             # s at the start of each run",
@@ -92,7 +100,7 @@ def _features(found: Survey, folder: Path) -> list[str]:
         return _of_sounds(found.sounds, folder)
     if found.conditions:
         column = [] if found.column == "trial_type" else [f"column = {quoted(found.column)}"]
-        groups = [f"{_key(name)} = {_list([name])}" for name in found.conditions[:MAX_CONDITIONS]]
+        groups = [f"{_key(name)} = {list_text([name])}" for name in found.conditions[:MAX_CONDITIONS]]
         return ["[features.events]", 'extractor = "conditions"', *column, "", "[features.events.groups]", *groups]
     runs = found.recordings[0].responses.runs
     return [
@@ -107,13 +115,13 @@ def _features(found: Survey, folder: Path) -> list[str]:
 
 def _of_sounds(sounds: Sounds, folder: Path) -> list[str]:
     """Feature spaces of sounds, of their texts and of their transcripts."""
-    stimuli = _path(sounds.folder, folder)
+    stimuli = path_text(sounds.folder, folder)
     lines = ["[features.acoustic]", 'extractor = "acoustic"', f"stimuli = {stimuli}", "# rms = 0   # keep their levels"]
     for name in sounds.texts:
         lines += ["", f"[features.{_space_name(name)}]", 'extractor = "caption"   # or "text", a sentence encoder']
         lines += [f"captions = {quoted(caption_file(name))}"]
     if sounds.transcripts:
-        transcript = _path(sounds.folder / f"{{clip}}{sounds.transcripts}", folder)
+        transcript = path_text(sounds.folder / f"{{clip}}{sounds.transcripts}", folder)
         lines += ["", "[features.word_rate]", 'extractor = "word_rate"', f"transcript = {transcript}"]
         lines += ["", "# [features.context]", '# extractor = "context"   # b2m models fetch minilm']
         lines += [f"# transcript = {transcript}"]
@@ -171,12 +179,14 @@ def _name(root: Path) -> str:
     return " ".join(shown.split()) or root.resolve().name
 
 
-def _path(path: Path, folder: Path) -> str:
+def path_text(path: Path, folder: Path) -> str:
+    """A path relative to a folder as a TOML string."""
     relative = os.path.relpath(path.resolve(), folder.resolve())
     return quoted(Path(relative).as_posix())
 
 
-def _list(names: Sequence[str]) -> str:
+def list_text(names: Sequence[str]) -> str:
+    """Texts as a TOML array."""
     return f"[{', '.join(map(quoted, names))}]"
 
 

@@ -292,9 +292,15 @@ def test_what_is_no_corpus_is_told(built: Corpus, recordings: Path, tmp_path: Pa
         with pytest.raises(InputError, match=problem):
             Corpus.open(copy)
     shutil.copy(built.folder / RECORD, copy)
-    (copy / EMBEDDINGS).unlink()
-    with pytest.raises(InputError, match="cannot be read"):
-        Corpus.open(copy)
+    for name, problem in ((EMBEDDINGS, "cannot be read"), (CLIPS, "table of a corpus is damaged")):
+        shutil.copy(built.folder / EMBEDDINGS, copy)
+        (copy / name).unlink()
+        with pytest.raises(InputError, match=problem):
+            Corpus.open(copy)
+        os.mkfifo(copy / name)  # never read
+        with pytest.raises(InputError, match=problem):
+            Corpus.open(copy)
+        (copy / name).unlink()
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -334,6 +340,16 @@ def test_files_that_were_added_to_a_corpus_stay(recordings: Path, tmp_path: Path
     build_corpus(recordings, out, QUICK)
     assert (out / "notes.txt").read_text() == (out / "shards/000000.tar").read_text() == "mine"
     assert (out / "empty").is_dir()
+
+
+def test_a_table_of_a_corpus_that_was_edited_is_kept(recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    build_corpus(recordings, out, QUICK)
+    for text in ("genres by hand", "again"):
+        (out / "clips.tsv").write_text(text)
+        assert len(build_corpus(recordings, out, QUICK).table)
+    kept = {path.name: path.read_text() for path in out.glob("*.edited*")}
+    assert kept == {"clips.tsv.edited": "genres by hand", "clips.tsv.edited-2": "again"}
 
 
 def test_only_regular_files_with_readable_names_are_opened(recordings: Path, tmp_path: Path) -> None:

@@ -245,6 +245,14 @@ def test_labels_of_an_atlas_that_change_stop_the_run(surface_study: Path, monkey
     assert [count for count in counts if count[1]] == [("first", 5), ("second", 25)]
 
 
+def test_a_study_with_the_byte_order_mark_of_an_editor(study: Path) -> None:
+    """The same study: nothing is computed again, and the copy in the results has no mark."""
+    study.write_bytes(b"\xef\xbb\xbf" + study.read_bytes())
+    assert all(state.done for state in explain_study(load_study(study)).values())
+    run_study(load_study(study), study)
+    assert (study.parent / "results/study.toml").read_text().isascii()
+
+
 def test_the_order_of_subjects_is_a_setting(tmp_path: Path) -> None:
     file = simulate_arrays(tmp_path / "study", n_targets=12, n_samples=60)
     run_study(load_study(file), file)
@@ -271,6 +279,17 @@ def test_the_motion_of_a_run_is_an_input(root: Path) -> None:
     run_study(load_study(file), file, steps=["quality"])
     rows = load_tree(work_folder(load_study(file)).path / "quality/sub-01")
     assert rows[0]["mean_fd"] == 0.5
+
+
+def test_the_times_of_volumes_are_an_input(root: Path) -> None:
+    """They follow from sidecars, which are no files of responses."""
+    file = root.parent / "study.toml"
+    file.write_text(MOTION_STUDY)
+    run_study(load_study(file), file, steps=["quality"])
+    for path in root.rglob("sub-01*_desc-preproc_bold.nii.gz"):
+        path.with_name(path.name.replace(".nii.gz", ".json")).write_text('{"StartTime": 0.5}')
+    to_do = [name for name, state in explain_study(load_study(file), steps=["quality"]).items() if not state.done]
+    assert to_do == ["quality/sub-01"]
 
 
 MOTION_STUDY = """

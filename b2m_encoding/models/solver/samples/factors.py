@@ -52,7 +52,7 @@ class Factors:
         if self.folder is None:
             return make()
         path = self.folder / f"{_key(kind, key)}.safetensors"
-        with locked(path.with_suffix(".lock"), "another process computes this factor", wait=True):
+        with locked(path.with_suffix(".lock"), "another process computes this factor", wait=-1):
             parts = self._load(path)
             if parts is None:
                 logger.info("%s: factors of the features computed", kind)
