@@ -168,7 +168,9 @@ class StatisticsProblem:
         return Weights(weights, None, pool.mean_x, pool.mean_y)
 
     def forget(self) -> None:
-        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.forget`: nothing is kept."""
+        """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.forget`."""
+        for name in ("_total_xy", "_all"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def _all(self) -> Pool:
