@@ -59,8 +59,8 @@ def many_regions(folder: Path, n_regions: int) -> Found:
     study.write_text(
         'name = "regions"\noutput = "results"\n[data]\nreader = "table"\nfiles = "{subject}.tsv"\ntr = 1.5\n'
         '[features.sound]\nextractor = "array"\nfiles = "sound.npy"\n[model]\ndelays = [0.0]\n[evaluation]\n'
-        'kind = "cross-validation"\nblocks = 5\ngap = 3.0\n[statistics]\npermutations = 200\n'
-        "bootstraps = 100\nrefits = 2000\n"
+        'kind = "cross-validation"\nblocks = 5\ngap = 3.0\n'
+        "[statistics]\npermutations = 200\nbootstraps = 100\nrefits = 2000\n"
     )
     code = call(run, study)
     if code:
