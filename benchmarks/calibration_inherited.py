@@ -41,7 +41,7 @@ def comparisons(quick: bool) -> Iterator[Row]:
     weights = np.random.default_rng(1).standard_normal((2, 8, N))
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)
     p, targets, regions = [], [], []
-    for number in range(2 if quick else 20):
+    for number in range(1 if quick else 20):
         rng = np.random.default_rng(700 + number)
         spaces = {name: noise(rng, LENGTHS, 0.5, 8) for name in "ab"}
         drive = sum(values @ own for values, own in zip(spaces.values(), weights, strict=True))
@@ -79,7 +79,7 @@ def _p_of_regions(blocks: Any) -> Any:
 
 def clusters(quick: bool) -> Iterator[Row]:
     """Null maps of 80 targets in a row, smooth; clusters by mass."""
-    n_maps, n = (3 if quick else 60), 80
+    n_maps, n = (1 if quick else 60), 80
     line = csr_array(diags_array([np.ones(n - 1), np.ones(n - 1)], offsets=[-1, 1]))
     runs, found = Runs.from_lengths(LENGTHS, 1.5), []
     for number in range(n_maps):
