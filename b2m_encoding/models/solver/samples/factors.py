@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 VERSION = "1"
 """Part of every key: raise it when a factor would be computed differently."""
 DIGEST = "sha256"
+LARGEST = 10_000
+"""Numbers of a tensor that is part of a key itself."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def _digest(parts: Mapping[str, Tensor]) -> str:
 def _key(kind: str, key: Sequence[object]) -> str:
     total = hashlib.sha256(f"{VERSION}|{kind}".encode())
     for part in key:
+        if isinstance(part, Tensor) and part.numel() > LARGEST:
+            raise ValueError("large tensors belong into the key by their hash")
         total.update(f"|{part.tolist() if isinstance(part, Tensor) else part!r}|".encode())
     return total.hexdigest()[:32]
 

@@ -155,12 +155,7 @@ class SamplesProblem:
 
     def _penalties(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[Held]:
         """Factors of every penalty in all folds."""
-        key = [
-            self.samples.X,
-            *self._description(scaling),
-            [rows.tolist() for rows in system.rows.folds],
-            alphas.tolist(),
-        ]
+        key = self._key(system, alphas, scaling)
         parts = self.factors.get("folds", key, lambda: pack([system.penalty(alpha) for alpha in alphas.tolist()]))
         return unpack(parts, alphas.tolist())
 
@@ -168,12 +163,7 @@ class SamplesProblem:
         self, system: JoinedFolds, penalties: Sequence[Held], alphas: Tensor, scaling: Tensor | None
     ) -> Tensor:
         """Residuals of every penalty in random directions, shape (n_alphas, n_directions, n_samples)."""
-        key = [
-            self.samples.X,
-            *self._description(scaling),
-            [rows.tolist() for rows in system.rows.folds],
-            alphas.tolist(),
-        ]
+        key = self._key(system, alphas, scaling)
 
         def make() -> dict[str, Tensor]:
             signs = random_signs(N_DIRECTIONS, len(system.rows.all))

@@ -49,6 +49,15 @@ def test_other_responses_use_what_was_computed_and_other_features_do_not(study: 
         np.testing.assert_allclose(changed.predict(spaces, runs), expected.predict(spaces, runs), atol=1e-5)
 
 
+def test_spaces_of_the_same_size_have_factors_of_their_own(tmp_path: Path, rng: np.random.Generator) -> None:
+    runs = Runs.from_lengths([30] * 4, 1.5)
+    spaces = {name: rng.standard_normal((120, 60)) for name in "ab"}
+    Y = (spaces["a"] @ rng.standard_normal((60, 9)) / 6 + rng.standard_normal((120, 9))).astype(np.float32)
+    kept, alone = (EncodingModel(None, factors=folder).fit(spaces, Y, runs=runs) for folder in (tmp_path, None))
+    assert len(files(tmp_path)) == 2 * 3
+    np.testing.assert_allclose(kept.predict(spaces, runs), alone.predict(spaces, runs), atol=1e-5)
+
+
 def test_slices_and_sets_of_feature_spaces_share_them(study: Any, tmp_path: Path) -> None:
     spaces, Y, runs = study
     responses = ArrayResponses(Y, runs)
