@@ -144,7 +144,7 @@ def test_broken_files_are_refused_by_name(case: str, tracks: Path) -> None:
 def test_clips_lie_below_the_folder_of_the_stimuli(genre: str, tracks: Path) -> None:
     clip = Clip(f"{genre}/{genre}.00001.wav", 0.5, 15.0)
     for call in (Stimuli(tracks).native_wave, Stimuli(tracks).digest, lambda clip: Stimuli(tracks).check([clip])):
-        with pytest.raises(InputError, match="leads out of the folder"):
+        with pytest.raises(InputError, match=r"leads out of the folder|holds a NUL character"):
             call(clip)
 
 
