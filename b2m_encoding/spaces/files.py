@@ -16,7 +16,7 @@ from nibabel.openers import ImageOpener
 
 from b2m_encoding.errors import InputError
 
-EXTERNAL = re.compile(rb"""\bExternalFileName\s*=\s*["']\s*([^"'\s][^"']*)["']""")
+EXTERNAL = re.compile(rb"""ExternalFileName\s*=\s*["']\s*([^"'\s][^"']*)["']""")
 """Name of a file with values, in the tag of an array."""
 
 

@@ -169,9 +169,9 @@ class Estimates:
         projected = (projections.flatten(0, 1) @ y).view(n_alphas, n, -1)
         first = projected.square().sum(1).argmin(0)
         e = projected.gather(0, first.expand(1, n, -1))
-        u = (projected - e).permute(2, 0, 1).contiguous().double()  # differences: products would round them away
-        e = e.permute(2, 1, 0).contiguous().double()
-        uv, ue, ee = u @ u.mT, u @ e, e.mT @ e
+        u = (projected - e).permute(2, 0, 1).contiguous()  # differences: products would round them away
+        e = e.permute(2, 1, 0).contiguous()
+        uv, ue, ee = ((a @ b).double() for a, b in ((u, u.mT), (u, e), (e.mT, e)))
         # tr(AB) of A = uu' + ue' + eu' and B = vv' + ve' + ev', the quadratic forms of two differences
         trace = uv.square() + 2 * uv * (ue + ue.mT + ee) + 2 * ue * ue.mT
         mean = (uv.diagonal(dim1=1, dim2=2) + 2 * ue[..., 0]).T
