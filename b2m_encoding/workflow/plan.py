@@ -231,8 +231,9 @@ class Plan:
         name, recording = Constant(subject), RecordingOf(subject)
         shared: dict[str, Input] = {"recording": recording, "spaces": own.features}
         if study.statistics.audit:
-            self._add("audit", label, audit_subject, {"encoding": own.with_samples, **shared}, INFERENCE)
-        inputs: dict[str, Input] = {"subject": name, "encoding": own.with_samples, "space": SpaceOf(subject)}
+            inputs: dict[str, Input] = {"encoding": own.with_samples, **shared, "factors": Given.FACTORS}
+            self._add("audit", label, audit_subject, inputs, INFERENCE)
+        inputs = {"subject": name, "encoding": own.with_samples, "space": SpaceOf(subject)}
         self._add("regions", label, region_rows, inputs, (*INFERENCE, "maps", "data.clips"))
         scored: dict[str, Input] = {**shared, "scores": own.scores}
         if "group" in study.statistics.generalise:

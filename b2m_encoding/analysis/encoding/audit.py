@@ -37,9 +37,16 @@ Values = Mapping[str, NDArray[np.float32]]
 
 
 def audit_subject(
-    encoding: Encoding, recording: Recording, spaces: Mapping[str, FeatureSpace], study: Study
+    encoding: Encoding,
+    recording: Recording,
+    spaces: Mapping[str, FeatureSpace],
+    study: Study,
+    factors: Path | None = None,
 ) -> list[Check]:
-    """Run every check; a split that leaks is enough to fail, so the worst split counts where there are several."""
+    """Run every check; a split that leaks is enough to fail, so the worst split counts where there are several.
+
+    ``factors`` is the folder that the fits of the study share: the folds of one check are theirs.
+    """
     runs, splits = split_samples(recording.responses.runs, study.evaluation)
     held_out = encoding.held_out
     assert held_out is not None
@@ -49,7 +56,7 @@ def audit_subject(
     files = {label: one.stimulus for label, one in recording.presented.items()}
     return [
         control_model(control),
-        _fold_gap(encoding, held_out.audited, training_values(spaces, study, splits[0]), splits[0], study),
+        _fold_gap(encoding, held_out.audited, training_values(spaces, study, splits[0]), study, factors),
         edge,
         _worst([_stimuli(runs.clip, split, files) for split in splits]),
         _worst([_sounds(runs.clip, split, study, files) for split in splits]),
@@ -62,7 +69,7 @@ def _worst(checks: list[Check]) -> Check:
     return max(checks, key=lambda check: -1.0 if np.isnan(check.value) else check.value)
 
 
-def _fold_gap(encoding: Encoding, audited: Audited | None, values: Values, split: Split, study: Study) -> Check:
+def _fold_gap(encoding: Encoding, audited: Audited | None, values: Values, study: Study, factors: Path | None) -> Check:
     """The joint model on some targets: predicted ones, if there are enough."""
     if audited is None:
         return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
@@ -78,7 +85,7 @@ def _fold_gap(encoding: Encoding, audited: Audited | None, values: Values, split
         except InputError:
             return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
     whole, shuffled = (
-        _cross_validated(new_model(study), own, audited.training[:, chosen], folds)
+        _cross_validated(new_model(study, factors), own, audited.training[:, chosen], folds)
         for folds in (runs, shuffled_blocks(runs, len(runs.blocks), study.seed))
     )
     return fold_gap(audited.single_r[chosen], whole, shuffled)

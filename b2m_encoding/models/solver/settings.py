@@ -68,8 +68,7 @@ class Settings:
         """Read the settings from the parameters of an estimator, some of them changed."""
         values = {**model.get_params(deep=False), **changes}
         values["device"] = resolve_device(values["device"])
-        values["factors"] = Path(values["factors"]) if values.get("factors") else None
-        values.setdefault("screening", True)
+        values["factors"] = Path(values["factors"]) if values["factors"] else None
         values["alphas"] = np.atleast_1d(np.asarray(values["alphas"], dtype=float))
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
