@@ -19,11 +19,6 @@ Targets = slice | Tensor
 ROWS_OF_TARGETS = 2048  # targets at a time: their samples stay in cache
 
 
-def take_targets(Y: Tensor, targets: Targets) -> Tensor:
-    """Columns of ``Y``, on the device of ``Y`` wherever the index of targets is."""
-    return Y[:, targets.to(Y.device) if isinstance(targets, Tensor) else targets]
-
-
 @dataclass(frozen=True)
 class Moments:
     """Count, means and centred products of the samples of one block.

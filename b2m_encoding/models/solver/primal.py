@@ -89,7 +89,7 @@ class StatisticsProblem:
         def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
             return train.xy(targets).to(device), validation.xy(targets).to(device), validation.yy[targets].to(device)
 
-        return FoldSystem(values, basis, basis, quadratic.to(dtype), load, norms)
+        return FoldSystem(values, basis, quadratic.to(dtype), load, norms)
 
     def cv_scores(
         self, folds: Sequence[Blocks], alphas: Tensor, options: SearchOptions, scaling: Tensor | None = None

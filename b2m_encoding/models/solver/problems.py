@@ -36,20 +36,19 @@ class FoldSystem:
     ----------
     values : Tensor of float64, shape (rank,)
         Eigenvalues of the training part.
-    train, held_out : Tensor, shape (m, rank), (k, rank)
-        Turn what ``load`` returns into ``b`` and ``d``.
+    basis : Tensor, shape (n_features, rank)
+        Turns the covariances that ``load`` returns into ``b`` and ``d``.
     quadratic : Tensor, shape (rank, rank)
         H.
     load : callable
-        From a slice of targets to their training rows ``(n, m)``, held-out rows ``(n, k)`` and held-out sums of
+        From a slice of targets to their training and held-out covariances ``(n, n_features)`` and held-out sums of
         squares ``(n,)``.
     norms : Tensor, shape (rank,)
         Square roots of the diagonal of H.
     """
 
     values: Tensor
-    train: Tensor
-    held_out: Tensor
+    basis: Tensor
     quadratic: Tensor
     load: Callable[[Targets], tuple[Tensor, Tensor, Tensor]]
     norms: Tensor

@@ -25,10 +25,10 @@ class FoldScorer:
     """
 
     def __init__(self, system: FoldSystem, filters: Filters, precision: Precision) -> None:
-        dtype = system.train.dtype
-        self.precision, self.device = precision, system.train.device
+        dtype = system.basis.dtype
+        self.precision, self.device = precision, system.basis.device
         keep = slice(filters.start, None)
-        self.system, self.train, self.held_out = system, system.train[:, keep], system.held_out[:, keep]
+        self.system, self.rotation = system, system.basis[:, keep]
         self.basis, self.full = filters.basis.to(dtype), filters.full.to(dtype)
         self.pairs = _pairs(filters).to(dtype)
         self.factors = _upper(system.quadratic[keep, keep])
@@ -37,8 +37,8 @@ class FoldScorer:
         """Sum of products with the predictions, of squared predictions ``(n, n_alphas)``, and of squares ``(n,)``."""
         train, held_out, squares = self.system.load(targets)
         with products(self.precision, self.device):
-            b = train @ self.train
-            linear = (b * (held_out @ self.held_out)) @ self.full.T
+            b = train @ self.rotation
+            linear = (b * (held_out @ self.rotation)) @ self.full.T
             quadratic = torch.empty_like(linear)
             n_basis, rank = self.basis.shape
             size = max(1, _cells(self.device) // (n_basis * rank))
@@ -62,7 +62,7 @@ class FoldScorer:
 
 def fold_scorer(system: FoldSystem, alphas: Tensor, precision: Precision) -> FoldScorer:
     """Compress the filters of all penalties to the few that they are combinations of."""
-    tolerance = 1e-4 if precision == "fast" else TOLERANCE[system.train.dtype]
+    tolerance = 1e-4 if precision == "fast" else TOLERANCE[system.basis.dtype]
     filters = compress(system.values, system.norms.to(system.values), alphas.to(system.values), tolerance)
     return FoldScorer(system, filters, precision)
 

@@ -259,7 +259,7 @@ def _products_of_statistics(
         systems = [own.fold(held_out, member.scaling) for own, member in problems if isinstance(own, StatisticsProblem)]
         root = whole.held_out_root(held_out)
         maps = [
-            root[:, member.columns.to(root.device)] @ system.train
+            root[:, member.columns.to(root.device)] @ system.basis
             for system, member in zip(systems, members, strict=True)
         ]
 
@@ -268,8 +268,8 @@ def _products_of_statistics(
             for i, (system, back, member) in enumerate(zip(systems, maps, members, strict=True)):
                 train, held, yy = system.load(targets)
                 filters = shrinkage(system.values, member.alphas[targets].to(system.values))
-                weights = (train @ system.train) * filters.to(system.train)
-                product[targets, i] += (weights * (held @ system.held_out)).sum(1).double()
+                weights = (train @ system.basis) * filters.to(system.basis)
+                product[targets, i] += (weights * (held @ system.basis)).sum(1).double()
                 predicted.append(weights @ back.T)
             stacked = torch.stack(predicted, dim=1)
             gram[targets] += (stacked @ stacked.mT).double()
