@@ -194,10 +194,16 @@ class FileHashes:
         if state is None or len(entry) == 1:
             return not (state is None and len(entry) == 1)
         # without the inode, which some network file systems number anew
-        differs = [state[0], *state[2:]] != [entry[0], *entry[2:-1]] or (read and sha256(path) != entry[-1])
+        rewritten = [state[0], state[2]] != [entry[0], entry[2]]
+        # a new hard link or other permissions change the time of change as well, but not what is in the file
+        doubted = read or state[3] != entry[3]
+        differs = rewritten or (doubted and sha256(path) != entry[-1])
         if differs and read:
             del self.known[str(path)]
             self._modified = True
+        elif doubted and not differs:
+            self._modified |= entry[:-1] != state
+            self.known[str(path)] = [*state, entry[-1]]
         return differs
 
     def _entry(self, path: Path) -> list[object]:

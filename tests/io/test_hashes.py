@@ -75,6 +75,23 @@ def test_a_change_is_found_and_the_answer_stays(change: str, folder: Path, tmp_p
             reader.require_unchanged([folder])
 
 
+@pytest.mark.parametrize("how", ["link", "permissions"])
+def test_a_new_link_or_other_permissions_are_no_change(how: str, folder: Path, tmp_path: Path) -> None:
+    """Backups link files while a study runs: that changes their time of change, not their content."""
+    hashes, file = FileHashes(tmp_path / "hashes.json"), folder / "c/0/1"
+    hashes.of(folder)
+    before = file.stat().st_ctime_ns
+    os.link(file, tmp_path / "backup") if how == "link" else file.chmod(0o600)
+    assert file.stat().st_ctime_ns > before
+    hashes.require_unchanged([folder, file])
+    hashes.require_unchanged([folder, file], read=True)
+    times = file.stat()
+    file.write_text("CHUNK")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(InputError, match=r"^1 changed while the run went on"):
+        hashes.require_unchanged([folder])
+
+
 def test_a_file_that_appears_is_a_change(tmp_path: Path) -> None:
     hashes = FileHashes(tmp_path / "hashes.json")
     assert hashes.of(tmp_path / "a") == "missing"
