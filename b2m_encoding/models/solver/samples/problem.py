@@ -101,8 +101,7 @@ class SamplesProblem:
 
     def _description(self, scaling: Tensor | None) -> list[object]:
         prep = self.preparation
-        bounds = [(rows.start, rows.stop) for rows in self.samples.rows.values()]
-        where = bounds if self.center == "block" else []
+        where = [rows.tolist() for rows in self.samples.rows.values()] if self.center == "block" else []
         return [self.form, where, str(self.dtype), prep.standardize, list(prep.widths), prep.prior, scaling]
 
     def _kernel(self, scaling: Tensor | None) -> Tensor:
