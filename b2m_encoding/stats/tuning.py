@@ -11,7 +11,6 @@ from scipy.linalg import eigh
 from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
 
-
 CHUNK = 4096
 """Targets whose weights are in double precision at a time."""
 
