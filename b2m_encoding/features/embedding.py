@@ -45,7 +45,7 @@ class EmbeddingOptions:
     Parameters
     ----------
     layer : int, optional
-        Layer of a frame model; required if the encoder returns several.
+        Layer of the network; required if the encoder returns several.
     window : float, optional
         Seconds of sound under each sample; by default the window of a window model, else the span of the sample.
     mode : {"centred", "causal"}
@@ -78,7 +78,7 @@ class EmbeddingOptions:
                 found=f"{self.window:g} s",
                 expected=f"{network.window:g} s",
             )
-        if network.window is not None and self.layer is not None:
+        if not network.layers and self.layer is not None:
             raise InputError(f"{network.name} has one vector per window, no layers", found=f"layer = {self.layer}")
         if network.window is not None and self.pooling != "mean":
             raise InputError(f"{network.name} has no frames to pool", found=f"pooling = {self.pooling}")
@@ -90,9 +90,9 @@ class EmbeddingOptions:
                 found=f"whole clips, whose frames in {network.name} depend on later sound",
                 fix='context = "window"',
             )
-        if network.window is None and self.layer is None and len(network.layers) > 1:
+        if self.layer is None and len(network.layers) > 1:
             raise InputError(f"{network.name} has several layers", fix=f"set layer to one of {network.layers}")
-        if network.window is None and self.layer is not None and self.layer not in network.layers:
+        if self.layer is not None and self.layer not in network.layers:
             raise InputError(f"{network.name} has no such layer", found=self.layer, expected=network.layers)
 
     def windows(self, spans: Spans, duration: float, network: AudioEncoder) -> Spans:
@@ -105,6 +105,21 @@ class EmbeddingOptions:
     def whole_clips(self, network: AudioEncoder) -> bool:
         """Test whether whole clips are the input of the encoder."""
         return network.window is None and self.context == "clip"
+
+    def of_layer(self, output: Float32, network: AudioEncoder) -> Float32:
+        """Take the layer out of the output of an encoder.
+
+        Returns
+        -------
+        array of float32
+            Shape (n_waves, dim) for window models, (n_waves, n_frames, dim) for frame models.
+        """
+        position = 0 if self.layer is None else network.layers.index(self.layer)
+        if network.widths:
+            first = sum(network.widths[:position])
+            whole = output if network.window is not None else output[:, 0]
+            return whole[..., first : first + network.widths[position]]
+        return output if network.window is not None else output[:, position]
 
     def weights(self, n_frames: int, frame_rate: float, windows: Spans) -> Float64:
         """Pooling weights of the frames of a clip in each window, shape (n_windows, n_frames)."""
@@ -253,9 +268,8 @@ class _Batch:
     def whole(self, option: EmbeddingOptions) -> list[Float32]:
         """Pool the frames of whole clips in each window."""
         assert self.network.frame_rate is not None
-        layer = 0 if option.layer is None else self.network.layers.index(option.layer)
-        out = []
-        for clip, spans, frames in zip(self.clips, self.spans, self.frames[:, layer], strict=True):
+        out, layer = [], option.of_layer(self.frames, self.network)
+        for clip, spans, frames in zip(self.clips, self.spans, layer, strict=True):
             windows = option.windows(spans, clip.duration, self.network)
             out.append((option.weights(len(frames), self.network.frame_rate, windows) @ frames).astype(np.float32))
         return out
@@ -280,11 +294,8 @@ class _Batch:
 
     def _vectors(self, waves: Float32, option: EmbeddingOptions) -> Float32:
         """Embed waves to one vector each: the output of a window model, or the mean over frames of a frame model."""
-        output = self.network.embed(waves)
-        if self.network.window is not None:
-            return output
-        layer = 0 if option.layer is None else self.network.layers.index(option.layer)
-        return np.asarray(output[:, layer].mean(axis=1))
+        output = option.of_layer(self.network.embed(waves), self.network)
+        return output if self.network.window is not None else np.asarray(output.mean(axis=1))
 
 
 def _cut(wave: Float32, rate: int, start: float, stop: float) -> Float32:

