@@ -16,16 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.protobuf import fields, varints
 
 MAGIC, FOOTER, TRAILER = 0xDB4775248B80FB57, 48, 5
 DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}
 """Types of tensors that are read, by their numbers in TensorFlow."""
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-"""Wire types of protocol buffers."""
-
-
-class _Damaged(ValueError):
-    """Content that does not follow the format, or fails its checksum."""
 
 
 def read_tensor_bundle(
@@ -79,11 +74,11 @@ def _tensor(name: str, entry: _Entry, data: bytes) -> NDArray[Any]:
     content = data[entry.start : entry.start + entry.size]
     expected = int(np.prod(entry.shape, dtype=object)) * np.dtype(entry.dtype).itemsize
     if entry.size != expected:
-        raise _Damaged(f"{name}: {entry.size} bytes for shape {entry.shape}")
+        raise ValueError(f"{name}: {entry.size} bytes for shape {entry.shape}")
     if len(content) != entry.size:
-        raise _Damaged(f"{name} ends after {len(content)} of {entry.size} bytes")
+        raise ValueError(f"{name} ends after {len(content)} of {entry.size} bytes")
     if _masked_crc(content) != entry.crc:
-        raise _Damaged(f"{name}: wrong checksum")
+        raise ValueError(f"{name}: wrong checksum")
     return np.frombuffer(content, dtype=entry.dtype).reshape(entry.shape).copy()
 
 
@@ -91,7 +86,7 @@ def _entries(index: bytes) -> Iterator[tuple[str, _Entry]]:
     """Names and descriptions of all tensors; the entry without a name describes the checkpoint."""
     footer = index[-FOOTER:]
     if len(footer) < FOOTER or struct.unpack("<Q", footer[-8:])[0] != MAGIC:
-        raise _Damaged("an index without its footer")
+        raise ValueError("an index without its footer")
     _, at = _handle(footer, 0)
     (start, size), _ = _handle(footer, at)
     for _, value in _block(index, start, size):
@@ -104,18 +99,18 @@ def _entries(index: bytes) -> Iterator[tuple[str, _Entry]]:
 
 
 def _check_header(message: bytes) -> None:
-    fields = _fields(message)
-    if fields.get(1, [1]) != [1] or fields.get(2, [0]) != [0]:
-        raise _Damaged(f"{fields.get(1, [1])[0]} data files, byte order {fields.get(2, [0])[0]}")
+    found = fields(message)
+    if found.get(1, [1]) != [1] or found.get(2, [0]) != [0]:
+        raise ValueError(f"{found.get(1, [1])[0]} data files, byte order {found.get(2, [0])[0]}")
 
 
 def _entry(name: str, message: bytes) -> _Entry:
-    fields = _fields(message)
-    dtype = fields.get(1, [0])[0]
-    if dtype not in DTYPES or fields.get(3, [0]) != [0] or 7 in fields:
-        raise _Damaged(f"{name}: type {dtype}, data file {fields.get(3, [0])[0]}{', sliced' if 7 in fields else ''}")
-    dimensions = [_fields(size).get(1, [0])[0] for size in _fields(fields.get(2, [b""])[0]).get(2, [])]
-    start, size, crc = (fields.get(number, [0])[0] for number in (4, 5, 6))
+    found = fields(message)
+    dtype = found.get(1, [0])[0]
+    if dtype not in DTYPES or found.get(3, [0]) != [0] or 7 in found:
+        raise ValueError(f"{name}: type {dtype}, data file {found.get(3, [0])[0]}{', sliced' if 7 in found else ''}")
+    dimensions = [fields(size).get(1, [0])[0] for size in fields(found.get(2, [b""])[0]).get(2, [])]
+    start, size, crc = (found.get(number, [0])[0] for number in (4, 5, 6))
     return _Entry(DTYPES[dtype], tuple(dimensions), start, size, crc)
 
 
@@ -123,66 +118,27 @@ def _block(index: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]
     """Keys and values of a block, whose keys share prefixes with those before."""
     whole = index[start : start + size + TRAILER]
     if len(whole) != size + TRAILER or size < 4:
-        raise _Damaged("an index cut short")
+        raise ValueError("an index cut short")
     if whole[size] != 0:
-        raise _Damaged(f"an index block with compression {whole[size]}")
+        raise ValueError(f"an index block with compression {whole[size]}")
     if _masked_crc(whole[: size + 1]) != struct.unpack("<I", whole[size + 1 :])[0]:
-        raise _Damaged("wrong checksum of an index block")
+        raise ValueError("wrong checksum of an index block")
     end = size - 4 - 4 * struct.unpack("<I", whole[size - 4 : size])[0]
     at, key = 0, b""
     while at < end:
-        (shared, own, length), at = _varints(whole, at, 3)
+        (shared, own, length), at = varints(whole, at, 3)
         key = key[:shared] + whole[at : at + own]
         at += own
         yield key, whole[at : at + length]
         at += length
 
 
-def _fields(message: bytes) -> dict[int, list[Any]]:
-    """Fields of a protocol buffer by number."""
-    fields: dict[int, list[Any]] = {}
-    at = 0
-    while at < len(message):
-        (tag,), at = _varints(message, at, 1)
-        kind, value = tag & 7, None
-        if kind == VARINT:
-            (value,), at = _varints(message, at, 1)
-        elif kind == BYTES:
-            (length,), at = _varints(message, at, 1)
-            value, at = message[at : at + length], at + length
-        elif kind in (FIXED32, FIXED64):
-            length = 4 if kind == FIXED32 else 8
-            value, at = int.from_bytes(message[at : at + length], "little"), at + length
-        else:
-            raise _Damaged(f"a field of wire type {kind}")
-        fields.setdefault(tag >> 3, []).append(value)
-    return fields
-
-
 def _handle(content: bytes, at: int) -> tuple[list[int], int]:
     """Start and size of a block."""
-    return _varints(content, at, 2)
-
-
-def _varints(content: bytes, at: int, count: int) -> tuple[list[int], int]:
-    """Integers of variable length, and the position behind them."""
-    values = []
-    for _ in range(count):
-        value = shift = 0
-        while True:
-            byte = content[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-            if shift > 63:
-                raise _Damaged("a number of more than 64 bits")
-        values.append(value)
-    return values, at
+    return varints(content, at, 2)
 
 
 def _masked_crc(content: bytes) -> int:
     """CRC-32C as LevelDB stores it: rotated by 15 bits, with a constant added."""
-    crc = google_crc32c.value(content)
+    crc: int = google_crc32c.value(content)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

@@ -118,7 +118,7 @@ class VGGModule(nn.Module):
     """Five small convolutions with pooling over time and frequency."""
 
     WIDTHS = (128, 128, 128, 128, 256, N_TAGS, N_TAGS)
-    POOLS = (((4, 1), 2), (2, 2), (2, 2), (2, 2), (4, 4))
+    POOLS: tuple[tuple[int | tuple[int, int], int], ...] = (((4, 1), 2), (2, 2), (2, 2), (2, 2), (4, 4))
     """Size and stride of the pooling of each layer."""
 
     def __init__(self) -> None:
@@ -164,9 +164,11 @@ class Musicnn(TorchNetwork):
         super().__init__(weights, module, device, shuffled_seed)
 
     def settings(self) -> dict[str, Any]:
-        """File of the weights, sampling rate, window, padding of shorter windows, layers, and names of the tags."""
+        """File of the weights, sampling rate, window, padding of shorter windows, layers, and the names of tags."""
         settings = {"file": self._weights.entry.file, "rate": self.rate, "window": self.window, "padding": "repeat"}
-        return {**settings, "layers": list(self.layers), "tags": list(self.tags)}
+        last = len(self._module.WIDTHS) - 1
+        names = {str(layer): list(self.tags) for layer in self.layers if layer >= last - 1}
+        return {**settings, "layers": list(self.layers), "names": names}
 
     def embed(self, batch: Float32) -> Float32:
         """Embed windows of audio, shape (n_waves, dim)."""

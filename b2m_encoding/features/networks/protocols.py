@@ -60,8 +60,9 @@ class AudioEncoder(Protocol):
         -------
         array of float32
             Shape (n_waves, dim) for window models, (n_waves, n_layers, n_frames, dim) for frame models, or
-            (n_waves, 1, n_frames, dim) with layers of several widths side by side; frame *k* begins at *k* / ``frame_rate``. On a CPU, the embedding of a wave does not depend on its
-            batch, to a relative difference of 1e-5.
+            (n_waves, 1, n_frames, dim) with layers of several widths side by side; frame *k* begins at
+            *k* / ``frame_rate``. On a CPU, the embedding of a wave does not depend on its batch, to a relative
+            difference of 1e-5.
         """
 
 

