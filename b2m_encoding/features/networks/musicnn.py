@@ -22,6 +22,7 @@ from b2m_encoding.features.spectrum import slaney_bank
 from b2m_encoding.features.weights import Weights
 
 RATE, N_FFT, HOP, N_MELS, N_FRAMES = 16000, 512, 256, 96, 187
+LARGEST_HALF = 65504.0
 EPSILON = 1e-3
 """Added to the variance in batch norms, as in TensorFlow."""
 N_TAGS = 50
@@ -50,7 +51,7 @@ class LogMel(nn.Module):
             spectrum = torch.stft(
                 waves.float(), N_FFT, HOP, window=self.window, center=True, pad_mode="reflect", return_complex=True
             )
-            power = (self.filters @ spectrum.abs().square()).half().float()
+            power = (self.filters @ spectrum.abs().square()).clamp_max(LARGEST_HALF).half().float()
             frames = (10000 * power + 1).log10().transpose(1, 2)[:, : waves.shape[1] // HOP]
         repeats = -(-N_FRAMES // frames.shape[1])
         return frames.repeat(1, repeats, 1)[:, None, :N_FRAMES]
