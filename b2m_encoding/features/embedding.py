@@ -19,7 +19,7 @@ from b2m_encoding.features.networks.protocols import AudioEncoder
 from b2m_encoding.features.pooling import POOLINGS
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.store import Store, array_key, network_recipe
-from b2m_encoding.features.windows import Spans, causal, centred
+from b2m_encoding.features.windows import Spans, causal, centred, on_grid
 
 BATCH_SECONDS = {"cpu": 45.0, "cuda": 640.0}
 """Seconds of sound per call of an encoder; larger batches exceed the caches of a CPU."""
@@ -56,6 +56,9 @@ class EmbeddingOptions:
         single windows.
     pooling : {"mean", "lanczos"}
         Pooling of the frames of a frame model.
+    every : float, optional
+        Seconds between windows on a grid around the middle of the clip, of which each sample takes the nearest;
+        by default each sample has its own.
     """
 
     layer: int | None = None
@@ -63,6 +66,7 @@ class EmbeddingOptions:
     mode: Literal["centred", "causal"] = "centred"
     context: Literal["clip", "window"] = "clip"
     pooling: Literal["mean", "lanczos"] = "mean"
+    every: float | None = None
 
     def check(self, network: AudioEncoder) -> None:
         """Check that the encoder supports these options.
@@ -82,6 +86,10 @@ class EmbeddingOptions:
             raise InputError(f"{network.name} has one vector per window, no layers", found=f"layer = {self.layer}")
         if network.window is not None and self.pooling != "mean":
             raise InputError(f"{network.name} has no frames to pool", found=f"pooling = {self.pooling}")
+        if self.every is not None and (self.whole_clips(network) or self.mode == "causal"):
+            raise InputError(
+                "only windows around samples lie on a grid", found=f"every = {self.every:g}", fix="leave every out"
+            )
         if network.window is None and self.context == "window" and self.pooling != "mean":
             raise InputError("frames of single windows are averaged", found=f"pooling = {self.pooling}")
         if self.whole_clips(network) and self.mode == "causal":
@@ -100,7 +108,10 @@ class EmbeddingOptions:
         window = network.window or self.window
         if window is None:
             return spans
-        return causal(spans, window) if self.mode == "causal" else centred(spans, window, duration)
+        if self.mode == "causal":
+            return causal(spans, window)
+        windows = centred(spans, window, duration)
+        return windows if self.every is None else on_grid(windows, self.every, duration)
 
     def whole_clips(self, network: AudioEncoder) -> bool:
         """Test whether whole clips are the input of the encoder."""
@@ -127,8 +138,10 @@ class EmbeddingOptions:
 
     def recipe(self, network: AudioEncoder, length: float) -> dict[str, Any]:
         """Recipe of features of samples of ``length`` seconds: all that they depend on beside the sound of the clip."""
+        grid = {} if self.every is None else {"every": self.every}  # the recipe of windows without one stays as it was
         return network_recipe(
             network,
+            **grid,
             layer=self.layer if self.layer is not None else next(iter(network.layers), None),
             window=network.window or self.window,
             mode=self.mode,

@@ -70,6 +70,25 @@ class FrameNetwork:
         return both[:, list(self.layers)]
 
 
+def test_windows_on_a_grid_are_shared(stimulation: StimulusTimeline, tracks: Path) -> None:
+    """Five seconds apart: starts 0 and 5 of windows of 10 s in 15 s; each sample has the nearest, embedded once."""
+    network, clip = WindowNetwork(), next(iter(stimulation.clips))
+    own, shared = EmbeddingOptions(), EmbeddingOptions(every=5.0)
+    spans = {clip: stimulation.clips[clip]}
+    assert shared.windows(spans[clip], 15.0, network)[:, 0].tolist() == [2.5] * 10
+    two = EmbeddingOptions(every=2.5)
+    starts = two.windows(spans[clip], 15.0, network)[:, 0]
+    assert set(starts) == {0.0, 2.5, 5.0}
+    assert np.abs(starts - own.windows(spans[clip], 15.0, network)[:, 0]).max() <= 1.25
+    [found] = embed_clips(network, [two], Stimuli(tracks), spans, 1.5)
+    assert len(np.unique(found[clip], axis=0)) == sum(shape[0] for shape in network.calls) == 3
+    assert two.recipe(network, 1.5) != own.recipe(network, 1.5)
+    with pytest.raises(InputError, match=r"every = 2\.5"):
+        EmbeddingOptions(every=2.5, mode="causal").check(network)
+    with pytest.raises(InputError, match="on a grid"):
+        EmbeddingOptions(layer=0, every=2.5).check(FrameNetwork())
+
+
 OPTIONS = {
     "frames under the sample": EmbeddingOptions(layer=0),
     "frames of 5 s around it": EmbeddingOptions(layer=0, window=5.0),

