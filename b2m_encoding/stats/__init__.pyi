@@ -36,6 +36,7 @@ from .intervals import Interval, score_interval
 from .joined_folds import FoldDependence, refitted_null
 from .mixed import MixedModel, mixed_model
 from .multiplicity import fdr_q, max_statistic_p
+from .named_tuning import NamedTuning, named_tuning
 from .nulls import RefittedNull, gaussian_null_p
 from .permutation import Significance, block_permutation_p, null_maps, significance
 from .population_prevalence import Prevalence, prevalence
@@ -65,6 +66,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "MixedModel",
+    "NamedTuning",
     "NoCeiling",
     "Overlap",
     "Partition",
@@ -101,6 +103,7 @@ __all__ = [
     "max_statistic_p",
     "mesh_adjacency",
     "mixed_model",
+    "named_tuning",
     "noise_across_gap",
     "noise_ceiling",
     "normalised_score",

@@ -66,6 +66,10 @@ class Acoustic(AudioExtractor):
     groups: tuple[Group, ...] = Field(default=DEFAULT, min_length=1)
     """Groups of features; mfcc, tempogram and spectrotemporal are not among the defaults."""
 
+    def provenance(self) -> dict[str, Any]:
+        """Return the options, and the names of the features."""
+        return {**AudioExtractor.provenance(self), "names": list(acoustic_names(self.groups))}
+
     def width(self, stimulation: StimulusTimeline) -> int:
         """Return the number of features of the groups."""
         return len(acoustic_names(self.groups))
