@@ -134,6 +134,7 @@ def _make_stimuli(
         captions[f"{clip.name}_{CLIP_SECONDS:g}s"] = write_caption(track, rng)
     write_captions(paths.captions, captions)
     acoustic = _features_of_sounds(Acoustic(extractor="acoustic", stimuli=paths.genres, fade=2.0), clips)
+    text: Sequence[Float32]
     if tags is None:
         text = np.repeat(caption_features(list(captions.values()))[:, None], TRS_PER_CLIP, axis=1)
     else:

@@ -36,7 +36,6 @@ from .intervals import Interval, score_interval
 from .joined_folds import FoldDependence, refitted_null
 from .mixed import MixedModel, mixed_model
 from .multiplicity import fdr_q, max_statistic_p
-from .named_tuning import NamedTuning, named_tuning
 from .nulls import RefittedNull, gaussian_null_p
 from .permutation import Significance, block_permutation_p, null_maps, significance
 from .population_prevalence import Prevalence, prevalence
@@ -44,7 +43,7 @@ from .preference import Preference, prefer, prefer_by_deltas, sign_flips
 from .regions import RegionComparison, compare_regions, hedges_g, sign_flip_p
 from .scores import pearson_r, r2_score, scores_by
 from .sums import BlockSums, block_sums, bootstrap_weights, join_models, join_splits, join_targets
-from .tuning import Tuning, weight_components
+from .tuning import NamedTuning, Tuning, named_tuning, weight_components
 from .variance_partition import (
     GroupPartition,
     Partition,

@@ -12,7 +12,7 @@ from b2m_encoding.analysis.tables.regions import study_regions
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.results.clip_responses import ClipResponses
 from b2m_encoding.spaces import Space
-from b2m_encoding.stats.named_tuning import named_tuning
+from b2m_encoding.stats.tuning import named_tuning
 from b2m_encoding.study import Study
 
 FEWEST = 8
