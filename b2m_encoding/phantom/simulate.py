@@ -136,7 +136,7 @@ def _make_stimuli(
     acoustic = _features_of_sounds(Acoustic(extractor="acoustic", stimuli=paths.genres, fade=2.0), clips)
     text: Sequence[Float32]
     if tags is None:
-        text = np.repeat(caption_features(list(captions.values()))[:, None], TRS_PER_CLIP, axis=1)
+        text = list(np.repeat(caption_features(list(captions.values()))[:, None], TRS_PER_CLIP, axis=1))
     else:
         text = _features_of_sounds(tags.model_copy(update={"stimuli": paths.genres}), clips)
     return {clip: {"acoustic": acoustic[i], "text": text[i]} for i, clip in enumerate(clips)}
