@@ -8,6 +8,7 @@ from typing import Unpack
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
@@ -98,6 +99,8 @@ def _draw(axes: Axes, part: pd.DataFrame, q: float, limit: float, style: Style) 
         axes.plot(row.r, y, "o", color=colour, markersize=3, markeredgewidth=0.6,
                   markerfacecolor=colour if row.q < q else "white")  # fmt: skip
     axes.set(xlim=(-limit, limit), ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), xlabel="correlation (r)")
+    axes.xaxis.set_major_locator(MaxNLocator(3, symmetric=True))
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticklabels([shortened(name, style.small_size, NAMES - 2, style) for name in names], parse_math=False)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
