@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures import tags
+from b2m_encoding.figures import Style, tags
 from b2m_encoding.figures.plots.tags import strongest
 
 
@@ -34,6 +34,16 @@ def test_the_features_farthest_from_zero_are_drawn_by_size() -> None:
     assert len(figure.table) == 2 * 2 * 3
     low, high = axes[0].get_xlim()
     assert low == -high <= -0.9
+
+
+@pytest.mark.parametrize("width", [60, 89, 120, 183])
+def test_panels_have_room_on_any_page(width: float) -> None:
+    whole = pd.concat([table().assign(region=f"region {i}") for i in range(5)])
+    page = tags(whole, n=3, style=Style(width_mm=width)).figure
+    boxes = [axes.get_position() for axes in page.axes]
+    assert min(box.width for box in boxes) * width > 15
+    assert max(box.x1 for box in boxes) < 1
+    assert len({(round(box.x0, 3), round(box.y0, 3)) for box in boxes}) == 5
 
 
 def test_tables_without_a_column_or_a_number_are_refused() -> None:

@@ -20,8 +20,8 @@ LINE, GAP, HEAD, AXIS = 3.4, 8.0, 6.0, 9.0
 """Height of a feature, space between panels, their titles, and the axis below, mm."""
 NAMES = 21.0
 """Room for the name of a feature, mm."""
-PANELS = 4
-"""Panels side by side."""
+NARROWEST = 38.0
+"""Width of a panel with its names, mm."""
 
 
 def tags(table: pd.DataFrame, *, n: int = 8, q: float = 0.05, **keywords: Unpack[PageKeywords]) -> FigureResult:
@@ -52,10 +52,11 @@ def tags(table: pd.DataFrame, *, n: int = 8, q: float = 0.05, **keywords: Unpack
     if not regions:
         raise InputError("no region has a correlation with a named feature")
     chosen = {region: strongest(shown[shown["region"] == region], n) for region in regions}
-    across = min(PANELS, len(regions))
+    room = options.style.width_mm - 2 * MARGIN
+    across = max(1, min(len(regions), int((room + GAP) / (NARROWEST + GAP))))
     rows = math.ceil(len(regions) / across)
     height = options.header + rows * (HEAD + n * LINE + AXIS) + MARGIN
-    width = (options.style.width_mm - 2 * MARGIN - (across - 1) * GAP) / across
+    width = (room - (across - 1) * GAP) / across
     limit = float(max(part[["low", "high"]].abs().to_numpy().max() for part in chosen.values()))
     with options.style.context():
         page = options.page(height)
