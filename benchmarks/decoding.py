@@ -54,7 +54,11 @@ Found = dict[str, list[Decoding]]
 def simulated(folder: Path, seed: int, n_subjects: int, size: Size, *, null: bool = False) -> tuple[Study, Any]:
     """A simulated study, opened, with one feature space of the sound and one of the words to decode."""
     simulate_study(folder / "study", seed=seed, n_subjects=n_subjects, size=size, null=null)
-    text = template("demo").replace("@SEED@", str(seed)).replace('targets = ["text"]', 'targets = ["text", "acoustic"]')
+    text = (
+        template("demo")
+        .replace("@SEED@", str(seed))
+        .replace('targets = ["acoustic"]', 'targets = ["text", "acoustic"]')
+    )
     (folder / "study.toml").write_text(text.replace("regions = 6", f'calibrate = "none"\ndecoders = {list(DECODERS)}'))
     study = load_study(folder / "study.toml")
     return study, check_study(study)

@@ -10,6 +10,9 @@ A frame model runs once per clip, so that its frames know the whole clip, while 
 window alone. These features differ by design: what must agree is our features and the same frames averaged by a plain
 loop, and our frames of a single window and the library's (``library_difference``). How alike both contexts are is told
 as ``context_cosine``. A window model hears the same windows in both ways: its features must agree themselves.
+
+``--case real_music`` runs networks with their real weights on music instead (``real_music.py``), ``real_music_musicnn``
+one of them; nothing is timed.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ import numpy as np
 import soundfile
 import torch
 from harness import Row, alternate, arguments, environment, finish, peak_memory, save, seconds
+from real_music import real_music
 
 from b2m_encoding.features.clips import Clip
 from b2m_encoding.features.embedding import EmbeddingOptions, embed_clips
@@ -207,8 +211,20 @@ def stored(case: Case, stimuli: Stimuli, clips: list[Clip]) -> Row:
     return Row("w2v_bert_stored", "read from the store", "computed", own, computed, computed / own, agreement)
 
 
+def judge_networks(options: argparse.Namespace) -> None:
+    """Networks with real weights on music, each saved when it is done."""
+    env, rows = environment(threads=torch.get_num_threads(), quick=options.quick), []
+    for row in real_music(options.quick, options.case.removeprefix("real_music").removeprefix("_") or None):
+        rows.append(row)
+        save("features", rows, env, quick=options.quick)
+    agreed = all((row.agreement or {}).get("trained_beats_shuffled", True) for row in rows)
+    finish("features", rows, env, agreed=agreed, quick=options.quick)
+
+
 def main() -> None:
     options = arguments(__doc__ or "", _clips, lambda parser: parser.add_argument("--case", help="only this one"))
+    if (options.case or "").startswith("real_music"):
+        return judge_networks(options)
     n_clips, repeats = options.clips or 3, 2
     samples = np.arange(round(DURATION / TR)) * TR
     per_tr = np.stack([samples, samples + TR], axis=1)

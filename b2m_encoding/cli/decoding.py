@@ -27,7 +27,7 @@ def build(
     ] = 15.0,
     window: Annotated[float, typer.Option(help="Length of the windows that are averaged, s; as in [decoding].")] = 10.0,
     step: Annotated[float, typer.Option(help="Step between windows, s.")] = 1.5,
-    layer: Annotated[int | None, typer.Option(help="Layer of a network with frames.")] = None,
+    layer: Annotated[str | None, typer.Option(help="Layer of a network, by number or name.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of the weights.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")] = "auto",
     as_it_is: Annotated[bool, typer.Option("--as-it-is", help="No fades, no common level.")] = False,

@@ -20,13 +20,16 @@ def demo(
     out: Annotated[Path, typer.Argument(help="Folder to write into.")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
     null: Annotated[bool, typer.Option("--null", help="Simulate responses that follow no stimulus.")] = False,
+    captions: Annotated[
+        bool, typer.Option("--captions", help="Words of captions instead of tags by musicnn, which is fetched.")
+    ] = False,
 ) -> None:
     """Simulate a small listening study and analyse it, end to end, in under two minutes."""
     from b2m_encoding.results.schema.files import FIGURES, REPORT, STUDY
     from b2m_encoding.workflow.demo import run_demo
 
     with progress_bar() as bar:
-        summary = run_demo(out, seed=seed, null=null, progress=reporter(bar))
+        summary = run_demo(out, seed=seed, null=null, trained=not captions, progress=reporter(bar))
     table = Table("measure", "value", title="SIMULATED study: what was found, against the known truth")
     for key, value in summary.items():
         numbers = value if isinstance(value, list) else [value]

@@ -19,7 +19,7 @@ from b2m_encoding.features.networks.protocols import AudioEncoder
 from b2m_encoding.features.pooling import POOLINGS
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.store import Store, array_key, network_recipe
-from b2m_encoding.features.windows import Spans, causal, centred
+from b2m_encoding.features.windows import Spans, causal, centred, on_grid
 
 BATCH_SECONDS = {"cpu": 45.0, "cuda": 640.0}
 """Seconds of sound per call of an encoder; larger batches exceed the caches of a CPU."""
@@ -45,7 +45,7 @@ class EmbeddingOptions:
     Parameters
     ----------
     layer : int, optional
-        Layer of a frame model; required if the encoder returns several.
+        Layer of the network; required if the encoder returns several.
     window : float, optional
         Seconds of sound under each sample; by default the window of a window model, else the span of the sample.
     mode : {"centred", "causal"}
@@ -56,6 +56,9 @@ class EmbeddingOptions:
         single windows.
     pooling : {"mean", "lanczos"}
         Pooling of the frames of a frame model.
+    every : float, optional
+        Seconds between windows on a grid around the middle of the clip, of which each sample takes the nearest;
+        by default each sample has its own.
     """
 
     layer: int | None = None
@@ -63,6 +66,7 @@ class EmbeddingOptions:
     mode: Literal["centred", "causal"] = "centred"
     context: Literal["clip", "window"] = "clip"
     pooling: Literal["mean", "lanczos"] = "mean"
+    every: float | None = None
 
     def check(self, network: AudioEncoder) -> None:
         """Check that the encoder supports these options.
@@ -78,10 +82,14 @@ class EmbeddingOptions:
                 found=f"{self.window:g} s",
                 expected=f"{network.window:g} s",
             )
-        if network.window is not None and self.layer is not None:
+        if not network.layers and self.layer is not None:
             raise InputError(f"{network.name} has one vector per window, no layers", found=f"layer = {self.layer}")
         if network.window is not None and self.pooling != "mean":
             raise InputError(f"{network.name} has no frames to pool", found=f"pooling = {self.pooling}")
+        if self.every is not None and (self.whole_clips(network) or self.mode == "causal"):
+            raise InputError(
+                "only windows around samples lie on a grid", found=f"every = {self.every:g}", fix="leave every out"
+            )
         if network.window is None and self.context == "window" and self.pooling != "mean":
             raise InputError("frames of single windows are averaged", found=f"pooling = {self.pooling}")
         if self.whole_clips(network) and self.mode == "causal":
@@ -90,9 +98,9 @@ class EmbeddingOptions:
                 found=f"whole clips, whose frames in {network.name} depend on later sound",
                 fix='context = "window"',
             )
-        if network.window is None and self.layer is None and len(network.layers) > 1:
+        if self.layer is None and len(network.layers) > 1:
             raise InputError(f"{network.name} has several layers", fix=f"set layer to one of {network.layers}")
-        if network.window is None and self.layer is not None and self.layer not in network.layers:
+        if self.layer is not None and self.layer not in network.layers:
             raise InputError(f"{network.name} has no such layer", found=self.layer, expected=network.layers)
 
     def windows(self, spans: Spans, duration: float, network: AudioEncoder) -> Spans:
@@ -100,11 +108,29 @@ class EmbeddingOptions:
         window = network.window or self.window
         if window is None:
             return spans
-        return causal(spans, window) if self.mode == "causal" else centred(spans, window, duration)
+        if self.mode == "causal":
+            return causal(spans, window)
+        windows = centred(spans, window, duration)
+        return windows if self.every is None else on_grid(windows, self.every, duration)
 
     def whole_clips(self, network: AudioEncoder) -> bool:
         """Test whether whole clips are the input of the encoder."""
         return network.window is None and self.context == "clip"
+
+    def of_layer(self, output: Float32, network: AudioEncoder) -> Float32:
+        """Take the layer out of the output of an encoder.
+
+        Returns
+        -------
+        array of float32
+            Shape (n_waves, dim) for window models, (n_waves, n_frames, dim) for frame models.
+        """
+        position = 0 if self.layer is None else network.layers.index(self.layer)
+        if network.widths:
+            first = sum(network.widths[:position])
+            whole = output if network.window is not None else output[:, 0]
+            return whole[..., first : first + network.widths[position]]
+        return output if network.window is not None else output[:, position]
 
     def weights(self, n_frames: int, frame_rate: float, windows: Spans) -> Float64:
         """Pooling weights of the frames of a clip in each window, shape (n_windows, n_frames)."""
@@ -112,8 +138,10 @@ class EmbeddingOptions:
 
     def recipe(self, network: AudioEncoder, length: float) -> dict[str, Any]:
         """Recipe of features of samples of ``length`` seconds: all that they depend on beside the sound of the clip."""
+        grid = {} if self.every is None else {"every": self.every}  # the recipe of windows without one stays as it was
         return network_recipe(
             network,
+            **grid,
             layer=self.layer if self.layer is not None else next(iter(network.layers), None),
             window=network.window or self.window,
             mode=self.mode,
@@ -253,9 +281,8 @@ class _Batch:
     def whole(self, option: EmbeddingOptions) -> list[Float32]:
         """Pool the frames of whole clips in each window."""
         assert self.network.frame_rate is not None
-        layer = 0 if option.layer is None else self.network.layers.index(option.layer)
-        out = []
-        for clip, spans, frames in zip(self.clips, self.spans, self.frames[:, layer], strict=True):
+        out, layer = [], option.of_layer(self.frames, self.network)
+        for clip, spans, frames in zip(self.clips, self.spans, layer, strict=True):
             windows = option.windows(spans, clip.duration, self.network)
             out.append((option.weights(len(frames), self.network.frame_rate, windows) @ frames).astype(np.float32))
         return out
@@ -280,11 +307,8 @@ class _Batch:
 
     def _vectors(self, waves: Float32, option: EmbeddingOptions) -> Float32:
         """Embed waves to one vector each: the output of a window model, or the mean over frames of a frame model."""
-        output = self.network.embed(waves)
-        if self.network.window is not None:
-            return output
-        layer = 0 if option.layer is None else self.network.layers.index(option.layer)
-        return np.asarray(output[:, layer].mean(axis=1))
+        output = option.of_layer(self.network.embed(waves), self.network)
+        return output if self.network.window is not None else np.asarray(output.mean(axis=1))
 
 
 def _cut(wave: Float32, rate: int, start: float, stop: float) -> Float32:

@@ -54,6 +54,13 @@ class FeatureSpace:
                 expected="finite numbers",
             )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features (tags of a music tagger, acoustic features), or none."""
+        named = self.provenance.get("pretrained", {}).get("names", {}).get(str(self.provenance.get("layer")), ())
+        names = tuple(named or self.provenance.get("names", ()))
+        return names if len(names) == self.values.shape[1] else ()
+
     def principal_components(self, n_components: int | float, training_rows: NDArray[np.intp]) -> FeatureSpace:
         """Project onto principal components that are fitted to the training rows alone.
 

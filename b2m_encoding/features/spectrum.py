@@ -58,6 +58,22 @@ def mel_bank(rate: int, n_bins: int) -> scipy.sparse.csr_array:
 
 
 @cache
+def slaney_bank(rate: int, n_bins: int, n_mels: int) -> Float64:
+    """Triangles of equal area on the mel scale of Slaney, from 0 Hz to half the rate, shape (n_mels, n_bins).
+
+    The scale is linear up to 1 kHz (15 mel), then logarithmic; the bank is that of librosa.
+    """
+    top = 15 + 27 * np.log(rate / 2000) / np.log(6.4)
+    mels = np.linspace(0, top, n_mels + 2)
+    edges = np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (mels - 15)))
+    freqs = np.linspace(0.0, rate / 2, n_bins)
+    rising = (freqs - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - freqs) / (edges[2:] - edges[1:-1])[:, None]
+    bank: Float64 = np.maximum(np.minimum(rising, falling), 0.0) * (2 / (edges[2:] - edges[:-2]))[:, None]
+    return bank
+
+
+@cache
 def octave_bank(rate: int, n_bins: int) -> scipy.sparse.csr_array:
     """Gaussians an eighth of an octave apart, no narrower than a bin, of unit sum; shape (n_bands, n_bins)."""
     freqs = np.linspace(0.0, rate / 2, n_bins)

@@ -28,7 +28,7 @@ _required: ContextVar[bool] = ContextVar("_required", default=False)
 
 VERSION = "1"
 """Part of every recipe: raise it when the same recipe would give other numbers."""
-NOTED = ("packages", "layers")
+NOTED = ("packages", "layers", "names")
 """Parts of the provenance of a network that are recorded beside the features but do not change them."""
 
 

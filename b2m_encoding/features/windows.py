@@ -47,6 +47,22 @@ def centred(spans: Spans, window: float, duration: float) -> Spans:
     return np.stack([start, start + window], axis=1)
 
 
+def on_grid(windows: Spans, every: float, duration: float) -> Spans:
+    """Windows of one length, each moved to the nearest place on a grid around the middle of the clip.
+
+    Examples
+    --------
+    >>> on_grid(np.array([[0.0, 3.0], [1.0, 4.0], [6.0, 9.0], [12.0, 15.0]]), 5.0, 15.0).tolist()
+    [[1.0, 4.0], [1.0, 4.0], [6.0, 9.0], [11.0, 14.0]]
+    """
+    length = windows[:, 1] - windows[:, 0]
+    middle = (duration - length) / 2
+    most = np.floor(middle / every + TOLERANCE)
+    steps = np.clip(np.floor((windows[:, 0] - middle) / every + 0.5), -most, most)
+    start = np.round(middle + steps * every, 6)
+    return np.stack([start, np.round(start + length, 6)], axis=1)
+
+
 def causal(spans: Spans, window: float) -> Spans:
     """Windows that end with the spans; a window that would begin before the clip is shortened.
 

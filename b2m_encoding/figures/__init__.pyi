@@ -10,6 +10,7 @@ from .plots.score_map import score_map
 from .plots.stimulus import stimulus
 from .plots.subjects import subjects
 from .plots.surface import surface
+from .plots.tags import tags
 from .plots.ternary import ternary
 from .plots.weights import weights
 from .settings import FigureSettings
@@ -34,6 +35,7 @@ __all__ = [
     "stimulus",
     "subjects",
     "surface",
+    "tags",
     "ternary",
     "weights",
 ]

@@ -34,6 +34,8 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
 def _reported(results: Results) -> Iterator[tuple[str, str]]:
     """Kinds and subjects of the figures of the report."""
     for subject in results.subjects:
+        if results.has(tables.named_table(subject)):
+            yield "tags", subject
         if drawing_surface(results.space(subject)) is None:
             continue  # regions, or a volume that lies in no standard space: there is no cortex to draw on
         yield "accuracy", subject

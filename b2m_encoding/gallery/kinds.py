@@ -18,6 +18,7 @@ from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_c
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, maps, tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, SETTINGS
+from b2m_encoding.results.schema.tables import named_table
 from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
 
 PARTS = {maps.UNIQUE.stat, maps.SHARED.stat}
@@ -251,6 +252,24 @@ def _decoding(context: FigureContext, _: str) -> FigureResult:
     return figures.decoding(table, intervals=intervals, group_name=group_name, **keywords)
 
 
+def _tags(context: FigureContext, subject: str) -> FigureResult:
+    name = named_table(subject)
+    if not context.results.has(name):
+        raise InputError(
+            "the results hold no features with names",
+            file=context.results.path / name,
+            fix="add a feature space with names: acoustic, or the layer tags of musicnn; eight clips must be held out",
+        )
+    table = context.results.table(name)
+    spaces = list(dict.fromkeys(table["feature_space"]))
+    chosen = next(iter(context.request.models), spaces[-1])
+    if chosen not in spaces:
+        raise InputError("this feature space has no names", found=chosen, expected=", ".join(spaces))
+    keywords = context.page_keywords(subject)
+    keywords["title"] = f"sub-{subject}: {chosen}"
+    return figures.tags(table[table["feature_space"] == chosen], q=context.statistics.q, **keywords)
+
+
 def _stimulus(context: FigureContext, _: str) -> FigureResult:
     if not context.request.sounds:
         raise InputError("no sound to draw", fix="name sound files: --sound heard=a.wav --sound retrieved=b.wav")
@@ -269,6 +288,7 @@ KINDS = {
     "hierarchy": Kind("layer, or feature space, with the best predictions", _hierarchy),
     "weights": Kind("three components of the weights as red, green and blue", _weights),
     "decoding": Kind("identification by group of clips, confusion, ranks", _decoding, per_subject=False),
+    "tags": Kind("tags, or other features with names, that regions respond to", _tags),
     "surface": Kind("a score on the inflated cortex", _surface),
     "stimulus": Kind("spectrograms of presented, retrieved and generated sounds", _stimulus, per_subject=False),
 }

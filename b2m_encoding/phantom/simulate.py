@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.acoustic import acoustic_per_tr
-from b2m_encoding.features.audio import encode_wav, prepare_stimulus, read_audio
+from b2m_encoding.features.audio import encode_wav
 from b2m_encoding.features.captions import caption_features
+from b2m_encoding.features.clips import Clip as PresentedClip
+from b2m_encoding.features.extractors import Acoustic, PretrainedAudio
 from b2m_encoding.phantom import bold
 from b2m_encoding.phantom.brain import SPACES, cortex, grow_brain
 from b2m_encoding.phantom.caption_writer import write_caption
@@ -62,6 +63,7 @@ def simulate_study(
     n_subjects: int = 2,
     null: bool = False,
     size: Size | None = None,
+    tags: PretrainedAudio | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> PhantomPaths:
     """Simulate a study with synthesised tracks, captions and BOLD, and write all its files.
@@ -80,6 +82,9 @@ def simulate_study(
         Write the same files with the same noise, without drive of any vertex.
     size : Size, optional
         Numbers of runs and clips.
+    tags : PretrainedAudio, optional
+        Extractor of a trained network whose features drive association cortex, instead of the words of captions; its
+        stimuli are replaced by the tracks.
     progress : callable, optional
         Called with the part that is done, and the share of all work from 0 to 1.
 
@@ -101,39 +106,49 @@ def simulate_study(
     design_seed, stimulus_seed, *subject_seeds = np.random.SeedSequence(seed).spawn(2 + n_subjects)
     runs = draw_design(size, np.random.default_rng(design_seed))
     write_headers(paths.out, paths.derivatives)
-    features = _make_stimuli(paths, runs, stimulus_seed)
+    features = _make_stimuli(paths, runs, stimulus_seed, tags)
+    association = "text" if tags is None else "tags"
     report("stimuli", 0.2)
     subjects = {}
     for i, subject_seed in enumerate(subject_seeds):
         label = f"{i + 1:02d}"
-        subjects[label] = _simulate_subject(paths, label, runs, features, subject_seed, null)
+        subjects[label] = _simulate_subject(paths, label, runs, features, subject_seed, null, association)
         report(f"subject {label}", 0.2 + 0.8 * (i + 1) / n_subjects)
     space, _ = cortex()
-    save_truth(paths.truth, Truth(seed, null, space.name, driven_regions(), subjects))
+    save_truth(paths.truth, Truth(seed, null, space.name, driven_regions(), subjects, association))
     return paths
 
 
 def _make_stimuli(
-    paths: PhantomPaths, runs: tuple[Run, ...], seed: np.random.SeedSequence
+    paths: PhantomPaths, runs: tuple[Run, ...], seed: np.random.SeedSequence, tags: PretrainedAudio | None
 ) -> dict[Clip, dict[str, Float32]]:
     """Write every track and the captions; returns the features of each clip, each (n_trs, n_features)."""
     clips = sorted({clip for run in runs for clip in run.clips}, key=lambda clip: clip.name)
-    captions, acoustic = {}, {}
+    captions = {}
     for clip, clip_seed in zip(clips, seed.spawn(len(clips)), strict=True):
         rng = np.random.default_rng(clip_seed)
         track = draw_track(clip.genre, clip.number, rng)
         path = paths.genres / clip.genre / f"{clip.name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode_wav(render(track, TRACK_SECONDS, rng), RATE, "PCM_16"))
-        wave = prepare_stimulus(read_audio(path, RATE, clip.start, CLIP_SECONDS), RATE)
-        acoustic[clip] = acoustic_per_tr(wave, RATE, TR).astype(np.float32)
         captions[f"{clip.name}_{CLIP_SECONDS:g}s"] = write_caption(track, rng)
     write_captions(paths.captions, captions)
-    text = caption_features(list(captions.values()))
-    return {
-        clip: {"acoustic": acoustic[clip], "text": np.repeat(text[i : i + 1], TRS_PER_CLIP, axis=0)}
-        for i, clip in enumerate(clips)
-    }
+    acoustic = _features_of_sounds(Acoustic(extractor="acoustic", stimuli=paths.genres, fade=2.0), clips)
+    text: Sequence[Float32]
+    if tags is None:
+        text = list(np.repeat(caption_features(list(captions.values()))[:, None], TRS_PER_CLIP, axis=1))
+    else:
+        text = _features_of_sounds(tags.model_copy(update={"stimuli": paths.genres}), clips)
+    return {clip: {"acoustic": acoustic[i], "text": text[i]} for i, clip in enumerate(clips)}
+
+
+def _features_of_sounds(table: Acoustic | PretrainedAudio, clips: Sequence[Clip]) -> Sequence[Float32]:
+    """Features of every clip as an analysis of the study computes them, which then finds them in the store."""
+    starts = np.arange(TRS_PER_CLIP) * TR
+    spans = np.stack([starts, starts + TR], axis=1)
+    named = [PresentedClip(f"{clip.genre}/{clip.name}.wav", clip.start, CLIP_SECONDS, clip.genre) for clip in clips]
+    rows = table.embed(dict.fromkeys(named, spans), TR)
+    return [rows[name] for name in named]
 
 
 def _simulate_subject(
@@ -143,6 +158,7 @@ def _simulate_subject(
     features: Mapping[Clip, Mapping[str, Float32]],
     seed: np.random.SeedSequence,
     null: bool,
+    association: str,
 ) -> SubjectTruth:
     """Simulate one subject, write events and BOLD, and return the ground truth."""
     brain_seed, weights_seed, *run_seeds = seed.spawn(2 + len(runs))
@@ -163,4 +179,4 @@ def _simulate_subject(
         values = bold.record(response, n_samples, brain, np.random.default_rng(run_seed))
         write_events(paths.bids / f"sub-{label}" / "func", label, run)
         write_bold(paths.derivatives / f"sub-{label}" / "func", label, run, values)
-    return truth_of(brain, weights, null)
+    return truth_of(brain, weights, null, association)

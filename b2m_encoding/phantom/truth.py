@@ -25,7 +25,7 @@ class SubjectTruth:
     Parameters
     ----------
     drive : array of str
-        ``none``, ``acoustic``, ``text`` or ``both``.
+        ``none``, ``acoustic``, ``text`` (or ``tags``) or ``both``.
     snr, delay : array of float
         Standard deviation of the driven response over that of the noise; delay of the haemodynamic response, s.
     constant, missing : array of bool
@@ -61,6 +61,8 @@ class Truth:
     regions : tuple of str
         Driven regions of the atlas.
     subjects : mapping of str to SubjectTruth
+    association : str
+        Feature space that drives association cortex: ``text``, or ``tags`` of a trained network.
     """
 
     seed: int
@@ -68,21 +70,27 @@ class Truth:
     space: str
     regions: tuple[str, ...]
     subjects: Mapping[str, SubjectTruth]
+    association: str = "text"
+
+    @property
+    def spaces(self) -> tuple[str, str]:
+        """Feature spaces that drive targets."""
+        return "acoustic", self.association
 
 
-def truth_of(brain: Brain, weights: Mapping[str, Float32], null: bool) -> SubjectTruth:
-    """Ground truth of one subject; with ``null``, no target is driven."""
+def truth_of(brain: Brain, weights: Mapping[str, Float32], null: bool, association: str = "text") -> SubjectTruth:
+    """Ground truth of one subject; with ``null``, no target is driven. ``association`` is the second drive."""
     _, atlas = cortex()
     drive = np.zeros_like(brain.drive) if null else brain.drive
     inside = np.array([atlas.mask(region) & (drive > 0) for region in driven_regions()], dtype=np.float32)
     inside = csr_array(inside / np.maximum(inside.sum(axis=1, keepdims=True), 1.0))
     return SubjectTruth(
-        drive=np.array(DRIVES)[drive],
+        drive=np.array([name.replace("text", association) for name in DRIVES])[drive],
         snr=np.where(drive > 0, brain.snr, np.float32(0)),
         delay=brain.delay,
         constant=brain.constant,
         missing=brain.missing,
-        region_weights={name: inside @ weights[name].T for name in SPACES},
+        region_weights={name.replace("text", association): inside @ weights[name].T for name in SPACES},
     )
 
 
@@ -103,10 +111,11 @@ def save_truth(folder: Path, truth: Truth) -> None:
         "seed": truth.seed,
         "null": truth.null,
         "space": truth.space,
-        "drives": {name: list(regions) for name, regions in REGIONS.items()},
+        "drives": {name.replace("text", truth.association): list(regions) for name, regions in REGIONS.items()},
+        "association": truth.association,
         "regions": list(truth.regions),
         "subjects": {
-            label: {name: int((subject.drive == name).sum()) for name in DRIVES}
+            label: {name: int((subject.drive == name).sum()) for name in ("none", *truth.spaces, "both")}
             | {"constant": int(subject.constant.sum()), "missing": int(subject.missing.sum())}
             for label, subject in truth.subjects.items()
         },
@@ -133,10 +142,10 @@ def load_truth(path: str | Path) -> Truth:
     if file is None:
         raise InputError("no truth found", file=path, expected="the folder of a simulated study")
     summary = parse_json(file.read_text(encoding="utf-8"))
-    subjects = {}
+    subjects, association = {}, summary.get("association", "text")
     for label in summary["subjects"]:
         with np.load(file.parent / f"sub-{label}.npz", allow_pickle=False) as arrays:
-            weights = {name: arrays[f"region_weights_{name}"] for name in SPACES}
+            weights = {name: arrays[f"region_weights_{name}"] for name in ("acoustic", association)}
             fields = {name: arrays[name] for name in ("drive", "snr", "delay", "constant", "missing")}
         subjects[label] = SubjectTruth(**fields, region_weights=weights)
-    return Truth(summary["seed"], summary["null"], summary["space"], tuple(summary["regions"]), subjects)
+    return Truth(summary["seed"], summary["null"], summary["space"], tuple(summary["regions"]), subjects, association)

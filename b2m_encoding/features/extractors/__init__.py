@@ -95,7 +95,9 @@ def build_spaces(
             k: t for k, t in tables.items() if isinstance(t, PretrainedAudio) and t.shared_calls == table.shared_calls
         }
         encoder = load_shared_encoder([*same.values()])
-        embedded = embed_shared(encoder, [*same.values()], stimulation, partial(progress, ", ".join(same)))
+        embedded = embed_shared(
+            encoder, [*same.values()], stimulation.clips, stimulation.length, partial(progress, ", ".join(same))
+        )
         for (key, layer), features in zip(same.items(), embedded, strict=True):
             provenance = {**layer.provenance(), "pretrained": dict(encoder.provenance)}
             spaces[key] = FeatureSpace(key, stimulation.clips_to_samples(features), stimulation.runs, provenance)

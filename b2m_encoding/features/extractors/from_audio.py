@@ -23,7 +23,7 @@ from b2m_encoding.features.networks import AUDIO_ENCODERS
 from b2m_encoding.features.networks.protocols import AudioEncoder
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.store import Store, array_key
-from b2m_encoding.features.windows import TOLERANCE
+from b2m_encoding.features.windows import TOLERANCE, Spans
 
 RATE = 22050
 """Sampling rate of acoustic features, Hz."""
@@ -66,14 +66,22 @@ class Acoustic(AudioExtractor):
     groups: tuple[Group, ...] = Field(default=DEFAULT, min_length=1)
     """Groups of features; mfcc, tempogram and spectrotemporal are not among the defaults."""
 
+    def provenance(self) -> dict[str, Any]:
+        """Return the options, and the names of the features."""
+        return {**AudioExtractor.provenance(self), "names": list(acoustic_names(self.groups))}
+
     def width(self, stimulation: StimulusTimeline) -> int:
         """Return the number of features of the groups."""
         return len(acoustic_names(self.groups))
 
     def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:
         """Read the acoustic features of every clip from the store, or compute and store them."""
+        return self.embed(stimulation.clips, stimulation.length, progress)
+
+    def embed(self, clips: Mapping[Clip, Spans], length: float, progress: ClipProgress = silent) -> dict[Clip, Float32]:
+        """Compute the features of spans of clips; their length (s) is that of the spans."""
         store = Store({"extractor": "acoustic", "groups": self.groups, "rate": RATE, "acoustic": VERSION})
-        stimuli, clips = self.presented, stimulation.clips
+        stimuli = self.presented
         keys = {clip: array_key(stimuli.digest(clip), spans) for clip, spans in clips.items()}
         features = store.find(keys.values())
         todo = {key: clip for clip, key in keys.items() if key not in features}
@@ -93,7 +101,8 @@ class PretrainedAudio(AudioExtractor, Pretrained):
 
     extractor: AudioEncoderName
     layer: Annotated[int, Field(ge=0)] | None = None
-    """Layer of a frame model; 0 is the input of its first layer."""
+    """Layer of the network, by its number (0 is the input of the first layer of a frame model) or by its name
+    (``penultimate`` or ``tags`` of musicnn)."""
     window: Annotated[float, Field(gt=0)] | None = None
     """Seconds of sound under each sample, for frame models; by default those that the sample covers."""
     mode: Literal["centred", "causal"] = "centred"
@@ -102,6 +111,24 @@ class PretrainedAudio(AudioExtractor, Pretrained):
     """Input of a frame model: whole clips, embedded once, or single windows."""
     pooling: Literal["mean", "lanczos"] = "mean"
     """Pooling of frames to samples: mean, or Lanczos downsampling."""
+    every: Annotated[float, Field(gt=0)] | None = None
+    """Seconds between windows on a grid around the middle of each clip, which samples share: fewer calls of a network
+    with windows. By default each sample has a window of its own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_layer(cls, table: Any) -> Any:
+        """Replace the name of a layer by its number."""
+        name = table.get("layer") if isinstance(table, dict) else None
+        network = AUDIO_ENCODERS.get(table.get("extractor")) if isinstance(name, str) else None
+        if network is None:
+            return table
+        if str(name).isdecimal():
+            return {**table, "layer": int(str(name))}
+        if name not in network.layers:
+            names = f"one of {', '.join(network.layers)}" if network.layers else "a number"
+            raise ValueError(f"layer {name!r} is not known: expected {names}")
+        return {**table, "layer": network.layers.index(name)}
 
     @model_validator(mode="after")
     def _check_model(self) -> PretrainedAudio:
@@ -112,7 +139,7 @@ class PretrainedAudio(AudioExtractor, Pretrained):
     @property
     def embedding_options(self) -> EmbeddingOptions:
         """Layer, window and pooling of the embedding."""
-        return EmbeddingOptions(self.layer, self.window, self.mode, self.context, self.pooling)
+        return EmbeddingOptions(self.layer, self.window, self.mode, self.context, self.pooling, self.every)
 
     def needs(self) -> tuple[Path, ...]:
         """Return the folder of the stimuli, and that of the weights if the study names it."""
@@ -139,7 +166,11 @@ class PretrainedAudio(AudioExtractor, Pretrained):
 
     def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:
         """Read the features of every clip from the store, or compute and store them."""
-        return embed_shared(load_shared_encoder([self]), [self], stimulation, progress)[0]
+        return self.embed(stimulation.clips, stimulation.length, progress)
+
+    def embed(self, clips: Mapping[Clip, Spans], length: float, progress: ClipProgress = silent) -> dict[Clip, Float32]:
+        """Embed spans of clips of a length (s), or read their features from the store."""
+        return embed_shared(load_shared_encoder([self]), [self], clips, length, progress)[0]
 
 
 def check_length(clips: Iterable[Clip]) -> None:
@@ -174,7 +205,8 @@ def load_shared_encoder(tables: Sequence[PretrainedAudio]) -> AudioEncoder:
 def embed_shared(
     encoder: AudioEncoder,
     tables: Sequence[PretrainedAudio],
-    stimulation: StimulusTimeline,
+    clips: Mapping[Clip, Spans],
+    length: float,
     progress: ClipProgress = silent,
 ) -> list[dict[Clip, Float32]]:
     """Embed clips for several extractors of one audio encoder, which embeds each clip once for all of them."""
@@ -183,8 +215,8 @@ def embed_shared(
         encoder,
         [table.embedding_options for table in tables],
         first.presented,
-        stimulation.clips,
-        stimulation.length,
+        clips,
+        length,
         progress,
         resolve_device(first.device).type,
     )

@@ -35,6 +35,7 @@ class MusicCoCa:
     window = 10.0
     frame_rate = None
     layers: tuple[int, ...] = ()
+    widths: tuple[int, ...] = ()
     dim = 768
 
     def __init__(

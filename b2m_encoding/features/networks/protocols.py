@@ -26,7 +26,9 @@ class AudioEncoder(Protocol):
     frame_rate : float or None
         Frames per second of a frame model; None for window models.
     layers : tuple of int
-        Layers in the output of a frame model; empty for window models.
+        Layers in the output; empty for window models that have one vector.
+    widths : tuple of int
+        Dimensions of these layers where they differ: the output then holds them side by side. Empty elsewhere.
     dim : int
         Dimension of an embedding.
     provenance : mapping
@@ -38,6 +40,7 @@ class AudioEncoder(Protocol):
     window: float | None
     frame_rate: float | None
     layers: tuple[int, ...]
+    widths: tuple[int, ...]
     dim: int
 
     @property
@@ -56,9 +59,10 @@ class AudioEncoder(Protocol):
         Returns
         -------
         array of float32
-            Shape (n_waves, dim) for window models, (n_waves, n_layers, n_frames, dim) for frame models; frame *k*
-            begins at *k* / ``frame_rate``. On a CPU, the embedding of a wave does not depend on its
-            batch, to a relative difference of 1e-5.
+            Shape (n_waves, dim) for window models, (n_waves, n_layers, n_frames, dim) for frame models, or
+            (n_waves, 1, n_frames, dim) with layers of several widths side by side; frame *k* begins at
+            *k* / ``frame_rate``. On a CPU, the embedding of a wave does not depend on its batch, to a relative
+            difference of 1e-5.
         """
 
 

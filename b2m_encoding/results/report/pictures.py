@@ -27,6 +27,7 @@ TITLES = {
     "regions": "Prediction accuracy by region",
     "hierarchy": "Best feature space",
     "weights": "Components of the weights",
+    "tags": "What regions respond to",
     "decoding": "Identification of clips",
     "surface": "Inflated cortex",
 }

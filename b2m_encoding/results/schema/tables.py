@@ -288,6 +288,26 @@ COMPONENTS = Table(
         **{f"pc{i}": f"Loading of the feature on component {i} of the weights" for i in (1, 2, 3)},
     },
 )
+TAGS = Table(
+    "sub-{subject}_desc-names_tuning.tsv",
+    {
+        **REGION,
+        "feature_space": "Feature space whose features have names: tags of a music tagger, acoustic features",
+        "feature": "Name of the feature",
+        "r": "Correlation over held-out clips: mean response of the tested targets of the region, and the feature",
+        "low": "Lower end of the interval of r (Fisher's transformation), for independent clips",
+        "high": "Upper end of the interval of r",
+        "q": "False discovery rate among the features of the feature space, in this region",
+        "clips": "Held-out clips",
+    },
+)
+
+
+def named_table(subject: str) -> str:
+    """Path of the table of named features of a subject in the results folder."""
+    return f"sub-{subject}/{TAGS.file.format(subject=subject)}"
+
+
 CLIPS = Table(
     "clips.tsv",
     {
@@ -347,7 +367,7 @@ NEIGHBOURS = Table(
 )
 TABLES = (
     SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,
-    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, CLIPS, RECONSTRUCTION,
+    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, TAGS, CLIPS, RECONSTRUCTION,
     EVALUATION,
     NEIGHBOURS,
 )  # fmt: skip

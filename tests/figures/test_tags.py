@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures import Style, tags
+from b2m_encoding.figures.plots.tags import strongest
+
+
+def table() -> pd.DataFrame:
+    rows = []
+    for region, shift in (("core", 0.0), ("belt", 0.1)):
+        for side, step in (("L", 0.0), ("R", -0.05)):
+            for i, name in enumerate(("guitar", "piano $x$", "drums", "choir")):
+                r = [0.6, -0.7, 0.1, 0.3][i] + shift + step
+                rows.append((region, side, name, r, r - 0.2, r + 0.2, 0.01 if abs(r) > 0.5 else 0.5, 20))
+    return pd.DataFrame(rows, columns=["region", "hemisphere", "feature", "r", "low", "high", "q", "clips"])
+
+
+def test_the_features_farthest_from_zero_are_drawn_by_size() -> None:
+    whole = table()
+    kept = strongest(whole[whole["region"] == "core"], 2)
+    assert kept["feature"].tolist() == ["guitar", "guitar", "piano $x$", "piano $x$"]
+    figure = tags(whole, n=3)
+    axes = figure.figure.axes
+    assert len(axes) == 2
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["guitar", "choir", "piano $x$"]
+    points = [line for line in axes[0].lines if line.get_marker() == "o"]
+    assert np.allclose(points[0].get_xdata(), 0.6)
+    assert points[0].get_markerfacecolor() != "white"
+    assert "20 held-out clips" in figure.caption
+    assert len(figure.table) == 2 * 2 * 3
+    low, high = axes[0].get_xlim()
+    assert low == -high <= -0.9
+
+
+@pytest.mark.parametrize("width", [60, 89, 120, 183])
+def test_panels_have_room_on_any_page(width: float) -> None:
+    whole = pd.concat([table().assign(region=f"region {i}") for i in range(5)])
+    page = tags(whole, n=3, style=Style(width_mm=width)).figure
+    boxes = [axes.get_position() for axes in page.axes]
+    assert min(box.width for box in boxes) * width > 15
+    assert max(box.x1 for box in boxes) < 1
+    assert len({(round(box.x0, 3), round(box.y0, 3)) for box in boxes}) == 5
+
+
+def test_tables_without_a_column_or_a_number_are_refused() -> None:
+    with pytest.raises(InputError, match="lacks columns"):
+        tags(table().drop(columns="q"))
+    with pytest.raises(InputError, match="no region"):
+        tags(table().assign(r=np.nan))
