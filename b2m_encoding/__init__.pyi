@@ -25,7 +25,8 @@ from .decoding.retrieval.corpus import Corpus
 from .errors import InputError, ProblemList
 from .features.extractors import build_spaces
 from .features.space import FeatureSpace
-from .models.estimators import BandedRidgeCV, RidgeCV
+from .models.delayer import Delayer
+from .models.estimators import BandedRidgeCV, Ridge, RidgeCV
 from .models.model import EncodingModel
 from .phantom.simulate import simulate_study
 from .reconstruction.run import reconstruct
@@ -41,12 +42,14 @@ __version__: str
 __all__ = [
     "BandedRidgeCV",
     "Corpus",
+    "Delayer",
     "EncodingModel",
     "FeatureSpace",
     "InputError",
     "ProblemList",
     "Responses",
     "Results",
+    "Ridge",
     "RidgeCV",
     "Runs",
     "Study",

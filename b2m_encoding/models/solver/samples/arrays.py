@@ -91,6 +91,10 @@ class Samples:
             total += self.features(slice(start, start + ROWS)).sum(0, dtype=torch.float64)
         return total / len(self)
 
+    def centre(self, center: Center) -> Tensor:
+        """Mean of every feature that is removed, shape (n_features,), float64: 0 without an intercept."""
+        return torch.zeros_like(self.mean) if center == "none" else self.mean
+
     @cached_property
     def variance(self) -> Tensor:
         """Variance of every feature, shape (n_features,), float64; 0 where it does not vary."""
@@ -98,9 +102,9 @@ class Samples:
         return torch.where(variance.sqrt() > 1e-10 * self.mean.abs(), variance, 0.0)
 
     def centred_features(self, center: Center) -> Iterator[tuple[slice, Tensor]]:
-        """Features in float64 about their means, or about those of every block, some samples at a time."""
+        """Features in float64 about the means in use, some samples at a time."""
         for block in self.rows.values() if center == "block" else [slice(0, len(self))]:
-            mean = self.features(block).mean(0, dtype=torch.float64) if center == "block" else self.mean
+            mean = self.features(block).mean(0, dtype=torch.float64) if center == "block" else self.centre(center)
             for start in range(block.start, block.stop, ROWS):
                 part = slice(start, min(start + ROWS, block.stop))
                 yield part, self.features(part).double() - mean
@@ -117,12 +121,14 @@ class Samples:
         return total.hexdigest()
 
     def centred_responses(self, center: Center, dtype: torch.dtype) -> Centred:
-        """Responses about their means, or about those of every block; computed once."""
+        """Responses about the means in use; computed once."""
         if (center, dtype) not in self._centred:
             self._centred[center, dtype] = self._centre(center, dtype)
         return self._centred[center, dtype]
 
     def _centre(self, center: Center, dtype: torch.dtype) -> Centred:
+        if center == "none":
+            return Centred(self.Y.to(dtype), torch.zeros(self.Y.shape[1], dtype=torch.float64))
         shift = self.Y[0].clone()  # a sample: it keeps the digits of raw responses, whose mean is large
         values = torch.empty(self.Y.shape, dtype=dtype)
         for start in range(0, len(values), ROWS):

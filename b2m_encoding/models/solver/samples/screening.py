@@ -20,7 +20,7 @@ from torch import Tensor
 
 from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.samples.joined import Held, JoinedFolds
-from b2m_encoding.models.solver.search import cross_validated_r2
+from b2m_encoding.models.solver.search import cross_validated_r2, fold_factors
 
 N_DIRECTIONS = 128
 MARGIN = 3.0
@@ -81,7 +81,7 @@ class JoinedScores:
     ----------
     folds : JoinedFolds
     penalties : sequence of Held
-    scoring : {"r2", "r"}
+    scoring : {"r2", "r2_pooled", "r"}
     projections : Tensor, shape (n_alphas, n_directions, n_samples), or None
         Residuals of every penalty in random directions; None scores every penalty exactly.
     agreement : Agreement
@@ -106,13 +106,16 @@ class JoinedScores:
         if self.scoring == "r":
             return torch.stack([self._correlation(held, y, z) for held in self.penalties])
         error = torch.full((len(self.penalties), y.shape[1]), torch.nan, dtype=torch.float64, device=y.device)
-        squares, variation = self.folds.rows.squares(y)
+        of_folds = self.folds.rows.squares(y)
+        squares, variation = (part.sum(0) for part in of_folds)
+        factors = fold_factors(of_folds[1], of_folds[0]) if self.scoring == "r2" else None
 
         def score(wanted: Tensor) -> None:
             for held, at, row in zip(self.penalties, wanted, error, strict=True):
                 some = slice(None) if at.all() else at.nonzero()[:, 0]
                 if at.any():
-                    row[some] = self.folds.residuals(held, y[:, some], z[:, some]).square().sum(0).double()
+                    found = self.folds.residuals(held, y[:, some], z[:, some]).square()
+                    row[some] = self._sum(found, None if factors is None else factors[:, some])
 
         if self.projections is None:
             score(torch.ones_like(error, dtype=torch.bool))
@@ -128,6 +131,13 @@ class JoinedScores:
         self.agreement.scored += int(scored.sum())
         self.agreement.targets += y.shape[1]
         return path
+
+    def _sum(self, squares: Tensor, factors: Tensor | None) -> Tensor:
+        """Sum over held-out samples, or over folds with a factor for each, float64."""
+        if factors is None:
+            return squares.sum(0).double()
+        parts = torch.split(squares, [len(rows) for rows in self.folds.rows.folds])
+        return (torch.stack([part.sum(0) for part in parts]).double() * factors).sum(0)
 
     def _correlation(self, held: Held, y: Tensor, z: Tensor) -> Tensor:
         """Mean over folds of the correlation with one penalty, shape (n_targets,)."""
