@@ -21,7 +21,7 @@ class Delayer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Copies of the features at several delays (FIR), zero before the start of every run.
 
     :class:`~b2m_encoding.models.model.EncodingModel` delays features itself; this is for pipelines of other models.
-    In a pipeline, runs come by metadata routing: ``set_fit_request(runs=True)`` and ``set_transform_request(runs=True)``.
+    In a pipeline, runs come by metadata routing: ``set_fit_request(runs=True)``, ``set_transform_request(runs=True)``.
 
     Parameters
     ----------

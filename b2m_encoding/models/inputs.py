@@ -56,8 +56,8 @@ def band_columns(bands: Any, X: Any, spaces: Mapping[str, Floating]) -> dict[str
     Parameters
     ----------
     bands : array of labels, shape (n_features,), or "prefix"
-        Negative numbers leave columns out. "prefix": what stands before two underscores in the names of the columns, as a
-        ``ColumnTransformer`` writes them.
+        Negative numbers leave columns out. "prefix": what stands before two underscores in the names of the columns, as
+        a ``ColumnTransformer`` writes them.
     X : array or DataFrame
         As the user gave it.
     spaces : dict of str to array
