@@ -18,6 +18,7 @@ from . import (
     workflow,
 )
 from .analysis.encoding.encode import encode_subject
+from .analysis.evaluation import Evaluation, evaluate
 from .analysis.windows import stimulus_timeline
 from .data.responses import Responses
 from .decoding.retrieval.build import build_corpus
@@ -25,6 +26,7 @@ from .decoding.retrieval.corpus import Corpus
 from .errors import InputError, ProblemList
 from .features.extractors import build_spaces
 from .features.space import FeatureSpace
+from .figures.plots.images import plot_flatmap, plot_preference
 from .models.delayer import Delayer
 from .models.estimators import BandedRidgeCV, Ridge, RidgeCV
 from .models.model import EncodingModel
@@ -44,6 +46,7 @@ __all__ = [
     "Corpus",
     "Delayer",
     "EncodingModel",
+    "Evaluation",
     "FeatureSpace",
     "InputError",
     "ProblemList",
@@ -62,6 +65,7 @@ __all__ = [
     "decoding",
     "encode_subject",
     "errors",
+    "evaluate",
     "features",
     "figures",
     "gallery",
@@ -70,6 +74,8 @@ __all__ = [
     "load_study",
     "models",
     "phantom",
+    "plot_flatmap",
+    "plot_preference",
     "reconstruct",
     "reconstruction",
     "results",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float32, Float64
 from b2m_encoding.errors import InputError
+from b2m_encoding.notebook import html_table
 from b2m_encoding.runs import Runs
 
 
@@ -53,6 +54,17 @@ class FeatureSpace:
                 found=f"{self.values[row, column]} in run {self.runs.run[row]} at {self.runs.time[row]:g} s",
                 expected="finite numbers",
             )
+
+    def __repr__(self) -> str:
+        n_samples, n_features = self.values.shape
+        made = self.provenance.get("model") or self.provenance.get("extractor")
+        return f"<FeatureSpace {self.name}: {n_samples} samples x {n_features} features{f', {made}' if made else ''}>"
+
+    def _repr_html_(self) -> str:
+        n_samples, n_features = self.values.shape
+        made = [(key, value) for key, value in self.provenance.items() if not isinstance(value, dict | list)]
+        rows = [("samples", n_samples), ("features", n_features), ("runs", len(self.runs.names)), *made]
+        return html_table((f"FeatureSpace {self.name}", ""), rows)
 
     def principal_components(self, n_components: int | float, training_rows: NDArray[np.intp]) -> FeatureSpace:
         """Project onto principal components that are fitted to the training rows alone.

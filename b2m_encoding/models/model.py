@@ -20,6 +20,7 @@ from b2m_encoding.models.delay_prior import DelayPrior
 from b2m_encoding.models.inputs import as_responses, check_one_target, is_lazy, is_vector, set_feature_names
 from b2m_encoding.models.inverse import InverseMap, invert
 from b2m_encoding.models.layout import Design, Layout, usual_size
+from b2m_encoding.models.masked import OfImages
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.responses import ArrayResponses, RunResponses
 from b2m_encoding.models.scores import pearson_r, product_measure, r2_score, r_split
@@ -41,7 +42,7 @@ Features = Floating | Mapping[str, Any] | Sequence[Any]
 """Features of every sample: an array, or feature spaces by name or in a list."""
 
 
-class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     r"""Predict the response of every target from feature spaces.
 
     Ridge regression on delayed features, with the penalty of each target (and feature space, if banded) chosen by
@@ -113,6 +114,10 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     bands : array of labels, shape (n_features,), or "prefix", optional
         Feature space of every column where X is one array; columns with a negative number are left out. "prefix": what
         stands before ``__`` in the names of the columns, as a ``ColumnTransformer`` writes them.
+    masker : masker of nilearn, optional
+        ``NiftiMasker``, ``SurfaceMasker`` or alike: responses may then be an image, or a list with an image per run.
+        ``runs`` follow from such a list if the masker has a ``t_r``. See :meth:`predict_image`, :meth:`score_image` and
+        ``score_image_``.
 
     Attributes
     ----------
@@ -199,6 +204,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         screening: bool = True,
         factors: str | Path | None = None,
         bands: ArrayLike | None = None,
+        masker: Any = None,
     ) -> None:
         self.delays = delays
         self.solver = solver
@@ -224,6 +230,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.screening = screening
         self.factors = factors
         self.bands = bands
+        self.masker = masker
 
     def fit(self, X: Features, Y: ArrayLike, runs: Runs | ArrayLike | None = None) -> EncodingModel:
         """Fit to responses in memory.
@@ -234,10 +241,12 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             Arrays, tensors or data frames.
         Y : array, shape (n_samples, n_targets) or (n_samples,)
             Responses; a target with NaN in a used sample is not tested. Arrays of zarr, dask or HDF5 are read run by
-            run, as :meth:`fit_responses` does.
+            run, as :meth:`fit_responses` does. Images, where there is a ``masker``.
         runs : Runs, or labels of the runs, shape (n_samples,), optional
             Labels suit data without delays; so does None, which makes five blocks of equal length.
         """
+        self._fit_masker(Y)
+        Y, runs = self._responses(Y, runs)
         design = self._learn(X, runs)
         if is_lazy(Y):
             return self._fit_runs(design, ArrayResponses(Y, design.runs))
@@ -417,6 +426,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         InputError
             If the responses have another number of targets than the fit.
         """
+        Y, runs = self._responses(Y, runs)
         predicted = self.predict(X, runs)
         measured = as_responses(Y, len(predicted))
         if measured.shape[1] != len(self.status_):
