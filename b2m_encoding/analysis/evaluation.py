@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float64, Floating
+from b2m_encoding.analysis.encoding.held_out import worst_status
 from b2m_encoding.analysis.encoding.significance import filled
+from b2m_encoding.analysis.foreign_models import fit_copy, predict_with, rows_of
 from b2m_encoding.data import average_repeats as averaged
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import as_responses
@@ -27,6 +26,7 @@ from b2m_encoding.spaces import Space, target_table
 from b2m_encoding.spaces.names import space_or_unplaced
 from b2m_encoding.spaces.targets import to_dataset
 from b2m_encoding.stats import Preference, Significance, block_sums, fdr_q, prefer, significance
+from b2m_encoding.stats.arrangements import clips_can_move
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, Presentations, noise_ceiling, normalised_score
 from b2m_encoding.stats.intervals import Interval, block_length_for, score_interval
 from b2m_encoding.stats.permutation import Method
@@ -205,15 +205,19 @@ def evaluate(
     """
     measured = as_responses(Y, len(runs))
     if test is not None:
-        model, held_out = _fitted(model, X, Y, runs, [test] if isinstance(test, str) else list(test))
-        X, measured, runs = _rows(X, held_out), measured[held_out], runs.take(held_out)
-    predicted = _predict(model, X, runs)
+        model, held_out = fit_copy(model, X, Y, runs, [test] if isinstance(test, str) else list(test))
+        X, measured, runs = rows_of(X, held_out), measured[held_out], runs.take(held_out)
+    predicted = predict_with(model, X, runs)
     if predicted.shape != measured.shape:
         raise InputError("prediction and responses differ in shape", found=predicted.shape, expected=measured.shape)
     ceiling = noise_ceiling(measured, runs, within_runs=False)
     status = _status(measured[runs.used], predicted[runs.used])
+    if np.shape(fitted := getattr(model, "status_", ())) == status.shape:
+        status = worst_status([status, fitted])
     if average_repeats:
         (predicted, scored), (measured, _) = averaged(predicted, runs), averaged(measured, runs)
+        if method == "auto" and clips_can_move(scored):
+            method = "clip"  # averaged clips have no order of presentation
     else:
         predicted, measured, scored = predicted[runs.used], measured[runs.used], runs.take(runs.used)
     tested = status == TESTED
@@ -237,64 +241,12 @@ def evaluate(
     )
 
 
-def _fitted(model: Any, X: Any, Y: Any, runs: Runs, patterns: Sequence[str]) -> tuple[Any, NDArray[np.bool_]]:
-    """A copy of the model, fitted to all runs that are not test runs, and the samples of those that are."""
-    names = [name for name in runs.names if any(fnmatch(name, pattern) for pattern in patterns)]
-    if not 0 < len(names) < len(runs.names):
-        raise InputError(
-            "test must name some runs and leave some to fit",
-            found=", ".join(patterns),
-            expected=f"some of {', '.join(runs.names)}",
-        )
-    held_out = np.isin(runs.run, names)
-    model = _copy(model)
-    takes = _arguments(model.fit)
-    training = ~held_out if "runs" in takes else ~held_out & runs.used  # unused samples still carry delays
-    own = runs.take(training)
-    options = {name: value for name, value in {"runs": own, "groups": own.run}.items() if name in takes}
-    rows = Y[training] if isinstance(Y, np.ndarray) else as_responses(Y, len(runs))[training]
-    return model.fit(_rows(X, training), rows, **options) or model, held_out
-
-
-def _copy(model: Any) -> Any:
-    if not hasattr(model, "fit"):
-        raise InputError("only a model with fit can be fitted to the other runs", found=type(model).__name__)
-    if hasattr(model, "get_params"):
-        from sklearn.base import clone
-
-        return clone(model)
-    return copy.deepcopy(model)
-
-
-def _predict(model: Any, X: Any, runs: Runs) -> Floating:
-    if not hasattr(model, "predict"):
-        return as_responses(model, len(runs))
-    return as_responses(model.predict(X, **({"runs": runs} if "runs" in _arguments(model.predict) else {})), len(runs))
-
-
-def _arguments(method: Any) -> frozenset[str]:
-    try:
-        return frozenset(inspect.signature(method).parameters)
-    except (TypeError, ValueError):  # built in C
-        return frozenset()
-
-
-def _rows(X: Any, rows: NDArray[np.bool_]) -> Any:
-    """Rows of features in any form that a model takes."""
-    if isinstance(X, Mapping):
-        return {name: _rows(values, rows) for name, values in X.items()}
-    if isinstance(X, list | tuple) and len(X) != len(rows):
-        return [_rows(values, rows) for values in X]
-    if hasattr(X, "iloc"):
-        return X.iloc[np.flatnonzero(rows)]
-    return (X if hasattr(X, "shape") else np.asarray(X))[rows]
-
-
 def _status(measured: Floating, predicted: Floating) -> NDArray[np.str_]:
-    """Status of every target; one whose prediction is not finite was not tested, as its responses were not fitted."""
-    finite = np.isfinite(measured).all(axis=0) & np.isfinite(predicted).all(axis=0)
-    constant = np.ptp(np.where(finite, measured, 0.0), axis=0) == 0
-    return np.where(~finite, MISSING, np.where(constant, CONSTANT, TESTED))
+    """Status of every target; one that varies, but whose prediction is not finite, has not been fitted."""
+    known = np.isfinite(measured).all(axis=0)
+    constant = known & (np.ptp(np.where(known, measured, 0.0), axis=0) == 0)
+    fitted = np.isfinite(predicted).all(axis=0)
+    return np.where(constant, CONSTANT, np.where(known & fitted, TESTED, MISSING))
 
 
 def _interval(

@@ -57,9 +57,7 @@ class OfImages:
         """
         return self._to_image(self.predict(X, runs))
 
-    def score_image(
-        self, X: Any, Y: Any, runs: Runs | ArrayLike | None = None, scoring: Scoring | None = None
-    ) -> Any:
+    def score_image(self, X: Any, Y: Any, runs: Runs | ArrayLike | None = None, scoring: Scoring | None = None) -> Any:
         """Scores of :meth:`score_targets` as an image; NaN where a target was not tested."""
         return self._to_image(self.score_targets(X, Y, runs, scoring))
 
@@ -99,7 +97,9 @@ class OfImages:
         if not is_image(Y):
             return Y, runs
         if not hasattr(self, "masker_"):
-            raise InputError("images need a masker", found=_kind(Y), fix="EncodingModel(masker=...) and fit it to images")
+            raise InputError(
+                "images need a masker", found=_kind(Y), fix="EncodingModel(masker=...) and fit it to images"
+            )
         each = Y if isinstance(Y, list | tuple) else [Y]
         parts = [np.atleast_2d(self.masker_.transform(image)) for image in each]
         if runs is None and len(parts) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,7 +24,11 @@ STEPS = np.linspace(0, 1, 17)[1:, None]
 
 
 def pycortex_overlays(
-    subject: str | SurfaceSpace, filestore: str | Path | None = None, *, layer: str = "rois", file: str | Path | None = None
+    subject: str | SurfaceSpace,
+    filestore: str | Path | None = None,
+    *,
+    layer: str = "rois",
+    file: str | Path | None = None,
 ) -> Atlas:
     """Read the regions of a subject of pycortex; neither pycortex nor Inkscape is needed.
 
@@ -40,8 +45,8 @@ def pycortex_overlays(
     Returns
     -------
     Atlas
-        Vertices of the flat mesh inside each outline; where outlines overlap, those of the smaller region. The set named
-        after the layer has all regions.
+        Vertices of the flat mesh inside each outline; where outlines overlap, those of the smaller region. The set
+        named after the layer has all regions.
 
     Raises
     ------
@@ -115,7 +120,7 @@ def _curve(control: Float64) -> Float64:
     """Points of a Bézier curve after its first, by De Casteljau's construction."""
     level = [np.repeat(point[None], len(STEPS), axis=0) for point in control]
     while len(level) > 1:
-        level = [(1 - STEPS) * a + STEPS * b for a, b in zip(level, level[1:], strict=False)]
+        level = [(1 - STEPS) * a + STEPS * b for a, b in pairwise(level)]
     return np.asarray(level[0])
 
 
