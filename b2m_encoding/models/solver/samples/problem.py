@@ -101,8 +101,10 @@ class SamplesProblem:
 
     def _description(self, scaling: Tensor | None) -> list[object]:
         prep = self.preparation
-        bounds = [(rows.start, rows.stop) for rows in self.samples.rows.values()]
-        where = {"all": [], "block": bounds}.get(self.center, [self.center])
+        if self.center == "block":
+            where: list[object] = [rows.tolist() for rows in self.samples.rows.values()]
+        else:
+            where = [] if self.center == "all" else [self.center]
         return [self.form, where, str(self.dtype), prep.standardize, list(prep.widths), prep.prior, scaling]
 
     def _kernel(self, scaling: Tensor | None) -> Tensor:
