@@ -212,7 +212,8 @@ def evaluate(
         raise InputError("prediction and responses differ in shape", found=predicted.shape, expected=measured.shape)
     ceiling = noise_ceiling(measured, runs, within_runs=False)
     status = _status(measured[runs.used], predicted[runs.used])
-    if np.shape(fitted := getattr(model, "status_", ())) == status.shape:
+    fitted = np.asarray(getattr(model, "status_", ()))
+    if fitted.shape == status.shape:
         status = worst_status([status, fitted])
     if average_repeats:
         (predicted, scored), (measured, _) = averaged(predicted, runs), averaged(measured, runs)
