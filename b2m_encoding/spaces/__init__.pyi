@@ -7,7 +7,7 @@ from .meshes import HEMISPHERES, Hemisphere, Mesh
 from .names import as_space
 from .projection import drawing_surface, reason_not_drawn, resample, resampling_matrix, volume_to_surface
 from .pycortex import PycortexMapper, pycortex_volume
-from .pycortex_overlays import pycortex_overlays
+from .drawn_regions import pycortex_overlays
 from .registration import project
 from .space import RegionSpace, Space, Unplaced
 from .surface import SurfaceSpace, freesurfer_subject, pycortex_subject, surface_space
