@@ -1,5 +1,6 @@
 from .atlas import Atlas, atlas_states, load_atlas
 from .definition import RegionSet, list_atlases
+from .drawn_regions import pycortex_overlays
 from .grayordinates import GrayordinateSpace, grayordinate_space
 from .images import image_suffix, read_maps, write_maps
 from .labels import is_labelled
@@ -7,7 +8,6 @@ from .meshes import HEMISPHERES, Hemisphere, Mesh
 from .names import as_space
 from .projection import drawing_surface, reason_not_drawn, resample, resampling_matrix, volume_to_surface
 from .pycortex import PycortexMapper, pycortex_volume
-from .drawn_regions import pycortex_overlays
 from .registration import project
 from .space import RegionSpace, Space, Unplaced
 from .surface import SurfaceSpace, freesurfer_subject, pycortex_subject, surface_space
