@@ -18,6 +18,7 @@ from . import (
     workflow,
 )
 from .analysis.encoding.encode import encode_subject
+from .analysis.evaluation import Evaluation, evaluate
 from .analysis.windows import stimulus_timeline
 from .data.responses import Responses
 from .decoding.retrieval.build import build_corpus
@@ -25,7 +26,9 @@ from .decoding.retrieval.corpus import Corpus
 from .errors import InputError, ProblemList
 from .features.extractors import build_spaces
 from .features.space import FeatureSpace
-from .models.estimators import BandedRidgeCV, RidgeCV
+from .figures.plots.images import plot_flatmap, plot_preference
+from .models.delayer import Delayer
+from .models.estimators import BandedRidgeCV, Ridge, RidgeCV
 from .models.model import EncodingModel
 from .phantom.simulate import simulate_study
 from .reconstruction.run import reconstruct
@@ -41,12 +44,15 @@ __version__: str
 __all__ = [
     "BandedRidgeCV",
     "Corpus",
+    "Delayer",
     "EncodingModel",
+    "Evaluation",
     "FeatureSpace",
     "InputError",
     "ProblemList",
     "Responses",
     "Results",
+    "Ridge",
     "RidgeCV",
     "Runs",
     "Study",
@@ -59,6 +65,7 @@ __all__ = [
     "decoding",
     "encode_subject",
     "errors",
+    "evaluate",
     "features",
     "figures",
     "gallery",
@@ -67,6 +74,8 @@ __all__ = [
     "load_study",
     "models",
     "phantom",
+    "plot_flatmap",
+    "plot_preference",
     "reconstruct",
     "reconstruction",
     "results",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.notebook import html_table
 
 Blocks = tuple[str, ...]
 FIELDS = ("run", "time", "clip", "presentation", "block", "used", "group")
@@ -181,6 +183,38 @@ class Runs:
     def __len__(self) -> int:
         return len(self.run)
 
+    @property
+    def shape(self) -> tuple[int]:
+        """Number of samples, so that scikit-learn takes the rows of a split when runs are routed to a model."""
+        return (len(self),)
+
+    def __getitem__(self, rows: Any) -> Runs:
+        rows = rows[0] if isinstance(rows, tuple) and rows[1:] == (Ellipsis,) else rows
+        if not isinstance(rows, slice) and np.ndim(rows) != 1:
+            raise TypeError("runs are indexed by a slice, a mask or increasing rows; see Runs.take and Runs.select")
+        return self.take(rows if isinstance(rows, slice) else np.asarray(rows))
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError("runs have no single samples; iterate over Runs.slices, or over the labels of Runs.run")
+
+    def __repr__(self) -> str:
+        names = self.names if len(self.names) < 4 else (*self.names[:2], "...", self.names[-1])
+        parts = [f"{len(self.names)} runs ({', '.join(names)})", f"{len(self)} samples", f"tr={self.tr:g}"]
+        if not self.used.all():
+            parts[1] += f", {int(self.used.sum())} used"
+        if self.blocks != self.names:
+            parts.append(f"{len(self.blocks)} blocks")
+        if clips := len({clip for clip in self.clip.tolist() if clip}):
+            parts.append(f"{clips} clips")
+        return f"<Runs: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        cells = [
+            (name, part.stop - part.start, int(self.used[part].sum()), len({*self.clip[part].tolist()} - {""}))
+            for name, part in self.slices.items()
+        ]
+        return html_table(("run", "samples", "used", "clips"), cells, caption=f"Runs, tr = {self.tr:g} s")
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Run labels in order of first appearance."""
@@ -233,7 +267,7 @@ class Runs:
         for name, rows in self.slices.items():
             yield name, values[rows]
 
-    def check_length(self, values: NDArray[Any], what: str = "the array") -> None:
+    def check_length(self, values: Sized, what: str = "the array") -> None:
         """Raise unless ``values`` has one row per sample."""
         if len(values) != len(self):
             raise InputError(
@@ -242,7 +276,7 @@ class Runs:
                 expected=f"{len(self)} ({', '.join(f'{k}: {s.stop - s.start}' for k, s in self.slices.items())})",
             )
 
-    def take(self, rows: NDArray[Any]) -> Runs:
+    def take(self, rows: NDArray[Any] | slice) -> Runs:
         """The runs of some rows, in their order (a mask or increasing indices)."""
         return replace(self, **{name: getattr(self, name)[rows] for name in FIELDS})
 
@@ -297,7 +331,7 @@ class Runs:
         cv : None, int, iterable of block sets, or scikit-learn splitter
             None leaves one block out at a time; an int makes that many folds of whole blocks, interleaved in
             time; sets of block names are taken as given; a splitter such as ``GroupKFold`` gets the blocks as
-            its groups.
+            its groups; pairs of rows, of training and of held-out samples, are what a splitter has returned.
 
         Raises
         ------
@@ -317,9 +351,11 @@ class Runs:
                 raise InputError("impossible number of folds", found=cv, expected=f"2 to {len(self.blocks)}")
             held_out = [self.blocks[i :: int(cv)] for i in range(int(cv))]
         elif hasattr(cv, "split"):
-            held_out = self._splitter_folds(cv)
+            held_out = self._folds_of_rows(splits(cv, int(self.used.sum()), self.block[self.used]), self.rows(), cv)
+        elif (given := list(cv)) and all(_is_split(fold) for fold in given):
+            held_out = self._folds_of_rows(given, np.arange(len(self)), cv)
         else:
-            held_out = [self._named_fold(fold) for fold in cv]
+            held_out = [self._named_fold(fold) for fold in given]
         for fold in held_out:
             self.rows(fold)
             if not fold or set(fold) >= set(self.blocks):
@@ -338,20 +374,73 @@ class Runs:
             )
         return tuple(map(str, names))
 
-    def _splitter_folds(self, splitter: Any) -> list[Blocks]:
-        """Held-out blocks of a scikit-learn splitter, refusing one that cuts through a block."""
-        groups = self.block[self.used]
-        folds = []
-        for train, test in splitter.split(np.zeros((len(groups), 1)), groups=groups):
-            cut = set(groups[train]) & set(groups[test])
-            if cut:
+    def _folds_of_rows(self, splits: Iterable[Any], rows: NDArray[np.intp], cv: Any) -> list[Blocks]:
+        """Held-out blocks of pairs of training and held-out samples, which are counted among ``rows``."""
+        folds, kept = [], self.used[rows]
+        for train, test in ((np.asarray(a), np.asarray(b)) for a, b in splits):
+            inside, outside = (part[kept[part]] for part in (train, test))
+            check_split(len(inside) + len(outside), int(kept.sum()), cv)
+            labels = self.block[rows]
+            if cut := set(labels[inside]) & set(labels[outside]):
                 raise InputError(
                     "the splitter puts samples of one block into training and validation",
                     found=sorted(map(str, cut)),
                     fix="use LeaveOneGroupOut or GroupKFold, or an int",
                 )
-            folds.append(tuple(str(block) for block in dict.fromkeys(groups[test].tolist())))
+            folds.append(tuple(str(block) for block in dict.fromkeys(labels[outside].tolist())))
         return folds
+
+
+def splits(cv: Any, n_samples: int, groups: ArrayLike | None) -> list[Any]:
+    """Pairs of training and held-out samples of a splitter; a splitter that ignores groups does so without a warning.
+
+    Raises
+    ------
+    InputError
+        If it is a ``TimeSeriesSplit``.
+    """
+    if any(base.__name__ == "TimeSeriesSplit" for base in type(cv).__mro__):
+        raise InputError(
+            "every fold must train on all samples that it does not hold out: TimeSeriesSplit trains on earlier samples "
+            "only",
+            found=type(cv).__name__,
+            expected="KFold, GroupKFold, LeaveOneGroupOut or alike",
+            fix="keep neighbouring samples together by runs or groups; an encoding model may learn from later runs",
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")
+        return list(cv.split(np.zeros((n_samples, 1)), groups=groups))
+
+
+def check_split(n_split: int, n_samples: int, cv: Any) -> None:
+    """Raise if a fold leaves samples out of both its parts.
+
+    Parameters
+    ----------
+    n_split : int
+        Training and held-out samples of the fold.
+    n_samples : int
+    cv : splitter
+        For the message.
+    """
+    if n_split == n_samples:
+        return
+    raise InputError(
+        "every fold must train on all samples that it does not hold out: one factorisation answers all folds",
+        found=f"{type(cv).__name__}: a fold with {n_split} of {n_samples} samples",
+        expected="KFold, GroupKFold, LeaveOneGroupOut or alike",
+    )
+
+
+def _is_split(fold: Any) -> bool:
+    """Whether a fold is a pair of arrays of rows, or of whole numbers."""
+    return (
+        isinstance(fold, tuple | list)
+        and len(fold) == 2
+        and all(
+            np.ndim(part) == 1 and len(part) > 0 and np.issubdtype(np.asarray(part).dtype, np.integer) for part in fold
+        )
+    )
 
 
 def _begins(*labels: NDArray[Any]) -> NDArray[np.bool_]:

@@ -83,8 +83,9 @@ class ModelTable(Config):
     smoothness: Positive | None = None
     """Width, s, of a Gaussian prior that makes weights at neighbouring delays alike; by default 1.5 s with the prior
     "hrf", and none with "flat"."""
-    scoring: Literal["r2", "r"] = "r2"
-    """Score that cross-validation maximises to choose penalties."""
+    scoring: Literal["r2_pooled", "r2", "r"] = "r2_pooled"
+    """Score that cross-validation maximises to choose penalties: R2 over all held-out samples, the mean over folds of
+    the R2 of each, or that of the correlation."""
     filter_features: bool | None = None
     """Remove slow drift from the features as ``[cleaning]`` does from the responses, so that both hold the same
     frequencies; by default where that is by cosines, a running median or a Savitzky-Golay filter."""

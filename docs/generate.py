@@ -24,7 +24,7 @@ MODULES = (f"{ROOT}.runs", f"{ROOT}.errors", f"{ROOT}.study")
 """Modules beside the rooms, all of whose own names have pages."""
 WITHOUT = f"{ROOT}.cli"
 """The command has a page of another kind."""
-REQUESTS = "set_fit_request, set_partial_fit_request, set_predict_request, set_score_request"
+REQUESTS = "set_fit_request, set_partial_fit_request, set_predict_request, set_score_request, set_transform_request"
 """Methods that scikit-learn adds."""
 OWNERS = {
     "joint": "`joint`",

@@ -142,8 +142,14 @@ def test_neighbours_are_one_presentation_unless_said() -> None:
     assert Runs.from_labels([], 1.5).presentations == ()
 
 
-@pytest.mark.parametrize("cv", [[(np.arange(3), np.arange(3, 6))], [([0, 1], [2, 3])], [[0.5]]])
-def test_folds_of_row_numbers_are_refused(cv: object) -> None:
-    with pytest.raises(InputError, match=r"a fold is a set of block names[\s\S]*run-01"):
-        Runs.from_lengths([3, 3], tr=1.0).folds(cv)
+def test_folds_are_sets_of_names_or_pairs_of_rows() -> None:
+    runs = Runs.from_lengths([3, 3], tr=1.0)
+    assert runs.folds([(np.arange(3), np.arange(3, 6))]) == [("run-02",)]
+    for cv, problem in (
+        ([([0, 1], [2, 3])], "every fold must train on all samples"),
+        ([([0, 1, 2, 3], [4, 5])], "one block into training and validation"),
+        ([[0.5]], r"a fold is a set of block names[\s\S]*run-01"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            runs.folds(cv)
     assert Runs.from_lengths({"1": 3, "2": 3}, tr=1.0).folds([[1], ["2"]]) == [("1",), ("2",)]

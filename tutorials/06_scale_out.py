@@ -7,17 +7,18 @@ on, a changed study redo only what follows from the change, and other machines s
 
 # %% A small study of arrays
 # Two listeners, three training and two test runs, sixty targets: simulated, and analysed in a second.
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from simulated import FOLDER as SIMULATED
+
 from b2m_encoding import load_study, run_study
 from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.workflow import explain_study, slurm_cluster, work_folder
 
-FOLDER = Path(os.environ.get("B2M_TUTORIALS", Path(__file__).parent / "out")) / "scale"
+FOLDER = SIMULATED / "scale"
 
 
 def changed(file: Path, old: str, new: str) -> Path:

@@ -9,13 +9,12 @@ Run it: ``B2M_SHARED=... python tutorials/08_alice.py``, or cell by cell in an e
 # %% The whole analysis is in the study file
 # Word rate, and an embedding of the last twelve words, predict each region's response. The one run of each subject is
 # cut into ten blocks with a gap; each block is predicted by a model that never saw it.
-from pathlib import Path
-
 import pandas as pd
+from simulated import TUTORIALS
 
 from b2m_encoding import load_study, run_study
 
-STUDY = Path(__file__).with_suffix(".toml")
+STUDY = TUTORIALS / "08_alice.toml"
 study = load_study(STUDY)
 results = run_study(study, STUDY, progress=lambda what, done, total: print(f"{done:3d}/{total} {what}"))
 

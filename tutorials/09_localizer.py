@@ -8,14 +8,13 @@ Run it: ``B2M_SHARED=... python tutorials/09_localizer.py``, or cell by cell in 
 # %% The whole analysis is in the study file
 # Five event regressors with five FIR delays; each half of the run is predicted from the other. The results folder
 # holds the map of r as NIfTI and its projection to the cortex as a flatmap.
-from pathlib import Path
-
 import nibabel as nib
 import numpy as np
+from simulated import TUTORIALS
 
 from b2m_encoding import Responses, build_spaces, encode_subject, load_study, run_study, stimulus_timeline
 
-STUDY = Path(__file__).with_suffix(".toml")
+STUDY = TUTORIALS / "09_localizer.toml"
 study = load_study(STUDY)
 results = run_study(study, STUDY)
 encoding = results.encodings["01"]

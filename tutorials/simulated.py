@@ -14,7 +14,8 @@ import numpy as np
 from b2m_encoding import load_atlas, load_study, run_study, simulate_study
 from b2m_encoding.phantom import Size
 
-FOLDER = Path(os.environ.get("B2M_TUTORIALS", Path(__file__).parent / "out" / "listening"))
+TUTORIALS = Path(__file__).parent
+FOLDER = Path(os.environ.get("B2M_TUTORIALS", TUTORIALS / "out" / "listening"))
 STUDY = """\
 name = "Fifty clips, two listeners"
 output = "results"

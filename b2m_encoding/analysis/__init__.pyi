@@ -1,4 +1,5 @@
 from .encoding.encode import Comparison, Encoding, Inference, Scores, encode_subject
+from .evaluation import Evaluation, evaluate
 from .splits import Split, evaluated, split_samples
 from .study_results import StudyResults
 from .windows import stimulus_timeline, windowed
@@ -6,11 +7,13 @@ from .windows import stimulus_timeline, windowed
 __all__ = [
     "Comparison",
     "Encoding",
+    "Evaluation",
     "Inference",
     "Scores",
     "Split",
     "StudyResults",
     "encode_subject",
+    "evaluate",
     "evaluated",
     "split_samples",
     "stimulus_timeline",

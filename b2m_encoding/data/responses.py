@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.errors import InputError
+from b2m_encoding.notebook import html_table
 from b2m_encoding.runs import Runs
+from b2m_encoding.spaces.names import space_or_unplaced
 from b2m_encoding.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -40,9 +42,8 @@ class Responses:
 
     Examples
     --------
-    >>> from b2m_encoding.spaces import Unplaced
     >>> runs = Runs.from_lengths({"a": 3, "b": 2}, tr=1.5)
-    >>> responses = Responses.from_array(np.arange(10.0).reshape(5, 2), runs, Unplaced(2))
+    >>> responses = Responses.from_array(np.arange(10.0).reshape(5, 2), runs)
     >>> responses.load_run("b")
     array([[6., 7.],
            [8., 9.]], dtype=float32)
@@ -56,15 +57,37 @@ class Responses:
     kept: NDArray[np.bool_] | None = None
 
     @classmethod
-    def from_array(cls, values: NDArray[np.floating], runs: Runs, space: Space) -> Responses:
-        """Wrap an array, shape (n_samples, n_targets)."""
-        runs.check_length(values, "the response array")
-        return cls(runs, space, lambda name: values[runs.slices[name]])
+    def from_array(cls, values: Any, runs: Runs, space: Space | str | None = None) -> Responses:
+        """Wrap an array, shape (n_samples, n_targets).
+
+        Parameters
+        ----------
+        values : array
+            Of NumPy, or of zarr, dask or HDF5, of which one run is read at a time.
+        runs : Runs
+        space : Space or str, optional
+            By default the targets have no place.
+        """
+        runs.check_length(range(values.shape[0]), "the response array")
+        return cls(runs, space_or_unplaced(space, values.shape[1]), lambda name: np.asarray(values[runs.slices[name]]))
 
     @property
     def n_targets(self) -> int:
         """Number of targets."""
         return self.space.n_targets
+
+    def __repr__(self) -> str:
+        n_runs, cleaning = len(self.runs.names), "cleaned" if self.cleaning is not None else "not cleaned"
+        return (
+            f"<Responses: {self.n_targets} targets in {self.space.name}, {n_runs} runs, {len(self.runs)} samples, "
+            f"tr={self.runs.tr:g}, {cleaning}; load_run(name), load()>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [("targets", self.n_targets), ("space", self.space.name), ("runs", ", ".join(self.runs.names)),
+                ("samples", len(self.runs)), ("used", int(self.runs.used.sum())), ("tr", f"{self.runs.tr:g} s"),
+                *(("cleaning", step) for step in self.steps)]  # fmt: skip
+        return html_table(("Responses", ""), rows)
 
     def load_run(self, name: str, targets: slice | None = None) -> NDArray[np.float32]:
         """Cleaned responses of one run, of all targets or a slice, shape (n_run_samples, n_targets).

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float32, Float64
 from b2m_encoding.errors import InputError
+from b2m_encoding.notebook import html_table
 from b2m_encoding.runs import Runs
 
 
@@ -60,6 +61,17 @@ class FeatureSpace:
         named = self.provenance.get("pretrained", {}).get("names", {}).get(str(self.provenance.get("layer")), ())
         names = tuple(named or self.provenance.get("names", ()))
         return names if len(names) == self.values.shape[1] else ()
+
+    def __repr__(self) -> str:
+        n_samples, n_features = self.values.shape
+        made = self.provenance.get("model") or self.provenance.get("extractor")
+        return f"<FeatureSpace {self.name}: {n_samples} samples x {n_features} features{f', {made}' if made else ''}>"
+
+    def _repr_html_(self) -> str:
+        n_samples, n_features = self.values.shape
+        made = [(key, value) for key, value in self.provenance.items() if not isinstance(value, dict | list)]
+        rows = [("samples", n_samples), ("features", n_features), ("runs", len(self.runs.names)), *made]
+        return html_table((f"FeatureSpace {self.name}", ""), rows)
 
     def principal_components(self, n_components: int | float, training_rows: NDArray[np.intp]) -> FeatureSpace:
         """Project onto principal components that are fitted to the training rows alone.

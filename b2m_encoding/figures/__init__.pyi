@@ -2,6 +2,7 @@ from .options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKey
 from .page import FigureResult
 from .plots.decoding import decoding
 from .plots.hierarchy import hierarchy
+from .plots.images import plot_flatmap, plot_preference
 from .plots.partition import partition
 from .plots.preference import preference
 from .plots.regions import regions
@@ -28,6 +29,8 @@ __all__ = [
     "decoding",
     "hierarchy",
     "partition",
+    "plot_flatmap",
+    "plot_preference",
     "preference",
     "regions",
     "scatter",

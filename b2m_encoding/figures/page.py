@@ -29,6 +29,8 @@ from b2m_encoding.io.writing import write_all
 
 MM = 25.4
 RULER_DPI = 720
+SCREEN_DPI = 150
+"""Resolution in a notebook."""
 MARGIN = 2.0
 """Space around a figure, mm."""
 HEADER = 6.0
@@ -143,6 +145,13 @@ class FigureResult:
     caption: str
     table: pd.DataFrame
 
+    def __repr__(self) -> str:
+        width, height = (MM * inches for inches in self.figure.get_size_inches())
+        return f"<FigureResult: {width:.0f} x {height:.0f} mm, table of {len(self.table)} rows; .save(stem), .figure>"
+
+    def _repr_png_(self) -> bytes:
+        return self._draw("png", dpi=SCREEN_DPI)
+
     def save(self, stem: str | Path, formats: Sequence[Format] = ("png", "pdf")) -> list[Path]:
         """Write ``stem.png`` and so on, ``stem.tsv`` (numbers) and ``stem.txt`` (caption).
 
@@ -169,7 +178,7 @@ class FigureResult:
         files = {stem.with_name(f"{stem.name}.{kind}"): data for kind, data in contents.items()}
         return write_all(files, "a figure cannot be written")
 
-    def _draw(self, kind: Format) -> bytes:
+    def _draw(self, kind: Format, dpi: float | None = None) -> bytes:
         file = io.BytesIO()
         if kind == "tiff":
             dpi = self.figure.style.dpi
@@ -178,7 +187,7 @@ class FigureResult:
         else:
             undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
             with _without_layout_tables():
-                self.figure.savefig(file, format=kind, metadata=undated)
+                self.figure.savefig(file, format=kind, metadata=undated, **({} if dpi is None else {"dpi": dpi}))
         return file.getvalue()
 
 

@@ -5,6 +5,7 @@ Reading what pycortex users share needs no pycortex: see :mod:`b2m_encoding.spac
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,18 @@ from b2m_encoding.figures.pycortex_store import add_subject, add_transform, load
 from b2m_encoding.figures.style import Style
 from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import move, temporary_folder
-from b2m_encoding.spaces import Atlas, VolumeSpace
+from b2m_encoding.spaces import Atlas, SurfaceSpace, VolumeSpace
 from b2m_encoding.spaces.pycortex import REVERSED
 
 __all__ = [
     "add_subject",
     "add_transform",
+    "from_view",
     "load_pycortex",
     "quickflat",
     "save_viewer",
     "to_vertex",
+    "to_vertex_2d",
     "to_vertex_rgb",
     "to_volume",
 ]
@@ -58,6 +61,70 @@ def to_vertex(cortex: Any, values: Floating, subject: str, colours: ScalarColour
     return cortex.Vertex(
         values, subject, vmin=colours.vmin, vmax=colours.vmax, cmap=colours.cmap, description=description
     )
+
+
+def to_vertex_2d(
+    cortex: Any,
+    values: tuple[Floating, Floating],
+    subject: str,
+    *,
+    limits: tuple[float, float] = (0.0, 0.5),
+    cmap: str | None = None,
+    description: str = "",
+) -> Any:
+    """Two maps as ``cortex.Vertex2D``, in one of pycortex' two-dimensional colour maps.
+
+    Parameters
+    ----------
+    cortex : module
+    values : tuple of two arrays, each of shape (n_targets,)
+    subject : str
+    limits : tuple of float
+        Colour limits of both maps.
+    cmap : str, optional
+        By default that of pycortex' configuration.
+    description : str
+    """
+    first, second = (_fitting(cortex, scores, subject) for scores in values)
+    shared = dict(zip(("vmin", "vmax", "vmin2", "vmax2"), (*limits, *limits), strict=True))
+    colours = {} if cmap is None else {"cmap": cmap}
+    return cortex.Vertex2D(first, second, subject=subject, description=description, **shared, **colours)
+
+
+def from_view(view: Any) -> tuple[NDArray[np.float32], SurfaceSpace]:
+    """Read ``cortex.Vertex`` or ``cortex.Volume`` as a map on the subject's surface.
+
+    Parameters
+    ----------
+    view : cortex.Vertex or cortex.Volume
+        One map, not a movie.
+
+    Returns
+    -------
+    values : array, shape (n_vertices,)
+        Of a volume, sampled between white and pial surface.
+    space : SurfaceSpace
+
+    Raises
+    ------
+    InputError
+        If it has two maps, several time points, or colours instead of values.
+    """
+    from b2m_encoding.spaces import pycortex_subject, pycortex_volume, resample
+
+    kind, filestore = type(view).__name__, importlib.import_module("cortex").db.filestore
+    if kind not in ("Vertex", "Volume"):
+        fix = "give view.dim1 or view.dim2, or both to plot_preference" if hasattr(view, "dim1") else None
+        raise InputError("one map of pycortex is read at a time", found=kind, expected="Vertex or Volume", fix=fix)
+    data = np.asarray(view.vertices if kind == "Vertex" else view.volume)
+    if len(data) != 1:
+        raise InputError("one map is drawn at a time", found=f"a movie of {len(data)} maps", fix="give one of them")
+    surface = pycortex_subject(view.subject, filestore)
+    values = data[0].ravel().astype(np.float32)
+    if kind == "Vertex":
+        return values, surface
+    volume = pycortex_volume(view.subject, view.xfmname, None, filestore)
+    return resample(values, volume, surface)[0], surface
 
 
 def to_vertex_rgb(

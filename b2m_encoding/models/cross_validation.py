@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from b2m_encoding.runs import Runs
 
 def cross_val_predict(
     model: FittedEncodingModel,
-    X: Floating | Mapping[str, Any],
+    X: Floating | Mapping[str, Any] | Sequence[Any],
     Y: ArrayLike,
     runs: Runs | None = None,
     *,

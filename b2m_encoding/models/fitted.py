@@ -34,7 +34,7 @@ class FittedEncodingModel(Protocol):
         """Weights of each feature space, shape (n_delays, n_features, n_targets)."""
 
     @property
-    def intercept_(self) -> Float64:
+    def intercept_(self) -> Float64 | float:
         """Prediction where every feature is 0, shape (n_targets,)."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from b2m_encoding._typing import Floating
@@ -17,14 +18,17 @@ UNNAMED = "features"
 """Name of a feature space that was given as an array."""
 
 
-def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floating]:
+def as_feature_spaces(X: Any, runs: Runs | None = None, bands: Any = None) -> dict[str, Floating]:
     """Convert feature spaces to named arrays of floats, shape (n_samples, n_features), and check that all are finite.
 
     Parameters
     ----------
-    X : array, DataFrame or tensor, or dict of str to such (or to an object with ``values``)
+    X : array, DataFrame or tensor, or dict of str to such (or to an object with ``values``), or list of such
+        Members of a list are called ``features-1``, ``features-2`` ...
     runs : Runs, optional
         For the name of the run in an error message.
+    bands : array of labels, shape (n_features,), or "prefix", optional
+        Feature space of every column of a single array; see :func:`band_columns`.
 
     Raises
     ------
@@ -32,6 +36,10 @@ def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floating]:
         If a value is NaN, infinite or masked (names feature space, run, sample and column), or shapes do not fit.
     """
     spaces = {name: _as_features(values, name) for name, values in _named(X).items()}
+    if bands is not None:
+        columns = band_columns(bands, X, spaces)
+        [values] = spaces.values()
+        spaces = {name: values[:, at] for name, at in columns.items()}
     lengths = {name: len(values) for name, values in spaces.items()}
     if len(set(lengths.values())) > 1:
         raise InputError("feature spaces differ in their number of samples", found=lengths)
@@ -40,6 +48,68 @@ def as_feature_spaces(X: Any, runs: Runs | None = None) -> dict[str, Floating]:
             runs.check_length(values, f"feature space {name}")
         _check_finite(name, values, runs)
     return spaces
+
+
+def band_columns(bands: Any, X: Any, spaces: Mapping[str, Floating]) -> dict[str, NDArray[np.intp]]:
+    """Columns of every feature space of a single array, by the labels of its columns.
+
+    Parameters
+    ----------
+    bands : array of labels, shape (n_features,), or "prefix"
+        Negative numbers leave columns out. "prefix": what stands before two underscores in the names of the columns, as
+        a ``ColumnTransformer`` writes them.
+    X : array or DataFrame
+        As the user gave it.
+    spaces : dict of str to array
+        The same, checked.
+
+    Returns
+    -------
+    dict of str to array of int
+        Labels sorted, as himalaya sorts its ``groups``.
+
+    Raises
+    ------
+    InputError
+        If there are several feature spaces already, or the labels do not fit the columns.
+    """
+    if len(spaces) != 1:
+        raise InputError("bands are labels of the columns of one array", found=f"feature spaces {list(spaces)}")
+    n_features = next(iter(spaces.values())).shape[1]
+    if not isinstance(bands, str) and np.shape(bands) != (n_features,):
+        raise InputError("bands need one label for every column", found=np.shape(bands), expected=(n_features,))
+    return labelled_columns(bands, next(iter(feature_names(X).values()), ()))
+
+
+def labelled_columns(bands: Any, names: Sequence[str]) -> dict[str, NDArray[np.intp]]:
+    """Columns of every label; see :func:`band_columns`.
+
+    Parameters
+    ----------
+    bands : array of labels, shape (n_features,), or "prefix"
+    names : sequence of str
+        Names of the columns, where they have any.
+
+    Examples
+    --------
+    >>> labelled_columns("prefix", ["text__0", "mulan__0", "text__1"])
+    {'mulan': array([1]), 'text': array([0, 2])}
+    """
+    if isinstance(bands, str):
+        if bands != "prefix":
+            raise InputError("unknown bands", found=bands, expected='"prefix", or a label for every column')
+        if not names or not all("__" in name for name in names):
+            raise InputError(
+                'bands="prefix" needs a DataFrame whose columns are called such as mulan__0',
+                found=", ".join(names[:5]) or "no names",
+                fix='ColumnTransformer(...).set_output(transform="pandas")',
+            )
+        bands = [name.split("__")[0] for name in names]
+    labels = np.asarray(bands)
+    chosen = [label for label in np.unique(labels) if not (np.issubdtype(labels.dtype, np.number) and label < 0)]
+    if not chosen:
+        raise InputError("no feature space was given", found="bands that are all negative")
+    return {str(label): np.flatnonzero(labels == label) for label in chosen}
 
 
 def feature_names(X: Any) -> dict[str, tuple[str, ...]]:
@@ -60,12 +130,51 @@ def is_vector(Y: Any) -> bool:
     return bool(Y.ndim == 1 if hasattr(Y, "ndim") else np.asarray(Y).ndim == 1)
 
 
+def is_lazy(Y: Any) -> bool:
+    """Whether responses are an array of zarr, dask or HDF5, which is read in parts."""
+    return not isinstance(Y, np.ndarray) and hasattr(Y, "chunks") and getattr(Y, "ndim", 0) == 2
+
+
+def check_one_target(values: Floating) -> None:
+    """Raise if the only target misses a value: there is no other one to fit.
+
+    Parameters
+    ----------
+    values : array, shape (n_samples, 1)
+        Used samples.
+    """
+    bad = np.flatnonzero(~np.isfinite(values[:, 0]))
+    if len(bad):
+        what = "NaN" if np.isnan(values).any() else f"infinity or a value too large for {values.dtype!r}."
+        raise InputError(
+            f"Input y contains {what}",
+            found=f"{len(bad)} such samples, the first is {bad[0]}",
+            fix="leave these samples out, or mark them as not used in Runs",
+        )
+
+
+def set_feature_names(model: Any, X: Any) -> None:
+    """Set ``feature_names_in_`` of an estimator where X is a DataFrame, as scikit-learn does; remove it elsewhere."""
+    columns = [*X.columns] if isinstance(X, pd.DataFrame) else []
+    if columns and all(isinstance(column, str) for column in columns):
+        model.feature_names_in_ = np.asarray(columns, dtype=object)
+    elif hasattr(model, "feature_names_in_"):
+        del model.feature_names_in_
+
+
 def _named(X: Any) -> dict[str, Any]:
     _refuse_sparse(X, "features")  # some sparse types are mappings
+    if isinstance(X, list | tuple) and X and all(_is_table(part) for part in X):
+        return {f"{UNNAMED}-{i}": part for i, part in enumerate(X, 1)}
     named = X if isinstance(X, Mapping) else {UNNAMED: X}
     if not named:
         raise InputError("no feature space was given")
     return {str(name): values for name, values in named.items()}
+
+
+def _is_table(part: Any) -> bool:
+    """Whether a member of a list is a feature space, not a row."""
+    return getattr(part, "ndim", 0) == 2 or getattr(getattr(part, "values", None), "ndim", 0) == 2
 
 
 def _as_features(values: Any, name: str) -> Floating:

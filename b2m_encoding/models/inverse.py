@@ -132,7 +132,7 @@ class InverseMap:
 
 def invert(
     model: FittedEncodingModel,
-    X: Floating | Mapping[str, Any],
+    X: Floating | Mapping[str, Any] | Sequence[Any],
     Y: ArrayLike,
     runs: Runs | None = None,
     *,
@@ -184,7 +184,7 @@ def invert(
     root = axes[:, varies] * np.sqrt(variances[varies])
 
     weights = _weights_by_delay(model, targets)
-    offset = np.asarray(model.intercept_[targets] + sum(part @ mean for part in weights))
+    offset = np.asarray(np.atleast_1d(model.intercept_)[targets] + sum(part @ mean for part in weights))
     whiten = axes[:, varies] / np.sqrt(variances[varies])
     slopes = _lagged_regression(values - mean, runs, shifts, whiten, prior.shrinkage)
     loadings = [np.sum([w @ slopes[d - e] for w, e in zip(weights, shifts, strict=True)], axis=0) for d in shifts]
@@ -242,7 +242,9 @@ def best_targets(model: FittedEncodingModel, n_targets: int | None = None) -> ND
 
 def _weights_by_delay(model: FittedEncodingModel, targets: NDArray[np.intp]) -> list[Float64]:
     """Weights of the features of all spaces side by side at each delay, shape (n_chosen, n_features) each."""
-    full = [np.asarray(part, dtype=np.float64)[:, :, targets] for part in model.coef_.values()]
+    full = [
+        np.asarray(part, dtype=np.float64).reshape(*part.shape[:2], -1)[:, :, targets] for part in model.coef_.values()
+    ]
     return [np.concatenate([part[i] for part in full]).T for i in range(len(full[0]))]
 
 

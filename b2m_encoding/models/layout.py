@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delay
-from b2m_encoding.models.inputs import as_feature_spaces, feature_names
+from b2m_encoding.models.inputs import as_feature_spaces, feature_names, labelled_columns
 from b2m_encoding.runs import Runs
 
 
@@ -35,6 +35,8 @@ class Layout:
         neither vanish nor overflow; empty where all features have a usual size.
     penalty_unit : float
         The one unit of all features where they are not standardised: penalties are multiplied by its square.
+    bands : array of labels or "prefix", optional
+        Feature space of every column of an array; see :func:`~b2m_encoding.models.inputs.band_columns`.
     """
 
     features: dict[str, int]
@@ -43,10 +45,17 @@ class Layout:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     units: Mapping[str, Float64] = field(default_factory=dict)
     penalty_unit: float = 1.0
+    bands: Any = None
 
     @classmethod
     def learn(
-        cls, spaces: Mapping[str, Floating], runs: Runs, delays: Sequence[float] | None, *, standardize: bool = True
+        cls,
+        spaces: Mapping[str, Floating],
+        runs: Runs,
+        delays: Sequence[float] | None,
+        *,
+        standardize: bool = True,
+        intercept: bool = True,
     ) -> Layout:
         """Learn the layout from training samples.
 
@@ -58,9 +67,11 @@ class Layout:
             Seconds.
         standardize : bool
             Whether the fit divides features by their standard deviation, so that each may have a unit of its own.
+        intercept : bool
+            Whether the fit has an intercept, so that a feature that does not vary adds nothing to it.
         """
         used = {name: values[runs.used] for name, values in spaces.items()}
-        ranges = {name: rows.max(0).astype(np.float64) - rows.min(0) for name, rows in used.items()}
+        ranges = {name: _range(rows, about_zero=not intercept) for name, rows in used.items()}
         units = {name: usual_size(values) for name, values in ranges.items()}
         if not standardize:
             one = usual_size(np.array([max(values.max() for values in ranges.values())]))
@@ -96,6 +107,13 @@ class Layout:
         stops = np.cumsum(list(self.widths.values())).tolist()
         return {name: slice(stop - n, stop) for (name, n), stop in zip(self.widths.items(), stops, strict=True)}
 
+    @property
+    def band_columns(self) -> dict[str, NDArray[np.intp]] | None:
+        """Columns of each feature space in the array that they were given as; None where they were given apart."""
+        if self.bands is None:
+            return None
+        return labelled_columns(self.bands, next(iter(self.names.values()), ()))
+
     def notes(self, n_named: int = 5) -> list[str]:
         """List a note for every feature space that has constant features, with the first of their columns."""
         constant_columns = {name: np.flatnonzero(constant) for name, constant in self.constant.items()}
@@ -106,14 +124,14 @@ class Layout:
             if len(columns)
         ]
 
-    def read(self, X: Any, runs: Runs | None, run_name: str = "part-1") -> tuple[dict[str, Floating], Runs]:
+    def read(self, X: Any, runs: Any, run_name: str = "part-1") -> tuple[dict[str, Floating], Runs]:
         """Check feature spaces of a fitted model, and put them in the order of the layout.
 
         Parameters
         ----------
         X : array (n_samples, n_features), or dict of str to such arrays
-        runs : Runs, optional
-            Needed if there are delays; otherwise one run of five blocks is made.
+        runs : Runs, or labels of the runs, optional
+            See :func:`as_runs`.
         run_name : str
             Name of the run that is made.
 
@@ -122,7 +140,8 @@ class Layout:
         InputError
             If feature spaces or numbers of features are not those of the training samples.
         """
-        spaces = as_feature_spaces(X, runs)
+        runs = as_runs(runs, self.delays)
+        spaces = as_feature_spaces(X, runs, self._bands_of(X))
         if set(spaces) != set(self.features):
             raise InputError(
                 "the feature spaces are not those of the fit", found=sorted(spaces), expected=list(self.features)
@@ -143,6 +162,10 @@ class Layout:
         if runs is None:
             runs = default_runs(len(next(iter(spaces.values()))), self.delays, run_name)
         return {name: spaces[name] for name in self.features}, runs
+
+    def _bands_of(self, X: Any) -> Any:
+        """Labels of the columns of what is an array; feature spaces may also be given apart."""
+        return None if isinstance(X, Mapping) and set(map(str, X)) == set(self.features) else self.bands
 
     def design(self, spaces: Mapping[str, Floating], runs: Runs) -> Design:
         """Delay the feature spaces and put them side by side."""
@@ -173,25 +196,39 @@ class Design:
     runs: Runs
 
     @classmethod
-    def learn(cls, X: Any, runs: Runs | None, delays: Sequence[float] | None, *, standardize: bool = True) -> Design:
+    def learn(
+        cls,
+        X: Any,
+        runs: Any,
+        delays: Sequence[float] | None,
+        *,
+        standardize: bool = True,
+        intercept: bool = True,
+        bands: Any = None,
+    ) -> Design:
         """Check feature spaces of training samples, learn their layout, and delay them.
 
         Parameters
         ----------
         X : array (n_samples, n_features), or dict of str to such arrays
-        runs : Runs, optional
-            Needed if there are delays; otherwise one run of five blocks is made.
+        runs : Runs, or labels of the runs, optional
+            See :func:`as_runs`.
         delays : sequence of float or None
             Seconds.
-        standardize : bool
+        standardize, intercept : bool
             See :meth:`Layout.learn`.
+        bands : array of labels or "prefix", optional
+            See :func:`~b2m_encoding.models.inputs.band_columns`.
         """
-        spaces = as_feature_spaces(X, runs)
+        runs = as_runs(runs, delays)
+        bands = None if isinstance(X, Mapping) else bands
+        spaces = as_feature_spaces(X, runs, bands)
         if runs is None:
             runs = default_runs(len(next(iter(spaces.values()))), delays)
         if len(runs) < 2:
             raise InputError("cross-validation needs more than 1 sample", found=f"n_samples = {len(runs)}")
-        layout = replace(Layout.learn(spaces, runs, delays, standardize=standardize), names=feature_names(X))
+        layout = Layout.learn(spaces, runs, delays, standardize=standardize, intercept=intercept)
+        layout = replace(layout, names=feature_names(X), bands=bands)
         return layout.design(spaces, runs)
 
     @property
@@ -222,8 +259,39 @@ def usual_size(ranges: Float64, exponent: int = 30) -> Float64:
     return np.asarray(np.exp2(-np.round(np.where(unusual, logs, 0.0))))
 
 
+def _range(rows: Floating, *, about_zero: bool) -> Float64:
+    """Range of every column, or its distance from 0."""
+    if about_zero:
+        return np.asarray(np.abs(rows).max(0), dtype=np.float64)
+    return np.asarray(rows.max(0).astype(np.float64) - rows.min(0))
+
+
 def _some(names: tuple[str, ...], n: int = 8) -> str:
     return ", ".join(names[:n]) + (", ..." if len(names) > n else "")
+
+
+def as_runs(runs: Any, delays: Sequence[float] | None) -> Runs | None:
+    """Take ``Runs``, or where there are no delays a label of the run of every sample; None stays None.
+
+    Raises
+    ------
+    InputError
+        If there are labels and delays, which need the time of every sample.
+
+    Examples
+    --------
+    >>> as_runs(["a", "a", "b"], None).names
+    ('a', 'b')
+    """
+    if runs is None or isinstance(runs, Runs):
+        return runs
+    if delays is not None and len(delays):
+        raise InputError(
+            "delays need the repetition time besides the labels of the runs",
+            found=type(runs).__name__,
+            fix="pass runs=Runs.from_labels(labels, tr)",
+        )
+    return Runs.from_labels(runs, 1.0)
 
 
 def default_runs(n_samples: int, delays: Sequence[float] | None, name: str = "part-1") -> Runs:

@@ -17,15 +17,16 @@ from torch import Tensor
 from b2m_encoding._typing import Float32, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.delay_prior import DelayPrior
-from b2m_encoding.models.inputs import as_responses, is_vector
+from b2m_encoding.models.inputs import as_responses, check_one_target, is_lazy, is_vector, set_feature_names
 from b2m_encoding.models.inverse import InverseMap, invert
 from b2m_encoding.models.layout import Design, Layout, usual_size
+from b2m_encoding.models.masked import OfImages
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
-from b2m_encoding.models.responses import RunResponses
-from b2m_encoding.models.scores import pearson_r, product_measure, r_split
+from b2m_encoding.models.responses import ArrayResponses, RunResponses
+from b2m_encoding.models.scores import pearson_r, product_measure, r2_score, r_split
 from b2m_encoding.models.solver.devices import Precision, tensor
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
-from b2m_encoding.models.solver.fitting import fit
+from b2m_encoding.models.solver.fitting import fit, fit_known
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.problems import Form
@@ -37,9 +38,11 @@ from b2m_encoding.runs import Runs
 
 logger = logging.getLogger(__name__)
 DEFAULT_DELAYS = (3.0, 4.5, 6.0, 7.5)
+Features = Floating | Mapping[str, Any] | Sequence[Any]
+"""Features of every sample: an array, or feature spaces by name or in a list."""
 
 
-class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     r"""Predict the response of every target from feature spaces.
 
     Ridge regression on delayed features, with the penalty of each target (and feature space, if banded) chosen by
@@ -61,10 +64,15 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         Folds of whole blocks; see :meth:`b2m_encoding.runs.Runs.folds`.
     alpha_per : {"target", "all"} or array of labels, shape (n_targets,)
         Targets that share a penalty: none, all, or those with the same label.
-    scoring : {"r2", "r"}
-        Score that cross-validation maximises: R2 over all held-out samples, or the mean over folds of the correlation.
+    scoring : {"r2_pooled", "r2", "r"}
+        Score that cross-validation maximises: R2 over all held-out samples, in which every sample counts the same; the
+        mean over folds of the R2 of each, as scikit-learn and himalaya compute it; or the mean over folds of the
+        correlation. The weights of a stacked model minimise the squared error of all held-out samples. :meth:`score`
+        is R2, or r with "r".
     center : {"all", "block"}
         Remove one mean of all training samples, or the mean of every block.
+    fit_intercept : bool
+        Remove the means of features and responses; without it, divide by root mean squares where ``standardize``.
     standardize : bool
         Divide features by their standard deviation in all samples of the fit, which its folds share.
     delay_prior : {"hrf", "flat"}
@@ -103,14 +111,22 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     factors : path, optional
         Folder that keeps what a fit needs of the features alone, for later fits with the same features, also of other
         processes. The forms that keep samples use it.
+    bands : array of labels, shape (n_features,), or "prefix", optional
+        Feature space of every column where X is one array; columns with a negative number are left out. "prefix": what
+        stands before ``__`` in the names of the columns, as a ``ColumnTransformer`` writes them.
+    masker : masker of nilearn, optional
+        ``NiftiMasker``, ``SurfaceMasker`` or alike: responses may then be an image, or a list with an image per run.
+        ``runs`` follow from such a list if the masker has a ``t_r``. See :meth:`predict_image`, :meth:`score_image` and
+        ``score_image_``.
 
     Attributes
     ----------
     status_ : array of str, shape (n_targets,)
         "tested", "constant" or "missing"; all results of the latter two are NaN.
     coef_ : dict of str to array (n_delays, n_features, n_targets)
-        Weights in the units of the features; of a stacked model, the weighted sum of those of its members.
-    intercept_ : array, shape (n_targets,)
+        Weights in the units of the features; of a stacked model, the weighted sum of those of its members. Without the
+        last axis where Y was a vector.
+    intercept_ : array, shape (n_targets,), or float where Y was a vector
     best_alphas_ : array, shape (n_targets,)
         Of a stacked model, the penalty of the member that has all feature spaces.
     stack_ : Stack or None
@@ -125,6 +141,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     form_ : {"gram", "prediction", "dual"}
     bands_ : list of str
         Feature spaces, in order.
+    n_features_in_ : int
+    feature_names_in_ : array of str, shape (n_features,)
+        Where X was a DataFrame.
     statistics_ : SufficientStatistics or None
         In the Gram form, unless a streamed fit could not hold them.
     notes_ : list of str
@@ -146,7 +165,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     >>> model = EncodingModel(delays=(0, 1.5)).fit({"acoustic": X}, Y, runs=runs)
     >>> model.coef_["acoustic"].shape, model.form_, model.status_.tolist()
     ((2, 4, 3), 'gram', ['tested', 'tested', 'constant'])
-    >>> model.score({"acoustic": X}, Y, runs=runs).round(1)
+    >>> model.score_targets({"acoustic": X}, Y, runs=runs, scoring="r").round(1)
     array([0.9, 0.9, nan])
     """
 
@@ -166,8 +185,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         alphas: ArrayLike = DEFAULT_ALPHAS,
         cv: int | Iterable[Iterable[str]] | Any | None = None,
         alpha_per: str | ArrayLike = "target",
-        scoring: Scoring = "r2",
+        scoring: Scoring = "r2_pooled",
         center: Center = "all",
+        fit_intercept: bool = True,
         standardize: bool = True,
         delay_prior: DelayPrior = "hrf",
         smoothness: float | None = None,
@@ -183,6 +203,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         progress_bar: bool = False,
         screening: bool = True,
         factors: str | Path | None = None,
+        bands: ArrayLike | None = None,
+        masker: Any = None,
     ) -> None:
         self.delays = delays
         self.solver = solver
@@ -191,6 +213,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.alpha_per = alpha_per
         self.scoring = scoring
         self.center = center
+        self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.delay_prior = delay_prior
         self.smoothness = smoothness
@@ -206,23 +229,76 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.progress_bar = progress_bar
         self.screening = screening
         self.factors = factors
+        self.bands = bands
+        self.masker = masker
 
-    def fit(self, X: Floating | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
+    def fit(self, X: Features, Y: ArrayLike, runs: Runs | ArrayLike | None = None) -> EncodingModel:
         """Fit to responses in memory.
 
         Parameters
         ----------
-        X : array (n_samples, n_features), or dict of str to such arrays
-        Y : array, shape (n_samples, n_targets)
-            Responses; a target with NaN in a used sample is not tested.
-        runs : Runs, optional
-            None makes five blocks of equal length, which suits only data without delays.
+        X : array (n_samples, n_features), or dict of str to such arrays, or list of such
+            Arrays, tensors or data frames.
+        Y : array, shape (n_samples, n_targets) or (n_samples,)
+            Responses; a target with NaN in a used sample is not tested. Arrays of zarr, dask or HDF5 are read run by
+            run, as :meth:`fit_responses` does. Images, where there is a ``masker``.
+        runs : Runs, or labels of the runs, shape (n_samples,), optional
+            Labels suit data without delays; so does None, which makes five blocks of equal length.
         """
-        design = Design.learn(X, runs, self.delays, standardize=self.standardize)
-        responses = as_responses(Y, len(design.values))
-        self._target_units = target_units(responses, design.runs.used)
-        inputs = gather_inputs(design, self._in_units(responses), Settings.of(self))
+        self._fit_masker(Y)
+        Y, runs = self._responses(Y, runs)
+        design = self._learn(X, runs)
+        if is_lazy(Y):
+            return self._fit_runs(design, ArrayResponses(Y, design.runs))
+        inputs = gather_inputs(design, self._measured(Y, design.runs), Settings.of(self))
         return self._fit_inputs(inputs, design.layout, design.runs, one_target=is_vector(Y))
+
+    def fit_known(
+        self, X: Features, Y: ArrayLike, alphas: float | ArrayLike, runs: Runs | ArrayLike | None = None
+    ) -> EncodingModel:
+        """Fit ridge regression with penalties that are known, without cross-validation.
+
+        Parameters
+        ----------
+        X, Y, runs
+            As for :meth:`fit`.
+        alphas : float or array, shape (n_targets,)
+
+        Raises
+        ------
+        InputError
+            If a penalty is negative, or their number is not that of the targets.
+        """
+        design = self._learn(X, runs)
+        responses, known = self._measured(Y, design.runs), np.asarray(alphas, dtype=float)
+        n_samples, n_targets = responses.shape
+        if known.shape not in ((), (n_targets,)) or not (np.isfinite(known).all() and (known >= 0).all()):
+            raise InputError("alpha must be one number >= 0, or one per target", found=alphas)
+        form = "gram" if design.n_columns <= n_samples else "dual"
+        settings = Settings.of(self, solver="ridge", alphas=known, form=form)
+        inputs = gather_inputs(design, responses, settings)
+        each = np.broadcast_to(known, n_targets)
+        result = fit_known(inputs, design.layout.widths, settings, each, design.layout.penalty_unit)
+        return self._store_in_units(result, design.layout, design.runs, inputs.statistics, one_target=is_vector(Y))
+
+    def _measured(self, Y: Any, runs: Runs) -> Floating:
+        """Responses as floats, in units of usual size."""
+        responses = as_responses(Y, len(runs))
+        if is_vector(Y):
+            check_one_target(responses[runs.used])
+        self._target_units = target_units(responses, runs.used)
+        return self._in_units(responses)
+
+    def _learn(self, X: Any, runs: Any) -> Design:
+        set_feature_names(self, X)
+        return Design.learn(
+            X, runs, self.delays, standardize=self.standardize, intercept=self.fit_intercept, bands=self.bands
+        )
+
+    def _fit_runs(self, design: Design, responses: RunResponses) -> EncodingModel:
+        self._target_units = None
+        result, statistics = fit_runs(design, responses, Settings.of(self), self.memory_limit * 1e9)
+        return self.store_fit(result, design.layout, design.runs, statistics)
 
     def fit_responses(self, feature_spaces: Mapping[str, Any], responses: RunResponses) -> EncodingModel:
         """Fit to responses that load run by run; memory does not grow with the number of samples.
@@ -233,12 +309,9 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         responses : object
             With ``runs``, ``n_targets`` and ``load_run(name, targets)``.
         """
-        design = Design.learn(feature_spaces, responses.runs, self.delays, standardize=self.standardize)
-        self._target_units = None
-        result, statistics = fit_runs(design, responses, Settings.of(self), self.memory_limit * 1e9)
-        return self.store_fit(result, design.layout, design.runs, statistics)
+        return self._fit_runs(self._learn(feature_spaces, responses.runs), responses)
 
-    def partial_fit(self, X: Floating | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None) -> EncodingModel:
+    def partial_fit(self, X: Features, Y: ArrayLike, runs: Runs | ArrayLike | None = None) -> EncodingModel:
         """Add new runs to the statistics and fit again; the first call fits.
 
         Parameters
@@ -256,20 +329,20 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         if not hasattr(self, "statistics_"):
             return self.fit(X, Y, runs)
         layout = self.layout_
-        spaces, runs = layout.read(X, runs, run_name=f"part-{len(self.runs_.names) + 1}")
+        spaces, new_runs = layout.read(X, runs, run_name=f"part-{len(self.runs_.names) + 1}")
         if self.statistics_ is None:
             raise InputError(
                 "the fitted model has no statistics to add to",
                 fix='fit with form="gram", or with a larger memory_limit',
             )
-        repeated = sorted(set(runs.blocks) & set(self.statistics_.blocks))
+        repeated = sorted(set(new_runs.blocks) & set(self.statistics_.blocks))
         if repeated:
             raise InputError("these blocks were fitted already", found=repeated, fix="give new runs new names")
-        responses = self._in_units(as_responses(Y, len(runs)))
-        new = gather_inputs(layout.design(spaces, runs), responses, Settings.of(self, form="gram"))
+        responses = self._in_units(as_responses(Y, len(new_runs)))
+        new = gather_inputs(layout.design(spaces, new_runs), responses, Settings.of(self, form="gram"))
         assert new.statistics is not None
         inputs = FitInputs(self.statistics_.merge(new.statistics))
-        return self._fit_inputs(inputs, layout, Runs.concatenate([self.runs_, runs]), one_target=self._one_target)
+        return self._fit_inputs(inputs, layout, Runs.concatenate([self.runs_, new_runs]), one_target=self._one_target)
 
     def store_fit(
         self,
@@ -306,30 +379,67 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             logger.info(note)
         return self
 
-    def predict(self, X: Floating | Mapping[str, Any], runs: Runs | None = None) -> Float32:
-        """Predict the responses of every sample, shape (n_samples, n_targets); NaN for targets not tested."""
-        x = self._design(X, runs)
-        predicted = self.weights_.predict(x.to(self.weights_.device)).float().cpu().numpy()
+    def predict(self, X: Features, runs: Runs | ArrayLike | None = None) -> Floating:
+        """Predict the responses of every sample, shape (n_samples, n_targets); NaN for targets not tested.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), or dict of str to such arrays, or list of such
+        runs : Runs, or labels of the runs, optional
+            Needed if there are delays.
+
+        Returns
+        -------
+        array of the type of the features, shape (n_samples, n_targets), or (n_samples,) where Y was a vector
+        """
+        check_is_fitted(self, "weights_")
+        spaces, known = self.layout_.read(X, runs)
+        x = tensor(self.layout_.design(spaces, known).values).to(self.weights_.device)
+        predicted = self.weights_.predict(x).cpu().numpy().astype(np.result_type(*spaces.values()), copy=False)
         return predicted[:, 0] if self._one_target else predicted
 
-    def score(self, X: Floating | Mapping[str, Any], y: ArrayLike, runs: Runs | None = None) -> Float64 | float:
-        """Pearson r of prediction and response over the used samples, shape (n_targets,); NaN where not tested.
+    def score(self, X: Features, y: ArrayLike, runs: Runs | ArrayLike | None = None) -> float:
+        """Mean of :meth:`score_targets` over the tested targets: one number, as scikit-learn expects.
 
         The responses are called ``y`` here because scikit-learn passes them by this name.
         """
+        scores = self.score_targets(X, y, runs)
+        tested = scores[np.isfinite(scores)]
+        return float(tested.mean()) if len(tested) else float("nan")
+
+    def score_targets(
+        self, X: Features, Y: ArrayLike, runs: Runs | ArrayLike | None = None, scoring: Scoring | None = None
+    ) -> Float64:
+        """Score the prediction of every target over the used samples, shape (n_targets,); NaN where not tested.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_features), or dict of str to such arrays, or list of such
+        Y : array, shape (n_samples, n_targets) or (n_samples,)
+        runs : Runs, or labels of the runs, optional
+            Needed if there are delays.
+        scoring : {"r2", "r"}, optional
+            R2, or Pearson r; by default that of the model.
+
+        Raises
+        ------
+        InputError
+            If the responses have another number of targets than the fit.
+        """
+        Y, runs = self._responses(Y, runs)
         predicted = self.predict(X, runs)
-        measured = as_responses(y, len(predicted))
+        measured = as_responses(Y, len(predicted))
         if measured.shape[1] != len(self.status_):
             raise InputError(
                 "the responses have another number of targets than the fit",
                 found=measured.shape[1],
                 expected=len(self.status_),
             )
-        used = slice(None) if runs is None else runs.used
-        r = pearson_r(predicted.reshape(len(predicted), -1)[used], measured[used])
-        return float(r[0]) if self._one_target else r
+        used = runs.used if isinstance(runs, Runs) else slice(None)
+        score = pearson_r if (scoring or self.scoring) == "r" else r2_score
+        return score(predicted.reshape(len(predicted), -1)[used], measured[used])
 
-    def predict_bands(self, X: Floating | Mapping[str, Any], runs: Runs | None = None) -> dict[str, Float32]:
+    def predict_bands(self, X: Features, runs: Runs | None = None) -> dict[str, Float32]:
         """Predict from each feature space alone; these parts and the mean response add up to the prediction."""
         x = self._design(X, runs)
         full, mean = self.weights_.full().cpu(), self.weights_.mean_x.cpu()
@@ -339,7 +449,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
 
     def score_bands(
         self,
-        X: Floating | Mapping[str, Any],
+        X: Features,
         Y: ArrayLike,
         runs: Runs | None = None,
         measure: Literal["r", "r2"] = "r",
@@ -362,9 +472,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         split = r_split if measure == "r" else product_measure
         return dict(zip(parts, split([part[used] for part in parts.values()], measured), strict=True))
 
-    def invert(
-        self, X: Floating | Mapping[str, Any], Y: ArrayLike, runs: Runs | None = None, **options: Any
-    ) -> InverseMap:
+    def invert(self, X: Features, Y: ArrayLike, runs: Runs | None = None, **options: Any) -> InverseMap:
         """Make the map from responses back to features; see :func:`b2m_encoding.models.inverse.invert`.
 
         Parameters
@@ -386,13 +494,15 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         n = max(len(self.layout_.delays), 1)
         if self.layout_.units:
             full = full * np.concatenate([np.tile(self.layout_.units[name], n) for name in self.bands_])
-        return {name: full[:, part].T.reshape(n, -1, len(full)) for name, part in self.layout_.columns.items()}
+        targets = () if self._one_target else (len(full),)
+        return {name: full[:, part].T.reshape(n, -1, *targets) for name, part in self.layout_.columns.items()}
 
     @property
-    def intercept_(self) -> Float64:
+    def intercept_(self) -> Float64 | float:
         """Prediction where every feature is 0, shape (n_targets,)."""
         check_is_fitted(self, "weights_")
-        return np.asarray(self.weights_.intercept().cpu().numpy())
+        intercept = self.weights_.intercept().cpu().numpy()
+        return float(intercept[0]) if self._one_target else np.asarray(intercept)
 
     def _design(self, X: Any, runs: Runs | None) -> Tensor:
         check_is_fitted(self, "weights_")
@@ -403,9 +513,12 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
 
     def _fit_inputs(self, inputs: FitInputs, layout: Layout, runs: Runs, *, one_target: bool) -> EncodingModel:
         result = fit(inputs, runs, layout.widths, Settings.of(self), penalty_unit=layout.penalty_unit)
+        return self._store_in_units(result, layout, runs, inputs.statistics, one_target=one_target)
+
+    def _store_in_units(self, result: FitResult, *fitted: Any, one_target: bool) -> EncodingModel:
         if self._target_units is not None:
             result = replace(result, weights=result.weights.rescaled(1 / self._target_units))
-        return self.store_fit(result, layout, runs, inputs.statistics, one_target=one_target)
+        return self.store_fit(result, *fitted, one_target=one_target)
 
 
 def target_units(Y: Floating, used: NDArray[np.bool_]) -> Float64 | None:

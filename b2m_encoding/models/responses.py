@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding._typing import Floating
 from b2m_encoding.runs import Runs
 
 
@@ -33,14 +33,15 @@ class ArrayResponses:
     Parameters
     ----------
     values : array, shape (n_samples, n_targets)
+        Of NumPy, or of zarr, dask or HDF5, of which one run is read at a time.
     runs : Runs
     """
 
-    values: Floating
+    values: Any
     runs: Runs
 
     def __post_init__(self) -> None:
-        self.runs.check_length(self.values, "the response array")
+        self.runs.check_length(range(self.values.shape[0]), "the response array")
 
     @property
     def n_targets(self) -> int:
@@ -49,7 +50,7 @@ class ArrayResponses:
 
     def load_run(self, name: str, targets: slice | None = None) -> NDArray[Any]:
         """Responses of a run, shape (n_run_samples, n_targets)."""
-        return self.values[self.runs.slices[name]][:, slice(None) if targets is None else targets]
+        return np.asarray(self.values[self.runs.slices[name]])[:, slice(None) if targets is None else targets]
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,9 @@ def fit_subsets(
         If a set is empty or names an unknown feature space.
     """
     settings = Settings.of(model)
-    design = Design.learn(feature_spaces, responses.runs, model.delays, standardize=settings.standardize)
+    design = Design.learn(
+        feature_spaces, responses.runs, model.delays, standardize=settings.standardize, intercept=model.fit_intercept
+    )
     bands = list(design.layout.features)
     chosen = [_in_order(names, bands) for names in subsets or all_subsets(bands)]
     gathered = statistics or _gather(design, responses, settings)
@@ -87,7 +89,7 @@ def layout_of_statistics(model: EncodingModel, feature_spaces: Mapping[str, Any]
         Runs of all training samples.
     """
     spaces, settings = as_feature_spaces(feature_spaces, runs), Settings.of(model)
-    layout = Layout.learn(spaces, runs, model.delays, standardize=settings.standardize)
+    layout = Layout.learn(spaces, runs, model.delays, standardize=settings.standardize, intercept=model.fit_intercept)
     return layout if pick_form(sum(layout.widths.values()), runs, settings) == "gram" else None
 
 

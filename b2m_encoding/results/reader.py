@@ -15,6 +15,14 @@ import pandas as pd
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.parsing import load_toml, parse_json
+from b2m_encoding.results.browse import (
+    Shelf,
+    maps_of_subject,
+    maps_shelf,
+    results_html,
+    table_files,
+    tables_shelf,
+)
 from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import changed_files, is_intact, read_manifest
@@ -44,6 +52,8 @@ from b2m_encoding.spaces import (
     freesurfer_subject,
     pycortex_subject,
     surface_space,
+    target_table,
+    to_dataset,
 )
 from b2m_encoding.spaces.files import image_data, load_image
 from b2m_encoding.spaces.meshes import HEMISPHERES
@@ -90,6 +100,34 @@ class Results:
                 fix="name the `output` folder of the study, for instance demo/results",
             )
         return cls(path, dict(spaces or {}))
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.subjects[:3]) + (", ..." if len(self.subjects) > 3 else "")
+        return (
+            f"<Results {self.path}: {len(self.subjects)} subjects ({names}), feature spaces "
+            f"{', '.join(self.feature_spaces)}; .maps, .tables, .to_frame(subject)>"
+        )
+
+    def _repr_html_(self) -> str:
+        return results_html(self)
+
+    @property
+    def maps(self) -> Shelf[Shelf[Shelf[Float32]]]:
+        """All maps by subject, model and statistic, with tab completion: ``results.maps["01"].joint.r``."""
+        return maps_shelf(self)
+
+    @property
+    def tables(self) -> Shelf[pd.DataFrame]:
+        """All tables by name, with tab completion: ``results.tables.regions``."""
+        return tables_shelf(self)
+
+    def to_frame(self, subject: str) -> pd.DataFrame:
+        """All maps of a subject as a table: one row per target with its coordinates, columns such as ``joint_r``."""
+        return target_table(self.space(subject)).assign(**maps_of_subject(self, subject))
+
+    def to_xarray(self, subject: str) -> Any:
+        """All maps of a subject as an ``xarray.Dataset`` with the dimension ``target``."""
+        return to_dataset(maps_of_subject(self, subject), self.space(subject), {"subject": subject})
 
     @cached_property
     def files(self) -> dict[tuple[str, str, str], Path]:
@@ -183,7 +221,7 @@ class Results:
 
     def has_map(self, subject: str, desc: str, stat: str) -> bool:
         """Whether there is such a map."""
-        return (subject, entity(desc), entity(stat)) in self.files
+        return (_label(subject), entity(desc), entity(stat)) in self.files
 
     def map(self, subject: str, desc: str, stat: str) -> Float32:
         """Read a map, shape (n_targets,); NaN where a target was not tested.
@@ -201,6 +239,7 @@ class Results:
         InputError
             If there is no such map; the message lists those that exist.
         """
+        subject = _label(subject)
         path = self._file(subject, desc, stat)
         self.check(*(path.with_name(re.sub("_hemi-[LR]_", f"_hemi-{hemi}_", path.name)) for hemi in HEMISPHERES))
         return read_map(self.path, subject, desc, stat, self.space(subject))
@@ -237,6 +276,7 @@ class Results:
 
     def space(self, subject: str) -> Space:
         """The space of the maps of a subject."""
+        subject = _label(subject)
         if subject not in self.spaces:
             paths = [path for (label, _, _), path in self.files.items() if label == subject]
             if not paths:
@@ -251,16 +291,27 @@ class Results:
         Parameters
         ----------
         table : Table or str
-            Of :mod:`b2m_encoding.results.schema.tables`, or a file name (``regions.tsv``).
+            Of :mod:`b2m_encoding.results.schema.tables`, or a file name (``regions.tsv``, or ``regions``).
 
         Raises
         ------
         InputError
             If there is no such table.
         """
-        name, text = _file_name(table), dict.fromkeys(TEXT_COLUMNS, str)
+        name, text = self._table_name(table), dict.fromkeys(TEXT_COLUMNS, str)
         self._text(name)
         return pd.read_csv(self.path / name, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=text)
+
+    def _table_name(self, table: Table | str) -> str:
+        name = _file_name(table)
+        if (self.path / name).is_file() or not isinstance(table, str):
+            return name
+        known = table_files(self)
+        if table.removesuffix(".tsv") not in known:
+            raise InputError(
+                "the results hold no such table", file=self.path, found=table, expected=", ".join(known) or None
+            )
+        return known[table.removesuffix(".tsv")]
 
     def has(self, file: Table | str) -> bool:
         """Whether there is a table, or a file of this name."""
@@ -289,6 +340,7 @@ class Results:
             ) from error
 
     def _file(self, subject: str, desc: str, stat: str) -> Path:
+        subject = _label(subject)
         if not self.has_map(subject, desc, stat):
             known = [f"{of}/{name}" for of, names in self.stats(subject).items() for name in names]
             raise InputError(
@@ -298,6 +350,11 @@ class Results:
                 expected=", ".join(known) or f"one of the subjects {', '.join(self.subjects)}",
             )
         return self.files[subject, entity(desc), entity(stat)]
+
+
+def _label(subject: str) -> str:
+    """Label of a subject, with or without ``sub-``."""
+    return subject.removeprefix("sub-")
 
 
 def _file_name(file: Table | str) -> str:

@@ -17,6 +17,7 @@ from b2m_encoding.spaces.definition import AtlasDefinition, RegionSet, find_defi
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.labels import Labelled, Labels
 from b2m_encoding.spaces.meshes import Hemisphere
+from b2m_encoding.spaces.names import as_space
 from b2m_encoding.spaces.sources import label_files, locate, read_label_file, read_source, source_files
 
 LABEL_FILES = (".dlabel.nii", ".annot", ".label.gii", ".gii", ".nii", ".nii.gz")
@@ -55,6 +56,10 @@ class Atlas:
     sets: Mapping[str, RegionSet] = field(default_factory=dict)
     citation: str = ""
     licence: str = ""
+
+    def __repr__(self) -> str:
+        sets = ", ".join(self.sets) or "none"
+        return f"<Atlas {self.name} on {self.space.name}: {len(self.regions)} regions, sets: {sets}>"
 
     def __post_init__(self) -> None:
         for name, content in self.sets.items():
@@ -157,7 +162,7 @@ def atlas_files(name: str, space: Labelled) -> tuple[Path, ...]:
     return (path, *(source_files(definition, path, space) if base is None else atlas_files(base, space)))
 
 
-def load_atlas(name: str, space: Labelled) -> Atlas:
+def load_atlas(name: str, space: Labelled | str) -> Atlas:
     """Load an atlas on a space; it is read once, and again when one of its files has changed.
 
     Parameters
@@ -166,7 +171,7 @@ def load_atlas(name: str, space: Labelled) -> Atlas:
         An atlas that comes with the package (``b2m atlases`` lists them), the path of a definition (``.toml``), or of
         label files: ``.dlabel.nii``, ``.annot`` or ``.label.gii`` with ``{hemi}``, ``{lh}`` or ``{left}`` in it,
         ``.nii.gz`` in MNI152 with a ``.tsv`` beside it.
-    space : SurfaceSpace, GrayordinateSpace or VolumeSpace
+    space : SurfaceSpace, GrayordinateSpace or VolumeSpace, or str
         Labels are moved to it by the largest weight.
 
     Raises
@@ -176,12 +181,12 @@ def load_atlas(name: str, space: Labelled) -> Atlas:
 
     Examples
     --------
-    >>> from b2m_encoding.spaces import surface_space
-    >>> load_atlas("desikan-killiany", surface_space("fsaverage5")).regions[:2]
+    >>> load_atlas("desikan-killiany", "fsaverage5").regions[:2]
     ('bankssts', 'caudalanteriorcingulate')
     """
-    files = atlas_files(name, space)
-    return _load(name, space, tuple(_state(path) for path in files))
+    place: Labelled = as_space(space) if isinstance(space, str) else space  # type: ignore[assignment]
+    files = atlas_files(name, place)
+    return _load(name, place, tuple(_state(path) for path in files))
 
 
 def _state(path: Path) -> tuple[str, int, int, int]:

@@ -59,6 +59,9 @@ class GrayordinateSpace:
     axis: Any
     name: str = "fsLR_den-91k"
 
+    def __repr__(self) -> str:
+        return f"<GrayordinateSpace {self.name}: {self.n_targets} grayordinates in {len(self.structures)} structures>"
+
     @classmethod
     def from_file(cls, path: str | Path) -> GrayordinateSpace:
         """The grayordinates of a CIFTI file; those of the standard 91k, if they are.
@@ -68,7 +71,12 @@ class GrayordinateSpace:
         InputError
             If the file is no dense CIFTI file.
         """
-        axis = brain_models(load_image(path), path)
+        return cls.of_image(load_image(path), path)
+
+    @classmethod
+    def of_image(cls, image: Any, path: str | Path | None = None) -> GrayordinateSpace:
+        """The grayordinates of a CIFTI image; see :meth:`from_file`."""
+        axis = brain_models(image, path)
         standard = grayordinate_space()
         return standard if axis == standard.axis else cls(axis, f"fsLR_den-{round(len(axis) / 1000)}k")
 

@@ -15,6 +15,7 @@ from b2m_encoding.io.removal import replacing_path
 from b2m_encoding.spaces.files import load_image, quiet_nibabel
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES
+from b2m_encoding.spaces.names import as_space
 from b2m_encoding.spaces.surface import SurfaceSpace
 from b2m_encoding.spaces.volume import VolumeSpace
 
@@ -32,13 +33,13 @@ def image_suffix(space: ImageSpace, *, tr: float | None = None) -> str:
 
 
 def write_maps(
-    space: ImageSpace, path: str | Path, values: ArrayLike, *, names: Sequence[str] = (), tr: float | None = None
+    space: ImageSpace | str, path: str | Path, values: ArrayLike, *, names: Sequence[str] = (), tr: float | None = None
 ) -> tuple[Path, ...]:
     """Write maps as the image of their space; each file appears complete or not at all.
 
     Parameters
     ----------
-    space : SurfaceSpace, VolumeSpace or GrayordinateSpace
+    space : SurfaceSpace, VolumeSpace or GrayordinateSpace, or str
     path : path
         With the suffix of :func:`image_suffix`. For a surface ``{hemi}`` in it stands for L and R.
     values : array, shape (n_targets,) or (n_maps, n_targets)
@@ -60,13 +61,14 @@ def write_maps(
     Examples
     --------
     >>> import tempfile
-    >>> from b2m_encoding.spaces import read_maps, surface_space, write_maps
-    >>> space = surface_space("fsaverage5")
+    >>> from b2m_encoding.spaces import read_maps, write_maps
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     files = write_maps(space, f"{folder}/hemi-{{hemi}}_stat-r.func.gii", np.ones(space.n_targets))
-    ...     print([file.name for file in files], read_maps(space, f"{folder}/hemi-{{hemi}}_stat-r.func.gii").shape)
+    ...     path = f"{folder}/hemi-{{hemi}}_stat-r.func.gii"
+    ...     files = write_maps("fsaverage5", path, np.ones(20484))
+    ...     print([file.name for file in files], read_maps("fsaverage5", path).shape)
     ['hemi-L_stat-r.func.gii', 'hemi-R_stat-r.func.gii'] (1, 20484)
     """
+    space = _with_images(space)
     paths = _paths(space, path)
     if not str(path).endswith(suffix := image_suffix(space, tr=tr)):
         raise InputError(f"an image of {space.name} has another suffix", file=path, expected=suffix)
@@ -81,7 +83,7 @@ def write_maps(
     return paths
 
 
-def read_maps(space: ImageSpace, path: str | Path) -> NDArray[np.float32]:
+def read_maps(space: ImageSpace | str, path: str | Path) -> NDArray[np.float32]:
     """Read maps of a space, shape (n_maps, n_targets); the path is as in :func:`write_maps`.
 
     Raises
@@ -89,6 +91,7 @@ def read_maps(space: ImageSpace, path: str | Path) -> NDArray[np.float32]:
     InputError
         If a file is missing, damaged, or of another space.
     """
+    space = _with_images(space)
     images = [load_image(file) for file in _paths(space, path)]
     try:
         if isinstance(space, SurfaceSpace):
@@ -104,6 +107,13 @@ def save_image(image: Any, path: str | Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing_path(target) as temporary, quiet_nibabel():
         nib.save(image, temporary)
+
+
+def _with_images(space: ImageSpace | str) -> ImageSpace:
+    found = as_space(space)
+    if not isinstance(found, ImageSpace):
+        raise InputError("targets of this space have no image", found=found.name)
+    return found
 
 
 def _paths(space: ImageSpace, path: str | Path) -> tuple[Path, ...]:

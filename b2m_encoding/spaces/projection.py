@@ -13,6 +13,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.cache import cached_matrix
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.meshes import HEMISPHERES, digest
+from b2m_encoding.spaces.names import as_space, as_surface
 from b2m_encoding.spaces.pycortex import PycortexMapper
 from b2m_encoding.spaces.registration import normalised, project, sizes, surface_to_surface
 from b2m_encoding.spaces.space import RegionSpace, Space, Unplaced
@@ -25,7 +26,7 @@ DEPTHS: tuple[float, ...] = tuple(np.linspace(0.1, 0.9, 7).tolist())
 
 @lru_cache(maxsize=32)
 def volume_to_surface(
-    volume: VolumeSpace, surface: SurfaceSpace, depths: Sequence[float] = DEPTHS
+    volume: VolumeSpace, surface: SurfaceSpace | str, depths: Sequence[float] = DEPTHS
 ) -> scipy.sparse.csr_array:
     """Sparse matrix from the voxels of a volume to a surface, shape (n_vertices, n_voxels).
 
@@ -38,7 +39,7 @@ def volume_to_surface(
     Parameters
     ----------
     volume : VolumeSpace
-    surface : SurfaceSpace
+    surface : SurfaceSpace or str
     depths : sequence of float
         0 is the white, 1 the pial surface.
 
@@ -53,6 +54,7 @@ def volume_to_surface(
     plane shows on the operculum too. Where it matters, start from data that fMRIPrep or the HCP pipelines sampled on
     the surface.
     """
+    surface = as_surface(surface)
     if lies_in(volume.name, surface):
         return _between_surfaces(volume, surface, tuple(depths))
     if not volume.in_mni:
@@ -102,7 +104,7 @@ def trilinear_matrix(volume: VolumeSpace, points: NDArray[np.float64]) -> scipy.
     return scipy.sparse.csr_array(entries, shape=(len(points), volume.n_targets))
 
 
-def resampling_matrix(source: Space, target: Space) -> scipy.sparse.csr_array:
+def resampling_matrix(source: Space | str, target: Space | str) -> scipy.sparse.csr_array:
     """The sparse matrix from one space to another, shape (n_target, n_source).
 
     Surfaces, grayordinates and volumes reach surfaces and grayordinates; volumes reach volumes of the same reference.
@@ -113,6 +115,7 @@ def resampling_matrix(source: Space, target: Space) -> scipy.sparse.csr_array:
     InputError
         If there is no way between them.
     """
+    source, target = as_space(source), as_space(target)
     if isinstance(source, GrayordinateSpace) and isinstance(target, SurfaceSpace):
         rows = source.vertices
         places = (np.ones(len(rows), dtype=np.float32), (rows, np.flatnonzero(source.cortex)))
@@ -141,8 +144,8 @@ def resampling_matrix(source: Space, target: Space) -> scipy.sparse.csr_array:
     raise InputError("maps cannot move between these spaces", found=f"{source.name} to {target.name}")
 
 
-def resample(values: ArrayLike, source: Space, target: Space) -> NDArray[np.float32]:
-    """Move maps, shape (n_source,) or (n_maps, n_source), to another space.
+def resample(values: ArrayLike, source: Space | str, target: Space | str) -> NDArray[np.float32]:
+    """Move maps, shape (n_source,) or (n_maps, n_source), to another space; spaces may be given by name.
 
     Returns
     -------
@@ -156,30 +159,30 @@ def resample(values: ArrayLike, source: Space, target: Space) -> NDArray[np.floa
 
     Examples
     --------
-    >>> from b2m_encoding.spaces import grayordinate_space, surface_space
-    >>> cifti, fsaverage = grayordinate_space(), surface_space("fsaverage5")
-    >>> moved = resample(np.arange(cifti.n_targets), cifti, fsaverage)
+    >>> moved = resample(np.arange(91282), "fsLR_den-91k", "fsaverage5")
     >>> moved.shape, bool(np.isnan(moved).any())
     ((1, 20484), True)
     """
+    source, target = as_space(source), as_space(target)
     maps = as_maps(values, source.n_targets)
     if source == target:
         return maps
     return project(resampling_matrix(source, target), maps.T).T
 
 
-def drawing_surface(space: Space) -> SurfaceSpace | None:
+def drawing_surface(space: Space | str) -> SurfaceSpace | None:
     """Surface on which maps of a space are drawn: its own if that has a flat map, else fsaverage5.
 
     None where there is no way to the cortex: regions, unplaced targets, a volume in a space of its own.
 
     Examples
     --------
-    >>> from b2m_encoding.spaces import RegionSpace, grayordinate_space, surface_space
-    >>> drawing_surface(grayordinate_space()).name, drawing_surface(surface_space("fsaverage6")).name
+    >>> from b2m_encoding.spaces import RegionSpace
+    >>> drawing_surface("fsLR_den-91k").name, drawing_surface("fsaverage6").name
     ('fsLR', 'fsaverage5')
     >>> drawing_surface(RegionSpace(("A1",)))
     """
+    space = as_space(space)
     if isinstance(space, GrayordinateSpace):
         return space.surface
     standard = surface_space("fsaverage5")
@@ -192,16 +195,17 @@ def drawing_surface(space: Space) -> SurfaceSpace | None:
     return standard if isinstance(space, VolumeSpace) and space.in_mni else None
 
 
-def reason_not_drawn(space: Space) -> str | None:
+def reason_not_drawn(space: Space | str) -> str | None:
     """Reason why maps of a space cannot be drawn on the cortex, as a sentence; None if they can.
 
     Examples
     --------
-    >>> from b2m_encoding.spaces import Unplaced, surface_space
-    >>> reason_not_drawn(surface_space("fsaverage5"))
+    >>> from b2m_encoding.spaces import Unplaced
+    >>> reason_not_drawn("fsaverage5")
     >>> reason_not_drawn(Unplaced(100))
     'no maps: the responses have no known location in the brain; models and decoding need none'
     """
+    space = as_space(space)
     if isinstance(space, Unplaced):
         return "no maps: the responses have no known location in the brain; models and decoding need none"
     if isinstance(space, RegionSpace):

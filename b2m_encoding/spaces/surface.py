@@ -61,6 +61,9 @@ class SurfaceSpace:
     files: MeshFiles
     references: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<SurfaceSpace {self.name}: {self.counts[0]} + {self.counts[1]} vertices>"
+
     @property
     def n_vertices(self) -> int:
         """Vertices of one hemisphere of a standard surface; an error where the hemispheres differ."""

@@ -49,6 +49,9 @@ class VolumeSpace:
         """Whether its millimetres are those of an MNI152 template, which is registered with cortical surfaces."""
         return self.name.startswith(MNI)
 
+    def __repr__(self) -> str:
+        return f"<VolumeSpace {self.name}: {self.n_targets} of {' x '.join(map(str, self.mask.shape))} voxels>"
+
     def __post_init__(self) -> None:
         if self.mask.ndim != 3 or not self.mask.any():
             raise InputError("a mask must be a volume with at least one voxel", found=self.mask.shape)

@@ -9,32 +9,10 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.scores import pearson_r, standardised
+from b2m_encoding.models.scores import pearson_r, r2_score, standardised
 
 __all__ = ["pearson_r", "r2_score", "scores_by", "standardised"]
 MIN_SAMPLES = 3
-
-
-def r2_score(predicted: Floating, measured: Floating) -> Float64:
-    """Compute the coefficient of determination per column, 1 - SS_residual / SS_total.
-
-    R2 is not the square of Pearson r: it also penalises wrong scale and offset, and is negative for a prediction
-    worse than the mean of the measured samples.
-
-    Parameters
-    ----------
-    predicted, measured : array, shape (n_samples, n_targets)
-
-    Returns
-    -------
-    array, shape (n_targets,)
-        NaN where the responses do not vary.
-    """
-    measured = np.asarray(measured, dtype=np.float64)
-    residual = ((measured - predicted) ** 2).sum(axis=0)
-    total = ((measured - measured.mean(axis=0)) ** 2).sum(axis=0)
-    explained: Float64 = 1 - np.divide(residual, total, out=np.full_like(total, np.nan), where=total > 0)
-    return explained
 
 
 def scores_by(

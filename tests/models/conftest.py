@@ -32,14 +32,16 @@ def simulate(n: int, p: int, t: int, seed: int = 0, noise: float = 1.0, n_runs: 
     return X, Y, Runs.from_lengths(np.diff(cuts).tolist(), tr=1.5)
 
 
-def explicit_cv(X: Any, Y: Any, runs: Runs, alphas: Any, scoring: str = "r2", standardize: bool = False) -> Any:
+def explicit_cv(X: Any, Y: Any, runs: Runs, alphas: Any, scoring: str = "r2_pooled", standardize: bool = False) -> Any:
     """Scores (n_alphas, n_targets) from scikit-learn, one fit per fold and penalty."""
-    lost, varied, r = np.zeros((len(alphas), Y.shape[1])), np.zeros(Y.shape[1]), np.zeros((len(alphas), Y.shape[1]))
+    lost, r2, r = np.zeros((3, len(alphas), Y.shape[1]))
+    varied = np.zeros(Y.shape[1])
     scale = X[runs.rows()].std(0) if standardize else np.ones(X.shape[1])
     for block in runs.blocks:
         out = runs.rows([block])
         inside = np.setdiff1d(runs.rows(), out)
-        varied += ((Y[out] - Y[out].mean(0)) ** 2).sum(0)
+        own = ((Y[out] - Y[out].mean(0)) ** 2).sum(0)
+        varied += own
         for i, alpha in enumerate(alphas):
             predicted = (
                 Ridge(alpha, solver="svd")
@@ -47,10 +49,12 @@ def explicit_cv(X: Any, Y: Any, runs: Runs, alphas: Any, scoring: str = "r2", st
                 .predict(X[out] / scale)
                 .reshape(Y[out].shape)
             )
-            lost[i] += ((Y[out] - predicted) ** 2).sum(0)
+            error = ((Y[out] - predicted) ** 2).sum(0)
+            lost[i] += error
+            r2[i] += (1 - error / own) / len(runs.blocks)
             centred, y = predicted - predicted.mean(0), Y[out] - Y[out].mean(0)
             r[i] += (centred * y).sum(0) / np.sqrt((centred**2).sum(0) * (y**2).sum(0)) / len(runs.blocks)
-    return 1 - lost / varied if scoring == "r2" else r
+    return {"r2_pooled": 1 - lost / varied, "r2": r2, "r": r}[scoring]
 
 
 @pytest.fixture

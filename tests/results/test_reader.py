@@ -95,7 +95,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         results.map("01", "joint", "r2")
     with pytest.raises(InputError, match=r"no such subject(.|\n)*01, 02"):
         results.space("03")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match=r"no such table[\s\S]*regions"):
         results.table("identification.tsv")
 
 

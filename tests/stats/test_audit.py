@@ -38,7 +38,7 @@ def autocorrelated(rng: np.random.Generator, width: int, rho: float) -> np.ndarr
 
 def held_out_r(X: np.ndarray, Y: np.ndarray, train: np.ndarray) -> np.ndarray:
     model = EncodingModel(None, alphas=np.logspace(0, 4, 5)).fit({"x": X}, Y, runs=replace(RUNS, used=train))
-    return np.asarray(model.score({"x": X}, Y, runs=replace(RUNS, used=~train)))
+    return np.asarray(model.score_targets({"x": X}, Y, runs=replace(RUNS, used=~train), scoring="r"))
 
 
 def test_a_clean_study_passes_the_time_only_model_and_common_drift_fails(rng: np.random.Generator) -> None:

@@ -79,7 +79,7 @@ def test_a_model_without_a_genre_is_that_of_the_other_samples_alone(rng: np.rand
         kept = Runs.from_labels(runs.run, 1.5, used=used)
         own = EncodingModel(**model.get_params()).fit({"x": X}, Y, runs=kept)
         rows = test_labels == name
-        r = own.score({"x": X_test}, Y_test, runs=Runs.from_labels(test_runs.run, 1.5, used=rows))
+        r = own.score_targets({"x": X_test}, Y_test, Runs.from_labels(test_runs.run, 1.5, used=rows), "r")
         assert np.allclose(found.r_without[i], r, atol=1e-6, equal_nan=True)
         assert np.isnan(found.r_with[i]).tolist() == [False, False, False, True]
     assert found.pooled_without[:3] == pytest.approx(found.r_without[:, :3].mean(0))
@@ -129,7 +129,7 @@ def test_a_subject_is_predicted_by_the_others_alone(rng: np.random.Generator) ->
     direct = EncodingModel(None, alphas=[10.0], precision="float64").fit(
         {"x": X}, Y, runs=Runs.from_lengths([120, 120], 1.5)
     )
-    expected = direct.score(test["02"].features, test["02"].measured, runs=test["02"].runs)
+    expected = direct.score_targets(test["02"].features, test["02"].measured, test["02"].runs, "r")
     assert np.allclose(found["02"], expected, atol=1e-6)
 
 

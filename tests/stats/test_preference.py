@@ -99,7 +99,7 @@ def test_the_probability_is_calibrated() -> None:
     predicted, truth = {}, []
     for names, fitted in fit_subsets(model, train, responses, [["a"], ["b"]]):
         predicted[names] = fitted.predict({n: test[n] for n in names}, TEST)
-        truth.append(fitted.score({n: new[n] for n in names}, endless, Runs.from_lengths([8000], 1.5)))
+        truth.append(fitted.score_targets({n: new[n] for n in names}, endless, Runs.from_lengths([8000], 1.5), "r"))
     sums = block_sums(predicted, heard + noise(rng, heard.shape), TEST, block_length=10)
     found = prefer(sums, np.ones(n_targets, dtype=bool), random_state=0)
     right, chance = truth[0] > truth[1], found.probability[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from b2m_encoding import run_study
 
 TUTORIALS = Path(__file__).resolve().parents[2] / "tutorials"
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tutorials import is found beside them."""
+    monkeypatch.syspath_prepend(TUTORIALS)
+    monkeypatch.delitem(sys.modules, "simulated", raising=False)
 
 
 def run(name: str) -> dict[str, Any]:

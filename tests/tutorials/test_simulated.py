@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import runpy
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ import numpy as np
 import pytest
 
 from b2m_encoding.results.reader import Results
+
+from ..notebooks import SHOWN, run_as_notebook
 
 TUTORIALS = Path(__file__).resolve().parents[2] / "tutorials"
 pytestmark = pytest.mark.slow
@@ -94,8 +98,15 @@ OTHERS = sorted(path.stem for path in TUTORIALS.glob("[0-9]*.py") if path.stem n
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_the_others_check_themselves(name: str) -> None:
-    run(name)
+def test_the_others_check_themselves(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As notebooks, in a kernel, where there is one; figures show themselves there."""
+    if not all(importlib.util.find_spec(package) for package in ("nbclient", "nbformat", "ipykernel")):
+        run(name)
+        return
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TUTORIALS.parent), str(TUTORIALS)]))
+    notebook = run_as_notebook(TUTORIALS / f"{name}.py", SHOWN)
+    [shown] = [output for output in notebook.cells[-1].outputs if output.output_type == "execute_result"]
+    assert set(shown["data"]) == {"image/png", "text/plain"}
 
 
 def test_the_readme_lists_every_tutorial() -> None:

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Bytes, over, shared_limits, steps
+from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened, text_width
-from b2m_encoding.spaces import Atlas, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Space
 
 BARS = 14.0
 """Height of the bars, mm."""
@@ -74,8 +75,8 @@ class LayerColours:
 
 def hierarchy(
     scores: Mapping[str, Floating],
-    space: SurfaceSpace,
-    atlas: Atlas,
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     label: str = "r",
     cmap: str = "viridis",
@@ -87,9 +88,9 @@ def hierarchy(
     ----------
     scores : mapping of str to array, shape (n_targets,)
         A score per layer, from low to high in the hierarchy.
-    space : SurfaceSpace
-    atlas : Atlas
-        Atlas on the same surface.
+    space : Space or str, optional
+    atlas : Atlas or str, optional
+        On the surface that is drawn.
     label : str
         Name or unit of the scores.
     cmap : str
@@ -97,11 +98,12 @@ def hierarchy(
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`.
     """
+    values, space, atlas = placed([*scores.values()], space, atlas, keywords)
     options, names = MapOptions(**keywords), tuple(scores)
     style = options.style
     if len(names) < 2:
         raise InputError("a hierarchy needs two layers or more", found=list(names))
-    data = ScoreMap.of(space, tuple(scores.values()), options.tested, options.significant)
+    data = ScoreMap.of(space, tuple(values), options.tested, options.significant)
     stack = np.stack(data.scores)[:, data.shown]
     shared = shared_limits([stack.max(axis=0)] if stack.size else [], 0.0)
     colours = LayerColours(len(names), shared.vmax, cmap, None if data.significant is not None else 0.3 * shared.vmax)

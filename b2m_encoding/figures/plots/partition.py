@@ -13,12 +13,13 @@ from b2m_encoding._typing import Bands, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import shared_limits
 from b2m_encoding.figures.grid import Grid, draw_foot, grid_page, grid_room
+from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapKeywords, MapOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter
-from b2m_encoding.spaces import Atlas, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Space
 
 LETTERS = ascii_lowercase
 DRAWN = 3
@@ -27,8 +28,8 @@ DRAWN = 3
 
 def partition(
     parts: Mapping[Bands, Floating],
-    space: SurfaceSpace,
-    atlas: Atlas,
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     label: str = "explained variance (R²)",
     zoom: str | None = None,
@@ -43,9 +44,9 @@ def partition(
     parts : mapping of tuple of str to array, shape (n_targets,)
         Variance explained by exactly these feature spaces: one name is a unique part, several are a shared part.
         Of more than three feature spaces the unique parts are drawn, and the sum of the shared ones.
-    space : SurfaceSpace
-    atlas : Atlas
-        Atlas on the same surface.
+    space : Space or str, optional
+    atlas : Atlas or str, optional
+        On the surface that is drawn.
     label, limits
         As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
@@ -55,6 +56,8 @@ def partition(
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`, without ``view``.
     """
+    values, space, atlas = placed([*parts.values()], space, atlas, keywords)
+    parts = dict(zip(parts, values, strict=True))
     options = MapOptions.of_grid(zoom, **keywords)
     style, names = options.style, tuple(dict.fromkeys(name for part in parts for name in part))
     parts = _drawable(parts, names)

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Floating
 from b2m_encoding.figures.colours import Colours, PreferenceColours, over, shared_limits
+from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.style import GREY
-from b2m_encoding.spaces import Atlas, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Space
 
 FOOTER = 32.0
 """Height of the foot with legend and joint histogram, mm."""
@@ -26,8 +27,8 @@ SIDE = 18.0
 def preference(
     score_a: Floating,
     score_b: Floating,
-    space: SurfaceSpace,
-    atlas: Atlas,
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     names: tuple[str, str] = ("first", "second"),
     label: str = "r",
@@ -42,9 +43,9 @@ def preference(
     ----------
     score_a, score_b : array, shape (n_targets,)
         Scores of two feature spaces.
-    space : SurfaceSpace
-    atlas : Atlas
-        Atlas on the same surface.
+    space : Space or str, optional
+    atlas : Atlas or str, optional
+        On the surface that is drawn.
     names : tuple of str
         Names of the feature spaces.
     label : str
@@ -54,6 +55,7 @@ def preference(
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`.
     """
+    (score_a, score_b), space, atlas = placed([score_a, score_b], space, atlas, keywords)
     options = MapOptions(**keywords)
     style = options.style
     data = ScoreMap.of(space, (score_a, score_b), options.tested, options.significant)

@@ -8,24 +8,26 @@ import numpy as np
 
 from b2m_encoding._typing import Floating
 from b2m_encoding.figures.colours import shared_limits
+from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult
 from b2m_encoding.figures.panels import centred_colour_bar
-from b2m_encoding.spaces import Atlas, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Space
 
 
 def score_map(
     scores: Floating,
-    space: SurfaceSpace,
-    atlas: Atlas,
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     label: str = "prediction accuracy (r)",
     limits: tuple[float | None, float | None] = (0.0, None),
     contour: bool = False,
     ceiling: Floating | None = None,
     missing: str = "not tested",
+    fade: bool = True,
     **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of one score: the whole cortex, a zoom into a region set with outlines and names, or both.
@@ -33,10 +35,12 @@ def score_map(
     Parameters
     ----------
     scores : array, shape (n_targets,)
-        Any score; NaN is not tested.
-    space : SurfaceSpace
-    atlas : Atlas
-        Atlas on the same surface.
+        Any score; NaN is not tested. Also a ``SurfaceImage``, an image of nibabel or its path, data of pycortex: see
+        :func:`~b2m_encoding.figures.images.read_map`. What is not on a surface that has a flat map is moved to one.
+    space : Space or str, optional
+        Such as ``"fsaverage5"``; by default the standard surface of this size.
+    atlas : Atlas or str, optional
+        On the surface that is drawn; by default HCP-MMP1 where it can be had there.
     label : str
         Name and unit of the score, on the colour bar.
     limits : tuple of float or None
@@ -47,16 +51,19 @@ def score_map(
         Noise ceiling of r: its quartiles stand in the caption, its values in the table.
     missing : str
         Key of the targets without a score ("no noise ceiling", where a share of the ceiling is drawn).
+    fade : bool
+        Low scores fade into the underlay where no mask of significance is given.
     **keywords
         ``title``, ``note``, ``style``, ``tested``, ``significant``, ``criterion``, ``view`` and ``zoom``, as in
         :class:`~b2m_encoding.figures.MapOptions`.
     """
+    (scores,), space, atlas = placed([scores], space, atlas, keywords)
     options = MapOptions(**keywords)
     data = ScoreMap.of(space, (scores,), options.tested, options.significant)
     outlined = data.significant if contour else None
     figure = MapFigure(data, space, atlas, options, contour=outlined, missing=missing)
     shared = shared_limits([data.scores[0][figure.coloured]], *limits)
-    masked = data.significant is not None and not contour
+    masked = (data.significant is not None and not contour) or not fade
     colours = shared.colours(options.style.colour_map, masked=masked)
     with options.style.context():
         page, lengths = figure.draw(colours)

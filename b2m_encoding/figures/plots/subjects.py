@@ -11,18 +11,19 @@ from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import shared_limits
 from b2m_encoding.figures.grid import Grid, draw_foot, grid_page, grid_room
+from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, PageKeywords
 from b2m_encoding.figures.page import MARGIN, FigureResult
 from b2m_encoding.figures.panels import MapPainter
-from b2m_encoding.spaces import Atlas, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Space, SurfaceSpace
 
 
 def subjects(
     scores: Mapping[str, Floating],
-    space: SurfaceSpace,
-    atlas: Atlas,
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     tested: Mapping[str, Booleans] | None = None,
     significant: Mapping[str, Booleans] | None = None,
@@ -38,9 +39,9 @@ def subjects(
     ----------
     scores : mapping of str to array, shape (n_targets,)
         A score per subject.
-    space : SurfaceSpace
-    atlas : Atlas
-        Atlas on the same surface.
+    space : Space or str, optional
+    atlas : Atlas or str, optional
+        On the surface that is drawn.
     tested, significant : mapping of str to array of bool, optional
         Masks of every subject, as in :func:`~b2m_encoding.figures.score_map`.
     criterion, label, limits
@@ -52,6 +53,8 @@ def subjects(
     """
     if not scores:
         raise InputError("no subject to draw")
+    values, space, atlas = placed([*scores.values()], space, atlas)
+    scores = dict(zip(scores, values, strict=True))
     options = MapOptions.of_grid(zoom, criterion=criterion, **keywords)
     style = options.style
     maps = {

@@ -12,12 +12,13 @@ from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import shared_limits
 from b2m_encoding.figures.flatmap import BOTH
+from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import ScoreMap, vertex_palette
 from b2m_encoding.figures.maps import GUTTER, TITLE, MapFigure
 from b2m_encoding.figures.options import MapKeywords, MapOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page
 from b2m_encoding.figures.panels import NAMES, centred_colour_bar, keys
-from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Hemisphere, Space, SurfaceSpace
 
 FOOTER = 12.0
 ASPECT = 0.72
@@ -29,8 +30,8 @@ Side = Literal["lateral", "medial", "dorsal", "ventral", "anterior", "posterior"
 
 def surface(
     scores: Floating,
-    space: SurfaceSpace,
-    atlas: Atlas,
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     label: str = "prediction accuracy (r)",
     limits: tuple[float | None, float | None] = (0.0, None),
@@ -53,6 +54,7 @@ def surface(
     nilearn's matplotlib engine colours whole triangles: for exact values read the flatmap. The views are pictures in a
     PDF too; vectors of 40,000 triangles would be far too large.
     """
+    (scores,), space, atlas = placed([scores], space, atlas, keywords)
     options = MapOptions(**keywords)
     style = options.style
     if not views:

@@ -10,13 +10,14 @@ from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import over, shared_limits
 from b2m_encoding.figures.grid import Grid
+from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import GUTTER, MapFigure
 from b2m_encoding.figures.mixing import TernaryColours
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter
-from b2m_encoding.spaces import Atlas, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Space, SurfaceSpace
 
 FOOTER = 30.0
 SIDE = 20.0
@@ -26,8 +27,8 @@ Names = tuple[str, str, str]
 
 def ternary(
     scores: tuple[Floating, Floating, Floating],
-    space: SurfaceSpace,
-    atlas: Atlas,
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     names: Names,
     label: str = "r",
@@ -41,9 +42,9 @@ def ternary(
     Parameters
     ----------
     scores : tuple of three arrays, shape (n_targets,)
-    space : SurfaceSpace
-    atlas : Atlas
-        Atlas on the same surface.
+    space : Space or str, optional
+    atlas : Atlas or str, optional
+        On the surface that is drawn.
     names : tuple of three str
         Names of the feature spaces.
     label : str
@@ -53,13 +54,14 @@ def ternary(
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`.
     """
+    values, space, atlas = placed(scores, space, atlas, keywords)
     options = MapOptions(**keywords)
     style = options.style
     if len(scores) != 3 or len(names) != 3:
         raise InputError("a ternary map needs three scores and their names", found=list(names))
     if len(style.colours) < 3:
         raise InputError("too few colours", found=len(style.colours), expected=3, fix="add figures.colours")
-    data = ScoreMap.of(space, tuple(scores), options.tested, options.significant)
+    data = ScoreMap.of(space, tuple(values), options.tested, options.significant)
     largest = np.max(np.stack(data.scores), axis=0)[data.shown]
     shared = shared_limits([largest], 0.0, limits[1])
     primary = style.colours[0], style.colours[1], style.colours[2]

@@ -10,13 +10,14 @@ from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.grid import Grid
+from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import GUTTER, MapFigure
 from b2m_encoding.figures.mixing import RgbColours
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter, colour_bar
-from b2m_encoding.spaces import Atlas, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Space
 
 FOOTER = 26.0
 PERCENTILES = (1.0, 99.0)
@@ -25,8 +26,8 @@ CHANNELS = ("red", "green", "blue")
 
 def weights(
     components: Floating,
-    space: SurfaceSpace,
-    atlas: Atlas,
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     names: tuple[str, str, str] = ("PC 1", "PC 2", "PC 3"),
     explained: tuple[float, float, float] | None = None,
@@ -39,20 +40,21 @@ def weights(
     components : array, shape (3, n_targets)
         Scores of the targets on the first three components of their weights (Huth et al. 2012, doi
         10.1016/j.neuron.2012.10.014). Each is spread from its 1st to its 99th percentile of what is drawn.
-    space : SurfaceSpace
-    atlas : Atlas
-        Atlas on the same surface.
+    space : Space or str, optional
+    atlas : Atlas or str, optional
+        On the surface that is drawn.
     names : tuple of three str
     explained : tuple of three float, optional
         Share of the variance of the weights that each component explains, for the caption.
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`.
     """
+    values, space, atlas = placed(components, space, atlas, keywords)
     options = MapOptions(**keywords)
     style = options.style
     if np.ndim(components) != 2 or len(components) != 3:
         raise InputError("three components are drawn", found=np.shape(components), expected=f"(3, {space.n_targets})")
-    data = ScoreMap.of(space, tuple(components), options.tested, options.significant)
+    data = ScoreMap.of(space, tuple(values), options.tested, options.significant)
     limits = [_limits(component[data.shown]) for component in data.scores]
     colours = RgbColours((limits[0], limits[1], limits[2]))
     grid = Grid.of(3, 3, space, atlas, options.zoom if options.view == "zoom" else None, style)

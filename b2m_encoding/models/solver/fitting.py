@@ -83,6 +83,37 @@ def fit(
         return _result(weights, status, options, settings, problem.form, chosen, deltas=deltas, notes=notes)
 
 
+def fit_known(
+    inputs: FitInputs, bands: Mapping[str, int], settings: Settings, alphas: Float64, penalty_unit: float = 1.0
+) -> FitResult:
+    """Solve with penalties that are known, without cross-validation; the scores of the result are NaN.
+
+    Parameters
+    ----------
+    inputs : FitInputs
+    bands : dict of str to int
+        Columns of each feature space.
+    settings : Settings
+    alphas : array, shape (n_targets,)
+    penalty_unit : float
+        As for :func:`fit`.
+    """
+    status = inputs.target_status()
+    tested = torch.from_numpy(status == TESTED).to(settings.device)
+    with threads_for(sum(bands.values()), len(status), settings.device):
+        problem = make_problem(inputs, bands, settings)
+        check_scales(problem, float(settings.alphas.min()) * penalty_unit**2)
+        own = torch.tensor(alphas * penalty_unit**2, dtype=torch.float64, device=settings.device)
+        nothing = torch.full_like(own, torch.nan)
+        choice = Choice(own, nothing, nothing, nothing[None])
+        weights, notes = _solve(inputs, bands, problem, choice, tested, settings)
+    scores, path = of_tested(nothing, tested), of_tested(nothing[None], tested)
+    result = FitResult(
+        weights.of_tested(tested), status, of_tested(own, tested), scores, path, None, problem.form, notes
+    )
+    return result if penalty_unit == 1.0 else result.in_units(penalty_unit)
+
+
 def fit_sets(
     inputs: FitInputs,
     runs: Runs,
@@ -144,7 +175,7 @@ def fit_sets(
         assert products is not None
         part = products.take([shared.index(member) for member in own])
         shares = part.weights()
-        scores = part.r2(shares) if options.scoring == "r2" else part.r(shares)
+        scores = part.r(shares) if options.scoring == "r" else part.r2(shares)
         stacked = [members[member] for member in own]
         alphas = torch.stack([member.alphas for member in stacked])
         chosen = (alphas[-1], scores, torch.stack([choices[member].scores for member in own]))
@@ -187,7 +218,7 @@ def _search_options(status: NDArray[np.str_], folds: Sequence[Blocks], runs: Run
         tested=torch.from_numpy(status == TESTED).to(settings.device),
         precision=settings.precision,
         n_targets_batch=settings.n_targets_batch,
-        screens=settings.screening and settings.scoring == "r2" and not settings.shares_penalties,
+        screens=settings.screening and settings.scoring == "r2_pooled" and not settings.shares_penalties,
     )
 
 
@@ -216,7 +247,7 @@ def _result(
 def _possible_scoring(folds: Sequence[Blocks], runs: Runs, scoring: Scoring) -> Scoring:
     """R2 in place of r where every fold holds out so few samples that a correlation means nothing."""
     most = max(len(runs.rows(fold)) for fold in folds)
-    return "r2" if most < MIN_SAMPLES_OF_R else scoring
+    return "r2_pooled" if scoring == "r" and most < MIN_SAMPLES_OF_R else scoring
 
 
 def _search_banded(
@@ -229,7 +260,11 @@ def _search_banded(
     else:
         scalings = check_scalings(settings.scalings, n_bands)
     choice = search_banded(problem, folds, settings.alphas, scalings, options, progress_bar=settings.progress_bar)
-    return refined_choice(choice, *refine(problem, folds, choice, settings.refine)) if settings.refine else choice
+    return (
+        refined_choice(choice, *refine(problem, folds, choice, settings.refine, options.scoring))
+        if settings.refine
+        else choice
+    )
 
 
 def _solve(

@@ -13,7 +13,8 @@ from torch import Tensor
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import tensor
 
-Center = Literal["all", "block"]
+Center = Literal["all", "block", "none"]
+"""Mean that is removed: one of all samples, one of every block, or none, for a fit without intercept."""
 Targets = slice | Tensor
 
 ROWS_OF_TARGETS = 2048  # targets at a time: their samples stay in cache
@@ -128,8 +129,8 @@ class Pool:
     Parameters
     ----------
     blocks : sequence of Moments
-    center : {"all", "block"}
-        Centre all samples on one mean, or every block on its own mean.
+    center : {"all", "block", "none"}
+        Centre all samples on one mean, every block on its own mean, or nothing, so that the means in use are 0.
     about : Pool, optional
         With ``center="all"``, the pool whose mean to use: the training part, when this is the held-out part.
     complement : (Tensor, sequence of Moments), optional
@@ -154,11 +155,15 @@ class Pool:
     @cached_property
     def mean_x(self) -> Tensor:
         """Mean of every feature."""
+        if self.center == "none":
+            return torch.zeros_like(self.blocks[0].mean_x)
         return self._counts @ torch.stack([block.mean_x for block in self.blocks]) / self.count
 
     @cached_property
     def mean_y(self) -> Tensor:
         """Mean of every target; 0 where it has missing values."""
+        if self.center == "none":
+            return torch.zeros_like(self.blocks[0].mean_y)
         means = torch.stack([block.mean_y for block in self.blocks]).nan_to_num(0.0, 0.0, 0.0)
         return self._counts @ means / self.count
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from b2m_encoding.models.solver.devices import Precision
 
-Scoring = Literal["r2", "r"]
+Scoring = Literal["r2", "r2_pooled", "r"]
+"""Mean of the R2 of every fold, as scikit-learn and himalaya have it; R2 over all held-out samples; mean of r."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +21,7 @@ class SearchOptions:
 
     Parameters
     ----------
-    scoring : {"r2", "r"}
+    scoring : {"r2", "r2_pooled", "r"}
     groups : array of int, shape (n_targets,), or None
         Group whose penalty each target shares; None where each target has its own.
     tested : Tensor of bool, shape (n_targets,)

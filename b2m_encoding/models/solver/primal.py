@@ -15,7 +15,7 @@ from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, NormalEquations, PreparedFold
 from b2m_encoding.models.solver.scorers import FoldScorer, fold_scorer
-from b2m_encoding.models.solver.search import cross_validated_r2
+from b2m_encoding.models.solver.search import cross_validated_r2, fold_factors
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.weights import Weights
 
@@ -27,7 +27,7 @@ class StatisticsProblem:
     ----------
     statistics : SufficientStatistics
     preparation : Preparation
-    center : {"all", "block"}
+    center : {"all", "block", "none"}
     device : torch.device
     """
 
@@ -59,6 +59,8 @@ class StatisticsProblem:
         outside = [blocks[name] for name in held_out]
         inside = [block for name, block in blocks.items() if name not in set(held_out)]
         train = Pool(inside, self.center, complement=(self._total_xy, outside))
+        if own_mean and self.center == "none":
+            return train, Pool(outside, "all")
         return train, Pool(outside, self.center, about=None if own_mean else train)
 
     def fold(self, held_out: Blocks, scaling: Tensor | None = None, *, own_mean: bool = False) -> FoldSystem:
@@ -98,24 +100,32 @@ class StatisticsProblem:
         n, scoring, batch = self.n_targets, options.scoring, options.n_targets_batch
         score = torch.zeros((len(alphas), n), dtype=torch.float64, device=self.device)
         null = torch.zeros(n, dtype=torch.float64, device=self.device)
-        for held_out in folds:  # one fold in memory at a time
+        factors = self.fold_factors(folds) if scoring == "r2" else None
+        for i, held_out in enumerate(folds):  # one fold in memory at a time
             system = self.fold(held_out, scaling, own_mean=scoring == "r")
             scorer = fold_scorer(system, alphas, options.precision)
 
-            def add(targets: slice, scorer: FoldScorer = scorer) -> None:
+            def add(targets: slice, scorer: FoldScorer = scorer, i: int = i) -> None:
                 linear, quadratic, squares = scorer(targets)
                 null[targets] += squares
-                if scoring == "r2":
-                    score[:, targets] += (squares[:, None] - (2 * linear - quadratic)).T
-                else:
+                if scoring == "r":
                     scale = (quadratic.double() * squares[:, None]).sqrt()
                     score[:, targets] += torch.where(scale > 0, linear / scale, 0.0).T / len(folds)
+                    return
+                error = (squares[:, None] - (2 * linear - quadratic)).T
+                score[:, targets] += error if factors is None else error * factors[i, targets]
 
             batch = in_chunks(n, batch, add)
         if scoring == "r":
             return score
         variation = torch.stack([self.variation(held_out) for held_out in folds]).sum(0).to(score.device)
         return cross_validated_r2(score, variation, null)
+
+    def fold_factors(self, folds: Sequence[Blocks]) -> Tensor:
+        """Factors of the squared errors of every fold, shape (n_folds, n_targets)."""
+        variation = torch.stack([self.variation(held_out) for held_out in folds])
+        null = torch.stack([self._pools(held_out, own_mean=False)[1].yy for held_out in folds])
+        return fold_factors(variation, null).to(self.device)
 
     def prepared_fold(self, held_out: Blocks) -> PreparedFold:
         """Standardise a fold (all samples, if nothing is held out) and apply the prior, all in float64."""
@@ -194,4 +204,5 @@ class StatisticsProblem:
 
     def variation(self, held_out: Blocks) -> Tensor:
         """Held-out sums of squares about the held-out mean, shape (n_targets,)."""
-        return Pool([self.statistics.blocks[name] for name in held_out], self.center).yy
+        center: Center = "all" if self.center == "none" else self.center
+        return Pool([self.statistics.blocks[name] for name in held_out], center).yy

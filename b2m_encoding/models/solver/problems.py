@@ -119,10 +119,11 @@ class RidgeProblem(Protocol):
     ) -> Tensor:
         """Compute the cross-validated score of every penalty and target, shape (n_alphas, n_targets).
 
-        ``"r2"`` is 1 minus the squared errors of all folds over the held-out variation of all folds, so every sample
-        counts the same. Where a target does not vary inside the folds (leave-one-out, a value per block), it is 1 minus
-        the squared errors over those of the training means. ``"r"`` is the mean over folds of the correlation in the
-        held-out samples. NaN where a penalty was left out because it cannot be the best.
+        ``"r2_pooled"`` is 1 minus the squared errors of all folds over the held-out variation of all folds, so every
+        sample counts the same; ``"r2"`` is the mean over folds of the R2 of each, so every fold does. Where a target
+        does not vary inside the folds (leave-one-out, a value per block), both are 1 minus the squared errors over
+        those of the training means. ``"r"`` is the mean over folds of the correlation in the held-out samples. NaN
+        where a penalty was left out because it cannot be the best.
 
         Parameters
         ----------

@@ -17,6 +17,7 @@ from torch import Tensor
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.banded import BandedChoice
 from b2m_encoding.models.solver.devices import in_chunks
+from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import Blocks, PreparedFold, RidgeProblem
 from b2m_encoding.models.solver.weights import Weights
@@ -53,7 +54,9 @@ def held_out_error(fold: PreparedFold, targets: slice, logs: Tensor, widths: Ten
     return error, torch.stack([part.sum(1) for part in torch.split(slope, widths.tolist(), dim=1)], dim=1)
 
 
-def refine(problem: RidgeProblem, folds: Sequence[Blocks], choice: BandedChoice, n_steps: int) -> tuple[Tensor, Tensor]:
+def refine(
+    problem: RidgeProblem, folds: Sequence[Blocks], choice: BandedChoice, n_steps: int, scoring: Scoring = "r2_pooled"
+) -> tuple[Tensor, Tensor]:
     """Improve the penalties of every target; a step that does not help is undone and the next one is shorter.
 
     Parameters
@@ -64,6 +67,7 @@ def refine(problem: RidgeProblem, folds: Sequence[Blocks], choice: BandedChoice,
     choice : BandedChoice
         Where to start.
     n_steps : int
+    scoring : {"r2", "r2_pooled"}
 
     Returns
     -------
@@ -81,12 +85,15 @@ def refine(problem: RidgeProblem, folds: Sequence[Blocks], choice: BandedChoice,
         raise InputError("gradient refinement needs the Gram form", found=problem.form, fix='form="gram", or refine=0')
     widths = torch.tensor(list(problem.preparation.widths), device=problem.device)
     prepared = [problem.prepared_fold(held_out) for held_out in folds]
+    factors = problem.fold_factors(folds) if scoring == "r2" else torch.ones((len(folds), 1), device=problem.device)
     logs, score = (-choice.deltas).clamp(-LARGEST, LARGEST).T.contiguous(), choice.scores.clone()
 
     def work(targets: slice) -> None:
         def total(at: Tensor) -> tuple[Tensor, Tensor]:
             parts = [held_out_error(fold, targets, at, widths) for fold in prepared]
-            return torch.stack([p[0] for p in parts]).sum(0), torch.stack([p[1] for p in parts]).sum(0)
+            own = factors[:, targets] if scoring == "r2" else factors
+            error = (torch.stack([p[0] for p in parts]) * own).sum(0)
+            return error, (torch.stack([p[1] for p in parts]) * own[..., None]).sum(0)
 
         best = logs[targets].clone()
         error, slope = total(best)

@@ -25,8 +25,8 @@ Solver = Literal["stacked", "ridge", "banded"]
 ALLOWED = {
     "solver": ("stacked", "ridge", "banded"),
     "delay_prior": ("hrf", "flat"),
-    "scoring": ("r2", "r"),
-    "center": ("all", "block"),
+    "scoring": ("r2", "r2_pooled", "r"),
+    "center": ("all", "block", "none"),
     "form": ("auto", "gram", "prediction", "dual"),
 }
 
@@ -67,6 +67,10 @@ class Settings:
     def of(cls, model: BaseEstimator, **changes: Any) -> Settings:
         """Read the settings from the parameters of an estimator, some of them changed."""
         values = {**model.get_params(deep=False), **changes}
+        if not values.get("fit_intercept", True):
+            if values["center"] == "block":
+                raise InputError("means of blocks are removed only with an intercept", fix='center="all"')
+            values["center"] = "none"
         values["device"] = resolve_device(values["device"])
         values["factors"] = Path(values["factors"]) if values["factors"] else None
         values["alphas"] = np.atleast_1d(np.asarray(values["alphas"], dtype=float))
@@ -77,7 +81,7 @@ class Settings:
         for name, values in ALLOWED.items():
             if getattr(self, name) not in values:
                 raise InputError(f"unknown {name}", found=getattr(self, name), expected=list(values))
-        if self.refine and (self.scoring != "r2" or self.shares_penalties):
+        if self.refine and (self.scoring == "r" or self.shares_penalties):
             raise InputError("refinement maximises R2 of each target", fix='scoring="r2", alpha_per="target"')
         if self.alphas.ndim != 1:
             raise InputError("alphas must be one list of numbers", found=self.alphas.shape, expected="(n_alphas,)")

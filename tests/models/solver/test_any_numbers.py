@@ -121,7 +121,7 @@ def test_a_feature_that_varies_in_one_block_only(form: str, rng: np.random.Gener
     Y = X + 0.1 * rng.standard_normal((60, 2))
     model = EncodingModel(None, form=form).fit(X, Y, runs=runs)
     assert np.isfinite(model.cv_scores_).all()
-    assert (model.score(X, Y) > 0.9).all()
+    assert (model.score_targets(X, Y) > 0.9).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

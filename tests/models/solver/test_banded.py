@@ -148,7 +148,7 @@ def test_a_model_splits_its_accuracy_among_feature_spaces(bands):
     parts = model.predict_bands(spaces, runs)
     np.testing.assert_allclose(sum(parts.values()) + Y.mean(0), model.predict(spaces, runs), atol=1e-4)
     split = model.score_bands(spaces, Y, runs)
-    np.testing.assert_allclose(sum(split.values()), model.score(spaces, Y, runs=runs), atol=1e-5)
+    np.testing.assert_allclose(sum(split.values()), model.score_targets(spaces, Y, runs=runs, scoring="r"), atol=1e-5)
     assert (split["large"][:4] > split["small"][:4]).all()
     share = model.score_bands(spaces, Y, runs, measure="r2")
     assert (sum(share.values()) > 0).all()

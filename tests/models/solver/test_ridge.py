@@ -35,7 +35,7 @@ def test_float64_is_scikit_learn(make, oracle, form, shape):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("scoring", ["r2", "r"])
+@pytest.mark.parametrize("scoring", ["r2_pooled", "r2", "r"])
 @pytest.mark.parametrize("standardize", [False, True])
 def test_scores_are_those_of_explicit_folds(make, oracle, form, scoring, standardize):
     X, Y, runs = make(180, 40, 5, seed=1)

@@ -142,7 +142,7 @@ def test_useless_features_cost_next_to_nothing() -> None:
             {n: x[training] for n, x in some.items()}, Y[training], runs=runs
         )
         rest = Runs.from_lengths([400], 1.5)
-        return float(np.mean(model.score({n: x[test] for n, x in some.items()}, Y[test], runs=rest)))
+        return float(np.mean(model.score_targets({n: x[test] for n, x in some.items()}, Y[test], rest, "r")))
 
     best = accuracy(["useful"], "ridge")
     assert best > 0.4

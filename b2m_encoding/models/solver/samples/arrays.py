@@ -91,6 +91,10 @@ class Samples:
             total += self.features(slice(start, start + ROWS)).sum(0, dtype=torch.float64)
         return total / len(self)
 
+    def centre(self, center: Center) -> Tensor:
+        """Mean of every feature that is removed, shape (n_features,), float64: 0 without an intercept."""
+        return torch.zeros_like(self.mean) if center == "none" else self.mean
+
     @cached_property
     def variance(self) -> Tensor:
         """Variance of every feature, shape (n_features,), float64; 0 where it does not vary."""
@@ -98,11 +102,11 @@ class Samples:
         return torch.where(variance.sqrt() > 1e-10 * self.mean.abs(), variance, 0.0)
 
     def centred_features(self, center: Center) -> Iterator[tuple[slice | Tensor, Tensor]]:
-        """Features in float64 about their means, or about those of every block, some samples at a time."""
-        if center == "all":
+        """Features in float64 about the means in use, some samples at a time."""
+        if center != "block":
             for start in range(0, len(self), ROWS):
                 some = slice(start, start + ROWS)
-                yield some, self.features(some).double() - self.mean
+                yield some, self.features(some).double() - self.centre(center)
             return
         for rows in self.rows.values():
             mean = self.features(rows).mean(0, dtype=torch.float64)
@@ -121,12 +125,14 @@ class Samples:
         return total.hexdigest()
 
     def centred_responses(self, center: Center, dtype: torch.dtype) -> Centred:
-        """Responses about their means, or about those of every block; computed once."""
+        """Responses about the means in use; computed once."""
         if (center, dtype) not in self._centred:
             self._centred[center, dtype] = self._centre(center, dtype)
         return self._centred[center, dtype]
 
     def _centre(self, center: Center, dtype: torch.dtype) -> Centred:
+        if center == "none":
+            return Centred(self.Y.to(dtype), torch.zeros(self.Y.shape[1], dtype=torch.float64))
         shift = self.Y[0].clone()  # a sample: it keeps the digits of raw responses, whose mean is large
         values = torch.empty(self.Y.shape, dtype=dtype)
         for start in range(0, len(values), ROWS):

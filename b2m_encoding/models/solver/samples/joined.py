@@ -24,6 +24,7 @@ from torch import Tensor
 
 from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.filters import shrinkage
+from b2m_encoding.models.solver.moments import Center
 
 ROUNDING = {torch.float32: 30.0, torch.float64: 1e9}
 """Largest norm of an inverse of ``(I - S)_bb`` whose residuals have digits enough in this type."""
@@ -91,13 +92,17 @@ class HeldOutRows:
     ----------
     folds : list of Tensor of int
     n_samples : int
-    intercept : bool
-        Whether samples are centred on the mean of the training part, not every block on its own.
+    center : {"all", "block", "none"}
     """
 
     folds: list[Tensor]
     n_samples: int
-    intercept: bool
+    center: Center
+
+    @property
+    def intercept(self) -> bool:
+        """Whether samples are centred on the mean of the training part."""
+        return self.center == "all"
 
     @cached_property
     def all(self) -> Tensor:
@@ -127,24 +132,28 @@ class HeldOutRows:
         return out
 
     def squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Held-out sums of squares about the training means, and about the held-out ones, shape (n_targets,), float64.
+        """Sums of squares of every fold about the training means, and about the held-out ones, float64.
 
         Parameters
         ----------
         y : Tensor, shape (n_samples, n_targets)
             Centred responses.
+
+        Returns
+        -------
+        squares, variation : Tensor, shape (n_folds, n_targets)
         """
-        total = torch.zeros((2, y.shape[1]), dtype=torch.float64, device=y.device)
-        for rows in self.folds:
+        about, own = torch.zeros((2, len(self.folds), y.shape[1]), dtype=torch.float64, device=y.device)
+        for fold, rows in enumerate(self.folds):
             part = y[rows]
-            if not self.intercept:
-                total += part.square().sum(0).double()
+            if self.center == "block":
+                about[fold] = own[fold] = part.square().sum(0).double()
                 continue
             n, mean = len(rows), part.mean(0, dtype=torch.float64)
-            within = (part - mean.to(part)).square().sum(0).double()
-            away = mean * (1 + n / (self.n_samples - n))  # to the training mean
-            total += torch.stack([within + n * away**2, within])
-        return total[0], total[1]
+            own[fold] = (part - mean.to(part)).square().sum(0).double()
+            away = mean * (1 + n / (self.n_samples - n)) if self.intercept else mean  # to the training mean, or to 0
+            about[fold] = own[fold] + n * away**2
+        return about, own
 
 
 class JoinedFolds:

@@ -45,7 +45,7 @@ class SamplesProblem:
     preparation : Preparation
     form : {"prediction", "dual"}
         Eigenproblem of the products of features, or of the kernel of samples: the results are the same.
-    center : {"all", "block"}
+    center : {"all", "block", "none"}
     dtype : torch.dtype
         Type of the large products.
     device : torch.device
@@ -77,7 +77,7 @@ class SamplesProblem:
 
     @property
     def _inverse_deviations(self) -> Tensor:
-        return self.preparation.inverse_deviations(self._squares, self.samples.mean, len(self.samples))
+        return self.preparation.inverse_deviations(self._squares, self.samples.centre(self.center), len(self.samples))
 
     def _prepared(self, scaling: Tensor | None) -> Tensor:
         """Features, standardised and scaled, shape (n_samples, n_features), float64."""
@@ -101,7 +101,10 @@ class SamplesProblem:
 
     def _description(self, scaling: Tensor | None) -> list[object]:
         prep = self.preparation
-        where = [rows.tolist() for rows in self.samples.rows.values()] if self.center == "block" else []
+        if self.center == "block":
+            where: list[object] = [rows.tolist() for rows in self.samples.rows.values()]
+        else:
+            where = [] if self.center == "all" else [self.center]
         return [self.form, where, str(self.dtype), prep.standardize, list(prep.widths), prep.prior, scaling]
 
     def _kernel(self, scaling: Tensor | None) -> Tensor:
@@ -146,7 +149,7 @@ class SamplesProblem:
 
     def _rows(self, folds: Sequence[Blocks]) -> HeldOutRows:
         rows = [self.samples.index(fold).to(self.device) for fold in folds]
-        return HeldOutRows(rows, len(self.samples), intercept=self.center == "all")
+        return HeldOutRows(rows, len(self.samples), self.center)
 
     def _key(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[object]:
         folds = [rows.tolist() for rows in system.rows.folds]
@@ -227,7 +230,8 @@ class SamplesProblem:
     def held_out_responses(self, folds: Sequence[Blocks], targets: slice) -> tuple[Tensor, Tensor, Tensor]:
         """Held-out responses about the training means, shape (n_held_out, n), their squares, and those within folds."""
         y, rows = self._batch(targets), self._rows(folds)
-        return rows.about_training(y), *rows.squares(y)
+        squares, variation = rows.squares(y)
+        return rows.about_training(y), squares.sum(0), variation.sum(0)
 
     def solve(
         self, alphas: Tensor, scaling: Tensor | None = None, targets: Tensor | None = None, batch: int = 4096
@@ -244,7 +248,7 @@ class SamplesProblem:
 
         in_chunks(len(index), batch, work)
         mean_y = self.samples.centred_responses(self.center, self.dtype).mean
-        return Weights(reduced, basis.back, self.samples.mean, mean_y)
+        return Weights(reduced, basis.back, self.samples.centre(self.center), mean_y)
 
     def forget(self) -> None:
         """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.forget`."""
@@ -259,7 +263,7 @@ class SamplesProblem:
         y, gradient = self._batch(targets).double().cpu(), torch.zeros_like(weights)
         for rows, x in self.samples.centred_features(self.center):
             gradient += (y[rows] - x @ weights.T).T @ x
-        return NormalEquations(gradient, self._squares, self.samples.mean, y.square().sum(0), len(y))
+        return NormalEquations(gradient, self._squares, self.samples.centre(self.center), y.square().sum(0), len(y))
 
 
 def _pays(system: JoinedFolds, n_alphas: int, n_targets: int) -> bool:

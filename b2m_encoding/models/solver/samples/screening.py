@@ -20,7 +20,7 @@ from torch import Tensor
 
 from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.samples.joined import Held, JoinedFolds
-from b2m_encoding.models.solver.search import cross_validated_r2
+from b2m_encoding.models.solver.search import cross_validated_r2, fold_factors
 
 N_DIRECTIONS = 128
 MARGIN = 3.0
@@ -83,7 +83,7 @@ class JoinedScores:
     ----------
     folds : JoinedFolds
     penalties : sequence of Held
-    scoring : {"r2", "r"}
+    scoring : {"r2", "r2_pooled", "r"}
     projections : Tensor, shape (n_alphas, n_directions, n_samples), or None
         Residuals of every penalty in random directions; None scores every penalty exactly.
     agreement : Agreement
@@ -108,13 +108,16 @@ class JoinedScores:
         if self.scoring == "r":
             return torch.stack([self._correlation(held, y, z) for held in self.penalties])
         error = torch.full((len(self.penalties), y.shape[1]), torch.nan, dtype=torch.float64, device=y.device)
-        squares, variation = self.folds.rows.squares(y)
+        of_folds = self.folds.rows.squares(y)
+        squares, variation = (part.sum(0) for part in of_folds)
+        factors = fold_factors(of_folds[1], of_folds[0]) if self.scoring == "r2" else None
 
         def score(wanted: Tensor) -> None:
             for pairs in torch.split(wanted.nonzero(), AT_A_TIME):
                 which, targets = pairs.T
                 order, found = self.folds.residuals_of_targets(self.penalties, which, y[:, targets], z[:, targets])
-                error[which[order], targets[order]] = found.square().sum(0).double()
+                own = None if factors is None else factors[:, targets[order]]
+                error[which[order], targets[order]] = self._sum(found.square(), own)
 
         if self.projections is None:
             score(torch.ones_like(error, dtype=torch.bool))
@@ -130,6 +133,13 @@ class JoinedScores:
         self.agreement.scored += int(scored.sum())
         self.agreement.targets += y.shape[1]
         return path
+
+    def _sum(self, squares: Tensor, factors: Tensor | None) -> Tensor:
+        """Sum over held-out samples, or over folds with a factor for each, float64."""
+        if factors is None:
+            return squares.sum(0).double()
+        parts = torch.split(squares, [len(rows) for rows in self.folds.rows.folds])
+        return (torch.stack([part.sum(0) for part in parts]).double() * factors).sum(0)
 
     def _correlation(self, held: Held, y: Tensor, z: Tensor) -> Tensor:
         """Mean over folds of the correlation with one penalty, shape (n_targets,)."""
