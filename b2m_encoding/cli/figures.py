@@ -22,8 +22,10 @@ def figure(
     whole: Annotated[bool, typer.Option("--whole", help="Only the whole cortex.")] = False,
     zoom: Annotated[bool, typer.Option("--zoom", help="Only the zoom.")] = False,
     region: Annotated[str | None, typer.Option(help="Region or region set to zoom into.")] = None,
-    contour: Annotated[bool, typer.Option("--contour", help="Outline significant targets, mask nothing.")] = False,
-    limits: Annotated[tuple[float, float] | None, typer.Option(help="Lowest and highest colour.")] = None,
+    contour: Annotated[
+        bool, typer.Option("--contour/--masked", help="Outline significant targets in zooms, or hide the others.")
+    ] = True,
+    limits: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="Lowest and highest colour: 0,0.5.")] = None,
     mark: Annotated[float | None, typer.Option(help="Score to mark in a scatter.")] = None,
     sound: Annotated[list[str] | None, typer.Option(help="NAME=FILE of a sound; may be repeated.")] = None,
     width: Annotated[float | None, typer.Option(help="Width in mm: 89, 120, 183.")] = None,
@@ -54,13 +56,22 @@ def figure(
     asked = {
         "width_mm": width,
         "dpi": dpi,
-        "limits": limits,
+        "limits": limits and _two_numbers(limits),
         "formats": files and tuple(files.replace(",", " ").split()),
     }
     for path in draw_kind(
         results, kind, request, {key: value for key, value in asked.items() if value is not None}, out
     ):
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    """Two numbers from LOW,HIGH."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError("limits are two numbers", found=text, expected="LOW,HIGH, for instance 0,0.5") from None
+    return low, high
 
 
 def _named_files(texts: list[str]) -> dict[str, Path]:

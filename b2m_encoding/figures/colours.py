@@ -49,7 +49,8 @@ class ScalarColours:
     cmap : str
         Name of a matplotlib colour map.
     fade : float, optional
-        Values rise from transparent at ``vmin`` to opaque at this value.
+        Values rise from transparent at ``vmin`` to opaque at this value: opacity is the square of their share
+        (Taylor et al. 2023, doi 10.1016/j.neuroimage.2023.120138).
     """
 
     vmin: float
@@ -69,7 +70,7 @@ class ScalarColours:
         grid = np.linspace(self.vmin, self.vmax, 256)
         table = matplotlib.colormaps[self.cmap](np.linspace(0, 1, 256), bytes=True)
         if self.fade is not None and self.fade > self.vmin:
-            table[:, 3] = np.round(255 * np.clip((grid - self.vmin) / (self.fade - self.vmin), 0, 1))
+            table[:, 3] = np.round(255 * np.clip((grid - self.vmin) / (self.fade - self.vmin), 0, 1) ** 2)
         return np.asarray(table, dtype=np.uint8)
 
     def codes(self, *values: Floating) -> NDArray[np.int32]:
@@ -77,25 +78,33 @@ class ScalarColours:
         return steps(values[0], self.vmin, self.vmax, 256)
 
 
+FIRST, NEUTRAL, SECOND = (0.52, 0.135, 255.0), (0.97, 0.05, 95.0), (0.70, 0.165, 55.0)
+"""Colours of a preference in OKLab: lightness, chroma and hue in degrees of blue, cream and orange.
+
+Blue, orange, underlay and cream have four lightnesses, in this order, so that they differ in black-and-white print.
+"""
+FAINTEST = 0.45
+"""Opacity of the lowest scores that are significant."""
+
+
 @dataclass(frozen=True)
 class PreferenceColours:
-    """Colours of two scores: hue shows the larger score, lightness its size.
+    """Colours of two scores: the hue shows which one is larger, the opacity how large it is.
+
+    From blue (the first score is larger) over cream (no difference) to orange. Low scores fade into the cortex.
 
     Parameters
     ----------
     difference : float
         Difference of the scores with full colour; larger ones are clipped.
     vmax : float
-        Larger score with full lightness.
-    hues : tuple of float
-        OKLab hue in degrees where the first, and where the second score is larger.
+        Larger score with full opacity.
     fade : float, optional
-        The larger score rises from transparent at zero to opaque at this value.
+        Without a mask of significance: the larger score rises from transparent at zero to opaque at this value.
     """
 
     difference: float
     vmax: float
-    hues: tuple[float, float] = (255.0, 60.0)
     fade: float | None = None
 
     N = 128
@@ -108,10 +117,10 @@ class PreferenceColours:
     def table(self) -> Bytes:
         """Colours of all differences (fast) and all larger scores (slow)."""
         level, side = np.meshgrid(np.linspace(0, 1, self.N), np.linspace(-1, 1, self.N), indexing="ij")
-        hue = np.deg2rad(np.where(side < 0, *self.hues))
-        chroma = 0.16 * np.abs(side) * (0.3 + 0.7 * level)
-        rgb = oklab_to_rgb(0.35 + 0.45 * level, chroma * np.cos(hue), chroma * np.sin(hue))
-        alpha = np.ones_like(level) if not self.fade else np.clip(level * self.vmax / self.fade, 0, 1)
+        ends = np.where((side < 0)[..., None], _oklab(*FIRST), _oklab(*SECOND))
+        lab = _oklab(*NEUTRAL) + np.abs(side)[..., None] * (ends - _oklab(*NEUTRAL))
+        alpha = np.clip(level * self.vmax / self.fade, 0, 1) if self.fade else FAINTEST + (1 - FAINTEST) * level
+        rgb = oklab_to_rgb(*np.moveaxis(lab, -1, 0))
         return np.round(255 * np.concatenate([rgb, alpha[..., None]], axis=-1)).astype(np.uint8).reshape(-1, 4)
 
     def codes(self, *values: Floating) -> NDArray[np.int32]:
@@ -119,6 +128,11 @@ class PreferenceColours:
         first, second = values
         side = steps(second - first, -self.difference, self.difference, self.N)
         return steps(np.maximum(first, second), 0.0, self.vmax, self.N) * np.int32(self.N) + side
+
+
+def _oklab(lightness: float, chroma: float, hue: float) -> Floating:
+    """OKLab of lightness, chroma and hue in degrees."""
+    return np.array([lightness, chroma * np.cos(np.deg2rad(hue)), chroma * np.sin(np.deg2rad(hue))])
 
 
 def over(table: Bytes, grey: float) -> Bytes:

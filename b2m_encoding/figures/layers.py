@@ -16,12 +16,12 @@ from b2m_encoding.figures.flatmap import PixelMap
 from b2m_encoding.figures.style import Underlay
 from b2m_encoding.spaces import SurfaceSpace
 
-GYRUS, SULCUS = 0.78, 0.62
-NOT_TESTED = 0.93
-"""Grey of targets that were not tested: lighter than the underlay and without its pattern."""
+GYRUS, SULCUS = 0.80, 0.70
+NOT_TESTED = 1.0
+"""Grey of targets that were not tested: like the paper, as if the cortex had a hole there."""
 GREYS: dict[str, tuple[float, ...]] = {
     "binary": (GYRUS, SULCUS),
-    "continuous": tuple(np.linspace(GYRUS, SULCUS, 16)),
+    "continuous": tuple(np.linspace(GYRUS, SULCUS, 24)),
     "none": ((GYRUS + SULCUS) / 2,),
 }
 
@@ -79,19 +79,20 @@ def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[
     """Level of the underlay at the listed pixels."""
     if len(GREYS[kind]) == 1:
         return np.zeros(len(pixels.nearest), dtype=np.int32)
-    return _levels(pixels.sample(_depth(space)), kind)
+    depth = _depth(space)
+    return _levels(pixels.sample(depth), kind, depth)
 
 
 def _depth(space: SurfaceSpace) -> NDArray[np.float32]:
     return np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")])
 
 
-def _levels(depth: NDArray[np.float32], kind: Underlay) -> NDArray[np.int32]:
-    """Level of the underlay of every sulcal depth."""
+def _levels(depth: NDArray[np.float32], kind: Underlay, whole: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Level of the underlay of sulcal depths, on the scale of the whole surface."""
     n_levels = len(GREYS[kind])
     if n_levels == 2:
         return (depth > 0).astype(np.int32)
-    low, high = np.percentile(depth, [2, 98])
+    low, high = np.percentile(whole, [5, 95])
     levels: NDArray[np.int32] = np.clip((depth - low) / (high - low) * n_levels, 0, n_levels - 1).astype(np.int32)
     return levels
 
@@ -110,7 +111,7 @@ def compose(
     data: ScoreMap,
     colours: Colours,
     *,
-    underlay: Underlay = "binary",
+    underlay: Underlay = "continuous",
     nearest: bool = False,
 ) -> Bytes:
     """Draw a map into one picture, opaque, white outside the cortex.
@@ -153,7 +154,7 @@ def _draw_band(
 
 
 def vertex_palette(
-    space: SurfaceSpace, data: ScoreMap, colours: Colours, underlay: Underlay = "binary"
+    space: SurfaceSpace, data: ScoreMap, colours: Colours, underlay: Underlay = "continuous"
 ) -> tuple[NDArray[np.int32], Bytes]:
     """The same colours per target, for surfaces that are not flat.
 
@@ -164,7 +165,8 @@ def vertex_palette(
     palette : array of uint8, shape (n_colours, 4)
     """
     palette, hidden, untested = _palette(colours.table, underlay)
-    level = _levels(_depth(space), underlay) if len(GREYS[underlay]) > 1 else np.zeros(space.n_targets, dtype=np.int32)
+    flat, depth = len(GREYS[underlay]) == 1, _depth(space)
+    level = np.zeros(space.n_targets, dtype=np.int32) if flat else _levels(depth, underlay, depth)
     entry = level * np.int32(len(colours.table)) + colours.codes(*data.scores)
     entry = np.where(data.shown, entry, level + hidden)
     return np.where(data.tested, entry, untested).astype(np.int32), palette

@@ -45,7 +45,7 @@ class FigureRequest:
     zoom : str, optional
         Region or region set.
     contour : bool
-        Outline significant targets instead of masking the others.
+        In zooms of a score, outline significant targets instead of hiding the others.
     mark : float, optional
         Score to mark in a scatter.
     sounds : mapping of str to Path
@@ -62,7 +62,7 @@ class FigureRequest:
     score: str = "r"
     view: View = "overview"
     zoom: str | None = None
-    contour: bool = False
+    contour: bool = True
     mark: float | None = None
     sounds: Mapping[str, Path] = field(default_factory=dict)
     mask: Mask | None = None
@@ -163,6 +163,18 @@ class FigureContext:
         """Maps of a subject, named by model and statistic, on its drawing surface."""
         values = np.stack([self.results.map(subject, desc, stat) for desc, stat in maps])
         return list(resample(values, self.results.space(subject), self.surface(subject)))
+
+    def levels(self, subject: str, desc: str, stat: str) -> Float32:
+        """A map of whole numbers on the drawing surface: every vertex gets the number with the largest weight."""
+        index, space, surface = self.results.map(subject, desc, stat), self.results.space(subject), self.surface(subject)
+        if space == surface:
+            return index
+        finite = np.isfinite(index)
+        if not len(levels := np.unique(index[finite])):
+            return np.full(surface.n_targets, np.nan, dtype=np.float32)
+        weights = resample(np.where(finite, index == levels[:, None], np.nan), space, surface)
+        chosen = levels[np.argmax(np.nan_to_num(weights), axis=0)]
+        return np.where(np.isfinite(weights).all(axis=0), chosen, np.float32(np.nan))
 
     def tested(self, subject: str) -> Booleans:
         """Tested targets, on the drawing surface."""

@@ -176,8 +176,7 @@ class _SubjectMaps:
         surface = context.surface(name)
         preference = None
         if context.results.has_map(name, maps.PREFERENCE, maps.PREFERRED.stat):
-            index = context.results.map(name, maps.PREFERENCE, maps.PREFERRED.stat)
-            preference = values[PREFERRED] = levels_on_surface(index, context, name)
+            preference = values[PREFERRED] = context.levels(name, maps.PREFERENCE, maps.PREFERRED.stat)
         significant, level = context.significant(name), context.statistics.q
         assert significant is not None
         own = {f"r-{model}": _masking_q(context, name, model) for model in _own(context, name)}
@@ -191,18 +190,6 @@ def _masking_q(context: FigureContext, subject: str, model: str) -> Floating:
     assert significant is not None
     [q] = context.on_surface(subject, [(model, maps.Q.stat)])
     return np.where(significant, np.minimum(q, np.nextafter(level, 0)), np.where(q < level, level, q))
-
-
-def levels_on_surface(index: Floating, context: FigureContext, subject: str) -> Floating:
-    """Resample integer levels to the drawing surface: every vertex gets the level with the largest weight."""
-    space, surface = context.results.space(subject), context.surface(subject)
-    if space == surface:
-        return index
-    finite = np.isfinite(index)
-    levels = np.unique(index[finite])
-    weights = resample(np.where(finite, index == levels[:, None], np.nan), space, surface)
-    chosen = levels[np.argmax(np.nan_to_num(weights), axis=0)] if len(levels) else np.full(surface.n_targets, np.nan)
-    return np.where(np.isfinite(weights).all(axis=0), chosen, np.nan)
 
 
 def _view_subject(

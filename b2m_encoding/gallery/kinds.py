@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from b2m_encoding import figures
-from b2m_encoding._typing import Float32
+from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
@@ -100,8 +100,17 @@ def _preference(context: FigureContext, subject: str) -> FigureResult:
     score_a, score_b = _scores(context, subject, (first, second))
     return figures.preference(
         score_a, score_b, *context.cortex(subject), names=(first, second), label=_unit(context),
+        undecided=_undecided(context, subject),
         **context.view_keywords(subject, (first, second)),
     )  # fmt: skip
+
+
+def _undecided(context: FigureContext, subject: str) -> Booleans | None:
+    """Where a study of two feature spaces finds no preference, on the drawing surface; None: it was not tested."""
+    tested = (maps.PREFERENCE, maps.PREFERRED.stat)
+    if len(context.results.feature_spaces) != 2 or not context.results.has_map(subject, *tested):
+        return None
+    return np.asarray(context.levels(subject, *tested) < 0)
 
 
 def _ternary(context: FigureContext, subject: str) -> FigureResult:
