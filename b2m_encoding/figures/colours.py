@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Protocol
 
 import matplotlib
+import matplotlib.colors
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.figures.style import OKABE_ITO
 
 Bytes = NDArray[np.uint8]
 
@@ -78,10 +80,10 @@ class ScalarColours:
         return steps(values[0], self.vmin, self.vmax, 256)
 
 
-FIRST, NEUTRAL, SECOND = (0.52, 0.135, 255.0), (0.97, 0.05, 95.0), (0.70, 0.165, 55.0)
-"""Colours of a preference in OKLab: lightness, chroma and hue in degrees of blue, cream and orange.
+CREAM, LIGHTNESS = (0.97, -0.004, 0.05), (0.52, 0.70)
+"""OKLab of no preference, and the lightness of the two ends.
 
-Blue, orange, underlay and cream have four lightnesses, in this order, so that they differ in black-and-white print.
+First end, second end, underlay and cream have four lightnesses, in this order, so that they differ in grey print.
 """
 FAINTEST = 0.45
 """Opacity of the lowest scores that are significant."""
@@ -91,7 +93,8 @@ FAINTEST = 0.45
 class PreferenceColours:
     """Colours of two scores: the hue shows which one is larger, the opacity how large it is.
 
-    From blue (the first score is larger) over cream (no difference) to orange. Low scores fade into the cortex.
+    From the colour of the first score (where it is larger) over cream (no difference) to that of the second, blue and
+    orange by default. Low scores fade into the cortex.
 
     Parameters
     ----------
@@ -101,11 +104,14 @@ class PreferenceColours:
         Larger score with full opacity.
     fade : float, optional
         Without a mask of significance: the larger score rises from transparent at zero to opaque at this value.
+    ends : tuple of str
+        Colours of the two scores; their lightness is set so that they differ in grey print.
     """
 
     difference: float
     vmax: float
     fade: float | None = None
+    ends: tuple[str, str] = OKABE_ITO[:2]
 
     N = 128
 
@@ -117,8 +123,8 @@ class PreferenceColours:
     def table(self) -> Bytes:
         """Colours of all differences (fast) and all larger scores (slow)."""
         level, side = np.meshgrid(np.linspace(0, 1, self.N), np.linspace(-1, 1, self.N), indexing="ij")
-        ends = np.where((side < 0)[..., None], _oklab(*FIRST), _oklab(*SECOND))
-        lab = _oklab(*NEUTRAL) + np.abs(side)[..., None] * (ends - _oklab(*NEUTRAL))
+        first, second = (np.r_[light, rgb_to_oklab(end)[1:]] for light, end in zip(LIGHTNESS, self.ends, strict=True))
+        lab = CREAM + np.abs(side)[..., None] * (np.where((side < 0)[..., None], first, second) - CREAM)
         alpha = np.clip(level * self.vmax / self.fade, 0, 1) if self.fade else FAINTEST + (1 - FAINTEST) * level
         rgb = oklab_to_rgb(*np.moveaxis(lab, -1, 0))
         return np.round(255 * np.concatenate([rgb, alpha[..., None]], axis=-1)).astype(np.uint8).reshape(-1, 4)
@@ -130,11 +136,6 @@ class PreferenceColours:
         return steps(np.maximum(first, second), 0.0, self.vmax, self.N) * np.int32(self.N) + side
 
 
-def _oklab(lightness: float, chroma: float, hue: float) -> Floating:
-    """OKLab of lightness, chroma and hue in degrees."""
-    return np.array([lightness, chroma * np.cos(np.deg2rad(hue)), chroma * np.sin(np.deg2rad(hue))])
-
-
 def over(table: Bytes, grey: float) -> Bytes:
     """Colours of a table composed over an opaque grey, alpha 255."""
     alpha = table[:, 3:] / 255.0
@@ -144,19 +145,28 @@ def over(table: Bytes, grey: float) -> Bytes:
     return opaque
 
 
+TO_LMS = np.array(
+    [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
+)
+TO_LINEAR = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.707614701],
+    ]
+)
+
+
+def rgb_to_oklab(colour: str) -> Floating:
+    """OKLab of a colour of matplotlib, shape (3,)."""
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.linalg.solve(TO_LMS, np.cbrt(np.linalg.solve(TO_LINEAR, linear))))
+
+
 def oklab_to_rgb(lightness: Floating, a: Floating, b: Floating) -> Floating:
     """OKLab to sRGB in 0 to 1, clipped to the gamut, shape (..., 3)."""
-    to_lms = np.array(
-        [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
-    )
-    to_rgb_linear = np.array(
-        [
-            [4.0767416621, -3.3077115913, 0.2309699292],
-            [-1.2684380046, 2.6097574011, -0.3413193965],
-            [-0.0041960863, -0.7034186147, 1.707614701],
-        ]
-    )
-    linear = np.clip((np.stack([lightness, a, b], axis=-1) @ to_lms.T) ** 3 @ to_rgb_linear.T, 0, 1)
+    linear = np.clip((np.stack([lightness, a, b], axis=-1) @ TO_LMS.T) ** 3 @ TO_LINEAR.T, 0, 1)
     return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
 
 

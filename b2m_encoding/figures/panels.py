@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Colours, ScalarColours, over
-from b2m_encoding.figures.flatmap import BOTH, PixelMap, Window, flat_layout, pixel_map
+from b2m_encoding.figures.flatmap import BOTH, Window, flat_layout, pixel_map
 from b2m_encoding.figures.layers import GREYS, GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
 from b2m_encoding.figures.names import place_names
 from b2m_encoding.figures.outlines import Borders, Line, boundary, trace_borders, without_specks
@@ -33,6 +33,8 @@ CONTOUR = "#56B4E9"
 """Outline of significant targets: distinct from region outlines and from warm colours."""
 NARROW_BAR = 22.0
 """Colour bars up to this width, mm, have three ticks at most."""
+NAME_ROWS = 400
+"""Height of the picture in which positions of region names are searched."""
 NAMES = {"L": "Left", "R": "Right"}
 
 
@@ -120,7 +122,7 @@ class MapPainter:
                 axes, borders.around(members) if inner or named else borders.rim(members), style.outline_width
             )
         if outline is not None and named and style.labels:
-            self._names(axes, pixels, width, self.atlas.members(outline))
+            self._names(axes, window, hemispheres, width, self.atlas.members(outline))
         if contour is not None:
             layout = flat_layout(self.space)
             borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
@@ -140,15 +142,16 @@ class MapPainter:
         colour = colour or self.page.style.outline_colour
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"))
 
-    def _names(self, axes: Axes, pixels: PixelMap, width: float, names: Sequence[str]) -> None:
-        """Write region names inside their regions, or beside the set with a line to the region where one is too small."""
-        style, points = self.page.style, 2 * width / pixels.shape[1] / MM * 72
-        label = np.asarray(pixels.picture(self.atlas.labels[pixels.nearest], 0))[::2, ::2]
+    def _names(self, axes: Axes, window: Window, hemispheres: tuple[Hemisphere, ...], width: float,
+               names: Sequence[str]) -> None:  # fmt: skip
+        """Write region names inside their regions, or beside the set with a line to a region that is too small."""
+        pixels = pixel_map(self.space, NAME_ROWS, window=window, hemispheres=tuple(hemispheres))
+        style, points = self.page.style, width / pixels.shape[1] / MM * 72
+        label = np.asarray(pixels.picture(self.atlas.labels[pixels.nearest], 0))
         masks = {name: label == self.atlas.regions.index(name) + 1 for name in names}
         texts = [(name, mask, text_width(name, 100, style) / MM * 72 / 100) for name, mask in masks.items() if mask.any()]
         written = place_names(texts, points, style.small_size)
-        scale = 2 * pixels.window.height / pixels.shape[0]
-        left, top = pixels.window.left, pixels.window.top
+        scale, left, top = window.height / pixels.shape[0], window.left, window.top
         for place in written:
             x, y = left + (place.column + 0.5) * scale, top - (place.row + 0.5) * scale
             if place.target is not None:

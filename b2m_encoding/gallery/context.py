@@ -15,6 +15,7 @@ from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureSettings, MapKeywords, PageKeywords, ViewKeywords
 from b2m_encoding.figures.options import View
+from b2m_encoding.figures.style import GREY
 from b2m_encoding.io.paths import without_hash
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import CORRECTIONS, JOINT, maps
@@ -222,22 +223,30 @@ class FigureContext:
 
     @property
     def zoom_only(self) -> str | None:
-        """Region set of figures that show a zoom or the whole cortex, not both."""
-        return self.zoom if self.request.view == "zoom" else None
+        """Region set of figures that show a zoom or, on request, the whole cortex, not both."""
+        return None if self.request.view == "whole" else self.zoom
 
     @property
     def limits(self) -> tuple[float | None, float | None]:
         """Colour limits of scores."""
         return self.settings.limits or (0.0, None)
 
-    def page_keywords(self, subject: str = "") -> PageKeywords:
-        """Options of every figure: note, style and origin of the numbers."""
-        return {"note": self.note, "style": self.settings, "origin": self.origin(subject)}
+    def page_keywords(self, subject: str = "", models: Sequence[str] = ()) -> PageKeywords:
+        """Options of every figure: note, style with the colours of the models drawn, and origin of the numbers."""
+        style = self.settings.model_copy(update={"colours": self.colours(models)}) if models else self.settings
+        return {"note": self.note, "style": style, "origin": self.origin(subject)}
+
+    def colours(self, models: Sequence[str]) -> tuple[str, ...]:
+        """Colours of models, the same in every figure: those of the study's feature spaces in order, grey for all."""
+        stored, known = self.results.feature_spaces, self.settings.colours
+        named = dict(zip(stored, known, strict=False)) | {JOINT: GREY}
+        free = [colour for colour in known if colour not in [named.get(name) for name in models]]
+        return tuple(named[name] if name in named else free.pop(0) for name in models if name in named or free)
 
     def map_keywords(self, subject: str, models: Sequence[str] = ()) -> MapKeywords:
         """Options of every figure of maps of a subject, masked by the significance of some models."""
         return {
-            **self.page_keywords(subject),
+            **self.page_keywords(subject, models),
             "title": f"sub-{subject}",
             "tested": self.tested(subject),
             "significant": self.significant(subject, models),

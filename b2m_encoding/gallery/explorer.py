@@ -22,6 +22,7 @@ from b2m_encoding.figures.interactive import (
     ViewSubject,
     interactive_page,
 )
+from b2m_encoding.figures.style import OKABE_ITO
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_all
@@ -228,7 +229,9 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
     if len(names) == 2:
         first, second = (np.concatenate(drawn(f"r-{name}", "difference")) for name in names)  # joint mask
         difference = shared_limits([np.abs(second - first)], 0.0, None, percentile=97.0)
-        pair = PreferenceColours(difference.vmax, shared_limits([np.maximum(first, second)], 0.0, None).vmax)
+        larger = shared_limits([np.maximum(first, second)], 0.0, None)
+        ends = (style.colours[0], style.colours[1]) if len(style.colours) > 1 else OKABE_ITO[:2]
+        pair = PreferenceColours(difference.vmax, larger.vmax, ends=ends)
         maps.insert(
             1, ViewMap("difference", f"{names[0]} against {names[1]}", "r", tuple(f"r-{n}" for n in names), pair)
         )

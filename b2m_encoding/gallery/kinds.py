@@ -83,9 +83,14 @@ def _accuracy(context: FigureContext, subject: str) -> FigureResult:
     has_ceiling = context.results.has_map(subject, JOINT, maps.CEILING.stat)
     if has_ceiling and context.request.score in (maps.R.stat, maps.R_NORMALISED.stat):
         [ceiling] = context.on_surface(subject, [(JOINT, maps.CEILING.stat)])
+    if context.request.score == maps.R_NORMALISED.stat:  # no hole where only the ceiling is unknown
+        unknown = context.tested(subject) & ~np.isfinite(scores)
+        scores = np.where(unknown, np.float32(0), scores)
+        significant = keywords["significant"]
+        keywords["significant"] = ~unknown if significant is None else significant & ~unknown
+        keywords["criterion"] += " and have a noise ceiling"
     return figures.score_map(
         scores, *context.cortex(subject), label=_label(context), limits=context.limits, ceiling=ceiling,
-        missing="no noise ceiling" if context.request.score == maps.R_NORMALISED.stat else "not tested",
         contour=context.request.contour, view=context.request.view, zoom=context.zoom, **keywords,
     )  # fmt: skip
 
@@ -125,7 +130,13 @@ def _ternary(context: FigureContext, subject: str) -> FigureResult:
 def _hierarchy(context: FigureContext, subject: str) -> FigureResult:
     scores = dict(zip(context.models, _scores(context, subject, context.models), strict=True))
     keywords = context.view_keywords(subject, context.models)
-    return figures.hierarchy(scores, *context.cortex(subject), label=_unit(context), **keywords)
+    return figures.hierarchy(scores, *context.cortex(subject), label=_unit(context), cmap=_colours_of(context), **keywords)
+
+
+def _colours_of(context: FigureContext) -> str | tuple[str, ...]:
+    """Colours of the feature spaces if there are enough, else those of ordered layers."""
+    colours = context.colours(context.models)
+    return colours if len(colours) == len(context.models) else "viridis"
 
 
 def _partition(context: FigureContext, subject: str) -> FigureResult:
@@ -236,7 +247,7 @@ def _regions(context: FigureContext, _: str) -> FigureResult:
         ceiling=region_ceilings(context, tuple(shown["region"].unique())),
         level=context.statistics.level,
         criterion=criterion,
-        **context.page_keywords(),
+        **context.page_keywords(models=tuple(shown["feature_space"].unique())),
     )
 
 
@@ -254,7 +265,8 @@ def _decoding(context: FigureContext, _: str) -> FigureResult:
         for row in context.results.json(IDENTIFICATION_SUMMARY)["subjects"]
         if (row["subject"], row["feature_space"]) in shown
     }
-    keywords = context.page_keywords()
+    one_decoder = "decoder" not in table or table["decoder"].nunique() == 1
+    keywords = context.page_keywords(models=tuple(table["target"].unique()) if one_decoder else ())
     if left_out:
         keywords["origin"] = f"Not shown: {', '.join(left_out)}. {keywords['origin']}"
     return figures.decoding(table, intervals=intervals, group_name=group_name, **keywords)

@@ -17,7 +17,7 @@ from b2m_encoding.figures.flatmap import BOTH, GAP, Window, flat_layout, pixel_m
 from b2m_encoding.figures.interactive.content import LevelColours
 from b2m_encoding.figures.layers import GYRUS, NOT_TESTED, SULCUS
 from b2m_encoding.figures.outlines import Line, boundary, label_position
-from b2m_encoding.figures.panels import atlas_borders
+from b2m_encoding.figures.panels import NAME_ROWS, atlas_borders
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 
 MISSING = 65_535
@@ -26,8 +26,6 @@ UNITS = 10
 """Steps of drawn lines per mm."""
 PLACE = 0.05
 """Steps of the positions of vertices, mm."""
-NAME_ROWS = 400
-"""Height of the picture in which positions of region names are searched."""
 
 
 def packed(values: NDArray[np.generic], kind: str) -> str:

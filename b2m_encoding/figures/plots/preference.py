@@ -14,7 +14,7 @@ from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
-from b2m_encoding.figures.style import GREY
+from b2m_encoding.figures.style import GREY, OKABE_ITO
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 FOOTER = 32.0
@@ -38,7 +38,7 @@ def preference(
 ) -> FigureResult:
     """A flatmap of two scores in one colour, with its legend and the joint histogram in the same colours.
 
-    Hue shows which score is larger, from blue over cream to orange; low scores fade into the cortex. Vertices without
+    Hue shows which score is larger, from the colour of the first over cream to that of the second; low scores fade into the cortex. Vertices without
     a significant preference are cream, whatever their difference.
 
     Parameters
@@ -66,7 +66,8 @@ def preference(
     difference = shared_limits([np.abs(second - first)], 0.0, limits[0], percentile=97.0)
     larger = shared_limits([np.maximum(first, second)], 0.0, limits[1])
     fade = None if data.significant is not None else 0.3 * larger.vmax
-    colours = PreferenceColours(difference.vmax, larger.vmax, fade=fade)
+    ends = (style.colours[0], style.colours[1]) if len(style.colours) > 1 else OKABE_ITO[:2]
+    colours = PreferenceColours(difference.vmax, larger.vmax, fade, ends)
     neutral = () if undecided is None else ((_neutral(colours), "no preference"),)
     figure = MapFigure(without_preference(data, undecided), space, atlas, options, footer=FOOTER, more=neutral)
     with style.context():
@@ -76,7 +77,7 @@ def preference(
         legend(page, left, top, SIDE, colours, names, label)
         joint_histogram(page, left + SIDE + 14, top, SIDE, first, second, colours, names, label)
     sentences = [
-        f"Hue: {names[0]} (blue) or {names[1]} (orange) predicts better, by the difference of {label} (full colour at "
+        f"Hue: {names[0]} (left in the legend) or {names[1]} (right) predicts better, by the difference of {label} (full colour at "
         f"±{difference.vmax:g}; {difference.n_above} vertices beyond it are clipped). Opacity: the larger {label}. "
         f"{larger.sentence()}",
         _shares(data, undecided, names),

@@ -82,7 +82,7 @@ def test_pages_are_complete_escaped_and_self_contained(hostile: Results) -> None
             target = unquote(link)
             assert target[1:] in page.names if target.startswith("#") else (hostile.path / target).is_file(), link
     study, first, _ = found.values()
-    assert {"summary", "methods", "quality", "audit", "accuracy", "decoding", "listening", "checklist",
+    assert {"summary", "methods", "quality", "audit", "accuracy", "decoding", "checklist",
             "provenance"} <= set(study.names)  # fmt: skip
     assert {"view.html", "listen.html"} <= set(study.links)
     assert "listen.html" in first.links
@@ -91,6 +91,8 @@ def test_pages_are_complete_escaped_and_self_contained(hostile: Results) -> None
     assert "chance is 0.5. 1 test clip was heard in training." in study.text
     assert len(study.sources) == 3
     assert len(first.sources) == 1
+    assert first.text.index("Results") < first.text.index("Leakage audit:") < first.text.index("Prediction accuracy")
+    assert study.text.index("Prediction accuracy") < study.text.index("Methods")
 
 
 def test_the_folder_alone_is_enough(bundle: Bundle, tmp_path: Path) -> None:
