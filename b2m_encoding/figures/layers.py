@@ -17,8 +17,10 @@ from b2m_encoding.figures.style import Underlay
 from b2m_encoding.spaces import SurfaceSpace
 
 GYRUS, SULCUS = 0.80, 0.70
-NOT_TESTED = 1.0
-"""Grey of targets that were not tested: like the paper, as if the cortex had a hole there."""
+PALE = 0.3
+"""Strength of the underlay where targets were not tested; a rim is drawn around them."""
+NOT_TESTED = 1 - PALE * (1 - (GYRUS + SULCUS) / 2)
+"""Mean grey of targets that were not tested."""
 GREYS: dict[str, tuple[float, ...]] = {
     "binary": (GYRUS, SULCUS),
     "continuous": tuple(np.linspace(GYRUS, SULCUS, 24)),
@@ -98,11 +100,11 @@ def _levels(depth: NDArray[np.float32], kind: Underlay, whole: NDArray[np.float3
 
 
 def _palette(table: Bytes, underlay: Underlay) -> tuple[Bytes, int, int]:
-    """All colours of a map over all levels of its underlay, then the bare levels, then the grey of untested targets."""
+    """All colours of a map over all levels of its underlay, then the bare levels, then the pale ones of untested targets."""
     greys = GREYS[underlay]
-    bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, NOT_TESTED)])
+    bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, *(1 - PALE * (1 - grey) for grey in greys))])
     palette = np.concatenate([*(over(table, grey) for grey in greys), np.round(255 * bare).astype(np.uint8)])
-    return palette, len(table) * len(greys), len(palette) - 1
+    return palette, len(table) * len(greys), len(palette) - len(greys)
 
 
 def compose(
@@ -148,7 +150,7 @@ def _draw_band(
         strong = pixels.covered(data.significant, data.tested)
         np.copyto(entry, level + np.int32(hidden), where=~strong)
     if missing is not None:
-        entry[missing] = untested
+        entry[missing] = level[missing] + untested
     words = table.view(np.uint32).ravel().take(entry)
     return np.asarray(pixels.picture(words, 0xFFFFFFFF)).view(np.uint8).reshape(*pixels.shape, 4)
 
@@ -169,4 +171,4 @@ def vertex_palette(
     level = np.zeros(space.n_targets, dtype=np.int32) if flat else _levels(depth, underlay, depth)
     entry = level * np.int32(len(colours.table)) + colours.codes(*data.scores)
     entry = np.where(data.shown, entry, level + hidden)
-    return np.where(data.tested, entry, untested).astype(np.int32), palette
+    return np.where(data.tested, entry, level + untested).astype(np.int32), palette

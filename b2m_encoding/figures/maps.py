@@ -157,7 +157,7 @@ class MapFigure:
         n_tested = int(data.tested.sum())
         parts = [f"{n_tested} of {self.space.n_targets} vertices of {self.space.name} were tested"]
         if not data.tested[drawn].all():
-            parts.append(f"white holes: {self.missing}")
+            parts.append(f"pale: {self.missing}")
         if data.significant is not None:
             n = int(data.significant.sum())
             share = f" ({n / n_tested:.1%} of the tested)" if n_tested else ""

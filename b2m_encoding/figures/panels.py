@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Colours, ScalarColours, over
 from b2m_encoding.figures.flatmap import BOTH, Window, flat_layout, pixel_map
-from b2m_encoding.figures.layers import GREYS, GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
+from b2m_encoding.figures.layers import GREYS, GYRUS, PALE, SULCUS, ScoreMap, compose
 from b2m_encoding.figures.names import place_names
 from b2m_encoding.figures.outlines import Borders, Line, boundary, trace_borders, without_specks
 from b2m_encoding.figures.page import MM, Page, swatch, text_width
@@ -213,12 +213,12 @@ def keys(
 ) -> None:
     """Keys of targets without colour, as far as they occur on the flatmap, after other colours with their meaning."""
     drawn = np.unique(flat_layout(space).triangles)
+    greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
     entries: list[tuple[tuple[str, ...], str]] = [((colour,), text) for colour, text in more]
     if any((~scores.shown & scores.tested)[drawn].any() for scores in data):
-        greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
         entries.append((tuple(map(str, greys)), "not significant"))
     if any((~scores.tested)[drawn].any() for scores in data):
-        entries.append(((str(NOT_TESTED),), missing))
+        entries.append((tuple(str(1 - PALE * (1 - grey)) for grey in greys), missing))
     for row, (colours, text) in enumerate(entries):
         swatch(page, left, top + 3.6 * row, colours, text)
     if contour:
