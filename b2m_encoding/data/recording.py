@@ -14,6 +14,7 @@ from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
 from b2m_encoding.data.clips import ClipLabels, Played, columns_of, played_clips
 from b2m_encoding.data.events import check_events, label_clips, read_events
+from b2m_encoding.data.recent import recent
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.runs import Runs
@@ -216,10 +217,9 @@ def assemble(
     if seconds is None:
         raise InputError("no header states the repetition time", found=subject, fix="give tr (seconds) under [data]")
     runs = Runs.from_lengths({name: one.n_samples for name, one in series.items()}, seconds)
-    opened = dict(series)
     return Recording(
         subject,
-        Responses(runs, space, lambda name: opened[name].read()),
+        Responses(runs, space, recent({name: one.read for name, one in series.items()})),
         files={name: one.files[0] for name, one in series.items() if one.files},
         inputs=tuple(dict.fromkeys([*(path for one in series.values() for path in one.files), *more_inputs])),
     )
