@@ -28,7 +28,8 @@ def test_accuracy(space, atlas, holed, text_problems, style, view):
     assert text_problems(found.figure) == []
     assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     words = [text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))]
-    assert {"Left", "Right", "not tested", "not significant", "simulated data"} <= set(words)
+    hidden = "significant" if view == "zoom" else "not significant"  # in zooms all that was tested is in colour
+    assert {"Left", "Right", "not tested", hidden, "simulated data"} <= set(words)
     assert ("MBelt" in words) == (view != "whole")
 
 
@@ -70,9 +71,22 @@ def test_distorted_flatmap_has_no_scale_bar(acoustic):
 
 
 def test_contour_outlines_what_is_significant(space, atlas, acoustic):
-    found = score_map(acoustic, space, atlas, significant=acoustic > 0.15, contour=True, style=NARROW)
+    options = {"significant": acoustic > 0.15, "style": NARROW}
+    found = score_map(acoustic, space, atlas, view="zoom", **options)
     assert "outlined" in found.caption
     assert "not significant" not in [text.get_text() for text in found.figure.texts]
+    hidden = score_map(acoustic, space, atlas, view="zoom", contour=False, **options)
+    assert "outlined" not in hidden.caption
+    assert "not significant" in [text.get_text() for text in hidden.figure.texts]
+
+
+def test_where_nothing_is_preferred_it_is_cream(space, atlas, acoustic, text):
+    undecided = np.abs(acoustic - text) < 0.2
+    found = preference(acoustic, text, space, atlas, undecided=undecided, significant=acoustic > 0.1, style=NARROW)
+    assert "no preference" in [one.get_text() for one in found.figure.texts]
+    n = int((np.float32(acoustic) > 0.1).sum())
+    assert f"({(undecided & (acoustic > 0.1)).sum() / n:.1%}) show no significant preference" in found.caption
+    assert (found.table["preference"] == (acoustic > 0.1) & ~undecided).all()
 
 
 @pytest.mark.parametrize("kind", ["all NaN", "nothing significant"])

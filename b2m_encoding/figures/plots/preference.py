@@ -179,6 +179,6 @@ def joint_histogram(page: Page, left: float, top: float, size: float, first: Flo
     ticks = [0.0, colours.vmax]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    across, upwards = (shortened(f"{name} ({label})", page.style.text_size, SIDE + 6, page.style) for name in names)
+    across, upwards = (shortened(f"{name} ({label})", page.style.text_size, SIDE + 4, page.style) for name in names)
     axes.set_xlabel(across, labelpad=1.5, parse_math=False)
     axes.set_ylabel(upwards, labelpad=1.5, parse_math=False)
