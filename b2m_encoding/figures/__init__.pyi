@@ -1,12 +1,15 @@
 from .options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKeywords
 from .page import FigureResult
 from .plots.decoding import decoding
+from .plots.distribution import distribution
+from .plots.group import group
 from .plots.hierarchy import hierarchy
 from .plots.partition import partition
 from .plots.preference import preference
 from .plots.regions import regions
 from .plots.scatter import scatter
 from .plots.score_map import score_map
+from .plots.slices import slices
 from .plots.stimulus import stimulus
 from .plots.subjects import subjects
 from .plots.surface import surface
@@ -25,12 +28,15 @@ __all__ = [
     "Style",
     "ViewKeywords",
     "decoding",
+    "distribution",
+    "group",
     "hierarchy",
     "partition",
     "preference",
     "regions",
     "scatter",
     "score_map",
+    "slices",
     "stimulus",
     "subjects",
     "surface",

@@ -100,7 +100,7 @@ def _levels(depth: NDArray[np.float32], kind: Underlay, whole: NDArray[np.float3
 
 
 def _palette(table: Bytes, underlay: Underlay) -> tuple[Bytes, int, int]:
-    """All colours of a map over all levels of its underlay, then the bare levels, then the pale ones of untested targets."""
+    """Colours of a map over all levels of its underlay, then the bare levels, and the pale ones of untested targets."""
     greys = GREYS[underlay]
     bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, *(1 - PALE * (1 - grey) for grey in greys))])
     palette = np.concatenate([*(over(table, grey) for grey in greys), np.round(255 * bare).astype(np.uint8)])

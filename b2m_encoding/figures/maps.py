@@ -103,8 +103,9 @@ class MapFigure:
             top += heights[row] * scale + TITLE + GUTTER
             lengths.append(self._scale_bar(page, row, printed, above=top - GUTTER))
         hidden = [self.data if "whole" in self.rows else self._drawn]
-        keys(page, MARGIN, page.height - self.footer + 1, hidden, self.space,
-             contour=self.contour is not None and "zoom" in self.rows, missing=self.missing, more=self.more)  # fmt: skip
+        outlined = self.contour is not None and "zoom" in self.rows
+        keys(page, MARGIN, page.height - self.footer + 1, hidden, self.space, contour=outlined, missing=self.missing,
+             more=self.more)  # fmt: skip
         return page, [length for length in lengths if length is not None]
 
     def _scale_bar(self, page: Page, row: Row, printed: float, above: float) -> float | None:

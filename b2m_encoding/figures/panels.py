@@ -97,8 +97,12 @@ class MapPainter:
         inner: bool = False,
         named: bool = False,
         contour: NDArray[np.bool_] | None = None,
+        contours: Sequence[tuple[NDArray[np.bool_], str]] = (),
     ) -> Axes:
-        """A flatmap at a place of the page (mm), with the outline of a set, of its regions (inner), or with names."""
+        """A flatmap at a place of the page (mm), with the outline of a set, of its regions (inner), or with names.
+
+        ``contour`` outlines significant targets; ``contours`` are further masks with the colours of their outlines.
+        """
         style = self.page.style
         window = window or flat_layout(self.space).window
         height = width * window.height / window.width
@@ -123,10 +127,10 @@ class MapPainter:
             )
         if outline is not None and named and style.labels:
             self._names(axes, window, hemispheres, width, self.atlas.members(outline))
-        if contour is not None:
+        for mask, colour in (*([(contour, CONTOUR)] if contour is not None else []), *contours):
             layout = flat_layout(self.space)
-            borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
-            self._outline(axes, borders.around([1]), 1.5 * line, CONTOUR)
+            borders = trace_borders(layout.points, layout.of(hemispheres), mask.astype(np.int64))
+            self._outline(axes, borders.around([1]), 1.5 * line, colour)
         return axes
 
     def _holes(self, data: ScoreMap, hemispheres: tuple[Hemisphere, ...]) -> list[Line]:
@@ -149,7 +153,9 @@ class MapPainter:
         style, points = self.page.style, width / pixels.shape[1] / MM * 72
         label = np.asarray(pixels.picture(self.atlas.labels[pixels.nearest], 0))
         masks = {name: label == self.atlas.regions.index(name) + 1 for name in names}
-        texts = [(name, mask, text_width(name, 100, style) / MM * 72 / 100) for name, mask in masks.items() if mask.any()]
+        texts = [
+            (name, mask, text_width(name, 100, style) / MM * 72 / 100) for name, mask in masks.items() if mask.any()
+        ]
         written = place_names(texts, points, style.small_size)
         scale, left, top = window.height / pixels.shape[0], window.left, window.top
         for place in written:

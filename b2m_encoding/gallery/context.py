@@ -18,7 +18,7 @@ from b2m_encoding.figures.options import View
 from b2m_encoding.figures.style import GREY
 from b2m_encoding.io.paths import without_hash
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import CORRECTIONS, JOINT, maps
+from b2m_encoding.results.schema import CORRECTIONS, GROUP, JOINT, maps
 from b2m_encoding.results.schema.files import STUDY
 from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
 from b2m_encoding.spaces.atlas import LABEL_FILES
@@ -167,7 +167,11 @@ class FigureContext:
 
     def levels(self, subject: str, desc: str, stat: str) -> Float32:
         """A map of whole numbers on the drawing surface: every vertex gets the number with the largest weight."""
-        index, space, surface = self.results.map(subject, desc, stat), self.results.space(subject), self.surface(subject)
+        index, space, surface = (
+            self.results.map(subject, desc, stat),
+            self.results.space(subject),
+            self.surface(subject),
+        )
         if space == surface:
             return index
         finite = np.isfinite(index)
@@ -278,7 +282,8 @@ def _selected(requested: tuple[str, ...], stored: tuple[str, ...], problem: str)
     """The requested names, by default all; each must be stored."""
     for name in requested:
         if name not in stored:
-            raise InputError(problem, found=name, expected=", ".join(stored))
+            fix = "for all subjects together: b2m figure RESULTS group" if name == GROUP else None
+            raise InputError(problem, found=name, expected=", ".join(stored), fix=fix)
     return requested or stored
 
 

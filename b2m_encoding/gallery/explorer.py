@@ -233,8 +233,15 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
         ends = (style.colours[0], style.colours[1]) if len(style.colours) > 1 else OKABE_ITO[:2]
         pair = PreferenceColours(difference.vmax, larger.vmax, ends=ends)
         maps.insert(
-            1, ViewMap("difference", f"{names[0]} against {names[1]}", "r", tuple(f"r-{n}" for n in names), pair,
-                       undecided=PREFERRED if PREFERRED in keys else None)  # fmt: skip
+            1,
+            ViewMap(
+                "difference",
+                f"{names[0]} against {names[1]}",
+                "r",
+                tuple(f"r-{n}" for n in names),
+                pair,
+                undecided=PREFERRED if PREFERRED in keys else None,
+            ),
         )
     if PREFERRED in keys and 2 < len(names) <= len(style.colours):
         levels = LevelColours(names, style.colours)

@@ -6,6 +6,7 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import (
     Style,
+    group,
     preference,
     score_map,
     subjects,
@@ -154,3 +155,17 @@ def test_wrong_atlas_or_zoom(space, atlas, acoustic):
         score_map(acoustic, space, atlas, view="zoom", zoom="auditory_zom")
     with pytest.raises(InputError, match="unknown view"):
         score_map(acoustic, space, atlas, view="hole")
+
+
+@both_widths
+@pytest.mark.parametrize("n", [2, 3, 8])
+def test_groups(space, atlas, acoustic, text_problems, style, n):
+    scores = {f"sub-{number:02d}": acoustic * (1 + number / 10) for number in range(n)}
+    found = {name: values > 0.2 for name, values in scores.items()}
+    t = None if n < 3 else np.full(space.n_targets, 2.0)
+    result = group(scores, space, atlas, significant=found, t=t, zoom="auditory", note="simulated data", style=style)
+    assert text_problems(result.figure) == []
+    every = np.logical_and.reduce(list(found.values()))
+    assert f"in all of them ({every.sum()} vertices)" in result.caption
+    assert (result.table["overlap"] == np.sum(list(found.values()), axis=0)).all()
+    assert result.table["mean"].to_numpy() == pytest.approx(np.mean(list(scores.values()), axis=0), abs=1e-6)

@@ -101,13 +101,19 @@ def _solid(space: SurfaceSpace, flat: NDArray[np.int64]) -> dict[str, Any]:
         mesh = space.mesh("inflated", hemi)
         middle = (mesh.points.max(axis=0) + mesh.points.min(axis=0)) / 2
         centred = mesh.points - middle
-        points.append(centred + (side * (np.ptp(mesh.points[:, 0]) / 2 + GAP / 2), 0, 0))
+        points.append(centred + np.array([side * (np.ptp(mesh.points[:, 0]) / 2 + GAP / 2), 0, 0]))
         triangles.append(mesh.triangles + space.hemisphere(hemi).start)
     known = {tuple(corners) for corners in np.sort(flat, axis=1).tolist()}
     whole = np.concatenate(triangles)
-    missing = [one for one, corners in zip(whole, np.sort(whole, axis=1).tolist(), strict=True) if tuple(corners) not in known]
+    missing = [
+        one for one, corners in zip(whole, np.sort(whole, axis=1).tolist(), strict=True) if tuple(corners) not in known
+    ]
     wall = _differences(np.array(missing, dtype=np.int64).reshape(-1, 3))
-    return {"solid": packed(np.rint(np.concatenate(points).T / COARSE), "i2"), "coarse": COARSE, "wall": packed(wall, "i4")}
+    return {
+        "solid": packed(np.rint(np.concatenate(points).T / COARSE), "i2"),
+        "coarse": COARSE,
+        "wall": packed(wall, "i4"),
+    }
 
 
 def _differences(triangles: NDArray[np.int64]) -> NDArray[np.int64]:

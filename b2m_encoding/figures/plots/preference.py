@@ -38,8 +38,8 @@ def preference(
 ) -> FigureResult:
     """A flatmap of two scores in one colour, with its legend and the joint histogram in the same colours.
 
-    Hue shows which score is larger, from the colour of the first over cream to that of the second; low scores fade into the cortex. Vertices without
-    a significant preference are cream, whatever their difference.
+    Hue shows which score is larger, from the colour of the first over cream to that of the second; low scores fade into
+    the cortex. Vertices without a significant preference are cream, whatever their difference.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ def preference(
         legend(page, left, top, SIDE, colours, names, label)
         joint_histogram(page, left + SIDE + 14, top, SIDE, first, second, colours, names, label)
     sentences = [
-        f"Hue: {names[0]} (left in the legend) or {names[1]} (right) predicts better, by the difference of {label} (full colour at "
-        f"±{difference.vmax:g}; {difference.n_above} vertices beyond it are clipped). Opacity: the larger {label}. "
-        f"{larger.sentence()}",
+        f"Hue: {names[0]} (left in the legend) or {names[1]} (right) predicts better, by the difference of {label} "
+        f"(full colour at ±{difference.vmax:g}; {difference.n_above} vertices beyond it are clipped). "
+        f"Opacity: the larger {label}. {larger.sentence()}",
         _shares(data, undecided, names),
         "Histogram: vertices in colour, opacity by log count; line: equal scores.",
         figure.counts(),

@@ -27,9 +27,10 @@ def _predicted(report: ReportData) -> str:
     if len(parts) <= 3:
         return f"{model} {verb} held-out responses of {listed(parts)} at q < {q}."
     shares = listeners["predicted"] / listeners["tested"].clip(lower=1)
+    best = number(listeners["best_r"].max(), 2)
     return (
         f"{model} {verb} held-out responses of {len(parts)} subjects at q < {q}: between {shares.min():.1%} and "
-        f"{shares.max():.1%} of the tested targets, median {shares.median():.1%}; best r {number(listeners['best_r'].max(), 2)}."
+        f"{shares.max():.1%} of the tested targets, median {shares.median():.1%}; best r {best}."
     )
 
 
@@ -60,7 +61,9 @@ def _preferred(report: ReportData) -> str:
         f"{share:.0%} show none" if name == "no preference" else f"{share:.0%} prefer {name}"
         for name, share in shares.items()
     ]
-    return f"Of the predicted targets {listed(parts)}{' (mean over subjects)' if table['subject'].nunique() > 1 else ''}."
+    return (
+        f"Of the predicted targets {listed(parts)}{' (mean over subjects)' if table['subject'].nunique() > 1 else ''}."
+    )
 
 
 def _identified(report: ReportData) -> str:

@@ -30,6 +30,9 @@ TITLES = {
     "hierarchy": "Best feature space",
     "weights": "Components of the weights",
     "decoding": "Identification of clips",
+    "slices": "Prediction accuracy, slices",
+    "distribution": "Distribution of the prediction accuracy",
+    "group": "Group",
     "surface": "Inflated cortex",
 }
 NAME = re.compile(r"(?:sub-(?P<subject>[^_]+)_)?(?P<kind>[a-z]+)(?P<rest>(?:_.+)?)")

@@ -14,7 +14,7 @@ from b2m_encoding.results.report.content import Block, Lines, Picture, Table
 from b2m_encoding.results.report.known_rates import known_rate
 from b2m_encoding.results.report.pictures import pictures
 from b2m_encoding.results.report.report_data import ReportData, interval, listed, many, number, score, span
-from b2m_encoding.results.schema import CHANCE, GROUP, files, maps, tables
+from b2m_encoding.results.schema import CHANCE, GROUP, maps, tables
 
 FEW = 3
 """Most subjects whose figures stand on the page of the study at full width."""
@@ -29,7 +29,9 @@ Build = Callable[[ReportData], list[Block]]
 
 def accuracy(report: ReportData) -> list[Block]:
     """Prediction accuracy: maps, test, ceilings, and scores by group of clips or run."""
-    blocks: list[Block] = [*_pictures(report, ("accuracy", "surface", "subjects", "scatter"))]
+    blocks: list[Block] = [
+        *_pictures(report, ("accuracy", "slices", "distribution", "surface", "group", "subjects", "scatter"))
+    ]
     lines = []
     for one in report.subjects.itertuples():
         lines.append(
@@ -257,8 +259,10 @@ def _pictures(report: ReportData, kinds: tuple[str, ...]) -> list[Picture]:
     if report.subject is None:
         small = len(report.results.subjects) > FEW
         for subject in report.results.subjects:
-            shown += [replace(one, title=f"{one.title}, sub-{subject}", small=small)
-                      for one in pictures(folder, kinds[:1], subject, small=small)]  # fmt: skip
+            own = [*pictures(folder, kinds[:1], subject, small=small)] or [
+                *pictures(folder, kinds[1:3], subject, small=small)
+            ]
+            shown += [replace(one, title=f"{one.title}, sub-{subject}", small=small) for one in own[:1]]
     return shown
 
 
