@@ -157,7 +157,7 @@ def _glass(page: Page, space: VolumeSpace, scores: Floating, colours: ScalarColo
     volume = np.zeros(space.mask.shape, dtype=np.float32)
     volume[space.mask] = scores
     display: Any = plot_glass_brain(
-        nib.Nifti1Image(volume, space.affine),
+        nib.Nifti1Image(volume, space.affine) if volume.any() else None,
         display_mode="lyrz",
         axes=page.panel(*place),
         figure=page,
