@@ -62,9 +62,13 @@ def main(demo: Path, localizer: Path | None = None) -> None:
     if localizer is not None:
         context = FigureContext.open(localizer, FigureRequest(view="zoom"), {"width_mm": 150, "dpi": 150})
         save(KINDS["accuracy"].draw(context, "01"), FOLDER / "localizer.png")
+        context = FigureContext.open(localizer, FigureRequest(), SETTINGS)
+        save(KINDS["slices"].draw(context, "01"), FOLDER / "gallery" / "slices.png")
     clips = sorted((demo / "study" / "stimuli" / "genres").rglob("*.wav"))
     sounds = dict(zip(SOUNDS, (clips[0], clips[1], clips[-1]), strict=True))
     for kind, content in KINDS.items():
+        if kind == "slices":
+            continue  # of volumes
         if kind in ("ternary", "weights", "hierarchy"):
             result = made_up(kind)
         else:
