@@ -2,7 +2,10 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+# modules are compiled when they are first imported: most of what is installed never is
+INSTALL = $(PIP) install --quiet --no-compile --constraint constraints.txt
+unexport PYTHONDONTWRITEBYTECODE
 DEMO ?= demo
 WORKERS ?= 2
 
@@ -12,7 +15,8 @@ WORKERS ?= 2
 demo: $(VENV)/.core          ## install, simulate a study, analyse it
 	$(BIN)/b2m demo $(DEMO)
 
-test: $(VENV)/.all           ## install everything, check the code and run all tests at the same time
+test:                        ## install everything, check the code and run all tests at the same time
+	$(MAKE) --jobs 2 $(VENV)/.all
 	$(MAKE) --jobs 2 tests lint
 
 tests: $(VENV)/.all
@@ -31,18 +35,20 @@ docs: $(VENV)/.all          ## the documentation, offline; a warning is an error
 $(VENV)/.pip:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip --disable-pip-version-check install --quiet 'pip>=25.1'
+	$(PIP) install --quiet 'pip>=25.1'
 	touch $@
 
 $(VENV)/.core: $(VENV)/.pip pyproject.toml constraints.txt
-	$(PIP) 'torch==2.13.0'   # first and exact: any other version brings gigabytes of CUDA packages
-	$(PIP) --editable .
+	$(INSTALL) 'torch==2.13.0'   # first and exact: any other version brings gigabytes of CUDA packages
+	$(INSTALL) --editable .
 	touch $@
 
 # pycortex bakes the building environment's paths into its wheel, so a cached wheel of it must not be used
-$(VENV)/.all: $(VENV)/.core
-	$(PIP) --no-cache-dir --no-deps pycortex
-	$(PIP) --group dev --editable '.[all]'
+$(VENV)/.pycortex: $(VENV)/.pip
+	$(PIP) wheel --quiet --constraint constraints.txt --no-cache-dir --no-deps --wheel-dir $@ pycortex
+
+$(VENV)/.all: $(VENV)/.core $(VENV)/.pycortex
+	$(INSTALL) --group dev --editable '.[all]' $(VENV)/.pycortex/*.whl
 	touch $@
 
 clean:                       ## remove the environment and the demo

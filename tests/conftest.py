@@ -95,9 +95,11 @@ average_repeats = true
 
 [statistics]
 permutations = 200
+bootstraps = 200
 
 [figures]
 dpi = 100
+formats = ["png"]
 
 [decoding]
 targets = ["text"]

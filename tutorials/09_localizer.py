@@ -42,7 +42,7 @@ spaces = build_spaces(study.features, stimulus_timeline(recording))
 values, runs = recording.responses.load(), recording.responses.runs
 short = study.statistics.model_copy(update={"permutations": 100, "refits": 1000, "intervals": False})
 only_r = study.model_copy(update={"statistics": short})
-shifts = np.random.default_rng(study.seed).integers(15, len(runs) - 15, size=20)
+shifts = np.random.default_rng(study.seed).integers(15, len(runs) - 15, size=10)
 counts = []
 for shift in shifts.tolist():
     shifted = Responses.from_array(np.roll(values, shift, axis=0), runs, results.spaces["01"])

@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from b2m_encoding.data.clips import stimulus_path, without_ending
 from b2m_encoding.features.clips import Clip
 
 
-def names_of(clip: Clip, clips: Iterable[Clip]) -> list[str]:
-    """Names of a clip, the most exact ones first.
+class ClipNames:
+    """Names of the clips of a study.
 
     The name of a file without its start stands for a clip only if no other excerpt of that file is presented; its name
     without folder and ending only if no other file is called so.
 
+    Parameters
+    ----------
+    clips : iterable of Clip
+        All clips that are presented.
+
     Examples
     --------
     >>> story = Clip("day 1/story.wav", 60.0, 10.0)
-    >>> names_of(story, [story])[:4]
+    >>> names = ClipNames([story]).of(story)
+    >>> names[:4]
     ['day 1/story.wav@60', 'day 1/story@60', 'story@60_10s', 'story@60']
-    >>> names_of(story, [story])[4:]
+    >>> names[4:]
     ['story.wav@60', 'day 1/story.wav', 'day 1/story', 'story_10s', 'story', 'story.wav']
-    >>> "day 1/story" in names_of(story, [story, Clip("day 1/story.wav", 0.0, 10.0)])
+    >>> "day 1/story" in ClipNames([story, Clip("day 1/story.wav", 0.0, 10.0)]).of(story)
     False
     """
-    others = list(clips)
-    starts = {other.start for other in others if other.stimulus == clip.stimulus}
-    same_name = {other.stimulus for other in others if other.name == clip.name}
-    same_path = {other.stimulus for other in others if without_ending(other.stimulus) == without_ending(clip.stimulus)}
-    names = [f"{clip.stimulus}@{clip.start:g}"]
-    ends = [f"@{clip.start:g}", *([""] if len(starts) <= 1 else [])]
-    for end in ends:
-        names.append(f"{clip.stimulus}{end}")
-        if len(same_path) <= 1:
-            names.append(f"{without_ending(clip.stimulus)}{end}")
-        if len(same_name) <= 1:
-            file = PurePosixPath(clip.stimulus).name
-            names += [f"{clip.name}{end}_{clip.duration:g}s", f"{clip.name}{end}", f"{file}{end}"]
-    return list(dict.fromkeys(names))
+
+    def __init__(self, clips: Iterable[Clip]) -> None:
+        self._starts: dict[str, set[float]] = defaultdict(set)
+        self._of_name: dict[str, set[str]] = defaultdict(set)
+        self._of_path: dict[str, set[str]] = defaultdict(set)
+        for clip in clips:
+            self._starts[clip.stimulus].add(clip.start)
+            self._of_name[clip.name].add(clip.stimulus)
+            self._of_path[without_ending(clip.stimulus)].add(clip.stimulus)
+
+    def of(self, clip: Clip) -> list[str]:
+        """Names of a clip, the most exact ones first."""
+        file, path = PurePosixPath(clip.stimulus).name, without_ending(clip.stimulus)
+        names = [f"{clip.stimulus}@{clip.start:g}"]
+        ends = [f"@{clip.start:g}", *([""] if len(self._starts[clip.stimulus]) <= 1 else [])]
+        for end in ends:
+            names.append(f"{clip.stimulus}{end}")
+            if len(self._of_path[path]) <= 1:
+                names.append(f"{path}{end}")
+            if len(self._of_name[clip.name]) <= 1:
+                names += [f"{clip.name}{end}_{clip.duration:g}s", f"{clip.name}{end}", f"{file}{end}"]
+        return list(dict.fromkeys(names))
 
 
-def find_named(clip: Clip, clips: Iterable[Clip], keys: Collection[str]) -> str | None:
-    """The key that names a clip; None if there is none."""
-    plain = {stimulus_path(key): key for key in keys}
-    return next((plain[name] for name in names_of(clip, clips) if name in plain), None)
+def find_named(clips: Iterable[Clip], keys: Iterable[str]) -> dict[Clip, str | None]:
+    """The key that names each clip; None if there is none."""
+    clips, plain = list(clips), {stimulus_path(key): key for key in keys}
+    names = ClipNames(clips)
+    return {clip: next((plain[name] for name in names.of(clip) if name in plain), None) for clip in clips}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import svd
+from scipy.linalg import eigh
 
 from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
+
+CHUNK = 4096
+"""Targets whose weights are in double precision at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,23 +74,40 @@ def weight_components(
     >>> bool(abs(tuning.loadings["acoustic"][0] @ axis / np.linalg.norm(axis)) > 0.99), tuning.explained.round(2)
     (True, array([1.]))
     """
-    rows = [np.mean(array, axis=0, dtype=np.float64) * deviations[name][:, None] for name, array in weights.items()]
-    table = np.concatenate(rows).T
-    length = np.linalg.norm(table, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        table = np.where(length == 0, 0.0, table / length)
-    used = fitted & np.isfinite(table).all(axis=1)
-    if min(used.sum(), table.shape[1]) < n_components:
+    n_features = sum(array.shape[1] for array in weights.values())
+    used = fitted & np.concatenate([np.isfinite(part).all(axis=1) for part in _directions(weights, deviations)])
+    if min(used.sum(), n_features) < n_components:
         raise InputError(
             "too few targets or features for components of the weights",
-            found=f"{int(used.sum())} targets, {table.shape[1]} features",
+            found=f"{int(used.sum())} targets, {n_features} features",
             expected=f"at least {n_components}",
         )
-    mean = table[used].mean(axis=0)
-    _, values, axes = svd(table[used] - mean, full_matrices=False)
-    axes = axes[:n_components]
+    total, products, start = np.zeros(n_features), np.zeros((n_features, n_features)), 0
+    for part in _directions(weights, deviations):
+        some = part[used[start : start + len(part)]]
+        total += some.sum(axis=0)
+        products += some.T @ some
+        start += len(part)
+    mean = total / used.sum()
+    values, vectors = eigh(products - used.sum() * np.outer(mean, mean))
+    axes = vectors[:, : -n_components - 1 : -1].T
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))
-    scores = (table - mean) @ axes.T
-    cuts = np.cumsum([len(row) for row in rows])[:-1]
+    scores = np.concatenate([(part - mean) @ axes.T for part in _directions(weights, deviations)])
+    cuts = np.cumsum([array.shape[1] for array in weights.values()])[:-1]
     loadings = dict(zip(weights, np.split(axes, cuts, axis=1), strict=True))
-    return Tuning(scores.T, loadings, values[:n_components] ** 2 / max((values**2).sum(), np.finfo(float).tiny))
+    values = values.clip(0)
+    return Tuning(scores.T, loadings, values[: -n_components - 1 : -1] / max(values.sum(), np.finfo(float).tiny))
+
+
+def _directions(weights: Mapping[str, Floating], deviations: Mapping[str, Floating]) -> Iterator[Float64]:
+    """Weights averaged over delays, scaled to length 1, some targets at a time, shape (n, n_features)."""
+    n_targets = next(iter(weights.values())).shape[2]
+    for start in range(0, n_targets, CHUNK):
+        some = slice(start, start + CHUNK)
+        parts = [
+            np.mean(array[:, :, some], axis=0, dtype=np.float64).T * deviations[name] for name, array in weights.items()
+        ]
+        table = np.concatenate(parts, axis=1)
+        length = np.linalg.norm(table, axis=1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            yield np.where(length == 0, 0.0, table / length)

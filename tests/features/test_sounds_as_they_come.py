@@ -167,12 +167,12 @@ def test_an_event_may_last_a_little_longer_than_its_sound(tmp_path: Path) -> Non
 def test_what_belongs_to_a_clip_is_found_by_its_file() -> None:
     day1, day2 = Clip("day 1/story.wav", 0.0, 10.0), Clip("day 2/story.wav", 0.0, 10.0)
     early, late = Clip("x.wav", 0.0, 10.0), Clip("x.wav", 60.0, 10.0)
-    assert find_named(day1, [day1], ["story"]) == "story"
-    assert find_named(day1, [day1, day2], ["story", "day 1/story.wav"]) == "day 1/story.wav"
-    assert find_named(day2, [day1, day2], ["story", "story.wav", "story_10s"]) is None
-    assert find_named(late, [early, late], ["x", "x.wav", "x_10s"]) is None
-    assert [find_named(one, [early, late], ["x@0", "x@60"]) for one in (early, late)] == ["x@0", "x@60"]
-    assert find_named(day1, [day1], ["stimuli/day 1/story.wav"]) == "stimuli/day 1/story.wav"
+    assert find_named([day1], ["story"])[day1] == "story"
+    assert find_named([day1, day2], ["story", "day 1/story.wav"])[day1] == "day 1/story.wav"
+    assert find_named([day1, day2], ["story", "story.wav", "story_10s"])[day2] is None
+    assert find_named([early, late], ["x", "x.wav", "x_10s"])[late] is None
+    assert [find_named([early, late], ["x@0", "x@60"])[one] for one in (early, late)] == ["x@0", "x@60"]
+    assert find_named([day1], ["stimuli/day 1/story.wav"])[day1] == "stimuli/day 1/story.wav"
 
 
 TABLES = {

@@ -7,6 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.stats import tuning
 from b2m_encoding.stats.tuning import weight_components
 
 
@@ -15,7 +16,11 @@ def make(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, np.
     return weights, {"a": rng.uniform(1, 2, 4), "b": rng.uniform(1, 2, 2)}
 
 
-def test_components_are_those_of_scikit_learn(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("chunk", [16, 4096])
+def test_components_are_those_of_scikit_learn(
+    chunk: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "CHUNK", chunk)
     weights, deviations = make(rng)
     weights["a"][..., 7] = weights["b"][..., 7] = np.nan
     fitted = np.arange(50) < 40

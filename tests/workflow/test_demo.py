@@ -16,9 +16,9 @@ from b2m_encoding.workflow.demo import run_demo
 
 @pytest.mark.slow
 def test_the_truth_is_found(tmp_path: Path) -> None:
-    """In a process of its own, whose memory is the demonstration's; of one listener, to save time."""
-    folder, program = str(tmp_path / "demo"), "from b2m_encoding.workflow.demo import run_demo"
-    command = f"import pathlib; {program}; run_demo(pathlib.Path({folder!r}), n_subjects=1)"
+    """In a process of its own, whose memory is the demonstration's; of one listener and half the clips."""
+    folder, program = str(tmp_path / "demo"), "from b2m_encoding.workflow.demo import Size, run_demo"
+    command = f"import pathlib; {program}; run_demo(pathlib.Path({folder!r}), n_subjects=1, size=Size(n_blocks=1))"
     subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
     summary = json.loads((tmp_path / "demo/summary.json").read_text())
     assert summary["median_r_driven"] > 3 * abs(summary["median_r_undriven"])

@@ -50,7 +50,7 @@ def test_folder_is_complete(finished: Path) -> None:
     for image in finished.rglob("*statmap.*"):
         assert image.with_name(image.name.split(".")[0] + ".json").is_file()
     for name in ("sub-01_accuracy", "sub-01_preference", "regions"):
-        assert {path.suffix for path in (finished / "figures").glob(f"{name}.*")} == {".png", ".pdf", ".tsv", ".txt"}
+        assert {path.suffix for path in (finished / "figures").glob(f"{name}.*")} == {".png", ".tsv", ".txt"}
     results = Results.open(finished)
     weights = results.weights("01")
     assert set(weights) == {"acoustic", "text"}

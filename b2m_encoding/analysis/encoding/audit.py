@@ -34,6 +34,8 @@ from b2m_encoding.stats.fitted_features import standardised_on_test
 from b2m_encoding.study import Study
 
 Values = Mapping[str, NDArray[np.float32]]
+N_REFITTED = 200
+"""Targets whose mean score in whole and in shuffled folds is compared."""
 
 
 def audit_subject(
@@ -77,6 +79,7 @@ def _fold_gap(encoding: Encoding, audited: Audited | None, values: Values, study
     chosen = predicted if predicted.sum() >= 20 else encoding.tested[audited.targets]
     if not chosen.any():
         return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
+    some = np.flatnonzero(chosen)[:: -(-int(chosen.sum()) // N_REFITTED)]
     own, runs = {name: array[audited.rows] for name, array in values.items()}, audited.runs
     if study.model.blocks is not None:
         # the blocks that choose a penalty touch each other; folds that are to be clean need a gap
@@ -85,10 +88,10 @@ def _fold_gap(encoding: Encoding, audited: Audited | None, values: Values, study
         except InputError:
             return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
     whole, shuffled = (
-        _cross_validated(new_model(study, factors), own, audited.training[:, chosen], folds)
+        _cross_validated(new_model(study, factors), own, audited.training[:, some], folds)
         for folds in (runs, shuffled_blocks(runs, len(runs.blocks), study.seed))
     )
-    return fold_gap(audited.single_r[chosen], whole, shuffled)
+    return fold_gap(audited.single_r[some], whole, shuffled)
 
 
 def _cross_validated(model: EncodingModel, values: Values, Y: NDArray[Any], runs: Any) -> NDArray[np.float64]:

@@ -82,30 +82,22 @@ class TestSamples:
 
     def predict(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Predictions of every sample of each test run."""
-        return [
-            np.asarray(model.predict({key: array[own] for key, array in values.items()}, runs=runs))
-            for runs, own, _ in self.loaded
-        ]
+        return self._by_run(np.asarray(model.predict(self._presented_values(values), runs=self.presented)))
 
     def product(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> Array:
         """R2 of the scored samples split among feature spaces by the product measure, shape (n_spaces, n_targets)."""
-        every = [
-            model.predict_bands({key: array[own] for key, array in values.items()}, runs=runs)
-            for runs, own, _ in self.loaded
-        ]
-        return product_measure([self.scored([one[name] for one in every]) for name in values], self.measured)
+        parts = model.predict_bands(self._presented_values(values), runs=self.presented)
+        return product_measure([self.scored([parts[name]]) for name in values], self.measured)
 
     def scored(self, predicted: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Predictions of the scored samples."""
-        return self._scored(np.concatenate(predicted))[0].astype(np.float32)
+        every = predicted[0] if len(predicted) == 1 else np.concatenate(predicted)
+        return self._scored(every)[0].astype(np.float32, copy=False)
 
     def test_set(self, values: Mapping[str, NDArray[Any]]) -> TestSet:
         """The same as the statistics of generalisation take it."""
-        rows = np.concatenate([own for _, own, _ in self.loaded])
-        cuts = np.cumsum([len(own) for _, own, _ in self.loaded])[:-1]
-        features = {name: array[rows] for name, array in values.items()}
         return TestSet(
-            features, self.presented, self.measured, lambda predicted: self.scored(np.split(predicted, cuts))
+            self._presented_values(values), self.presented, self.measured, lambda predicted: self.scored([predicted])
         )
 
     def single_r(self, predicted: Sequence[NDArray[np.float32]], targets: NDArray[np.intp]) -> Array:
@@ -121,6 +113,14 @@ class TestSamples:
         return noise_ceiling(
             np.concatenate([values for _, _, values in self.loaded]), self.presented, within_runs=False
         )
+
+    def _presented_values(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Features of all samples of the test runs, one run after the other."""
+        rows = np.concatenate([own for _, own, _ in self.loaded])
+        return {name: array[rows] for name, array in values.items()}
+
+    def _by_run(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+        return np.split(values, np.cumsum([len(own) for _, own, _ in self.loaded])[:-1])
 
     def _scored(self, values: NDArray[Any]) -> tuple[NDArray[Any], Runs]:
         runs = self.presented

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 from zipfile import BadZipFile
@@ -18,7 +18,7 @@ from b2m_encoding.config import StudyPath
 from b2m_encoding.data.clips import safe_stimulus
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.captions import KNOWN_TYPOS
-from b2m_encoding.features.clip_names import find_named, names_of
+from b2m_encoding.features.clip_names import ClipNames, find_named
 from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import ClipExtractor, Extractor, silent
 from b2m_encoding.features.windows import Spans, window_starts
@@ -101,10 +101,11 @@ class ClipArrays(ClipExtractor):
 
     def clip_features(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Mapping[Clip, Float32]:
         """Select the row whose window is closest to each span."""
-        problems, arrays, out = Problems(), self._read_all(), {}
+        problems, find, out = Problems(), self._finder(stimulation.clips), {}
         for clip, spans in stimulation.clips.items():
             with problems.collect():
-                array, file = self._clip_array(clip, stimulation.clips, arrays)
+                safe_stimulus(clip.stimulus, self.files.parent)
+                array, file = find(clip)
                 out[clip] = self._rows(array, clip, spans, file)
         problems.raise_any()
         return out
@@ -134,22 +135,30 @@ class ClipArrays(ClipExtractor):
         labels = np.array(names)
         return {name: rows[labels == name] for name in dict.fromkeys(names)}
 
-    def _clip_array(
-        self, clip: Clip, clips: Iterable[Clip], arrays: Mapping[str, NDArray[np.generic]] | None
-    ) -> tuple[NDArray[np.generic], Path]:
-        """Find the array of a clip, and the file it is in."""
-        safe_stimulus(clip.stimulus, self.files.parent)
+    def _finder(self, clips: Iterable[Clip]) -> Callable[[Clip], tuple[NDArray[np.generic], Path]]:
+        """Make a function from a clip to its array and the file that it is in."""
+        arrays = self._read_all()
         if arrays is None:
-            paths = [Path(str(self.files).replace("{clip}", name)) for name in names_of(clip, clips)]
-            path = next((path for path in paths if path.is_file()), paths[-2])
-            stored = read_archive(path, "a feature file") if path.suffix == ".npz" else {"": _load(path)}
-            if len(stored) != 1:
-                raise InputError("the file of one clip contains several arrays", file=path, found=list(stored))
-            return next(iter(stored.values())), path
-        name = find_named(clip, clips, arrays)
-        if name is None:
-            raise InputError("a clip has no embedding", file=self.ids or self.files, expected=clip.name)
-        return arrays[name], self.files
+            names = ClipNames(clips)
+            return lambda clip: self._read_own(names.of(clip))
+        named = find_named(clips, arrays)
+
+        def find(clip: Clip) -> tuple[NDArray[np.generic], Path]:
+            name = named[clip]
+            if name is None:
+                raise InputError("a clip has no embedding", file=self.ids or self.files, expected=clip.name)
+            return arrays[name], self.files
+
+        return find
+
+    def _read_own(self, names: Sequence[str]) -> tuple[NDArray[np.generic], Path]:
+        """Read the file of one clip, under the first of its names that there is."""
+        paths = [Path(str(self.files).replace("{clip}", name)) for name in names]
+        path = next((path for path in paths if path.is_file()), paths[-2])
+        stored = read_archive(path, "a feature file") if path.suffix == ".npz" else {"": _load(path)}
+        if len(stored) != 1:
+            raise InputError("the file of one clip contains several arrays", file=path, found=list(stored))
+        return next(iter(stored.values())), path
 
     def _rows(self, array: NDArray[np.generic], clip: Clip, spans: Spans, file: Path) -> Float32:
         """Select the rows of the spans of one clip."""

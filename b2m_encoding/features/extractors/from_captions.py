@@ -42,7 +42,7 @@ class CaptionExtractor(ClipExtractor):
     def texts(self, stimulation: StimulusTimeline) -> dict[Clip, str]:
         """Read the caption of every clip."""
         captions = read_captions(self.captions)
-        found = {clip: find_named(clip, stimulation.clips, captions) for clip in stimulation.clips}
+        found = find_named(stimulation.clips, captions)
         check_captions(self.captions, [clip.id for clip, name in found.items() if name is None])
         return {clip: captions[str(name)] for clip, name in found.items()}
 

@@ -14,7 +14,7 @@ from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.config import StudyPath
 from b2m_encoding.data.clips import check_one_at_a_time, played_clips
 from b2m_encoding.errors import Problems
-from b2m_encoding.features.clip_names import names_of
+from b2m_encoding.features.clip_names import ClipNames
 from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import Extractor, silent
 from b2m_encoding.features.extractors.from_arrays import matching_files
@@ -80,7 +80,7 @@ class TranscriptExtractor(Extractor):
         parts, time = [], stimulation.volumes.time[rows]
         for played in check_one_at_a_time(played_clips(stimulation.events[run], stimulation.columns, run), run):
             clip = Clip(played.stimulus, played.start, played.duration)
-            paths = [Path(str(self.path).replace("{clip}", name)) for name in names_of(clip, [clip])]
+            paths = [Path(str(self.path).replace("{clip}", name)) for name in ClipNames([clip]).of(clip)]
             under = (time + stimulation.volumes.tr > played.onset) & (time < played.onset + played.duration)
             times = time[under] - played.onset + played.start
             path = next((path for path in paths if path.is_file()), paths[-2])

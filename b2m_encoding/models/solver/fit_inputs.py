@@ -14,7 +14,7 @@ from torch import Tensor
 from b2m_encoding._typing import Floating
 from b2m_encoding.models.layout import Design
 from b2m_encoding.models.solver.devices import tensor
-from b2m_encoding.models.solver.samples.arrays import Samples, rows_of
+from b2m_encoding.models.solver.samples.arrays import Samples
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
@@ -107,19 +107,24 @@ def gather_inputs(design: Design, Y: Floating, settings: Settings) -> FitInputs:
     Y : array, shape (n_samples, n_targets)
     settings : Settings
     """
-    rows = _block_rows(design)
     if pick_form(design.n_columns, design.runs, settings) != "gram":
-        every = np.concatenate([np.arange(len(Y))[at] for at in rows.values()])
-        in_order = len(every) == len(Y) and bool((every == np.arange(len(Y))).all())
-        X, Y = (design.values, Y) if in_order else (design.values[every], Y[every])
-        status, missing = _status_of_samples(Y)
-        Y = np.where(missing, Y.dtype.type(0), Y) if missing.any() else Y
-        lengths = {block: len(np.arange(len(design.values))[at]) for block, at in rows.items()}
-        return FitInputs(None, Samples(tensor(X), tensor(Y), rows_of(lengths)), status)
+        return _gather_samples(design, Y)
+    rows = _block_rows(design)
     statistics = SufficientStatistics(design.layout.widths, dtype=settings.dtype, device=settings.device)
     for block, at in rows.items():
         statistics.update(block, design.values[at], Y[at])
     return FitInputs(statistics)
+
+
+def _gather_samples(design: Design, Y: Floating) -> FitInputs:
+    """Used samples in their order, whatever their blocks: models with other folds share what depends on features."""
+    runs = design.runs
+    at = runs.rows()
+    X, Y = (design.values, Y) if len(at) == len(Y) else (design.values[at], Y[at])
+    status, missing = _status_of_samples(Y)
+    Y = np.where(missing, Y.dtype.type(0), Y) if missing.any() else Y
+    rows = {block: tensor(np.searchsorted(at, runs.rows([block]))) for block in runs.blocks}
+    return FitInputs(None, Samples(tensor(X), tensor(Y), rows), status)
 
 
 def _status_of_samples(Y: Floating) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""Samples of a fit: features and responses of all used samples, block after block."""
+"""Samples of a fit: features and responses of all used samples, in the order in which they were measured."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class Samples:
     X : Tensor, shape (n_samples, n_columns)
     Y : Tensor, shape (n_samples, n_targets)
         Without missing values.
-    rows : dict of str to slice
-        Rows of every block, in order.
+    rows : dict of str to Tensor of int
+        Rows of every block.
     columns : Tensor of int, optional
         Columns of X that are features; all by default.
     """
 
     X: Tensor
     Y: Tensor
-    rows: Mapping[str, slice]
+    rows: Mapping[str, Tensor]
     columns: Tensor | None = None
     _centred: dict[tuple[Center, torch.dtype], Centred] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ class Samples:
 
     def index(self, blocks: Iterable[str]) -> Tensor:
         """Rows of some blocks, one after the other."""
-        return torch.cat([torch.arange(self.rows[name].start, self.rows[name].stop) for name in blocks])
+        return torch.cat([self.rows[name] for name in blocks])
 
     def of_columns(self, keep: Tensor) -> Samples:
         """Samples of some features; what was centred is shared."""
@@ -73,12 +73,12 @@ class Samples:
     def without(self, blocks: Iterable[str]) -> Samples:
         """Samples of the other blocks."""
         left_out = set(blocks)
-        kept = [name for name in self.rows if name not in left_out]
-        at = self.index(kept)
-        lengths = {name: self.rows[name].stop - self.rows[name].start for name in kept}
-        return Samples(self.X[at], self.Y[at], rows_of(lengths), self.columns)
+        kept = {name: rows for name, rows in self.rows.items() if name not in left_out}
+        at = torch.cat(list(kept.values())).sort().values
+        new = {name: torch.searchsorted(at, rows) for name, rows in kept.items()}
+        return Samples(self.X[at], self.Y[at], new, self.columns)
 
-    def features(self, rows: slice) -> Tensor:
+    def features(self, rows: slice | Tensor) -> Tensor:
         """Features of some samples."""
         part = self.X[rows]
         return part if self.columns is None else part[:, self.columns.to(part.device)]
@@ -97,12 +97,16 @@ class Samples:
         variance = torch.stack([x.square().sum(0) for _, x in self.centred_features("all")]).sum(0) / len(self)
         return torch.where(variance.sqrt() > 1e-10 * self.mean.abs(), variance, 0.0)
 
-    def centred_features(self, center: Center) -> Iterator[tuple[slice, Tensor]]:
+    def centred_features(self, center: Center) -> Iterator[tuple[slice | Tensor, Tensor]]:
         """Features in float64 about their means, or about those of every block, some samples at a time."""
-        for block in self.rows.values() if center == "block" else [slice(0, len(self))]:
-            mean = self.features(block).mean(0, dtype=torch.float64) if center == "block" else self.mean
-            for start in range(block.start, block.stop, ROWS):
-                part = slice(start, min(start + ROWS, block.stop))
+        if center == "all":
+            for start in range(0, len(self), ROWS):
+                some = slice(start, start + ROWS)
+                yield some, self.features(some).double() - self.mean
+            return
+        for rows in self.rows.values():
+            mean = self.features(rows).mean(0, dtype=torch.float64)
+            for part in torch.split(rows, ROWS):
                 yield part, self.features(part).double() - mean
 
     @cached_property
@@ -129,13 +133,8 @@ class Samples:
             part = slice(start, start + ROWS)
             values[part] = (self.Y[part] - shift).to(dtype)
         mean = values.sum(0, dtype=torch.float64) / len(values)
-        for rows in self.rows.values() if center == "block" else [slice(None)]:
-            block = values[rows]
-            block -= (mean if center == "all" else block.sum(0, dtype=torch.float64) / len(block)).to(dtype)
+        if center == "all":
+            values -= mean.to(dtype)
+        for rows in self.rows.values() if center == "block" else []:
+            values[rows] -= values[rows].mean(0, dtype=torch.float64).to(dtype)
         return Centred(values, mean + shift.double())
-
-
-def rows_of(lengths: Mapping[str, int]) -> dict[str, slice]:
-    """Rows of blocks that follow each other."""
-    stops = torch.tensor(list(lengths.values())).cumsum(0).tolist()
-    return {name: slice(stop - n, stop) for (name, n), stop in zip(lengths.items(), stops, strict=True)}

@@ -239,6 +239,46 @@ class JoinedFolds:
             start += len(rows)
         return out
 
+    def residuals_of_targets(
+        self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Held-out residuals of targets that each have a penalty of their own, from one large product.
+
+        Parameters
+        ----------
+        penalties : sequence of Held
+        which : Tensor of int, shape (n_targets,)
+            Penalty of each target.
+        y, z : Tensor
+            As for :meth:`residuals`.
+
+        Returns
+        -------
+        order : Tensor of int, shape (n_targets,)
+        residuals : Tensor, shape (n_held_out, n_targets)
+            Of the targets in this order.
+        """
+        which, order = which.sort(stable=True)
+        y, z, vectors = y[:, order], z[:, order], self.basis.of_type(y.dtype)
+        smooth = torch.cat([self.basis.filters(held.alpha, y.dtype) for held in penalties], 1)[:, which].mul_(z)
+        rest, start = torch.addmm(y, vectors, smooth, alpha=-1), 0
+        out = torch.empty((len(self.rows.all), y.shape[1]), dtype=y.dtype, device=y.device)
+        for held, number in zip(penalties, which.bincount(minlength=len(penalties)).tolist(), strict=True):
+            some = slice(start, start + number)
+            start += number
+            if held.dtype == y.dtype and not any(held.whole):
+                self._from_all(held, rest[:, some], out[:, some])
+            elif number:
+                out[:, some] = self.residuals(held, y[:, some], z[:, some]).to(out)
+        return order, out
+
+    def _from_all(self, held: Held, rest: Tensor, out: Tensor) -> None:
+        """Held-out residuals from those of the fit to all samples."""
+        start = 0
+        for rows, inverse in zip(self.rows.folds, held.inverses, strict=True):
+            torch.mm(inverse, rest[rows], out=out[start : start + len(rows)])
+            start += len(rows)
+
     def sketch(self, held: Held, signs: Tensor) -> Tensor:
         """Random combinations of the residuals as a map from centred responses, shape (n_combinations, n_samples).
 

@@ -101,8 +101,7 @@ class SamplesProblem:
 
     def _description(self, scaling: Tensor | None) -> list[object]:
         prep = self.preparation
-        bounds = [(rows.start, rows.stop) for rows in self.samples.rows.values()]
-        where = bounds if self.center == "block" else []
+        where = [rows.tolist() for rows in self.samples.rows.values()] if self.center == "block" else []
         return [self.form, where, str(self.dtype), prep.standardize, list(prep.widths), prep.prior, scaling]
 
     def _kernel(self, scaling: Tensor | None) -> Tensor:
@@ -214,15 +213,13 @@ class SamplesProblem:
         system = last.system
         out = torch.empty((len(system.rows.all), self.n_targets), dtype=self.dtype)
 
+        known = torch.tensor([held.alpha for held in last.penalties], dtype=torch.float64, device=self.device)
+        which = (alphas.to(known)[:, None] == known).to(torch.uint8).argmax(1)
+
         def work(targets: slice) -> None:
             y, z = self._batch(targets), self._projected(last.scaling, targets)
-            part = torch.empty((len(system.rows.all), y.shape[1]), dtype=self.dtype, device=self.device)
-            for held in last.penalties:
-                some = (alphas[targets] == held.alpha).nonzero()[:, 0]
-                if len(some):
-                    error = system.residuals(held, y[:, some], z[:, some])
-                    part[:, some] = system.rows.about_training(y[:, some], error).to(self.dtype)
-            out[:, targets] = part.cpu()
+            order, error = system.residuals_of_targets(last.penalties, which[targets], y, z)
+            out[:, order.cpu() + targets.start] = system.rows.about_training(y[:, order], error).cpu()
 
         in_chunks(self.n_targets, batch, work)
         return out

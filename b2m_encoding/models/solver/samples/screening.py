@@ -29,6 +29,8 @@ TIE = 1e-5
 """Gain of R2 that is not worth another score."""
 ROUNDING = 1e-6
 """Error of an exact score in float32, relative to the squares of the responses."""
+AT_A_TIME = 2048
+"""Pairs of a target and a penalty whose residuals are in memory at a time."""
 N_CHECKED = 32
 """Targets of a fit that are scored with every penalty, to see whether the choice is the same."""
 
@@ -109,10 +111,10 @@ class JoinedScores:
         squares, variation = self.folds.rows.squares(y)
 
         def score(wanted: Tensor) -> None:
-            for held, at, row in zip(self.penalties, wanted, error, strict=True):
-                some = slice(None) if at.all() else at.nonzero()[:, 0]
-                if at.any():
-                    row[some] = self.folds.residuals(held, y[:, some], z[:, some]).square().sum(0).double()
+            for pairs in torch.split(wanted.nonzero(), AT_A_TIME):
+                which, targets = pairs.T
+                order, found = self.folds.residuals_of_targets(self.penalties, which, y[:, targets], z[:, targets])
+                error[which[order], targets[order]] = found.square().sum(0).double()
 
         if self.projections is None:
             score(torch.ones_like(error, dtype=torch.bool))

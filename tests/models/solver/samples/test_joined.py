@@ -11,14 +11,16 @@ from sklearn.linear_model import Ridge
 
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.samples.arrays import Samples, rows_of
+from b2m_encoding.models.solver.samples.arrays import Samples
 from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.models.solver.samples.joined import HeldOutRows, JoinedFolds
 from b2m_encoding.models.solver.samples.problem import SamplesProblem
 from b2m_encoding.runs import Runs
 
 CPU = torch.device("cpu")
-BLOCKS = {"a": 17, "b": 20, "c": 9, "d": 24}
+LABELS = np.random.default_rng(5).permutation(np.repeat(list("abcd"), (17, 20, 9, 24)))
+BLOCKS = {name: torch.from_numpy(np.flatnonzero(name == LABELS)) for name in "abcd"}
+"""Rows of every block, which need not follow each other."""
 FOLDS = {
     "blocks": [("a",), ("b",), ("c",), ("d",)],
     "two and two": [("a", "c"), ("d", "b")],
@@ -27,10 +29,10 @@ FOLDS = {
 
 
 def problem_of(rng: np.random.Generator, p: int, form: Any, dtype: torch.dtype, center: Any = "all") -> SamplesProblem:
-    n, offsets = sum(BLOCKS.values()), np.repeat(rng.uniform(-9, 9, len(BLOCKS)), list(BLOCKS.values()))
+    n, offsets = len(LABELS), rng.uniform(-9, 9, 4)[np.searchsorted(list("abcd"), LABELS)]
     X, Y = rng.standard_normal((n, p)) + 4, rng.standard_normal((n, 3)) + offsets[:, None]
     return SamplesProblem(
-        Samples(torch.from_numpy(X), torch.from_numpy(Y), rows_of(BLOCKS)),
+        Samples(torch.from_numpy(X), torch.from_numpy(Y), BLOCKS),
         Preparation(False, [p]),
         form=form,
         center=center,
