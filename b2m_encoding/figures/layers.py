@@ -153,22 +153,3 @@ def _draw_band(
         entry[missing] = level[missing] + untested
     words = table.view(np.uint32).ravel().take(entry)
     return np.asarray(pixels.picture(words, 0xFFFFFFFF)).view(np.uint8).reshape(*pixels.shape, 4)
-
-
-def vertex_palette(
-    space: SurfaceSpace, data: ScoreMap, colours: Colours, underlay: Underlay = "continuous"
-) -> tuple[NDArray[np.int32], Bytes]:
-    """The same colours per target, for surfaces that are not flat.
-
-    Returns
-    -------
-    codes : array of int, shape (n_targets,)
-        Entry of the palette.
-    palette : array of uint8, shape (n_colours, 4)
-    """
-    palette, hidden, untested = _palette(colours.table, underlay)
-    flat, depth = len(GREYS[underlay]) == 1, _depth(space)
-    level = np.zeros(space.n_targets, dtype=np.int32) if flat else _levels(depth, underlay, depth)
-    entry = level * np.int32(len(colours.table)) + colours.codes(*data.scores)
-    entry = np.where(data.shown, entry, level + hidden)
-    return np.where(data.tested, entry, level + untested).astype(np.int32), palette

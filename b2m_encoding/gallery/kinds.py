@@ -97,7 +97,10 @@ def _accuracy(context: FigureContext, subject: str) -> FigureResult:
 
 def _surface(context: FigureContext, subject: str) -> FigureResult:
     scores, keywords = _requested_score(context, subject)
-    return figures.surface(scores, *context.cortex(subject), label=_label(context), limits=context.limits, **keywords)
+    outline = context.zoom if context.request.view != "whole" else None
+    return figures.surface(
+        scores, *context.cortex(subject), label=_label(context), limits=context.limits, outline=outline, **keywords
+    )
 
 
 def _slices(context: FigureContext, subject: str) -> FigureResult:
