@@ -101,7 +101,7 @@ def draw_solid(
     rows = FINE * max(1, round(height / MM * style.dpi))
     view = solid_view(painter.space, hemi, side, rows, width / height)
     flat = compose(painter.space, view.pixels, data, painter.colours, underlay=style.underlay)
-    picture = flat.astype(np.float32) / 255
+    picture: NDArray[np.float32] = np.divide(flat, 255, dtype=np.float32)
     inside = view.pixels.cortex
     picture[inside, :3] = np.clip(picture[inside, :3] * view.light[:, None], 0, 1)
     picture[..., 3] = inside
