@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -45,10 +46,15 @@ class InputError(ValueError):
     ) -> None:
         self.problem, self.file, self.found = problem, file, found
         self.expected, self.fix = expected, fix
-        details = {"file": file, "found": found, "expected": expected, "to do": fix}
+        details = {"file": file and _plain(str(file)), "found": found, "expected": expected, "to do": fix}
         lines = [f"  {key + ':':<9} {value}" for key, value in details.items() if value is not None]
         text = "\n".join([problem, *lines])
         super().__init__(text.encode("utf-8", "backslashreplace").decode())  # names of files need not be UTF-8
+
+
+def _plain(path: str) -> str:
+    """A path without detours: ``study/../bids`` is ``bids``."""
+    return os.path.normpath(path) if f"{os.sep}..{os.sep}" in path and " ... " not in path else path
 
 
 class ProblemList(InputError):

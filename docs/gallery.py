@@ -2,6 +2,7 @@
 
 b2m demo demo
 python docs/gallery.py demo
+python docs/gallery.py demo tutorials/out/localizer    # measured data as well, after tutorial 9
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from b2m_encoding.spaces import load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images"
 README = (
-    ("accuracy", FigureRequest(), {"width_mm": 183, "dpi": 150}),
+    ("accuracy", FigureRequest(view="zoom"), {"width_mm": 183, "dpi": 150}),
     ("preference", FigureRequest(view="zoom"), {"width_mm": 150, "dpi": 150}),
 )
 SETTINGS = {"width_mm": 120, "dpi": 130}
@@ -56,11 +57,18 @@ def made_up(kind: str) -> FigureResult:
     return hierarchy(layers, space, atlas, **shared)
 
 
-def main(demo: Path) -> None:
+def main(demo: Path, localizer: Path | None = None) -> None:
     """Draw every kind for the gallery, and the pictures of the README."""
+    if localizer is not None:
+        context = FigureContext.open(localizer, FigureRequest(view="zoom"), {"width_mm": 150, "dpi": 150})
+        save(KINDS["accuracy"].draw(context, "01"), FOLDER / "localizer.png")
+        context = FigureContext.open(localizer, FigureRequest(), SETTINGS)
+        save(KINDS["slices"].draw(context, "01"), FOLDER / "gallery" / "slices.png")
     clips = sorted((demo / "study" / "stimuli" / "genres").rglob("*.wav"))
     sounds = dict(zip(SOUNDS, (clips[0], clips[1], clips[-1]), strict=True))
     for kind, content in KINDS.items():
+        if kind == "slices":
+            continue  # of volumes
         if kind in ("ternary", "weights", "hierarchy"):
             result = made_up(kind)
         else:
@@ -81,4 +89,4 @@ def save(result: FigureResult, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo"))
+    main(*map(Path, sys.argv[1:] or ["demo"]))

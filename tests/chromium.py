@@ -40,7 +40,8 @@ class Browser:
         options = [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
-            "--mute-audio", "--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={profile}",
+            "--mute-audio", "--hide-scrollbars", "--enable-unsafe-swiftshader",
+            "--remote-debugging-pipe", f"--user-data-dir={profile}",
         ]  # fmt: skip
         command = [sys.executable, "-c", START, str(read_commands), str(write_answers), program, *options]
         self._process = subprocess.Popen(
@@ -105,7 +106,8 @@ class Browser:
         elif method == "Runtime.exceptionThrown":
             self.failures.append(json.dumps(parameters["exceptionDetails"]))
         elif method == "Log.entryAdded":
-            self.console.append(parameters["entry"]["text"])
+            if "GL Driver Message" not in (text := parameters["entry"]["text"]):  # WebGL is drawn without a GPU here
+                self.console.append(text)
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
 

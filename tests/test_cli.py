@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -229,6 +231,8 @@ def test_version_and_doctor(b2m: Callable[..., tuple[int, str]]) -> None:
     assert b2m("--version") == (0, f"b2m_encoding {__version__}\n")
     code, printed = b2m("doctor")
     assert code == 0
+    assert "All is well" in printed or "To put right:" in printed
+    assert __version__ in printed
     assert re.search(r"torch\s*│\s*2\.", printed)
 
 
@@ -345,6 +349,38 @@ def test_results_are_complete_and_reopen(tmp_path: Path, b2m: Callable[..., tupl
     names = {re.sub("-[0-9a-f]{8}$", "", name) for name in provenance["inputs"]}  # the atlas lies in another folder
     assert names == {"study.toml", "bold.nii.gz", "mask.nii.gz", "events.tsv", "hcp-mmp1.toml", "mmp_1.0.npz"}
     assert not list(tmp_path.glob(".*partial*"))
+
+
+def test_help_is_whole_and_in_the_order_of_use(b2m: Callable[..., tuple[int, str]]) -> None:
+    code, printed = b2m("-h")
+    assert code == 0
+    listed = printed.split("Commands:")[1]
+    assert "..." not in listed  # no line is cut
+    commands = re.findall(r"^  (\w+)  +\S", listed, re.MULTILINE)
+    assert commands[:5] == ["demo", "init", "check", "fetch", "run"]
+
+
+def test_completion_knows_the_commands() -> None:
+    words = {"_B2M_COMPLETE": "complete_bash", "COMP_WORDS": "b2m fi", "COMP_CWORD": "1"}
+    code = "import sys; sys.argv = ['b2m']; from b2m_encoding.cli import app; app(prog_name='b2m')"
+    found = subprocess.run([sys.executable, "-c", code], env=os.environ | words, capture_output=True, text=True)
+    assert found.stdout.split() == ["figure"], found.stderr
+
+
+def test_bids_app_writes_a_study_and_names_what_is_missing(
+    tiny_study: Path, b2m: Callable[..., tuple[int, str]]
+) -> None:
+    folder = tiny_study.parent
+    code, printed = b2m("bids", folder / "study/bids", folder / "out", "participant", "--participant-label", "99")
+    assert (folder / "out_study" / "study.toml").is_file()
+    assert code == 2
+    assert "Traceback" not in printed
+    assert not (folder / "out").exists()
+
+
+def test_limits_are_two_numbers(tmp_path: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    code, printed = b2m("figure", tmp_path, "accuracy", "--limits", "0;1")
+    assert (code, "0,0.5" in printed) == (2, True), printed
 
 
 def test_decode_needs_something_to_decode(tmp_path: Path, b2m: Callable[..., tuple[int, str]]) -> None:

@@ -37,9 +37,11 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
-    """Voxel-wise encoding models for music: map auditory cortex, compare feature spaces, decode what was heard."""
+    """Encoding models of fMRI: map cortex, compare feature spaces, decode what was presented."""
     global _debug
     _debug = debug
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,11 @@ from rich.progress import (
 
 from b2m_encoding.io.toml import STUDY_FILE, read_toml
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+HELP = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=HELP,
+    epilog="Begin with: b2m demo, then open demo/results/report.html. Documentation: README.md, make docs.",
+)  # fmt: skip
 console = Console(highlight=False)
 
 
@@ -54,6 +59,19 @@ def reporter(bar: Progress) -> Callable[[str, int, int], None]:
         bar.update(task, description=what, completed=done, total=total)
 
     return report
+
+
+def finish(bar: Progress, what: str = "done") -> None:
+    """End every bar at its full count."""
+    for task in bar.tasks:
+        if task.total:
+            bar.update(task.id, description=what, completed=task.total)
+
+
+def short(path: Path) -> Path:
+    """A path as it is easiest to type: relative to the working directory where it lies below it."""
+    full = Path(os.path.normpath(path.absolute()))
+    return full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full
 
 
 def clip_reporter(bar: Progress) -> Callable[[str, int, int], None]:

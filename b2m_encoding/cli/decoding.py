@@ -92,7 +92,10 @@ def decode(
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Instead of model.device.")] = None,
 ) -> None:
-    """Decode the feature spaces that [decoding] names; results of an earlier run are used again."""
+    """Decode the feature spaces that [decoding] names.
+
+    Results of an earlier run are used again.
+    """
     from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed, warnings_of
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.run import run_study
@@ -151,7 +154,10 @@ def reconstruct(
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of random numbers.")] = 0,
 ) -> None:
-    """Retrieve and reconstruct presented music, and write a page to listen to it."""
+    """Retrieve and reconstruct presented music.
+
+    And write a page to listen to it.
+    """
     from b2m_encoding.decoding.evaluation import over_subjects
     from b2m_encoding.decoding.retrieval.corpus import Corpus
     from b2m_encoding.reconstruction.request import ReconstructionRequest

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from b2m_encoding.cli.app import ResultsFolder, app, console
+from b2m_encoding.cli.app import ResultsFolder, app, console, short
 from b2m_encoding.errors import InputError
 
 
@@ -22,8 +22,10 @@ def figure(
     whole: Annotated[bool, typer.Option("--whole", help="Only the whole cortex.")] = False,
     zoom: Annotated[bool, typer.Option("--zoom", help="Only the zoom.")] = False,
     region: Annotated[str | None, typer.Option(help="Region or region set to zoom into.")] = None,
-    contour: Annotated[bool, typer.Option("--contour", help="Outline significant targets, mask nothing.")] = False,
-    limits: Annotated[tuple[float, float] | None, typer.Option(help="Lowest and highest colour.")] = None,
+    contour: Annotated[
+        bool, typer.Option("--contour/--masked", help="Outline significant targets in zooms, or hide the others.")
+    ] = True,
+    limits: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="Lowest and highest colour: 0,0.5.")] = None,
     mark: Annotated[float | None, typer.Option(help="Score to mark in a scatter.")] = None,
     sound: Annotated[list[str] | None, typer.Option(help="NAME=FILE of a sound; may be repeated.")] = None,
     width: Annotated[float | None, typer.Option(help="Width in mm: 89, 120, 183.")] = None,
@@ -34,7 +36,10 @@ def figure(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write into; default: figures in the results.")] = None,
 ) -> None:
-    """Draw one kind of figure from results, at journal size, with its caption and numbers."""
+    """Draw one kind of figure at journal size.
+
+    With its caption and the plotted numbers; --list names the kinds.
+    """
     from b2m_encoding.gallery.context import FigureRequest
     from b2m_encoding.gallery.draw import draw_kind
     from b2m_encoding.gallery.kinds import KINDS
@@ -54,13 +59,22 @@ def figure(
     asked = {
         "width_mm": width,
         "dpi": dpi,
-        "limits": limits,
+        "limits": limits and _two_numbers(limits),
         "formats": files and tuple(files.replace(",", " ").split()),
     }
     for path in draw_kind(
         results, kind, request, {key: value for key, value in asked.items() if value is not None}, out
     ):
-        console.print(f"wrote {path}", soft_wrap=True, markup=False)
+        console.print(f"wrote {short(path)}", soft_wrap=True, markup=False)
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    """Two numbers from LOW,HIGH."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError("limits are two numbers", found=text, expected="LOW,HIGH, for instance 0,0.5") from None
+    return low, high
 
 
 def _named_files(texts: list[str]) -> dict[str, Path]:
@@ -79,28 +93,34 @@ def view(
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
     sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli: the page plays them.")] = None,
 ) -> None:
-    """Write one HTML page with interactive maps of a study; it works from a file, without network."""
+    """Write one HTML page with interactive maps.
+
+    It works from a file, without network.
+    """
     from b2m_encoding.gallery.explorer import write_view
 
     page = write_view(results, out, subjects=tuple(subject or ()), sounds=sounds)
-    console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
+    console.print(f"wrote {short(page)} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
 
 
 @app.command()
 def report(results: ResultsFolder) -> None:
-    """Write the report of results again: pages of the study and of each subject, with all existing figures."""
+    """Write the report of results again.
+
+    Pages of the study and of each subject, with all existing figures.
+    """
     from b2m_encoding.gallery.report import write_pages
     from b2m_encoding.results.reader import Results
 
     for page in write_pages(Results.open(results)):
-        console.print(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
+        console.print(f"wrote {short(page)} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
 
 
 @app.command()
 def atlases(
     name: Annotated[str | None, typer.Argument(help="An atlas: list its sets and regions.")] = None,
 ) -> None:
-    """List the atlases: location of their labels or how to fetch them, licence and citation."""
+    """List the atlases, with licences and citations."""
     from b2m_encoding.spaces import atlas_states, grayordinate_space, load_atlas
 
     if name is not None:

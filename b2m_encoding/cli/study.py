@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, progress_bar, reporter
+from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, finish, progress_bar, reporter, short
 from b2m_encoding.errors import merged
 
 STOPPED = 130
@@ -24,19 +24,22 @@ def demo(
         bool, typer.Option("--captions", help="Words of captions instead of tags by musicnn, which is fetched.")
     ] = False,
 ) -> None:
-    """Simulate a small listening study and analyse it, end to end, in under two minutes."""
+    """Simulate a small study and analyse it, in two minutes."""
     from b2m_encoding.results.schema.files import FIGURES, REPORT, STUDY
     from b2m_encoding.workflow.demo import run_demo
 
     with progress_bar() as bar:
         summary = run_demo(out, seed=seed, null=null, trained=not captions, progress=reporter(bar))
+        finish(bar)
     table = Table("measure", "value", title="SIMULATED study: what was found, against the known truth")
     for key, value in summary.items():
         numbers = value if isinstance(value, list) else [value]
-        table.add_row(key, " to ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in numbers))
+        table.add_row(
+            key.replace("_", " "), " to ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in numbers)
+        )
     console.print(table)
     for label, path in {"report": f"results/{REPORT}", "figures": f"results/{FIGURES}", "study": STUDY}.items():
-        console.print(f"{label + ':':<9}{out / path}", soft_wrap=True, markup=False)
+        console.print(f"{label + ':':<9}{short(out / path)}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -51,7 +54,10 @@ def init(
         bool, typer.Option("--mask", help="Make masks of raw volumes, where there is no fMRIPrep.")
     ] = False,
 ) -> None:
-    """Write a commented study.toml to edit; in a BIDS folder, or one of arrays, a study of what is there."""
+    """Write study.toml for the data of a folder.
+
+    In a BIDS folder, or one of arrays, it is a study of what is there; else a template to fill in.
+    """
     from b2m_encoding.workflow.templates import left_to_do, write_template
     from b2m_encoding.workflow.templates.arrays import find_arrays
     from b2m_encoding.workflow.templates.hcp import is_hcp
@@ -60,7 +66,7 @@ def init(
     written = write_template(kind, folder, out, masks=mask)
     paths = list(written)
     for path, about in written.items():
-        console.print(f"wrote {path}: {about}", soft_wrap=True, markup=False)
+        console.print(f"wrote {short(path)}: {about}", soft_wrap=True, markup=False)
     if kind == "bids" and not (is_bids(folder) or is_hcp(folder)):
         console.print(f"no data set in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
     elif kind == "bids" or (kind == "arrays" and find_arrays(folder)):
@@ -72,7 +78,7 @@ def init(
 
 @app.command()
 def check(study: StudyFile) -> None:
-    """Report every problem of a study at once; nothing is computed."""
+    """Report every problem of a study at once."""
     from b2m_encoding.analysis.splits import describe_repeats, split_samples
     from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
@@ -104,7 +110,10 @@ def fetch(
     to: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("ds003720"),
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Download a data set; what has been fetched before is not fetched again."""
+    """Download a data set.
+
+    What has been fetched before is not fetched again.
+    """
     from b2m_encoding.data.fetch import Download
 
     download = Download(dataset, tuple(subject or ()), to)
@@ -126,7 +135,10 @@ def run(
     workers: Annotated[int, typer.Option(min=1, help="Jobs of --cluster slurm.")] = 4,
     memory: Annotated[float | None, typer.Option(min=0.5, help="Gigabytes of each worker, or of this process.")] = None,
 ) -> None:
-    """Run the analysis of a study file; what is done already is not done again."""
+    """Run the analysis of a study file.
+
+    What is done already is not done again.
+    """
     from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed
     from b2m_encoding.results.schema.files import REPORT
     from b2m_encoding.study import load_study
@@ -143,16 +155,73 @@ def run(
     try:
         with progress_bar() as bar:
             found = run_study(loaded, study, subjects=subjects, steps=steps, cluster=place, progress=reporter(bar))
+            finish(bar)
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from here")
         raise typer.Exit(STOPPED) from None
     if found is not None and found.decodings:
         console.print(printed(decoding_table(found.decodings, loaded)), markup=False, soft_wrap=True)
     if found is not None:
-        console.print(f"results: {loaded.output}", soft_wrap=True, markup=False)
-        console.print(f"report:  {loaded.output / REPORT}", soft_wrap=True, markup=False)
+        _print_findings(loaded.output)
+        console.print(f"results: {short(loaded.output)}", soft_wrap=True, markup=False)
+        console.print(f"report:  {short(loaded.output / REPORT)}", soft_wrap=True, markup=False)
     kept = work_folder(loaded)
-    console.print(f"work:    {kept.path} ({kept.size / 1e9:.1f} GB; may be deleted)", soft_wrap=True, markup=False)
+    console.print(
+        f"work:    {short(kept.path)} ({kept.size / 1e9:.1f} GB; may be deleted)", soft_wrap=True, markup=False
+    )
+
+
+def _print_findings(output: Path) -> None:
+    """A table of the subjects, and what was found in words."""
+    from b2m_encoding.results.reader import Results
+    from b2m_encoding.results.report.findings import audit_line, findings
+    from b2m_encoding.results.report.report_data import ReportData, number
+
+    report = ReportData(Results.open(output))
+    table = Table("subject", "targets tested", "predicted", "best r", "median r", "ceiling")
+    for one in report.subjects.itertuples():
+        counts = number(one.tested), number(one.predicted)
+        table.add_row(f"sub-{one.subject}", *counts, number(one.best_r), number(one.median_r), number(one.ceiling, 2))
+    console.print(table)
+    for sentence in (*findings(report), audit_line(report)):
+        if sentence:
+            console.print(sentence, soft_wrap=True, markup=False)
+
+
+@app.command()
+def bids(
+    bids_dir: Annotated[Path, typer.Argument(help="The BIDS data set.", show_default=False)],
+    output_dir: Annotated[Path, typer.Argument(help="Where results go.", show_default=False)],
+    level: Annotated[Literal["participant", "group"], typer.Argument(help="The level of a BIDS App.")],
+    label: Annotated[
+        list[str] | None, typer.Option("--participant-label", help="Only this subject; may be repeated.")
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option("--work-dir", "-w", help="Folder of study.toml; default: beside the results.")
+    ] = None,
+) -> None:
+    """Analyse a BIDS data set, called as a BIDS App.
+
+    Writes study.toml as b2m init does, or takes one that is there, and runs it: of the chosen subjects, or (group) of
+    all.
+    """
+    from b2m_encoding.results.schema.files import REPORT, STUDY
+    from b2m_encoding.study import load_study
+    from b2m_encoding.workflow.run import run_study
+    from b2m_encoding.workflow.templates import write_template
+
+    folder = work or output_dir.parent / f"{output_dir.name}_study"
+    if not (folder / STUDY).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_template("bids", bids_dir, folder)
+    console.print(f"study:   {short(folder / STUDY)}", soft_wrap=True, markup=False)
+    loaded = load_study(folder / STUDY).model_copy(update={"output": output_dir.absolute()})
+    chosen = tuple(one.removeprefix("sub-") for one in label or ()) if level == "participant" else ()
+    with progress_bar() as bar:
+        run_study(loaded, folder / STUDY, subjects=chosen, progress=reporter(bar))
+        finish(bar)
+    _print_findings(output_dir)
+    console.print(f"report:  {short(output_dir / REPORT)}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -161,7 +230,10 @@ def features(
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
     stimuli: Annotated[Path | None, typer.Option(help="Write the clips as they were heard into this folder.")] = None,
 ) -> None:
-    """Compute the features of a study and keep them; every run and every other study then only reads them."""
+    """Compute the features of a study and keep them.
+
+    Every run, and every other study of the same clips, then only reads them.
+    """
     from b2m_encoding.features.store import check_store
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.extract_features import fill_features, write_stimuli

@@ -1,6 +1,8 @@
 from .options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKeywords
 from .page import FigureResult
 from .plots.decoding import decoding
+from .plots.distribution import distribution
+from .plots.group import group
 from .plots.hierarchy import hierarchy
 from .plots.images import plot_flatmap, plot_preference
 from .plots.partition import partition
@@ -8,6 +10,7 @@ from .plots.preference import preference
 from .plots.regions import regions
 from .plots.scatter import scatter
 from .plots.score_map import score_map
+from .plots.slices import slices
 from .plots.stimulus import stimulus
 from .plots.subjects import subjects
 from .plots.surface import surface
@@ -27,6 +30,8 @@ __all__ = [
     "Style",
     "ViewKeywords",
     "decoding",
+    "distribution",
+    "group",
     "hierarchy",
     "partition",
     "plot_flatmap",
@@ -35,6 +40,7 @@ __all__ = [
     "regions",
     "scatter",
     "score_map",
+    "slices",
     "stimulus",
     "subjects",
     "surface",

@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Protocol
 
 import matplotlib
+import matplotlib.colors
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.figures.style import OKABE_ITO
 
 Bytes = NDArray[np.uint8]
 
@@ -49,7 +51,8 @@ class ScalarColours:
     cmap : str
         Name of a matplotlib colour map.
     fade : float, optional
-        Values rise from transparent at ``vmin`` to opaque at this value.
+        Values rise from transparent at ``vmin`` to opaque at this value: opacity is the square of their share
+        (Taylor et al. 2023, doi 10.1016/j.neuroimage.2023.120138).
     """
 
     vmin: float
@@ -69,7 +72,7 @@ class ScalarColours:
         grid = np.linspace(self.vmin, self.vmax, 256)
         table = matplotlib.colormaps[self.cmap](np.linspace(0, 1, 256), bytes=True)
         if self.fade is not None and self.fade > self.vmin:
-            table[:, 3] = np.round(255 * np.clip((grid - self.vmin) / (self.fade - self.vmin), 0, 1))
+            table[:, 3] = np.round(255 * np.clip((grid - self.vmin) / (self.fade - self.vmin), 0, 1) ** 2)
         return np.asarray(table, dtype=np.uint8)
 
     def codes(self, *values: Floating) -> NDArray[np.int32]:
@@ -77,26 +80,38 @@ class ScalarColours:
         return steps(values[0], self.vmin, self.vmax, 256)
 
 
+CREAM, LIGHTNESS = (0.97, -0.004, 0.05), (0.52, 0.70)
+"""OKLab of no preference, and the lightness of the two ends.
+
+First end, second end, underlay and cream have four lightnesses, in this order, so that they differ in grey print.
+"""
+FAINTEST = 0.45
+"""Opacity of the lowest scores that are significant."""
+
+
 @dataclass(frozen=True)
 class PreferenceColours:
-    """Colours of two scores: hue shows the larger score, lightness its size.
+    """Colours of two scores: the hue shows which one is larger, the opacity how large it is.
+
+    From the colour of the first score (where it is larger) over cream (no difference) to that of the second, blue and
+    orange by default. Low scores fade into the cortex.
 
     Parameters
     ----------
     difference : float
         Difference of the scores with full colour; larger ones are clipped.
     vmax : float
-        Larger score with full lightness.
-    hues : tuple of float
-        OKLab hue in degrees where the first, and where the second score is larger.
+        Larger score with full opacity.
     fade : float, optional
-        The larger score rises from transparent at zero to opaque at this value.
+        Without a mask of significance: the larger score rises from transparent at zero to opaque at this value.
+    ends : tuple of str
+        Colours of the two scores; their lightness is set so that they differ in grey print.
     """
 
     difference: float
     vmax: float
-    hues: tuple[float, float] = (255.0, 60.0)
     fade: float | None = None
+    ends: tuple[str, str] = OKABE_ITO[:2]
 
     N = 128
 
@@ -108,10 +123,10 @@ class PreferenceColours:
     def table(self) -> Bytes:
         """Colours of all differences (fast) and all larger scores (slow)."""
         level, side = np.meshgrid(np.linspace(0, 1, self.N), np.linspace(-1, 1, self.N), indexing="ij")
-        hue = np.deg2rad(np.where(side < 0, *self.hues))
-        chroma = 0.16 * np.abs(side) * (0.3 + 0.7 * level)
-        rgb = oklab_to_rgb(0.35 + 0.45 * level, chroma * np.cos(hue), chroma * np.sin(hue))
-        alpha = np.ones_like(level) if not self.fade else np.clip(level * self.vmax / self.fade, 0, 1)
+        first, second = (np.r_[light, rgb_to_oklab(end)[1:]] for light, end in zip(LIGHTNESS, self.ends, strict=True))
+        lab = CREAM + np.abs(side)[..., None] * (np.where((side < 0)[..., None], first, second) - CREAM)
+        alpha = np.clip(level * self.vmax / self.fade, 0, 1) if self.fade else FAINTEST + (1 - FAINTEST) * level
+        rgb = oklab_to_rgb(*np.moveaxis(lab, -1, 0))
         return np.round(255 * np.concatenate([rgb, alpha[..., None]], axis=-1)).astype(np.uint8).reshape(-1, 4)
 
     def codes(self, *values: Floating) -> NDArray[np.int32]:
@@ -130,19 +145,28 @@ def over(table: Bytes, grey: float) -> Bytes:
     return opaque
 
 
+TO_LMS = np.array(
+    [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
+)
+TO_LINEAR = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.707614701],
+    ]
+)
+
+
+def rgb_to_oklab(colour: str) -> Floating:
+    """OKLab of a colour of matplotlib, shape (3,)."""
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.linalg.solve(TO_LMS, np.cbrt(np.linalg.solve(TO_LINEAR, linear))))
+
+
 def oklab_to_rgb(lightness: Floating, a: Floating, b: Floating) -> Floating:
     """OKLab to sRGB in 0 to 1, clipped to the gamut, shape (..., 3)."""
-    to_lms = np.array(
-        [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
-    )
-    to_rgb_linear = np.array(
-        [
-            [4.0767416621, -3.3077115913, 0.2309699292],
-            [-1.2684380046, 2.6097574011, -0.3413193965],
-            [-0.0041960863, -0.7034186147, 1.707614701],
-        ]
-    )
-    linear = np.clip((np.stack([lightness, a, b], axis=-1) @ to_lms.T) ** 3 @ to_rgb_linear.T, 0, 1)
+    linear = np.clip((np.stack([lightness, a, b], axis=-1) @ TO_LMS.T) ** 3 @ TO_LINEAR.T, 0, 1)
     return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
 
 

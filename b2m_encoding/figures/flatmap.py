@@ -245,8 +245,29 @@ def _pixel_map(space: SurfaceSpace, height: int, window: Window, hemispheres: tu
     triangles = layout.of(hemispheres)
     corners = xy[triangles]
     seen = ((corners.max(axis=1) >= 0) & (corners.min(axis=1) <= shape[::-1])).all(axis=1)
-    triangles, corners = triangles[seen], corners[seen]
+    return rasterised(space, triangles[seen], corners[seen], window, shape)
 
+
+def rasterised(
+    space: SurfaceSpace,
+    triangles: NDArray[np.int64],
+    corners: NDArray[np.float64],
+    window: Window,
+    shape: tuple[int, int],
+) -> PixelMap:
+    """The pixel map of triangles at their places in a picture.
+
+    Parameters
+    ----------
+    space : SurfaceSpace
+    triangles : array of int, shape (n_triangles, 3)
+        Targets at the corners; where triangles overlap, the later one is seen.
+    corners : array, shape (n_triangles, 3, 2)
+        Column and row of the corners in the picture.
+    window : Window
+    shape : tuple of int
+        Rows and columns.
+    """
     painted = _paint(corners, shape)
     inside = np.flatnonzero(painted)
     inverse = _barycentric_transform(corners)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from b2m_encoding._typing import Booleans
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Limits, ScalarColours
 from b2m_encoding.figures.flatmap import BOTH, flat_layout
@@ -90,7 +91,8 @@ class Grid:
         row, column = divmod(index, self.n_columns)
         return MARGIN + column * (self.width + GUTTER), top + row * (self.row + GUTTER)
 
-    def draw(self, painter: MapPainter, index: int, name: str, data: ScoreMap, top: float, letter: str = "") -> float:
+    def draw(self, painter: MapPainter, index: int, name: str, data: ScoreMap, top: float, letter: str = "",
+             contours: Sequence[tuple[Booleans, str]] = ()) -> float:  # fmt: skip
         """Draw one cell of a grid that begins at a height of the page; returns printed mm per mm of the flatmap."""
         page, (left, top) = painter.page, self.place(index, top)
         if letter:
@@ -100,13 +102,14 @@ class Grid:
         page.write(left + self.width / 2, top + TITLE / 2, short, ha="center", va="center_baseline")
         top += TITLE
         if self.zoom is None:
-            painter.draw(data, left, top, self.width)
+            painter.draw(data, left, top, self.width, contours=contours)
             return self.width / flat_layout(painter.space).window.width
         windows = zoom_windows(painter.space, painter.atlas, self.zoom)
         width = (self.width - BETWEEN) / 2
         for side, hemi in enumerate(BOTH):
             x = left + side * (width + BETWEEN)
-            painter.draw(data, x, top, width, window=windows[hemi], hemispheres=(hemi,), outline=self.zoom, inner=True)
+            painter.draw(data, x, top, width, window=windows[hemi], hemispheres=(hemi,), outline=self.zoom, inner=True,
+                         contours=contours)  # fmt: skip
         return width / windows["L"].width
 
 

@@ -16,12 +16,14 @@ from b2m_encoding.figures.flatmap import PixelMap
 from b2m_encoding.figures.style import Underlay
 from b2m_encoding.spaces import SurfaceSpace
 
-GYRUS, SULCUS = 0.78, 0.62
-NOT_TESTED = 0.93
-"""Grey of targets that were not tested: lighter than the underlay and without its pattern."""
+GYRUS, SULCUS = 0.80, 0.70
+PALE = 0.3
+"""Strength of the underlay where targets were not tested; a rim is drawn around them."""
+NOT_TESTED = 1 - PALE * (1 - (GYRUS + SULCUS) / 2)
+"""Mean grey of targets that were not tested."""
 GREYS: dict[str, tuple[float, ...]] = {
     "binary": (GYRUS, SULCUS),
-    "continuous": tuple(np.linspace(GYRUS, SULCUS, 16)),
+    "continuous": tuple(np.linspace(GYRUS, SULCUS, 24)),
     "none": ((GYRUS + SULCUS) / 2,),
 }
 
@@ -79,29 +81,30 @@ def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[
     """Level of the underlay at the listed pixels."""
     if len(GREYS[kind]) == 1:
         return np.zeros(len(pixels.nearest), dtype=np.int32)
-    return _levels(pixels.sample(_depth(space)), kind)
+    depth = _depth(space)
+    return _levels(pixels.sample(depth), kind, depth)
 
 
 def _depth(space: SurfaceSpace) -> NDArray[np.float32]:
     return np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")])
 
 
-def _levels(depth: NDArray[np.float32], kind: Underlay) -> NDArray[np.int32]:
-    """Level of the underlay of every sulcal depth."""
+def _levels(depth: NDArray[np.float32], kind: Underlay, whole: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Level of the underlay of sulcal depths, on the scale of the whole surface."""
     n_levels = len(GREYS[kind])
     if n_levels == 2:
         return (depth > 0).astype(np.int32)
-    low, high = np.percentile(depth, [2, 98])
+    low, high = np.percentile(whole, [5, 95])
     levels: NDArray[np.int32] = np.clip((depth - low) / (high - low) * n_levels, 0, n_levels - 1).astype(np.int32)
     return levels
 
 
 def _palette(table: Bytes, underlay: Underlay) -> tuple[Bytes, int, int]:
-    """All colours of a map over all levels of its underlay, then the bare levels, then the grey of untested targets."""
+    """Colours of a map over all levels of its underlay, then the bare levels, and the pale ones of untested targets."""
     greys = GREYS[underlay]
-    bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, NOT_TESTED)])
+    bare = np.array([[grey] * 3 + [1.0] for grey in (*greys, *(1 - PALE * (1 - grey) for grey in greys))])
     palette = np.concatenate([*(over(table, grey) for grey in greys), np.round(255 * bare).astype(np.uint8)])
-    return palette, len(table) * len(greys), len(palette) - 1
+    return palette, len(table) * len(greys), len(palette) - len(greys)
 
 
 def compose(
@@ -110,7 +113,7 @@ def compose(
     data: ScoreMap,
     colours: Colours,
     *,
-    underlay: Underlay = "binary",
+    underlay: Underlay = "continuous",
     nearest: bool = False,
 ) -> Bytes:
     """Draw a map into one picture, opaque, white outside the cortex.
@@ -147,24 +150,6 @@ def _draw_band(
         strong = pixels.covered(data.significant, data.tested)
         np.copyto(entry, level + np.int32(hidden), where=~strong)
     if missing is not None:
-        entry[missing] = untested
+        entry[missing] = level[missing] + untested
     words = table.view(np.uint32).ravel().take(entry)
     return np.asarray(pixels.picture(words, 0xFFFFFFFF)).view(np.uint8).reshape(*pixels.shape, 4)
-
-
-def vertex_palette(
-    space: SurfaceSpace, data: ScoreMap, colours: Colours, underlay: Underlay = "binary"
-) -> tuple[NDArray[np.int32], Bytes]:
-    """The same colours per target, for surfaces that are not flat.
-
-    Returns
-    -------
-    codes : array of int, shape (n_targets,)
-        Entry of the palette.
-    palette : array of uint8, shape (n_colours, 4)
-    """
-    palette, hidden, untested = _palette(colours.table, underlay)
-    level = _levels(_depth(space), underlay) if len(GREYS[underlay]) > 1 else np.zeros(space.n_targets, dtype=np.int32)
-    entry = level * np.int32(len(colours.table)) + colours.codes(*data.scores)
-    entry = np.where(data.shown, entry, level + hidden)
-    return np.where(data.tested, entry, untested).astype(np.int32), palette

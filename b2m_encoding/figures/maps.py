@@ -44,9 +44,11 @@ class MapFigure:
     below : float
         Height of a row of other panels between the maps and the foot, mm.
     contour : array of bool, optional
-        Targets to outline.
+        Targets to outline in the zooms, where the others stay in colour.
     missing : str
         Key of the targets without a score.
+    more : tuple of (str, str)
+        Further keys: colour and meaning.
     """
 
     data: ScoreMap
@@ -57,6 +59,7 @@ class MapFigure:
     below: float = 0.0
     contour: Booleans | None = None
     missing: str = "not tested"
+    more: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.atlas.space != self.space:
@@ -72,7 +75,7 @@ class MapFigure:
     @property
     def coloured(self) -> Booleans:
         """Targets drawn in colour."""
-        return self.data.tested if self.contour is not None else self.data.shown
+        return self.data.tested if self.contour is not None and "zoom" in self.rows else self.data.shown
 
     def draw(self, colours: Colours) -> tuple[Page, list[float]]:
         """Lay out and draw all map panels, the keys (lower left) and a scale bar for each row.
@@ -86,24 +89,23 @@ class MapFigure:
         style, header = self.options.style, self.options.header
         full = style.width_mm - 2 * MARGIN
         fixed = header + self.footer + self.below + MARGIN + GUTTER * (len(self.rows) - 1)
-        fixed += sum(self._lines(row) for row in self.rows)
-        shrunk = ("zoom",) if self._stacked else self.rows
+        fixed += TITLE * len(self.rows)
         heights = {row: self._height(row, full) for row in self.rows}
-        room = style.max_height_mm - fixed - sum(height for row, height in heights.items() if row not in shrunk)
-        scale = min(1.0, room / sum(heights[row] for row in shrunk))
-        scales = {row: scale if row in shrunk else 1.0 for row in self.rows}
-        height = fixed + sum(scales[row] * heights[row] for row in self.rows)
+        scale = min(1.0, (style.max_height_mm - fixed) / sum(heights.values()))
+        height = fixed + scale * sum(heights.values())
         page = self.options.page(height)
         painter = MapPainter(page, self.space, self.atlas, colours)
         top, lengths = header + MARGIN / 2, []
         for letter, row in zip("ab", self.rows, strict=False):
             if len(self.rows) > 1 or self.below:
                 page.letter(MARGIN, top, letter)
-            printed = self._draw_row(painter, row, MARGIN + full * (1 - scales[row]) / 2, top, full * scales[row])
-            top += heights[row] * scales[row] + self._lines(row) + GUTTER
+            printed = self._draw_row(painter, row, MARGIN + full * (1 - scale) / 2, top, full * scale)
+            top += heights[row] * scale + TITLE + GUTTER
             lengths.append(self._scale_bar(page, row, printed, above=top - GUTTER))
-        keys(page, MARGIN, page.height - self.footer + 1, [self._drawn], self.space,
-             contour=self.contour is not None, missing=self.missing)  # fmt: skip
+        hidden = [self.data if "whole" in self.rows else self._drawn]
+        outlined = self.contour is not None and "zoom" in self.rows
+        keys(page, MARGIN, page.height - self.footer + 1, hidden, self.space, contour=outlined, missing=self.missing,
+             more=self.more)  # fmt: skip
         return page, [length for length in lengths if length is not None]
 
     def _scale_bar(self, page: Page, row: Row, printed: float, above: float) -> float | None:
@@ -124,17 +126,7 @@ class MapFigure:
             whole = flat_layout(self.space).window
             return full * whole.height / whole.width
         window = zoom_windows(self.space, self.atlas, self.options.zoom)["L"]
-        width = full if self._stacked else (full - GUTTER) / 2
-        return (2 if self._stacked else 1) * width * window.height / window.width
-
-    @property
-    def _stacked(self) -> bool:
-        """Whether the zooms stand one above the other: on narrow pages."""
-        return self.options.style.width_mm < 120 and "zoom" in self.rows
-
-    def _lines(self, row: Row) -> float:
-        """Height of the fixed parts of a row of panels, mm."""
-        return 2 * TITLE + GUTTER if row == "zoom" and self._stacked else TITLE
+        return (full - GUTTER) / 2 * window.height / window.width
 
     def _draw_row(self, painter: MapPainter, row: Row, left: float, top: float, full: float) -> float:
         """Draw one row of panels; return printed mm per mm of the flatmap."""
@@ -147,17 +139,15 @@ class MapFigure:
                 middle = left + float(ends.min() + ends.max()) / 2 * scale
                 page.write(middle, top + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
             outline = self.options.zoom if len(self.rows) > 1 else None
-            painter.draw(self._drawn, left, top + TITLE, full, outline=outline, contour=self.contour)
+            painter.draw(self.data, left, top + TITLE, full, outline=outline)
             return scale
         windows = zoom_windows(self.space, self.atlas, self.options.zoom)
-        width = full if self._stacked else (full - GUTTER) / 2
-        height = width * windows["L"].height / windows["L"].width
+        width = (full - GUTTER) / 2
         for index, hemi in enumerate(BOTH):
-            x = left if self._stacked else left + index * (width + GUTTER)
-            y = top + index * (height + TITLE + GUTTER) if self._stacked else top
-            page.write(x + width / 2, y + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
+            x = left + index * (width + GUTTER)
+            page.write(x + width / 2, top + TITLE / 2, NAMES[hemi], ha="center", va="center_baseline")
             painter.draw(
-                self._drawn, x, y + TITLE, width, window=windows[hemi], hemispheres=(hemi,),
+                self._drawn, x, top + TITLE, width, window=windows[hemi], hemispheres=(hemi,),
                 outline=self.options.zoom, named=True, contour=self.contour,
             )  # fmt: skip
         return width / windows["L"].width
@@ -168,13 +158,16 @@ class MapFigure:
         n_tested = int(data.tested.sum())
         parts = [f"{n_tested} of {self.space.n_targets} vertices of {self.space.name} were tested"]
         if not data.tested[drawn].all():
-            parts.append(f"light grey: {self.missing}")
+            parts.append(f"pale: {self.missing}")
         if data.significant is not None:
             n = int(data.significant.sum())
             share = f" ({n / n_tested:.1%} of the tested)" if n_tested else ""
             parts.append(f"{n}{share} are {self.options.criterion}")
             bare = "are grey" if self.options.style.underlay == "none" else "show sulci (dark) and gyri (light)"
-            parts.append("outlined" if self.contour is not None else f"the others {bare}")
+            hidden = "" if self.coloured is data.tested and "whole" not in self.rows else f"the others {bare}"
+            if self.coloured is data.tested:
+                hidden += f"{' in the upper panel' if hidden else ''}; they are outlined in the zoom"
+            parts.append(hidden.removeprefix("; "))
         return "; ".join(parts) + "."
 
     def caption(self, sentences: list[str], lengths: list[float] | None) -> str:

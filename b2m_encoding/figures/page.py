@@ -111,14 +111,17 @@ def header_height(title: str | None, note: str | None) -> float:
     return HEADER if title or note else 0.0
 
 
-def swatch(page: Page, left: float, top: float, colours: Sequence[Any], text: str) -> None:
-    """An entry of a key: a small box, striped if there are several colours, and its text."""
+def swatch(page: Page, left: float, top: float, colours: Sequence[Any], text: str, line: str | None = None) -> None:
+    """An entry of a key: a small box, striped if there are several colours, or a line, and its text."""
     size = 2.2
     box = page.panel(left, top, size * 1.6, size)
-    box.imshow([[matplotlib.colors.to_rgb(colour) for colour in colours]], aspect="auto", interpolation="none")
     box.set(xticks=[], yticks=[])
-    for spine in box.spines.values():
-        spine.set(visible=True, linewidth=0.3, edgecolor=GREY)
+    box.spines[:].set(visible=line is None, linewidth=0.3, edgecolor=GREY)
+    if line is not None:
+        box.set(xlim=(0, 1), ylim=(0, 1))
+        box.axhline(0.5, color=line, linewidth=1.2)
+    else:
+        box.imshow([[matplotlib.colors.to_rgb(colour) for colour in colours]], aspect="auto", interpolation="none")
     page.write(left + size * 1.6 + 1, top + size / 2, text, size=page.style.small_size, va="center_baseline")
 
 

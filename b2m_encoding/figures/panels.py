@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Colours, ScalarColours, over
-from b2m_encoding.figures.flatmap import BOTH, PixelMap, Window, flat_layout, pixel_map
-from b2m_encoding.figures.layers import GREYS, GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
-from b2m_encoding.figures.outlines import Borders, Line, boundary, label_position, trace_borders, without_specks
+from b2m_encoding.figures.flatmap import BOTH, Window, flat_layout, pixel_map
+from b2m_encoding.figures.layers import GREYS, GYRUS, PALE, SULCUS, ScoreMap, compose
+from b2m_encoding.figures.names import place_names
+from b2m_encoding.figures.outlines import Borders, Line, boundary, trace_borders, without_specks
 from b2m_encoding.figures.page import MM, Page, swatch, text_width
 from b2m_encoding.figures.style import GREY, INK
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
@@ -32,8 +33,8 @@ CONTOUR = "#56B4E9"
 """Outline of significant targets: distinct from region outlines and from warm colours."""
 NARROW_BAR = 22.0
 """Colour bars up to this width, mm, have three ticks at most."""
-MIN_TEXT = 5.0
-"""Smallest text, points."""
+NAME_ROWS = 400
+"""Height of the picture in which positions of region names are searched."""
 NAMES = {"L": "Left", "R": "Right"}
 
 
@@ -96,8 +97,12 @@ class MapPainter:
         inner: bool = False,
         named: bool = False,
         contour: NDArray[np.bool_] | None = None,
+        contours: Sequence[tuple[NDArray[np.bool_], str]] = (),
     ) -> Axes:
-        """A flatmap at a place of the page (mm), with the outline of a set, of its regions (inner), or with names."""
+        """A flatmap at a place of the page (mm), with the outline of a set, of its regions (inner), or with names.
+
+        ``contour`` outlines significant targets; ``contours`` are further masks with the colours of their outlines.
+        """
         style = self.page.style
         window = window or flat_layout(self.space).window
         height = width * window.height / window.width
@@ -111,7 +116,8 @@ class MapPainter:
         )
         axes.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top))
         axes.axis("off")
-        axes.add_collection(LineCollection(_rims(self.space, tuple(hemispheres)), colors=GREY, linewidths=0.35))
+        rims = [*_rims(self.space, tuple(hemispheres)), *self._holes(data, hemispheres)]
+        axes.add_collection(LineCollection(rims, colors=GREY, linewidths=0.35))
         line = style.outline_width * float(np.clip(width / FULL_LINE, 0.5, 1.0))
         if outline is not None and style.outlines:
             members = [self.atlas.regions.index(name) + 1 for name in self.atlas.members(outline)]
@@ -120,12 +126,19 @@ class MapPainter:
                 axes, borders.around(members) if inner or named else borders.rim(members), style.outline_width
             )
         if outline is not None and named and style.labels:
-            self._names(axes, pixels, width, self.atlas.members(outline))
-        if contour is not None:
+            self._names(axes, window, hemispheres, width, self.atlas.members(outline))
+        for mask, colour in (*([(contour, CONTOUR)] if contour is not None else []), *contours):
             layout = flat_layout(self.space)
-            borders = trace_borders(layout.points, layout.of(hemispheres), contour.astype(np.int64))
-            self._outline(axes, borders.around([1]), 1.5 * line, CONTOUR)
+            borders = trace_borders(layout.points, layout.of(hemispheres), mask.astype(np.int64))
+            self._outline(axes, borders.around([1]), 1.5 * line, colour)
         return axes
+
+    def _holes(self, data: ScoreMap, hemispheres: tuple[Hemisphere, ...]) -> list[Line]:
+        """Rims of what was not tested; single vertices have none."""
+        layout = flat_layout(self.space)
+        triangles = layout.of(hemispheres)
+        holes = without_specks(triangles, (~data.tested).astype(np.int64))
+        return trace_borders(layout.points, triangles, holes).around([1])
 
     def _outline(self, axes: Axes, lines: Sequence[Line], width: float, colour: str | None = None) -> None:
         halo = LineCollection(lines, colors=HALO, linewidths=2.2 * width, alpha=0.35, capstyle="round")
@@ -133,40 +146,28 @@ class MapPainter:
         colour = colour or self.page.style.outline_colour
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"))
 
-    def _names(self, axes: Axes, pixels: PixelMap, width: float, names: Sequence[str]) -> None:
-        """Write region names at their best positions. The halo is a copy below, so that the name stays text."""
-        pixel_points = 2 * width / pixels.shape[1] / MM * 72
-        label = np.asarray(pixels.picture(self.atlas.labels[pixels.nearest], 0))[::2, ::2]
-        scale = 2 * pixels.window.height / pixels.shape[0]
+    def _names(self, axes: Axes, window: Window, hemispheres: tuple[Hemisphere, ...], width: float,
+               names: Sequence[str]) -> None:  # fmt: skip
+        """Write region names inside their regions, or beside the set with a line to a region that is too small."""
+        pixels = pixel_map(self.space, NAME_ROWS, window=window, hemispheres=tuple(hemispheres))
+        style, points = self.page.style, width / pixels.shape[1] / MM * 72
+        label = np.asarray(pixels.picture(self.atlas.labels[pixels.nearest], 0))
         masks = {name: label == self.atlas.regions.index(name) + 1 for name in names}
-        taken: list[tuple[float, float, float, float]] = []
-        for name, mask in sorted(masks.items(), key=lambda item: int(item[1].sum())):
-            if not mask.any():
-                continue
-            em = text_width(name, 100, self.page.style) / MM * 72 / 100
-            smallest = MIN_TEXT / pixel_points
-            allowed = _clear_of(taken, mask.shape, 0.65 * smallest, 0.55 * em * smallest)
-            row, column, room = label_position(mask, max(1.0, 1.2 * em), allowed)
-            size = float(np.clip(2 * room * pixel_points / 0.8, MIN_TEXT, self.page.style.small_size))
-            half = 0.65 * size / pixel_points, 0.55 * em * size / pixel_points
-            if not _clear_of(taken, mask.shape, *half)[int(row), int(column)]:
-                size, half = MIN_TEXT, (0.65 * smallest, 0.55 * em * smallest)
-            taken.append((row, column, *half))
-            x, y = pixels.window.left + (column + 0.5) * scale, pixels.window.top - (row + 0.5) * scale
+        texts = [
+            (name, mask, text_width(name, 100, style) / MM * 72 / 100) for name, mask in masks.items() if mask.any()
+        ]
+        written = place_names(texts, points, style.small_size)
+        scale, left, top = window.height / pixels.shape[0], window.left, window.top
+        for place in written:
+            x, y = left + (place.column + 0.5) * scale, top - (place.row + 0.5) * scale
+            if place.target is not None:
+                row, column = place.target
+                end = left + (column + 0.5) * scale, top - (row + 0.5) * scale
+                for colour, line in ((HALO, 1.3), ("white", 0.5)):
+                    axes.plot([x, end[0]], [y, end[1]], color=colour, linewidth=line, solid_capstyle="round", zorder=4)
             for effects, colour in (([Stroke(linewidth=1.1, foreground=HALO)], HALO), ([], "white")):
-                axes.text(x, y, name, size=size, color=colour, ha="center", va="center_baseline", path_effects=effects,
-                          parse_math=False, clip_on=True)  # fmt: skip
-
-
-def _clear_of(
-    taken: Sequence[tuple[float, float, float, float]], shape: tuple[int, ...], half_height: float, half_width: float
-) -> NDArray[np.bool_]:
-    """Mask of pixels where a text can be centred without touching the others (centre and half size, pixels)."""
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    clear = np.ones(shape, dtype=bool)
-    for row, column, height, width in taken:
-        clear &= (np.abs(rows - row) > height + half_height) | (np.abs(columns - column) > width + half_width)
-    return clear
+                axes.text(x, y, place.name, size=place.size, color=colour, ha="center", va="center_baseline",
+                          path_effects=effects, parse_math=False, clip_on=True, zorder=5)  # fmt: skip
 
 
 def colour_bar(page: Page, left: float, top: float, width: float, colours: ScalarColours, label: str,
@@ -214,17 +215,20 @@ def keys(
     *,
     contour: bool = False,
     missing: str = "not tested",
+    more: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Keys of targets without colour, as far as they occur on the flatmap."""
+    """Keys of targets without colour, as far as they occur on the flatmap, after other colours with their meaning."""
     drawn = np.unique(flat_layout(space).triangles)
-    entries: list[tuple[tuple[str, ...], str]] = [((CONTOUR,), "significant")] if contour else []
+    greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
+    entries: list[tuple[tuple[str, ...], str]] = [((colour,), text) for colour, text in more]
     if any((~scores.shown & scores.tested)[drawn].any() for scores in data):
-        greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
         entries.append((tuple(map(str, greys)), "not significant"))
     if any((~scores.tested)[drawn].any() for scores in data):
-        entries.append(((str(NOT_TESTED),), missing))
+        entries.append((tuple(str(1 - PALE * (1 - grey)) for grey in greys), missing))
     for row, (colours, text) in enumerate(entries):
         swatch(page, left, top + 3.6 * row, colours, text)
+    if contour:
+        swatch(page, left, top + 3.6 * len(entries), (), "significant", line=CONTOUR)
 
 
 def scale_bar(

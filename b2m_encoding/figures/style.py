@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -13,8 +14,8 @@ from b2m_encoding.errors import InputError
 
 # matplotlib is imported where it is used: study.py needs these tables, and a study is read before anything is drawn.
 
-FONTS = ("Arial", "Helvetica", "Liberation Sans", "Arimo", "Nimbus Sans", "DejaVu Sans")
-"""Default fonts; the first one that is installed is used."""
+FONT, FONT_FILES = "Liberation Sans", Path(__file__).parent / "fonts"
+"""Default font, which comes with the package so that figures look alike everywhere: open, with Arial's metrics."""
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 """Markers of feature spaces, in order; they differ in black and white as well."""
@@ -46,7 +47,7 @@ class Style(Config):
     dpi: Annotated[int, Field(ge=72, le=1200)] = 300
     """Resolution of the maps, and of PNG and TIFF files."""
     font: str | None = None
-    """Font family; default: Arial, Helvetica or the most similar font that is installed."""
+    """Font family; default: Liberation Sans, which comes with the package and has the widths of Arial."""
     text_size: Points = 7.0
     """Size of titles and labels."""
     small_size: Points = 6.0
@@ -55,8 +56,8 @@ class Style(Config):
     """Matplotlib's colour map of scores. A map that some readers cannot read gives a warning."""
     colours: tuple[str, ...] = OKABE_ITO
     """Colours of the feature spaces, in order."""
-    underlay: Underlay = "binary"
-    """Sulci and gyri behind the map."""
+    underlay: Underlay = "continuous"
+    """Sulci and gyri behind the map: their depth in soft greys, in two greys (``binary``), or one grey (``none``)."""
     outlines: bool = True
     """Outlines of regions."""
     labels: bool = True
@@ -106,7 +107,7 @@ class Style(Config):
     @property
     def family(self) -> str:
         """The font family that is drawn with."""
-        return self.font or next(name for name in FONTS if name in _installed())
+        return self.font or next(name for name in (FONT, "DejaVu Sans") if name in _installed())
 
     def context(self) -> AbstractContextManager[None]:
         """Matplotlib's settings while a figure is made or written; global settings are restored afterwards."""
@@ -155,4 +156,6 @@ FIXED: dict[str, Any] = {
 def _installed() -> frozenset[str]:
     from matplotlib.font_manager import fontManager
 
+    for file in FONT_FILES.glob("*.ttf"):
+        fontManager.addfont(file)
     return frozenset(font.name for font in fontManager.ttflist)

@@ -15,9 +15,10 @@ from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureSettings, MapKeywords, PageKeywords, ViewKeywords
 from b2m_encoding.figures.options import View
+from b2m_encoding.figures.style import GREY
 from b2m_encoding.io.paths import without_hash
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import CORRECTIONS, JOINT, maps
+from b2m_encoding.results.schema import CORRECTIONS, GROUP, JOINT, maps
 from b2m_encoding.results.schema.files import STUDY
 from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
 from b2m_encoding.spaces.atlas import LABEL_FILES
@@ -45,7 +46,7 @@ class FigureRequest:
     zoom : str, optional
         Region or region set.
     contour : bool
-        Outline significant targets instead of masking the others.
+        In zooms of a score, outline significant targets instead of hiding the others.
     mark : float, optional
         Score to mark in a scatter.
     sounds : mapping of str to Path
@@ -62,7 +63,7 @@ class FigureRequest:
     score: str = "r"
     view: View = "overview"
     zoom: str | None = None
-    contour: bool = False
+    contour: bool = True
     mark: float | None = None
     sounds: Mapping[str, Path] = field(default_factory=dict)
     mask: Mask | None = None
@@ -164,6 +165,22 @@ class FigureContext:
         values = np.stack([self.results.map(subject, desc, stat) for desc, stat in maps])
         return list(resample(values, self.results.space(subject), self.surface(subject)))
 
+    def levels(self, subject: str, desc: str, stat: str) -> Float32:
+        """A map of whole numbers on the drawing surface: every vertex gets the number with the largest weight."""
+        index, space, surface = (
+            self.results.map(subject, desc, stat),
+            self.results.space(subject),
+            self.surface(subject),
+        )
+        if space == surface:
+            return index
+        finite = np.isfinite(index)
+        if not len(levels := np.unique(index[finite])):
+            return np.full(surface.n_targets, np.nan, dtype=np.float32)
+        weights = resample(np.where(finite, index == levels[:, None], np.nan), space, surface)
+        chosen = levels[np.argmax(np.nan_to_num(weights), axis=0)]
+        return np.where(np.isfinite(weights).all(axis=0), chosen, np.float32(np.nan))
+
     def tested(self, subject: str) -> Booleans:
         """Tested targets, on the drawing surface."""
         return np.isfinite(self.on_surface(subject, [(JOINT, maps.R.stat)])[0])
@@ -210,22 +227,30 @@ class FigureContext:
 
     @property
     def zoom_only(self) -> str | None:
-        """Region set of figures that show a zoom or the whole cortex, not both."""
-        return self.zoom if self.request.view == "zoom" else None
+        """Region set of figures that show a zoom or, on request, the whole cortex, not both."""
+        return None if self.request.view == "whole" else self.zoom
 
     @property
     def limits(self) -> tuple[float | None, float | None]:
         """Colour limits of scores."""
         return self.settings.limits or (0.0, None)
 
-    def page_keywords(self, subject: str = "") -> PageKeywords:
-        """Options of every figure: note, style and origin of the numbers."""
-        return {"note": self.note, "style": self.settings, "origin": self.origin(subject)}
+    def page_keywords(self, subject: str = "", models: Sequence[str] = ()) -> PageKeywords:
+        """Options of every figure: note, style with the colours of the models drawn, and origin of the numbers."""
+        style = self.settings.model_copy(update={"colours": self.colours(models)}) if models else self.settings
+        return {"note": self.note, "style": style, "origin": self.origin(subject)}
+
+    def colours(self, models: Sequence[str]) -> tuple[str, ...]:
+        """Colours of models, the same in every figure: those of the study's feature spaces in order, grey for all."""
+        stored, known = self.results.feature_spaces, self.settings.colours
+        named = dict(zip(stored, known, strict=False)) | {JOINT: GREY}
+        free = [colour for colour in known if colour not in [named.get(name) for name in models]]
+        return tuple(named[name] if name in named else free.pop(0) for name in models if name in named or free)
 
     def map_keywords(self, subject: str, models: Sequence[str] = ()) -> MapKeywords:
         """Options of every figure of maps of a subject, masked by the significance of some models."""
         return {
-            **self.page_keywords(subject),
+            **self.page_keywords(subject, models),
             "title": f"sub-{subject}",
             "tested": self.tested(subject),
             "significant": self.significant(subject, models),
@@ -257,7 +282,8 @@ def _selected(requested: tuple[str, ...], stored: tuple[str, ...], problem: str)
     """The requested names, by default all; each must be stored."""
     for name in requested:
         if name not in stored:
-            raise InputError(problem, found=name, expected=", ".join(stored))
+            fix = "for all subjects together: b2m figure RESULTS group" if name == GROUP else None
+            raise InputError(problem, found=name, expected=", ".join(stored), fix=fix)
     return requested or stored
 
 

@@ -16,7 +16,7 @@ from b2m_encoding.results.place import results_kept
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, maps, tables
 from b2m_encoding.results.schema.files import FIGURES
-from b2m_encoding.spaces import drawing_surface
+from b2m_encoding.spaces import Unplaced, VolumeSpace, drawing_surface
 from b2m_encoding.study import Study
 
 
@@ -34,20 +34,33 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
 def _reported(results: Results) -> Iterator[tuple[str, str]]:
     """Kinds and subjects of the figures of the report."""
     for subject in results.subjects:
-        if results.has(tables.named_table(subject)):
-            yield "tags", subject
-        if drawing_surface(results.space(subject)) is None:
-            continue  # regions, or a volume that lies in no standard space: there is no cortex to draw on
-        yield "accuracy", subject
-        if len(results.feature_spaces) > 1:
-            yield "preference", subject
-        if any(maps.UNIQUE.stat in stats for stats in results.stats(subject).values()):
-            yield "partition", subject
+        yield from ((kind, subject) for kind in _reported_of(subject, results))
+    surfaces = {drawing_surface(results.space(subject)) for subject in results.subjects}
+    if len(results.subjects) > 1 and len(surfaces) == 1 and None not in surfaces:
+        yield "group", ""
     regions = results.table(tables.REGIONS)
     if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
         yield "regions", ""
     if results.has(tables.IDENTIFICATION):
         yield "decoding", ""
+
+
+def _reported_of(subject: str, results: Results) -> Iterator[str]:
+    """Kinds of the figures of one subject."""
+    space = results.space(subject)
+    if results.has(tables.named_table(subject)):
+        yield "tags"
+    if isinstance(space, VolumeSpace):
+        yield "slices"
+    if isinstance(space, Unplaced):
+        yield "distribution"
+    if drawing_surface(space) is None:
+        return  # there is no cortex to draw on
+    yield "accuracy"
+    if len(results.feature_spaces) > 1:
+        yield "preference"
+    if any(maps.UNIQUE.stat in stats for stats in results.stats(subject).values()):
+        yield "partition"
 
 
 def draw_kind(

@@ -22,6 +22,7 @@ from b2m_encoding.figures.interactive import (
     ViewSubject,
     interactive_page,
 )
+from b2m_encoding.figures.style import OKABE_ITO
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_all
@@ -176,8 +177,7 @@ class _SubjectMaps:
         surface = context.surface(name)
         preference = None
         if context.results.has_map(name, maps.PREFERENCE, maps.PREFERRED.stat):
-            index = context.results.map(name, maps.PREFERENCE, maps.PREFERRED.stat)
-            preference = values[PREFERRED] = levels_on_surface(index, context, name)
+            preference = values[PREFERRED] = context.levels(name, maps.PREFERENCE, maps.PREFERRED.stat)
         significant, level = context.significant(name), context.statistics.q
         assert significant is not None
         own = {f"r-{model}": _masking_q(context, name, model) for model in _own(context, name)}
@@ -191,18 +191,6 @@ def _masking_q(context: FigureContext, subject: str, model: str) -> Floating:
     assert significant is not None
     [q] = context.on_surface(subject, [(model, maps.Q.stat)])
     return np.where(significant, np.minimum(q, np.nextafter(level, 0)), np.where(q < level, level, q))
-
-
-def levels_on_surface(index: Floating, context: FigureContext, subject: str) -> Floating:
-    """Resample integer levels to the drawing surface: every vertex gets the level with the largest weight."""
-    space, surface = context.results.space(subject), context.surface(subject)
-    if space == surface:
-        return index
-    finite = np.isfinite(index)
-    levels = np.unique(index[finite])
-    weights = resample(np.where(finite, index == levels[:, None], np.nan), space, surface)
-    chosen = levels[np.argmax(np.nan_to_num(weights), axis=0)] if len(levels) else np.full(surface.n_targets, np.nan)
-    return np.where(np.isfinite(weights).all(axis=0), chosen, np.nan)
 
 
 def _view_subject(
@@ -241,9 +229,19 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
     if len(names) == 2:
         first, second = (np.concatenate(drawn(f"r-{name}", "difference")) for name in names)  # joint mask
         difference = shared_limits([np.abs(second - first)], 0.0, None, percentile=97.0)
-        pair = PreferenceColours(difference.vmax, shared_limits([np.maximum(first, second)], 0.0, None).vmax)
+        larger = shared_limits([np.maximum(first, second)], 0.0, None)
+        ends = (style.colours[0], style.colours[1]) if len(style.colours) > 1 else OKABE_ITO[:2]
+        pair = PreferenceColours(difference.vmax, larger.vmax, ends=ends)
         maps.insert(
-            1, ViewMap("difference", f"{names[0]} against {names[1]}", "r", tuple(f"r-{n}" for n in names), pair)
+            1,
+            ViewMap(
+                "difference",
+                f"{names[0]} against {names[1]}",
+                "r",
+                tuple(f"r-{n}" for n in names),
+                pair,
+                undecided=PREFERRED if PREFERRED in keys else None,
+            ),
         )
     if PREFERRED in keys and 2 < len(names) <= len(style.colours):
         levels = LevelColours(names, style.colours)

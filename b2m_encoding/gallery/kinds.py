@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from b2m_encoding import figures
-from b2m_encoding._typing import Float32
+from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
 from b2m_encoding.gallery.context import FigureContext
-from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, with_groups
+from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, t_of_group, with_groups
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, maps, tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, SETTINGS
 from b2m_encoding.results.schema.tables import named_table
-from b2m_encoding.spaces import SurfaceSpace, VolumeSpace
+from b2m_encoding.spaces import RegionSpace, SurfaceSpace, VolumeSpace
 
 PARTS = {maps.UNIQUE.stat, maps.SHARED.stat}
 SOUND_RATE = 16_000
@@ -84,16 +84,56 @@ def _accuracy(context: FigureContext, subject: str) -> FigureResult:
     has_ceiling = context.results.has_map(subject, JOINT, maps.CEILING.stat)
     if has_ceiling and context.request.score in (maps.R.stat, maps.R_NORMALISED.stat):
         [ceiling] = context.on_surface(subject, [(JOINT, maps.CEILING.stat)])
+    if context.request.score == maps.R_NORMALISED.stat:  # no hole where only the ceiling is unknown
+        unknown = context.tested(subject) & ~np.isfinite(scores)
+        scores = np.where(unknown, np.float32(0), scores)
+        significant = keywords["significant"]
+        keywords["significant"] = ~unknown if significant is None else significant & ~unknown
+        keywords["criterion"] += " and have a noise ceiling"
     return figures.score_map(
         scores, *context.cortex(subject), label=_label(context), limits=context.limits, ceiling=ceiling,
-        missing="no noise ceiling" if context.request.score == maps.R_NORMALISED.stat else "not tested",
         contour=context.request.contour, view=context.request.view, zoom=context.zoom, **keywords,
     )  # fmt: skip
 
 
 def _surface(context: FigureContext, subject: str) -> FigureResult:
     scores, keywords = _requested_score(context, subject)
-    return figures.surface(scores, *context.cortex(subject), label=_label(context), limits=context.limits, **keywords)
+    outline = context.zoom if context.request.view != "whole" else None
+    return figures.surface(
+        scores, *context.cortex(subject), label=_label(context), limits=context.limits, outline=outline, **keywords
+    )
+
+
+def _slices(context: FigureContext, subject: str) -> FigureResult:
+    space = context.results.space(subject)
+    if not isinstance(space, VolumeSpace):
+        raise InputError(f"sub-{subject} has no volumes", found=space.name, fix="draw accuracy or distribution")
+    models = (context.model,)
+    masking = () if context.request.score in UNMASKED else context.masking(subject, models)
+    return figures.slices(
+        context.results.map(subject, context.model, context.request.score),
+        space,
+        label=_label(context),
+        limits=context.limits,
+        significant=context.predicted(subject, masking) if masking else None,
+        criterion=context.criterion(subject, models),
+        **(context.page_keywords(subject, models) | {"title": f"sub-{subject}"}),
+    )
+
+
+def _distribution(context: FigureContext, subject: str) -> FigureResult:
+    names = tuple(dict.fromkeys((context.model, *context.models)))[: len(context.settings.colours)]
+    masking = () if context.request.score in UNMASKED else context.masking(subject, (context.model,))
+    space = context.results.space(subject)
+    held = [name for name in names if context.results.has_map(subject, name, context.request.score)]
+    return figures.distribution(
+        {name: context.results.map(subject, name, context.request.score) for name in held},
+        significant=context.predicted(subject, masking) if masking else None,
+        names=space.regions if isinstance(space, RegionSpace) else None,
+        label=LABELS.get(context.request.score, context.request.score),
+        criterion=context.criterion(subject, (context.model,)),
+        **(context.page_keywords(subject, held) | {"title": f"sub-{subject}"}),
+    )
 
 
 def _preference(context: FigureContext, subject: str) -> FigureResult:
@@ -101,8 +141,17 @@ def _preference(context: FigureContext, subject: str) -> FigureResult:
     score_a, score_b = _scores(context, subject, (first, second))
     return figures.preference(
         score_a, score_b, *context.cortex(subject), names=(first, second), label=_unit(context),
+        undecided=_undecided(context, subject),
         **context.view_keywords(subject, (first, second)),
     )  # fmt: skip
+
+
+def _undecided(context: FigureContext, subject: str) -> Booleans | None:
+    """Where a study of two feature spaces finds no preference, on the drawing surface; None: it was not tested."""
+    tested = (maps.PREFERENCE, maps.PREFERRED.stat)
+    if len(context.results.feature_spaces) != 2 or not context.results.has_map(subject, *tested):
+        return None
+    return np.asarray(context.levels(subject, *tested) < 0)
 
 
 def _ternary(context: FigureContext, subject: str) -> FigureResult:
@@ -117,7 +166,15 @@ def _ternary(context: FigureContext, subject: str) -> FigureResult:
 def _hierarchy(context: FigureContext, subject: str) -> FigureResult:
     scores = dict(zip(context.models, _scores(context, subject, context.models), strict=True))
     keywords = context.view_keywords(subject, context.models)
-    return figures.hierarchy(scores, *context.cortex(subject), label=_unit(context), **keywords)
+    return figures.hierarchy(
+        scores, *context.cortex(subject), label=_unit(context), cmap=_colours_of(context), **keywords
+    )
+
+
+def _colours_of(context: FigureContext) -> str | tuple[str, ...]:
+    """Colours of the feature spaces if there are enough, else those of ordered layers."""
+    colours = context.colours(context.models)
+    return colours if len(colours) == len(context.models) else "viridis"
 
 
 def _partition(context: FigureContext, subject: str) -> FigureResult:
@@ -209,6 +266,30 @@ def _subjects(context: FigureContext, _: str) -> FigureResult:
     )
 
 
+def _group(context: FigureContext, _: str) -> FigureResult:
+    surface = context.surface(context.subjects[0])
+    named = {f"sub-{name}": name for name in context.subjects if name != GROUP_MEAN}
+    if other := [name for name in named.values() if context.surface(name) != surface]:
+        raise InputError("subjects lie on different surfaces", found=", ".join(other), fix="a group needs one surface")
+    key = (context.model, context.request.score)
+    scores = {label: context.on_surface(name, [key])[0] for label, name in named.items()}
+    found = {label: context.significant(name, (context.model,)) for label, name in named.items()}
+    t, q = t_of_group(np.stack(list(scores.values())))
+    return figures.group(
+        scores,
+        surface,
+        context.atlas(surface),
+        t=t,
+        t_significant=None if q is None else q < context.statistics.q,
+        significant={label: np.isfinite(scores[label]) if mask is None else mask for label, mask in found.items()},
+        criterion=context.criterion(context.subjects[0], (context.model,)),
+        label=_label(context),
+        zoom=context.zoom_only,
+        limits=context.limits,
+        **context.page_keywords(),
+    )
+
+
 def _regions(context: FigureContext, _: str) -> FigureResult:
     table, subjects = context.results.table(tables.REGIONS), context.request.subjects
     masked = context.request.mask in ("own", "joint")
@@ -228,7 +309,7 @@ def _regions(context: FigureContext, _: str) -> FigureResult:
         ceiling=region_ceilings(context, tuple(shown["region"].unique())),
         level=context.statistics.level,
         criterion=criterion,
-        **context.page_keywords(),
+        **context.page_keywords(models=tuple(shown["feature_space"].unique())),
     )
 
 
@@ -246,7 +327,8 @@ def _decoding(context: FigureContext, _: str) -> FigureResult:
         for row in context.results.json(IDENTIFICATION_SUMMARY)["subjects"]
         if (row["subject"], row["feature_space"]) in shown
     }
-    keywords = context.page_keywords()
+    one_decoder = "decoder" not in table or table["decoder"].nunique() == 1
+    keywords = context.page_keywords(models=tuple(table["target"].unique()) if one_decoder else ())
     if left_out:
         keywords["origin"] = f"Not shown: {', '.join(left_out)}. {keywords['origin']}"
     return figures.decoding(table, intervals=intervals, group_name=group_name, **keywords)
@@ -284,11 +366,14 @@ KINDS = {
     "partition": Kind("unique and shared variance: maps and a Venn diagram with numbers", _partition),
     "scatter": Kind("density of targets, one model against another", _scatter),
     "subjects": Kind("a score in all subjects with the same limits", _subjects, per_subject=False),
+    "group": Kind("a group: mean, t, overlap and outlines of all subjects", _group, per_subject=False),
     "regions": Kind("regions: subjects, means, intervals, ceiling, differences", _regions, per_subject=False),
     "hierarchy": Kind("layer, or feature space, with the best predictions", _hierarchy),
     "weights": Kind("three components of the weights as red, green and blue", _weights),
     "decoding": Kind("identification by group of clips, confusion, ranks", _decoding, per_subject=False),
     "tags": Kind("tags, or other features with names, that regions respond to", _tags),
+    "slices": Kind("a score in slices through a volume, and a glass brain", _slices),
+    "distribution": Kind("distributions of scores, and the best targets", _distribution),
     "surface": Kind("a score on the inflated cortex", _surface),
     "stimulus": Kind("spectrograms of presented, retrieved and generated sounds", _stimulus, per_subject=False),
 }

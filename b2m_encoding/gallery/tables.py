@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control, ttest_1samp
 
 from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.gallery.context import FigureContext
@@ -21,6 +22,9 @@ from b2m_encoding.spaces import (
     VolumeSpace,
     load_atlas,
 )
+
+MIN_SUBJECTS = 3
+"""Fewest subjects with a t over subjects."""
 
 
 def region_ceilings(context: FigureContext, regions: tuple[str, ...]) -> pd.DataFrame | None:
@@ -98,6 +102,24 @@ def with_groups(table: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, st
         if named in table and all(isinstance(groups.get(str(clip)), str) for clip in table[named]):
             table = table.assign(**{column: [groups[str(clip)] for clip in table[named]]})
     return table, str(clips["grouped_by"].iloc[0]) if "group" in table else "group"
+
+
+def t_of_group(scores: Float32) -> tuple[Float32 | None, Float32 | None]:
+    """One-sample t of Fisher's z over subjects, and its q (one-sided, Benjamini-Hochberg); None for fewer than three.
+
+    Parameters
+    ----------
+    scores : array, shape (n_subjects, n_targets)
+        Correlations; a target that is not tested in every subject has no t.
+    """
+    if len(scores) < MIN_SUBJECTS:
+        return None, None
+    tested = np.isfinite(scores).all(axis=0)
+    t, q = np.full((2, scores.shape[1]), np.nan, dtype=np.float32)
+    z = np.arctanh(np.clip(scores[:, tested], -0.999999, 0.999999).astype(float))
+    found = ttest_1samp(z, 0.0, axis=0, alternative="greater")
+    t[tested], q[tested] = found.statistic, false_discovery_control(found.pvalue)
+    return t, q
 
 
 def fewer_decoders(table: pd.DataFrame, n_colours: int) -> tuple[pd.DataFrame, list[str]]:

@@ -120,7 +120,7 @@ def text_problems() -> Callable[[Page], list[str]]:
             for label in (tick.label1, tick.label2)
             if not min(axis.get_view_interval()) - 1e-9 <= tick.get_loc() <= max(axis.get_view_interval()) + 1e-9
         }
-        for artist in page.findobj(lambda one: hasattr(one, "get_window_extent") and hasattr(one, "get_text")):
+        for artist in page.findobj(lambda one: hasattr(one, "get_fontsize") and hasattr(one, "get_text")):
             if (
                 not artist.get_visible()
                 or not artist.get_text().strip()

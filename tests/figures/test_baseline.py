@@ -29,7 +29,7 @@ from b2m_encoding.figures import (
 )
 
 BASELINE = Path(__file__).parent / "baseline"
-STYLE = Style(width_mm=89, dpi=80, font="DejaVu Sans")
+STYLE = Style(width_mm=89, dpi=80)
 BLUR, TOLERANCE = 2.5, 6.0
 """Root mean square difference of 8-bit values after a blur of so many pixels.
 

@@ -437,3 +437,43 @@ def test_levels_are_listed_in_the_legend(page: Browser, view: View) -> None:
     page.run("location.hash = 'map=preference'")
     page.wait("document.getElementById('map').value === '3'")
     assert "← acoustic" in text(page, "#legend")
+
+
+def solid_picture(page: Browser) -> NDArray[np.int64]:
+    content = page.run("document.getElementById('solid').toDataURL('image/png')").split(",", 1)[1]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGBA"), dtype=int)
+
+
+def test_the_inflated_cortex_is_drawn_turned_and_flattened(page: Browser) -> None:
+    page.settle()
+    before = solid_picture(page)
+    inside = before[..., 3] > 0
+    assert 0.1 < inside.mean() < 0.7
+    assert (np.ptp(before[inside][:, :3], axis=1) > 60).sum() > 200  # scores, on a grey cortex
+    page.run("document.getElementById('solid').focus()")
+    page.press("ArrowLeft", 37)
+    assert (solid_picture(page) != before).any(axis=2).mean() > 0.05
+    page.run("document.querySelector('[data-turn=right]').click()")
+    assert (solid_picture(page)[..., 3] > 0).mean() > 0.1
+    page.run("(one => { one.value = 0; one.dispatchEvent(new Event('input')); })(document.getElementById('morph'))")
+    flat = solid_picture(page)[..., 3] > 0
+    middle = flat[:, flat.shape[1] // 2 - 2 : flat.shape[1] // 2 + 2]
+    assert flat.mean() > 0.4
+    assert not middle.any(axis=1).all()  # two hemispheres with a gap between them
+    assert page.console == page.failures == []
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_the_map_is_saved(page: Browser, kind: str) -> None:
+    page.run("HTMLAnchorElement.prototype.click = function () { window.saved = [this.download, this.href]; }")
+    page.run(f"document.getElementById('save-{kind}').click()")
+    page.wait("Boolean(window.saved)")
+    name, address = page.run("window.saved")
+    assert name.endswith(f".{kind}")
+    if kind == "svg":
+        assert "%3Cimage" in address
+        assert address.count("%3Cpath") >= 3
+    else:
+        saved = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1]))).convert("RGB"), dtype=int)
+        assert (np.ptp(saved, axis=2) > 60).mean() > 0.002
+    assert page.console == page.failures == []

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import PreferenceColours, ScalarColours
+from b2m_encoding.figures.colours import PreferenceColours, ScalarColours, over
 from b2m_encoding.figures.flatmap import pixel_map
-from b2m_encoding.figures.layers import GYRUS, NOT_TESTED, SULCUS, ScoreMap, compose
+from b2m_encoding.figures.layers import GREYS as LEVELS
+from b2m_encoding.figures.layers import PALE, ScoreMap, compose
 
 COLOURS = ScalarColours(0.0, 0.5)
-GREYS = [round(255 * grey) for grey in (GYRUS, SULCUS)]
-LIGHT = round(255 * NOT_TESTED)
+GREYS = [round(255 * grey) for grey in LEVELS["continuous"]]
+LIGHT = [round(255 * (1 - PALE * (1 - grey))) for grey in LEVELS["continuous"]]
 
 
 def painted(space, data, colours=COLOURS, height=200, **options):
@@ -34,21 +35,21 @@ def test_not_tested_is_apart_from_not_significant(space, acoustic):
     significant = acoustic > 0.2
     pixels, seen = painted(space, ScoreMap.of(space, (acoustic,), tested, significant))
     left = pixels.nearest < space.n_vertices
-    assert is_grey(seen[left], LIGHT).all()
+    assert is_grey(seen[left], *LIGHT).all()
     strong = pixels.covered(significant, tested)
     assert is_grey(seen[~left & ~strong], *GREYS).all()
-    assert not is_grey(seen[strong], LIGHT, *GREYS).any()
+    assert not is_grey(seen[strong], *LIGHT, *GREYS).any()
 
 
 def test_nan_is_light_grey_never_black(space, holed):
     pixels, seen = painted(space, ScoreMap.of(space, (holed,)), ScalarColours(0.0, 0.5, "viridis"))
-    assert is_grey(seen, LIGHT)[np.isnan(pixels.sample(holed))].all()
+    assert is_grey(seen, *LIGHT)[np.isnan(pixels.sample(holed))].all()
     assert (seen.sum(axis=1) > 60).all()
 
 
 def test_all_nan_and_nothing_significant(space, acoustic):
     _, seen = painted(space, ScoreMap.of(space, (np.full(space.n_targets, np.nan),)))
-    assert is_grey(seen, LIGHT).all()
+    assert is_grey(seen, *LIGHT).all()
     nothing = np.zeros(space.n_targets, dtype=bool)
     _, seen = painted(space, ScoreMap.of(space, (acoustic,), None, nothing))
     assert is_grey(seen, *GREYS).all()
@@ -59,7 +60,7 @@ def test_fade_shows_the_underlay(space):
     assert is_grey(seen, *GREYS).all()
 
 
-@pytest.mark.parametrize(("underlay", "n"), [("binary", 2), ("continuous", 16), ("none", 1)])
+@pytest.mark.parametrize(("underlay", "n"), [("binary", 2), ("continuous", 24), ("none", 1)])
 def test_underlays(space, acoustic, underlay, n):
     data = ScoreMap.of(space, (acoustic,), None, np.zeros(space.n_targets, dtype=bool))
     _, seen = painted(space, data, underlay=underlay)
@@ -68,14 +69,14 @@ def test_underlays(space, acoustic, underlay, n):
 
 def test_two_scores(space, acoustic, text):
     colours = PreferenceColours(0.2, 0.4)
-    pixels, seen = painted(space, ScoreMap.of(space, (acoustic, text)), colours)
+    pixels, seen = painted(space, ScoreMap.of(space, (acoustic, text)), colours, underlay="none")
     codes = colours.codes(pixels.sample(acoustic), pixels.sample(text))
-    assert (seen == colours.table[codes][:, :3]).all()
+    assert (seen == over(colours.table, LEVELS["none"][0])[codes][:, :3]).all()
 
 
 def test_nearest(space):
     labels = (np.arange(space.n_targets) % 2).astype(float)
-    _, seen = painted(space, ScoreMap.of(space, (labels,)), ScalarColours(0.0, 1.0), nearest=True)
+    _, seen = painted(space, ScoreMap.of(space, (labels,)), ScalarColours(0.0, 1.0), nearest=True, underlay="none")
     assert len(np.unique(seen, axis=0)) == 2
 
 

@@ -6,6 +6,7 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import (
     Style,
+    group,
     preference,
     score_map,
     subjects,
@@ -28,7 +29,8 @@ def test_accuracy(space, atlas, holed, text_problems, style, view):
     assert text_problems(found.figure) == []
     assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     words = [text.get_text() for text in found.figure.findobj(lambda one: hasattr(one, "get_text"))]
-    assert {"Left", "Right", "not tested", "not significant", "simulated data"} <= set(words)
+    hidden = "significant" if view == "zoom" else "not significant"  # in zooms all that was tested is in colour
+    assert {"Left", "Right", "not tested", hidden, "simulated data"} <= set(words)
     assert ("MBelt" in words) == (view != "whole")
 
 
@@ -70,9 +72,22 @@ def test_distorted_flatmap_has_no_scale_bar(acoustic):
 
 
 def test_contour_outlines_what_is_significant(space, atlas, acoustic):
-    found = score_map(acoustic, space, atlas, significant=acoustic > 0.15, contour=True, style=NARROW)
+    options = {"significant": acoustic > 0.15, "style": NARROW}
+    found = score_map(acoustic, space, atlas, view="zoom", **options)
     assert "outlined" in found.caption
     assert "not significant" not in [text.get_text() for text in found.figure.texts]
+    hidden = score_map(acoustic, space, atlas, view="zoom", contour=False, **options)
+    assert "outlined" not in hidden.caption
+    assert "not significant" in [text.get_text() for text in hidden.figure.texts]
+
+
+def test_where_nothing_is_preferred_it_is_cream(space, atlas, acoustic, text):
+    undecided = np.abs(acoustic - text) < 0.2
+    found = preference(acoustic, text, space, atlas, undecided=undecided, significant=acoustic > 0.1, style=NARROW)
+    assert "no preference" in [one.get_text() for one in found.figure.texts]
+    n = int((np.float32(acoustic) > 0.1).sum())
+    assert f"({(undecided & (acoustic > 0.1)).sum() / n:.1%}) show no significant preference" in found.caption
+    assert (found.table["preference"] == (acoustic > 0.1) & ~undecided).all()
 
 
 @pytest.mark.parametrize("kind", ["all NaN", "nothing significant"])
@@ -140,3 +155,17 @@ def test_wrong_atlas_or_zoom(space, atlas, acoustic):
         score_map(acoustic, space, atlas, view="zoom", zoom="auditory_zom")
     with pytest.raises(InputError, match="unknown view"):
         score_map(acoustic, space, atlas, view="hole")
+
+
+@both_widths
+@pytest.mark.parametrize("n", [2, 3, 8])
+def test_groups(space, atlas, acoustic, text_problems, style, n):
+    scores = {f"sub-{number:02d}": acoustic * (1 + number / 10) for number in range(n)}
+    found = {name: values > 0.2 for name, values in scores.items()}
+    t = None if n < 3 else np.full(space.n_targets, 2.0)
+    result = group(scores, space, atlas, significant=found, t=t, zoom="auditory", note="simulated data", style=style)
+    assert text_problems(result.figure) == []
+    every = np.logical_and.reduce(list(found.values()))
+    assert f"in all of them ({every.sum()} vertices)" in result.caption
+    assert (result.table["overlap"] == np.sum(list(found.values()), axis=0)).all()
+    assert result.table["mean"].to_numpy() == pytest.approx(np.mean(list(scores.values()), axis=0), abs=1e-6)

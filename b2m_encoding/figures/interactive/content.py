@@ -87,6 +87,8 @@ class ViewMap:
         The colour function of the printed figure.
     strength : str, optional
         Score that the threshold applies to; default: the score that is drawn.
+    undecided : str, optional
+        Score that is -1 where a map of two scores shows no preference.
     """
 
     key: str
@@ -95,6 +97,7 @@ class ViewMap:
     scores: tuple[str, ...]
     colours: ScalarColours | PreferenceColours | LevelColours
     strength: str | None = None
+    undecided: str | None = None
 
     def __post_init__(self) -> None:
         wanted = 2 if isinstance(self.colours, PreferenceColours) else 1
@@ -104,7 +107,7 @@ class ViewMap:
     @property
     def keys(self) -> tuple[str, ...]:
         """Keys of the scores that the map needs."""
-        return self.scores if self.strength is None else (*self.scores, self.strength)
+        return tuple(key for key in (*self.scores, self.strength, self.undecided) if key is not None)
 
 
 @dataclass(frozen=True, eq=False)

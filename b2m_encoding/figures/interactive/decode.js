@@ -27,11 +27,13 @@ function corners(differences) {
 
 // A surface: flat positions in mm from the upper left corner, triangles, underlay and labels.
 async function loadSurface(surface) {
-  const [points, differences, depth, labels] = await Promise.all([
+  const [points, differences, depth, labels, solid, wall] = await Promise.all([
     unpack(surface.points, Uint16Array),
     unpack(surface.triangles, Int32Array),
     unpack(surface.depth, Int8Array),
     unpack(surface.labels, Uint16Array),
+    surface.solid && unpack(surface.solid, Int16Array),
+    surface.wall && unpack(surface.wall, Int32Array),
   ]);
   const n = labels.length, triangles = corners(differences);
   const x = Float32Array.from(points.subarray(0, n), (place) => place * surface.place);
@@ -39,7 +41,7 @@ async function loadSurface(surface) {
   const drawn = new Uint8Array(n);
   for (const vertex of triangles) drawn[vertex] = 1;
   const [width, height] = surface.size;
-  return { ...surface, x, y, width, height, triangles, depth, labels, drawn };
+  return { ...surface, x, y, width, height, triangles, depth, labels, drawn, solid, wall: wall && corners(wall) };
 }
 
 async function decodeAll(table) {

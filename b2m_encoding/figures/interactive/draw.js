@@ -32,6 +32,7 @@ async function change(changes = {}) {
   state.threshold = Math.min(state.threshold, map.kind === "levels" ? 1 : map.high);
   scene.parts = ingredients(map, subject, state.show, data.level);
   draw();
+  showSolid();
   fillControls();
   fillLegend();
   showPinned();

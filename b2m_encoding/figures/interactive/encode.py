@@ -15,19 +15,17 @@ from b2m_encoding._typing import Floating
 from b2m_encoding.figures.colours import Colours, PreferenceColours, ScalarColours
 from b2m_encoding.figures.flatmap import BOTH, GAP, Window, flat_layout, pixel_map
 from b2m_encoding.figures.interactive.content import LevelColours
-from b2m_encoding.figures.layers import GYRUS, NOT_TESTED, SULCUS
+from b2m_encoding.figures.layers import GREYS, PALE
 from b2m_encoding.figures.outlines import Line, boundary, label_position
-from b2m_encoding.figures.panels import atlas_borders
+from b2m_encoding.figures.panels import NAME_ROWS, atlas_borders
 from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
 
 MISSING = 65_535
 """Code of NaN."""
 UNITS = 10
 """Steps of drawn lines per mm."""
-PLACE = 0.05
-"""Steps of the positions of vertices, mm."""
-NAME_ROWS = 400
-"""Height of the picture in which positions of region names are searched."""
+PLACE, COARSE = 0.05, 0.1
+"""Steps of the positions of vertices, on the flatmap and on the inflated cortex, mm."""
 
 
 def packed(values: NDArray[np.generic], kind: str) -> str:
@@ -68,8 +66,7 @@ def surface(space: SurfaceSpace, atlas: Atlas, zoom: str | None) -> dict[str, An
     points = (layout.points - (window.left, window.top)) * (1, -1) / PLACE
     middle = float(layout.points[layout.of(["L"])][..., 0].max()) + GAP / 2
     depth = np.concatenate([space.sulcal_depth(hemi) for hemi in BOTH])
-    depth = np.nan_to_num(depth / max(np.nanmax(np.abs(depth)), 1e-9))
-    depth = np.sign(depth) * np.ceil(127 * np.abs(depth))  # away from zero: a sulcus stays a sulcus
+    depth = 127 * np.nan_to_num(depth / max(np.nanmax(np.abs(depth)), 1e-9))
     return {
         "name": space.name,
         "counts": space.counts,
@@ -77,7 +74,9 @@ def surface(space: SurfaceSpace, atlas: Atlas, zoom: str | None) -> dict[str, An
         "place": PLACE,
         "points": packed(np.clip(np.rint(points), 0, MISSING).T, "u2"),
         "triangles": packed(_differences(layout.triangles), "i4"),
-        "depth": packed(depth, "i1"),
+        "depth": packed(np.rint(depth), "i1"),
+        "depths": np.percentile(depth, [5, 95]).round(2).tolist(),
+        **_solid(space, layout.triangles),
         "labels": packed(atlas.labels, "u2"),
         "drawn": len(drawn),
         "regions": ["", *atlas.regions],
@@ -90,6 +89,30 @@ def surface(space: SurfaceSpace, atlas: Atlas, zoom: str | None) -> dict[str, An
         "places": _places(space, atlas),
         "atlas": atlas.name,
         "citation": atlas.citation,
+    }
+
+
+def _solid(space: SurfaceSpace, flat: NDArray[np.int64]) -> dict[str, Any]:
+    """The inflated hemispheres side by side: positions, and the triangles that the flatmap lacks; none: nothing."""
+    if not all(space.has_mesh("inflated", hemi) for hemi in BOTH):
+        return {"solid": None, "wall": None}
+    points, triangles = [], []
+    for hemi, side in zip(BOTH, (-1, 1), strict=True):
+        mesh = space.mesh("inflated", hemi)
+        middle = (mesh.points.max(axis=0) + mesh.points.min(axis=0)) / 2
+        centred = mesh.points - middle
+        points.append(centred + np.array([side * (np.ptp(mesh.points[:, 0]) / 2 + GAP / 2), 0, 0]))
+        triangles.append(mesh.triangles + space.hemisphere(hemi).start)
+    known = {tuple(corners) for corners in np.sort(flat, axis=1).tolist()}
+    whole = np.concatenate(triangles)
+    missing = [
+        one for one, corners in zip(whole, np.sort(whole, axis=1).tolist(), strict=True) if tuple(corners) not in known
+    ]
+    wall = _differences(np.array(missing, dtype=np.int64).reshape(-1, 3))
+    return {
+        "solid": packed(np.rint(np.concatenate(points).T / COARSE), "i2"),
+        "coarse": COARSE,
+        "wall": packed(wall, "i4"),
     }
 
 
@@ -174,10 +197,11 @@ def encoded_colours(colours: Colours) -> dict[str, Any]:
     return {"kind": "levels", "levels": list(colours.names), **table}
 
 
-GREYS: Mapping[str, int] = {
-    name: round(255 * grey) for name, grey in (("gyrus", GYRUS), ("sulcus", SULCUS), ("untested", NOT_TESTED))
+UNDERLAY: Mapping[str, list[int]] = {
+    "levels": [round(255 * grey) for grey in GREYS["continuous"]],
+    "pale": [round(255 * (1 - PALE * (1 - grey))) for grey in GREYS["continuous"]],
 }
-"""Greys of the printed maps."""
+"""Greys of the printed maps from gyrus to sulcus: of the cortex, and of what was not tested."""
 
 
 def data_uri(content: bytes, kind: str) -> str:

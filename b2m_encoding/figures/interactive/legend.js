@@ -11,11 +11,15 @@ function overGrey(table, grey) {
   return seen;
 }
 
+function middle(greys) {
+  return (greys[0] + greys[greys.length - 1]) / 2;
+}
+
 function fillLegend() {
   const { map, subject } = scene;
   const legend = $("legend");
   const box = element("canvas", { role: "img", "aria-label": `Colours of ${map.label}` });
-  const colours = overGrey(map.table, (data.greys.gyrus + data.greys.sulcus) / 2);
+  const colours = overGrey(map.table, middle(data.greys.levels));
   const side = map.kind === "pair" ? map.side : 0;
   const key = (style, text) => {
     const swatch = element("span", { class: "swatch" });
@@ -35,17 +39,19 @@ function fillLegend() {
       const across = element("span", { class: "ends" }, element("span", {}, `\u2190 ${one}`), element("span", {}, `${other} \u2192`));
       const up = element("span", {}, `across: difference, \u00b1${number(map.difference, 2)}; upwards: the larger, 0 to ${number(map.high, 2)}`);
       parts.push(element("div", { class: "pair" }, box, element("div", {}, across, up)));
+      const last = 4 * (side * side - side / 2);
+      if (map.undecided) parts.push(key(`rgb(${colours[last]} ${colours[last + 1]} ${colours[last + 2]})`, "no preference"));
     } else {
       const ends = [map.low, (map.low + map.high) / 2, map.high].map((value) => element("span", {}, number(value, 2)));
       parts.push(element("div", { class: "scale" }, box, element("span", { class: "ends" }, ...ends), element("span", {}, map.label)));
     }
   }
-  const { gyrus, sulcus, untested } = data.greys;
-  const half = `linear-gradient(90deg, rgb(${gyrus} ${gyrus} ${gyrus}) 50%, rgb(${sulcus} ${sulcus} ${sulcus}) 50%)`;
+  const pair = ({ 0: first, length, [length - 1]: last }) => [first, last];
+  const stripes = (greys) => `linear-gradient(90deg, ${pair(greys).map((g, i) => `rgb(${g} ${g} ${g}) ${50 * i}% ${50 * i + 50}%`)})`;
   const hidden = [];
   if (subject.q && state.show !== "all") hidden.push("not significant");
   if (state.threshold > 0) hidden.push("below the threshold");
-  if (hidden.length) parts.push(key(half, hidden.join(" or ")));
-  parts.push(key(`rgb(${untested} ${untested} ${untested})`, "not tested"));
+  if (hidden.length) parts.push(key(stripes(data.greys.levels), hidden.join(" or ")));
+  parts.push(key(stripes(data.greys.pale), "not tested"));
   legend.replaceChildren(...parts);
 }

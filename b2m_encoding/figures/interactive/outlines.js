@@ -37,6 +37,7 @@ function placeLines(svg, surface, view, pixels, state, group, units) {
   const scale = view.width / pixels; // mm per pixel of the screen
   svg.setAttribute("viewBox", [view.left, view.top, view.width, view.height].map((mm) => mm * units).join(" "));
   svg.classList.toggle("plain", !state.outlines);
+  svg.classList.toggle("far", scale > 0.35);
   for (const path of svg.querySelectorAll(".found")) {
     path.setAttribute("d", group ? borders(surface, group) : "");
   }

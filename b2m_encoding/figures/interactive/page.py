@@ -16,7 +16,7 @@ from b2m_encoding._typing import Floating
 from b2m_encoding.figures.interactive.clips import Clip
 from b2m_encoding.figures.interactive.content import View, ViewSubject
 from b2m_encoding.figures.interactive.encode import (
-    GREYS,
+    UNDERLAY,
     UNITS,
     coded,
     data_uri,
@@ -26,8 +26,8 @@ from b2m_encoding.figures.interactive.encode import (
     surface,
 )
 
-SCRIPTS = ("decode.js", "raster.js", "paint.js", "outlines.js", "details.js", "state.js", "draw.js", "legend.js",
-           "controls.js", "pointer.js", "main.js")  # fmt: skip
+SCRIPTS = ("decode.js", "raster.js", "paint.js", "outlines.js", "turn.js", "details.js", "state.js", "draw.js",
+           "solid.js", "export.js", "legend.js", "controls.js", "pointer.js", "main.js")  # fmt: skip
 """Scripts in the order in which the page runs them."""
 
 SCORE, LIMIT, RESPONSE = 2e-4, 1e-3, 2e-2
@@ -86,7 +86,7 @@ def content(view: View) -> dict[str, Any]:
         "level": view.level,
         "interval": view.interval,
         "featureSpaces": view.feature_spaces,
-        "greys": GREYS,
+        "greys": UNDERLAY,
         "units": UNITS,
         "scores": [{"key": score.key, "title": score.title, "measure": score.measure} for score in view.scores],
         "maps": [
@@ -96,6 +96,7 @@ def content(view: View) -> dict[str, Any]:
                 "label": drawn.label,
                 "scores": drawn.scores,
                 "strength": drawn.strength,
+                "undecided": drawn.undecided,
                 "subjects": [i for i, subject in enumerate(view.subjects) if view.drawable(drawn, subject)],
                 **encoded_colours(drawn.colours),
             }

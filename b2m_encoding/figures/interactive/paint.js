@@ -34,13 +34,16 @@ function ingredients(map, subject, show, level) {
   const alpha = opacity(qOf(map, subject), tested, show, level);
   if (map.kind === "levels") given[0].forEach((value, i) => { if (value < 0) alpha[i] = 0; });
   const strength = map.strength ? clean(subject.scores[map.strength]) : null;
-  return { one: clean(given[0]), other: given[1] ? clean(given[1]) : null, tested, alpha, strength };
+  const one = clean(given[0]), other = given[1] ? clean(given[1]) : null;
+  const undecided = map.undecided && subject.scores[map.undecided]; // both scores are drawn as the larger one
+  if (undecided) undecided.forEach((value, i) => { if (value < -0.5) one[i] = other[i] = Math.max(one[i], other[i]); });
+  return { one, other, tested, alpha, strength };
 }
 
-// Colours of a table over both greys of the underlay, as words of a picture.
+// Colours of a table over every grey of the underlay, as words of a picture.
 function blended(table, greys) {
-  const words = new Uint32Array(table.length / 2);
-  [greys.gyrus, greys.sulcus].forEach((grey, below) => {
+  const words = new Uint32Array((table.length / 4) * greys.levels.length);
+  greys.levels.forEach((grey, below) => {
     for (let i = 0; i < table.length; i += 4) {
       const opaque = table[i + 3] / 255, under = grey * (1 - opaque) + 0.5;
       const [red, green, blue] = [0, 1, 2].map((channel) => table[i + channel] * opaque + under);
@@ -71,7 +74,7 @@ function paint(image, raster, surface, map, parts, threshold, soft, greys) {
   const low = pair ? 0 : map.low, scale = levels ? 0 : top / (map.high - low);
   const across = pair ? top / (2 * map.difference) : 0, difference = pair ? map.difference : 0;
   const grey = (level) => ((255 << 24) | (level << 16) | (level << 8) | level) >>> 0;
-  const bare = [greys.gyrus, greys.sulcus], plain = bare.map(grey), untested = grey(greys.untested);
+  const bare = greys.levels, plain = bare.map(grey), untested = greys.pale.map(grey);
   for (let pixel = 0; pixel < triangle.length; pixel++) {
     const t = triangle[pixel];
     if (t < 0) {
@@ -86,7 +89,7 @@ function paint(image, raster, surface, map, parts, threshold, soft, greys) {
       w *= tested[c];
       const total = u + v + w;
       if (total <= 0.5) {
-        out[pixel] = untested;
+        out[pixel] = untested[sulcus[pixel]];
         continue;
       }
       u /= total;

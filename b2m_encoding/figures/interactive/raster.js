@@ -31,18 +31,24 @@ function rasterise(surface, view, width, height) {
       }
     }
   }
-  return { width, height, triangle, first, second, sulcus: sulci(surface, triangle, first, second) };
+  return { width, height, triangle, first, second, sulcus: levels(surface, triangle, first, second) };
 }
 
-// Whether a pixel lies in a sulcus.
-function sulci({ triangles, depth }, triangle, first, second) {
+// Level of the underlay, from gyrus to sulcus, of a depth.
+function levelOf(depth, [low, high]) {
+  const n = data.greys.levels.length;
+  return Math.min(Math.max(Math.trunc(((depth - low) / (high - low)) * n), 0), n - 1);
+}
+
+// Level of the underlay at every pixel.
+function levels({ triangles, depth, depths }, triangle, first, second) {
   const found = new Uint8Array(triangle.length);
   for (let pixel = 0; pixel < triangle.length; pixel++) {
     const t = triangle[pixel];
     if (t < 0) continue;
     const u = first[pixel], v = second[pixel];
     const here = u * depth[triangles[t]] + v * depth[triangles[t + 1]] + (1 - u - v) * depth[triangles[t + 2]];
-    found[pixel] = here > 0 ? 1 : 0;
+    found[pixel] = levelOf(here, depths);
   }
   return found;
 }

@@ -228,8 +228,9 @@ def _confusion(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str]
         if share >= 0.005 and cell >= MIN_CELL:
             axes.text(column, row, f"{100 * share:.0f}", size=5, ha="center", va="center_baseline",
                       color="white" if share > 0.55 else "black", parse_math=False)  # fmt: skip
-    axes.set_title("heard ↓ taken for → (%)", size=style.small_size, pad=3,
-                   parse_math=False)  # fmt: skip
+    axes.set_title("% of the clips", size=style.small_size, pad=3, parse_math=False)
+    axes.set_xlabel("identified as", labelpad=1.5, parse_math=False)
+    axes.set_ylabel("presented", labelpad=1.5, parse_math=False)
 
 
 def _ranks(axes: Axes, data: _Data, style: Style, _: Mapping[tuple[str, str], Interval]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgba_array
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Floating
@@ -40,15 +41,15 @@ class LayerColours:
         Number of layers.
     vmax : float
         Best score at the upper end of the levels.
-    cmap : str
-        Name of a matplotlib colour map; layers are equal steps of it.
+    cmap : str or tuple of str
+        Name of a matplotlib colour map, of which layers are equal steps; or the colour of each layer.
     fade : float, optional
         The best score rises from transparent at zero to opaque at this value.
     """
 
     n: int
     vmax: float
-    cmap: str = "viridis"
+    cmap: str | tuple[str, ...] = "viridis"
     fade: float | None = None
 
     LEVELS = 64
@@ -56,7 +57,10 @@ class LayerColours:
     @cached_property
     def table(self) -> Bytes:
         """Colours of all layers (slow) and levels of the best score (fast)."""
-        colours = matplotlib.colormaps[self.cmap](np.linspace(0.04, 0.96, self.n), bytes=True)
+        if isinstance(self.cmap, str):
+            colours = matplotlib.colormaps[self.cmap](np.linspace(0.04, 0.96, self.n), bytes=True)
+        else:
+            colours = np.round(255 * to_rgba_array(self.cmap[: self.n])).astype(np.uint8)
         table = np.repeat(colours, self.LEVELS, axis=0)
         if self.fade:
             level = np.linspace(0, self.vmax, self.LEVELS)
@@ -79,7 +83,7 @@ def hierarchy(
     atlas: Atlas | str | None = None,
     *,
     label: str = "r",
-    cmap: str = "viridis",
+    cmap: str | tuple[str, ...] = "viridis",
     **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of the layer that predicts best, and the share of targets that prefer each layer.
@@ -93,8 +97,8 @@ def hierarchy(
         On the surface that is drawn.
     label : str
         Name or unit of the scores.
-    cmap : str
-        Colour map of the layers; its lightness should rise or fall all the way.
+    cmap : str or tuple of str
+        Colour map of ordered layers, whose lightness should rise or fall all the way; or a colour per feature space.
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`.
     """

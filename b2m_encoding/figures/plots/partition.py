@@ -67,7 +67,7 @@ def partition(
         for part, values in zip(parts, together.scores, strict=True)
     }
     shared = shared_limits([data.scores[0][data.shown] for data in maps.values()], *limits)
-    colours = shared.colours(style.colour_map, masked=together.significant is not None)
+    colours = shared.colours(style.colour_map, masked=False)  # most parts of a target are small
     header, has_venn = options.header, len(names) <= DRAWN
     grid = Grid.fit(len(maps) + has_venn, space, atlas, zoom, style, grid_room(options))
     means = {part: _mean(data) for part, data in maps.items()}
@@ -92,9 +92,9 @@ def part_name(part: Bands) -> str:
     Examples
     --------
     >>> part_name(("acoustic",)), part_name(("acoustic", "text"))
-    ('only acoustic', 'acoustic ∩ text')
+    ('only acoustic', 'shared by acoustic and text')
     """
-    return f"only {part[0]}" if len(part) == 1 else " ∩ ".join(part)
+    return f"only {part[0]}" if len(part) == 1 else f"shared by {', '.join(part[:-1])} and {part[-1]}"
 
 
 def _drawable(parts: Mapping[Bands, Floating], names: Bands) -> dict[Bands, Floating]:
@@ -149,10 +149,10 @@ def _sentences(means: Mapping[Bands, float], label: str, limits: str, data: Scor
     n = int(data.shown.sum())
     shares = ", ".join(f"{part_name(part)} {mean:.4f}" for part, mean in means.items())
     text = [
-        f"Parts of the {label}: unique to one feature space, or shared by several (∩).",
+        f"Parts of the {label}: unique to one feature space, or shared by several.",
         limits,
         f"Means over the {n} vertices in colour: {shares}." if n else "",
         "Circles are not to scale." if n_names <= DRAWN else "",
-        "Parts may be negative; what lies below the lowest colour is drawn in it.",
+        "Low parts fade into the cortex; they may be negative.",
     ]
     return [part for part in text if part]

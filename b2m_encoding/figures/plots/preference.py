@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding._typing import Floating
+from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.figures.colours import Colours, PreferenceColours, over, shared_limits
 from b2m_encoding.figures.images import placed
 from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
-from b2m_encoding.figures.style import GREY
+from b2m_encoding.figures.style import GREY, OKABE_ITO
 from b2m_encoding.spaces import Atlas, Space
 
 FOOTER = 32.0
@@ -33,11 +34,13 @@ def preference(
     names: tuple[str, str] = ("first", "second"),
     label: str = "r",
     limits: tuple[float | None, float | None] = (None, None),
+    undecided: Booleans | None = None,
     **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of two scores in one colour, with its legend and the joint histogram in the same colours.
 
-    Hue shows the difference of the scores, lightness the larger score.
+    Hue shows which score is larger, from the colour of the first over cream to that of the second; low scores fade into
+    the cortex. Vertices without a significant preference are cream, whatever their difference.
 
     Parameters
     ----------
@@ -51,7 +54,9 @@ def preference(
     label : str
         Name or unit of the scores.
     limits : tuple of float or None
-        Difference with full colour, and larger score with full lightness; None: from the percentiles.
+        Difference with full colour, and larger score with full opacity; None: from the percentiles.
+    undecided : array of bool, shape (n_targets,), optional
+        Targets in which neither score is significantly larger.
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`.
     """
@@ -59,29 +64,64 @@ def preference(
     options = MapOptions(**keywords)
     style = options.style
     data = ScoreMap.of(space, (score_a, score_b), options.tested, options.significant)
-    figure = MapFigure(data, space, atlas, options, footer=FOOTER)
     first, second = (score[data.shown] for score in data.scores)
     difference = shared_limits([np.abs(second - first)], 0.0, limits[0], percentile=97.0)
     larger = shared_limits([np.maximum(first, second)], 0.0, limits[1])
     fade = None if data.significant is not None else 0.3 * larger.vmax
-    colours = PreferenceColours(difference.vmax, larger.vmax, fade=fade)
+    ends = (style.colours[0], style.colours[1]) if len(style.colours) > 1 else OKABE_ITO[:2]
+    colours = PreferenceColours(difference.vmax, larger.vmax, fade, ends)
+    neutral = () if undecided is None else ((_neutral(colours), "no preference"),)
+    figure = MapFigure(without_preference(data, undecided), space, atlas, options, footer=FOOTER, more=neutral)
     with style.context():
         page, lengths = figure.draw(colours)
         top = page.height - FOOTER + 5
         left = KEYS + (style.width_mm - KEYS - 2 * SIDE - 24) / 2 + 8
         legend(page, left, top, SIDE, colours, names, label)
         joint_histogram(page, left + SIDE + 14, top, SIDE, first, second, colours, names, label)
-    better = float((second > first).mean()) if first.size else float("nan")
-    share = f"{names[1]} is larger in {better:.1%} of the {first.size} vertices in colour." if first.size else ""
     sentences = [
-        f"Hue: difference of {label} between {names[1]} and {names[0]} (full colour at ±{difference.vmax:g}; "
-        f"{difference.n_above} vertices beyond it are clipped). Lightness: the larger {label}. {larger.sentence()}",
-        share,
-        "Histogram: vertices in colour, in the same colours, opacity by log count; line: equal scores.",
+        f"Hue: {names[0]} (left in the legend) or {names[1]} (right) predicts better, by the difference of {label} "
+        f"(full colour at ±{difference.vmax:g}; {difference.n_above} vertices beyond it are clipped). "
+        f"Opacity: the larger {label}. {larger.sentence()}",
+        _shares(data, undecided, names),
+        "Histogram: vertices in colour, opacity by log count; line: equal scores.",
         figure.counts(),
     ]
     columns = tuple(f"score_{name}" for name in names) if names[0] != names[1] else ("score_a", "score_b")
-    return FigureResult(page, figure.caption(sentences, lengths), figure.table(columns))
+    table = MapFigure(data, space, atlas, options).table(columns)
+    if undecided is not None:
+        table["preference"] = data.shown & ~undecided
+    return FigureResult(page, figure.caption(sentences, lengths), table)
+
+
+def _neutral(colours: PreferenceColours) -> str:
+    """Colour of targets without a preference, for a key."""
+    red, green, blue = colours.table[-colours.N // 2, :3]
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def without_preference(data: ScoreMap, undecided: Booleans | None) -> ScoreMap:
+    """The scores as they are drawn: both the larger one where neither is preferred."""
+    if undecided is None:
+        return data
+    first, second = data.scores
+    larger = np.maximum(first, second)
+    return replace(data, scores=(np.where(undecided, larger, first), np.where(undecided, larger, second)))
+
+
+def _shares(data: ScoreMap, undecided: Booleans | None, names: tuple[str, str]) -> str:
+    """Sentence on how many vertices in colour prefer which feature space."""
+    first, second = data.scores
+    shown = data.shown
+    if not (n := int(shown.sum())):
+        return ""
+    if undecided is None:
+        return f"{names[1]} is larger in {(second > first)[shown].mean():.1%} of the {n} vertices in colour."
+    decided = shown & ~undecided
+    better = (decided & (first > second)).sum() / n, (decided & (second > first)).sum() / n
+    return (
+        f"Of the {n} vertices in colour {better[0]:.1%} prefer {names[0]}, {better[1]:.1%} {names[1]}; the others "
+        f"({(shown & undecided).sum() / n:.1%}) show no significant preference and are cream."
+    )
 
 
 KEYS = 28.0
@@ -141,6 +181,6 @@ def joint_histogram(page: Page, left: float, top: float, size: float, first: Flo
     ticks = [0.0, colours.vmax]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    across, upwards = (shortened(f"{name} ({label})", page.style.text_size, SIDE + 6, page.style) for name in names)
+    across, upwards = (shortened(f"{name} ({label})", page.style.text_size, SIDE + 4, page.style) for name in names)
     axes.set_xlabel(across, labelpad=1.5, parse_math=False)
     axes.set_ylabel(upwards, labelpad=1.5, parse_math=False)

@@ -24,7 +24,7 @@ ROW = 44.0
 """Height of a row of regions, mm."""
 AXIS = 11.0
 """Room for the vertical axis, mm."""
-MAX_SLOT, LONG_NAME = 42.0, 24.0
+LONG_NAME = 24.0
 LONGEST = 40.0
 """Longest name of a region below its slot, mm; shorter where there are several rows."""
 MIN_SLOT = 2.4
@@ -71,6 +71,8 @@ def regions(
     options = PageOptions(**keywords)
     style = options.style
     points = _checked(table, style)
+    if ceiling is not None:
+        ceiling = ceiling[ceiling["upper"].notna()] if ceiling["upper"].notna().any() else None
     means = summarise(points, level)
     plan = _Plan.of(points, style, ceiling)
     with style.context():
@@ -157,9 +159,9 @@ class _Plan:
         rows = tuple(names[start : start + slots] for start in range(0, len(names), slots))
         room = LONGEST / math.sqrt(len(rows))
         longest = min(max(text_width(name, style.small_size, style) for name in names), room)
-        slot = min(MAX_SLOT, width / slots)
+        slot = width / slots
         rotation = 0 if longest < 0.95 * slot else 45 if longest < LONG_NAME else 90
-        labels = {name: shortened(name, style.small_size, room, style) for name in names}
+        labels = {name: shortened(name.replace("_", " "), style.small_size, room, style) for name in names}
         label_height = 2.5 + {0: 3.0, 45: 0.72 * longest + 2, 90: longest + 1}[rotation]
         entries = [*(("space", name) for name in spaces)]
         sides = set(points["hemisphere"])
@@ -223,7 +225,7 @@ def _draw_row(axes: Axes, points: pd.DataFrame, means: pd.DataFrame, ceiling: pd
     for slot, region in enumerate(row):
         if ceiling is not None:
             for band in ceiling[ceiling["region"].astype(str) == region].itertuples():
-                axes.fill_between([slot - 0.46, slot + 0.46], band.lower, band.upper, color=CEILING, linewidth=0)
+                axes.fill_between([slot - 0.46, slot + 0.46], band.lower, band.upper, color=CEILING, linewidth=1.2)
         here = points[points["region"] == region]
         for _, pair in here.groupby(["subject", "hemisphere"], sort=False):
             x = [slot + plan.offset(space) for space in pair["feature_space"]]

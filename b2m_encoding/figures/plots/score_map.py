@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Unpack
 
 import numpy as np
@@ -24,7 +25,7 @@ def score_map(
     *,
     label: str = "prediction accuracy (r)",
     limits: tuple[float | None, float | None] = (0.0, None),
-    contour: bool = False,
+    contour: bool = True,
     ceiling: Floating | None = None,
     missing: str = "not tested",
     fade: bool = True,
@@ -46,7 +47,7 @@ def score_map(
     limits : tuple of float or None
         Colour limits; None: from the percentiles of what is drawn.
     contour : bool
-        Outline significant targets; the others stay in colour.
+        In zooms, outline significant targets and let the others fade by their score; False: hide the others.
     ceiling : array, shape (n_targets,), optional
         Noise ceiling of r: its quartiles stand in the caption, its values in the table.
     missing : str
@@ -63,8 +64,10 @@ def score_map(
     outlined = data.significant if contour else None
     figure = MapFigure(data, space, atlas, options, contour=outlined, missing=missing)
     shared = shared_limits([data.scores[0][figure.coloured]], *limits)
-    masked = (data.significant is not None and not contour) or not fade
+    masked = data.significant is not None or not fade
     colours = shared.colours(options.style.colour_map, masked=masked)
+    if figure.coloured is data.tested and data.shown.any():  # full colour from the lower scores of what is outlined on
+        colours = replace(colours, fade=max(float(np.percentile(data.scores[0][data.shown], 20)), shared.faded))
     with options.style.context():
         page, lengths = figure.draw(colours)
         centred_colour_bar(page, page.height - figure.footer + 1.5, colours, label, shared.clipped)

@@ -73,7 +73,7 @@ def subjects(
         lengths = draw_foot(painter, list(maps.values()), colours, label, shared, scale)
     figures = {name: MapFigure(data, space, atlas, options) for name, data in maps.items()}
     sentences = [
-        f"{label[:1].upper()}{label[1:]} in {len(maps)} subjects.",
+        f"{label[:1].upper()}{label[1:]} in {len(maps)} {'subject' if len(maps) == 1 else 'subjects'}.",
         shared.sentence(),
         _counts(maps, space, criterion),
     ]

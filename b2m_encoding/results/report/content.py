@@ -46,17 +46,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture as a data URI, with its caption; ``href`` is where a click leads."""
-
-    kind: ClassVar[str] = "picture"
-    title: str
-    caption: str
-    source: str
-    href: str = ""
-
-
-@dataclass(frozen=True)
 class Link:
     """Link to another page, with a description."""
 
@@ -66,16 +55,33 @@ class Link:
     about: str = ""
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URI, with its caption and its files; a click enlarges it."""
+
+    kind: ClassVar[str] = "picture"
+    title: str
+    caption: str
+    source: str
+    files: Sequence[Link] = ()
+    """The figure, its numbers and its caption as files."""
+    origin: str = ""
+    """Samples, tests and programs behind the figure."""
+    small: bool = False
+    """Drawn beside others."""
+
+
 Block = Lines | Text | Code | Table | Picture | Link
 
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading; ``name`` is its anchor."""
+    """Blocks under a heading; ``name`` is its anchor. A folded section shows its heading until it is opened."""
 
     name: str
     title: str
     blocks: Sequence[Block]
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import glob
 import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from PIL import Image
 
-from b2m_encoding.results.report.content import Picture
+from b2m_encoding.results.report.content import Link, Picture
 from b2m_encoding.results.schema.files import FIGURES
 
 WIDTH, SMALL = 1400, 720
@@ -19,7 +21,7 @@ QUALITY = 92
 """Quality of WebP, a quarter of the size of PNG; the figure itself is in the results."""
 TITLES = {
     "accuracy": "Prediction accuracy",
-    "preference": "Component preference",
+    "preference": "Preferred feature space",
     "ternary": "Three feature spaces",
     "partition": "Variance partitioning",
     "scatter": "One model against another",
@@ -29,6 +31,9 @@ TITLES = {
     "weights": "Components of the weights",
     "tags": "What regions respond to",
     "decoding": "Identification of clips",
+    "slices": "Prediction accuracy, slices",
+    "distribution": "Distribution of the prediction accuracy",
+    "group": "Group",
     "surface": "Inflated cortex",
 }
 NAME = re.compile(r"(?:sub-(?P<subject>[^_]+)_)?(?P<kind>[a-z]+)(?P<rest>(?:_.+)?)")
@@ -43,7 +48,15 @@ def pictures(folder: Path, kinds: tuple[str, ...], subject: str | None, *, small
             if found and found["kind"] == kind and found["subject"] == subject and caption.is_file():
                 rest = found["rest"].replace("_", " ")
                 text = caption.read_text(encoding="utf-8").strip()
-                yield Picture(f"{TITLES.get(kind, kind)}{rest}", text, embedded(png, SMALL if small else WIDTH))
+                text, drawn, origin = text.removeprefix(f"sub-{subject}. ").partition(" Drawn with ")
+                source = embedded(png, SMALL if small else WIDTH)
+                yield Picture(f"{TITLES.get(kind, kind)}{rest}", text, source, _files(png), (drawn + origin).strip())
+
+
+def _files(png: Path) -> list[Link]:
+    """Links to a figure, its numbers and its caption, as files beside the page."""
+    found = sorted(png.parent.glob(f"{glob.escape(png.stem)}.*"))
+    return [Link(quote(f"{FIGURES}/{file.name}"), file.suffix[1:].upper()) for file in found]
 
 
 def embedded(png: Path, width: int = WIDTH) -> str:

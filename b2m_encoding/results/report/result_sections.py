@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
-from b2m_encoding.results.report.content import Block, Lines, Link, Picture, Table
+from b2m_encoding.results.report.content import Block, Lines, Picture, Table
 from b2m_encoding.results.report.known_rates import known_rate
 from b2m_encoding.results.report.pictures import pictures
 from b2m_encoding.results.report.report_data import ReportData, interval, listed, many, number, score, span
-from b2m_encoding.results.schema import CHANCE, GROUP, files, maps, tables
+from b2m_encoding.results.schema import CHANCE, GROUP, maps, tables
 
+FEW = 3
+"""Most subjects whose figures stand on the page of the study at full width."""
 MOST_ROWS = 200
 """Most rows of a table on a page; the file holds all of them."""
 
@@ -27,7 +29,9 @@ Build = Callable[[ReportData], list[Block]]
 
 def accuracy(report: ReportData) -> list[Block]:
     """Prediction accuracy: maps, test, ceilings, and scores by group of clips or run."""
-    blocks: list[Block] = [*_pictures(report, ("accuracy", "surface", "subjects", "scatter"))]
+    blocks: list[Block] = [
+        *_pictures(report, ("accuracy", "slices", "distribution", "surface", "group", "subjects", "scatter"))
+    ]
     lines = []
     for one in report.subjects.itertuples():
         lines.append(
@@ -248,22 +252,17 @@ def _spread(mean: float, deviation: float) -> str:
     return f"{mean:.3f} ({deviation:.3f})" if np.isfinite(deviation) else f"{mean:.3f}"
 
 
-def listening(report: ReportData) -> list[Block]:
-    """Link to the page with sounds, where clips have been reconstructed."""
-    if not report.results.has(files.LISTEN):
-        return []
-    return [Link(files.LISTEN, "Listen: presented, retrieved and reconstructed, clip by clip")]
-
-
 def _pictures(report: ReportData, kinds: tuple[str, ...]) -> list[Picture]:
-    """Figures of the page; on the page of a study also small ones of each subject, which link to its page."""
+    """Figures of the page; on the page of a study also those of each subject, smaller where they are many."""
     folder = report.results.path
     shown = [*pictures(folder, kinds, report.subject)]
     if report.subject is None:
+        small = len(report.results.subjects) > FEW
         for subject in report.results.subjects:
-            for one in pictures(folder, kinds[:1], subject, small=True):
-                href = quote(files.SUBJECT_PAGE.format(subject=subject))
-                shown.append(Picture(f"{one.title}, sub-{subject}", "", one.source, href))
+            own = [*pictures(folder, kinds[:1], subject, small=small)] or [
+                *pictures(folder, kinds[1:3], subject, small=small)
+            ]
+            shown += [replace(one, title=f"{one.title}, sub-{subject}", small=small) for one in own[:1]]
     return shown
 
 
@@ -277,10 +276,9 @@ def cut(table: Table) -> Table:
 
 SECTIONS: dict[str, tuple[str, Build]] = {
     "accuracy": ("Prediction accuracy", accuracy),
-    "preference": ("Component preference", preference),
+    "preference": ("Preferred feature space", preference),
     "partition": ("Variance partitioning", partition),
     "regions": ("Regions", regions),
     "generalisation": ("Generalisation", generalisation),
     "decoding": ("Decoding", decoding),
-    "listening": ("Listening", listening),
 }

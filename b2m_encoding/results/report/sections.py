@@ -9,6 +9,7 @@ import pandas as pd
 from b2m_encoding import __version__
 from b2m_encoding.results.report.checklist import checklist
 from b2m_encoding.results.report.content import Block, Code, Lines, Link, Section, Table, Text
+from b2m_encoding.results.report.findings import audit_line, findings
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import bibtex, cited, references, with_names
 from b2m_encoding.results.report.report_data import ReportData, listed, number, score
@@ -21,30 +22,34 @@ def study_sections(report: ReportData) -> list[Section]:
     return _sections(
         report,
         {
-            "summary": ("Summary", summary),
+            "summary": ("Results", summary),
+            **SECTIONS,
             "methods": ("Methods", methods_text),
             "quality": ("Data quality", quality),
             "audit": ("Leakage audit", audit),
-            **SECTIONS,
             "checklist": ("Reviewer's checklist", checklist_section),
             "provenance": ("Provenance", provenance),
         },
     )
 
 
+FOLDED = ("methods", "quality", "audit", "checklist", "provenance")
+"""Sections that are opened on demand."""
+
+
 def subject_sections(report: ReportData) -> list[Section]:
     """Sections of the page of a subject."""
-    parts = {"summary": ("Summary", summary), "quality": ("Data quality", quality), "audit": ("Leakage audit", audit)}
-    return _sections(report, {**parts, **SECTIONS})
+    parts = {"quality": ("Data quality", quality), "audit": ("Leakage audit", audit)}
+    return _sections(report, {"summary": ("Results", summary), **SECTIONS, **parts})
 
 
 def _sections(report: ReportData, parts: Mapping[str, tuple[str, Build]]) -> list[Section]:
     made = [(name, title, build(report)) for name, (title, build) in parts.items()]
-    return [Section(name, title, blocks) for name, title, blocks in made if blocks]
+    return [Section(name, title, blocks, name in FOLDED) for name, title, blocks in made if blocks]
 
 
 def summary(report: ReportData) -> list[Block]:
-    """Summary of the results in one table."""
+    """The results in a paragraph, the audit in a line, the subjects in a table, and links to other pages."""
     columns = [
         "subject",
         "targets tested",
@@ -61,7 +66,9 @@ def summary(report: ReportData) -> list[Block]:
     ]  # fmt: skip
     q = number(report.get("statistics", "q"))
     about = f"Predicted: q < {q} in the joint model. Noise ceiling: of r, median over the predicted targets."
-    blocks: list[Block] = [Table(columns, rows, about)]
+    blocks: list[Block] = [Text([" ".join(findings(report))]), Table(columns, rows, about)]
+    if line := audit_line(report):
+        blocks.insert(1, Lines([line]))
     if reason := report.results.unverified:
         text = "The results cannot be verified to be as they were written"
         blocks.insert(0, Lines([f"{text}: {reason}. b2m run the study again restores them."]))
@@ -72,6 +79,8 @@ def summary(report: ReportData) -> list[Block]:
         size = f"{view.stat().st_size / 1e6:.1f} MB"
         about = f"every map, with the numbers of a vertex under the mouse ({size}, opens from the file)"
         blocks.append(Link(files.VIEW, "Interactive flatmap", about))
+    if report.results.has(files.LISTEN):
+        blocks.append(Link(files.LISTEN, "Listening page", "presented, retrieved and reconstructed, clip by clip"))
     return blocks
 
 
@@ -146,7 +155,8 @@ def audit(report: ReportData) -> list[Block]:
     """All checks of the leakage audit."""
     if (checks := report.table(tables.AUDIT)) is None:
         return []
-    rows = [[f"sub-{one.subject}", one.name, one.status, number(one.value, 3), one.meaning]
+    rows = [[f"sub-{one.subject}", one.name, one.status, number(one.value, 3),
+             one.meaning.split(";")[0] if one.status == "pass" else one.meaning]
             for one in checks.itertuples(index=False)]  # fmt: skip
     columns = ["subject", "check", "status", "value", "what was measured"]
     return [cut(Table(columns, rows, states=[row[2] for row in rows]))]
@@ -172,5 +182,5 @@ def provenance(report: ReportData) -> list[Block]:
     rows = [[key, str(record[key])] for key in ("started", "finished", "python", "platform", "seed") if key in record]
     rows += [[f"{name}", str(version)] for name, version in record.get("versions", {}).items() if version]
     rows.append(["inputs", f"{len(record.get('inputs', {})):,} files and folders, hashes in {files.PROVENANCE}"])
-    rows.append(["tables", listed(sorted({path.name for path in report.results.path.glob("*.tsv")}))])
-    return [Table(["", ""], rows, f"Report written by b2m_encoding {__version__}.")]
+    blocks: list[Block] = [Table(["", ""], rows, f"Report written by b2m_encoding {__version__}.")]
+    return blocks + [Link(path.name, path.name) for path in sorted(report.results.path.glob("*.tsv"))]

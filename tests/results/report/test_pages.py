@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_pages_are_complete_escaped_and_self_contained(hostile: Results) -> None
             target = unquote(link)
             assert target[1:] in page.names if target.startswith("#") else (hostile.path / target).is_file(), link
     study, first, _ = found.values()
-    assert {"summary", "methods", "quality", "audit", "accuracy", "decoding", "listening", "checklist",
+    assert {"summary", "methods", "quality", "audit", "accuracy", "decoding", "checklist",
             "provenance"} <= set(study.names)  # fmt: skip
     assert {"view.html", "listen.html"} <= set(study.links)
     assert "listen.html" in first.links
@@ -91,6 +92,9 @@ def test_pages_are_complete_escaped_and_self_contained(hostile: Results) -> None
     assert "chance is 0.5. 1 test clip was heard in training." in study.text
     assert len(study.sources) == 3
     assert len(first.sources) == 1
+    places = [study.names.index(name) for name in ("summary", "accuracy", "decoding", "methods", "audit")]
+    assert places == sorted(places)
+    assert re.search(r"Leakage audit: (\d) of \1 checks? passed\.", first.text), first.text[-3000:]
 
 
 def test_the_folder_alone_is_enough(bundle: Bundle, tmp_path: Path) -> None:

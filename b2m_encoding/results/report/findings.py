@@ -1,0 +1,91 @@
+"""The findings of a study in sentences: what was predicted, where, by which feature space, and whether to trust it."""
+
+from __future__ import annotations
+
+from b2m_encoding.data.sources import GROUP_MEAN
+from b2m_encoding.results.report.report_data import ReportData, listed, many, number
+from b2m_encoding.results.schema import CHANCE, JOINT, tables
+
+
+def findings(report: ReportData) -> list[str]:
+    """Sentences of the paragraph that opens a page; what was not computed is left out."""
+    sentences = [_predicted(report), _regions(report), _preferred(report), _identified(report)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _predicted(report: ReportData) -> str:
+    listeners = report.listeners if len(report.listeners) else report.subjects
+    parts = [
+        f"{one.predicted / max(one.tested, 1):.1%} of {many(int(one.tested), 'tested target')} of sub-{one.subject} "
+        f"(best r {number(one.best_r, 2)})"
+        for one in listeners.itertuples()
+    ]
+    spaces = listed(report.feature_spaces)
+    model = f"Models of {spaces} together" if len(report.feature_spaces) > 1 else f"The model of {spaces}"
+    verb = "predict" if len(report.feature_spaces) > 1 else "predicts"
+    q = number(report.get("statistics", "q"))
+    if len(parts) <= 3:
+        return f"{model} {verb} held-out responses of {listed(parts)} at q < {q}."
+    shares = listeners["predicted"] / listeners["tested"].clip(lower=1)
+    best = number(listeners["best_r"].max(), 2)
+    return (
+        f"{model} {verb} held-out responses of {len(parts)} subjects at q < {q}: between {shares.min():.1%} and "
+        f"{shares.max():.1%} of the tested targets, median {shares.median():.1%}; best r {best}."
+    )
+
+
+def _regions(report: ReportData) -> str:
+    table = report.table(tables.REGIONS)
+    if table is None:
+        return ""
+    table = table[(table["subject"] != GROUP_MEAN) & table["score"].notna()]
+    names = [name for name in table["feature_space"].unique() if name != JOINT]
+    if len(names) < 2:
+        return ""
+    means = table.groupby(["region", "feature_space"], sort=False)["score"].mean().unstack("feature_space")[names]
+    best = {name: [str(region) for region in means.index[means.idxmax(axis=1) == name]] for name in names}
+    parts = [
+        f"{name} predicts better in {listed(region.replace('_', ' ') for region in regions)}"
+        for name, regions in best.items()
+        if regions
+    ]
+    return f"By mean r of a region, {listed(parts)}." if len(means) <= 12 else ""
+
+
+def _preferred(report: ReportData) -> str:
+    table = report.table(tables.PREFERENCE)
+    if table is None:
+        return ""
+    shares = table[table["subject"] != GROUP_MEAN].groupby("preferred", sort=False)["share"].mean()
+    parts = [
+        f"{share:.0%} show none" if name == "no preference" else f"{share:.0%} prefer {name}"
+        for name, share in shares.items()
+    ]
+    return (
+        f"Of the predicted targets {listed(parts)}{' (mean over subjects)' if table['subject'].nunique() > 1 else ''}."
+    )
+
+
+def _identified(report: ReportData) -> str:
+    rows = [one for one in report.identification if "identification_accuracy" in one]
+    if not rows:
+        return ""
+    best = max(rows, key=lambda one: float(one["identification_accuracy"]))
+    accuracy, whose = float(best["identification_accuracy"]), f" of sub-{best['subject']}" if len(rows) > 1 else ""
+    return (
+        f"Decoders identify a test clip among two with an accuracy of {'up to ' if len(rows) > 1 else ''}{accuracy:.0%}"
+        f"{whose} (chance {CHANCE:.0%}), from decoded {best['feature_space']}."
+    )
+
+
+def audit_line(report: ReportData) -> str:
+    """The audit in one line; empty where there was none."""
+    checks = report.table(tables.AUDIT)
+    if checks is None:
+        return ""
+    passed = int((checks["status"] == "pass").sum())
+    text = f"Leakage audit: {passed} of {many(len(checks), 'check')} passed"
+    for status, name in (("fail", "failed"), ("warn", "with a warning")):
+        others = dict.fromkeys(checks.loc[checks["status"] == status, "name"])
+        text += f"; {name}: {listed(others)}" if others else ""
+    return f"{text}."
