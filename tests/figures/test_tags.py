@@ -24,8 +24,9 @@ def test_the_features_farthest_from_zero_are_drawn_by_size() -> None:
     kept = strongest(whole[whole["region"] == "core"], 2)
     assert kept["feature"].tolist() == ["guitar", "guitar", "piano $x$", "piano $x$"]
     figure = tags(whole, n=3)
-    axes = figure.figure.axes
+    *axes, keys = figure.figure.axes
     assert len(axes) == 2
+    assert [text.get_text() for text in keys.texts] == ["left", "right", "q ≥ 0.05"]
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["guitar", "choir", "piano $x$"]
     points = [line for line in axes[0].lines if line.get_marker() == "o"]
     assert np.allclose(points[0].get_xdata(), 0.6)
@@ -40,7 +41,8 @@ def test_the_features_farthest_from_zero_are_drawn_by_size() -> None:
 def test_panels_have_room_on_any_page(width: float) -> None:
     whole = pd.concat([table().assign(region=f"region {i}") for i in range(5)])
     page = tags(whole, n=3, style=Style(width_mm=width)).figure
-    boxes = [axes.get_position() for axes in page.axes]
+    *panels, _ = page.axes
+    boxes = [axes.get_position() for axes in panels]
     assert min(box.width for box in boxes) * width > 15
     assert max(box.x1 for box in boxes) < 1
     assert len({(round(box.x0, 3), round(box.y0, 3)) for box in boxes}) == 5

@@ -12,12 +12,12 @@ from matplotlib.ticker import MaxNLocator
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
-from b2m_encoding.figures.page import MARGIN, FigureResult, shortened
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.style import GREY, Style
 
 COLUMNS = ("region", "hemisphere", "feature", "r", "low", "high", "q")
-LINE, GAP, HEAD, AXIS = 3.4, 8.0, 6.0, 9.0
-"""Height of a feature, space between panels, their titles, and the axis below, mm."""
+LINE, GAP, HEAD, AXIS, FOOT = 3.4, 8.0, 6.0, 9.0, 5.0
+"""Height of a feature, space between panels, their titles, the axis below, and the keys, mm."""
 NAMES = 21.0
 """Room for the name of a feature, mm."""
 NARROWEST = 38.0
@@ -55,7 +55,7 @@ def tags(table: pd.DataFrame, *, n: int = 8, q: float = 0.05, **keywords: Unpack
     room = options.style.width_mm - 2 * MARGIN
     across = max(1, min(len(regions), int((room + GAP) / (NARROWEST + GAP))))
     rows = math.ceil(len(regions) / across)
-    height = options.header + rows * (HEAD + n * LINE + AXIS) + MARGIN
+    height = options.header + rows * (HEAD + n * LINE + AXIS) + FOOT + MARGIN
     width = (room - (across - 1) * GAP) / across
     limit = float(max(part[["low", "high"]].abs().to_numpy().max() for part in chosen.values()))
     with options.style.context():
@@ -68,6 +68,7 @@ def tags(table: pd.DataFrame, *, n: int = 8, q: float = 0.05, **keywords: Unpack
             count = part["feature"].nunique()
             axes = page.panel(left + NAMES, top + HEAD, width - NAMES, count * LINE)
             _draw(axes, part, q, min(1.0, 1.05 * limit), options.style)
+        _keys(page, height - MARGIN - FOOT, set(shown["hemisphere"]), q, options.style)
     clips = ", ".join(str(count) for count in sorted({int(count) for count in shown.get("clips", [])}))
     sentences = [
         f"Correlation over {clips} held-out clips between the mean response of each region and each feature; "
@@ -76,6 +77,22 @@ def tags(table: pd.DataFrame, *, n: int = 8, q: float = 0.05, **keywords: Unpack
         "These are correlations one by one: features that go together share them.",
     ]
     return FigureResult(page, options.caption(sentences), pd.concat(list(chosen.values()), ignore_index=True))
+
+
+def _keys(page: Page, top: float, sides: set[str], q: float, style: Style) -> None:
+    """Marks of hemispheres and of significance, in a row."""
+    named = [
+        (name, style.colours[i]) for i, (side, name) in enumerate((("L", "left"), ("R", "right"))) if side in sides
+    ]
+    marks = [*((name, colour, colour) for name, colour in named), (f"q ≥ {q:g}", "white", GREY)]
+    axes = page.panel(MARGIN, top, style.width_mm - 2 * MARGIN, FOOT)
+    axes.set(xlim=(0, style.width_mm - 2 * MARGIN), ylim=(FOOT, 0))
+    axes.set_axis_off()
+    left = 1.5
+    for text, face, edge in marks:
+        axes.plot(left, FOOT / 2, "o", color=edge, markersize=3, markeredgewidth=0.6, markerfacecolor=face)
+        axes.text(left + 2, FOOT / 2, text, fontsize=style.small_size, va="center_baseline")
+        left += 6 + text_width(text, style.small_size, style)
 
 
 def strongest(part: pd.DataFrame, n: int) -> pd.DataFrame:
