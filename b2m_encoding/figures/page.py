@@ -23,12 +23,14 @@ from PIL import Image
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
-from b2m_encoding.figures.style import GREY, INK, Style
+from b2m_encoding.figures.style import GREY, INK, Style, known_glyphs
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import write_all
 
 MM = 25.4
 RULER_DPI = 720
+HINTING = 0.02
+"""Share by which a line may be wider when it is drawn: its letters then begin at whole pixels."""
 SCREEN_DPI = 150
 """Resolution in a notebook."""
 MARGIN = 2.0
@@ -88,13 +90,15 @@ class Page(Figure):
 
 def text_width(text: str, size: float, style: Style) -> float:
     """Width of a line of text in the font of the style, mm."""
-    font = FontProperties(family=style.family, size=size)
-    width, _, _ = _ruler().get_text_width_height_descent(text, font, False)  # type: ignore[no-untyped-call]
+    font = FontProperties(family=style.families, size=size)
+    with known_glyphs():
+        width, _, _ = _ruler().get_text_width_height_descent(text, font, False)  # type: ignore[no-untyped-call]
     return float(width) / RULER_DPI * MM
 
 
 def shortened(text: str, size: float, width: float, style: Style) -> str:
     """The text, or its beginning with an ellipsis if it is wider than the given mm."""
+    width = width * (1 - HINTING)
     if text_width(text, size, style) <= width:
         return text
     end = bisect_right(range(1, len(text)), width, key=lambda n: text_width(text[:n] + "…", size, style))

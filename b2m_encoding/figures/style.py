@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -109,13 +111,18 @@ class Style(Config):
         """The font family that is drawn with."""
         return self.font or next(name for name in (FONT, "DejaVu Sans") if name in _installed())
 
-    def context(self) -> AbstractContextManager[None]:
+    @property
+    def families(self) -> list[str]:
+        """The font family that is drawn with, and the one for letters that it lacks."""
+        return list(dict.fromkeys([self.family, "DejaVu Sans"]))
+
+    @contextmanager
+    def context(self) -> Iterator[None]:
         """Matplotlib's settings while a figure is made or written; global settings are restored afterwards."""
         import matplotlib
 
-        family = [self.family] if self.family == "DejaVu Sans" else [self.family, "DejaVu Sans"]
         settings: dict[Any, Any] = {
-            "font.family": family,
+            "font.family": self.families,
             "font.size": self.text_size,
             "axes.titlesize": self.text_size,
             "axes.labelsize": self.text_size,
@@ -124,7 +131,16 @@ class Style(Config):
             "legend.fontsize": self.small_size,
             **FIXED,
         }
-        return matplotlib.rc_context(settings)
+        with matplotlib.rc_context(settings), known_glyphs():
+            yield
+
+
+@contextmanager
+def known_glyphs() -> Iterator[None]:
+    """Draw an empty box, without a warning, for a letter that no font has: names come from people's files."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        yield
 
 
 FIXED: dict[str, Any] = {

@@ -97,7 +97,7 @@ def outlines_of(path: str) -> list[Float64]:
     Examples
     --------
     >>> [line.tolist() for line in outlines_of("m 1,1 h 2 v 2 z")]
-    [[[1.0, 1.0], [3.0, 1.0], [3.0, 3.0]]]
+    [[[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 1.0]]]
     """
     from fontTools.pens.recordingPen import RecordingPen
     from fontTools.svgLib.path import parse_path

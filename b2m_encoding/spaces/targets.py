@@ -36,7 +36,7 @@ def target_table(space: Space) -> pd.DataFrame:
     --------
     >>> from b2m_encoding.spaces import surface_space
     >>> target_table(surface_space("fsaverage5")).iloc[10242].to_dict()
-    {'hemisphere': 'R', 'vertex': np.int64(0)}
+    {'hemisphere': 'R', 'vertex': 0}
     """
     columns: dict[str, object] = {}
     if isinstance(space, SurfaceSpace):

@@ -149,6 +149,10 @@ def named_tuning(response: Floating, features: Floating, level: float = 0.95) ->
     level : float
         Level of the intervals.
 
+    Returns
+    -------
+    NamedTuning
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)

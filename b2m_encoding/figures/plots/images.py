@@ -45,6 +45,7 @@ def plot_flatmap(
 
     Examples
     --------
+    >>> import numpy as np
     >>> figure = plot_flatmap(np.random.default_rng(0).random(20484), label="r")
     >>> figure.table.columns.tolist()
     ['hemisphere', 'vertex', 'region', 'score', 'tested']

@@ -52,9 +52,10 @@ class Watch(threading.Thread):
         while not self.ended.wait(0.001):
             for path in self.folder.glob("*.safetensors"):
                 try:
-                    self.seen.setdefault(path.name, set()).add(path.stat().st_mtime_ns)
+                    written = path.stat().st_mtime_ns
                 except FileNotFoundError:
                     continue
+                self.seen.setdefault(path.name, set()).add(written)
 
 
 @pytest.mark.slow
