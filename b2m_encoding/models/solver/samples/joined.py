@@ -242,10 +242,7 @@ class JoinedFolds:
             z = vectors.T @ y
         rest = y - vectors @ (self.basis.filters(held.alpha, dtype) * z)
         out = torch.empty((len(self.rows.all), y.shape[1]), dtype=dtype, device=y.device)
-        start = 0
-        for rows, operator, whole in zip(self.rows.folds, held.inverses, held.whole, strict=True):
-            torch.mm(operator, y if whole else rest[rows], out=out[start : start + len(rows)])
-            start += len(rows)
+        self._hold_out(held, y, rest, out)
         return out
 
     def residuals_of_targets(
@@ -275,17 +272,17 @@ class JoinedFolds:
         for held, number in zip(penalties, which.bincount(minlength=len(penalties)).tolist(), strict=True):
             some = slice(start, start + number)
             start += number
-            if held.dtype == y.dtype and not any(held.whole):
-                self._from_all(held, rest[:, some], out[:, some])
+            if held.dtype == y.dtype:
+                self._hold_out(held, y[:, some], rest[:, some], out[:, some])
             elif number:
                 out[:, some] = self.residuals(held, y[:, some], z[:, some]).to(out)
         return order, out
 
-    def _from_all(self, held: Held, rest: Tensor, out: Tensor) -> None:
-        """Held-out residuals from those of the fit to all samples."""
+    def _hold_out(self, held: Held, y: Tensor, rest: Tensor, out: Tensor) -> None:
+        """Held-out residuals of all folds from ``rest``, those of the fit to all samples."""
         start = 0
-        for rows, inverse in zip(self.rows.folds, held.inverses, strict=True):
-            torch.mm(inverse, rest[rows], out=out[start : start + len(rows)])
+        for rows, operator, whole in zip(self.rows.folds, held.inverses, held.whole, strict=True):
+            torch.mm(operator, y if whole else rest[rows], out=out[start : start + len(rows)])
             start += len(rows)
 
     def sketch(self, held: Held, signs: Tensor) -> Tensor:
