@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -78,49 +78,43 @@ class TestSamples:
     @cached_property
     def measured(self) -> NDArray[np.float32]:
         """Scored responses, repeats averaged where the study asks for it."""
-        return self.scored([values for _, _, values in self.loaded])
+        return self.scored(self._presented_responses)
 
-    def predict(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
-        """Predictions of every sample of each test run."""
-        return self._by_run(np.asarray(model.predict(self._presented_values(values), runs=self.presented)))
+    def predict(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Predictions of every sample of the test runs."""
+        return np.asarray(model.predict(self._presented_values(values), runs=self.presented))
 
     def product(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> Array:
         """R2 of the scored samples split among feature spaces by the product measure, shape (n_spaces, n_targets)."""
         parts = model.predict_bands(self._presented_values(values), runs=self.presented)
-        return product_measure([self.scored([parts[name]]) for name in values], self.measured)
+        return product_measure([self.scored(parts[name]) for name in values], self.measured)
 
-    def scored(self, predicted: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Predictions of the scored samples."""
-        every = predicted[0] if len(predicted) == 1 else np.concatenate(predicted)
-        return self._scored(every)[0].astype(np.float32, copy=False)
+    def scored(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Predictions, or responses, of the scored samples among all of the test runs."""
+        return self._scored(values)[0].astype(np.float32, copy=False)
 
     def test_set(self, values: Mapping[str, NDArray[Any]]) -> TestSet:
         """The same as the statistics of generalisation take it."""
-        return TestSet(
-            self._presented_values(values), self.presented, self.measured, lambda predicted: self.scored([predicted])
-        )
+        return TestSet(self._presented_values(values), self.presented, self.measured, self.scored)
 
-    def single_r(self, predicted: Sequence[NDArray[np.float32]], targets: NDArray[np.intp]) -> Array:
+    def single_r(self, predicted: NDArray[np.float32], targets: NDArray[np.intp]) -> Array:
         """Pearson r of some targets over single presentations."""
-        pairs = [
-            (own[runs.used][:, targets], values[runs.used][:, targets])
-            for own, (runs, _, values) in zip(predicted, self.loaded, strict=True)
-        ]
-        return pearson_r(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
+        measured = np.concatenate([values[:, targets] for _, _, values in self.loaded])
+        used = self.presented.used
+        return pearson_r(predicted[used][:, targets], measured[used])
 
     def ceiling(self) -> Ceiling | NoCeiling:
         """Noise ceiling from repeats within and across the test runs."""
-        return noise_ceiling(
-            np.concatenate([values for _, _, values in self.loaded]), self.presented, within_runs=False
-        )
+        return noise_ceiling(self._presented_responses, self.presented, within_runs=False)
 
     def _presented_values(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Features of all samples of the test runs, one run after the other."""
         rows = np.concatenate([own for _, own, _ in self.loaded])
         return {name: array[rows] for name, array in values.items()}
 
-    def _by_run(self, values: NDArray[Any]) -> list[NDArray[Any]]:
-        return np.split(values, np.cumsum([len(own) for _, own, _ in self.loaded])[:-1])
+    @property
+    def _presented_responses(self) -> NDArray[Any]:
+        return np.concatenate([values for _, _, values in self.loaded])
 
     def _scored(self, values: NDArray[Any]) -> tuple[NDArray[Any], Runs]:
         runs = self.presented
