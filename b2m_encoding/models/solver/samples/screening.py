@@ -115,9 +115,9 @@ class JoinedScores:
         def score(wanted: Tensor) -> None:
             for pairs in torch.split(wanted.nonzero(), AT_A_TIME):
                 which, targets = pairs.T
-                order, found = self.folds.residuals_of_targets(self.penalties, which, y[:, targets], z[:, targets])
-                own = None if factors is None else factors[:, targets[order]]
-                error[which[order], targets[order]] = self._sum(found.square(), own)
+                some, projected = y.T[targets].T, z.T[targets].T
+                found = self.folds.residuals_of_targets(self.penalties, which, some, projected)
+                error[which, targets] = self._sum(found.square_(), None if factors is None else factors[:, targets])
 
         if self.projections is None:
             score(torch.ones_like(error, dtype=torch.bool))
