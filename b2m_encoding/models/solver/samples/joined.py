@@ -17,7 +17,7 @@ column is contiguous: some targets are then copied as a whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -48,6 +48,7 @@ class Basis:
     values: Tensor
     vectors: Tensor
     back: Tensor
+    _filters: dict[tuple[float, torch.dtype], Tensor] = field(default_factory=dict, repr=False)
 
     @cached_property
     def single(self) -> Tensor:
@@ -60,8 +61,10 @@ class Basis:
 
     def filters(self, alpha: float, dtype: torch.dtype) -> Tensor:
         """``l / (l + a)`` of one penalty, shape (rank,); 0 for directions without variance."""
-        alphas = torch.tensor([alpha], dtype=torch.float64, device=self.values.device)
-        return (self.values * shrinkage(self.values, alphas)[0]).to(dtype)
+        if (alpha, dtype) not in self._filters:
+            alphas = torch.tensor([alpha], dtype=torch.float64, device=self.values.device)
+            self._filters[alpha, dtype] = (self.values * shrinkage(self.values, alphas)[0]).to(dtype)
+        return self._filters[alpha, dtype]
 
 
 @dataclass(frozen=True, eq=False)
