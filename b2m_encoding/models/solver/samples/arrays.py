@@ -141,7 +141,7 @@ class Samples:
         if center == "none":
             return Centred(self.Y.to(dtype), torch.zeros(self.Y.shape[1], dtype=torch.float64))
         shift = self.Y[0].clone()  # a sample: it keeps the digits of raw responses, whose mean is large
-        values, mean = empty_columns(*self.Y.shape, dtype), shift.double()
+        values, mean = empty_columns(len(self.Y), self.Y.shape[1], dtype), shift.double()
         for start in range(0, len(mean), COLUMNS):
             some = slice(start, start + COLUMNS)
             part = (self.Y[:, some] - shift[some]).to(dtype)

@@ -30,6 +30,8 @@ from b2m_encoding.models.solver.samples.arrays import empty_columns
 
 ROUNDING = {torch.float32: 30.0, torch.float64: 1e9}
 """Largest norm of an inverse of ``(I - S)_bb`` whose residuals have digits enough in this type."""
+AT_A_TIME = 2**21
+"""Numbers of the held-out vectors of several penalties that are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class Basis:
     values: Tensor
     vectors: Tensor
     back: Tensor
-    _filters: dict[tuple[float, torch.dtype], Tensor] = field(default_factory=dict, repr=False)
+    _filters: dict[tuple[float, torch.dtype], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def single(self) -> Tensor:
@@ -188,29 +190,43 @@ class JoinedFolds:
 
     def penalty(self, alpha: float) -> Held:
         """Factorise all folds for one penalty."""
-        found, whole, largest = [], [], 0.0
-        for fold in range(len(self.rows.folds)):
-            inverse, size = self._inverse(fold, alpha)
-            whole.append(not size < ROUNDING[torch.float64])
-            found.append(self._own_system(fold, alpha) if whole[-1] else inverse)
-            largest = max(largest, 0.0 if whole[-1] else size)
+        return self.penalties([alpha])[0]
+
+    def penalties(self, alphas: Sequence[float]) -> list[Held]:
+        """Factorise all folds for every penalty."""
+        folds = [self._inverses(fold, alphas) for fold in range(len(self.rows.folds))]
+        return [
+            self._held(alpha, [(inverses[i], float(sizes[i])) for inverses, sizes in folds])
+            for i, alpha in enumerate(alphas)
+        ]
+
+    def _held(self, alpha: float, folds: Sequence[tuple[Tensor, float]]) -> Held:
+        """One penalty from ``(I - S)_bb^-1`` of every fold and its norm."""
+        whole = [not size < ROUNDING[torch.float64] for _, size in folds]
+        largest = max((size for (_, size), own in zip(folds, whole, strict=True) if not own), default=0.0)
         dtype = self.dtype if largest < ROUNDING[self.dtype] else torch.float64
+        found = [
+            self._own_system(fold, alpha) if own else inverse
+            for fold, ((inverse, _), own) in enumerate(zip(folds, whole, strict=True))
+        ]
         return Held(alpha, dtype, [part.to(dtype) for part in found], whole)
 
-    def _inverse(self, fold: int, alpha: float) -> tuple[Tensor, float]:
-        """``(I - S)_bb^-1`` and its norm; infinite where it has none."""
+    def _inverses(self, fold: int, alphas: Sequence[float]) -> tuple[list[Tensor], Tensor]:
+        """``(I - S)_bb^-1`` of every penalty, and its norm; infinite where it has none."""
         part = self.basis.vectors[self.rows.folds[fold]]
-        left = torch.eye(len(part), dtype=part.dtype, device=part.device)
-        left -= (part * self.basis.filters(alpha, part.dtype)) @ part.T
-        if self.rows.intercept:
-            left -= 1 / self.rows.n_samples
-        factor, failed = torch.linalg.cholesky_ex(left)
-        if failed:
-            return left, torch.inf
-        inverse = torch.cholesky_inverse(factor)
-        square = inverse @ inverse
-        size = float((square @ square).norm() ** 0.25)  # above the largest eigenvalue, by a few per cent
-        return inverse, size if size == size else torch.inf
+        filters = torch.stack([self.basis.filters(alpha, part.dtype) for alpha in alphas])
+        inverses, sizes = [], []
+        for some in torch.split(filters, max(1, AT_A_TIME // part.numel())):
+            left = torch.eye(len(part), dtype=part.dtype, device=part.device) - (part * some[:, None]) @ part.T
+            if self.rows.intercept:
+                left -= 1 / self.rows.n_samples
+            factor, failed = torch.linalg.cholesky_ex(left)
+            inverse = torch.cholesky_inverse(factor)
+            square = inverse @ inverse
+            size = (square @ square).flatten(1).norm(dim=1) ** 0.25  # above the largest eigenvalue, by a few per cent
+            inverses += list(inverse)
+            sizes.append(torch.where((failed != 0) | size.isnan(), torch.inf, size))
+        return inverses, torch.cat(sizes)
 
     def _own_system(self, fold: int, alpha: float) -> Tensor:
         """Map from centred responses to residuals of a fold, from an eigenproblem of its training part."""

@@ -166,7 +166,7 @@ class SamplesProblem:
     def _penalties(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[Held]:
         """Factors of every penalty in all folds."""
         key = self._key(system, alphas, scaling)
-        parts = self.factors.get("folds", key, lambda: pack([system.penalty(alpha) for alpha in alphas.tolist()]))
+        parts = self.factors.get("folds", key, lambda: pack(system.penalties(alphas.tolist())))
         return unpack(parts, alphas.tolist())
 
     def _projections(
