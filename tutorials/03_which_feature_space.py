@@ -34,7 +34,8 @@ print({name: space.values.shape for name, space in spaces.items()})
 # %% One model with each, one with all, and a test of what differs
 # Only where the joint model predicts (q < .05) is a preference asked for; the best feature space must beat every other
 # one (q < .05), or there is no preference.
-statistics = study.statistics.model_copy(update={"partition": False, "audit": False, "bootstraps": 200})
+fewer = {"partition": False, "audit": False, "bootstraps": 200, "permutations": 2000}
+statistics = study.statistics.model_copy(update=fewer)
 chosen = study.model_copy(update={"features": tables, "statistics": statistics})
 encoding = encode_subject(recording.responses, spaces, chosen)
 predicted = encoding.q < statistics.q
