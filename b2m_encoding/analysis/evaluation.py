@@ -133,7 +133,7 @@ class Evaluation:
 
         Notes
         -----
-        Where folds are joined, errors are taken to be as large as they can be, sqrt(2) times those for fixed predictions.
+        Where folds are joined, errors are taken as large as they can be: sqrt(2) times those for fixed predictions.
         """
         if other.measured.shape != self.measured.shape or not np.array_equal(other.runs.run, self.runs.run):
             raise InputError("two models are compared on the same samples", found=other.measured.shape)

@@ -102,7 +102,7 @@ def test_joined_folds_are_those_of_a_study(listening, average) -> None:
 
 
 def test_joined_folds_hold_the_error_rate(rng) -> None:
-    """Rearranged fixed predictions are twice as often below .05; half of the targets have signal and share a penalty."""
+    """Rearranged fixed predictions are twice as often below .05; half of the targets have signal, all one penalty."""
     runs = Runs.from_lengths([80] * 5, tr=1.5)
     X = rng.standard_normal((400, 10))
     Y = rng.standard_normal((400, 1600))

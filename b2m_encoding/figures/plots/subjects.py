@@ -7,7 +7,7 @@ from typing import Unpack
 
 import pandas as pd
 
-from b2m_encoding._typing import Booleans, Floating
+from b2m_encoding._typing import Booleans
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import shared_limits
 from b2m_encoding.figures.grid import Grid, draw_foot, grid_page, grid_room
@@ -60,8 +60,7 @@ def subjects(
     options = MapOptions.of_grid(zoom, criterion=criterion, **keywords)
     style = options.style
     maps = {
-        name: ScoreMap.of(space, (values,), tested.get(name), significant.get(name))
-        for name, values in scores.items()
+        name: ScoreMap.of(space, (values,), tested.get(name), significant.get(name)) for name, values in scores.items()
     }
     shared = shared_limits([data.scores[0][data.shown] for data in maps.values()], *limits)
     colours = shared.colours(style.colour_map, masked=bool(significant))
