@@ -64,7 +64,7 @@ figure.save(FOLDER / "which_feature_space", formats=("png",))
 print(figure.caption)
 
 # %% A network that was trained on music, in words
-# ``b2m models fetch musicnn`` brings weights from the package index (29 MB). It listens to windows of 3 s; these are the
+# ``b2m models fetch musicnn`` brings weights from the package index (29 MB), for windows of 3 s. These are the
 # most probable of its fifty tags, averaged over the first half minute of your recordings, or of clips of the study.
 recordings = sorted(Path(os.environ.get("B2M_SHARED", "none"), "data", "audio").glob("*.ogg"))
 recordings = recordings or sorted(study.features["acoustic"].stimuli.rglob("*.wav"))[::10][:6]

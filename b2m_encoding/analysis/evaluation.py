@@ -229,7 +229,8 @@ def evaluate(
     >>> evaluate(Ridge(), X, Y, runs, cv="runs", n_refits=500).q < 0.05
     array([ True, False, False])
     """
-    folds, ceiling = None, JOINED
+    folds: ForeignFolds | None = None
+    ceiling: Ceiling | NoCeiling = JOINED
     if cv is not None:
         if test is not None:
             raise InputError("runs are tested once, or in folds", found="test and cv", expected="one of them")

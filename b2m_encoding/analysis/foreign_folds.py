@@ -71,6 +71,10 @@ class ForeignFolds:
         """
         if not hasattr(model, "fit"):
             raise InputError("only a model with fit can be cross-validated", found=type(model).__name__)
+        if isinstance(cv, str) and cv != "runs":
+            raise InputError(
+                "unknown folds", found=cv, expected='"runs", a number, sets of names of runs, or a splitter'
+            )
         if set(runs.blocks) != set(runs.names):
             raise InputError(
                 "folds of any model are whole runs: responses of neighbouring blocks of a run depend on each other",

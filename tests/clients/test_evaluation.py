@@ -254,6 +254,8 @@ def test_what_cannot_be_evaluated_is_named(listening) -> None:
         evaluate(Y, X, Y, runs, test=TEST)
     with pytest.raises(InputError, match="only a model with fit can be cross-validated"):
         evaluate(Y, X, Y, runs, cv="runs")
+    with pytest.raises(InputError, match="unknown folds"):
+        evaluate(TheirRidge(), X, Y, runs, cv="run")
     with pytest.raises(InputError, match="once, or in folds"):
         evaluate(TheirRidge(), X, Y, runs, test=TEST, cv=3)
     with pytest.raises(InputError, match=r"whole runs[\s\S]*10 blocks of 5 runs[\s\S]*evaluation.blocks"):
