@@ -30,6 +30,8 @@ TITLES = {
     "hierarchy": "Best feature space",
     "weights": "Components of the weights",
     "tags": "What regions respond to",
+    "profile": "Profile of regions",
+    "tagmap": "Preferred feature with a name",
     "decoding": "Identification of clips",
     "slices": "Prediction accuracy, slices",
     "distribution": "Distribution of the prediction accuracy",
