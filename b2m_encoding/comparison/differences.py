@@ -229,12 +229,12 @@ def smallest_p(n_first: int, n_second: int) -> float:
 
 
 def _checked(values: Floating) -> Float64:
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or not np.isfinite(values).all():
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or not np.isfinite(table).all():
         raise InputError(
-            "scores are a table without gaps", found=values.shape, expected="(n_units, n_targets), finite numbers"
+            "scores are a table without gaps", found=table.shape, expected="(n_units, n_targets), finite numbers"
         )
-    return values
+    return table
 
 
 def _error(values: Float64) -> Float64:
