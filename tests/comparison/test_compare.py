@@ -146,7 +146,7 @@ def test_what_does_not_match_is_refused(make: Make, rng: np.random.Generator) ->
 
 
 def test_groups_as_scipy_has_them(rng: np.random.Generator) -> None:
-    first, second = rng.standard_normal((4, 3)) + [0, 1, 3], rng.standard_normal((5, 3))
+    first, second = rng.standard_normal((4, 3)) + np.array([0, 1, 3]), rng.standard_normal((5, 3))
     found = group_difference(first, second)
     oracle = permutation_test(
         (first, second), lambda x, y, axis: np.abs(ttest_ind(x, y, axis=axis, equal_var=False).statistic),
@@ -161,7 +161,7 @@ def test_groups_as_scipy_has_them(rng: np.random.Generator) -> None:
 
 
 def test_subjects_flip_as_one_by_one(rng: np.random.Generator) -> None:
-    first, second = rng.standard_normal((8, 4)) + [0, 0.5, 1, 2], rng.standard_normal((8, 4))
+    first, second = rng.standard_normal((8, 4)) + np.array([0, 0.5, 1, 2]), rng.standard_normal((8, 4))
     found = paired_difference(first, second)
     np.testing.assert_allclose(found.p, [sign_flip_p(lead) for lead in (first - second).T])
     with pytest.raises(InputError, match="a table without gaps"):

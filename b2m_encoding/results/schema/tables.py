@@ -8,8 +8,22 @@ from pathlib import PurePath
 
 from b2m_encoding.results.schema.files import JOINT
 
-TEXT_COLUMNS = ("subject", "hemisphere", "region", "clip", "identified", "stimulus", "group", "grouped_by", "label",
-                "listener", "trial", "page", "other", "genre")
+TEXT_COLUMNS = (
+    "subject",
+    "hemisphere",
+    "region",
+    "clip",
+    "identified",
+    "stimulus",
+    "group",
+    "grouped_by",
+    "label",
+    "listener",
+    "trial",
+    "page",
+    "other",
+    "genre",
+)
 """Columns that are read as text even where they look like numbers."""
 SUBJECT = {"subject": "Subject label"}
 REGION = {"hemisphere": "L or R; n/a where a region has none", "region": "Region or region set of the atlas"}
