@@ -67,7 +67,7 @@ def write_listening_test(
 
     Notes
     -----
-    Each reconstruction is once the right one and once the other one, so that how often it comes says nothing.
+    Each reconstruction is once the right one and once the other one, so that its number of occurrences is no hint.
     """
     results = Results.open(path)
     rows = _reconstructions(results, method, target, tuple(subjects))

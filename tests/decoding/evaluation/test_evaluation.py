@@ -244,14 +244,14 @@ def test_intervals_of_proportions_stay_within_their_range(rng: np.random.Generat
         assert 0 <= low <= np.mean(values) <= high <= 1
     for truth, n in ((0.6, 5), (0.9, 5), (0.9, 20)):
         held = [low <= truth <= high for low, high in
-                (mean_interval(rng.beta(8 * truth, 8 * (1 - truth), n)) for _ in range(1500))]  # fmt: skip
-        assert 0.93 < np.mean(held) < 0.985
+                (mean_interval(rng.beta(8 * truth, 8 * (1 - truth), n)) for _ in range(800))]  # fmt: skip
+        assert 0.92 < np.mean(held) < 0.99
 
 
 def test_answers_in_clusters_count_less(rng: np.random.Generator) -> None:
     """Answers to one clip are related: the exact interval holds the truth too rarely, that over clips does not."""
     exact, clustered = [], []
-    for _ in range(1000):
+    for _ in range(300):
         share = rng.beta(1.4, 0.6, 20)
         right = rng.random((20, 10)) < share[:, None]
         low, high = exact_interval(int(right.sum()), right.size)
@@ -259,5 +259,5 @@ def test_answers_in_clusters_count_less(rng: np.random.Generator) -> None:
         low, high = cluster_interval(right.ravel(), np.repeat(np.arange(20), 10))
         clustered.append(low <= 0.7 <= high)
     assert np.mean(exact) < 0.8
-    assert 0.92 < np.mean(clustered) < 0.975
+    assert 0.91 < np.mean(clustered) < 0.985
     assert np.isnan(cluster_interval([True, False], ["x", "x"])).all()
