@@ -14,12 +14,12 @@ from b2m_encoding import __version__
 from b2m_encoding.cli import study  # help lists the commands in the order of these imports
 
 # isort: split
-from b2m_encoding.cli import decoding, figures, machine, models
+from b2m_encoding.cli import compare, decoding, figures, machine, models
 from b2m_encoding.cli.app import app, console
 from b2m_encoding.errors import InputError, ProblemList, merged
 from b2m_encoding.io.writing import is_full
 
-__all__ = ["app", "console", "decoding", "figures", "machine", "main", "models", "study"]
+__all__ = ["app", "compare", "console", "decoding", "figures", "machine", "main", "models", "study"]
 BAD_INPUT = 2
 DISK = (errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 """Errors of the system, beside full disks, that are no mistake of the program."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, progress_bar, reporter
+from b2m_encoding.cli.app import ResultsFolder, StudyFile, app, clip_reporter, console, progress_bar, reporter, short
 from b2m_encoding.errors import InputError
 
 corpus = typer.Typer(no_args_is_help=True, help="A corpus of recordings to retrieve from.")
@@ -189,6 +189,49 @@ def reconstruct(
         table.add_row(row["method"], row["encoder"], row["measure"], f"{row['mean']:.3f}", limits)
     console.print(table)
     console.print(f"listen:  {page}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def listen(
+    results: ResultsFolder,
+    answers: Annotated[list[Path] | None, typer.Argument(help="Answers of listeners: analyse them.")] = None,
+    method: Annotated[str | None, typer.Option(help="retrieved, or the generator; default: the generator.")] = None,
+    target: Annotated[str | None, typer.Option(help="Decoded feature space; default: the first.")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    trials: Annotated[int | None, typer.Option(min=2, help="Clips per subject; default: all.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of random numbers.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The page; default: listening_test.html in the results.")] = None,
+) -> None:
+    """Write a blind listening test, or analyse its answers.
+
+    One HTML file with its sounds: which of two reconstructions is that of the reference?
+    """
+    from b2m_encoding.reconstruction import analyse_answers, write_listening_test
+    from b2m_encoding.results.schema.tables import LISTENING_KEY, LISTENING_SUMMARY
+
+    if not answers:
+        page = write_listening_test(
+            results, method=method, target=target, subjects=subject or (), trials=trials, seed=seed, out=out
+        )
+        size = f"{page.stat().st_size / 1e6:.1f} MB"
+        console.print(f"test: {short(page)} ({size}; hand it to listeners)", soft_wrap=True, markup=False)
+        console.print(f"key:  {short(results / LISTENING_KEY.file)} (keep it)", soft_wrap=True, markup=False)
+        return
+    found = analyse_answers(results, answers)
+    table = Table("", "", "answers", "right", "95 %, exact", "p", "95 %, over clips")
+    for row in found.to_dict("records"):
+        ends = [f"{row[f'{name}low']:.3f} to {row[f'{name}high']:.3f}" for name in ("", "clips_")]
+        table.add_row(
+            row["by"],
+            row["label"],
+            str(row["answers"]),
+            f"{row['proportion']:.3f}",
+            ends[0],
+            f"{row['p']:.2g}",
+            ends[1],
+        )
+    console.print(table)
+    console.print(f"table: {short(results / LISTENING_SUMMARY.file)}", soft_wrap=True, markup=False)
 
 
 def _lines(path: Path) -> tuple[str, ...]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image
 
 from b2m_encoding import __version__
 from b2m_encoding.errors import InputError
@@ -35,11 +40,17 @@ class Excerpt:
         Relative to the page, with forward slashes.
     about : str
         Title and artist of a recording, or how a sound was made.
+    facts : tuple of str
+        Rank, similarity, genre.
+    look : str
+        Its mel spectrum as a data URI; see :func:`spectrum_picture`.
     """
 
     label: str
     file: str
     about: str = ""
+    facts: tuple[str, ...] = ()
+    look: str = ""
 
     def __post_init__(self) -> None:
         path = PurePosixPath(self.file)
@@ -119,6 +130,27 @@ def listening_page(content: Listening) -> str:
         style_hash=Markup(sha256_source([style])),
         script_hash=Markup(sha256_source([SCRIPT])),
     )
+
+
+def spectrum_picture(levels: NDArray[np.floating]) -> str:
+    """Encode a spectrum as a small picture, low tones at the bottom, dark where it is silent.
+
+    Parameters
+    ----------
+    levels : array, shape (n_frames, n_bands)
+        Logarithmic levels; shown are the highest 60 % of their range.
+
+    Returns
+    -------
+    str
+        Data URI of a grey WebP picture.
+    """
+    high, low = float(levels.max()), float(levels.min())
+    low += 0.4 * (high - low)
+    shown = np.clip((levels - low) / max(high - low, 1e-12), 0, 1).T[::-1]
+    stream = io.BytesIO()
+    Image.fromarray((255 * shown).astype(np.uint8)).save(stream, "WEBP", quality=60)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
 def _subjects(content: Listening) -> list[str]:

@@ -6,18 +6,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from b2m_encoding.decoding.evaluation import over_subjects
-from b2m_encoding.figures.listening import Excerpt, Listening, Trial, listening_page
+from b2m_encoding.errors import InputError
+from b2m_encoding.features.audio import decode_audio
+from b2m_encoding.features.spectrum import log_mel, spectrogram
+from b2m_encoding.figures.listening import Excerpt, Listening, Trial, listening_page, spectrum_picture
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema.files import LISTEN
+from b2m_encoding.results.schema import tables
+from b2m_encoding.results.schema.files import LISTEN, RECONSTRUCTION
 
 TEXT = {"subject": str, "clip": str, "recording": str, "about": str}
 FIRST = ("heard", "retrieved")
 """Methods at the beginning of the page; others follow in between."""
+STEPS = 120
+"""Columns of the picture of a sound."""
 LAST = ("oracle", "chance")
 """Methods at the end of the page."""
 
@@ -58,8 +65,9 @@ def write_listening(
         The page.
     """
     chosen, evaluated = _rows_of(table, names), _rows_of(evaluation, names)
+    genres = _genres(results, chosen)
     trials = [
-        Trial(str(subject), str(clip), tuple(_excerpts(rows)))
+        Trial(str(subject), str(clip), tuple(_excerpts(rows, results, genres)), genres.get(str(clip), ""))
         for subject, sounds in chosen.groupby("subject", sort=False)
         for clip, rows in sounds.groupby("clip", sort=False)
     ]
@@ -68,7 +76,9 @@ def write_listening(
         f"corpus {corpus} that is nearest to the embedding decoded from the responses. Oracle: the nearest to the "
         "embedding of the presented sound. Chance: a random one. Generated sounds follow from the decoded embedding; "
         "of several, the one from which an encoding model predicts the measured responses best is first. All sounds "
-        "are brought to one level. Numbers: mean over subjects [95 % interval]."
+        "are brought to one level. Pictures: mel spectrum. Similarity: cosine to the decoded embedding; responses r: "
+        "of those that an encoding model predicts for the sound and those measured. Numbers: mean over subjects [95 % "
+        "interval]."
     )
     page = listening_page(Listening(
         f"{results.study.get('name', results.path.name)}: presented and reconstructed", trials, results.note, caption,
@@ -81,7 +91,40 @@ def _rows_of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return table[(table["target"] == names["target"]) & (table["decoder"] == names["decoder"])]
 
 
-def _excerpts(rows: pd.DataFrame) -> list[Excerpt]:
+def _genres(results: Results, rows: pd.DataFrame) -> dict[str, str]:
+    """Genres of presented clips and of recordings, as far as they are known."""
+    genres: dict[str, str] = {}
+    for subject in dict.fromkeys(rows["subject"]):
+        for path in sorted((results.path / f"sub-{subject}" / RECONSTRUCTION).glob(f"*/{tables.NEIGHBOURS.file}")):
+            table = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=TEXT)
+            known = table.dropna(subset="genre")
+            genres |= dict(zip(known["recording"].astype(str), known["genre"].astype(str), strict=True))
+    if results.has(tables.CLIPS):
+        clips = results.table(tables.CLIPS).dropna(subset="group")
+        genres |= dict(zip(clips["clip"], clips["group"], strict=True))
+    return {name: genre for name, genre in genres.items() if genre}
+
+
+def _facts(row: Mapping[Any, Any], genres: Mapping[str, str]) -> tuple[str, ...]:
+    """Rank among the candidates, similarity to the decoded embedding, fit of the responses, genre."""
+    numbers = [("similarity", row.get("cosine")), ("responses r", row.get("responses_r"))]
+    known = [f"{name} {value:.2f}" for name, value in numbers if value is not None and np.isfinite(value)]
+    ranked = [f"rank {int(row['rank'])}"] if known else []
+    genre = genres.get(str(row.get("recording")), "")
+    return tuple(line for line in (", ".join([*ranked, *known]), genre) if line)
+
+
+def _look(path: Path) -> str:
+    """Mel spectrum of a sound in 120 steps; "" where it cannot be read."""
+    try:
+        wave, rate = decode_audio(path)
+    except InputError:
+        return ""
+    hop = max(len(wave) / rate / STEPS, 0.01)
+    return spectrum_picture(log_mel(spectrogram(wave, rate, max(hop, 0.05), hop), rate))
+
+
+def _excerpts(rows: pd.DataFrame, results: Results, genres: Mapping[str, str]) -> list[Excerpt]:
     """Sounds of one clip: presented, retrieved, generated, then oracle and chance."""
 
     def place(method: str) -> int:
@@ -89,7 +132,13 @@ def _excerpts(rows: pd.DataFrame) -> list[Excerpt]:
 
     ordered = rows.assign(place=rows["method"].map(place)).sort_values(["place", "method", "rank"], kind="stable")
     return [
-        Excerpt(str(row["method"]), str(row["file"]), "" if row["method"] == "heard" else str(row["about"]))
+        Excerpt(
+            str(row["method"]),
+            str(row["file"]),
+            "" if row["method"] == "heard" else str(row["about"]),
+            _facts(row, genres),
+            _look(results.path / str(row["file"])),
+        )
         for row in ordered.to_dict("records")
     ]
 

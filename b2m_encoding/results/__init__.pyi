@@ -3,6 +3,7 @@ from .decoded import Decoded, DecodedWindows
 from .reader import Results
 from .report import write_report
 from .reranking_model import RerankingModel
+from .viewers import write_viewers
 
 __all__ = [
     "ClipResponses",
@@ -11,4 +12,5 @@ __all__ = [
     "RerankingModel",
     "Results",
     "write_report",
+    "write_viewers",
 ]

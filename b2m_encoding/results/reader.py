@@ -221,7 +221,11 @@ class Results:
 
     def has_map(self, subject: str, desc: str, stat: str) -> bool:
         """Whether there is such a map."""
-        return (_label(subject), entity(desc), entity(stat)) in self.files
+        return self.key(subject, desc, stat) in self.files
+
+    def key(self, subject: str, desc: str, stat: str) -> tuple[str, str, str]:
+        """Key of a map in :attr:`files`."""
+        return _label(subject), entity(desc), entity(stat)
 
     def map(self, subject: str, desc: str, stat: str) -> Float32:
         """Read a map, shape (n_targets,); NaN where a target was not tested.

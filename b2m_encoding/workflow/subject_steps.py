@@ -16,6 +16,7 @@ from b2m_encoding.analysis.encoding.clip_responses import summarise_held_out
 from b2m_encoding.analysis.encoding.encode import Encoding, Scores
 from b2m_encoding.analysis.encoding.generalise import without_groups
 from b2m_encoding.analysis.encoding.held_out import HeldOut
+from b2m_encoding.analysis.encoding.kept_blocks import keep_blocks
 from b2m_encoding.analysis.encoding.predict import Gathered, predict_held_out, training_values
 from b2m_encoding.analysis.encoding.run_statistics import RunStatistics, gather_run, join_runs
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
@@ -130,13 +131,15 @@ def write_subject(
     study: Study,
     out: Output,
 ) -> None:
-    """Write maps, held-out responses in short, and weights; statistics of the training runs where they are kept."""
+    """Write maps, held-out responses in short, blocks and weights; statistics of the training runs where kept."""
     space, held_out = recording.responses.space, encoding.held_out
     write_maps(out.bundle, subject, encoding, space, study)
     responses = summarise_held_out(encoding, recording, study)
     write_clip_responses(out.bundle, subject, responses, study.note)
     named = named_features(responses, spaces, recording, study)
     write_named(out.bundle, subject, encoding, responses, named, space, study)
+    if (blocks := keep_blocks(encoding, study)) is not None:
+        blocks.save(out.bundle.folder, subject)
     if held_out is not None and held_out.weights is not None:
         write_weights(out.bundle, subject, held_out.weights, study.model.delays, study.note)
         deviations = _deviations(recording, spaces, study)

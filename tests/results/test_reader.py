@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +15,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.tables import REGIONS
+from b2m_encoding.results.viewers import write_viewers
 from b2m_encoding.spaces import (
     RegionSpace,
     Space,
@@ -106,3 +110,25 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
     (results.path / name).write_text('{"a": [')
     with pytest.raises(InputError, match=rf"is damaged(.|\n)*{name}"):
         _ = (results.study, results.provenance)
+
+
+def test_scripts_for_other_programs_name_files_that_exist(tmp_path: Path) -> None:
+    results = write(tmp_path / "results", SPACES[0], np.linspace(0, 1, 20484))
+    freeview, wb_view = write_viewers(results, "01", tmp_path / "it's", [("joint", "r"), ("w2v_bert", "r")])
+    words = shlex.split(wb_view.read_text().splitlines()[1])
+    assert len(words) == 1 + 2 + 4
+    assert all(Path(word).is_file() for word in words[1:])
+    mesh = nib.load(words[1])
+    assert mesh.darrays[0].dims[0] == nib.load(words[3]).darrays[0].dims[0] == 10242
+    assert mesh.darrays[0].metadata["AnatomicalStructurePrimary"] == "CortexLeft"
+    assert np.allclose(mesh.darrays[0].data, results.space("01").files.mesh("inflated", "L").points, atol=1e-4)
+    named = re.findall(r"overlay=([^:]+)", " ".join(shlex.split(freeview.read_text().splitlines()[1])))
+    assert sorted(named) == sorted(words[3:])
+    with pytest.raises(InputError, match="no such map"):
+        write_viewers(results, "01", tmp_path, [("joint", "nothing")])
+    assert (
+        "heatscale="
+        in write_viewers(write(tmp_path / "d", SPACES[2], np.arange(60)), "01", tmp_path / "e")[0].read_text()
+    )
+    with pytest.raises(InputError, match="no maps that these programs show"):
+        write_viewers(write(tmp_path / "f", SPACES[3], np.zeros(3)), "01", tmp_path / "g")

@@ -53,6 +53,7 @@ class BlockLayout:
         return cls(empty, held_out.runs, block_samples(study, held_out.runs.tr), comparison_block(held_out, study))
 
     def merge(self, values: Float64, length: int) -> Float64:
-        """Add up values of the shortest blocks, shape (n_blocks,), within longer ones."""
+        """Add up values of the shortest blocks, shape (n_blocks, ...), within longer ones."""
         units = merged_units(self.sums, self.runs, self.shortest, length)
-        return np.bincount(units, values).astype(np.float64)
+        starts = np.searchsorted(units, np.arange(units[-1] + 1))
+        return np.asarray(np.add.reduceat(values, starts, axis=0), dtype=np.float64)

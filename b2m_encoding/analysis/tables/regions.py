@@ -21,13 +21,18 @@ from b2m_encoding.spaces.meshes import HEMISPHERES
 from b2m_encoding.stats.preference import flip_widening
 from b2m_encoding.stats.regions import BlockKey, RegionComparison, compare_regions
 from b2m_encoding.stats.variance_partition import partition_groups
-from b2m_encoding.study import Study
+from b2m_encoding.study import MapsTable, Study
 
 Region = tuple[str | None, str, Booleans]
 
 
 def study_regions(space: Space, study: Study) -> list[Region]:
-    """List hemisphere, name and targets of the regions of a study; empty for volumes in no standard space.
+    """List the regions of a study in a space; see :func:`named_regions`."""
+    return named_regions(space, study.maps)
+
+
+def named_regions(space: Space, maps: MapsTable) -> list[Region]:
+    """List hemisphere, name and targets of regions of an atlas; empty for volumes in no standard space.
 
     Returns
     -------
@@ -36,8 +41,8 @@ def study_regions(space: Space, study: Study) -> list[Region]:
     if isinstance(space, RegionSpace):
         return [(None, name, np.arange(space.n_targets) == i) for i, name in enumerate(space.regions)]
     if is_labelled(space):
-        atlas = load_atlas(study.maps.atlas, space)
-        return [(hemi, name, atlas.mask(name, hemi)) for name in study.maps.regions for hemi in HEMISPHERES]
+        atlas = load_atlas(maps.atlas, space)
+        return [(hemi, name, atlas.mask(name, hemi)) for name in maps.regions for hemi in HEMISPHERES]
     return []
 
 

@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from b2m_encoding.decoding.evaluation.classes import GROUPS
+from b2m_encoding.decoding.evaluation.proportions import mean_interval
 from b2m_encoding.errors import InputError
+
+PROPORTIONS = ("identification", "accuracy", *GROUPS)
+"""Beginnings of the names of measures that lie between 0 and 1."""
 
 
 def over_subjects(
@@ -25,7 +30,8 @@ def over_subjects(
     value : str
         Column of the values.
     level : float
-        Coverage of the interval, by Student's t over subjects.
+        Coverage of the interval, by Student's t over subjects; that of proportions (identification, agreement of
+        classes) stays between 0 and 1: :func:`~b2m_encoding.decoding.evaluation.mean_interval`.
 
     Returns
     -------
@@ -53,5 +59,8 @@ def over_subjects(
         sem = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
         half = float(student.ppf((1 + level) / 2, n - 1)) * sem if n > 1 else np.nan
         names = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
-        rows.append({**names, "subjects": n, "mean": mean, "sem": sem, "low": mean - half, "high": mean + half})
+        low, high = mean - half, mean + half
+        if str(names.get("measure", value)).startswith(PROPORTIONS):
+            low, high = mean_interval(values, level)
+        rows.append({**names, "subjects": n, "mean": mean, "sem": sem, "low": low, "high": high})
     return pd.DataFrame(rows)

@@ -35,6 +35,10 @@ VIEW = "view.html"
 """The interactive page."""
 LISTEN = "listen.html"
 """The page that plays reconstructions."""
+LISTENING_TEST = "listening_test.html"
+"""The blind listening test: one file with its sounds."""
+COMPARED = "comparison.html"
+"""The page of a comparison of two results."""
 FIGURES = "figures"
 RECONSTRUCTION = "reconstruction"
 README = "README"
@@ -51,6 +55,8 @@ MAP_FILE = re.compile(
 """Pattern of the names that :data:`MAP` gives."""
 CLIP_RESPONSES = "sub-{subject}_desc-heldout_responses.npz"
 """Measured and predicted responses to held-out clips, in short, for the interactive page."""
+BLOCKS = "sub-{subject}_desc-heldout_blocks.npz"
+"""Contribution of every held-out block to the accuracy of every model, to compare studies."""
 WEIGHTS = f"sub-{{subject}}_desc-{JOINT}_weights.zarr"
 """Weights of the joint model, per feature space of shape (n_delays, n_features, n_targets)."""
 STATISTICS = "sub-{subject}_statistics.zarr"
@@ -64,6 +70,7 @@ IGNORED_BY_BIDS = f"""\
 # Names that BIDS has not taken up yet: statistical maps, decoded features, weights, and tables of a whole study.
 *_statmap.*
 *_responses.*
+*_blocks.npz
 *_decoded.npz
 *_encoder.npz
 *_components.*
@@ -83,6 +90,12 @@ Results of an analysis by b2m_encoding {{version}}: {{name}}
 sidecar) and weights (Zarr); the tables here have JSON files that explain their columns. {STUDY} is the analysis,
 {PROVENANCE} names the software and the input files it was done with, {MANIFEST} holds the hash of every file.
 Python: b2m_encoding.results.reader.Results.open(this folder).
+"""
+COMPARISON_README = f"""\
+Comparison of two results by b2m_encoding {{version}}: {{name}}
+
+{COMPARED} shows it. sub-* hold maps of the difference with its interval, p and q; the tables have JSON files that
+explain their columns; {PROVENANCE} names the results that were compared.
 """
 
 

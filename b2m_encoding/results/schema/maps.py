@@ -13,7 +13,7 @@ from typing import Literal
 
 from b2m_encoding.results.schema.files import JOINT
 
-Owner = Literal["joint", "models", "spaces", "sets", "preference", "intersubject"]
+Owner = Literal["joint", "models", "spaces", "sets", "preference", "intersubject", "comparison"]
 PREFERENCE, INTER_SUBJECT = "preference", "intersubject"
 
 
@@ -25,10 +25,10 @@ class MapKind:
     ----------
     stat : str
         The statistic, as in ``_stat-`` of the file name.
-    of : {"joint", "models", "spaces", "sets", "preference", "intersubject"}
+    of : {"joint", "models", "spaces", "sets", "preference", "intersubject", "comparison"}
         What the map describes, as in ``_desc-`` of the file name: the joint model; every model (``joint`` and each
         feature space); each feature space; each set of feature spaces (one for ``unique``, several for ``shared``); the
-        preference map; the ceiling from other subjects.
+        preference map; the ceiling from other subjects; the comparison of two results.
     description : str
         Text of the sidecar, with fields in braces.
     label, short : str
@@ -154,6 +154,16 @@ MAPS = (
     BETWEEN_LOW, BETWEEN_HIGH, GROUP_PREFERRED, CONSISTENCY,
 )  # fmt: skip
 """Every kind of map."""
+
+COMPARISON: Literal["comparison"] = "comparison"
+"""What maps of two compared results describe, as in ``_desc-`` of the file name."""
+DIFFERENCE = MapKind("difference", COMPARISON, "r of {first} minus r of {second}", label="difference (r)", masked=False)
+DIFFERENCE_LOW = MapKind("low", COMPARISON, "Lower end of the interval of the difference", masked=False)
+DIFFERENCE_HIGH = MapKind("high", COMPARISON, "Upper end of the interval of the difference", masked=False)
+DIFFERENCE_P = MapKind("p", COMPARISON, "Two-sided p of the difference", masked=False)
+DIFFERENCE_Q = MapKind("q", COMPARISON, "Adjusted p of the difference (Benjamini-Hochberg)", masked=False)
+COMPARISON_MAPS = (DIFFERENCE, DIFFERENCE_LOW, DIFFERENCE_HIGH, DIFFERENCE_P, DIFFERENCE_Q)
+"""Kinds of maps that ``b2m compare`` writes into a folder of its own."""
 
 LABELS = {kind.stat: kind.label for kind in MAPS if kind.label}
 """Labels of colour bars, by statistic."""

@@ -15,7 +15,10 @@ from scipy.stats import ttest_1samp
 from b2m_encoding.decoding.evaluation import (
     GROUPS,
     class_agreement,
+    cluster_interval,
+    exact_interval,
     kernel_distance,
+    mean_interval,
     over_subjects,
     sound_identification,
 )
@@ -228,3 +231,33 @@ def test_intervals_over_subjects() -> None:
     assert np.isnan(found.loc["chance", "low"])
     with pytest.raises(InputError, match="lacks columns"):
         over_subjects(pd.DataFrame(rows), by=["encoder"])
+
+
+def test_intervals_of_proportions_stay_within_their_range(rng: np.random.Generator) -> None:
+    """Close to one, where Student's interval ends beyond it; and right in the middle, against simulated subjects."""
+    rows = [{"subject": s, "method": "oracle", "measure": "identification", "value": v}
+            for s, v in zip("uv", (0.8129, 0.8471), strict=True)]  # fmt: skip
+    [row] = over_subjects(pd.DataFrame(rows)).to_dict("records")
+    assert 0 < row["low"] < 0.83 < row["high"] < 1  # 0.613 to 1.048 by Student's t
+    for values in ([1.0, 1.0], [0.0, 1.0], [1.0, 0.99, 1.0], [0.0, 0.01]):
+        low, high = mean_interval(values)
+        assert 0 <= low <= np.mean(values) <= high <= 1
+    for truth, n in ((0.6, 5), (0.9, 5), (0.9, 20)):
+        held = [low <= truth <= high for low, high in
+                (mean_interval(rng.beta(8 * truth, 8 * (1 - truth), n)) for _ in range(800))]  # fmt: skip
+        assert 0.92 < np.mean(held) < 0.99
+
+
+def test_answers_in_clusters_count_less(rng: np.random.Generator) -> None:
+    """Answers to one clip are related: the exact interval holds the truth too rarely, that over clips does not."""
+    exact, clustered = [], []
+    for _ in range(300):
+        share = rng.beta(1.4, 0.6, 20)
+        right = rng.random((20, 10)) < share[:, None]
+        low, high = exact_interval(int(right.sum()), right.size)
+        exact.append(low <= 0.7 <= high)
+        low, high = cluster_interval(right.ravel(), np.repeat(np.arange(20), 10))
+        clustered.append(low <= 0.7 <= high)
+    assert np.mean(exact) < 0.8
+    assert 0.91 < np.mean(clustered) < 0.985
+    assert np.isnan(cluster_interval([True, False], ["x", "x"])).all()

@@ -1,0 +1,13 @@
+from .compare import Comparison, compare_results
+from .differences import Difference, group_difference, paired_difference, unpaired_difference
+from .write import write_comparison
+
+__all__ = [
+    "Comparison",
+    "Difference",
+    "compare_results",
+    "group_difference",
+    "paired_difference",
+    "unpaired_difference",
+    "write_comparison",
+]
