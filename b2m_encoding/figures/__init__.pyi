@@ -7,7 +7,6 @@ from .plots.hierarchy import hierarchy
 from .plots.images import plot_flatmap, plot_preference
 from .plots.partition import partition
 from .plots.preference import preference
-from .plots.profile import profile
 from .plots.regions import regions
 from .plots.scatter import scatter
 from .plots.score_map import score_map
@@ -16,6 +15,7 @@ from .plots.stimulus import stimulus
 from .plots.subjects import subjects
 from .plots.surface import surface
 from .plots.tag_map import tag_map
+from .plots.tag_profile import tag_profile
 from .plots.tags import tags
 from .plots.ternary import ternary
 from .plots.weights import weights
@@ -39,7 +39,6 @@ __all__ = [
     "plot_flatmap",
     "plot_preference",
     "preference",
-    "profile",
     "regions",
     "scatter",
     "score_map",
@@ -48,6 +47,7 @@ __all__ = [
     "subjects",
     "surface",
     "tag_map",
+    "tag_profile",
     "tags",
     "ternary",
     "weights",

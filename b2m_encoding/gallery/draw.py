@@ -49,7 +49,7 @@ def _reported_of(subject: str, results: Results) -> Iterator[str]:
     """Kinds of the figures of one subject."""
     space = results.space(subject)
     if results.has(tables.named_table(subject)):
-        yield from ("tags", "profile")
+        yield from ("tags", "tagprofile")
     if isinstance(space, VolumeSpace):
         yield "slices"
     if isinstance(space, Unplaced):

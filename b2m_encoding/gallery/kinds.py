@@ -358,10 +358,10 @@ def _tags(context: FigureContext, subject: str) -> FigureResult:
     return figures.tags(table, q=context.statistics.q, **keywords)
 
 
-def _profile(context: FigureContext, subject: str) -> FigureResult:
+def _tag_profile(context: FigureContext, subject: str) -> FigureResult:
     table, chosen = _named(context, subject)
     keywords = context.page_keywords(subject) | {"title": f"sub-{subject}: {chosen}"}
-    return figures.profile(table, q=context.statistics.q, **keywords)
+    return figures.tag_profile(table, q=context.statistics.q, **keywords)
 
 
 def _tag_map(context: FigureContext, subject: str) -> FigureResult:
@@ -398,7 +398,7 @@ KINDS = {
     "weights": Kind("three components of the weights as red, green and blue", _weights),
     "decoding": Kind("identification by group of clips, confusion, ranks", _decoding, per_subject=False),
     "tags": Kind("tags, or other features with names, that regions respond to", _tags),
-    "profile": Kind("all features with names by region: a profile of the tags", _profile),
+    "tagprofile": Kind("all features with names by region: a profile of the tags", _tag_profile),
     "tagmap": Kind("the tag, or other feature with a name, that each target prefers, and how certain it is", _tag_map),
     "slices": Kind("a score in slices through a volume, and a glass brain", _slices),
     "distribution": Kind("distributions of scores, and the best targets", _distribution),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures import Style, profile, tag_map, tags
+from b2m_encoding.figures import Style, tag_map, tag_profile, tags
 from b2m_encoding.figures.plots.tags import strongest
 
 
@@ -58,7 +58,7 @@ def test_tables_without_a_column_or_a_number_are_refused() -> None:
 @pytest.mark.parametrize("width", [89, 183])
 def test_a_profile_holds_every_feature(text_problems, width: int) -> None:
     whole = table()
-    figure = profile(whole, title="sub-01: tags", note="simulated data", style=Style(width_mm=width, dpi=100))
+    figure = tag_profile(whole, title="sub-01: tags", note="simulated data", style=Style(width_mm=width, dpi=100))
     assert text_problems(figure.figure) == []
     axes, _ = figure.figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["guitar", "choir", "drums", "piano $x$"]
@@ -68,7 +68,7 @@ def test_a_profile_holds_every_feature(text_problems, width: int) -> None:
     assert len(dots.get_xdata()) == (whole["q"] < 0.05).sum()
     assert len(figure.table) == len(whole)
     with pytest.raises(InputError, match="lacks columns"):
-        profile(whole.drop(columns="q"))
+        tag_profile(whole.drop(columns="q"))
 
 
 def test_the_preferred_feature_of_every_target(space, atlas, text_problems) -> None:

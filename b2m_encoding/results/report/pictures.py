@@ -30,7 +30,7 @@ TITLES = {
     "hierarchy": "Best feature space",
     "weights": "Components of the weights",
     "tags": "What regions respond to",
-    "profile": "Profile of regions",
+    "tagprofile": "Tags of regions",
     "tagmap": "Preferred feature with a name",
     "decoding": "Identification of clips",
     "slices": "Prediction accuracy, slices",

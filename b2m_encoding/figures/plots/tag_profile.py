@@ -18,7 +18,7 @@ MOST = 60
 """Features that fit on a page."""
 
 
-def profile(table: pd.DataFrame, *, q: float = 0.05, **keywords: Unpack[PageKeywords]) -> FigureResult:
+def tag_profile(table: pd.DataFrame, *, q: float = 0.05, **keywords: Unpack[PageKeywords]) -> FigureResult:
     """Profile of regions: the correlation of each with every named feature, as colours.
 
     Parameters
