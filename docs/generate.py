@@ -33,6 +33,7 @@ OWNERS = {
     "sets": "a set of feature spaces (`acoustic_text`)",
     "preference": "`preference`",
     "intersubject": "`intersubject`",
+    "measured": "`measured`",
 }
 """What a kind of map describes, as in ``desc`` of the file name."""
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)

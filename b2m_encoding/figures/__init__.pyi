@@ -1,12 +1,16 @@
 from .options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKeywords
 from .page import FigureResult
 from .plots.decoding import decoding
+from .plots.delays import delays
+from .plots.design import design
 from .plots.distribution import distribution
 from .plots.group import group
 from .plots.hierarchy import hierarchy
 from .plots.images import plot_flatmap, plot_preference
 from .plots.partition import partition
 from .plots.preference import preference
+from .plots.profile import profile
+from .plots.quality import quality
 from .plots.regions import regions
 from .plots.scatter import scatter
 from .plots.score_map import score_map
@@ -16,6 +20,7 @@ from .plots.subjects import subjects
 from .plots.surface import surface
 from .plots.tags import tags
 from .plots.ternary import ternary
+from .plots.timecourses import timecourses
 from .plots.weights import weights
 from .settings import FigureSettings
 from .style import Style
@@ -30,6 +35,8 @@ __all__ = [
     "Style",
     "ViewKeywords",
     "decoding",
+    "delays",
+    "design",
     "distribution",
     "group",
     "hierarchy",
@@ -37,6 +44,8 @@ __all__ = [
     "plot_flatmap",
     "plot_preference",
     "preference",
+    "profile",
+    "quality",
     "regions",
     "scatter",
     "score_map",
@@ -46,5 +55,6 @@ __all__ = [
     "surface",
     "tags",
     "ternary",
+    "timecourses",
     "weights",
 ]

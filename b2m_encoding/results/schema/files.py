@@ -51,6 +51,8 @@ MAP_FILE = re.compile(
 """Pattern of the names that :data:`MAP` gives."""
 CLIP_RESPONSES = "sub-{subject}_desc-heldout_responses.npz"
 """Measured and predicted responses to held-out clips, in short, for the interactive page."""
+DESIGN = "sub-{subject}_desc-features_design.npz"
+"""Features of one run, and correlations of the features, in short, for the figure ``design``."""
 WEIGHTS = f"sub-{{subject}}_desc-{JOINT}_weights.zarr"
 """Weights of the joint model, per feature space of shape (n_delays, n_features, n_targets)."""
 STATISTICS = "sub-{subject}_statistics.zarr"
@@ -64,6 +66,8 @@ IGNORED_BY_BIDS = f"""\
 # Names that BIDS has not taken up yet: statistical maps, decoded features, weights, and tables of a whole study.
 *_statmap.*
 *_responses.*
+*_design.*
+*_tuning.*
 *_decoded.npz
 *_encoder.npz
 *_components.*
