@@ -18,7 +18,7 @@ from b2m_encoding.results.design_summary import DesignSummary, design_name
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, LABELS, maps, tables
 from b2m_encoding.results.schema.tables import of_subject
-from b2m_encoding.spaces import HEMISPHERES, RegionSpace, SurfaceSpace, is_labelled, load_atlas
+from b2m_encoding.spaces import HEMISPHERES, Hemisphere, RegionSpace, SurfaceSpace, is_labelled, load_atlas
 
 BEST = 5
 """Targets with time courses."""
@@ -119,6 +119,7 @@ def draw_profile(context: FigureContext, subject: str) -> FigureResult:
     space, score = context.results.space(subject), context.request.score
     models = (JOINT, *context.models) if len(context.results.feature_spaces) > 1 else (JOINT,)
     models = tuple(name for name in models if context.results.has_map(subject, name, score))
+    sides: tuple[Hemisphere | None, ...]
     if isinstance(space, RegionSpace):
         names, sides = space.regions, (None,)
     elif is_labelled(space):

@@ -52,7 +52,7 @@ def _standardised(values: Float32, sample: np.ndarray, rows: np.ndarray) -> Floa
     chosen = values[sample].astype(np.float64)
     mean, deviation = chosen.mean(axis=0), chosen.std(axis=0)
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-6 * (1 + np.abs(mean)))
-    return np.clip((values[rows] - mean) * scale, -LARGEST, LARGEST).astype(np.float32)
+    return np.asarray(np.clip((values[rows] - mean) * scale, -LARGEST, LARGEST), dtype=np.float32)
 
 
 def _components(both: Float32, n: int) -> Float32:
@@ -61,4 +61,4 @@ def _components(both: Float32, n: int) -> Float32:
     found = both @ axes[:MOST_COLUMNS].T
     deviation = found[:n].std(axis=0)
     kept = deviation > 1e-3 * deviation.max(initial=0)
-    return np.clip(found[:, kept] / deviation[kept], -LARGEST, LARGEST).astype(np.float32)
+    return np.asarray(np.clip(found[:, kept] / deviation[kept], -LARGEST, LARGEST), dtype=np.float32)

@@ -88,8 +88,8 @@ def design(
         _scale(page, matrix, lower + side + 3, corner, side)
     about = f"principal components of {' and '.join(reduced)}" if reduced else ""
     sentences = [
-        f"a, features of {run or 'one run'} over time, standardised, from \N{MINUS SIGN}{LARGEST:g} (blue) to {LARGEST:g} "
-        "(red)." + (f" Wide feature spaces are shown by their first {about}." if about else ""),
+        f"a, features of {run or 'one run'} over time, s.d.; \N{MINUS SIGN}{LARGEST:g} is blue, {LARGEST:g} red."
+        + (f" Wide feature spaces are shown by their first {about}." if about else ""),
         "b, correlations of the same features over training samples, before they are delayed.",
     ]
     table = pd.DataFrame(
@@ -132,5 +132,5 @@ def _scale(page: Page, matrix: Axes, top: float, left: float, side: float) -> No
     """The colour bar of the correlations."""
     axes = page.panel(left + side * 0.2, top, side * 0.6, 1.8)
     bar = page.colorbar(matrix.images[0], cax=axes, orientation="horizontal", ticks=[-1, 0, 1])
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.4)
     axes.set_xlabel("correlation", fontsize=page.style.small_size, labelpad=1)

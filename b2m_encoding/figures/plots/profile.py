@@ -44,7 +44,8 @@ def profile(
     if not best:
         raise InputError("no region has a tested target")
     shown, style = shown[shown["region"].isin(best)], options.style
-    sides = [side for side in SIDES if (shown["hemisphere"] == side).any()] or [None]
+    found = [side for side in SIDES if (shown["hemisphere"] == side).any()]
+    sides: list[str | None] = [*found] or [None]
     names = [shortened(str(name).replace("_", " "), style.small_size, 24, style) for name in best]
     left = MARGIN + max(text_width(name, style.small_size, style) for name in names) + 2
     width = (style.width_mm - left - MARGIN - 1 - (len(sides) - 1) * GAP) / len(sides)

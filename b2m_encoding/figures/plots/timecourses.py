@@ -47,7 +47,8 @@ def timecourses(
             text = shortened(name, style.small_size, width - 20, style)
             page.write(MARGIN + AXIS, top + GAP / 2, text, size=style.small_size, va="center_baseline")
             score = f"r = {round(r, 2) + 0:.2f}".replace("-", "\N{MINUS SIGN}")
-            page.write(style.width_mm - MARGIN, top + GAP / 2, score, size=style.small_size, ha="right", va="center_baseline")  # fmt: skip
+            right = {"size": style.small_size, "ha": "right", "va": "center_baseline"}
+            page.write(style.width_mm - MARGIN, top + GAP / 2, score, **right)
             axes = page.panel(MARGIN + AXIS, top + GAP, width, ROW)
             axes.plot(seconds, measured, color=GREY, linewidth=0.6, label="measured")
             axes.plot(seconds, predicted, color=style.colours[1 % len(style.colours)], linewidth=0.9, label="predicted")
