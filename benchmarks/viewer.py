@@ -3,9 +3,9 @@
     python benchmarks/viewer.py [--quick]
 
 Both pages show the same scores on fsaverage5. First picture: from opening the page to its own sign that it has drawn;
-the page of pycortex comes from a local server, as its files ask for. Frames: the cortex turned by a step per frame,
-over the whole window; screenshots before and after must differ. WebGL is drawn by the processor (SwiftShader), so frames are far fewer
-than on a graphics card. Where pycortex's page does not draw, the row says why.
+that of pycortex comes from a local server, as its files ask for. Frames: the cortex turned by a step per frame over all
+of the window; screenshots before and after must differ. WebGL is drawn by the processor (SwiftShader), so frames are far
+fewer than on a graphics card. Where pycortex's page does not draw, the row says why.
 """
 
 from __future__ import annotations
@@ -34,7 +34,15 @@ from b2m_encoding.figures.pycortex import add_subject, load_pycortex, save_viewe
 from b2m_encoding.spaces import SurfaceSpace, load_atlas, surface_space
 from tests.chromium import Browser, find_browser
 
-COLOURS = (
+COLOURS = ScalarColours(0.0, 0.5)
+SUBJECT = "S5"
+FRAMES = """new Promise((done) => {{
+  let n = 0;
+  const start = performance.now(), rate = () => done((1000 * n) / (performance.now() - start));
+  const step = () => {{ {turn}; n++ < {frames} ? requestAnimationFrame(step) : rate(); }};
+  requestAnimationFrame(step);
+}})"""
+OURS = (
     "document.getElementById('solid').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowLeft', bubbles: true }))"
 )
 WHOLE = "document.getElementById('solid').style.cssText = 'position: fixed; inset: 0; width: 100vw; height: 100vh'"

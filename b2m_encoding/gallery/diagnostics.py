@@ -72,7 +72,7 @@ def draw_design(context: FigureContext, subject: str) -> FigureResult:
 
 
 def draw_ceiling(context: FigureContext, subject: str) -> FigureResult:
-    """The noise ceiling on the cortex."""
+    """The noise ceiling, in the zoom unless the whole cortex is asked for."""
     if not context.results.has_map(subject, JOINT, maps.CEILING.stat):
         raise InputError("the results hold no noise ceiling", file=context.results.path,
                          fix="it needs stimuli that are repeated in the held-out samples")  # fmt: skip
@@ -81,7 +81,7 @@ def draw_ceiling(context: FigureContext, subject: str) -> FigureResult:
     keywords = context.map_keywords(subject, (JOINT,)) | {"significant": None}
     return figures.score_map(
         ceiling, *context.cortex(subject), label=LABELS[maps.CEILING.stat], limits=context.limits,
-        view=context.request.view, zoom=context.zoom, **keywords,
+        view="whole" if context.request.view == "whole" else "zoom", zoom=context.zoom, **keywords,
     )  # fmt: skip
 
 
