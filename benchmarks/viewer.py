@@ -2,10 +2,10 @@
 
     python benchmarks/viewer.py [--quick]
 
-Both pages show the same scores on fsaverage5. First picture: from opening the page to its own sign that it has drawn;
-that of pycortex comes from a local server, as its files ask for. Frames: the cortex turned by a step per frame over all
-of the window; screenshots before and after must differ. WebGL is drawn by the processor (SwiftShader), so frames are far
-fewer than on a graphics card. Where pycortex's page does not draw, the row says why.
+Both pages show the same scores on fsaverage5. First picture: from opening the page to its own sign that it has drawn.
+The page of pycortex comes from a local server, as its files ask for. Frames: the cortex turned by a step per frame, over
+all of the window; screenshots before and after must differ. WebGL is drawn by the processor (SwiftShader), so frames are
+far fewer than on a graphics card. Where the page of pycortex does not draw, the row says why.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def hashes_of(cells: list[str]) -> list[str]:
     """Hash of the code up to and with every cell; comments do not count."""
     code, found = "", []
     for cell in cells:
-        code += "\n".join(line for line in cell.splitlines() if line.strip() and not line.startswith("#"))
+        code += "\n# %%\n" + "\n".join(line for line in cell.splitlines() if line.strip() and not line.startswith("#"))
         found.append(hashlib.sha256(code.encode()).hexdigest()[:16])
     return found
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures import FigureResult, Style, delays, design, profile, quality, timecourses
-from b2m_encoding.stats.delay_curves import delay_curves
+from b2m_encoding.figures import FigureResult, Style, delays, design, profile, quality, tags, timecourses
+from b2m_encoding.stats.tuning import delay_curves
 
 WIDTHS = (89, 120, 183)
 
@@ -62,6 +62,17 @@ def coursed(n: int, style: Style) -> FigureResult:
     return timecourses({name: (a, b) for name, (a, b) in pairs.items()}, 1.5, style=style)
 
 
+def tagged(style: Style) -> FigureResult:
+    rng = np.random.default_rng(2)
+    rows = [
+        {"region": region, "hemisphere": side, "feature": f"feature {i} with a long name", "r": r, "low": r - 0.2,
+         "high": r + 0.2, "q": abs(r), "clips": 20}
+        for region in ("core", "a_region_with_a_long_name", "belt") for side in "LR"
+        for i, r in enumerate(rng.uniform(-0.6, 0.6, 12))
+    ]  # fmt: skip
+    return tags(pd.DataFrame(rows), title="sub-01: acoustic", note="simulated data", style=style)
+
+
 CASES: dict[str, Callable[[Style], FigureResult]] = {
     "one run": lambda style: quality(runs_table(1), motion_table(1), style=style),
     "many runs": lambda style: quality(runs_table(24), motion_table(24), title="sub-01", style=style),
@@ -70,6 +81,7 @@ CASES: dict[str, Callable[[Style], FigureResult]] = {
     "many features": lambda style: designed(90, style),
     "hemispheres": lambda style: profiled(("L", "R"), style),
     "no hemispheres": lambda style: profiled((None,), style),
+    "tags": lambda style: tagged(style),
     "delays": lambda style: delayed(4, style),
     "time courses": lambda style: coursed(5, style),
     "one time course": lambda style: coursed(1, style),

@@ -10,7 +10,7 @@ import numpy as np
 from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.analysis.tables.regions import study_regions
 from b2m_encoding.spaces import Space
-from b2m_encoding.stats.delay_curves import delay_curves
+from b2m_encoding.stats.tuning import delay_curves
 from b2m_encoding.study import Study
 
 FEWEST = 3
