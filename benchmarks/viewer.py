@@ -3,9 +3,9 @@
     python benchmarks/viewer.py [--quick]
 
 Both pages show the same scores on fsaverage5. First picture: from opening the page to its own sign that it has drawn.
-The page of pycortex comes from a local server, as its files ask for. Frames: the cortex turned by a step per frame, over
-all of the window; screenshots before and after must differ. WebGL is drawn by the processor (SwiftShader), so frames are
-far fewer than on a graphics card. Where the page of pycortex does not draw, the row says why.
+The page of pycortex comes from a local server, as its files ask for. Frames: the cortex turned by a step per frame,
+over all of the window; screenshots before and after must differ. WebGL is drawn by the processor (SwiftShader), so
+frames are far fewer than on a graphics card. Where the page of pycortex does not draw, the row says why.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tuning: principal components of the weights of targets, delay curves, and correlations of regions with named features."""
+"""Tuning: components of the weights of targets, delay curves, and correlations of regions with named features."""
 
 from __future__ import annotations
 

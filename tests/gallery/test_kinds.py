@@ -23,7 +23,7 @@ from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.clip_responses import ClipResponses, write_clip_responses
 from b2m_encoding.results.design_summary import DesignSummary, write_design
 from b2m_encoding.results.schema import tables
-from b2m_encoding.spaces import load_atlas, surface_space
+from b2m_encoding.spaces import VolumeSpace, load_atlas, surface_space
 from b2m_encoding.study import load_study
 
 NAMES = ("acoustic", "text", "w2v_bert")
@@ -273,6 +273,22 @@ def test_as_many_decoders_are_drawn_as_there_are_colours() -> None:
     assert left_out == ["text by contrastive", "sound by contrastive"]
     assert fewer_decoders(table, 8)[1] == []
     assert fewer_decoders(table.drop(columns="decoder"), 1)[1] == []
+
+
+def test_slices_in_no_standard_space_lie_on_the_mean_of_the_first_run(tmp_path: Path) -> None:
+    mask = np.zeros((8, 9, 6), dtype=bool)
+    mask[1:7, 1:8, 1:5] = True
+    space = VolumeSpace(mask, np.diag([3.0, 3, 3, 1]), "scanner")
+    mean = np.linspace(100, 1000, space.n_targets)
+    with ResultsWriter(tmp_path / "volume", "test", {"01": space}) as writer:
+        writer.write_map("01", "joint", "r", np.full(space.n_targets, 0.3), space, {})
+        writer.write_map("01", "joint", "q", np.where(mean > 900, 0.001, 0.5), space, {})
+        writer.write_map("01", "measured", "mean", mean, space, {})
+        writer.file("study.toml").write_text(STUDY)
+    found = make(tmp_path / "volume", "slices")
+    assert "axial slices on the given image" in found.caption
+    greys = np.concatenate([np.ravel(axes.images[0].get_array()[..., 0]) for axes in found.figure.axes[:4]])
+    assert len(np.unique(greys.round(3))) > 50  # the image, not one grey of a mask
 
 
 def test_sounds(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
