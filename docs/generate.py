@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
+from outputs import KEPT, kept_outputs
 from study_keys import study_keys
 
 import b2m_encoding
@@ -33,6 +35,7 @@ OWNERS = {
     "sets": "a set of feature spaces (`acoustic_text`)",
     "preference": "`preference`",
     "intersubject": "`intersubject`",
+    "measured": "`measured`",
 }
 """What a kind of map describes, as in ``desc`` of the file name."""
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
@@ -52,9 +55,10 @@ def write_pages(docs: Path) -> None:
     pages[docs / "api" / "index.md"] = _index("Reference", [f"{module}.md" for module in names])
     scripts = [path for path in sorted((docs.parent / "tutorials").glob("*.py")) if CELL.search(path.read_text())]
     pages |= {docs / "tutorials" / f"{script.stem}.md": tutorial(script) for script in scripts}
+    pages |= {docs / "tutorials" / f"{script.stem}.ipynb": notebook(script) for script in scripts}
     pages[docs / "tutorials" / "index.md"] = _index("Tutorials", [f"{script.stem}.md" for script in scripts])
     for folder in ("api", "tutorials"):
-        for old in set((docs / folder).glob("*.md")) - set(pages):
+        for old in {*(docs / folder).glob("*.md"), *(docs / folder).glob("*.ipynb")} - set(pages):
             old.unlink()
     for path, text in pages.items():
         _write(path, text)
@@ -196,18 +200,53 @@ def _leaves(group: object, name: str) -> Iterator[tuple[str, object]]:
 
 
 def tutorial(script: Path) -> str:
-    """A tutorial as a page: its cells in order, texts as texts and code as code."""
+    """A tutorial as a page: its cells in order, texts as texts, code as code, with kept outputs below."""
+    title, text, cells = _parts(script)
+    parts = [f"# {title}", f"{{download}}`Download as a notebook <{script.stem}.ipynb>`", text]
+    for (heading, prose, code), output in zip(cells, kept_outputs(script), strict=True):
+        parts += [f"## {heading}"] if heading else []
+        parts += [part for part in (prose, code and f"```python\n{code}\n```", *_output(output)) if part]
+    parts.append(f"The whole script: `tutorials/{script.name}`.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def notebook(script: Path) -> str:
+    """A tutorial as a notebook (nbformat 4.5), without outputs: to be run beside ``tutorials/simulated.py``."""
+    title, text, parts = _parts(script)
+    cells = [("markdown", f"# {title}\n\n{text}")]
+    for heading, prose, code in parts:
+        words = "\n\n".join(part for part in (heading and f"## {heading}", prose) if part)
+        cells += [("markdown", words)] if words else []
+        cells += [("code", code)] if code else []
+    content = {
+        "cells": [
+            {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": source.splitlines(keepends=True)}
+            | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+            for number, (kind, source) in enumerate(cells)
+        ],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _parts(script: Path) -> tuple[str, str, list[tuple[str, str, str]]]:
+    """Title and text of a tutorial, then heading, prose and code of every cell."""
     head, *rest = CELL.split(script.read_text(encoding="utf-8"))
     about = inspect.cleandoc(re.sub(r'^"""|"""\s*$', "", head.strip()))
     title, _, text = about.partition("\n")
-    parts = [f"# {title.rstrip('.')}", text.strip().replace("``", "`")]
-    for heading, body in zip(rest[::2], rest[1::2], strict=True):
-        prose, code = _cell(body)
-        if heading.strip() and heading.strip() != MARKDOWN:
-            parts.append(f"## {heading.strip()}")
-        parts += [part for part in (prose, code and f"```python\n{code}\n```") if part]
-    parts.append(f"The whole script: `tutorials/{script.name}`.")
-    return "\n\n".join(part for part in parts if part) + "\n"
+    headings = [heading.strip() if heading.strip() != MARKDOWN else "" for heading in rest[::2]]
+    cells = [(heading, *_cell(body)) for heading, body in zip(headings, rest[1::2], strict=True)]
+    return title.rstrip("."), text.strip().replace("``", "`"), cells
+
+
+def _output(output: dict[str, object]) -> Iterator[str]:
+    """What a cell printed and drew."""
+    if output["text"]:
+        yield f"```text\n{output['text']}\n```"
+    for picture in output["pictures"]:  # type: ignore[attr-defined]
+        yield f"![what the cell draws](../{KEPT.name}/{picture})"
 
 
 def _cell(body: str) -> tuple[str, str]:

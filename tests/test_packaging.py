@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -45,3 +47,35 @@ def test_opening_a_study_loads_no_heavy_package(room: str) -> None:
     code = f"import sys, b2m_encoding.{room}; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+TORCH = re.compile(r"'(torch==[\d.]+)'")
+CONDA = {"lazy-loader": "lazy_loader", "matplotlib": "matplotlib-base", "soundfile": "pysoundfile",
+         "soxr": "soxr-python", "torch": "pytorch"}  # fmt: skip
+"""Packages that conda-forge names otherwise."""
+
+
+@pytest.mark.parametrize(
+    ("name", "copied"), [("Dockerfile", r"^COPY (.*) \S+$"), ("apptainer.def", r"^    (\S+) /opt/b2m-encoding/\S+$")]
+)
+def test_containers_copy_what_is_there_and_install_the_tested_versions(name: str, copied: str) -> None:
+    text = (ROOT / "containers" / name).read_text()
+    files = {file for line in re.findall(copied, text, re.MULTILINE) for file in line.split()}
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    built = {"pyproject.toml", "constraints.txt", "README.md", "LICENSE", "atlases", "b2m_encoding"}
+    assert files == built  # what the wheel is made of
+    assert text.count("pip install") == text.count("--constraint constraints.txt") == 2
+    assert TORCH.findall(text) == TORCH.findall((ROOT / "Makefile").read_text())
+    assert f"\n{TORCH.findall(text)[0]}" in (ROOT / "constraints.txt").read_text()
+
+
+def test_the_conda_recipe_has_the_dependencies_of_the_package() -> None:
+    text = (ROOT / "conda" / "recipe.yaml").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f'version: "{b2m_encoding.__version__}"' in text
+    run = re.findall(r"^    - (\S+) (\S+)$", text.split("  run:")[1].split("tests:")[0], re.MULTILINE)
+    wanted = [re.split(r"(?=[>=<])", one, maxsplit=1) for one in project["dependencies"]]
+    assert run == [("python", project["requires-python"]), *((CONDA.get(one, one), bound) for one, bound in wanted)]
+    [(command, target)] = project["scripts"].items()
+    assert f"- {command} = {target}" in text
+    assert all((ROOT / file).is_file() for file in project["license-files"])

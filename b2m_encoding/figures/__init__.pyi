@@ -1,12 +1,16 @@
 from .options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKeywords
 from .page import FigureResult
 from .plots.decoding import decoding
+from .plots.delays import delays
+from .plots.design import design
 from .plots.distribution import distribution
 from .plots.group import group
 from .plots.hierarchy import hierarchy
 from .plots.images import plot_flatmap, plot_preference
 from .plots.partition import partition
 from .plots.preference import preference
+from .plots.profile import profile
+from .plots.quality import quality
 from .plots.regions import regions
 from .plots.scatter import scatter
 from .plots.score_map import score_map
@@ -18,6 +22,7 @@ from .plots.tag_map import tag_map
 from .plots.tag_profile import tag_profile
 from .plots.tags import tags
 from .plots.ternary import ternary
+from .plots.timecourses import timecourses
 from .plots.weights import weights
 from .settings import FigureSettings
 from .style import Style
@@ -32,6 +37,8 @@ __all__ = [
     "Style",
     "ViewKeywords",
     "decoding",
+    "delays",
+    "design",
     "distribution",
     "group",
     "hierarchy",
@@ -39,6 +46,8 @@ __all__ = [
     "plot_flatmap",
     "plot_preference",
     "preference",
+    "profile",
+    "quality",
     "regions",
     "scatter",
     "score_map",
@@ -50,5 +59,6 @@ __all__ = [
     "tag_profile",
     "tags",
     "ternary",
+    "timecourses",
     "weights",
 ]

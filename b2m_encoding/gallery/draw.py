@@ -8,6 +8,7 @@ from pathlib import Path
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
+from b2m_encoding.gallery import diagnostics
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.io.names import safe_name
@@ -48,6 +49,7 @@ def _reported(results: Results) -> Iterator[tuple[str, str]]:
 def _reported_of(subject: str, results: Results) -> Iterator[str]:
     """Kinds of the figures of one subject."""
     space = results.space(subject)
+    yield from diagnostics.available(results, subject)
     if results.has(tables.named_table(subject)):
         yield from ("tags", "tagprofile")
     if isinstance(space, VolumeSpace):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from b2m_encoding._typing import Booleans, Floating
+from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import all_subsets
 from b2m_encoding.figures.colours import PreferenceColours, ScalarColours, shared_limits
@@ -25,6 +26,7 @@ from b2m_encoding.figures.interactive import (
 from b2m_encoding.figures.plots.tag_map import OTHERS_COLOUR, TAG_COLOURS, common_levels
 from b2m_encoding.figures.style import OKABE_ITO
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
+from b2m_encoding.gallery.explorer_group import SCORES, group_maps, group_subject
 from b2m_encoding.gallery.explorer_sounds import page_clips
 from b2m_encoding.io.writing import write_all
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
@@ -33,9 +35,12 @@ from b2m_encoding.results.place import results_kept
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, maps
 from b2m_encoding.results.schema.files import VIEW
+from b2m_encoding.results.schema.maps import COMPONENTS
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
 
 N_BEST = 5
+BOTH_WAYS = "RdBu_r"
+"""Colours of components, whose sign has no meaning."""
 PREFERRED = "preferred"
 TAG, TAG_SHARE = maps.TAG.stat, maps.TAG_SHARE.stat
 
@@ -94,20 +99,36 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
     clips = page_clips(names, responses, sounds, context.results, drawn)
     tags = _common_tags(context, drawn)
     maps = [_SubjectMaps.of(context, name, tags) for name in drawn]
-    scores = [score for score in _scores(context) if any(score.key in subject.scores for subject in maps)]
+    several = [subject for subject in maps if subject.name != GROUP_MEAN]
+    group = group_subject(context, [one.name for one in several], [one.surface for one in several],
+                          [one.scores for one in several], [one.significant for one in several])  # fmt: skip
+    own = [_view_subject(context, subject, responses.get(subject.name), names) for subject in maps]
+    shown = [*own, *([group] if group is not None else [])]
+    scores = [score for score in _scores(context) if any(score.key in subject.scores for subject in shown)]
+    pictured = [*_maps(context, maps, [score.key for score in scores]), *_tag_maps(tags)]
+    if group is not None:
+        pictured += group_maps(group, len(several), context.settings.colour_map)
     return View(
         str(context.results.study.get("name", results.name)),
-        [_view_subject(context, subject, responses.get(subject.name), names) for subject in maps],
+        shown,
         scores,
-        [*_maps(context, maps, [score.key for score in scores]), *_tag_maps(tags)],
+        pictured,
         note=context.note,
-        caption=f"{context.origin(drawn[0])} {_masks(context, drawn)}",
+        caption=f"{context.origin(drawn[0])} {_masks(context, drawn)}{_about(group)}",
         level=context.statistics.q,
         interval=f"{context.statistics.level:.0%} interval",
         feature_spaces=context.results.feature_spaces,
         zoom=context.maps.zoom,
         clips=clips,
     )
+
+
+def _about(group: ViewSubject | None) -> str:
+    """Sentence on the maps of the group."""
+    if group is None:
+        return ""
+    how = "every tested target" if group.q is None else "one-sample t of Fisher's z over subjects, one-sided, FDR"
+    return f" Group: means over subjects; shown: {how}."
 
 
 def _masks(context: FigureContext, drawn: Sequence[str]) -> str:
@@ -132,9 +153,11 @@ def _scores(context: FigureContext) -> list[Score]:
         Score(_part(part), " and ".join(part) if len(part) > 1 else f"{part[0]} alone", "R2 explained")
         for part in all_subsets(names)
     ]
+    components = [Score(kind.stat, f"component {i}", "weights") for i, kind in enumerate(COMPONENTS, start=1)]
     joint = Score("r-joint", "all feature spaces" if several else names[0])
     tags = [Score(f"{kind}-{name}", f"{kind} of {name}", "") for name in names for kind in (TAG, TAG_SHARE)]
-    return [joint, *several, Score("ceiling", "noise ceiling"), *parts, Score(PREFERRED, "preferred", ""), *tags]
+    return [joint, *several, Score("ceiling", "noise ceiling"), *parts, *components, *SCORES,
+            Score(PREFERRED, "preferred", measure=""), *tags]  # fmt: skip
 
 
 def _part(names: Sequence[str]) -> str:
@@ -150,6 +173,7 @@ def _stored(context: FigureContext) -> dict[str, Stored]:
         "r-joint": (JOINT, maps.R.stat),
         **{f"r-{name}": (name, maps.R.stat) for name in names},
         "ceiling": (JOINT, maps.CEILING.stat),
+        **{kind.stat: (JOINT, kind.stat) for kind in COMPONENTS},
         **(parts if len(names) > 1 else {}),
         "q": (JOINT, maps.Q.stat),
         "low": (JOINT, maps.R_LOW.stat),
@@ -259,6 +283,17 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
     for key in parts:
         colours = ScalarColours(limits.vmin, limits.vmax, style.colour_map, limits.faded)
         maps.append(ViewMap(key, f"Variance: {titles[key]}", "R2 explained", (key,), colours))
+    if drawn("ceiling"):
+        limits = shared_limits([subject.scores["ceiling"] for subject in subjects if "ceiling" in subject.scores], 0.0)
+        colours = ScalarColours(limits.vmin, limits.vmax, style.colour_map, limits.faded)
+        maps.append(ViewMap("ceiling", "Noise ceiling", "noise ceiling (r)", ("ceiling",), colours, masked=False))
+    components = [kind.stat for kind in COMPONENTS if kind.stat in keys]
+    if components:
+        limits = shared_limits([np.abs(values) for key in components for values in drawn(key)], 0.0, percentile=98.0)
+        colours = ScalarColours(-limits.vmax, limits.vmax, BOTH_WAYS)
+        maps += [
+            ViewMap(key, f"Weights: {titles[key]}", "component of the weights", (key,), colours) for key in components
+        ]
     return maps
 
 

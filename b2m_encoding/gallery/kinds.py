@@ -14,6 +14,7 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
+from b2m_encoding.gallery import diagnostics
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, t_of_group, with_groups
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
@@ -116,10 +117,20 @@ def _slices(context: FigureContext, subject: str) -> FigureResult:
         space,
         label=_label(context),
         limits=context.limits,
+        background=_mean_image(context, subject, space),
         significant=context.predicted(subject, masking) if masking else None,
         criterion=context.criterion(subject, models),
         **(context.page_keywords(subject, models) | {"title": f"sub-{subject}"}),
     )
+
+
+def _mean_image(context: FigureContext, subject: str, space: VolumeSpace) -> Float32 | None:
+    """The mean volume of a subject on the grid of its mask; none in MNI space, which has a template."""
+    if space.in_mni or not context.results.has_map(subject, maps.MEASURED, maps.MEAN.stat):
+        return None
+    image = np.zeros(space.mask.shape, dtype=np.float32)
+    image[space.mask] = context.results.map(subject, maps.MEASURED, maps.MEAN.stat)
+    return image
 
 
 def _distribution(context: FigureContext, subject: str) -> FigureResult:
@@ -400,6 +411,12 @@ KINDS = {
     "tags": Kind("tags, or other features with names, that regions respond to", _tags),
     "tagprofile": Kind("all features with names by region: a profile of the tags", _tag_profile),
     "tagmap": Kind("the tag, or other feature with a name, that each target prefers, and how certain it is", _tag_map),
+    "quality": Kind("head motion over time, and signal-to-noise ratio of every run", diagnostics.draw_quality),
+    "design": Kind("features over time, and their correlations", diagnostics.draw_design),
+    "ceiling": Kind("the noise ceiling on the cortex", diagnostics.draw_ceiling),
+    "delays": Kind("weights over delays, by region", diagnostics.draw_delays),
+    "timecourses": Kind("measured and predicted responses of the best targets", diagnostics.draw_timecourses),
+    "profile": Kind("scores of all models in the regions that are predicted best", diagnostics.draw_profile),
     "slices": Kind("a score in slices through a volume, and a glass brain", _slices),
     "distribution": Kind("distributions of scores, and the best targets", _distribution),
     "surface": Kind("a score on the inflated cortex", _surface),

@@ -70,7 +70,7 @@ def masked_regions(context: FigureContext, table: pd.DataFrame) -> pd.DataFrame:
     for subject, own in table.groupby("subject", sort=False):
         space, name = context.results.space(str(subject)), str(subject)
         shown = context.predicted(name, context.masking(name, compared))
-        inside = _region_masks(context, space)
+        inside = region_masks(context, space)
         scores = {model: context.results.map(name, model, maps.R.stat) for model in own["feature_space"].unique()}
         for row in own.to_dict("records"):
             targets = inside(row["region"], row["hemisphere"]) & shown
@@ -79,7 +79,7 @@ def masked_regions(context: FigureContext, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(table.columns))
 
 
-def _region_masks(context: FigureContext, space: Space) -> Callable[[str, Hemisphere], Booleans]:
+def region_masks(context: FigureContext, space: Space) -> Callable[[str, Hemisphere | None], Booleans]:
     """Targets of a region and hemisphere in a space that has regions."""
     if isinstance(space, SurfaceSpace | GrayordinateSpace | VolumeSpace):
         return load_atlas(context.maps.atlas, space).mask

@@ -262,6 +262,7 @@ class Plan:
                 "out": Given.OUTPUT,
             },
             (*INFERENCE, "maps", "note", "results", "decoding"),
+            tables,
         )
 
     def _group(self) -> Derived:

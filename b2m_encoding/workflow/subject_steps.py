@@ -13,6 +13,7 @@ from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, to_d
 from b2m_encoding.analysis.decoding.decoders import decoded_regions
 from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.encoding.clip_responses import summarise_held_out
+from b2m_encoding.analysis.encoding.design_summary import summarise_design
 from b2m_encoding.analysis.encoding.encode import Encoding, Scores
 from b2m_encoding.analysis.encoding.generalise import without_groups
 from b2m_encoding.analysis.encoding.held_out import HeldOut
@@ -21,6 +22,8 @@ from b2m_encoding.analysis.encoding.predict import Gathered, predict_held_out, t
 from b2m_encoding.analysis.encoding.run_statistics import RunStatistics, gather_run, join_runs
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
 from b2m_encoding.analysis.splits import evaluated
+from b2m_encoding.analysis.tables.delays import delay_rows
+from b2m_encoding.analysis.tables.quality import mean_volume, motion_rows
 from b2m_encoding.analysis.tables.tags import named_features
 from b2m_encoding.data import Recording
 from b2m_encoding.features.clips import StimulusTimeline
@@ -29,7 +32,11 @@ from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models.solver.devices import resolve_device
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.results.clip_responses import write_clip_responses
+from b2m_encoding.results.design_summary import write_design
+from b2m_encoding.results.schema.maps import MEAN, MEASURED
+from b2m_encoding.results.schema.tables import DELAYS, MOTION
 from b2m_encoding.results.weights import write_statistics_zarr, write_weights
+from b2m_encoding.spaces import VolumeSpace
 from b2m_encoding.stats.generalisation import LeftOut
 from b2m_encoding.stats.joined_folds import Refits
 from b2m_encoding.study import Study
@@ -131,8 +138,13 @@ def write_subject(
     study: Study,
     out: Output,
 ) -> None:
-    """Write maps, held-out responses in short, blocks and weights; statistics of the training runs where kept."""
+    """Write maps, held-out responses in short, blocks, design, motion and weights; statistics of runs where kept."""
     space, held_out = recording.responses.space, encoding.held_out
+    write_design(out.bundle, subject, summarise_design(spaces, recording, study), study.note)
+    if moved := motion_rows(recording):
+        out.bundle.write_table(MOTION, moved, subject)
+    if isinstance(space, VolumeSpace) and (mean := mean_volume(recording)) is not None:
+        out.bundle.write_map(subject, MEASURED, MEAN.stat, mean, space, {**MEAN.sidecar(), "Note": study.note})
     write_maps(out.bundle, subject, encoding, space, study)
     responses = summarise_held_out(encoding, recording, study)
     write_clip_responses(out.bundle, subject, responses, study.note)
@@ -144,6 +156,9 @@ def write_subject(
         write_weights(out.bundle, subject, held_out.weights, study.model.delays, study.note)
         deviations = _deviations(recording, spaces, study)
         write_tuning(out.bundle, subject, encoding, held_out.weights, deviations, space, study)
+        predicted = encoding.q < study.statistics.q
+        if curves := delay_rows(held_out.weights, deviations, predicted, space, study):
+            out.bundle.write_table(DELAYS, curves, subject)
     if study.results.statistics:
         files = {run: path for run, path in statistics.items() if path is not None}
         write_statistics_zarr(out.bundle, subject, files)

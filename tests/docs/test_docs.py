@@ -72,7 +72,30 @@ def test_every_public_name_has_a_page(tmp_path: Path) -> None:
     gram = (tmp_path / "docs" / "tutorials" / "10_gram_form.md").read_text()
     assert gram.startswith("# The Gram form")
     assert "$$\\hat w" in gram
-    assert gram.count("```") == 2 * gram.count("```python")
+    assert gram.count("```") == 2 * (gram.count("```python") + gram.count("```text"))
+    assert "```text\n20 penalties, 6 products" in gram
+    assert "../outputs/01_first_map-1.png" in (tmp_path / "docs" / "tutorials" / "01_first_map.md").read_text()
+
+
+def test_notebooks_have_the_cells_of_their_scripts(tmp_path: Path) -> None:
+    """Valid notebooks, whose code is that of the script; kept outputs belong to the code they were made by."""
+    nbformat = pytest.importorskip("nbformat")
+    generate, outputs = load("generate"), load("outputs")
+    for script in sorted((ROOT / "tutorials").glob("[0-9]*.py")):
+        notebook = nbformat.reads(generate.notebook(script), as_version=4)
+        nbformat.validate(notebook)
+        code = "\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+        compile(code, script.name, "exec")
+        assert all(line in script.read_text() for line in code.splitlines())
+        for one in outputs.kept_outputs(script):
+            assert all((DOCS / "outputs" / name).is_file() for name in one["pictures"])
+    changed = tmp_path / "10_gram_form.py"
+    text = (ROOT / "tutorials" / changed.name).read_text()
+    changed.write_text(text)
+    assert any(one["text"] for one in outputs.kept_outputs(changed))
+    first = text.index("\n", text.index("\n# %%") + 1)
+    changed.write_text(text[:first] + "\nnumber = 1" + text[first:])
+    assert not any(one["text"] for one in outputs.kept_outputs(changed))
 
 
 def test_the_page_of_the_results_folder_has_all_of_the_schema() -> None:

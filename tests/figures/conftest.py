@@ -199,6 +199,7 @@ def view(
         ViewMap("preference", "Preference", "r", ("acoustic", "text"), PreferenceColours(0.2, 0.4)),
         ViewMap("preferred", "Preferred feature space", "", ("preferred",),
                 LevelColours(("acoustic", "text"), ("#0072B2", "#D55E00")), strength="joint"),
+        ViewMap("ceiling", "Noise ceiling", "noise ceiling (r)", ("ceiling",), ScalarColours(0, 0.8), masked=False),
     ]  # fmt: skip
     titles = [
         Score("joint", "both"), Score("acoustic", "acoustic"), Score("text", "text"), Score("ceiling", "noise ceiling"),

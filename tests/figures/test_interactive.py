@@ -95,8 +95,8 @@ def test_the_page_has_the_table_of_the_printed_figure(one: Any) -> None:
 
 
 def test_a_small_page(view: View) -> None:
-    """Five maps on fsaverage5 without audio: at most 1.5 MB, here with intervals, time courses and best clips."""
-    assert len(view.maps) == 5
+    """Six maps on fsaverage5 without audio: at most 1.5 MB, here with intervals, time courses and best clips."""
+    assert len(view.maps) == 6
     one, clips = view.subjects[0], [replace(clip, sounds=()) for clip in view.clips]
     assert 400_000 < len(interactive_page(replace(view, subjects=[one], clips=clips)).encode()) < 1_200_000
     bare = replace(one, courses=None, best=None, intervals={})

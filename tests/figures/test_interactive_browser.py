@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from b2m_encoding.figures.colours import PreferenceColours
+from b2m_encoding.figures.colours import PreferenceColours, ScalarColours
 from b2m_encoding.figures.flatmap import Window, flat_layout, pixel_map
-from b2m_encoding.figures.interactive import View
+from b2m_encoding.figures.interactive import View, ViewMap
 from b2m_encoding.figures.layers import ScoreMap, compose
 
 from ..chromium import Browser
@@ -125,29 +125,122 @@ def test_opens_from_a_file_without_errors_and_without_the_network(page: Browser,
                     "one.labels?.length || one.getAttribute('aria-label') || one.textContent.trim())")  # fmt: skip
 
 
+def agrees(page: Browser, view: View, one: ViewMap, colours: ScalarColours | None = None) -> None:
+    """Compare the picture with the printed figure of the same window: interpolation, colours, significance."""
+    window, _ = shown_window(page, view)
+    theirs = picture(page)
+    subject = view.subjects[0]
+    pixels = pixel_map(subject.space, theirs.shape[0], window=window)
+    assert abs(pixels.shape[1] - theirs.shape[1]) <= 1
+    columns = min(pixels.shape[1], theirs.shape[1])
+    assert subject.q is not None
+    shown = subject.q < 0.05 if one.masked else None
+    data = ScoreMap.of(subject.space, tuple(subject.scores[key] for key in one.scores), None, shown)
+    ours = compose(subject.space, pixels, data, colours or one.colours)[:, :columns]
+    inside = pixels.cortex[:, :columns] & (theirs[:, :columns, 3] > 0)
+    assert inside.sum() > 0.99 * pixels.cortex.sum()
+    difference = np.abs(ours[inside].astype(int) - theirs[:, :columns][inside].astype(int)).max(axis=1)
+    assert (difference <= 6).mean() > 0.97, one.key  # edges of masks differ by the width of a pixel or two
+    coloured = np.ptp(ours[inside][:, :3].astype(int), axis=1) > 20
+    found = np.corrcoef(ours[inside][coloured].ravel(), theirs[:, :columns][inside][coloured].ravel())[0, 1]
+    assert found > 0.98
+
+
 def test_pixels_are_those_of_the_printed_figure(page: Browser, view: View) -> None:
-    """The same window through both renderers: interpolation, colours, significance, what was not tested."""
     page.run("document.getElementById('outlines').click()")
-    for place, one in enumerate(view.maps[:4]):
+    for place, one in enumerate(view.maps):
+        if one.key == "preferred":
+            continue
         page.run(f"location.hash = 'map={one.key}&outlines=off'")
         page.settle()
         page.wait(f"document.getElementById('map').value === '{place}'")
-        window, _ = shown_window(page, view)
-        theirs = picture(page)
-        subject = view.subjects[0]
-        pixels = pixel_map(subject.space, theirs.shape[0], window=window)
-        assert abs(pixels.shape[1] - theirs.shape[1]) <= 1
-        columns = min(pixels.shape[1], theirs.shape[1])
-        assert subject.q is not None
-        data = ScoreMap.of(subject.space, tuple(subject.scores[key] for key in one.scores), None, subject.q < 0.05)
-        ours = compose(subject.space, pixels, data, one.colours)[:, :columns]
-        inside = pixels.cortex[:, :columns] & (theirs[:, :columns, 3] > 0)
-        assert inside.sum() > 0.99 * pixels.cortex.sum()
-        difference = np.abs(ours[inside].astype(int) - theirs[:, :columns][inside].astype(int)).max(axis=1)
-        assert (difference <= 6).mean() > 0.97, one.key  # edges of masks differ by the width of a pixel or two
-        coloured = np.ptp(ours[inside][:, :3].astype(int), axis=1) > 20
-        found = np.corrcoef(ours[inside][coloured].ravel(), theirs[:, :columns][inside][coloured].ravel())[0, 1]
-        assert found > 0.98
+        agrees(page, view, one)
+
+
+def test_colour_limits_are_set_by_keys_and_by_numbers(page: Browser, view: View) -> None:
+    page.press("]")
+    page.wait("location.hash.includes('limits=0%2C0.525')")
+    page.press("{")
+    page.wait("location.hash.includes('limits=-0.025%2C0.525')")
+    page.press("0")
+    page.wait("!location.hash.includes('limits')")
+    for name, value in (("high", 0.25), ("low", 0.3)):
+        page.run(f"{{ const one = document.getElementById('limit-{name}'); one.value = '{value}';"
+                 " one.dispatchEvent(new Event('change')); }")  # fmt: skip
+        page.settle()
+    assert "limits=0%2C0.25" in page.run("location.hash")  # 0.3 to 0.25 is refused
+    assert "above the lower" in page.run("document.getElementById('limit-high').validationMessage")
+    page.run("document.getElementById('outlines').click()")
+    page.settle()
+    agrees(page, view, view.maps[0], ScalarColours(0.0, 0.25))
+    assert "0.25" in text(page, "#legend")
+    page.press("Escape")  # leaves the field that was wrong
+    page.press("ArrowRight")
+    page.wait("document.getElementById('map').value === '1'")
+    assert "limits=0%2C0.25" in page.run("location.hash")  # the same measure
+    page.run("location.hash = location.hash.slice(1).replace('map=acoustic', 'map=ceiling')")
+    page.wait("document.getElementById('map').value === '5'")
+    page.press("ArrowLeft")
+    page.wait("!location.hash.includes('limits')")
+    assert page.run("document.getElementById('limits').disabled")
+    assert page.failures == []
+
+
+def second_picture(page: Browser) -> NDArray[np.uint8]:
+    content = page.run("document.getElementById('canvas2').toDataURL('image/png')").split(",", 1)[1]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGBA"))
+
+
+def test_two_maps_stand_side_by_side(page: Browser, view: View) -> None:
+    page.press("b")
+    page.wait("location.hash.includes('beside=acoustic%4001')")
+    page.settle()
+    first, second = picture(page), second_picture(page)
+    assert first.shape == second.shape
+    assert (np.ptp(second[..., :3].astype(int), axis=-1) > 20).sum() > 100
+    assert text(page, ".pane:last-child .title") == "Accuracy, acoustic, subject 01"
+    page.run("location.hash = 'map=acoustic&beside=joint@01'")
+    page.wait("document.getElementById('map').value === '1'")
+    page.settle()
+    assert np.array_equal(picture(page), second)
+    assert np.array_equal(second_picture(page), first)
+    target = inner_targets(view, 2)[0]
+    page.move(*on_screen(page, view, target))
+    assert page.run("document.querySelector('#lines2 .cursor').getAttribute('visibility')") == "visible"
+    assert page.run("document.querySelector('#lines .cursor').getAttribute('visibility')") == "hidden"
+    page.run("location.hash = 'map=joint&beside=joint@02'")
+    page.wait("document.querySelector('.pane:last-child .title').textContent === 'Accuracy, both, subject 02'")
+    page.run("document.getElementById('beside').value = ''")
+    page.run("document.getElementById('beside').dispatchEvent(new Event('change'))")
+    page.wait("document.querySelector('.pane:last-child').hidden")
+    assert page.failures == []
+
+
+def test_a_found_region_has_its_numbers(page: Browser, view: View) -> None:
+    subject, atlas = view.subjects[0], view.subjects[0].atlas
+    page.run("location.hash = 'region=belt%2C right'")
+    page.wait("document.querySelector('#panel h2')?.textContent === 'belt, right'")
+    inside = atlas.mask("belt", "R")
+    rows, joint = rows_of(page, "#panel"), subject.scores["joint"][inside]
+    tested = np.isfinite(joint)
+    assert (int(rows["members"]), int(rows["tested"])) == (inside.sum(), tested.sum())
+    assert subject.q is not None
+    significant = int((subject.q[inside][tested] < 0.05).sum())
+    assert rows["significant"] == f"{significant} ({100 * significant / tested.sum():.0f} %)"
+    for key in ("joint", "ceiling", "shared"):
+        values = subject.scores[key][inside]
+        assert float(rows[key].replace("−", "-")) == pytest.approx(np.nanmean(values), abs=7e-4)
+    low, high = np.nanpercentile(joint, [25, 75])
+    shown = [float(one.replace("−", "-")) for one in text(page, "#panel [data-key=joint] .limits").split(" to ")]
+    assert shown == pytest.approx([low, high], abs=2e-3)
+    page.click_on("#best")
+    page.wait("location.hash.includes('vertex=')")
+    best = int(page.run("location.hash").split("vertex=")[1].split("&")[0])
+    assert inside[best]
+    page.press("Escape")
+    page.wait("document.querySelector('#panel h2')?.textContent === 'belt, right'")
+    page.press("Escape")
+    page.wait("document.querySelector('#panel .hint') !== null")
 
 
 def test_pointing_shows_the_numbers_of_the_vertex(page: Browser, view: View) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scipy.stats import ttest_1samp
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.interactive import LevelColours, View
 from b2m_encoding.gallery import FigureRequest, draw_kind, write_pages
 from b2m_encoding.gallery.explorer import build_view, write_view
@@ -228,3 +230,38 @@ def test_a_page_or_figure_is_not_written_into_results_that_a_run_may_replace(
     shutil.copytree(finished, being_written)
     write_pages(Results.open(being_written))  # by the run that holds the lock
     assert not list(tmp_path.glob("*partial*work"))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_group_is_one_more_subject(tmp_path: Path, n: int) -> None:
+    """Means, counts, and from three subjects on a t, whose oracle is SciPy's."""
+    space, rng = surface_space("fsaverage5"), np.random.default_rng(1)
+    r = np.clip(0.3 + 0.1 * rng.standard_normal((n, space.n_targets)), 0.01, 0.9).astype("f4")
+    r[:, 100:] -= 0.3
+    with ResultsWriter(tmp_path / "group", "group", [f"{i}" for i in range(n)]) as writer:
+        for i, own in enumerate(r):
+            holed = np.where((np.arange(space.n_targets) == 7) & (i == 0), np.nan, own)
+            writer.write_map(str(i), "joint", "r", holed, space, {})
+            writer.write_map(str(i), "joint", "q", np.where(own > 0.25, 0.001, 0.5), space, {})
+            writer.write_map(str(i), "joint", "ceiling", np.full(space.n_targets, 0.6), space, {})
+            for one in ("pc1", "pc2", "pc3"):
+                writer.write_map(str(i), "joint", one, np.where(own > 0.25, own - 0.3, np.nan), space, {})
+        writer.file("study.toml").write_text(STUDY.replace("[features.text]\n", ""), encoding="utf-8")
+    view = build_view(tmp_path / "group")
+    keys = [one.key for one in view.maps]
+    assert keys == ["r-joint", "ceiling", "pc1", "pc2", "pc3", "overlap", *(["t"] if n > 2 else [])]
+    group = view.subjects[-1]
+    assert [one.name for one in view.subjects] == [*map(str, range(n)), "group"]
+    assert [one.key for one in view.maps if view.drawable(one, group)] == ["r-joint", "ceiling", *keys[5:]]
+    known = np.arange(space.n_targets) != 7
+    assert np.allclose(group.scores["r-joint"][known], r.mean(axis=0)[known], atol=1e-5)
+    assert np.isnan(group.scores["r-joint"][7])
+    assert np.array_equal(group.scores["overlap"], ((r > 0.25) & (known | (np.arange(n) > 0)[:, None])).sum(axis=0))
+    assert (group.q is None) == (n < 3)
+    if group.q is not None:
+        expected = ttest_1samp(np.arctanh(r[:, :50].astype(float)), 0)
+        assert np.allclose(group.scores["t"][:7], expected.statistic[:7], rtol=1e-4)
+        assert "one-sample t" in view.caption
+    colours = view.maps[2].colours
+    assert isinstance(colours, ScalarColours)
+    assert colours.vmin == -colours.vmax

@@ -20,8 +20,10 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.gallery.tables import fewer_decoders, region_ceilings
 from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.clip_responses import ClipResponses, write_clip_responses
+from b2m_encoding.results.design_summary import DesignSummary, write_design
 from b2m_encoding.results.schema import tables
-from b2m_encoding.spaces import load_atlas, surface_space
+from b2m_encoding.spaces import VolumeSpace, load_atlas, surface_space
 from b2m_encoding.study import load_study
 
 NAMES = ("acoustic", "text", "w2v_bert")
@@ -47,6 +49,26 @@ def scores(seed: int, *regions: str) -> np.ndarray:
     atlas, rng = load_atlas("hcp-mmp1", space), np.random.default_rng(seed)
     inside = np.any([atlas.mask(region) for region in regions], axis=0)
     return np.where(inside, 0.4, 0.0) + 0.03 * rng.standard_normal(space.n_targets)
+
+
+def write_diagnostics(writer: ResultsWriter, subject: str) -> None:
+    """What figures of the data, the design and the models of a subject need, in small."""
+    rng = np.random.default_rng(9)
+    curve = [("core", d, m - 0.1, m, m + 0.1, 12) for d, m in ((3.0, 0.4), (4.5, 1.0), (6.0, 0.6))]
+    writer.write_table(tables.DELAYS, pd.DataFrame(curve, columns=list(tables.DELAYS.columns)), subject)
+    moved = [("run-1", i, 0.1 * i) for i in range(8)] + [("run-2", i, 0.2) for i in range(8)]
+    writer.write_table(tables.MOTION, pd.DataFrame(moved, columns=list(tables.MOTION.columns)), subject)
+    values = rng.normal(size=(20, 4)).astype("f4")
+    names, spaces = np.array(["loudness", "1", "2", "PC 1"]), np.array(["acoustic", "text", "text", "w2v_bert"])
+    times, related = np.arange(20, dtype="f4"), np.corrcoef(values.T).astype("f4")
+    summary = DesignSummary("run-1", spaces, names, np.array(["w2v_bert"]), times, values, related)
+    write_design(writer, subject, summary, None)
+    found = scores(0, "A1")
+    best = np.array([int(np.argmax(found)), 3])
+    courses, clips = rng.normal(size=(2, 2, 30)).astype("f4"), np.array(["jazz.00000"])
+    one = np.ones(1, dtype="f4")
+    heard = ClipResponses(clips, one, one, found[None].astype("f4"), best, courses[0], courses[1], 1.5)
+    write_clip_responses(writer, subject, heard, None)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +106,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for stat, values in (("tag", index), ("tagshare", np.where(joint > 0.2, 0.7, np.nan))):
                 about = {"Levels": [f"feature {i}" for i in range(5)]}
                 writer.write_map(subject, "acoustic", stat, values, space, about)
+            write_diagnostics(writer, subject)
         rows = [
             (s, h, r, f, 0.1 + 0.1 * (f == "text"))
             for s in ("01", "02")
@@ -95,6 +118,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             tables.REGIONS, pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
         )
         tests = [("core", "acoustic", "text", 0.001), ("belt", "acoustic", "text", 0.2)]
+        volumes = [(s, f"run-{i}", 1.5, 80.0 + i) for s in ("01", "02") for i in (1, 2)]
+        writer.write_table(tables.QUALITY, pd.DataFrame(volumes, columns=["subject", "run", "tr", "tsnr"]))
         writer.write_table(tables.REGION_TESTS, pd.DataFrame(tests, columns=["region", "first", "second", "q"]))
         clips = [
             (s, "text", f"{g}.{i:05d}", 1 - i / 9, f"{g}.00000")
@@ -121,6 +146,8 @@ def make(bundle: Path, kind: str, subject: str = "01", **choices: object) -> Fig
     return KINDS[kind].draw(FigureContext.open(bundle, FigureRequest(**choices), {}), subject)  # type: ignore[arg-type]
 
 
+WHOLE = ("quality", "design", "ceiling", "timecourses", "profile")
+"""Kinds that show more than what is significant."""
 MAPS = [kind for kind in KINDS if kind not in ("weights", "stimulus", "slices", "group")]
 
 
@@ -140,7 +167,7 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
     assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
     if KINDS[kind].per_subject and kind not in ("scatter", "tags", "tagprofile"):
         assert "Models trained on 400 and tested on 60 samples; significance: clip, 1000 permutations." in caption
-        assert "q < 0.01 (FDR) in the joint model" in caption
+        assert ("q < 0.01 (FDR) in the joint model" in caption) == (kind not in WHOLE)
     assert len(pd.read_csv(png.with_suffix(".tsv"), sep="\t"))
 
 
@@ -250,6 +277,22 @@ def test_as_many_decoders_are_drawn_as_there_are_colours() -> None:
     assert left_out == ["text by contrastive", "sound by contrastive"]
     assert fewer_decoders(table, 8)[1] == []
     assert fewer_decoders(table.drop(columns="decoder"), 1)[1] == []
+
+
+def test_slices_in_no_standard_space_lie_on_the_mean_of_the_first_run(tmp_path: Path) -> None:
+    mask = np.zeros((8, 9, 6), dtype=bool)
+    mask[1:7, 1:8, 1:5] = True
+    space = VolumeSpace(mask, np.diag([3.0, 3, 3, 1]), "scanner")
+    mean = np.linspace(100, 1000, space.n_targets)
+    with ResultsWriter(tmp_path / "volume", "test", {"01": space}) as writer:
+        writer.write_map("01", "joint", "r", np.full(space.n_targets, 0.3), space, {})
+        writer.write_map("01", "joint", "q", np.where(mean > 900, 0.001, 0.5), space, {})
+        writer.write_map("01", "measured", "mean", mean, space, {})
+        writer.file("study.toml").write_text(STUDY)
+    found = make(tmp_path / "volume", "slices")
+    assert "axial slices on the given image" in found.caption
+    greys = np.concatenate([np.ravel(axes.images[0].get_array()[..., 0]) for axes in found.figure.axes[:4]])
+    assert len(np.unique(greys.round(3))) > 50  # the image, not one grey of a mask
 
 
 def test_sounds(bundle: Path, b2m: B2M, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from b2m_encoding._typing import Floating
+from b2m_encoding._typing import Float32, Floating
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.analysis.windows import WindowedResponses
 from b2m_encoding.data import Recording, Responses
@@ -54,6 +54,28 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
             }
         )
     return rows
+
+
+def motion_rows(recording: Recording) -> list[dict[str, Any]]:
+    """One row per volume of every run whose motion is known.
+
+    Columns are those of :data:`~b2m_encoding.results.schema.tables.MOTION`.
+    """
+    moved = {name: framewise_displacement(path) for name, path in recording.files.items()}
+    return [
+        {"run": name, "volume": volume, "fd": fd}
+        for name, values in moved.items()
+        if values is not None
+        for volume, fd in enumerate(values.round(4).tolist())
+    ]
+
+
+def mean_volume(recording: Recording) -> Float32 | None:
+    """Mean of the first run before cleaning, shape (n_targets,); None where the series are centred."""
+    responses = _of_volumes(recording.responses)
+    series = responses.read_run(responses.runs.names[0])
+    mean = series.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean if np.isfinite(temporal_snr(series)) else None
 
 
 def temporal_snr(values: Floating) -> float:

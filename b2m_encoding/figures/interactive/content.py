@@ -89,6 +89,8 @@ class ViewMap:
         Score that the threshold applies to; default: the score that is drawn.
     undecided : str, optional
         Score that is -1 where a map of two scores shows no preference.
+    masked : bool
+        Whether targets that are not significant are hidden; else every tested one is drawn.
     """
 
     key: str
@@ -98,6 +100,7 @@ class ViewMap:
     colours: ScalarColours | PreferenceColours | LevelColours
     strength: str | None = None
     undecided: str | None = None
+    masked: bool = True
 
     def __post_init__(self) -> None:
         wanted = 2 if isinstance(self.colours, PreferenceColours) else 1

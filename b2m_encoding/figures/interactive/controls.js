@@ -13,14 +13,21 @@ function fillControls() {
   const { map } = scene;
   $("map").value = String(state.map);
   $("subject").value = String(state.subject);
+  fillBeside();
+  $("limits").disabled = map.kind === "levels";
+  $("limit-low").disabled = map.kind === "pair";
+  for (const [id, value] of [["limit-low", map.low], ["limit-high", map.high]]) {
+    if (document.activeElement !== $(id)) $(id).value = map.kind === "levels" ? "" : String(Number(value.toPrecision(4)));
+  }
   const most = map.kind === "levels" ? 1 : map.high;
   $("threshold").max = String(most);
   $("threshold").step = String(most / 100);
   $("threshold").value = String(state.threshold);
   $("threshold").disabled = map.kind === "levels" && !map.strength;
   $("threshold-value").textContent = number(state.threshold, 2);
-  $("show").value = scene.subject.q ? state.show : "all";
-  $("show").disabled = !scene.subject.q;
+  const masked = Boolean(qOf(map, scene.subject));
+  $("show").value = masked ? state.show : "all";
+  $("show").disabled = !masked;
   $("outlines").checked = state.outlines;
   if (document.activeElement !== $("search")) $("search").value = scene.group ? scene.group.text : "";
   for (const button of document.querySelectorAll("[data-view]")) {
@@ -52,6 +59,49 @@ function chooseSubject(subject) {
   const there = data.maps[state.map].subjects.includes(subject);
   const map = there ? state.map : data.maps.findIndex(({ subjects }) => subjects.includes(subject));
   change({ subject, map, ...(same ? {} : { target: null, view: null }) });
+}
+
+// Maps that can stand beside the shown one: others of this subject, and this one of others.
+function choices() {
+  const maps = data.maps.map((_, map) => ({ map, subject: state.subject })).filter(({ map }) => map !== state.map);
+  const subjects = data.subjects.map((_, subject) => ({ map: state.map, subject })).filter(({ subject }) => subject !== state.subject);
+  return [...maps, ...subjects].filter((one) => fits(data, one, state.subject));
+}
+
+function nameOf({ map, subject }) {
+  return map === state.map ? `this map, subject ${data.subjects[subject].name}` : data.maps[map].title;
+}
+
+const sameMap = (one, other) => Boolean(one && other && one.map === other.map && one.subject === other.subject);
+
+function fillBeside() {
+  const list = choices(), chosen = list.findIndex((one) => sameMap(one, state.beside));
+  if (state.beside && chosen < 0) list.push(state.beside); // of another subject and another map
+  const options = list.map((one, i) => element("option", { value: String(i) }, sameMap(one, state.beside) && chosen < 0 ? `${data.maps[one.map].title}, subject ${data.subjects[one.subject].name}` : nameOf(one)));
+  $("beside").replaceChildren(element("option", { value: "" }, "nothing"), ...options);
+  $("beside").value = state.beside ? String(chosen < 0 ? list.length - 1 : chosen) : "";
+  $("beside").disabled = !list.length;
+}
+
+function nextBeside() {
+  const list = choices(), place = list.findIndex((one) => sameMap(one, state.beside));
+  change({ beside: list[place + 1] ?? null });
+}
+
+function setLimits(low, high) {
+  const right = Number.isFinite(low) && Number.isFinite(high) && low < high;
+  $("limit-high").setCustomValidity(right ? "" : "the upper limit lies above the lower one");
+  if (right) change({ limits: [low, high] });
+  else $("limit-high").reportValidity();
+}
+
+// Moves one end of the colours by a twentieth of the printed range.
+function moveLimit(end, by) {
+  const { map, whole } = scene;
+  if (map.kind === "levels" || (map.kind === "pair" && end === "low")) return;
+  const step = (by * (whole.high - whole.low)) / 20, limits = { low: map.low, high: map.high };
+  limits[end] += step;
+  if (limits.high - limits.low > Math.abs(step) / 2) setLimits(limits.low, limits.high);
 }
 
 function setThreshold(value) {

@@ -7,6 +7,7 @@ const surfaceOf = kept((index) => loadSurface(data.surfaces[index]));
 const mapOf = kept((index) => loadMap(data.maps[index]));
 const player = makePlayer();
 const canvas = $("canvas"), stage = $("stage"), tip = $("tip");
+const panes = ["", "2"].map((number) => ({ stage: $(`stage${number}`), canvas: $(`canvas${number}`), lines: $(`lines${number}`), legend: $(`legend${number}`) }));
 const MOST_PIXELS = 2_500_000;
 
 let state = fromHash(data, location.hash);
@@ -16,14 +17,18 @@ let wanted = 0; // number of the latest change
 // A change of the state: load what it needs, then draw; later changes overtake earlier ones.
 async function change(changes = {}) {
   state = { ...state, ...changes };
-  const turn = ++wanted;
-  const [subject, map] = await Promise.all([subjectOf(state.subject), mapOf(state.map)]);
+  const turn = ++wanted, last = scene && scene.map.label;
+  if (state.beside && !fits(data, state.beside, state.subject)) state.beside = null;
+  const load = async (which) => which && { subject: await subjectOf(which.subject), map: limited(await mapOf(which.map), null) };
+  const [{ subject, map: whole }, second] = await Promise.all([load(state), load(state.beside)]);
+  if (last && last !== whole.label && !("limits" in changes)) state.limits = null; // limits of another measure
+  const map = limited(whole, state.limits);
   const surface = await surfaceOf(subject.surface);
   if (turn !== wanted) return;
   const fresh = !scene || scene.surface !== surface;
-  scene = { ...scene, subject, map, surface };
+  scene = { ...scene, subject, map, whole, surface, second };
   if (fresh) {
-    drawLines($("lines"), surface);
+    for (const { lines } of panes) drawLines(lines, surface);
     fillSearch(surface);
     scene.raster = null;
   }
@@ -31,12 +36,37 @@ async function change(changes = {}) {
   scene.group = state.region ? findGroup(surface, state.region) : null;
   state.threshold = Math.min(state.threshold, map.kind === "levels" ? 1 : map.high);
   scene.parts = ingredients(map, subject, state.show, data.level);
+  if (second) {
+    second.map = second.map.label === map.label && second.map.kind === map.kind ? limited(second.map, state.limits) : second.map;
+    second.parts = ingredients(second.map, second.subject, state.show, data.level);
+  }
+  showPanes();
   draw();
   showSolid();
   fillControls();
-  fillLegend();
+  fillLegends();
   showPinned();
   keepHash();
+}
+
+// The map with other colour limits; a map of two scores keeps its difference, levels have no limits.
+function limited(map, limits) {
+  map.words ??= blended(map.table, data.greys);
+  if (!limits || map.kind === "levels") return map;
+  return { ...map, low: map.kind === "pair" ? 0 : limits[0], high: limits[1] };
+}
+
+// One pane or two, each with its title where there are two.
+function showPanes() {
+  const two = Boolean(scene.second);
+  $("panes").classList.toggle("two", two);
+  $("views").classList.toggle("two", two);
+  panes.forEach(({ stage: own }, i) => {
+    const pane = own.parentElement, title = pane.querySelector(".title"), shown = i ? scene.second : scene;
+    pane.hidden = !shown;
+    title.hidden = !two;
+    title.textContent = shown ? `${shown.map.title}, subject ${shown.subject.name}` : "";
+  });
 }
 
 function draw() {
@@ -48,23 +78,26 @@ function draw() {
   const key = [view.left, view.top, view.width, width, height].join();
   if (!scene.raster || scene.key !== key) {
     const started = performance.now();
-    canvas.width = width;
-    canvas.height = height;
     scene.raster = rasterise(surface, view, width, height);
     scene.image = canvas.getContext("2d").createImageData(width, height);
     scene.key = key;
     scene.rasterTime = performance.now() - started;
   }
   const started = performance.now();
-  paint(scene.image, scene.raster, surface, map, parts, state.threshold, state.show === "fade", data.greys);
-  canvas.getContext("2d").putImageData(scene.image, 0, 0);
+  panes.forEach(({ canvas: own, lines }, i) => {
+    const shown = i ? scene.second : scene;
+    if (!shown) return;
+    if (own.width !== width || own.height !== height) [own.width, own.height] = [width, height];
+    paint(scene.image, scene.raster, surface, shown.map, shown.parts, state.threshold, state.show === "fade", data.greys);
+    own.getContext("2d").putImageData(scene.image, 0, 0);
+    placeLines(lines, surface, view, stage.clientWidth, state, scene.group, data.units);
+  });
   const time = performance.now() - started;
-  placeLines($("lines"), surface, view, stage.clientWidth, state, scene.group, data.units);
   canvas.dataset.redraw = time.toFixed(2);
   canvas.dataset.raster = scene.rasterTime.toFixed(2);
   $("timing").textContent = `Recoloured ${width} \u00d7 ${height} pixels in ${time.toFixed(0)} ms.`;
   const found = count(map, subject, parts, state.threshold, data.level);
-  const significant = subject.q ? `, ${found.significant} significant (q < ${data.level})` : "";
+  const significant = qOf(map, subject) ? `, ${found.significant} significant (q < ${data.level})` : "";
   const text = `${map.title}, subject ${subject.name}: ${found.shown} of ${found.tested} tested vertices shown${significant}.`;
   if ($("status").textContent !== text) $("status").textContent = text;
   canvas.setAttribute("aria-label", `Flatmap. ${text}`);

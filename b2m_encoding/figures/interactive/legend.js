@@ -15,9 +15,14 @@ function middle(greys) {
   return (greys[0] + greys[greys.length - 1]) / 2;
 }
 
-function fillLegend() {
-  const { map, subject } = scene;
-  const legend = $("legend");
+function fillLegends() {
+  panes.forEach(({ legend }, i) => {
+    const shown = i ? scene.second : scene;
+    legend.replaceChildren(...(shown ? legendOf(shown) : []));
+  });
+}
+
+function legendOf({ map, subject }) {
   const box = element("canvas", { role: "img", "aria-label": `Colours of ${map.label}` });
   const colours = overGrey(map.table, middle(data.greys.levels));
   const side = map.kind === "pair" ? map.side : 0;
@@ -49,9 +54,9 @@ function fillLegend() {
   const pair = ({ 0: first, length, [length - 1]: last }) => [first, last];
   const stripes = (greys) => `linear-gradient(90deg, ${pair(greys).map((g, i) => `rgb(${g} ${g} ${g}) ${50 * i}% ${50 * i + 50}%`)})`;
   const hidden = [];
-  if (subject.q && state.show !== "all") hidden.push("not significant");
+  if (qOf(map, subject) && state.show !== "all") hidden.push("not significant");
   if (state.threshold > 0) hidden.push("below the threshold");
   if (hidden.length) parts.push(key(stripes(data.greys.levels), hidden.join(" or ")));
   parts.push(key(stripes(data.greys.pale), "not tested"));
-  legend.replaceChildren(...parts);
+  return parts;
 }

@@ -8,6 +8,12 @@ const KEYS = {
   "+": () => setThreshold(state.threshold + Number($("threshold").max) / 20),
   "=": () => KEYS["+"](),
   "-": () => setThreshold(state.threshold - Number($("threshold").max) / 20),
+  "]": () => moveLimit("high", 1),
+  "[": () => moveLimit("high", -1),
+  "}": () => moveLimit("low", 1),
+  "{": () => moveLimit("low", -1),
+  0: () => change({ limits: null }),
+  b: nextBeside,
   o: () => change({ outlines: !state.outlines }),
   p: strongest,
   z: () => {
@@ -54,6 +60,14 @@ $("map").addEventListener("change", (event) => {
 $("subject").addEventListener("change", (event) => chooseSubject(Number(event.target.value)));
 $("show").addEventListener("change", (event) => change({ show: event.target.value }));
 $("threshold").addEventListener("input", (event) => setThreshold(Number(event.target.value)));
+for (const id of ["limit-low", "limit-high"]) {
+  $(id).addEventListener("change", () => setLimits(Number($("limit-low").value), Number($("limit-high").value)));
+}
+$("limit-reset").addEventListener("click", () => change({ limits: null }));
+$("beside").addEventListener("change", (event) => {
+  const list = choices();
+  change({ beside: event.target.value === "" ? null : (list[Number(event.target.value)] ?? state.beside) });
+});
 $("outlines").addEventListener("change", (event) => change({ outlines: event.target.checked }));
 $("search").addEventListener("change", (event) => findRegion(event.target.value));
 $("search").addEventListener("input", (event) => event.target.setCustomValidity(""));

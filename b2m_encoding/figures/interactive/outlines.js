@@ -29,6 +29,7 @@ function drawLines(svg, surface) {
     shape("g", { class: "names" }),
     shape("circle", { class: "pin dark", visibility: "hidden" }),
     shape("circle", { class: "pin", visibility: "hidden" }),
+    shape("circle", { class: "cursor", visibility: "hidden" }),
   );
 }
 

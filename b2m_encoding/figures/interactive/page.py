@@ -26,8 +26,8 @@ from b2m_encoding.figures.interactive.encode import (
     surface,
 )
 
-SCRIPTS = ("decode.js", "raster.js", "paint.js", "outlines.js", "turn.js", "details.js", "state.js", "draw.js",
-           "solid.js", "export.js", "legend.js", "controls.js", "pointer.js", "main.js")  # fmt: skip
+SCRIPTS = ("decode.js", "raster.js", "paint.js", "outlines.js", "turn.js", "details.js", "region.js", "state.js",
+           "draw.js", "solid.js", "export.js", "legend.js", "controls.js", "pointer.js", "main.js")  # fmt: skip
 """Scripts in the order in which the page runs them."""
 
 SCORE, LIMIT, RESPONSE = 2e-4, 1e-3, 2e-2
@@ -97,6 +97,7 @@ def content(view: View) -> dict[str, Any]:
                 "scores": drawn.scores,
                 "strength": drawn.strength,
                 "undecided": drawn.undecided,
+                "masked": drawn.masked,
                 "subjects": [i for i, subject in enumerate(view.subjects) if view.drawable(drawn, subject)],
                 **encoded_colours(drawn.colours),
             }

@@ -2,7 +2,7 @@
 
 // Adjusted p that masks a map: of the models it is drawn from, else of the joint one.
 function qOf(map, subject) {
-  return subject.own[map.key] || subject.q;
+  return map.masked ? subject.own[map.key] || subject.q : null;
 }
 
 // Opacity of every target: what is significant, all of it, or rising with significance.
@@ -67,7 +67,7 @@ function paint(image, raster, surface, map, parts, threshold, soft, greys) {
   const { triangle, first, second, sulcus } = raster;
   const { triangles } = surface;
   const { one, other, tested, alpha, strength } = parts;
-  const words = (map.words ??= blended(map.table, greys));
+  const { words } = map;
   const pair = map.kind === "pair", levels = map.kind === "levels", signed = !levels && map.low < 0;
   // the same steps as in the printed figures
   const n = pair ? map.side : map.n, top = n - 1;

@@ -1,6 +1,6 @@
 // What is shown, and its form in the address of the page.
 
-const START = { map: 0, subject: 0, show: "significant", threshold: 0, outlines: true, target: null, region: null, view: null };
+const START = { map: 0, subject: 0, show: "significant", threshold: 0, outlines: true, target: null, region: null, view: null, limits: null, beside: null };
 
 function toHash(data, state) {
   const fields = new URLSearchParams();
@@ -12,6 +12,8 @@ function toHash(data, state) {
   if (state.target !== null) fields.set("vertex", String(state.target));
   if (state.region) fields.set("region", state.region);
   if (state.view) fields.set("view", [state.view.left, state.view.top, state.view.width].map((mm) => mm.toFixed(1)).join(","));
+  if (state.limits) fields.set("limits", state.limits.map((one) => Number(one.toPrecision(4))).join(","));
+  if (state.beside) fields.set("beside", `${data.maps[state.beside.map].key}@${data.subjects[state.beside.subject].name}`);
   return `#${fields}`;
 }
 
@@ -39,7 +41,17 @@ function fromHash(data, hash) {
   if (fields.has("region")) state.region = fields.get("region");
   const [left, top, width] = (fields.get("view") || "").split(",").map(Number);
   if ([left, top, width].every(Number.isFinite) && width > 0) state.view = { left, top, width };
+  const limits = (fields.get("limits") || "").split(",").map(Number);
+  if (limits.length === 2 && limits.every(Number.isFinite) && limits[0] < limits[1]) state.limits = limits;
+  const [other, whose] = (fields.get("beside") || "").split("@");
+  const beside = { map: data.maps.findIndex(({ key }) => key === other), subject: data.subjects.findIndex(({ name }) => name === whose) };
+  if (fits(data, beside, state.subject)) state.beside = beside;
   return state;
+}
+
+// Whether a map of a subject can stand beside those of another one: on the same surface.
+function fits(data, beside, subject) {
+  return Boolean(data.maps[beside.map]?.subjects.includes(beside.subject)) && data.subjects[beside.subject].surface === data.subjects[subject].surface;
 }
 
 // Regions and sets by the names under which they are searched for.

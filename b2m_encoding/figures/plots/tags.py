@@ -63,8 +63,8 @@ def tags(table: pd.DataFrame, *, n: int = 8, q: float = 0.05, **keywords: Unpack
         for i, (region, part) in enumerate(chosen.items()):
             left = MARGIN + (i % across) * (width + GAP)
             top = options.header + (i // across) * (HEAD + n * LINE + AXIS)
-            page.write(left, top + HEAD / 2, shortened(region, options.style.text_size, width, options.style),
-                       weight="bold", va="center")  # fmt: skip
+            name = shortened(str(region).replace("_", " "), options.style.text_size, width, options.style)
+            page.write(left, top + HEAD / 2, name, weight="bold", va="center")
             count = part["feature"].nunique()
             axes = page.panel(left + NAMES, top + HEAD, width - NAMES, count * LINE)
             _draw(axes, part, q, min(1.0, 1.05 * limit), options.style)

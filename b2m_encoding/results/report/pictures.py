@@ -36,6 +36,12 @@ TITLES = {
     "slices": "Prediction accuracy, slices",
     "distribution": "Distribution of the prediction accuracy",
     "group": "Group",
+    "quality": "Motion and signal",
+    "design": "Features",
+    "ceiling": "Noise ceiling",
+    "delays": "Delay curves",
+    "timecourses": "Measured and predicted",
+    "profile": "Profile of regions",
     "surface": "Inflated cortex",
 }
 NAME = re.compile(r"(?:sub-(?P<subject>[^_]+)_)?(?P<kind>[a-z]+)(?P<rest>(?:_.+)?)")

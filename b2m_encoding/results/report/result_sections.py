@@ -29,9 +29,8 @@ Build = Callable[[ReportData], list[Block]]
 
 def accuracy(report: ReportData) -> list[Block]:
     """Prediction accuracy: maps, test, ceilings, and scores by group of clips or run."""
-    blocks: list[Block] = [
-        *_pictures(report, ("accuracy", "slices", "distribution", "surface", "group", "subjects", "scatter"))
-    ]
+    kinds = ("accuracy", "slices", "distribution", "surface", "group", "subjects", "scatter", "ceiling", "timecourses")
+    blocks: list[Block] = [*figures_of(report, kinds)]
     lines = []
     for one in report.subjects.itertuples():
         lines.append(
@@ -87,7 +86,7 @@ def _level(report: ReportData) -> str:
 
 def preference(report: ReportData) -> list[Block]:
     """Preference: shares of the targets, maps, overlap."""
-    blocks: list[Block] = [*_pictures(report, ("preference", "ternary", "hierarchy", "weights"))]
+    blocks: list[Block] = [*figures_of(report, ("preference", "ternary", "hierarchy", "weights"))]
     if (table := report.table(tables.PREFERENCE)) is not None:
         names = list(dict.fromkeys(table["preferred"]))
         rows = []
@@ -121,7 +120,7 @@ def _overlap(report: ReportData) -> str:
 
 def partition(report: ReportData) -> list[Block]:
     """Unique and shared variance."""
-    blocks: list[Block] = [*_pictures(report, ("partition",))]
+    blocks: list[Block] = [*figures_of(report, ("partition",))]
     if (table := report.table(tables.PARTITION)) is not None:
         rows = [
             [f"sub-{one.subject}", _place(one), one.part, interval(one.r2, one.low, one.high),
@@ -149,7 +148,8 @@ def _place(row: Any) -> str:
 
 def regions(report: ReportData) -> list[Block]:
     """Scores of regions, and their comparison."""
-    blocks: list[Block] = [*_pictures(report, ("regions", "tagmap", "tags", "tagprofile"))]
+    kinds = ("regions", "tagmap", "tags", "tagprofile", "profile", "delays")
+    blocks: list[Block] = [*figures_of(report, kinds)]
     if report.subject is not None:
         if (table := report.table(tables.REGIONS)) is not None:
             rows = [[_place(one), one.feature_space, score(one.score), number(one.targets), score(one.significant)]
@@ -209,7 +209,7 @@ def decoding(report: ReportData) -> list[Block]:
         "clips",
         f"without its {report.group_name}",
     ]
-    blocks: list[Block] = [*_pictures(report, ("decoding",))]
+    blocks: list[Block] = [*figures_of(report, ("decoding",))]
     if rows:
         notes = sorted(
             {f" {note[:1].upper()}{note[1:]}." for one in report.identification for note in one.get("notes", ())}
@@ -252,7 +252,7 @@ def _spread(mean: float, deviation: float) -> str:
     return f"{mean:.3f} ({deviation:.3f})" if np.isfinite(deviation) else f"{mean:.3f}"
 
 
-def _pictures(report: ReportData, kinds: tuple[str, ...]) -> list[Picture]:
+def figures_of(report: ReportData, kinds: tuple[str, ...]) -> list[Picture]:
     """Figures of the page; on the page of a study also those of each subject, smaller where they are many."""
     folder = report.results.path
     shown = [*pictures(folder, kinds, report.subject)]

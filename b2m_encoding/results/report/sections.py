@@ -13,7 +13,7 @@ from b2m_encoding.results.report.findings import audit_line, findings
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import bibtex, cited, references, with_names
 from b2m_encoding.results.report.report_data import ReportData, listed, number, score
-from b2m_encoding.results.report.result_sections import SECTIONS, Build, cut
+from b2m_encoding.results.report.result_sections import SECTIONS, Build, cut, figures_of
 from b2m_encoding.results.schema import files, tables
 
 
@@ -133,7 +133,7 @@ def quality(report: ReportData) -> list[Block]:
         "tSNR: median over targets of mean over standard deviation, before cleaning. FD: framewise displacement. "
         "n/a: not known from the data."
     )
-    blocks: list[Block] = [cut(Table(columns, rows, about))]
+    blocks: list[Block] = [*figures_of(report, ("quality", "design")), cut(Table(columns, rows, about))]
     steps = report.results.provenance.get("cleaning", {})
     alike = len({*map(tuple, steps.values())}) == 1
     for subject, own in [*steps.items()][: 1 if alike else None]:

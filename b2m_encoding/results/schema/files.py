@@ -57,6 +57,8 @@ CLIP_RESPONSES = "sub-{subject}_desc-heldout_responses.npz"
 """Measured and predicted responses to held-out clips, in short, for the interactive page."""
 BLOCKS = "sub-{subject}_desc-heldout_blocks.npz"
 """Contribution of every held-out block to the accuracy of every model, to compare studies."""
+DESIGN = "sub-{subject}_desc-features_design.npz"
+"""Features of one run, and correlations of the features, in short, for the figure ``design``."""
 WEIGHTS = f"sub-{{subject}}_desc-{JOINT}_weights.zarr"
 """Weights of the joint model, per feature space of shape (n_delays, n_features, n_targets)."""
 STATISTICS = "sub-{subject}_statistics.zarr"
@@ -71,6 +73,8 @@ IGNORED_BY_BIDS = f"""\
 *_statmap.*
 *_responses.*
 *_blocks.npz
+*_design.*
+*_tuning.*
 *_decoded.npz
 *_encoder.npz
 *_components.*

@@ -13,8 +13,8 @@ from typing import Literal
 
 from b2m_encoding.results.schema.files import JOINT
 
-Owner = Literal["joint", "models", "spaces", "sets", "preference", "intersubject", "comparison"]
-PREFERENCE, INTER_SUBJECT = "preference", "intersubject"
+Owner = Literal["joint", "models", "spaces", "sets", "preference", "intersubject", "comparison", "measured"]
+PREFERENCE, INTER_SUBJECT, MEASURED = "preference", "intersubject", "measured"
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class MapKind:
     ----------
     stat : str
         The statistic, as in ``_stat-`` of the file name.
-    of : {"joint", "models", "spaces", "sets", "preference", "intersubject", "comparison"}
+    of : {"joint", "models", "spaces", "sets", "preference", "intersubject", "comparison", "measured"}
         What the map describes, as in ``_desc-`` of the file name: the joint model; every model (``joint`` and each
         feature space); each feature space; each set of feature spaces (one for ``unique``, several for ``shared``); the
-        preference map; the ceiling from other subjects; the comparison of two results.
+        preference map; the ceiling from other subjects; the comparison of two results; the responses themselves.
     description : str
         Text of the sidecar, with fields in braces.
     label, short : str
@@ -148,10 +148,11 @@ CONSISTENCY = MapKind(
     "Share of the subjects in whom the target is predicted who agree",
     group=True,
 )
+MEAN = MapKind("mean", "measured", "Mean of the first run before cleaning, in volumes", masked=False)
 MAPS = (
     R, R2, P, P_FAMILY_WISE, Q, ALPHA, R_LOW, R_HIGH, *CLUSTERS.values(), EXPLAINABLE, CEILING, R_NORMALISED, R_OTHERS,
     *COMPONENTS, TAG, TAG_R, TAG_SHARE, PREFERRED, MARGIN, MARGIN_Q, PROBABILITY, UNIQUE, SHARED, PRODUCT,
-    BETWEEN_LOW, BETWEEN_HIGH, GROUP_PREFERRED, CONSISTENCY,
+    BETWEEN_LOW, BETWEEN_HIGH, GROUP_PREFERRED, CONSISTENCY, MEAN,
 )  # fmt: skip
 """Every kind of map."""
 

@@ -23,6 +23,7 @@ TEXT_COLUMNS = (
     "page",
     "other",
     "genre",
+    "run",
 )
 """Columns that are read as text even where they look like numbers."""
 SUBJECT = {"subject": "Subject label"}
@@ -319,9 +320,35 @@ TAGS = Table(
 )
 
 
+DELAYS = Table(
+    "sub-{subject}_desc-delays_tuning.tsv",
+    {
+        "region": "Region, both hemispheres together",
+        "delay": "Delay of the features, s",
+        "lower_quartile": "Lower quartile over targets of the delay curve (its largest value 1)",
+        "median": "Median over targets of the delay curve",
+        "upper_quartile": "Upper quartile over targets of the delay curve",
+        "targets": "Predicted targets of the region",
+    },
+)
+MOTION = Table(
+    "sub-{subject}_desc-motion_timeseries.tsv",
+    {
+        "run": "Name of the run",
+        "volume": "Number of the volume in its run, from 0",
+        "fd": "Framewise displacement, mm",
+    },
+)
+
+
+def of_subject(table: Table, subject: str) -> str:
+    """Path of a table that every subject has of its own, in the results folder."""
+    return f"sub-{subject}/{table.file.format(subject=subject)}"
+
+
 def named_table(subject: str) -> str:
     """Path of the table of named features of a subject in the results folder."""
-    return f"sub-{subject}/{TAGS.file.format(subject=subject)}"
+    return of_subject(TAGS, subject)
 
 
 CLIPS = Table(
@@ -464,8 +491,7 @@ LISTENING_SUMMARY = Table(
 )
 TABLES = (
     SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,
-    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, TAGS, CLIPS, RECONSTRUCTION,
-    EVALUATION,
-    NEIGHBOURS, LISTENING_KEY, LISTENING_ANSWERS, LISTENING_SUMMARY,
+    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, TAGS, DELAYS, MOTION, CLIPS,
+    RECONSTRUCTION, EVALUATION, NEIGHBOURS, LISTENING_KEY, LISTENING_ANSWERS, LISTENING_SUMMARY,
 )  # fmt: skip
 """Every table."""

@@ -1,0 +1,78 @@
+"""Keep what tutorials print and draw, for their pages: outputs are made by this command, not when the site is built.
+
+python docs/outputs.py 01_first_map 10_gram_form    # some tutorials; all without names
+
+An output belongs to the code up to its cell: ``docs/generate.py`` leaves it out once that code has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+TUTORIALS, KEPT = DOCS.parent / "tutorials", DOCS / "outputs"
+CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
+LONGEST = 40
+"""Lines of printed text that are kept of a cell."""
+
+
+def cells_of(script: Path) -> list[str]:
+    """Code of the cells of a script, the head of the file left out."""
+    return CELL.split(script.read_text(encoding="utf-8"))[2::2]
+
+
+def hashes_of(cells: list[str]) -> list[str]:
+    """Hash of the code up to and with every cell; comments do not count."""
+    code, found = "", []
+    for cell in cells:
+        code += "\n# %%\n" + "\n".join(line for line in cell.splitlines() if line.strip() and not line.startswith("#"))
+        found.append(hashlib.sha256(code.encode()).hexdigest()[:16])
+    return found
+
+
+def kept_outputs(script: Path) -> list[dict[str, Any]]:
+    """Kept outputs of a script, cell by cell: ``text`` and ``pictures``; empty where there are none of this code."""
+    hashes, file = hashes_of(cells_of(script)), KEPT / f"{script.stem}.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    known = {one["code"]: one for one in kept}
+    return [known.get(code, {"text": "", "pictures": []}) for code in hashes]
+
+
+def run(script: Path) -> None:
+    """Execute a tutorial cell by cell, and keep what it prints and draws."""
+    from b2m_encoding.figures import FigureResult
+
+    KEPT.mkdir(exist_ok=True)
+    names: dict[str, Any] = {"__name__": "__main__", "__file__": str(script)}
+    cells, outputs, seen = cells_of(script), [], set()
+    for cell, code in zip(cells, hashes_of(cells), strict=True):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(cell, str(script), "exec"), names)
+        drawn = {id(one): one for one in names.values() if isinstance(one, FigureResult) and id(one) not in seen}
+        seen |= set(drawn)
+        pictures = []
+        for figure in drawn.values():
+            name = f"{script.stem}-{sum(len(one['pictures']) for one in outputs) + len(pictures) + 1}.png"
+            figure.figure.savefig(KEPT / name, format="png", dpi=110)
+            pictures.append(name)
+        lines = printed.getvalue().replace(str(TUTORIALS) + os.sep, "").rstrip().splitlines()
+        text = "\n".join(lines[:LONGEST] + (["..."] if len(lines) > LONGEST else []))
+        outputs.append({"code": code, "text": text, "pictures": pictures})
+    (KEPT / f"{script.stem}.json").write_text(json.dumps(outputs, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(TUTORIALS))
+    os.environ.setdefault("MPLBACKEND", "agg")
+    for name in sys.argv[1:] or [path.stem for path in sorted(TUTORIALS.glob("[0-9]*.py"))]:
+        run(TUTORIALS / f"{name}.py")
+        print(f"kept the outputs of {name}")
