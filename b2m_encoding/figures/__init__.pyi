@@ -1,5 +1,6 @@
 from .options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKeywords
 from .page import FigureResult
+from .plots.conditions import conditions
 from .plots.decoding import decoding
 from .plots.distribution import distribution
 from .plots.group import group
@@ -29,6 +30,7 @@ __all__ = [
     "PageOptions",
     "Style",
     "ViewKeywords",
+    "conditions",
     "decoding",
     "distribution",
     "group",

@@ -14,6 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
 from b2m_encoding.gallery.context import FigureContext
+from b2m_encoding.gallery.reconstruction import classes, penalties, reconstruction, unheard
 from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, t_of_group, with_groups
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, maps, tables
@@ -371,6 +372,10 @@ KINDS = {
     "hierarchy": Kind("layer, or feature space, with the best predictions", _hierarchy),
     "weights": Kind("three components of the weights as red, green and blue", _weights),
     "decoding": Kind("identification by group of clips, confusion, ranks", _decoding, per_subject=False),
+    "reconstruction": Kind("identification by reconstructions: methods, corpora, groups", reconstruction, False),
+    "classes": Kind("agreement of the classes of presented and reconstructed sounds", classes, False),
+    "unheard": Kind("identification with and without the group of a clip in training", unheard, False),
+    "penalties": Kind("scores of decoders at every penalty, fitted and left out", penalties, False),
     "tags": Kind("tags, or other features with names, that regions respond to", _tags),
     "slices": Kind("a score in slices through a volume, and a glass brain", _slices),
     "distribution": Kind("distributions of scores, and the best targets", _distribution),

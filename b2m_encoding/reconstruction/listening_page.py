@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from b2m_encoding.decoding.evaluation import over_subjects
@@ -15,7 +16,9 @@ from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import LISTEN
 
-TEXT = {"subject": str, "clip": str, "recording": str, "about": str}
+TEXT = {"subject": str, "clip": str, "recording": str, "about": str, "corpus": str, "group": str}
+UNKNOWN = "unknown"
+"""Corpus of the rows of an earlier version, which did not tell."""
 FIRST = ("heard", "retrieved")
 """Methods at the beginning of the page; others follow in between."""
 LAST = ("oracle", "chance")
@@ -27,6 +30,7 @@ def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFr
     table = new
     if path.is_file():
         old = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=TEXT)
+        old = old.assign(**{name: UNKNOWN for name in keys if name not in old})  # of an earlier version
         replaced = set(map(tuple, new[list(keys)].astype(str).to_numpy().tolist()))
         unchanged = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
         if any(unchanged):
@@ -35,10 +39,8 @@ def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFr
     return table
 
 
-def write_listening(
-    results: Results, table: pd.DataFrame, evaluation: pd.DataFrame, names: Mapping[str, str], corpus: str
-) -> Path:
-    """Write ``listen.html`` of one target and decoder.
+def write_listening(results: Results, table: pd.DataFrame, evaluation: pd.DataFrame, names: Mapping[str, str]) -> Path:
+    """Write ``listen.html`` of one target, decoder and corpus.
 
     Parameters
     ----------
@@ -48,9 +50,7 @@ def write_listening(
     evaluation : DataFrame
         Rows of ``evaluation.tsv``.
     names : mapping
-        ``target`` and ``decoder``.
-    corpus : str
-        Name of the corpus.
+        ``target``, ``decoder`` and ``corpus``.
 
     Returns
     -------
@@ -64,11 +64,11 @@ def write_listening(
         for clip, rows in sounds.groupby("clip", sort=False)
     ]
     caption = (
-        f"Decoded feature space: {names['target']}, decoder {names['decoder']}. Retrieved: the recording of the "
-        f"corpus {corpus} that is nearest to the embedding decoded from the responses. Oracle: the nearest to the "
-        "embedding of the presented sound. Chance: a random one. Generated sounds follow from the decoded embedding; "
-        "of several, the one from which an encoding model predicts the measured responses best is first. All sounds "
-        "are brought to one level. Numbers: mean over subjects [95 % interval]."
+        f"Decoded feature space: {names['target']}, decoder {names['decoder']}. Retrieved: the recording of "
+        f"the corpus {names['corpus']} that is nearest to the embedding decoded from the responses. Oracle: the "
+        "nearest to the embedding of the presented sound. Chance: a random one. Generated sounds follow from the "
+        "decoded embedding; of several, the one from which an encoding model predicts the measured responses best is "
+        "first. All sounds are brought to one level. Numbers: mean over subjects [95 % interval]."
     )
     page = listening_page(Listening(
         f"{results.study.get('name', results.path.name)}: presented and reconstructed", trials, results.note, caption,
@@ -78,7 +78,7 @@ def write_listening(
 
 
 def _rows_of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    return table[(table["target"] == names["target"]) & (table["decoder"] == names["decoder"])]
+    return table[np.all([table[name] == value for name, value in names.items()], axis=0)]
 
 
 def _excerpts(rows: pd.DataFrame) -> list[Excerpt]:

@@ -31,6 +31,7 @@ TITLES = {
     "weights": "Components of the weights",
     "tags": "What regions respond to",
     "decoding": "Identification of clips",
+    "unheard": "Identification without the group of a clip in training",
     "slices": "Prediction accuracy, slices",
     "distribution": "Distribution of the prediction accuracy",
     "group": "Group",

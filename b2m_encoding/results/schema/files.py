@@ -37,6 +37,8 @@ LISTEN = "listen.html"
 """The page that plays reconstructions."""
 FIGURES = "figures"
 RECONSTRUCTION = "reconstruction"
+PAPER = "paper"
+"""Folder of figures and tables beside those of Brain2Music, and its page."""
 README = "README"
 BIDS_IGNORE = ".bidsignore"
 
@@ -75,6 +77,7 @@ IGNORED_BY_BIDS = f"""\
 *.toml
 {FIGURES}
 {RECONSTRUCTION}
+{PAPER}
 """
 README_TEXT = f"""\
 Results of an analysis by b2m_encoding {{version}}: {{name}}
