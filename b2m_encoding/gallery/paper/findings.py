@@ -24,8 +24,8 @@ def reconstruction(compared: Compared) -> Iterator[Line]:
     """Figures 3 and 4."""
     table = compared.report.table(tables.CLIP_EVALUATION)
     drawn = compared.report.table(tables.RECONSTRUCTION)
-    yield claim("Figure 3", "spectrograms of stimulus, retrieval and generation", "shown",
-                "-" if drawn is None else "shown", None if drawn is None else True, NONE if drawn is None else "")  # fmt: skip
+    item, there = "spectrograms of stimulus, retrieval and generation", None if drawn is None else True
+    yield claim("Figure 3", item, "shown", "shown" if there else "-", there, "" if there else NONE)
     yield from _by_target(compared, table)
     yield from _by_corpus(table)
     yield _by_method(table)
@@ -172,8 +172,8 @@ def _overlap(compared: Compared, where: str, both: tuple[str, str], text: str) -
     found = _in_each(compared, dice)
     if not found:
         return claim(where, item, text, "-", None, "no target is predicted by either")
-    return claim(where, item, text, f"Dice {np.mean(found):.2f} ({min(found):.2f} to {max(found):.2f})",
-                 bool(np.mean(found) > 0.5), "of the targets that each predicts by itself; above 0.5 is most")  # fmt: skip
+    shown, about = f"Dice {np.mean(found):.2f} ({min(found):.2f} to {max(found):.2f})", "above 0.5 is most"
+    return claim(where, item, text, shown, bool(np.mean(found) > 0.5), f"targets that each predicts by itself; {about}")
 
 
 def _marked(compared: Compared, both: tuple[str, str]) -> Line:
@@ -233,17 +233,10 @@ def appendix(compared: Compared) -> Iterator[Line]:
         best = mean["r_validation"].idxmax()
         gap = mean["r_training"] - mean["r_validation"]
         inner = mean.index[0] < best < mean.index[-1]
-        shown = (
-            f"best penalty {best:.3g}; training minus left out {gap.iloc[0]:.2f} at the smallest, {gap[best]:.2f} there"
-        )
-        yield claim(
-            "Figure A.1",
-            item,
-            text,
-            shown,
-            bool(inner and gap.iloc[0] > gap[best]),
-            f"decoding {own['target'].iloc[0]}",
-        )
+        gaps = f"{gap.iloc[0]:.2f} at the smallest, {gap[best]:.2f} there"
+        shown = f"best penalty {best:.3g}; r of fitted minus left-out windows {gaps}"
+        holds = bool(inner and gap.iloc[0] > gap[best])
+        yield claim("Figure A.1", item, text, shown, holds, f"decoding {own['target'].iloc[0]}")
     n = len(compared.subjects)
     yield claim("Figures A.2 to A.5", "all subjects", "all subjects agree", f"{n} subjects, drawn one by one",
                 None if n < 2 else _agree(compared) > 0, "mean correlation of the maps of joint r between subjects > 0"

@@ -125,9 +125,9 @@ def _summary(compared: Compared, lines: Mapping[str, Sequence[Line]], simulated:
     text = (
         f"{len(every)} items of Brain2Music (arXiv 2307.11078) are set beside ours: "
         + ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
-        + ". Numbers count as reproduced where they differ by at most two standard deviations over subjects, of the paper "
-        "and of ours together; statements where most subjects agree. MuLan, w2v-BERT, SoundStream and MusicLM are not "
-        "open: other networks stand for them, so that the order of numbers tells more than their values."
+        + ". Numbers count as reproduced where they differ by at most two standard deviations over subjects, of the "
+        "paper and of ours together; statements where most subjects agree. MuLan, w2v-BERT, SoundStream and MusicLM "
+        "are not open: other networks stand for them, so that the order of numbers tells more than their values."
     )
     if simulated:
         text = f"SIMULATED DATA: nothing below says anything about people, or about the paper. {text}"
@@ -180,9 +180,7 @@ def _followers(compared: Compared) -> Table:
         for one in paper()["follower"]
     ]
     columns = ["work", "what", "its data", "published", "here", "how here"]
-    return Table(
-        columns, rows, "Numbers as published, not computed anew; ours are of this study and its feature spaces."
-    )
+    return Table(columns, rows, "Numbers as published, not computed anew; ours are of this study.")
 
 
 def _ours(compared: Compared, measure: str) -> str:
