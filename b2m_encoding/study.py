@@ -33,8 +33,10 @@ Lag = Annotated[float, Field(ge=0, le=30)]
 """Seconds; after thirty the response to a sound is over."""
 if TYPE_CHECKING:
     DecoderName = str
+    EmbeddingName = str
 else:  # a name of the registry; pydantic lists them in its error
     DecoderName = Literal[tuple(DECODERS)]
+    EmbeddingName = Literal[EMBEDDINGS]
 
 
 class CleaningTable(Config):
@@ -293,7 +295,7 @@ class Study(Config):
     figures: FigureSettings = FigureSettings()
     results: ResultsTable = ResultsTable()
     decoding: DecodingTable | None = None
-    stands_for: dict[str, Literal[EMBEDDINGS]] = Field(default_factory=dict)
+    stands_for: dict[str, EmbeddingName] = Field(default_factory=dict)
     """Embedding of Brain2Music that a feature space is compared with, where its extractor does not tell."""
     _source: bytes | None = PrivateAttr(None)
 

@@ -67,8 +67,9 @@ def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:
 def windows_of_features(study: Study) -> list[tuple[str, WindowsTable]]:
     """Feature spaces that are decoded, or encoded once more, from other windows than the samples of the study."""
     found = [(name, study.decoded_windows(name)) for name in (study.decoding.targets if study.decoding else ())]
-    found += [(name, study.windows.of(name)) for name in (study.windows.own if study.windows else ())]
-    usual = study.windows and study.windows.of("")
+    if (windows := study.windows) is not None:
+        found += [(name, windows.of(name)) for name in windows.own]
+    usual = windows and windows.of("")
     return [one for i, one in enumerate(found) if one[1] != usual and one not in found[:i]]
 
 

@@ -78,8 +78,10 @@ def evaluate_vectors(
     scores = []
     for method, embedded in vectors.items():
         if len(true) > 1:
-            at_random = method == AT_RANDOM and candidates is not None
-            clips = expected_accuracy(candidates, true) if at_random else identification_accuracy(embedded, true)
+            if method == AT_RANDOM and candidates is not None:
+                clips = expected_accuracy(candidates, true)
+            else:
+                clips = identification_accuracy(embedded, true)
             scores.append(Score(method, DECODED, "identification", float(clips.mean()), clips, CHANCE))
         if len(true) > 1 and np.ptp(true, axis=0).any():
             scores.append(Score(method, DECODED, "kernel distance", kernel_distance(embedded, true)))

@@ -41,6 +41,8 @@ from b2m_encoding.results.schema.files import LISTEN
 from b2m_encoding.study import load_study
 
 WRITTEN = (tables.RECONSTRUCTION, tables.EVALUATION, tables.CLIP_EVALUATION)
+OF_CHANCE = 20_000
+"""Recordings at most, evenly spaced in the corpus, over which chance is an expectation."""
 METHODS = ("retrieved", "oracle", "chance")
 """Methods of retrieval: nearest to the decoded vector, nearest to the true one, at random."""
 
@@ -140,7 +142,9 @@ def _scores(
     setup: ReconstructionSetup, rows: list[Row], vectors: dict[str, list[Floating]], part: Decoded, allowed: Booleans
 ) -> list[Score]:
     """Scores of the best sound of every method, and the mean over the samples of a generator, none chosen."""
-    true, candidates = setup.metric.unit(part.true), setup.metric.unit(setup.corpus.vectors[allowed])
+    of_chance = np.flatnonzero(allowed)
+    of_chance = of_chance[:: -(-len(of_chance) // OF_CHANCE)]
+    true, candidates = setup.metric.unit(part.true), setup.metric.unit(setup.corpus.vectors[of_chance])
     best = {name: samples[0] for name, samples in vectors.items()}
     scores = evaluate_vectors(best, true, candidates) + setup.evaluators.evaluate(_sounds(setup, rows, "rank", 1))
     name, n = setup.generator.name, setup.request.n

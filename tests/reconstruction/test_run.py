@@ -463,7 +463,8 @@ def test_two_corpora_stay_beside_each_other(results: Path, corpus_folder: Path, 
     assert b2m("reconstruct", results, "--corpus", corpus_folder, *call)[0] == 0
     first, sounds = table(results, "evaluation.tsv"), {path: path.read_bytes() for path in results.rglob("*.mp3")}
     for _ in range(2):  # twice: rows are replaced by those of the same corpus
-        assert b2m("reconstruct", results, "--corpus", other, "--leave-out", tmp_path / "names.txt", *call)[0] == 0
+        code, printed = b2m("reconstruct", results, "--corpus", other, "--leave-out", tmp_path / "names.txt", *call)
+        assert code == 0, printed
     both, key = table(results, "evaluation.tsv"), ["method", "encoder", "measure"]
     assert both.groupby("corpus").size().to_dict() == {"7": len(first), "<b>own</b>": len(first)}
     kept = both.query("corpus != '7'").set_index(key)["value"]

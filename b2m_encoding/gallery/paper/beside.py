@@ -20,6 +20,7 @@ Verdict = Literal["reproduced", "not reproduced", "not possible"]
 YES: Verdict = "reproduced"
 NO: Verdict = "not reproduced"
 IMPOSSIBLE: Verdict = "not possible"
+NA = "n/a"
 WITHIN = 2.0
 """Standard deviations within which a number counts as reproduced: of the paper and of ours, over subjects."""
 
@@ -70,7 +71,8 @@ class Compared:
     @cached_property
     def spaces(self) -> dict[str, str]:
         """Feature space that stands for each embedding of the paper, the first of several."""
-        named, found = self.report.get("stands_for") or {}, {}
+        named: dict[str, str] = self.report.get("stands_for") or {}
+        found: dict[str, str] = {}
         for name, options in self.report.study["features"].items():
             stands_for = named.get(name) or STANDS_FOR.get(options["extractor"])
             if stands_for is not None:
@@ -134,12 +136,14 @@ def number_line(id: str, mean: float | None, sd: float = float("nan"), n: int = 
     known = published()[id]
     text = _text(known.value, known.sd)
     if mean is None or not np.isfinite(mean):
-        return Line(known.where, known.what, text, "-", IMPOSSIBLE, why)
+        return Line(known.where, known.what, text, NA, IMPOSSIBLE, why)
     deviations = [one for one in (known.sd, sd) if one is not None and np.isfinite(one)]
     allowed = WITHIN * float(np.sqrt(np.sum(np.square(deviations)))) if deviations else 1e-9
     close = abs(mean - known.value) <= allowed
     ours = _text(mean, sd if np.isfinite(sd) else None)
-    about = f"{mean - known.value:+.3g}; within {allowed:.3g} counts as reproduced" if deviations else "the same or not"
+    about = "" if close else "another number"
+    if deviations:
+        about = f"{mean - known.value:+.3g}; within {allowed:.3g} counts as reproduced"
     return Line(known.where, known.what, text, ours, YES if close else NO, "; ".join(filter(None, [about, why])))
 
 

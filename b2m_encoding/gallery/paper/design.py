@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from b2m_encoding.gallery.paper.beside import Compared, Line, claim, number_line
+from b2m_encoding.gallery.paper.beside import NA, Compared, Line, claim, number_line
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.brain2music import EMBEDDINGS, paper
 from b2m_encoding.results.schema.tables import MEASURES
@@ -20,7 +20,9 @@ def design(compared: Compared) -> Iterator[Line]:
     yield number_line("subjects", len(compared.subjects))
     clips = report.table(tables.CLIPS)
     identified = report.table(tables.IDENTIFICATION)
-    yield number_line("clips", None if clips is None else len(clips), why="" if clips is not None else "no clips.tsv")
+    yield number_line(
+        "clips", None if clips is None else len(clips), why="" if clips is not None else f"no {tables.CLIPS.file}"
+    )
     test = None if identified is None else identified["clip"].nunique()
     trained = None if clips is None or test is None else len(clips) - test
     yield number_line("training_clips", trained, why="clips that are not test clips")
@@ -75,7 +77,7 @@ def _per_clip(compared: Compared, window: float) -> int | None:
 
 
 def decoding(compared: Compared) -> Iterator[Line]:
-    """Table 2, its order, and the regions of section 3.2."""
+    """Table 2, and its order."""
     table = compared.decoding
     for embedding in EMBEDDINGS[:4]:
         found = table is not None and embedding in table.index
@@ -89,7 +91,6 @@ def decoding(compared: Compared) -> Iterator[Line]:
                 why += f"; {row['identification_raw']:.3f} in raw units"
             yield number_line(f"{measure}/{embedding}", row[measure], row[f"{measure}_sd"], int(row["subjects"]), why)
     yield _order(compared)
-    yield from _regions(compared)
 
 
 def _order(compared: Compared) -> Line:
@@ -99,15 +100,15 @@ def _order(compared: Compared) -> Line:
     present = [] if table is None else [one for one in order if one in table.index]
     text = " > ".join(order)
     if table is None or len(present) < 2:
-        return claim("Table 2", "order by identification, test", text, "-", None, "fewer than two rows to order")
+        return claim("Table 2", "order by identification, test", text, NA, None, "fewer than two rows to order")
     ours = table.loc[present, "identification_test"].sort_values(ascending=False)
     shown = " > ".join(f"{name} {value:.3f}" for name, value in ours.items())
     return claim("Table 2", "order by identification, test", text, shown, list(ours.index) == present,
                  f"of the {len(present)} rows that there are")  # fmt: skip
 
 
-def _regions(compared: Compared) -> Iterator[Line]:
-    """Numbers of regions, and sizes of the best."""
+def regions(compared: Compared) -> Iterator[Line]:
+    """Numbers of section 3.2: regions that are averaged, and their sizes."""
     rows = [one for one in compared.report.identification if one.get("decoder", "regions") == "regions"]
     own = [one for one in rows if one["subject"] == compared.subjects[0] and one.get("region_targets")]
     wanted = compared.spaces.get("MuLan_music")

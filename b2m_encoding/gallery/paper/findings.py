@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from b2m_encoding.gallery.paper.beside import Compared, Line, claim, number_line
+from b2m_encoding.gallery.paper.beside import NA, Compared, Line, claim, number_line
 from b2m_encoding.results.schema import CHANCE, tables
 from b2m_encoding.results.schema.brain2music import published
 
@@ -25,7 +25,7 @@ def reconstruction(compared: Compared) -> Iterator[Line]:
     table = compared.report.table(tables.CLIP_EVALUATION)
     drawn = compared.report.table(tables.RECONSTRUCTION)
     item, there = "spectrograms of stimulus, retrieval and generation", None if drawn is None else True
-    yield claim("Figure 3", item, "shown", "shown" if there else "-", there, "" if there else NONE)
+    yield claim("Figure 3", item, "shown", "shown" if there else NA, there, "" if there else NONE)
     yield from _by_target(compared, table)
     yield from _by_corpus(table)
     yield _by_method(table)
@@ -47,7 +47,7 @@ def _by_target(compared: Compared, table: pd.DataFrame | None) -> Iterator[Line]
     names = [compared.spaces.get(one) for one in ("MuLan_music", "w2v-BERT-avg")]
     means = {} if table is None else _means(table, "target", method="retrieved")
     if None in names or not set(names) <= set(means):
-        yield claim("Figure 4a", item, text, "-", None, NONE if table is None else "both must be reconstructed from")
+        yield claim("Figure 4a", item, text, NA, None, NONE if table is None else "both must be reconstructed from")
         return
     first, second = (means[str(name)] for name in names)
     yield claim("Figure 4a", item, text, f"{first:.3f}, {second:.3f}", first > second)
@@ -56,14 +56,14 @@ def _by_target(compared: Compared, table: pd.DataFrame | None) -> Iterator[Line]
 def _by_corpus(table: pd.DataFrame | None) -> Iterator[Line]:
     for id in ("fma_small", "fma_large"):
         known = published()[id]
-        yield claim(known.where, known.what, f"{known.value:,.0f}", "-", None, "FMA itself is not part of the package")
+        yield claim(known.where, known.what, f"{known.value:,.0f}", NA, None, "FMA itself is not part of the package")
     item, text = "a larger corpus retrieves better", "FMA large above FMA small"
     means = {} if table is None else _means(table, "corpus", method="retrieved")
     named = {"small": None, "large": None} | {key: value for name, value in means.items()
                                               for key in ("small", "large") if key in name.lower()}  # fmt: skip
     if named["small"] is None or named["large"] is None:
         why = "two corpora with small and large in their names are needed"
-        yield claim("Figure 4a", item, text, ", ".join(f"{k} {v:.3f}" for k, v in means.items()) or "-", None, why)
+        yield claim("Figure 4a", item, text, ", ".join(f"{k} {v:.3f}" for k, v in means.items()) or NA, None, why)
     else:
         shown = f"{named['large']:.3f}, {named['small']:.3f}"
         yield claim("Figure 4a", item, text, shown, named["large"] > named["small"])
@@ -77,7 +77,7 @@ def _by_method(table: pd.DataFrame | None) -> Line:
     item, text = "generation and retrieval from the large corpus", "about equal"
     means = {} if table is None else _means(table, "method")
     made = _generators(means)
-    shown = ", ".join(f"{name} {value:.3f}" for name, value in means.items()) or "-"
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in means.items()) or NA
     if not made or "retrieved" not in means:
         why = "MusicLM is not open; no open generator was run (b2m reconstruct --generator)"
         return claim("Figure 4a", item, text, shown, None, why)
@@ -93,7 +93,7 @@ def _classes(table: pd.DataFrame | None) -> Iterator[Line]:
     yield number_line("oracle_mood", None if oracle is None else float(oracle["value"].mean()), why=why if none else "")
     item, text = "classes: generation against both retrievals", "generation significantly above"
     if none or rows is None:
-        yield claim("Figure 4b", item, text, "-", None, why)
+        yield claim("Figure 4b", item, text, NA, None, why)
         return
     means = rows.groupby("method")["value"].mean()
     made = _generators({str(k): float(v) for k, v in means.items()})
@@ -106,7 +106,7 @@ def _best_genre(table: pd.DataFrame | None) -> Line:
     item, text = "identification by genre", "consistent, classical highest"
     means = {} if table is None else _means(table[table["group"].notna()], "group", method="retrieved")
     if not means:
-        return claim("Figure 4c", item, text, "-", None, NONE)
+        return claim("Figure 4c", item, text, NA, None, NONE)
     best = max(means, key=lambda name: means[name])
     shown = ", ".join(f"{name} {value:.2f}" for name, value in sorted(means.items(), key=lambda one: -one[1]))
     return claim("Figure 4c", item, text, shown, best == "classical" and min(means.values()) > CHANCE)
@@ -141,7 +141,7 @@ def _compared(compared: Compared, where: str, both: tuple[str, str], sets: tuple
     item = f"{both[0]} against {both[1]}"
     names, why = _pair(compared, both)
     if names is None:
-        return claim(where, item, text, "-", None, why)
+        return claim(where, item, text, NA, None, why)
 
     def difference(subject: str) -> float | None:
         inside = compared.region(subject, sets)
@@ -150,9 +150,9 @@ def _compared(compared: Compared, where: str, both: tuple[str, str], sets: tuple
 
     found = _in_each(compared, difference)
     if not found:
-        return claim(where, item, text, "-", None, f"the atlas has none of {', '.join(sets)}, or targets have no place")
+        return claim(where, item, text, NA, None, f"the atlas has none of {', '.join(sets)}, or targets have no place")
     shown = f"difference of r {np.mean(found):+.3f}, {_share([one > 0 for one in found])} above"
-    return claim(where, item, text, shown, np.mean(found) > 0 and sum(one > 0 for one in found) > len(found) / 2,
+    return claim(where, item, text, shown, bool(np.mean(found) > 0) and sum(one > 0 for one in found) > len(found) / 2,
                  f"mean over the tested targets of the region ({names[0]} - {names[1]})")  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def _overlap(compared: Compared, where: str, both: tuple[str, str], text: str) -
     item = f"overlap of {both[0]} and {both[1]}"
     names, why = _pair(compared, both)
     if names is None:
-        return claim(where, item, text, "-", None, why)
+        return claim(where, item, text, NA, None, why)
 
     def dice(subject: str) -> float | None:
         first, second = (compared.predicted(subject, name) for name in names)
@@ -171,7 +171,7 @@ def _overlap(compared: Compared, where: str, both: tuple[str, str], text: str) -
 
     found = _in_each(compared, dice)
     if not found:
-        return claim(where, item, text, "-", None, "no target is predicted by either")
+        return claim(where, item, text, NA, None, "no target is predicted by either")
     shown, about = f"Dice {np.mean(found):.2f} ({min(found):.2f} to {max(found):.2f})", "above 0.5 is most"
     return claim(where, item, text, shown, bool(np.mean(found) > 0.5), f"targets that each predicts by itself; {about}")
 
@@ -181,7 +181,7 @@ def _marked(compared: Compared, both: tuple[str, str]) -> Line:
     item, text, level = "targets with r > 0.4 in both", "nearly all auditory", published()["marked_r"].value
     names, why = _pair(compared, both)
     if names is None:
-        return claim("Figure 7b", item, text, "-", None, why)
+        return claim("Figure 7b", item, text, NA, None, why)
 
     def share(subject: str) -> float | None:
         inside = compared.region(subject, AUDITORY)
@@ -190,7 +190,7 @@ def _marked(compared: Compared, both: tuple[str, str]) -> Line:
 
     found = _in_each(compared, share)
     if not found:
-        return claim("Figure 7b", item, text, "-", None, "no such target in any subject")
+        return claim("Figure 7b", item, text, NA, None, "no such target in any subject")
     return claim("Figure 7b", item, text, f"{np.mean(found):.0%} in auditory cortex", bool(np.mean(found) > 0.9),
                  f"{len(found)} subjects with such targets; above 90 % is nearly all")  # fmt: skip
 
@@ -201,7 +201,7 @@ def generalisation(compared: Compared) -> Iterator[Line]:
     rows = [one for one in compared.report.identification if "identification_accuracy_unheard_group" in one]
     if not rows:
         why = 'statistics.generalise = ["group"], with clips = { group = "genre" }, was not asked for'
-        yield claim("Figure 7a", "one genre left out", text, "-", None, why)
+        yield claim("Figure 7a", "one genre left out", text, NA, None, why)
     for name in dict.fromkeys(str(one["feature_space"]) for one in rows):
         own = [one for one in rows if one["feature_space"] == name and one.get("decoder", "regions") == "regions"]
         if not own:
@@ -225,7 +225,7 @@ def appendix(compared: Compared) -> Iterator[Line]:
     curves = compared.report.table(tables.PENALTIES)
     item, text = "score against penalty", "overfits below the best penalty, underfits above"
     if curves is None:
-        yield claim("Figure A.1", item, text, "-", None, "nothing was decoded from regions")
+        yield claim("Figure A.1", item, text, NA, None, "nothing was decoded from regions")
     else:
         wanted = compared.spaces.get("MuLan_music", str(curves["target"].iloc[0]))
         own = curves[curves["target"] == (wanted if wanted in set(curves["target"]) else curves["target"].iloc[0])]
@@ -243,7 +243,7 @@ def appendix(compared: Compared) -> Iterator[Line]:
                 if n > 1 else "one subject")  # fmt: skip
     clips = compared.report.get("features")
     captions = any(one["extractor"] in ("caption", "text") for one in clips.values())
-    yield claim("Appendix A.4", "captions of the clips", "280 letters, 46 words", "used" if captions else "-",
+    yield claim("Appendix A.4", "captions of the clips", "280 letters, 46 words", "used" if captions else NA,
                 True if captions else None, "" if captions else "no feature space of captions")  # fmt: skip
 
 
@@ -253,5 +253,5 @@ def _agree(compared: Compared) -> float:
     if len({len(one) for one in scores}) > 1:
         return 0.0
     values = np.stack(scores)
-    r = np.corrcoef(values[:, np.isfinite(values).all(axis=0)])
+    r = np.atleast_2d(np.corrcoef(values[:, np.isfinite(values).all(axis=0)]))
     return float(r[np.triu_indices(len(r), 1)].mean())

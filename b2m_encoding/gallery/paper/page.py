@@ -10,7 +10,7 @@ import pandas as pd
 from b2m_encoding._typing import Progress
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.paper import design, findings
-from b2m_encoding.gallery.paper.beside import Compared, Line
+from b2m_encoding.gallery.paper.beside import NA, Compared, Line
 from b2m_encoding.gallery.paper.drawn import Wanted, draw, wanted
 from b2m_encoding.io.removal import remove_temporary_files
 from b2m_encoding.io.tables import tsv
@@ -30,7 +30,8 @@ STATES = {"reproduced": "yes", "not reproduced": "no", "not possible": "not know
 """Looks of the verdicts in the report."""
 PARTS = {
     "design": ("Data (section 3.1)", design.design, ()),
-    "decoding": ("Decoding (Table 2, section 3.2)", design.decoding, ("figureA1", "figureA2")),
+    "decoding": ("Decoding (Table 2)", design.decoding, ("figureA2",)),
+    "regions": ("Regions that are decoded (section 3.2)", design.regions, ("figureA1",)),
     "reconstruction": ("Reconstruction (Figures 3 and 4)", findings.reconstruction, ("figure3", "figure4")),
     "encoding": ("Encoding (Figures 5, 6 and 7b)", findings.encoding, ("figure5", "figure6", "figure7b")),
     "generalisation": ("Generalisation (Figure 7a)", findings.generalisation, ("figure7a",)),
@@ -148,9 +149,9 @@ def _table(lines: Iterable[Line], simulated: bool) -> Table:
     for line in lines:
         made = simulated and line.verdict != "not possible"
         verdict = f"{line.verdict} (simulated)" if made else line.verdict
-        rows.append([line.where, line.item, line.published, line.ours, verdict, line.why])
+        rows.append([line.where, line.item, verdict, line.published, line.ours, line.why])
         states.append(STATES[line.verdict])
-    return Table(["where", "item", "paper", "here", "verdict", "how, or why not"], rows, states=states)
+    return Table(["where", "item", "verdict", "paper", "here", "how, or why not"], rows, states=states)
 
 
 def _table1(compared: Compared) -> Table:
@@ -186,18 +187,18 @@ def _followers(compared: Compared) -> Table:
 def _ours(compared: Compared, measure: str) -> str:
     """Mean over subjects of a measure by decoded feature space: the best of them."""
     if not measure:
-        return "-"
+        return NA
     if measure == "generated":
         table = compared.report.table(tables.CLIP_EVALUATION)
         if table is None:
-            return "-"
+            return NA
         means = findings._generators(findings._means(table, "method"))
-        return ", ".join(f"{name} {value:.3f}" for name, value in means.items()) or "-"
+        return ", ".join(f"{name} {value:.3f}" for name, value in means.items()) or NA
     decoder, _, name = measure.partition("/")
     rows = [one for one in compared.report.identification if one.get("decoder", "regions") == decoder]
     values = pd.DataFrame(rows)
     key = name or "identification_accuracy"
     if not len(values) or key not in values:
-        return "-"
+        return NA
     means = values.groupby("feature_space")[key].mean()
     return f"{means.idxmax()} {means.max():.3f}"
