@@ -87,10 +87,8 @@ def test_the_preset_fills_what_a_study_leaves_out(tmp_path: Path) -> None:
 
 
 def test_what_a_study_says_itself_wins_and_is_listed(tmp_path: Path) -> None:
-    more = (
-        '[cleaning]\ncutoff = 128.0\n[windows]\nlag = 4.5\n[maps]\natlas = "hcp-mmp1"'
+    more = '[cleaning]\ncutoff = 128.0\n[windows]\nlag = 4.5\n[maps]\natlas = "hcp-mmp1"'
     more += '\n[decoding]\ntargets = ["mine"]'
-    )
     found = study(tmp_path, more)
     assert (found.cleaning.detrend, found.cleaning.cutoff, found.windows.own) == ("median", 128.0, {"low": 5.0})
     assert found.decoding.targets == ("mine",)

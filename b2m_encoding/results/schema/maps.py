@@ -81,7 +81,7 @@ R_OWN = MapKind(
     "spaces",
     "Pearson r of predicted and measured responses, both averaged under windows of the length of this feature space",
     label="prediction accuracy (r), own windows",
-    short="r, own windows",
+    short="own r",
 )
 P_OWN = MapKind("pown", "spaces", "One-sided p of r with the windows of this feature space", masked=False)
 Q_OWN = MapKind("qown", "spaces", "Adjusted p of the same: {correction}", masked=False)
