@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 import shutil
-import threading
+import sys
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -28,6 +24,8 @@ from b2m_encoding.gallery.report import write_pages
 from b2m_encoding.io.cache import cache_folder
 from b2m_encoding.reconstruction.request import ReconstructionRequest
 from b2m_encoding.reconstruction.run import reconstruct
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.decoded import Decoded, DecodedWindows
@@ -36,6 +34,7 @@ from b2m_encoding.results.reranking_model import RerankingModel
 from b2m_encoding.spaces import RegionSpace
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.extract_features import fill_features
+from tests.hub import serving
 
 RATE, SECONDS, N_SOUNDS = 8000, 6, 10
 SPACE = AudioEmbeddingSpace.of_model("acoustic", length=2.0, step=6.5)
@@ -180,63 +179,15 @@ def report(bench: Bench, n_kills: int) -> Found:
     return found | {"survived": found["survived"] and bench.recovers()}
 
 
-class Answers(BaseHTTPRequestHandler):
-    """The few answers of huggingface.co that its client needs to download a repository."""
-
-    files: dict[str, bytes]
-    commit = "0123456789abcdef0123456789abcdef01234567"
-
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def answer(self, body: bool) -> None:
-        path = self.path.partition("?")[0]
-        if match := re.fullmatch(r"/api/models/(.+?)/(revision|tree)/([^/]+)", path):
-            tree: Any = {"id": match[1], "sha": self.commit, "siblings": []}
-            if match[2] == "tree":
-                tree = [{"type": "file", "path": n, "size": len(c), "oid": "0" * 40} for n, c in self.files.items()]
-            self.give(json.dumps(tree).encode(), body, {"Content-Type": "application/json"})
-        elif (match := re.fullmatch(r"/(.+?)/resolve/([^/]+)/(.+)", path)) and match[3] in self.files:
-            tag = hashlib.sha256(self.files[match[3]]).hexdigest()
-            self.give(self.files[match[3]], body, {"ETag": f'"{tag}"', "X-Repo-Commit": self.commit})
-        else:
-            self.send_error(404)
-
-    def give(self, content: bytes, body: bool, headers: dict[str, str]) -> None:
-        self.send_response(200)
-        for key, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 def models_fetch(folder: Path, n_kills: int) -> Found:
     """Weights from a hub on this machine, over none, over earlier ones and over a half-finished download."""
-    Answers.files = {name: b"{}" for name in ("config.json", "preprocessor_config.json")}
-    Answers.files["model.safetensors"] = np.random.default_rng(0).bytes(8_000_000)
-    hub = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    files = {name: b"{}" for name in ("config.json", "preprocessor_config.json")}
+    files["model.safetensors"] = np.random.default_rng(0).bytes(8_000_000)
     from huggingface_hub import constants
 
-    changed = {
-        "ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
-        "HUGGINGFACE_CO_URL_TEMPLATE": f"http://127.0.0.1:{hub.server_port}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
-        "HF_HUB_OFFLINE": False,
-        "HF_HUB_CACHE": str(folder / "huggingface"),
-    }
-    before = {name: getattr(constants, name) for name in changed}
-    for name, value in changed.items():
-        setattr(constants, name, value)
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     entry, rng = catalogue()["codec"], np.random.default_rng(0)
-    own, expected = folder_of(entry), {name: hashlib.sha256(data).hexdigest() for name, data in Answers.files.items()}
+    own, expected = folder_of(entry), {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
 
     def prepare() -> None:
         for place, share in ((own, 2), (folder / "huggingface", 3)):
@@ -250,12 +201,16 @@ def models_fetch(folder: Path, n_kills: int) -> Found:
         whole = not (own / "record.json").exists() or dict(find_weights(entry).files) == expected
         return bool(kept) and whole and (not ended or ((own / "record.json").exists() and (own / "notes.txt").exists()))
 
-    try:
-        return killed(prepare, lambda: Fetch(entry).run(), check, n_kills)
-    finally:
-        for name, value in before.items():
-            setattr(constants, name, value)
-        hub.shutdown()
+    with serving(files) as hub:
+        changed = hub.constants(folder / "huggingface")
+        before = {name: getattr(constants, name) for name in changed}
+        try:
+            for name, value in changed.items():
+                setattr(constants, name, value)
+            return killed(prepare, lambda: Fetch(entry).run(), check, n_kills)
+        finally:
+            for name, value in before.items():
+                setattr(constants, name, value)
 
 
 COMMANDS: dict[str, Callable[[Path, int], Found]] = {

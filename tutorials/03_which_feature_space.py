@@ -6,12 +6,16 @@ Acoustics stand where a music embedding would. The last cell has the lines for t
 """
 
 # %% A network with random weights
+import os
+from pathlib import Path
+
 import torch
 from simulated import FOLDER, listening_study
 from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig, Wav2Vec2BertModel
 
-from b2m_encoding import build_spaces, encode_subject, figures, load_atlas, load_study, stimulus_timeline
-from b2m_encoding.features import PretrainedAudio
+from b2m_encoding import InputError, build_spaces, encode_subject, figures, load_atlas, load_study, stimulus_timeline
+from b2m_encoding.features import PretrainedAudio, read_audio
+from b2m_encoding.features.networks import NETWORKS, load_audio_encoder
 
 study = load_study(listening_study())
 weights = FOLDER / "tiny_w2v_bert"
@@ -34,7 +38,8 @@ print({name: space.values.shape for name, space in spaces.items()})
 # %% One model with each, one with all, and a test of what differs
 # Only where the joint model predicts (q < .05) is a preference asked for; the best feature space must beat every other
 # one (q < .05), or there is no preference.
-statistics = study.statistics.model_copy(update={"partition": False, "audit": False, "bootstraps": 200})
+fewer = {"partition": False, "audit": False, "bootstraps": 200, "permutations": 2000}
+statistics = study.statistics.model_copy(update=fewer)
 chosen = study.model_copy(update={"features": tables, "statistics": statistics})
 encoding = encode_subject(recording.responses, spaces, chosen)
 predicted = encoding.q < statistics.q
@@ -57,6 +62,26 @@ figure = figures.ternary(
 )
 figure.save(FOLDER / "which_feature_space", formats=("png",))
 print(figure.caption)
+
+# %% A network that was trained on music, in words
+# ``b2m models fetch musicnn`` brings weights from the package index (29 MB), for windows of 3 s. These are the
+# most probable of its fifty tags, averaged over the first half minute of your recordings, or of clips of the study.
+recordings = sorted(Path(os.environ.get("B2M_SHARED", "none"), "data", "audio").glob("*.ogg"))
+recordings = recordings or sorted(study.features["acoustic"].stimuli.rglob("*.wav"))[::10][:6]
+tags = {}
+try:
+    tagger = load_audio_encoder("musicnn", layers=(NETWORKS["musicnn"].layers.index("tags"),), device="cpu")
+except InputError as error:
+    print(error)
+else:
+    [names] = tagger.provenance["names"].values()
+    for path in recordings:
+        sound = read_audio(path, tagger.rate)[: 30 * tagger.rate]
+        length = int(tagger.window * tagger.rate)
+        windows = sound[: len(sound) // length * length].reshape(-1, length)
+        probable = tagger.embed(windows).mean(axis=0)[: len(names)]
+        tags[path.stem] = {names[i]: round(float(probable[i]), 2) for i in probable.argsort()[:-5:-1]}
+        print(f"{path.stem[:40]:<40}", ", ".join(f"{name} {share:.2f}" for name, share in tags[path.stem].items()))
 
 # %% With the real networks
 # ``b2m models fetch muq_mulan`` and ``b2m models fetch w2v_bert`` bring the weights, once; then in the study file:

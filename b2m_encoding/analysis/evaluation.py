@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float64, Floating
-from b2m_encoding.analysis.encoding.held_out import worst_status
 from b2m_encoding.analysis.encoding.significance import filled
-from b2m_encoding.analysis.foreign_models import fit_copy, predict_with, rows_of
+from b2m_encoding.analysis.foreign_folds import ForeignFolds
+from b2m_encoding.analysis.foreign_models import fit_copy, predict_with, rows_of, runs_named, status_of
 from b2m_encoding.data import average_repeats as averaged
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.scores import pearson_r, r2_score
-from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
+from b2m_encoding.models.status import TESTED
 from b2m_encoding.notebook import html_table
 from b2m_encoding.results.schema import maps as schema
 from b2m_encoding.runs import Runs
@@ -29,9 +29,13 @@ from b2m_encoding.stats import Preference, Significance, block_sums, fdr_q, pref
 from b2m_encoding.stats.arrangements import clips_can_move
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, Presentations, noise_ceiling, normalised_score
 from b2m_encoding.stats.intervals import Interval, block_length_for, score_interval
+from b2m_encoding.stats.joined_folds import FoldDependence
 from b2m_encoding.stats.permutation import Method
 
 Correction = Literal["bh", "by", "fwe"]
+JOINED = NoCeiling("every sample is held out once: repeats lie in training and test")
+WIDEST = float(np.sqrt(2))
+"""Largest ratio of an error where folds are joined to the same for fixed predictions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,8 @@ class Evaluation:
         Of the scored samples.
     averaged : bool
         Repeats were averaged before scoring.
+    folds : int
+        Folds of a cross-validation whose predictions are joined; 0 where all samples were held out at once.
     """
 
     r: Float64
@@ -71,6 +77,7 @@ class Evaluation:
     measured: Floating
     runs: Runs
     averaged: bool = False
+    folds: int = 0
 
     @property
     def tested(self) -> NDArray[np.bool_]:
@@ -123,12 +130,18 @@ class Evaluation:
         ------
         InputError
             If the samples differ.
+
+        Notes
+        -----
+        Where folds are joined, errors are taken as large as they can be: sqrt(2) times those for fixed predictions.
         """
         if other.measured.shape != self.measured.shape or not np.array_equal(other.runs.run, self.runs.run):
             raise InputError("two models are compared on the same samples", found=other.measured.shape)
         length = block_length_for(self.predicted, self.measured, self.runs)
         predicted: dict[Bands, Floating] = {(names[0],): self.predicted, (names[1],): other.predicted}
         sums = block_sums(predicted, self.measured, self.runs, block_length=length)
+        if self.folds or other.folds:
+            options = {"widening": np.full(len(self.r), WIDEST)} | options
         return prefer(sums, np.fmin(self.q, other.q) < q, q=q, **options)
 
     def __repr__(self) -> str:
@@ -150,10 +163,12 @@ def evaluate(
     runs: Runs,
     *,
     test: str | Sequence[str] | None = None,
+    cv: int | Literal["runs"] | Iterable[Any] | None = None,
     average_repeats: bool = False,
     correction: Correction = "bh",
     method: Method = "auto",
     n_permutations: int = 10_000,
+    n_refits: int = 5000,
     random_state: int | None = 0,
 ) -> Evaluation:
     """Score and test any model with ``predict`` on held-out samples, by the statistics of a study.
@@ -170,14 +185,20 @@ def evaluate(
         Of these samples; only used ones are scored, or fitted.
     test : str or sequence of str, optional
         Names of the test runs, or patterns such as ``"task-Test*"``: a copy of the model is fitted to all other runs.
-        Without it the model has been fitted, and all runs are held out.
+        Without ``test`` and ``cv`` the model has been fitted, and all runs are held out.
+    cv : "runs", int, sets of names of runs, or splitter, optional
+        Cross-validation instead: each run (or fold of whole runs, see :meth:`~b2m_encoding.Runs.folds`) is predicted
+        by a copy of the model that is fitted to the others, and the predictions are joined.
     average_repeats : bool
-        Average the presentations of each clip before scoring.
+        Average the presentations of each clip before scoring, with ``cv`` within folds.
     correction : {"bh", "by", "fwe"}
         For multiple targets: false discovery rate, the same under any dependence, or family-wise.
     method : str
         How predictions are rearranged; see :func:`~b2m_encoding.stats.significance`.
     n_permutations : int
+    n_refits : int
+        With ``cv``: responses that are rearranged and fitted anew, at least one of each target (of 2,000 at most). The
+        model is fitted once per fold to as many of them at a time as there are targets.
     random_state : int, optional
 
     Returns
@@ -187,12 +208,15 @@ def evaluate(
     Raises
     ------
     InputError
-        If no run, or every run, is a test run, or prediction and response differ in shape.
+        If no run, or every run, is a test run, folds are not whole runs, or prediction and response differ in shape.
 
     Notes
     -----
-    Not for samples that the model was fitted to, nor for predictions of several folds joined: these depend on each
-    other, and the test would be too lenient. Test on runs that are held out once.
+    Not for samples that the model was fitted to, nor for predictions of several folds that were joined elsewhere: these
+    depend on each other, and rearranging them is too lenient (:func:`~b2m_encoding.stats.refitted_null`). With ``cv``
+    the null distribution is that of refits, as in a study; intervals are widened by its width at all r, which is more
+    than is needed where the signal is strong. r is that of series standardised within folds. A model that makes one
+    choice for all targets, such as one penalty, makes it anew among rearranged responses.
 
     Examples
     --------
@@ -202,59 +226,76 @@ def evaluate(
     >>> Y = np.stack([X[:, 0], 0 * X[:, 0], 0 * X[:, 0] + 1], axis=1) + [1, 1, 0] * rng.standard_normal((600, 3))
     >>> evaluate(Ridge(), X, Y, runs, test=["run-05", "run-06"]).status.tolist()
     ['tested', 'tested', 'constant']
+    >>> evaluate(Ridge(), X, Y, runs, cv="runs", n_refits=500).q < 0.05
+    array([ True, False, False])
     """
-    measured = as_responses(Y, len(runs))
-    if test is not None:
-        model, held_out = fit_copy(model, X, Y, runs, [test] if isinstance(test, str) else list(test))
-        X, measured, runs = rows_of(X, held_out), measured[held_out], runs.take(held_out)
-    predicted = predict_with(model, X, runs)
-    if predicted.shape != measured.shape:
-        raise InputError("prediction and responses differ in shape", found=predicted.shape, expected=measured.shape)
-    ceiling = noise_ceiling(measured, runs, within_runs=False)
-    status = _status(measured[runs.used], predicted[runs.used])
-    fitted = np.asarray(getattr(model, "status_", ()))
-    if fitted.shape == status.shape:
-        status = worst_status([status, fitted])
-    if average_repeats:
-        (predicted, scored), (measured, _) = averaged(predicted, runs), averaged(measured, runs)
-        if method == "auto" and clips_can_move(scored):
-            method = "clip"  # averaged clips have no order of presentation
+    folds: ForeignFolds | None = None
+    ceiling: Ceiling | NoCeiling = JOINED
+    if cv is not None:
+        if test is not None:
+            raise InputError("runs are tested once, or in folds", found="test and cv", expected="one of them")
+        folds = ForeignFolds.of(model, X, runs, cv, average_repeats)
+        (predicted, measured, r2, status), scored = folds.predict(Y), folds.scored
     else:
-        predicted, measured, scored = predicted[runs.used], measured[runs.used], runs.take(runs.used)
+        predicted, measured, status, scored, ceiling = _held_out(model, X, Y, runs, test, average_repeats)
+        r2 = r2_score(predicted, measured)
+    if average_repeats and method == "auto" and clips_can_move(scored):
+        method = "clip"  # averaged clips have no order of presentation
     tested = status == TESTED
+    null = folds.refit(Y, tested, method, n_refits, random_state) if folds and tested.any() else None
     found = significance(
-        predicted, measured, scored, method=method, n_permutations=n_permutations, random_state=random_state
-    )
+        predicted, measured, scored, method=method, n_permutations=n_permutations, refitted=null,
+        random_state=random_state,
+    )  # fmt: skip
     p, p_fwe = filled(found.p, tested, 1.0), filled(found.p_fwe, tested, 1.0)
     return Evaluation(
         r=filled(pearson_r(predicted, measured), tested, 0.0),
-        r2=np.where(tested, r2_score(predicted, measured), np.nan),
+        r2=np.where(tested, r2, np.nan),
         p=p,
         q=p_fwe if correction == "fwe" else np.where(tested, fdr_q(p, correction), np.nan),
         status=status,
         significance=replace(found, p=p, p_fwe=p_fwe),
-        interval=_interval(predicted, measured, scored, tested, random_state),
+        interval=_interval(predicted, measured, scored, tested, found.fold_dependence, random_state),
         ceiling=ceiling,
         predicted=predicted,
         measured=measured,
         runs=scored,
         averaged=average_repeats,
+        folds=len(folds.splits) if folds else 0,
     )
 
 
-def _status(measured: Floating, predicted: Floating) -> NDArray[np.str_]:
-    """Status of every target; one that varies, but whose prediction is not finite, has not been fitted."""
-    known = np.isfinite(measured).all(axis=0)
-    constant = known & (np.ptp(np.where(known, measured, 0.0), axis=0) == 0)
-    fitted = np.isfinite(predicted).all(axis=0)
-    return np.where(constant, CONSTANT, np.where(known & fitted, TESTED, MISSING))
+def _held_out(
+    model: Any, X: Any, Y: Any, runs: Runs, test: str | Sequence[str] | None, average: bool
+) -> tuple[Floating, Floating, NDArray[np.str_], Runs, Ceiling | NoCeiling]:
+    """Predictions and responses of samples that are held out once, their status, runs, and noise ceiling."""
+    measured = as_responses(Y, len(runs))
+    if test is not None:
+        held_out = runs_named(runs, [test] if isinstance(test, str) else list(test))
+        model = fit_copy(model, X, Y, runs, held_out)
+        X, measured, runs = rows_of(X, held_out), measured[held_out], runs.take(held_out)
+    predicted = predict_with(model, X, runs)
+    if predicted.shape != measured.shape:
+        raise InputError("prediction and responses differ in shape", found=predicted.shape, expected=measured.shape)
+    ceiling = noise_ceiling(measured, runs, within_runs=False)
+    status = status_of(measured[runs.used], predicted[runs.used], model)
+    if average:
+        (predicted, scored), (measured, _) = averaged(predicted, runs), averaged(measured, runs)
+        return predicted, measured, status, scored, ceiling
+    return predicted[runs.used], measured[runs.used], status, runs.take(runs.used), ceiling
 
 
 def _interval(
-    predicted: Floating, measured: Floating, runs: Runs, tested: NDArray[np.bool_], random_state: int | None
+    predicted: Floating,
+    measured: Floating,
+    runs: Runs,
+    tested: NDArray[np.bool_],
+    widening: float,
+    random_state: int | None,
 ) -> Interval | None:
+    dependence = FoldDependence(np.zeros(1), {"r": np.full(1, widening)}, 0) if widening != 1 else None
     try:
-        found = score_interval(predicted, measured, runs, random_state=random_state)
+        found = score_interval(predicted, measured, runs, dependence=dependence, random_state=random_state)
     except InputError:
         return None
     score, low, high = (np.where(tested, values, np.nan) for values in (found.score, found.low, found.high))

@@ -12,29 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Floating
+from b2m_encoding.analysis.encoding.held_out import worst_status
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import as_responses
+from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
 from b2m_encoding.runs import Runs
 
 
-def fit_copy(model: Any, X: Any, Y: Any, runs: Runs, patterns: Sequence[str]) -> tuple[Any, NDArray[np.bool_]]:
-    """Fit a copy of a model to all runs that are not test runs.
+def runs_named(runs: Runs, patterns: Sequence[str]) -> NDArray[np.bool_]:
+    """Samples of the runs that match some names or patterns, shape (n_samples,).
 
-    Parameters
-    ----------
-    model : object with ``fit``
-        ``runs`` (all samples of the runs), or ``groups`` (their labels, of used samples) are passed on where it takes
-        them.
-    X, Y, runs
-        As for :func:`~b2m_encoding.analysis.evaluate`.
-    patterns : sequence of str
-        Names or patterns of the test runs.
-
-    Returns
-    -------
-    model : object
-    held_out : array of bool, shape (n_samples,)
-        Samples of the test runs.
+    Raises
+    ------
+    InputError
+        If these are no runs, or all of them.
     """
     names = [name for name in runs.names if any(fnmatch(name, pattern) for pattern in patterns)]
     if not 0 < len(names) < len(runs.names):
@@ -43,14 +34,29 @@ def fit_copy(model: Any, X: Any, Y: Any, runs: Runs, patterns: Sequence[str]) ->
             found=", ".join(patterns),
             expected=f"some of {', '.join(runs.names)}",
         )
-    held_out = np.isin(runs.run, names)
+    return np.isin(runs.run, names)
+
+
+def fit_copy(model: Any, X: Any, Y: Any, runs: Runs, held_out: NDArray[np.bool_]) -> Any:
+    """Fit a copy of a model to all samples but some.
+
+    Parameters
+    ----------
+    model : object with ``fit``
+        ``runs`` (all samples of the runs), or ``groups`` (their labels, of used samples) are passed on where it takes
+        them.
+    X, Y, runs
+        As for :func:`~b2m_encoding.analysis.evaluate`.
+    held_out : array of bool, shape (n_samples,)
+        Samples of whole runs.
+    """
     model = _copy(model)
     takes = _arguments(model.fit)
     training = ~held_out if "runs" in takes else ~held_out & runs.used  # unused samples still carry delays
     own = runs.take(training)
     options = {name: value for name, value in {"runs": own, "groups": own.run}.items() if name in takes}
     rows = Y[training] if isinstance(Y, np.ndarray) else as_responses(Y, len(runs))[training]
-    return model.fit(rows_of(X, training), rows, **options) or model, held_out
+    return model.fit(rows_of(X, training), rows, **options) or model
 
 
 def _copy(model: Any) -> Any:
@@ -68,6 +74,16 @@ def predict_with(model: Any, X: Any, runs: Runs) -> Floating:
     if not hasattr(model, "predict"):
         return as_responses(model, len(runs))
     return as_responses(model.predict(X, **({"runs": runs} if "runs" in _arguments(model.predict) else {})), len(runs))
+
+
+def status_of(measured: Floating, predicted: Floating, model: Any) -> NDArray[np.str_]:
+    """Status of every target; one that varies, but whose prediction is not finite, has not been fitted."""
+    known = np.isfinite(measured).all(axis=0)
+    constant = known & (np.ptp(np.where(known, measured, 0.0), axis=0) == 0)
+    fitted = np.isfinite(predicted).all(axis=0)
+    status = np.where(constant, CONSTANT, np.where(known & fitted, TESTED, MISSING))
+    own = np.asarray(getattr(model, "status_", ()))
+    return worst_status([status, own]) if own.shape == status.shape else status
 
 
 def _arguments(method: Any) -> frozenset[str]:

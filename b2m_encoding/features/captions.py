@@ -69,6 +69,40 @@ def caption_features(captions: Sequence[str], n_features: int = N_FEATURES) -> F
     return features
 
 
+def caption_words(captions: Sequence[str], fewest: int = 3) -> tuple[tuple[str, ...], Float32]:
+    """Find which words each caption contains, without stop words.
+
+    Parameters
+    ----------
+    captions : sequence of str
+    fewest : int
+        Captions that must contain a word, and captions that must not.
+
+    Returns
+    -------
+    words : tuple of str
+        In alphabetical order.
+    there : array of float32, shape (n_captions, n_words)
+        1 where a caption contains the word, else 0.
+
+    Examples
+    --------
+    >>> words, there = caption_words(["slow piano", "a slow waltz", "loud guitars", "loud drums"], fewest=2)
+    >>> words, there.tolist()
+    (('loud', 'slow'), [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    counter = CountVectorizer(binary=True, stop_words="english", strip_accents="unicode", dtype=np.float32)
+    try:
+        there = counter.fit_transform(captions).toarray()
+    except ValueError:  # no word at all
+        return (), np.zeros((len(captions), 0), dtype=np.float32)
+    found = there.sum(axis=0)
+    kept = np.flatnonzero((found >= fewest) & (found <= len(captions) - fewest))
+    return tuple(counter.get_feature_names_out()[kept].tolist()), there[:, kept]
+
+
 def read_captions(path: str | Path, wanted: Iterable[str] | None = None) -> dict[str, str]:
     """Read a table of captions: a column of identifiers, and one of texts.
 

@@ -8,6 +8,7 @@ from .plots.hierarchy import hierarchy
 from .plots.images import plot_flatmap, plot_preference
 from .plots.partition import partition
 from .plots.preference import preference
+from .plots.profile import profile
 from .plots.regions import regions
 from .plots.scatter import scatter
 from .plots.score_map import score_map
@@ -15,6 +16,7 @@ from .plots.slices import slices
 from .plots.stimulus import stimulus
 from .plots.subjects import subjects
 from .plots.surface import surface
+from .plots.tag_map import tag_map
 from .plots.tags import tags
 from .plots.ternary import ternary
 from .plots.weights import weights
@@ -39,6 +41,7 @@ __all__ = [
     "plot_flatmap",
     "plot_preference",
     "preference",
+    "profile",
     "regions",
     "scatter",
     "score_map",
@@ -46,6 +49,7 @@ __all__ = [
     "stimulus",
     "subjects",
     "surface",
+    "tag_map",
     "tags",
     "ternary",
     "weights",

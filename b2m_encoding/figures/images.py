@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from b2m_encoding._typing import Float32
+from b2m_encoding._typing import Booleans, Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import MapKeywords
 from b2m_encoding.spaces import (
@@ -128,6 +128,27 @@ def placed(
         if keywords.get("significant") is not None:
             keywords["significant"] = _mask(keywords["significant"], read[0][1], surface)
     return values, surface, _atlas(atlas, surface)
+
+
+def placed_masks(
+    masks: Mapping[str, Any] | None, image: MapLike, space: Space | str | None, surface: SurfaceSpace
+) -> dict[str, Booleans]:
+    """Bring masks to the surface on which maps are drawn.
+
+    Parameters
+    ----------
+    masks : mapping of str to array of bool or image, optional
+        In the space of the maps, or on the surface.
+    image : map
+        One of the maps, as for :func:`read_map`.
+    space : Space or str, optional
+        As for :func:`placed`.
+    surface : SurfaceSpace
+    """
+    if not masks:
+        return {}
+    place = read_map(image, space)[1]
+    return {name: np.asarray(_mask(mask, place, surface), dtype=bool) for name, mask in masks.items()}
 
 
 def _surface(space: Space) -> SurfaceSpace:

@@ -51,7 +51,7 @@ def _reported_of(subject: str, results: Results) -> Iterator[str]:
     """Kinds of the figures of one subject."""
     space = results.space(subject)
     if results.has(tables.named_table(subject)):
-        yield "tags"
+        yield from ("tags", "profile")
     if isinstance(space, VolumeSpace):
         yield "slices"
     if isinstance(space, Unplaced):
@@ -59,6 +59,8 @@ def _reported_of(subject: str, results: Results) -> Iterator[str]:
     if drawing_surface(space) is None:
         return  # there is no cortex to draw on
     yield "accuracy"
+    if any(maps.TAG.stat in stats for stats in results.stats(subject).values()):
+        yield "tagmap"
     if len(results.feature_spaces) > 1:
         yield "preference"
     if any(maps.UNIQUE.stat in stats for stats in results.stats(subject).values()):

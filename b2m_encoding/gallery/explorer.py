@@ -22,6 +22,7 @@ from b2m_encoding.figures.interactive import (
     ViewSubject,
     interactive_page,
 )
+from b2m_encoding.figures.plots.tag_map import OTHERS_COLOUR, TAG_COLOURS, common_levels
 from b2m_encoding.figures.style import OKABE_ITO
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.explorer_sounds import page_clips
@@ -36,6 +37,7 @@ from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
 
 N_BEST = 5
 PREFERRED = "preferred"
+TAG, TAG_SHARE = maps.TAG.stat, maps.TAG_SHARE.stat
 
 Stored = tuple[str, str]
 
@@ -90,13 +92,14 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
     responses = {name: stored for name in drawn if (stored := _clip_responses(context, name)) is not None}
     names = list(dict.fromkeys(str(clip) for stored in responses.values() for clip in stored.clips))
     clips = page_clips(names, responses, sounds, context.results, drawn)
-    maps = [_SubjectMaps.of(context, name) for name in drawn]
+    tags = _common_tags(context, drawn)
+    maps = [_SubjectMaps.of(context, name, tags) for name in drawn]
     scores = [score for score in _scores(context) if any(score.key in subject.scores for subject in maps)]
     return View(
         str(context.results.study.get("name", results.name)),
         [_view_subject(context, subject, responses.get(subject.name), names) for subject in maps],
         scores,
-        _maps(context, maps, [score.key for score in scores]),
+        [*_maps(context, maps, [score.key for score in scores]), *_tag_maps(tags)],
         note=context.note,
         caption=f"{context.origin(drawn[0])} {_masks(context, drawn)}",
         level=context.statistics.q,
@@ -130,7 +133,8 @@ def _scores(context: FigureContext) -> list[Score]:
         for part in all_subsets(names)
     ]
     joint = Score("r-joint", "all feature spaces" if several else names[0])
-    return [joint, *several, Score("ceiling", "noise ceiling"), *parts, Score(PREFERRED, "preferred", measure="")]
+    tags = [Score(f"{kind}-{name}", f"{kind} of {name}", "") for name in names for kind in (TAG, TAG_SHARE)]
+    return [joint, *several, Score("ceiling", "noise ceiling"), *parts, Score(PREFERRED, "preferred", ""), *tags]
 
 
 def _part(names: Sequence[str]) -> str:
@@ -171,13 +175,17 @@ class _SubjectMaps:
         return self.own_q[key] < self.level if key in self.own_q else self.significant
 
     @classmethod
-    def of(cls, context: FigureContext, name: str) -> _SubjectMaps:
+    def of(cls, context: FigureContext, name: str, tags: Mapping[str, Sequence[str]]) -> _SubjectMaps:
         stored = {key: names for key, names in _stored(context).items() if context.results.has_map(name, *names)}
         values = dict(zip(stored, context.on_surface(name, list(stored.values())), strict=True))
         surface = context.surface(name)
         preference = None
         if context.results.has_map(name, maps.PREFERENCE, maps.PREFERRED.stat):
             preference = values[PREFERRED] = context.levels(name, maps.PREFERENCE, maps.PREFERRED.stat)
+        for space in tags:
+            if context.results.has_map(name, space, maps.TAG.stat):
+                values[f"{TAG}-{space}"] = _levels_of_tags(context, name, space, tags[space])
+                [values[f"{TAG_SHARE}-{space}"]] = context.on_surface(name, [(space, maps.TAG_SHARE.stat)])
         significant, level = context.significant(name), context.statistics.q
         assert significant is not None
         own = {f"r-{model}": _masking_q(context, name, model) for model in _own(context, name)}
@@ -252,6 +260,41 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
         colours = ScalarColours(limits.vmin, limits.vmax, style.colour_map, limits.faded)
         maps.append(ViewMap(key, f"Variance: {titles[key]}", "R2 explained", (key,), colours))
     return maps
+
+
+def _common_tags(context: FigureContext, subjects: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Names of the most frequent tags (or other features with names) over subjects, by feature space."""
+    found = {}
+    for space in context.results.feature_spaces:
+        own = [name for name in subjects if context.results.has_map(name, space, maps.TAG.stat)]
+        if own:
+            names = context.results.sidecar(own[0], space, maps.TAG.stat)["Levels"]
+            numbers = np.concatenate([context.results.map(name, space, maps.TAG.stat) for name in own])
+            found[space] = common_levels(numbers, names)[0]
+    return found
+
+
+def _levels_of_tags(context: FigureContext, subject: str, space: str, common: Sequence[str]) -> Floating:
+    """Place of the tag of every target among the common ones, the last of which stands for all others."""
+    names = context.results.sidecar(subject, space, maps.TAG.stat)["Levels"]
+    numbers = context.levels(subject, space, maps.TAG.stat)
+    place = np.array([*(common.index(one) if one in common else len(common) - 1 for one in names), -2.0])
+    return np.where(np.isfinite(numbers), place[np.nan_to_num(np.maximum(numbers, -1)).astype(int)], np.nan)
+
+
+def _tag_maps(tags: Mapping[str, Sequence[str]]) -> list[ViewMap]:
+    """Maps of tags; the threshold is that of their certainty."""
+    return [
+        ViewMap(
+            f"{TAG}-{space}",
+            f"Preferred among {space}",
+            "",
+            (f"{TAG}-{space}",),
+            LevelColours(tuple(names), (*TAG_COLOURS[: len(names) - 1], OTHERS_COLOUR)),
+            strength=f"{TAG_SHARE}-{space}",
+        )
+        for space, names in tags.items()
+    ]
 
 
 def _clip_responses(context: FigureContext, subject: str) -> ClipResponses | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from b2m_encoding import figures
 from b2m_encoding._typing import Booleans, Float32
@@ -335,7 +336,8 @@ def _decoding(context: FigureContext, _: str) -> FigureResult:
     return figures.decoding(table, intervals=intervals, group_name=group_name, **keywords)
 
 
-def _tags(context: FigureContext, subject: str) -> FigureResult:
+def _named(context: FigureContext, subject: str) -> tuple[pd.DataFrame, str]:
+    """Rows of the requested feature space with names, by default the last one, and its name."""
     name = named_table(subject)
     if not context.results.has(name):
         raise InputError(
@@ -348,9 +350,33 @@ def _tags(context: FigureContext, subject: str) -> FigureResult:
     chosen = next(iter(context.request.models), spaces[-1])
     if chosen not in spaces:
         raise InputError("this feature space has no names", found=chosen, expected=", ".join(spaces))
-    keywords = context.page_keywords(subject)
-    keywords["title"] = f"sub-{subject}: {chosen}"
-    return figures.tags(table[table["feature_space"] == chosen], q=context.statistics.q, **keywords)
+    return table[table["feature_space"] == chosen], chosen
+
+
+def _tags(context: FigureContext, subject: str) -> FigureResult:
+    table, chosen = _named(context, subject)
+    keywords = context.page_keywords(subject) | {"title": f"sub-{subject}: {chosen}"}
+    return figures.tags(table, q=context.statistics.q, **keywords)
+
+
+def _profile(context: FigureContext, subject: str) -> FigureResult:
+    table, chosen = _named(context, subject)
+    keywords = context.page_keywords(subject) | {"title": f"sub-{subject}: {chosen}"}
+    return figures.profile(table, q=context.statistics.q, **keywords)
+
+
+def _tag_map(context: FigureContext, subject: str) -> FigureResult:
+    _, chosen = _named(context, subject)
+    if not context.results.has_map(subject, chosen, maps.TAG.stat):
+        raise InputError("no target is predicted: there is no map of its features", found=chosen)
+    [share] = context.on_surface(subject, [(chosen, maps.TAG_SHARE.stat)])
+    index, tested = context.levels(subject, chosen, maps.TAG.stat), context.tested(subject)
+    keywords = context.view_keywords(subject) | {"title": f"sub-{subject}: {chosen}", "tested": tested}
+    keywords["significant"] = index >= 0
+    names = context.results.sidecar(subject, chosen, maps.TAG.stat)["Levels"]
+    share, index = (np.where(tested, np.nan_to_num(values, nan=nothing), np.nan) for values, nothing in
+                    ((share, 0.0), (index, -2.0)))  # fmt: skip
+    return figures.tag_map(index, share, names, *context.cortex(subject), **keywords)
 
 
 def _stimulus(context: FigureContext, _: str) -> FigureResult:
@@ -377,6 +403,8 @@ KINDS = {
     "unheard": Kind("identification with and without the group of a clip in training", unheard, False),
     "penalties": Kind("scores of decoders at every penalty, fitted and left out", penalties, False),
     "tags": Kind("tags, or other features with names, that regions respond to", _tags),
+    "profile": Kind("all features with names by region: a profile of the tags", _profile),
+    "tagmap": Kind("the tag, or other feature with a name, that each target prefers, and how certain it is", _tag_map),
     "slices": Kind("a score in slices through a volume, and a glass brain", _slices),
     "distribution": Kind("distributions of scores, and the best targets", _distribution),
     "surface": Kind("a score on the inflated cortex", _surface),

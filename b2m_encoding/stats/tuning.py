@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from b2m_encoding._typing import Booleans, Float64, Floating
@@ -172,3 +173,66 @@ def named_tuning(response: Floating, features: Floating, level: float = 0.95) ->
     half = scipy.stats.norm.isf((1 - level) / 2) * error
     p = 2 * scipy.stats.t.sf(np.abs(statistic), n_clips - 2)
     return NamedTuning(r, np.tanh(z - half), np.tanh(z + half), fdr_q(p), n_clips)
+
+
+@dataclass(frozen=True, eq=False)
+class BestFeature:
+    """Feature that goes with the responses of each target most; all arrays of shape (n_targets,).
+
+    Parameters
+    ----------
+    index : array of int
+        The feature with the largest correlation over clips.
+    r : array
+        That correlation.
+    share : array
+        Share of bootstrap samples of the clips in which it is the same feature.
+    """
+
+    index: NDArray[np.intp]
+    r: Float64
+    share: Float64
+
+
+def best_feature(
+    responses: Floating, features: Floating, *, n_bootstraps: int = 200, random_state: int | None = None
+) -> BestFeature:
+    """Find the feature with the largest correlation over clips, and how certain that choice is.
+
+    Clips are drawn with replacement, the same for all targets: features that go together take turns in being the best.
+
+    Parameters
+    ----------
+    responses : array, shape (n_clips, n_targets)
+    features : array, shape (n_clips, n_features)
+    n_bootstraps : int
+    random_state : int, optional
+
+    Returns
+    -------
+    BestFeature
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> features = rng.standard_normal((60, 3))
+    >>> found = best_feature(features[:, [2, 0]] + rng.standard_normal((60, 2)), features, random_state=0)
+    >>> found.index.tolist(), bool(found.share.min() > 0.8)
+    ([2, 0], True)
+    """
+    correlations = _correlations(responses, features)
+    index = correlations.argmax(axis=0)
+    generator, same = np.random.default_rng(random_state), np.zeros(len(index))
+    for _ in range(n_bootstraps):
+        rows = generator.integers(0, len(features), len(features))
+        same += _correlations(responses[rows], features[rows]).argmax(axis=0) == index
+    return BestFeature(index, correlations[index, np.arange(len(index))], same / n_bootstraps)
+
+
+def _correlations(responses: Floating, features: Floating) -> Float64:
+    """Pearson correlations, shape (n_features, n_targets); -1 where a series is constant."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x, y = ((part - part.mean(axis=0)) / part.std(axis=0) for part in (np.asarray(features), np.asarray(responses)))
+    found: Float64 = np.nan_to_num(x, posinf=0, neginf=0).T @ np.nan_to_num(y, posinf=0, neginf=0) / len(x)
+    found[~np.isfinite(x).all(axis=0)] = -1
+    return found

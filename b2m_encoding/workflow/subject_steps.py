@@ -21,7 +21,7 @@ from b2m_encoding.analysis.encoding.predict import Gathered, predict_held_out, t
 from b2m_encoding.analysis.encoding.run_statistics import RunStatistics, gather_run, join_runs
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
 from b2m_encoding.analysis.splits import evaluated
-from b2m_encoding.analysis.tables.tags import tag_rows
+from b2m_encoding.analysis.tables.tags import named_features
 from b2m_encoding.data import Recording
 from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import build_spaces
@@ -30,13 +30,12 @@ from b2m_encoding.models.solver.devices import resolve_device
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.results.clip_responses import write_clip_responses
 from b2m_encoding.results.schema import CORRECTIONS, maps
-from b2m_encoding.results.schema.tables import TAGS
 from b2m_encoding.results.weights import write_statistics_zarr, write_weights
 from b2m_encoding.stats.generalisation import LeftOut
 from b2m_encoding.stats.joined_folds import Refits
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.engine.context import Output
-from b2m_encoding.workflow.write_maps import write_maps, write_tuning
+from b2m_encoding.workflow.write_maps import write_maps, write_named, write_tuning
 
 STATISTICS = "statistics.safetensors"
 Spaces = Mapping[str, FeatureSpace]
@@ -150,8 +149,8 @@ def write_subject(
     write_maps(out.bundle, subject, encoding, space, study)
     responses = summarise_held_out(encoding, recording, study)
     write_clip_responses(out.bundle, subject, responses, study.note)
-    if named := tag_rows(responses, spaces, space, study):
-        out.bundle.write_table(TAGS, named, subject)
+    named = named_features(responses, spaces, recording, study)
+    write_named(out.bundle, subject, encoding, responses, named, space, study)
     if held_out is not None and held_out.weights is not None:
         write_weights(out.bundle, subject, held_out.weights, study.model.delays, study.note)
         deviations = _deviations(recording, spaces, study)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from b2m_encoding.analysis.encoding.clusters import ClusterMap
 from b2m_encoding.analysis.encoding.encode import Encoding
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table
+from b2m_encoding.analysis.tables.tags import NamedFeatures, tag_rows
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.io.paths import portable_path, portable_tree
 from b2m_encoding.results.bundle import BundleFiles
+from b2m_encoding.results.clip_responses import ClipResponses
 from b2m_encoding.results.decoded import Decoded
 from b2m_encoding.results.schema import CORRECTIONS, JOINT, MapKind, files, tables
 from b2m_encoding.results.schema import maps as schema
@@ -29,7 +31,7 @@ from b2m_encoding.spaces.definition import find_definition, read_definition
 from b2m_encoding.stats import Significance
 from b2m_encoding.stats.ceilings import Ceiling, normalised_score
 from b2m_encoding.stats.preference import Preference
-from b2m_encoding.stats.tuning import weight_components
+from b2m_encoding.stats.tuning import best_feature, weight_components
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.portable_study import portable_source
 
@@ -176,6 +178,32 @@ def write_tuning(
         for feature, column in enumerate(loadings.T)
     ]
     writer.write_table(tables.COMPONENTS, rows, subject)
+
+
+def write_named(
+    writer: BundleFiles,
+    subject: str,
+    encoding: Encoding,
+    responses: ClipResponses,
+    named: Sequence[NamedFeatures],
+    space: Space,
+    study: Study,
+) -> None:
+    """Write the table of features with names by region, and the map of the one that each predicted target prefers."""
+    if rows := tag_rows(responses, named, space, study):
+        writer.write_table(tables.TAGS, rows, subject)
+    predicted = encoding.q < study.statistics.q
+    for features in named if predicted.any() else ():
+        found = best_feature(responses.responses[:, predicted], features.values, random_state=study.seed)
+        for kind, values, nothing in (
+            (schema.TAG, found.index, -2.0),
+            (schema.TAG_R, found.r, np.nan),
+            (schema.TAG_SHARE, found.share, np.nan),
+        ):
+            whole = np.where(encoding.tested, nothing, np.nan)
+            whole[predicted] = values
+            sidecar = {**kind.sidecar(), "Levels": list(features.names), "Clips": len(responses.clips)}
+            writer.write_map(subject, features.space, kind.stat, whole, space, {**sidecar, "Note": study.note})
 
 
 def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import zarr
 from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge as TheirRidge
+from sklearn.linear_model import RidgeCV as TheirRidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -19,10 +21,11 @@ from b2m_encoding import BandedRidgeCV, EncodingModel, InputError, RidgeCV, Runs
 from b2m_encoding.data import Responses
 from b2m_encoding.features import FeatureSpace
 from b2m_encoding.spaces import RegionSpace
-from b2m_encoding.stats import Ceiling, NoCeiling
+from b2m_encoding.stats import Ceiling, NoCeiling, significance
 from b2m_encoding.study import Study
 
 TEST = "test*"
+MIGRATION = Path(__file__).resolve().parents[2] / "docs" / "migration"
 
 
 @pytest.fixture(scope="module")
@@ -42,24 +45,33 @@ def listening() -> tuple[np.ndarray, np.ndarray, Runs]:
     return X, Y, runs
 
 
-@pytest.mark.parametrize("average", [False, True])
-@pytest.mark.parametrize("correction", ["bh", "fwe"])
-def test_the_numbers_are_those_of_a_study(listening, average, correction, tmp_path: Path) -> None:
-    X, Y, runs = listening
+def study(evaluation: dict[str, object], **statistics: object) -> Study:
     table = {
         "name": "study",
-        "output": str(tmp_path / "results"),
+        "output": "results",
         "data": {"reader": "table", "files": "{subject}.txt", "regions": ["a"], "tr": 1.5},
         "features": {"text": {"extractor": "caption", "captions": "x"}},
         "cleaning": {"detrend": "none"},
         "model": {"delays": [0.0, 1.5]},
-        "evaluation": {"kind": "test", "test_runs": TEST, "average_repeats": average},
-        "statistics": {"permutations": 500, "correction": correction, "audit": False},
+        "evaluation": evaluation,
+        "statistics": {"permutations": 500, "audit": False, **statistics},
     }
-    study = Study.model_validate(table)
+    return Study.model_validate(table)
+
+
+def encoded(listening, table: Study):
+    X, Y, runs = listening
     responses = Responses.from_array(Y, runs, RegionSpace(tuple(map(str, range(8)))))
-    found = encode_subject(responses, {"text": FeatureSpace("text", X, runs)}, study)
-    options = {"average_repeats": average, "correction": correction, "n_permutations": 500, "random_state": study.seed}
+    return encode_subject(responses, {"text": FeatureSpace("text", X, runs)}, table)
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("correction", ["bh", "fwe"])
+def test_the_numbers_are_those_of_a_study(listening, average, correction) -> None:
+    X, Y, runs = listening
+    table = study({"kind": "test", "test_runs": TEST, "average_repeats": average}, correction=correction)
+    found = encoded(listening, table)
+    options = {"average_repeats": average, "correction": correction, "n_permutations": 500, "random_state": table.seed}
     ours = evaluate(EncodingModel((0.0, 1.5)), {"text": X}, Y, runs, test=TEST, **options)
     np.testing.assert_array_equal(ours.status, found.status)
     np.testing.assert_allclose(ours.r, found.r["joint"], atol=1e-6)
@@ -70,6 +82,45 @@ def test_the_numbers_are_those_of_a_study(listening, average, correction, tmp_pa
     assert isinstance(ours.ceiling, Ceiling)
     assert isinstance(found.ceiling, Ceiling)
     np.testing.assert_allclose(ours.ceiling.explainable_variance, found.ceiling.explainable_variance)
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_joined_folds_are_those_of_a_study(listening, average) -> None:
+    """r and R2 to rounding, p within the noise of refits."""
+    X, Y, runs = listening
+    found = encoded(listening, study({"kind": "cross-validation", "average_repeats": average}, refits=1000))
+    ours = evaluate(
+        EncodingModel((0.0, 1.5)), {"text": X}, Y, runs, cv="runs", average_repeats=average, n_permutations=500,
+        n_refits=160,
+    )  # fmt: skip
+    np.testing.assert_array_equal(ours.status, found.status)
+    np.testing.assert_allclose(ours.r, found.r["joint"], atol=1e-5)
+    np.testing.assert_allclose(ours.r2, found.r2["joint"], atol=1e-4)
+    np.testing.assert_allclose(ours.p, found.p, atol=0.1)
+    assert (ours.significance.method, ours.folds) == (found.significance.method, 5)
+    assert isinstance(ours.ceiling, NoCeiling)
+
+
+def test_joined_folds_hold_the_error_rate(rng) -> None:
+    """Rearranged fixed predictions are twice as often below .05; half of the targets have signal, all one penalty."""
+    runs = Runs.from_lengths([80] * 5, tr=1.5)
+    X = rng.standard_normal((400, 10))
+    Y = rng.standard_normal((400, 1600))
+    Y[:, 800:] += X @ rng.standard_normal((10, 800))
+    found = evaluate(TheirRidgeCV(np.logspace(-1, 5, 7)), X, Y, runs, cv="runs", n_permutations=500, n_refits=3000)
+    fixed = significance(found.predicted, found.measured, found.runs, n_permutations=500, random_state=0)
+    assert np.mean(fixed.p[:800] < 0.05) > 0.09
+    assert 0.03 < np.mean(found.p[:800] < 0.05) < 0.07
+    assert (found.q[800:] < 0.05).all()
+    assert 1.3 < found.significance.fold_dependence < 1.45
+    assert found.interval is not None
+    inside = (found.interval.low[:800] < 0) & (found.interval.high[:800] > 0)
+    assert 0.92 < inside.mean() < 0.97
+    one = evaluate(TheirRidge(10.0), X, Y[:, 1000], runs, cv=[["run-01", "run-03"], ["run-02", "run-04"]], n_refits=300)
+    assert one.p[0] < 0.01
+    assert len(one.runs) == 320
+    better = found.compare(evaluate(TheirRidge(1e5), X, Y, runs, cv="runs", n_refits=10), ("chosen", "strong"))
+    assert np.mean(better.index[800:] == 0) > 0.8
 
 
 class Own:
@@ -185,6 +236,14 @@ def test_arrays_that_are_not_in_memory(listening, kind: str, tmp_path: Path) -> 
     np.testing.assert_array_equal(responses.load_run("train-2"), Y[140:270])
 
 
+def test_the_script_of_the_guide(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What it prints stands in the guide, and it leaves a figure."""
+    found = runpy.run_path(str(MIGRATION / "foreign_model.py"))
+    printed = "\n".join(line.rstrip() for line in capsys.readouterr().out.strip().splitlines())
+    assert printed in (MIGRATION.parent / "migration.md").read_text()
+    assert found["figure"].save(tmp_path / "map", formats=("png",))[0].stat().st_size > 20_000
+
+
 def test_what_cannot_be_evaluated_is_named(listening) -> None:
     X, Y, runs = listening
     with pytest.raises(InputError, match="some of train-1, train-2"):
@@ -193,4 +252,12 @@ def test_what_cannot_be_evaluated_is_named(listening) -> None:
         evaluate(Y[:, :3], None, Y, runs)
     with pytest.raises(InputError, match="only a model with fit"):
         evaluate(Y, X, Y, runs, test=TEST)
+    with pytest.raises(InputError, match="only a model with fit can be cross-validated"):
+        evaluate(Y, X, Y, runs, cv="runs")
+    with pytest.raises(InputError, match="unknown folds"):
+        evaluate(TheirRidge(), X, Y, runs, cv="run")
+    with pytest.raises(InputError, match="once, or in folds"):
+        evaluate(TheirRidge(), X, Y, runs, test=TEST, cv=3)
+    with pytest.raises(InputError, match=r"whole runs[\s\S]*10 blocks of 5 runs[\s\S]*evaluation.blocks"):
+        evaluate(TheirRidge(), X, Y, runs.split(2), cv="runs")
     assert isinstance(evaluate(BandedRidgeCV(n_scalings=2), [X[:, :2], X[:, 2:]], Y, runs, test=TEST).r, np.ndarray)

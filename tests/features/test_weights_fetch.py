@@ -8,12 +8,9 @@ import io
 import json
 import os
 import pickle
-import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,7 @@ from b2m_encoding.features.weights.fetch import Fetch, _keep_additions, convert
 from b2m_encoding.features.weights.installed import RECORD, folder_of
 from b2m_encoding.io.swapping import put_in_place
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+from ..hub import COMMIT, Hub, serving
 
 
 @pytest.fixture
@@ -80,73 +77,17 @@ def test_other_pickles_are_refused_and_never_run(kind: str, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pytorch_model.bin"]
 
 
-class Hub(ThreadingHTTPServer):
-    """The few answers of huggingface.co that its client needs to download a repository."""
-
-    files: dict[str, bytes]
-    asked: list[str]
-    commit = COMMIT
-
-
-class Answers(BaseHTTPRequestHandler):
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def answer(self, body: bool) -> None:
-        assert isinstance(self.server, Hub)
-        self.server.asked.append(self.path)
-        path = self.path.partition("?")[0]
-        if match := re.fullmatch(r"/api/models/(.+?)/(revision|tree)/([^/]+)", path):
-            self.say(json.dumps(self.about(match[1], match[2])).encode(), body, {"Content-Type": "application/json"})
-        elif (match := re.fullmatch(r"/(.+?)/resolve/([^/]+)/(.+)", path)) and match[3] in self.server.files:
-            content = self.server.files[match[3]]
-            tag = hashlib.sha256(content).hexdigest()
-            self.say(content, body, {"ETag": f'"{tag}"', "X-Repo-Commit": self.server.commit})
-        else:
-            self.send_error(404)
-
-    def about(self, repository: str, what: str) -> Any:
-        assert isinstance(self.server, Hub)
-        if what == "revision":
-            return {"id": repository, "sha": self.server.commit, "siblings": []}
-        sizes = {name: len(content) for name, content in self.server.files.items()}
-        return [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in sizes.items()]
-
-    def say(self, content: bytes, body: bool, headers: dict[str, str]) -> None:
-        self.send_response(200)
-        for key, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     pytest.importorskip("huggingface_hub")
-    server = Hub(("127.0.0.1", 0), Answers)
-    server.files = {"config.json": b"{}", "README.md": b"a card", "model.safetensors": b"w" * 1000}
-    server.asked = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving({"config.json": b"{}", "README.md": b"a card", "model.safetensors": b"w" * 1000}) as server:
+        yield server
 
 
 @pytest.fixture
 def here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client of this process asks the stand-in, although something may have imported it offline."""
     constants = importlib.import_module("huggingface_hub.constants")
-    endpoint = f"http://127.0.0.1:{hub.server_port}"
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
-    changes = {"ENDPOINT": endpoint, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
-    for name, value in {**changes, "HF_HUB_CACHE": str(tmp_path / "huggingface")}.items():
+    for name, value in hub.constants(tmp_path / "huggingface").items():
         monkeypatch.setattr(constants, name, value)
 
 
@@ -200,7 +141,7 @@ def test_fetch_in_a_process_of_its_own(hub: Hub, tmp_path: Path, cache: Path) ->
     hub.files["preprocessor_config.json"] = b"{}"
     drop = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE"}
     variables = {key: value for key, value in os.environ.items() if key not in drop} | {
-        "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+        "HF_ENDPOINT": hub.endpoint,
         "HF_HOME": str(tmp_path / "huggingface"),
     }
     folder = folder_of(catalogue()["codec"])

@@ -14,7 +14,7 @@ from b2m_encoding.figures import (
 from b2m_encoding.figures.colours import PreferenceColours, over
 from b2m_encoding.figures.layers import GYRUS, SULCUS
 from b2m_encoding.figures.plots.preference import histogram_colours
-from b2m_encoding.spaces import load_atlas, surface_space
+from b2m_encoding.spaces import grayordinate_space, load_atlas, resample, surface_space
 
 NARROW, WIDE = Style(width_mm=89, dpi=100), Style(width_mm=183, dpi=100)
 both_widths = pytest.mark.parametrize("style", [NARROW, WIDE], ids=["89mm", "183mm"])
@@ -169,3 +169,22 @@ def test_groups(space, atlas, acoustic, text_problems, style, n):
     assert f"in all of them ({every.sum()} vertices)" in result.caption
     assert (result.table["overlap"] == np.sum(list(found.values()), axis=0)).all()
     assert result.table["mean"].to_numpy() == pytest.approx(np.mean(list(scores.values()), axis=0), abs=1e-6)
+
+
+def test_groups_in_any_form(space, atlas, acoustic):
+    """Arrays of a known size, images, volumes with masks in their own space: as :func:`subjects` takes them."""
+    scores = {"sub-01": acoustic, "sub-02": acoustic * 1.1}
+    found = {name: values > 0.2 for name, values in scores.items()}
+    given = group(scores, space, atlas, significant=found)
+    images = {name: space.to_surface_image(values) for name, values in scores.items()}
+    for other in (group(scores, significant=found), group(images, "fsaverage5", "hcp-mmp1", significant=found)):
+        assert other.caption == given.caption
+        assert other.table.equals(given.table)
+    cifti = grayordinate_space()
+    values = np.linspace(0.1, 0.5, cifti.n_targets, dtype=np.float32)
+    masks = {"a": values > 0.3, "b": values > 0.4}
+    moved = group({"a": values, "b": values}, cifti, significant=masks, t=values)
+    expected = np.nan_to_num(resample(masks["a"].astype(np.float32), cifti, cifti.surface)[0]) >= 0.5
+    assert ((moved.table["overlap"] > 0) == expected).all()
+    with pytest.raises(InputError, match="every subject needs a mask"):
+        group(scores, significant={"sub-01": found["sub-01"]})

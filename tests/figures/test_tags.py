@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures import Style, tags
+from b2m_encoding.figures import Style, profile, tag_map, tags
 from b2m_encoding.figures.plots.tags import strongest
 
 
@@ -53,3 +53,41 @@ def test_tables_without_a_column_or_a_number_are_refused() -> None:
         tags(table().drop(columns="q"))
     with pytest.raises(InputError, match="no region"):
         tags(table().assign(r=np.nan))
+
+
+@pytest.mark.parametrize("width", [89, 183])
+def test_a_profile_holds_every_feature(text_problems, width: int) -> None:
+    whole = table()
+    figure = profile(whole, title="sub-01: tags", note="simulated data", style=Style(width_mm=width, dpi=100))
+    assert text_problems(figure.figure) == []
+    axes, _ = figure.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["guitar", "choir", "drums", "piano $x$"]
+    [picture] = axes.images
+    np.testing.assert_allclose(picture.get_array()[0], [0.6, 0.55, 0.7, 0.65])
+    [dots] = axes.lines[:1]
+    assert len(dots.get_xdata()) == (whole["q"] < 0.05).sum()
+    assert len(figure.table) == len(whole)
+    with pytest.raises(InputError, match="lacks columns"):
+        profile(whole.drop(columns="q"))
+
+
+def test_the_preferred_feature_of_every_target(space, atlas, text_problems) -> None:
+    """The most frequent ones have colours; rare ones are grey; a share of bootstrap samples is opacity."""
+    names = [f"tag {i}" for i in range(30)]
+    index = np.full(space.n_targets, -2.0)
+    zoom = np.flatnonzero(atlas.mask("auditory_zoom"))
+    index[zoom] = np.arange(len(zoom)) % 12
+    index[zoom[::2]] = 20
+    index[:5] = np.nan
+    style = Style(width_mm=89, dpi=100)
+    figure = tag_map(index, np.where(index >= 0, 0.8, 0), names, space, atlas, view="zoom", style=style)
+    assert text_problems(figure.figure) == []
+    assert "of 30" in figure.caption
+    assert "median 0.80" in figure.caption
+    bars = figure.figure.axes[-1]
+    first, *_, last = [label.get_text() for label in bars.get_xticklabels()]
+    assert (first, last) == ("tag 20", "others")
+    assert (figure.table["feature"] == "tag 20").sum() == len(zoom[::2])
+    assert (figure.table["feature"][:5] == "").all()
+    with pytest.raises(InputError, match="has no name"):
+        tag_map(index, index, names[:10], space, atlas)

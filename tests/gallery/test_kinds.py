@@ -80,6 +80,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             table = pd.DataFrame(named, columns=["region", "hemisphere", "feature_space", "feature", "r"])
             table = table.assign(low=table["r"] - 0.2, high=table["r"] + 0.2, q=0.02, clips=20)
             writer.write_table(tables.TAGS, table, subject)
+            index = np.where(joint > 0.2, np.arange(space.n_targets) % 5, -2.0)
+            for stat, values in (("tag", index), ("tagshare", np.where(joint > 0.2, 0.7, np.nan))):
+                about = {"Levels": [f"feature {i}" for i in range(5)]}
+                writer.write_map(subject, "acoustic", stat, values, space, about)
         rows = [
             (s, h, r, f, 0.1 + 0.1 * (f == "text"))
             for s in ("01", "02")
@@ -134,7 +138,7 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
     assert "Note: simulated data." in caption
     assert "Study: A study." in caption
     assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
-    if KINDS[kind].per_subject and kind not in ("scatter", "tags"):
+    if KINDS[kind].per_subject and kind not in ("scatter", "tags", "profile"):
         assert "Models trained on 400 and tested on 60 samples; significance: clip, 1000 permutations." in caption
         assert "q < 0.01 (FDR) in the joint model" in caption
     assert len(pd.read_csv(png.with_suffix(".tsv"), sep="\t"))

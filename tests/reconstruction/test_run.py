@@ -457,9 +457,8 @@ def _mean_of_samples(results: Path, metric: Metric) -> None:
 def test_two_corpora_stay_beside_each_other(results: Path, corpus_folder: Path, tmp_path: Path, b2m: B2M) -> None:
     other = Path(shutil.copytree(corpus_folder, tmp_path / "other"))
     record = json.loads((other / "corpus.json").read_text())
-    (other / "corpus.json").write_text(
-        json.dumps({**record, "name": "7", "audio": str(Corpus.open(corpus_folder).audio)})
-    )
+    record |= {"name": "7", "audio": str(Corpus.open(corpus_folder).audio)}  # a name that looks like a number
+    (other / "corpus.json").write_text(json.dumps(record))
     (tmp_path / "names.txt").write_text("\n".join(Corpus.open(other).table["clip"][-1:]))
     call = ("--subject", "01", "--evaluator", "acoustic", *SHORT)
     assert b2m("reconstruct", results, "--corpus", corpus_folder, *call)[0] == 0

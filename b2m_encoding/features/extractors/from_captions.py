@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,8 +41,12 @@ class CaptionExtractor(ClipExtractor):
 
     def texts(self, stimulation: StimulusTimeline) -> dict[Clip, str]:
         """Read the caption of every clip."""
+        return self.texts_of(stimulation.clips)
+
+    def texts_of(self, clips: Iterable[Clip]) -> dict[Clip, str]:
+        """Read the captions of some clips."""
         captions = read_captions(self.captions)
-        found = find_named(stimulation.clips, captions)
+        found = find_named(clips, captions)
         check_captions(self.captions, [clip.id for clip, name in found.items() if name is None])
         return {clip: captions[str(name)] for clip, name in found.items()}
 

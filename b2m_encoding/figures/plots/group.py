@@ -8,16 +8,17 @@ from typing import Unpack
 import numpy as np
 import pandas as pd
 
-from b2m_encoding._typing import Booleans, Floating
+from b2m_encoding._typing import Booleans
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import ScalarColours, shared_limits
 from b2m_encoding.figures.grid import Grid
+from b2m_encoding.figures.images import MapLike, placed, placed_masks
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import GUTTER, MapFigure
 from b2m_encoding.figures.options import MapOptions, PageKeywords
 from b2m_encoding.figures.page import MARGIN, FigureResult, shortened, swatch
 from b2m_encoding.figures.panels import MapPainter, colour_bar, scale_bar
-from b2m_encoding.spaces import Atlas, SurfaceSpace
+from b2m_encoding.spaces import Atlas, Space
 
 BAR = 11.0
 """Height of a colour bar with its label below a cell, mm."""
@@ -27,12 +28,12 @@ OUTLINED = 6
 
 
 def group(
-    scores: Mapping[str, Floating],
-    space: SurfaceSpace,
-    atlas: Atlas,
+    scores: Mapping[str, MapLike],
+    space: Space | str | None = None,
+    atlas: Atlas | str | None = None,
     *,
     significant: Mapping[str, Booleans],
-    t: Floating | None = None,
+    t: MapLike = None,
     t_significant: Booleans | None = None,
     criterion: str = "significant",
     label: str = "prediction accuracy (r)",
@@ -44,14 +45,14 @@ def group(
 
     Parameters
     ----------
-    scores : mapping of str to array, shape (n_targets,)
-        A score per subject.
-    space : SurfaceSpace
-    atlas : Atlas
-        Atlas on the same surface.
-    significant : mapping of str to array of bool, shape (n_targets,)
+    scores : mapping of str to array, image or path
+        A score per subject, as in :func:`~b2m_encoding.plot_flatmap`.
+    space : Space or str, optional
+    atlas : Atlas or str, optional
+        On the surface that is drawn.
+    significant : mapping of str to array of bool, or image
         Targets in which the score of a subject is significant.
-    t, t_significant : array, shape (n_targets,), optional
+    t, t_significant : array, image or path, optional
         Statistic over subjects, and where it is significant.
     criterion, label, limits
         As in :func:`~b2m_encoding.figures.score_map`.
@@ -62,6 +63,14 @@ def group(
     """
     if len(scores) < 2:
         raise InputError("a group needs two subjects or more", found=", ".join(scores) or None)
+    if missing := [name for name in scores if name not in significant]:
+        raise InputError("every subject needs a mask of what is significant", found=f"none of {', '.join(missing)}")
+    maps, surface, atlas = placed([*scores.values(), *([] if t is None else [t])], space, atlas)
+    first = next(iter(scores.values()))
+    significant = placed_masks(significant, first, space, surface)
+    of_t = placed_masks(None if t_significant is None else {"t": t_significant}, first, space, surface)
+    t, t_significant = None if t is None else maps.pop(), of_t.get("t")
+    scores, space = dict(zip(scores, maps, strict=True)), surface
     options = MapOptions.of_grid(zoom, criterion=criterion, **keywords)
     style, n = options.style, len(scores)
     stack = np.stack([np.asarray(values, dtype=float) for values in scores.values()])

@@ -7,11 +7,11 @@ from typing import Unpack
 
 import pandas as pd
 
-from b2m_encoding._typing import Booleans, Floating
+from b2m_encoding._typing import Booleans
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import shared_limits
 from b2m_encoding.figures.grid import Grid, draw_foot, grid_page, grid_room
-from b2m_encoding.figures.images import placed
+from b2m_encoding.figures.images import MapLike, placed, placed_masks
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, PageKeywords
@@ -21,7 +21,7 @@ from b2m_encoding.spaces import Atlas, Space, SurfaceSpace
 
 
 def subjects(
-    scores: Mapping[str, Floating],
+    scores: Mapping[str, MapLike],
     space: Space | str | None = None,
     atlas: Atlas | str | None = None,
     *,
@@ -37,12 +37,12 @@ def subjects(
 
     Parameters
     ----------
-    scores : mapping of str to array, shape (n_targets,)
-        A score per subject.
+    scores : mapping of str to array, image or path
+        A score per subject, as in :func:`~b2m_encoding.plot_flatmap`.
     space : Space or str, optional
     atlas : Atlas or str, optional
         On the surface that is drawn.
-    tested, significant : mapping of str to array of bool, optional
+    tested, significant : mapping of str to array of bool, or image, optional
         Masks of every subject, as in :func:`~b2m_encoding.figures.score_map`.
     criterion, label, limits
         As in :func:`~b2m_encoding.figures.score_map`.
@@ -53,13 +53,14 @@ def subjects(
     """
     if not scores:
         raise InputError("no subject to draw")
-    values, space, atlas = placed([*scores.values()], space, atlas)
-    scores = dict(zip(scores, values, strict=True))
+    values, surface, atlas = placed([*scores.values()], space, atlas)
+    first = next(iter(scores.values()))
+    tested, significant = (placed_masks(masks, first, space, surface) for masks in (tested, significant))
+    scores, space = dict(zip(scores, values, strict=True)), surface
     options = MapOptions.of_grid(zoom, criterion=criterion, **keywords)
     style = options.style
     maps = {
-        name: ScoreMap.of(space, (values,), (tested or {}).get(name), (significant or {}).get(name))
-        for name, values in scores.items()
+        name: ScoreMap.of(space, (values,), tested.get(name), significant.get(name)) for name, values in scores.items()
     }
     shared = shared_limits([data.scores[0][data.shown] for data in maps.values()], *limits)
     colours = shared.colours(style.colour_map, masked=bool(significant))

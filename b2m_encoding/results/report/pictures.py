@@ -30,6 +30,8 @@ TITLES = {
     "hierarchy": "Best feature space",
     "weights": "Components of the weights",
     "tags": "What regions respond to",
+    "profile": "Profile of regions",
+    "tagmap": "Preferred feature with a name",
     "decoding": "Identification of clips",
     "unheard": "Identification without the group of a clip in training",
     "slices": "Prediction accuracy, slices",

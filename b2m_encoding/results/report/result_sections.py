@@ -149,7 +149,7 @@ def _place(row: Any) -> str:
 
 def regions(report: ReportData) -> list[Block]:
     """Scores of regions, and their comparison."""
-    blocks: list[Block] = [*_pictures(report, ("regions", "tags"))]
+    blocks: list[Block] = [*_pictures(report, ("regions", "tagmap", "tags", "profile"))]
     if report.subject is not None:
         if (table := report.table(tables.REGIONS)) is not None:
             rows = [[_place(one), one.feature_space, score(one.score), number(one.targets), score(one.significant)]

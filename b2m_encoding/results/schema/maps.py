@@ -122,6 +122,16 @@ PREFERRED = MapKind("index", "preference", "Preferred feature space; -1 no prefe
 MARGIN = MapKind("margin", "preference", "{measure} of the best minus that of the second")
 MARGIN_Q = MapKind("q", "preference", "Adjusted two-sided p of the margin")
 PROBABILITY = MapKind("probability", "spaces", "Probability that it predicts new stimuli best")
+TAG = MapKind(
+    "tag",
+    "spaces",
+    "Number, among Levels, of the feature with a name that goes with the responses to held-out clips most (largest "
+    "correlation); -2 not predicted",
+)
+TAG_R = MapKind(
+    "tagr", "spaces", "Correlation over held-out clips of the feature of tag and the responses", label="correlation (r)"
+)
+TAG_SHARE = MapKind("tagshare", "spaces", "Share of bootstrap samples of the clips with the same feature of tag")
 UNIQUE = MapKind(
     "unique", "sets", "Held-out R2 that only {names} explains; may be negative", label="unique variance (R²)"
 )
@@ -150,8 +160,8 @@ CONSISTENCY = MapKind(
 MAPS = (
     R, R2, P, P_FAMILY_WISE, Q, R_OWN, P_OWN, Q_OWN,
     ALPHA, R_LOW, R_HIGH, *CLUSTERS.values(), EXPLAINABLE, CEILING, R_NORMALISED, R_OTHERS,
-    *COMPONENTS, PREFERRED, MARGIN, MARGIN_Q, PROBABILITY, UNIQUE, SHARED, PRODUCT, BETWEEN_LOW, BETWEEN_HIGH,
-    GROUP_PREFERRED, CONSISTENCY,
+    *COMPONENTS, TAG, TAG_R, TAG_SHARE, PREFERRED, MARGIN, MARGIN_Q, PROBABILITY, UNIQUE, SHARED, PRODUCT,
+    BETWEEN_LOW, BETWEEN_HIGH, GROUP_PREFERRED, CONSISTENCY,
 )  # fmt: skip
 """Every kind of map."""
 

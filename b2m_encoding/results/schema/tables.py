@@ -322,9 +322,10 @@ TAGS = Table(
     "sub-{subject}_desc-names_tuning.tsv",
     {
         **REGION,
-        "feature_space": "Feature space whose features have names: tags of a music tagger, acoustic features",
+        "feature_space": "Feature space whose features have names: tags, acoustic features, words of captions",
         "feature": "Name of the feature",
-        "r": "Correlation over held-out clips: mean response of the tested targets of the region, and the feature",
+        "r": "Correlation over held-out clips: mean response of the tested targets of the region, and the feature "
+        "(of a word: 1 where the caption contains it)",
         "low": "Lower end of the interval of r (Fisher's transformation), for independent clips",
         "high": "Upper end of the interval of r",
         "q": "False discovery rate among the features of the feature space, in this region",

@@ -16,6 +16,13 @@ from b2m_encoding.models.solver.moments import Center
 
 ROWS = 512
 """Samples whose features are in float64 at a time."""
+COLUMNS = 4096
+"""Targets that are centred at a time."""
+
+
+def empty_columns(n_rows: int, n_targets: int, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
+    """Return an array of undefined values, shape (n_rows, n_targets), in which every column is contiguous."""
+    return torch.empty((n_targets, n_rows), dtype=dtype, device=device).T
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,13 +141,15 @@ class Samples:
         if center == "none":
             return Centred(self.Y.to(dtype), torch.zeros(self.Y.shape[1], dtype=torch.float64))
         shift = self.Y[0].clone()  # a sample: it keeps the digits of raw responses, whose mean is large
-        values = torch.empty(self.Y.shape, dtype=dtype)
-        for start in range(0, len(values), ROWS):
-            part = slice(start, start + ROWS)
-            values[part] = (self.Y[part] - shift).to(dtype)
-        mean = values.sum(0, dtype=torch.float64) / len(values)
-        if center == "all":
-            values -= mean.to(dtype)
-        for rows in self.rows.values() if center == "block" else []:
-            values[rows] -= values[rows].mean(0, dtype=torch.float64).to(dtype)
-        return Centred(values, mean + shift.double())
+        values, mean = empty_columns(len(self.Y), self.Y.shape[1], dtype), shift.double()
+        for start in range(0, len(mean), COLUMNS):
+            some = slice(start, start + COLUMNS)
+            part = (self.Y[:, some] - shift[some]).to(dtype)
+            own = part.mean(0, dtype=torch.float64)
+            mean[some] += own
+            if center == "all":
+                part -= own.to(dtype)
+            for rows in self.rows.values() if center == "block" else []:
+                part[rows] -= part[rows].mean(0, dtype=torch.float64).to(dtype)
+            values[:, some] = part
+        return Centred(values, mean)

@@ -10,13 +10,14 @@ exactly, without that model: leave-one-out :math:`e_i / (1 - h_i)` for blocks (C
 unpenalised intercept it holds because the fit without the block is the fit of all samples in which the responses of the
 block equal their predictions). One eigenproblem serves every fold, penalty and target. A penalty far below the
 eigenvalues makes the fit interpolate, so that residuals carry few digits: then the products are in float64, and where
-that is not enough the fold is factorised by itself.
+that is not enough the fold is factorised by itself. Arrays with a column for every target are fastest where each
+column is contiguous: some targets are then copied as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -25,9 +26,12 @@ from torch import Tensor
 from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.moments import Center
+from b2m_encoding.models.solver.samples.arrays import empty_columns
 
 ROUNDING = {torch.float32: 30.0, torch.float64: 1e9}
 """Largest norm of an inverse of ``(I - S)_bb`` whose residuals have digits enough in this type."""
+AT_A_TIME = 2**21
+"""Numbers of the held-out vectors of several penalties that are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,7 @@ class Basis:
     values: Tensor
     vectors: Tensor
     back: Tensor
+    _filters: dict[tuple[float, torch.dtype], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def single(self) -> Tensor:
@@ -57,9 +62,11 @@ class Basis:
         return self.vectors if dtype == torch.float64 else self.single
 
     def filters(self, alpha: float, dtype: torch.dtype) -> Tensor:
-        """``l / (l + a)`` of one penalty, shape (rank, 1); 0 for directions without variance."""
-        alphas = torch.tensor([alpha], dtype=torch.float64, device=self.values.device)
-        return (self.values * shrinkage(self.values, alphas)[0]).to(dtype)[:, None]
+        """``l / (l + a)`` of one penalty, shape (rank,); 0 for directions without variance."""
+        if (alpha, dtype) not in self._filters:
+            alphas = torch.tensor([alpha], dtype=torch.float64, device=self.values.device)
+            self._filters[alpha, dtype] = (self.values * shrinkage(self.values, alphas)[0]).to(dtype)
+        return self._filters[alpha, dtype]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +116,15 @@ class HeldOutRows:
         """Rows of all folds, one after the other."""
         return torch.cat(self.folds)
 
+    @cached_property
+    def _place(self) -> slice | Tensor:
+        return _as_slice(self.all)
+
+    @cached_property
+    def places(self) -> list[slice | Tensor]:
+        """Rows of every fold, as a slice where they are consecutive."""
+        return [_as_slice(rows) for rows in self.folds]
+
     def about_training(self, y: Tensor, error: Tensor | None = None) -> Tensor:
         """Held-out responses, or predictions from their residuals, about the training means.
 
@@ -123,7 +139,8 @@ class HeldOutRows:
         -------
         Tensor, shape (n_held_out, n_targets)
         """
-        out = y[self.all] if error is None else y[self.all].to(error) - error
+        held = y[self._place]
+        out = held.T.clone().T if error is None else held.to(error) - error
         start = 0
         for rows in self.folds if self.intercept else []:  # all samples have mean 0
             mean = -y[rows].sum(0, dtype=torch.float64) / (self.n_samples - len(rows))
@@ -173,29 +190,43 @@ class JoinedFolds:
 
     def penalty(self, alpha: float) -> Held:
         """Factorise all folds for one penalty."""
-        found, whole, largest = [], [], 0.0
-        for fold in range(len(self.rows.folds)):
-            inverse, size = self._inverse(fold, alpha)
-            whole.append(not size < ROUNDING[torch.float64])
-            found.append(self._own_system(fold, alpha) if whole[-1] else inverse)
-            largest = max(largest, 0.0 if whole[-1] else size)
+        return self.penalties([alpha])[0]
+
+    def penalties(self, alphas: Sequence[float]) -> list[Held]:
+        """Factorise all folds for every penalty."""
+        folds = [self._inverses(fold, alphas) for fold in range(len(self.rows.folds))]
+        return [
+            self._held(alpha, [(inverses[i], float(sizes[i])) for inverses, sizes in folds])
+            for i, alpha in enumerate(alphas)
+        ]
+
+    def _held(self, alpha: float, folds: Sequence[tuple[Tensor, float]]) -> Held:
+        """One penalty from ``(I - S)_bb^-1`` of every fold and its norm."""
+        whole = [not size < ROUNDING[torch.float64] for _, size in folds]
+        largest = max((size for (_, size), own in zip(folds, whole, strict=True) if not own), default=0.0)
         dtype = self.dtype if largest < ROUNDING[self.dtype] else torch.float64
+        found = [
+            self._own_system(fold, alpha) if own else inverse
+            for fold, ((inverse, _), own) in enumerate(zip(folds, whole, strict=True))
+        ]
         return Held(alpha, dtype, [part.to(dtype) for part in found], whole)
 
-    def _inverse(self, fold: int, alpha: float) -> tuple[Tensor, float]:
-        """``(I - S)_bb^-1`` and its norm; infinite where it has none."""
+    def _inverses(self, fold: int, alphas: Sequence[float]) -> tuple[list[Tensor], Tensor]:
+        """``(I - S)_bb^-1`` of every penalty, and its norm; infinite where it has none."""
         part = self.basis.vectors[self.rows.folds[fold]]
-        left = torch.eye(len(part), dtype=part.dtype, device=part.device)
-        left -= (part * self.basis.filters(alpha, part.dtype).T) @ part.T
-        if self.rows.intercept:
-            left -= 1 / self.rows.n_samples
-        factor, failed = torch.linalg.cholesky_ex(left)
-        if failed:
-            return left, torch.inf
-        inverse = torch.cholesky_inverse(factor)
-        square = inverse @ inverse
-        size = float((square @ square).norm() ** 0.25)  # above the largest eigenvalue, by a few per cent
-        return inverse, size if size == size else torch.inf
+        filters = torch.stack([self.basis.filters(alpha, part.dtype) for alpha in alphas])
+        inverses, sizes = [], []
+        for some in torch.split(filters, max(1, AT_A_TIME // part.numel())):
+            left = torch.eye(len(part), dtype=part.dtype, device=part.device) - (part * some[:, None]) @ part.T
+            if self.rows.intercept:
+                left -= 1 / self.rows.n_samples
+            factor, failed = torch.linalg.cholesky_ex(left)
+            inverse = torch.cholesky_inverse(factor)
+            square = inverse @ inverse
+            size = (square @ square).flatten(1).norm(dim=1) ** 0.25  # above the largest eigenvalue, by a few per cent
+            inverses += list(inverse)
+            sizes.append(torch.where((failed != 0) | size.isnan(), torch.inf, size))
+        return inverses, torch.cat(sizes)
 
     def _own_system(self, fold: int, alpha: float) -> Tensor:
         """Map from centred responses to residuals of a fold, from an eigenproblem of its training part."""
@@ -235,40 +266,34 @@ class JoinedFolds:
         Tensor, shape (n_held_out, n_targets)
             Folds one after the other.
         """
-        dtype, vectors = held.dtype, self.basis.of_type(held.dtype)
+        dtype = held.dtype
         if y.dtype != dtype:
             y = y.to(dtype)
             y = y - y.mean(0) if self.rows.intercept else y  # what rounding left of the mean would be amplified
-            z = vectors.T @ y
-        rest = y - vectors @ (self.basis.filters(held.alpha, dtype) * z)
-        out = torch.empty((len(self.rows.all), y.shape[1]), dtype=dtype, device=y.device)
+            z = self.basis.of_type(dtype).T @ y
+        rest = self._rest(y, self.basis.filters(held.alpha, dtype) * z.T)
+        out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
         self._hold_out(held, y, rest, out)
         return out
 
-    def residuals_of_targets(
-        self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def residuals_of_targets(self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Held-out residuals of targets that each have a penalty of their own, from one large product.
 
         Parameters
         ----------
         penalties : sequence of Held
         which : Tensor of int, shape (n_targets,)
-            Penalty of each target.
+            Penalty of each target, ascending.
         y, z : Tensor
             As for :meth:`residuals`.
 
         Returns
         -------
-        order : Tensor of int, shape (n_targets,)
-        residuals : Tensor, shape (n_held_out, n_targets)
-            Of the targets in this order.
+        Tensor, shape (n_held_out, n_targets)
         """
-        which, order = which.sort(stable=True)
-        y, z, vectors = y[:, order], z[:, order], self.basis.of_type(y.dtype)
-        smooth = torch.cat([self.basis.filters(held.alpha, y.dtype) for held in penalties], 1)[:, which].mul_(z)
-        rest, start = torch.addmm(y, vectors, smooth, alpha=-1), 0
-        out = torch.empty((len(self.rows.all), y.shape[1]), dtype=y.dtype, device=y.device)
+        filters = torch.stack([self.basis.filters(held.alpha, y.dtype) for held in penalties])
+        rest, start = self._rest(y, filters[which].mul_(z.T)), 0
+        out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
         for held, number in zip(penalties, which.bincount(minlength=len(penalties)).tolist(), strict=True):
             some = slice(start, start + number)
             start += number
@@ -276,14 +301,19 @@ class JoinedFolds:
                 self._hold_out(held, y[:, some], rest[:, some], out[:, some])
             elif number:
                 out[:, some] = self.residuals(held, y[:, some], z[:, some]).to(out)
-        return order, out
+        return out
+
+    def _rest(self, y: Tensor, smooth: Tensor) -> Tensor:
+        """Residuals of the fit to all samples, from its coordinates in the basis, shape (n_targets, rank)."""
+        return torch.addmm(y.T, smooth, self.basis.of_type(y.dtype).T, alpha=-1).T
 
     def _hold_out(self, held: Held, y: Tensor, rest: Tensor, out: Tensor) -> None:
         """Held-out residuals of all folds from ``rest``, those of the fit to all samples."""
         start = 0
-        for rows, operator, whole in zip(self.rows.folds, held.inverses, held.whole, strict=True):
-            torch.mm(operator, y if whole else rest[rows], out=out[start : start + len(rows)])
-            start += len(rows)
+        for rows, operator, whole in zip(self.rows.places, held.inverses, held.whole, strict=True):
+            stop = start + len(operator)
+            torch.mm(operator, y if whole else rest[rows], out=out[start:stop])
+            start = stop
 
     def sketch(self, held: Held, signs: Tensor) -> Tensor:
         """Random combinations of the residuals as a map from centred responses, shape (n_combinations, n_samples).
@@ -303,8 +333,14 @@ class JoinedFolds:
                 direct += part @ operator.double()
             else:
                 total.index_add_(1, rows, part @ operator.double())
-        smooth = ((total @ vectors) * self.basis.filters(held.alpha, vectors.dtype).T) @ vectors.T
+        smooth = ((total @ vectors) * self.basis.filters(held.alpha, vectors.dtype)) @ vectors.T
         return (total - smooth + direct).to(self.dtype)
+
+
+def _as_slice(rows: Tensor) -> slice | Tensor:
+    """Return rows as a slice where they are consecutive."""
+    span = (int(rows[0]), int(rows[-1]) + 1)
+    return slice(*span) if torch.equal(rows, torch.arange(*span, device=rows.device)) else rows
 
 
 def pack(penalties: Sequence[Held]) -> dict[str, Tensor]:

@@ -16,9 +16,16 @@ from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.problems import Blocks, Form, NormalEquations
-from b2m_encoding.models.solver.samples.arrays import ROWS, Samples
+from b2m_encoding.models.solver.samples.arrays import ROWS, Samples, empty_columns
 from b2m_encoding.models.solver.samples.factors import Factors
-from b2m_encoding.models.solver.samples.joined import Basis, Held, HeldOutRows, JoinedFolds, pack, unpack
+from b2m_encoding.models.solver.samples.joined import (
+    Basis,
+    Held,
+    HeldOutRows,
+    JoinedFolds,
+    pack,
+    unpack,
+)
 from b2m_encoding.models.solver.samples.screening import N_CHECKED, N_DIRECTIONS, JoinedScores, random_signs
 from b2m_encoding.models.solver.weights import Weights
 
@@ -141,11 +148,12 @@ class SamplesProblem:
         if self._last.projected is not None:
             return self._last.projected[:, targets]
         with products("float32", self.device):
-            return vectors.T @ self._batch(targets)
+            return (self._batch(targets).T @ vectors).T
 
     def _batch(self, targets: slice | Tensor) -> Tensor:
+        """Responses of some targets, every column contiguous."""
         at = targets.to(self._responses.device) if isinstance(targets, Tensor) else targets
-        return self._responses[:, at].to(self.device).contiguous()
+        return self._responses[:, at].to(self.device).T.contiguous().T
 
     def _rows(self, folds: Sequence[Blocks]) -> HeldOutRows:
         rows = [self.samples.index(fold).to(self.device) for fold in folds]
@@ -158,7 +166,7 @@ class SamplesProblem:
     def _penalties(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[Held]:
         """Factors of every penalty in all folds."""
         key = self._key(system, alphas, scaling)
-        parts = self.factors.get("folds", key, lambda: pack([system.penalty(alpha) for alpha in alphas.tolist()]))
+        parts = self.factors.get("folds", key, lambda: pack(system.penalties(alphas.tolist())))
         return unpack(parts, alphas.tolist())
 
     def _projections(
@@ -184,7 +192,7 @@ class SamplesProblem:
             projections = self._projections(system, penalties, alphas, scaling)
         found = JoinedScores(system, penalties, options.scoring, projections)
         path = torch.empty((len(alphas), self.n_targets), dtype=torch.float64, device=self.device)
-        projected = torch.empty((len(basis.values), self.n_targets), dtype=self.dtype, device=self.device)
+        projected = empty_columns(len(basis.values), self.n_targets, self.dtype, self.device)
         checked = _some(options.tested.to(self.device), N_CHECKED)
 
         def work(targets: slice) -> None:
@@ -214,15 +222,15 @@ class SamplesProblem:
         assert last is not None
         assert last.system is not None
         system = last.system
-        out = torch.empty((len(system.rows.all), self.n_targets), dtype=self.dtype)
-
+        out = empty_columns(len(system.rows.all), self.n_targets, self.dtype)
         known = torch.tensor([held.alpha for held in last.penalties], dtype=torch.float64, device=self.device)
         which = (alphas.to(known)[:, None] == known).to(torch.uint8).argmax(1)
 
         def work(targets: slice) -> None:
-            y, z = self._batch(targets), self._projected(last.scaling, targets)
-            order, error = system.residuals_of_targets(last.penalties, which[targets], y, z)
-            out[:, order.cpu() + targets.start] = system.rows.about_training(y[:, order], error).cpu()
+            own, order = which[targets].sort(stable=True)
+            y, z = (part.T[order].T for part in (self._batch(targets), self._projected(last.scaling, targets)))
+            error = system.residuals_of_targets(last.penalties, own, y, z)
+            out.T[order.cpu() + targets.start] = system.rows.about_training(y, error).cpu().T
 
         in_chunks(self.n_targets, batch, work)
         return out

@@ -12,7 +12,7 @@ none can win: until three standard errors below its estimate it is no better tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -29,8 +29,8 @@ TIE = 1e-5
 """Gain of R2 that is not worth another score."""
 ROUNDING = 1e-6
 """Error of an exact score in float32, relative to the squares of the responses."""
-AT_A_TIME = 2048
-"""Pairs of a target and a penalty whose residuals are in memory at a time."""
+AT_A_TIME = 2**22
+"""Residuals of pairs of a target and a penalty that are in memory at a time."""
 N_CHECKED = 32
 """Targets of a fit that are scored with every penalty, to see whether the choice is the same."""
 
@@ -105,22 +105,23 @@ class JoinedScores:
         checked : Tensor of bool, shape (n_targets,)
             Targets that are scored with every penalty.
         """
+        every = torch.ones((len(self.penalties), y.shape[1]), dtype=torch.bool, device=y.device)
         if self.scoring == "r":
-            return torch.stack([self._correlation(held, y, z) for held in self.penalties])
+            path = torch.empty(every.shape, dtype=torch.float64, device=y.device)
+            for which, targets, some, found in self._residuals(every, y, z):
+                path[which, targets] = self._correlation(some, found)
+            return path
         error = torch.full((len(self.penalties), y.shape[1]), torch.nan, dtype=torch.float64, device=y.device)
         of_folds = self.folds.rows.squares(y)
         squares, variation = (part.sum(0) for part in of_folds)
         factors = fold_factors(of_folds[1], of_folds[0]) if self.scoring == "r2" else None
 
         def score(wanted: Tensor) -> None:
-            for pairs in torch.split(wanted.nonzero(), AT_A_TIME):
-                which, targets = pairs.T
-                order, found = self.folds.residuals_of_targets(self.penalties, which, y[:, targets], z[:, targets])
-                own = None if factors is None else factors[:, targets[order]]
-                error[which[order], targets[order]] = self._sum(found.square(), own)
+            for which, targets, _, found in self._residuals(wanted, y, z):
+                error[which, targets] = self._sum(found.square_(), None if factors is None else factors[:, targets])
 
         if self.projections is None:
-            score(torch.ones_like(error, dtype=torch.bool))
+            score(every)
             return cross_validated_r2(error, variation, squares)
         estimates = Estimates.of(self.projections, y, squares)
         while (wanted := estimates.next_to_score(error)).any():
@@ -134,6 +135,13 @@ class JoinedScores:
         self.agreement.targets += y.shape[1]
         return path
 
+    def _residuals(self, wanted: Tensor, y: Tensor, z: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Penalties and targets of the wanted pairs, a part at a time, with responses and residuals."""
+        for pairs in torch.split(wanted.nonzero(), max(1, AT_A_TIME // len(y))):
+            which, targets = pairs.T
+            some, projected = y.T[targets].T, z.T[targets].T
+            yield which, targets, some, self.folds.residuals_of_targets(self.penalties, which, some, projected)
+
     def _sum(self, squares: Tensor, factors: Tensor | None) -> Tensor:
         """Sum over held-out samples, or over folds with a factor for each, float64."""
         if factors is None:
@@ -141,17 +149,17 @@ class JoinedScores:
         parts = torch.split(squares, [len(rows) for rows in self.folds.rows.folds])
         return (torch.stack([part.sum(0) for part in parts]).double() * factors).sum(0)
 
-    def _correlation(self, held: Held, y: Tensor, z: Tensor) -> Tensor:
-        """Mean over folds of the correlation with one penalty, shape (n_targets,)."""
-        error, start = self.folds.residuals(held, y, z), 0
+    def _correlation(self, y: Tensor, error: Tensor) -> Tensor:
+        """Mean over folds of the correlation of predictions and responses, from residuals, shape (n_targets,)."""
+        start = 0
         total = torch.zeros(y.shape[1], dtype=torch.float64, device=y.device)
-        for rows in self.folds.rows.folds:
+        for rows in self.folds.rows.places:
             measured = y[rows].double()
-            predicted = measured - error[start : start + len(rows)]
+            predicted = measured - error[start : start + len(measured)]
             a, b = measured - measured.mean(0), predicted - predicted.mean(0)
             scale = (a.square().sum(0) * b.square().sum(0)).sqrt()
             total += torch.where(scale > 0, (a * b).sum(0) / scale, 0.0) / len(self.folds.rows.folds)
-            start += len(rows)
+            start += len(measured)
         return total
 
 

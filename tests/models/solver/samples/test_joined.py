@@ -71,7 +71,7 @@ def test_residuals_are_those_of_models_of_the_other_samples(
     held = system.penalty(alpha)
     exact = refits(problem, folds, alpha)
     np.testing.assert_allclose(system.residuals(held, y, z).numpy(), exact, atol=1e-6 * np.abs(exact).max())
-    plain = (y - system.basis.vectors @ (system.basis.filters(alpha, y.dtype) * z))[system.rows.all]
+    plain = (y - system.basis.vectors @ (system.basis.filters(alpha, y.dtype)[:, None] * z))[system.rows.all]
     assert np.abs(plain.numpy() - exact).max() > 1e-3  # of a model that saw the samples
 
 
