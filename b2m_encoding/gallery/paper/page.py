@@ -131,7 +131,7 @@ def _summary(compared: Compared, lines: Mapping[str, Sequence[Line]], simulated:
         "are not open: other networks stand for them, so that the order of numbers tells more than their values."
     )
     if simulated:
-        text = f"SIMULATED DATA: nothing below says anything about people, or about the paper. {text}"
+        text = f"SIMULATED DATA: nothing below is evidence about people, or about the paper. {text}"
     spaces = ", ".join(f"{name} for {embedding}" for embedding, name in compared.spaces.items()) or "none"
     changed = [[key, theirs, ours] for key, theirs, ours in deviations(compared.report.study)]
     about = f"Settings that differ from what the paper states. Feature spaces that stand for its embeddings: {spaces}."

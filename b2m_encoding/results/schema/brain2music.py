@@ -64,7 +64,7 @@ def published() -> Mapping[str, Published]:
 
 
 def with_preset(table: Any) -> Any:
-    """A study file as a table, completed by the preset that it names; what the study says itself stays.
+    """A study file as a table, completed by the preset that it names; what the study sets itself stays.
 
     Examples
     --------
