@@ -20,6 +20,7 @@ from b2m_encoding.features.extractors import AnyExtractor, AudioExtractor
 from b2m_encoding.figures.settings import FigureSettings
 from b2m_encoding.io.toml import STUDY_FILE, parse_toml, read_bytes
 from b2m_encoding.models.penalties import HIGHEST_ALPHA, LOWEST_ALPHA, N_ALPHAS, penalty_grid
+from b2m_encoding.results.schema.brain2music import EMBEDDINGS, STANDS_FOR, with_preset
 from b2m_encoding.spaces.atlas import LABEL_FILES
 
 PAGE = 'the page "study.toml, every key" of the documentation'
@@ -32,8 +33,10 @@ Lag = Annotated[float, Field(ge=0, le=30)]
 """Seconds; after thirty the response to a sound is over."""
 if TYPE_CHECKING:
     DecoderName = str
+    EmbeddingName = str
 else:  # a name of the registry; pydantic lists them in its error
     DecoderName = Literal[tuple(DECODERS)]
+    EmbeddingName = Literal[EMBEDDINGS]
 
 
 class CleaningTable(Config):
@@ -116,6 +119,14 @@ class WindowsTable(Config):
     """Distance between the starts of windows, s."""
     lag: Lag = 4.5
     """Seconds from a sound to the response that goes with it."""
+    own: dict[str, Positive] = Field(default_factory=dict)
+    """Length of the windows of some feature spaces, s, as in Table 1 of Brain2Music: each is fitted once more by itself
+    with them (maps ``rown``, ``pown``, ``qown``), and decoded from them. What compares feature spaces keeps ``length``,
+    for all of them then predict the same responses."""
+
+    def of(self, name: str) -> WindowsTable:
+        """The windows of one feature space."""
+        return self.model_copy(update={"length": self.own.get(name, self.length), "own": {}})
 
 
 class EvaluationTable(Config):
@@ -209,6 +220,11 @@ class DecodingTable(Config):
     calibrate: Literal["none", "all", "dimension"] = "all"
     """Give decoded features the spread of training features, by cross-validated predictions of training windows: all
     dimensions together, or each by itself, which weighs up those that are decoded badly."""
+    alphas: AlphaTable | None = None
+    """Penalties that the decoders try; by default those of ``[model.alphas]`` where the study has that table, else a
+    grid that suits the number of targets: 1 to 10^6 (``regions``), 10 to 10^9 (``ridge``, ``contrastive``)."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Number of inner folds of the decoders, of whole runs; by default those of ``model.folds``."""
     align: Literal["none", "ridge", "procrustes", "srm"] = "none"
     """Align subjects by the clips they share in training, and decode each by all of them, and by the others alone."""
 
@@ -259,6 +275,9 @@ class Study(Config):
 
     name: str = Field(min_length=1)
     """Name of the study, on its pages."""
+    preset: Literal["brain2music"] | None = None
+    """Settings of a publication for every key that this file leaves out: ``brain2music`` (arXiv 2307.11078). The report
+    lists every key that differs from them."""
     output: StudyPath
     """Folder of the results."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -276,12 +295,27 @@ class Study(Config):
     figures: FigureSettings = FigureSettings()
     results: ResultsTable = ResultsTable()
     decoding: DecodingTable | None = None
+    stands_for: dict[str, EmbeddingName] = Field(default_factory=dict)
+    """Embedding of Brain2Music that a feature space is compared with, where its extractor does not tell."""
     _source: bytes | None = PrivateAttr(None)
 
     @property
     def source(self) -> bytes | None:
         """Content of the study file as it was parsed; None for a study that was not read from a file."""
         return self._source
+
+    def decoded_windows(self, target: str, lag: float | None = None) -> WindowsTable:
+        """Windows of a decoded feature space, at a lag that is tried."""
+        assert self.decoding is not None
+        if self.windows is None:
+            return self.decoding.windows_of(target, lag)
+        windows = self.windows.of(target)
+        length = self.decoding.own_windows.get(target, windows.length)
+        return windows.model_copy(update={"length": length, "lag": windows.lag if lag is None else lag})
+
+    def embedding(self, name: str) -> str | None:
+        """Embedding of Brain2Music that a feature space stands for."""
+        return self.stands_for.get(name) or STANDS_FOR.get(self.features[name].extractor)
 
     def with_source(self, content: bytes) -> Study:
         """The same study with the content of its file."""
@@ -320,12 +354,28 @@ class Study(Config):
             data = {**data, "clips": {"group": "genre", **clips}} if isinstance(clips, dict) else data
         return {**table, "data": data, "statistics": {**statistics, "generalise": wanted}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_completes(cls, table: Any) -> Any:
+        """Read what the study leaves out from its preset; the last validator before the fields comes first."""
+        return with_preset(table)
+
     @model_validator(mode="after")
     def _stimuli_are_played_as_the_data_set_did(self) -> Study:
         """Fades of a published data set, where the study names none."""
         for table in self.features.values():
             if isinstance(table, AudioExtractor) and "fade" not in table.model_fields_set and self.data.fade:
                 table.__dict__["fade"] = self.data.fade
+        return self
+
+    @model_validator(mode="after")
+    def _decoders_follow_the_model(self) -> Study:
+        """Folds and penalties of ``[model]``, where the study names them, are those of the decoders."""
+        table, model = self.decoding, self.model
+        if table is not None and table.folds is None and model.folds is not None:
+            table.__dict__["folds"] = model.folds
+        if table is not None and table.alphas is None and "alphas" in model.model_fields_set:
+            table.__dict__["alphas"] = model.alphas
         return self
 
     @model_validator(mode="after")
@@ -358,11 +408,20 @@ class Study(Config):
             raise ValueError(f"evaluation.gap must be at least {what}, {longest:g} s, or blocks share stimuli")
         for name in set(self.features) & RESERVED:
             raise ValueError(f"features.{name}: this name is taken by a map of the results")
+        return self
+
+    @model_validator(mode="after")
+    def _decoding_fits_together(self) -> Study:
+        own = self.windows.own if self.windows else {}
+        for key, names in (("windows.own", own), ("stands_for", self.stands_for)):
+            for name in names:
+                if name not in self.features:
+                    raise ValueError(f"{key} names {name}, which is no table under [features]")
         if self.decoding:
             for name in (*self.decoding.targets, *self.decoding.own_windows):
                 if name not in self.features:
                     raise ValueError(f"decoding.targets names {name}, which is no table under [features]")
-            if self.windows and {"window", "own_windows", "step", "lag", "lags"} & self.decoding.model_fields_set:
+            if self.windows and {"window", "step", "lag"} & self.decoding.model_fields_set:
                 raise ValueError("decoding takes the windows of [windows]: leave decoding.window, step and lag out")
             if "ensemble" in self.decoding.decoders and len(set(self.decoding.decoders)) < 3:
                 raise ValueError('decoding.decoders: "ensemble" averages the others named there, at least two')

@@ -43,12 +43,14 @@ def read_recording(study: Study, subject: str) -> Recording:
 def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:
     """Average the responses of a recording under windows of its clips, one run in memory at a time.
 
+    A recording in windows is cut anew, from its volumes.
+
     Raises
     ------
     InputError
         If there is no clip, or one is shorter than a window.
     """
-    volumes = recording.responses
+    volumes = getattr(recording.responses, "made_of", recording.responses)  # windows are cut from volumes
     windows = cut_windows(volumes.runs, table.length, table.step, table.lag)
 
     def read_run(name: str) -> NDArray[np.floating]:
@@ -60,6 +62,15 @@ def windowed(recording: Recording, table: WindowsTable) -> WindowedRecording:
         name: getattr(recording, name) for name in ("subject", "events", "files", "inputs", "event_files", "clips")
     }
     return WindowedRecording(responses=responses, windows=windows, **parts)
+
+
+def windows_of_features(study: Study) -> list[tuple[str, WindowsTable]]:
+    """Feature spaces that are decoded, or encoded once more, from other windows than the samples of the study."""
+    found = [(name, study.decoded_windows(name)) for name in (study.decoding.targets if study.decoding else ())]
+    if (windows := study.windows) is not None:
+        found += [(name, windows.of(name)) for name in windows.own]
+    usual = windows and windows.of("")
+    return [one for i, one in enumerate(found) if one[1] != usual and one not in found[:i]]
 
 
 def stimulus_timeline(recording: Recording) -> StimulusTimeline:

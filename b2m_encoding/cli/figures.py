@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from b2m_encoding.cli.app import ResultsFolder, app, console, short
+from b2m_encoding.cli.app import ResultsFolder, app, console, finish, progress_bar, reporter, short
 from b2m_encoding.errors import InputError
 
 
@@ -114,6 +114,26 @@ def report(results: ResultsFolder) -> None:
 
     for page in write_pages(Results.open(results)):
         console.print(f"wrote {short(page)} ({page.stat().st_size / 1e6:.1f} MB)", soft_wrap=True, markup=False)
+
+
+@app.command()
+def paper(
+    results: Annotated[Path, typer.Argument(help="Results of a study, or its study file.", show_default=False)],
+) -> None:
+    """Set results beside everything that Brain2Music published.
+
+    Its tables, figures and numbers, in its order, into paper/ of the results: a page, figures and tables.
+    """
+    from b2m_encoding.gallery.paper.page import write_paper
+    from b2m_encoding.study import load_study
+
+    folder = load_study(results).output if results.is_file() else results
+    with progress_bar() as bar:
+        page, found = write_paper(folder, reporter(bar))
+        finish(bar)
+    for verdict, count in found["verdict"].value_counts().items():
+        console.print(f"{verdict}: {count} of {len(found)}", markup=False)
+    console.print(f"wrote {short(page)}", soft_wrap=True, markup=False)
 
 
 @app.command()

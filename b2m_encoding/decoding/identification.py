@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
+from scipy.stats import rankdata
 
 from b2m_encoding._typing import Booleans, Float64, Floating, Integers
 from b2m_encoding.errors import InputError
@@ -189,6 +190,61 @@ def _over_clips(of_clips: Mapping[str, Float64]) -> Iterator[tuple[str, Float64]
         if name == "rank":
             yield "median_rank", np.median(values, axis=-1)
         yield ("mean_rank" if name == "rank" else name), values.mean(axis=-1)
+
+
+def expected_accuracy(candidates: Floating, target: Floating, n_together: int = 4096) -> Float64:
+    """Expected identification accuracy of each clip when its prediction is drawn at random.
+
+    The mean over clips is one half whatever the candidates: a draw that favours one clip does so at the cost of others.
+
+    Parameters
+    ----------
+    candidates : array, shape (n_candidates, n_dimensions)
+        Vectors that are drawn from, each as likely.
+    target : array, shape (n_clips, n_dimensions)
+    n_together : int
+        Candidates at a time.
+
+    Returns
+    -------
+    array, shape (n_clips,)
+
+    Examples
+    --------
+    >>> expected_accuracy(np.eye(3)[:1], np.eye(3)).tolist()
+    [1.0, 0.25, 0.25]
+    """
+    total = np.zeros(len(target))
+    for start in range(0, len(candidates), n_together):
+        similarity = _row_correlation(candidates[start : start + n_together], target).round(12)  # ties, as elsewhere
+        total += rankdata(similarity, axis=1).sum(axis=0) - len(similarity)
+    return np.asarray(total / (len(candidates) * (len(target) - 1)))
+
+
+def accuracy_within(predicted: Floating, target: Floating, labels: NDArray[Any]) -> Float64:
+    """Identification accuracy among the clips with the same label (genre), which their label cannot tell apart.
+
+    Parameters
+    ----------
+    predicted, target : array, shape (n_clips, n_dimensions)
+    labels : array of str, shape (n_clips,)
+
+    Returns
+    -------
+    array, shape (n_clips,)
+        NaN where no other clip has the label, or the label is empty.
+
+    Examples
+    --------
+    >>> accuracy_within(np.eye(4), np.eye(4), np.array(["jazz", "jazz", "pop", ""])).tolist()
+    [1.0, 1.0, nan, nan]
+    """
+    similarity, out = correlations(predicted, target), np.full(len(labels), np.nan)
+    for label in dict.fromkeys(labels.tolist()):
+        same = np.flatnonzero(labels == label)
+        if label and len(same) > 1:
+            out[same] = _accuracy(similarity[np.ix_(same, same)])
+    return out
 
 
 def by_label(accuracy: Floating, labels: NDArray[Any]) -> dict[str, float]:

@@ -1,16 +1,18 @@
+from .diagnostics.delays import delays
+from .diagnostics.design import design
+from .diagnostics.profile import profile
+from .diagnostics.quality import quality
+from .diagnostics.timecourses import timecourses
 from .options import MapKeywords, MapOptions, PageKeywords, PageOptions, ViewKeywords
 from .page import FigureResult
+from .plots.conditions import conditions
 from .plots.decoding import decoding
-from .plots.delays import delays
-from .plots.design import design
 from .plots.distribution import distribution
 from .plots.group import group
 from .plots.hierarchy import hierarchy
 from .plots.images import plot_flatmap, plot_preference
 from .plots.partition import partition
 from .plots.preference import preference
-from .plots.profile import profile
-from .plots.quality import quality
 from .plots.regions import regions
 from .plots.scatter import scatter
 from .plots.score_map import score_map
@@ -22,7 +24,6 @@ from .plots.tag_map import tag_map
 from .plots.tag_profile import tag_profile
 from .plots.tags import tags
 from .plots.ternary import ternary
-from .plots.timecourses import timecourses
 from .plots.weights import weights
 from .settings import FigureSettings
 from .style import Style
@@ -36,6 +37,7 @@ __all__ = [
     "PageOptions",
     "Style",
     "ViewKeywords",
+    "conditions",
     "decoding",
     "delays",
     "design",

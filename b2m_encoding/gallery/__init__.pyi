@@ -2,6 +2,7 @@ from .context import FigureContext, FigureRequest
 from .draw import draw_kind
 from .explorer import write_view
 from .kinds import KINDS, Kind
+from .paper.page import write_paper
 from .report import write_pages
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "Kind",
     "draw_kind",
     "write_pages",
+    "write_paper",
     "write_view",
 ]

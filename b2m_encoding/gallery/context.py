@@ -26,7 +26,7 @@ from b2m_encoding.study import MapsTable, StatisticsTable
 
 Table = TypeVar("Table", bound=Config)
 Mask = Literal["own", "joint", "tested"]
-OF_MODELS = tuple(kind.stat for kind in maps.MAPS if kind.of == "models")
+OF_MODELS = (*(kind.stat for kind in maps.MAPS if kind.of == "models"), maps.R_OWN.stat)
 """Statistics that describe one model each."""
 
 
@@ -196,7 +196,9 @@ class FigureContext:
 
     def predicted(self, subject: str, masking: Sequence[str]) -> Booleans:
         """Targets that one of the models predicts significantly, in the space of the subject."""
-        below = [self.results.map(subject, one, maps.Q.stat) < self.statistics.q for one in masking]
+        own = maps.Q_OWN.stat if self.request.score == maps.R_OWN.stat else maps.Q.stat
+        stats = {one: own if self.results.has_map(subject, one, own) else maps.Q.stat for one in masking}
+        below = [self.results.map(subject, one, stat) < self.statistics.q for one, stat in stats.items()]
         return np.asarray(np.any(below, axis=0))
 
     def significant(self, subject: str, models: Sequence[str] = ()) -> Booleans | None:

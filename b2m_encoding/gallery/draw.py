@@ -44,6 +44,8 @@ def _reported(results: Results) -> Iterator[tuple[str, str]]:
         yield "regions", ""
     if results.has(tables.IDENTIFICATION):
         yield "decoding", ""
+        if "accuracy_unheard" in results.table(tables.IDENTIFICATION):
+            yield "unheard", ""
 
 
 def _reported_of(subject: str, results: Results) -> Iterator[str]:

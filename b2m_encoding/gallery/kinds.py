@@ -16,6 +16,7 @@ from b2m_encoding.features.audio import read_audio
 from b2m_encoding.figures import FigureResult, MapKeywords
 from b2m_encoding.gallery import diagnostics
 from b2m_encoding.gallery.context import FigureContext
+from b2m_encoding.gallery.reconstruction import classes, penalties, reconstruction, unheard
 from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, t_of_group, with_groups
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.schema import JOINT, LABELS, SHORT_LABELS, UNMASKED, maps, tables
@@ -408,6 +409,10 @@ KINDS = {
     "hierarchy": Kind("layer, or feature space, with the best predictions", _hierarchy),
     "weights": Kind("three components of the weights as red, green and blue", _weights),
     "decoding": Kind("identification by group of clips, confusion, ranks", _decoding, per_subject=False),
+    "reconstruction": Kind("identification by reconstructions: methods, corpora, groups", reconstruction, False),
+    "classes": Kind("agreement of the classes of presented and reconstructed sounds", classes, False),
+    "unheard": Kind("identification with and without the group of a clip in training", unheard, False),
+    "penalties": Kind("scores of decoders at every penalty, fitted and left out", penalties, False),
     "tags": Kind("tags, or other features with names, that regions respond to", _tags),
     "tagprofile": Kind("all features with names by region: a profile of the tags", _tag_profile),
     "tagmap": Kind("the tag, or other feature with a name, that each target prefers, and how certain it is", _tag_map),

@@ -1,9 +1,10 @@
 from .array_study import simulate_arrays
-from .design import Size
+from .design import PAPER, Size
 from .simulate import PhantomPaths, simulate_study
 from .truth import SubjectTruth, Truth, load_truth
 
 __all__ = [
+    "PAPER",
     "PhantomPaths",
     "Size",
     "SubjectTruth",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -20,7 +20,7 @@ REGIONS: dict[str, tuple[str, ...]] = {
     "text": ("PBelt", "A4", "A5", "STSda", "STSdp", "STSva", "STSvp", "STGa", "TA2", "44", "45", "55b"),
     "both": ("PSL", "STV"),
 }
-PATCH_STEPS = 3
+PATCH_STEPS, SLAB_STEPS = 3, 10
 PREFRONTAL = ("44", "45", "55b")
 SNR, PREFRONTAL_GAIN = 0.45, 0.7
 """Standard deviation of the driven response over that of the noise."""
@@ -99,6 +99,29 @@ def grow_brain(rng: np.random.Generator) -> Brain:
         missing=missing,
         baseline=(10000.0 + 800.0 * smooth_fields(rng, 1, 4)[:, 0]).astype(np.float32),
     )
+
+
+def restricted(brain: Brain, n_targets: int, rng: np.random.Generator) -> Brain:
+    """The same subject, recorded in so many vertices: driven ones and those near them; others are missing.
+
+    At most six of ten vertices are driven, as long as there are more of them.
+
+    Parameters
+    ----------
+    brain : Brain
+    n_targets : int
+    rng : numpy.random.Generator
+    """
+    space, _ = cortex()
+    usable, near = ~(brain.constant | brain.missing), (brain.drive > 0).astype(np.float32)
+    for _ in range(SLAB_STEPS):
+        near = averaging(space) @ near
+    driven, others = np.flatnonzero(usable & (brain.drive > 0)), np.flatnonzero(usable & (brain.drive == 0))
+    n_driven = min(len(driven), round(0.6 * n_targets))
+    outside = np.ones(len(usable), dtype=bool)
+    outside[rng.choice(driven, n_driven, replace=False)] = False
+    outside[others[np.argsort(-near[others], kind="stable")][: n_targets - n_driven]] = False
+    return replace(brain, missing=brain.missing | (outside & ~brain.constant))
 
 
 def _drives(rng: np.random.Generator) -> Integers:

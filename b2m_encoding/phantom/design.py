@@ -32,6 +32,10 @@ class Size:
     n_repeats: int = 3
 
 
+PAPER = Size(n_training_runs=12, n_test_runs=6, n_blocks=4, n_repeats=4)
+"""Design of ds003720, which Brain2Music analysed: 480 training and 60 test clips of 15 s, runs of 410 volumes."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """Excerpt of 15 s of a track, from ``start`` (s)."""

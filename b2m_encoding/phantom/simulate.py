@@ -15,7 +15,7 @@ from b2m_encoding.features.captions import caption_features
 from b2m_encoding.features.clips import Clip as PresentedClip
 from b2m_encoding.features.extractors import Acoustic, PretrainedAudio
 from b2m_encoding.phantom import bold
-from b2m_encoding.phantom.brain import SPACES, cortex, grow_brain
+from b2m_encoding.phantom.brain import SPACES, cortex, grow_brain, restricted
 from b2m_encoding.phantom.caption_writer import write_caption
 from b2m_encoding.phantom.design import CLIP_SECONDS, TR, TRACK_SECONDS, TRS_PER_CLIP, Clip, Run, Size, draw_design
 from b2m_encoding.phantom.study_files import write_bold, write_captions, write_events, write_headers
@@ -63,6 +63,7 @@ def simulate_study(
     n_subjects: int = 2,
     null: bool = False,
     size: Size | None = None,
+    n_targets: int | None = None,
     tags: PretrainedAudio | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> PhantomPaths:
@@ -81,7 +82,9 @@ def simulate_study(
     null : bool
         Write the same files with the same noise, without drive of any vertex.
     size : Size, optional
-        Numbers of runs and clips.
+        Numbers of runs and clips; :data:`~b2m_encoding.phantom.PAPER` is the design of Brain2Music.
+    n_targets : int, optional
+        Number of vertices that were recorded; the others are missing. All by default.
     tags : PretrainedAudio, optional
         Extractor of a trained network whose features drive association cortex, instead of the words of captions; its
         stimuli are replaced by the tracks.
@@ -100,6 +103,8 @@ def simulate_study(
     paths, size = PhantomPaths(Path(out)), size or Size()
     if paths.out.exists() and (not paths.out.is_dir() or any(paths.out.iterdir())):
         raise InputError("the folder for the simulated study is not empty", file=paths.out, fix="name a new folder")
+    if n_targets is not None and n_targets < 1:
+        raise InputError("a study needs a target", found=n_targets, expected=">= 1")
     if n_subjects < 1:
         raise InputError("a study needs a subject", found=n_subjects, expected=">= 1")
     report = progress or (lambda _message, _share: None)
@@ -112,7 +117,7 @@ def simulate_study(
     subjects = {}
     for i, subject_seed in enumerate(subject_seeds):
         label = f"{i + 1:02d}"
-        subjects[label] = _simulate_subject(paths, label, runs, features, subject_seed, null, association)
+        subjects[label] = _simulate_subject(paths, label, runs, features, subject_seed, null, association, n_targets)
         report(f"subject {label}", 0.2 + 0.8 * (i + 1) / n_subjects)
     space, _ = cortex()
     save_truth(paths.truth, Truth(seed, null, space.name, driven_regions(), subjects, association))
@@ -159,10 +164,13 @@ def _simulate_subject(
     seed: np.random.SeedSequence,
     null: bool,
     association: str,
+    n_targets: int | None,
 ) -> SubjectTruth:
     """Simulate one subject, write events and BOLD, and return the ground truth."""
     brain_seed, weights_seed, *run_seeds = seed.spawn(2 + len(runs))
-    brain = grow_brain(np.random.default_rng(brain_seed))
+    brain_rng = np.random.default_rng(brain_seed)
+    brain = grow_brain(brain_rng)
+    brain = brain if n_targets is None else restricted(brain, n_targets, brain_rng)
     reference = {name: np.concatenate([clip[name] for clip in features.values()]) for name in SPACES}
     scaled = {name: bold.zscored(values, values) for name, values in reference.items()}
     weights = bold.draw_weights(scaled, brain, np.random.default_rng(weights_seed))
@@ -178,5 +186,5 @@ def _simulate_subject(
         n_samples = TRS_PER_CLIP * len(run.clips)
         values = bold.record(response, n_samples, brain, np.random.default_rng(run_seed))
         write_events(paths.bids / f"sub-{label}" / "func", label, run)
-        write_bold(paths.derivatives / f"sub-{label}" / "func", label, run, values)
+        write_bold(paths.derivatives / f"sub-{label}" / "func", label, run, values, compressed=n_targets is not None)
     return truth_of(brain, weights, null, association)

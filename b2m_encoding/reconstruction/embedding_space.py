@@ -32,8 +32,5 @@ def decoded_space(path: Path, target: str | None = None) -> AudioEmbeddingSpace:
     if not isinstance(table, Acoustic | PretrainedAudio):
         audio = [key for key, table in study.features.items() if isinstance(table, Acoustic | PretrainedAudio)]
         raise InputError("not an audio feature space", file=path, found=name, expected=", ".join(audio) or "acoustic")
-    windows = study.windows or (decoding.windows if decoding else None)
-    if windows is None:
-        return AudioEmbeddingSpace(table)
-    lengths: dict[str, float] = getattr(decoding, "own_windows", {}) if study.windows is None else {}
-    return AudioEmbeddingSpace(table, lengths.get(name, windows.length), windows.step)
+    windows = study.decoded_windows(name) if decoding else study.windows and study.windows.of(name)
+    return AudioEmbeddingSpace(table) if windows is None else AudioEmbeddingSpace(table, windows.length, windows.step)

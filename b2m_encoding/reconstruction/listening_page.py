@@ -20,7 +20,9 @@ from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import LISTEN, RECONSTRUCTION
 
-TEXT = {"subject": str, "clip": str, "recording": str, "about": str}
+TEXT = {"subject": str, "clip": str, "recording": str, "about": str, "corpus": str, "group": str}
+UNKNOWN = "unknown"
+"""Corpus of the rows of an earlier version, which did not tell."""
 FIRST = ("heard", "retrieved")
 """Methods at the beginning of the page; others follow in between."""
 STEPS = 120
@@ -34,6 +36,7 @@ def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFr
     table = new
     if path.is_file():
         old = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=TEXT)
+        old = old.assign(**{name: UNKNOWN for name in keys if name not in old})  # of an earlier version
         replaced = set(map(tuple, new[list(keys)].astype(str).to_numpy().tolist()))
         unchanged = [tuple(row) not in replaced for row in old[list(keys)].astype(str).to_numpy().tolist()]
         if any(unchanged):
@@ -42,10 +45,8 @@ def merge_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> pd.DataFr
     return table
 
 
-def write_listening(
-    results: Results, table: pd.DataFrame, evaluation: pd.DataFrame, names: Mapping[str, str], corpus: str
-) -> Path:
-    """Write ``listen.html`` of one target and decoder.
+def write_listening(results: Results, table: pd.DataFrame, evaluation: pd.DataFrame, names: Mapping[str, str]) -> Path:
+    """Write ``listen.html`` of one target, decoder and corpus.
 
     Parameters
     ----------
@@ -55,9 +56,7 @@ def write_listening(
     evaluation : DataFrame
         Rows of ``evaluation.tsv``.
     names : mapping
-        ``target`` and ``decoder``.
-    corpus : str
-        Name of the corpus.
+        ``target``, ``decoder`` and ``corpus``.
 
     Returns
     -------
@@ -73,12 +72,12 @@ def write_listening(
     ]
     caption = (
         f"Decoded feature space: {names['target']}, decoder {names['decoder']}. Retrieved: the recording of the "
-        f"corpus {corpus} that is nearest to the embedding decoded from the responses. Oracle: the nearest to the "
-        "embedding of the presented sound. Chance: a random one. Generated sounds follow from the decoded embedding; "
-        "of several, the one from which an encoding model predicts the measured responses best is first. All sounds "
-        "are brought to one level. Pictures: mel spectrum. Similarity: cosine to the decoded embedding; responses r: "
-        "of those that an encoding model predicts for the sound and those measured. Numbers: mean over subjects [95 % "
-        "interval]."
+        f"corpus {names['corpus']} that is nearest to the embedding decoded from the responses. Oracle: the nearest to "
+        "the embedding of the presented sound. Chance: a random one. Generated sounds follow from the decoded "
+        "embedding; of several, the one from which an encoding model predicts the measured responses best is first. "
+        "All sounds are brought to one level. Pictures: mel spectrum. Similarity: cosine to the decoded embedding; "
+        "responses r: of those that an encoding model predicts for the sound and those measured. Numbers: mean over "
+        "subjects [95 % interval]."
     )
     page = listening_page(Listening(
         f"{results.study.get('name', results.path.name)}: presented and reconstructed", trials, results.note, caption,
@@ -88,7 +87,7 @@ def write_listening(
 
 
 def _rows_of(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    return table[(table["target"] == names["target"]) & (table["decoder"] == names["decoder"])]
+    return table[np.all([table[name] == value for name, value in names.items()], axis=0)]
 
 
 def _genres(results: Results, rows: pd.DataFrame) -> dict[str, str]:

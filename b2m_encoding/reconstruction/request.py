@@ -14,6 +14,7 @@ from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace,
 from b2m_encoding.decoding.retrieval.similarity import Metric, Similarity
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.networks import JOINT_ENCODERS
+from b2m_encoding.io.names import safe_name
 from b2m_encoding.reconstruction.evaluate import Evaluators
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
@@ -125,7 +126,7 @@ class ReconstructionSetup:
 
     def folder(self, subject: str, clip: str) -> Path:
         """Folder of the sounds of one clip."""
-        name = f"{entity(self.target)}-{entity(self.request.decoder)}"
+        name = f"{entity(self.target)}-{entity(self.request.decoder)}-{safe_name(self.corpus.name)}"
         return self.results.path / f"sub-{subject}" / RECONSTRUCTION / name / clip
 
 
@@ -187,9 +188,10 @@ def _check_seconds(seconds: float, window: float | None) -> None:
 
 def _windows(results: Results, target: str) -> WindowsTable:
     """Decoded windows of a target."""
-    if "windows" in results.study:
-        return WindowsTable.model_validate(results.study["windows"])
     table = results.study.get("decoding", {})
+    if "windows" in results.study:
+        windows = WindowsTable.model_validate(results.study["windows"]).of(target)
+        return windows.model_copy(update={"length": table.get("own_windows", {}).get(target, windows.length)})
     defaults = DecodingTable.model_validate(
         {"targets": ["any"], **{k: table[k] for k in ("window", "step") if k in table}}
     )

@@ -22,7 +22,14 @@ from b2m_encoding.io.names import safe_name
 from b2m_encoding.io.removal import remove_temporary_files
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, write_excerpt
-from b2m_encoding.reconstruction.evaluate import COLUMNS, PRESENTED, Row, evaluate_vectors
+from b2m_encoding.reconstruction.evaluate import (
+    COLUMNS,
+    PRESENTED,
+    Row,
+    Score,
+    evaluate_vectors,
+    mean_of,
+)
 from b2m_encoding.reconstruction.listening_page import merge_table, write_listening
 from b2m_encoding.reconstruction.request import ReconstructionRequest, ReconstructionSetup, decoded_subjects, prepare
 from b2m_encoding.results.decoded import Decoded
@@ -33,6 +40,9 @@ from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import LISTEN
 from b2m_encoding.study import load_study
 
+WRITTEN = (tables.RECONSTRUCTION, tables.EVALUATION, tables.CLIP_EVALUATION)
+OF_CHANCE = 20_000
+"""Recordings at most, evenly spaced in the corpus, over which chance is an expectation."""
 METHODS = ("retrieved", "oracle", "chance")
 """Methods of retrieval: nearest to the decoded vector, nearest to the true one, at random."""
 
@@ -77,7 +87,7 @@ def reconstruct(
 
 def _remove_temporary(results: Results) -> None:
     """Remove what a reconstruction that was killed left half-written."""
-    remove_temporary_files(results.path, (tables.RECONSTRUCTION.file, tables.EVALUATION.file, LISTEN))
+    remove_temporary_files(results.path, (*(one.file for one in WRITTEN), LISTEN))
     for subject in results.subjects:
         for folder in (results.path / f"sub-{subject}").rglob("*/"):
             remove_temporary_files(folder, (tables.NEIGHBOURS.file, ".mp3", ".wav", ".json"))
@@ -93,41 +103,80 @@ def _reconstruct(
     encoders = {subject: results.encoder(subject, setup.target) for subject in subjects}
     rows: list[Row] = []
     evaluated: list[Row] = []
+    of_clips: list[pd.DataFrame] = []
+    groups = _groups(results)
     for subject, part in decoded.items():
         report = partial(_report, progress, subject, done, total)
-        sounds, vectors = _subject(setup, subject, part, encoders[subject], report)
+        sounds, vectors, allowed = _subject(setup, subject, part, encoders[subject], report)
         rows += sounds
-        values = evaluate_vectors(vectors, setup.metric.unit(part.true))
-        values += setup.evaluators.evaluate(_best_sounds(setup, sounds))
-        evaluated += [{"subject": subject, **row} for row in values]
+        scores = _scores(setup, sounds, vectors, part, allowed)
+        evaluated += [{"subject": subject, **one.row()} for one in scores]
+        of_clips += [_clip_rows(subject, part.clips.tolist(), one, groups) for one in scores if one.clips is not None]
         done += len(part.clips)
-    names = {"target": setup.target, "decoder": request.decoder}
+    names = {"target": setup.target, "decoder": request.decoder, "corpus": corpus.name}
     table = merge_table(
         results.path / tables.RECONSTRUCTION.file,
         pd.DataFrame(rows).assign(**names),
-        ("subject", "target", "decoder", "method"),
+        ("subject", "target", "decoder", "corpus", "method"),
     )
     evaluation = pd.DataFrame(evaluated, columns=["subject", *COLUMNS]).assign(**names)
     everything = merge_table(
         results.path / tables.EVALUATION.file,
         evaluation,
-        ("subject", "target", "decoder", "method", "encoder", "measure"),
+        ("subject", "target", "decoder", "corpus", "method", "encoder", "measure"),
+    )
+    merge_table(
+        results.path / tables.CLIP_EVALUATION.file,
+        pd.concat([pd.DataFrame(columns=["subject"]), *of_clips]).assign(**names),
+        ("subject", "target", "decoder", "corpus", "method", "encoder", "measure"),
     )
     progress("page", total, total)
-    return write_listening(results, table, everything, names, corpus.name), evaluation
+    return write_listening(results, table, everything, names), evaluation
 
 
 def _report(progress: Progress, subject: str, before: int, total: int, clip: str, i: int) -> None:
     progress(f"sub-{subject}: {clip}", before + i, total)
 
 
-def _best_sounds(setup: ReconstructionSetup, rows: list[Row]) -> dict[str, list[Path]]:
-    """Best sound of every method for each clip, in the order of the clips."""
-    best: dict[str, list[Path]] = {}
+def _scores(
+    setup: ReconstructionSetup, rows: list[Row], vectors: dict[str, list[Floating]], part: Decoded, allowed: Booleans
+) -> list[Score]:
+    """Scores of the best sound of every method, and the mean over the samples of a generator, none chosen."""
+    of_chance = np.flatnonzero(allowed)
+    of_chance = of_chance[:: -(-len(of_chance) // OF_CHANCE)]
+    true, candidates = setup.metric.unit(part.true), setup.metric.unit(setup.corpus.vectors[of_chance])
+    best = {name: samples[0] for name, samples in vectors.items()}
+    scores = evaluate_vectors(best, true, candidates) + setup.evaluators.evaluate(_sounds(setup, rows, "rank", 1))
+    name, n = setup.generator.name, setup.request.n
+    if n > 1 and name in vectors:
+        samples = [evaluate_vectors({name: one}, true) for one in vectors[name][1:]]
+        heard = _sounds(setup, rows, "rank", 1).get(PRESENTED)
+        for number, one in enumerate(samples, start=1):
+            files = {name: _sounds(setup, rows, "sample", number)[name], **({PRESENTED: heard} if heard else {})}
+            one += setup.evaluators.evaluate(files)
+        scores += mean_of(samples, f"{name}, mean of {n}")
+    return scores
+
+
+def _sounds(setup: ReconstructionSetup, rows: list[Row], column: str, number: int) -> dict[str, list[Path]]:
+    """Sounds of every method by their rank or the number of the sample, in the order of the clips."""
+    sounds: dict[str, list[Path]] = {}
     for row in rows:
-        if row["rank"] == 1:
-            best.setdefault(row["method"], []).append(setup.results.path / row["file"])
-    return best
+        if row.get(column) == number:
+            sounds.setdefault(row["method"], []).append(setup.results.path / row["file"])
+    return sounds
+
+
+def _groups(results: Results) -> dict[str, str]:
+    """Group of every clip, where the results list them."""
+    table = results.table(tables.CLIPS) if results.has(tables.CLIPS) else None
+    return {} if table is None else dict(zip(table["clip"].astype(str), table["group"].fillna("n/a"), strict=True))
+
+
+def _clip_rows(subject: str, clips: list[str], score: Score, groups: Mapping[str, str]) -> pd.DataFrame:
+    names = {"subject": subject, "method": score.method, "encoder": score.encoder, "measure": score.measure}
+    of_clips = {"clip": clips, "group": [groups.get(clip, "n/a") for clip in clips], "value": score.clips}
+    return pd.DataFrame({**names, **of_clips})
 
 
 def _subject(
@@ -136,13 +185,16 @@ def _subject(
     decoded: Decoded,
     encoder: RerankingModel,
     report: Callable[[str, int], None],
-) -> tuple[list[Row], dict[str, Floating]]:
-    """Rows of the table of one subject, and the unit vectors of each method."""
+) -> tuple[list[Row], dict[str, list[Floating]], Booleans]:
+    """Rows of the table of one subject, unit vectors of each method, and the recordings that may be retrieved.
+
+    Of a generator the best samples come first, then all first ones, all second ones and so on.
+    """
     clips = decoded.clips.tolist()
-    neighbours = _neighbours(setup, subject, decoded, encoder)
+    neighbours, out = _neighbours(setup, subject, decoded, encoder)
     _write_neighbours(setup, subject, clips, neighbours)
     best = {name: setup.corpus.vectors[near.rows[:, 0]] for name, near in neighbours.items()}
-    vectors: dict[str, Floating] = {name: setup.metric.unit(values) for name, values in best.items()}
+    vectors: dict[str, list[Floating]] = {name: [setup.metric.unit(values)] for name, values in best.items()}
     fit = {name: _responses_r(encoder, clips, np.asarray(values, np.float32)) for name, values in best.items()}
     rows, generated = [], []
     for i, clip in enumerate(clips):
@@ -157,14 +209,17 @@ def _subject(
             rows += candidates
             generated.append(vector)
     if generated:
-        vectors[setup.generator.name] = setup.metric.unit(np.stack(generated))
-    return [{"subject": subject, **row} for row in rows], vectors
+        vectors[setup.generator.name] = [setup.metric.unit(values) for values in np.stack(generated, axis=1)]
+    return [{"subject": subject, **row} for row in rows], vectors, ~out
 
 
 def _neighbours(
     setup: ReconstructionSetup, subject: str, decoded: Decoded, encoder: RerankingModel
-) -> dict[str, Neighbours]:
-    """Recordings of each method of retrieval, without the test clips and those that are left out."""
+) -> tuple[dict[str, Neighbours], Booleans]:
+    """Recordings of each method of retrieval, and the mask of those that may not be retrieved.
+
+    These are the test clips, and those that are left out.
+    """
     request = setup.request
     trained = [] if request.training else encoder.trained.tolist()
     presented = [*decoded.clips.tolist(), *trained]
@@ -180,11 +235,12 @@ def _neighbours(
         )
     k = min(request.k, int((~out).sum()))
     vectors = setup.corpus.vectors
-    return {
+    found = {
         "retrieved": search(vectors, decoded.predicted, k, leave_out=out, metric=setup.metric),
         "oracle": search(vectors, decoded.true, k, leave_out=out, metric=setup.metric),
         "chance": _at_random(setup, subject, decoded, out),
     }
+    return found, out
 
 
 def _responses_r(encoder: RerankingModel, clips: list[str], vectors: Float32) -> Float64:
@@ -232,7 +288,7 @@ def _excerpt_row(setup: ReconstructionSetup, folder: Path, clip: str, method: st
 def _generated(
     setup: ReconstructionSetup, subject: str, folder: Path, decoded: Decoded, encoder: RerankingModel, i: int, row: int
 ) -> tuple[list[Row], Float32]:
-    """Rows of the candidates for one clip, and the vector of the one that explains the responses best."""
+    """Rows of the candidates for one clip; vectors of the one that explains the responses best, and of all in turn."""
     clip, predicted = str(decoded.clips[i]), decoded.predicted[i]
     candidates = make_candidates(
         folder,
@@ -252,6 +308,7 @@ def _generated(
             "clip": clip,
             "method": setup.generator.name,
             "rank": rank,
+            "sample": number + 1,
             "file": _relative(setup, candidates.files[number]),
             "about": f"candidate {number + 1} of {setup.request.n}",
             "cosine": float(cosine[number]),
@@ -259,7 +316,7 @@ def _generated(
         }
         for rank, number in enumerate(ranking.order.tolist(), start=1)
     ]
-    return rows, candidates.embeddings[ranking.order[0]]
+    return rows, np.stack([candidates.embeddings[ranking.order[0]], *candidates.embeddings])
 
 
 def _condition(setup: ReconstructionSetup, decoded: Decoded, i: int, row: int) -> Condition:

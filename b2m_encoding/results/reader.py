@@ -29,6 +29,7 @@ from b2m_encoding.results.manifest import changed_files, is_intact, read_manifes
 from b2m_encoding.results.place import is_results
 from b2m_encoding.results.provenance import find_path, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
+from b2m_encoding.results.schema.brain2music import with_preset
 from b2m_encoding.results.schema.files import (
     BEING_WRITTEN,
     DESCRIPTION,
@@ -145,8 +146,8 @@ class Results:
 
     @cached_property
     def study(self) -> dict[str, Any]:
-        """The tables of the study file."""
-        tables: dict[str, Any] = self._parsed(STUDY, load_toml)
+        """The tables of the study file, completed by its preset."""
+        tables: dict[str, Any] = with_preset(self._parsed(STUDY, load_toml))
         return tables
 
     @property

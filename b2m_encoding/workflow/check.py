@@ -11,7 +11,7 @@ import numpy as np
 
 from b2m_encoding.analysis.checks import check_clusters, check_groups
 from b2m_encoding.analysis.splits import block_samples, scored_runs, split_samples
-from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed
+from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.data.clips import names_clips
 from b2m_encoding.data.files import require_file
@@ -191,10 +191,9 @@ def _check_features(recording: Recording, study: Study, ready: Sequence[Extracto
     for extractor in ready:
         with problems.collect():
             extractor.check(stimulus_timeline(recording))
-    if study.decoding and not study.windows:
-        for target in study.decoding.targets:
-            with problems.collect():
-                windowed(recording, study.decoding.windows_of(target))
+    for _, table in windows_of_features(study):
+        with problems.collect():
+            windowed(recording, table)
     problems.raise_any()
 
 

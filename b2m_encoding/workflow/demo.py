@@ -188,6 +188,7 @@ def _study_text(seed: int, tags: PretrainedAudio | None) -> str:
     if tags is None:
         return text
     text = text.replace('targets = ["acoustic"]', 'targets = ["tags"]    ')
+    text = text.replace('{ acoustic = "w2v-BERT-avg" }', '{ acoustic = "w2v-BERT-avg", tags = "MuLan_music" }')
     return re.sub(r"\[features\.text\].*?(?=\[model\])", TAGS, text, flags=re.DOTALL)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from b2m_encoding.analysis.windows import stimulus_timeline, windowed
+from b2m_encoding.analysis.windows import stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.extractors import AudioExtractor, build_spaces
@@ -66,10 +66,9 @@ def _fill(study: Study, recordings: Mapping[str, Recording], filled: dict[str, F
         for name, space in build_spaces(study.features, stimulus_timeline(recording), watch).items():
             n_samples, width = space.values.shape
             filled[name].shape = (filled[name].shape[0] + n_samples, width)
-        if study.decoding and not study.windows:
-            for name in study.decoding.targets:
-                cut = windowed(recording, study.decoding.windows_of(name))
-                study.features[name].build(name, stimulus_timeline(cut), partial(watch, name))
+        for name, table in windows_of_features(study):
+            cut = windowed(recording, table)
+            study.features[name].build(name, stimulus_timeline(cut), partial(watch, name))
 
 
 class _Watch:

@@ -56,6 +56,7 @@ STEPS = {
     "partition": "preference and variance partitioning",
     "audit": "leaks from test to training",
     "regions": "scores of regions, runs, clips and groups",
+    "own_windows": "feature spaces with windows of their own",
     "leave_one_group_out": "clips of each group (genre, speaker) predicted by models trained without it",
     "decode": "decoding and identification of clips",
     "quality": "length, noise and motion of every run",
@@ -236,6 +237,9 @@ class Plan:
         inputs = {"subject": name, "encoding": own.with_samples, "space": SpaceOf(subject)}
         self._add("regions", label, region_rows, inputs, (*INFERENCE, "maps", "data.clips"))
         scored: dict[str, Input] = {**shared, "scores": own.scores}
+        if study.windows and study.windows.own:
+            inputs = {"subject": name, "recording": recording, "encoding": own.encoding, "out": Given.OUTPUT}
+            self._add("own_windows", label, subject_steps.encode_own_windows, inputs, (*INFERENCE, "note", "results"))
         if "group" in study.statistics.generalise:
             self._add("leave_one_group_out", label, subject_steps.leave_one_group_out, scored, MODEL)
         for target in study.decoding.targets if study.decoding else ():
@@ -312,9 +316,13 @@ class Plan:
         )
         inputs = {"results": results, "recordings": recordings, "out": Given.OUTPUT}
         tables = self._add(
-            "tables", "", group_steps.write_study_tables, inputs, (*whole, *clips, "maps", "decoding", "name")
+            "tables",
+            "",
+            group_steps.write_study_tables,
+            inputs,
+            (*whole, *clips, "maps", "decoding", "name", "stands_for"),
         )
-        maps = [name for name, unit in self.units.items() if unit.step == "maps"]
+        maps = [name for name, unit in self.units.items() if unit.step in ("maps", "own_windows")]
         inputs = {"folder": ResultsFolder((tables, *maps)), "spaces": spaces, "out": Given.OUTPUT}
         look = ("figures", "maps", "note", "name", "statistics")
         self._add(FIGURES, "", group_steps.write_figures, inputs, look, draws=True)

@@ -18,6 +18,7 @@ from b2m_encoding.analysis.encoding.encode import Encoding, Scores
 from b2m_encoding.analysis.encoding.generalise import without_groups
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.kept_blocks import keep_blocks
+from b2m_encoding.analysis.encoding.own_windows import own_scores
 from b2m_encoding.analysis.encoding.predict import Gathered, predict_held_out, training_values
 from b2m_encoding.analysis.encoding.run_statistics import RunStatistics, gather_run, join_runs
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
@@ -33,6 +34,7 @@ from b2m_encoding.models.solver.devices import resolve_device
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.results.clip_responses import write_clip_responses
 from b2m_encoding.results.design_summary import write_design
+from b2m_encoding.results.schema import CORRECTIONS, maps
 from b2m_encoding.results.schema.maps import MEAN, MEASURED
 from b2m_encoding.results.schema.tables import DELAYS, MOTION
 from b2m_encoding.results.weights import write_statistics_zarr, write_weights
@@ -111,6 +113,18 @@ def refit(
     return refit_subject(
         responses, spaces, study, splits, held_out, chosen, lambda what: progress(what, 0, 0), factors=factors
     )
+
+
+def encode_own_windows(recording: Recording, encoding: Encoding, study: Study, subject: str, out: Output) -> None:
+    """Fit feature spaces to windows of their own length, and write the maps of their scores."""
+    if not encoding.tested.any():
+        return
+    space, correction = recording.responses.space, CORRECTIONS[study.statistics.correction].name
+    for name, one in own_scores(recording, encoding, study).items():
+        about = {"WindowSeconds": one.window, "SamplesTested": one.n_test, "Note": study.note, "NaN": "not tested"}
+        for kind, values in ((maps.R_OWN, one.r), (maps.P_OWN, one.p), (maps.Q_OWN, one.q)):
+            sidecar = {**kind.sidecar(correction=correction), **about}
+            out.bundle.write_map(subject, name, kind.stat, values, space, sidecar)
 
 
 def leave_one_group_out(recording: Recording, spaces: Spaces, scores: Scores, study: Study) -> LeftOut | None:

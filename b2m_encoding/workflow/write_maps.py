@@ -208,20 +208,29 @@ def write_named(
 
 def write_decodings(writer: BundleFiles, results: StudyResults, study: Study) -> None:
     """Write decoded features, identification accuracy per clip and per subject, and the comparison with Brain2Music."""
-    clips, summaries = [], []
+    clips, summaries, penalties = [], [], []
     for subject, decodings in results.decodings.items():
         for decoding in decodings:
             summaries.append({"subject": subject, **decoding.summary()})
             columns = {"clip": decoding.clips, "accuracy": decoding.accuracy, "identified": decoding.identified}
-            if decoding.unheard is not None:
-                columns["accuracy_unheard"] = decoding.unheard
+            more = {
+                "accuracy_raw": decoding.accuracy_raw,
+                "accuracy_within": decoding.within,
+                "accuracy_unheard": decoding.unheard,
+                "accuracy_unheard_within": decoding.unheard_within,
+            }
+            columns |= {name: values for name, values in more.items() if values is not None}
             names = {"subject": subject, "target": decoding.target, "decoder": decoding.decoder}
             clips.append(pd.DataFrame({**names, **columns}))
+            if decoding.penalties:
+                penalties.append(pd.DataFrame({**names, **decoding.penalties}))
             arrays = (np.array(decoding.clips), decoding.predicted, decoding.true, decoding.windows)
             Decoded(decoding.target, decoding.decoder, *arrays).save(writer.folder, subject)
     if summaries:
         writer.write_table(tables.BRAIN2MUSIC_TABLE2, decoding_table(results.decodings, study))
         writer.write_table(tables.IDENTIFICATION, pd.concat(clips))
+        if penalties:
+            writer.write_table(tables.PENALTIES, pd.concat(penalties))
         writer.write_json(files.IDENTIFICATION_SUMMARY, {"subjects": summaries})
 
 

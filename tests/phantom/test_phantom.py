@@ -13,7 +13,9 @@ import soundfile
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.acoustic import acoustic_names
 from b2m_encoding.features.captions import read_captions
-from b2m_encoding.phantom import PhantomPaths, Size, load_truth, simulate_study
+from b2m_encoding.phantom import PAPER, PhantomPaths, Size, load_truth, simulate_study
+from b2m_encoding.phantom.design import draw_design
+from b2m_encoding.phantom.tracks import GENRES
 from b2m_encoding.spaces import load_atlas, surface_space
 
 TINY = Size(n_training_runs=1, n_test_runs=1, n_blocks=1, n_repeats=2)
@@ -164,3 +166,32 @@ def test_unusable_requests(study: PhantomPaths, tmp_path: Path) -> None:
         tiny(tmp_path / "none", n_subjects=0)
     with pytest.raises(InputError, match="no truth"):
         load_truth(tmp_path)
+
+
+def test_the_design_of_the_paper() -> None:
+    """540 clips, 54 of each genre, in 18 runs of 41; each test run has ten clips four times."""
+    runs = draw_design(PAPER, np.random.default_rng(0))
+    training, test = ([run for run in runs if run.task == task] for task in ("Training", "Test"))
+    assert (len(training), len(test), {len(run.clips) for run in runs}) == (12, 6, {41})
+    trained, tested = ({clip for run in part for clip in run.clips} for part in (training, test))
+    assert (len(trained), len(tested), trained & tested) == (480, 60, set())
+    counts = {genre: sum(clip.genre == genre for clip in trained | tested) for genre in GENRES}
+    assert counts == dict.fromkeys(GENRES, 54)
+    for run in test:
+        assert run.clips[0] == run.clips[40]
+        assert run.clips[1:11] == run.clips[11:21] == run.clips[21:31] == run.clips[31:41]
+    for before, run in zip(training[-1:] + training, training, strict=False):
+        assert run.clips[0] == before.clips[40]
+        assert all({clip.genre for clip in run.clips[i : i + 10]} == {*GENRES} for i in range(1, 41, 10))
+
+
+def test_a_study_of_fewer_targets(tmp_path: Path) -> None:
+    study = tiny(tmp_path / "few", n_targets=100)
+    [known] = load_truth(study.out).subjects.values()
+    bold = np.concatenate([read_bold(study, hemi=hemi) for hemi in "LR"], axis=1)
+    recorded = np.isfinite(bold).all(axis=0) & (np.ptp(bold, axis=0) > 0)
+    assert np.array_equal(recorded, known.testable)
+    assert recorded.sum() == 100
+    assert (known.drive[recorded] != "none").sum() == 60
+    with pytest.raises(InputError, match="needs a target"):
+        tiny(tmp_path / "none", n_targets=0)

@@ -19,6 +19,7 @@ import soundfile
 
 from b2m_encoding.decoding.generators import Condition, Exemplar, Generator, load_generator
 from b2m_encoding.decoding.generators.files import for_listening
+from b2m_encoding.decoding.identification import identification_accuracy
 from b2m_encoding.decoding.retrieval.build import build_corpus
 from b2m_encoding.decoding.retrieval.corpus import Corpus
 from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
@@ -121,7 +122,12 @@ def results(results_template: Path, tmp_path: Path) -> Path:
 
 
 def table(results: Path, name: str) -> pd.DataFrame:
-    return pd.read_csv(results / name, sep="\t", dtype={"subject": str})
+    return pd.read_csv(results / name, sep="\t", dtype={"subject": str, "corpus": str})
+
+
+def neighbours_of(results: Path) -> str:
+    [path] = (results / "sub-01/reconstruction").glob("acoustic-regions-*/neighbours.tsv")
+    return path.relative_to(results).as_posix()
 
 
 def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_template: Path, b2m: B2M) -> None:
@@ -148,7 +154,7 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     assert well["retrieved"].equals(well["oracle"])
     assert not badly["retrieved"].equals(badly["oracle"])
     assert not badly["chance"].equals(well["chance"])
-    neighbours = table(results, "sub-01/reconstruction/acoustic-regions/neighbours.tsv")
+    neighbours = table(results, neighbours_of(results))
     assert neighbours.groupby("method").size().to_dict() == {
         "retrieved": 3 * N_CLIPS,
         "oracle": 3 * N_CLIPS,
@@ -159,11 +165,14 @@ def test_from_decoded_to_a_page(results: Path, corpus_folder: Path, tiny_templat
     corpus = Corpus.open(corpus_folder)
     metric = Metric.of("standardised", corpus.centre, corpus.spread)
     places = {name: i for i, name in enumerate(corpus.table["clip"])}
+    names = [name.rpartition("/")[2] not in tested for name in corpus.table["clip"]]
+    allowed = metric.unit(corpus.vectors[np.array(names)])
     for (subject, method), own in rows.query("method != 'heard'").groupby(["subject", "method"]):
         vectors = corpus.vectors[np.array([places[name] for name in own["recording"]])].astype(float)
         made = metric.unit(vectors)
         decoded, encoder = (read(results, subject, "acoustic") for read in (read_decoded, read_reranking_model))
-        expected = {row["measure"]: row["value"] for row in evaluate_vectors({method: made}, metric.unit(decoded.true))}
+        scores = evaluate_vectors({method: made}, metric.unit(decoded.true), allowed)
+        expected = {one.measure: one.value for one in scores}
         assert expected == pytest.approx({name: judged[subject, method, name] for name in expected}, abs=1e-4)
         asked = metric.unit(decoded.true if method == "oracle" else decoded.predicted)
         assert np.allclose(own["cosine"], (made * asked).sum(axis=1), atol=1e-4)
@@ -241,7 +250,7 @@ def test_training_clips_are_left_out_if_asked_for(results: Path, corpus_folder: 
     call = ("reconstruct", results, "--corpus", corpus_folder, "--subject", "01", "--k", others, *SHORT)
     for choice, expected in (("--training", others), ("--no-training", others - 1)):
         assert b2m(*call, choice)[0] == 0
-        found = table(results, "sub-01/reconstruction/acoustic-regions/neighbours.tsv").query("method == 'oracle'")
+        found = table(results, neighbours_of(results)).query("method == 'oracle'")
         names = set(found["recording"].str.rpartition("/")[2])
         assert len(names) == expected
         assert (trained in names) == (choice == "--training")
@@ -410,8 +419,9 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
     assert len(hum.made) == 3 * N_CLIPS
     made, true = (metric.unit(np.stack(one)) for one in (best, heard))
     evaluation = table(results, "evaluation.tsv").query("encoder == 'decoded space'").set_index(["method", "measure"])
-    for row in evaluate_vectors({"hum": made}, true):
+    for row in (one.row() for one in evaluate_vectors({"hum": made}, true)):
         assert evaluation.loc[("hum", row["measure"]), "value"] == pytest.approx(row["value"], abs=1e-4)
+    _mean_of_samples(results, metric)
     judged = table(results, "evaluation.tsv").query("measure == 'identification'")
     assert set(judged["encoder"]) == {"decoded space", "acoustic"}
     assert judged.groupby(["encoder", "method"]).size().to_dict().keys() >= {
@@ -427,6 +437,45 @@ def test_a_generator_makes_candidates_and_the_responses_choose(
         for one in (everything, table(results, RECONSTRUCTION.file))
     ]
     assert drawn[0] != drawn[1]
+
+
+def _mean_of_samples(results: Path, metric: Metric) -> None:
+    """Beside the sample that the encoding model ranks first, the mean over all, none of them chosen."""
+    rows = table(results, "reconstruction.tsv").query("method == 'hum'").sort_values("clip")
+    values, decoded = [], read_decoded(results, "01", "acoustic")
+    true = metric.unit(decoded.true)
+    for _, own in rows.groupby("sample"):
+        order = own.set_index("clip").loc[decoded.clips.tolist(), "file"]
+        made = [json.loads((results / file).with_suffix(".json").read_text())["embedding"] for file in order]
+        values.append(identification_accuracy(metric.unit(np.array(made, np.float32)), true))
+    found = table(results, "evaluation.tsv").set_index(["method", "encoder", "measure"])["value"]
+    assert found["hum, mean of 3", "decoded space", "identification"] == pytest.approx(np.mean(values), abs=1e-3)
+    clips = table(results, "evaluation_clips.tsv").query("method == 'hum, mean of 3' and encoder == 'decoded space'")
+    assert np.allclose(clips["value"], np.mean(values, axis=0), atol=1e-3)
+
+
+def test_two_corpora_stay_beside_each_other(results: Path, corpus_folder: Path, tmp_path: Path, b2m: B2M) -> None:
+    other = Path(shutil.copytree(corpus_folder, tmp_path / "other"))
+    record = json.loads((other / "corpus.json").read_text())
+    record |= {"name": "7", "audio": str(Corpus.open(corpus_folder).audio)}  # a name that looks like a number
+    (other / "corpus.json").write_text(json.dumps(record))
+    (tmp_path / "names.txt").write_text("\n".join(Corpus.open(other).table["clip"][-1:]))
+    call = ("--subject", "01", "--evaluator", "acoustic", *SHORT)
+    assert b2m("reconstruct", results, "--corpus", corpus_folder, *call)[0] == 0
+    first, sounds = table(results, "evaluation.tsv"), {path: path.read_bytes() for path in results.rglob("*.mp3")}
+    for _ in range(2):  # twice: rows are replaced by those of the same corpus
+        code, printed = b2m("reconstruct", results, "--corpus", other, "--leave-out", tmp_path / "names.txt", *call)
+        assert code == 0, printed
+    both, key = table(results, "evaluation.tsv"), ["method", "encoder", "measure"]
+    assert both.groupby("corpus").size().to_dict() == {"7": len(first), "<b>own</b>": len(first)}
+    kept = both.query("corpus != '7'").set_index(key)["value"]
+    assert kept.equals(first.set_index(key)["value"])
+    assert all(path.read_bytes() == content for path, content in sounds.items())
+    assert "the corpus 7 that" in (results / "listen.html").read_text()
+    clips = table(results, "evaluation_clips.tsv").groupby(["corpus", *key])["value"].mean()
+    means = both.query("measure == 'identification'").set_index(["corpus", *key])["value"]
+    assert np.allclose(clips.reindex(means.index), means, atol=1e-4)
+    assert np.allclose(means.xs("chance", level="method"), 0.5, atol=1e-6)  # an expectation, not one draw
 
 
 @pytest.fixture(scope="module")

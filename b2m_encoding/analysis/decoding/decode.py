@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float32, Float64, Floating
 from b2m_encoding.analysis.decoding.decoders import Masks
@@ -15,10 +16,13 @@ from b2m_encoding.analysis.decoding.predict import Predictions, fit_decoders, pr
 from b2m_encoding.analysis.decoding.windows import Samples, ToDecode, Units, per_clip
 from b2m_encoding.analysis.windows import WindowedRecording, stimulus_timeline, windowed
 from b2m_encoding.data import Recording
+from b2m_encoding.decoding.decoders.base import Decoder
 from b2m_encoding.decoding.decoders.calibration import Scale
+from b2m_encoding.decoding.decoders.region import RegionDecoder
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.decoding.identification import (
     EvaluatedClips,
+    accuracy_within,
     by_label,
     chance_interval,
     chance_of_scores,
@@ -78,6 +82,17 @@ class Decoding:
         Group of each clip (its genre), "" for none.
     group_name : str
         What the groups are called.
+    accuracy_raw : array, shape (n_clips,), or None
+        Accuracy in the units of the feature space; ``accuracy`` is in standard units, in which dimensions weigh the
+        same.
+    within, unheard_within : array, shape (n_clips,), or None
+        Accuracy among the clips of the same group, also of decoders trained without it; NaN where there is no other.
+    region_sizes : tuple of int
+        Targets of each of the regions.
+    region_r : tuple of float
+        Cross-validated r of each in training.
+    penalties : mapping of str to array
+        Scores at every penalty, see :meth:`~b2m_encoding.decoding.decoders.region.RegionDecoder.penalty_curve`.
     """
 
     target: str
@@ -98,6 +113,12 @@ class Decoding:
     unheard_chance: tuple[float, float] | None = None
     groups: tuple[str, ...] = ()
     group_name: str = ""
+    accuracy_raw: Float64 | None = None
+    within: Float64 | None = None
+    unheard_within: Float64 | None = None
+    region_sizes: tuple[int, ...] = ()
+    region_r: tuple[float, ...] = ()
+    penalties: Mapping[str, Float64] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Entry of ``identification.json``."""
@@ -113,11 +134,16 @@ class Decoding:
             **self.measures,
             "lag": self.lag,
             "regions": list(self.regions),
+            "region_targets": list(self.region_sizes),
+            "region_r": list(self.region_r),
             "notes": list(self.notes),
             "chance_interval_95_of": {name: list(ends) for name, ends in self.chance.items()},
         }
         if self.unheard is not None and self.unheard_chance is not None:
             entry["identification_accuracy_unheard_group"] = float(self.unheard.mean())
+            entry[f"unheard_by_{self.group_name}"] = by_label(self.unheard, np.array(self.groups))
+            if self.unheard_within is not None and np.isfinite(self.unheard_within).any():
+                entry["identification_accuracy_unheard_within_group"] = float(np.nanmean(self.unheard_within))
             entry["chance_interval_95_unheard_group"] = list(self.unheard_chance)
         return entry
 
@@ -137,17 +163,18 @@ def to_decode(recording: Recording, name: str, spaces: Mapping[str, FeatureSpace
     study : Study
     """
     assert study.decoding is not None
-    if isinstance(recording, WindowedRecording):
-        space = spaces[name] if name in spaces else study.features[name].build(name, stimulus_timeline(recording))
-        return ToDecode.of(recording.responses, space, study)
-    first, *more = study.decoding.lags or (study.decoding.lag,)
-    cut = windowed(recording, study.decoding.windows_of(name, first))
-    space = study.features[name].build(name, stimulus_timeline(cut))
+    lags: tuple[float | None, ...] = study.decoding.lags or (None,)
+    tables = [study.decoded_windows(name, lag) for lag in lags]
+    if isinstance(recording, WindowedRecording) and study.windows and tables == [study.windows.of("")] and spaces:
+        cut, space = recording, spaces[name]
+    else:
+        cut = windowed(recording, tables[0])
+        space = study.features[name].build(name, stimulus_timeline(cut))
     tried = [ToDecode.of(cut.responses, space, study)]
-    for lag in more:  # the same sound, later responses
-        later = windowed(recording, study.decoding.windows_of(name, lag)).responses
+    for table in tables[1:]:  # the same sound, later responses
+        later = windowed(recording, table).responses
         tried.append(ToDecode.of(later, replace(space, runs=later.runs), study))
-    return max(tried, key=lambda windows: _cross_validated_r(windows.training, study)) if more else tried[0]
+    return max(tried, key=lambda windows: _cross_validated_r(windows.training, study)) if len(tried) > 1 else tried[0]
 
 
 def _cross_validated_r(training: Samples, study: Study) -> float:
@@ -181,7 +208,7 @@ def decode_subject(windows: ToDecode, masks: Masks | None, study: Study) -> list
     decodings = []
     for name, decoder in decoders.items():
         evaluated = evaluate_decoder(name, predictions[name], training, test, units, windows.target, study)
-        decodings.append(replace(evaluated, lag=windows.lag, regions=tuple(getattr(decoder, "best_", ()))))
+        decodings.append(replace(evaluated, lag=windows.lag, **_about_regions(decoder, training, units)))
     if "group" not in study.statistics.generalise:
         return decodings
     parts = _without_groups(training, test, units, masks, study)
@@ -189,12 +216,26 @@ def decode_subject(windows: ToDecode, masks: Masks | None, study: Study) -> list
         replace(
             decoding,
             unheard=_accuracy(parts[decoding.decoder]),
+            unheard_within=_accuracy(parts[decoding.decoder], np.array(decoding.groups)),
             unheard_chance=chance_interval(
                 parts[decoding.decoder], groups=np.array(decoding.groups), random_state=study.seed
             ),
         )
         for decoding in decodings
     ]
+
+
+def _about_regions(decoder: Decoder, training: Samples, units: Units) -> dict[str, Any]:
+    """Regions of a decoder, their sizes and scores, and the scores at every penalty; nothing of other decoders."""
+    if not isinstance(decoder, RegionDecoder):
+        return {}
+    best = decoder.best_
+    return {
+        "regions": best,
+        "region_sizes": tuple(len(decoder.columns_[name]) for name in best),
+        "region_r": tuple(decoder.scores_[name] for name in best),
+        "penalties": decoder.penalty_curve(training.brain, units.standard(training.features), runs=training.runs),
+    }
 
 
 def evaluate_decoder(
@@ -240,6 +281,12 @@ def evaluate_decoder(
         "identification_accuracy_training": float(of_training.mean()),
         "correlation_training": _mean_r(predicted_training, true_training),
     }
+    raw = units.back(predicted), units.back(true)
+    labels = np.array(list(groups.values()))
+    within = accuracy_within(predicted, true, labels)
+    measures["identification_accuracy_raw"] = float(identification_accuracy(*raw).mean())
+    if np.isfinite(within).any():
+        measures["identification_accuracy_within_group"] = float(np.nanmean(within))
     note = note_of_shared(shared_clips(training.runs.clip, test.runs.clip))
     back = partial(units.back, same_length=study.decoding.calibrate != "none")
     every_clip = np.ones(len(clips), dtype=bool)
@@ -259,6 +306,8 @@ def evaluate_decoder(
         chance=chance_of_scores(predicted, true, random_state=study.seed),
         groups=tuple(groups.values()),
         group_name=study.data.group_name or "group",
+        accuracy_raw=identification_accuracy(*raw),
+        within=within if np.isfinite(within).any() else None,
     )
 
 
@@ -298,9 +347,10 @@ def _without_groups(
     return parts
 
 
-def _accuracy(parts: list[EvaluatedClips]) -> Float64:
-    """Accuracy of each clip by the decoder that is evaluated on it."""
+def _accuracy(parts: list[EvaluatedClips], within: NDArray[np.str_] | None = None) -> Float64:
+    """Accuracy of each clip by the decoder that is evaluated on it, among all clips or those with the same label."""
     out = np.empty(len(parts[0][0]))
     for predicted, true, evaluated in parts:
-        out[evaluated] = identification_accuracy(predicted, true)[evaluated]
+        found = identification_accuracy(predicted, true) if within is None else accuracy_within(predicted, true, within)
+        out[evaluated] = found[evaluated]
     return out

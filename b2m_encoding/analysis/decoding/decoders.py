@@ -45,4 +45,6 @@ def new_decoders(masks: Masks, study: Study) -> dict[str, Decoder]:
     table = study.decoding
     assert table is not None
     n_targets = None if table.best_targets == "all" else table.best_targets
-    return build_decoders(table.decoders, DecoderSettings(masks, table.regions, n_targets, study.model.device))
+    alphas = None if table.alphas is None else tuple(table.alphas.grid().tolist())
+    settings = DecoderSettings(masks, table.regions, n_targets, study.model.device, alphas, table.folds)
+    return build_decoders(table.decoders, settings)

@@ -8,27 +8,9 @@ from typing import Any
 import pandas as pd
 
 from b2m_encoding.analysis.decoding.decode import Decoding
-from b2m_encoding.features.networks import JOINT_ENCODERS
-from b2m_encoding.results.schema.tables import MEASURES
+from b2m_encoding.results.schema.brain2music import published
+from b2m_encoding.results.schema.tables import MEASURES, RAW
 from b2m_encoding.study import Study
-
-_TABLE_2 = {
-    "SoundStream-avg": ((0.674, 0.016), (0.764, 0.029), (0.184, 0.020), (0.255, 0.009)),
-    "w2v-BERT-avg": ((0.837, 0.005), (0.941, 0.007), (0.113, 0.003), (0.167, 0.006)),
-    "MuLan_text": ((0.817, 0.014), (0.877, 0.009), (0.181, 0.012), (0.245, 0.009)),
-    "MuLan_music": ((0.876, 0.015), (0.992, 0.003), (0.307, 0.016), (0.538, 0.023)),
-}
-PUBLISHED = {name: dict(zip(MEASURES, numbers, strict=True)) for name, numbers in _TABLE_2.items()}
-"""Mean and standard deviation over five subjects (arXiv 2307.11078, Table 2)."""
-STANDS_FOR = {
-    "codec": "SoundStream-avg",
-    "w2v_bert": "w2v-BERT-avg",
-    "caption": "MuLan_text",
-    "text": "MuLan_text",
-    **dict.fromkeys(JOINT_ENCODERS, "MuLan_music"),
-    "mulan_precomputed": "MuLan_music",
-}
-"""Embedding of the paper in whose place each extractor stands."""
 
 
 def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) -> pd.DataFrame:
@@ -56,15 +38,16 @@ def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) ->
     summary = []
     for (target, decoder), group in pd.DataFrame(rows).groupby(["target", "decoder"], sort=False):
         row: dict[str, Any] = {"target": target, "decoder": decoder, "subjects": len(group)}
-        for name in MEASURES:
+        for name in (*MEASURES, RAW):
             row |= {name: group[name].mean(), f"{name}_sd": group[name].std()}
-        row["stands_for"] = STANDS_FOR.get(study.features[target].extractor)
-        for name, (mean, deviation) in PUBLISHED.get(row["stands_for"], {}).items():
-            row |= {f"{name}_published": mean, f"{name}_published_sd": deviation}
+        row["stands_for"] = study.embedding(target)
+        for name in MEASURES:
+            if one := published().get(f"{name}/{row['stands_for']}"):
+                row |= {f"{name}_published": one.value, f"{name}_published_sd": one.sd}
         summary.append(row)
-    published = [f"{name}_published{sd}" for name in MEASURES for sd in ("", "_sd")]
+    columns = [f"{name}_published{sd}" for name in MEASURES for sd in ("", "_sd")]
     table = pd.DataFrame(summary)
-    return table.reindex(columns=[*[c for c in table if c not in published], *published])
+    return table.reindex(columns=[*[c for c in table if c not in columns], *columns])
 
 
 def _measures(decoding: Decoding) -> dict[str, float]:
@@ -74,7 +57,8 @@ def _measures(decoding: Decoding) -> dict[str, float]:
         decoding.measures["correlation"],
         decoding.measures["correlation_training"],
     )
-    return dict(zip(MEASURES, map(float, values), strict=True))
+    raw = decoding.measures.get("identification_accuracy_raw", float("nan"))
+    return {**dict(zip(MEASURES, map(float, values), strict=True)), RAW: raw}
 
 
 def shown(table: pd.DataFrame) -> list[dict[str, str]]:
@@ -86,6 +70,7 @@ def shown(table: pd.DataFrame) -> list[dict[str, str]]:
         for name, text in MEASURES.items():
             number = _number(row[name], row[f"{name}_sd"])
             cells[text] = f"{number} | {_number(row[f'{name}_published'], row[f'{name}_published_sd'])}"
+        cells["identification, raw units"] = _number(row[RAW], row[f"{RAW}_sd"])
         rows.append(cells)
     return rows
 

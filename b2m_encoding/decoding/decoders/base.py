@@ -77,7 +77,7 @@ class Decoder(BaseEstimator, ABC):  # type: ignore[misc]
         array, shape (n_windows, n_dimensions)
         """
         out = np.full(Y.shape, np.nan)
-        for held_out in decoding_folds(runs):
+        for held_out in decoding_folds(runs, getattr(self, "folds", None)):
             rows = runs.rows(held_out)
             training = np.setdiff1d(runs.rows(), rows)
             decoder = clone(self).fit(X[training], Y[training], runs=with_blocks(runs.take(training)))
@@ -151,9 +151,14 @@ def predicted_targets(
     return usable[best_targets(model, n_targets)]
 
 
-def decoding_folds(runs: Runs) -> list[Blocks]:
-    """Folds of whole blocks, five at most."""
-    return runs.folds(min(MAX_FOLDS, len(runs.blocks)))
+def decoding_folds(runs: Runs, folds: int | None = None) -> list[Blocks]:
+    """Folds of whole blocks: as many as are wanted, five by default, and not more than there are blocks."""
+    return runs.folds(inner_folds(runs, folds or MAX_FOLDS))
+
+
+def inner_folds(runs: Runs, folds: int | None) -> int | None:
+    """As many folds as are wanted, and not more than there are blocks; None leaves one block out at a time."""
+    return None if folds is None else max(2, min(folds, len(runs.blocks)))
 
 
 def with_blocks(runs: Runs) -> Runs:

@@ -48,6 +48,8 @@ class ContrastiveDecoder(Decoder):
     learning_rate : float
     alphas : sequence of float
         Penalties of the ridge solution that are tried.
+    folds : int, optional
+        Number of folds of whole runs that choose penalties; one run is left out at a time by default.
     device : str
 
     Attributes
@@ -78,6 +80,7 @@ class ContrastiveDecoder(Decoder):
         patience: int = 15,
         learning_rate: float = 0.05,
         alphas: tuple[float, ...] = WHOLE_CORTEX,
+        folds: int | None = None,
         device: str = "auto",
     ) -> None:
         if temperature != "learned" and not float(temperature) > 0:
@@ -89,13 +92,14 @@ class ContrastiveDecoder(Decoder):
         self.patience = patience
         self.learning_rate = learning_rate
         self.alphas = alphas
+        self.folds = folds
         self.device = device
 
     def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
         """Choose the number of steps, then train on all windows; see :meth:`Decoder.fit`."""
         self.ridge_ = self._ridge().fit(X, Y, runs=runs)
         self.columns_ = self.ridge_.columns_
-        trials = [self._trial(X, Y, runs, held_out) for held_out in decoding_folds(runs)]
+        trials = [self._trial(X, Y, runs, held_out) for held_out in decoding_folds(runs, self.folds)]
         self.losses_ = self._search(trials)
         self.n_steps_ = int(np.argmin(self.losses_))
         learner = self.learner_ = self._learner(self.ridge_, X, Y, runs, runs.rows())
@@ -114,7 +118,7 @@ class ContrastiveDecoder(Decoder):
     def cross_val_predict(self, X: Floating, Y: Floating, *, runs: Runs) -> Float64:
         """Decode training windows with the number of steps of the fit; see :meth:`Decoder.cross_val_predict`."""
         out = np.full(Y.shape, np.nan)
-        for held_out in decoding_folds(runs):
+        for held_out in decoding_folds(runs, self.folds):
             learner, x, _, _ = self._trial(X, Y, runs, held_out)
             for _ in range(self.n_steps_):
                 learner.step()
@@ -122,7 +126,9 @@ class ContrastiveDecoder(Decoder):
         return out
 
     def _ridge(self) -> RidgeDecoder:
-        return RidgeDecoder(self.targets, n_targets=self.n_targets, alphas=self.alphas, device=self.device)
+        return RidgeDecoder(
+            self.targets, n_targets=self.n_targets, alphas=self.alphas, folds=self.folds, device=self.device
+        )
 
     def _trial(self, X: Floating, Y: Floating, runs: Runs, held_out: Blocks) -> _Trial:
         """A learner of the other folds, and components, features and clips of the held-out windows."""

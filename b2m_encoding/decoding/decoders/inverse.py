@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from b2m_encoding._typing import Booleans, Float64, Floating
-from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, Decoder, usable_targets
+from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, Decoder, inner_folds, usable_targets
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.runs import Runs
 
@@ -23,6 +23,8 @@ class InverseDecoder(Decoder):
         Number of targets that are used, the best by cross-validation in training; None for all.
     alphas : sequence of float
         Penalties of the encoding model that are tried.
+    folds : int, optional
+        Number of folds of whole runs that choose penalties; one run is left out at a time by default.
     rank : int
         Number of noise directions that targets share.
     shrinkage : float, optional
@@ -47,6 +49,7 @@ class InverseDecoder(Decoder):
         *,
         n_targets: int | None = 2000,
         alphas: tuple[float, ...] = ENCODER_ALPHAS,
+        folds: int | None = None,
         rank: int = 128,
         shrinkage: float | None = None,
         device: str = "auto",
@@ -54,6 +57,7 @@ class InverseDecoder(Decoder):
         self.targets = targets
         self.n_targets = n_targets
         self.alphas = alphas
+        self.folds = folds
         self.rank = rank
         self.shrinkage = shrinkage
         self.device = device
@@ -62,7 +66,7 @@ class InverseDecoder(Decoder):
         """Fit and invert an encoding model; see :meth:`Decoder.fit`."""
         self.columns_ = usable_targets(X, self.targets)
         responses = X[:, self.columns_]
-        model = EncodingModel(delays=None, alphas=self.alphas, device=self.device)
+        model = EncodingModel(None, alphas=self.alphas, cv=inner_folds(runs, self.folds), device=self.device)
         self.model_ = model.fit(Y, responses, runs=runs)
         self.map_ = self.model_.invert(
             Y, responses, runs, n_targets=self.n_targets, rank=self.rank, shrinkage=self.shrinkage

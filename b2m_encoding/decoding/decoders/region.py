@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import numpy as np
 
 from b2m_encoding._typing import Booleans, Float64, Floating
-from b2m_encoding.decoding.decoders.base import Decoder, varying
+from b2m_encoding.decoding.decoders.base import Decoder, inner_folds, varying
 from b2m_encoding.decoding.decoders.ridge import fill_constant
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel, cross_val_predict
+from b2m_encoding.models.scores import pearson_r
 from b2m_encoding.runs import Runs
 
 REGION = tuple(np.logspace(0, 6, 13).tolist())
@@ -32,6 +33,8 @@ class RegionDecoder(Decoder):
         Number of regions that are averaged.
     alphas : sequence of float
         Penalties that are tried.
+    folds : int, optional
+        Number of folds of whole runs that choose penalties; one run is left out at a time by default.
     device : str
 
     Attributes
@@ -48,11 +51,13 @@ class RegionDecoder(Decoder):
         *,
         n_best: int = 6,
         alphas: tuple[float, ...] = REGION,
+        folds: int | None = None,
         device: str = "auto",
     ) -> None:
         self.regions = regions
         self.n_best = n_best
         self.alphas = alphas
+        self.folds = folds
         self.device = device
 
     def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
@@ -69,7 +74,9 @@ class RegionDecoder(Decoder):
             raise InputError("no region has a target that can be decoded from", found=list(self.regions))
         self.models_ = {}
         for name, columns in self.columns_.items():
-            model = EncodingModel(delays=None, alphas=self.alphas, scoring="r", device=self.device)
+            model = EncodingModel(
+                None, alphas=self.alphas, cv=inner_folds(runs, self.folds), scoring="r", device=self.device
+            )
             self.models_[name] = model.fit(X[:, columns], Y, runs=runs)
         self.scores_ = {name: float(np.nanmean(model.cv_scores_)) for name, model in self.models_.items()}
         self.best_ = tuple(sorted(self.scores_, key=lambda name: -self.scores_[name])[: self.n_best])
@@ -85,5 +92,48 @@ class RegionDecoder(Decoder):
             [cross_val_predict(self.models_[name], X[:, self.columns_[name]], Y, runs) for name in self.best_]
         )
 
+    def penalty_curve(self, X: Floating, Y: Floating, *, runs: Runs) -> dict[str, Float64]:
+        """Scores of the best regions at every penalty, the same for all dimensions.
+
+        Parameters
+        ----------
+        X, Y, runs
+            As given to :meth:`fit`.
+
+        Returns
+        -------
+        dict
+            ``alpha``, and Pearson r averaged over dimensions and folds of the windows that were fitted
+            (``r_training``) and of those left out (``r_validation``), each of shape (n_alphas,).
+        """
+        scores = []
+        for held_out in runs.folds(inner_folds(runs, self.folds)):
+            rows = runs.rows(held_out)
+            training = np.setdiff1d(runs.rows(), rows)
+            regions = [X[:, self.columns_[name]] / X[:, self.columns_[name]].std(axis=0) for name in self.best_]
+            parts = [_decomposed(x[training], x[rows], Y[training]) for x in regions]
+            scores.append([[_mean_r(np.mean([part(alpha)[which] for part in parts], axis=0), Y[own])
+                            for which, own in enumerate((training, rows))] for alpha in self.alphas])  # fmt: skip
+        both = np.mean(scores, axis=0)
+        return {"alpha": np.array(self.alphas), "r_training": both[:, 0], "r_validation": both[:, 1]}
+
     def _mean(self, predictions: list[Floating]) -> Float64:
         return fill_constant(np.mean(predictions, axis=0, dtype=np.float64), self.models_[self.best_[0]])
+
+
+def _decomposed(fitted: Floating, held_out: Floating, Y: Floating) -> Callable[[float], tuple[Floating, Floating]]:
+    """Ridge predictions of fitted and of left-out windows at any penalty, from one decomposition."""
+    mean, centre = fitted.mean(axis=0), Y.mean(axis=0)
+    u, s, vt = np.linalg.svd(fitted - mean, full_matrices=False)
+    projected, others = u.T @ (Y - centre), (held_out - mean) @ vt.T
+
+    def predict(alpha: float) -> tuple[Floating, Floating]:
+        weights = (s / (s**2 + alpha))[:, None] * projected
+        return u @ (s[:, None] * weights) + centre, others @ weights + centre
+
+    return predict
+
+
+def _mean_r(predicted: Floating, true: Floating) -> float:
+    r = pearson_r(predicted, true)
+    return float(np.nanmean(r)) if np.isfinite(r).any() else float("nan")

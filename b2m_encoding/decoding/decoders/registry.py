@@ -31,12 +31,23 @@ class DecoderSettings:
     n_targets : int or None
         Number of targets that decoders of the whole cortex use; None for all.
     device : str
+    alphas : tuple of float, optional
+        Penalties that are tried; the grid of each decoder by default.
+    folds : int, optional
+        Number of inner folds; one run is left out at a time by default.
     """
 
     regions: Mapping[str, Booleans]
     n_best: int
     n_targets: int | None
     device: str
+    alphas: tuple[float, ...] | None = None
+    folds: int | None = None
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """Options of the search for penalties."""
+        return {"folds": self.folds, **({} if self.alphas is None else {"alphas": self.alphas})}
 
 
 @dataclass(frozen=True)
@@ -70,11 +81,11 @@ class DecoderKind:
 
 
 def _whole_cortex(settings: DecoderSettings) -> dict[str, Any]:
-    return {"n_targets": settings.n_targets, "device": settings.device}
+    return {"n_targets": settings.n_targets, "device": settings.device, **settings.search}
 
 
 def _regions(settings: DecoderSettings) -> dict[str, Any]:
-    return {"regions": settings.regions, "n_best": settings.n_best, "device": settings.device}
+    return {"regions": settings.regions, "n_best": settings.n_best, "device": settings.device, **settings.search}
 
 
 DECODERS: Mapping[str, DecoderKind] = MappingProxyType(

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from b2m_encoding._typing import Booleans, Float64, Floating
-from b2m_encoding.decoding.decoders.base import Decoder, predicted_targets
+from b2m_encoding.decoding.decoders.base import Decoder, inner_folds, predicted_targets
 from b2m_encoding.models import EncodingModel, cross_val_predict
 from b2m_encoding.models.status import CONSTANT
 from b2m_encoding.runs import Runs
@@ -28,6 +28,8 @@ class RidgeDecoder(Decoder):
         training. All by default.
     alphas : sequence of float
         Penalties that are tried.
+    folds : int, optional
+        Number of folds of whole runs that choose penalties; one run is left out at a time by default.
     device : str
 
     Attributes
@@ -56,11 +58,13 @@ class RidgeDecoder(Decoder):
         *,
         n_targets: int | None = None,
         alphas: tuple[float, ...] = WHOLE_CORTEX,
+        folds: int | None = None,
         device: str = "auto",
     ) -> None:
         self.targets = targets
         self.n_targets = n_targets
         self.alphas = alphas
+        self.folds = folds
         self.device = device
 
     def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
@@ -68,7 +72,9 @@ class RidgeDecoder(Decoder):
         self.columns_ = predicted_targets(
             X, Y, runs=runs, chosen=self.targets, n_targets=self.n_targets, device=self.device
         )
-        model = EncodingModel(delays=None, alphas=self.alphas, scoring="r", device=self.device)
+        model = EncodingModel(
+            None, alphas=self.alphas, cv=inner_folds(runs, self.folds), scoring="r", device=self.device
+        )
         self.model_ = model.fit(X[:, self.columns_], Y, runs=runs)
         self.score_ = float(np.nanmean(self.model_.cv_scores_))
         return self

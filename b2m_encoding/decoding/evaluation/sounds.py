@@ -14,6 +14,7 @@ from b2m_encoding.features.audio import Wave
 from b2m_encoding.features.extractors import Acoustic
 
 Sound = tuple[Wave, int]
+Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 TINY = 1e-9
 
 
@@ -63,8 +64,19 @@ def sound_identification(
     """
     if len(reconstructed) != len(presented):
         raise InputError("one sound per clip is needed", found=len(reconstructed), expected=len(presented))
-    vectors = embed_sounds(space, [*reconstructed, *presented])
+    return identification_accuracy(*embed_together(space, reconstructed, presented)[1])
+
+
+def embed_together(
+    space: AudioEmbeddingSpace, reconstructed: Sequence[Sound], presented: Sequence[Sound]
+) -> tuple[Pair, Pair]:
+    """Vectors of reconstructed and of presented sounds, and the same in units in which they are compared.
+
+    Acoustic features, which have different units, are standardised over the presented clips.
+    """
+    vectors, n = embed_sounds(space, [*reconstructed, *presented]), len(reconstructed)
+    scaled = vectors
     if isinstance(space.table, Acoustic):
-        centre, spread = vectors[len(reconstructed) :].mean(axis=0), vectors[len(reconstructed) :].std(axis=0)
-        vectors = np.divide(vectors - centre, spread, out=np.zeros_like(vectors), where=spread > TINY)
-    return identification_accuracy(vectors[: len(reconstructed)], vectors[len(reconstructed) :])
+        centre, spread = vectors[n:].mean(axis=0), vectors[n:].std(axis=0)
+        scaled = np.divide(vectors - centre, spread, out=np.zeros_like(vectors), where=spread > TINY)
+    return (vectors[:n], vectors[n:]), (scaled[:n], scaled[n:])

@@ -261,13 +261,26 @@ def _decoding(report: ReportData) -> Iterator[Line]:
     if not rows:
         yield "Is chance level given with an interval?", "not applicable", "nothing was decoded"
         return
-    low, high = np.mean([row["chance_interval_95"] for row in rows], axis=0)
-    accuracy = score(float(np.mean([row["identification_accuracy"] for row in rows])))
-    yield "Is chance level given with an interval?", "yes", f"{accuracy}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"
+    shown = _of_each(rows, "identification_accuracy", "chance_interval_95")
+    yield "Is chance level given with an interval?", "yes", shown
     above = [row["identification_accuracy"] > row["chance_interval_95"][1] for row in rows]
     shown = f"{sum(above)} of {many(len(rows), 'decoding')} above the 95 % interval of chance"
     yield "Is decoding better than chance?", *_when(all(above), shown, shown)
     yield "Does decoding hold for groups of clips left out of training?", *_unheard(rows)
+
+
+def _of_each(rows: list[dict[str, Any]], key: str, interval: str) -> str:
+    """Mean over subjects and chance of every decoded feature space and decoder, which are never averaged."""
+    kinds = dict.fromkeys((str(row["feature_space"]), str(row.get("decoder", "regions"))) for row in rows)
+    several, parts = len({decoder for _, decoder in kinds}) > 1, []
+    for name, decoder in kinds:
+        own = [row for row in rows if (row["feature_space"], row.get("decoder", "regions")) == (name, decoder)]
+        low, high = np.mean([row.get(interval, row["chance_interval_95"]) for row in own], axis=0)
+        accuracy = score(float(np.mean([row[key] for row in own])))
+        parts.append(
+            f"{name}{f' ({decoder})' if several else ''} {accuracy}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"
+        )
+    return "; ".join(parts)
 
 
 def _unheard(rows: list[dict[str, Any]]) -> tuple[Answer, str]:
@@ -276,9 +289,8 @@ def _unheard(rows: list[dict[str, Any]]) -> tuple[Answer, str]:
     unheard = [row for row in rows if key in row]
     if not unheard:
         return "not known", 'not asked for (generalise = ["group"])'
-    low, high = np.mean([row.get(chance, row["chance_interval_95"]) for row in unheard], axis=0)
     above = [row[key] > row.get(chance, row["chance_interval_95"])[1] for row in unheard]
-    shown = f"{score(float(np.mean([row[key] for row in unheard])))}; chance {CHANCE:g}, {low:.2f} to {high:.2f}"
+    shown = _of_each(unheard, key, chance)
     shown += f"; {sum(above)} of {many(len(unheard), 'decoding')} above it"
     return _when(all(above), shown, shown)
 

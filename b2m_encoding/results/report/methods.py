@@ -177,6 +177,9 @@ def _model(report: ReportData) -> str:
             f"{number(windows['step'])} s, {number(windows['lag'])} s after the sound) was predicted from the "
             "features of the window"
         )
+        if own := windows.get("own"):
+            lengths = listed(f"{name} {number(length)} s" for name, length in own.items())
+            lag += f" (maps rown: by windows of its own length for {lengths}, each feature space by itself)"
     else:
         delays = listed(f"{one:g}" for one in model["delays"])
         lag = f"The response at each volume was predicted from the features {delays} s before it"
@@ -241,15 +244,18 @@ def _decoding(report: ReportData) -> str:
         return ""
     windows = report.get("windows") or table
     length = windows.get("length", windows.get("window"))
+    own = {**windows.get("own", {}), **table.get("own_windows", {})}
+    shorter = "".join(f", of {number(own[name])} s for {name}" for name in table["targets"] if name in own)
     text = (
         f"{_spaces(table['targets'])} decoded from responses averaged over windows of "
-        f"{number(length)} s (one every {number(windows['step'])} s, {_lag(table, windows)}): "
+        f"{number(length)} s{shorter} (one every {number(windows['step'])} s, {_lag(table, windows)}): "
         f"{listed(_decoders(table))}. Responses to the repeats of a test clip were averaged before decoding"
         f"{CALIBRATIONS[table.get('calibrate', 'all')]}. Identification accuracy is the share of the other test clips "
         f"({span(clips.groupby(['subject', 'target', 'decoder']).size())} clips in all) whose true features are "
         "less like the "
         f"decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95 % interval comes from "
-        "assigning predictions to clips at random."
+        "assigning predictions to clips at random. Features and predictions were compared in standard units of the "
+        "training features, in which all dimensions weigh the same; accuracy in their raw units is given beside it."
     )
     if "accuracy_unheard" in clips:
         text += f" The same was done with decoders trained without any clip of the decoded {report.group_name}."

@@ -33,6 +33,7 @@ TITLES = {
     "tagprofile": "Tags of regions",
     "tagmap": "Preferred feature with a name",
     "decoding": "Identification of clips",
+    "unheard": "Identification without the group of a clip in training",
     "slices": "Prediction accuracy, slices",
     "distribution": "Distribution of the prediction accuracy",
     "group": "Group",

@@ -209,7 +209,7 @@ def decoding(report: ReportData) -> list[Block]:
         "clips",
         f"without its {report.group_name}",
     ]
-    blocks: list[Block] = [*figures_of(report, ("decoding",))]
+    blocks: list[Block] = [*figures_of(report, ("decoding", "unheard"))]
     if rows:
         notes = sorted(
             {f" {note[:1].upper()}{note[1:]}." for one in report.identification for note in one.get("notes", ())}
@@ -237,13 +237,16 @@ def _beside_the_paper(table: pd.DataFrame) -> Table:
             f"{_spread(one[f'{name}_published'], one[f'{name}_published_sd'])}"
             for name in measures
         ]
-        rows.append([str(one["target"]), str(one["decoder"]), stands_for, *numbers])
+        raw = _spread(one.get("identification_raw", np.nan), one.get("identification_raw_sd", np.nan))
+        rows.append([str(one["target"]), str(one["decoder"]), stands_for, *numbers, raw])
     about = (
         "Here | Brain2Music (arXiv 2307.11078, Table 2), mean (standard deviation) over subjects. Open embeddings "
         "stand for those of the paper, and responses differ: compare the order. Training numbers are of windows that "
-        "the decoder was fitted to, as in the paper."
+        "the decoder was fitted to, as in the paper. Features are compared in standard units, in which all dimensions "
+        "weigh the same, and in raw units; which of these the paper used is not stated."
     )
-    return Table(["feature space", "decoder", "stands for", *measures.values()], rows, about)
+    columns = ["feature space", "decoder", "stands for", *measures.values(), "identification, test, raw units"]
+    return Table(columns, rows, about)
 
 
 def _spread(mean: float, deviation: float) -> str:

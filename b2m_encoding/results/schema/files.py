@@ -41,6 +41,8 @@ COMPARED = "comparison.html"
 """The page of a comparison of two results."""
 FIGURES = "figures"
 RECONSTRUCTION = "reconstruction"
+PAPER = "paper"
+"""Folder of figures and tables beside those of Brain2Music, and its page."""
 README = "README"
 BIDS_IGNORE = ".bidsignore"
 
@@ -86,6 +88,7 @@ IGNORED_BY_BIDS = f"""\
 *.toml
 {FIGURES}
 {RECONSTRUCTION}
+{PAPER}
 """
 README_TEXT = f"""\
 Results of an analysis by b2m_encoding {{version}}: {{name}}

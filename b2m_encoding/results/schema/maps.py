@@ -76,6 +76,15 @@ R2 = MapKind("r2", "models", "Coefficient of determination", label="prediction a
 P = MapKind("p", "models", "One-sided p of r", masked=False)
 P_FAMILY_WISE = MapKind("pfwe", "joint", "Family-wise p: largest r of each permutation", masked=False)
 Q = MapKind("q", "models", "Adjusted p: {correction}", masked=False)
+R_OWN = MapKind(
+    "rown",
+    "spaces",
+    "Pearson r of predicted and measured responses, both averaged under windows of the length of this feature space",
+    label="prediction accuracy (r), own windows",
+    short="own r",
+)
+P_OWN = MapKind("pown", "spaces", "One-sided p of r with the windows of this feature space", masked=False)
+Q_OWN = MapKind("qown", "spaces", "Adjusted p of the same: {correction}", masked=False)
 ALPHA = MapKind("alpha", "joint", "Ridge penalty (scikit-learn's scale)", masked=False)
 R_LOW = MapKind("rlow", "joint", "Lower end of the interval of r")
 R_HIGH = MapKind("rhigh", "joint", "Upper end of the interval of r")
@@ -150,7 +159,8 @@ CONSISTENCY = MapKind(
 )
 MEAN = MapKind("mean", "measured", "Mean of the first run before cleaning, in volumes", masked=False)
 MAPS = (
-    R, R2, P, P_FAMILY_WISE, Q, ALPHA, R_LOW, R_HIGH, *CLUSTERS.values(), EXPLAINABLE, CEILING, R_NORMALISED, R_OTHERS,
+    R, R2, P, P_FAMILY_WISE, Q, R_OWN, P_OWN, Q_OWN,
+    ALPHA, R_LOW, R_HIGH, *CLUSTERS.values(), EXPLAINABLE, CEILING, R_NORMALISED, R_OTHERS,
     *COMPONENTS, TAG, TAG_R, TAG_SHARE, PREFERRED, MARGIN, MARGIN_Q, PROBABILITY, UNIQUE, SHARED, PRODUCT,
     BETWEEN_LOW, BETWEEN_HIGH, GROUP_PREFERRED, CONSISTENCY, MEAN,
 )  # fmt: skip

@@ -24,6 +24,7 @@ TEXT_COLUMNS = (
     "other",
     "genre",
     "run",
+    "corpus",
 )
 """Columns that are read as text even where they look like numbers."""
 SUBJECT = {"subject": "Subject label"}
@@ -266,9 +267,24 @@ IDENTIFICATION = Table(
         "clip": "Presented test clip",
         "accuracy": "Identification accuracy: share of the other clips that are less similar to the decoded features",
         "identified": "Clip most similar to the decoded features",
+        "accuracy_raw": "The same in the units of the feature space; accuracy is in standard units, in which all "
+        "dimensions weigh the same",
+        "accuracy_within": "Accuracy among the clips of the same group; n/a where there is no other",
         "accuracy_unheard": "Accuracy of decoders trained without the group of the clip; left out where not asked for",
+        "accuracy_unheard_within": "The same among the clips of the same group",
     },
     described=False,  # identification.json holds the summary of all clips
+)
+PENALTIES = Table(
+    "penalties.tsv",
+    {
+        **SUBJECT,
+        "target": "Decoded feature space",
+        "decoder": "Decoder",
+        "alpha": "Penalty, the same for all dimensions",
+        "r_training": "Pearson r of the windows that were fitted, mean over dimensions and folds",
+        "r_validation": "Pearson r of the windows that were left out",
+    },
 )
 MEASURES = {
     "identification_test": "identification accuracy, test clips",
@@ -277,12 +293,16 @@ MEASURES = {
     "correlation_training": "correlation, training windows",
 }
 """Measures of :data:`BRAIN2MUSIC_TABLE2`."""
+RAW = "identification_raw"
+"""Column of identification accuracy in raw units, test clips."""
 BRAIN2MUSIC_TABLE2 = Table(
     "decoding_table.tsv",
     {
         "target": "Decoded feature space",
         "decoder": "Decoder",
         "subjects": "Number of subjects",
+        RAW: "Mean over subjects of identification accuracy, test clips, in the units of the feature space",
+        f"{RAW}_sd": "Standard deviation over subjects of the same",
         **{
             f"{name}{end}": f"{kind} of {text}"
             for name, text in MEASURES.items()
@@ -369,6 +389,7 @@ RECONSTRUCTION = Table(
         "clip": "Presented test clip",
         "method": "heard, retrieved, oracle, chance, or the generator",
         "rank": "Place among the candidates of the clip, best first",
+        "sample": "Number of the sample of a generator, in the order in which they were drawn",
         "file": "Sound file in the results folder",
         "about": "Origin of the sound",
         "recording": "Clip of the corpus that was retrieved",
@@ -376,6 +397,7 @@ RECONSTRUCTION = Table(
         "responses_r": "r of the responses that the encoding model predicts for the sound, and the measured ones",
         "target": "Decoded feature space",
         "decoder": "Decoder",
+        "corpus": "Corpus that was retrieved from",
     },
     described=False,
 )
@@ -390,6 +412,23 @@ EVALUATION = Table(
         "chance": "Value at chance level",
         "target": "Decoded feature space",
         "decoder": "Decoder",
+        "corpus": "Corpus that was retrieved from",
+    },
+    described=False,
+)
+CLIP_EVALUATION = Table(
+    "evaluation_clips.tsv",
+    {
+        **SUBJECT,
+        "method": "As in evaluation.tsv, with its samples averaged",
+        "encoder": "Network that embeds the sounds",
+        "measure": "Measure",
+        "clip": "Presented test clip",
+        "group": "Group of the clip (genre, speaker); n/a where it has none",
+        "value": "Value of the measure for the clip; of chance, its expectation",
+        "target": "Decoded feature space",
+        "decoder": "Decoder",
+        "corpus": "Corpus that was retrieved from",
     },
     described=False,
 )
@@ -491,7 +530,8 @@ LISTENING_SUMMARY = Table(
 )
 TABLES = (
     SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,
-    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, BRAIN2MUSIC_TABLE2, COMPONENTS, TAGS, DELAYS, MOTION, CLIPS,
-    RECONSTRUCTION, EVALUATION, NEIGHBOURS, LISTENING_KEY, LISTENING_ANSWERS, LISTENING_SUMMARY,
+    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, PENALTIES, BRAIN2MUSIC_TABLE2, COMPONENTS, TAGS, DELAYS,
+    MOTION, CLIPS, RECONSTRUCTION, EVALUATION, CLIP_EVALUATION, NEIGHBOURS, LISTENING_KEY, LISTENING_ANSWERS,
+    LISTENING_SUMMARY,
 )  # fmt: skip
 """Every table."""

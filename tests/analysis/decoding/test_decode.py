@@ -18,14 +18,15 @@ from b2m_encoding.analysis.decoding.decode import Decoding, decode_subject, to_d
 from b2m_encoding.analysis.decoding.decoders import decoded_regions, new_decoders
 from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.decoding.windows import Units, per_clip
+from b2m_encoding.analysis.encoding.encode import encode_subject
+from b2m_encoding.analysis.encoding.own_windows import own_scores
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import (
-    PUBLISHED,
-    STANDS_FOR,
     decoding_table,
     printed,
     warnings_of,
 )
+from b2m_encoding.analysis.windows import stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, with_blocks
 from b2m_encoding.decoding.decoders.calibration import Calibration, Scale
@@ -35,12 +36,14 @@ from b2m_encoding.decoding.decoders.region import RegionDecoder
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.decoding.generators.rank import rank_by_responses
 from b2m_encoding.decoding.identification import chance_interval, correlations, identification_accuracy
+from b2m_encoding.features.extractors import build_spaces
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.results.bundle import ResultsWriter
 from b2m_encoding.results.decoded import DecodedWindows, read_decoded
+from b2m_encoding.results.schema.brain2music import EMBEDDINGS
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Unplaced, VolumeSpace
-from b2m_encoding.study import StatisticsTable, Study, load_study
+from b2m_encoding.study import StatisticsTable, Study, WindowsTable, load_study
 from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.templates import write_template
 from b2m_encoding.workflow.write_maps import write_decodings
@@ -389,8 +392,92 @@ def test_the_table_stands_beside_the_papers(tmp_path: Path) -> None:
     assert text.startswith("simulated data\nmean over subjects (standard deviation), here | Brain2Music")
     assert "0.850 (0.071) | 0.876 (0.015)" in text
     assert "0.600 (0.000) | -" in text
-    order = sorted(PUBLISHED, key=lambda name: -PUBLISHED[name]["identification_test"][0])
-    assert order == ["MuLan_music", "w2v-BERT-avg", "MuLan_text", "SoundStream-avg"]
+
+
+def test_decoders_obey_folds_and_penalties_of_the_model(tmp_path: Path) -> None:
+    """Those of [model] where the study names them, unless [decoding] has its own."""
+    table = study(tmp_path, decoders=EVERY)
+    masks = {"all": np.ones(TARGETS, dtype=bool)}
+    written = table.model_dump(exclude={"decoding": {"alphas", "folds"}}, exclude_unset=True)
+    written["model"] = {"folds": 2, "alphas": {"low": 1.0, "high": 100.0, "number": 3}}
+    grid = (1.0, 10.0, 100.0)
+    fewer = {"folds": 3, "alphas": {"low": 1, "high": 10, "number": 2}}
+    for own, folds, alphas in (({}, 2, grid), (fewer, 3, grid[:2])):
+        written["decoding"] |= own
+        for name, decoder in new_decoders(masks, Study.model_validate(written)).items():
+            if name != "ensemble":
+                assert (decoder.folds, decoder.alphas) == (folds, pytest.approx(alphas)), name
+    for name, decoder in new_decoders(masks, table).items():  # neither is named
+        assert getattr(decoder, "folds", None) is None, name
+
+
+def test_folds_and_penalties_reach_the_fit(people: dict[str, Recording], tmp_path: Path) -> None:
+    table = study(tmp_path)
+    training = to_decode(people["01"], "mine", {}, table).training
+    chosen, alphas = {"all": np.arange(TARGETS) < 40}, (1.0, 100.0)
+    decoder = RegionDecoder(chosen, alphas=alphas, folds=2, device="cpu")
+    decoder.fit(training.brain, training.features, runs=training.runs)
+    model = decoder.models_["all"]
+    expected = EncodingModel(None, alphas=alphas, cv=2, scoring="r", device="cpu")
+    expected.fit(training.brain[:, :40], training.features, runs=training.runs)
+    assert np.array_equal(model.best_alphas_, expected.best_alphas_)
+    assert np.allclose(model.cv_scores_, expected.cv_scores_)
+    # every penalty by scikit-learn, fold by fold
+    found = decoder.penalty_curve(training.brain, training.features, runs=training.runs)
+    x, y = training.brain[:, :40] / training.brain[:, :40].std(axis=0), training.features
+    for i, alpha in enumerate(alphas):
+        r = []
+        for fold in training.runs.folds(2):
+            rows = training.runs.rows(fold)
+            others = np.setdiff1d(np.arange(len(x)), rows)
+            ridge = Ridge(alpha=alpha).fit(x[others], y[others])
+            r.append([np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(ridge.predict(x[own]).T, y[own].T, strict=True)])
+                      for own in (others, rows)])  # fmt: skip
+        assert [found["r_training"][i], found["r_validation"][i]] == pytest.approx(np.mean(r, axis=0), abs=1e-3)
+
+
+def test_identification_in_raw_units_and_within_groups(people: dict[str, Recording], tmp_path: Path) -> None:
+    [one] = decode_subject(to_decode(people["01"], "mine", {}, study(tmp_path, decoders=("ridge",))), None,
+                           study(tmp_path, decoders=("ridge",)))  # fmt: skip
+    assert one.accuracy_raw is not None
+    assert one.within is not None
+    c = np.corrcoef(one.predicted, one.true)[:12, 12:]
+    raw = [np.mean([c[i, i] > c[i, j] for j in range(12) if j != i]) for i in range(12)]
+    assert np.mean(np.abs(one.accuracy_raw - raw)) < 0.01  # saved vectors have the length of training vectors
+    table = to_decode(people["01"], "mine", {}, study(tmp_path))
+    units = Units.of(table.training.features)
+    c = np.corrcoef(units.standard(one.predicted), units.standard(one.true))[:12, 12:]
+    genre = [clip.partition(".")[0] for clip in one.clips]
+    within = [np.mean([c[i, i] > c[i, j] for j in range(12) if j != i and genre[j] == genre[i]]) for i in range(12)]
+    assert np.allclose(one.within, within)
+    assert one.summary()["identification_accuracy_within_group"] == pytest.approx(np.mean(within))
+
+
+def test_feature_spaces_have_windows_of_their_own(people: dict[str, Recording], tmp_path: Path) -> None:
+    """Decoded and encoded from them as by a study whose windows they are; the comparison keeps one length."""
+    written = study(tmp_path).model_dump(exclude_unset=True)
+    written["statistics"] = {"permutations": 100, "audit": False, "intervals": False, "bootstraps": 100}
+    written["features"] = {"mine": written["features"]["mine"], "other": written["features"]["mine"]}
+    written["decoding"] = {"targets": ["mine"], "decoders": ["ridge"], "own_windows": {"other": 12.0}}
+    written["windows"] = {"length": 9.0, "step": 3.0, "lag": LAG, "own": {"mine": 6.0}}
+    table = Study.model_validate(written)
+    recording = windowed(people["01"], table.windows)
+    assert windows_of_features(table) == [("mine", WindowsTable(length=6.0, step=3.0, lag=LAG))]
+    assert table.decoded_windows("other").length == 12.0
+    shorter = written | {"windows": {"length": 6.0, "step": 3.0, "lag": LAG}}
+    alone = Study.model_validate(shorter | {"features": {"mine": written["features"]["mine"]},
+                                            "decoding": {"targets": ["mine"], "decoders": ["ridge"]}})  # fmt: skip
+    cut = windowed(people["01"], alone.windows)
+    spaces = {"mine": alone.features["mine"].build("mine", stimulus_timeline(cut))}
+    expected = encode_subject(cut.responses, spaces, alone)
+    usual = build_spaces(table.features, stimulus_timeline(recording))
+    found = own_scores(recording, encode_subject(recording.responses, usual, table), table)
+    assert np.allclose(found["mine"].r, expected.r["joint"])
+    assert np.allclose(found["mine"].q, expected.q)
+    assert (found["mine"].window, found["other"].window) == (6.0, 9.0)
+    a, b = to_decode(recording, "mine", usual, table), to_decode(people["01"], "mine", {}, alone)
+    assert np.allclose(a.training.features, b.training.features)
+    assert np.allclose(a.test.brain, b.test.brain)
 
 
 def test_clips_of_training_in_test_are_told(people: dict[str, Recording], tmp_path: Path) -> None:
@@ -428,8 +515,7 @@ def test_the_shipped_study_decodes_the_four_embeddings_of_the_paper(tmp_path: Pa
     write_template("musicgenre", tmp_path)
     table = load_study(tmp_path / "decoding.toml")
     assert table.decoding is not None
-    found = [STANDS_FOR[table.features[name].extractor] for name in table.decoding.targets]
-    assert found == list(PUBLISHED)
+    assert [table.embedding(name) for name in table.decoding.targets] == list(EMBEDDINGS[:4])
     lengths = [table.decoding.windows_of(name).length for name in table.decoding.targets]
     assert lengths == [1.5, 5.0, 15.0, 10.0]
 

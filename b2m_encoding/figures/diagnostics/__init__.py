@@ -1,0 +1,1 @@
+"""Figures that check a study: motion, design, delays, time courses, models by region."""

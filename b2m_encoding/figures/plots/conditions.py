@@ -1,0 +1,191 @@
+"""Figure of conditions: means over subjects with standard errors, a point per subject, in one or several panels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from b2m_encoding.errors import InputError
+from b2m_encoding.figures.options import PageKeywords, PageOptions
+from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
+from b2m_encoding.figures.style import GREY, MARKERS, Style
+
+COLUMNS = ("panel", "condition", "series", "subject", "value")
+AXIS, HEIGHT, KEY = 12.0, 38.0, 4.5
+LONGEST = 24.0
+"""Longest name of a condition, mm."""
+CHANCE = "chance"
+"""Column of the chance level, optional; the dashed line of a condition or of a whole panel."""
+
+
+def conditions(
+    table: pd.DataFrame, *, label: str, about: str = "", lines: bool = False, **keywords: Unpack[PageKeywords]
+) -> FigureResult:
+    """Means over subjects, with standard errors, of series of conditions (genres, methods, corpora).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``panel`` (its title), ``condition`` (on the x axis), ``series`` (colours and markers), ``subject`` and
+        ``value``; several rows of a subject are averaged first. Optional ``chance``, the level of a condition.
+    label : str
+        Of the y axis.
+    about : str
+        First sentence of the caption.
+    lines : bool
+        Conditions are numbers on a logarithmic axis (penalties), joined by lines.
+    **keywords
+        ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, or there is nothing to draw.
+    """
+    if missing := [name for name in COLUMNS if name not in table.columns]:
+        raise InputError("the table of conditions lacks columns", found=", ".join(missing), expected=", ".join(COLUMNS))
+    table = table[np.isfinite(table["value"].astype(float))]
+    if not len(table):
+        raise InputError("the table of conditions is empty")
+    options = PageOptions(**keywords)
+    data = _Data.of(table)
+    style = options.style
+    with style.context():
+        names = max(text_width(shortened(str(one), style.small_size, LONGEST, style), style.small_size, style)
+                    for one in table["condition"].unique()) if not lines else 4.0  # fmt: skip
+        rows = _key_rows(data, style)
+        top = options.header + MARGIN + KEY * len(rows) + 4
+        page = options.page(top + HEIGHT + names + (10 if lines else 6))
+        _keys(page, rows, data, options.header + MARGIN / 2)
+        lefts, widths = _places(data, style)
+        for number, (title, left, width) in enumerate(zip(data.panels, lefts, widths, strict=True)):
+            if len(data.panels) > 1:
+                page.letter(max(left - AXIS, MARGIN), top - 4.5, "abcdefgh"[number])
+            axes = page.panel(left, top, width, HEIGHT)
+            own = data.means[data.means["panel"] == title]
+            (_curves if lines else _points)(axes, own, data, style)
+            axes.set_ylim(*data.limits)
+            axes.set_ylabel(label if number == 0 else "", parse_math=False)
+            axes.set_title(
+                shortened(title, style.small_size, width, style), size=style.small_size, pad=3, parse_math=False
+            )
+    n = table["subject"].nunique()
+    sentences = [about] if about else []
+    sentences.append(f"Means over {n} subjects with standard errors; points: subjects." if n > 1 else "One subject.")
+    return FigureResult(page, options.caption(sentences), data.means.reset_index(drop=True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """Subjects' means, their mean and standard error, and the order of panels and series."""
+
+    subjects: pd.DataFrame
+    means: pd.DataFrame
+    panels: tuple[str, ...]
+    series: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> _Data:
+        keys = ["panel", "condition", "series"]
+        own = table.groupby([*keys, "subject"], sort=False)["value"].mean().reset_index()
+        found = own.groupby(keys, sort=False)["value"]
+        means = pd.DataFrame({"mean": found.mean(), "sem": found.sem(), "subjects": found.size()}).reset_index()
+        if CHANCE in table:
+            levels = table.groupby(keys, sort=False)[CHANCE].mean().reset_index()
+            means = means.merge(levels, on=keys, how="left")
+        return cls(own, means, tuple(table["panel"].unique()), tuple(dict.fromkeys(table["series"].astype(str))))
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Limits of the y axis, the same in all panels."""
+        values = np.concatenate([self.subjects["value"], self.means.get(CHANCE, pd.Series(dtype=float)).dropna()])
+        low, high = float(values.min()), float(values.max())
+        room = 0.06 * (high - low) or 0.1
+        return low - room, high + room
+
+    def look(self, series: str, style: Style) -> tuple[str, str]:
+        """Colour and marker of a series; sounds at random and the oracle are grey."""
+        if series in ("chance", "oracle"):
+            return GREY, {"chance": "x", "oracle": "*"}[series]
+        place = [name for name in self.series if name not in ("chance", "oracle")].index(series)
+        return style.colours[place % len(style.colours)], MARKERS[place % len(MARKERS)]
+
+
+def _places(data: _Data, style: Style) -> tuple[list[float], list[float]]:
+    """Left edges and widths of the panels, in proportion to their conditions."""
+    full = style.width_mm - 2 * MARGIN - AXIS * len(data.panels)
+    counts = np.array([max(2, data.means[data.means["panel"] == one]["condition"].nunique()) for one in data.panels])
+    widths = np.minimum(full * counts / counts.sum(), 22.0 * counts + 20)
+    starts = MARGIN + AXIS * np.arange(1, len(counts) + 1) + np.concatenate([[0], np.cumsum(widths)[:-1]])
+    return starts.tolist(), widths.tolist()
+
+
+def _key_rows(data: _Data, style: Style) -> list[list[str]]:
+    """Rows of the entries of the key."""
+    rows, left = [[]], 0.0  # type: list[list[str]], float
+    for name in data.series:
+        width = 10 + text_width(name, style.small_size, style)
+        if rows[-1] and left + width > style.width_mm - 2 * MARGIN:
+            rows.append([])
+            left = 0.0
+        rows[-1].append(name)
+        left += width
+    return rows
+
+
+def _keys(page: Page, rows: list[list[str]], data: _Data, top: float) -> None:
+    style = page.style
+    axes = page.panel(0, top, style.width_mm, KEY * len(rows))
+    axes.set(xlim=(0, style.width_mm), ylim=(KEY * len(rows), 0))
+    axes.axis("off")
+    for number, row in enumerate(rows):
+        left, middle = MARGIN, KEY * (number + 0.5)
+        for name in row:
+            colour, marker = data.look(name, style)
+            axes.plot(left + 2, middle, marker, color=colour, markersize=3.5)
+            axes.text(left + 5.5, middle, name, size=style.small_size, va="center_baseline", parse_math=False)
+            left += 10 + text_width(name, style.small_size, style)
+
+
+def _points(axes: Axes, own: pd.DataFrame, data: _Data, style: Style) -> None:
+    """A marker with its standard error for every series of every condition, subjects as small points beside it."""
+    names = list(dict.fromkeys(own["condition"].astype(str)))
+    step = 0.8 / max(1, len(data.series))
+    for row in own.to_dict("records"):
+        series = str(row["series"])
+        place = names.index(str(row["condition"])) + (data.series.index(series) - (len(data.series) - 1) / 2) * step
+        colour, marker = data.look(series, style)
+        same = data.subjects[["panel", "condition", "series"]] == [row["panel"], row["condition"], row["series"]]
+        points = data.subjects[same.all(axis=1)]["value"].to_numpy()
+        if len(points) > 1:
+            axes.plot(np.full(len(points), place), points, ".", color=colour, markersize=2.0, alpha=0.5, zorder=1)
+        sem = 0.0 if np.isnan(row["sem"]) else row["sem"]
+        axes.errorbar(place, row["mean"], sem, fmt=marker, color=colour, markersize=3.5, elinewidth=0.8, capsize=1.5,
+                      zorder=2)  # fmt: skip
+        if CHANCE in row and np.isfinite(row[CHANCE]):
+            axes.plot([place - step / 2, place + step / 2], [row[CHANCE]] * 2, color=GREY, linewidth=0.6,
+                      linestyle="--", zorder=0)  # fmt: skip
+    short = [shortened(name, style.small_size, LONGEST, style) for name in names]
+    turn: dict[str, Any] = {"rotation": 90} if len(short) > 1 else {}
+    axes.set_xticks(range(len(short)), short, parse_math=False, **turn)
+    axes.set_xlim(-0.6, len(short) - 0.4)
+    axes.tick_params(axis="x", length=0)
+
+
+def _curves(axes: Axes, own: pd.DataFrame, data: _Data, style: Style) -> None:
+    """A line over numbers for every series, its standard error as a band."""
+    for name, curve in own.groupby("series", sort=False):
+        colour, marker = data.look(str(name), style)
+        curve = curve.sort_values("condition")
+        x, mean = curve["condition"].to_numpy(float), curve["mean"].to_numpy()
+        sem = curve["sem"].fillna(0).to_numpy()
+        axes.fill_between(x, mean - sem, mean + sem, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(x, mean, marker=marker, color=colour, markersize=2.5, linewidth=0.9)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-"))
+    axes.tick_params(axis="x", which="minor", bottom=False)
+    axes.set_xlabel("penalty (alpha)", labelpad=1.5, parse_math=False)

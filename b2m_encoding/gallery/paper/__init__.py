@@ -1,0 +1,1 @@
+"""Results beside everything that Brain2Music published, in its order."""
