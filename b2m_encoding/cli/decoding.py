@@ -197,6 +197,8 @@ def listen(
     answers: Annotated[list[Path] | None, typer.Argument(help="Answers of listeners: analyse them.")] = None,
     method: Annotated[str | None, typer.Option(help="retrieved, or the generator; default: the generator.")] = None,
     target: Annotated[str | None, typer.Option(help="Decoded feature space; default: the first.")] = None,
+    decoder: Annotated[str | None, typer.Option(help="Decoder; default: the first.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Name of the corpus; default: the first.")] = None,
     subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
     trials: Annotated[int | None, typer.Option(min=2, help="Clips per subject; default: all.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of random numbers.")] = 0,
@@ -211,8 +213,9 @@ def listen(
 
     if not answers:
         page = write_listening_test(
-            results, method=method, target=target, subjects=subject or (), trials=trials, seed=seed, out=out
-        )
+            results, method=method, target=target, decoder=decoder, corpus=corpus, subjects=subject or (),
+            trials=trials, seed=seed, out=out,
+        )  # fmt: skip
         size = f"{page.stat().st_size / 1e6:.1f} MB"
         console.print(f"test: {short(page)} ({size}; hand it to listeners)", soft_wrap=True, markup=False)
         console.print(f"key:  {short(results / LISTENING_KEY.file)} (keep it)", soft_wrap=True, markup=False)

@@ -114,10 +114,10 @@ class _OfArrays(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignor
         check_is_fitted(self, "model_")
         return self.model_.predict_bands(X)
 
-    def score(self, X: Features, y: ArrayLike) -> float:
-        """Mean of :meth:`score_targets` over the tested targets."""
+    def score(self, X: Features, y: ArrayLike, sample_weight: None = None) -> float:
+        """Mean of :meth:`score_targets` over the tested targets; see :meth:`EncodingModel.score`."""
         check_is_fitted(self, "model_")
-        return self.model_.score(X, y)
+        return self.model_.score(X, y, sample_weight=sample_weight)
 
     def score_targets(self, X: Features, Y: ArrayLike, scoring: Scoring | None = None) -> Float64:
         """Score the prediction of every target, shape (n_targets,); see :meth:`EncodingModel.score_targets`."""

@@ -398,11 +398,16 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         predicted = self.weights_.predict(x).cpu().numpy().astype(np.result_type(*spaces.values()), copy=False)
         return predicted[:, 0] if self._one_target else predicted
 
-    def score(self, X: Features, y: ArrayLike, runs: Runs | ArrayLike | None = None) -> float:
+    def score(
+        self, X: Features, y: ArrayLike, runs: Runs | ArrayLike | None = None, sample_weight: None = None
+    ) -> float:
         """Mean of :meth:`score_targets` over the tested targets: one number, as scikit-learn expects.
 
-        The responses are called ``y`` here because scikit-learn passes them by this name.
+        The responses are called ``y`` here because scikit-learn passes them by this name; its ``Pipeline`` also passes
+        weights of samples where metadata are routed, which must be None.
         """
+        if sample_weight is not None:
+            raise InputError("samples are not weighted in scores", found="sample_weight", expected="None")
         scores = self.score_targets(X, y, runs)
         tested = scores[np.isfinite(scores)]
         return float(tested.mean()) if len(tested) else float("nan")

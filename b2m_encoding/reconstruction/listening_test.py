@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ def write_listening_test(
     *,
     method: str | None = None,
     target: str | None = None,
+    decoder: str | None = None,
+    corpus: str | None = None,
     subjects: Sequence[str] = (),
     trials: int | None = None,
     seed: int = 0,
@@ -45,8 +47,8 @@ def write_listening_test(
         Results folder with reconstructions.
     method : str, optional
         ``retrieved`` or a generator; by default the generator, if there is one.
-    target : str, optional
-        Decoded feature space; by default the first.
+    target, decoder, corpus : str, optional
+        Decoded feature space, decoder and corpus, as in ``reconstruction.tsv``; by default the first of each.
     subjects : sequence of str
         Only these.
     trials : int, optional
@@ -70,7 +72,8 @@ def write_listening_test(
     Each reconstruction is once the right one and once the other one, so that its number of occurrences is no hint.
     """
     results = Results.open(path)
-    rows = _reconstructions(results, method, target, tuple(subjects))
+    chosen = {"target": target, "decoder": decoder, "corpus": corpus}
+    rows = _reconstructions(results, method, chosen, tuple(subjects))
     rng, page = np.random.default_rng(seed), Path(out) if out else results.path / LISTENING_TEST
     key = pd.concat([_paired(own, trials, rng) for _, own in rows.groupby("subject", sort=False)], ignore_index=True)
     key = key.iloc[rng.permutation(len(key))].reset_index(drop=True)
@@ -98,11 +101,14 @@ def write_listening_test(
 
 
 def _reconstructions(
-    results: Results, method: str | None, target: str | None, subjects: tuple[str, ...]
+    results: Results, method: str | None, wanted: Mapping[str, str | None], subjects: tuple[str, ...]
 ) -> pd.DataFrame:
     """Best reconstruction of every clip of one method beside the presented sound, with groups of clips."""
     table = results.table(tables.RECONSTRUCTION)
-    made = table[(table["rank"] == 1) & (table["target"] == (target or table["target"].iloc[0]))]
+    made = table[table["rank"] == 1]
+    for name, own in wanted.items():
+        if own is not None or made[name].notna().any():  # tables of earlier versions name no corpus
+            made = made[made[name] == (own if own is not None else made[name].iloc[0])]
     known = [name for name in dict.fromkeys(made["method"]) if name not in (PRESENTED, "oracle", "chance")]
     method = method or next((name for name in known if name != "retrieved"), known[0] if known else None)
     chosen = made[(made["method"] == method) & (made["subject"].isin(subjects) if subjects else True)]
@@ -114,7 +120,7 @@ def _reconstructions(
         raise InputError(
             "the results hold no such reconstructions, with their presented sounds",
             file=results.path / tables.RECONSTRUCTION.file,
-            found=", ".join(part for part in (method, target, *subjects) if part),
+            found=", ".join(part for part in (method, *wanted.values(), *subjects) if part),
             expected=", ".join([*known, "oracle", "chance"]),
             fix="b2m reconstruct first; --sounds names the folder of the stimuli",
         )

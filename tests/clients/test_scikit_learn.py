@@ -206,6 +206,10 @@ def test_groups_and_runs_are_routed(data, routing):
     scaled = StandardScaler().fit_transform(X)
     expected = RidgeCV(ALPHAS).fit(delay(scaled, runs, [0.0, 1.5]), Y, groups=groups).best_alphas_
     np.testing.assert_array_equal(pipe[-1].best_alphas_, expected)
+    plain = make_pipeline(StandardScaler(), RidgeCV(ALPHAS)).fit(X, Y)
+    assert plain.score(X, Y) == plain[-1].score(plain[0].transform(X), Y)  # which routes weights that are None
+    with pytest.raises(InputError, match="not weighted"):
+        plain[-1].score(X, Y, sample_weight=np.ones(len(X)))
 
 
 def test_delayer_names_its_columns_and_wants_runs(data):

@@ -76,6 +76,21 @@ def test_the_page_tells_nothing(results: Path) -> None:
     assert pd.read_csv(results / "listening_key.tsv", sep="\t")["page"].nunique() == 2
 
 
+def test_sounds_of_two_corpora_are_not_mixed(results: Path) -> None:
+    file = results / tables.RECONSTRUCTION.file
+    table = pd.read_csv(file, sep="\t")
+    other = table.assign(corpus="b", file=table["file"].str.replace("retrieved", "oracle"))
+    pd.concat([table.assign(corpus="a"), other]).iloc[::-1].to_csv(file, sep="\t", index=False)
+    shown = {}
+    for corpus in (None, "a", "b"):
+        page = write_listening_test(results, method="retrieved", corpus=corpus)
+        shown[corpus] = set(content_of(page)["sounds"].values())
+    assert shown[None] == shown["b"]
+    assert shown["a"] != shown["b"]
+    with pytest.raises(InputError, match="no such reconstructions"):
+        write_listening_test(results, corpus="c")
+
+
 def test_a_listener_answers_to_the_end(results: Path, browser: Browser, b2m: Callable[..., tuple[int, str]]) -> None:
     page = write_listening_test(results)
     key = pd.read_csv(results / "listening_key.tsv", sep="\t").set_index("trial")

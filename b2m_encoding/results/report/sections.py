@@ -15,6 +15,7 @@ from b2m_encoding.results.report.references import bibtex, cited, references, wi
 from b2m_encoding.results.report.report_data import ReportData, listed, number, score
 from b2m_encoding.results.report.result_sections import SECTIONS, Build, cut, figures_of
 from b2m_encoding.results.schema import files, tables
+from b2m_encoding.results.schema.brain2music import deviations
 
 
 def study_sections(report: ReportData) -> list[Section]:
@@ -92,9 +93,19 @@ def methods_text(report: ReportData) -> list[Block]:
     version = report.results.json(files.DESCRIPTION)["GeneratedBy"][0]["Version"]
     return [
         Text([with_names(text) for text in texts]),
+        *preset_deviations(report),
         Lines(works),
         Code("BibTeX of these works", bibtex(keys, version)),
     ]
+
+
+def preset_deviations(report: ReportData) -> list[Block]:
+    """Settings that are not those of the preset that the study names."""
+    if report.get("preset") is None:
+        return []
+    rows = [[key, theirs, ours] for key, theirs, ours in deviations(report.study)]
+    about = "Settings that differ from the preset of the study, which are those that the paper states."
+    return [Table(["setting", "preset", "this study"], rows or [["none", "", ""]], about)]
 
 
 def _cited_work(key: str) -> str:

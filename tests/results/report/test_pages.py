@@ -115,6 +115,14 @@ def test_older_results_are_told_what_they_lack(bundle: Bundle) -> None:
     assert not (results.path / "report.html").exists()
 
 
+def test_what_differs_from_a_preset_is_listed(bundle: Bundle) -> None:
+    preset = 'preset = "brain2music"\n' + STUDY + "[model]\ndelays = [3.0]\n[cleaning]\ncutoff = 128.0\n"
+    page = Content(write_report(bundle(preset))[0])
+    assert "Settings that differ from the preset" in page.text
+    assert "cleaning.cutoff" in page.text
+    assert "cleaning.detrend" not in page.text
+
+
 def test_long_tables_are_cut_and_say_so(bundle: Bundle) -> None:
     rows = [{"subject": "01", "left_out": f"<{i}>", "r_with": 0.2, "r_without": 0.1, "targets": 5, "samples": 10}
             for i in range(300)]  # fmt: skip
