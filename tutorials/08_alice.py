@@ -12,11 +12,11 @@ Run it: ``B2M_SHARED=... python tutorials/08_alice.py``, or cell by cell in an e
 import pandas as pd
 from simulated import TUTORIALS
 
-from b2m_encoding import load_study, run_study
+from b2m_encoding import load_study, run_study, show_progress
 
 STUDY = TUTORIALS / "08_alice.toml"
 study = load_study(STUDY)
-results = run_study(study, STUDY, progress=lambda what, done, total: print(f"{done:3d}/{total} {what}"))
+results = run_study(study, STUDY, progress=show_progress())
 
 # %% Every subject is accounted for
 # A subject whose responses are constant is reported as not tested; it stops nothing.

@@ -3,6 +3,7 @@ from .engine.cluster import ClusterSpec, slurm_cluster
 from .extract_features import fill_features, write_stimuli
 from .plan import STEPS
 from .run import explain_study, run_study, work_folder
+from .show_progress import show_progress
 from .templates import left_to_do, write_template
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "fill_features",
     "left_to_do",
     "run_study",
+    "show_progress",
     "slurm_cluster",
     "work_folder",
     "write_stimuli",

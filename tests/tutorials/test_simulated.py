@@ -18,6 +18,10 @@ CHECKS = {
     "01_first_map": """
         assert medians["core"] > medians["inferior_frontal"] + 0.15
         assert picture.stat().st_size > 50_000
+        from b2m_encoding import show_progress
+        progress = show_progress()
+        progress("a < b", 1, 2)
+        progress("a < c", 2, 2)
         figure
     """,
     "02_your_bids_data": """
@@ -73,6 +77,8 @@ def test_a_tutorial_runs_as_a_notebook(name: str, notebooks: Kernel) -> None:
     if name == "01_first_map":
         [shown] = [output for output in notebook.cells[-1].outputs if output.output_type == "execute_result"]
         assert set(shown["data"]) == {"image/png", "text/plain"}  # a figure shows itself
+        [bar] = [output for output in notebook.cells[-1].outputs if output.output_type == "display_data"]
+        assert bar["data"]["text/html"].startswith('<progress value="2" max="2"></progress> a &lt; c: 2 of 2')
 
 
 def test_the_readme_lists_every_tutorial() -> None:
