@@ -39,7 +39,7 @@ from .spaces.surface import surface_space
 from .study import Study, load_study
 from .workflow.check import check_study
 from .workflow.run import run_study
-from .workflow.show_progress import show_progress
+from .workflow.progress import show_progress
 
 __version__: str
 __all__ = [

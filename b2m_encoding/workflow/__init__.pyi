@@ -3,7 +3,7 @@ from .engine.cluster import ClusterSpec, slurm_cluster
 from .extract_features import fill_features, write_stimuli
 from .plan import STEPS
 from .run import explain_study, run_study, work_folder
-from .show_progress import show_progress
+from .progress import show_progress
 from .templates import left_to_do, write_template
 
 __all__ = [
