@@ -38,8 +38,8 @@ from .spaces.atlas import load_atlas
 from .spaces.surface import surface_space
 from .study import Study, load_study
 from .workflow.check import check_study
-from .workflow.run import run_study
 from .workflow.progress import show_progress
+from .workflow.run import run_study
 
 __version__: str
 __all__ = [

@@ -25,9 +25,10 @@ BEST = 5
 RERUN = "run the study again with this version: b2m run STUDY"
 
 
-def available(results: Results, subject: str) -> list[str]:
+def available(context: FigureContext, subject: str) -> list[str]:
     """Kinds of these figures that the results of a subject hold the numbers of, in the order of the report."""
-    space, found = results.space(subject), []
+    results, found = context.results, []
+    space = results.space(subject)
     if results.has(tables.QUALITY):
         runs = results.table(tables.QUALITY)
         known = bool(np.isfinite(runs.loc[runs["subject"] == subject, "tsnr"].astype(float)).any())
@@ -41,7 +42,7 @@ def available(results: Results, subject: str) -> list[str]:
         found.append("delays")
     if (stored := _responses(results, subject)) is not None and len(stored.targets):
         found.append("timecourses")
-    if is_labelled(space):
+    if is_labelled(space) and _region_means(context, subject, (JOINT,), maps.R.stat)["score"].notna().any():
         found.append("profile")
     return found
 
@@ -116,9 +117,17 @@ def draw_timecourses(context: FigureContext, subject: str) -> FigureResult:
 
 def draw_profile(context: FigureContext, subject: str) -> FigureResult:
     """Scores of every model in the regions of the atlas that are predicted best."""
-    space, score = context.results.space(subject), context.request.score
+    score = context.request.score
     models = (JOINT, *context.models) if len(context.results.feature_spaces) > 1 else (JOINT,)
     models = tuple(name for name in models if context.results.has_map(subject, name, score))
+    label = LABELS.get(score, score)
+    table = _region_means(context, subject, models, score)
+    return figures.profile(table, models=models, label=label, **_titled(context, subject, models))
+
+
+def _region_means(context: FigureContext, subject: str, models: tuple[str, ...], score: str) -> pd.DataFrame:
+    """Mean scores of the regions of the atlas, in both hemispheres."""
+    space = context.results.space(subject)
     sides: tuple[Hemisphere | None, ...]
     if isinstance(space, RegionSpace):
         names, sides = space.regions, (None,)
@@ -132,8 +141,7 @@ def draw_profile(context: FigureContext, subject: str) -> FigureResult:
         row for region in names for side in sides
         for row in _means(region, side, inside(region, side), scores)
     ]  # fmt: skip
-    label = LABELS.get(score, score)
-    return figures.profile(pd.DataFrame(rows), models=models, label=label, **_titled(context, subject, models))
+    return pd.DataFrame(rows)
 
 
 def _means(

@@ -27,15 +27,16 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
     settings = study.figures.model_copy(update={"note": study.figures.note or study.note})
     context = FigureContext(results, study.maps, study.statistics, settings)
     formats: tuple[Format, ...] = ("png", *(kind for kind in study.figures.formats if kind != "png"))
-    for kind, subject in _reported(results):
+    for kind, subject in _reported(context):
         figure = KINDS[kind].draw(context, subject)
         figure.save(folder / _stem(kind, subject, FigureRequest()), formats=formats)
 
 
-def _reported(results: Results) -> Iterator[tuple[str, str]]:
+def _reported(context: FigureContext) -> Iterator[tuple[str, str]]:
     """Kinds and subjects of the figures of the report."""
+    results = context.results
     for subject in results.subjects:
-        yield from ((kind, subject) for kind in _reported_of(subject, results))
+        yield from ((kind, subject) for kind in _reported_of(context, subject))
     surfaces = {drawing_surface(results.space(subject)) for subject in results.subjects}
     if len(results.subjects) > 1 and len(surfaces) == 1 and None not in surfaces:
         yield "group", ""
@@ -48,10 +49,11 @@ def _reported(results: Results) -> Iterator[tuple[str, str]]:
             yield "unheard", ""
 
 
-def _reported_of(subject: str, results: Results) -> Iterator[str]:
+def _reported_of(context: FigureContext, subject: str) -> Iterator[str]:
     """Kinds of the figures of one subject."""
+    results = context.results
     space = results.space(subject)
-    yield from diagnostics.available(results, subject)
+    yield from diagnostics.available(context, subject)
     if results.has(tables.named_table(subject)):
         yield from ("tags", "tagprofile")
     if isinstance(space, VolumeSpace):

@@ -55,7 +55,8 @@ def _notebook_display() -> Any:
         return None
     from IPython.display import display
 
-    return display({"text/html": ""}, raw=True, display_id=True)
+    show: Any = display
+    return show({"text/html": ""}, raw=True, display_id=True)
 
 
 def _duration(seconds: float) -> str:

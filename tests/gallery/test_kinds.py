@@ -126,9 +126,16 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for s in ("01", "02")
             for i, g in enumerate(["jazz", "pop"] * 5)
         ]
-        writer.write_table(
-            tables.IDENTIFICATION, pd.DataFrame(clips, columns=["subject", "target", "clip", "accuracy", "identified"])
-        )
+        identified = pd.DataFrame(clips, columns=["subject", "target", "clip", "accuracy", "identified"])
+        unheard = identified["accuracy"] - 0.1
+        writer.write_table(tables.IDENTIFICATION, identified.assign(decoder="regions", accuracy_unheard=unheard))
+        curve = [(s, "text", "regions", a, 0.5 / a, 0.1) for s in ("01", "02") for a in (1.0, 10.0)]
+        writer.write_table(tables.PENALTIES, pd.DataFrame(curve, columns=list(tables.PENALTIES.columns)))
+        judged = identified.rename(columns={"accuracy": "value"}).drop(columns="identified").assign(
+            decoder="regions", corpus="songs", group=identified["clip"].str.split(".").str[0])  # fmt: skip
+        measures = [("decoded space", "identification"), ("AudioSet", "genre")]
+        every = [judged.assign(method=m, encoder=n, measure=k) for m in ("retrieved", "chance") for n, k in measures]
+        writer.write_table(tables.CLIP_EVALUATION, pd.concat(every))
         columns = ["clip", "stimulus", "start", "duration", "group", "grouped_by"]
         names = dict.fromkeys(name for clip in clips for name in (clip[2], clip[4]))
         rows = [(name, f"{name}.wav", 0.0, 15.0, name.partition(".")[0], "style") for name in names]

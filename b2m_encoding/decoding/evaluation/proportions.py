@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -43,7 +45,7 @@ def mean_interval(proportions: ArrayLike, level: float = 0.95) -> tuple[float, f
     Examples
     --------
     >>> [round(end, 3) for end in mean_interval([0.95, 0.6, 0.94])]
-    [0.265, 0.984]
+    [0.255, 0.986]
     """
     values = np.asarray(proportions, dtype=np.float64)
     if len(values) < 2:
@@ -85,5 +87,5 @@ def _wilson(share: float, error: float, degrees: int, level: float) -> tuple[flo
         return share, share
     n, t = share * (1 - share) / error**2, float(student.ppf((1 + level) / 2, degrees))
     centre = (share + t**2 / (2 * n)) / (1 + t**2 / n)
-    half = t / (1 + t**2 / n) * np.sqrt(share * (1 - share) / n + t**2 / (4 * n**2))
+    half = t / (1 + t**2 / n) * math.sqrt(share * (1 - share) / n + t**2 / (4 * n**2))
     return max(centre - half, 0.0), min(centre + half, 1.0)

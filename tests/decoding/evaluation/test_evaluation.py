@@ -147,11 +147,11 @@ def test_sounds_are_judged_by_classes_and_by_another_encoder(tagger_folder: Path
     judges = Evaluators(space, "acoustic", tagger)
     near = [files[1], files[1], files[2], files[2]]
     rows = judges.evaluate({"heard": files, "right": files, "wrong": files[::-1], "near": near, "few": files[1:]})
-    found = {(row["method"], row["encoder"], row["measure"]): row["value"] for row in rows}
+    found = {(row.method, row.encoder, row.measure): row.value for row in rows}
     assert {method for method, _, _ in found} == {"right", "wrong", "near"}
     assert {measure for _, _, measure in found} == {"identification", "kernel distance", *GROUPS}
     for row in rows:
-        assert row["chance"] == 0.5 if row["measure"] == "identification" else np.isnan(row["chance"])
+        assert row.chance == 0.5 if row.measure == "identification" else np.isnan(row.chance)
     assert found["right", "acoustic", "identification"] == 1 > found["wrong", "acoustic", "identification"]
     assert found["right", "acoustic", "kernel distance"] == pytest.approx(found["wrong", "acoustic", "kernel distance"])
     made, heard = ([decode_audio(file) for file in own] for own in (near, files))
@@ -177,13 +177,13 @@ def test_vectors_are_judged_against_those_of_what_was_heard(rng: np.random.Gener
     apart = [d for x, y in combinations(same, 2) if (d := np.linalg.norm(x - y)) > 0]
     assert kernel_distance(made, same) == pytest.approx(kernel_distance(made, same, bandwidth=float(np.median(apart))))
     rows = evaluate_vectors({"hum": made}, heard)
-    assert [(row["method"], row["encoder"], row["measure"]) for row in rows] == [
+    assert [(row.method, row.encoder, row.measure) for row in rows] == [
         ("hum", "decoded space", "identification"),
         ("hum", "decoded space", "kernel distance"),
     ]
-    assert [row["value"] for row in rows] == pytest.approx([identification_accuracy(made, heard).mean(), distance])
-    assert rows[0]["chance"] == 0.5
-    assert np.isnan(rows[1]["chance"])
+    assert [row.value for row in rows] == pytest.approx([identification_accuracy(made, heard).mean(), distance])
+    assert rows[0].chance == 0.5
+    assert np.isnan(rows[1].chance)
     assert evaluate_vectors({"hum": made[:1]}, heard[:1]) == []
     assert [row["measure"] for row in evaluate_vectors({"hum": made}, np.ones((7, 4)))] == ["identification"]
 
