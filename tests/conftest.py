@@ -105,6 +105,7 @@ bootstraps = 200
 [figures]
 dpi = 100
 formats = ["png"]
+report = ["accuracy", "preference", "regions"]
 
 [decoding]
 targets = ["text"]

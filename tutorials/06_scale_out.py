@@ -53,7 +53,7 @@ what_is_left(study)
 changed(study, "permutations = 200", "permutations = 500")
 what_is_left(study)
 run_study(load_study(study), study)
-changed(study, "[statistics]", "[figures]\ndpi = 150\n\n[statistics]")
+changed(study, "dpi = 150", "dpi = 100")
 what_is_left(study)
 
 # %% Other processes, other machines

@@ -9,6 +9,11 @@ from pydantic import Field, field_validator
 from b2m_encoding.figures.style import Style
 
 Format = Literal["png", "pdf", "svg", "tiff"]
+ReportFigure = Literal[
+    "quality", "design", "ceiling", "delays", "timecourses", "profile", "tags", "tagprofile", "slices", "distribution",
+    "accuracy", "tagmap", "preference", "partition", "group", "regions", "decoding", "unheard",
+]  # fmt: skip
+"""Kinds of figures that a report can have."""
 
 
 class FigureSettings(Style):
@@ -22,6 +27,8 @@ class FigureSettings(Style):
 
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = ("png", "pdf")
     """Files of every figure."""
+    report: tuple[ReportFigure, ...] | None = None
+    """Kinds of figures in the report; default: all that the results have the numbers of."""
     limits: tuple[float, float] | None = None
     """Colour limits of scores; default: zero and a percentile, the same for all panels of a figure."""
     note: str | None = None

@@ -27,7 +27,10 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
     settings = study.figures.model_copy(update={"note": study.figures.note or study.note})
     context = FigureContext(results, study.maps, study.statistics, settings)
     formats: tuple[Format, ...] = ("png", *(kind for kind in study.figures.formats if kind != "png"))
+    wanted = KINDS if settings.report is None else settings.report
     for kind, subject in _reported(context):
+        if kind not in wanted:
+            continue
         figure = KINDS[kind].draw(context, subject)
         figure.save(folder / _stem(kind, subject, FigureRequest()), formats=formats)
 

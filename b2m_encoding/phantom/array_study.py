@@ -35,6 +35,11 @@ test_runs = "test*"
 [statistics]
 permutations = 200
 bootstraps = 100
+
+[figures]
+dpi = 150
+formats = ["png"]
+report = ["accuracy", "distribution"]
 """
 RUNS = ("train-1", "train-2", "train-3", "test-1", "test-2")
 

@@ -83,9 +83,7 @@ def surface_study(tmp_path: Path) -> Path:
         values[:, :30] = np.load(path)
         np.save(path, values)
     write_labels(folder, 15)
-    maps = (
-        '[maps]\natlas = "hemi-{hemi}.label.gii"\nregions = ["first", "second"]\nzoom = "first"\n[figures]\ndpi = 100\n'
-    )
+    maps = '[maps]\natlas = "hemi-{hemi}.label.gii"\nregions = ["first", "second"]\nzoom = "first"\n'
     file.write_text(file.read_text().replace("tr = 1.5", 'tr = 1.5\nspace = "fsaverage5"') + maps)
     return file
 

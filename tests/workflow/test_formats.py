@@ -314,7 +314,7 @@ def bids_study(study: Path, space: str) -> None:
     )
     start, end = text.index("[data]"), text.index("[features.sound]")
     text = text[:start] + data + text[end:]
-    study.write_text(text.replace('"test*"', '"*run-0[45]"') + '\n[figures]\ndpi = 100\nformats = ["png"]\n')
+    study.write_text(text.replace('"test*"', '"*run-0[45]"'))
 
 
 @pytest.mark.slow

@@ -185,7 +185,7 @@ def test_vectors_are_judged_against_those_of_what_was_heard(rng: np.random.Gener
     assert rows[0].chance == 0.5
     assert np.isnan(rows[1].chance)
     assert evaluate_vectors({"hum": made[:1]}, heard[:1]) == []
-    assert [row["measure"] for row in evaluate_vectors({"hum": made}, np.ones((7, 4)))] == ["identification"]
+    assert [row.measure for row in evaluate_vectors({"hum": made}, np.ones((7, 4)))] == ["identification"]
 
 
 def test_missing_classifier_is_told() -> None:

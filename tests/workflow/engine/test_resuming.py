@@ -79,7 +79,7 @@ def test_nothing_is_done_twice(study: Path, run: Run) -> None:
             {"significance", "partition", "audit", "regions", "maps", "tables"},
         ),
         ("[1.5, 3.0]", "[3.0]", {"statistics", "fit", "score", "significance", "maps", "tables"}),
-        ("[statistics]", "[figures]\ndpi = 100\n[statistics]", {"figures"}),
+        ("dpi = 150", "dpi = 100", {"figures"}),
         ("[statistics]", "# a comment\n[statistics]", set()),
     ],
 )
