@@ -69,7 +69,7 @@ print(over_subjects(judged).round(3).to_string(index=False))
 print(f"open {listening}: heard, retrieved, oracle and chance, side by side")
 
 # The five nearest of the first clip. With weights at hand a generator starts from here: ``--generator musicldm``.
-nearest = pd.read_csv(results.path / "sub-01/reconstruction/acoustic-regions-corpus/neighbours.tsv", sep="\t")
+nearest = pd.read_csv(results.path / "sub-01/reconstruction/acoustic-regions-genres/neighbours.tsv", sep="\t")
 first = nearest[(nearest["clip"] == nearest["clip"].iloc[0]) & (nearest["method"] == "retrieved")]
 print(first[["clip", "rank", "recording", "cosine"]].to_string(index=False))
 
