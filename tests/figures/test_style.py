@@ -10,7 +10,7 @@ def test_table_of_a_study():
     settings = FigureSettings(width_mm=89, dpi=450, colours=["#000000", "#E69F00"], underlay="none", labels=False)
     assert (settings.width_mm, settings.dpi, settings.colours) == (89.0, 450, ("#000000", "#E69F00"))
     assert (settings.underlay, settings.labels) == ("none", False)
-    added = {"formats", "limits", "note"}
+    added = {"formats", "limits", "note", "report"}
     assert FigureSettings().model_dump(exclude=added) == Style().model_dump()
 
 
@@ -27,6 +27,7 @@ def test_table_of_a_study():
         ({"font": "No Such Font"}, "not installed"),
         ({"limits": [0.4, 0.1]}, "rise"),
         ({"formats": ["bmp"]}, "png"),
+        ({"report": ["accuracies"]}, "timecourses"),
         ({"formats": []}, "formats"),
     ],
 )

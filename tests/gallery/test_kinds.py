@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from PIL import Image
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.page import FigureResult
+from b2m_encoding.figures.settings import ReportFigure
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.gallery.tables import fewer_decoders, region_ceilings
@@ -156,6 +158,10 @@ def make(bundle: Path, kind: str, subject: str = "01", **choices: object) -> Fig
 WHOLE = ("quality", "design", "ceiling", "timecourses", "profile")
 """Kinds that show more than what is significant."""
 MAPS = [kind for kind in KINDS if kind not in ("weights", "stimulus", "slices", "group")]
+
+
+def test_a_report_is_of_kinds_that_exist() -> None:
+    assert set(get_args(ReportFigure)) <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", MAPS)

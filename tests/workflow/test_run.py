@@ -51,6 +51,7 @@ def test_folder_is_complete(finished: Path) -> None:
         assert image.with_name(image.name.split(".")[0] + ".json").is_file()
     for name in ("sub-01_accuracy", "sub-01_preference", "regions"):
         assert {path.suffix for path in (finished / "figures").glob(f"{name}.*")} == {".png", ".tsv", ".txt"}
+    assert len(list((finished / "figures").glob("*.png"))) == 3  # those that figures.report names
     results = Results.open(finished)
     weights = results.weights("01")
     assert set(weights) == {"acoustic", "text"}
