@@ -165,8 +165,7 @@ def group_difference(
     first, second : array, shape (n_first, n_targets) and (n_second, n_targets)
         Scores of the subjects of either group.
     above, level, n_permutations, random_state
-        Here the mean over all subjects is what chooses targets, twice as a sum is.
-        As in :func:`paired_difference`.
+        As in :func:`paired_difference`; what chooses targets is twice the mean over all subjects.
 
     Returns
     -------

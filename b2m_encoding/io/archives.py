@@ -1,9 +1,9 @@
-"""NumPy archives, read without pickle; decompression bombs are refused."""
+"""NumPy archives, written and read without pickle; decompression bombs are refused."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +64,20 @@ def read_archive(path: Path, what: str, names: Iterable[str] | None = None, fix:
             return {name: stored[name] for name in (stored.files if names is None else names)}
     except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{what} cannot be read", file=path, found=repr(error), fix=fix or None) from error
+
+
+def write_compressed(path: Path, arrays: Mapping[str, Any], halved: Collection[str] = ()) -> None:
+    """Write arrays, strings and numbers into a compressed NumPy archive.
+
+    Parameters
+    ----------
+    path : Path
+    arrays : mapping of str to array, str or number
+    halved : collection of str
+        Arrays that are kept in half precision.
+    """
+    kept: dict[str, Any] = {
+        name: np.asarray(value, dtype=np.float16 if name in halved else None) for name, value in arrays.items()
+    }
+    with path.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **kept)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float32, Integers
-from b2m_encoding.io.archives import read_archive
+from b2m_encoding.io.archives import read_archive, write_compressed
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.schema.files import CLIP_RESPONSES
+
+HALVED = ("responses", "measured", "predicted")
+"""Arrays that are kept in half precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +46,7 @@ class ClipResponses:
 
     def save(self, path: Path) -> None:
         """Write a NumPy archive (half precision)."""
-        arrays: dict[str, Any] = {
-            key: np.asarray(value, dtype=np.float16 if key in ("responses", "measured", "predicted") else None)
-            for key, value in asdict(self).items()
-        }
-        with path.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        write_compressed(path, asdict(self), HALVED)
 
     @classmethod
     def load(cls, path: Path) -> ClipResponses:
@@ -61,7 +58,7 @@ class ClipResponses:
             If the file is damaged.
         """
         arrays = read_archive(path, "held-out responses", cls.__dataclass_fields__)
-        single = {key: arrays[key].astype(np.float32) for key in ("responses", "measured", "predicted")}
+        single = {key: arrays[key].astype(np.float32) for key in HALVED}
         return cls(**{**arrays, **single, "step": float(arrays["step"])})
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float32
-from b2m_encoding.io.archives import read_archive
+from b2m_encoding.io.archives import read_archive, write_compressed
 from b2m_encoding.results.bundle import BundleFiles
 from b2m_encoding.results.schema.files import DESIGN
 
@@ -44,12 +43,7 @@ class DesignSummary:
 
     def save(self, path: Path) -> None:
         """Write a NumPy archive (half precision)."""
-        halved = ("values", "correlations")
-        arrays: dict[str, Any] = {
-            key: np.asarray(value, dtype=np.float16 if key in halved else None) for key, value in asdict(self).items()
-        }
-        with path.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        write_compressed(path, asdict(self), ("values", "correlations"))
 
     @classmethod
     def load(cls, path: Path) -> DesignSummary:

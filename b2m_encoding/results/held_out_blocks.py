@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.archives import read_archive
+from b2m_encoding.io.archives import read_archive, write_compressed
 from b2m_encoding.results.schema.files import BLOCKS
 
 NAMES = "models"
@@ -54,12 +53,11 @@ class HeldOutBlocks:
 
     def save(self, folder: Path, subject: str) -> None:
         """Write into a results folder (half precision)."""
-        arrays: dict[str, Any] = {**vars(self), NAMES: np.array(list(self.contributions), dtype=np.str_)}
-        arrays["contributions"] = np.stack(list(self.contributions.values())).astype(np.float16)
+        names, values = list(self.contributions), np.stack(list(self.contributions.values()))
+        arrays = {**vars(self), NAMES: np.array(names, dtype=np.str_), "contributions": values}
         path = blocks_file(folder, subject)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        write_compressed(path, arrays, ("contributions",))
 
     def same_samples(self, other: HeldOutBlocks) -> bool:
         """Whether the samples are the same: runs, stimuli, splits and blocks."""

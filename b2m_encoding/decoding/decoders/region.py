@@ -106,11 +106,10 @@ class RegionDecoder(Decoder):
             ``alpha``, and Pearson r averaged over dimensions and folds of the windows that were fitted
             (``r_training``) and of those left out (``r_validation``), each of shape (n_alphas,).
         """
-        scores = []
+        scores, regions = [], [part / part.std(axis=0) for part in (X[:, self.columns_[name]] for name in self.best_)]
         for held_out in runs.folds(inner_folds(runs, self.folds)):
             rows = runs.rows(held_out)
             training = np.setdiff1d(runs.rows(), rows)
-            regions = [X[:, self.columns_[name]] / X[:, self.columns_[name]].std(axis=0) for name in self.best_]
             parts = [_decomposed(x[training], x[rows], Y[training]) for x in regions]
             scores.append([[_mean_r(np.mean([part(alpha)[which] for part in parts], axis=0), Y[own])
                             for which, own in enumerate((training, rows))] for alpha in self.alphas])  # fmt: skip

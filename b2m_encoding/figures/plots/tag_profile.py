@@ -7,10 +7,9 @@ from typing import Unpack
 import numpy as np
 import pandas as pd
 
-from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, shortened, text_width
-from b2m_encoding.figures.plots.tags import COLUMNS, strongest
+from b2m_encoding.figures.plots.tags import strongest, with_correlations
 
 LINE, NAMES, WIDEST, BAR = 2.9, 30.0, 14.0, 12.0
 """Height of a feature, room for its name, width of a region and hemisphere, and height of the colour bar, mm."""
@@ -36,16 +35,9 @@ def tag_profile(table: pd.DataFrame, *, q: float = 0.05, **keywords: Unpack[Page
         If a column is missing, or there is no row.
     """
     options = PageOptions(**keywords)
-    if missing := [column for column in COLUMNS if column not in table.columns]:
-        raise InputError("the table of named features lacks columns", found=missing, expected=", ".join(COLUMNS))
-    shown = table[np.isfinite(table["r"].astype(float))].assign(hemisphere=lambda rows: rows["hemisphere"].fillna(""))
-    if not len(shown):
-        raise InputError("no region has a correlation with a named feature")
-    kept = strongest(shown, MOST)
-    wide, style = (
-        kept.pivot_table(index="feature", columns=["region", "hemisphere"], values="r", sort=False),
-        options.style,
-    )
+    shown = with_correlations(table).assign(hemisphere=lambda rows: rows["hemisphere"].fillna(""))
+    kept, style = strongest(shown, MOST), options.style
+    wide = kept.pivot_table(index="feature", columns=["region", "hemisphere"], values="r", sort=False)
     regions = list(dict.fromkeys(shown["region"]))
     columns = [pair for region in regions for pair in sorted(pair for pair in wide.columns if pair[0] == region)]
     wide = wide[columns]

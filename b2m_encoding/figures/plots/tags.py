@@ -45,12 +45,8 @@ def tags(table: pd.DataFrame, *, n: int = 8, q: float = 0.05, **keywords: Unpack
         If a column is missing, or there is no row.
     """
     options = PageOptions(**keywords)
-    if missing := [column for column in COLUMNS if column not in table.columns]:
-        raise InputError("the table of named features lacks columns", found=missing, expected=", ".join(COLUMNS))
-    shown = table[np.isfinite(table["r"].astype(float))]
+    shown = with_correlations(table)
     regions = list(dict.fromkeys(shown["region"]))
-    if not regions:
-        raise InputError("no region has a correlation with a named feature")
     chosen = {region: strongest(shown[shown["region"] == region], n) for region in regions}
     room = options.style.width_mm - 2 * MARGIN
     across = max(1, min(len(regions), int((room + GAP) / (NARROWEST + GAP))))
@@ -93,6 +89,22 @@ def _keys(page: Page, top: float, sides: set[str], q: float, style: Style) -> No
         axes.plot(left, FOOT / 2, "o", color=edge, markersize=3, markeredgewidth=0.6, markerfacecolor=face)
         axes.text(left + 2, FOOT / 2, text, fontsize=style.small_size, va="center_baseline")
         left += 6 + text_width(text, style.small_size, style)
+
+
+def with_correlations(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table of named features that have a correlation.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or there is no such row.
+    """
+    if missing := [column for column in COLUMNS if column not in table.columns]:
+        raise InputError("the table of named features lacks columns", found=missing, expected=", ".join(COLUMNS))
+    shown = table[np.isfinite(table["r"].astype(float))]
+    if not len(shown):
+        raise InputError("no region has a correlation with a named feature")
+    return shown
 
 
 def strongest(part: pd.DataFrame, n: int) -> pd.DataFrame:
