@@ -364,16 +364,15 @@ def _named(context: FigureContext, subject: str) -> tuple[pd.DataFrame, str]:
     return table[table["feature_space"] == chosen], chosen
 
 
-def _tags(context: FigureContext, subject: str) -> FigureResult:
-    table, chosen = _named(context, subject)
-    keywords = context.page_keywords(subject) | {"title": f"sub-{subject}: {chosen}"}
-    return figures.tags(table, q=context.statistics.q, **keywords)
+def _of_names(draw: Callable[..., FigureResult]) -> Callable[[FigureContext, str], FigureResult]:
+    """A kind of figure that is drawn from the table of features with names."""
 
+    def drawn(context: FigureContext, subject: str) -> FigureResult:
+        table, chosen = _named(context, subject)
+        keywords = context.page_keywords(subject) | {"title": f"sub-{subject}: {chosen}"}
+        return draw(table, q=context.statistics.q, **keywords)
 
-def _tag_profile(context: FigureContext, subject: str) -> FigureResult:
-    table, chosen = _named(context, subject)
-    keywords = context.page_keywords(subject) | {"title": f"sub-{subject}: {chosen}"}
-    return figures.tag_profile(table, q=context.statistics.q, **keywords)
+    return drawn
 
 
 def _tag_map(context: FigureContext, subject: str) -> FigureResult:
@@ -413,8 +412,8 @@ KINDS = {
     "classes": Kind("agreement of the classes of presented and reconstructed sounds", classes, False),
     "unheard": Kind("identification with and without the group of a clip in training", unheard, False),
     "penalties": Kind("scores of decoders at every penalty, fitted and left out", penalties, False),
-    "tags": Kind("tags, or other features with names, that regions respond to", _tags),
-    "tagprofile": Kind("all features with names by region: a profile of the tags", _tag_profile),
+    "tags": Kind("tags, or other features with names, that regions respond to", _of_names(figures.tags)),
+    "tagprofile": Kind("all features with names by region: a profile of the tags", _of_names(figures.tag_profile)),
     "tagmap": Kind("the tag, or other feature with a name, that each target prefers, and how certain it is", _tag_map),
     "quality": Kind("head motion over time, and signal-to-noise ratio of every run", diagnostics.draw_quality),
     "design": Kind("features over time, and their correlations", diagnostics.draw_design),

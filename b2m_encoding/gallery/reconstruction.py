@@ -18,6 +18,13 @@ DECODED, IDENTIFICATION = "decoded space", "identification"
 ALL = "all clips"
 
 
+def _requested(context: FigureContext, table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the requested subjects and targets; all where none is named."""
+    for column, wanted in (("subject", context.request.subjects), ("target", context.request.models)):
+        table = table[table[column].isin(wanted)] if wanted else table
+    return table
+
+
 def _evaluated(context: FigureContext) -> pd.DataFrame:
     """Scores of reconstructions clip by clip, of the requested subjects and targets."""
     if not context.results.has(tables.CLIP_EVALUATION):
@@ -26,9 +33,7 @@ def _evaluated(context: FigureContext) -> pd.DataFrame:
             file=context.results.path / tables.CLIP_EVALUATION.file,
             fix="b2m corpus build, then b2m reconstruct RESULTS --corpus CORPUS",
         )
-    table = context.results.table(tables.CLIP_EVALUATION)
-    for column, wanted in (("subject", context.request.subjects), ("target", context.request.models)):
-        table = table[table[column].isin(wanted)] if wanted else table
+    table = _requested(context, context.results.table(tables.CLIP_EVALUATION))
     several = table["decoder"].nunique() > 1
     return table.assign(source=table["corpus"].astype(str) + np.where(several, ", " + table["decoder"].astype(str), ""))
 
@@ -79,8 +84,7 @@ def unheard(context: FigureContext, _: str) -> FigureResult:
             fix='set statistics.generalise = ["group"], and run the study again',
         )
     table, group_name = with_groups(table, context.results)
-    for column, wanted in (("subject", context.request.subjects), ("target", context.request.models)):
-        table = table[table[column].isin(wanted)] if wanted else table
+    table = _requested(context, table)
     drawn = pd.concat([part for _, own in table.groupby(["target", "decoder"], sort=False)
                        for part in _with_and_without(own, group_name)])  # fmt: skip
     about = f"Identification among all test clips, by decoders trained with and without the {group_name} of the clip."
@@ -102,9 +106,7 @@ def _with_and_without(own: pd.DataFrame, group_name: str) -> Iterator[pd.DataFra
 
 def penalties(context: FigureContext, _: str) -> FigureResult:
     """Draw scores of the decoders at every penalty, fitted and left-out windows (Fig. A.1)."""
-    table = context.results.table(tables.PENALTIES)
-    for column, wanted in (("subject", context.request.subjects), ("target", context.request.models)):
-        table = table[table[column].isin(wanted)] if wanted else table
+    table = _requested(context, context.results.table(tables.PENALTIES))
     names = {"r_training": "fitted windows", "r_validation": "left-out windows"}
     drawn = pd.concat([
         pd.DataFrame({"panel": table["target"], "condition": table["alpha"], "series": name,
