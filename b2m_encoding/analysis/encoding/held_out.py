@@ -57,7 +57,8 @@ class HeldOut:
         Samples of a training set (mean over splits).
     weights : dict of str to array, shape (n_delays, n_features, n_targets), or None
         Of the model of all feature spaces, mean over splits; None where the study does not keep them, or where the
-        splits have components of their own. They may still lie in files: slices of targets and ``np.asarray`` read them.
+        splits have components of their own. They may still lie in files: slices of targets and ``np.asarray`` read
+        them.
     audited : Audited or None
         From the first split.
     singles : dict of str to array, shape (n_samples, n_targets)
