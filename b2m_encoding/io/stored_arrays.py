@@ -62,18 +62,20 @@ class SideBySide:
         self.dtype = parts[0].dtype
         self._recent: tuple[int, NDArray[Any]] | None = None
 
+    def __len__(self) -> int:
+        """Length of the first axis."""
+        return int(self.shape[0])
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read the whole."""
         self._recent = None
         return np.concatenate([np.asarray(part, dtype=dtype) for part in self.parts], axis=-1)
 
     def __getitem__(self, at: Any) -> NDArray[Any]:
-        """Read a slice of the last axis, ``[..., start:stop]``, or index the whole array otherwise."""
-        where = at[-1] if isinstance(at, tuple) else at
-        rest = at[:-1] if isinstance(at, tuple) else ()
-        if not isinstance(where, slice) or where.step is not None or any(key not in (..., slice(None)) for key in rest):
+        """Read a slice of the last axis, ``[:, start:stop]``, or index the whole array otherwise."""
+        if not _is_slice_of_last_axis(at, len(self.shape)):
             return np.asarray(np.asarray(self)[at])
-        start, stop, _ = where.indices(self.stops[-1])
+        start, stop, _ = at[-1].indices(self.stops[-1])
         pieces, first = [], 0
         for number, last in enumerate(self.stops):
             if start < last and first < stop:
@@ -88,14 +90,22 @@ class SideBySide:
         return self._recent[1]
 
 
-def side_by_side(parts: Sequence[Any], *, read: bool = True) -> Any:
-    """Join arrays along their last axis; stored ones stay in their files if they are not to be read.
+def _is_slice_of_last_axis(at: Any, n_axes: int) -> bool:
+    """Whether an index is a slice of neighbours along the last axis, and all of the others."""
+    if not isinstance(at, tuple) or not all(key is ... or isinstance(key, slice) for key in at):
+        return False
+    complete = len(at) == n_axes or at[0] is ...
+    return complete and at[-1] is not ... and at[-1].step is None and all(key in (..., slice(None)) for key in at[:-1])
+
+
+def side_by_side(parts: Sequence[Any]) -> Any:
+    """Join arrays along their last axis; stored ones stay in their files.
 
     Examples
     --------
     >>> side_by_side([np.zeros((2, 1)), np.ones((2, 2))]).tolist()
     [[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]
     """
-    if not read and all(isinstance(part, StoredArray) for part in parts):
+    if all(isinstance(part, StoredArray) for part in parts):
         return SideBySide(parts)
-    return np.asarray(parts[0]) if len(parts) == 1 else np.concatenate(parts, axis=-1)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)

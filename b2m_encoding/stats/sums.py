@@ -147,16 +147,17 @@ class BlockSums:
         -------
         array, shape (n_blocks, n_targets)
         """
-        sums = self.models[model]
+        all_p, all_pp, all_py = (np.asarray(getattr(self.models[model], key)) for key in _KEYS)
+        all_y, all_yy = np.asarray(self.y), np.asarray(self.yy)
         if measure == "r2":
-            total = self.yy.sum(axis=0)
-            return np.asarray((2 * sums.py - sums.pp) / np.where(total > 0, total, np.nan))
-        out = np.empty_like(self.y)
+            total = all_yy.sum(axis=0)
+            return np.asarray((2 * all_py - all_pp) / np.where(total > 0, total, np.nan))
+        out = np.empty_like(all_y)
         for rows, share in _splits(self):
             n = self.n[rows][:, None]
-            p, pp, y, yy = sums.p[rows], sums.pp[rows], self.y[rows], self.yy[rows]
+            p, pp, y, yy = all_p[rows], all_pp[rows], all_y[rows], all_yy[rows]
             mean_p, mean_y = p.sum(0) / n.sum(), y.sum(0) / n.sum()
-            product = sums.py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
+            product = all_py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
             square_p, square_y = pp - 2 * mean_p * p + n * mean_p**2, yy - 2 * mean_y * y + n * mean_y**2
             total_p, total_y = square_p.sum(0), square_y.sum(0)
             root = _root(total_p * total_y, pp.sum(0) * yy.sum(0))
@@ -211,14 +212,14 @@ def block_sums(
         runs.check_length(values, "a prediction")
     for start in range(0, measured.shape[1], TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
-        own = measured[order, part] if together else measured[:, part]
+        own = measured[:, part][order] if together else measured[:, part]
         shift = own.mean(axis=0, dtype=np.float64)
         response = np.where(np.ptp(own, axis=0) > 0, own - shift, np.nan)
         y[:, part], yy[:, part] = (
             np.add.reduceat(values, starts, axis=0) for values in (response, response * response)
         )
         for name, into in models.items():
-            p = (predicted[name][order, part] if together else predicted[name][:, part]) - shift
+            p = (predicted[name][:, part][order] if together else predicted[name][:, part]) - shift
             for key, values in (("p", p), ("pp", p * p), ("py", p * response)):
                 getattr(into, key)[:, part] = np.add.reduceat(values, starts, axis=0)
     return BlockSums(n, np.full(len(n), split), y, yy, models, runs.clip[order[starts]])
@@ -484,7 +485,7 @@ class _Draw:
 
     def total(self, values: Float64, part: slice | None = None) -> Tensor:
         """Weighted sums over blocks, shape (n_resamples, n_chunk)."""
-        return self.weights @ torch.from_numpy(values[self.rows, self.part if part is None else part])
+        return self.weights @ torch.from_numpy(values[:, self.part if part is None else part][self.rows])
 
 
 def _root(product: Float64, scale: Float64) -> Float64:

@@ -57,13 +57,17 @@ class HeldOut:
         Samples of a training set (mean over splits).
     weights : dict of str to array, shape (n_delays, n_features, n_targets), or None
         Of the model of all feature spaces, mean over splits; None where the study does not keep them, or where the
-        splits have components of their own. They may still lie in files: slices of targets and ``np.asarray`` read
-        them.
+        splits have components of their own.
     audited : Audited or None
         From the first split.
     singles : dict of str to array, shape (n_samples, n_targets)
         Predictions of the model of each feature space by itself, as ``predicted``; empty where there is only one.
-        They may still lie in files: ``np.asarray`` reads them.
+
+    Notes
+    -----
+    In the steps of a study, the large arrays lie in the files of the units that made them: slices of targets,
+    ``[:, start:stop]``, are read a part at a time, ``np.asarray`` reads all
+    (:class:`~b2m_encoding.io.stored_arrays.SideBySide`).
     """
 
     sums: BlockSums
@@ -144,7 +148,7 @@ def _mean_weights(parts: list[HeldOut]) -> dict[str, NDArray[np.float32]] | None
 
 
 def join_slices(parts: list[HeldOut]) -> HeldOut:
-    """Slices of targets side by side; weights and predictions of single feature spaces stay in files if they do."""
+    """Slices of targets side by side; arrays that lie in files stay there."""
     first = parts[0]
     if len(parts) == 1 and isinstance(first.predicted, np.ndarray):
         return first
@@ -161,7 +165,7 @@ def join_slices(parts: list[HeldOut]) -> HeldOut:
         np.concatenate([part.status for part in parts]),
         _join_ceilings([part.ceiling for part in parts]),
         first.n_train,
-        {name: side_by_side([one[name] for one in weights], read=False) for name in weights[0]} if weights else None,
+        {name: side_by_side([one[name] for one in weights]) for name in weights[0]} if weights else None,
         Audited(
             np.concatenate([one.targets for one in audited]),
             np.concatenate([one.training for one in audited], axis=1),
@@ -169,7 +173,7 @@ def join_slices(parts: list[HeldOut]) -> HeldOut:
             audited[0].runs,
             np.concatenate([one.single_r for one in audited]),
         ),
-        {name: side_by_side([part.singles[name] for part in parts], read=False) for name in first.singles},
+        {name: side_by_side([part.singles[name] for part in parts]) for name in first.singles},
     )
 
 

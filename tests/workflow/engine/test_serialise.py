@@ -84,4 +84,9 @@ def test_large_arrays_stay_in_their_file_until_they_are_used(tmp_path: Path, rng
     assert size_in_memory(stored) == sums.n.nbytes + sums.split.nbytes + sums.labels.nbytes
     assert size_in_memory(load_tree(tmp_path)) == size_in_memory(sums)
     joined = join_targets([stored, stored])
-    np.testing.assert_array_equal(joined.models["a",].py, np.tile(p * y, 2))
+    twice = BlockSums(sums.n, sums.split, *(np.tile(one, 2) for one in (y, y**2)),
+                      {("a",): Predicted(*(np.tile(one, 2) for one in (p, p**2, p * y)))}, sums.labels)  # fmt: skip
+    for measure in ("r", "r2"):
+        np.testing.assert_array_equal(joined.scores(measure)["a",], twice.scores(measure)["a",])
+        np.testing.assert_array_equal(joined.contributions(("a",), measure), twice.contributions(("a",), measure))
+    np.testing.assert_array_equal(joined.take_targets(slice(3, 8)).y, twice.y[:, 3:8])
