@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,20 @@ class SideBySide:
     Parameters
     ----------
     parts : sequence of StoredArray
+    reduce : callable, optional
+        Applied to each part as it is read: it makes ``n_rows`` of its rows, of each column by itself.
+    n_rows : int, optional
     """
 
-    def __init__(self, parts: Sequence[StoredArray]) -> None:
-        self.parts = parts
+    def __init__(
+        self,
+        parts: Sequence[StoredArray],
+        reduce: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+        n_rows: int | None = None,
+    ) -> None:
+        self.parts, self.reduce = parts, reduce
         self.stops = np.cumsum([part.shape[-1] for part in parts]).tolist()
-        self.shape = (*parts[0].shape[:-1], self.stops[-1])
+        self.shape = (n_rows or parts[0].shape[0], *parts[0].shape[1:-1], self.stops[-1])
         self.dtype = parts[0].dtype
         self._recent: tuple[int, NDArray[Any]] | None = None
 
@@ -69,7 +77,7 @@ class SideBySide:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read the whole."""
         self._recent = None
-        return np.concatenate([np.asarray(part, dtype=dtype) for part in self.parts], axis=-1)
+        return np.concatenate([np.asarray(self._read(part), dtype=dtype) for part in self.parts], axis=-1)
 
     def __getitem__(self, at: Any) -> NDArray[Any]:
         """Read a slice of the last axis, ``[:, start:stop]``, or index the whole array otherwise."""
@@ -86,8 +94,12 @@ class SideBySide:
     def _part(self, number: int) -> NDArray[Any]:
         if self._recent is None or self._recent[0] != number:
             self._recent = None  # before the next one is read
-            self._recent = number, np.asarray(self.parts[number])
+            self._recent = number, self._read(self.parts[number])
         return self._recent[1]
+
+    def _read(self, part: StoredArray) -> NDArray[Any]:
+        values = np.asarray(part)
+        return values if self.reduce is None else self.reduce(values)
 
 
 def _is_slice_of_last_axis(at: Any, n_axes: int) -> bool:

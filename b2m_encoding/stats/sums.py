@@ -13,7 +13,7 @@ from torch import Tensor
 
 from b2m_encoding._typing import Bands, Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.stored_arrays import LARGE, side_by_side
+from b2m_encoding.io.stored_arrays import LARGE, SideBySide, side_by_side
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.repeats import first_presentations
 
@@ -147,24 +147,11 @@ class BlockSums:
         -------
         array, shape (n_blocks, n_targets)
         """
-        all_p, all_pp, all_py = (np.asarray(getattr(self.models[model], key)) for key in _KEYS)
-        all_y, all_yy = np.asarray(self.y), np.asarray(self.yy)
-        if measure == "r2":
-            total = all_yy.sum(axis=0)
-            return np.asarray((2 * all_py - all_pp) / np.where(total > 0, total, np.nan))
-        out = np.empty_like(all_y)
-        for rows, share in _splits(self):
-            n = self.n[rows][:, None]
-            p, pp, y, yy = all_p[rows], all_pp[rows], all_y[rows], all_yy[rows]
-            mean_p, mean_y = p.sum(0) / n.sum(), y.sum(0) / n.sum()
-            product = all_py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
-            square_p, square_y = pp - 2 * mean_p * p + n * mean_p**2, yy - 2 * mean_y * y + n * mean_y**2
-            total_p, total_y = square_p.sum(0), square_y.sum(0)
-            root = _root(total_p * total_y, pp.sum(0) * yy.sum(0))
-            r = product.sum(0) / root
-            spread = square_p / np.where(root > 0, total_p, np.nan) + square_y / np.where(root > 0, total_y, np.nan)
-            contribution = share * (product / root + r * (n / n.sum() - spread / 2))
-            out[rows] = np.where(np.isnan(root) & np.isfinite(total_y), 0.0, contribution)
+        out = np.empty((self.n_blocks, self.n_targets))
+        share = _share_of_r2 if measure == "r2" else _share_of_r
+        for start in range(0, self.n_targets, TARGET_CHUNK):
+            part = slice(start, start + TARGET_CHUNK)
+            out[:, part] = share(self, self.models[model], part)
         return out
 
 
@@ -296,11 +283,15 @@ def merge_blocks(sums: BlockSums, runs: Runs, block_length: int, longer: int) ->
     target = merged_units(sums, runs, block_length, longer)
     starts = np.searchsorted(target, np.arange(target[-1] + 1))
 
-    def add(values: Float64) -> Float64:
+    def summed(values: Float64) -> Float64:
         return np.asarray(np.add.reduceat(values, starts, axis=0))
 
+    def add(values: Any) -> Any:
+        stored = isinstance(values, SideBySide)
+        return SideBySide(values.parts, summed, len(starts)) if stored else summed(values)
+
     models = {name: Predicted(*(add(getattr(one, key)) for key in _KEYS)) for name, one in sums.models.items()}
-    return BlockSums(add(sums.n), sums.split[starts], add(sums.y), add(sums.yy), models, sums.labels[starts])
+    return BlockSums(summed(sums.n), sums.split[starts], add(sums.y), add(sums.yy), models, sums.labels[starts])
 
 
 def merged_units(sums: BlockSums, runs: Runs, block_length: int, longer: int) -> NDArray[np.intp]:
@@ -431,6 +422,32 @@ def _splits(sums: BlockSums) -> Iterator[tuple[NDArray[np.intp], float]]:
     for label in np.unique(sums.split):
         rows = np.flatnonzero(sums.split == label)
         yield rows, float(sums.n[rows].sum() / sums.n.sum())
+
+
+def _share_of_r2(sums: BlockSums, model: Predicted, part: slice) -> Float64:
+    """Contribution of every block to R2."""
+    total = sums.yy[:, part].sum(axis=0)
+    return np.asarray((2 * model.py[:, part] - model.pp[:, part]) / np.where(total > 0, total, np.nan))
+
+
+def _share_of_r(sums: BlockSums, model: Predicted, part: slice) -> Float64:
+    """Contribution of every block to r, to first order."""
+    all_p, all_pp, all_py = (getattr(model, key)[:, part] for key in _KEYS)
+    all_y, all_yy = sums.y[:, part], sums.yy[:, part]
+    out = np.empty_like(all_y)
+    for rows, share in _splits(sums):
+        n = sums.n[rows][:, None]
+        p, pp, y, yy = all_p[rows], all_pp[rows], all_y[rows], all_yy[rows]
+        mean_p, mean_y = p.sum(0) / n.sum(), y.sum(0) / n.sum()
+        product = all_py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
+        square_p, square_y = pp - 2 * mean_p * p + n * mean_p**2, yy - 2 * mean_y * y + n * mean_y**2
+        total_p, total_y = square_p.sum(0), square_y.sum(0)
+        root = _root(total_p * total_y, pp.sum(0) * yy.sum(0))
+        r = product.sum(0) / root
+        spread = square_p / np.where(root > 0, total_p, np.nan) + square_y / np.where(root > 0, total_y, np.nan)
+        contribution = share * (product / root + r * (n / n.sum() - spread / 2))
+        out[rows] = np.where(np.isnan(root) & np.isfinite(total_y), 0.0, contribution)
+    return out
 
 
 def _pearson(sums: BlockSums, weights: Float64, part: slice) -> Callable[[Predicted], Float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.stored_arrays import StoredArray
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.ceilings import NoCeiling
-from b2m_encoding.stats.sums import BlockSums, Predicted, join_targets
+from b2m_encoding.stats.sums import BlockSums, Predicted, join_targets, merge_blocks
 from b2m_encoding.workflow.engine.serialise import load_tree, save_tree, size_in_memory
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -90,3 +91,10 @@ def test_large_arrays_stay_in_their_file_until_they_are_used(tmp_path: Path, rng
         np.testing.assert_array_equal(joined.scores(measure)["a",], twice.scores(measure)["a",])
         np.testing.assert_array_equal(joined.contributions(("a",), measure), twice.contributions(("a",), measure))
     np.testing.assert_array_equal(joined.take_targets(slice(3, 8)).y, twice.y[:, 3:8])
+    runs = Runs.from_lengths([6], 1.5)
+    merged, expected = (
+        merge_blocks(one, runs, 2, 4) for one in (replace(joined, n=2 * sums.n), replace(twice, n=2 * sums.n))
+    )
+    assert merged.n.tolist() == [6.0]
+    np.testing.assert_array_equal(np.asarray(merged.y), expected.y)
+    np.testing.assert_array_equal(merged.scores()["a",], expected.scores()["a",])
