@@ -38,7 +38,7 @@ def test_nothing_is_found_where_nothing_is(tmp_path: Path, fetched: Callable[[st
     """With features of a network trained on music, whose weights come from the package index."""
     size = Size(n_training_runs=2, n_test_runs=2, n_blocks=1, n_repeats=2)
     fetched("musicnn")
-    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1, size=size, trained=True)
+    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1, size=size, n_targets=6000, trained=True)
     assert summary["association"] == "tags"
     low, high = summary["identification_chance_95"]
     assert low <= summary["identification_accuracy"] <= high
