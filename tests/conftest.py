@@ -112,6 +112,14 @@ targets = ["text"]
 """
 
 
+def without_figures(study: Path) -> Path:
+    """The same study file, whose report draws nothing: for tests of what is computed."""
+    text, drawn = study.read_text(), 'report = ["accuracy", "distribution"]'
+    assert drawn in text
+    study.write_text(text.replace(drawn, "report = []"))
+    return study
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
     """Call a function with a new folder, once for all workers of a test run; returns that folder."""
