@@ -76,5 +76,5 @@ def embedded(png: Path, width: int = WIDTH) -> str:
             size = (width, round(picture.height * width / picture.width))
             picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
         stream = io.BytesIO()
-        picture.save(stream, "WEBP", quality=QUALITY)
+        picture.save(stream, "WEBP", quality=QUALITY, method=2)  # twice as fast as the default, 4 % larger
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
