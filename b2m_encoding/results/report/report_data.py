@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,14 @@ class ReportData:
         Tables then hold the rows of this subject alone.
     whole : dict
         Tables that were read, by name: the pages of all subjects share them.
+    embedded : dict
+        Pictures that were embedded, by file and width, shared as well.
     """
 
     results: Results
     subject: str | None = None
     whole: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    embedded: dict[tuple[Path, int], str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def study(self) -> dict[str, Any]:
