@@ -75,6 +75,10 @@ captions = "study/stimuli/captions.csv"
 [evaluation]
 kind = "test"
 average_repeats = true
+
+[figures]
+formats = ["png"]
+dpi = 150
 """
 
 
