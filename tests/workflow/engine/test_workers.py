@@ -25,8 +25,12 @@ from b2m_encoding.study import Study, load_study
 from b2m_encoding.workflow.engine.cluster import ClusterSpec, slurm_cluster
 from b2m_encoding.workflow.run import run_study, work_folder
 
-# dask closes its sockets when it is collected
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+# dask closes its sockets when it is collected; a second scheduler takes another port than the first
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings(r"ignore:\s*Port \d+ is already in use:UserWarning"),
+]
 
 
 @pytest.fixture(scope="module")
