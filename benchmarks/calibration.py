@@ -24,6 +24,7 @@ All data are simulated; nothing is timed. Rows:
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -284,10 +285,12 @@ def main() -> None:
     env = environment(data="simulated")
     rows: list[Row] = []
     for part in options.parts or PARTS:
+        start = time.process_time()
         for row in PARTS[part](quick):
             rows.append(row)
             print(f"{row.case:<36}{row.ours:>8}{row.peer or '-':>8}  {row.agreement}", file=sys.stderr, flush=True)
             save("calibration", rows, env, quick=quick)
+        print(f"{part}: {time.process_time() - start:.1f} s of processor time", file=sys.stderr, flush=True)
     checks = [value for row in rows for value in (row.agreement or {}).values()]
     agreed = all(value for value in checks if isinstance(value, bool))
     finish("calibration", rows, env, agreed=agreed, quick=quick)
