@@ -90,7 +90,7 @@ def bounds(rate: float, n: int, low: float, high: float) -> bool:
 
 def null_folds(quick: bool) -> Iterator[Row]:
     """Unrelated features."""
-    n_sets, n_targets, refits = (1, 150, 1000) if quick else (2, 1000, 8000)
+    n_sets, n_targets, refits = (1, 150, 450) if quick else (2, 1000, 8000)
     for case, (lengths, evaluation) in DESIGNS.items():
         p, fixed, runs = [], [], Runs.from_lengths(lengths, 1.5)
         for number in range(n_sets):
