@@ -72,7 +72,7 @@ def _worst(checks: list[Check]) -> Check:
 
 
 def _fold_gap(encoding: Encoding, audited: Audited | None, values: Values, study: Study, factors: Path | None) -> Check:
-    """The joint model on some tested targets, whatever their score: those that seem predicted by chance would differ."""
+    """The joint model on some tested targets, whatever their score: those that it chose would seem to leak."""
     if audited is None:
         return fold_gap(np.zeros(0), np.zeros(0), np.zeros(0))
     chosen = encoding.tested[audited.targets]
