@@ -38,7 +38,7 @@ def real_data(quick: bool) -> Iterator[Row]:
     for name, load in (("localizer", localizer), ("alice", alice)):
         if not (SHARED / "data" / name).is_dir():
             continue
-        n_draws, refits = (2, 600) if quick else DRAWS[name]
+        n_draws, refits = (2, 1000) if quick else DRAWS[name]
         one, n_people = _together(name, load, quick)
         for case, p_of in ((name, _of_noise), (f"{name}_shifted", _of_shifted)):
             p = np.array([p_of(one, draw, n_draws, refits) for draw in range(n_draws)])
