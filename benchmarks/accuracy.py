@@ -14,7 +14,10 @@ Real data come from the folder ``B2M_SHARED`` (default ``../shared``); sets that
 
 ``ours``: mean r of the default; ``peer``: that of the other model. ``difference`` is paired (default minus other);
 agreement is false where the default is worse than one of the package's own options or members by more than .01 and two
-standard errors. ``before``: one penalty for all feature spaces, the same prior at all delays, features as they are.
+standard errors. ``only_X``: the member X in all targets. ``best_member``: in every target the member of one feature
+space that scores best in cross-validation of the training samples; what scores best in the test samples is no model
+that anybody has, and seems better than it is. ``demo_acoustic_*``, ``demo_text_*``, ``demo_both_*``: the targets that
+these drive. ``before``: one penalty for all feature spaces, the same prior at all delays, features as they are.
 Peers have the same delays, features (filtered where ours are, standardised), folds and penalties, and the same prior
 of the weights at all delays.
 """
@@ -25,8 +28,8 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,7 @@ from harness import Row, arguments, environment, finish, save
 from scipy.signal import lfilter
 
 from b2m_encoding import Responses, build_spaces, load_study, stimulus_timeline
-from b2m_encoding.analysis.encoding.predict import predict_held_out, training_runs, training_values
+from b2m_encoding.analysis.encoding.predict import new_model, predict_held_out, training_runs, training_values
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.features.delays import delay
@@ -73,6 +76,8 @@ class Recorded:
     responses: Responses
     spaces: dict[str, FeatureSpace]
     study: Study
+    groups: Mapping[str, Any] = field(default_factory=dict)
+    """Targets of kinds whose rows stand apart."""
 
 
 def with_model(study: Study, **changes: Any) -> Study:
@@ -121,12 +126,14 @@ def demo(quick: bool) -> Iterator[Recorded]:
         [subject] = study.data.list_subjects()
         recording = study.data.read(subject, study.cleaning.build())
         truth = next(iter(load_truth(Path(folder) / "study/truth").subjects.values()))
-        kinds = [
-            np.flatnonzero(truth.testable & (truth.drive == kind)) for kind in ("acoustic", "text", "both", "none")
-        ]
-        chosen = np.concatenate([rng.choice(kind, n, replace=False) for kind in kinds])
+        kinds = {
+            kind: np.flatnonzero(truth.testable & (truth.drive == kind))
+            for kind in ("acoustic", "text", "both", "none")
+        }
+        chosen = np.concatenate([rng.choice(own, n, replace=False) for own in kinds.values()])
         spaces = build_spaces(study.features, stimulus_timeline(recording))
-        yield Recorded(with_targets(recording.responses, chosen), dict(spaces), study)
+        groups = {kind: truth.drive[chosen] == kind for kind in kinds if kind != "none"}
+        yield Recorded(with_targets(recording.responses, chosen), dict(spaces), study, groups)
 
 
 def unequal(quick: bool) -> Iterator[Recorded]:
@@ -169,6 +176,26 @@ def accuracy(data: Recorded, names: tuple[str, ...] | None = None, **model: Any)
     spaces = {name: data.spaces[name] for name in chosen}
     held_out = predict_held_out(responses, spaces, study, splits, [chosen])
     return np.nan_to_num(held_out.sums.scores("r")[chosen])
+
+
+def best_member(data: Recorded) -> Any:
+    """Held-out r where each target has the single feature space that scores best in training, split by split."""
+    study = data.study.model_copy(update={"statistics": data.study.statistics.model_copy(update={"audit": False})})
+    responses, splits = evaluated(data.responses, study.evaluation)
+    names = list(data.spaces)
+    models = [*((name,) for name in names), tuple(names)]
+    held_out = predict_held_out(responses, data.spaces, study, splits, models)
+    predicted = np.zeros_like(held_out.measured)
+    for i, split in enumerate(splits):
+        values = training_values(data.spaces, study, split)
+        training, rows = training_runs(responses.runs, study, split)
+        Y = np.asarray(responses.load())[rows]
+        fits = [new_model(study).fit({name: values[name][rows]}, Y, runs=training) for name in names]
+        best = np.nan_to_num([fitted.cv_scores_ for fitted in fits], nan=-np.inf).argmax(axis=0)
+        own = np.char.startswith(held_out.runs.run, f"{i}/") | (len(splits) == 1)
+        for j, name in enumerate(names):
+            predicted = np.where(own[:, None] & (best == j), held_out.singles[name], predicted)
+    return np.nan_to_num(pearson_r(predicted, held_out.measured))
 
 
 def peer_accuracy(data: Recorded, fit: Callable[..., Any]) -> Any:
@@ -252,6 +279,8 @@ def rows_of(name: str, quick: bool) -> Iterator[Row]:
             found.setdefault(key, []).append(accuracy(data, **changes))
         for member in data.spaces if not single else ():
             found.setdefault(f"only_{member}", []).append(accuracy(data, (member,)))
+        if not single:
+            found.setdefault("best_member", []).append(best_member(data))
         for key, fit in PEERS.items():
             if "Group" not in key or not (single or quick or name.startswith("alice")):  # minutes for Alice
                 found.setdefault(key, []).append(peer_accuracy(data, fit))
@@ -260,6 +289,8 @@ def rows_of(name: str, quick: bool) -> Iterator[Row]:
     for key, values in units.items():
         if key != "default":
             yield _row(f"{name}_{key}", units["default"], values, own=key not in PEERS)
+            for kind, targets in data.groups.items() if key == "best_member" or key.startswith("only_") else ():
+                yield _row(f"{name}_{kind}_{key}", units["default"][targets], values[targets], own=True)
 
 
 def _row(case: str, default: Any, other: Any, *, own: bool) -> Row:

@@ -11,7 +11,7 @@ All data are simulated; nothing is timed. Rows:
 - ``family_wise``: rate of maps with any p_fwe < .05; ``peer``: Gaussian null with Bonferroni.
 - ``false_discovery_*``: mean share of false discoveries among correlated targets, at q < .05.
 - ``coverage_*``: how often 95 % intervals hold the truth; ``peer``: plain percentiles of the same bootstrap.
-  Agreement: ours within [.93, .97].
+  Agreement: ours within [.93, .97]. Bands are wider by the Monte-Carlo error where a simulation is thin.
 - Others are described where they are made: ``calibration_clips.py``, ``calibration_designs.py``,
   ``calibration_folds.py``, ``calibration_realdata.py``, ``calibration_inherited.py``, ``calibration_regions.py``.
 - ``partition_unequal``: variance partition of 10 useful features (unique part .2) beside 500 useless ones, nothing
@@ -24,6 +24,7 @@ All data are simulated; nothing is timed. Rows:
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,7 @@ import calibration_inherited
 import calibration_realdata
 import numpy as np
 from calibration_clips import exchanged_clips
+from calibration_folds import bounds
 from calibration_regions import mixed_models
 from harness import Row, arguments, environment, finish, save
 from scipy.signal import lfilter
@@ -104,7 +106,7 @@ def false_positives(quick: bool) -> Iterator[Row]:
                     ours=f"{rate:.4f}",
                     peer=f"{peer:.4f}",
                     agreement={
-                        "within": BOUNDS[0] <= rate <= BOUNDS[1],
+                        "within": bounds(rate, n, *BOUNDS),
                         "method": ours.method,
                         "widening": round(ours.widening, 3),
                     },
@@ -172,7 +174,7 @@ def _coverage(design: str, rho: float, r: float, measure: Any, n_targets: int) -
     ends = [np.percentile(found[("m",)], [2.5, 97.5], axis=0) for _, found in sums.resampled(weights, measure)]
     low, high = np.concatenate(ends, axis=1)
     peer = float(((low <= truth) & (truth <= high)).mean())
-    agreement = {"at_least_0.93": rate >= 0.93, "at_most_0.97": rate <= 0.97, "blocks": ours.n_blocks}
+    agreement = {"within": bounds(rate, n_targets, 0.93, 0.97), "blocks": ours.n_blocks}
     return Row(f"coverage_{measure}_{r}_{rho}_{design}", ours=f"{rate:.4f}", peer=f"{peer:.4f}", agreement=agreement)
 
 
@@ -191,7 +193,7 @@ def ceilings(quick: bool) -> Iterator[Row]:
                 peer.append(1 - left.var(axis=1).mean(axis=0) / repeats.var(axis=1).mean(axis=0))
             truth = snr / (1 + snr)
             ratio, error = np.mean(ours) / truth, np.std(ours) / truth / np.sqrt(n_batches * 500)
-            agreement = {"within_2_percent": bool(abs(ratio - 1) <= 0.02), "standard_error": float(error)}
+            agreement = {"within_2_percent": bool(abs(ratio - 1) <= 0.02 + 2 * error), "standard_error": float(error)}
             yield Row(
                 f"ceiling_{snr}_{n_repeats}",
                 ours=f"{ratio:.4f}",
@@ -205,11 +207,12 @@ def partition_unequal(quick: bool) -> Row:
     found = {solver: [_unequal(seed, solver) for seed in range(2 if quick else 6)] for solver in ("stacked", "ridge")}
     ours, peer = (np.mean(found[solver], axis=0) for solver in ("stacked", "ridge"))
     unique, useless, shared, covered, known = ours.tolist()
+    errors = 2 * np.std(found["stacked"], axis=0, ddof=1) / np.sqrt(len(found["stacked"])) if quick else np.zeros(5)
     agreement = {
-        "unique_within_0.02": abs(unique - UNEQUAL) <= 0.02,
-        "useless_within_0.02": abs(useless) <= 0.02,
-        "shared_within_0.02": abs(shared) <= 0.02,
-        "coverage_at_least_0.92": covered >= 0.92,
+        "unique_within_0.02": bool(abs(unique - UNEQUAL) <= 0.02 + errors[0]),
+        "useless_within_0.02": bool(abs(useless) <= 0.02 + errors[1]),
+        "shared_within_0.02": bool(abs(shared) <= 0.02 + errors[2]),
+        "coverage_at_least_0.92": bool(covered >= 0.92 - errors[3]),
         "unique_useless": useless,
         "shared": shared,
         "coverage": covered,
@@ -284,10 +287,12 @@ def main() -> None:
     env = environment(data="simulated")
     rows: list[Row] = []
     for part in options.parts or PARTS:
+        start = time.process_time()
         for row in PARTS[part](quick):
             rows.append(row)
             print(f"{row.case:<36}{row.ours:>8}{row.peer or '-':>8}  {row.agreement}", file=sys.stderr, flush=True)
             save("calibration", rows, env, quick=quick)
+        print(f"{part}: {time.process_time() - start:.1f} s of processor time", file=sys.stderr, flush=True)
     checks = [value for row in rows for value in (row.agreement or {}).values()]
     agreed = all(value for value in checks if isinstance(value, bool))
     finish("calibration", rows, env, agreed=agreed, quick=quick)

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats import fdr_q
+from b2m_encoding.stats.intervals import fisher_interval
 from b2m_encoding.stats.preference import sign_flips
 
 CHUNK = 1024
@@ -26,7 +27,7 @@ class Difference:
     difference : array
         Score of the first minus that of the second.
     low, high : array
-        Interval.
+        Interval by Student's t; on the scale of Fisher's z for correlations, whose difference lies between -2 and 2.
     p : array
         Two-sided.
     q : array
@@ -93,12 +94,14 @@ def paired_difference(
         raise InputError("paired scores differ in shape", found=f"{first.shape} and {second.shape}")
     n, factor = len(first), len(first) if total else 1.0
     wider = np.broadcast_to(np.asarray(widening, dtype=float), first.shape[1:])
-    lead, half = first - second, student.ppf((1 + level) / 2, n - 1) if n > 1 else np.nan
+    lead = first - second
     error = factor * wider * _error(lead)
     means = factor * first.mean(axis=0), factor * second.mean(axis=0)
     chosen = None if above is None else means[0] + means[1] >= above
     p = _flipped_p(lead, wider, n_permutations, random_state)
-    return _adjusted(means[0] - means[1], half * error, p, chosen, n)
+    bound = _bound(np.stack(means) if total else np.concatenate([first, second]))
+    low, high = fisher_interval(means[0] - means[1], error, max(n - 1, 1), level=level, bound=bound)
+    return _adjusted(means[0] - means[1], (low, high), p, chosen, n)
 
 
 def _flipped_p(lead: Float64, wider: Float64, n_permutations: int, random_state: int | None) -> Float64:
@@ -142,11 +145,12 @@ def unpaired_difference(
     errors = [widening * len(values) * _error(values) for values in (first, second)]
     found = first.sum(axis=0) - second.sum(axis=0)
     error, degrees = _welch(errors[0], errors[1], len(first), len(second))
-    half = student.ppf((1 + level) / 2, degrees) * error
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * student.sf(np.abs(found) / error, degrees)
-    total = first.sum(axis=0) + second.sum(axis=0)
-    return _adjusted(found, half, p, None if above is None else total >= above, len(first) + len(second))
+    scores = np.stack([first.sum(axis=0), second.sum(axis=0)])
+    chosen = None if above is None else scores.sum(axis=0) >= above
+    ends = fisher_interval(found, error, degrees, level=level, bound=_bound(scores))
+    return _adjusted(found, ends, p, chosen, len(first) + len(second))
 
 
 def group_difference(
@@ -186,9 +190,9 @@ def group_difference(
         p[part] = (t >= t[0] - 1e-9 * np.maximum(t[0], 1)).mean(axis=0)
     found = first.mean(axis=0) - second.mean(axis=0)
     error, degrees = _welch(_error(first), _error(second), k, len(second))
-    half = student.ppf((1 + level) / 2, degrees) * error
     chosen = None if above is None else 2 * values.mean(axis=0) >= above
-    return _adjusted(found, half, p, chosen, len(values))
+    ends = fisher_interval(found, error, degrees, level=level, bound=_bound(values))
+    return _adjusted(found, ends, p, chosen, len(values))
 
 
 def _labels(n_first: int, n_second: int, n_permutations: int, random_state: int | None) -> Float64:
@@ -253,8 +257,15 @@ def _welch(first: Float64, second: Float64, n_first: int, n_second: int) -> tupl
         )
 
 
-def _adjusted(found: Float64, half: Float64, p: Float64, chosen: Booleans | None, n_units: int) -> Difference:
+def _bound(scores: Float64) -> Float64:
+    """Largest difference of scores, shape (n_targets,): 2 of correlations; others have none."""
+    return np.where(np.abs(scores).max(axis=0) <= 1, 2.0, np.inf)
+
+
+def _adjusted(
+    found: Float64, ends: tuple[Float64, Float64], p: Float64, chosen: Booleans | None, n_units: int
+) -> Difference:
     """The difference with its interval, and with q over the chosen targets."""
     inside = np.ones(len(p), dtype=bool) if chosen is None else chosen
     q = fdr_q(np.where(inside, p, np.nan))
-    return Difference(found, found - half, found + half, p, q, inside, n_units)
+    return Difference(found, *ends, p, q, inside, n_units)

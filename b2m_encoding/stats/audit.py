@@ -144,7 +144,9 @@ def fold_gap(
     Notes
     -----
     The value is (reported - whole runs) / (shuffled - whole runs): 0 is clean, 1 as good as shuffling. Not for test
-    responses averaged over repeats, which score higher without a leak: give the scores of single presentations.
+    responses averaged over repeats, which score higher without a leak: give the scores of single presentations. Not for
+    targets chosen by the reported score, which is then too high. Cross-validated scores are those of the best penalty,
+    a little too high for targets that nothing predicts: a clean study may score below them.
     """
     ok = np.isfinite(reported) & np.isfinite(whole_runs) & np.isfinite(shuffled)
     meaning = "reported score between whole-run folds (0) and shuffled folds (1)"

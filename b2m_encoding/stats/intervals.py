@@ -129,6 +129,44 @@ def score_interval(
     return Interval(score, np.minimum(*ends), np.maximum(*ends), block_length, sums.n_blocks, widening)
 
 
+def fisher_interval(
+    mean: Float64, error: Float64, degrees: Float64 | float, *, level: float = 0.95, bound: Float64 | float = 1.0
+) -> tuple[Float64, Float64]:
+    """Compute Student's t interval of a mean of correlations on the scale of Fisher's z: it cannot leave their range.
+
+    Parameters
+    ----------
+    mean, error : array
+        Means of correlations, or of differences of them, and their standard errors.
+    degrees : array or float
+        Degrees of freedom of the errors; NaN or 0 where there are none.
+    level : float
+    bound : array or float
+        Largest possible mean: 1 of correlations, 2 of their differences; infinite of scores without a range.
+
+    Returns
+    -------
+    low, high : array
+        Near the plain interval where the mean is far from the bounds. The plain interval where the mean lies beyond
+        them, which is that of no correlation.
+
+    Examples
+    --------
+    >>> low, high = fisher_interval(np.array([0.5, 0.9]), np.array([0.01, 0.2]), 4)
+    >>> low.round(3), high.round(3)
+    (array([0.472, 0.01 ]), array([0.527, 0.999]))
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half, share = student.ppf((1 + level) / 2, degrees) * error, np.asarray(mean) / bound
+        centre, width = np.arctanh(share), half / bound / (1 - share**2)
+        inside, certain = np.isfinite(bound) & (np.abs(share) < 1), half == 0
+        ends = [
+            np.where(certain, mean, np.where(inside, bound * np.tanh(centre + side * width), mean + side * half))
+            for side in (-1, 1)
+        ]
+    return ends[0], ends[1]
+
+
 def standard_error(sums: BlockSums, measure: Measure, n_bootstraps: int, random_state: int | None = None) -> Float64:
     """Compute the standard error of Fisher's z, or of log(1 - R2), of the only model, shape (n_targets,)."""
     weights = bootstrap_weights(sums.split, n_bootstraps, random_state)

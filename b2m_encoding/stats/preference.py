@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from b2m_encoding._typing import Bands, Booleans, Float32, Float64, Integers
 from b2m_encoding.errors import InputError
+from b2m_encoding.stats.intervals import fisher_interval
 from b2m_encoding.stats.multiplicity import fdr_q
 from b2m_encoding.stats.sums import BlockSums, Measure, bootstrap_weights
 
@@ -240,14 +240,15 @@ def _bootstrap(
     """Interval of the margin and probability of every contender."""
     weights = np.r_[np.ones((1, sums.n_blocks)), bootstrap_weights(sums.split, n_bootstraps, random_state)]
     degrees = sums.degrees
-    half = student.ppf((1 + level) / 2, degrees)
+    bound = 2.0 if by == "r" else np.inf
     tails = np.sqrt(degrees / np.random.default_rng(random_state).chisquare(degrees, n_bootstraps))
     interval, probability = np.empty((2, sums.n_targets)), np.empty((len(contenders), sums.n_targets))
     spread, error = np.empty(sums.n_targets), np.empty(sums.n_targets)
     for targets, table in _scores(sums, contenders, by, weights):
         order = np.argsort(table[:, 0], axis=0)
         lead = _of(table, order[-1]) - _of(table, order[-2])
-        interval[:, targets] = lead[0] + np.outer([-half, half], wider[targets] * lead[1:].std(axis=0))
+        of_lead = wider[targets] * lead[1:].std(axis=0)
+        interval[:, targets] = fisher_interval(lead[0], of_lead, degrees, level=level, bound=bound)
         contrast = table - table.mean(axis=0)
         spread[targets] = (contrast[:, 0] ** 2).sum(axis=0)
         error[targets] = wider[targets] ** 2 * contrast[:, 1:].var(axis=1).sum(axis=0)

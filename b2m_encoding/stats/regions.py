@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import gammaln
 from scipy.stats import nct
-from scipy.stats import t as student
 
 from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError
+from b2m_encoding.stats.intervals import fisher_interval
 from b2m_encoding.stats.mixed import MIN_SUBJECTS, MixedModel, mixed_model
 from b2m_encoding.stats.multiplicity import fdr_q
 from b2m_encoding.stats.population_prevalence import prevalence
@@ -84,8 +84,9 @@ def compare_regions(
     -------
     RegionComparison
         The columns of its ``tests``: ``region``, ``first``, ``second``, ``n_subjects``, ``difference`` (first minus
-        second, mean over subjects) with ``low`` and ``high`` (t interval), ``effect_size`` (Hedges' g of paired
-        differences; NaN below three subjects) with ``effect_low``, ``effect_high``, ``p``, ``q`` (Benjamini-Hochberg
+        second, mean over subjects) with ``low`` and ``high`` (t interval on the scale of Fisher's z),
+        ``effect_size`` (Hedges' g of paired differences) with ``effect_low``, ``effect_high``, all of these NaN below
+        three subjects, ``p``, ``q`` (Benjamini-Hochberg
         over all rows), ``test``, ``n_significant`` (subjects with a significant difference), ``prevalence``,
         ``prevalence_low`` and ``prevalence_high``.
 
@@ -113,15 +114,16 @@ def compare_regions(
     means = points.groupby(list(KEYS), sort=False)["score"].mean()
     known = list(dict.fromkeys(points["feature_space"]))
     chosen = [name for name in (feature_spaces or known) if name in known]
+    bound = 1.0 if points["score"].abs().max() <= 1 else np.inf  # of other scores than correlations
     rows = [
-        _compare(means, region, pair, blocks or {}, widening or {}, alpha, level, n_permutations, random_state)
+        _compare(means, region, pair, blocks or {}, widening or {}, bound, alpha, level, n_permutations, random_state)
         for region in dict.fromkeys(points["region"])
         for pair in combinations(chosen, 2)
     ]
     tests = pd.DataFrame(rows, columns=_TEST_COLUMNS)
     tests["q"] = fdr_q(tests["p"].to_numpy(dtype=float)) if len(tests) else tests["p"]
     compared = points[points["feature_space"].isin(chosen)]
-    return RegionComparison(points, tests, _means(means, level), mixed_model(compared, level=level))
+    return RegionComparison(points, tests, _means(means, level, bound), mixed_model(compared, level=level))
 
 
 SIDES = {"l": "L", "lh": "L", "left": "L", "r": "R", "rh": "R", "right": "R", "nan": "", "none": ""}
@@ -156,6 +158,7 @@ def _compare(
     pair: tuple[str, str],
     blocks: Mapping[BlockKey, Float64],
     widening: Mapping[tuple[str, str], float],
+    bound: float,
     alpha: float,
     level: float,
     n_permutations: int,
@@ -167,9 +170,10 @@ def _compare(
     n = len(differences)
     row: dict[str, Any] = {"region": region, "first": pair[0], "second": pair[1], "n_subjects": n, "q": np.nan}
     typical = float(differences.mean()) if n else float("nan")
-    half = student.ppf((1 + level) / 2, n - 1) * differences.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    effect = hedges_g(differences, level) if n >= MIN_SUBJECTS else (float("nan"),) * 3
-    row |= {"difference": typical, "low": typical - half, "high": typical + half}
+    few = n < MIN_SUBJECTS
+    low, high = (float("nan"),) * 2 if few else _interval(typical, differences.std(ddof=1), n, level, 2 * bound)
+    effect = (float("nan"),) * 3 if few else hedges_g(differences, level)
+    row |= {"difference": typical, "low": float(low), "high": float(high)}
     row |= dict(zip(("effect_size", "effect_low", "effect_high"), effect, strict=True))
     known = [name for name in subjects if all((name, region, space) in blocks for space in pair)]
     contributions = [
@@ -206,14 +210,17 @@ def _of_subjects(means: pd.Series, region: str, feature_space: str) -> dict[str,
     return {str(key[0]): float(value) for key, value in rows.items()}
 
 
-def _means(means: pd.Series, level: float) -> pd.DataFrame:
-    """Mean and t interval over subjects."""
+def _means(means: pd.Series, level: float, bound: float) -> pd.DataFrame:
+    """Mean over subjects, and its interval from three subjects on: that of two is wider than all scores can be."""
     grouped = means.groupby(["region", "feature_space"], sort=False)
     means_of = grouped.agg(mean="mean", n_subjects="count", spread="std").reset_index()
-    n = means_of["n_subjects"].to_numpy(dtype=float)
-    half = np.where(n > 1, student.ppf((1 + level) / 2, np.maximum(n - 1, 1)) / np.sqrt(n), np.nan)
-    half = half * means_of.pop("spread").to_numpy(dtype=float)
-    return means_of.assign(low=means_of["mean"] - half, high=means_of["mean"] + half)
+    n, mean, spread = (means_of[name].to_numpy(dtype=float) for name in ("n_subjects", "mean", "spread"))
+    low, high = _interval(mean, np.where(n < MIN_SUBJECTS, np.nan, spread), n, level, bound)
+    return means_of.drop(columns="spread").assign(low=low, high=high)
+
+
+def _interval(mean: Any, spread: Any, n: Any, level: float, bound: float) -> tuple[Float64, Float64]:
+    return fisher_interval(np.asarray(mean), spread / np.sqrt(n), np.maximum(n - 1, 1), level=level, bound=bound)
 
 
 def sign_flip_p(

@@ -164,5 +164,10 @@ def test_subjects_flip_as_one_by_one(rng: np.random.Generator) -> None:
     first, second = rng.standard_normal((8, 4)) + np.array([0, 0.5, 1, 2]), rng.standard_normal((8, 4))
     found = paired_difference(first, second)
     np.testing.assert_allclose(found.p, [sign_flip_p(lead) for lead in (first - second).T])
+    few = np.array([[0.95, 0.2], [0.3, 0.25], [0.9, 0.3]])  # correlations of three people
+    for wide in (paired_difference(few, -few), group_difference(few, -few), unpaired_difference(few / 3, -few / 3)):
+        assert (wide.low > -2).all()
+        assert (wide.high < 2).all()
+        assert ((wide.low < wide.difference) & (wide.difference < wide.high)).all()
     with pytest.raises(InputError, match="a table without gaps"):
         paired_difference(first * np.nan, second)

@@ -60,7 +60,19 @@ def test_mean_and_interval(region_table):
     means = table.groupby("subject")["score"].mean()
     half = t.ppf(0.975, 4) * means.std() / np.sqrt(5)
     assert row["mean"] == pytest.approx(means.mean())
-    assert (row["interval_low"], row["interval_high"]) == pytest.approx((means.mean() - half, means.mean() + half))
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx(
+        (means.mean() - half, means.mean() + half), abs=1e-3
+    )
+    percent = summarise(table.assign(score=100 * table["score"])).iloc[0]  # no correlation: Student's, as it is
+    ends = 100 * (means.mean() - half), 100 * (means.mean() + half)
+    assert (percent["interval_low"], percent["interval_high"]) == pytest.approx(ends)
+
+
+def test_interval_stays_within_the_range_of_a_correlation(region_table):
+    table = region_table(3, ("A1",), ("acoustic",)).assign(score=lambda rows: rows["subject"].map(
+        dict(zip(rows["subject"].unique(), (0.95, 0.2, 0.9), strict=True))))  # fmt: skip
+    row = summarise(table).iloc[0]
+    assert -1 < row["interval_low"] < row["mean"] < row["interval_high"] < 1
 
 
 @pytest.mark.parametrize("n_subjects", [1, 2, 3])

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import beta, binom, permutation_test, ttest_rel
+from scipy.stats import t as student
 from statsmodels.stats.anova import AnovaRM
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.stats.intervals import fisher_interval
 from b2m_encoding.stats.mixed import mixed_model
 from b2m_encoding.stats.population_prevalence import prevalence
 from b2m_encoding.stats.regions import compare_regions, hedges_g, sign_flip_p
@@ -210,9 +212,46 @@ def test_what_cannot_be_modelled_is_said(table: pd.DataFrame, reason: str) -> No
     assert found.terms["p"].isna().all()
 
 
-def test_no_effect_size_of_two_subjects() -> None:
-    assert compare_regions(made_up(2)).tests["effect_size"].isna().all()
-    assert compare_regions(made_up(3)).tests["effect_size"].notna().all()
+def test_two_subjects_have_no_effect_size_and_no_interval() -> None:
+    two, three = compare_regions(made_up(2)), compare_regions(made_up(3))
+    for name in ("effect_size", "low", "high"):
+        assert two.tests[name].isna().all()
+        assert three.tests[name].notna().all()
+    assert two.tests["difference"].notna().all()
+    assert two.plot[["low", "high"]].isna().all(axis=None)
+    assert three.plot[["low", "high"]].notna().all(axis=None)
+
+
+def test_intervals_over_subjects_stay_within_the_range_of_scores() -> None:
+    """Correlations of few subjects who differ a lot; scores of another kind keep Student's interval."""
+    scores = {"a": (0.95, 0.3, 0.9), "b": (-0.9, 0.9, -0.8)}
+    rows = [(str(i), "L", "A1", name, value) for name, own in scores.items() for i, value in enumerate(own)]
+    table = pd.DataFrame(rows, columns=["subject", "hemisphere", "region", "feature_space", "score"])
+    found, percent = compare_regions(table), compare_regions(table.assign(score=100 * table["score"]))
+    assert (found.plot["low"].between(-1, 1) & found.plot["high"].between(-1, 1)).all()
+    assert (found.plot["low"] < found.plot["mean"]).all()
+    assert (found.plot["mean"] < found.plot["high"]).all()
+    row = found.tests.iloc[0]
+    assert -2 < row["low"] < row["difference"] < row["high"] < 2
+    expected = student.interval(
+        0.95, 2, loc=100 * np.mean(scores["a"]), scale=100 * np.std(scores["a"], ddof=1) / 3**0.5
+    )
+    assert percent.plot.iloc[0][["low", "high"]].tolist() == pytest.approx(expected)
+    assert expected[1] > 100
+
+
+@pytest.mark.parametrize("n", [3, 5, 12])
+def test_intervals_of_mean_correlations_cover(n: int) -> None:
+    """Subjects whose correlations are spread widely, high ones: the mean over all people is known by integration."""
+    rng = np.random.default_rng(n)
+    truth = float(np.tanh(rng.normal(0.9, 0.35, 400_000)).mean())
+    r = np.tanh(rng.normal(0.9, 0.35, (4000, n)))
+    low, high = fisher_interval(r.mean(axis=1), r.std(axis=1, ddof=1) / np.sqrt(n), n - 1)
+    assert 0.935 < np.mean((low <= truth) & (truth <= high)) < 0.975
+    assert (low > -1).all()
+    assert (high < 1).all()
+    equal = fisher_interval(np.array([0.3, 1.0]), np.zeros(2), n - 1)
+    assert np.array_equal(equal, [[0.3, 1.0]] * 2)
 
 
 def test_effect_size_interval_covers() -> None:

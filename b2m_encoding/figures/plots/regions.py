@@ -101,16 +101,20 @@ def regions(
 def summarise(points: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Mean over subjects, per region and feature space; hemispheres are averaged first.
 
-    With its t interval from three subjects on: that of two is wider than all scores can be.
+    With its t interval from three subjects on, on the scale of Fisher's z where scores are correlations: no end lies
+    beyond their range.
     """
     by = ["region", "feature_space"]
     subjects = points.groupby([*by, "subject"], sort=False)["score"].mean().reset_index()
     grouped = subjects.groupby(by, sort=False)["score"]
     means = grouped.agg(mean="mean", n_subjects="count", spread="std").reset_index()
-    n = means["n_subjects"].to_numpy(dtype=float)
-    factor = np.where(n >= MIN_SUBJECTS, student.ppf((1 + level) / 2, np.maximum(n - 1, 1)) / np.sqrt(n), np.nan)
-    half = factor * means.pop("spread").to_numpy(dtype=float)
-    return means.assign(interval_low=means["mean"] - half, interval_high=means["mean"] + half)
+    n, mean, spread = (means[name].to_numpy(dtype=float) for name in ("n_subjects", "mean", "spread"))
+    error = np.where(n < MIN_SUBJECTS, np.nan, spread / np.sqrt(n))
+    half = student.ppf((1 + level) / 2, np.maximum(n - 1, 1)) * error
+    ends = [mean + side * half for side in (-1, 1)]
+    if points["score"].abs().max() < 1:
+        ends = [np.tanh(np.arctanh(mean) + side * half / (1 - mean**2)) for side in (-1, 1)]
+    return means.drop(columns="spread").assign(interval_low=ends[0], interval_high=ends[1])
 
 
 def _checked(table: pd.DataFrame, style: Style) -> pd.DataFrame:

@@ -119,7 +119,7 @@ REGION_TESTS = Table(
         "second": "Second feature space",
         "n_subjects": "Subjects with a score of both",
         "difference": "Mean over subjects of the score of the first minus that of the second",
-        "low": "Lower end of the t interval of the difference",
+        "low": "Lower end of the t interval of the difference (Fisher's transformation); n/a below three subjects",
         "high": "Upper end of the interval",
         "effect_size": "Hedges' g of the paired differences; n/a below three subjects",
         "effect_low": "Lower end of the interval of Hedges' g",
@@ -140,7 +140,7 @@ REGION_MEANS = Table(
         "feature_space": "Feature space of the model",
         "mean": "Mean score over subjects, hemispheres averaged first",
         "n_subjects": "Subjects with a score",
-        "low": "Lower end of the t interval over subjects",
+        "low": "Lower end of the t interval over subjects (Fisher's transformation); n/a below three",
         "high": "Upper end of the interval",
     },
 )
