@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding import figures
+from b2m_encoding.decoding.evaluation import paired_tests
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureResult
 from b2m_encoding.gallery.context import FigureContext
@@ -16,6 +17,7 @@ from b2m_encoding.results.schema import CHANCE, tables
 
 DECODED, IDENTIFICATION = "decoded space", "identification"
 ALL = "all clips"
+SIGNIFICANT = 0.05
 
 
 def _requested(context: FigureContext, table: pd.DataFrame) -> pd.DataFrame:
@@ -38,6 +40,21 @@ def _evaluated(context: FigureContext) -> pd.DataFrame:
     return table.assign(source=table["corpus"].astype(str) + np.where(several, ", " + table["decoder"].astype(str), ""))
 
 
+def _tested(table: pd.DataFrame) -> str:
+    """Differences of methods that are significant over clips, as sentences."""
+    tests = paired_tests(table)
+    if not len(tests := tests[tests["compared"] == "method"]):
+        return ""
+    found: dict[str, list[str]] = {}
+    for row in tests[tests["q"] < SIGNIFICANT].to_dict("records"):
+        high, low = (row["first"], row["second"]) if row["difference"] > 0 else (row["second"], row["first"])
+        where = found.setdefault(f"{high} above {low}", [])
+        where += [name for name in [f"{row['measure']}"] if name not in where]
+    shown = "; ".join(f"{pair} ({', '.join(where)})" for pair, where in found.items()) or "none"
+    units = f"{tests['clips'].max()} clips, averaged over {tests['subjects'].max()} subject(s)"
+    return f" Differences with q < {SIGNIFICANT}, paired over {units}, signs flipped: {shown}."
+
+
 def reconstruction(context: FigureContext, _: str) -> FigureResult:
     """Draw identification by reconstructions in the decoded space, by corpus or generator (Fig. 4a), and genre (4c)."""
     table = _evaluated(context)
@@ -53,7 +70,7 @@ def reconstruction(context: FigureContext, _: str) -> FigureResult:
         drawn,
         label="identification accuracy",
         about="Identification of presented clips by their reconstructions, in the decoded feature space. Chance is the "
-        "expectation of a random recording of the corpus; the dashed line is 0.5.",
+        f"expectation of a random recording of the corpus; the dashed line is 0.5.{_tested(table)}",
         **context.page_keywords(),
     )
 
@@ -70,7 +87,7 @@ def classes(context: FigureContext, _: str) -> FigureResult:
         )
     drawn = table.assign(panel=table["target"] + ", " + table["source"], condition=table["measure"],
                          series=table["method"])  # fmt: skip
-    about = "Share of the most probable AudioSet classes that a sound and the presented one have in common."
+    about = f"Share of the most probable AudioSet classes that a sound and the presented one share.{_tested(table)}"
     return figures.conditions(drawn, label="agreement", about=about, **context.page_keywords())
 
 
