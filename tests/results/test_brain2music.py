@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -138,3 +139,27 @@ def test_a_page_beside_the_paper(finished: Path, tmp_path: Path) -> None:
     assert float(shown.split(" ")[0]) == pytest.approx(ours, abs=5e-4)
     assert {path.stem for path in (results / "paper").glob("*.pdf")} == {"figureA1", "figureA2"}
     assert not Results.open(results).unverified
+
+
+def test_methods_are_tested_against_each_other(finished: Path, tmp_path: Path, rng: np.random.Generator) -> None:
+    """Figure 4b from known scores: generation beats retrieval in each class, and the page says by how much."""
+    results = Path(shutil.copytree(finished, tmp_path / "results"))
+    rows = [
+        {"subject": s, "method": method, "encoder": "AudioSet", "measure": measure, "clip": f"c{c}",
+         "group": f"g{c % 3}", "value": mean + 0.05 * rng.standard_normal(), "target": "text", "decoder": "regions",
+         "corpus": corpus}
+        for s in ("01", "02") for measure in ("genres", "moods") for c in range(12) for corpus in ("small", "large")
+        for method, mean in (("musicldm", 0.7), ("retrieved", 0.4), ("oracle", 0.7), ("chance", 0.1))
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(results / "evaluation_clips.tsv", sep="\t", index=False)
+    page, lines = write_paper(results)
+    [line] = lines[lines["item"] == "classes: generation against both retrievals"].to_dict("records")
+    assert line["verdict"] == "reproduced"
+    assert len(re.findall(r"(genres|moods) \+0\.[23]\d+ \[", line["why"])) == 4  # two measures, two corpora
+    tests = pd.read_csv(results / "paper/evaluation_tests.tsv", sep="\t")
+    by_method = tests[tests["compared"] == "method"].set_index(["first", "second"])
+    assert (by_method.loc[("musicldm", "retrieved"), "q"] < 0.01).all()
+    assert (by_method.loc[("musicldm", "oracle"), "q"] > 0.01).all()
+    text = page.read_text(encoding="utf-8")
+    assert "Paired tests over clips" in text
+    assert "musicldm above retrieved (genres, moods)" in (results / "paper/figure4b.txt").read_text()
