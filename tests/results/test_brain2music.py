@@ -72,7 +72,12 @@ def test_numbers_are_those_of_the_reference(shared_data: Path) -> None:
         if "/" not in id and id not in ("oracle_mood", "chance"):
             assert re.search(rf"\b{one.value:g}\b", plain), id
     for one in paper()["follower"]:
-        shown = {f"{one['value']:.3f}"[1:], f"{one['value']:.3f}", f"{100 * one['value']:.1f}%"}
+        shown = {
+            f"{one['value']:.3f}"[1:],
+            f"{one['value']:.3f}",
+            f"{100 * one['value']:.1f}%",
+            f"{100 * one['value']:.1f}/",
+        }
         assert any(number in text for number in shown) or "EMBC" in one["work"], one
 
 
