@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding import figures
-from b2m_encoding.decoding.evaluation import paired_tests
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureResult
 from b2m_encoding.gallery.context import FigureContext
@@ -40,10 +39,13 @@ def _evaluated(context: FigureContext) -> pd.DataFrame:
     return table.assign(source=table["corpus"].astype(str) + np.where(several, ", " + table["decoder"].astype(str), ""))
 
 
-def _tested(table: pd.DataFrame) -> str:
-    """Differences of methods that are significant over clips, as sentences."""
-    tests = paired_tests(table)
-    if not len(tests := tests[tests["compared"] == "method"]):
+def _tested(context: FigureContext, encoder: str) -> str:
+    """Differences of methods that are significant over clips, as a sentence; empty where they were not tested."""
+    if not context.results.has(tables.EVALUATION_TESTS):
+        return ""
+    tests = context.results.table(tables.EVALUATION_TESTS)
+    tests = tests[(tests["compared"] == "method") & (tests["encoder"] == encoder)]
+    if not len(tests):
         return ""
     found: dict[str, list[str]] = {}
     for row in tests[tests["q"] < SIGNIFICANT].to_dict("records"):
@@ -70,7 +72,7 @@ def reconstruction(context: FigureContext, _: str) -> FigureResult:
         drawn,
         label="identification accuracy",
         about="Identification of presented clips by their reconstructions, in the decoded feature space. Chance is the "
-        f"expectation of a random recording of the corpus; the dashed line is 0.5.{_tested(table)}",
+        f"expectation of a random recording of the corpus; the dashed line is 0.5.{_tested(context, DECODED)}",
         **context.page_keywords(),
     )
 
@@ -87,7 +89,8 @@ def classes(context: FigureContext, _: str) -> FigureResult:
         )
     drawn = table.assign(panel=table["target"] + ", " + table["source"], condition=table["measure"],
                          series=table["method"])  # fmt: skip
-    about = f"Share of the most probable AudioSet classes that a sound and the presented one share.{_tested(table)}"
+    about = "Share of the most probable AudioSet classes that a sound and the presented one have in common."
+    about += _tested(context, "AudioSet")
     return figures.conditions(drawn, label="agreement", about=about, **context.page_keywords())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from b2m_encoding.decoding.evaluation import paired_tests
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.gallery import write_paper
 from b2m_encoding.results.reader import Results
@@ -156,7 +157,9 @@ def test_methods_are_tested_against_each_other(finished: Path, tmp_path: Path, r
         for s in ("01", "02") for measure in ("genres", "moods") for c in range(12) for corpus in ("small", "large")
         for method, mean in (("musicldm", 0.7), ("retrieved", 0.4), ("oracle", 0.7), ("chance", 0.1))
     ]  # fmt: skip
-    pd.DataFrame(rows).to_csv(results / "evaluation_clips.tsv", sep="\t", index=False)
+    scores = pd.DataFrame(rows)
+    scores.to_csv(results / "evaluation_clips.tsv", sep="\t", index=False)
+    paired_tests(scores).to_csv(results / "evaluation_tests.tsv", sep="\t", index=False)
     page, lines = write_paper(results)
     [line] = lines[lines["item"] == "classes: generation against both retrievals"].to_dict("records")
     assert line["verdict"] == "reproduced"

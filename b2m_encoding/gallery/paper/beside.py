@@ -11,7 +11,6 @@ import pandas as pd
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.data.sources import GROUP_MEAN
-from b2m_encoding.decoding.evaluation import paired_tests
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.results.report.report_data import ReportData
 from b2m_encoding.results.schema import maps, tables
@@ -127,8 +126,8 @@ class Compared:
     @cached_property
     def paired_tests(self) -> pd.DataFrame:
         """Tests of every two methods, corpora or decoded spaces over clips; empty where nothing was reconstructed."""
-        table = self.report.table(tables.CLIP_EVALUATION)
-        return pd.DataFrame(columns=list(tables.EVALUATION_TESTS.columns)) if table is None else paired_tests(table)
+        table = self.report.table(tables.EVALUATION_TESTS)
+        return pd.DataFrame(columns=list(tables.EVALUATION_TESTS.columns)) if table is None else table
 
     def missing(self, embedding: str) -> str:
         """Why there is no number of an embedding."""
