@@ -17,8 +17,8 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.removal import move, temporary_folder
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import reported_as_input_error
+from b2m_encoding.results.browse import ReadResults
 from b2m_encoding.results.place import GENERATOR
-from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.files import BIDS_IGNORE, DESCRIPTION, GROUP, JOINT, MAP_FILE, README, REPORT, entity
 
 NAME = "{subject}{hemi}_space-{space}_stat-{stat}_desc-{desc}_statmap{suffix}"
@@ -31,12 +31,12 @@ ABOUT = f"""\
 Maps of an analysis by b2m_encoding {__version__}: {{name}}
 
 sub-*/func holds a map of every model (desc) and statistic (stat), described by the JSON file beside it; {DESCRIPTIONS}
-says what the models are, group what was computed over all participants. Tables, weights and figures stayed in the
+lists the models, group holds what was computed over all participants. Tables, weights and figures stayed in the
 results, whose {REPORT} describes methods and findings.
 """
 
 
-def to_bids(results: Results, out: str | Path, subjects: Sequence[str] = ()) -> Path:
+def to_bids(results: ReadResults, out: str | Path, subjects: Sequence[str] = ()) -> Path:
     """Write the maps of results as a data set of BIDS derivatives.
 
     Parameters
@@ -80,7 +80,7 @@ def to_bids(results: Results, out: str | Path, subjects: Sequence[str] = ()) -> 
     return target
 
 
-def _copy_map(results: Results, folder: Path, subject: str, desc: str, stat: str) -> None:
+def _copy_map(results: ReadResults, folder: Path, subject: str, desc: str, stat: str) -> None:
     """Copy the files of a map under their names in BIDS, each with its description."""
     paths = results.map_files(subject, desc, stat)
     results.check(*paths)
@@ -130,7 +130,7 @@ def _json(content: Any) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _description(results: Results) -> dict[str, Any]:
+def _description(results: ReadResults) -> dict[str, Any]:
     """``dataset_description.json``, with the sources that the results name."""
     own = results.json(DESCRIPTION)
     return {
@@ -142,7 +142,7 @@ def _description(results: Results) -> dict[str, Any]:
     }
 
 
-def _descriptions(results: Results, descs: Sequence[str]) -> pd.DataFrame:
+def _descriptions(results: ReadResults, descs: Sequence[str]) -> pd.DataFrame:
     """What every ``desc`` stands for."""
     names = results.feature_spaces
     known = {

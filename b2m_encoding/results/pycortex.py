@@ -12,12 +12,17 @@ from b2m_encoding.figures.colours import ScalarColours
 from b2m_encoding.figures.pycortex import add_subject, load_pycortex, quiet, to_vertex
 from b2m_encoding.io.removal import replacing_path
 from b2m_encoding.io.writing import reported_as_input_error
-from b2m_encoding.results.reader import Results
+from b2m_encoding.results.browse import ReadResults
 from b2m_encoding.spaces import SurfaceSpace
 
 
 def to_pycortex(
-    results: Results, subject: str, filestore: str | Path, *, name: str | None = None, file: str | Path | None = None
+    results: ReadResults,
+    subject: str,
+    filestore: str | Path,
+    *,
+    name: str | None = None,
+    file: str | Path | None = None,
 ) -> Any:
     """Give pycortex the surface of a subject and all its maps.
 
