@@ -77,6 +77,17 @@ own = {{ acoustic = 5.0 }}
 [maps]
 atlas = "hcp-mmp1"           # comes with the package; labels of destrieux must be fetched
 """
+FEW = """
+[figures]
+report = ["accuracy"]
+
+[statistics]
+audit = false
+
+[decoding]
+targets = ["acoustic", "{target}"]
+"""
+"""What ``--quick`` leaves out."""
 TAGS = """
 [features.tags]
 extractor = "musicnn"
@@ -87,14 +98,15 @@ every = 15.0
 """
 
 
-def simulate(folder: Path, size: Size, n_subjects: int, n_targets: int) -> None:
+def simulate(folder: Path, size: Size, n_subjects: int, n_targets: int, quick: bool) -> None:
     """Write the study and its file."""
     tagged = is_installed(catalogue()["musicnn"])
     options = {"extractor": "musicnn", "layer": "logits", "fade": 2.0, "every": 15.0, "stimuli": str(folder)}
     tags = PretrainedAudio.model_validate(options) if tagged else None
     simulate_study(folder / "study", n_subjects=n_subjects, size=size, n_targets=n_targets, tags=tags)
     named = ', tags = "MuLan_music"' if tagged else ""
-    (folder / "study.toml").write_text(STUDY.format(tags=TAGS if tagged else "", stands_for=named))
+    few = FEW.format(target="tags" if tagged else "text") if quick else ""
+    (folder / "study.toml").write_text(STUDY.format(tags=TAGS if tagged else "", stands_for=named) + few)
 
 
 def retrieve(folder: Path, target: str) -> None:
@@ -182,7 +194,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = options.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = [timed("simulation", lambda: simulate(folder, size, n_subjects, n_targets))]
+        rows = [timed("simulation", lambda: simulate(folder, size, n_subjects, n_targets, quick))]
         study = load_study(folder / "study.toml")
         target = "tags" if "tags" in study.features else "acoustic"
         rows += [

@@ -61,6 +61,9 @@ def reconstruction(context: FigureContext, _: str) -> FigureResult:
     """Draw identification by reconstructions in the decoded space, by corpus or generator (Fig. 4a), and genre (4c)."""
     table = _evaluated(context)
     table = table[(table["measure"] == IDENTIFICATION) & (table["encoder"] == DECODED)]
+    if not len(table):
+        raise InputError("the results hold no identification by reconstructions, which takes two clips",
+                         file=context.results.path / tables.CLIP_EVALUATION.file)  # fmt: skip
     whole = table.assign(panel=table["target"], condition=table["source"], series=table["method"])
     first = table[table["target"] == table["target"].iloc[0]]
     first = first[first["source"] == first["source"].iloc[0]]
