@@ -321,7 +321,7 @@ def test_values_stay_in_memory_only_while_a_unit_is_still_given_them(tmp_path: P
 
     context = StepContext(load_study(simulate_arrays(tmp_path / "study", n_subjects=1)), WorkFolder(tmp_path / "work"))
     for name in ("fit/a", "fit/b", "fit/c", "held_out/a", "held_out/c"):
-        context.keep(name, name, 1)
+        context.keep(name, name)
     derived = Derived(dict, {"one": Derived(dict, {"parts": ["fit/a"]}, "held_out/a")})
     context.release([unit("x", all={"some": [derived]}), unit("y", part="fit/b")])
     assert set(context._values) == {"fit/a", "fit/b", "held_out/a"}
