@@ -165,7 +165,7 @@ def power(own: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Both ways of evaluation, other and shared features."""
     quick = arguments(__doc__ or "").quick
-    n, datasets, refits = (250, 2, 4000) if quick else (500, 6, 20_000)
+    n, datasets, refits = (250, 2, 4000) if quick else (500, 6, 8000)
     rows = [
         row for name in EVALUATIONS for shared in (False, True) for row in compared(name, shared, n, datasets, refits)
     ]

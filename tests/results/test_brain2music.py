@@ -14,6 +14,7 @@ import pytest
 from b2m_encoding.decoding.evaluation import paired_tests
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.gallery import write_paper
+from b2m_encoding.io.tables import tsv
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.brain2music import EMBEDDINGS, deviations, paper, published, with_preset
 from b2m_encoding.results.schema.tables import MEASURES
@@ -158,8 +159,8 @@ def test_methods_are_tested_against_each_other(finished: Path, tmp_path: Path, r
         for method, mean in (("musicldm", 0.7), ("retrieved", 0.4), ("oracle", 0.7), ("chance", 0.1))
     ]  # fmt: skip
     scores = pd.DataFrame(rows)
-    scores.to_csv(results / "evaluation_clips.tsv", sep="\t", index=False)
-    paired_tests(scores).to_csv(results / "evaluation_tests.tsv", sep="\t", index=False)
+    for name, made in (("clips", scores), ("tests", paired_tests(scores))):
+        (results / f"evaluation_{name}.tsv").write_text(tsv(made), encoding="utf-8")
     page, lines = write_paper(results)
     [line] = lines[lines["item"] == "classes: generation against both retrievals"].to_dict("records")
     assert line["verdict"] == "reproduced"
