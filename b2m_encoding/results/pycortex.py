@@ -9,7 +9,8 @@ import numpy as np
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import ScalarColours
-from b2m_encoding.figures.pycortex import add_subject, load_pycortex, quiet, to_vertex
+from b2m_encoding.figures.pycortex import add_subject, load_pycortex, to_vertex
+from b2m_encoding.figures.pycortex_store import quiet
 from b2m_encoding.io.removal import replacing_path
 from b2m_encoding.io.writing import reported_as_input_error
 from b2m_encoding.results.browse import ReadResults

@@ -308,7 +308,7 @@ def evaluate_decoder(
         decoder=name,
         notes=(note,) if note else (),
         chance=chance_of_scores(predicted, true, random_state=study.seed)
-        | {name: ends for name, (_, *ends) in of_groups.items()},
+        | {name: (low, high) for name, (_, low, high) in of_groups.items()},
         groups=tuple(groups.values()),
         group_name=study.data.group_name or "group",
         accuracy_raw=identification_accuracy(*raw),
