@@ -78,6 +78,9 @@ class ModelTable(Config):
     penalty for each."""
     scalings: Annotated[int, Field(ge=1)] = 50
     """How many balances between feature spaces a banded model tries; few are enough for few feature spaces."""
+    refine: Annotated[int, Field(ge=0)] = 0
+    """Gradient steps of a banded model from the best of these balances, for each target by itself; slow, and seldom
+    worth more than further ``scalings``."""
     delays: tuple[float, ...] = (3.0, 4.5, 6.0, 7.5)
     """Delays of the features before the responses, s; multiples of the repetition time."""
     delay_prior: Literal["hrf", "flat"] = "hrf"
@@ -89,12 +92,18 @@ class ModelTable(Config):
     scoring: Literal["r2_pooled", "r2", "r"] = "r2_pooled"
     """Score that cross-validation maximises to choose penalties: R2 over all held-out samples, the mean over folds of
     the R2 of each, or that of the correlation."""
+    center: Literal["all", "block"] = "all"
+    """Remove one mean of all training samples from features and responses, or the mean of every block (run), which
+    leaves differences between runs out of the fit."""
     filter_features: bool | None = None
     """Remove slow drift from the features as ``[cleaning]`` does from the responses, so that both hold the same
     frequencies; by default where that is by cosines, a running median or a Savitzky-Golay filter."""
     alphas: AlphaTable = AlphaTable()
     alpha_per: Literal["target", "all"] = "target"
     """Choose a penalty for each target, or one for all."""
+    screening: bool = True
+    """Compute exact scores only of penalties that can be the best of a target, where that is cheaper; false computes
+    all."""
     folds: Annotated[int, Field(ge=2)] | None = None
     """Number of inner folds; by default one block is left out at a time."""
     blocks: Annotated[int, Field(ge=2)] | None = None
@@ -389,6 +398,11 @@ class Study(Config):
             raise ValueError('statistics.correction = "fwe" needs permutations; test = "paper" has none')
         if self.statistics.test == "paper" and self.statistics.clusters != "none":
             raise ValueError('statistics.clusters needs permutations; test = "paper" has none')
+        model = self.model
+        if model.refine and (model.solver != "banded" or model.scoring == "r" or model.alpha_per == "all"):
+            raise ValueError(
+                'model.refine goes with solver = "banded", scoring = "r2" or "r2_pooled" and alpha_per = "target"'
+            )
         if self.statistics.preference == "deltas" and self.model.solver != "banded":
             raise ValueError('statistics.preference = "deltas" needs model.solver = "banded"')
         if self.windows is not None and self.model.filter_features:

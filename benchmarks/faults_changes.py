@@ -30,6 +30,7 @@ EDITS: dict[str, tuple[Any, ...]] = {
     "model.scalings": (5, 8),
     "model.alphas": ({"number": 5}, {"low": 1.0, "high": 1e4, "number": 7}),
     "model.alpha_per": ("target", "all"),
+    "model.center": ("all", "block"),
     "model.folds": (2, 3),
     "model.parts": (1, 3),
     "model.memory": (2.0, 0.0001),

@@ -7,6 +7,9 @@ repeats), 5,000 targets each. The study names ``preset = "brain2music"``; sounds
 ``b2m paper`` sets everything beside the publication. Auditory cortex of the listeners follows acoustic features (which
 stand for w2v-BERT), association cortex the tags of musicnn (for MuLan; words of captions without its weights). Nothing
 here says anything about people, or about the paper.
+
+The null of the paper takes overlapping windows for independent samples: targets that nothing drives are tested by it
+and by the package's own, which exchanges clips (``own null``), from the same fits.
 """
 
 from __future__ import annotations
@@ -33,8 +36,10 @@ from b2m_encoding.gallery import write_paper
 from b2m_encoding.phantom import PAPER, Size, load_truth, simulate_study
 from b2m_encoding.reconstruction import ReconstructionRequest, decoded_space, reconstruct
 from b2m_encoding.results import Results
-from b2m_encoding.study import load_study
+from b2m_encoding.study import Study, load_study
 from b2m_encoding.workflow import run_study
+from b2m_encoding.workflow.engine.context import StepContext
+from b2m_encoding.workflow.run import work_folder
 
 STUDY = """\
 preset = "brain2music"
@@ -72,6 +77,17 @@ own = {{ acoustic = 5.0 }}
 [maps]
 atlas = "hcp-mmp1"           # comes with the package; labels of destrieux must be fetched
 """
+FEW = """
+[figures]
+report = ["accuracy"]
+
+[statistics]
+audit = false
+
+[decoding]
+targets = ["acoustic", "{target}"]
+"""
+"""What ``--quick`` leaves out."""
 TAGS = """
 [features.tags]
 extractor = "musicnn"
@@ -82,14 +98,15 @@ every = 15.0
 """
 
 
-def simulate(folder: Path, size: Size, n_subjects: int, n_targets: int) -> None:
+def simulate(folder: Path, size: Size, n_subjects: int, n_targets: int, quick: bool) -> None:
     """Write the study and its file."""
     tagged = is_installed(catalogue()["musicnn"])
     options = {"extractor": "musicnn", "layer": "logits", "fade": 2.0, "every": 15.0, "stimuli": str(folder)}
     tags = PretrainedAudio.model_validate(options) if tagged else None
     simulate_study(folder / "study", n_subjects=n_subjects, size=size, n_targets=n_targets, tags=tags)
     named = ', tags = "MuLan_music"' if tagged else ""
-    (folder / "study.toml").write_text(STUDY.format(tags=TAGS if tagged else "", stands_for=named))
+    few = FEW.format(target="tags" if tagged else "text") if quick else ""
+    (folder / "study.toml").write_text(STUDY.format(tags=TAGS if tagged else "", stands_for=named) + few)
 
 
 def retrieve(folder: Path, target: str) -> None:
@@ -100,9 +117,15 @@ def retrieve(folder: Path, target: str) -> None:
     reconstruct(folder / "results", Corpus.open(folder / "corpus"), request)
 
 
-def recovered(folder: Path, target: str) -> dict[str, float]:
+def with_own_null(study: Study) -> Study:
+    """The same study, tested by the null distribution of the package instead of the paper's."""
+    return study.model_copy(update={"statistics": study.statistics.model_copy(update={"test": "auto"})})
+
+
+def recovered(folder: Path, target: str, own: StepContext) -> dict[str, float]:
     """What was found, against the simulated truth."""
     results, truth = Results.open(folder / "results"), load_truth(folder / "study")
+    expected = results.table("subjects").set_index("subject")["false_positives"]
     first, second = truth.spaces
     found: dict[str, list[float]] = {}
     for subject, known in truth.subjects.items():
@@ -111,11 +134,18 @@ def recovered(folder: Path, target: str) -> dict[str, float]:
         tested = np.isfinite(r[first])
         none, one = tested & (known.drive == "none"), tested & np.isin(known.drive, [first, second])
         either = q[first] | q[second]
+        tests = {name: own.value(f"significance/sub-{subject}").of(name) for name in (first, second)}
+        by_own = np.any([one.q < 0.05 for one in tests.values()], axis=0)
         best = np.where(r[first] > r[second], first, second)
         numbers = {
             "targets": tested.sum(),
             "driven found": either[tested & (known.drive != "none")].mean(),
             "undriven found": either[none].mean(),
+            "driven found, own null": by_own[tested & (known.drive != "none")].mean(),
+            "undriven found, own null": by_own[none].mean(),
+            "undriven p < .05": np.mean([results.map(subject, name, "p")[none] < 0.05 for name in tests]),
+            "expected of the paper's null": expected[subject],
+            "undriven p < .05, own null": np.mean([one.significance.p[none] < 0.05 for one in tests.values()]),
             "median r driven": np.median(np.maximum(r[first], r[second])[tested & (known.drive != "none")]),
             "preference right": (best == known.drive)[one].mean(),
             "preference right where found": (best == known.drive)[one & either].mean(),
@@ -164,7 +194,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = options.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = [timed("simulation", lambda: simulate(folder, size, n_subjects, n_targets))]
+        rows = [timed("simulation", lambda: simulate(folder, size, n_subjects, n_targets, quick))]
         study = load_study(folder / "study.toml")
         target = "tags" if "tags" in study.features else "acoustic"
         rows += [
@@ -172,7 +202,9 @@ def main() -> None:
             timed("retrieval", lambda: retrieve(folder, target)),
             timed("b2m paper", lambda: write_paper(folder / "results")),
         ]
-        found = recovered(folder, target)
+        own = with_own_null(study)
+        rows.append(timed("own null", lambda: run_study(own, folder / "study.toml", steps=("significance",))))
+        found = recovered(folder, target, StepContext(own, work_folder(own)))
         lines = pd.read_csv(folder / "results/paper/beside.tsv", sep="\t")["verdict"].value_counts()
         rows.append(Row("recovered", agreement={**found, **{str(k): int(v) for k, v in lines.items()}}))
         if options.keep:

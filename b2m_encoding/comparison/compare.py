@@ -172,8 +172,9 @@ def compare_results(
     different subjects exchange their members. q is that of targets where
     the sum of both r reaches the r of predicted targets, which does not depend on their difference.
 
-    Where folds are joined, errors are those of the study with the larger ones; how the errors of two studies depend on
-    each other is not known from their results.
+    Where folds are joined, errors are larger than those of fixed predictions by the factor of either study (root mean
+    square), as for two models with errors of their own; how the errors of two studies depend on each other is not known
+    from their results. Where both follow much the same features and are good, the test is conservative.
     """
     sides = open_sides((Path(first), Path(second)), models, names, tuple(subjects))
     table = sides[0].context.statistics
@@ -297,9 +298,10 @@ class _Pair:
         )  # fmt: skip
 
     def widening(self, tested: Booleans) -> Float64:
-        """Error of the difference relative to that for fixed predictions: the larger one of both results."""
+        """Error of the difference relative to that for fixed predictions: root mean square of both results."""
         mean = (self.first[tested] + self.second[tested]) / 2
-        return np.asarray(np.max([own.widening(mean) for own in self.blocks if own is not None], axis=0))
+        squares = [own.widening(mean) ** 2 for own in self.blocks if own is not None]
+        return np.asarray(np.sqrt(np.mean(squares, axis=0)))
 
 
 def _one(pair: _Pair, options: _Options) -> Compared:

@@ -16,6 +16,7 @@ from b2m_encoding.results.schema import CHANCE, tables
 
 DECODED, IDENTIFICATION = "decoded space", "identification"
 ALL = "all clips"
+SIGNIFICANT = 0.05
 
 
 def _requested(context: FigureContext, table: pd.DataFrame) -> pd.DataFrame:
@@ -38,10 +39,31 @@ def _evaluated(context: FigureContext) -> pd.DataFrame:
     return table.assign(source=table["corpus"].astype(str) + np.where(several, ", " + table["decoder"].astype(str), ""))
 
 
+def _tested(context: FigureContext, encoder: str) -> str:
+    """Differences of methods that are significant over clips, as a sentence; empty where they were not tested."""
+    if not context.results.has(tables.EVALUATION_TESTS):
+        return ""
+    tests = context.results.table(tables.EVALUATION_TESTS)
+    tests = tests[(tests["compared"] == "method") & (tests["encoder"] == encoder)]
+    if not len(tests):
+        return ""
+    found: dict[str, list[str]] = {}
+    for row in tests[tests["q"] < SIGNIFICANT].to_dict("records"):
+        high, low = (row["first"], row["second"]) if row["difference"] > 0 else (row["second"], row["first"])
+        where = found.setdefault(f"{high} above {low}", [])
+        where += [name for name in [f"{row['measure']}"] if name not in where]
+    shown = "; ".join(f"{pair} ({', '.join(where)})" for pair, where in found.items()) or "none"
+    units = f"{tests['clips'].max()} clips, averaged over {tests['subjects'].max()} subject(s)"
+    return f" Differences with q < {SIGNIFICANT}, paired over {units}, signs flipped: {shown}."
+
+
 def reconstruction(context: FigureContext, _: str) -> FigureResult:
     """Draw identification by reconstructions in the decoded space, by corpus or generator (Fig. 4a), and genre (4c)."""
     table = _evaluated(context)
     table = table[(table["measure"] == IDENTIFICATION) & (table["encoder"] == DECODED)]
+    if not len(table):
+        raise InputError("the results hold no identification by reconstructions, which takes two clips",
+                         file=context.results.path / tables.CLIP_EVALUATION.file)  # fmt: skip
     whole = table.assign(panel=table["target"], condition=table["source"], series=table["method"])
     first = table[table["target"] == table["target"].iloc[0]]
     first = first[first["source"] == first["source"].iloc[0]]
@@ -53,7 +75,7 @@ def reconstruction(context: FigureContext, _: str) -> FigureResult:
         drawn,
         label="identification accuracy",
         about="Identification of presented clips by their reconstructions, in the decoded feature space. Chance is the "
-        "expectation of a random recording of the corpus; the dashed line is 0.5.",
+        f"expectation of a random recording of the corpus; the dashed line is 0.5.{_tested(context, DECODED)}",
         **context.page_keywords(),
     )
 
@@ -71,6 +93,7 @@ def classes(context: FigureContext, _: str) -> FigureResult:
     drawn = table.assign(panel=table["target"] + ", " + table["source"], condition=table["measure"],
                          series=table["method"])  # fmt: skip
     about = "Share of the most probable AudioSet classes that a sound and the presented one have in common."
+    about += _tested(context, "AudioSet")
     return figures.conditions(drawn, label="agreement", about=about, **context.page_keywords())
 
 

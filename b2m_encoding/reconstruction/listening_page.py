@@ -20,7 +20,8 @@ from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import LISTEN, RECONSTRUCTION
 
-TEXT = {"subject": str, "clip": str, "recording": str, "about": str, "corpus": str, "group": str}
+TEXT = {"subject": str, "clip": str, "recording": str, "about": str, "corpus": str,
+        "corpus_key": str, "group": str}  # fmt: skip
 UNKNOWN = "unknown"
 """Corpus of the rows of an earlier version, which did not tell."""
 FIRST = ("heard", "retrieved")

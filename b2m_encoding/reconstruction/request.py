@@ -18,6 +18,7 @@ from b2m_encoding.io.names import safe_name
 from b2m_encoding.reconstruction.evaluate import Evaluators
 from b2m_encoding.results.clip_sounds import ClipSounds
 from b2m_encoding.results.reader import Results
+from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import RECONSTRUCTION, entity
 from b2m_encoding.study import DecodingTable, WindowsTable
 
@@ -92,6 +93,8 @@ class ReconstructionSetup:
     generator : Generator
     presented : ClipSounds
         Presented sounds.
+    corpus_name : str
+        Name of the corpus in these results: its own, with its hash where another corpus has that name.
     target : str
         Name of the decoded feature space.
     windows : WindowsTable
@@ -108,6 +111,7 @@ class ReconstructionSetup:
     metric: Metric
     generator: Generator
     presented: ClipSounds
+    corpus_name: str
     target: str
     windows: WindowsTable
     request: ReconstructionRequest
@@ -126,7 +130,7 @@ class ReconstructionSetup:
 
     def folder(self, subject: str, clip: str) -> Path:
         """Folder of the sounds of one clip."""
-        name = f"{entity(self.target)}-{entity(self.request.decoder)}-{safe_name(self.corpus.name)}"
+        name = f"{entity(self.target)}-{entity(self.request.decoder)}-{safe_name(self.corpus_name)}"
         return self.results.path / f"sub-{subject}" / RECONSTRUCTION / name / clip
 
 
@@ -173,8 +177,19 @@ def prepare(results: Results, corpus: Corpus, request: ReconstructionRequest) ->
     )
     evaluators = Evaluators(encoder, request.evaluator or "", AudioSetTagger() if request.classes else None)
     return ReconstructionSetup(
-        results, corpus, space, metric, generator, presented, target, windows, request, evaluators
-    )
+        results, corpus, space, metric, generator, presented, _name_of(corpus, results), target, windows, request,
+        evaluators,
+    )  # fmt: skip
+
+
+def _name_of(corpus: Corpus, results: Results) -> str:
+    """Name of a corpus in these results: with its hash where that of other recordings is there already."""
+    if not results.has(tables.RECONSTRUCTION):
+        return corpus.name
+    known = results.table(tables.RECONSTRUCTION)
+    same = known["corpus"] == corpus.name
+    own = (known["corpus_key"] == corpus.key) if "corpus_key" in known else same & False  # of an earlier version
+    return corpus.name if (same & own).any() or not same.any() else f"{corpus.name} ({corpus.key})"
 
 
 def _check_seconds(seconds: float, window: float | None) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding._typing import Booleans, Float32, Float64, Floating, Progress
+from b2m_encoding.decoding.evaluation.paired import paired_tests
 from b2m_encoding.decoding.generators import Condition
 from b2m_encoding.decoding.generators.files import for_listening, read_record, recipe_key, write_sound
 from b2m_encoding.decoding.generators.rank import rank_by_responses
@@ -20,7 +21,8 @@ from b2m_encoding.decoding.retrieval.similarity import Neighbours
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.names import safe_name
 from b2m_encoding.io.removal import remove_temporary_files
-from b2m_encoding.io.writing import reported_as_input_error
+from b2m_encoding.io.tables import tsv
+from b2m_encoding.io.writing import reported_as_input_error, write_whole
 from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, write_excerpt
 from b2m_encoding.reconstruction.evaluate import (
     COLUMNS,
@@ -40,7 +42,7 @@ from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import LISTEN
 from b2m_encoding.study import load_study
 
-WRITTEN = (tables.RECONSTRUCTION, tables.EVALUATION, tables.CLIP_EVALUATION)
+WRITTEN = (tables.RECONSTRUCTION, tables.EVALUATION, tables.CLIP_EVALUATION, tables.EVALUATION_TESTS)
 OF_CHANCE = 20_000
 """Recordings at most, evenly spaced in the corpus, over which chance is an expectation."""
 METHODS = ("retrieved", "oracle", "chance")
@@ -113,10 +115,10 @@ def _reconstruct(
         evaluated += [{"subject": subject, **one.row()} for one in scores]
         of_clips += [_clip_rows(subject, part.clips.tolist(), one, groups) for one in scores if one.clips is not None]
         done += len(part.clips)
-    names = {"target": setup.target, "decoder": request.decoder, "corpus": corpus.name}
+    names = {"target": setup.target, "decoder": request.decoder, "corpus": setup.corpus_name}
     table = merge_table(
         results.path / tables.RECONSTRUCTION.file,
-        pd.DataFrame(rows).assign(**names),
+        pd.DataFrame(rows).assign(**names, corpus_key=corpus.key),
         ("subject", "target", "decoder", "corpus", "method"),
     )
     evaluation = pd.DataFrame(evaluated, columns=["subject", *COLUMNS]).assign(**names)
@@ -125,11 +127,12 @@ def _reconstruct(
         evaluation,
         ("subject", "target", "decoder", "corpus", "method", "encoder", "measure"),
     )
-    merge_table(
+    every_clip = merge_table(
         results.path / tables.CLIP_EVALUATION.file,
         pd.concat([pd.DataFrame(columns=["subject"]), *of_clips]).assign(**names),
         ("subject", "target", "decoder", "corpus", "method", "encoder", "measure"),
     )
+    write_whole(results.path / tables.EVALUATION_TESTS.file, tsv(paired_tests(every_clip)))
     progress("page", total, total)
     return write_listening(results, table, everything, names), evaluation
 

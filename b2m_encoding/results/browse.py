@@ -6,13 +6,14 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.notebook import html_table
+from b2m_encoding.spaces import Space
 
 T = TypeVar("T")
 WIDEST = 640
@@ -46,6 +47,25 @@ class ReadResults(Protocol):
 
     def stats(self, subject: str) -> dict[str, tuple[str, ...]]:
         """Statistics of each description."""
+
+    @property
+    def study(self) -> dict[str, Any]:
+        """The tables of the study file."""
+
+    def space(self, subject: str) -> Space:
+        """The space of the maps of a subject."""
+
+    def map_files(self, subject: str, desc: str, stat: str) -> tuple[Path, ...]:
+        """Files of a map."""
+
+    def sidecar(self, subject: str, desc: str, stat: str) -> dict[str, Any]:
+        """Sidecar of a map."""
+
+    def json(self, name: str) -> Any:
+        """The content of a JSON file."""
+
+    def check(self, *paths: Path) -> None:
+        """Raise if a file differs from its recorded hash."""
 
 
 class Shelf(Mapping[str, T], Generic[T]):

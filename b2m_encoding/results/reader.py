@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +47,7 @@ from b2m_encoding.spaces import (
     GrayordinateSpace,
     RegionSpace,
     Space,
+    SurfaceSpace,
     Unplaced,
     VolumeSpace,
     freesurfer_subject,
@@ -245,9 +245,49 @@ class Results:
             If there is no such map; the message lists those that exist.
         """
         subject = _label(subject)
-        path = self._file(subject, desc, stat)
-        self.check(*(path.with_name(re.sub("_hemi-[LR]_", f"_hemi-{hemi}_", path.name)) for hemi in HEMISPHERES))
+        self.check(*self.map_files(subject, desc, stat))
         return read_map(self.path, subject, desc, stat, self.space(subject))
+
+    def map_files(self, subject: str, desc: str, stat: str) -> tuple[Path, ...]:
+        """Files of a map: both hemispheres of a surface, else one.
+
+        Raises
+        ------
+        InputError
+            If there is no such map; the message lists those that exist.
+        """
+        path = self._file(_label(subject), desc, stat)
+        pair = (path.with_name(path.name.replace("_hemi-L_", f"_hemi-{hemi}_")) for hemi in HEMISPHERES)
+        return tuple(dict.fromkeys(pair))
+
+    def to_image(self, subject: str, desc: str, stat: str) -> Any:
+        """Read a map as an image: ``SurfaceImage`` of nilearn; of nibabel, NIfTI for volumes, CIFTI for grayordinates.
+
+        Raises
+        ------
+        InputError
+            If there is no such map, or its targets have no place in a brain.
+        """
+        space, values = self.space(subject), self.map(subject, desc, stat)
+        if isinstance(space, SurfaceSpace):
+            return space.to_surface_image(values)
+        if isinstance(space, VolumeSpace | GrayordinateSpace):
+            return space.to_image(values)
+        raise InputError(f"the maps of sub-{_label(subject)} have no image", file=self.path, found=space.name)
+
+    def to_bids(self, out: str | Path, subjects: Sequence[str] = ()) -> Path:
+        """Write the maps as a data set of BIDS derivatives; see :func:`b2m_encoding.results.to_bids`."""
+        from b2m_encoding.results.bids import to_bids
+
+        return to_bids(self, out, subjects)
+
+    def to_pycortex(
+        self, subject: str, filestore: str | Path, *, name: str | None = None, file: str | Path | None = None
+    ) -> Any:
+        """Give pycortex the surface and all maps of a subject; see :func:`b2m_encoding.results.to_pycortex`."""
+        from b2m_encoding.results.pycortex import to_pycortex
+
+        return to_pycortex(self, subject, filestore, name=name, file=file)
 
     def weights(self, subject: str) -> dict[str, Float32]:
         """Weights of the joint model per feature space, shape (n_delays, n_features, n_targets)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -21,7 +22,10 @@ SCRIPTS = ("freeview.sh", "wb_view.sh")
 
 
 def write_viewers(
-    results: Results, subject: str, out: str | Path, shown: Sequence[tuple[str, str]] = ((JOINT, maps.R.stat),)
+    results: Results,
+    subject: str,
+    out: str | Path,
+    shown: Sequence[tuple[str, str]] | Literal["all"] = ((JOINT, maps.R.stat),),
 ) -> list[Path]:
     """Write scripts that open maps of a subject in freeview and in wb_view.
 
@@ -31,8 +35,8 @@ def write_viewers(
     subject : str
     out : path
         Folder of the scripts, and of the inflated surfaces (GIFTI without compression, which both programs read).
-    shown : sequence of (str, str)
-        Models and statistics of the maps.
+    shown : sequence of (str, str), or "all"
+        Models and statistics of the maps, the one that is seen first in front.
 
     Returns
     -------
@@ -50,8 +54,11 @@ def write_viewers(
     by hand. The programs themselves are not needed here.
     """
     space, out = results.space(subject), Path(out)
-    values = [results.map(subject, desc, stat) for desc, stat in shown]  # an error names those that there are
-    found = [_files(results, subject, desc, stat) for desc, stat in shown]
+    every = [(desc, stat) for desc, stats in results.stats(subject).items() for stat in stats]
+    first = (JOINT, maps.R.stat)
+    pairs = sorted(every, key=lambda one: one != first) if shown == "all" else list(shown)
+    values = [results.map(subject, desc, stat) for desc, stat in pairs]  # an error names those that there are
+    found = [[path.absolute() for path in results.map_files(subject, desc, stat)] for desc, stat in pairs]
     if not isinstance(space, SurfaceSpace | VolumeSpace | GrayordinateSpace):
         raise InputError(f"sub-{subject} has no maps that these programs show", file=results.path, found=space.name)
     limits = [float(np.nanpercentile(values[0], share)) for share in (50, 99)]
@@ -69,13 +76,6 @@ def write_viewers(
     out.mkdir(parents=True, exist_ok=True)
     write_all(content, "scripts for other programs cannot be written")
     return [out / name for name in SCRIPTS if name in commands]
-
-
-def _files(results: Results, subject: str, desc: str, stat: str) -> list[Path]:
-    """Files of a map, both hemispheres of a surface."""
-    [file] = [path for key, path in results.files.items() if key == results.key(subject, desc, stat)]
-    pairs = [file.with_name(file.name.replace("_hemi-L_", f"_hemi-{hemi}_")) for hemi in HEMISPHERES]
-    return [path.absolute() for path in dict.fromkeys(pairs)]
 
 
 def _freeview(

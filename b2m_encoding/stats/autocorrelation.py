@@ -92,6 +92,38 @@ def joint_autocorrelation(predicted: Floating, measured: Floating, runs: Runs) -
     return Autocorrelation(_spread(c), float(2 * (np.arange(len(c)) * c).sum() / _spread(c)))
 
 
+def spread_of_windows(predicted: Floating, measured: Floating, runs: Runs) -> float:
+    """Estimate samples per independent sample where samples are windows of clips, up to the first lag below 5 %.
+
+    Windows of one clip share sounds and volumes, those of two do not, so that a mean over all pairs of the product of
+    two autocorrelations is larger than the product of their means: pairs of one clip are averaged by themselves.
+
+    Parameters
+    ----------
+    predicted, measured : array, shape (n_samples, n_targets)
+    runs : Runs
+
+    Returns
+    -------
+    float
+    """
+    chosen = _some_targets(predicted.shape[1])
+    both = [standardised(values[:, chosen]) for values in (predicted, measured)]
+    both = [z[:, np.isfinite(z).all(axis=0)] for z in both]
+    clip, spread = np.cumsum(runs.begins), 1.0
+    for lag in range(1, len(clip) if min(z.size for z in both) else 1):
+        within_run, one_clip = runs.run[lag:] == runs.run[:-lag], clip[lag:] == clip[:-lag]
+        products = [z[lag:] * z[:-lag] for z in both]
+        c = 0.0
+        for pairs in (within_run & one_clip, within_run & ~one_clip):
+            if pairs.any():
+                c += float(pairs.sum() * np.prod([values[pairs].mean() for values in products]))
+        if c < NEGLIGIBLE * within_run.sum() or not within_run.any():
+            break
+        spread += 2 * c / len(clip)
+    return spread
+
+
 def continuity_of_clips(predicted: Floating, measured: Floating, runs: Runs) -> float:
     """Autocorrelation across the borders of clips relative to that within clips, at lag 1; from 0 to 1.
 

@@ -25,7 +25,12 @@ from b2m_encoding.stats.arrangements import (
     check_arrangements,
     clips_can_move,
 )
-from b2m_encoding.stats.autocorrelation import Autocorrelation, continuity_of_clips, joint_autocorrelation
+from b2m_encoding.stats.autocorrelation import (
+    Autocorrelation,
+    continuity_of_clips,
+    joint_autocorrelation,
+    spread_of_windows,
+)
 from b2m_encoding.stats.multiplicity import max_statistic_p
 from b2m_encoding.stats.nulls import RefittedNull, gaussian_null_p
 from b2m_encoding.stats.repeats import Together, copies_of_samples
@@ -170,7 +175,7 @@ def significance(
     runs.check_length(predicted, "the prediction")
     runs.check_length(measured, "the response array")
     if method == "paper":
-        return _paper(predicted, measured, joint_autocorrelation(predicted, measured, runs))
+        return _paper(predicted, measured, runs)
     name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
     widening = _widening(name, ways, reach)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
@@ -383,7 +388,10 @@ def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:
     return float(left**-0.5)
 
 
-def _paper(predicted: Floating, measured: Floating, reach: Autocorrelation) -> Significance:
+def _paper(predicted: Floating, measured: Floating, runs: Runs) -> Significance:
+    reach = joint_autocorrelation(predicted, measured, runs)
+    if runs.presentations:  # windows of one clip overlap
+        reach = Autocorrelation(max(spread_of_windows(predicted, measured, runs), reach.spread), reach.edge)
     r = pearson_r(np.asarray(predicted), np.asarray(measured))
     p = gaussian_null_p(r, len(predicted))
     return Significance(r, p, np.full_like(r, np.nan), "paper", 0, 0, 1.0, reach.gaussian_rate())

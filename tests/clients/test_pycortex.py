@@ -21,7 +21,9 @@ from b2m_encoding.figures.pycortex import (
     to_vertex_2d,
     to_volume,
 )
-from b2m_encoding.spaces import VolumeSpace, pycortex_overlays, pycortex_subject, pycortex_volume, resample
+from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.reader import Results
+from b2m_encoding.spaces import RegionSpace, VolumeSpace, pycortex_overlays, pycortex_subject, pycortex_volume, resample
 
 if importlib.util.find_spec("cortex") is None:  # importing it here would write into the home folder
     pytest.skip('pycortex is not installed: pip install "b2m-encoding[pycortex]"', allow_module_level=True)
@@ -100,3 +102,28 @@ def test_drawn_regions_have_the_vertices_that_pycortex_finds(cortex: Any, store:
         pycortex_overlays("S5", store, layer="sulci")
     with pytest.raises(InputError, match="cannot be read"):
         pycortex_overlays("S5", store, file=store / "none.svg")
+
+
+def test_all_maps_of_results_and_their_subject(tmp_path: Path) -> None:
+    """One file that pycortex opens again, with a view of every map; NaN and constant maps, too."""
+    holed = np.where(np.arange(SPACE.n_targets) < 50, np.nan, SCORES)
+    with ResultsWriter(tmp_path / "results", "test", ["01"]) as writer:
+        writer.write_map("01", "joint", "r", holed, SPACE, {"Description": "Pearson r"})
+        writer.write_map("01", "w2v_bert", "q", np.zeros(SPACE.n_targets), SPACE, {})
+        writer.file("study.toml").write_text('name = "A study"\n[features.w2v_bert]\n')
+    results = Results.open(tmp_path / "results")
+    views = results.to_pycortex("01", tmp_path / "store", file=tmp_path / "maps.hdf")
+    assert set(views.views) == {"joint_r", "W2VBert_q"}
+    again = load_pycortex(tmp_path / "store").load(str(tmp_path / "maps.hdf"))
+    np.testing.assert_array_equal(again.joint_r.data, holed.astype(np.float32))
+    assert (again.joint_r.subject, again.joint_r.description) == ("fsaverage5", b"Pearson r")
+    assert again.joint_r.vmin == pytest.approx(np.nanpercentile(holed, 1))
+    assert (again.W2VBert_q.data == 0).all()
+    read, space = from_view(again.joint_r)
+    assert space == pycortex_subject("fsaverage5", tmp_path / "store")
+    np.testing.assert_array_equal(read, holed.astype(np.float32))
+    results.to_pycortex("01", tmp_path / "store")  # the subject is there already
+    with ResultsWriter(tmp_path / "other", "test", ["01"]) as writer:
+        writer.write_map("01", "joint", "r", np.zeros(1), RegionSpace(("A1",)), {})
+    with pytest.raises(InputError, match="do not lie on a surface"):
+        Results.open(tmp_path / "other").to_pycortex("01", tmp_path / "store")

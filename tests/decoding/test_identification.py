@@ -12,6 +12,7 @@ from b2m_encoding.decoding.identification import (
     chance_interval,
     chance_of_scores,
     correlations,
+    group_scores,
     identification_accuracy,
     identification_scores,
     identified,
@@ -177,6 +178,28 @@ def test_scores_by_genre() -> None:
     assert np.array_equal(identified(predicted, target), likest)
     assert found["top_1"] == np.mean(likest == np.arange(60))
     assert by_label(np.array([1.0, 0.0, 0.5]), np.array(["a", "b", "a"])) == {"a": 0.75, "b": 0.0}
+
+
+def test_groups_are_recognised_as_by_a_plain_loop(rng: np.random.Generator) -> None:
+    """The nearest mean of the training clips of a group, by correlation; chance from predictions of other clips."""
+    centres = rng.standard_normal((5, 8))
+    labels, trained = rng.choice(list("abcde"), 40), rng.choice(list("abcde"), 60)
+    place = {name: i for i, name in enumerate("abcde")}
+    predicted = centres[[place[one] for one in labels]] + 1.5 * rng.standard_normal((40, 8))
+    known = centres[[place[one] for one in trained]] + 0.5 * rng.standard_normal((60, 8))
+    found = group_scores(predicted, np.r_[labels[:38], ["", "x"]], known, trained, random_state=0)
+    names = sorted(set(trained))
+    means = [known[trained == name].mean(axis=0) for name in names]
+    orders = [np.argsort([-np.corrcoef(one, mean)[0, 1] for mean in means]) for one in predicted[:38]]
+    for k in (1, 3):
+        right = [label in [names[i] for i in order[:k]] for label, order in zip(labels, orders, strict=False)]
+        share, low, high = found[f"group_top_{k}"]
+        assert share == pytest.approx(np.mean(right))
+        assert low < k / 5 < high < share
+    same = group_scores(np.ones((6, 8)), labels[:6], known, trained)  # one prediction for all says nothing
+    assert same["group_top_1"][0] == pytest.approx(1 / 5)
+    assert group_scores(predicted, labels, known, np.repeat("a", 60)) == {}
+    assert set(group_scores(predicted, labels, known[:30], np.resize(list("ab"), 30))) == {"group_top_1"}
 
 
 def test_shared_clips_are_told() -> None:

@@ -476,6 +476,39 @@ def test_two_corpora_stay_beside_each_other(results: Path, corpus_folder: Path, 
     means = both.query("measure == 'identification'").set_index(["corpus", *key])["value"]
     assert np.allclose(clips.reindex(means.index), means, atol=1e-4)
     assert np.allclose(means.xs("chance", level="method"), 0.5, atol=1e-6)  # an expectation, not one draw
+    tests = table(results, "evaluation_tests.tsv").query("encoder == 'decoded space'")
+    assert set(tests["compared"]) == {"method", "corpus"}
+    [row] = tests.query("corpus == '7' and first == 'retrieved' and second == 'chance'").to_dict("records")
+    [mine] = means.xs("7")["retrieved"].xs("decoded space")
+    assert row["difference"] == pytest.approx(mine - 0.5, abs=1e-4)
+    assert row["clips"] == N_CLIPS
+
+
+def test_corpora_of_one_name_do_not_replace_each_other(
+    results: Path, corpus_folder: Path, tmp_path: Path, b2m: B2M
+) -> None:
+    """The same recordings elsewhere are the same corpus; fewer of them are another one, whatever it is called."""
+    moved = Path(shutil.copytree(corpus_folder, tmp_path / "moved"))
+    record = json.loads((moved / "corpus.json").read_text()) | {"audio": str(Corpus.open(corpus_folder).audio)}
+    (moved / "corpus.json").write_text(json.dumps(record))
+    fewer = Path(shutil.copytree(moved, tmp_path / "fewer"))
+    kept = np.arange(len(Corpus.open(moved)) - 2)
+    for name in ("embeddings.npy", "prints.npy"):
+        np.save(fewer / name, np.load(moved / name)[kept])
+    pd.read_csv(moved / "clips.tsv", sep="\t", dtype=str).iloc[kept].to_csv(fewer / "clips.tsv", sep="\t", index=False)
+    (fewer / "corpus.json").write_text(json.dumps(record | {"clips": len(kept)}))
+    sounds: dict[Path, bytes] = {}
+    for folder in (corpus_folder, fewer, moved, fewer):
+        code, printed = b2m("reconstruct", results, "--corpus", folder, "--subject", "01", *SHORT)
+        assert code == 0, printed
+        sounds = sounds or {path: path.read_bytes() for path in results.rglob("*.mp3")}
+    assert all(path.read_bytes() == content for path, content in sounds.items())
+    other = f"<b>own</b> ({Corpus.open(fewer).key})"
+    for name in ("reconstruction.tsv", "evaluation.tsv", "evaluation_clips.tsv"):
+        counts = table(results, name)["corpus"].value_counts()
+        assert set(counts.index) == {"<b>own</b>", other}, name
+        assert counts.nunique() == 1
+    assert Corpus.open(fewer).key in (results / "listen.html").read_text()  # the last one
 
 
 @pytest.fixture(scope="module")

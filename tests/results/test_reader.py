@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn.image import math_img
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import ResultsWriter
@@ -112,6 +113,26 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
         _ = (results.study, results.provenance)
 
 
+@pytest.mark.parametrize("space", [SPACES[0], *SPACES[2:]], ids=lambda space: space.name)
+def test_maps_as_images(space: Space, tmp_path: Path, rng: np.random.Generator) -> None:
+    """What nilearn and nibabel take, and what they give back."""
+    values = rng.standard_normal(space.n_targets).astype(np.float32)
+    with ResultsWriter(tmp_path / "results", "test", ["01"]) as writer:
+        writer.write_map("01", "joint", "r", values, space, {})
+    results = Results.open(tmp_path / "results")
+    if isinstance(space, RegionSpace | Unplaced):
+        with pytest.raises(InputError, match="have no image"):
+            results.to_image("01", "joint", "r")
+        return
+    image = results.to_image("sub-01", "joint", "r")
+    if isinstance(space, SurfaceSpace):
+        assert type(image).__name__ == "SurfaceImage"
+        found = np.concatenate([image.data.parts["left"].ravel(), image.data.parts["right"].ravel()])
+    else:
+        found = math_img("img * 2", img=image).get_fdata()[space.mask] / 2
+    np.testing.assert_allclose(found, values, rtol=1e-5)
+
+
 def test_scripts_for_other_programs_name_files_that_exist(tmp_path: Path) -> None:
     results = write(tmp_path / "results", SPACES[0], np.linspace(0, 1, 20484))
     freeview, wb_view = write_viewers(results, "01", tmp_path / "it's", [("joint", "r"), ("w2v_bert", "r")])
@@ -124,6 +145,9 @@ def test_scripts_for_other_programs_name_files_that_exist(tmp_path: Path) -> Non
     assert np.allclose(mesh.darrays[0].data, results.space("01").files.mesh("inflated", "L").points, atol=1e-4)
     named = re.findall(r"overlay=([^:]+)", " ".join(shlex.split(freeview.read_text().splitlines()[1])))
     assert sorted(named) == sorted(words[3:])
+    everything = write_viewers(results, "01", tmp_path / "all", "all")[1].read_text()
+    assert set(words[3:]) == {str(path.absolute()) for path in (results.path / "sub-01").glob("*.gii")}
+    assert all(word in everything for word in words[3:])
     with pytest.raises(InputError, match="no such map"):
         write_viewers(results, "01", tmp_path, [("joint", "nothing")])
     assert (

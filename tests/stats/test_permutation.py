@@ -85,6 +85,26 @@ def test_false_positives_hold_where_the_gaussian_null_fails(ar1: Series, rho: fl
     assert (paper.p < 0.05).mean() == pytest.approx(paper.false_positive_rate, rel=0.25)
 
 
+@pytest.mark.parametrize("of_clips", [True, False])
+def test_rate_of_the_gaussian_null_is_known_for_windows_that_overlap(
+    ar1: Series, rng: np.random.Generator, of_clips: bool
+) -> None:
+    """Test design of Brain2Music: 60 clips of 10 volumes, four windows of 7 volumes each, four repeats averaged."""
+    noise = np.stack([ar1(rng, 0.4, (400, 1500)) for _ in range(6)]).reshape(6, 4, 10, 10, 1500).mean(axis=1)
+    sound = rng.standard_normal((6, 10, 1 if of_clips else 10, 1500)) + np.zeros((10, 1))
+    measured, predicted = (
+        np.stack([values[:, :, start : start + 7].mean(axis=2) for start in range(4)], axis=2).reshape(240, 1500)
+        for values in (noise, sound)
+    )
+    labels = np.repeat([f"{run}/{clip}" for run in range(6) for clip in range(10)], 4)
+    runs = Runs.from_labels(np.repeat([f"{run}" for run in range(6)], 40), 1.5, clip=labels)
+    paper = significance(predicted, measured, runs, method="paper")
+    assert (paper.p < 0.05).mean() == pytest.approx(paper.false_positive_rate, rel=0.15)
+    assert paper.false_positive_rate > 0.16
+    ours = significance(predicted, measured, runs, method="clip", n_permutations=500, random_state=0)
+    assert (ours.p < 0.05).mean() == pytest.approx(0.05, abs=0.012)
+
+
 def test_short_blocks_are_told_and_made_up_for(
     ar1: Series, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ from b2m_encoding.decoding.identification import (
     by_label,
     chance_interval,
     chance_of_scores,
+    group_scores,
     identification_accuracy,
     identification_scores,
     identified,
@@ -65,8 +66,8 @@ class Decoding:
     windows : DecodedWindows
         Decoded features of each window, in the same units.
     measures : mapping of str to float
-        n-way accuracy, share within the best k, ranks; correlation per dimension over windows, averaged; the same of
-        the training windows to which the decoder was fitted.
+        n-way accuracy, share within the best k, ranks; share of the clips whose group is recognised; correlation per
+        dimension over windows, averaged; the same of the training windows to which the decoder was fitted.
     decoder : str
         Name of the decoder.
     lag : float or None
@@ -269,9 +270,8 @@ def evaluate_decoder(
     predicted, true = per_clip(predicted_test, test.runs), per_clip(true_test, test.runs)
     groups = groups_of_clips(test.runs)
     clips = tuple(groups)
-    of_training = identification_accuracy(
-        per_clip(predicted_training, training.runs), per_clip(true_training, training.runs)
-    )
+    known = per_clip(true_training, training.runs)
+    of_training = identification_accuracy(per_clip(predicted_training, training.runs), known)
     measures = {
         **identification_scores(predicted, true),
         "identification_accuracy_windows": float(
@@ -287,6 +287,10 @@ def evaluate_decoder(
     measures["identification_accuracy_raw"] = float(identification_accuracy(*raw).mean())
     if np.isfinite(within).any():
         measures["identification_accuracy_within_group"] = float(np.nanmean(within))
+    of_groups = group_scores(
+        predicted, labels, known, np.array(list(groups_of_clips(training.runs).values())), random_state=study.seed
+    )
+    measures |= {name: share for name, (share, _, _) in of_groups.items()}
     note = note_of_shared(shared_clips(training.runs.clip, test.runs.clip))
     back = partial(units.back, same_length=study.decoding.calibrate != "none")
     every_clip = np.ones(len(clips), dtype=bool)
@@ -303,7 +307,8 @@ def evaluate_decoder(
         measures,
         decoder=name,
         notes=(note,) if note else (),
-        chance=chance_of_scores(predicted, true, random_state=study.seed),
+        chance=chance_of_scores(predicted, true, random_state=study.seed)
+        | {name: (low, high) for name, (_, low, high) in of_groups.items()},
         groups=tuple(groups.values()),
         group_name=study.data.group_name or "group",
         accuracy_raw=identification_accuracy(*raw),

@@ -1,5 +1,6 @@
 from .classes import GROUPS, class_agreement
 from .distances import kernel_distance
+from .paired import paired_tests
 from .proportions import cluster_interval, exact_interval, mean_interval
 from .sounds import embed_sounds, sound_identification
 from .summary import over_subjects
@@ -15,5 +16,6 @@ __all__ = [
     "kernel_distance",
     "mean_interval",
     "over_subjects",
+    "paired_tests",
     "sound_identification",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -150,6 +151,14 @@ class Corpus:
     def name(self) -> str:
         """Name for display."""
         return str(self.record.get("name", self.folder.name))
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the recordings and of how they were prepared, equal in every feature space; not of name or place."""
+        columns = [name for name in ("clip", "sound") if name in self.table]
+        prepared = [repr(self.record["space"].get(name)) for name in ("seconds", "fade", "rms")]
+        rows = sorted("\t".join(row) for row in self.table[columns].to_numpy().tolist())
+        return hashlib.sha256("\n".join([*prepared, *rows]).encode()).hexdigest()[:12]
 
     @cached_property
     def vectors(self) -> Vectors:

@@ -123,6 +123,12 @@ class Compared:
         first = rows[rows["decoder"] == "regions"] if (rows["decoder"] == "regions").any() else rows
         return first.drop_duplicates("stands_for").set_index("stands_for")
 
+    @cached_property
+    def paired_tests(self) -> pd.DataFrame:
+        """Tests of every two methods, corpora or decoded spaces over clips; empty where nothing was reconstructed."""
+        table = self.report.table(tables.EVALUATION_TESTS)
+        return pd.DataFrame(columns=list(tables.EVALUATION_TESTS.columns)) if table is None else table
+
     def missing(self, embedding: str) -> str:
         """Why there is no number of an embedding."""
         if embedding in self.spaces:

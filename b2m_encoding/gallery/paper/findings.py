@@ -14,6 +14,7 @@ from b2m_encoding.results.schema.brain2music import published
 AUDITORY = ("auditory", "auditory_zoom", "superior_temporal")
 FRONTAL = ("lateral_frontal", "lateral_prefrontal", "inferior_frontal")
 NONE = "nothing was reconstructed: b2m corpus build, b2m reconstruct"
+SIGNIFICANT = 0.05
 
 
 def _share(holds: list[bool]) -> str:
@@ -22,15 +23,36 @@ def _share(holds: list[bool]) -> str:
 
 def reconstruction(compared: Compared) -> Iterator[Line]:
     """Figures 3 and 4."""
-    table = compared.report.table(tables.CLIP_EVALUATION)
+    table, tests = compared.report.table(tables.CLIP_EVALUATION), compared.paired_tests
     drawn = compared.report.table(tables.RECONSTRUCTION)
     item, there = "spectrograms of stimulus, retrieval and generation", None if drawn is None else True
     yield claim("Figure 3", item, "shown", "shown" if there else NA, there, "" if there else NONE)
-    yield from _by_target(compared, table)
-    yield from _by_corpus(table)
-    yield _by_method(table)
-    yield from _classes(table)
+    yield from _by_target(compared, table, tests)
+    yield from _by_corpus(table, tests)
+    yield _by_method(table, tests)
+    yield from _classes(table, tests)
     yield _best_genre(table)
+
+
+def _paired(tests: pd.DataFrame, first: str, second: str, **where: str) -> list[tuple[str, float, float, str]]:
+    """Measure, difference, q and text of the tests of the first against the second, whichever way they were made."""
+    found = []
+    for sign, (a, b) in ((1, (first, second)), (-1, (second, first))):
+        own = tests[(tests["first"] == a) & (tests["second"] == b)]
+        for name, value in where.items():
+            own = own[own[name] == value]
+        for row in own.itertuples():
+            lead = sign * row.difference
+            ends = sorted((sign * row.low, sign * row.high))
+            text = f"{lead:+.3f} [{ends[0]:+.3f}, {ends[1]:+.3f}], p {row.p:.2g}, q {row.q:.2g}, {row.clips} clips"
+            found.append((row.measure, lead, row.q, text))
+    return found
+
+
+def _difference(tests: pd.DataFrame, first: str, second: str, **where: str) -> str:
+    """Tests of identification in the decoded space as text."""
+    where = {"measure": "identification", "encoder": "decoded space", **where}
+    return "; ".join(text for *_, text in _paired(tests, first, second, **where))
 
 
 def _means(table: pd.DataFrame, column: str, **where: str) -> dict[str, float]:
@@ -42,7 +64,7 @@ def _means(table: pd.DataFrame, column: str, **where: str) -> dict[str, float]:
     return {str(name): float(value) for name, value in of_subjects.groupby(level=0).mean().items()}
 
 
-def _by_target(compared: Compared, table: pd.DataFrame | None) -> Iterator[Line]:
+def _by_target(compared: Compared, table: pd.DataFrame | None, tests: pd.DataFrame) -> Iterator[Line]:
     item, text = "identification by retrieval: MuLan against w2v-BERT", "MuLan above w2v-BERT"
     names = [compared.spaces.get(one) for one in ("MuLan_music", "w2v-BERT-avg")]
     means = {} if table is None else _means(table, "target", method="retrieved")
@@ -50,30 +72,31 @@ def _by_target(compared: Compared, table: pd.DataFrame | None) -> Iterator[Line]
         yield claim("Figure 4a", item, text, NA, None, NONE if table is None else "both must be reconstructed from")
         return
     first, second = (means[str(name)] for name in names)
-    yield claim("Figure 4a", item, text, f"{first:.3f}, {second:.3f}", first > second)
+    why = _difference(tests, str(names[0]), str(names[1]), compared="target")
+    yield claim("Figure 4a", item, text, f"{first:.3f}, {second:.3f}", first > second, why)
 
 
-def _by_corpus(table: pd.DataFrame | None) -> Iterator[Line]:
+def _by_corpus(table: pd.DataFrame | None, tests: pd.DataFrame) -> Iterator[Line]:
     for id in ("fma_small", "fma_large"):
         known = published()[id]
         yield claim(known.where, known.what, f"{known.value:,.0f}", NA, None, "FMA itself is not part of the package")
     item, text = "a larger corpus retrieves better", "FMA large above FMA small"
     means = {} if table is None else _means(table, "corpus", method="retrieved")
-    named = {"small": None, "large": None} | {key: value for name, value in means.items()
-                                              for key in ("small", "large") if key in name.lower()}  # fmt: skip
-    if named["small"] is None or named["large"] is None:
+    named = {key: name for name in means for key in ("small", "large") if key in name.lower()}
+    if len(named) < 2:
         why = "two corpora with small and large in their names are needed"
         yield claim("Figure 4a", item, text, ", ".join(f"{k} {v:.3f}" for k, v in means.items()) or NA, None, why)
     else:
-        shown = f"{named['large']:.3f}, {named['small']:.3f}"
-        yield claim("Figure 4a", item, text, shown, named["large"] > named["small"])
+        large, small = means[named["large"]], means[named["small"]]
+        why = _difference(tests, named["large"], named["small"], compared="corpus")
+        yield claim("Figure 4a", item, text, f"{large:.3f}, {small:.3f}", large > small, why)
 
 
 def _generators(means: dict[str, float]) -> dict[str, float]:
     return {k: v for k, v in means.items() if k not in ("heard", "retrieved", "oracle", "chance")}
 
 
-def _by_method(table: pd.DataFrame | None) -> Line:
+def _by_method(table: pd.DataFrame | None, tests: pd.DataFrame) -> Line:
     item, text = "generation and retrieval from the large corpus", "about equal"
     means = {} if table is None else _means(table, "method")
     made = _generators(means)
@@ -81,11 +104,13 @@ def _by_method(table: pd.DataFrame | None) -> Line:
     if not made or "retrieved" not in means:
         why = "MusicLM is not open; no open generator was run (b2m reconstruct --generator)"
         return claim("Figure 4a", item, text, shown, None, why)
-    difference = max(made.values()) - means["retrieved"]
-    return claim("Figure 4a", item, text, shown, abs(difference) < 0.05, f"{difference:+.3f}; less than 0.05 is equal")
+    best = max(made, key=lambda name: made[name])
+    difference = made[best] - means["retrieved"]
+    why = f"less than 0.05 is equal; {_difference(tests, best, 'retrieved', compared='method')}"
+    return claim("Figure 4a", item, text, shown, abs(difference) < 0.05, why)
 
 
-def _classes(table: pd.DataFrame | None) -> Iterator[Line]:
+def _classes(table: pd.DataFrame | None, tests: pd.DataFrame) -> Iterator[Line]:
     rows = None if table is None else table[table["encoder"] == "AudioSet"]
     none = rows is None or not len(rows)
     why = "no classes: b2m reconstruct --classes (b2m models fetch audioset; the paper used LEAF)"
@@ -98,8 +123,11 @@ def _classes(table: pd.DataFrame | None) -> Iterator[Line]:
     means = rows.groupby("method")["value"].mean()
     made = _generators({str(k): float(v) for k, v in means.items()})
     shown = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
-    holds = max(made.values()) > means["retrieved"] if made and "retrieved" in means else None
-    yield claim("Figure 4b", item, text, shown, holds, "" if made else "no generator was run")
+    best = max(made, key=lambda name: made[name], default="")
+    found = _paired(tests, best, "retrieved", compared="method", encoder="AudioSet")
+    holds = all(lead > 0 and q < SIGNIFICANT for _, lead, q, _ in found) if found else None
+    why = "; ".join(f"{measure} {text}" for measure, *_, text in found)
+    yield claim("Figure 4b", item, text, shown, holds, why or ("" if made else "no generator was run"))
 
 
 def _best_genre(table: pd.DataFrame | None) -> Line:

@@ -190,13 +190,18 @@ def _model(report: ReportData) -> str:
             f"@duprelatour2022]. {model['scalings']} balances between the feature spaces and {penalties} were tried, "
             f"and the best for {where} was chosen {folds}"
         )
+        if model.get("refine"):
+            ridge += f", then improved by {model['refine']} gradient steps"
     several = len(report.feature_spaces) > 1
     fitted = " One model was fitted with all feature spaces (the joint model) and one with each." if several else ""
     if several and model["solver"] == "stacked":
         fitted += STACKED
     elif several and model["solver"] == "ridge":
         fitted += " All feature spaces of a model shared one penalty."
-    return f"{lag}, by {ridge}; held-out samples took no part in the choice.{_priors(report)}{fitted}"
+    centred = (
+        " The mean of every block was removed from its training samples." if model.get("center") == "block" else ""
+    )
+    return f"{lag}, by {ridge}; held-out samples took no part in the choice.{_priors(report)}{centred}{fitted}"
 
 
 def _priors(report: ReportData) -> str:

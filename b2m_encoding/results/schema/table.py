@@ -23,6 +23,7 @@ TEXT_COLUMNS = (
     "genre",
     "run",
     "corpus",
+    "corpus_key",
 )
 """Columns that are read as text even where they look like numbers."""
 SUBJECT = {"subject": "Subject label"}

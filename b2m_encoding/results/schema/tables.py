@@ -345,7 +345,8 @@ RECONSTRUCTION = Table(
         "responses_r": "r of the responses that the encoding model predicts for the sound, and the measured ones",
         "target": "Decoded feature space",
         "decoder": "Decoder",
-        "corpus": "Corpus that was retrieved from",
+        "corpus": "Corpus that was retrieved from; with its hash where another one has that name",
+        "corpus_key": "Hash of the recordings of the corpus and of how they were prepared",
     },
     described=False,
 )
@@ -380,6 +381,30 @@ CLIP_EVALUATION = Table(
     },
     described=False,
 )
+EVALUATION_TESTS = Table(
+    "evaluation_tests.tsv",
+    {
+        "compared": "What differs between both: target, corpus or method",
+        "first": "One of them",
+        "second": "The other",
+        "target": "Decoded feature space; n/a where it is compared",
+        "corpus": "Corpus that was retrieved from; n/a where it is compared",
+        "method": "As in evaluation.tsv; n/a where it is compared",
+        "decoder": "Decoder",
+        "encoder": "Network that embeds the sounds",
+        "measure": "Measure",
+        "subjects": "Subjects, over whom the values of a clip are averaged",
+        "clips": "Clips whose signs are flipped",
+        "difference": "Mean over clips of the first minus the second",
+        "low": "Lower end of its interval, by Student's t over clips",
+        "high": "Upper end",
+        "p": "Two-sided p by flips of the signs of the differences of clips",
+        "q": "Adjusted p over all rows (Benjamini-Hochberg)",
+        "groups": "Groups of the clips (genres, speakers)",
+        "p_groups": "p by flips of the mean differences of groups; n/a for fewer than six",
+    },
+    described=False,
+)
 NEIGHBOURS = Table(
     "neighbours.tsv",
     {
@@ -398,7 +423,7 @@ NEIGHBOURS = Table(
 TABLES = (
     SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,
     PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, PENALTIES, BRAIN2MUSIC_TABLE2, COMPONENTS, TAGS, DELAYS,
-    MOTION, CLIPS, RECONSTRUCTION, EVALUATION, CLIP_EVALUATION, NEIGHBOURS, LISTENING_KEY, LISTENING_ANSWERS,
-    LISTENING_SUMMARY,
+    MOTION, CLIPS, RECONSTRUCTION, EVALUATION, CLIP_EVALUATION, EVALUATION_TESTS, NEIGHBOURS, LISTENING_KEY,
+    LISTENING_ANSWERS, LISTENING_SUMMARY,
 )  # fmt: skip
 """Every table."""

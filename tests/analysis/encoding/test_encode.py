@@ -96,6 +96,52 @@ def test_each_feature_space_is_tested_as_if_it_were_the_only_one(
     assert np.array_equal(both.q_of("joint"), both.q)
 
 
+def asking(table: Study, **keys: object) -> Study:
+    known = table.model_dump(mode="json", exclude_defaults=True)
+    return Study.model_validate(known | {"model": known["model"] | keys})
+
+
+def test_means_of_runs_are_removed_if_asked_for(simulated: tuple[Runs, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    """Offsets of training runs, of features and responses alike, enter the fit unless every run is centred."""
+    runs, features, values = simulated
+    steps = np.repeat([0, 2, 4], [60, 70, 80])[:, None].astype(np.float32)
+    space = FeatureSpace("rate", features + steps, runs)
+    responses = Responses.from_array(values + 2 * steps, runs, Unplaced(4))
+    table = study(tmp_path, kind="test", test_runs="run-03")
+    whole, block = (
+        encode_subject(responses, {"rate": space}, asking(table, center=key)).held_out.weights["rate"].reshape(6, 4)
+        for key in ("all", "block")
+    )
+    train = [runs.slices[name] for name in runs.names[:2]]
+    X, Y = (
+        np.concatenate([part[rows] - part[rows].mean(axis=0) for rows in train])
+        for part in (delay(features + steps, runs, [2.0, 4.0]), values)
+    )
+    oracle = Ridge(alpha=ALPHA, fit_intercept=False).fit(X / X.std(axis=0), Y).coef_ / X.std(axis=0)
+    np.testing.assert_allclose(block, oracle.T, atol=2e-3)
+    assert np.abs(whole - block).max() > 0.1
+
+
+def test_a_banded_model_is_refined_if_asked_for(simulated: tuple[Runs, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    """Gradient steps give every target a balance of its own, starting at the one that was tried."""
+    runs, features, values = simulated
+    responses = Responses.from_array(values, runs, Unplaced(4))
+    spaces = {name: FeatureSpace(name, features[:, part], runs) for name, part in (("rate", [0]), ("other", [1, 2]))}
+    table = with_two(study(tmp_path, kind="test", test_runs="run-03"))
+    one = table.model.model_copy(update={"solver": "banded", "scalings": 1})
+    without, refined = (
+        encode_subject(
+            responses, spaces, table.model_copy(update={"model": one.model_copy(update={"refine": steps})})
+        ).held_out.deltas
+        for steps in (0, 10)
+    )
+    assert np.ptp(without[0] - without[1]) < 1e-6
+    assert np.ptp(refined[0] - refined[1]) > 0.1
+    for wrong in ({}, {"solver": "banded", "scoring": "r"}, {"solver": "banded", "alpha_per": "all"}):
+        with pytest.raises(ValidationError, match=r"model\.refine"):
+            asking(study(tmp_path, kind="cross-validation"), refine=5, **wrong)
+
+
 def with_two(table: Study) -> Study:
     return table.model_copy(update={"features": {name: table.features["rate"] for name in ("rate", "other")}})
 
@@ -149,7 +195,8 @@ def test_keys_of_the_model_reach_it(simulated: tuple[Runs, np.ndarray, np.ndarra
     drifting = features + np.linspace(0, 20, len(features), dtype=np.float32)[:, None] ** 2
     plain = study(tmp_path, kind="cross-validation")
     _, [split, *_] = split_samples(runs, plain.evaluation)
-    keys = {"filter_features": True, "smoothness": 2.0, "scoring": "r", "solver": "ridge", "delay_prior": "flat"}
+    keys = {"filter_features": True, "smoothness": 2.0, "scoring": "r", "solver": "ridge", "delay_prior": "flat",
+            "center": "block", "screening": False}  # fmt: skip
     asked = plain.model_copy(update={"model": plain.model.model_copy(update=keys)})
     found = training_values({"rate": FeatureSpace("rate", drifting, runs)}, asked, split)["rate"]
     for rows in runs.slices.values():
@@ -164,9 +211,8 @@ def test_keys_of_the_model_reach_it(simulated: tuple[Runs, np.ndarray, np.ndarra
     unfiltered = training_values({"rate": FeatureSpace("rate", drifting, runs)}, plain, split)["rate"]
     assert np.array_equal(unfiltered, drifting)
     model = new_model(asked)
-    assert {key: getattr(model, key) for key in ("smoothness", "scoring", "solver", "delay_prior")} == {
-        key: keys[key] for key in ("smoothness", "scoring", "solver", "delay_prior")
-    }
+    for key in keys.keys() - {"filter_features"}:
+        assert getattr(model, key) == keys[key]
     table = plain.model_dump(mode="json") | {"windows": {}, "model": {"filter_features": True}}
     with pytest.raises(ValidationError, match="filter_features"):
         Study.model_validate(table)

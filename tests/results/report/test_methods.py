@@ -85,6 +85,8 @@ def test_every_number_is_that_of_the_results(bundle: Bundle) -> None:
     [
         ('[model]\nsolver = "banded"\nscalings = 15\n',
          ["banded ridge", "15 balances", "Dupré la Tour"], ["ridge regression (Hoerl"]),
+        ('[model]\nsolver = "banded"\nrefine = 7\ncenter = "block"\n',
+         ["improved by 7 gradient steps", "mean of every block was removed"], []),
         ("[model]\nfolds = 5\ndelays = [2.0]\n",
          ["in 5 folds", "the features 2 s before"], ["one training block at a time"]),
         ("[windows]\nlength = 10.0\n", ["window of 10 s", "4.5 s after the sound"], ["s before it"]),
