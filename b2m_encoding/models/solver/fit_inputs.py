@@ -52,6 +52,15 @@ class FitInputs:
         blocks = {name: replace(block, xy=block.xy.double()) for name, block in self.statistics.blocks.items()}
         return replace(self, statistics=replace(self.statistics, blocks=blocks, dtype=torch.float64))
 
+    def of_targets(self, keep: NDArray[np.intp]) -> FitInputs:
+        """Inputs of some targets."""
+        at = torch.from_numpy(keep)
+        return FitInputs(
+            self.statistics and self.statistics.of_targets(at),
+            self.samples and self.samples.of_targets(at),
+            None if self.status is None else self.status[keep],
+        )
+
     def without(self, blocks: Iterable[str]) -> FitInputs:
         """Inputs of the other blocks, with the same status of targets."""
         left_out = list(blocks)

@@ -42,6 +42,8 @@ from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
 logger = logging.getLogger(__name__)
+MOST_TESTED = 0.9
+"""Share of tested targets above which all are fitted: to select some copies their statistics."""
 MIN_SAMPLES_OF_R = 3
 """Fewest held-out samples of a fold: two always correlate perfectly."""
 
@@ -68,6 +70,8 @@ def fit(
         inside = fit(inputs, runs, bands, replace(settings, alphas=settings.alphas * penalty_unit**2))
         return inside.in_units(penalty_unit)
     status = inputs.target_status()
+    if (few := _few_tested(status)) is not None:
+        return fit(inputs.of_targets(few), runs, bands, _settings_of(few, settings)).among(status)
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
         options = _search_options(status, folds, runs, settings)
@@ -150,6 +154,11 @@ def fit_sets(
             yield names, result.in_units(penalty_unit)
         return
     status, folds = inputs.target_status(), runs.folds(settings.cv)
+    if (few := _few_tested(status)) is not None:
+        own = _settings_of(few, settings)
+        for names, result in fit_sets(inputs.of_targets(few), runs, bands, own, sets, progress=progress):
+            yield names, result.among(status)
+        return
     options = _search_options(status, folds, runs, settings)
     shared = list(dict.fromkeys(member for names in sets if len(names) > 1 for member in member_sets(names)))
     with threads_for(sum(bands.values()), len(status), settings.device):
@@ -182,6 +191,18 @@ def fit_sets(
         found = Stack(own, of_tested(shares, options.tested), of_tested(alphas, options.tested))
         weights = stack(stacked, shares)
         yield names, _result(weights, status, options, settings, whole.form, chosen, members=found, notes=remarks)
+
+
+def _few_tested(status: NDArray[np.str_]) -> NDArray[np.intp] | None:
+    """Places of the tested targets, if leaving the others out of the fit saves more than it costs."""
+    tested = np.flatnonzero(status == TESTED)
+    return tested if 0 < len(tested) < MOST_TESTED * len(status) else None
+
+
+def _settings_of(targets: NDArray[np.intp], settings: Settings) -> Settings:
+    """Settings of a fit to some targets."""
+    labels = settings.alpha_per
+    return settings if isinstance(labels, str) else replace(settings, alpha_per=np.asarray(labels)[targets])
 
 
 def _make_exact(

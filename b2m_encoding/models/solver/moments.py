@@ -103,7 +103,7 @@ class Moments:
         own = slice(int(keep[0]), int(keep[-1]) + 1) if together else keep
         return replace(self, mean_x=self.mean_x[own], xx=self.xx[own][:, own], xy=self.xy[:, own])
 
-    def targets(self, keep: slice) -> Moments:
+    def targets(self, keep: slice | Tensor) -> Moments:
         """Moments of some targets."""
         return replace(self, mean_y=self.mean_y[keep], xy=self.xy[keep], yy=self.yy[keep])
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.weights import FittedWeights, Weights
+from b2m_encoding.models.solver.weights import FittedWeights, Weights, WeightsOfTested
+from b2m_encoding.models.status import TESTED
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,27 @@ class FitResult:
         stack = self.stack and replace(self.stack, alphas=self.stack.alphas / unit**2)
         deltas = None if self.deltas is None else self.deltas + 2 * np.log(unit)
         return replace(self, alphas=self.alphas / unit**2, deltas=deltas, stack=stack)
+
+    def among(self, status: NDArray[np.str_]) -> FitResult:
+        """Result of these targets, the tested ones, among all; ``status`` is that of all, shape (n_targets,)."""
+        places = np.flatnonzero(status == TESTED)
+
+        def spread(values: Float64) -> Float64:
+            out = np.full((*values.shape[:-1], len(status)), np.nan)
+            out[..., places] = values
+            return out
+
+        return FitResult(
+            WeightsOfTested(self.weights, torch.from_numpy(places), len(status)),
+            status,
+            spread(self.alphas),
+            spread(self.scores),
+            spread(self.path),
+            None if self.deltas is None else spread(self.deltas),
+            self.form,
+            self.notes,
+            self.stack and Stack(self.stack.members, spread(self.stack.weights), spread(self.stack.alphas)),
+        )
 
 
 def of_tested(values: Tensor, tested: Tensor) -> Float64:

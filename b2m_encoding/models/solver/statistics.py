@@ -140,6 +140,11 @@ class SufficientStatistics:
         index = keep.to(self.device)
         return replace(self, bands=bands, blocks={name: b.columns(index) for name, b in self.blocks.items()})
 
+    def of_targets(self, keep: Tensor) -> SufficientStatistics:
+        """Statistics of some targets."""
+        at = keep.to(self.device)
+        return replace(self, blocks={name: block.targets(at) for name, block in self.blocks.items()})
+
     def without(self, blocks: Iterable[str]) -> SufficientStatistics:
         """Statistics of all but some blocks."""
         left_out = set(blocks)

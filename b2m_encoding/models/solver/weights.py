@@ -174,3 +174,69 @@ class StackedWeights:
             part = replace(member, mean_y=torch.zeros_like(member.mean_y)).predict(X[:, own.to(X.device)])
             total += part * share.to(part)
         return total
+
+
+@dataclass
+class WeightsOfTested:
+    """Weights of the tested targets among all; those of the others are NaN, and take no room.
+
+    Parameters
+    ----------
+    tested : FittedWeights
+    places : Tensor of int, shape (n_tested,)
+        Places of the tested targets.
+    n_targets : int
+        Of all.
+    """
+
+    tested: FittedWeights
+    places: Tensor
+    n_targets: int
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return self.tested.device
+
+    @property
+    def mean_x(self) -> Tensor:
+        """Centre of the training samples, shape (n_features,), float64."""
+        return self.tested.mean_x
+
+    @property
+    def mean_y(self) -> Tensor:
+        """Mean responses to the training samples, shape (n_targets,), float64."""
+        return self._spread(self.tested.mean_y, 0)
+
+    def full(self) -> Tensor:
+        """Weights of the original features, shape (n_targets, n_features)."""
+        return self._spread(self.tested.full(), 0)
+
+    def intercept(self) -> Tensor:
+        """Prediction where every feature is 0, shape (n_targets,), float64."""
+        return self._spread(self.tested.intercept(), 0)
+
+    def predict(self, X: Tensor) -> Tensor:
+        """Predictions, shape (n_samples, n_targets)."""
+        return self._spread(self.tested.predict(X), 1)
+
+    def rescaled(self, factors: Float64) -> WeightsOfTested:
+        """Weights of targets that are multiplied by ``factors``, shape (n_targets,)."""
+        return replace(self, tested=self.tested.rescaled(factors[self.places.cpu().numpy()]))
+
+    def of_tested(self, tested: Tensor) -> WeightsOfTested:
+        """The same weights, NaN for targets that were not tested."""
+        return replace(self, tested=self.tested.of_tested(tested[self.places.to(tested.device)]))
+
+    def take(self, targets: Tensor) -> FittedWeights:
+        """Weights of some targets."""
+        place = torch.full((self.n_targets,), -1)
+        place[self.places.cpu()] = torch.arange(len(self.places))
+        own = place[targets.cpu()]
+        known = (own >= 0).nonzero()[:, 0]
+        return WeightsOfTested(self.tested.take(own[known]), known, len(own))
+
+    def _spread(self, values: Tensor, axis: int) -> Tensor:
+        shape = (*values.shape[:axis], self.n_targets, *values.shape[axis + 1 :])
+        out = torch.full(shape, torch.nan, dtype=values.dtype, device=values.device)
+        return out.index_copy_(axis, self.places.to(values.device), values)

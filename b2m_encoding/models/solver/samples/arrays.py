@@ -77,6 +77,14 @@ class Samples:
         """Samples of some features; what was centred is shared."""
         return replace(self, columns=keep if self.columns is None else self.columns[keep])
 
+    def of_targets(self, keep: Tensor) -> Samples:
+        """Samples of some targets; what is known of the features is shared."""
+        some = replace(self, Y=self.Y[:, keep.to(self.Y.device)], _centred={})
+        some.__dict__.update(
+            {name: self.__dict__[name] for name in ("mean", "variance", "digest") if name in self.__dict__}
+        )
+        return some
+
     def without(self, blocks: Iterable[str]) -> Samples:
         """Samples of the other blocks."""
         left_out = set(blocks)
