@@ -56,20 +56,18 @@ def init(
 ) -> None:
     """Write study.toml for the data of a folder.
 
-    In a BIDS folder, or one of arrays, it is a study of what is there; else a template to fill in.
+    In a BIDS folder, or one of arrays or NIfTI series, it is a study of what is there; else a template to fill in.
     """
-    from b2m_encoding.workflow.templates import left_to_do, write_template
-    from b2m_encoding.workflow.templates.arrays import find_arrays
-    from b2m_encoding.workflow.templates.hcp import is_hcp
-    from b2m_encoding.workflow.templates.survey import is_bids
+    from b2m_encoding.workflow.templates import left_to_do, template, write_template
 
     written = write_template(kind, folder, out, masks=mask)
     paths = list(written)
     for path, about in written.items():
         console.print(f"wrote {short(path)}: {about}", soft_wrap=True, markup=False)
-    if kind == "bids" and not (is_bids(folder) or is_hcp(folder)):
-        console.print(f"no data set in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
-    elif kind == "bids" or (kind == "arrays" and find_arrays(folder)):
+    if kind in ("bids", "arrays") and paths[0].read_text(encoding="utf-8") == template(kind):
+        what = "BIDS data set" if kind == "bids" else "arrays and no series of volumes"
+        console.print(f"no {what} in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
+    elif kind in ("bids", "arrays"):
         problems = left_to_do(paths[0])
         console.print("fill in before it can run:" if problems else "b2m check finds no problems")
         for problem in merged(problems):

@@ -72,9 +72,7 @@ def run_bids_app(
         there = {path.name.removeprefix("sub-") for path in target.output.glob("sub-*/")}
         known = study.data.list_subjects()
         chosen = tuple(label for label in known if label in finished | there | set(participants))
-        run_study(
-            target, file, subjects=chosen if participants else (), work=joined, wait=FOREVER, progress=progress
-        )
+        run_study(target, file, subjects=chosen if participants else (), work=joined, wait=FOREVER, progress=progress)
 
 
 def _alone(folder: Path) -> AbstractContextManager[None]:

@@ -74,7 +74,7 @@ def test_every_public_name_has_a_page(tmp_path: Path) -> None:
     assert "$$\\hat w" in gram
     assert gram.count("```") == 2 * (gram.count("```python") + gram.count("```text"))
     assert "```text\n20 penalties, 6 products" in gram
-    assert "../outputs/01_first_map-1.png" in (tmp_path / "docs" / "tutorials" / "01_first_map.md").read_text()
+    assert "../outputs/01_first_map-1.webp" in (tmp_path / "docs" / "tutorials" / "01_first_map.md").read_text()
 
 
 def test_notebooks_have_the_cells_of_their_scripts(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_participants_one_by_one_are_as_one_call(root: Path, study_folder: Path,
     assert contents(single) == contents(both)
     run_bids_app(root, tmp_path / "whole", study_folder)
     assert contents(single) == contents(tmp_path / "whole")
+    assert not (root / "derivatives" / "b2m_encoding").exists()  # the data set is only read
 
 
 def test_participants_at_once(root: Path, study_folder: Path, tmp_path: Path) -> None:
