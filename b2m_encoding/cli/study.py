@@ -203,8 +203,8 @@ def bids(
 ) -> None:
     """Analyse a BIDS data set, called as a BIDS App.
 
-    Writes study.toml as b2m init does, or takes one that is there, and runs it: of the chosen subjects, which join those
-    that are finished, or (group) of all. Calls for several subjects may run at once.
+    Writes study.toml as b2m init does, or takes one that is there, and runs it: of the chosen subjects, which join
+    those that are finished, or (group) of all. Calls for several subjects may run at once.
     """
     from b2m_encoding.results.schema.files import REPORT, STUDY
     from b2m_encoding.workflow.bids_app import run_bids_app

@@ -1,4 +1,4 @@
-"""A BIDS data set analysed as BIDS Apps are: participants one by one or at once, in one results folder; then the group."""
+"""A BIDS data set analysed as BIDS Apps do: participants one by one or at once, then the group."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ def run_study(
     ProblemList
         If anything is wrong with the study; nothing is computed or written then.
     InputError
-        If another run is working on the same results, or has added subjects to them meanwhile, or an input changed while this one went on: nothing is published
-        then, and the next run computes again what follows from it.
+        If another run is working on the same results, or has added subjects to them meanwhile, or an input changed
+        while this one went on: nothing is published then, and the next run computes again what follows from it.
     """
     started = datetime.now(UTC)
     study = study if study.source is not None else study.with_source(file.read_bytes())

@@ -25,7 +25,7 @@ def study_folder(root: Path, tmp_path: Path) -> Path:
     write_template("bids", root, folder)
     file = folder / "study.toml"
     text = file.read_text().replace("[statistics]", "[statistics]\npermutations = 100\nbootstraps = 100", 1)
-    file.write_text(text + '\n[figures]\nformats = ["png"]\ndpi = 60\nreport = ["distribution"]\n')
+    file.write_text(text + '\n[figures]\nformats = ["png"]\ndpi = 72\nreport = ["distribution"]\n')
     return folder
 
 

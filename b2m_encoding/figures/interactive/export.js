@@ -10,7 +10,7 @@ const MARGIN = 16, TITLE = 22, ROW = 20, KEY = 14;
 const measure = element("canvas").getContext("2d");
 measure.font = '12px Arial, "Liberation Sans", sans-serif';
 
-const word = (text, x, y, anchor = "start") => shape("text", { class: "word", x, y, style: `text-anchor:${anchor}` }, text);
+const word = (text, x, y, anchor = "start") => shape("text", { class: "word", x, y, "text-anchor": anchor }, text);
 const texts = (within, selector) => [...within.querySelectorAll(selector)].map((one) => one.textContent);
 
 // The colour bar or square of a legend with its words; returns its shapes and its height.
@@ -36,7 +36,7 @@ function legendAsSvg(legend, x, y, width) {
     const needed = 2 * KEY + 22 + measure.measureText(key.textContent).width;
     if (across > 0 && across + needed > width) [across, down] = [0, down + ROW];
     const colours = key.querySelector(".swatch").dataset.colours.split(";"), wide = (1.6 * KEY) / colours.length;
-    colours.forEach((fill, i) => parts.push(shape("rect", { x: x + across + i * wide, y: y + down, width: wide, height: 11, style: `fill:${fill}` })));
+    colours.forEach((fill, i) => parts.push(shape("rect", { x: x + across + i * wide, y: y + down, width: wide, height: 11, fill })));
     parts.push(word(key.textContent, x + across + 1.6 * KEY + 6, y + down + 10));
     across += needed;
   }
@@ -62,7 +62,7 @@ function viewAsSvg() {
   const titles = texts($("panes"), ".title"), made = shown.map((pane, i) => paneAsSvg(pane, titles[i], MARGIN + i * step));
   const width = MARGIN + shown.length * step, height = Math.max(...made.map(([, high]) => high));
   const whole = shape("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}` });
-  whole.append(shape("style", {}, LINE_STYLE), shape("rect", { width, height, style: "fill:#fff" }), ...made.flatMap(([parts]) => parts));
+  whole.append(shape("style", {}, LINE_STYLE), shape("rect", { width, height, fill: "#fff" }), ...made.flatMap(([parts]) => parts));
   return { text: new XMLSerializer().serializeToString(whole), width, height };
 }
 

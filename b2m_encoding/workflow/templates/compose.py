@@ -43,7 +43,7 @@ def study_text(found: Survey, folder: Path, data: Sequence[str] = ()) -> str:
         "",
         *_features(found, folder),
         "",
-        f"[model]\ndelays = {delays}   # s, where responses to sounds are large; multiples of the repetition time, {tr:g} s",
+        f"[model]\ndelays = {delays}   # s, where responses are large; multiples of the repetition time, {tr:g} s",
         *_evaluation(found, delays),
     ]
     return "\n".join(parts) + "\n"
