@@ -61,8 +61,8 @@ def survey_volumes(series: Sequence[Path], masks: Sequence[Path], root: Path, fo
     tables = [root / table for table in event_tables(root, runs)]
     images, events = (dict(zip(runs, paths, strict=True)) if paths else {} for paths in (series, tables))
     in_mni = int(nib.load(series[0]).header["sform_code"]) == MNI
-    names = {"space": "MNI152NLin2009cAsym" if in_mni else "scanner"}
-    source = VolumeSource(reader="volume", images=images, mask=masks[0], events=events, **names)
+    space = "MNI152NLin2009cAsym" if in_mni else "scanner"
+    source = VolumeSource(reader="volume", images=images, mask=masks[0], events=events, space=space)
     recording = source.read("01", Cleaning())
     sounds, column = find_sounds(root, [recording]), condition_column([recording])
     conditions = conditions_of([recording], column) if column else ()
