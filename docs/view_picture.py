@@ -17,7 +17,7 @@ sys.path.append(str(ROOT))
 
 from tests.chromium import Browser, find_browser  # noqa: E402
 
-SIZE = 1280, 1000
+SIZE = 1280, 1240
 
 
 def main(demo: Path) -> None:
