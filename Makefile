@@ -38,8 +38,11 @@ $(VENV)/.pip:
 	$(PIP) install --quiet 'pip>=25.1'
 	touch $@
 
-$(VENV)/.core: $(VENV)/.pip pyproject.toml constraints.txt
+$(VENV)/.torch: $(VENV)/.pip
 	$(INSTALL) 'torch==2.13.0'   # first and exact: any other version brings gigabytes of CUDA packages
+	touch $@
+
+$(VENV)/.core: $(VENV)/.torch pyproject.toml constraints.txt
 	$(INSTALL) --editable .
 	touch $@
 
@@ -47,9 +50,9 @@ $(VENV)/.core: $(VENV)/.pip pyproject.toml constraints.txt
 $(VENV)/.pycortex: $(VENV)/.pip
 	$(PIP) wheel --quiet --constraint constraints.txt --no-cache-dir --no-deps --wheel-dir $@ pycortex
 
-$(VENV)/.all: $(VENV)/.core $(VENV)/.pycortex
+$(VENV)/.all: $(VENV)/.torch $(VENV)/.pycortex pyproject.toml constraints.txt
 	$(INSTALL) --group dev --editable '.[all]' $(VENV)/.pycortex/*.whl
-	touch $@
+	touch $(VENV)/.core $@
 
 clean:                       ## remove the environment and the demo
 	rm -rf $(VENV) $(DEMO) docs/_build docs/api docs/tutorials docs/commands.md docs/results_folder.md

@@ -7,7 +7,7 @@ side reads half precision from a memory map; torch and faiss have the same numbe
 unit length, and do nothing but multiply and rank. The bare product is a bound, not a peer: it keeps all scores at once.
 The search needs no preparation; faiss is filled before it is timed. In ``spectrum`` the vectors are not spread evenly:
 their dimensions have variances that fall as 1 / n, as those of embeddings do.
-faiss-cpu is no dependency of this package; without it its rows say so.
+faiss-cpu is no dependency of this package (``pip install --group benchmarks``); without it its rows say so.
 """
 
 from __future__ import annotations

@@ -278,7 +278,7 @@ def compare(folder: Path, case: Case) -> dict[str, Any]:
     test = TestSamples(
         Part(responses, slice(0, len(chosen)), np.zeros(0, int)), split, study.evaluation.average_repeats
     )
-    predicted = test.scored(test.predict(model, values))
+    predicted = test.predict(model, values)
     r = np.array([pearsonr(a, b)[0] for a, b in zip(predicted.T, test.measured.T, strict=True)])
     found = results.map("01", "joint", "r")[chosen]
     alphas = results.map("01", "joint", "alpha")[chosen]

@@ -116,6 +116,14 @@ targets = ["text"]
 """
 
 
+def without_figures(study: Path) -> Path:
+    """The same study file, whose report draws nothing: for tests of what is computed."""
+    text, drawn = study.read_text(), 'report = ["accuracy", "distribution"]'
+    assert drawn in text
+    study.write_text(text.replace(drawn, "report = []"))
+    return study
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
     """Call a function with a new folder, once for all workers of a test run; returns that folder."""
@@ -135,11 +143,11 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
 
 @pytest.fixture(scope="session")
 def tiny_template(made_once: MadeOnce) -> Path:
-    """A tiny simulated study; never change it, take a copy through ``tiny_study``."""
+    """A tiny simulated study, of 3,000 vertices; never change it, take a copy through ``tiny_study``."""
 
     def tiny(folder: Path) -> None:
         size = Size(n_training_runs=2, n_test_runs=1, n_blocks=1, n_repeats=2)
-        simulate_study(folder / "study", seed=1, n_subjects=1, size=size)
+        simulate_study(folder / "study", seed=1, n_subjects=1, size=size, n_targets=3000)
         (folder / "study.toml").write_text(TINY_STUDY)
 
     return made_once(tiny)

@@ -16,6 +16,7 @@ from b2m_encoding.phantom import Size
 
 TUTORIALS = Path(__file__).parent
 FOLDER = Path(os.environ.get("B2M_TUTORIALS", TUTORIALS / "out" / "listening"))
+SIZE = Size(n_training_runs=3, n_test_runs=2, n_blocks=1, n_repeats=2)
 STUDY = """\
 name = "Fifty clips, two listeners"
 output = "results"
@@ -74,14 +75,17 @@ captions = "study/stimuli/captions.csv"
 [evaluation]
 kind = "test"
 average_repeats = true
+
+[figures]
+formats = ["png"]
+dpi = 150
 """
 
 
 def listening_study() -> Path:
     """The study file; the data are simulated if they are not there."""
     if not (FOLDER / "study.toml").is_file():
-        size = Size(n_training_runs=3, n_test_runs=2, n_blocks=1, n_repeats=2)
-        simulate_study(FOLDER / "study", seed=1, n_subjects=2, size=size)
+        simulate_study(FOLDER / "study", seed=1, n_subjects=2, size=SIZE)
         (FOLDER / "study.toml").write_text(STUDY, encoding="utf-8")
     return FOLDER / "study.toml"
 

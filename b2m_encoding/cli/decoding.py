@@ -209,7 +209,7 @@ def listen(
     One HTML file with its sounds: which of two reconstructions is that of the reference?
     """
     from b2m_encoding.reconstruction import analyse_answers, write_listening_test
-    from b2m_encoding.results.schema.tables import LISTENING_KEY, LISTENING_SUMMARY
+    from b2m_encoding.results.schema.listening_tables import LISTENING_KEY, LISTENING_SUMMARY
 
     if not answers:
         page = write_listening_test(

@@ -80,7 +80,7 @@ class Comparison:
     targets : dict of str to Compared
         By subject; ``group`` for all together. Empty where regions alone were compared.
     regions : DataFrame
-        A row per region; see :data:`~b2m_encoding.results.schema.tables.COMPARISON_REGIONS`.
+        A row per region; see :data:`~b2m_encoding.results.schema.comparison_tables.COMPARISON_REGIONS`.
     scores : DataFrame
         Scores of regions: ``subject``, ``hemisphere``, ``region``, ``feature_space`` (name of the side), ``score``.
     notes : tuple of str
@@ -99,7 +99,7 @@ class Comparison:
     level: float
 
     def summary(self) -> pd.DataFrame:
-        """A row per subject; columns of :data:`~b2m_encoding.results.schema.tables.COMPARISON`."""
+        """A row per subject; columns of :data:`~b2m_encoding.results.schema.comparison_tables.COMPARISON`."""
         return pd.DataFrame([_row(one, self.q) for one in self.targets.values()])
 
 

@@ -14,7 +14,7 @@ from b2m_encoding.io.names import safe_name
 from b2m_encoding.results.report.content import Block, Lines, Link, Page, Picture, Section, Table, Text
 from b2m_encoding.results.report.pictures import embedded
 from b2m_encoding.results.report.report_data import number, score
-from b2m_encoding.results.schema import GROUP, files, tables
+from b2m_encoding.results.schema import GROUP, comparison_tables, files
 from b2m_encoding.spaces import drawing_surface, load_atlas, resample
 from b2m_encoding.stats.regions import MANY_SUBJECTS
 
@@ -178,7 +178,10 @@ def _methods(comparison: Comparison) -> list[str]:
 def _files(folder: Path) -> list[Block]:
     links: list[Block] = [
         Link(table.file, table.file, about)
-        for table, about in ((tables.COMPARISON, "a row per subject"), (tables.COMPARISON_REGIONS, "a row per region"))
+        for table, about in (
+            (comparison_tables.COMPARISON, "a row per subject"),
+            (comparison_tables.COMPARISON_REGIONS, "a row per region"),
+        )
         if (folder / table.file).is_file()
     ]
     return [*links, Lines(["sub-*/*_desc-comparison_stat-*: maps of the difference, its interval, p and q"])]

@@ -14,7 +14,7 @@ from b2m_encoding.analysis.tables.regions import named_regions
 from b2m_encoding.comparison.differences import group_difference
 from b2m_encoding.comparison.sides import Side, merged, on_targets
 from b2m_encoding.results.held_out_blocks import HeldOutBlocks
-from b2m_encoding.results.schema.tables import COMPARISON_REGIONS
+from b2m_encoding.results.schema.comparison_tables import COMPARISON_REGIONS
 from b2m_encoding.spaces import RegionSpace
 from b2m_encoding.stats.multiplicity import fdr_q
 from b2m_encoding.stats.preference import flip_widening

@@ -17,7 +17,7 @@ from b2m_encoding.results.bundle import BundleFiles, ResultsWriter
 from b2m_encoding.results.place import is_results
 from b2m_encoding.results.provenance import provenance
 from b2m_encoding.results.report.page import render
-from b2m_encoding.results.schema import maps, tables
+from b2m_encoding.results.schema import comparison_tables, maps
 from b2m_encoding.results.schema.files import COMPARED, COMPARISON_README, FIGURES, MANIFEST, PROVENANCE, README
 
 
@@ -42,15 +42,15 @@ def write_comparison(comparison: Comparison, out: str | Path) -> Path:
         If the folder holds something else.
     """
     out, started = Path(out), datetime.now(UTC)
-    if is_results(out) and not (out / tables.COMPARISON.file).is_file():
+    if is_results(out) and not (out / comparison_tables.COMPARISON.file).is_file():
         raise InputError("the folder holds results of a study", file=out, fix="name another one: --out FOLDER")
     name = " against ".join(side.name for side in comparison.sides)
     with ResultsWriter(out, name, comparison.targets) as writer:
         writer.file(README).write_text(COMPARISON_README.format(version=__version__, name=name), encoding="utf-8")
         for one in comparison.targets.values():
             _write_maps(writer, one, comparison)
-        writer.write_table(tables.COMPARISON, comparison.summary())
-        writer.write_table(tables.COMPARISON_REGIONS, comparison.regions)
+        writer.write_table(comparison_tables.COMPARISON, comparison.summary())
+        writer.write_table(comparison_tables.COMPARISON_REGIONS, comparison.regions)
         for stem, figure in figures_of(comparison).items():
             figure.save(writer.file(FIGURES, stem), formats=("png", "pdf"))
         writer.write_json(PROVENANCE, _record(comparison, out, started))

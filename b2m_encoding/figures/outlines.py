@@ -189,9 +189,9 @@ def without_specks(triangles: NDArray[np.int64], labels: NDArray[np.int64]) -> N
 def boundary(points: Line, triangles: NDArray[np.int64]) -> list[Line]:
     """The rims of a flat mesh: closed lines along the edges that belong to one triangle only."""
     edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
-    edges, count = np.unique(edges, axis=0, return_counts=True)
+    keys, count = np.unique(edges @ np.array([len(points), 1]), return_counts=True)
     links: dict[int, list[int]] = defaultdict(list)
-    for start, end in edges[count == 1].tolist():
+    for start, end in np.column_stack(np.divmod(keys[count == 1], len(points))).tolist():
         links[start].append(end)
         links[end].append(start)
     return [points[nodes] for nodes in _chains(links)]

@@ -35,6 +35,8 @@ SCREEN_DPI = 150
 """Resolution in a notebook."""
 MARGIN = 2.0
 """Space around a figure, mm."""
+COMPRESSION = 4
+"""Level of PNG: 6, the default, takes two thirds longer for files that are 7 % smaller."""
 HEADER = 6.0
 """Height of the line with title and note, mm."""
 
@@ -193,8 +195,11 @@ class FigureResult:
                 picture.convert("RGB").save(file, format="TIFF", compression="tiff_lzw", dpi=(dpi, dpi))
         else:
             undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
+            options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
+            if kind == "png":
+                options["pil_kwargs"] = {"compress_level": COMPRESSION}
             with _without_layout_tables():
-                self.figure.savefig(file, format=kind, metadata=undated, **({} if dpi is None else {"dpi": dpi}))
+                self.figure.savefig(file, format=kind, metadata=undated, **options)
         return file.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -90,9 +91,9 @@ def inside(folder: Path, *parts: str) -> Path:
     >>> inside(Path("results"), "sub-01", "a.tsv").as_posix()
     'results/sub-01/a.tsv'
     """
-    path, root = folder.joinpath(*parts), folder.resolve()
-    target = root if any("\0" in part for part in parts) else path.resolve()
-    if target == root or not target.is_relative_to(root):
+    path, root = folder.joinpath(*parts), os.path.realpath(folder)
+    target = root if any("\0" in part for part in parts) else os.path.realpath(path)
+    if not target.startswith(os.path.join(root, "")):
         raise InputError("a name leads out of its folder", file=folder, found=printable("/".join(parts)))
     return path
 

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
-from b2m_encoding._typing import Float32, Float64, Floating
+from b2m_encoding._typing import Float32, Float64, Floating, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.delay_prior import DelayPrior
 from b2m_encoding.models.inputs import as_responses, check_one_target, is_lazy, is_vector, set_feature_names
@@ -394,9 +393,36 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         """
         check_is_fitted(self, "weights_")
         spaces, known = self.layout_.read(X, runs)
-        x = tensor(self.layout_.design(spaces, known).values).to(self.weights_.device)
-        predicted = self.weights_.predict(x).cpu().numpy().astype(np.result_type(*spaces.values()), copy=False)
+        predicted = self.predict_design(self.layout_.design(spaces, known).values)
+        predicted = predicted.astype(np.result_type(*spaces.values()), copy=False)
         return predicted[:, 0] if self._one_target else predicted
+
+    def design(self, X: Features, runs: Runs | ArrayLike | None = None) -> Floating:
+        """Delay the feature spaces and put them side by side, shape (n_samples, n_columns).
+
+        Predictions are linear in these columns: the mean of the rows of some samples predicts their mean response.
+
+        Parameters
+        ----------
+        X, runs
+            As for :meth:`predict`.
+        """
+        check_is_fitted(self, "weights_")
+        return self.layout_.design(*self.layout_.read(X, runs)).values
+
+    def predict_design(self, design: Floating, targets: Integers | None = None) -> Floating:
+        """Predict the responses to rows of a design, shape (n_rows, n_targets).
+
+        Parameters
+        ----------
+        design : array, shape (n_rows, n_columns)
+            From :meth:`design`, or means of its rows.
+        targets : array of int, optional
+            Only these.
+        """
+        weights = self.weights_ if targets is None else self.weights_.take(tensor(targets))
+        predicted: Floating = weights.predict(tensor(design).to(weights.device)).cpu().numpy()
+        return predicted
 
     def score(
         self, X: Features, y: ArrayLike, runs: Runs | ArrayLike | None = None, sample_weight: None = None
@@ -446,11 +472,28 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
 
     def predict_bands(self, X: Features, runs: Runs | None = None) -> dict[str, Float32]:
         """Predict from each feature space alone; these parts and the mean response add up to the prediction."""
-        x = self._design(X, runs)
-        full, mean = self.weights_.full().cpu(), self.weights_.mean_x.cpu()
-        x = (x.double() - mean).to(full)
-        columns = self.layout_.columns
-        return {name: (x[:, part] @ full[:, part].T).float().numpy() for name, part in columns.items()}
+        return self.predict_design_bands(self.design(X, runs))
+
+    def predict_design_bands(
+        self, design: Floating, coef: Mapping[str, NDArray[Any]] | None = None
+    ) -> dict[str, Float32]:
+        """Predict from the columns of each feature space alone; see :meth:`predict_bands`, :meth:`predict_design`.
+
+        Parameters
+        ----------
+        design : array, shape (n_rows, n_columns)
+        coef : dict of str to array, optional
+            :attr:`coef_`, where it is known already: it is multiplied out whenever it is asked for.
+        """
+        coef = self.coef_ if coef is None else coef
+        x = design - self.weights_.mean_x.cpu().numpy()
+        if self.layout_.units:
+            x /= self._column_units
+        parts = {}
+        for name, columns in self.layout_.columns.items():
+            weights = coef[name].reshape(columns.stop - columns.start, -1)
+            parts[name] = (x[:, columns].astype(weights.dtype) @ weights).astype(np.float32, copy=False)
+        return parts
 
     def score_bands(
         self,
@@ -498,7 +541,7 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         full = self.weights_.full().cpu().numpy()
         n = max(len(self.layout_.delays), 1)
         if self.layout_.units:
-            full = full * np.concatenate([np.tile(self.layout_.units[name], n) for name in self.bands_])
+            full = full * self._column_units
         targets = () if self._one_target else (len(full),)
         return {name: full[:, part].T.reshape(n, -1, *targets) for name, part in self.layout_.columns.items()}
 
@@ -509,9 +552,11 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         intercept = self.weights_.intercept().cpu().numpy()
         return float(intercept[0]) if self._one_target else np.asarray(intercept)
 
-    def _design(self, X: Any, runs: Runs | None) -> Tensor:
-        check_is_fitted(self, "weights_")
-        return tensor(self.layout_.design(*self.layout_.read(X, runs)).values)
+    @property
+    def _column_units(self) -> Float64:
+        """Unit of every column of the design."""
+        n = max(len(self.layout_.delays), 1)
+        return np.concatenate([np.tile(self.layout_.units[name], n) for name in self.bands_])
 
     def _in_units(self, responses: Floating) -> Floating:
         return responses if self._target_units is None else responses * self._target_units

@@ -20,7 +20,7 @@ from b2m_encoding.reconstruction.evaluate import PRESENTED
 from b2m_encoding.reconstruction.listening_page import merge_table
 from b2m_encoding.results.place import results_kept
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import CHANCE, tables
+from b2m_encoding.results.schema import CHANCE, listening_tables, tables
 from b2m_encoding.results.schema.files import LISTENING_TEST
 
 BY = ("listener", "genre", "subject", "method")
@@ -94,8 +94,8 @@ def write_listening_test(
     sounds = dict(sorted((name, one) for one, name in names.items()))
     html = listening_test_page(str(key["page"].iloc[0]), shown, sounds, results.note)
     with results_kept(results.path, results.path):
-        columns = [name for name in tables.LISTENING_KEY.columns if name in key]
-        merge_table(results.path / tables.LISTENING_KEY.file, key[columns], ("page", "trial"))
+        columns = [name for name in listening_tables.LISTENING_KEY.columns if name in key]
+        merge_table(results.path / listening_tables.LISTENING_KEY.file, key[columns], ("page", "trial"))
         write_whole(page, html)
     return page
 
@@ -160,8 +160,8 @@ def analyse_answers(path: str | Path, answers: Sequence[str | Path], *, level: f
     Returns
     -------
     DataFrame
-        Columns of :data:`~b2m_encoding.results.schema.tables.LISTENING_SUMMARY`; also written into the results, with
-        all answers.
+        Columns of :data:`~b2m_encoding.results.schema.listening_tables.LISTENING_SUMMARY`; also written into the
+        results, with all answers.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def analyse_answers(path: str | Path, answers: Sequence[str | Path], *, level: f
     listener, are not: the intervals over clips, and over listeners, count that.
     """
     results = Results.open(path)
-    key = results.table(tables.LISTENING_KEY)
+    key = results.table(listening_tables.LISTENING_KEY)
     given = pd.concat([_read(Path(file)) for file in answers], ignore_index=True)
     twice = given.duplicated(["page", "listener", "trial"])
     if twice.any():
@@ -187,23 +187,26 @@ def analyse_answers(path: str | Path, answers: Sequence[str | Path], *, level: f
     if (unknown := table["right"].isna()).any():
         row = table[unknown].iloc[0]
         raise InputError(
-            "answers of another listening test", file=results.path / tables.LISTENING_KEY.file,
+            "answers of another listening test", file=results.path / listening_tables.LISTENING_KEY.file,
             found=f"{row['page']}, {row['trial']}", expected=", ".join(dict.fromkeys(key["page"])),
         )  # fmt: skip
     table["correct"] = table["chosen"] == table["right"]
     rows = [_summary("all", "all", table, level)]
     for by in BY:
         rows += [_summary(by, str(label), own, level) for label, own in table.groupby(by, sort=True)]
-    summary = pd.DataFrame(rows, columns=list(tables.LISTENING_SUMMARY.columns))
+    summary = pd.DataFrame(rows, columns=list(listening_tables.LISTENING_SUMMARY.columns))
     with results_kept(results.path, results.path):
-        write_whole(results.path / tables.LISTENING_ANSWERS.file, tsv(given[list(tables.LISTENING_ANSWERS.columns)]))
-        write_whole(results.path / tables.LISTENING_SUMMARY.file, tsv(summary))
+        write_whole(
+            results.path / listening_tables.LISTENING_ANSWERS.file,
+            tsv(given[list(listening_tables.LISTENING_ANSWERS.columns)]),
+        )
+        write_whole(results.path / listening_tables.LISTENING_SUMMARY.file, tsv(summary))
     return summary
 
 
 def _read(file: Path) -> pd.DataFrame:
     """Answers of a file."""
-    names = list(tables.LISTENING_ANSWERS.columns)
+    names = list(listening_tables.LISTENING_ANSWERS.columns)
     try:
         table = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def _texts(tree: Any) -> Iterator[str]:
         yield from _texts(value)
 
 
+@cache
 def _version(name: str) -> str | None:
     try:
         return version(name)

@@ -50,7 +50,11 @@ def write_weights(
     for name, values in weights.items():
         chunks = (*values.shape[:2], min(CHUNK, values.shape[2]))
         names = ["delay", "feature", "target"]
-        store.create_array(name, data=values, chunks=chunks, dimension_names=names, config=EVERY_CHUNK)
+        array = store.create_array(
+            name, shape=values.shape, dtype=values.dtype, chunks=chunks, dimension_names=names, config=EVERY_CHUNK
+        )
+        for start in range(0, values.shape[2], CHUNK):
+            array[..., start : start + CHUNK] = values[..., start : start + CHUNK]
 
 
 def read_weights(folder: Path, subject: str) -> dict[str, Float32]:

@@ -78,7 +78,11 @@ class GrayordinateSpace:
         """The grayordinates of a CIFTI image; see :meth:`from_file`."""
         axis = brain_models(image, path)
         standard = grayordinate_space()
-        return standard if axis == standard.axis else cls(axis, f"fsLR_den-{round(len(axis) / 1000)}k")
+        return (
+            standard
+            if axis is standard.axis or axis == standard.axis
+            else cls(axis, f"fsLR_den-{round(len(axis) / 1000)}k")
+        )
 
     @property
     def n_targets(self) -> int:
@@ -168,8 +172,10 @@ class GrayordinateSpace:
             rows = nib.cifti2.SeriesAxis(0.0, tr, len(maps))
         if len(rows) != len(maps):
             raise InputError("maps and names differ in number", found=len(rows), expected=len(maps))
+        matrix = nib.cifti2.Cifti2Matrix()
+        matrix.extend([rows.to_mapping(0), self._mapping])
         with quiet_nibabel():
-            image = nib.Cifti2Image(maps, nib.Cifti2Header.from_axes((rows, self.axis)))
+            image = nib.Cifti2Image(maps, nib.Cifti2Header(matrix))
             image.nifti_header.set_intent("ConnDenseScalar" if tr is None else "ConnDenseSeries")
             return image
 
@@ -189,7 +195,7 @@ class GrayordinateSpace:
         InputError
             If the two share no grayordinate, or their voxels lie on different grids.
         """
-        if axis == self.axis:
+        if axis is self.axis or axis == self.axis:
             return np.arange(self.n_targets)
         if not self.cortex.all() and axis.volume_shape is not None and not axis.surface_mask.all():
             same = axis.volume_shape == self.axis.volume_shape and np.allclose(axis.affine, self.axis.affine)
@@ -200,6 +206,11 @@ class GrayordinateSpace:
         if (columns < 0).all():
             raise InputError(f"the file holds no grayordinate of {self.name}", found=len(axis), expected=self.n_targets)
         return columns
+
+    @cached_property
+    def _mapping(self) -> Any:
+        """The axis as the columns of a CIFTI header have it."""
+        return self.axis.to_mapping(1)
 
     @cached_property
     def _voxel_order(self) -> NDArray[np.int64]:
@@ -235,19 +246,44 @@ def grayordinate_space() -> GrayordinateSpace:
 
 
 def brain_models(image: Any, path: str | Path | None = None) -> Any:
-    """The axis of grayordinates of a dense CIFTI image.
+    """The axis of grayordinates of a dense CIFTI image; that of :func:`grayordinate_space`, if it has the same.
 
     Raises
     ------
     InputError
         If the image is something else.
     """
-    axis = cifti_axis(image, 1, path) if isinstance(image, nib.Cifti2Image) and image.ndim == 2 else None
+    axis = None
+    if isinstance(image, nib.Cifti2Image) and image.ndim == 2:
+        axis = grayordinate_space().axis if _is_standard(image) else cifti_axis(image, 1, path)
     if not isinstance(axis, nib.cifti2.BrainModelAxis):
         raise InputError(
             "not a dense CIFTI file", file=path, found=type(image).__name__, expected="dscalar, dtseries or dlabel"
         )
     return axis
+
+
+def _is_standard(image: Any) -> bool:
+    """Whether the columns of a CIFTI image are the standard grayordinates; to build an axis of them takes ten times."""
+    try:
+        mapping, known = image.header.matrix.get_index_map(1), grayordinate_space()._mapping
+        return _content(mapping) == _content(known) and np.allclose(*map(_affine, (mapping, known)))
+    except Exception:  # a damaged header, which is reported where its axis is built
+        return False
+
+
+def _content(mapping: Any) -> list[Any]:
+    """Everything that tells grayordinates apart, but the place of the grid of voxels."""
+    models = [
+        (one.brain_structure, one.model_type, one.index_offset, one.index_count, one.surface_number_of_vertices,
+         list(one.vertex_indices or ()), list(one.voxel_indices_ijk or ()))
+        for one in mapping.brain_models
+    ]  # fmt: skip
+    return [tuple(mapping.volume.volume_dimensions), *models]
+
+
+def _affine(mapping: Any) -> Any:
+    return mapping.volume.transformation_matrix_voxel_indices_ijk_to_xyz.matrix
 
 
 def cifti_axis(image: Any, number: int, path: str | Path | None = None) -> Any:

@@ -365,14 +365,6 @@ def choose_arrangements(
     return method, ways
 
 
-def _reach(predicted: Floating, measured: Floating, runs: Runs, method: str) -> Autocorrelation:
-    """Autocorrelation that cuts interrupt; for whole clips, the part that extends across their borders."""
-    found = joint_autocorrelation(predicted, measured, runs)
-    if method != "clip":
-        return found
-    return Autocorrelation(found.spread, found.edge * continuity_of_clips(predicted, measured, runs))
-
-
 def _length_of_blocks(ways: Arrangements) -> int:
     ways = ways.ways if isinstance(ways, Together) else ways
     return ways.groups[0][1] if isinstance(ways, Blocks) else 0
@@ -392,7 +384,7 @@ def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:
 
 
 def _paper(predicted: Floating, measured: Floating, reach: Autocorrelation) -> Significance:
-    r = pearson_r(predicted, measured)
+    r = pearson_r(np.asarray(predicted), np.asarray(measured))
     p = gaussian_null_p(r, len(predicted))
     return Significance(r, p, np.full_like(r, np.nan), "paper", 0, 0, 1.0, reach.gaussian_rate())
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from b2m_encoding._typing import Bands, Float64, Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.stored_arrays import LARGE, SideBySide, side_by_side
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.repeats import first_presentations
 
 Measure = Literal["r", "r2"]
 TARGET_CHUNK = 1024
+ROUNDING = 1e-12
+"""A variance below this share of the mean square is rounding error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +35,9 @@ class Predicted:
         Sums of the prediction, of its square, and of its product with the response.
     """
 
-    p: Float64
-    pp: Float64
-    py: Float64
+    p: Float64 = field(metadata=LARGE)
+    pp: Float64 = field(metadata=LARGE)
+    py: Float64 = field(metadata=LARGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +63,8 @@ class BlockSums:
 
     n: Float64
     split: NDArray[np.intp]
-    y: Float64
-    yy: Float64
+    y: Float64 = field(metadata=LARGE)
+    yy: Float64 = field(metadata=LARGE)
     models: Mapping[Bands, Predicted]
     labels: NDArray[Any]
 
@@ -121,10 +126,11 @@ class BlockSums:
         ------
         targets, scores : slice, dict of array (n_resamples, n_chunk)
         """
-        score = _pearson if measure == "r" else _r2
+        scorer = _pearson if measure == "r" else _r2
         for start in range(0, self.n_targets, TARGET_CHUNK):
             part = slice(start, start + TARGET_CHUNK)
-            yield part, {name: score(self, self.models[name], weights, part) for name in models or self.models}
+            score = scorer(self, weights, part)
+            yield part, {name: score(self.models[name]) for name in models or self.models}
 
     def contributions(self, model: Bands, measure: Measure = "r") -> Float64:
         """Split the score of a model into contributions of the blocks, which add up to it.
@@ -141,23 +147,11 @@ class BlockSums:
         -------
         array, shape (n_blocks, n_targets)
         """
-        sums = self.models[model]
-        if measure == "r2":
-            total = self.yy.sum(axis=0)
-            return np.asarray((2 * sums.py - sums.pp) / np.where(total > 0, total, np.nan))
-        out = np.empty_like(self.y)
-        for rows, share in _splits(self):
-            n = self.n[rows][:, None]
-            p, pp, y, yy = sums.p[rows], sums.pp[rows], self.y[rows], self.yy[rows]
-            mean_p, mean_y = p.sum(0) / n.sum(), y.sum(0) / n.sum()
-            product = sums.py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
-            square_p, square_y = pp - 2 * mean_p * p + n * mean_p**2, yy - 2 * mean_y * y + n * mean_y**2
-            total_p, total_y = square_p.sum(0), square_y.sum(0)
-            root = _root(total_p * total_y, pp.sum(0) * yy.sum(0))
-            r = product.sum(0) / root
-            spread = square_p / np.where(root > 0, total_p, np.nan) + square_y / np.where(root > 0, total_y, np.nan)
-            contribution = share * (product / root + r * (n / n.sum() - spread / 2))
-            out[rows] = np.where(np.isnan(root) & np.isfinite(total_y), 0.0, contribution)
+        out = np.empty((self.n_blocks, self.n_targets))
+        share = _share_of_r2 if measure == "r2" else _share_of_r
+        for start in range(0, self.n_targets, TARGET_CHUNK):
+            part = slice(start, start + TARGET_CHUNK)
+            out[:, part] = share(self, self.models[model], part)
         return out
 
 
@@ -205,14 +199,14 @@ def block_sums(
         runs.check_length(values, "a prediction")
     for start in range(0, measured.shape[1], TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
-        own = measured[order, part] if together else measured[:, part]
+        own = measured[:, part][order] if together else measured[:, part]
         shift = own.mean(axis=0, dtype=np.float64)
         response = np.where(np.ptp(own, axis=0) > 0, own - shift, np.nan)
         y[:, part], yy[:, part] = (
             np.add.reduceat(values, starts, axis=0) for values in (response, response * response)
         )
         for name, into in models.items():
-            p = (predicted[name][order, part] if together else predicted[name][:, part]) - shift
+            p = (predicted[name][:, part][order] if together else predicted[name][:, part]) - shift
             for key, values in (("p", p), ("pp", p * p), ("py", p * response)):
                 getattr(into, key)[:, part] = np.add.reduceat(values, starts, axis=0)
     return BlockSums(n, np.full(len(n), split), y, yy, models, runs.clip[order[starts]])
@@ -289,11 +283,15 @@ def merge_blocks(sums: BlockSums, runs: Runs, block_length: int, longer: int) ->
     target = merged_units(sums, runs, block_length, longer)
     starts = np.searchsorted(target, np.arange(target[-1] + 1))
 
-    def add(values: Float64) -> Float64:
+    def summed(values: Float64) -> Float64:
         return np.asarray(np.add.reduceat(values, starts, axis=0))
 
+    def add(values: Any) -> Any:
+        stored = isinstance(values, SideBySide)
+        return SideBySide(values.parts, summed, len(starts)) if stored else summed(values)
+
     models = {name: Predicted(*(add(getattr(one, key)) for key in _KEYS)) for name, one in sums.models.items()}
-    return BlockSums(add(sums.n), sums.split[starts], add(sums.y), add(sums.yy), models, sums.labels[starts])
+    return BlockSums(summed(sums.n), sums.split[starts], add(sums.y), add(sums.yy), models, sums.labels[starts])
 
 
 def merged_units(sums: BlockSums, runs: Runs, block_length: int, longer: int) -> NDArray[np.intp]:
@@ -357,10 +355,10 @@ def join_targets(parts: Sequence[BlockSums]) -> BlockSums:
     BlockSums
     """
     models = {
-        name: Predicted(*(np.concatenate([getattr(part.models[name], key) for part in parts], 1) for key in _KEYS))
+        name: Predicted(*(side_by_side([getattr(part.models[name], key) for part in parts]) for key in _KEYS))
         for name in parts[0].models
     }
-    y, yy = (np.concatenate([getattr(part, key) for part in parts], axis=1) for key in ("y", "yy"))
+    y, yy = (side_by_side([getattr(part, key) for part in parts]) for key in ("y", "yy"))
     return replace(parts[0], y=y, yy=yy, models=models)
 
 
@@ -426,34 +424,88 @@ def _splits(sums: BlockSums) -> Iterator[tuple[NDArray[np.intp], float]]:
         yield rows, float(sums.n[rows].sum() / sums.n.sum())
 
 
+def _share_of_r2(sums: BlockSums, model: Predicted, part: slice) -> Float64:
+    """Contribution of every block to R2."""
+    total = sums.yy[:, part].sum(axis=0)
+    return np.asarray((2 * model.py[:, part] - model.pp[:, part]) / np.where(total > 0, total, np.nan))
+
+
+def _share_of_r(sums: BlockSums, model: Predicted, part: slice) -> Float64:
+    """Contribution of every block to r, to first order."""
+    all_p, all_pp, all_py = (getattr(model, key)[:, part] for key in _KEYS)
+    all_y, all_yy = sums.y[:, part], sums.yy[:, part]
+    out = np.empty_like(all_y)
+    for rows, share in _splits(sums):
+        n = sums.n[rows][:, None]
+        p, pp, y, yy = all_p[rows], all_pp[rows], all_y[rows], all_yy[rows]
+        mean_p, mean_y = p.sum(0) / n.sum(), y.sum(0) / n.sum()
+        product = all_py[rows] - mean_p * y - mean_y * p + n * mean_p * mean_y
+        square_p, square_y = pp - 2 * mean_p * p + n * mean_p**2, yy - 2 * mean_y * y + n * mean_y**2
+        total_p, total_y = square_p.sum(0), square_y.sum(0)
+        root = _root(total_p * total_y, pp.sum(0) * yy.sum(0))
+        r = product.sum(0) / root
+        spread = square_p / np.where(root > 0, total_p, np.nan) + square_y / np.where(root > 0, total_y, np.nan)
+        contribution = share * (product / root + r * (n / n.sum() - spread / 2))
+        out[rows] = np.where(np.isnan(root) & np.isfinite(total_y), 0.0, contribution)
+    return out
+
+
+def _pearson(sums: BlockSums, weights: Float64, part: slice) -> Callable[[Predicted], Float64]:
+    """Correlation under each row of weights; what depends on responses alone is computed once."""
+    everything = torch.from_numpy(weights @ sums.n)[:, None]
+    splits = []
+    for rows, _ in _splits(sums):
+        draw = _Draw(weights, rows, part)
+        n = draw.total(sums.n[:, None], slice(None))
+        drawn = n.clamp_min(1e-9)  # a split of one block that was not drawn has no weight
+        y, yy = draw.total(sums.y), draw.total(sums.yy)
+        constant = torch.where(yy.isfinite(), 0.0, torch.nan)  # r of a constant prediction
+        splits.append((draw, n / everything, drawn, y, yy, yy - y * y / drawn, constant))
+
+    def score(model: Predicted) -> Float64:
+        found: Any = 0.0
+        for draw, share, drawn, y, yy, variance, constant in splits:
+            p, pp, py = (draw.total(getattr(model, key)) for key in _KEYS)
+            mean = p / drawn
+            squares = (pp - p.mul_(mean)).mul_(variance)
+            known = squares > ROUNDING * pp.mul_(yy)  # not where one variance is rounding error or missing
+            found = found + torch.where(known, py.sub_(mean.mul_(y)).div_(squares.sqrt_()), constant) * share
+        return np.asarray(found.numpy())
+
+    return score
+
+
+def _r2(sums: BlockSums, weights: Float64, part: slice) -> Callable[[Predicted], Float64]:
+    """R2 under each row of weights; what depends on responses alone is computed once."""
+    square: Any = 0.0
+    for rows, _ in _splits(sums):
+        draw = _Draw(weights, rows, part)
+        y = draw.total(sums.y)
+        square = square + y.square_().div_(draw.total(sums.n[:, None], slice(None)).clamp_min(1e-9))
+    every = _Draw(weights, np.arange(sums.n_blocks), part)
+    total = every.total(sums.yy) - square
+    total = torch.where(total > 0, total, torch.nan)
+
+    def score(model: Predicted) -> Float64:
+        explained = every.weights @ torch.from_numpy(2 * model.py[:, part] - model.pp[:, part])
+        return np.asarray(explained.sub_(square).div_(total).numpy())
+
+    return score
+
+
+class _Draw:
+    """Weights of some blocks, for sums over those of a chunk of targets; in torch, which computes on all cores."""
+
+    def __init__(self, weights: Float64, rows: NDArray[np.intp], part: slice) -> None:
+        self.rows, self.part = rows, part
+        self.weights = torch.from_numpy(weights[:, rows])
+
+    def total(self, values: Float64, part: slice | None = None) -> Tensor:
+        """Weighted sums over blocks, shape (n_resamples, n_chunk)."""
+        return self.weights @ torch.from_numpy(values[:, self.part if part is None else part][self.rows])
+
+
 def _root(product: Float64, scale: Float64) -> Float64:
     """Square root of a product of two variances; NaN where one is rounding error or missing."""
     with np.errstate(invalid="ignore"):
-        return np.sqrt(np.where(product > 1e-12 * scale, product, np.nan))
-
-
-def _pearson(sums: BlockSums, model: Predicted, weights: Float64, part: slice) -> Float64:
-    total: Any = 0.0
-    everything = (weights @ sums.n)[:, None]
-    for rows, _ in _splits(sums):
-        w = weights[:, rows]
-        n = (w @ sums.n[rows])[:, None]
-        drawn = np.maximum(n, 1e-9)  # a split of one block that was not drawn has no weight
-        p, pp, py = (w @ getattr(model, key)[rows, part] for key in _KEYS)
-        y, yy = w @ sums.y[rows, part], w @ sums.yy[rows, part]
-        root = _root((pp - p * p / drawn) * (yy - y * y / drawn), pp * yy)
-        r = np.where(np.isnan(root) & np.isfinite(yy), 0.0, (py - p * y / drawn) / root)  # constant prediction
-        total = total + n / everything * r
-    return np.asarray(total)
-
-
-def _r2(sums: BlockSums, model: Predicted, weights: Float64, part: slice) -> Float64:
-    explained = weights @ (2 * model.py[:, part] - model.pp[:, part])
-    total = np.zeros_like(explained)
-    for rows, _ in _splits(sums):
-        w = weights[:, rows]
-        y = w @ sums.y[rows, part]
-        square = y * y / np.maximum((w @ sums.n[rows])[:, None], 1e-9)
-        explained -= square
-        total += w @ sums.yy[rows, part] - square
-    return np.divide(explained, total, out=np.full_like(total, np.nan), where=total > 0)
+        return np.sqrt(np.where(product > ROUNDING * scale, product, np.nan))

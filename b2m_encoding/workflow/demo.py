@@ -66,6 +66,7 @@ def run_demo(
     null: bool = False,
     n_subjects: int = 2,
     size: Size | None = None,
+    n_targets: int | None = None,
     trained: bool = False,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
@@ -81,6 +82,8 @@ def run_demo(
     n_subjects : int
     size : Size, optional
         Numbers of runs and clips.
+    n_targets : int, optional
+        Number of vertices that were recorded; all by default.
     trained : bool
         Let association cortex follow the tags of a network trained on music, and analyse these; its weights are
         fetched if they are not here. Without them, or a connection, it follows the words of captions.
@@ -89,7 +92,7 @@ def run_demo(
     start = time.perf_counter()
     _prepare(out, seed, tags)
     with reported_as_input_error("cannot write the demo folder", out), temporary_folder(out / "study") as folder:
-        simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects, size=size, tags=tags)
+        simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects, size=size, n_targets=n_targets, tags=tags)
         names = [f"study/{name}" for name in entries(folder)]
         mark_folder(out, DEMO, names)
         written = {name: sha256(folder.parent / name.replace("study", folder.name, 1)) for name in names}

@@ -55,7 +55,9 @@ def inter_subject_ceilings(
     out: Output,
 ) -> Bounds:
     """Inter-subject ceilings, and their maps where the subjects share stimuli and space."""
-    measured = {subject: Measured(one.measured, one.runs, spaces[subject]) for subject, one in held_out.items()}
+    measured = {
+        subject: Measured(np.asarray(one.measured), one.runs, spaces[subject]) for subject, one in held_out.items()
+    }
     bounds = inter_subject_bounds(measured)
     for subject, ends in {} if isinstance(bounds, NoCeiling) else bounds.items():
         for kind, bound in zip((BETWEEN_LOW, BETWEEN_HIGH), ends, strict=True):

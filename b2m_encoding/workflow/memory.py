@@ -91,9 +91,10 @@ def shapes_of(study: Study, recording: Recording) -> Shapes:
     columns = (features + 4 * study.statistics.audit) * max(len(study.model.delays), 1)
     lengths = [len(scored_runs(runs, split, study.evaluation)) for split in splits]
     training, _ = training_runs(runs, study, splits[0])
-    unit = max(slices_of_targets(responses.n_targets, study), key=lambda part: part.stop - part.start)
     models, settings = wanted_models(tuple(study.features), study.statistics), Settings.of(new_model(study))
-    part = slices_in_memory_of(responses, unit, features, study, models)[0]
+    units = slices_of_targets(responses, study, splits, models)
+    unit = max(units, key=lambda part: part.stop - part.start)
+    part = slices_in_memory_of(responses, unit, features, study, splits, models)[0]
     if pick_form(columns, training, settings) == "gram":
         bytes_per_target = 4 * (len(training.blocks) + 3) * columns
     else:
@@ -138,9 +139,11 @@ def step_sizes(shapes: Shapes, study: Study, *, cleaned: bool) -> dict[str, floa
         "features": design,
         "statistics": run + design + statistics,
         "fit": run / max(shapes.targets / shapes.unit, 1) + design + part + unit + weights,
-        "significance": whole + 8.0 * table.permutations * shapes.held_out / shapes.block,
+        "significance": whole
+        + 4.0 * shapes.held_out * shapes.targets
+        + 8.0 * table.permutations * shapes.held_out / shapes.block,
         "partition": whole + 8.0 * table.bootstraps * BOOTSTRAP_TARGETS * shapes.n_models,
-        "maps": whole + weights * shapes.targets / shapes.unit,
+        "maps": whole + 2 * weights,
     }
     if table.clusters != "none":
         sizes["significance"] += 4.0 * table.permutations * shapes.targets

@@ -184,7 +184,8 @@ class Plan:
             )
             for run in training
         }
-        models = [list(names) for names in wanted_models(tuple(study.features), study.statistics)]
+        wanted = wanted_models(tuple(study.features), study.statistics)
+        models = [list(names) for names in wanted]
         fits = [
             self._add(
                 "fit",
@@ -205,9 +206,9 @@ class Plan:
                     "results.weights",
                 ),
             )
-            for part in slices_of_targets(responses.n_targets, study)
+            for part in slices_of_targets(responses, study, splits, wanted)
         ]
-        held_out = Derived(join_slices, {"parts": fits}, f"held_out/{label}")
+        held_out = Derived(join_slices, {"parts": fits}, f"held_out/{label}", stored=True)
         refits: Input = Constant(None)
         if len(splits) > 1:
             inputs: dict[str, Input] = {**shared, "held_out": held_out, "models": Constant(models)}

@@ -17,7 +17,7 @@ from scipy.stats import beta
 from b2m_encoding.errors import InputError
 from b2m_encoding.reconstruction import analyse_answers, write_listening_test
 from b2m_encoding.results.bundle import ResultsWriter
-from b2m_encoding.results.schema import tables
+from b2m_encoding.results.schema import listening_tables, tables
 from b2m_encoding.spaces import RegionSpace
 
 from ..chromium import Browser
@@ -143,7 +143,7 @@ def test_answers_are_analysed_as_by_hand(results: Path, tmp_path: Path) -> None:
                 zip(key["page"], key["trial"], key["right"], values, strict=True)
             )
         ]
-        table = pd.DataFrame(rows, columns=list(tables.LISTENING_ANSWERS.columns))
+        table = pd.DataFrame(rows, columns=list(listening_tables.LISTENING_ANSWERS.columns))
         table.to_csv(tmp_path / f"{listener}.tsv", sep="\t", index=False)
     found = analyse_answers(results, [tmp_path / "u.tsv", tmp_path / "v.tsv"]).set_index(["by", "label"])
     everything = found.loc[("all", "all")]

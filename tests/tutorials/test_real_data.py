@@ -31,7 +31,7 @@ assert abs(control.r["joint"]).max() < 0.12
 assert all(results.encodings["s33"].r["joint"] != results.encodings["s33"].r["joint"])
 """
 LOCALIZER = """
-count = predicted_voxels(encoding.r["joint"])
+count = predicted_voxels(encoding.r["joint"][auditory])
 assert count >= 300
 assert len(counts) == 10
 assert count >= 20 * max(np.median(counts), 1)

@@ -1,11 +1,14 @@
-"""The tutorials on simulated listeners run as notebooks, in one kernel, on one study that is made once."""
+"""The tutorials on simulated listeners run as notebooks, in one kernel, on one study of fewer vertices, made once."""
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from b2m_encoding.phantom import simulate_study
 
 from ..notebooks import Kernel, kernel
 
@@ -63,7 +66,14 @@ CHECKS = {
 
 @pytest.fixture(scope="module")
 def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with kernel(TUTORIALS, B2M_TUTORIALS=str(tmp_path_factory.mktemp("tutorials")), DS003720="") as running:
+    folder, shared = tmp_path_factory.mktemp("tutorials"), runpy.run_path(str(TUTORIALS / "simulated.py"))
+    simulate_study(folder / "study", seed=1, n_subjects=2, size=shared["SIZE"], n_targets=4000)
+    few = {"dpi = 150": 'dpi = 100\nreport = ["accuracy", "regions"]', "bootstraps": "permutations = 1000\nbootstraps"}
+    study = shared["STUDY"]
+    for given, less in few.items():
+        study = study.replace(given, less)
+    (folder / "study.toml").write_text(study)
+    with kernel(TUTORIALS, B2M_TUTORIALS=str(folder), DS003720="") as running:
         yield running
 
 

@@ -13,7 +13,10 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.phantom import Size
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow import demo
 from b2m_encoding.workflow.demo import _have_weights, _study_text, _tags, run_demo
+
+FIGURES = "[figures]\nreport = []"
 
 
 @pytest.mark.slow
@@ -34,11 +37,14 @@ def test_the_truth_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_found_where_nothing_is(tmp_path: Path, fetched: Callable[[str], Path]) -> None:
-    """With features of a network trained on music, whose weights come from the package index."""
+def test_nothing_is_found_where_nothing_is(
+    tmp_path: Path, fetched: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With features of a network trained on music, whose weights come from the package index; without figures."""
+    monkeypatch.setattr(demo, "_study_text", lambda *told: _study_text(*told).replace("[figures]", FIGURES))
     size = Size(n_training_runs=2, n_test_runs=2, n_blocks=1, n_repeats=2)
     fetched("musicnn")
-    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1, size=size, trained=True)
+    summary = run_demo(tmp_path / "demo", seed=1, null=True, n_subjects=1, size=size, n_targets=6000, trained=True)
     assert summary["association"] == "tags"
     low, high = summary["identification_chance_95"]
     assert low <= summary["identification_accuracy"] <= high

@@ -19,6 +19,8 @@ from b2m_encoding.spaces import grayordinate_space, surface_space, write_maps
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import explain_study, run_study
 
+from ..conftest import without_figures
+
 N_TARGETS, N_SAMPLES, TR = 12, 60, 1.5
 TIMES = range(2, 80, 6)
 EVENTS = "onset\tduration\ttrial_type\n" + "".join(f"{time}\t3\t{'ab'[time % 4 // 2]}\n" for time in TIMES)
@@ -26,7 +28,8 @@ Write = Callable[[Path, np.ndarray], str]
 
 
 def study_of(folder: Path) -> Path:
-    return simulate_arrays(folder / "study", n_subjects=1, n_targets=N_TARGETS, n_samples=N_SAMPLES)
+    study = simulate_arrays(folder / "study", n_subjects=1, n_targets=N_TARGETS, n_samples=N_SAMPLES)
+    return without_figures(study)
 
 
 def run(study: Path) -> Results:
@@ -189,7 +192,7 @@ def test_tables_of_regions(suffix: str, header: bool, tmp_path: Path) -> None:
         'files = "features/all_{run}.npy"\n[model]\ndelays = [1.5, 3.0]\nblocks = 3\n'
         '[evaluation]\nkind = "cross-validation"\nblocks = 5\ngap = 3.0\n[statistics]\npermutations = 200\n'
         "refits = 1000\n"
-        "bootstraps = 100\n"
+        "bootstraps = 100\n[figures]\nreport = []\n"
     )
     assert run(study).map("01", "joint", "r").shape == (N_TARGETS,)
 

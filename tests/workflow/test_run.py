@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.phantom import load_truth
+from b2m_encoding.phantom import load_truth, simulate_arrays
 from b2m_encoding.results.bundle import ResultsWriter, read_map
 from b2m_encoding.results.reader import Results
 from b2m_encoding.spaces import surface_space
@@ -125,6 +125,22 @@ def test_the_same_study_gives_the_same_maps_and_captions_say_what_is_controlled(
     captions = [folder / "figures/sub-01_accuracy.txt" for folder in (study.output, finished)]
     assert ["family-wise error" in path.read_text() for path in captions] == [True, False]
     assert "(FDR)" in captions[1].read_text()
+
+
+def test_units_of_targets_give_the_results_of_one(tmp_path: Path) -> None:
+    """Held-out samples of three units, joined from their files, lead to the maps, weights and tables of one unit."""
+    for name, parts in (("one", 1), ("three", 3)):
+        file = simulate_arrays(tmp_path / name, n_subjects=1)
+        study = load_study(file)
+        run_study(study.model_copy(update={"model": study.model.model_copy(update={"parts": parts})}), file)
+    one, three = (Results.open(tmp_path / name / "results") for name in ("one", "three"))
+    assert len(list((tmp_path / "three/.results.work/fit").iterdir())) == 3
+    for model, stat in (("joint", "r"), ("joint", "p"), ("sound", "q"), ("joint", "pc1"), ("joint", "r2")):
+        found, expected = three.map("01", model, stat), one.map("01", model, stat)
+        np.testing.assert_allclose(found, expected, atol=2e-6, err_msg=stat)
+    for name, weights in one.weights("01").items():
+        np.testing.assert_allclose(three.weights("01")[name], weights, atol=1e-5)
+    pd.testing.assert_frame_equal(three.table("subjects"), one.table("subjects"), atol=1e-5)
 
 
 def fail_half_way(path: Path) -> None:

@@ -17,6 +17,8 @@ from b2m_encoding.results.report.report_data import ReportData
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
 
+from ..conftest import without_figures
+
 WHOLE = 'kind = "test"\ntest_runs = "test*"\n'
 TESTS = "bootstraps"
 LEVEL, HELD_OUT = "Does the test hold its level?", "Were whole runs, or blocks with a gap, held out?"
@@ -42,7 +44,7 @@ class Told:
 
 def arrays(folder: Path, n_samples: int = 60, **changes: str) -> Path:
     """A study of arrays of one subject; parts of its file are replaced."""
-    study = simulate_arrays(folder / "study", n_subjects=1, n_targets=12, n_samples=n_samples)
+    study = without_figures(simulate_arrays(folder / "study", n_subjects=1, n_targets=12, n_samples=n_samples))
     text = study.read_text()
     for old, new in {WHOLE: changes.get("evaluation", WHOLE), TESTS: changes.get("statistics", TESTS)}.items():
         assert old in text
@@ -68,7 +70,7 @@ def regions(folder: Path, n_subjects: int, gap: float = 3.0, delay: float = 3.0)
         '[data]\nreader = "table"\nfiles = "data/{subject}.tsv"\ntr = 1.5\n'
         f"{spaces}[model]\ndelays = [{delay}]\nblocks = 3\n"
         f'[evaluation]\nkind = "cross-validation"\nblocks = 4\ngap = {gap}\n'
-        "[statistics]\npermutations = 200\nrefits = 1000\nbootstraps = 100\n"
+        "[statistics]\npermutations = 200\nrefits = 1000\nbootstraps = 100\n[figures]\nreport = []\n"
     )
     return folder / "study.toml"
 

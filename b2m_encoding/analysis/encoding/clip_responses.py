@@ -22,7 +22,7 @@ def summarise_held_out(encoding: Encoding, recording: Recording, study: Study) -
     held_out, r, space = encoding.held_out, encoding.r[JOINT], recording.responses.space
     assert held_out is not None
     lag = study.decoding.lag if study.decoding else float(np.median(study.model.delays or (0.0,)))
-    clips, responses = mean_clip_responses(held_out.measured, held_out.runs, lag)
+    clips, responses = mean_clip_responses(np.asarray(held_out.measured), held_out.runs, lag)
     responses[:, ~np.isfinite(r)] = np.nan
     played = {label: (one.start, one.duration) for label, one in recording.presented.items()}
     parts = np.array([played.get(clip, (np.nan, np.nan)) for clip in clips], dtype=np.float32).reshape(-1, 2)

@@ -313,7 +313,7 @@ def find_significance(held_out: HeldOut, space: Space, study: Study, refits: Ref
     nulls = refits.nulls if refits else {}
     joint = _tested_model(held_out, study, nulls.get(JOINT))
     spaces = {
-        name: _tested_model(replace(held_out, predicted=predicted), study, nulls.get(name))
+        name: _tested_model(replace(held_out, predicted=np.asarray(predicted)), study, nulls.get(name))
         for name, predicted in held_out.singles.items()
     }
     clusters = cluster_map(joint.significance, held_out, space, study)

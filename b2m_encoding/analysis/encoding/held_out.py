@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding.io.stored_arrays import LARGE, side_by_side
 from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
@@ -61,11 +62,17 @@ class HeldOut:
         From the first split.
     singles : dict of str to array, shape (n_samples, n_targets)
         Predictions of the model of each feature space by itself, as ``predicted``; empty where there is only one.
+
+    Notes
+    -----
+    In the steps of a study, the large arrays lie in the files of the units that made them: slices of targets,
+    ``[:, start:stop]``, are read a part at a time, ``np.asarray`` reads all
+    (:class:`~b2m_encoding.io.stored_arrays.SideBySide`).
     """
 
     sums: BlockSums
-    predicted: NDArray[np.float32]
-    measured: NDArray[np.float32]
+    predicted: NDArray[np.float32] = field(metadata=LARGE)
+    measured: NDArray[np.float32] = field(metadata=LARGE)
     runs: Runs
     alphas: Mapping[Bands, Array]
     deltas: Array | None
@@ -73,9 +80,9 @@ class HeldOut:
     status: NDArray[np.str_]
     ceiling: Ceiling | NoCeiling
     n_train: int
-    weights: Mapping[str, NDArray[np.float32]] | None = None
+    weights: Mapping[str, NDArray[np.float32]] | None = field(default=None, metadata=LARGE)
     audited: Audited | None = None
-    singles: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    singles: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, metadata=LARGE)
 
     @property
     def feature_spaces(self) -> Bands:
@@ -141,23 +148,24 @@ def _mean_weights(parts: list[HeldOut]) -> dict[str, NDArray[np.float32]] | None
 
 
 def join_slices(parts: list[HeldOut]) -> HeldOut:
-    """Slices of targets side by side."""
-    if len(parts) == 1:
-        return parts[0]
+    """Slices of targets side by side; arrays that lie in files stay there."""
+    first = parts[0]
+    if len(parts) == 1 and isinstance(first.predicted, np.ndarray):
+        return first
     audited = [part.audited for part in parts if part.audited is not None]
     weights = [part.weights for part in parts if part.weights is not None]
     return HeldOut(
         join_targets([part.sums for part in parts]),
-        np.concatenate([part.predicted for part in parts], axis=1),
-        np.concatenate([part.measured for part in parts], axis=1),
-        parts[0].runs,
-        {name: np.concatenate([part.alphas[name] for part in parts]) for name in parts[0].alphas},
-        None if parts[0].deltas is None else np.concatenate([part.deltas for part in parts], axis=1),
-        None if parts[0].product is None else np.concatenate([part.product for part in parts], axis=1),
+        side_by_side([part.predicted for part in parts]),
+        side_by_side([part.measured for part in parts]),
+        first.runs,
+        {name: np.concatenate([part.alphas[name] for part in parts]) for name in first.alphas},
+        None if first.deltas is None else np.concatenate([part.deltas for part in parts], axis=1),
+        None if first.product is None else np.concatenate([part.product for part in parts], axis=1),
         np.concatenate([part.status for part in parts]),
         _join_ceilings([part.ceiling for part in parts]),
-        parts[0].n_train,
-        None if not weights else {name: np.concatenate([w[name] for w in weights], axis=2) for name in weights[0]},
+        first.n_train,
+        {name: side_by_side([one[name] for one in weights]) for name in weights[0]} if weights else None,
         Audited(
             np.concatenate([one.targets for one in audited]),
             np.concatenate([one.training for one in audited], axis=1),
@@ -165,7 +173,7 @@ def join_slices(parts: list[HeldOut]) -> HeldOut:
             audited[0].runs,
             np.concatenate([one.single_r for one in audited]),
         ),
-        {name: np.concatenate([part.singles[name] for part in parts], axis=1) for name in parts[0].singles},
+        {name: side_by_side([part.singles[name] for part in parts]) for name in first.singles},
     )
 
 

@@ -19,11 +19,11 @@ def keep_blocks(encoding: Encoding, study: Study) -> HeldOutBlocks | None:
     if held_out is None:
         return None
     layout, tested = BlockLayout.of(held_out, study), held_out.tested
-    sums, runs = held_out.sums.take_targets(tested), held_out.runs
+    sums, runs = held_out.sums, held_out.runs
     bands = {name: held_out.feature_spaces if name == JOINT else (name,) for name in encoding.r}
     accuracy, ratio = _dependence(encoding.refits)
     return HeldOutBlocks(
-        {name: np.nan_to_num(sums.contributions(names)).astype(np.float32) for name, names in bands.items()},
+        {name: np.nan_to_num(sums.contributions(own)[:, tested]).astype(np.float32) for name, own in bands.items()},
         tested,
         sums.n,
         np.asarray(sums.split, dtype=np.int64),

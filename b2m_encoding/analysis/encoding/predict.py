@@ -22,7 +22,7 @@ from b2m_encoding.analysis.encoding.held_out import (
     worst_status,
 )
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
-from b2m_encoding.analysis.splits import Split, block_samples
+from b2m_encoding.analysis.splits import Split, block_samples, scored_runs
 from b2m_encoding.data import Cleaning, Responses
 from b2m_encoding.data.staged import staged
 from b2m_encoding.features.space import FeatureSpace
@@ -38,8 +38,12 @@ from b2m_encoding.study import Study
 
 Report = Callable[[str], None]
 N_AUDITED = 500
+FEWEST_TARGETS = 1000
+"""A unit has at least so many targets, whatever the memory."""
 TARGETS_PER_UNIT = 32_768
 """A unit of work fits at most so many targets: what a killed run has to compute again."""
+SHARE_OF_RESULTS = 1 / 8
+"""Share of ``model.memory`` for the held-out samples of a unit."""
 
 
 def silent(what: str) -> None:
@@ -84,7 +88,7 @@ def predict_held_out(
     audited = audited_targets(responses.n_targets)
     n_features = sum(space.values.shape[1] for space in spaces.values())
     wanted, parts = targets or slice(0, responses.n_targets), []
-    slices = slices_in_memory_of(responses, wanted, n_features, study, models)
+    slices = slices_in_memory_of(responses, wanted, n_features, study, splits, models)
     with staged(responses, wanted) if len(slices) > 1 else nullcontext(responses) as known:
         for number, chosen in enumerate(slices):
             part = Part(known, chosen, inside(audited, chosen))
@@ -135,20 +139,38 @@ def predict_part(
     return join_parts(found)
 
 
-def slices_of_targets(n_targets: int, study: Study) -> list[slice]:
+def slices_of_targets(
+    responses: Responses, study: Study, splits: Sequence[Split], models: Sequence[Bands]
+) -> list[slice]:
     """Slices of the targets that are units of work; one where targets share a penalty."""
+    n_targets = responses.n_targets
     if study.model.alpha_per == "all":
         return [slice(0, n_targets)]
-    number = max(study.model.parts, -(-n_targets // TARGETS_PER_UNIT))
+    room = int(SHARE_OF_RESULTS * study.model.memory * 1e9 / bytes_held_out(responses.runs, study, splits, models))
+    number = max(study.model.parts, -(-n_targets // min(max(room, FEWEST_TARGETS), TARGETS_PER_UNIT)))
     edges = np.linspace(0, n_targets, number + 1).round().astype(int).tolist()
     return [slice(a, b) for a, b in pairwise(edges) if a < b]
 
 
+def bytes_held_out(runs: Runs, study: Study, splits: Sequence[Split], models: Sequence[Bands]) -> int:
+    """Bytes of the held-out samples of a target: predictions and responses, and sums over blocks of every model."""
+    n_samples = sum(len(scored_runs(runs, split, study.evaluation)) for split in splits)
+    n_single = sum(len(names) == 1 and names not in ((TIME,), models[-1]) for names in models)
+    n_blocks = -(-n_samples // block_samples(study, runs.tr))
+    return 4 * n_samples * (2 + n_single) + 8 * n_blocks * (2 + 3 * len(models))
+
+
 def slices_in_memory_of(
-    responses: Responses, targets: slice, n_features: int, study: Study, models: Sequence[Bands]
+    responses: Responses,
+    targets: slice,
+    n_features: int,
+    study: Study,
+    splits: Sequence[Split],
+    models: Sequence[Bands],
 ) -> list[slice]:
     """Slices of some targets whose statistics, or samples and models, fit into memory."""
-    part = Part(responses, targets, np.zeros(0, dtype=np.intp))
+    training, _ = training_runs(responses.runs, study, splits[0])
+    part = Relabelled(Part(responses, targets, np.zeros(0, dtype=np.intp)), training)
     slices = slices_in_memory(new_model(study), n_features + 4 * study.statistics.audit, part, len(models))
     return [slice(targets.start + one.start, targets.start + one.stop) for one in slices]
 
@@ -250,8 +272,8 @@ def _one_split(
     given = gathered.statistics if gathered else None
     own_values, unfitted = {name: array[rows] for name, array in values.items()}, new_model(study, factors)
     for names, model in fit_subsets(unfitted, own_values, own, models, given, progress):
-        every = test.predict(model, {name: values[name] for name in names})
-        predicted = test.scored(every)
+        features = {name: values[name] for name in names}
+        predicted = test.predict(model, features)
         if len(names) == 1 and names[0] != TIME and names != models[-1]:
             singles[names[0]] = predicted
         sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
@@ -264,13 +286,13 @@ def _one_split(
                 gathered.audited if gathered else np.concatenate([kept[name] for name in training.names]),
                 rows,
                 training,
-                test.single_r(every, part.keep),
+                test.single_r(model, features, part.keep),
             )
-        del every  # of all presentations: large
-        if names == models[-1] and study.statistics.partitions(len(names)):
-            product = test.product(model, {name: values[name] for name in names})
-        if names == models[-1] and keep_weights:
-            weights = {name: np.asarray(values, dtype=np.float32) for name, values in model.coef_.items()}
+        partitions = study.statistics.partitions(len(names))
+        if names == models[-1] and (partitions or keep_weights):
+            coef = model.coef_
+            product = test.product(model, features, coef) if partitions else None
+            weights = {name: np.asarray(own, np.float32) for name, own in coef.items()} if keep_weights else None
     assert status is not None
     return HeldOut(
         join_models(sums),

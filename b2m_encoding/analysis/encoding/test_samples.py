@@ -81,13 +81,15 @@ class TestSamples:
         return self.scored(self._presented_responses)
 
     def predict(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Predictions of every sample of the test runs."""
-        return np.asarray(model.predict(self._presented_values(values), runs=self.presented))
+        """Predictions of the scored samples; repeats are averaged before they are multiplied by the weights."""
+        return model.predict_design(self._design(model, values)).astype(np.float32, copy=False)
 
-    def product(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> Array:
+    def product(
+        self, model: EncodingModel, values: Mapping[str, NDArray[Any]], coef: Mapping[str, NDArray[Any]]
+    ) -> Array:
         """R2 of the scored samples split among feature spaces by the product measure, shape (n_spaces, n_targets)."""
-        parts = model.predict_bands(self._presented_values(values), runs=self.presented)
-        return product_measure([self.scored(parts[name]) for name in values], self.measured)
+        parts = model.predict_design_bands(self._design(model, values), coef)
+        return product_measure([parts[name] for name in values], self.measured)
 
     def scored(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Predictions, or responses, of the scored samples among all of the test runs."""
@@ -97,15 +99,20 @@ class TestSamples:
         """The same as the statistics of generalisation take it."""
         return TestSet(self._presented_values(values), self.presented, self.measured, self.scored)
 
-    def single_r(self, predicted: NDArray[np.float32], targets: NDArray[np.intp]) -> Array:
+    def single_r(self, model: EncodingModel, values: Mapping[str, NDArray[Any]], targets: NDArray[np.intp]) -> Array:
         """Pearson r of some targets over single presentations."""
-        measured = np.concatenate([values[:, targets] for _, _, values in self.loaded])
+        measured = np.concatenate([responses[:, targets] for _, _, responses in self.loaded])
         used = self.presented.used
-        return pearson_r(predicted[used][:, targets], measured[used])
+        design = model.design(self._presented_values(values), runs=self.presented)
+        return pearson_r(model.predict_design(design[used], targets), measured[used])
 
     def ceiling(self) -> Ceiling | NoCeiling:
         """Noise ceiling from repeats within and across the test runs."""
         return noise_ceiling(self._presented_responses, self.presented, within_runs=False)
+
+    def _design(self, model: EncodingModel, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Delayed features of the scored samples."""
+        return self._scored(model.design(self._presented_values(values), runs=self.presented))[0]
 
     def _presented_values(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Features of all samples of the test runs, one run after the other."""

@@ -27,12 +27,11 @@ def delay_rows(
     masks: dict[str, Booleans] = {}
     for _, name, mask in study_regions(space, study):
         masks[name] = (masks[name] | mask if name in masks else mask) & predicted
-    if len(study.model.delays) < 2:
+    if len(study.model.delays) < 2 or not masks:
         return []
-    rows = []
+    every, rows = delay_curves(weights, deviations), []
     for name, mask in masks.items():
-        curves = delay_curves({key: own[..., mask] for key, own in weights.items()}, deviations)
-        curves = curves[:, np.isfinite(curves).all(axis=0)]
+        curves = every[:, mask & np.isfinite(every).all(axis=0)]
         if curves.shape[1] < FEWEST:
             continue
         quartiles = np.percentile(curves, [25, 50, 75], axis=1).T.tolist()

@@ -103,12 +103,9 @@ def _solid(space: SurfaceSpace, flat: NDArray[np.int64]) -> dict[str, Any]:
         centred = mesh.points - middle
         points.append(centred + np.array([side * (np.ptp(mesh.points[:, 0]) / 2 + GAP / 2), 0, 0]))
         triangles.append(mesh.triangles + space.hemisphere(hemi).start)
-    known = {tuple(corners) for corners in np.sort(flat, axis=1).tolist()}
-    whole = np.concatenate(triangles)
-    missing = [
-        one for one, corners in zip(whole, np.sort(whole, axis=1).tolist(), strict=True) if tuple(corners) not in known
-    ]
-    wall = _differences(np.array(missing, dtype=np.int64).reshape(-1, 3))
+    whole, n = np.concatenate(triangles), np.int64(space.n_targets)
+    known, keys = (np.sort(some, axis=1) @ np.array([n * n, n, 1]) for some in (flat, whole))
+    wall = _differences(whole[~np.isin(keys, known)])
     return {
         "solid": packed(np.rint(np.concatenate(points).T / COARSE), "i2"),
         "coarse": COARSE,

@@ -34,6 +34,14 @@ def bytes_of_samples(n_columns: int, n_samples: int, settings: Settings, n_membe
     return size * (3 * n_samples + rank + n_members * per_member)
 
 
+def bytes_of_factors(n_columns: int, runs: Runs, settings: Settings) -> int:
+    """Bytes of what a fit to samples needs of the features alone: eigenbasis, maps to weights, held-out factors."""
+    n, size = len(runs), torch.finfo(settings.dtype).bits // 8
+    rank = min(n_columns, n)
+    held_out = sum(len(runs.rows(fold)) ** 2 for fold in runs.folds(settings.cv))
+    return rank * n * (8 + size) + size * (rank * n_columns + len(settings.alphas) * held_out)
+
+
 def target_slices(
     responses: RunResponses, n_columns: int, settings: Settings, memory: float, n_members: int = 1
 ) -> list[slice]:
@@ -55,6 +63,7 @@ def target_slices(
         bytes_per_target = 2 * (len(runs.blocks) + 3) * n_columns * size
     else:
         bytes_per_target = bytes_of_samples(n_columns, len(runs), settings, n_members)
+        memory = max(memory - bytes_of_factors(n_columns, runs, settings), memory / 4)
     bytes_per_target += 64 * len(settings.alphas)
     n = max(1, int(memory / bytes_per_target))
     n_slices = -(-responses.n_targets // n)

@@ -41,6 +41,9 @@ class FittedWeights(Protocol):
     def of_tested(self, tested: Tensor) -> FittedWeights:
         """The same weights, NaN for targets that were not tested."""
 
+    def take(self, targets: Tensor) -> FittedWeights:
+        """Weights of some targets."""
+
 
 @dataclass
 class Weights:
@@ -141,6 +144,12 @@ class StackedWeights:
     def of_tested(self, tested: Tensor) -> StackedWeights:
         """The same weights, NaN for targets that were not tested."""
         return replace(self, shares=torch.where(tested, self.shares, torch.nan))
+
+    def take(self, targets: Tensor) -> StackedWeights:
+        """Weights of some targets."""
+        at = targets.to(self.device)
+        members = [member.take(at) for member in self.members]
+        return replace(self, members=members, shares=self.shares[:, at], mean_y=self.mean_y[at.to(self.mean_y.device)])
 
     def full(self) -> Tensor:
         """Weights of the original features, shape (n_targets, n_features)."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from b2m_encoding import __version__
@@ -47,22 +49,28 @@ def write_report(results: Results, out: Path | None = None) -> list[Path]:
     links = [Link(REPORT, "Study"), *(Link(_page_of(subject), f"sub-{subject}") for subject in labels)]
     pages = {REPORT: Page(title, "Encoding report", note, study_sections(whole), links)}
     for subject in labels:
-        sections = subject_sections(ReportData(results, subject))
+        sections = subject_sections(replace(whole, subject=subject))
         pages[SUBJECT_PAGE.format(subject=subject)] = Page(title, f"sub-{subject}", note, sections, links)
     return write_all({folder / name: render(page) for name, page in pages.items()}, "the report cannot be written")
 
 
 def render(page: Page) -> str:
     """Render the HTML of a page."""
+    style = files("b2m_encoding.results.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return _template().render(
+        page=page, style=Markup(style), style_hash=Markup(f"'sha256-{digest}'"), version=__version__
+    )
+
+
+@cache
+def _template() -> Template:
+    """The template of a page, compiled once."""
     environment = Environment(
         loader=PackageLoader("b2m_encoding.results.report", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    style = files("b2m_encoding.results.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return environment.get_template("page.html.j2").render(
-        page=page, style=Markup(style), style_hash=Markup(f"'sha256-{digest}'"), version=__version__
-    )
+    return environment.get_template("page.html.j2")
 
 
 def _page_of(subject: str) -> str:

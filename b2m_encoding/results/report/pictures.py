@@ -48,8 +48,14 @@ TITLES = {
 NAME = re.compile(r"(?:sub-(?P<subject>[^_]+)_)?(?P<kind>[a-z]+)(?P<rest>(?:_.+)?)")
 
 
-def pictures(folder: Path, kinds: tuple[str, ...], subject: str | None, *, small: bool = False) -> Iterator[Picture]:
-    """Embed the figures of some kinds: of a subject, or of all subjects together (``None``)."""
+def pictures(
+    folder: Path, kinds: tuple[str, ...], subject: str | None, made: dict[tuple[Path, int], str], *, small: bool = False
+) -> Iterator[Picture]:
+    """Embed the figures of some kinds: of a subject, or of all subjects together (``None``).
+
+    ``made`` keeps what was embedded, for other pages of the same report.
+    """
+    width = SMALL if small else WIDTH
     for kind in kinds:
         for png in sorted((folder / FIGURES).glob("*.png")):
             found = NAME.fullmatch(png.stem)
@@ -58,8 +64,10 @@ def pictures(folder: Path, kinds: tuple[str, ...], subject: str | None, *, small
                 rest = found["rest"].replace("_", " ")
                 text = caption.read_text(encoding="utf-8").strip()
                 text, drawn, origin = text.removeprefix(f"sub-{subject}. ").partition(" Drawn with ")
-                source = embedded(png, SMALL if small else WIDTH)
-                yield Picture(f"{TITLES.get(kind, kind)}{rest}", text, source, _files(png), (drawn + origin).strip())
+                if (png, width) not in made:
+                    made[png, width] = embedded(png, width)
+                title = f"{TITLES.get(kind, kind)}{rest}"
+                yield Picture(title, text, made[png, width], _files(png), (drawn + origin).strip())
 
 
 def _files(png: Path) -> list[Link]:
@@ -76,5 +84,5 @@ def embedded(png: Path, width: int = WIDTH) -> str:
             size = (width, round(picture.height * width / picture.width))
             picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
         stream = io.BytesIO()
-        picture.save(stream, "WEBP", quality=QUALITY)
+        picture.save(stream, "WEBP", quality=QUALITY, method=2)  # twice as fast as the default, 4 % larger
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,16 @@ class ReportData:
     results : Results
     subject : str, optional
         Tables then hold the rows of this subject alone.
+    whole : dict
+        Tables that were read, by name: the pages of all subjects share them.
+    embedded : dict
+        Pictures that were embedded, by file and width, shared as well.
     """
 
     results: Results
     subject: str | None = None
+    whole: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    embedded: dict[tuple[Path, int], str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def study(self) -> dict[str, Any]:
@@ -57,7 +64,9 @@ class ReportData:
         """Read a table of the results; None where there is none, or it has no row of the subject."""
         if not self.results.has(table):
             return None
-        rows = self.results.table(table)
+        if table.file not in self.whole:
+            self.whole[table.file] = self.results.table(table)
+        rows = self.whole[table.file]
         if self.subject is not None and "subject" in rows:
             rows = rows[rows["subject"] == self.subject]
         return rows if len(rows) else None
@@ -103,7 +112,7 @@ class ReportData:
     @cached_property
     def group_name(self) -> str:
         """What the groups of clips are called: the column of the events that holds them."""
-        table = self.results.table(tables.CLIPS) if self.results.has(tables.CLIPS) else None
+        table = self.table(tables.CLIPS)
         return "group" if table is None or table["grouped_by"].isna().any() else str(table["grouped_by"].iloc[0])
 
     @property

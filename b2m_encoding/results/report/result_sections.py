@@ -257,13 +257,13 @@ def _spread(mean: float, deviation: float) -> str:
 
 def figures_of(report: ReportData, kinds: tuple[str, ...]) -> list[Picture]:
     """Figures of the page; on the page of a study also those of each subject, smaller where they are many."""
-    folder = report.results.path
-    shown = [*pictures(folder, kinds, report.subject)]
+    folder, made = report.results.path, report.embedded
+    shown = [*pictures(folder, kinds, report.subject, made)]
     if report.subject is None:
         small = len(report.results.subjects) > FEW
         for subject in report.results.subjects:
-            own = [*pictures(folder, kinds[:1], subject, small=small)] or [
-                *pictures(folder, kinds[1:3], subject, small=small)
+            own = [*pictures(folder, kinds[:1], subject, made, small=small)] or [
+                *pictures(folder, kinds[1:3], subject, made, small=small)
             ]
             shown += [replace(one, title=f"{one.title}, sub-{subject}", small=small) for one in own[:1]]
     return shown

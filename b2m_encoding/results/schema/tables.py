@@ -2,63 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePath
-
 from b2m_encoding.results.schema.files import JOINT
-
-TEXT_COLUMNS = (
-    "subject",
-    "hemisphere",
-    "region",
-    "clip",
-    "identified",
-    "stimulus",
-    "group",
-    "grouped_by",
-    "label",
-    "listener",
-    "trial",
-    "page",
-    "other",
-    "genre",
-    "run",
-    "corpus",
-)
-"""Columns that are read as text even where they look like numbers."""
-SUBJECT = {"subject": "Subject label"}
-REGION = {"hemisphere": "L or R; n/a where a region has none", "region": "Region or region set of the atlas"}
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """A tab-separated table.
-
-    Parameters
-    ----------
-    file : str
-        Name in the results folder; ``{subject}`` stands for a label.
-    columns : dict of str to str
-        Description of each column, in the order of the file.
-    described : bool
-        Written with a JSON sidecar. Not where the name of the sidecar belongs to another file.
-    """
-
-    file: str
-    columns: Mapping[str, str]
-    described: bool = True
-
-    @property
-    def sidecar(self) -> str:
-        """Name of the JSON file that describes the columns."""
-        return PurePath(self.file).with_suffix(".json").as_posix()
-
-    @property
-    def descriptions(self) -> dict[str, dict[str, str]]:
-        """Content of the sidecar, as BIDS has it."""
-        return {name: {"Description": text} for name, text in self.columns.items()}
-
+from b2m_encoding.results.schema.listening_tables import LISTENING_ANSWERS, LISTENING_KEY, LISTENING_SUMMARY
+from b2m_encoding.results.schema.table import REGION, SUBJECT
+from b2m_encoding.results.schema.table import TEXT_COLUMNS as TEXT_COLUMNS
+from b2m_encoding.results.schema.table import Table as Table
 
 SUBJECTS = Table(
     "subjects.tsv",
@@ -444,87 +392,6 @@ NEIGHBOURS = Table(
         "artist": "Artist",
         "genre": "Genre",
         "licence": "Licence",
-    },
-    described=False,
-)
-COMPARISON = Table(
-    "comparison.tsv",
-    {
-        "subject": "Subject label, or group for all together",
-        "test": "Units of the test, or why there was none",
-        "units": "Number of these units",
-        "targets": "Targets that were tested in both",
-        "chosen": "Of these, targets whose difference was tested: the sum of both r reaches r of predicted targets",
-        "first_better": "Targets where the first predicts better, by q over the chosen",
-        "second_better": "Targets where the second does",
-        "predicted": "Targets that one of both predicts, by its own q",
-        "first": "Mean r of the first over the predicted targets",
-        "second": "Mean r of the second",
-        "difference": "Mean difference of r over the predicted targets",
-    },
-)
-COMPARISON_REGIONS = Table(
-    "comparison_regions.tsv",
-    {
-        "region": REGION["region"],
-        "first": "Mean score of the first over subjects, hemispheres averaged",
-        "second": "Mean score of the second",
-        "n_subjects": "Subjects of the first, with a score",
-        "n_second": "Subjects of the second",
-        **{
-            name: REGION_TESTS.columns[name]
-            for name in ("difference", "low", "high", "effect_size", "effect_low", "effect_high", "p", "q", "test")
-        },
-    },
-)
-COMPARISON_TABLES = (COMPARISON, COMPARISON_REGIONS)
-"""Tables that ``b2m compare`` writes into a folder of its own."""
-LISTENING_KEY = Table(
-    "listening_key.tsv",
-    {
-        "page": "Identifier of the listening test",
-        "trial": "Identifier of the trial",
-        **SUBJECT,
-        "clip": "Clip that is the reference of the trial",
-        "other": "Clip whose reconstruction is the other alternative",
-        "genre": "Group of the clip; n/a where it has none",
-        "other_genre": "Group of the other clip",
-        "method": "As in reconstruction.tsv",
-        "right": "Alternative that was reconstructed from the responses to the reference: a or b",
-    },
-    described=False,
-)
-LISTENING_ANSWERS = Table(
-    "listening_answers.tsv",
-    {
-        "page": "Identifier of the listening test",
-        "listener": "Label of the listener",
-        "place": "Place of the trial in the order of this listener, from 1",
-        "trial": "Identifier of the trial",
-        "first": "Alternative that was shown first: a or b",
-        "chosen": "Alternative that was chosen: a or b",
-        "seconds": "Time from the beginning of the trial to the choice, s",
-        "plays": "Sounds that were played",
-    },
-    described=False,
-)
-LISTENING_SUMMARY = Table(
-    "listening_summary.tsv",
-    {
-        "by": "What the answers were divided by: all, listener, genre, subject, method",
-        "label": "The listener, genre, subject or method",
-        "answers": "Number of answers",
-        "right": "Right answers",
-        "proportion": "Share of right answers; chance is 0.5",
-        "low": "Lower end of the exact interval, for independent answers",
-        "high": "Upper end",
-        "p": "Two-sided p of the binomial test against 0.5, for independent answers",
-        "clips": "Clips",
-        "clips_low": "Lower end of the interval over clips, whose answers are related",
-        "clips_high": "Upper end",
-        "listeners": "Listeners",
-        "listeners_low": "Lower end of the interval over listeners",
-        "listeners_high": "Upper end",
     },
     described=False,
 )

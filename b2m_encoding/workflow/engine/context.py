@@ -23,10 +23,9 @@ from b2m_encoding.workflow.engine.inputs import (
     ResultsFolder,
     SpaceOf,
     TimelineOf,
-    needed_units,
     values_in,
 )
-from b2m_encoding.workflow.engine.serialise import load_tree, size_of_tree
+from b2m_encoding.workflow.engine.serialise import load_tree, size_in_memory
 from b2m_encoding.workflow.engine.settings import DeclaredSettings
 from b2m_encoding.workflow.engine.store import PUBLISHED, WorkFolder
 from b2m_encoding.workflow.engine.unit import Unit
@@ -77,10 +76,10 @@ class StepContext:
             arguments["study"] = DeclaredSettings(self.study, unit.study)
         return arguments
 
-    def value(self, source: Input) -> Any:
-        """The value of an input."""
+    def value(self, source: Input, *, stored: bool = False) -> Any:
+        """The value of an input; large arrays of units stay in their files if they are to be ``stored``."""
         if isinstance(source, str):
-            return self._value_of_unit(source)
+            return load_tree(self.work.folder(source), large=False) if stored else self._value_of_unit(source)
         if isinstance(source, Constant):
             return source.value
         if isinstance(source, RecordingOf):
@@ -97,9 +96,9 @@ class StepContext:
         if isinstance(source, Derived):
             return self._derived(source)
         if isinstance(source, Mapping):
-            return {name: self.value(part) for name, part in source.items()}
+            return {name: self.value(part, stored=stored) for name, part in source.items()}
         assert isinstance(source, Sequence)
-        return [self.value(part) for part in source]
+        return [self.value(part, stored=stored) for part in source]
 
     def recording(self, subject: str) -> Recording:
         """The recording of a subject, opened once."""
@@ -107,9 +106,9 @@ class StepContext:
             self.recordings[subject] = read_recording(self.study, subject)
         return self.recordings[subject]
 
-    def keep(self, name: str, value: Any, size: int) -> None:
-        """Keep a value of so many bytes in memory; those used longest ago are dropped beyond a limit."""
-        self._values[name] = value, size
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a value in memory; those used longest ago are dropped beyond a limit."""
+        self._values[name] = value, size_in_memory(value)
         self._values.move_to_end(name)
         while len(self._values) > 1 and sum(size for _, size in self._values.values()) > REMEMBERED:
             self._values.popitem(last=False)
@@ -122,16 +121,14 @@ class StepContext:
 
     def _value_of_unit(self, name: str) -> Any:
         if name not in self._values:
-            folder = self.work.folder(name)
-            self.keep(name, load_tree(folder), size_of_tree(folder))
+            self.keep(name, load_tree(self.work.folder(name)))
         self._values.move_to_end(name)
         return self._values[name][0]
 
     def _derived(self, source: Derived) -> Any:
         if not source.name:
-            return source.function(**self.value(source.inputs))
+            return source.function(**self.value(source.inputs, stored=source.stored))
         if source.name not in self._values:
-            size = sum(size_of_tree(self.work.folder(unit)) for unit in needed_units(source))
-            self.keep(source.name, source.function(**self.value(source.inputs)), size)
+            self.keep(source.name, source.function(**self.value(source.inputs, stored=source.stored)))
         self._values.move_to_end(source.name)
         return self._values[source.name][0]

@@ -62,11 +62,14 @@ class Derived:
     inputs : mapping of str to Input
     name : str
         Under which the value stays in memory for the next units; "" for none.
+    stored : bool
+        The large arrays of its inputs stay in their files until the function, or who uses its value, reads them.
     """
 
     function: Callable[..., Any]
     inputs: Mapping[str, Input]
     name: str = ""
+    stored: bool = False
 
 
 class Given(Enum):

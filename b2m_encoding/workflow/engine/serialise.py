@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.parsing import parse_json
+from b2m_encoding.io.stored_arrays import StoredArray
 
 STRUCTURE, ARRAYS = "value.json", "value.npz"
 PACKAGE = "b2m_encoding."
@@ -45,8 +46,15 @@ def save_tree(value: Any, folder: Path) -> None:
     (folder / STRUCTURE).write_text(json.dumps(structure), encoding="utf-8")
 
 
-def load_tree(folder: Path) -> Any:
+def load_tree(folder: Path, *, large: bool = True) -> Any:
     """Read what :func:`save_tree` wrote.
+
+    Parameters
+    ----------
+    folder : Path
+    large : bool
+        Whether to read the arrays of fields that are marked as large; if not, they stay in the file, as
+        :class:`~b2m_encoding.io.stored_arrays.StoredArray`.
 
     Raises
     ------
@@ -55,12 +63,18 @@ def load_tree(folder: Path) -> Any:
     """
     structure = parse_json((folder / STRUCTURE).read_text(encoding="utf-8"))
     with (folder / ARRAYS).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        return _read(structure, dict(arrays))
+        return _read(structure, arrays, None if large else folder / ARRAYS)
 
 
-def size_of_tree(folder: Path) -> int:
-    """Bytes that an object takes in memory, about."""
-    return (folder / ARRAYS).stat().st_size
+def size_in_memory(value: Any) -> int:
+    """Bytes of the arrays of an object."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if is_dataclass(value) and not isinstance(value, type):
+        return sum(size_in_memory(getattr(value, one.name)) for one in fields(value))
+    if isinstance(value, Mapping):
+        return sum(size_in_memory(item) for item in value.values())
+    return sum(size_in_memory(item) for item in value) if isinstance(value, tuple | list) else 0
 
 
 def _write(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
@@ -85,22 +99,26 @@ def _write(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     raise TypeError(f"a {type(value).__name__} cannot be stored")
 
 
-def _read(structure: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def _read(structure: Any, arrays: Mapping[str, NDArray[Any]], archive: Path | None, *, stored: bool = False) -> Any:
+    """Object of a structure; ``archive`` is where large arrays stay, ``stored`` tells that these are such."""
     if not isinstance(structure, dict):
         return structure
     if "array" in structure:
-        return arrays[structure["array"]]
+        name = structure["array"]
+        return StoredArray.of(archive, name) if stored and archive else arrays[name]
     if "dict" in structure:
-        return {_read(key, arrays): _read(item, arrays) for key, item in structure["dict"]}
+        pairs = structure["dict"]
+        return {_read(key, arrays, archive): _read(item, arrays, archive, stored=stored) for key, item in pairs}
     if "class" in structure:
         # fields were checked when the object was made; making it again by its constructor would need its arguments
         made: Any = object.__new__(_known_class(structure["class"]))
+        large = {one.name for one in fields(made) if one.metadata.get("large")}
         for name, item in structure["fields"].items():
-            object.__setattr__(made, name, _read(item, arrays))
+            object.__setattr__(made, name, _read(item, arrays, archive, stored=name in large))
         return made
     if "tuple" in structure:
-        return tuple(_read(item, arrays) for item in structure["tuple"])
-    return [_read(item, arrays) for item in structure["list"]]
+        return tuple(_read(item, arrays, archive, stored=stored) for item in structure["tuple"])
+    return [_read(item, arrays, archive, stored=stored) for item in structure["list"]]
 
 
 def _known_class(name: str) -> type:

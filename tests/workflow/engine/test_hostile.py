@@ -19,6 +19,8 @@ from b2m_encoding.workflow.engine.store import WorkFolder
 from b2m_encoding.workflow.engine.unit import Unit
 from b2m_encoding.workflow.run import run_study, work_folder
 
+from ...conftest import without_figures
+
 NAMES = [
     "../../evil",
     "<script>alert(1)</script>",
@@ -94,7 +96,7 @@ def test_names_of_runs_are_checked(tmp_path: Path, name: str, b2m: Callable[...,
 
 @pytest.mark.parametrize("name", ["task-Test_run-2", "Lauf früh", "漢字 (1)", "run 1"])
 def test_ordinary_names_of_runs_are_names_of_folders(tmp_path: Path, name: str) -> None:
-    file = simulate_arrays(tmp_path / "study", n_subjects=1, n_targets=9)
+    file = without_figures(simulate_arrays(tmp_path / "study", n_subjects=1, n_targets=9))
     for path in (tmp_path / "study/features").glob("*_train-1.npy"):
         path.rename(path.with_name(path.name.replace("train-1", name)))
     study = load_study(renamed(file, name))

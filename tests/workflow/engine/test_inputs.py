@@ -24,6 +24,7 @@ from b2m_encoding.workflow.engine.store import WorkFolder
 from b2m_encoding.workflow.engine.unit import Unit
 from b2m_encoding.workflow.run import explain_study, run_study, work_folder
 
+from ...conftest import without_figures
 from ..conftest import replace, write_labels
 
 Change = Callable[[], None]
@@ -34,6 +35,7 @@ EVENTS = "onset\tduration\ttrial_type\n" + "".join(f"{5 * i}\t2\t{'ab'[i % 2]}\n
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with responses, feature files and event tables that has been run once."""
     study = simulate_arrays(tmp_path_factory.mktemp("inputs") / "study", n_subjects=1, n_targets=12, n_samples=60)
+    without_figures(study)
     folder = study.parent
     (folder / "events.tsv").write_text(EVENTS)
     runs = [path.stem.removeprefix("01_") for path in sorted((folder / "responses").iterdir())]
@@ -321,7 +323,7 @@ def test_values_stay_in_memory_only_while_a_unit_is_still_given_them(tmp_path: P
 
     context = StepContext(load_study(simulate_arrays(tmp_path / "study", n_subjects=1)), WorkFolder(tmp_path / "work"))
     for name in ("fit/a", "fit/b", "fit/c", "held_out/a", "held_out/c"):
-        context.keep(name, name, 1)
+        context.keep(name, name)
     derived = Derived(dict, {"one": Derived(dict, {"parts": ["fit/a"]}, "held_out/a")})
     context.release([unit("x", all={"some": [derived]}), unit("y", part="fit/b")])
     assert set(context._values) == {"fit/a", "fit/b", "held_out/a"}

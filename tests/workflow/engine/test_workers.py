@@ -1,10 +1,17 @@
-"""Workers of a cluster do the same as this process; a lost one is made up for."""
+"""Workers of a cluster do the same as this process; a lost one is made up for.
+
+What fits need of the features alone is computed once in a run: for all subjects and workers, and over a kill.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import psutil
@@ -18,8 +25,83 @@ from b2m_encoding.study import Study, load_study
 from b2m_encoding.workflow.engine.cluster import ClusterSpec, slurm_cluster
 from b2m_encoding.workflow.run import run_study, work_folder
 
-# dask closes its sockets when it is collected
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+# dask closes its sockets when it is collected; a second scheduler takes another port than the first
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings(r"ignore:\s*Port \d+ is already in use:UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def two_processes() -> Iterator[ClusterSpec]:
+    """A scheduler with two workers, for several runs: to start one takes longer than what it computes here."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as made:
+        yield ClusterSpec(made.scheduler_address)
+
+
+@pytest.fixture
+def wide_study(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """Two listeners to the same sounds, with more columns than a run has samples."""
+    study = simulate_arrays(tmp_path / "study", n_targets=12)
+    for path in (tmp_path / "study/features").glob("sound_*.npy"):
+        values = np.load(path)
+        np.save(path, np.hstack([values, rng.standard_normal((len(values), 60)).astype(np.float32)]))
+    return study
+
+
+class Watch(threading.Thread):
+    """Times of change of every file of factors that is ever in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.ended = folder, threading.Event()
+        self.seen: dict[str, set[int]] = {}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.001):
+            for path in self.folder.glob("*.safetensors"):
+                try:
+                    written = path.stat().st_mtime_ns
+                except FileNotFoundError:
+                    continue
+                self.seen.setdefault(path.name, set()).add(written)
+
+
+def test_two_workers_share_factors(wide_study: Path, two_processes: ClusterSpec) -> None:
+    study = load_study(wide_study)
+    with Watch(work_folder(study).factors) as watch:
+        run_study(study, wide_study, cluster=two_processes)
+    assert len(watch.seen) >= 2 * 3  # eigenbasis and folds of every member
+    assert {len(times) for times in watch.seen.values()} == {1}
+    assert not work_folder(study).factors.exists()
+    assert Results.open(wide_study.parent / "results").subjects == ("01", "02")
+
+
+def test_a_killed_run_leaves_factors_for_the_next(wide_study: Path) -> None:
+    study = load_study(wide_study)
+    folder = work_folder(study).factors
+    code = "import sys, pathlib; from b2m_encoding import load_study, run_study; p = pathlib.Path(sys.argv[1])"
+    first = subprocess.Popen([sys.executable, "-c", f"{code}; run_study(load_study(p), p)", str(wide_study)])
+    while len(list(folder.glob("*.safetensors"))) < 2:
+        assert first.poll() is None
+        time.sleep(0.001)
+    first.kill()
+    first.wait()
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.safetensors")}
+    with Watch(folder) as watch:
+        run_study(study, wide_study)
+    assert before.items() <= {name: min(times) for name, times in watch.seen.items()}.items()
+    assert {len(times) for times in watch.seen.values()} == {1}
 
 
 def in_parts(file: Path) -> Study:
@@ -36,7 +118,7 @@ def equal(found: StudyResults | None, expected: StudyResults | None) -> None:
         np.testing.assert_allclose(found.encodings[subject].p, own.p, atol=2 / 200)
 
 
-def test_two_processes_give_what_one_gives_even_if_one_is_killed(tmp_path: Path) -> None:
+def test_two_processes_give_what_one_gives_even_if_one_is_killed(tmp_path: Path, two_processes: ClusterSpec) -> None:
     here, there = (simulate_arrays(tmp_path / name) for name in ("here", "there"))
     expected = run_study(in_parts(here), here)
     victims: list[int] = []
@@ -52,7 +134,7 @@ def test_two_processes_give_what_one_gives_even_if_one_is_killed(tmp_path: Path)
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    found = run_study(in_parts(there), there, cluster=ClusterSpec("local:2"))
+    found = run_study(in_parts(there), there, cluster=two_processes)
     killer.join(timeout=10)
     assert victims
     equal(found, expected)
