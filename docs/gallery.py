@@ -76,7 +76,9 @@ def made_up_conditions(kind: str) -> FigureResult:
     for place, condition in enumerate(names):
         for order, name in enumerate(series):
             mean = 0.85 - 0.06 * place - 0.14 * order
-            if kind == "penalties":
+            if name == "chance":
+                mean = chance or 0.4
+            elif kind == "penalties":
                 mean = (0.8, 0.7, 0.55, 0.4)[place] if order == 0 else (0.15, 0.25, 0.3, 0.24)[place]
             rows += [("music", condition, name, f"{s:02d}", mean + rng.normal(0, 0.03)) for s in range(1, 6)]
     table = pd.DataFrame(rows, columns=["panel", "condition", "series", "subject", "value"])
