@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
-from b2m_encoding.figures import FigureResult, Style, hierarchy, ternary, weights
+from b2m_encoding.figures import FigureResult, Style, conditions, hierarchy, ternary, weights
 from b2m_encoding.gallery import KINDS, FigureContext, FigureRequest
 from b2m_encoding.spaces import load_atlas, surface_space
 
@@ -24,7 +25,8 @@ README = (
 )
 SETTINGS = {"width_mm": 120, "dpi": 130}
 STYLE = Style(width_mm=120, dpi=130)
-SOUNDS = ("heard", "retrieved", "generated")
+SOUNDS = ("presented", "retrieved", "generated")
+GENRES = ("blues", "classical", "jazz", "pop")
 
 
 def bumps(*centres: str, seed: int = 0) -> np.ndarray:
@@ -57,6 +59,34 @@ def made_up(kind: str) -> FigureResult:
     return hierarchy(layers, space, atlas, **shared)
 
 
+CONDITIONS = {
+    "reconstruction": ("identification accuracy", ("retrieved", "generated", "chance"), ("acoustic", "text"), 0.5),
+    "classes": ("agreement", ("retrieved", "generated", "chance"), ("genre", "instrument", "mood"), None),
+    "unheard": ("identification accuracy", ("trained with all", "without its genre"), ("all clips", *GENRES), 0.5),
+    "penalties": ("correlation", ("fitted windows", "left-out windows"), (1.0, 10.0, 100.0, 1000.0), None),
+}
+"""Kinds that need reconstructions or more decoders: label, series, conditions and chance."""
+
+
+def made_up_conditions(kind: str) -> FigureResult:
+    """Draw a kind of decoding and reconstruction from made-up scores of five subjects."""
+    label, series, names, chance = CONDITIONS[kind]
+    rng = np.random.default_rng(len(kind))
+    rows = []
+    for place, condition in enumerate(names):
+        for order, name in enumerate(series):
+            mean = 0.85 - 0.06 * place - 0.14 * order
+            if name == "chance":
+                mean = chance or 0.4
+            elif kind == "penalties":
+                mean = (0.8, 0.7, 0.55, 0.4)[place] if order == 0 else (0.15, 0.25, 0.3, 0.24)[place]
+            rows += [("music", condition, name, f"{s:02d}", mean + rng.normal(0, 0.03)) for s in range(1, 6)]
+    table = pd.DataFrame(rows, columns=["panel", "condition", "series", "subject", "value"])
+    if chance is not None:
+        table["chance"] = chance
+    return conditions(table, label=label, lines=kind == "penalties", note="made-up scores", style=STYLE)
+
+
 def main(demo: Path, localizer: Path | None = None) -> None:
     """Draw every kind for the gallery, and the pictures of the README."""
     if localizer is not None:
@@ -71,6 +101,8 @@ def main(demo: Path, localizer: Path | None = None) -> None:
             continue  # of volumes
         if kind in ("ternary", "weights", "hierarchy"):
             result = made_up(kind)
+        elif kind in CONDITIONS:
+            result = made_up_conditions(kind)
         else:
             context = FigureContext.open(demo / "results", FigureRequest(sounds=sounds), SETTINGS)
             result = content.draw(context, context.subjects[0] if content.per_subject else "")

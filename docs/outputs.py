@@ -17,11 +17,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 DOCS = Path(__file__).parent
 TUTORIALS, KEPT = DOCS.parent / "tutorials", DOCS / "outputs"
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
 LONGEST = 40
 """Lines of printed text that are kept of a cell."""
+WIDEST = 1000
+"""Pixels of a picture."""
 
 
 def cells_of(script: Path) -> list[str]:
@@ -46,23 +50,40 @@ def kept_outputs(script: Path) -> list[dict[str, Any]]:
     return [known.get(code, {"text": "", "pictures": []}) for code in hashes]
 
 
-def run(script: Path) -> None:
-    """Execute a tutorial cell by cell, and keep what it prints and draws."""
+def is_picture(value: object) -> bool:
+    """Whether a variable of a tutorial is a figure, or the path of a PNG file."""
     from b2m_encoding.figures import FigureResult
 
+    return isinstance(value, FigureResult) or (isinstance(value, Path) and value.suffix == ".png" and value.is_file())
+
+
+def keep_picture(shown: Any, path: Path) -> None:
+    """Write a picture as a page shows it, in all its colours."""
+    stream: Any = shown
+    if not isinstance(shown, Path):
+        stream = io.BytesIO()
+        shown.figure.savefig(stream, format="png", dpi=160)
+    with Image.open(stream) as image:
+        size = min(WIDEST, image.width), round(image.height * min(1, WIDEST / image.width))
+        image.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(path, quality=88, method=6)
+
+
+def run(script: Path) -> None:
+    """Execute a tutorial cell by cell, and keep what it prints and draws."""
     KEPT.mkdir(exist_ok=True)
+    for old in KEPT.glob(f"{script.stem}-*"):
+        old.unlink()
     names: dict[str, Any] = {"__name__": "__main__", "__file__": str(script)}
     cells, outputs, seen = cells_of(script), [], set()
     for cell, code in zip(cells, hashes_of(cells), strict=True):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(cell, str(script), "exec"), names)
-        drawn = {id(one): one for one in names.values() if isinstance(one, FigureResult) and id(one) not in seen}
-        seen |= set(drawn)
         pictures = []
-        for figure in drawn.values():
-            name = f"{script.stem}-{sum(len(one['pictures']) for one in outputs) + len(pictures) + 1}.png"
-            figure.figure.savefig(KEPT / name, format="png", dpi=110)
+        for shown in [one for one in names.values() if is_picture(one) and id(one) not in seen]:
+            seen.add(id(shown))
+            name = f"{script.stem}-{sum(len(one['pictures']) for one in outputs) + len(pictures) + 1}.webp"
+            keep_picture(shown, KEPT / name)
             pictures.append(name)
         lines = printed.getvalue().replace(str(TUTORIALS) + os.sep, "").rstrip().splitlines()
         text = "\n".join(lines[:LONGEST] + (["..."] if len(lines) > LONGEST else []))

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -28,6 +29,9 @@ from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
 
 from .chromium import Browser, find_browser
+
+if TYPE_CHECKING:
+    from b2m_encoding.figures.page import Page
 
 # A busy machine must not fail a test, and a failure must come back: no time limit, the same examples every time.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -177,6 +181,14 @@ def fetched() -> Callable[[str], Path]:
                 pytest.skip(f"the weights of {name} cannot be fetched: {error}")
 
     return cache(folder)
+
+
+@pytest.fixture(scope="session")
+def text_problems() -> Callable[[Page], list[str]]:
+    """Words of a figure that are cut off by the page, too small, or written over each other."""
+    from .pages import text_problems
+
+    return text_problems
 
 
 @pytest.fixture

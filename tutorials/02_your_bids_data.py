@@ -34,6 +34,7 @@ for subject, recording in recordings.items():
 # Results appear complete or not at all. They open again as arrays, tables and images.
 results = Results.open(analysed_study())
 print(f"report: {results.path / 'report.html'}")
+picture = results.path / "figures" / "sub-01_accuracy.png"  # one of its figures
 for subject in results.subjects:
     r, q = (results.map(subject, "joint", stat) for stat in ("r", "q"))
     print(f"sub-{subject}: {int((q < 0.05).sum())} vertices predicted, best r {max(r[q == q]):.2f}")

@@ -48,7 +48,7 @@ worst = clips.loc[clips["accuracy"].idxmin()]
 for what in ("clip", "identified"):
     track = stimuli / worst[what].split(".")[0] / f"{worst[what]}.wav"
     print(f"{what}: {track} ({soundfile.info(track).duration:.0f} s)")
-draw_kind(
+[picture, *_] = draw_kind(
     results.path,
     "stimulus",
     FigureRequest(

@@ -48,3 +48,4 @@ for shift in shifts.tolist():
     counts.append(predicted_voxels(encode_subject(shifted, spaces, only_r).r["joint"]))
 print(f"after {len(shifts)} circular shifts: median {np.median(counts):g}, largest {max(counts)}")
 print(f"maps and figures: {study.output}")
+picture = study.output / "figures" / "sub-01_accuracy.png"

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, finish, progress_bar, reporter, short
-from b2m_encoding.errors import merged
+from b2m_encoding.errors import InputError, merged
 
 STOPPED = 130
 """Exit code of a run that was interrupted, as shells have it."""
@@ -56,20 +56,18 @@ def init(
 ) -> None:
     """Write study.toml for the data of a folder.
 
-    In a BIDS folder, or one of arrays, it is a study of what is there; else a template to fill in.
+    In a BIDS folder, or one of arrays or NIfTI series, it is a study of what is there; else a template to fill in.
     """
-    from b2m_encoding.workflow.templates import left_to_do, write_template
-    from b2m_encoding.workflow.templates.arrays import find_arrays
-    from b2m_encoding.workflow.templates.hcp import is_hcp
-    from b2m_encoding.workflow.templates.survey import is_bids
+    from b2m_encoding.workflow.templates import left_to_do, template, write_template
 
     written = write_template(kind, folder, out, masks=mask)
     paths = list(written)
     for path, about in written.items():
         console.print(f"wrote {short(path)}: {about}", soft_wrap=True, markup=False)
-    if kind == "bids" and not (is_bids(folder) or is_hcp(folder)):
-        console.print(f"no data set in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
-    elif kind == "bids" or (kind == "arrays" and find_arrays(folder)):
+    if kind in ("bids", "arrays") and paths[0].read_text(encoding="utf-8") == template(kind):
+        what = "BIDS data set" if kind == "bids" else "arrays and no series of volumes"
+        console.print(f"no {what} in {folder}: this is a template to fill in", soft_wrap=True, markup=False)
+    elif kind in ("bids", "arrays"):
         problems = left_to_do(paths[0])
         console.print("fill in before it can run:" if problems else "b2m check finds no problems")
         for problem in merged(problems):
@@ -188,37 +186,37 @@ def _print_findings(output: Path) -> None:
             console.print(sentence, soft_wrap=True, markup=False)
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def bids(
+    more: typer.Context,
     bids_dir: Annotated[Path, typer.Argument(help="The BIDS data set.", show_default=False)],
     output_dir: Annotated[Path, typer.Argument(help="Where results go.", show_default=False)],
     level: Annotated[Literal["participant", "group"], typer.Argument(help="The level of a BIDS App.")],
     label: Annotated[
-        list[str] | None, typer.Option("--participant-label", help="Only this subject; may be repeated.")
+        list[str] | None,
+        typer.Option("--participant-label", "--participant_label", help="Only these subjects: 01, or 01 02."),
     ] = None,
     work: Annotated[
-        Path | None, typer.Option("--work-dir", "-w", help="Folder of study.toml; default: beside the results.")
+        Path | None,
+        typer.Option("--work-dir", "-w", help="Folder of study.toml and of what is kept; default: OUTPUT_DIR_study."),
     ] = None,
 ) -> None:
     """Analyse a BIDS data set, called as a BIDS App.
 
-    Writes study.toml as b2m init does, or takes one that is there, and runs it: of the chosen subjects, or (group) of
-    all.
+    Writes study.toml as b2m init does, or takes one that is there, and runs it: of the chosen subjects, which join
+    those that are finished, or (group) of all. Calls for several subjects may run at once.
     """
     from b2m_encoding.results.schema.files import REPORT, STUDY
-    from b2m_encoding.study import load_study
-    from b2m_encoding.workflow.run import run_study
-    from b2m_encoding.workflow.templates import write_template
+    from b2m_encoding.workflow.bids_app import run_bids_app
 
     folder = work or output_dir.parent / f"{output_dir.name}_study"
-    if not (folder / STUDY).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_template("bids", bids_dir, folder)
+    chosen = tuple(one.removeprefix("sub-") for one in (*(label or ()), *more.args))
+    if chosen and (not label or level == "group"):
+        fix = "name subjects after participant --participant-label, and none for group"
+        raise InputError("subjects that this level does not take", found=", ".join(chosen), fix=fix)
     console.print(f"study:   {short(folder / STUDY)}", soft_wrap=True, markup=False)
-    loaded = load_study(folder / STUDY).model_copy(update={"output": output_dir.absolute()})
-    chosen = tuple(one.removeprefix("sub-") for one in label or ()) if level == "participant" else ()
     with progress_bar() as bar:
-        run_study(loaded, folder / STUDY, subjects=chosen, progress=reporter(bar))
+        run_bids_app(bids_dir, output_dir, folder, chosen, reporter(bar))
         finish(bar)
     _print_findings(output_dir)
     console.print(f"report:  {short(output_dir / REPORT)}", soft_wrap=True, markup=False)

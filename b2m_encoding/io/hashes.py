@@ -165,8 +165,8 @@ class FileHashes:
             )
 
     def save(self) -> None:
-        """Write the table, if it changed."""
-        if self._modified:
+        """Write the table, if it changed and its folder is there: what only explains a run creates none."""
+        if self._modified and self.memory.parent.is_dir():
             with reported_as_input_error("the hashes of the inputs cannot be written", self.memory.parent):
                 write_whole(self.memory, json.dumps(self.known))
             self._modified = False

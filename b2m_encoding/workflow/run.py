@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from b2m_encoding._typing import Progress
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
-from b2m_encoding.results.place import write_owner
+from b2m_encoding.results.place import check_writable, results_locked, work_folder_of, write_owner
 from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.check import check_study
@@ -29,6 +30,8 @@ def run_study(
     subjects: tuple[str, ...] = (),
     steps: Sequence[str] = (),
     cluster: ClusterSpec | None = None,
+    work: WorkFolder | None = None,
+    wait: float = 0.0,
     progress: Progress = lambda what, done, total: None,
 ) -> StudyResults | None:
     """Check a study, compute what is not done of it and write the results folder.
@@ -48,6 +51,10 @@ def run_study(
         among them.
     cluster : ClusterSpec, optional
         This process by default.
+    work : WorkFolder, optional
+        Where units are kept; a hidden folder beside the results by default.
+    wait : float
+        Longest time to wait for another run of the same study, s; -1 without limit.
     progress : callable
         Called with what is done now, the units done and the units in all.
 
@@ -61,14 +68,18 @@ def run_study(
     ProblemList
         If anything is wrong with the study; nothing is computed or written then.
     InputError
-        If another run is working on the same results, or an input changed while this one went on: nothing is published
-        then, and the next run computes again what follows from it.
+        If another run is working on the same results, or has added subjects to them meanwhile, or an input changed
+        while this one went on: nothing is published then, and the next run computes again what follows from it.
     """
     started = datetime.now(UTC)
     study = study if study.source is not None else study.with_source(file.read_bytes())
     checked = check_study(study, subjects, file)
-    context = StepContext(study, work_folder(study))
-    with context.work.locked():
+    context = StepContext(study, work or work_folder(study))
+    with ExitStack() as locks:
+        locks.enter_context(context.work.locked(wait))
+        if context.work.path != work_folder_of(study.output):
+            locks.enter_context(results_locked(work_folder_of(study.output), wait))
+        check_writable(study.output, tuple(checked))  # again: another run may have written here meanwhile
         write_owner(study.output, study.name, file)
         recordings = _open_hashed(context, checked)
         plan = Plan(study, recordings)

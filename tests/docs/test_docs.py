@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+from b2m_encoding.gallery import KINDS
 from b2m_encoding.results.schema import MAPS, TABLES, files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +74,17 @@ def test_every_public_name_has_a_page(tmp_path: Path) -> None:
     assert "$$\\hat w" in gram
     assert gram.count("```") == 2 * (gram.count("```python") + gram.count("```text"))
     assert "```text\n20 penalties, 6 products" in gram
-    assert "../outputs/01_first_map-1.png" in (tmp_path / "docs" / "tutorials" / "01_first_map.md").read_text()
+    assert "../outputs/01_first_map-1.webp" in (tmp_path / "docs" / "tutorials" / "01_first_map.md").read_text()
+
+
+def test_every_kind_of_figure_is_in_the_gallery() -> None:
+    text = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    for kind in KINDS:
+        picture = f"images/gallery/{kind}.png"
+        assert f"\n## `{kind}`\n" in text
+        assert text.count(picture) == 2  # as a thumbnail that leads to its section, and there
+        assert f"](#{kind})" in text
+        assert (DOCS / picture).is_file(), f"python docs/gallery.py draws {kind}"
 
 
 def test_notebooks_have_the_cells_of_their_scripts(tmp_path: Path) -> None:
@@ -88,6 +99,7 @@ def test_notebooks_have_the_cells_of_their_scripts(tmp_path: Path) -> None:
         assert all(line in script.read_text() for line in code.splitlines())
         for one in outputs.kept_outputs(script):
             assert all((DOCS / "outputs" / name).is_file() for name in one["pictures"])
+    assert sum(path.stat().st_size for path in (DOCS / "outputs").iterdir()) < 2.5e6
     changed = tmp_path / "10_gram_form.py"
     text = (ROOT / "tutorials" / changed.name).read_text()
     changed.write_text(text)

@@ -7,6 +7,8 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from b2m_encoding.figures.layers import ScoreMap, compose
 from ..chromium import Browser
 
 WIDTH, HEIGHT = 1280, 900
+PANE = "{http://www.w3.org/2000/svg}svg"
 
 
 @pytest.fixture(scope="module")
@@ -556,17 +559,40 @@ def test_the_inflated_cortex_is_drawn_turned_and_flattened(page: Browser) -> Non
     assert page.console == page.failures == []
 
 
-@pytest.mark.parametrize("kind", ["svg", "png"])
-def test_the_map_is_saved(page: Browser, kind: str) -> None:
+def saved(page: Browser, kind: str) -> tuple[str, str]:
+    """Name and address of the file that the page saves."""
     page.run("HTMLAnchorElement.prototype.click = function () { window.saved = [this.download, this.href]; }")
-    page.run(f"document.getElementById('save-{kind}').click()")
+    page.run(f"window.saved = null, document.getElementById('save-{kind}').click()")
     page.wait("Boolean(window.saved)")
     name, address = page.run("window.saved")
     assert name.endswith(f".{kind}")
-    if kind == "svg":
-        assert "%3Cimage" in address
-        assert address.count("%3Cpath") >= 3
-    else:
-        saved = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1]))).convert("RGB"), dtype=int)
-        assert (np.ptp(saved, axis=2) > 60).mean() > 0.002
+    return name, address
+
+
+@pytest.mark.parametrize("address", ["#map=preference", "#map=preferred", "#map=joint&beside=preference@01"])
+def test_what_is_seen_is_saved(page: Browser, address: str) -> None:
+    """Every map in sight, at its place, with title and legend, in the vectors and in the pixels."""
+    page.run(f"location.hash = '{address}'")
+    page.run("document.getElementById('outlines').click()")
+    page.wait(f"document.querySelector('.pane:last-child').hidden === {json.dumps('beside' not in address)}")
+    page.settle()
+    drawn = [picture(page), second_picture(page)] if "beside" in address else [picture(page)]
+    name, svg = saved(page, "svg")
+    root = ElementTree.fromstring(unquote(svg.split(",", 1)[1]))
+    places = [{key: float(one.get(key, 0)) for key in ("x", "y", "width", "height")} for one in root if one.tag == PANE]
+    words = [one.text for one in root if one.tag.endswith("text")]
+    assert "not tested" in words
+    shown = [] if len(drawn) == 1 else ["Accuracy, both, subject 01", "Preference, subject 01"]
+    assert [word for word in words if word in shown] == shown
+    name, png = saved(page, "png")
+    assert ("beside" in name) == (len(drawn) == 2)
+    whole = Image.open(io.BytesIO(base64.b64decode(png.split(",", 1)[1]))).convert("RGBA")
+    assert whole.width == 2 * float(root.get("width", 0))
+    for place, own in zip(places, drawn, strict=True):
+        x, y, width, height = (2 * place[key] for key in ("x", "y", "width", "height"))
+        seen = np.asarray(whole.crop((x, y, x + width, y + height)).resize(own.shape[1::-1]), dtype=int)
+        inside = own[..., 3] == 255
+        assert np.corrcoef(seen[inside][:, :3].ravel(), own[inside][:, :3].astype(int).ravel())[0, 1] > 0.97
+        legend = np.asarray(whole.crop((x, y + height, x + width, whole.height)), dtype=int)
+        assert (np.ptp(legend[..., :3], axis=2) > 60).sum() > 100
     assert page.console == page.failures == []

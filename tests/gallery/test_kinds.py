@@ -16,7 +16,7 @@ import soundfile
 from PIL import Image
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.page import FigureResult
+from b2m_encoding.figures.page import FigureResult, Page
 from b2m_encoding.figures.settings import ReportFigure
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
@@ -95,6 +95,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 writer.write_map(subject, name, "q", np.where(maps[name] > 0.3, 0.001, 0.5), space, about)
             writer.write_map(subject, "joint", "ceiling", np.full(space.n_targets, 0.6 + 0.1 * number), space, {})
             writer.write_map(subject, "joint", "rnormalised", np.where(joint > 0.1, joint / 0.6, np.nan), space, {})
+            for n in (1, 2, 3) if subject == "02" else ():
+                share = np.clip(maps[NAMES[n - 1]] - joint / 3, -0.2, 0.2)
+                writer.write_map(subject, "joint", f"pc{n}", share, space, {"Explained": 0.2 / n})
             for n in (1, 2, 3):
                 for part in combinations(NAMES, n):
                     stat, sidecar = "unique" if n == 1 else "shared", {"FeatureSpaces": list(part)}
@@ -151,6 +154,22 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a volume in no standard space."""
+    mask = np.zeros((8, 9, 6), dtype=bool)
+    mask[1:7, 1:8, 1:5] = True
+    space = VolumeSpace(mask, np.diag([3.0, 3, 3, 1]), "scanner")
+    mean = np.linspace(100, 1000, space.n_targets)
+    folder = tmp_path_factory.mktemp("volumes") / "results"
+    with ResultsWriter(folder, "test", {"01": space}) as writer:
+        writer.write_map("01", "joint", "r", np.full(space.n_targets, 0.3), space, {})
+        writer.write_map("01", "joint", "q", np.where(mean > 900, 0.001, 0.5), space, {})
+        writer.write_map("01", "measured", "mean", mean, space, {})
+        writer.file("study.toml").write_text(STUDY)
+    return folder
+
+
 def make(bundle: Path, kind: str, subject: str = "01", **choices: object) -> FigureResult:
     return KINDS[kind].draw(FigureContext.open(bundle, FigureRequest(**choices), {}), subject)  # type: ignore[arg-type]
 
@@ -167,11 +186,12 @@ def test_a_report_is_of_kinds_that_exist() -> None:
 @pytest.mark.parametrize("kind", MAPS)
 def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_path: Path, kind: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in bundle.rglob("*")}
-    code, printed = b2m("figure", bundle, kind, "--subject", "01", "--out", tmp_path, "--format", "png,svg")
+    formats = ("png", "svg") if kind in ("accuracy", "regions") else ("png",)
+    code, printed = b2m("figure", bundle, kind, "--subject", "01", "--out", tmp_path, "--format", ",".join(formats))
     assert code == 0, printed
     assert {path: path.stat().st_mtime_ns for path in bundle.rglob("*")} == before
     [png] = tmp_path.glob("*.png")
-    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg", ".tsv", ".txt"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {*(f".{one}" for one in formats), ".tsv", ".txt"}
     with Image.open(png) as image:
         assert image.width == pytest.approx(89 / 25.4 * 80, abs=1)
     caption = png.with_suffix(".txt").read_text()
@@ -182,6 +202,20 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
         assert "Models trained on 400 and tested on 60 samples; significance: clip, 1000 permutations." in caption
         assert ("q < 0.01 (FDR) in the joint model" in caption) == (kind not in WHOLE)
     assert len(pd.read_csv(png.with_suffix(".tsv"), sep="\t"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_words_overlap_or_leave_the_page_at_widths_of_journals(
+    kind: str, bundle: Path, volume: Path, tmp_path: Path, text_problems: Callable[[Page], list[str]]
+) -> None:
+    """Every kind: a new one is tested too, and may need more in the results above."""
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(16_000) / 9), 16_000)
+    request = FigureRequest(sounds={"presented": tmp_path / "a.wav", "retrieved": tmp_path / "a.wav"})
+    for width in (89, 120, 183):
+        context = FigureContext.open(volume if kind == "slices" else bundle, request, {"width_mm": width, "dpi": 72})
+        found = KINDS[kind].draw(context, context.subjects[-1] if KINDS[kind].per_subject else "")
+        assert text_problems(found.figure) == [], width
+        assert found.figure.get_figwidth() * 25.4 == pytest.approx(min(width, 89) if kind == "scatter" else width)
 
 
 def test_width_subjects_and_file_names(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
@@ -292,17 +326,8 @@ def test_as_many_decoders_are_drawn_as_there_are_colours() -> None:
     assert fewer_decoders(table.drop(columns="decoder"), 1)[1] == []
 
 
-def test_slices_in_no_standard_space_lie_on_the_mean_of_the_first_run(tmp_path: Path) -> None:
-    mask = np.zeros((8, 9, 6), dtype=bool)
-    mask[1:7, 1:8, 1:5] = True
-    space = VolumeSpace(mask, np.diag([3.0, 3, 3, 1]), "scanner")
-    mean = np.linspace(100, 1000, space.n_targets)
-    with ResultsWriter(tmp_path / "volume", "test", {"01": space}) as writer:
-        writer.write_map("01", "joint", "r", np.full(space.n_targets, 0.3), space, {})
-        writer.write_map("01", "joint", "q", np.where(mean > 900, 0.001, 0.5), space, {})
-        writer.write_map("01", "measured", "mean", mean, space, {})
-        writer.file("study.toml").write_text(STUDY)
-    found = make(tmp_path / "volume", "slices")
+def test_slices_in_no_standard_space_lie_on_the_mean_of_the_first_run(volume: Path) -> None:
+    found = make(volume, "slices")
     assert "axial slices on the given image" in found.caption
     greys = np.concatenate([np.ravel(axes.images[0].get_array()[..., 0]) for axes in found.figure.axes[:4]])
     assert len(np.unique(greys.round(3))) > 50  # the image, not one grey of a mask

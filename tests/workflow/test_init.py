@@ -35,6 +35,7 @@ def test_init_names_what_was_not_preprocessed(tmp_path: Path, data_set: DataSet,
     text = (tmp_path / "mine/study.toml").read_text()
     assert 'subjects = ["01"]' in text
     assert "blocks = 4" in text
+    assert 'output = "results"' in text  # beside a study that lies elsewhere, not in the data set
     assert b2m("check", tmp_path / "mine/study.toml")[0] == 0
     for path in root.glob("derivatives/fmriprep/sub-01/func/*"):
         path.unlink()
@@ -156,3 +157,42 @@ def test_raw_volumes_alone_say_what_to_do(tmp_path: Path, data_set: DataSet, b2m
     assert code == 2
     for text in ("raw volumes of listening", "run fMRIPrep", 'mask = "masks/sub-{subject}.nii.gz"'):
         assert text in printed
+
+
+def write_plain(folder: Path, data_set: DataSet) -> list[str]:
+    """Series without BIDS names, each with a table of events that names sounds; returns the names of the sounds."""
+    names = [f"song{i}.wav" for i in range(8)]
+    rows = [f"{4 + 9 * i}\t3\tmusic\t{name}" for i, name in enumerate(names)]
+    root = data_set(folder.with_name("named"), subjects=("01",), events=rows, column="trial_type\tstim_file")
+    derived = root / "derivatives/fmriprep/sub-01/func"
+    (folder / "sounds").mkdir(parents=True)
+    for run in (1, 2, 3):
+        [bold], [events] = derived.glob(f"*run-{run}*bold.nii.gz"), root.glob(f"sub-01/func/*run-{run}_events.tsv")
+        bold.rename(folder / f"scan_{run}.nii.gz")
+        events.rename(folder / f"scan_{run}.tsv")
+    next(derived.glob("*mask.nii.gz")).rename(folder / "brain_mask.nii.gz")
+    for i, name in enumerate(names):
+        soundfile.write(folder / "sounds" / name, 0.1 * np.sin(np.arange(24_000) * 0.05 * (i + 1)), 8000)
+    return names
+
+
+def test_series_without_bids_names(tmp_path: Path, data_set: DataSet, b2m: Command) -> None:
+    folder = tmp_path / "plain"
+    names = write_plain(folder, data_set)
+    code, printed = b2m("init", "arrays", folder, "--out", tmp_path / "study")
+    assert (code, "b2m check finds no problems" in printed) == (0, True), printed
+    study = tomllib.loads((tmp_path / "study/study.toml").read_text())
+    assert list(study["data"]["images"]) == list(study["data"]["events"]) == ["1", "2", "3"]
+    assert study["data"]["space"] == "scanner"
+    assert study["features"] == {"acoustic": {"extractor": "acoustic", "stimuli": "../plain/sounds"}}
+    (folder / "sounds" / names[3]).unlink()
+    assert b2m("init", "arrays", folder, "--out", tmp_path / "lost")[0] == 0
+    text = (tmp_path / "lost/study.toml").read_text()
+    assert "sounds that are not there: song3.wav\n" in text
+    assert 'music = ["music"]' in text
+    (folder / "brain_mask.nii.gz").unlink()
+    code, printed = b2m("init", "arrays", folder, "--out", tmp_path / "none")
+    assert (code, "compute_epi_mask" in printed) == (2, True)
+    (tmp_path / "empty").mkdir()
+    code, printed = b2m("init", "arrays", tmp_path / "empty")
+    assert (code, "no series of volumes" in printed) == (0, True)

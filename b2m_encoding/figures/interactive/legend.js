@@ -26,14 +26,16 @@ function legendOf({ map, subject }) {
   const box = element("canvas", { role: "img", "aria-label": `Colours of ${map.label}` });
   const colours = overGrey(map.table, middle(data.greys.levels));
   const side = map.kind === "pair" ? map.side : 0;
-  const key = (style, text) => {
-    const swatch = element("span", { class: "swatch" });
-    swatch.style.background = style;
+  const key = (tints, text) => { // one colour, or a stripe of each
+    const swatch = element("span", { class: "swatch", "data-colours": tints.join(";") });
+    const part = 100 / tints.length;
+    swatch.style.background = `linear-gradient(90deg, ${tints.map((tint, i) => `${tint} ${i * part}% ${(i + 1) * part}%`)})`;
     return element("span", { class: "key" }, swatch, text);
   };
+  const colourAt = (i) => `rgb(${colours.slice(i, i + 3).join(", ")})`;
   const parts = [];
   if (map.kind === "levels") {
-    map.levels.forEach((name, i) => parts.push(key(`rgb(${colours[4 * i]} ${colours[4 * i + 1]} ${colours[4 * i + 2]})`, name)));
+    map.levels.forEach((name, i) => parts.push(key([colourAt(4 * i)], name)));
   } else {
     box.width = side || map.n;
     box.height = side || 1;
@@ -45,14 +47,14 @@ function legendOf({ map, subject }) {
       const up = element("span", {}, `across: difference, \u00b1${number(map.difference, 2)}; upwards: the larger, 0 to ${number(map.high, 2)}`);
       parts.push(element("div", { class: "pair" }, box, element("div", {}, across, up)));
       const last = 4 * (side * side - side / 2);
-      if (map.undecided) parts.push(key(`rgb(${colours[last]} ${colours[last + 1]} ${colours[last + 2]})`, "no preference"));
+      if (map.undecided) parts.push(key([colourAt(last)], "no preference"));
     } else {
       const ends = [map.low, (map.low + map.high) / 2, map.high].map((value) => element("span", {}, number(value, 2)));
       parts.push(element("div", { class: "scale" }, box, element("span", { class: "ends" }, ...ends), element("span", {}, map.label)));
     }
   }
   const pair = ({ 0: first, length, [length - 1]: last }) => [first, last];
-  const stripes = (greys) => `linear-gradient(90deg, ${pair(greys).map((g, i) => `rgb(${g} ${g} ${g}) ${50 * i}% ${50 * i + 50}%`)})`;
+  const stripes = (greys) => pair(greys).map((g) => `rgb(${g}, ${g}, ${g})`);
   const hidden = [];
   if (qOf(map, subject) && state.show !== "all") hidden.push("not significant");
   if (state.threshold > 0) hidden.push("below the threshold");

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -57,10 +59,10 @@ def conditions(
     with style.context():
         names = max(text_width(shortened(str(one), style.small_size, LONGEST, style), style.small_size, style)
                     for one in table["condition"].unique()) if not lines else 4.0  # fmt: skip
-        rows = _key_rows(data, style)
+        rows = key_rows(data.series, style)
         top = options.header + MARGIN + KEY * len(rows) + 4
         page = options.page(top + HEIGHT + names + (10 if lines else 6))
-        _keys(page, rows, data, options.header + MARGIN / 2)
+        draw_keys(page, rows, partial(data.look, style=style), options.header + MARGIN / 2)
         lefts, widths = _places(data, style)
         for number, (title, left, width) in enumerate(zip(data.panels, lefts, widths, strict=True)):
             if len(data.panels) > 1:
@@ -124,10 +126,10 @@ def _places(data: _Data, style: Style) -> tuple[list[float], list[float]]:
     return starts.tolist(), widths.tolist()
 
 
-def _key_rows(data: _Data, style: Style) -> list[list[str]]:
-    """Rows of the entries of the key."""
+def key_rows(names: Iterable[str], style: Style) -> list[list[str]]:
+    """Rows of the entries of a key above the panels."""
     rows, left = [[]], 0.0  # type: list[list[str]], float
-    for name in data.series:
+    for name in names:
         width = 10 + text_width(name, style.small_size, style)
         if rows[-1] and left + width > style.width_mm - 2 * MARGIN:
             rows.append([])
@@ -137,7 +139,8 @@ def _key_rows(data: _Data, style: Style) -> list[list[str]]:
     return rows
 
 
-def _keys(page: Page, rows: list[list[str]], data: _Data, top: float) -> None:
+def draw_keys(page: Page, rows: list[list[str]], look: Callable[[str], tuple[str, str]], top: float) -> None:
+    """Draw the key of rows of names; ``look`` gives colour and marker of a name."""
     style = page.style
     axes = page.panel(0, top, style.width_mm, KEY * len(rows))
     axes.set(xlim=(0, style.width_mm), ylim=(KEY * len(rows), 0))
@@ -145,7 +148,7 @@ def _keys(page: Page, rows: list[list[str]], data: _Data, top: float) -> None:
     for number, row in enumerate(rows):
         left, middle = MARGIN, KEY * (number + 0.5)
         for name in row:
-            colour, marker = data.look(name, style)
+            colour, marker = look(name)
             axes.plot(left + 2, middle, marker, color=colour, markersize=3.5)
             axes.text(left + 5.5, middle, name, size=style.small_size, va="center_baseline", parse_math=False)
             left += 10 + text_width(name, style.small_size, style)

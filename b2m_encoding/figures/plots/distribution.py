@@ -12,6 +12,7 @@ from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
+from b2m_encoding.figures.plots.conditions import KEY, LONGEST, draw_keys, key_rows
 from b2m_encoding.figures.style import GREY, MARKERS
 
 HEIGHT, AXIS, BEST, FEW = 48.0, 12.0, 15, 30
@@ -57,8 +58,12 @@ def distribution(
     labels = [shortened(str(name).replace("_", " "), style.small_size, 22, style) for name in best["target"]]
     longest = max(text_width(text, style.small_size, style) for text in labels)
     with style.context():
-        page = options.page(options.header + 6 + HEIGHT + 10)
-        top, half = options.header + 5, (style.width_mm - 2 * MARGIN) / 2
+        shown = {shortened(name, style.small_size, LONGEST, style): look
+                 for name, *look in zip(scores, style.colours, MARKERS, strict=False)}  # fmt: skip
+        rows = key_rows(shown, style)
+        top, half = options.header + MARGIN + KEY * len(rows) + 4, (style.width_mm - 2 * MARGIN) / 2
+        page = options.page(top + HEIGHT + 10)
+        draw_keys(page, rows, lambda name: (shown[name][0], shown[name][1]), options.header + MARGIN / 2)
         many = len(table) > FEW
         half = half if many else 0.0
         if many:
@@ -68,15 +73,12 @@ def distribution(
         left = MARGIN + half + longest + 4
         ranking = page.panel(left, top, style.width_mm - MARGIN - 2 - left, HEIGHT)
         for name, colour, marker in reversed([*zip(scores, style.colours, MARKERS, strict=False)]):
-            ranking.plot(best[name], range(len(best)), marker, color=colour, markersize=3, markeredgewidth=0,
-                         label=shortened(name, style.small_size, 25, style))  # fmt: skip
+            ranking.plot(best[name], range(len(best)), marker, color=colour, markersize=3, markeredgewidth=0)
         ranking.set_yticks(range(len(best)), labels, parse_math=False)
         ranking.tick_params(axis="y", length=0)
         ranking.grid(axis="y", color="#E5E5E5", linewidth=0.4)
         ranking.set_axisbelow(True)
         ranking.set_xlabel(label, parse_math=False)
-        if not many:
-            ranking.legend(frameon=False, handlelength=1.2, loc="lower right", borderaxespad=0.1)
     tested = int(table[first].notna().sum())
     share = ""
     if significant is not None:
@@ -98,13 +100,10 @@ def _histogram(page: Page, place: tuple[float, float, float, float], table: pd.D
     finite = table[list(names)].to_numpy()
     edges = np.histogram_bin_edges(finite[np.isfinite(finite)], bins=40).tolist()
     for name, colour in zip(names, style.colours, strict=False):
-        axes.hist(table[name].dropna(), bins=edges, histtype="step", color=colour, linewidth=1.0,
-                  label=shortened(name, style.small_size, 25, style))  # fmt: skip
+        axes.hist(table[name].dropna(), bins=edges, histtype="step", color=colour, linewidth=1.0)
     if "significant" in table:
         axes.hist(table.loc[table["significant"], names[0]].dropna(), bins=edges, color=style.colours[0], alpha=0.35)
     axes.axvline(0, color=GREY, linewidth=0.4)
     axes.locator_params(axis="y", integer=True)
-    axes.set_ylim(top=1.18 * axes.get_ylim()[1])
     axes.set_xlabel(label, parse_math=False)
     axes.set_ylabel("targets", parse_math=False)
-    axes.legend(frameon=False, handlelength=1.2, loc="upper right", borderaxespad=0.1, ncols=len(names))

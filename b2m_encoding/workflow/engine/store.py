@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -83,15 +84,20 @@ class WorkFolder:
         return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, wait: float = 0.0) -> Iterator[None]:
         """Keep other processes out; the lock ends with this process, however it ends.
+
+        Parameters
+        ----------
+        wait : float
+            Longest time to wait for another process, s; -1 without limit.
 
         Raises
         ------
         InputError
             If another process has it, or the folder cannot be written.
         """
-        with results_locked(self.path):
+        with results_locked(self.path, wait):
             remove_abandoned_work(self.path, WORK)
             yield
 
@@ -178,6 +184,19 @@ class WorkFolder:
         with temporary_folder(target) as old, suppress(FileNotFoundError):
             move(target, old / target.name)  # at once, so that no other process finds a part of it
 
+    def adopt(self, other: WorkFolder) -> None:
+        """Take the units of another work folder that are missing here, or are newer there; as links where possible."""
+        for record in sorted(other.path.rglob(RECORD)):
+            name = record.parent.relative_to(other.path).as_posix()
+            target = self.folder(name)
+            with suppress(FileNotFoundError):
+                if (target / RECORD).stat().st_mtime_ns >= record.stat().st_mtime_ns:
+                    continue
+            with temporary_folder(target) as part:
+                shutil.copytree(record.parent, part, copy_function=_link_or_copy, dirs_exist_ok=True)
+                self.drop(name)
+                move(part, target)
+
     def forget(self, wanted: Iterable[str]) -> None:
         """Remove the units that a study no longer has."""
         known = set(wanted)
@@ -185,6 +204,14 @@ class WorkFolder:
             name = str(path.parent.relative_to(self.path))
             if name not in known:
                 self.drop(name)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Link a file of a unit, which is never written again, or copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,8 @@ from b2m_encoding.io.writing import write_all
 from b2m_encoding.workflow.templates.arrays import arrays_study, find_arrays
 from b2m_encoding.workflow.templates.compose import caption_file, caption_table, study_text
 from b2m_encoding.workflow.templates.hcp import hcp_study, is_hcp
-from b2m_encoding.workflow.templates.survey import is_bids, survey
+from b2m_encoding.workflow.templates.survey import Survey, is_bids, survey
+from b2m_encoding.workflow.templates.volumes import find_volumes, survey_volumes
 
 FILES = {
     "musicgenre": {
@@ -41,8 +42,8 @@ def write_template(kind: str, folder: Path, out: Path | None = None, *, masks: b
     ----------
     kind : {"musicgenre", "bids", "arrays"}
     folder : Path
-        Where to write. A BIDS data set or folders of the HCP pipelines (kind ``bids``), and arrays (kind ``arrays``)
-        are looked at: the study names what is there.
+        Where to write. A BIDS data set or folders of the HCP pipelines (kind ``bids``), and arrays or else NIfTI series
+        with a mask (kind ``arrays``) are looked at: the study names what is there.
     out : Path, optional
         Where to write instead.
     masks : bool
@@ -56,14 +57,13 @@ def write_template(kind: str, folder: Path, out: Path | None = None, *, masks: b
     Raises
     ------
     InputError
-        If there is a study already, the folder cannot be written, or the BIDS data set holds nothing to analyse.
+        If there is a study already, the folder cannot be written, or the data hold nothing to analyse.
     """
     target = out or folder
     about = {"study.toml": "the study: data, feature spaces, model, evaluation; every key is in the documentation"}
-    if kind == "bids" and is_bids(folder):
-        _check_new(target / "study.toml")
-        found = survey(folder, target / "masks" if masks else None)
-        texts = {"study.toml": study_text(found, target)}
+    found, data = _looked_at(kind, folder, target, masks)
+    if found is not None:
+        texts = {"study.toml": study_text(found, target, data)}
         for column, captions in (found.sounds.texts if found.sounds else {}).items():
             texts[caption_file(column)] = caption_table(captions)
             about[caption_file(column)] = f"texts of the sounds, from the column {column} of the events"
@@ -83,6 +83,16 @@ def write_template(kind: str, folder: Path, out: Path | None = None, *, masks: b
     if kind == "bids" and masks and (target / "masks").is_dir():
         made[target / "masks"] = "a brain mask of each subject, made of the raw volumes by nilearn: look at them"
     return made
+
+
+def _looked_at(kind: str, folder: Path, target: Path, masks: bool) -> tuple[Survey | None, list[str]]:
+    """What a BIDS data set holds, or series of volumes where there are no arrays, with their lines of ``[data]``."""
+    if kind == "bids" and is_bids(folder):
+        _check_new(target / "study.toml")
+        return survey(folder, target / "masks" if masks else None), []
+    if kind == "arrays" and find_arrays(folder) is None and (series := find_volumes(folder))[0]:
+        return survey_volumes(*series, folder, target)
+    return None, []
 
 
 def left_to_do(path: Path) -> list[InputError]:

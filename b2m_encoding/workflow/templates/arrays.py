@@ -82,11 +82,11 @@ def find_arrays(folder: Path) -> Arrays | None:
         return None
     rows, columns = zip(*(one.shape for one in responses), strict=True)
     transposed = len(set(columns)) > 1 or (len(set(rows)) == 1 and rows[0] > columns[0] and len(responses) > 1)
-    runs = _run_names([one.name for one in responses])
+    runs = run_names([one.name for one in responses])
     lengths = columns if transposed else rows
     others = [one for one in arrays if one not in responses]
     features, used = _features(others, runs, lengths)
-    events = _events(folder, runs)
+    events = event_tables(folder, runs)
     return Arrays(
         tuple(responses), runs, transposed, features, events, tr, tuple(one for one in others if one not in used)
     )
@@ -135,7 +135,7 @@ def _responses(arrays: Sequence[Found]) -> list[Found]:
     return max(groups.values(), key=lambda own: (sum(a * b for a, b in (one.shape for one in own)), len(own)))
 
 
-def _run_names(names: Sequence[str]) -> tuple[str, ...]:
+def run_names(names: Sequence[str]) -> tuple[str, ...]:
     """Names of runs: those of their arrays without what all begin with, up to a sign between words."""
     shared = ""
     for signs in zip(*names, strict=False) if len(names) > 1 else ():
@@ -161,7 +161,7 @@ def _features(
     return tuple(full), [one for own in full.values() for one in own.values()]
 
 
-def _events(folder: Path, runs: Sequence[str]) -> tuple[str, ...]:
+def event_tables(folder: Path, runs: Sequence[str]) -> tuple[str, ...]:
     """Tables of events of the runs: by their names, or in their order where there are as many."""
     tables = []
     for path in sorted(one for one in folder.rglob("*") if one.suffix.lower() in (".tsv", ".csv", ".txt")):

@@ -13,7 +13,7 @@ import numpy as np
 from b2m_encoding.data.bids import list_subjects
 from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.io.parsing import parse_json
-from b2m_encoding.workflow.templates.sounds import Sounds
+from b2m_encoding.workflow.templates.sounds import Sounds, lost_sounds
 from b2m_encoding.workflow.templates.survey import MASK, MAX_CONDITIONS, Survey
 
 CONFOUNDS = '# confounds = { strategy = ["motion", "wm_csf"] }   # from fMRIPrep; "scrub" censors volumes'
@@ -34,19 +34,29 @@ def study_text(found: Survey, folder: Path, data: Sequence[str] = ()) -> str:
     delays = [round(k * tr, 4) for k in range(1, 100) if RESPONSE_DELAYS[0] <= k * tr <= RESPONSE_DELAYS[1]]
     delays = delays or [round(max(1, round(5 / tr)) * tr, 4)]
     parts = [
-        f"# {name}: {len(found.subjects)} subjects, {', '.join(found.tasks)}",
+        f"# {name}: {_counted(len(found.subjects), 'subject')}, {', '.join(found.tasks)}",
         *(f"# left out: task {task}, {why}" for task, why in found.left_out.items()),
         f"name = {quoted(name)}",
-        f"output = {path_text(found.root / 'derivatives' / 'b2m_encoding', folder)}",
+        f"output = {_output(found.root, folder)}",
         "",
         *(data or _data(found, folder)),
         "",
         *_features(found, folder),
         "",
-        f"[model]\ndelays = {delays}   # s; multiples of the repetition time, {tr:g} s",
+        f"[model]\ndelays = {delays}   # s, where responses are large; multiples of the repetition time, {tr:g} s",
         *_evaluation(found, delays),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def _output(root: Path, folder: Path) -> str:
+    """Results lie beside the study, or among the derivatives where the study lies in the data set itself."""
+    within = folder.resolve().is_relative_to(root.resolve())
+    return path_text(root / "derivatives" / "b2m_encoding", folder) if within else quoted("results")
 
 
 def quoted(text: str) -> str:
@@ -77,13 +87,13 @@ def _data(found: Survey, folder: Path) -> list[str]:
         *([] if found.mask is None else [f"mask = {path_text(found.mask / MASK, folder)}"]),
         f"tasks = {list_text(found.tasks)}",
         *subjects,
-        *_clips(found),
+        *clip_lines(found),
         "# discard = 10.0                             # s at the start of each run",
         *([CONFOUNDS] if found.derivatives is not None else []),
     ]
 
 
-def _clips(found: Survey) -> list[str]:
+def clip_lines(found: Survey) -> list[str]:
     """The columns of the events that name clips, where they are not those of BIDS."""
     if found.sounds is None:
         return []
@@ -101,7 +111,8 @@ def _features(found: Survey, folder: Path) -> list[str]:
     if found.conditions:
         column = [] if found.column == "trial_type" else [f"column = {quoted(found.column)}"]
         groups = [f"{_key(name)} = {list_text([name])}" for name in found.conditions[:MAX_CONDITIONS]]
-        return ["[features.events]", 'extractor = "conditions"', *column, "", "[features.events.groups]", *groups]
+        conditions = ["[features.events]", 'extractor = "conditions"', *column, "", "[features.events.groups]", *groups]
+        return [*_lost(found), *conditions]
     runs = found.recordings[0].responses.runs
     return [
         "# FILL IN: no events of these runs tell what was heard. Put an array of features of each run here, a row per",
@@ -111,6 +122,14 @@ def _features(found: Survey, folder: Path) -> list[str]:
         'extractor = "array"',
         'files = "features/{run}.npy"',
     ]
+
+
+def _lost(found: Survey) -> list[str]:
+    """A remark where the events name sounds of which some are not there."""
+    lost = lost_sounds(found.root, found.recordings)
+    some = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+    where = "put them into stimuli, and run b2m init again for features of sounds"
+    return [f"# stim_file of the events names sounds that are not there: {some}", f"# {where}"] if lost else []
 
 
 def _of_sounds(sounds: Sounds, folder: Path) -> list[str]:

@@ -66,6 +66,14 @@ def find_sounds(root: Path, recordings: Sequence[Recording]) -> Sounds | None:
     return None
 
 
+def lost_sounds(root: Path, recordings: Sequence[Recording]) -> list[str]:
+    """Files that ``stim_file`` of the events names, and that lie in no folder of sounds."""
+    tables = [table for one in recordings for table in one.events.values() if "stim_file" in table]
+    names = sorted({str(name) for table in tables for name in table["stim_file"]} - set(NOTHING))
+    folders = (root / "stimuli", *_sound_folders(root))
+    return [name for name in names if not any(find_stimulus(folder, name).is_file() for folder in folders)]
+
+
 def _heard(table: pd.DataFrame, columns: ClipColumns, folder: Path) -> bool:
     """Whether a table names sound files in a column, and the file of every event is there."""
     try:

@@ -148,7 +148,7 @@ def _survey(
 
     opened, subjects = _same_repetition_times({task: read([task]) for task in sorted(tasks)}, subjects)
     sounds = {task: find_sounds(root, recordings) for task, recordings in opened.items()}
-    kinds = {task: "clips" if sounds[task] else _features(recordings) for task, recordings in opened.items()}
+    kinds = {task: "clips" if sounds[task] else condition_column(recordings) for task, recordings in opened.items()}
     kind = max(kinds.values(), key=lambda found: (found == "clips", found == "trial_type", found != ""))
     chosen, left_out = _chosen(opened, kinds, kind)
     recordings = read(chosen)
@@ -161,7 +161,7 @@ def _survey(
         tuple(chosen),
         recordings,
         column,
-        _conditions(recordings, column) if column else (),
+        conditions_of(recordings, column) if column else (),
         find_sounds(root, recordings) if kind == "clips" else None,
         left_out,
         spaces,
@@ -189,7 +189,7 @@ def _chosen(opened: Opened, kinds: Mapping[str, str], kind: str) -> tuple[list[s
     return [task for task in like if task not in left_out], left_out
 
 
-def _features(recordings: Sequence[Recording]) -> str:
+def condition_column(recordings: Sequence[Recording]) -> str:
     """The name of a column of conditions that the events of every run have, or nothing."""
     tables = [table for recording in recordings for table in recording.events.values()]
     if not tables or any(len(r.events) < len(r.responses.runs.names) for r in recordings):
@@ -202,12 +202,12 @@ def _features(recordings: Sequence[Recording]) -> str:
 
 def _names_conditions(recordings: Sequence[Recording], column: str) -> bool:
     """Whether a column holds a few names; a column of numbers does only where it is called a condition."""
-    shared = _conditions(recordings, column)
+    shared = conditions_of(recordings, column)
     named = column == "trial_type" or any(not name.replace(".", "").lstrip("-").isdigit() for name in shared)
     return 0 < len(shared) <= MAX_CONDITIONS and named
 
 
-def _conditions(recordings: Sequence[Recording], column: str) -> tuple[str, ...]:
+def conditions_of(recordings: Sequence[Recording], column: str) -> tuple[str, ...]:
     """Conditions that every subject has, the most frequent first."""
     of_subjects = [
         [name for table in recording.events.values() for name in table[column] if name not in NOTHING]
