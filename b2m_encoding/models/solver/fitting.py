@@ -155,8 +155,8 @@ def fit_sets(
         return
     status, folds = inputs.target_status(), runs.folds(settings.cv)
     if (few := _few_tested(status)) is not None:
-        own = _settings_of(few, settings)
-        for names, result in fit_sets(inputs.of_targets(few), runs, bands, own, sets, progress=progress):
+        their_own = _settings_of(few, settings)
+        for names, result in fit_sets(inputs.of_targets(few), runs, bands, their_own, sets, progress=progress):
             yield names, result.among(status)
         return
     options = _search_options(status, folds, runs, settings)

@@ -15,8 +15,13 @@ from b2m_encoding._typing import Float64
 class FittedWeights(Protocol):
     """Weights of all targets of a fit."""
 
-    mean_x: Tensor
-    mean_y: Tensor
+    @property
+    def mean_x(self) -> Tensor:
+        """Centre of the training samples, shape (n_features,), float64."""
+
+    @property
+    def mean_y(self) -> Tensor:
+        """Mean responses to the training samples, shape (n_targets,), float64."""
 
     @property
     def device(self) -> torch.device:
