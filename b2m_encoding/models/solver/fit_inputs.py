@@ -86,6 +86,13 @@ class FitInputs:
         variance, mean = pool.xx.diagonal() / pool.count, pool.mean_x
         return torch.where(variance.sqrt() > 1e-10 * mean.abs(), variance, 0.0)
 
+    def mean_responses(self) -> Tensor:
+        """Mean of the responses of every target, shape (n_targets,), float64."""
+        if self.statistics is not None:
+            return self.statistics.pool().mean_y
+        assert self.samples is not None
+        return self.samples.Y.mean(0, dtype=torch.float64)
+
     def subset(self, names: Iterable[str], widths: Mapping[str, int]) -> FitInputs:
         """Inputs of some feature spaces.
 

@@ -71,8 +71,16 @@ class FitResult:
         deltas = None if self.deltas is None else self.deltas + 2 * np.log(unit)
         return replace(self, alphas=self.alphas / unit**2, deltas=deltas, stack=stack)
 
-    def among(self, status: NDArray[np.str_]) -> FitResult:
-        """Result of these targets, the tested ones, among all; ``status`` is that of all, shape (n_targets,)."""
+    def among(self, status: NDArray[np.str_], mean_y: Tensor) -> FitResult:
+        """Result of these targets, the tested ones, among all.
+
+        Parameters
+        ----------
+        status : array of str, shape (n_targets,)
+            Of all targets.
+        mean_y : Tensor, shape (n_targets,)
+            Their mean responses.
+        """
         places = np.flatnonzero(status == TESTED)
 
         def spread(values: Float64) -> Float64:
@@ -81,7 +89,7 @@ class FitResult:
             return out
 
         return FitResult(
-            WeightsOfTested(self.weights, torch.from_numpy(places), len(status)),
+            WeightsOfTested(self.weights, torch.from_numpy(places), mean_y),
             status,
             spread(self.alphas),
             spread(self.scores),

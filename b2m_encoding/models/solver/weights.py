@@ -190,13 +190,13 @@ class WeightsOfTested:
     tested : FittedWeights
     places : Tensor of int, shape (n_tested,)
         Places of the tested targets.
-    n_targets : int
-        Of all.
+    mean_y : Tensor of float64, shape (n_targets,)
+        Mean responses to the training samples, of all targets.
     """
 
     tested: FittedWeights
     places: Tensor
-    n_targets: int
+    mean_y: Tensor
 
     @property
     def device(self) -> torch.device:
@@ -209,9 +209,9 @@ class WeightsOfTested:
         return self.tested.mean_x
 
     @property
-    def mean_y(self) -> Tensor:
-        """Mean responses to the training samples, shape (n_targets,), float64."""
-        return self._spread(self.tested.mean_y, 0)
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return len(self.mean_y)
 
     def full(self) -> Tensor:
         """Weights of the original features, shape (n_targets, n_features)."""
@@ -227,7 +227,10 @@ class WeightsOfTested:
 
     def rescaled(self, factors: Float64) -> WeightsOfTested:
         """Weights of targets that are multiplied by ``factors``, shape (n_targets,)."""
-        return replace(self, tested=self.tested.rescaled(factors[self.places.cpu().numpy()]))
+        scale = torch.as_tensor(factors).to(self.mean_y)
+        return replace(
+            self, tested=self.tested.rescaled(factors[self.places.cpu().numpy()]), mean_y=self.mean_y * scale
+        )
 
     def of_tested(self, tested: Tensor) -> WeightsOfTested:
         """The same weights, NaN for targets that were not tested."""
@@ -239,7 +242,7 @@ class WeightsOfTested:
         place[self.places.cpu()] = torch.arange(len(self.places))
         own = place[targets.cpu()]
         known = (own >= 0).nonzero()[:, 0]
-        return WeightsOfTested(self.tested.take(own[known]), known, len(own))
+        return WeightsOfTested(self.tested.take(own[known]), known, self.mean_y[targets.to(self.mean_y.device)])
 
     def _spread(self, values: Tensor, axis: int) -> Tensor:
         shape = (*values.shape[:axis], self.n_targets, *values.shape[axis + 1 :])

@@ -50,6 +50,7 @@ def test_values_are_those_of_a_fit_to_the_tested_targets_alone(data: Any, form: 
     for name in ("best_alphas_", "cv_scores_", "intercept_", "deltas_"):
         if getattr(alone, name) is not None:
             same(getattr(model, name), getattr(alone, name))
+    np.testing.assert_allclose(model.weights_.mean_y.numpy()[[0, 7]], 3.0)
     same(model.predict(X, RUNS), alone.predict(X, RUNS))
     same(model.score_targets(X, Y, RUNS), alone.score_targets(X, Y[:, TESTED], RUNS))
     for name, values in model.coef_.items():
