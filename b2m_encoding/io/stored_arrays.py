@@ -48,7 +48,7 @@ class StoredArray:
 
 
 class SideBySide:
-    """Stored arrays joined along their last axis; of slices of it, one part at a time is in memory.
+    """Stored arrays joined along their last axis; of slices of it, the part that was read last stays in memory.
 
     Parameters
     ----------
@@ -73,6 +73,16 @@ class SideBySide:
     def __len__(self) -> int:
         """Length of the first axis."""
         return int(self.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the part that stays in memory once it is read: at most those of the largest."""
+        return max(int(np.prod(part.shape)) for part in self.parts) * self.dtype.itemsize
+
+    def reduced(self, function: Callable[[NDArray[Any]], NDArray[Any]], n_rows: int) -> SideBySide:
+        """The same columns, of which a function makes ``n_rows`` rows as they are read."""
+        before = self.reduce
+        return SideBySide(self.parts, function if before is None else lambda part: function(before(part)), n_rows)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read the whole."""

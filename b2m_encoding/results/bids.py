@@ -104,6 +104,9 @@ def _copy_map(results: ReadResults, folder: Path, subject: str, desc: str, stat:
             desc=_label(desc),
             suffix=suffix,
         )
+        if (place / name).exists():
+            fix = "rename one of them in study.toml: labels of BIDS hold Latin letters and digits alone"
+            raise InputError("two maps would have the same name in BIDS", file=path, found=name, fix=fix)
         shutil.copyfile(path, place / name)
         (place / f"{name.split('.')[0]}.json").write_text(_json(about), encoding="utf-8")
 

@@ -55,6 +55,7 @@ def to_pycortex(
     -----
     For volumes see :func:`b2m_encoding.figures.pycortex.to_volume`.
     """
+    subject = subject.removeprefix("sub-")
     space = results.space(subject)
     if not isinstance(space, SurfaceSpace):
         fix = "of volumes, figures.pycortex.to_volume makes views"

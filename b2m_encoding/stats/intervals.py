@@ -152,9 +152,9 @@ def fisher_interval(
 
     Examples
     --------
-    >>> low, high = fisher_interval(np.array([0.5, 0.9]), np.array([0.01, 0.2]), 4)
+    >>> low, high = fisher_interval(np.array([0.5, 0.9]), np.array([0.01, 0.05]), 4)
     >>> low.round(3), high.round(3)
-    (array([0.472, 0.01 ]), array([0.527, 0.999]))
+    (array([0.472, 0.63 ]), array([0.527, 0.976]))
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         half, share = student.ppf((1 + level) / 2, degrees) * error, np.asarray(mean) / bound

@@ -287,8 +287,7 @@ def merge_blocks(sums: BlockSums, runs: Runs, block_length: int, longer: int) ->
         return np.asarray(np.add.reduceat(values, starts, axis=0))
 
     def add(values: Any) -> Any:
-        stored = isinstance(values, SideBySide)
-        return SideBySide(values.parts, summed, len(starts)) if stored else summed(values)
+        return values.reduced(summed, len(starts)) if isinstance(values, SideBySide) else summed(values)
 
     models = {name: Predicted(*(add(getattr(one, key)) for key in _KEYS)) for name, one in sums.models.items()}
     return BlockSums(summed(sums.n), sums.split[starts], add(sums.y), add(sums.yy), models, sums.labels[starts])
@@ -453,19 +452,20 @@ def _share_of_r(sums: BlockSums, model: Predicted, part: slice) -> Float64:
 def _pearson(sums: BlockSums, weights: Float64, part: slice) -> Callable[[Predicted], Float64]:
     """Correlation under each row of weights; what depends on responses alone is computed once."""
     everything = torch.from_numpy(weights @ sums.n)[:, None]
-    splits = []
+    all_y, all_yy, splits = sums.y[:, part], sums.yy[:, part], []
     for rows, _ in _splits(sums):
-        draw = _Draw(weights, rows, part)
-        n = draw.total(sums.n[:, None], slice(None))
+        total = _Weighted(weights, rows)
+        n = total(sums.n[:, None])
         drawn = n.clamp_min(1e-9)  # a split of one block that was not drawn has no weight
-        y, yy = draw.total(sums.y), draw.total(sums.yy)
+        y, yy = total(all_y), total(all_yy)
         constant = torch.where(yy.isfinite(), 0.0, torch.nan)  # r of a constant prediction
-        splits.append((draw, n / everything, drawn, y, yy, yy - y * y / drawn, constant))
+        splits.append((total, n / everything, drawn, y, yy, yy - y * y / drawn, constant))
 
     def score(model: Predicted) -> Float64:
         found: Any = 0.0
-        for draw, share, drawn, y, yy, variance, constant in splits:
-            p, pp, py = (draw.total(getattr(model, key)) for key in _KEYS)
+        values = [getattr(model, key)[:, part] for key in _KEYS]
+        for total, share, drawn, y, yy, variance, constant in splits:
+            p, pp, py = map(total, values)
             mean = p / drawn
             squares = (pp - p.mul_(mean)).mul_(variance)
             known = squares > ROUNDING * pp.mul_(yy)  # not where one variance is rounding error or missing
@@ -477,32 +477,29 @@ def _pearson(sums: BlockSums, weights: Float64, part: slice) -> Callable[[Predic
 
 def _r2(sums: BlockSums, weights: Float64, part: slice) -> Callable[[Predicted], Float64]:
     """R2 under each row of weights; what depends on responses alone is computed once."""
-    square: Any = 0.0
+    all_y, square = sums.y[:, part], torch.zeros(())
     for rows, _ in _splits(sums):
-        draw = _Draw(weights, rows, part)
-        y = draw.total(sums.y)
-        square = square + y.square_().div_(draw.total(sums.n[:, None], slice(None)).clamp_min(1e-9))
-    every = _Draw(weights, np.arange(sums.n_blocks), part)
-    total = every.total(sums.yy) - square
-    total = torch.where(total > 0, total, torch.nan)
+        total = _Weighted(weights, rows)
+        square = square + total(all_y).square_().div_(total(sums.n[:, None]).clamp_min(1e-9))
+    every = _Weighted(weights, np.arange(sums.n_blocks))
+    variation = every(sums.yy[:, part]) - square
+    variation = torch.where(variation > 0, variation, torch.nan)
 
     def score(model: Predicted) -> Float64:
-        explained = every.weights @ torch.from_numpy(2 * model.py[:, part] - model.pp[:, part])
-        return np.asarray(explained.sub_(square).div_(total).numpy())
+        explained = every(2 * model.py[:, part] - model.pp[:, part])
+        return np.asarray(explained.sub_(square).div_(variation).numpy())
 
     return score
 
 
-class _Draw:
-    """Weights of some blocks, for sums over those of a chunk of targets; in torch, which computes on all cores."""
+class _Weighted:
+    """Weighted sums over some blocks, shape (n_resamples, n_chunk); in torch, which computes on all cores."""
 
-    def __init__(self, weights: Float64, rows: NDArray[np.intp], part: slice) -> None:
-        self.rows, self.part = rows, part
-        self.weights = torch.from_numpy(weights[:, rows])
+    def __init__(self, weights: Float64, rows: NDArray[np.intp]) -> None:
+        self.rows, self.weights = rows, torch.from_numpy(weights[:, rows])
 
-    def total(self, values: Float64, part: slice | None = None) -> Tensor:
-        """Weighted sums over blocks, shape (n_resamples, n_chunk)."""
-        return self.weights @ torch.from_numpy(values[:, self.part if part is None else part][self.rows])
+    def __call__(self, values: Float64) -> Tensor:
+        return self.weights @ torch.from_numpy(values[self.rows])
 
 
 def _root(product: Float64, scale: Float64) -> Float64:

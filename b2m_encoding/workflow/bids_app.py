@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from b2m_encoding._typing import Progress
@@ -32,8 +32,9 @@ def run_bids_app(
     """Analyse participants of a BIDS data set, and join them with those that are in the results already.
 
     Each participant is computed in a work folder of its own, so that calls for several participants may run at once, on
-    several machines with a common disk. Then the results are written for all participants that are finished: one call
-    at a time, the others wait. What concerns one participant does not depend on the order, or on who else is there.
+    several machines with a common disk. Then the results are written for all participants that are finished, one call
+    at a time, the others wait; those in the results for which settings changed since are computed again. What concerns
+    one participant does not depend on the order, or on who else is there.
 
     Parameters
     ----------
@@ -60,15 +61,14 @@ def run_bids_app(
         if not file.exists():
             write_template("bids", bids, folder)
     study = load_study(file)
-    for label in participants:
-        if all(state.done for state in explain_study(study, (label,), PARTICIPANT_STEPS).values()):
-            continue
-        own = study.model_copy(update={"output": _own_place(study, label)})
-        run_study(own, file, subjects=(label,), steps=PARTICIPANT_STEPS, wait=FOREVER, progress=progress)
     joined, target = WorkFolder.beside(study.output), study.model_copy(update={"output": output.absolute()})
+    for label in participants:
+        if not _is_finished(study, label, joined):
+            own = _of_one(study, label)
+            run_study(own, file, subjects=(label,), steps=PARTICIPANT_STEPS, wait=FOREVER, progress=progress)
     progress("waits for other participants", 0, 1)
     with _alone(folder):
-        finished = set(_adopted(study, joined))
+        finished = {label for label in _adopted(study, joined) if _is_finished(study, label, joined)}
         there = {path.name.removeprefix("sub-") for path in target.output.glob("sub-*/")}
         known = study.data.list_subjects()
         chosen = tuple(label for label in known if label in finished | there | set(participants))
@@ -80,20 +80,28 @@ def _alone(folder: Path) -> AbstractContextManager[None]:
     return locked(folder / LOCK, "another participant is being joined", FOREVER)
 
 
-def _own_place(study: Study, label: str) -> Path:
-    """Where the results of one participant would be; only its work folder is made, beside that of the study."""
-    return study.output.with_name(f"sub-{label}")
+def _of_one(study: Study, label: str) -> Study:
+    """The study with a place of its own for one participant; only its work folder is made, beside that of the study."""
+    return study.model_copy(update={"output": study.output.with_name(f"{study.output.name}_sub-{label}")})
+
+
+def _is_finished(study: Study, label: str, joined: WorkFolder) -> bool:
+    """Whether the joined work folder has everything of a participant, for the study as it is."""
+    states = explain_study(_of_one(study, label), (label,), PARTICIPANT_STEPS, joined)
+    return all(state.done for state in states.values())
 
 
 def _adopted(study: Study, joined: WorkFolder) -> Iterator[str]:
     """Participants whose own work folder is finished; what is in it becomes part of the joined one."""
     for label in study.data.list_subjects():
-        own = WorkFolder.beside(_own_place(study, label))
+        own = WorkFolder.beside(_of_one(study, label).output)
         if own.record(f"maps/sub-{label}") is None:
             continue
-        try:
-            with own.locked(), joined.locked(FOREVER):
-                joined.adopt(own)
-        except InputError:  # it is being computed again, and will be joined after that
-            continue
+        with ExitStack() as locks:
+            try:
+                locks.enter_context(own.locked())
+            except InputError:  # it is being computed again, and will be joined after that
+                continue
+            locks.enter_context(joined.locked(FOREVER))
+            joined.adopt(own)
         yield label

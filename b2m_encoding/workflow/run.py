@@ -99,10 +99,12 @@ def run_study(
         return results
 
 
-def explain_study(study: Study, subjects: tuple[str, ...] = (), steps: Sequence[str] = ()) -> dict[str, State]:
+def explain_study(
+    study: Study, subjects: tuple[str, ...] = (), steps: Sequence[str] = (), work: WorkFolder | None = None
+) -> dict[str, State]:
     """What a run would compute, unit by unit, and why; nothing is computed."""
     recordings = check_study(study, subjects)
-    runner = Runner(StepContext(study, work_folder(study)), lambda *_: None)
+    runner = Runner(StepContext(study, work or work_folder(study)), lambda *_: None)
     units = Plan(study, recordings).up_to(_steps(steps))
     return runner.states(units, runner.fingerprints(units))
 

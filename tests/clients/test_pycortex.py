@@ -122,7 +122,8 @@ def test_all_maps_of_results_and_their_subject(tmp_path: Path) -> None:
     read, space = from_view(again.joint_r)
     assert space == pycortex_subject("fsaverage5", tmp_path / "store")
     np.testing.assert_array_equal(read, holed.astype(np.float32))
-    results.to_pycortex("01", tmp_path / "store")  # the subject is there already
+    again = results.to_pycortex("sub-01", tmp_path / "store")  # the subject is there already
+    assert set(again.views) == set(views.views)
     with ResultsWriter(tmp_path / "other", "test", ["01"]) as writer:
         writer.write_map("01", "joint", "r", np.zeros(1), RegionSpace(("A1",)), {})
     with pytest.raises(InputError, match="do not lie on a surface"):

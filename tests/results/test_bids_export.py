@@ -100,3 +100,11 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="not as it was written"):
             results.to_bids(tmp_path / "maps")
     assert not (tmp_path / "maps").exists()
+
+
+def test_maps_of_one_name_in_bids_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = write(tmp_path / "results", SPACES[0], np.zeros(SPACES[0].n_targets, np.float32))
+    monkeypatch.setattr("b2m_encoding.results.bids._label", lambda text: "same")
+    with pytest.raises(InputError, match="same name in BIDS"):
+        results.to_bids(tmp_path / "derivatives")
+    assert not (tmp_path / "derivatives").exists()

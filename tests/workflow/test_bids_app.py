@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from b2m_encoding.study import load_study
 from b2m_encoding.workflow.bids_app import run_bids_app
 from b2m_encoding.workflow.templates import write_template
 
@@ -55,6 +56,18 @@ def test_participants_one_by_one_are_as_one_call(root: Path, study_folder: Path,
     run_bids_app(root, tmp_path / "whole", study_folder)
     assert contents(single) == contents(tmp_path / "whole")
     assert not (root / "derivatives" / "b2m_encoding").exists()  # the data set is only read
+
+
+def test_participants_whose_results_lie_where_the_study_names_them(
+    root: Path, study_folder: Path, b2m: Command
+) -> None:
+    """A finished participant stays finished, and another one is added, in the folder of the study itself."""
+    out = load_study(study_folder / "study.toml").output
+    for label in ("01", "02", "01"):
+        code, printed = b2m("bids", root, out, "participant", "-w", study_folder, "--participant-label", label)
+        assert code == 0, printed
+    assert {path.name for path in out.glob("sub-*/")} == {"sub-01", "sub-02"}
+    assert not list(out.parent.glob("sub-*")), "places of participants do not stand in the way of other studies"
 
 
 def test_participants_at_once(root: Path, study_folder: Path, tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ def study_of(folder: Path) -> Path:
 
 def run(study: Path) -> Results:
     """Run a study, after an explanation that writes nothing; a second run has nothing to do."""
-    assert not any(state.done for state in explain_study(load_study(study)).values())
-    assert not list(study.parent.glob(".results*"))
+    if not (study.parent / "results").exists():
+        assert not any(state.done for state in explain_study(load_study(study)).values())
+        assert not list(study.parent.glob(".results*"))
     run_study(load_study(study), study)
     assert all(state.done for state in explain_study(load_study(study)).values())
     return Results.open(study.parent / "results")

@@ -49,7 +49,7 @@ class BlockLayout:
     @classmethod
     def of(cls, held_out: HeldOut, study: Study) -> BlockLayout:
         """Layout of the held-out samples of a subject."""
-        empty = held_out.sums.take_targets(slice(0, 0)).take_models([])
+        empty = held_out.sums.take_models([]).take_targets(slice(0, 0))
         return cls(empty, held_out.runs, block_samples(study, held_out.runs.tr), comparison_block(held_out, study))
 
     def merge(self, values: Float64, length: int) -> Float64:

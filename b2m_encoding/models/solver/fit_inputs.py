@@ -14,6 +14,7 @@ from torch import Tensor
 from b2m_encoding._typing import Floating
 from b2m_encoding.models.layout import Design
 from b2m_encoding.models.solver.devices import tensor
+from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.samples.arrays import Samples
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
@@ -86,12 +87,12 @@ class FitInputs:
         variance, mean = pool.xx.diagonal() / pool.count, pool.mean_x
         return torch.where(variance.sqrt() > 1e-10 * mean.abs(), variance, 0.0)
 
-    def mean_responses(self) -> Tensor:
-        """Mean of the responses of every target, shape (n_targets,), float64."""
+    def mean_responses(self, center: Center) -> Tensor:
+        """Mean that is removed from the responses of every target, shape (n_targets,), float64."""
         if self.statistics is not None:
-            return self.statistics.pool().mean_y
+            return self.statistics.pool().mean_y * (center != "none")
         assert self.samples is not None
-        return self.samples.Y.mean(0, dtype=torch.float64)
+        return self.samples.Y.mean(0, dtype=torch.float64) * (center != "none")
 
     def subset(self, names: Iterable[str], widths: Mapping[str, int]) -> FitInputs:
         """Inputs of some feature spaces.

@@ -72,7 +72,7 @@ def fit(
     status = inputs.target_status()
     if (few := _few_tested(status)) is not None:
         return fit(inputs.of_targets(few), runs, bands, _settings_of(few, settings)).among(
-            status, inputs.mean_responses()
+            status, inputs.mean_responses(settings.center)
         )
     with threads_for(sum(bands.values()), len(status), settings.device):
         problem, folds = make_problem(inputs, bands, settings), runs.folds(settings.cv)
@@ -159,7 +159,7 @@ def fit_sets(
     if (few := _few_tested(status)) is not None:
         their_own = _settings_of(few, settings)
         for names, result in fit_sets(inputs.of_targets(few), runs, bands, their_own, sets, progress=progress):
-            yield names, result.among(status, inputs.mean_responses())
+            yield names, result.among(status, inputs.mean_responses(settings.center))
         return
     options = _search_options(status, folds, runs, settings)
     shared = list(dict.fromkeys(member for names in sets if len(names) > 1 for member in member_sets(names)))

@@ -82,6 +82,8 @@ class FitResult:
             Their mean responses.
         """
         places = np.flatnonzero(status == TESTED)
+        mean_y = mean_y.clone()
+        mean_y[places] = self.weights.mean_y.to(mean_y)
 
         def spread(values: Float64) -> Float64:
             out = np.full((*values.shape[:-1], len(status)), np.nan)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.parsing import parse_json
-from b2m_encoding.io.stored_arrays import StoredArray
+from b2m_encoding.io.stored_arrays import SideBySide, StoredArray
 
 STRUCTURE, ARRAYS = "value.json", "value.npz"
 PACKAGE = "b2m_encoding."
@@ -68,7 +68,7 @@ def load_tree(folder: Path, *, large: bool = True) -> Any:
 
 def size_in_memory(value: Any) -> int:
     """Bytes of the arrays of an object."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | SideBySide):
         return value.nbytes
     if is_dataclass(value) and not isinstance(value, type):
         return sum(size_in_memory(getattr(value, one.name)) for one in fields(value))

@@ -192,7 +192,8 @@ class WorkFolder:
             with suppress(FileNotFoundError):
                 if (target / RECORD).stat().st_mtime_ns >= record.stat().st_mtime_ns:
                     continue
-            with temporary_folder(target) as part:
+            failed = reported_as_input_error("the work folder cannot be written", self.path)
+            with failed, temporary_folder(target) as part:
                 shutil.copytree(record.parent, part, copy_function=_link_or_copy, dirs_exist_ok=True)
                 self.drop(name)
                 move(part, target)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.responses import ArrayResponses
 from b2m_encoding.models.solver import fitting
 from b2m_encoding.models.solver.weights import WeightsOfTested
 from b2m_encoding.runs import Runs
@@ -74,6 +75,21 @@ def test_few_untested_targets_are_fitted_with_the_others(data: Any, monkeypatch:
     assert not isinstance(every.weights_, WeightsOfTested)
     np.testing.assert_array_equal(model.best_alphas_, every.best_alphas_)
     np.testing.assert_allclose(model.predict(X, RUNS), every.predict(X, RUNS), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["gram", "prediction"])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_slices_that_differ_in_tested_targets_are_joined(form: Any, intercept: bool) -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((160, 6)), (5 + rng.standard_normal((160, 40))).astype(np.float32)
+    Y[:, 20:38] = np.nan
+    model = EncodingModel(None, form=form, fit_intercept=intercept, memory_limit=4e-5)
+    sliced = model.fit_responses({"a": X}, ArrayResponses(Y, RUNS))
+    whole = EncodingModel(None, form=form, fit_intercept=intercept).fit({"a": X}, Y, runs=RUNS)
+    assert not isinstance(sliced.weights_, WeightsOfTested)
+    assert isinstance(whole.weights_, WeightsOfTested)
+    np.testing.assert_allclose(sliced.predict({"a": X}), whole.predict({"a": X}), atol=1e-4)
+    np.testing.assert_allclose(sliced.intercept_, whole.intercept_, atol=1e-4)
 
 
 def test_rescaled_weights_keep_their_places(data: Any) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -69,12 +70,9 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self.ended.wait(0.001):
-            for path in self.folder.glob("*.safetensors"):
-                try:
-                    written = path.stat().st_mtime_ns
-                except FileNotFoundError:
-                    continue
-                self.seen.setdefault(path.name, set()).add(written)
+            with suppress(FileNotFoundError):  # the folder, too, comes and goes
+                for path in self.folder.glob("*.safetensors"):
+                    self.seen.setdefault(path.name, set()).add(path.stat().st_mtime_ns)
 
 
 def test_two_workers_share_factors(wide_study: Path, two_processes: ClusterSpec) -> None:
