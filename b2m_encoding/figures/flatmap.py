@@ -127,9 +127,9 @@ class PixelMap:
     shape: tuple[int, int]
     cortex: NDArray[np.bool_]
     weights: csr_array
-    nearest: NDArray[np.int64]
+    nearest: NDArray[np.int32]
     triangles: NDArray[np.int64]
-    triangle: NDArray[np.intp]
+    triangle: NDArray[np.int32]
     neighbours: csr_array
 
     @cached_property
@@ -149,10 +149,10 @@ class PixelMap:
             self,
             shape=(bottom - top, self.shape[1]),
             cortex=self.cortex[top:bottom],
-            weights=self.weights[listed],
+            weights=_three_per_row(self.weights, listed),
             nearest=self.nearest[listed],
             triangles=self.triangles[seen],
-            triangle=(np.cumsum(seen) - 1)[self.triangle[listed]],
+            triangle=(np.cumsum(seen, dtype=np.int32) - 1)[self.triangle[listed]],
         )
 
     def sample(
@@ -287,12 +287,19 @@ def rasterised(
     columns = triangles[triangle]
     first, second, third = weights
     largest = np.where(first >= second, np.where(first >= third, 0, 2), np.where(second >= third, 1, 2))
-    nearest = np.take_along_axis(columns, largest[:, None], axis=1)[:, 0]
+    nearest = np.take_along_axis(columns, largest[:, None], axis=1)[:, 0].astype(np.int32)  # kept for every pixel
     entries = (weights.T.astype(np.float32).ravel(), columns.astype(np.int32).ravel())
     starts = np.arange(0, 3 * len(inside) + 1, 3, dtype=np.int32)
     matrix = csr_array((*entries, starts), (len(inside), space.n_targets))
     cortex = (painted > 0).reshape(shape)
-    return PixelMap(window, shape, cortex, matrix, nearest, triangles, triangle.astype(np.intp), _neighbours(space))
+    return PixelMap(window, shape, cortex, matrix, nearest, triangles, triangle.astype(np.int32), _neighbours(space))
+
+
+def _three_per_row(matrix: csr_array, rows: slice) -> csr_array:
+    """Some rows of a matrix with three entries in each, which share its memory: pixel maps are large."""
+    entries = slice(3 * rows.start, 3 * rows.stop)
+    starts = np.arange(0, 3 * (rows.stop - rows.start) + 1, 3, dtype=np.int32)
+    return csr_array((matrix.data[entries], matrix.indices[entries], starts), (len(starts) - 1, matrix.shape[1]))
 
 
 @lru_cache(maxsize=8)
