@@ -50,9 +50,8 @@ def _tested(context: FigureContext, encoder: str) -> str:
     found: dict[str, list[str]] = {}
     for row in tests[tests["q"] < SIGNIFICANT].to_dict("records"):
         high, low = (row["first"], row["second"]) if row["difference"] > 0 else (row["second"], row["first"])
-        where = found.setdefault(f"{high} above {low}", [])
-        where += [name for name in [f"{row['measure']}"] if name not in where]
-    shown = "; ".join(f"{pair} ({', '.join(where)})" for pair, where in found.items()) or "none"
+        found.setdefault(f"{high} above {low}", []).append(str(row["measure"]))
+    shown = "; ".join(f"{pair} ({', '.join(dict.fromkeys(where))})" for pair, where in found.items()) or "none"
     units = f"{tests['clips'].max()} clips, averaged over {tests['subjects'].max()} subject(s)"
     return f" Differences with q < {SIGNIFICANT}, paired over {units}, signs flipped: {shown}."
 

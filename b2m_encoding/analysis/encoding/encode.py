@@ -29,6 +29,7 @@ from b2m_encoding.stats.intervals import Interval, score_interval
 from b2m_encoding.stats.joined_folds import Refits
 from b2m_encoding.stats.nulls import RefittedNull
 from b2m_encoding.stats.preference import flip_widening
+from b2m_encoding.stats.sums import BlockSums
 from b2m_encoding.stats.variance_partition import Partition, partition, partition_blocks
 from b2m_encoding.study import StatisticsTable, Study
 
@@ -329,12 +330,13 @@ def _tested_model(held_out: HeldOut, study: Study, null: RefittedNull | None) ->
 def compare_subject(held_out: HeldOut, inference: Inference, study: Study, refits: Refits | None = None) -> Comparison:
     """Compare the feature spaces where the joint model predicts."""
     names, table = held_out.feature_spaces, study.statistics
-    predicted = inference.q < table.q
+    predicted, length = inference.q < table.q, comparison_block(held_out, study)
+    sums = comparison_sums(held_out, study, length)
     return Comparison(
-        _preference(held_out, names, predicted, study, refits) if len(names) > 1 else None,
-        _partition(held_out, names, predicted, study, refits) if table.partitions(len(names)) else None,
-        block_length=comparison_block(held_out, study),
-        n_blocks=comparison_sums(held_out, study).n_blocks,
+        _preference(held_out, sums, predicted, study, refits) if len(names) > 1 else None,
+        _partition(held_out, sums, predicted, study, refits) if table.partitions(len(names)) else None,
+        block_length=length,
+        n_blocks=sums.n_blocks,
     )
 
 
@@ -365,13 +367,12 @@ def _interval(held_out: HeldOut, study: Study, refits: Refits | None) -> Interva
 
 
 def _preference(
-    held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study, refits: Refits | None
+    held_out: HeldOut, sums: BlockSums, predicted: NDArray[np.bool_], study: Study, refits: Refits | None
 ) -> Preference:
-    table = study.statistics
+    table, names = study.statistics, held_out.feature_spaces
     if table.preference == "deltas":
         assert held_out.deltas is not None
         return prefer_by_deltas(dict(zip(names, held_out.deltas, strict=True)), predicted)
-    sums = comparison_sums(held_out, study)
     widening = np.full(sums.n_targets, flip_widening(sums.n_blocks))
     if refits is not None:
         score = "difference" if table.preference == "r" else "unique"
@@ -390,10 +391,11 @@ def _preference(
 
 
 def _partition(
-    held_out: HeldOut, names: Bands, predicted: NDArray[np.bool_], study: Study, refits: Refits | None
+    held_out: HeldOut, sums: BlockSums, predicted: NDArray[np.bool_], study: Study, refits: Refits | None
 ) -> Partition:
     """Parts of every tested target, with intervals where the joint model predicts."""
-    table, sums = study.statistics, comparison_sums(held_out, study).take_models(all_subsets(names))
+    table, names = study.statistics, held_out.feature_spaces
+    sums = sums.take_models(all_subsets(names))
     if study.model.solver == "ridge":
         logger.warning(
             'variance partition with model.solver = "ridge": one penalty for all feature spaces turns what a useless '
