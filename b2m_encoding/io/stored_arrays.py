@@ -86,8 +86,12 @@ class SideBySide:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read the whole."""
-        self._recent = None
-        return np.concatenate([np.asarray(self._read(part), dtype=dtype) for part in self.parts], axis=-1)
+        self._recent, start = None, 0
+        whole = np.empty(self.shape, dtype=dtype or self.dtype)
+        for part, stop in zip(self.parts, self.stops, strict=True):
+            whole[..., start:stop] = self._read(part)
+            start = stop
+        return whole
 
     def __getitem__(self, at: Any) -> NDArray[Any]:
         """Read a slice of the last axis, ``[:, start:stop]``, or index the whole array otherwise."""

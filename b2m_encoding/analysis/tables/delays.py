@@ -27,6 +27,7 @@ def delay_rows(
     masks: dict[str, Booleans] = {}
     for _, name, mask in study_regions(space, study):
         masks[name] = (masks[name] | mask if name in masks else mask) & predicted
+    masks = {name: mask for name, mask in masks.items() if mask.sum() >= FEWEST}
     if len(study.model.delays) < 2 or not masks:
         return []
     every, rows = delay_curves(weights, deviations), []
