@@ -22,7 +22,7 @@ from b2m_encoding.config import one_line
 from b2m_encoding.results.schema import MAPS, TABLES, files
 
 ROOT = "b2m_encoding"
-MODULES = (f"{ROOT}.runs", f"{ROOT}.errors", f"{ROOT}.study")
+MODULES = (f"{ROOT}.runs", f"{ROOT}.errors")
 """Modules beside the rooms, all of whose own names have pages."""
 WITHOUT = f"{ROOT}.cli"
 """The command has a page of another kind."""
