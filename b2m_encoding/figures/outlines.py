@@ -197,9 +197,7 @@ def boundary(points: Line, triangles: NDArray[np.int64]) -> list[Line]:
     return [points[nodes] for nodes in _chains(links)]
 
 
-def label_position(
-    mask: NDArray[np.bool_], aspect: float = 1.0, allowed: NDArray[np.bool_] | None = None
-) -> tuple[float, float, float]:
+def label_position(mask: NDArray[np.bool_], aspect: float = 1.0) -> tuple[float, float, float]:
     """Best position of a name inside a region: its pole of inaccessibility.
 
     Parameters
@@ -208,8 +206,6 @@ def label_position(
         Pixels of the region, at least one.
     aspect : float
         Width over height of the text: distances along the rows count that much less.
-    allowed : array of bool, shape (rows, columns), optional
-        Pixels where the name may be centred, as far as they lie in the region.
 
     Returns
     -------
@@ -220,8 +216,6 @@ def label_position(
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     mask = mask[box]  # pixels outside the box are outside the region and cannot be nearer than its edge
     distance = distance_transform_edt(np.pad(mask, 1), sampling=(1.0, 1.0 / aspect))[1:-1, 1:-1]
-    if allowed is not None and (mask & allowed[box]).any():
-        distance = np.where(allowed[box], distance, 0.0)
     best = distance.max()
     corner = np.array([rows[0], columns[0]])
     row, column = (np.argwhere(distance >= max(best - 0.5, best / 2)) + corner).mean(axis=0)
