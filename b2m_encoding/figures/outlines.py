@@ -35,11 +35,6 @@ class Arc:
     points: Line
     labels: tuple[int, int]
 
-    @property
-    def closed(self) -> bool:
-        """Whether the arc is a loop."""
-        return bool((self.points[0] == self.points[-1]).all())
-
 
 @dataclass(frozen=True, eq=False)
 class Borders:
@@ -56,33 +51,6 @@ class Borders:
         """The outer border of the union of the given labels."""
         wanted = set(labels)
         return [arc.points for arc in self.arcs if len(wanted.intersection(arc.labels)) == 1]
-
-    def rings(self, label: int) -> list[Line]:
-        """The borders of one label joined end to end: closed where they can be, open where a cut runs."""
-        open_arcs = [arc.points for arc in self.arcs if label in arc.labels and not arc.closed]
-        rings = [arc.points for arc in self.arcs if label in arc.labels and arc.closed]
-        while open_arcs:
-            line = open_arcs.pop()
-            for _ in range(2):  # at its end, then at its start
-                while (following := _following(line, open_arcs)) is not None:
-                    index, reverse = following
-                    arc = open_arcs.pop(index)
-                    line = np.concatenate([line, (arc[::-1] if reverse else arc)[1:]])
-                line = line[::-1]
-            rings.append(line)
-        return rings
-
-
-def _following(line: Line, arcs: list[Line]) -> tuple[int, bool] | None:
-    """Index of the arc that begins or ends where a line ends, and whether it must be reversed."""
-    if (line[0] == line[-1]).all():
-        return None
-    for index, arc in enumerate(arcs):
-        if (arc[0] == line[-1]).all():
-            return index, False
-        if (arc[-1] == line[-1]).all():
-            return index, True
-    return None
 
 
 def trace_borders(points: Line, triangles: NDArray[np.int64], labels: NDArray[np.int64]) -> Borders:
