@@ -230,7 +230,7 @@ def pixel_map(
     return _pixel_map(space, height, window or flat_layout(space).window, hemispheres)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=6)  # up to 100 MB each
 def _pixel_map(space: SurfaceSpace, height: int, window: Window, hemispheres: tuple[Hemisphere, ...]) -> PixelMap:
     layout = flat_layout(space)
     scale = height / window.height

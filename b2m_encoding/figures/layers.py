@@ -74,7 +74,7 @@ class ScoreMap:
         return replace(self, significant=None)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=6)  # keeps the pixel maps
 def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[np.int32]:
     """Level of the underlay at the listed pixels."""
     if len(GREYS[kind]) == 1:
