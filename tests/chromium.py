@@ -20,6 +20,10 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PATIENCE = 60.0
 START = "import os, sys; r, w, *run = sys.argv[1:]; os.dup2(int(r), 3); os.dup2(int(w), 4); os.execvp(run[0], run)"
 """The browser reads commands from file 3 and writes answers to file 4."""
+NO_WEBGL = """{ const getContext = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
+  return kind === "webgl" ? null : getContext.call(this, kind, ...options);
+}; }"""
 
 
 def find_browser() -> str | None:
@@ -55,6 +59,7 @@ class Browser:
         self.requests: list[str] = []
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._no_webgl: str | None = None
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
 
@@ -110,6 +115,15 @@ class Browser:
                 self.console.append(text)
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
+
+    def use_webgl(self, use: bool) -> None:
+        """Let pages that are opened from now on draw in three dimensions, which is slow without a graphics card."""
+        if self._no_webgl is not None:
+            self.send("Page.removeScriptToEvaluateOnNewDocument", identifier=self._no_webgl)
+        self._no_webgl = None
+        if not use:
+            added = self.send("Page.addScriptToEvaluateOnNewDocument", source=NO_WEBGL)
+            self._no_webgl = added["identifier"]
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Load a file and wait until its page says that it is ready."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -34,8 +35,18 @@ def file(tmp_path_factory: pytest.TempPathFactory, view_page: str) -> Path:
 
 
 @pytest.fixture
-def page(browser: Browser, file: Path) -> Browser:
-    """The page as it opens; what it complains about fails the test."""
+def page(browser: Browser, file: Path) -> Iterator[Browser]:
+    """The page as it opens where there is no WebGL, without the inflated cortex."""
+    browser.use_webgl(False)
+    browser.size(WIDTH, HEIGHT)
+    browser.open(file)
+    yield browser
+    browser.use_webgl(True)
+
+
+@pytest.fixture
+def whole_page(browser: Browser, file: Path) -> Browser:
+    """The page as it opens, with the inflated cortex."""
     browser.size(WIDTH, HEIGHT)
     browser.open(file)
     return browser
@@ -117,7 +128,8 @@ def rows_of(page: Browser, within: str) -> dict[str, str]:
     return dict(page.run(f"{rows}.map((row) => [row.dataset.key, [...row.cells].at(-1).textContent])"))
 
 
-def test_opens_from_a_file_without_errors_and_without_the_network(page: Browser, file: Path) -> None:
+def test_opens_from_a_file_without_errors_and_without_the_network(whole_page: Browser, file: Path) -> None:
+    page = whole_page
     page.settle()
     assert page.console == page.failures == []
     assert [one for one in page.requests if not one.startswith("data:")] == [file.as_uri()]
@@ -525,6 +537,12 @@ def contrast(one: Any, other: Any) -> float:
     return (max(levels) + 0.05) / (min(levels) + 0.05)
 
 
+def test_without_webgl_there_is_the_flatmap_alone(page: Browser) -> None:
+    assert page.run("document.getElementById('turning').hidden")
+    assert (picture(page)[..., 3] > 0).any()
+    assert page.failures == []
+
+
 def test_levels_are_listed_in_the_legend(page: Browser, view: View) -> None:
     page.run("location.hash = 'map=preferred'")
     page.wait("document.getElementById('map').value === '4'")
@@ -540,7 +558,8 @@ def solid_picture(page: Browser) -> NDArray[np.int64]:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGBA"), dtype=int)
 
 
-def test_the_inflated_cortex_is_drawn_turned_and_flattened(page: Browser) -> None:
+def test_the_inflated_cortex_is_drawn_turned_and_flattened(whole_page: Browser) -> None:
+    page = whole_page
     page.settle()
     before = solid_picture(page)
     inside = before[..., 3] > 0

@@ -48,7 +48,7 @@ def test_init_names_what_was_not_preprocessed(tmp_path: Path, data_set: DataSet,
 def test_the_study_that_init_writes_runs(root: Path, b2m: Command) -> None:
     b2m("init", "bids", root)
     study = root / "study.toml"
-    text = study.read_text().replace("[statistics]", "[statistics]\npermutations = 100")
+    text = study.read_text().replace("[statistics]", "[statistics]\npermutations = 100\nrefits = 1000")
     study.write_text(f"{text}\n{SMALL_FIGURES}")
     code, printed = b2m("run", study)
     assert code == 0, printed
