@@ -30,7 +30,7 @@ from b2m_encoding.stats.arrangements import clips_can_move
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, Presentations, noise_ceiling, normalised_score
 from b2m_encoding.stats.intervals import Interval, block_length_for, score_interval
 from b2m_encoding.stats.joined_folds import FoldDependence
-from b2m_encoding.stats.permutation import Method
+from b2m_encoding.stats.rearranging import Method
 
 Correction = Literal["bh", "by", "fwe"]
 JOINED = NoCeiling("every sample is held out once: repeats lie in training and test")

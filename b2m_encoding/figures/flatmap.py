@@ -155,9 +155,7 @@ class PixelMap:
             triangle=(np.cumsum(seen, dtype=np.int32) - 1)[self.triangle[listed]],
         )
 
-    def sample(
-        self, values: NDArray[np.floating], valid: NDArray[np.bool_] | None = None, *, nearest: bool = False
-    ) -> NDArray[np.float32]:
+    def sample(self, values: NDArray[np.floating], valid: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """Values at the listed pixels; NaN where less than half of the weight is valid.
 
         Parameters
@@ -165,13 +163,9 @@ class PixelMap:
         values : array, shape (n_targets,)
         valid : array of bool, shape (n_targets,), optional
             Targets to interpolate between; default: the finite ones. The others have no influence.
-        nearest : bool
-            Take the nearest target instead of interpolating.
         """
         values = np.asarray(values, dtype=np.float32)
         valid = np.isfinite(values) if valid is None else valid & np.isfinite(values)
-        if nearest:
-            return np.where(valid, values, np.float32(np.nan))[self.nearest]
         # a corner that is not valid makes the pixel NaN; pixels with other valid corners are weighted again
         sampled = np.asarray(self.weights @ np.where(valid, values, np.float32(np.nan)))
         n_valid = valid[self.triangles].sum(axis=1, dtype=np.int8)

@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from b2m_encoding.decoding.chance import chance_interval, chance_of_scores
+from b2m_encoding.decoding.groups import by_label, group_scores
 from b2m_encoding.decoding.identification import (
-    by_label,
-    chance_interval,
-    chance_of_scores,
     correlations,
-    group_scores,
     identification_accuracy,
     identification_scores,
     identified,

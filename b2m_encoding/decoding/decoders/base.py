@@ -12,9 +12,10 @@ from sklearn.base import BaseEstimator, clone
 
 from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.folds import Blocks
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.inverse import best_targets
-from b2m_encoding.runs import Blocks, Runs
+from b2m_encoding.runs import Runs
 
 MAX_FOLDS = 5
 ENCODER_ALPHAS = tuple(np.logspace(-1, 7, 20).tolist())

@@ -16,8 +16,9 @@ from b2m_encoding._typing import Booleans, Float64, Floating, Integers
 from b2m_encoding.decoding.decoders.base import Decoder, decoding_folds, with_blocks
 from b2m_encoding.decoding.decoders.ridge import WHOLE_CORTEX, RidgeDecoder
 from b2m_encoding.errors import InputError
+from b2m_encoding.folds import Blocks
 from b2m_encoding.models.solver.devices import eigh, resolve_device
-from b2m_encoding.runs import Blocks, Runs
+from b2m_encoding.runs import Runs
 
 START, MOMENTUM = 0.07, 0.9
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
