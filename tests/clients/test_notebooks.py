@@ -35,6 +35,8 @@ def test_texts_are_short_and_tables_are_html() -> None:
         assert html.count("<tr>") < 15
     assert "189 more" in runs._repr_html_()
     assert figure._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="complex numbers"):
+        plot_flatmap(np.zeros(20484, dtype=complex))
 
 
 @pytest.mark.parametrize("units", [False, True])
