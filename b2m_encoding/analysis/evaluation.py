@@ -209,7 +209,8 @@ def evaluate(
     Raises
     ------
     InputError
-        If no run, or every run, is a test run, the model is not fitted and none is, folds are not whole runs, or prediction and response differ in shape.
+        If no run, or every run, is a test run, the model is not fitted and none is, folds are not whole runs, or
+        prediction and response differ in shape.
 
     Notes
     -----
