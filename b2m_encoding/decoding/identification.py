@@ -60,10 +60,11 @@ def correlations(predicted: Floating, target: Floating) -> Float64:
     Raises
     ------
     InputError
-        If the number of predictions and targets differs, or there are fewer than two.
+        If the number of predictions and targets differs, there are fewer than two, or a number is not finite.
     """
-    if predicted.shape != target.shape or len(predicted) < 2:
-        raise InputError("identification needs one prediction per target and two clips", found=predicted.shape)
+    shapes = np.shape(predicted), np.shape(target)
+    if shapes[0] != shapes[1] or len(predicted) < 2:
+        raise InputError("identification needs one prediction per target and two clips", found=shapes)
     return row_correlations(predicted, target)
 
 
@@ -284,7 +285,23 @@ def accuracy_of(similarity: Float64, groups: NDArray[Any] | None = None) -> Floa
 
 def row_correlations(a: Floating, b: Floating) -> Float64:
     """Pearson correlation of every row of a with every row of b; a row without variance correlates 0."""
-    centred = [np.asarray(x, dtype=np.float64) - np.mean(x, axis=1, keepdims=True) for x in (a, b)]
+    vectors = [_vectors(x) for x in (a, b)]
+    if vectors[0].shape[1] != vectors[1].shape[1]:
+        raise InputError("vectors differ in length", found=tuple(x.shape[1] for x in vectors))
+    centred = [x - x.mean(axis=1, keepdims=True) for x in vectors]
     norms = [np.linalg.norm(x, axis=1, keepdims=True) for x in centred]
     a, b = (np.divide(x, n, out=np.zeros_like(x), where=n > 0) for x, n in zip(centred, norms, strict=True))
     return np.asarray(a @ b.T, dtype=np.float64)
+
+
+def _vectors(values: Any) -> Float64:
+    """Rows as vectors of finite numbers: without this, one that is missing would count as chance."""
+    try:
+        vectors = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("vectors are no numbers", found=type(values).__name__) from None
+    if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        bad = int((~np.isfinite(vectors)).sum())
+        found = f"shape {vectors.shape}, {bad} not finite"
+        raise InputError("vectors must be finite, one per row", found=found, fix="leave out what has none")
+    return vectors

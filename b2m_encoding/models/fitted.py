@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,10 @@ from b2m_encoding.runs import Runs
 
 Features = Floating | Mapping[str, Any] | Sequence[Any]
 """Features of every sample: an array, or feature spaces by name or in a list."""
+
+
+class NoImagesError(InputError, AttributeError):
+    """A model of arrays has no images, and no attribute that is one: ``hasattr`` returns False."""
 
 
 class FittedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -163,7 +168,7 @@ class FittedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         coef = self.coef_ if coef is None else coef
         x = design - self.weights_.mean_x.cpu().numpy()
         if self.layout_.units:
-            x /= self._column_units
+            x /= self._column_units()
         parts = {}
         for name, columns in self.layout_.columns.items():
             weights = coef[name].reshape(columns.stop - columns.start, -1)
@@ -217,9 +222,18 @@ class FittedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         check_is_fitted(self, "weights_")
         return self._to_image(self.cv_scores_)
 
+    def __dir__(self) -> list[str]:
+        """Names for completion, none of them evaluated: weights of all targets are large."""
+        return list(object.__dir__(self))
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        """What a notebook shows of a fitted model: scikit-learn would evaluate every other attribute as well."""
+        stored = SimpleNamespace(**{name: value for name, value in vars(self).items() if name.endswith("_")})
+        return BaseEstimator._get_fitted_attr_html(stored, doc_link)
+
     def _to_image(self, values: Any) -> Any:
         if not hasattr(self, "masker_"):
-            raise InputError(
+            raise NoImagesError(
                 "the model was not fitted to images",
                 expected="a masker, such as NiftiMasker() or SurfaceMasker()",
                 fix="EncodingModel(masker=SurfaceMasker()).fit(X, images, runs)",
@@ -233,7 +247,7 @@ class FittedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         full = self.weights_.full().cpu().numpy()
         n = max(len(self.layout_.delays), 1)
         if self.layout_.units:
-            full = full * self._column_units
+            full = full * self._column_units()
         targets = () if self._one_target else (len(full),)
         return {name: full[:, part].T.reshape(n, -1, *targets) for name, part in self.layout_.columns.items()}
 
@@ -244,7 +258,6 @@ class FittedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         intercept = self.weights_.intercept().cpu().numpy()
         return float(intercept[0]) if self._one_target else np.asarray(intercept)
 
-    @property
     def _column_units(self) -> Float64:
         """Unit of every column of the design."""
         n = max(len(self.layout_.delays), 1)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,3 +207,13 @@ def test_shared_clips_are_told() -> None:
     assert shared == ["b"]
     assert "1 test clips were presented in training (b)" in str(note_of_shared(shared))
     assert note_of_shared([]) is None
+
+
+@pytest.mark.parametrize("function", [identification_accuracy, identified])
+def test_a_missing_vector_is_no_chance_level(function: Any) -> None:
+    predicted = np.random.default_rng(0).standard_normal((4, 3))
+    np.testing.assert_array_equal(function(pd.DataFrame(predicted), predicted.tolist()), function(predicted, predicted))
+    with pytest.raises(InputError, match="3 not finite"):
+        function(np.where(np.arange(4)[:, None] == 1, np.nan, predicted), predicted)
+    with pytest.raises(InputError, match="differ in length|one prediction per target"):
+        function(predicted, predicted[:, :2])
