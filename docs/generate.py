@@ -105,9 +105,8 @@ def page_of(module: str, name: str) -> str:
     thing = getattr(importlib.import_module(module), name)
     if inspect.isclass(thing):
         # members of our own bases too, not those of other packages and of tables of options
-        bases = [base for base in thing.__mro__ if not base.__module__.startswith(ROOT) or base is Config]
-        other = ", ".join(base.__name__ for base in bases)
-        directive = f"autoclass:: {name}\n   :members:\n   :inherited-members: {other}\n   :exclude-members: {REQUESTS}"
+        others = ", ".join(b.__name__ for b in thing.__mro__ if not b.__module__.startswith(ROOT) or b is Config)
+        directive = f"autoclass:: {name}\n   :members:\n   :inherited-members: {others}\n   :exclude-members: {REQUESTS}"
     elif inspect.isroutine(thing):
         directive = f"autofunction:: {name}"
     else:  # sphinx would show the text of its class

@@ -43,9 +43,14 @@ class FeatureSpace:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.runs.check_length(self.values, f"feature space {self.name}")
-        if self.values.ndim != 2 or self.values.shape[1] == 0:
-            raise InputError(f"feature space {self.name} is empty", found=self.values.shape)
+        if not self.name:
+            raise InputError("a feature space has no name")
+        values = np.asarray(self.values)
+        if values.dtype.kind not in "iufb" or values.ndim != 2 or values.shape[1] == 0:
+            found = f"{values.dtype}, shape {values.shape}"
+            raise InputError(f"feature space {self.name} is no table", found=found, expected="(n_samples, n_features)")
+        object.__setattr__(self, "values", values)  # of a list or a DataFrame
+        self.runs.check_length(values, f"feature space {self.name}")
         bad = np.argwhere(~np.isfinite(self.values))
         if len(bad):
             row, column = bad[0].tolist()

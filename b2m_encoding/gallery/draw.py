@@ -76,7 +76,7 @@ def _reported_of(context: FigureContext, subject: str) -> Iterator[str]:
 
 
 def draw_kind(
-    path: Path, kind: str, request: FigureRequest, changes: dict[str, object], out: Path | None = None
+    path: str | Path, kind: str, request: FigureRequest, changes: dict[str, object], out: str | Path | None = None
 ) -> list[Path]:
     """Draw a kind of figure from a results folder and save it, for every subject or for all together.
 
@@ -102,6 +102,8 @@ def draw_kind(
     InputError
         If there is no such kind, it cannot be drawn of these results, or another process works on them.
     """
+    path = Path(path)
+    out = None if out is None else Path(out)
     if kind not in KINDS:
         raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
     Results.open(path)

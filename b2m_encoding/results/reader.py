@@ -378,7 +378,7 @@ class Results:
 
 def _label(subject: str) -> str:
     """Label of a subject, with or without ``sub-``."""
-    return subject.removeprefix("sub-")
+    return str(subject).removeprefix("sub-")
 
 
 def _file_name(file: Table | str) -> str:

@@ -18,7 +18,7 @@ PAGE = 'the page "study.toml, every key" of the documentation'
 """Where keys are explained."""
 
 
-def load_study(path: Path) -> Study:
+def load_study(path: str | Path) -> Study:
     """Read a study file; relative paths start at its folder.
 
     Raises
@@ -28,6 +28,7 @@ def load_study(path: Path) -> Study:
     ProblemList
         With every unknown key and wrong value; the nearest known key is suggested.
     """
+    path = Path(path)
     content = read_bytes(path, *STUDY_FILE)
     table = parse_toml(content, path, STUDY_FILE[0])
     try:

@@ -36,7 +36,7 @@ LONGEST_SUBJECT, LONGEST_FEATURES = 60, 60
 """Characters of the label of a subject, and of the name of a feature space."""
 
 
-def check_study(study: Study, subjects: tuple[str, ...] = (), file: Path | None = None) -> dict[str, Recording]:
+def check_study(study: Study, subjects: tuple[str, ...] = (), file: str | Path | None = None) -> dict[str, Recording]:
     """Open every recording and compare it with the study; nothing is computed.
 
     Parameters
@@ -56,6 +56,7 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: Path | None 
     ProblemList
         With every problem found.
     """
+    file = None if file is None else Path(file)
     problems = Problems()
     with problems.collect():
         _check_feature_names(study)

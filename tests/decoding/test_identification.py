@@ -215,5 +215,5 @@ def test_a_missing_vector_is_no_chance_level(function: Any) -> None:
     np.testing.assert_array_equal(function(pd.DataFrame(predicted), predicted.tolist()), function(predicted, predicted))
     with pytest.raises(InputError, match="3 not finite"):
         function(np.where(np.arange(4)[:, None] == 1, np.nan, predicted), predicted)
-    with pytest.raises(InputError, match="differ in length|one prediction per target"):
+    with pytest.raises(InputError, match=r"differ in length|one prediction per target"):
         function(predicted, predicted[:, :2])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
@@ -51,3 +54,15 @@ def test_directions_without_variance_are_no_components(rng: np.random.Generator)
     assert space.principal_components(0.999999, np.arange(50)).values.shape[1] == 2
     constant = FeatureSpace("a", np.ones((50, 3), np.float32), space.runs)
     assert not constant.principal_components(2, np.arange(50)).values.any()
+
+
+@pytest.mark.parametrize("convert", [pd.DataFrame, np.ndarray.tolist])
+def test_tables_and_lists_are_arrays(convert: Any) -> None:
+    values, runs = np.arange(12.0).reshape(6, 2), Runs.from_lengths([3, 3], 1.5)
+    np.testing.assert_array_equal(FeatureSpace("loudness", convert(values), runs).values, values)
+
+
+@pytest.mark.parametrize("values", [np.arange(6.0), np.array([["a"]] * 6), np.zeros((6, 0))])
+def test_what_is_no_table_is_named(values: Any) -> None:
+    with pytest.raises(InputError, match="feature space loudness is no table"):
+        FeatureSpace("loudness", values, Runs.from_lengths([3, 3], 1.5))
