@@ -350,9 +350,9 @@ class Runs:
             if not 2 <= cv <= len(self.blocks):
                 raise InputError("impossible number of folds", found=cv, expected=f"2 to {len(self.blocks)}")
             held_out = [self.blocks[i :: int(cv)] for i in range(int(cv))]
-        elif hasattr(cv, "split"):
+        elif is_splitter(cv):
             held_out = self._folds_of_rows(splits(cv, int(self.used.sum()), self.block[self.used]), self.rows(), cv)
-        elif (given := list(cv)) and all(_is_split(fold) for fold in given):
+        elif (given := list_of_folds(cv)) and all(_is_split(fold) for fold in given):
             held_out = self._folds_of_rows(given, np.arange(len(self)), cv)
         else:
             held_out = [self._named_fold(fold) for fold in given]
@@ -360,11 +360,17 @@ class Runs:
             self.rows(fold)
             if not fold or set(fold) >= set(self.blocks):
                 raise InputError("a fold must hold out some blocks and leave some", found=fold)
+        if twice := sorted(name for name, n in Counter(name for fold in held_out for name in fold).items() if n > 1):
+            raise InputError(
+                "a block is held out twice",
+                found=", ".join(twice),
+                expected="every block in one fold at most: GroupKFold, LeaveOneGroupOut, or sets of names",
+            )
         return held_out
 
     @staticmethod
     def _named_fold(fold: Any) -> Blocks:
-        names = [fold] if isinstance(fold, str) else list(fold)
+        names = [fold] if isinstance(fold, str) or not isinstance(fold, Iterable) else list(fold)
         if any(np.ndim(name) or not isinstance(name, str | np.str_ | int | np.integer) for name in names):
             raise InputError(
                 "a fold is a set of block names",
@@ -377,7 +383,8 @@ class Runs:
     def _folds_of_rows(self, splits: Iterable[Any], rows: NDArray[np.intp], cv: Any) -> list[Blocks]:
         """Held-out blocks of pairs of training and held-out samples, which are counted among ``rows``."""
         folds, kept = [], self.used[rows]
-        for train, test in ((np.asarray(a), np.asarray(b)) for a, b in splits):
+        for train, test in (map(rows_of_part, pair) for pair in splits):
+            check_rows(np.concatenate([train, test]), len(rows), cv)
             inside, outside = (part[kept[part]] for part in (train, test))
             check_split(len(inside) + len(outside), int(kept.sum()), cv)
             labels = self.block[rows]
@@ -389,6 +396,35 @@ class Runs:
                 )
             folds.append(tuple(str(block) for block in dict.fromkeys(labels[outside].tolist())))
         return folds
+
+
+def is_splitter(cv: Any) -> bool:
+    """Whether folds are given by an object such as ``GroupKFold``."""
+    return hasattr(cv, "split") and not isinstance(cv, str | type)
+
+
+def list_of_folds(cv: Any) -> list[Any]:
+    """Folds that are given one by one.
+
+    Raises
+    ------
+    InputError
+        If they are nothing of the kind, or none.
+    """
+    folds = [] if isinstance(cv, str | type) or not isinstance(cv, Iterable) else list(cv)
+    if not folds:
+        raise InputError(
+            "folds cannot be read",
+            found=repr(cv),
+            expected="None, a number of folds, sets of block names, pairs of training and held-out rows, or a splitter",
+        )
+    return folds
+
+
+def rows_of_part(part: ArrayLike) -> NDArray[np.intp]:
+    """Rows of one part of a fold, given as rows or as a mask."""
+    rows = np.asarray(part)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
 def splits(cv: Any, n_samples: int, groups: ArrayLike | None) -> list[Any]:
@@ -410,6 +446,13 @@ def splits(cv: Any, n_samples: int, groups: ArrayLike | None) -> list[Any]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
         return list(cv.split(np.zeros((n_samples, 1)), groups=groups))
+
+
+def check_rows(rows: NDArray[np.intp], n_samples: int, cv: Any) -> None:
+    """Raise if a fold names rows that are not there."""
+    if len(rows) and not 0 <= rows.min() <= rows.max() < n_samples:
+        found = f"{type(cv).__name__}: row {int(rows.min() if rows.min() < 0 else rows.max())}"
+        raise InputError("a fold names a row that is not there", found=found, expected=f"0 to {n_samples - 1}")
 
 
 def check_split(n_split: int, n_samples: int, cv: Any) -> None:
@@ -437,9 +480,7 @@ def _is_split(fold: Any) -> bool:
     return (
         isinstance(fold, tuple | list)
         and len(fold) == 2
-        and all(
-            np.ndim(part) == 1 and len(part) > 0 and np.issubdtype(np.asarray(part).dtype, np.integer) for part in fold
-        )
+        and all(np.ndim(part) == 1 and len(part) > 0 and np.asarray(part).dtype.kind in "iub" for part in fold)
     )
 
 

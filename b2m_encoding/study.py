@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ PAGE = 'the page "study.toml, every key" of the documentation'
 """Where keys are explained."""
 RESERVED = {"joint", "preference"}
 MAX_PARTITIONED = 6
+LONGEST_FOUND = 100
+"""Characters of a wrong value in a message."""
 SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0)]
 Lag = Annotated[float, Field(ge=0, le=30)]
@@ -63,6 +65,12 @@ class AlphaTable(Config):
     """Largest penalty."""
     number: Annotated[int, Field(ge=2, le=10_000)] = N_ALPHAS
     """Number of penalties."""
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError("low, the smallest penalty, must be less than high, the largest")
+        return self
 
     def grid(self) -> NDArray[np.float64]:
         """The penalties."""
@@ -164,9 +172,9 @@ class StatisticsTable(Config):
     test: Literal["auto", "shift", "block", "clip", "paper"] = "auto"
     """How the null distribution is made; "auto" moves clips where repeats are averaged, else takes circular shifts, or
     the longest blocks that are enough."""
-    permutations: Annotated[int, Field(ge=100)] = 10_000
+    permutations: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
     """Number of permutations."""
-    refits: Annotated[int, Field(ge=1000)] = 20_000
+    refits: Annotated[int, Field(ge=1000, le=10_000_000)] = 20_000
     """Rearranged responses that models are fitted to for the null distribution of joined folds (cross-validation)."""
     block: Positive = 15.0
     """Length of a block of the bootstrap, and of ``test = "block"``, s; one clip, as a rule."""
@@ -174,7 +182,7 @@ class StatisticsTable(Config):
     """Error rate that is allowed."""
     correction: Literal["bh", "by", "fwe"] = "bh"
     """False discovery rate (Benjamini-Hochberg, -Yekutieli), or family-wise error by the largest statistic."""
-    bootstraps: Annotated[int, Field(ge=100)] = 1000
+    bootstraps: Annotated[int, Field(ge=100, le=10_000_000)] = 1000
     """Number of bootstrap samples of intervals."""
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Coverage of intervals."""
@@ -187,7 +195,7 @@ class StatisticsTable(Config):
     """Family-wise p of clusters, or of threshold-free enhancement, on the mesh of a surface."""
     cluster_threshold: Positive = 3.09
     """z of the vertices of a cluster (mass, extent)."""
-    cluster_permutations: Annotated[int, Field(ge=100)] = 1000
+    cluster_permutations: Annotated[int, Field(ge=100, le=10_000_000)] = 1000
     """Number of permutations of clusters."""
     inter_subject: bool = False
     """Ceiling from the responses of the other subjects to the same test stimuli, on one surface or template."""
@@ -491,7 +499,8 @@ def _problem(path: Path, detail: Any) -> InputError:
     if detail["type"] == "missing":
         return InputError("a key is missing", file=path, expected=f"{where}: {meaning}" if meaning else where, fix=fix)
     message = str(detail["msg"]).removeprefix("Value error, ")
-    found = f"{where} = {detail['input']!r}" if where else None
+    given = repr(detail["input"])
+    found = f"{where} = {given if len(given) <= LONGEST_FOUND else given[:LONGEST_FOUND] + ' ...'}" if where else None
     return InputError(message, file=path, found=found, expected=meaning or None, fix=fix)
 
 

@@ -219,7 +219,7 @@ def find_runs(
     Raises
     ------
     InputError, ProblemList
-        If the folder is missing, a task has no file, or two files claim to be the same run.
+        If the folder is missing, a task or a session has no file, or two files claim to be the same run.
     """
     if not folder.is_dir():
         raise InputError(f"the {'BIDS folder' if raw else 'folder of derivatives'} does not exist", file=folder)
@@ -238,6 +238,14 @@ def find_runs(
             if not of_task:
                 raise _nothing(folder, subject, query, task, sessions, raw)
     problems.raise_any()
+    there = {file.entities.get("ses") for file in runs.values()}
+    if missing := [session for session in sessions if session not in there]:
+        raise InputError(
+            f"no run of the tasks {', '.join(tasks)} in session {', '.join(missing)}",
+            file=folder / f"sub-{subject}",
+            found=f"sessions {_listed(files, 'ses')}",
+            fix="correct sessions under [data], or leave it out to read all",
+        )
     return runs
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -60,14 +61,14 @@ class Played:
 
 
 def stimulus_path(text: str) -> str:
-    r"""Path of a stimulus below the folder of the stimuli, from a field of an event table.
+    r"""Path of a stimulus below the folder of the stimuli, from a field of an event table; accents are composed.
 
     Examples
     --------
     >>> stimulus_path(r"sounds\piece 1.wav"), stimulus_path("./a.wav"), stimulus_path("bids::stimuli/a.wav")
     ('sounds/piece 1.wav', 'a.wav', 'a.wav')
     """
-    path = text.strip().replace("\\", "/").removeprefix("bids::")
+    path = normalize("NFC", text).strip().replace("\\", "/").removeprefix("bids::")
     while path.startswith("./"):
         path = path[2:]
     return path.removeprefix("stimuli/")

@@ -23,8 +23,12 @@ def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
     InputError
         If a delay is not a multiple of the repetition time (within 1 % of a sample), is negative, or occurs twice.
     """
-    samples = [round(delay / tr) for delay in delays]
-    for delay, whole in zip(delays, samples, strict=True):
+    try:
+        seconds = [float(delay) for delay in delays]
+        samples = [round(delay / tr) for delay in seconds]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError("delays must be a list of seconds", found=repr(delays), expected="such as (3, 4.5)") from error
+    for delay, whole in zip(seconds, samples, strict=True):
         if delay < 0 or abs(delay / tr - whole) > 0.01:
             raise InputError(
                 "a delay must be a multiple of the repetition time, and not negative",
@@ -32,7 +36,7 @@ def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
                 expected=f"a multiple of {tr} s, such as {max(whole, 0) * tr:g} s",
             )
     if len(set(samples)) != len(samples):
-        raise InputError("a delay occurs twice", found=list(delays))
+        raise InputError("a delay occurs twice", found=seconds)
     return samples
 
 

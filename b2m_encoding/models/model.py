@@ -30,7 +30,7 @@ from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.problems import Form
 from b2m_encoding.models.solver.result import FitResult, Stack
-from b2m_encoding.models.solver.settings import Settings, Solver
+from b2m_encoding.models.solver.settings import ALLOWED, Settings, Solver, numbers
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.streaming import fit_runs
 from b2m_encoding.runs import Runs
@@ -269,7 +269,7 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
             If a penalty is negative, or their number is not that of the targets.
         """
         design = self._learn(X, runs)
-        responses, known = self._measured(Y, design.runs), np.asarray(alphas, dtype=float)
+        responses, known = self._measured(Y, design.runs), numbers(alphas, "alpha")
         n_samples, n_targets = responses.shape
         if known.shape not in ((), (n_targets,)) or not (np.isfinite(known).all() and (known >= 0).all()):
             raise InputError("alpha must be one number >= 0, or one per target", found=alphas)
@@ -323,7 +323,7 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         Raises
         ------
         InputError
-            If the fit has no statistics, or a block was fitted before.
+            If the fit has no statistics, a block was fitted before, or a feature that did not vary does now.
         """
         if not hasattr(self, "statistics_"):
             return self.fit(X, Y, runs)
@@ -337,6 +337,7 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         repeated = sorted(set(new_runs.blocks) & set(self.statistics_.blocks))
         if repeated:
             raise InputError("these blocks were fitted already", found=repeated, fix="give new runs new names")
+        layout.check_constant(spaces, new_runs)
         responses = self._in_units(as_responses(Y, len(new_runs)))
         new = gather_inputs(layout.design(spaces, new_runs), responses, Settings.of(self, form="gram"))
         assert new.statistics is not None
@@ -458,6 +459,8 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
             If the responses have another number of targets than the fit.
         """
         Y, runs = self._responses(Y, runs)
+        if scoring not in (None, *ALLOWED["scoring"]):
+            raise InputError("unknown scoring", found=scoring, expected=list(ALLOWED["scoring"]))
         predicted = self.predict(X, runs)
         measured = as_responses(Y, len(predicted))
         if measured.shape[1] != len(self.status_):
@@ -514,6 +517,8 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
             Needed if there are delays; only used samples count.
         measure : {"r", "r2"}
         """
+        if measure not in ("r", "r2"):
+            raise InputError("unknown measure", found=measure, expected="r or r2")
         parts = self.predict_bands(X, runs)
         used = slice(None) if runs is None else runs.used
         measured = as_responses(Y, len(next(iter(parts.values()))))[used]

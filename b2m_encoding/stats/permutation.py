@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from b2m_encoding._typing import Float32, Float64, Floating, Integers
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, whole_number
 from b2m_encoding.models.solver.devices import resolve_device, tensor
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.arrangements import (
@@ -34,7 +34,7 @@ from b2m_encoding.stats.autocorrelation import (
 from b2m_encoding.stats.multiplicity import max_statistic_p
 from b2m_encoding.stats.nulls import RefittedNull, gaussian_null_p
 from b2m_encoding.stats.repeats import Together, copies_of_samples
-from b2m_encoding.stats.scores import pearson_r, standardised
+from b2m_encoding.stats.scores import pearson_r, scored_samples, standardised
 
 logger = logging.getLogger(__name__)
 Method = Literal["auto", "shift", "block", "clip", "paper"]
@@ -119,7 +119,7 @@ def significance(
     ----------
     predicted, measured : array, shape (n_samples, n_targets)
     runs : Runs
-        Runs of these samples.
+        Runs of these samples; those that are not used do not count.
     method : str
         ``shift``: each run is shifted circularly by a different number of samples. One cut per run loses the least
         autocorrelation. Not for few runs: near-zero shifts then limit the smallest p value.
@@ -172,8 +172,8 @@ def significance(
     >>> result.method, result.p.round(4)
     ('shift', array([1.000e-04, 9.859e-01]))
     """
-    runs.check_length(predicted, "the prediction")
-    runs.check_length(measured, "the response array")
+    predicted, measured, runs = scored_samples(predicted, measured, runs)
+    n_permutations = whole_number(n_permutations, "n_permutations", 1)
     if method == "paper":
         return _paper(predicted, measured, runs)
     name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
@@ -294,8 +294,8 @@ def null_maps(
     array, shape (n_permutations, n_targets)
         NaN where a target is not tested. Not for 10,000 permutations of 60,000 targets: that takes 2.4 GB.
     """
-    runs.check_length(predicted, "the prediction")
-    runs.check_length(measured, "the response array")
+    predicted, measured, runs = scored_samples(predicted, measured, runs)
+    n_permutations = whole_number(n_permutations, "n_permutations", 1)
     name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
     maps = np.full((n_permutations, predicted.shape[1]), np.nan, dtype=np.float32)
@@ -341,6 +341,8 @@ def choose_arrangements(
     """
     if method not in get_args(Method) or method == "paper":
         raise InputError("unknown method of rearrangement", found=method, expected="auto, shift, block or clip")
+    if block_length is not None:
+        block_length = whole_number(block_length, "block_length", 1)
     if block_length is not None and method != "block":
         raise InputError("only the method block has a block length", found=f"method {method}")
     copies = copies_of_samples(runs)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from b2m_encoding._typing import Bands, Float64, Floating
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, whole_number
 from b2m_encoding.io.stored_arrays import LARGE, SideBySide, side_by_side
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.repeats import first_presentations
@@ -185,7 +185,7 @@ def block_sums(
     Raises
     ------
     InputError
-        If lengths differ.
+        If shapes differ.
     """
     runs.check_length(measured, "the response array")
     units = block_units(runs, block_length)
@@ -196,7 +196,8 @@ def block_sums(
     y, yy = (np.empty((len(n), measured.shape[1])) for _ in range(2))
     models = {name: Predicted(*(np.empty_like(y) for _ in _KEYS)) for name in predicted}
     for values in predicted.values():
-        runs.check_length(values, "a prediction")
+        if values.shape != measured.shape:
+            raise InputError("predictions and responses differ in shape", found=values.shape, expected=measured.shape)
     for start in range(0, measured.shape[1], TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
         own = measured[:, part][order] if together else measured[:, part]
@@ -381,7 +382,8 @@ def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: 
     Raises
     ------
     InputError
-        If a block has no other to be drawn from: an interval would have no width there.
+        If a block has no other to be drawn from, or there are fewer than two resamples: an interval would have no
+        width.
 
     Notes
     -----
@@ -392,6 +394,7 @@ def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: 
     >>> bootstrap_weights(np.array([0, 0, 0, 1, 1]), 2, random_state=0).sum(axis=1)
     array([5., 5.])
     """
+    n_bootstraps = whole_number(n_bootstraps, "n_bootstraps", 2)
     rng, strata = np.random.default_rng(random_state), _strata(split)
     weights = np.empty((n_bootstraps, len(split)))
     for label in np.unique(strata):
