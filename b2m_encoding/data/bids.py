@@ -339,6 +339,14 @@ def _doubled(first: BidsFile, second: BidsFile) -> InputError:
 def _nothing(
     folder: Path, subject: str, query: SpaceQuery, task: str, sessions: Sequence[str], raw: bool
 ) -> InputError:
+    if not (own := folder / f"sub-{subject}").is_dir():
+        return InputError(
+            "a folder holds no such subject",
+            file=own,
+            found=", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())[:10]) or "no folder",
+            expected="the folder of the subject",
+            fix="name the folder in which sub-... lie, such as derivatives/fmriprep",
+        )
     files = subject_files(folder, subject)
     bold = [f for f in files if f.suffix in ("bold", "") and f.extension in sum(EXTENSIONS.values(), ())]
     kinds = {"tasks": "task", "spaces": "space", "sessions": "ses", "desc": "desc", "echoes": "echo", "parts": "part"}
@@ -350,7 +358,7 @@ def _nothing(
     expected = f"*_task-{task}_*.{EXTENSIONS[query.kind][0]}"
     return InputError(
         f"no {where} of task {task}{more}",
-        file=folder / f"sub-{subject}",
+        file=own,
         found=available,
         expected=expected,
         fix='combine the echoes (fMRIPrep does), or read one: space = "NAME:echo-2" under [data]' if echoes else None,

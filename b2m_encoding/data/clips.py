@@ -81,10 +81,19 @@ def without_ending(stimulus: str) -> str:
 
 
 def adapted(table: pd.DataFrame, columns: ClipColumns) -> tuple[pd.DataFrame, ClipColumns]:
-    """The table with the columns of a clip, also where it is one of a published data set that has others."""
+    """The table with the columns of a clip, also where they differ in case, or it is one of a published data set."""
+    named = {name: columns_like(table, name) for name in (columns.stimulus, columns.start, columns.group) if name}
+    if renamed := {alike: name for name, alike in named.items() if alike not in (None, name)}:
+        table = table.rename(columns=renamed)
     if columns.stimulus not in table and columns.stimulus == ClipColumns.stimulus and gtzan.fits(table):
         return gtzan.with_stimuli(table), gtzan.columns(columns)
     return table, columns
+
+
+def columns_like(table: pd.DataFrame, name: str) -> str | None:
+    """The column of a name, or the only one that differs from it in the case of letters alone."""
+    alike = [str(own) for own in table if str(own).lower() == name.lower()]
+    return name if name in table else alike[0] if len(alike) == 1 else None
 
 
 def columns_of(events: Mapping[str, pd.DataFrame], columns: ClipColumns) -> ClipColumns:

@@ -234,7 +234,8 @@ def rows_of_repeats(runs: Runs) -> list[list[int]]:
                 groups.setdefault((str(runs.clip[row]), position), []).append(row)
     if not groups:
         raise InputError(
-            "there are no clips to average", fix="name the clips in the events (column stim_file), or leave repeats as they are"
+            "there are no clips to average",
+            fix="name the clips in the events (column stim_file), or leave repeats as they are",
         )
     counts: dict[str, set[int]] = {}
     for (clip, _), repeats in groups.items():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.delays import delay
+from b2m_encoding.features.delays import delay, in_seconds
 from b2m_encoding.models.inputs import as_feature_spaces, feature_names, labelled_columns
 from b2m_encoding.runs import Runs
 
@@ -90,7 +90,7 @@ class Layout:
         return cls(
             {name: values.shape[1] for name, values in spaces.items()},
             {name: np.asarray(values == 0) for name, values in ranges.items()},
-            tuple(delays) if delays is not None else (),
+            in_seconds(delays) if delays is not None else (),
             units=units if unusual else {},
             penalty_unit=float(next(iter(units.values()))[0]) if unusual and not standardize else 1.0,
             levels={name: rows[0] for name, rows in used.items()},
