@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ TOLERANCE = 0.05
 """Largest difference of a sample from the grid of volumes, in samples."""
 
 
-def in_seconds(delays: Sequence[float]) -> tuple[float, ...]:
+def in_seconds(delays: Any) -> tuple[float, ...]:
     """Delays as finite numbers.
 
     Raises

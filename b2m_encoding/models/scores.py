@@ -88,16 +88,16 @@ def as_pair(predicted: Any, measured: Any) -> tuple[Floating, Floating]:
 
 def standardised(values: Floating) -> Float64:
     """Standardise columns to zero mean and unit variance; NaN where a column is constant up to rounding."""
-    values = np.asarray(values, dtype=np.float64)
+    wide: Float64 = np.asarray(values, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
+        mean, deviation = wide.mean(axis=0), wide.std(axis=0)
     extreme = np.flatnonzero(~(np.abs(mean) < LARGEST) | (deviation < 1 / LARGEST) | (deviation > LARGEST))
-    if len(extreme) and (usual := _of_usual_size(values[:, extreme])) is not None:
-        values = values.copy()
-        values[:, extreme] = usual
+    if len(extreme) and (usual := _of_usual_size(wide[:, extreme])) is not None:
+        wide = wide.copy()
+        wide[:, extreme] = usual
         mean[extreme], deviation[extreme] = usual.mean(axis=0), usual.std(axis=0)
-    scale = np.divide(1.0, deviation, out=np.full_like(deviation, np.nan), where=_varies(values, mean, deviation))
-    scaled: Float64 = (values - mean) * scale
+    scale = np.divide(1.0, deviation, out=np.full_like(deviation, np.nan), where=_varies(wide, mean, deviation))
+    scaled: Float64 = (wide - mean) * scale
     return scaled
 
 
