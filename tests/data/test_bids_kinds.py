@@ -268,7 +268,7 @@ def test_a_correction_of_slices_to_an_unknown_time_is_told(bids: BidsFolder, cap
     filled(bids)
     with_times(bids, RepetitionTime=TR, SliceTimingCorrected=True)
     read(bids)
-    assert "no StartTime says to which" in caplog.text
+    assert "no StartTime states to which" in caplog.text
 
 
 def test_hemispheres_with_two_repetition_times(bids: BidsFolder) -> None:
