@@ -35,7 +35,6 @@ FADE = 2.0  # s, quarter sines at both ends of a clip
 VOLUMES = 410
 PER_CLIP = 10  # volumes
 CLIPS = {"Training": 40, "Test": 10}  # different ones in a run, the dropped one apart
-REPEATS = 4  # of the list of a test run
 CLIP_COLUMNS = ClipColumns(group="genre")
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 

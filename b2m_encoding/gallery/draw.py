@@ -36,10 +36,11 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
 
 
 def _reported(context: FigureContext) -> Iterator[tuple[str, str]]:
-    """Kinds and subjects of the figures of the report."""
+    """Kinds and subjects of the figures of the report, kind by kind: pictures of one kind share their pixel maps."""
     results = context.results
-    for subject in results.subjects:
-        yield from ((kind, subject) for kind in _reported_of(context, subject))
+    pairs = [(kind, subject) for subject in results.subjects for kind in _reported_of(context, subject)]
+    for wanted in dict.fromkeys(kind for kind, _ in pairs):
+        yield from ((kind, subject) for kind, subject in pairs if kind == wanted)
     surfaces = {drawing_surface(results.space(subject)) for subject in results.subjects}
     if len(results.subjects) > 1 and len(surfaces) == 1 and None not in surfaces:
         yield "group", ""

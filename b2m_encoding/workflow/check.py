@@ -29,7 +29,7 @@ from b2m_encoding.spaces import (
 )
 from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.repeats import different_samples
-from b2m_encoding.stats.sums import bootstrap_weights
+from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
 from b2m_encoding.study import Study
 
 LONGEST_SUBJECT, LONGEST_FEATURES = 60, 60
