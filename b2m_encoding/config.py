@@ -9,9 +9,9 @@ import re
 import textwrap
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, model_validator
 
 from b2m_encoding.errors import InputError
 
@@ -22,7 +22,17 @@ LONGEST_NAME, LONGEST_PATH = 255, 4000
 class Config(BaseModel):
     """A table of a study file. Unknown keys are errors; values are fixed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, table: Any) -> Any:
+        """Refuse ``true`` where a number is expected, which Python would read as 1."""
+        for name, value in table.items() if isinstance(table, dict) else ():
+            truth = any(isinstance(one, bool) for one in (value if isinstance(value, list | tuple) else [value]))
+            if truth and name in cls.model_fields and "bool" not in str(cls.model_fields[name].annotation):
+                raise InputError("true or false is no value of this key", found=f"{name} = {str(value).lower()}")
+        return table
 
     @classmethod
     def meanings(cls) -> dict[str, str]:

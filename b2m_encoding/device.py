@@ -29,7 +29,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise InputError("unknown device", found=device, expected='"auto", "cpu" or "cuda"') from None
     if chosen.type not in ("cpu", "cuda"):
         raise InputError("unsupported device", found=str(device), expected='"auto", "cpu" or "cuda"')

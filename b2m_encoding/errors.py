@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from operator import index
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,31 @@ class InputError(ValueError):
 def _plain(path: str) -> str:
     """A path without detours: ``study/../bids`` is ``bids``."""
     return os.path.normpath(path) if f"{os.sep}..{os.sep}" in path and " ... " not in path else path
+
+
+def whole_number(value: object, name: str, least: int) -> int:
+    """Return a parameter that is a whole number, and at least so large.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+
+    Examples
+    --------
+    >>> whole_number(0, "n_permutations", 1)
+    Traceback (most recent call last):
+    b2m_encoding.errors.InputError: n_permutations must be a whole number
+      found:    0
+      expected: at least 1
+    """
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise InputError(f"{name} must be a whole number", found=repr(value), expected=f"at least {least}")
+    return number
 
 
 class ProblemList(InputError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,6 +30,11 @@ def held_out_blocks(block: NDArray[Any], used: NDArray[np.bool_], cv: Any) -> li
     used : array of bool, shape (n_samples,)
         Samples that enter fits and scores.
     cv : None, int, iterable of block sets, or scikit-learn splitter
+
+    Raises
+    ------
+    InputError
+        If folds are none of these, hold out a block twice, or leave nothing to train on.
     """
     blocks = used_blocks(block, used)
     if len(blocks) < 2:
@@ -43,22 +49,32 @@ def held_out_blocks(block: NDArray[Any], used: NDArray[np.bool_], cv: Any) -> li
         if not 2 <= cv <= len(blocks):
             raise InputError("impossible number of folds", found=cv, expected=f"2 to {len(blocks)}")
         held_out = [blocks[i :: int(cv)] for i in range(int(cv))]
-    elif hasattr(cv, "split"):
+    elif is_splitter(cv):
         held_out = _folds_of_rows(splits(cv, int(used.sum()), block[used]), np.flatnonzero(used), block, used, cv)
-    elif (given := list(cv)) and all(_is_split(fold) for fold in given):
+    elif (given := list_of_folds(cv)) and all(_is_split(fold) for fold in given):
         held_out = _folds_of_rows(given, np.arange(len(block)), block, used, cv)
     else:
         held_out = [_named_fold(fold) for fold in given]
+    _check_folds(held_out, blocks)
+    return held_out
+
+
+def _check_folds(held_out: list[Blocks], blocks: Blocks) -> None:
     for fold in held_out:
         if unknown := sorted(set(fold) - set(blocks)):
             raise InputError("unknown block", found=unknown, expected=list(blocks))
         if not fold or set(fold) >= set(blocks):
             raise InputError("a fold must hold out some blocks and leave some", found=fold)
-    return held_out
+    if twice := sorted(name for name, n in Counter(name for fold in held_out for name in fold).items() if n > 1):
+        raise InputError(
+            "a block is held out twice",
+            found=", ".join(twice),
+            expected="every block in one fold at most: GroupKFold, LeaveOneGroupOut, or sets of names",
+        )
 
 
 def _named_fold(fold: Any) -> Blocks:
-    names = [fold] if isinstance(fold, str) else list(fold)
+    names = [fold] if isinstance(fold, str) or not isinstance(fold, Iterable) else list(fold)
     if any(np.ndim(name) or not isinstance(name, str | np.str_ | int | np.integer) for name in names):
         raise InputError(
             "a fold is a set of block names",
@@ -74,7 +90,8 @@ def _folds_of_rows(
 ) -> list[Blocks]:
     """Held-out blocks of pairs of training and held-out samples, which are counted among ``rows``."""
     folds, kept = [], used[rows]
-    for train, test in ((np.asarray(a), np.asarray(b)) for a, b in splits):
+    for train, test in (map(rows_of_part, pair) for pair in splits):
+        check_rows(np.concatenate([train, test]), len(rows), cv)
         inside, outside = (part[kept[part]] for part in (train, test))
         check_split(len(inside) + len(outside), int(kept.sum()), cv)
         labels = block[rows]
@@ -86,6 +103,42 @@ def _folds_of_rows(
             )
         folds.append(tuple(str(name) for name in dict.fromkeys(labels[outside].tolist())))
     return folds
+
+
+def is_splitter(cv: Any) -> bool:
+    """Whether folds are given by an object such as ``GroupKFold``."""
+    return hasattr(cv, "split") and not isinstance(cv, str | type)
+
+
+def list_of_folds(cv: Any) -> list[Any]:
+    """Folds that are given one by one.
+
+    Raises
+    ------
+    InputError
+        If they are nothing of the kind, or none.
+    """
+    folds = [] if isinstance(cv, str | type) or not isinstance(cv, Iterable) else list(cv)
+    if not folds:
+        raise InputError(
+            "folds cannot be read",
+            found=repr(cv),
+            expected="None, a number of folds, sets of block names, pairs of training and held-out rows, or a splitter",
+        )
+    return folds
+
+
+def rows_of_part(part: ArrayLike) -> NDArray[np.intp]:
+    """Rows of one part of a fold, given as rows or as a mask."""
+    rows = np.asarray(part)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
+
+
+def check_rows(rows: NDArray[np.intp], n_samples: int, cv: Any) -> None:
+    """Raise if a fold names rows that are not there."""
+    if len(rows) and not 0 <= rows.min() <= rows.max() < n_samples:
+        found = f"{type(cv).__name__}: row {int(rows.min() if rows.min() < 0 else rows.max())}"
+        raise InputError("a fold names a row that is not there", found=found, expected=f"0 to {n_samples - 1}")
 
 
 def splits(cv: Any, n_samples: int, groups: ArrayLike | None) -> list[Any]:
@@ -134,7 +187,5 @@ def _is_split(fold: Any) -> bool:
     return (
         isinstance(fold, tuple | list)
         and len(fold) == 2
-        and all(
-            np.ndim(part) == 1 and len(part) > 0 and np.issubdtype(np.asarray(part).dtype, np.integer) for part in fold
-        )
+        and all(np.ndim(part) == 1 and len(part) > 0 and np.asarray(part).dtype.kind in "iub" for part in fold)
     )

@@ -153,3 +153,18 @@ def test_folds_are_sets_of_names_or_pairs_of_rows() -> None:
         with pytest.raises(InputError, match=problem):
             runs.folds(cv)
     assert Runs.from_lengths({"1": 3, "2": 3}, tr=1.0).folds([[1], ["2"]]) == [("1",), ("2",)]
+
+
+@pytest.mark.parametrize("cv", [[("a",), ("a",)], [("a", "b"), ("b", "c")], [("a", "a")]])
+def test_a_block_is_held_out_once(cv: object) -> None:
+    runs = Runs.from_lengths({"a": 4, "b": 4, "c": 4}, tr=1.0)
+    with pytest.raises(InputError, match="held out twice"):
+        runs.folds(cv)
+
+
+def test_folds_may_be_masks() -> None:
+    runs = Runs.from_lengths({"a": 3, "b": 4}, tr=1.0)
+    masks = [(runs.run != name, runs.run == name) for name in runs.names]
+    assert runs.folds(masks) == [("a",), ("b",)]
+    with pytest.raises(InputError, match="row that is not there"):
+        runs.folds([(np.arange(3), np.arange(3, 8))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,6 +54,8 @@ def figure(
     view: Literal["whole", "zoom", "overview"] = (
         "overview" if whole == (zoom or bool(region)) else "whole" if whole else "zoom"
     )
+    if mark is not None and not isfinite(mark):
+        raise InputError("a score to mark is a number", found=mark, expected="such as 0.2")
     request = FigureRequest(
         tuple(subject or ()), tuple(model or ()), score, view, region, contour, mark, _named_files(sound or []), mask
     )

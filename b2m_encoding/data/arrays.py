@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from b2m_encoding.data.files import first_line, reading, require_file
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.io.narrowing import narrowed
 from b2m_encoding.spaces.space import Space, Unplaced
 from b2m_encoding.spaces.surface import surface_space
 
@@ -239,10 +240,10 @@ def _package(name: str) -> Any:
         raise InputError(f"the package {name} is not installed", fix='pip install "b2m-encoding[arrays]"') from error
 
 
-def _reader(path: Path, transposed: bool) -> Callable[[], NDArray[np.float32]]:
-    def read() -> NDArray[np.float32]:
+def _reader(path: Path, transposed: bool) -> Callable[[], NDArray[np.floating]]:
+    def read() -> NDArray[np.floating]:
         with reading(_split(path)[0]):
-            values = np.asarray(open_array(path)[:], dtype=np.float32)
+            values = narrowed(np.asarray(open_array(path)[:]), axis=int(transposed))
         return values.T if transposed else values
 
     return read

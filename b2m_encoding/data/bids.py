@@ -222,7 +222,7 @@ def find_runs(
     Raises
     ------
     InputError, ProblemList
-        If the folder is missing, a task has no file, or two files claim to be the same run.
+        If the folder is missing, a task or a session has no file, or two files claim to be the same run.
     """
     if not folder.is_dir():
         raise InputError(f"the {'BIDS folder' if raw else 'folder of derivatives'} does not exist", file=folder)
@@ -241,6 +241,14 @@ def find_runs(
             if not of_task:
                 raise _nothing(folder, subject, query, task, sessions, raw)
     problems.raise_any()
+    there = {file.entities.get("ses") for file in runs.values()}
+    if missing := [session for session in sessions if session not in there]:
+        raise InputError(
+            f"no run of the tasks {', '.join(tasks)} in session {', '.join(missing)}",
+            file=folder / f"sub-{subject}",
+            found=f"sessions {_listed(files, 'ses')}",
+            fix="correct sessions under [data], or leave it out to read all",
+        )
     return runs
 
 
@@ -334,6 +342,14 @@ def _doubled(first: BidsFile, second: BidsFile) -> InputError:
 def _nothing(
     folder: Path, subject: str, query: SpaceQuery, task: str, sessions: Sequence[str], raw: bool
 ) -> InputError:
+    if not (own := folder / f"sub-{subject}").is_dir():
+        return InputError(
+            "a folder holds no such subject",
+            file=own,
+            found=", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())[:10]) or "no folder",
+            expected="the folder of the subject",
+            fix="name the folder in which sub-... lie, such as derivatives/fmriprep",
+        )
     files = subject_files(folder, subject)
     bold = [f for f in files if f.suffix in ("bold", "") and f.extension in sum(EXTENSIONS.values(), ())]
     kinds = {"tasks": "task", "spaces": "space", "sessions": "ses", "desc": "desc", "echoes": "echo", "parts": "part"}
@@ -345,7 +361,7 @@ def _nothing(
     expected = f"*_task-{task}_*.{EXTENSIONS[query.kind][0]}"
     return InputError(
         f"no {where} of task {task}{more}",
-        file=folder / f"sub-{subject}",
+        file=own,
         found=available,
         expected=expected,
         fix='combine the echoes (fMRIPrep does), or read one: space = "NAME:echo-2" under [data]' if echoes else None,

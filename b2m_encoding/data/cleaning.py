@@ -14,6 +14,7 @@ from b2m_encoding.errors import InputError
 Detrend = Literal["none", "linear", "cosine", "median", "savgol"]
 Real = TypeVar("Real", bound=np.floating[Any])
 SAVGOL_ORDER = 3
+FLOAT32, FLOAT64 = 1e-6, 1e-13  # variation, as a share of the size of numbers, that is rounding
 FLAT = 1e-3  # share of its variance that must be left of a confound after detrending
 ALIKE = 1e-5  # columns of a design that differ by less count as one: their weights would be too large for float32
 
@@ -86,18 +87,24 @@ class Cleaning:
         InputError
             If a confound is not finite, or there are as many confounds as kept samples.
         """
-        values = np.asarray(values, dtype=np.float32)
+        values = np.asarray(values)
         kept = np.ones(len(values), dtype=bool) if kept is None else np.asarray(kept, dtype=bool)
         if not kept.any():
-            return values
-        values = values - values[kept].mean(axis=0, dtype=np.float64).astype(np.float32)
+            return values.astype(np.float32)
+        mean = values[kept].mean(axis=0, dtype=np.float64)
+        rounding = np.abs(mean) * (FLOAT64 if values.dtype == np.float64 else FLOAT32)
+        if values.dtype.itemsize > 4:  # far from 0, float32 would round what varies
+            values = (values - mean).astype(np.float32)
+        else:
+            values = values.astype(np.float32, copy=False) - mean.astype(np.float32)
+        least = np.maximum(rounding, FLOAT32 * np.abs(values[kept]).max(axis=0))
         design = self._drift_basis(len(values), tr)
         if self.detrend in ("median", "savgol"):
             values = values - self._running(values, tr, kept)
         if confounds is not None and confounds.shape[1]:
             design = np.concatenate([design, self._usable(confounds, tr, kept)], axis=1)
         values = regressed_out(values, design, kept)
-        return zscore(values, kept) if self.zscore else values
+        return zscore(values, kept, least) if self.zscore else values
 
     def steps(self, tr: float) -> tuple[str, ...]:
         """Steps of the cleaning as sentences, for the record of provenance."""
@@ -139,7 +146,9 @@ class Cleaning:
                 found=f"shape {confounds.shape}, {int((~np.isfinite(confounds)).sum())} not finite",
                 expected=f"{len(kept)} rows",
             )
-        scaled = zscore(np.asarray(confounds, dtype=np.float64), kept).astype(np.float64)
+        known = np.asarray(confounds, dtype=np.float64)
+        least = 1e-9 * np.abs(known[kept]).max(axis=0)  # squares of rotations are small numbers that vary
+        scaled = zscore(known, kept, least).astype(np.float64)
         if self.detrend in ("median", "savgol"):
             scaled = scaled - self._running(scaled.astype(np.float32), tr, kept)
         else:
@@ -186,12 +195,22 @@ def running_median(values: NDArray[np.float32], width: int) -> NDArray[np.float3
     return medians.T
 
 
-def zscore(values: NDArray[np.floating], kept: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
-    """Centre and scale columns by their kept samples; a column without variance becomes zero."""
+def zscore(
+    values: NDArray[np.floating], kept: NDArray[np.bool_] | None = None, least: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
+    """Centre and scale columns by their kept samples; a column without variance becomes zero.
+
+    Parameters
+    ----------
+    values : array, shape (n_samples, n_columns)
+    kept : array of bool, shape (n_samples,), optional
+    least : array, shape (n_columns,), optional
+        Standard deviation up to which variation is rounding; by default that of numbers of usual size.
+    """
     inside = values if kept is None or kept.all() else values[kept]
     mean = inside.mean(axis=0, dtype=np.float64)
     deviation = inside.std(axis=0, dtype=np.float64)
-    flat = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-3)
+    flat = deviation <= (FLOAT32 * np.maximum(np.abs(mean), 1e-3) if least is None else least)
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=~flat)
     centred = values - mean.astype(values.dtype)
     return np.asarray(centred * scale.astype(values.dtype), dtype=np.float32)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -60,14 +61,14 @@ class Played:
 
 
 def stimulus_path(text: str) -> str:
-    r"""Path of a stimulus below the folder of the stimuli, from a field of an event table.
+    r"""Path of a stimulus below the folder of the stimuli, from a field of an event table; accents are composed.
 
     Examples
     --------
     >>> stimulus_path(r"sounds\piece 1.wav"), stimulus_path("./a.wav"), stimulus_path("bids::stimuli/a.wav")
     ('sounds/piece 1.wav', 'a.wav', 'a.wav')
     """
-    path = text.strip().replace("\\", "/").removeprefix("bids::")
+    path = normalize("NFC", text).strip().replace("\\", "/").removeprefix("bids::")
     while path.startswith("./"):
         path = path[2:]
     return path.removeprefix("stimuli/")
@@ -80,10 +81,19 @@ def without_ending(stimulus: str) -> str:
 
 
 def adapted(table: pd.DataFrame, columns: ClipColumns) -> tuple[pd.DataFrame, ClipColumns]:
-    """The table with the columns of a clip, also where it is one of a published data set that has others."""
+    """The table with the columns of a clip, also where they differ in case, or it is one of a published data set."""
+    named = {name: columns_like(table, name) for name in (columns.stimulus, columns.start, columns.group) if name}
+    if renamed := {alike: name for name, alike in named.items() if alike not in (None, name)}:
+        table = table.rename(columns=renamed)
     if columns.stimulus not in table and columns.stimulus == ClipColumns.stimulus and gtzan.fits(table):
         return gtzan.with_stimuli(table), gtzan.columns(columns)
     return table, columns
+
+
+def columns_like(table: pd.DataFrame, name: str) -> str | None:
+    """The column of a name, or the only one that differs from it in the case of letters alone."""
+    alike = [str(own) for own in table if str(own).lower() == name.lower()]
+    return name if name in table else alike[0] if len(alike) == 1 else None
 
 
 def columns_of(events: Mapping[str, pd.DataFrame], columns: ClipColumns) -> ClipColumns:

@@ -67,7 +67,17 @@ class Responses:
         runs : Runs
         space : Space or str, optional
             By default the targets have no place.
+
+        Raises
+        ------
+        InputError
+            If it has not two axes, or other numbers of samples or targets than runs and space.
         """
+        if np.ndim(values) != 2:
+            raise InputError("responses need two axes", found=np.shape(values), expected="(n_samples, n_targets)")
+        if isinstance(values, np.ma.MaskedArray):
+            values = np.ma.filled(values.astype(np.float64), np.nan)
+        values = values if hasattr(values, "shape") else np.asarray(values)
         runs.check_length(range(values.shape[0]), "the response array")
         return cls(runs, space_or_unplaced(space, values.shape[1]), lambda name: np.asarray(values[runs.slices[name]]))
 
@@ -224,7 +234,8 @@ def rows_of_repeats(runs: Runs) -> list[list[int]]:
                 groups.setdefault((str(runs.clip[row]), position), []).append(row)
     if not groups:
         raise InputError(
-            "there are no clips to average", fix="events need genre and track, or leave repeats as they are"
+            "there are no clips to average",
+            fix="name the clips in the events (column stim_file), or leave repeats as they are",
         )
     counts: dict[str, set[int]] = {}
     for (clip, _), repeats in groups.items():

@@ -82,7 +82,14 @@ def start_time(root: Path, file: BidsFile, series: Series | None, tr: float) -> 
         If it is no time within a volume, or both are stated and differ.
     """
     raw = inherited(root, file, "bold", "json")
-    stated = _stated([path for path in _beside(file) if path not in raw], "StartTime")
+    derived = [path for path in _beside(file) if path not in raw]
+    stated = _stated(derived, "StartTime")
+    corrected = next((path for path in derived if read_json(path).get("SliceTimingCorrected") is True), None)
+    if stated is None and corrected is not None:
+        notice(
+            f"{corrected.parent}: slices were corrected in time, and no StartTime states to which; volumes are taken "
+            f"to stand for their acquisition. Add StartTime to the sidecars ({tr / 2:g} s by default of fMRIPrep)"
+        )
     header = None if series is None or series.start is None else (series.files[0], series.start)
     found = stated or header
     if found is None:

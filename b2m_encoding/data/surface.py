@@ -46,6 +46,8 @@ def open_gifti(left: Path, right: Path, space: SurfaceSpace) -> Series:
     if lengths[0] != lengths[1]:
         raise InputError("hemispheres differ in length", file=left, found=list(lengths))
     stated = [tr for tr in seconds if tr is not None]
+    if len(set(stated)) > 1:
+        raise InputError("hemispheres differ in repetition time", file=left, found=[f"{tr:g} s" for tr in stated])
     return Series(
         lengths[0], stated[0] if stated else None, lambda: read_hemispheres(left, right, space), (left, right)
     )

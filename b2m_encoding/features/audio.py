@@ -94,6 +94,8 @@ def decode_audio(
     import soundfile
 
     path = Path(path)
+    if not (_is_time(start) and (duration is None or _is_time(duration))):
+        raise InputError("an excerpt needs times", file=path, found=f"start {start}, duration {duration}", expected="s")
     if not path.is_file():
         raise InputError("audio file not found", file=path, fix="check the folder of the stimuli and the file's name")
     try:
@@ -172,6 +174,8 @@ def resample(wave: Wave, rate: int, new_rate: int, duration: float | None = None
     -------
     array of float32, shape (n_new_samples,)
     """
+    if not new_rate > 0:
+        raise InputError("a sampling rate must be positive", found=new_rate, expected="Hz > 0")
     if rate != new_rate:
         import soxr
 
@@ -234,7 +238,9 @@ def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | 
     """Read an excerpt at the sampling rate of the file, averaged over channels."""
     rate, n_frames = int(file.samplerate), int(file.frames)
     if n_frames == 0:
-        raise InputError("audio file is empty", file=path, found="0 samples", fix="fetch the file again")
+        found = f"0 samples, in {path.stat().st_size} bytes"
+        fix = "fetch the file again, or repair it (ffmpeg -i) if its header or end was not written"
+        raise InputError("audio file is empty", file=path, found=found, fix=fix)
     if _header_is_longer(file.extra_info):
         raise InputError(
             "audio file is truncated",
@@ -252,10 +258,13 @@ def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | 
             "audio file is too short for the excerpt" if start >= 0 else "an excerpt cannot start before its file",
             file=path,
             found=f"{n_frames / rate:.3f} s of sound",
-            expected=f"{start:g} s to {start + n_wanted / rate:g} s",
+            expected=f"more than {start:g} s" if wanted is None else f"{start:g} s to {start + n_wanted / rate:g} s",
             fix="check start and duration of the events, or fetch the file again if it should be longer",
         )
-    file.seek(first)
+    if file.seekable():
+        file.seek(first)
+    else:
+        file.read(first)
     samples = file.read(n_wanted - lacking, dtype="float32", always_2d=True)
     if len(samples) < n_wanted - lacking and not (estimated and wanted is None and len(samples)):
         raise InputError(
@@ -267,6 +276,10 @@ def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | 
         )
     mono: Wave = _mono(samples, path, check_channels)
     return np.pad(mono, (0, lacking)) if lacking else mono
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
 
 
 def _mono(samples: Float32, path: Path, check_channels: bool) -> Wave:

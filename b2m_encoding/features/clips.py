@@ -42,7 +42,7 @@ class Clip:
     Raises
     ------
     InputError
-        If begin or length are no finite numbers.
+        If begin or length are no finite numbers, or negative.
     """
 
     stimulus: str
@@ -52,8 +52,9 @@ class Clip:
 
     def __post_init__(self) -> None:
         for key, value in {"start": self.start, "duration": self.duration}.items():
-            if isinstance(value, str | bool) or not np.isfinite(value):
-                raise InputError(f"{key} of a clip is no time", found=repr(value), expected="seconds")
+            known = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not (known and np.isfinite(value) and value >= 0):
+                raise InputError(f"{key} of a clip is no time", found=repr(value), expected="seconds >= 0")
 
     @property
     def name(self) -> str:

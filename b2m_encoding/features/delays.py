@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,24 @@ TOLERANCE = 0.05
 """Largest difference of a sample from the grid of volumes, in samples."""
 
 
+def in_seconds(delays: Any) -> tuple[float, ...]:
+    """Delays as finite numbers.
+
+    Raises
+    ------
+    InputError
+        If they are no list of such.
+    """
+    try:
+        seconds = () if isinstance(delays, str) else tuple(float(delay) for delay in delays)
+        known = all(abs(delay) < float("inf") for delay in seconds) and not isinstance(delays, str)
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        raise InputError("delays must be a list of seconds", found=repr(delays), expected="such as (3, 4.5)")
+    return seconds
+
+
 def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
     """Convert delays in seconds to whole samples.
 
@@ -23,8 +42,9 @@ def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
     InputError
         If a delay is not a multiple of the repetition time (within 1 % of a sample), is negative, or occurs twice.
     """
-    samples = [round(delay / tr) for delay in delays]
-    for delay, whole in zip(delays, samples, strict=True):
+    seconds = in_seconds(delays)
+    samples = [round(delay / tr) for delay in seconds]
+    for delay, whole in zip(seconds, samples, strict=True):
         if delay < 0 or abs(delay / tr - whole) > 0.01:
             raise InputError(
                 "a delay must be a multiple of the repetition time, and not negative",
@@ -32,7 +52,7 @@ def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
                 expected=f"a multiple of {tr} s, such as {max(whole, 0) * tr:g} s",
             )
     if len(set(samples)) != len(samples):
-        raise InputError("a delay occurs twice", found=list(delays))
+        raise InputError("a delay occurs twice", found=seconds)
     return samples
 
 

@@ -1,4 +1,4 @@
-"""MP3 files that do not state their length: frames are counted, where libsndfile estimates it from the first one."""
+"""Sound files that do not state their length: MP3, whose frames are counted, and streams of FLAC, read to their end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import soundfile
 
@@ -20,6 +22,8 @@ KBITS = {
 """Bit rates of layer III by version, kbit/s, from index 1."""
 RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 """Sampling rates by version bits, Hz."""
+UNKNOWN = 2**48
+"""Samples from which on a stated length means that it is not known."""
 ROOM = 200
 """Bytes of a frame that holds the header of a stream, at least."""
 
@@ -69,11 +73,33 @@ def open_sound(path: Path) -> Iterator[soundfile.SoundFile]:
 
     with soundfile.SoundFile(path) as file:
         source = with_length(path, int(file.frames)) if file.format == "MP3" else path
+        if file.frames >= UNKNOWN:  # a stream of FLAC
+            source = _read_through(file)
         if source is path:
             yield file
             return
     with soundfile.SoundFile(source) as file:
         yield file
+
+
+def _read_through(file: soundfile.SoundFile) -> io.BytesIO:
+    """All of a stream that does not state its length, as a file that does."""
+    import soundfile
+
+    blocks, ended = [], False
+    while not ended:
+        block = np.full((1 << 16, file.channels), np.nan, dtype=np.float32)
+        try:
+            file.buffer_read_into(block, dtype="float32")
+        except soundfile.LibsndfileError as error:
+            if "seek" not in error.error_string:  # beyond the end, after the last samples were read
+                raise
+        ended = bool(np.isnan(block).any())
+        blocks.append(block[: int(np.isnan(block[:, 0]).argmax()) if ended else len(block)])
+    content = io.BytesIO()
+    soundfile.write(content, np.concatenate(blocks), file.samplerate, format="WAV", subtype="FLOAT")
+    content.seek(0)
+    return content
 
 
 def with_length(path: Path, estimated: int) -> Path | io.BytesIO:

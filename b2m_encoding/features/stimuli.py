@@ -50,6 +50,11 @@ class Stimuli:
     rms: float = DS003720_RMS
     allow_silence: bool = False
 
+    def __post_init__(self) -> None:
+        for key, value in {"fade": self.fade, "rms": self.rms}.items():
+            if not 0 <= value < float("inf"):
+                raise InputError(f"{key} of stimuli must be a number >= 0", found=value)
+
     def native_wave(self, clip: Clip, *, check_channels: bool = False) -> tuple[Wave, int]:
         """Wave of a presented clip at the sampling rate of its file, and this rate in Hz.
 

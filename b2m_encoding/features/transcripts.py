@@ -10,7 +10,7 @@ import numpy as np
 
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.text_tables import numbers, read_text_table
+from b2m_encoding.io.text_tables import decoded, numbers, read_text_table
 
 SILENCES = {"", "sp", "sil", "<sil>", "<p>", "n/a"}
 ONSETS, WORDS, ENDS = ("onset", "start", "begin"), ("word", "text", "token"), ("end", "offset", "stop")
@@ -18,7 +18,7 @@ ONSETS, WORDS, ENDS = ("onset", "start", "begin"), ("word", "text", "token"), ("
 LAST_WORD = 0.3
 """Seconds of the last word of a table that states no ends."""
 _TIER = re.compile(r'class = "IntervalTier"\s+name = "((?:[^"]|"")*)"')
-_INTERVAL = re.compile(r'xmin = ([\d.]+)\s+xmax = ([\d.]+)\s+text = "((?:[^"]|"")*)"')
+_INTERVAL = re.compile(r'xmin = ([-+\d.eE]+)\s+xmax = ([-+\d.eE]+)\s+text = "((?:[^"]|"")*)"')
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,24 @@ def read_textgrid(path: Path) -> Transcript:
     Raises
     ------
     InputError
-        If the file is missing, has several tiers without a word tier, or contains no word.
+        If the file is missing or no such text, has several tiers and not one word tier, or contains no word.
     """
     if not path.is_file():
         raise InputError("a transcript is missing", file=path)
-    raw = path.read_bytes()
-    content = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    tiers = dict(zip(_TIER.findall(content), _TIER.split(content)[2::2], strict=True))
-    named = [name for name in tiers if name.lower() in ("word", "words")] or list(tiers)
-    if len(named) > 1:
-        raise InputError("a transcript has no word tier", file=path, found=list(tiers), expected="word or words")
-    intervals = _INTERVAL.findall(tiers[named[0]]) if named else []
+    content = decoded(path, "a transcript")
+    names, contents = _TIER.findall(content), _TIER.split(content)[2::2]
+    named = [i for i, name in enumerate(names) if name.lower() in ("word", "words")]
+    if len(named) > 1 or (not named and len(names) > 1):
+        problem = "a transcript has several word tiers" if named else "a transcript has no word tier"
+        raise InputError(problem, file=path, found=names, expected="one tier that is called word or words")
+    if not names and "IntervalTier" in content:
+        raise InputError(
+            "a transcript is no TextGrid in the long text format",
+            file=path,
+            found="the short format, or another one",
+            fix="save it anew with Praat: Save as text file",
+        )
+    intervals = _INTERVAL.findall(contents[(named or [0])[0]]) if names else []
     words = [(float(a), float(b), text.strip()) for a, b, text in intervals if text.strip().lower() not in SILENCES]
     if not words:
         raise InputError("a transcript contains no words", file=path, expected="a TextGrid with an interval tier")

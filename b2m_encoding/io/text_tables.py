@@ -8,6 +8,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,14 +261,14 @@ def numbers(fields: Sequence[str], path: Path | None, name: str, *, missing: boo
 
 
 def plain_label(text: str) -> str:
-    """A label without what does not tell labels apart: blanks around it, and zeros after the point of a number.
+    """A label without what does not tell labels apart: blanks around it, zeros after a point, the encoding of accents.
 
     Examples
     --------
     >>> [plain_label(text) for text in ("1", "1.0", "1 ", "1.50", "01", "v1.0")]
     ['1', '1', '1', '1.5', '01', 'v1.0']
     """
-    label = text.strip()
+    label = normalize("NFC", text).strip()
     if re.fullmatch(r"[+-]?\d+\.\d*", label):
         label = label.rstrip("0").rstrip(".")
     return label

@@ -34,6 +34,8 @@ def read_toml(path: Path, what: str, fix: str | None = None) -> dict[str, Any]:
 
 def read_bytes(path: Path, what: str, fix: str | None = None) -> bytes:
     """Read a file without the byte-order mark of some editors, or raise an error that names it if it is missing."""
+    if path.is_dir():
+        raise InputError(f"{what} is a folder", file=path, fix=f"name a file in it, such as {path / 'study.toml'}")
     if not path.is_file():
         raise InputError(f"{what} is missing", file=path, fix=fix)
     return path.read_bytes().removeprefix(BOM_UTF8)

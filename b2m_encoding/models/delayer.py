@@ -76,6 +76,8 @@ class Delayer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(
                 f"X has {values.shape[1]} features, but Delayer is expecting {self.n_features_in_} features as input"
             )
+        if self.delays is None or not len(self.delays):
+            raise InputError("a Delayer needs delays", found=self.delays, expected="seconds, such as (3, 4.5)")
         return delay(values, runs if isinstance(runs, Runs) else Runs.from_labels(runs, 1.0), self.delays)
 
     def fit_transform(self, X: Any, y: Any = None, runs: Runs | ArrayLike | None = None) -> Floating:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import KFold
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.folds import check_split, splits
+from b2m_encoding.folds import check_rows, check_split, is_splitter, list_of_folds, rows_of_part, splits
 from b2m_encoding.models.fitted import Features
 from b2m_encoding.models.inputs import as_feature_spaces, as_responses, feature_names, is_vector, set_feature_names
 from b2m_encoding.models.model import EncodingModel
@@ -46,8 +47,10 @@ def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArra
     >>> held_out_labels(2, 4, None).tolist()
     ['0', '0', '1', '1']
     """
+    if groups is not None:
+        groups = _checked_groups(groups, n_samples)
     if groups is not None and (cv is None or isinstance(cv, int | np.integer)):
-        names, index = np.unique(np.asarray(groups), return_inverse=True)
+        names, index = np.unique(groups, return_inverse=True)
         n_folds = len(names) if cv is None else int(cv)
         if len(names) < 2:
             raise InputError("cross-validation needs at least two groups", found=names.tolist())
@@ -55,10 +58,14 @@ def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArra
             raise InputError("impossible number of folds", found=n_folds, expected=f"2 to {len(names)} groups")
         return np.asarray((index % n_folds).astype(str))
     if cv is None or isinstance(cv, int | np.integer):
-        cv = KFold(min(5, n_samples) if cv is None else int(cv))
+        n_folds = min(5, n_samples) if cv is None else int(cv)
+        if not 2 <= n_folds <= n_samples:
+            raise InputError("impossible number of folds", found=cv, expected=f"2 to {n_samples} samples")
+        cv = KFold(n_folds)
     labels = np.full(n_samples, "", dtype=object)
-    given = splits(cv, n_samples, groups) if hasattr(cv, "split") else cv
-    for fold, (train, test) in enumerate(given):
+    given = splits(cv, n_samples, groups) if is_splitter(cv) else list_of_folds(cv)
+    for fold, (train, test) in enumerate(map(rows_of_part, pair) for pair in given):
+        check_rows(np.concatenate([train, test]), n_samples, cv)
         check_split(len(train) + len(test), n_samples, cv)
         if (labels[test] != "").any():
             raise InputError(
@@ -68,6 +75,16 @@ def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArra
             )
         labels[test] = str(fold)
     return labels.astype(str)
+
+
+def _checked_groups(groups: ArrayLike, n_samples: int) -> NDArray[Any]:
+    """Labels of the groups of samples, each there, text where they are of several kinds."""
+    labels = np.asarray(groups)
+    if labels.shape != (n_samples,):
+        raise InputError("groups need one label for every sample", found=labels.shape, expected=(n_samples,))
+    if (missing := pd.isna(labels)).any():
+        raise InputError("a sample has no group", found=f"{labels[missing][0]} at sample {int(missing.argmax())}")
+    return labels.astype(str) if labels.dtype == object else labels
 
 
 class _OfArrays(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]

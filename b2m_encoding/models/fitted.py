@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -135,9 +135,11 @@ class FittedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
         Raises
         ------
         InputError
-            If the responses have another number of targets than the fit.
+            If the responses have another number of targets than the fit, or the score is unknown.
         """
         Y, runs = responses_of(getattr(self, "masker_", None), Y, runs)
+        if scoring not in (None, *get_args(Scoring)):
+            raise InputError("unknown scoring", found=scoring, expected=list(get_args(Scoring)))
         predicted = self.predict(X, runs)
         measured = as_responses(Y, len(predicted))
         if measured.shape[1] != len(self.status_):
@@ -194,6 +196,8 @@ class FittedModel(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ign
             Needed if there are delays; only used samples count.
         measure : {"r", "r2"}
         """
+        if measure not in ("r", "r2"):
+            raise InputError("unknown measure", found=measure, expected="r or r2")
         parts = self.predict_bands(X, runs)
         used = slice(None) if runs is None else runs.used
         measured = as_responses(Y, len(next(iter(parts.values()))))[used]

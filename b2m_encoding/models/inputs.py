@@ -169,6 +169,8 @@ def _named(X: Any) -> dict[str, Any]:
     named = X if isinstance(X, Mapping) else {UNNAMED: X}
     if not named:
         raise InputError("no feature space was given")
+    if len({str(name) for name in named}) < len(named):
+        raise InputError("two feature spaces have one name", found=list(named), expected="a name for each")
     return {str(name): values for name, values in named.items()}
 
 
@@ -178,7 +180,7 @@ def _is_table(part: Any) -> bool:
 
 
 def _as_features(values: Any, name: str) -> Floating:
-    array = _as_floats(values, f"feature space {name}")
+    array = as_floats(values, f"feature space {name}")
     if array.ndim != 2:
         raise InputError(
             f"feature space {name} needs two dimensions. Reshape your data",
@@ -193,21 +195,19 @@ def _as_features(values: Any, name: str) -> Floating:
     return array
 
 
-def _as_floats(values: Any, what: str) -> Floating:
-    """Convert anything that holds numbers to float32 or float64; what is masked or ``pd.NA`` becomes NaN."""
-    _refuse_sparse(values, what)
-    if type(values).__module__ == "torch":  # a name, because most callers have no use for the import
-        tensor = values.detach().cpu()
-        values = (tensor.float() if tensor.dtype.itemsize < 4 and tensor.dtype.is_floating_point else tensor).numpy()
-    elif isinstance(values, pd.DataFrame | pd.Series):
-        values = _of_frame(values, what)
-    elif not isinstance(values, np.ndarray):
-        values = getattr(values, "values", values)
-    if isinstance(values, np.ma.MaskedArray):
-        values = np.ma.filled(values.astype(np.float64), np.nan)
-    array = np.asarray(values)
+def as_floats(values: Any, what: str) -> Floating:
+    """Convert anything that holds numbers to float32 or float64; what is masked or ``pd.NA`` becomes NaN.
+
+    Raises
+    ------
+    InputError
+        If values are sparse, complex, times or no numbers.
+    """
+    array = _as_array(values, what)
     if np.iscomplexobj(array):
         raise InputError(f"Complex data not supported: {what}", found=array.dtype)
+    if array.dtype.kind in "mM":
+        raise InputError(f"a value is no number: {what}", found=array.dtype, expected="numbers, such as seconds")
     if array.dtype == object:
         array = np.where(pd.isna(array), np.nan, array)
     if array.dtype in (np.float32, np.float64):
@@ -218,15 +218,36 @@ def _as_floats(values: Any, what: str) -> Floating:
         raise InputError(f"a value is no number: {what}", found=str(error), expected="numbers") from error
 
 
+def _as_array(values: Any, what: str) -> NDArray[Any]:
+    """Convert a tensor, a table, a masked array or a list to an array."""
+    _refuse_sparse(values, what)
+    if type(values).__module__ == "torch":  # a name, because most callers have no use for the import
+        tensor = values.detach().cpu()
+        return np.asarray(tensor.float() if tensor.dtype.itemsize < 4 and tensor.dtype.is_floating_point else tensor)
+    if isinstance(values, pd.DataFrame | pd.Series):
+        return _of_frame(values, what)
+    if not isinstance(values, np.ndarray):
+        values = getattr(values, "values", values)
+    if isinstance(values, np.ma.MaskedArray):
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # rows, or members of a list, of different lengths
+        raise InputError(f"this is no table of numbers: {what}", found=str(error), expected="one array") from error
+
+
 def _refuse_sparse(values: Any, what: str) -> None:
     if issparse(values):
         raise InputError(f"sparse input is not supported: {what}", found=type(values).__name__, fix="pass X.toarray()")
 
 
 def _of_frame(frame: Any, what: str) -> Floating:
+    kinds = frame.dtypes if isinstance(frame, pd.DataFrame) else [frame.dtype]
+    if times := [kind for kind in kinds if getattr(kind, "kind", "") in ("m", "M")]:
+        raise InputError(f"a value is no number: {what}", found=times[0], expected="numbers, such as seconds")
     try:
         return np.asarray(frame.to_numpy(dtype=float, na_value=np.nan))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"a value is no number: {what}", found=str(error), expected="numbers") from error
 
 
@@ -257,7 +278,7 @@ def as_responses(Y: Any, n_samples: int) -> Floating:
     """
     if Y is None:
         raise InputError("Expected array-like (array or non-string sequence), got None: there are no responses")
-    array = _as_floats(Y, "the responses")
+    array = as_floats(Y, "the responses")
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != n_samples:
         raise InputError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.delays import delay
+from b2m_encoding.features.delays import delay, in_seconds
 from b2m_encoding.models.inputs import as_feature_spaces, feature_names, labelled_columns
 from b2m_encoding.runs import Runs
 
@@ -37,6 +37,8 @@ class Layout:
         The one unit of all features where they are not standardised: penalties are multiplied by its square.
     bands : array of labels or "prefix", optional
         Feature space of every column of an array; see :func:`~b2m_encoding.models.inputs.band_columns`.
+    levels : dict of str to array, shape (n_features,)
+        Features at the first training sample: the value of those that do not vary.
     """
 
     features: dict[str, int]
@@ -46,6 +48,7 @@ class Layout:
     units: Mapping[str, Float64] = field(default_factory=dict)
     penalty_unit: float = 1.0
     bands: Any = None
+    levels: Mapping[str, Floating] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -69,7 +72,14 @@ class Layout:
             Whether the fit divides features by their standard deviation, so that each may have a unit of its own.
         intercept : bool
             Whether the fit has an intercept, so that a feature that does not vary adds nothing to it.
+
+        Raises
+        ------
+        InputError
+            If no sample is used.
         """
+        if not runs.used.any():
+            raise InputError("no sample is used", found=repr(runs), expected="some of Runs.used that are true")
         used = {name: values[runs.used] for name, values in spaces.items()}
         ranges = {name: _range(rows, about_zero=not intercept) for name, rows in used.items()}
         units = {name: usual_size(values) for name, values in ranges.items()}
@@ -80,9 +90,10 @@ class Layout:
         return cls(
             {name: values.shape[1] for name, values in spaces.items()},
             {name: np.asarray(values == 0) for name, values in ranges.items()},
-            tuple(delays) if delays is not None else (),
+            in_seconds(delays) if delays is not None else (),
             units=units if unusual else {},
             penalty_unit=float(next(iter(units.values()))[0]) if unusual and not standardize else 1.0,
+            levels={name: rows[0] for name, rows in used.items()},
         )
 
     def subset(self, names: Iterable[str]) -> Layout:
@@ -113,6 +124,26 @@ class Layout:
         if self.bands is None:
             return None
         return labelled_columns(self.bands, next(iter(self.names.values()), ()))
+
+    def check_constant(self, spaces: Mapping[str, Floating], runs: Runs) -> None:
+        """Raise if a feature that did not vary in the samples of the fit has another value in new ones.
+
+        Parameters
+        ----------
+        spaces : dict of str to array, shape (n_samples, n_features)
+        runs : Runs
+            Runs of the new samples.
+        """
+        for name, constant in self.constant.items():
+            columns = np.flatnonzero(constant)
+            new, level = spaces[name][runs.used][:, columns], self.levels[name][columns]
+            varying = columns[~np.isclose(new, level, rtol=1e-6, atol=0).all(axis=0)]
+            if len(varying):
+                raise InputError(
+                    f"feature space {name}: features that did not vary in earlier runs have other values in new runs",
+                    found=f"columns {_some(tuple(map(str, varying)))}",
+                    fix="fit all runs together: these features were left out of the statistics",
+                )
 
     def notes(self, n_named: int = 5) -> list[str]:
         """List a note for every feature space that has constant features, with the first of their columns."""

@@ -28,7 +28,7 @@ from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.problems import Form
 from b2m_encoding.models.solver.result import FitResult
-from b2m_encoding.models.solver.settings import Settings, Solver
+from b2m_encoding.models.solver.settings import Settings, Solver, numbers
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.streaming import fit_runs
 from b2m_encoding.runs import Runs
@@ -258,7 +258,7 @@ class EncodingModel(FittedModel):
             If a penalty is negative, or their number is not that of the targets.
         """
         design = self._learn(X, runs)
-        responses, known = self._measured(Y, design.runs), np.asarray(alphas, dtype=float)
+        responses, known = self._measured(Y, design.runs), numbers(alphas, "alpha")
         n_samples, n_targets = responses.shape
         if known.shape not in ((), (n_targets,)) or not (np.isfinite(known).all() and (known >= 0).all()):
             raise InputError("alpha must be one number >= 0, or one per target", found=alphas)
@@ -312,7 +312,7 @@ class EncodingModel(FittedModel):
         Raises
         ------
         InputError
-            If the fit has no statistics, or a block was fitted before.
+            If the fit has no statistics, a block was fitted before, or a feature that did not vary does now.
         """
         if not hasattr(self, "statistics_"):
             return self.fit(X, Y, runs)
@@ -326,6 +326,7 @@ class EncodingModel(FittedModel):
         repeated = sorted(set(new_runs.blocks) & set(self.statistics_.blocks))
         if repeated:
             raise InputError("these blocks were fitted already", found=repeated, fix="give new runs new names")
+        layout.check_constant(spaces, new_runs)
         responses = self._in_units(as_responses(Y, len(new_runs)))
         new = gather_inputs(layout.design(spaces, new_runs), responses, Settings.of(self, form="gram"))
         assert new.statistics is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,8 @@ class Results:
     def study(self) -> dict[str, Any]:
         """The tables of the study file, completed by its preset."""
         tables: dict[str, Any] = with_preset(self._parsed(STUDY, load_toml))
+        if not isinstance(tables.get("features", {}), dict):
+            raise _damaged(self.path / STUDY, "features is no table")
         return tables
 
     @property
@@ -154,7 +157,9 @@ class Results:
         """Versions, platform, seed, input hashes and times; empty while a study is still running."""
         if not (self.path / PROVENANCE).is_file():
             return {}
-        record: dict[str, Any] = self._parsed(PROVENANCE, parse_json)
+        record = self._parsed(PROVENANCE, parse_json)
+        if not isinstance(record, dict):
+            raise _damaged(self.path / PROVENANCE, "no JSON object")
         return record
 
     @cached_property
@@ -320,11 +325,17 @@ class Results:
         Raises
         ------
         InputError
-            If there is no such table.
+            If there is no such table, or it is damaged.
         """
-        name, text = self._table_name(table), dict.fromkeys(TEXT_COLUMNS, str)
-        self._text(name)
-        return pd.read_csv(self.path / name, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=text)
+        name, kinds = self._table_name(table), dict.fromkeys(TEXT_COLUMNS, str)
+        text = self._text(name)
+        widths = sorted({line.count("\t") + 1 for line in text.split("\n") if line})
+        if len(widths) > 1 and '"' not in text:
+            raise _damaged(self.path / name, f"rows of {', '.join(map(str, widths))} fields")
+        try:
+            return pd.read_csv(StringIO(text), sep="\t", na_values=["n/a"], keep_default_na=False, dtype=kinds)
+        except ValueError as error:
+            raise _damaged(self.path / name, error) from error
 
     def _table_name(self, table: Table | str) -> str:
         name = _file_name(table)
@@ -349,19 +360,17 @@ class Results:
         if not self.has(name):
             raise InputError("the results hold no such file", file=self.path / name)
         self.check(self.path / name)
-        return (self.path / name).read_text(encoding="utf-8")
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except ValueError as error:
+            raise _damaged(self.path / name, error) from error
 
     def _parsed(self, name: str, parse: Callable[[str], Any]) -> Any:
         text = self._text(name)
         try:
             return parse(text)
         except ValueError as error:
-            raise InputError(
-                "a file of the results is damaged",
-                file=self.path / name,
-                found=error,
-                fix="b2m run the study again (it restores the file)",
-            ) from error
+            raise _damaged(self.path / name, error) from error
 
     def _file(self, subject: str, desc: str, stat: str) -> Path:
         subject = _label(subject)
@@ -374,6 +383,12 @@ class Results:
                 expected=", ".join(known) or f"one of the subjects {', '.join(self.subjects)}",
             )
         return self.files[subject, entity(desc), entity(stat)]
+
+
+def _damaged(path: Path, found: object) -> InputError:
+    return InputError(
+        "a file of the results is damaged", file=path, found=found, fix="b2m run the study again (it restores the file)"
+    )
 
 
 def _label(subject: str) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.inputs import as_floats
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.scores import pearson_r
+from b2m_encoding.stats.scores import check_measure, pearson_r
 
 Presentations = Literal["average", "repeat"]
 MAX_SPLITS = 50
@@ -109,7 +110,7 @@ def repeat_ceiling(repeats: Floating) -> Ceiling:
     >>> ceiling.explainable_variance.round(1), ceiling.explainable_of_average.round(1)
     (array([0.5]), array([0.8]))
     """
-    repeats = np.asarray(repeats)
+    repeats = as_floats(repeats, "the repeats")
     if repeats.ndim != 3 or len(repeats) < 2 or repeats.shape[1] < 2:
         raise InputError(
             "a ceiling needs responses to at least two repeats",
@@ -148,6 +149,7 @@ def noise_ceiling(responses: Floating, runs: Runs, *, within_runs: bool = True) 
     >>> noise_ceiling(responses, Runs.from_lengths([6], tr=1.5))
     NoCeiling(reason='no clip was presented twice in the same run')
     """
+    responses = as_floats(responses, "the responses")
     runs.check_length(responses, "the response array")
     rows = find_repeats(runs, within_runs=within_runs)
     if isinstance(rows, NoCeiling):
@@ -212,7 +214,7 @@ def split_half_reliability(repeats: Floating, *, random_state: int | None = None
     Prefer :func:`repeat_ceiling`, which is unbiased; this estimate is slightly biased where reliability is low, but
     ignores differences in scale between halves. Not valid where noise is shared between repeats.
     """
-    repeats = np.asarray(repeats)
+    repeats = as_floats(repeats, "the repeats")
     half = len(repeats) // 2
     if repeats.ndim != 3 or half < 1:
         raise InputError("halves need at least two repeats", found=repeats.shape)
@@ -249,7 +251,7 @@ def inter_subject_ceiling(responses: Floating) -> tuple[Float64, Float64]:
     Not a ceiling for models fitted to each subject: signal that is reliable in one subject alone is missing in it.
     Bounds from few subjects are far apart.
     """
-    responses = np.asarray(responses)
+    responses = as_floats(responses, "the responses")
     if responses.ndim != 3 or len(responses) < 2:
         raise InputError("an inter-subject ceiling needs at least two subjects", found=responses.shape)
     total = responses.sum(axis=0, dtype=np.float64)
@@ -287,6 +289,11 @@ def normalised_score(
     -------
     array, shape (n_targets,)
 
+    Raises
+    ------
+    InputError
+        If the measure or the kind of responses is unknown, or the numbers of targets differ.
+
     Notes
     -----
     Not for choosing targets or testing: test the score itself.
@@ -297,9 +304,14 @@ def normalised_score(
     >>> normalised_score(np.array([0.35, 0.35]), ceiling).round(2), normalised_score(np.zeros(1), NoCeiling("one run"))
     (array([0.49,  nan]), array([nan]))
     """
+    check_measure(measure)
+    if of not in get_args(Presentations):
+        raise InputError("unknown kind of responses", found=of, expected="average or repeat")
     if isinstance(ceiling, NoCeiling):
         return np.full(np.shape(score), np.nan)
     share = ceiling.share(of)
+    if np.shape(score) != share.shape:
+        raise InputError("score and ceiling differ in targets", found=np.shape(score), expected=share.shape)
     with np.errstate(invalid="ignore"):
         enough = share >= minimum
     return _ratio(score, np.where(enough, np.sqrt(np.clip(share, 0, None)) if measure == "r" else share, np.nan))

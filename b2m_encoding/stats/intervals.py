@@ -13,6 +13,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.autocorrelation import joint_autocorrelation
 from b2m_encoding.stats.joined_folds import FoldDependence
+from b2m_encoding.stats.scores import check_measure, scored_samples
 from b2m_encoding.stats.sums.blocks import TARGET_CHUNK, BlockSums, Measure
 from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
 from b2m_encoding.stats.sums.gather import block_sums, block_units
@@ -101,8 +102,8 @@ def score_interval(
     >>> [round(float(value[0]), 2) for value in (interval.low, interval.score, interval.high)]
     [0.68, 0.72, 0.76]
     """
-    runs.check_length(predicted, "the prediction")
-    runs.check_length(measured, "the response array")
+    predicted, measured, runs = scored_samples(predicted, measured, runs)
+    check_measure(measure)
     if not 0 < level < 1:
         raise InputError("a confidence level lies between 0 and 1", found=level)
     if block_length is None:

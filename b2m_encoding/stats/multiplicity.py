@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.inputs import as_floats
 
 METHODS = {"bh": "fdr_bh", "by": "fdr_by"}
 
@@ -50,7 +51,7 @@ def fdr_q(p: ArrayLike, method: Literal["bh", "by"] = "bh") -> Float64:
     """
     if method not in METHODS:
         raise InputError("unknown method to control the false discovery rate", found=method, expected="bh or by")
-    values = np.asarray(p, dtype=np.float64)
+    values = as_floats(p, "p values")
     q, tested = np.full(values.shape, np.nan), ~np.isnan(values)
     if (wrong := tested & ((values < 0) | (values > 1))).any():
         raise InputError(
@@ -82,6 +83,11 @@ def max_statistic_p(observed: Floating, null_maximum: Floating) -> Float64:
     array
         (b + 1) / (m + 1), never 0; NaN stays NaN.
 
+    Raises
+    ------
+    InputError
+        If there is no permuted map, or not one number of each.
+
     Notes
     -----
     Not for statistics whose null distribution differs much between targets: the widest distributions decide.
@@ -91,6 +97,12 @@ def max_statistic_p(observed: Floating, null_maximum: Floating) -> Float64:
     >>> max_statistic_p(np.array([0.5, 0.1, np.nan]), np.array([0.2, 0.05, 0.3]))
     array([0.25, 0.75,  nan])
     """
+    if np.ndim(null_maximum) != 1 or not np.size(null_maximum):
+        raise InputError(
+            "family-wise p values need the maximum of every permuted map",
+            found=f"shape {np.shape(null_maximum)}",
+            expected="(n_permutations,)",
+        )
     ordered = np.sort(null_maximum)
     reached = len(ordered) - np.searchsorted(ordered, observed, side="left")
     p: Float64 = np.where(np.isfinite(observed), (reached + 1) / (len(ordered) + 1), np.nan)

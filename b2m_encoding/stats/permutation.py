@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from b2m_encoding._typing import Float32, Float64, Floating, Integers
+from b2m_encoding.errors import whole_number
 from b2m_encoding.models.solver.devices import resolve_device, tensor
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.arrangements import Arrangements
@@ -20,7 +21,7 @@ from b2m_encoding.stats.autocorrelation import Autocorrelation, joint_autocorrel
 from b2m_encoding.stats.multiplicity import max_statistic_p
 from b2m_encoding.stats.nulls import RefittedNull, gaussian_null_p
 from b2m_encoding.stats.rearranging import Method, arrangements_of, length_of_blocks, widening_of
-from b2m_encoding.stats.scores import pearson_r, standardised
+from b2m_encoding.stats.scores import pearson_r, scored_samples, standardised
 
 TABLE_NUMBERS = 2**18
 """Numbers in a table on the CPU: small enough for its cache."""
@@ -99,7 +100,7 @@ def significance(
     ----------
     predicted, measured : array, shape (n_samples, n_targets)
     runs : Runs
-        Runs of these samples.
+        Runs of these samples; those that are not used do not count.
     method : str
         ``shift``: each run is shifted circularly by a different number of samples. One cut per run loses the least
         autocorrelation. Not for few runs: near-zero shifts then limit the smallest p value.
@@ -152,8 +153,8 @@ def significance(
     >>> result.method, result.p.round(4)
     ('shift', array([1.000e-04, 9.859e-01]))
     """
-    runs.check_length(predicted, "the prediction")
-    runs.check_length(measured, "the response array")
+    predicted, measured, runs = scored_samples(predicted, measured, runs)
+    n_permutations = whole_number(n_permutations, "n_permutations", 1)
     if method == "paper":
         return _paper(predicted, measured, runs)
     name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
@@ -239,8 +240,8 @@ def null_maps(
     array, shape (n_permutations, n_targets)
         NaN where a target is not tested. Not for 10,000 permutations of 60,000 targets: that takes 2.4 GB.
     """
-    runs.check_length(predicted, "the prediction")
-    runs.check_length(measured, "the response array")
+    predicted, measured, runs = scored_samples(predicted, measured, runs)
+    n_permutations = whole_number(n_permutations, "n_permutations", 1)
     name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
     maps = np.full((n_permutations, predicted.shape[1]), np.nan, dtype=np.float32)

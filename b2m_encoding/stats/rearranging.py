@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from b2m_encoding._typing import Floating
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, whole_number
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.arrangements import (
     MIN_ARRANGEMENTS,
@@ -64,6 +64,8 @@ def choose_arrangements(
     """
     if method not in get_args(Method) or method == "paper":
         raise InputError("unknown method of rearrangement", found=method, expected="auto, shift, block or clip")
+    if block_length is not None:
+        block_length = whole_number(block_length, "block_length", 1)
     if block_length is not None and method != "block":
         raise InputError("only the method block has a block length", found=f"method {method}")
     copies = copies_of_samples(runs)

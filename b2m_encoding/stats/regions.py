@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import gammaln
-from scipy.stats import nct
+from scipy.stats import chi2, nct
 
 from b2m_encoding._typing import Float64
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice, whole_number
 from b2m_encoding.stats.intervals import fisher_interval
 from b2m_encoding.stats.mixed import MIN_SUBJECTS, MixedModel, mixed_model
 from b2m_encoding.stats.multiplicity import fdr_q
@@ -24,6 +24,8 @@ from b2m_encoding.stats.preference import sign_flips
 KEYS = ("subject", "region", "feature_space")
 BlockKey = tuple[str, str, str]
 MANY_SUBJECTS = 8
+FAR = 1e4
+"""Size of t beyond which its own spread does not matter beside that of the estimated deviation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,7 @@ def compare_regions(
     widening : dict of (subject, region) to float, optional
         Standard error of a difference relative to that for fixed predictions, where folds are joined.
     feature_spaces : sequence of str, optional
-        Feature spaces to compare, in pairs; all by default.
+        Feature spaces to compare, in pairs; all by default. Those without any score are left out.
     alpha : float
         False positive rate within a subject, for the prevalence.
     level : float
@@ -93,7 +95,7 @@ def compare_regions(
     Raises
     ------
     InputError
-        If a column is missing, a row occurs twice, or no score is left.
+        If a column is missing, a row occurs twice, no score is left, or a feature space is not in the table.
 
     Notes
     -----
@@ -110,7 +112,11 @@ def compare_regions(
     >>> tests[["region", "first", "second", "difference", "p"]].round(3).values.tolist()
     [['A1', 'a', 'b', 0.1, 0.008]]
     """
-    points = _checked(table)
+    scores = _checked(table)
+    points = _same_hemispheres(scores)
+    if unknown := sorted(set(feature_spaces or ()) - set(table["feature_space"].astype(str))):
+        known = sorted(set(table["feature_space"].astype(str)))
+        raise InputError("a feature space is not in the region table", found=", ".join(unknown), expected=known)
     means = points.groupby(list(KEYS), sort=False)["score"].mean()
     known = list(dict.fromkeys(points["feature_space"]))
     chosen = [name for name in (feature_spaces or known) if name in known]
@@ -123,7 +129,7 @@ def compare_regions(
     tests = pd.DataFrame(rows, columns=_TEST_COLUMNS)
     tests["q"] = fdr_q(tests["p"].to_numpy(dtype=float)) if len(tests) else tests["p"]
     compared = points[points["feature_space"].isin(chosen)]
-    return RegionComparison(points, tests, _means(means, level, bound), mixed_model(compared, level=level))
+    return RegionComparison(scores, tests, _means(means, level, bound), mixed_model(compared, level=level))
 
 
 SIDES = {"l": "L", "lh": "L", "left": "L", "r": "R", "rh": "R", "right": "R", "nan": "", "none": ""}
@@ -150,6 +156,23 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     if not len(points):
         raise InputError("the region table holds no score", fix="check which regions were tested")
     return points
+
+
+def _same_hemispheres(points: pd.DataFrame) -> pd.DataFrame:
+    """Scores of the hemispheres in which all feature spaces of a subject's region have one: their means compare."""
+    group = points.groupby(["subject", "region"], sort=False)
+    spaces = group["feature_space"].transform("nunique")
+    here = points.groupby(["subject", "region", "hemisphere"], sort=False)["feature_space"].transform("nunique")
+    shared = here == spaces
+    if not shared.all():
+        lost = points[~shared][["subject", "region", "hemisphere"]].drop_duplicates().to_numpy().tolist()
+        notice(
+            "regions are compared in the hemispheres where every feature space has a score; left out: "
+            + "; ".join(" ".join(one) for one in lost)
+        )
+    if not shared.any():
+        raise InputError("no region has scores of all feature spaces in one hemisphere", fix="score both hemispheres")
+    return points[shared].reset_index(drop=True)
 
 
 def _compare(
@@ -252,6 +275,9 @@ def sign_flip_p(
     0.125
     """
     values = np.asarray(values, dtype=float)
+    n_permutations = whole_number(n_permutations, "n_permutations", 1)
+    if values.ndim != 1:
+        raise InputError("sign flips need one value per unit", found=f"shape {values.shape}", expected="(n_units,)")
     if not len(values) or not np.isfinite(values).all():
         return float("nan")
     signs = sign_flips(len(values), n_permutations, random_state).astype(float)
@@ -301,12 +327,18 @@ def hedges_g(differences: Float64, level: float = 0.95) -> tuple[float, float, f
     >>> [round(value, 2) for value in hedges_g(np.array([0.1, 0.2, 0.3, 0.4]))]
     [1.4, 0.15, 3.67]
     """
+    differences = np.asarray(differences, dtype=float)
     n = len(differences)
     if n < 2 or not np.ptp(differences) > 1e-12 * np.abs(differences).max():
         return (float("nan"),) * 3
+    if not 0 < level < 1:
+        raise InputError("a confidence level lies between 0 and 1", found=level)
     d = float(differences.mean() / differences.std(ddof=1))
     correction = float(np.exp(gammaln((n - 1) / 2) - gammaln((n - 2) / 2)) * np.sqrt(2 / (n - 1))) if n > 2 else 1.0
     t, root = d * np.sqrt(n), float(np.sqrt(n))
+    if abs(t) > FAR:  # there noncentral t is its noncentrality over a root of chi square, and slow to compute
+        ends = sorted(d * np.sqrt(chi2.ppf([(1 - level) / 2, (1 + level) / 2], n - 1) / (n - 1)))
+        return correction * d, float(ends[0]), float(ends[1])
     edge = 10.0 + 4 * abs(t)
 
     def excess(shift: float, tail: float) -> float:

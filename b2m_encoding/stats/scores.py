@@ -9,10 +9,34 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.scores import pearson_r, r2_score, standardised
+from b2m_encoding.io.stored_arrays import SideBySide, StoredArray
+from b2m_encoding.models.scores import as_pair, pearson_r, r2_score, standardised
+from b2m_encoding.runs import Runs
 
 __all__ = ["pearson_r", "r2_score", "scores_by", "standardised"]
 MIN_SAMPLES = 3
+
+
+def check_measure(measure: str) -> None:
+    """Raise unless a measure is r or r2."""
+    if measure not in ("r", "r2"):
+        raise InputError("unknown measure", found=measure, expected="r or r2")
+
+
+def scored_samples(predicted: Any, measured: Any, runs: Runs) -> tuple[Floating, Floating, Runs]:
+    """Check predictions and responses of runs, and select the used samples.
+
+    Raises
+    ------
+    InputError
+        If they are no tables of numbers of one shape, with a row for every sample of the runs.
+    """
+    if not any(isinstance(values, SideBySide | StoredArray) for values in (predicted, measured)):
+        predicted, measured = as_pair(predicted, measured)  # others are our own, and read in parts
+    runs.check_length(predicted, "the prediction")
+    if runs.used.all():
+        return predicted, measured, runs
+    return predicted[runs.used], measured[runs.used], runs.take(runs.used)
 
 
 def scores_by(
@@ -33,6 +57,11 @@ def scores_by(
     measure : "r" or "r2"
         Both are relative to the mean of the samples of the label: differences between clips do not count.
 
+    Raises
+    ------
+    InputError
+        If lengths differ, or the measure is unknown.
+
     Returns
     -------
     dict of str to array, shape (n_targets,)
@@ -51,11 +80,14 @@ def scores_by(
     >>> {label: r.round(6).tolist() for label, r in by.items()}
     {'a': [1.0], 'b': [-1.0]}
     """
-    if not len(predicted) == len(measured) == len(labels):
+    predicted, measured = as_pair(predicted, measured)
+    labels = np.asarray(labels)
+    if labels.shape != (len(measured),):
         raise InputError(
-            "labels and samples differ in number", found=len(labels), expected=(len(predicted), len(measured))
+            "labels and samples differ in number", found=labels.shape, expected=f"({len(measured)},): one per sample"
         )
-    score = {"r": pearson_r, "r2": r2_score}[measure]
+    check_measure(measure)
+    score = pearson_r if measure == "r" else r2_score
     scores = {}
     for label in dict.fromkeys(labels.tolist()):
         rows = np.flatnonzero(labels == label)

@@ -17,6 +17,9 @@ from b2m_encoding.study.study import Study
 PAGE = 'the page "study.toml, every key" of the documentation'
 """Where keys are explained."""
 
+LONGEST_FOUND = 100
+"""Characters of a wrong value in a message."""
+
 
 def load_study(path: str | Path) -> Study:
     """Read a study file; relative paths start at its folder.
@@ -66,7 +69,8 @@ def _problem(path: Path, detail: Any) -> InputError:
     if detail["type"] == "missing":
         return InputError("a key is missing", file=path, expected=f"{where}: {meaning}" if meaning else where, fix=fix)
     message = str(detail["msg"]).removeprefix("Value error, ")
-    found = f"{where} = {detail['input']!r}" if where else None
+    given = repr(detail["input"])
+    found = f"{where} = {given if len(given) <= LONGEST_FOUND else given[:LONGEST_FOUND] + ' ...'}" if where else None
     return InputError(message, file=path, found=found, expected=meaning or None, fix=fix)
 
 

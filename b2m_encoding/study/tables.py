@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from b2m_encoding.config import Config, resolve_path
 from b2m_encoding.data.cleaning import Cleaning, Detrend
@@ -53,6 +53,12 @@ class AlphaTable(Config):
     """Largest penalty."""
     number: Annotated[int, Field(ge=2, le=10_000)] = N_ALPHAS
     """Number of penalties."""
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError("low, the smallest penalty, must be less than high, the largest")
+        return self
 
     def grid(self) -> NDArray[np.float64]:
         """The penalties."""
@@ -154,9 +160,9 @@ class StatisticsTable(Config):
     test: Literal["auto", "shift", "block", "clip", "paper"] = "auto"
     """How the null distribution is made; "auto" moves clips where repeats are averaged, else takes circular shifts, or
     the longest blocks that are enough."""
-    permutations: Annotated[int, Field(ge=100)] = 10_000
+    permutations: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
     """Number of permutations."""
-    refits: Annotated[int, Field(ge=1000)] = 20_000
+    refits: Annotated[int, Field(ge=1000, le=10_000_000)] = 20_000
     """Rearranged responses that models are fitted to for the null distribution of joined folds (cross-validation)."""
     block: Positive = 15.0
     """Length of a block of the bootstrap, and of ``test = "block"``, s; one clip, as a rule."""
@@ -164,7 +170,7 @@ class StatisticsTable(Config):
     """Error rate that is allowed."""
     correction: Literal["bh", "by", "fwe"] = "bh"
     """False discovery rate (Benjamini-Hochberg, -Yekutieli), or family-wise error by the largest statistic."""
-    bootstraps: Annotated[int, Field(ge=100)] = 1000
+    bootstraps: Annotated[int, Field(ge=100, le=10_000_000)] = 1000
     """Number of bootstrap samples of intervals."""
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Coverage of intervals."""
@@ -177,7 +183,7 @@ class StatisticsTable(Config):
     """Family-wise p of clusters, or of threshold-free enhancement, on the mesh of a surface."""
     cluster_threshold: Positive = 3.09
     """z of the vertices of a cluster (mass, extent)."""
-    cluster_permutations: Annotated[int, Field(ge=100)] = 1000
+    cluster_permutations: Annotated[int, Field(ge=100, le=10_000_000)] = 1000
     """Number of permutations of clusters."""
     inter_subject: bool = False
     """Ceiling from the responses of the other subjects to the same test stimuli, on one surface or template."""

@@ -151,10 +151,17 @@ def _check_samples(recording: Recording, study: Study) -> None:
                 )
     with problems.collect():
         delays_in_samples(study.model.delays, runs.tr)
+    longest = max(rows.stop - rows.start for rows in runs.slices.values()) * runs.tr
+    if study.model.delays and min(study.model.delays) >= longest:
+        problems.found.append(
+            InputError("every delay is longer than the runs", found=study.model.delays, expected=f"below {longest:g} s")
+        )
     problems.raise_any()
 
 
 def _check_evaluation(recording: Recording, study: Study) -> None:
+    if not all(recording.responses.runs.used[rows].any() for rows in recording.responses.runs.slices.values()):
+        return  # which is an error of the samples
     runs, splits = split_samples(recording.responses.runs, study.evaluation)
     scored = [different_samples(scored_runs(runs, split, study.evaluation)) for split in splits]
     lengths = [[rows.stop - rows.start for rows in own.slices.values()] for own in scored]
@@ -162,7 +169,7 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
     check_arrangements([length for own in lengths for length in own], block)
     if len(study.features) > 1:  # their comparison draws these blocks again; an error now saves the fits
         n_blocks = [sum(max(length // block, 1) for length in own) for own in lengths]
-        bootstrap_weights(np.repeat(np.arange(len(n_blocks)), n_blocks), 1)
+        bootstrap_weights(np.repeat(np.arange(len(n_blocks)), n_blocks), 2)
     check_clusters(recording.responses.space, study)
     check_groups(recording.responses.runs, study)
     for split in splits:

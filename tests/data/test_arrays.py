@@ -299,3 +299,31 @@ def test_a_repetition_time_in_milliseconds_is_refused(tmp_path: Path) -> None:
         read_arrays({"a": tmp_path / "a.npy"}, "01", tr=1500.0)
     with pytest.raises(InputError, match=r"1500 s \(milliseconds"):
         read_table(tmp_path / "t.tsv", "01", (), 1500.0)
+
+
+@pytest.mark.parametrize("kind", ["copy by a link", "another way to it", "of two subjects"])
+def test_one_file_under_two_names_is_found(kind: str, tmp_path: Path) -> None:
+    """The same responses in training and test, or of two subjects, would be a leak that nothing else shows."""
+    for name in ("01_a", "01_b", "02_a", "02_b"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((5, 3)))
+    files = {"a": str(tmp_path / "{subject}_a.npy"), "b": str(tmp_path / "{subject}_b.npy")}
+    if kind == "another way to it":
+        files["b"] = str(tmp_path / f"../{tmp_path.name}/{{subject}}_a.npy")
+    else:
+        twin = tmp_path / ("01_b.npy" if kind == "copy by a link" else "02_a.npy")
+        twin.unlink()
+        twin.symlink_to("01_a.npy")
+    with pytest.raises(InputError, match=r"one file(?s:.)*a of 01"):
+        array_source(subjects=("01", "02"), files=files).list_subjects()
+    held = str(tmp_path / "all.npz")  # several arrays of one file are several
+    assert array_source(files={"a": f"{held}::a", "b": f"{held}::b"}).list_subjects() == ("01",)
+
+
+def test_digits_of_arrays_far_from_zero_are_kept(tmp_path: Path, rng: np.random.Generator) -> None:
+    values = rng.standard_normal((40, 3))
+    for name, offset in {"near": 0.0, "far": 1.7e9}.items():
+        np.save(tmp_path / f"{name}.npy", values + offset)
+    recording = read_arrays({name: tmp_path / f"{name}.npy" for name in ("near", "far")}, "01", tr=TR)
+    cleaned = recording.prepared(Cleaning("linear")).responses
+    assert np.allclose(cleaned.load_run("far"), cleaned.load_run("near"), atol=1e-4)
+    assert recording.responses.read_run("near").dtype == np.float32

@@ -246,3 +246,34 @@ def test_one_cause_is_told_once() -> None:
         problems.raise_any()
     assert str(error.value).count("missing") == 1
     assert len(merged([*problems.found, InputError("another")])) == 2
+
+
+def test_a_session_without_a_run_is_told(bids: BidsFolder) -> None:
+    """A mistyped label among others would leave a part of the data out."""
+    for session in ("1", "2"):
+        filled(bids, f"ses-{session}_{RUN}")
+    assert len(read(bids, sessions=["1", "2"]).files) == 2  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match=r"in session 02(?s:.)*sessions 1"):
+        read(bids, sessions=["1", "02"])
+
+
+def test_a_folder_beside_that_of_the_subjects_is_named(bids: BidsFolder) -> None:
+    filled(bids)
+    bids.derivatives = bids.derivatives.parent
+    with pytest.raises(InputError, match=r"no such subject(?s:.)*found: +fmriprep"):
+        read(bids)
+
+
+def test_a_correction_of_slices_to_an_unknown_time_is_told(bids: BidsFolder, caplog: pytest.LogCaptureFixture) -> None:
+    filled(bids)
+    with_times(bids, RepetitionTime=TR, SliceTimingCorrected=True)
+    read(bids)
+    assert "no StartTime states to which" in caplog.text
+
+
+def test_hemispheres_with_two_repetition_times(bids: BidsFolder) -> None:
+    bids.surface("01", "task-listening", n_samples=2)
+    path = next(bids.derivatives.rglob("*hemi-R*.func.gii"))
+    path.write_bytes(path.read_bytes().replace(b"2000", b"1500"))
+    with pytest.raises(InputError, match=r"hemispheres differ in repetition time(?s:.)*1.5 s"):
+        read(bids, "fsaverage5")

@@ -178,3 +178,31 @@ def test_confounds_that_are_nearly_one_leave_no_trace(apart: float, rng: np.rand
     expected = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
     assert np.abs(cleaned - expected).max() < 0.01
     assert abs(np.corrcoef(cleaned[:, 0], one)[0, 1]) < 1e-4
+
+
+@pytest.mark.parametrize("detrend", ["linear", "cosine", "median", "savgol"])
+@pytest.mark.parametrize(
+    ("scale", "offset"), [(1e-13, 0.0), (1e-30, 0.0), (1e12, 0.0), (1.0, 1e7), (1.0, 1e9), (1e-3, 1e5)]
+)
+def test_units_and_offsets_change_nothing(detrend: str, scale: float, offset: float, rng: np.random.Generator) -> None:
+    """Of responses in tesla, and of those that lie far from zero, whose digits float32 does not hold."""
+    values = rng.standard_normal((80, 3))
+    cleaning = Cleaning(detrend, 60)  # type: ignore[arg-type]
+    assert np.allclose(cleaning.transform(scale * values + offset, 2.0), cleaning.transform(values, 2.0), atol=2e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, 1000.1, 1e7, 1e-13])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_constant_and_a_line_leave_nothing(value: float, kind: type, rng: np.random.Generator) -> None:
+    line = np.full((80, 2), value, dtype=kind)
+    line[:, 1] += (value or 1.0) * np.linspace(0, 1, 80, dtype=kind)
+    assert not Cleaning("linear").transform(line, 2.0).any()
+
+
+def test_small_confounds_are_regressed_out(rng: np.random.Generator) -> None:
+    """Squares of rotations and of their derivatives are of the order of 1e-10."""
+    confound = (1e-5 * rng.standard_normal((80, 1))) ** 2
+    values = rng.standard_normal((80, 3)) + 3e10 * confound
+    cleaned = Cleaning("linear").transform(values, 2.0, confounds=confound)
+    assert np.allclose(cleaned, Cleaning("linear").transform(values, 2.0, confounds=1e10 * confound), atol=1e-5)
+    assert np.abs(np.corrcoef(cleaned.T, confound.T)[3, :3]).max() < 1e-5

@@ -164,3 +164,14 @@ def test_the_eighteen_published_tables_give_the_same_design(shared_data: Path, t
             assert one.rows.tolist() == list(range(10 * i, 10 * i + 10))
             assert np.array_equal(one.spans, np.stack([np.arange(10), np.arange(1, 11)], axis=1) * 1.5)
             assert np.array_equal(one.shares, np.ones(10))
+
+
+def test_columns_that_differ_in_case_and_accents_that_differ_in_bytes() -> None:
+    """The same table from two systems labels the same clips."""
+    runs = Runs.from_lengths({"a": 10, "b": 10}, 1.0)
+    tables = {
+        "a": pd.DataFrame({"onset": [0.0], "duration": [10.0], "stim_file": ["caf\u00e9.wav"]}),
+        "b": pd.DataFrame({"onset": [0.0], "duration": [10.0], "Stim_File": ["cafe\u0301.wav"]}),
+    }
+    labelled = label_clips(runs, tables, dict.fromkeys(tables))  # type: ignore[arg-type]
+    assert set(labelled.clip.tolist()) == {"caf\u00e9"}

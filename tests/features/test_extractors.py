@@ -230,7 +230,8 @@ def test_arrays_of_volumes_become_means_of_windows(stimulation: StimulusTimeline
         ({"extractor": "transformers_audio", "stimuli": "genres"}, "needs model"),
         ({"extractor": "acoustic", "stimuli": "genres", "groups": ["rhythm"]}, "tempogram"),
         ({"extractor": "acoustic", "stimuli": "genres", "pca": 0}, "pca"),
-        ({"extractor": "acoustic", "stimuli": "genres", "pca": 1.5}, "pca"),
+        ({"extractor": "acoustic", "stimuli": "genres", "pca": 1.5}, "whole number"),
+        ({"extractor": "acoustic", "stimuli": "genres", "pca": 1.0}, "whole number"),
         ({"extractor": "clap", "stimuli": "genres", "mode": "future"}, "causal"),
     ],
 )
@@ -279,3 +280,35 @@ def test_all_tables_of_a_study_are_built_in_order(tracks: Path, stimulation: Sti
     assert [space.values.shape[1] for space in spaces.values()] == [96, 1, 32]
     assert spaces["mel"].provenance["groups"] == ["mel"]
     assert tables["mel"].pca == 0.9
+
+
+def test_arrays_hold_finite_numbers_and_keep_their_digits(stimulation: StimulusTimeline, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    values = {run: rng.standard_normal((n, 2)) for run, n in {"run-01": 30, "run-02": 32}.items()}
+    array = table(tmp_path, extractor="array", files="{run}.npy")
+    for run, own in values.items():
+        np.save(tmp_path / f"{run}.npy", own + np.array([0.0, 1.7e9]))  # the second one is a time of day
+    array.check(stimulation)
+    found = array.values(stimulation)
+    expected = np.concatenate(list(values.values()))
+    assert np.allclose(found[:, 0], expected[:, 0])
+    assert np.allclose(found[:, 1], expected[:, 1] - expected[:, 1].mean(), atol=1e-5)
+    for wrong, problem in {
+        "complex": (values["run-01"] + 1j, "no numbers"),
+        "text": (values["run-01"].astype(str), "no numbers"),
+        "times": (values["run-01"].astype("datetime64[s]"), "no numbers"),
+        "NaN": (np.where(values["run-01"] > 1, np.nan, values["run-01"]), r"not finite(?s:.)*run-01"),
+    }.values():
+        np.save(tmp_path / "run-01.npy", wrong)
+        with pytest.raises(InputError, match=problem):
+            array.check(stimulation)
+
+
+def test_a_list_of_clips_in_any_encoding(stimulation: StimulusTimeline, tmp_path: Path) -> None:
+    np.save(tmp_path / "all.npy", np.zeros((1, 4)))
+    (tmp_path / "ids.txt").write_bytes("caf\u00e9\n".encode("latin-1"))
+    options = {"extractor": "mulan_precomputed", "files": "all.npy", "dim": 4}
+    with pytest.raises(InputError, match="has no embedding"):
+        table(tmp_path, ids="ids.txt", **options).check(stimulation)
+    with pytest.raises(InputError, match="list of clips is missing"):
+        table(tmp_path, ids="none.txt", **options).check(stimulation)

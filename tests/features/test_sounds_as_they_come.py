@@ -252,3 +252,31 @@ def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
         find_stimulus(tmp_path, name)
     with pytest.raises(InputError, match=r"a path (is too long|holds a NUL)"):
         resolve_path(Path(name), SimpleNamespace(context={"folder": tmp_path}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("duration", [None, 2.0])
+def test_a_stream_of_flac_that_does_not_state_its_length(duration: float | None, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", piece(0, 30.0), RATE)
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)  # the number of samples in STREAMINFO
+    (tmp_path / "stream.flac").write_bytes(content)
+    expected = decode_audio(tmp_path / "a.flac", 0.0, duration)[0]
+    assert np.array_equal(decode_audio(tmp_path / "stream.flac", 0.0, duration)[0], expected)
+    with pytest.raises(InputError, match="too short"):
+        decode_audio(tmp_path / "stream.flac", 0.0, 40.0)
+
+
+def test_times_and_rates_that_are_none(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", piece(0, 1.0), RATE)
+    for start, duration in ((float("nan"), None), (0.0, float("inf")), (0.0, float("nan"))):
+        with pytest.raises(InputError, match="needs times"):
+            decode_audio(tmp_path / "a.wav", start, duration)
+    with pytest.raises(InputError, match="sampling rate"):
+        read_audio(tmp_path / "a.wav", 0)
+    for times in ((None, 1.0), (0.0, -1.0), (-1.0, 1.0), ("0", 1.0)):
+        with pytest.raises(InputError, match="no time"):
+            Clip("a.wav", *times)  # type: ignore[arg-type]
+    for options in ({"fade": -1.0}, {"fade": float("nan")}, {"rms": -0.1}):
+        with pytest.raises(InputError, match="number >= 0"):
+            Stimuli(tmp_path, **options)

@@ -78,3 +78,27 @@ def test_several_tiers_without_words_are_refused(tmp_path: Path) -> None:
     path.write_text(GRID.replace('"word"', '"syllables"') + PHONES)
     with pytest.raises(InputError, match="no word tier"):
         read_textgrid(path)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le", "utf-16-be"])
+def test_grids_of_older_programs_are_read(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(GRID.replace("sleepy", "m\u00fcde" if encoding == "latin-1" else "sleepy"), encoding)
+    assert read_textgrid(path).text[:2] == ("Alice", "was")
+
+
+def test_no_word_is_lost_or_taken_from_another_tier(tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(
+        GRID.replace("xmin = 0.5\n", "xmin = 5e-1\n").replace(
+            "xmax = 3.5\n            text", "xmax = 3.5E0\n            text"
+        )
+    )
+    assert read_textgrid(path).text == ("Alice", "was", "sleepy")
+    path.write_text(GRID + GRID.split("item []:")[1].replace("Alice", "Bob"))
+    with pytest.raises(InputError, match="several word tiers"):
+        read_textgrid(path)
+    short = 'Object class = "TextGrid"\n\n0\n1\n<exists>\n1\n"IntervalTier"\n"word"\n0\n1\n1\n0\n1\n"a"\n'
+    path.write_text(short)
+    with pytest.raises(InputError, match="long text format"):
+        read_textgrid(path)

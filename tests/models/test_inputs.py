@@ -97,3 +97,24 @@ def test_columns_in_another_order_are_refused(rng: np.random.Generator) -> None:
             model.predict(frame[["pitch", "loudness"]].to_numpy(), **keywords)
         with pytest.raises(InputError, match="number of targets"):
             model.score(frame, Y[:, [0, 0, 1]], **keywords)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(4).astype("datetime64[s]")[:, None],
+        pd.DataFrame({"a": pd.date_range("2020-01-01", periods=4)}),
+        pd.DataFrame({"a": pd.to_timedelta(range(4), unit="s")}),
+        [np.zeros((4, 2)), np.zeros(4)],
+        [[1.0, 2.0], [3.0]],
+    ],
+    ids=["datetime64", "dates", "differences of times", "matrix and vector", "ragged rows"],
+)
+def test_times_and_ragged_lists_are_no_features(values: Any) -> None:
+    with pytest.raises(InputError, match="feature space"):
+        as_feature_spaces(values)
+
+
+def test_names_that_are_one_as_text_are_refused() -> None:
+    with pytest.raises(InputError, match=r"two feature spaces have one name(?s:.)*1"):
+        as_feature_spaces({1: VALUES, "1": VALUES[:, :1]})

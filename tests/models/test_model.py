@@ -1,5 +1,6 @@
 """EncodingModel: inputs, delays, status of targets, streaming, new runs, scikit-learn conventions."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delay
-from b2m_encoding.models import EncodingModel
+from b2m_encoding.models import Delayer, EncodingModel, RidgeCV
 from b2m_encoding.runs import Runs
 
 
@@ -212,3 +213,82 @@ def test_gpu_agrees_with_cpu(make, form, precision):
     cpu = EncodingModel(None, form=form, device="cpu", precision="float64").fit(X, Y, runs=runs)
     gpu = EncodingModel(None, form=form, device="cuda", precision=precision).fit(X, Y, runs=runs)
     np.testing.assert_allclose(gpu.cv_path_, cpu.cv_path_, atol=1e-4 if precision == "float32" else 1e-2)
+
+
+IMPOSSIBLE: dict[str, tuple[dict[str, object], str]] = {
+    "no target at a time": ({"n_targets_batch": 0}, "n_targets_batch"),
+    "half a target": ({"n_targets_batch": 1.5}, "n_targets_batch"),
+    "no scaling": ({"solver": "banded", "n_scalings": 2.5}, "n_scalings"),
+    "steps back": ({"solver": "banded", "refine": -1}, "refine"),
+    "a width that is text": ({"smoothness": "wide"}, "smoothness"),
+    "a negative width": ({"smoothness": -1.0}, "smoothness"),
+    "penalties that are text": ({"alphas": "auto"}, "alphas must be numbers"),
+    "no device": ({"device": None}, "unknown device"),
+    "a delay of NaN": ({"delays": (float("nan"),)}, "list of seconds"),
+    "an infinite delay": ({"delays": (float("inf"),)}, "list of seconds"),
+    "one delay": ({"delays": 3.0}, "list of seconds"),
+    "delays that are text": ({"delays": "3"}, "list of seconds"),
+    "folds that are text": ({"cv": "loo"}, "folds cannot be read"),
+    "no fold": ({"cv": ()}, "folds cannot be read"),
+    "half a fold": ({"cv": 2.5}, "folds cannot be read"),
+    "names that are numbers": ({"cv": [1, 2]}, "unknown block"),
+    "a splitter that is a class": ({"cv": dict}, "folds cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_impossible_parameters_are_named(make, options, message):
+    X, Y, runs = make(60, 4, 3)
+    with pytest.raises(InputError, match=message):
+        EncodingModel(**{"delays": (0.0, 1.5), **options}).fit(X, Y, runs=runs)
+
+
+def test_groups_and_folds_of_samples_are_checked(make):
+    X, Y, _ = make(60, 4, 3)
+    groups = np.repeat(np.arange(4), 15)
+    masks = [(groups != i, groups == i) for i in range(4)]
+    np.testing.assert_array_equal(RidgeCV(cv=masks).fit(X, Y).coef_, RidgeCV().fit(X, Y, groups=groups).coef_)
+    mixed = np.array([1, "1", 2.5, "b"], dtype=object).repeat(15)
+    assert RidgeCV().fit(X, Y, groups=mixed).coef_.shape == (4, 3)  # 1 and "1" are one label
+    for wrong, message in {
+        "short": (groups[:-1], "one label for every sample"),
+        "two axes": (groups[:, None], "one label for every sample"),
+        "missing": (np.where(groups == 0, np.nan, groups), "has no group"),
+        "None": (np.where(groups == 0, None, groups), "has no group"),
+    }.values():
+        with pytest.raises(InputError, match=message):
+            RidgeCV().fit(X, Y, groups=wrong)
+    for cv, message in ((1, "folds"), (1000, "folds"), ([(np.arange(30), np.arange(30, 61))], "row that is not there")):
+        with pytest.raises(InputError, match=message):
+            RidgeCV(cv=cv).fit(X, Y)
+
+
+def test_scores_of_unknown_kinds_and_unused_samples_are_refused(make):
+    X, Y, runs = make(60, 4, 3)
+    model = EncodingModel(None).fit(X, Y, runs=runs)
+    with pytest.raises(InputError, match="unknown scoring"):
+        model.score_targets(X, Y, runs=runs, scoring="rho")
+    with pytest.raises(InputError, match="unknown measure"):
+        model.score_bands(X, Y, runs, measure="R2")
+    with pytest.raises(InputError, match="no sample is used"):
+        EncodingModel(None).fit(X, Y, runs=replace(runs, used=np.zeros(60, dtype=bool)))
+    with pytest.raises(InputError, match="needs delays"):
+        Delayer([]).fit_transform(X, runs=runs)
+
+
+@pytest.mark.parametrize("later", ["varies", "another constant", "the same"])
+def test_a_feature_that_did_not_vary_in_earlier_runs(make, later):
+    """It was left out of the statistics: what it does in new runs cannot be added to them."""
+    X, Y, runs = make(300, 4, 3)
+    first, rows = runs.select(runs.names[:3])
+    last, more = runs.select(runs.names[3:])
+    X[rows, 0] = 1.0
+    X[more, 0] = {"varies": X[more, 1], "another constant": 2.0, "the same": 1.0}[later]
+    model = EncodingModel(None, form="gram").fit(X[rows], Y[rows], runs=first)
+    if later == "the same":
+        whole = EncodingModel(None, form="gram").fit(X, Y, runs=runs)
+        coef = model.partial_fit(X[more], Y[more], runs=last).coef_["features"]
+        np.testing.assert_allclose(coef, whole.coef_["features"], atol=1e-4)
+    else:
+        with pytest.raises(InputError, match=r"did not vary(?s:.)*columns 0"):
+            model.partial_fit(X[more], Y[more], runs=last)

@@ -156,3 +156,26 @@ def test_scripts_for_other_programs_name_files_that_exist(tmp_path: Path) -> Non
     )
     with pytest.raises(InputError, match="no maps that these programs show"):
         write_viewers(write(tmp_path / "f", SPACES[3], np.zeros(3)), "01", tmp_path / "g")
+
+
+WRONG = {
+    "a list of provenance": ("provenance.json", b"[]"),
+    "provenance that is no text": ("provenance.json", b"\xff\xfe\0"),
+    "a study that is no text": ("study.toml", b"\xff\xfe\0"),
+    "features that are a number": ("study.toml", b"features = 3"),
+    "an empty table": ("regions.tsv", b""),
+    "a table in another encoding": ("regions.tsv", "subject\tscore\n\xe9\t1\n".encode("latin-1")),
+    "a row that lacks a field": ("regions.tsv", b"subject\tscore\n01\n"),
+    "a quote that is not closed": ("regions.tsv", b'subject\tscore\n"01\t1\n'),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), WRONG.values(), ids=WRONG)
+def test_what_others_wrote_into_results_is_named(name: str, content: bytes, tmp_path: Path) -> None:
+    """Without a manifest nothing tells that a file is not as it was written."""
+    results = write(tmp_path / "results", Unplaced(3), np.zeros(3, dtype=np.float32))
+    for path in (results.path / "manifest.json", results.path / name):
+        path.unlink(missing_ok=True)
+    (results.path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"is damaged(?s:.)*{name}"):
+        _ = (results.provenance, results.study, results.table(REGIONS))

@@ -173,7 +173,7 @@ def test_untestable_targets_stay_nan_and_change_no_other(rng: np.random.Generato
         (Runs.from_lengths([300], 1.5), {"method": "shift"}, "too few arrangements"),
         (Runs.from_lengths([300], 1.5), {"method": "clip"}, "too few arrangements"),
         (Runs.from_lengths([300], 1.5), {"method": "block", "block_length": 60}, "too few blocks"),
-        (Runs.from_lengths([2] * 5 + [290], 1.5), {"method": "block", "block_length": 0}, "at least one sample"),
+        (Runs.from_lengths([2] * 5 + [290], 1.5), {"method": "block", "block_length": 0}, "block_length"),
         (Runs.from_lengths([1] * 300, 1.5), {"method": "block"}, "too few blocks"),
         (SIX_RUNS, {"method": "rows"}, "unknown method"),
         (SIX_RUNS, {"method": "shift", "block_length": 5}, "only the method block"),

@@ -48,3 +48,37 @@ def test_scores_by_label(rng: np.random.Generator) -> None:
         assert np.isnan(found["x"]).all()
     with pytest.raises(InputError, match="differ in number"):
         scores_by(predicted, measured, labels[:3])
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset"), [(1e-200, 0.0), (1e200, 0.0), (1.0, 1e7), (1.0, 1.7e9), (1e-13, 0.0), (1e-3, 1e4)]
+)
+def test_r_of_any_unit_and_far_from_zero(scale: float, offset: float, rng: np.random.Generator) -> None:
+    predicted, measured = rng.standard_normal((2, 200, 3))
+    expected = pearson_r(predicted, measured)
+    assert np.allclose(pearson_r(scale * predicted + offset, measured), expected, atol=1e-6)
+    assert np.allclose(pearson_r(predicted, scale * measured + offset), expected, atol=1e-6)
+
+
+def test_what_varies_by_rounding_alone_is_constant(rng: np.random.Generator) -> None:
+    """Also where numbers of float32 are stored as float64."""
+    noise = rng.standard_normal((200, 1))
+    single = (1e4 + 1e-4 * noise).astype(np.float32)
+    assert np.isnan(pearson_r(single, noise)).all()
+    assert np.isnan(pearson_r(single.astype(np.float64), noise)).all()
+
+
+def test_predictions_and_responses_have_one_shape(rng: np.random.Generator) -> None:
+    predicted, measured = rng.standard_normal((2, 20, 3))
+    assert pearson_r(predicted[:, 0], measured[:, :1]) == pytest.approx(pearson_r(predicted, measured)[0])
+    masked = np.ma.array(measured, mask=np.arange(60).reshape(20, 3) == 4)
+    assert np.isnan(pearson_r(predicted, masked)).tolist() == [False, True, False]
+    assert np.isnan(r2_score(predicted, masked)).tolist() == [False, True, False]
+    for wrong in (predicted[:, :1], predicted[:-1], predicted[:, :, None], predicted.astype(str)[:2]):
+        for score in (pearson_r, r2_score):
+            with pytest.raises(InputError, match="differ in shape"):
+                score(wrong, measured)
+    with pytest.raises(InputError, match="unknown measure"):
+        scores_by(predicted, measured, list("ab" * 10), measure="R2")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="one per sample"):
+        scores_by(predicted, measured, list("ab"))  # type: ignore[arg-type]

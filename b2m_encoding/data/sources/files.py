@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,10 +71,12 @@ class FilesSource(ClipSource):
                 found=f"{len(self.subjects)} subjects, and a path without {SUBJECT}",
                 fix=f"put {SUBJECT} where the label stands in the paths of {key} under [data]",
             )
-        of_path: dict[Path, str] = {}
-        for run, path in files.items():
-            if (other := of_path.setdefault(path, run)) != run:
-                raise InputError(f"{key} of two runs are one file", file=path, found=f"{other}, {run}")
+        of_path: dict[tuple[str, str], str] = {}
+        for subject, (run, path) in product(self.subjects or ("",), files.items()):
+            file, _, name = str(for_subject(path, subject)).partition("::")
+            own = f"{run} of {subject}" if len(self.subjects) > 1 else run
+            if (other := of_path.setdefault((os.path.realpath(file), name), own)) != own:
+                raise InputError(f"{key} of two runs are one file", file=file, found=f"{other}, {own}")
 
     @property
     @abstractmethod
@@ -158,7 +162,9 @@ class ArraySource(FilesSource):
         if "transposed" in self.model_fields_set:
             return
         for name, table in recording.events.items():
-            rows, end = runs.slices[name], float((table["onset"] + table["duration"]).max()) if len(table) else 0.0
+            if not len(table):
+                continue
+            rows, end = runs.slices[name], float((table["onset"] + table["duration"]).max())
             n_volumes = rows.stop - rows.start
             if n_volumes > n_targets and n_volumes * runs.tr > LONGER * end and n_targets * runs.tr >= end:
                 raise InputError(

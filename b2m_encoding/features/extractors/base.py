@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.config import Config
@@ -27,6 +27,13 @@ class Extractor(Config, ABC):
 
     pca: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     """Number of principal components to keep, or below 1 the share of the variance; fitted on training samples."""
+
+    @field_validator("pca", mode="before")
+    @classmethod
+    def _share_or_number(cls, value: Any) -> Any:
+        if isinstance(value, float) and not value < 1:
+            raise ValueError("a number of components is a whole number, a share of the variance lies below 1")
+        return value
 
     needs_clips: ClassVar[bool] = False
     """Whether the events must name the file of each stimulus."""

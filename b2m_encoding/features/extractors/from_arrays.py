@@ -23,6 +23,8 @@ from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import ClipExtractor, Extractor, silent
 from b2m_encoding.features.windows import Spans, window_starts
 from b2m_encoding.io.archives import read_archive
+from b2m_encoding.io.narrowing import lost_digits
+from b2m_encoding.io.text_tables import decoded
 
 
 class RunArrays(Extractor):
@@ -38,25 +40,38 @@ class RunArrays(Extractor):
         return matching_files(Path(str(self.files).partition("::")[0]), "{run}")
 
     def check(self, stimulation: StimulusTimeline) -> None:
-        """Raise with every file that is missing, damaged or of another length than its run."""
-        self._open(stimulation)
+        """Raise with every file that is missing, damaged, of another length than its run, or not finite."""
+        problems = Problems()
+        for run, part in zip(stimulation.volumes.slices, self._open(stimulation), strict=True):
+            with problems.collect():
+                if (n_bad := int((~np.isfinite(part)).sum())) > 0:
+                    raise InputError(
+                        "a feature file holds values that are not finite", file=self._path(run), found=f"{n_bad} values"
+                    )
+        problems.raise_any()
 
     def values(self, stimulation: StimulusTimeline, progress: ClipProgress = silent) -> Float32:
-        """Concatenate the arrays of all runs."""
-        return stimulation.volumes_to_samples(np.concatenate(self._open(stimulation)).astype(np.float32))
+        """Concatenate the arrays of all runs; means that would cost the digits of what varies are subtracted."""
+        values = np.concatenate(self._open(stimulation))
+        return stimulation.volumes_to_samples(_without_large_means(values).astype(np.float32))
 
     def width(self, stimulation: StimulusTimeline) -> int:
         """Return the number of columns of the arrays."""
         return int(self._open(stimulation)[0].shape[1])
+
+    def _path(self, run: str) -> Path:
+        return Path(str(self.files).replace("{run}", run))
 
     def _open(self, stimulation: StimulusTimeline) -> list[NDArray[np.generic]]:
         """Open the array of every run as a memory map."""
         problems = Problems()
         parts: dict[str, NDArray[np.generic]] = {}
         for name, rows in stimulation.volumes.slices.items():
-            path = Path(str(self.files).replace("{run}", name))
+            path = self._path(name)
             with problems.collect():
                 parts[name] = _load(path) if path.suffix == ".npy" else _read_any(path)
+                if parts[name].dtype.kind not in "iufb":
+                    raise InputError("a feature file holds no numbers", file=path, found=parts[name].dtype)
                 if parts[name].ndim != 2 or len(parts[name]) != rows.stop - rows.start:
                     raise InputError(
                         "a feature file does not fit its run",
@@ -127,7 +142,10 @@ class ClipArrays(ClipExtractor):
                 )
             return {_clip_name(name): array for name, array in read_archive(self.files, "a feature file").items()}
         rows = _load(self.files)
-        names = [_clip_name(line) for line in self.ids.read_text("utf-8-sig").splitlines() if line.strip()]
+        if not self.ids.is_file():
+            raise InputError("the list of clips is missing", file=self.ids)
+        lines = decoded(self.ids, "the list of clips").split("\n")
+        names = [_clip_name(line) for line in lines if line.strip()]
         if len(names) != len(rows):
             raise InputError(
                 "ids and rows differ in number", file=self.ids, found=f"{len(names)} ids", expected=f"{len(rows)} rows"
@@ -178,6 +196,12 @@ class ClipArrays(ClipExtractor):
             return np.repeat(values, len(spans), axis=0)
         distance = np.abs(spans.mean(axis=1)[:, None] - (starts + self.window / 2))
         return np.asarray(values[np.round(distance, 6).argmin(axis=1)])
+
+
+def _without_large_means(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Features without their means, where these are so large (times of day) that float32 would round what varies."""
+    far = lost_digits(values)
+    return np.where(far, values - values.mean(axis=0, dtype=np.float64), values) if far.any() else values
 
 
 def matching_files(files: Path, placeholder: str) -> tuple[Path, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from b2m_encoding._typing import Float64
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, whole_number
 from b2m_encoding.models.delay_prior import DelayPrior
 from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device
 from b2m_encoding.models.solver.moments import Center
@@ -29,6 +29,20 @@ ALLOWED = {
     "center": ("all", "block", "none"),
     "form": ("auto", "gram", "prediction", "dual"),
 }
+
+
+def numbers(values: Any, name: str) -> Float64:
+    """Convert a parameter to an array of numbers.
+
+    Raises
+    ------
+    InputError
+        If it holds something else.
+    """
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers", found=repr(values)) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +87,7 @@ class Settings:
             values["center"] = "none"
         values["device"] = resolve_device(values["device"])
         values["factors"] = Path(values["factors"]) if values["factors"] else None
-        values["alphas"] = np.atleast_1d(np.asarray(values["alphas"], dtype=float))
+        values["alphas"] = np.atleast_1d(numbers(values["alphas"], "alphas"))
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     def __post_init__(self) -> None:
@@ -83,6 +97,10 @@ class Settings:
                 raise InputError(f"unknown {name}", found=getattr(self, name), expected=list(values))
         if self.refine and (self.scoring == "r" or self.shares_penalties):
             raise InputError("refinement maximises R2 of each target", fix='scoring="r2", alpha_per="target"')
+        for name, least in (("n_targets_batch", 1), ("n_scalings", 1), ("refine", 0)):
+            whole_number(getattr(self, name), name, least)
+        if self.smoothness is not None and not 0 <= numbers(self.smoothness, "smoothness") < np.inf:
+            raise InputError("smoothness must not be negative", found=self.smoothness, expected="seconds, or None")
         if self.alphas.ndim != 1:
             raise InputError("alphas must be one list of numbers", found=self.alphas.shape, expected="(n_alphas,)")
         if not len(self.alphas) or not np.isfinite(self.alphas).all() or (self.alphas < 0).any():

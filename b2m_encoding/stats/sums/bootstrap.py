@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float64
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, whole_number
 
 
 def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: int | None = None) -> Float64:
@@ -29,7 +29,8 @@ def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: 
     Raises
     ------
     InputError
-        If a block has no other to be drawn from: an interval would have no width there.
+        If a block has no other to be drawn from, or there are fewer than two resamples: an interval would have no
+        width.
 
     Notes
     -----
@@ -40,6 +41,7 @@ def bootstrap_weights(split: NDArray[np.intp], n_bootstraps: int, random_state: 
     >>> bootstrap_weights(np.array([0, 0, 0, 1, 1]), 2, random_state=0).sum(axis=1)
     array([5., 5.])
     """
+    n_bootstraps = whole_number(n_bootstraps, "n_bootstraps", 2)
     rng, labels = np.random.default_rng(random_state), strata(split)
     weights = np.empty((n_bootstraps, len(split)))
     for label in np.unique(labels):

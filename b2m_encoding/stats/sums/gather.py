@@ -44,7 +44,7 @@ def block_sums(
     Raises
     ------
     InputError
-        If lengths differ.
+        If shapes differ.
     """
     runs.check_length(measured, "the response array")
     units = block_units(runs, block_length)
@@ -55,7 +55,8 @@ def block_sums(
     y, yy = (np.empty((len(n), measured.shape[1])) for _ in range(2))
     models = {name: Predicted(*(np.empty_like(y) for _ in SUMS)) for name in predicted}
     for values in predicted.values():
-        runs.check_length(values, "a prediction")
+        if values.shape != measured.shape:
+            raise InputError("predictions and responses differ in shape", found=values.shape, expected=measured.shape)
     for start in range(0, measured.shape[1], TARGET_CHUNK):
         part = slice(start, start + TARGET_CHUNK)
         own = measured[:, part][order] if together else measured[:, part]
