@@ -10,7 +10,7 @@ import numpy as np
 from b2m_encoding import figures
 from b2m_encoding.comparison.compare import BLOCKS, GROUPS, OTHER_BLOCKS, SUBJECTS, Compared, Comparison
 from b2m_encoding.figures import FigureResult
-from b2m_encoding.io.names import safe_name
+from b2m_encoding.io.names import in_words, safe_name
 from b2m_encoding.results.report.content import Block, Lines, Link, Page, Picture, Section, Table, Text
 from b2m_encoding.results.report.pictures import embedded
 from b2m_encoding.results.report.report_data import number, score
@@ -142,7 +142,7 @@ def _regions(comparison: Comparison, folder: Path) -> list[Block]:
         return []
     first, second = (side.name for side in comparison.sides)
     rows = [
-        [one.region, score(one.first), score(one.second), _interval(one.difference, one.low, one.high),
+        [in_words(one.region), score(one.first), score(one.second), _interval(one.difference, one.low, one.high),
          number(one.p), number(one.q), " and ".join(f"{n:g}" for n in (one.n_subjects, one.n_second)), one.test]
         for one in comparison.regions.itertuples()
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.paper import design, findings
 from b2m_encoding.gallery.paper.beside import NA, Compared, Line
 from b2m_encoding.gallery.paper.drawn import Wanted, draw, wanted
+from b2m_encoding.io.names import in_words
 from b2m_encoding.io.removal import remove_temporary_files
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import write_whole
@@ -214,7 +215,7 @@ def _picture(stem: str, files: Sequence[Path]) -> Picture:
     caption = png.with_suffix(".txt").read_text(encoding="utf-8").strip()
     text, drawn, origin = caption.partition(" Drawn with ")
     links = [Link(path.name, path.suffix[1:].upper()) for path in files]
-    return Picture(stem.replace("_", " ").replace("figure", "Figure "), text, embedded(png), links, drawn + origin)
+    return Picture(in_words(stem).replace("figure", "Figure "), text, embedded(png), links, drawn + origin)
 
 
 def _followers(compared: Compared) -> Table:

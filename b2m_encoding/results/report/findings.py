@@ -44,11 +44,7 @@ def _regions(report: ReportData) -> str:
         return ""
     means = table.groupby(["region", "feature_space"], sort=False)["score"].mean().unstack("feature_space")[names]
     best = {name: [str(region) for region in means.index[means.idxmax(axis=1) == name]] for name in names}
-    parts = [
-        f"{name} predicts better in {listed(region.replace('_', ' ') for region in regions)}"
-        for name, regions in best.items()
-        if regions
-    ]
+    parts = [f"{name} predicts better in {listed(regions)}" for name, regions in best.items() if regions]
     return f"By mean r of a region, {listed(parts)}." if len(means) <= 12 else ""
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.report.content import Link, Picture
 from b2m_encoding.results.schema.files import FIGURES
 
@@ -61,7 +62,7 @@ def pictures(
             found = NAME.fullmatch(png.stem)
             caption = png.with_suffix(".txt")
             if found and found["kind"] == kind and found["subject"] == subject and caption.is_file():
-                rest = found["rest"].replace("_", " ")
+                rest = in_words(found["rest"])
                 text = caption.read_text(encoding="utf-8").strip()
                 text, drawn, origin = text.removeprefix(f"sub-{subject}. ").partition(" Drawn with ")
                 if (png, width) not in made:
