@@ -98,12 +98,13 @@ def print_decoding(decodings: Mapping[str, Sequence[Decoding]], study: Study) ->
     lines = shown(decoding_table(decodings, study))
     beside = any(published != "-" for *_, published in lines)
     caption = "Brain2Music: Table 2 of arXiv 2307.11078" if beside else None
-    columns = ("decoded, by", "measure", "here", *(["Brain2Music"] if beside else []))
-    table = Table(*columns, title="Decoding: mean over subjects (standard deviation)", caption=caption)
+    table = Table("decoded, by", "measure", title="Decoding: mean over subjects (standard deviation)", caption=caption)
+    for name in ("here", *(["Brain2Music"] if beside else [])):
+        table.add_column(name, no_wrap=True)
     for number, line in enumerate(lines):
         if line[0] and number:
             table.add_section()
-        table.add_row(*line[: len(columns)])
+        table.add_row(*line[: len(table.columns)])
     console.print(table)
 
 

@@ -13,6 +13,12 @@ from b2m_encoding.results.schema.brain2music import published
 from b2m_encoding.results.schema.tables import MEASURES, RAW
 from b2m_encoding.study import Study
 
+SHORT = {
+    **{name: text.replace(" accuracy", "").replace("correlation", "r") for name, text in MEASURES.items()},
+    RAW: "identification, raw units",
+}
+"""Measures as a terminal has room for them."""
+
 
 def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) -> pd.DataFrame:
     """Mean and standard deviation over subjects of each decoded feature space and decoder, beside those of the paper.
@@ -63,12 +69,14 @@ def _measures(decoding: Decoding) -> dict[str, float]:
 
 
 def shown(table: pd.DataFrame) -> list[tuple[str, str, str, str]]:
-    """Lines of a printed table: what was decoded, measure, and mean (SD) here and in the paper; "" for what is above."""
+    """Lines of a printed table: what was decoded ("" as above), measure, and mean (SD) here and in the paper."""
     lines = []
     for row in table.to_dict("records"):
         stands_for = f" (for {row['stands_for']})" if isinstance(row["stands_for"], str) else ""
         what = f"{row['target']}{stands_for}, {row['decoder']}"
-        for name, text in (*MEASURES.items(), (RAW, "identification accuracy, raw units")):
+        for name, text in SHORT.items():
+            if pd.isna(row[name]):
+                continue
             published = _number(row.get(f"{name}_published", np.nan), row.get(f"{name}_published_sd", np.nan))
             lines.append((what, text, _number(row[name], row[f"{name}_sd"]), published))
             what = ""

@@ -393,8 +393,7 @@ def test_the_table_stands_beside_the_papers(tmp_path: Path, monkeypatch: pytest.
     lines = shown(decoding_table(subjects, table))
     assert [what for what, *_ in lines if what] == ["mine, regions", "text (for MuLan_text), regions",
                                                     "mulan (for MuLan_music), ridge"]  # fmt: skip
-    assert ("mulan (for MuLan_music), ridge", "identification accuracy, test clips", "0.850 (0.071)",
-            "0.876 (0.015)") in lines  # fmt: skip
+    assert ("mulan (for MuLan_music), ridge", "identification, test clips", "0.850 (0.071)", "0.876 (0.015)") in lines
     assert lines[0][2:] == ("0.600 (0.000)", "-")
     monkeypatch.setattr(console, "width", 72)
     with console.capture() as captured:
