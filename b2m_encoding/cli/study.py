@@ -78,6 +78,7 @@ def init(
 @app.command()
 def check(study: StudyFile) -> None:
     """Report every problem of a study at once."""
+    from b2m_encoding.analysis.intervals import describe_intervals
     from b2m_encoding.analysis.splits import describe_repeats, split_samples
     from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
@@ -92,6 +93,9 @@ def check(study: StudyFile) -> None:
         console.print(f"sub-{subject}: {size} on {responses.space.name}", markup=False)
         if repeats := describe_repeats(*split_samples(runs, loaded.evaluation), loaded.evaluation):
             console.print(f"sub-{subject}: {repeats}", markup=False, soft_wrap=True)
+    hints = [hint for recording in recordings.values() if (hint := describe_intervals(recording, loaded))]
+    for hint in dict.fromkeys(hints):
+        console.print(f"note: {hint}", markup=False, soft_wrap=True)
     spaces = {recording.responses.space.name: recording.responses for recording in recordings.values()}
     for responses in spaces.values():
         for step in responses.steps:

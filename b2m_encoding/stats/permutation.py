@@ -48,6 +48,8 @@ MIN_INDEPENDENT = 10_000
 LOWEST_DEVIATE = -10.0
 MIN_LEFT = 0.7
 """Share of variance that cuts may leave before a warning."""
+N_BEST, N_ALIKE = 100, 1000
+"""Targets whose predictions are compared with their own rearrangements, and how many of these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,9 @@ class Significance:
         Normal deviate of p where folds are joined, from a tail that extends beyond the refits.
     block_length : int
         Samples of a block that changes its place; 0 for other methods.
+    resemblance : float
+        Root mean square of r between a prediction and its rearrangements, median of the 100 targets with the largest r:
+        near 0 where they are unlike; from .3 on (stimuli at equal intervals, few stimuli) no accuracy has a small p.
     """
 
     r: Float64
@@ -96,6 +101,7 @@ class Significance:
     refit_method: str = ""
     deviate: Float64 | None = None
     block_length: int = 0
+    resemblance: float = np.nan
 
 
 def significance(
@@ -202,6 +208,7 @@ def significance(
         refit_method="" if refitted is None else refitted.method,
         deviate=deviate,
         block_length=_length_of_blocks(ways) if name == "block" else 0,
+        resemblance=_resemblance(predicted, found.r, ways, device),
     )
 
 
@@ -368,6 +375,18 @@ def choose_arrangements(
             fix="test on more runs, or on a longer one",
         )
     return method, ways
+
+
+def _resemblance(predicted: Floating, r: Float64, ways: Arrangements, device: str) -> float:
+    """See :class:`Significance`."""
+    best = np.argsort(-np.nan_to_num(r, nan=-np.inf), kind="stable")[:N_BEST]
+    own = np.asarray(predicted[:, best[np.isfinite(r[best])]])
+    draws = ways.draw(N_ALIKE, np.random.default_rng(0))
+    squares = [
+        torch.stack([(part**2).mean(dim=0) for part in chunk.permuted]).mean(dim=0)
+        for chunk in _permuted(own, own, ways, draws, 1.0, device)
+    ]
+    return float(torch.cat(squares).median().sqrt()) if squares else float("nan")
 
 
 def _length_of_blocks(ways: Arrangements) -> int:

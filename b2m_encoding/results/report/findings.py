@@ -6,10 +6,15 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.results.report.report_data import ReportData, listed, many, number
 from b2m_encoding.results.schema import CHANCE, JOINT, tables
 
+ALIKE = 0.3
+"""Root mean square of r between predictions and their rearrangements from which on a test has little power."""
+FEW = 0.01
+"""Share of predicted targets below which lack of power may be the reason."""
+
 
 def findings(report: ReportData) -> list[str]:
     """Sentences of the paragraph that opens a page; what was not computed is left out."""
-    sentences = [_predicted(report), _regions(report), _preferred(report), _identified(report)]
+    sentences = [_predicted(report), _power(report), _regions(report), _preferred(report), _identified(report)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -31,6 +36,19 @@ def _predicted(report: ReportData) -> str:
     return (
         f"{model} {verb} held-out responses of {len(parts)} subjects at q < {q}: between {shares.min():.1%} and "
         f"{shares.max():.1%} of the tested targets, median {shares.median():.1%}; best r {best}."
+    )
+
+
+def _power(report: ReportData) -> str:
+    """Why r may be high and nothing significant: rearranged predictions are like the true ones."""
+    own = report.subjects.assign(alike=report.column("resemblance"))
+    own = own[(own["alike"] >= ALIKE) & (own["predicted"] < FEW * own["tested"])]
+    if not len(own):
+        return ""
+    return (
+        f"The test of {listed(f'sub-{name}' for name in own['subject'])} has little power: predictions that are "
+        f"rearranged resemble the true ones (r of {number(own['alike'].max(), 2)}, root mean square), as where stimuli "
+        "follow each other at equal intervals or are few."
     )
 
 
