@@ -2,11 +2,11 @@
 
     python benchmarks/intervals.py [--quick]
 
-Stimuli of 10.5 s in runs of 200 samples of 1.5 s, rests of 4.5 s (``regular``) or 0 to 9 s (``irregular``). Responses follow
-what is common to all stimuli (``common``) or what differs between them (``differences``), smeared by a haemodynamic
-response, with AR(1) noise of .5; r of the true course is .3 or .55. Rows ``KIND_R_RUNS_RESTS``: share of 200 targets with
-p < .001, known predictions, by shifts in ``ours``, by exchange of stimuli in ``peer``. Rows ``folds_KIND_RUNS_RESTS``
-(r .55): smallest p of a cross-validated model; agreement: its bound as ``b2m check`` states it.
+Stimuli of 10.5 s in runs of 200 samples of 1.5 s, rests of 4.5 s (``regular``) or 0 to 9 s (``irregular``). Responses
+follow what is common to all stimuli (``common``) or what differs between them (``differences``), smeared by a
+haemodynamic response, with AR(1) noise of .5; r of the true course is .3 or .55. Rows ``KIND_R_RUNS_RESTS``: share of
+200 targets with p < .001, known predictions, by shifts in ``ours``, by exchange of stimuli in ``peer``. Rows
+``folds_KIND_RUNS_RESTS`` (r .55): smallest p of a cross-validated model; agreement: the bound by its resemblance.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from b2m_encoding.comparison.compare import BLOCKS, GROUPS, OTHER_BLOCKS, SUBJEC
 from b2m_encoding.figures import FigureResult
 from b2m_encoding.io.names import in_words, safe_name
 from b2m_encoding.results.report.content import Block, Lines, Link, Page, Picture, Section, Table, Text
-from b2m_encoding.results.report.pictures import embedded
+from b2m_encoding.results.report.pictures import embedded, read_caption
 from b2m_encoding.results.report.report_data import number, score
 from b2m_encoding.results.schema import GROUP, comparison_tables, files
 from b2m_encoding.spaces import drawing_surface, load_atlas, resample
@@ -131,7 +131,7 @@ def _pictures(comparison: Comparison, folder: Path) -> list[Block]:
 
 def _picture(folder: Path, stem: str, title: str) -> Picture:
     png = folder / files.FIGURES / f"{stem}.png"
-    text, _, origin = png.with_suffix(".txt").read_text(encoding="utf-8").strip().partition(" Drawn with ")
+    text, origin = read_caption(png.with_suffix(".txt"))
     links = [Link(quote(f"{files.FIGURES}/{stem}.{kind}"), kind.upper()) for kind in ("pdf", "png", "tsv", "txt")]
     text = text.removeprefix(f"{'all subjects' if stem == f'sub-{GROUP}_comparison' else title}. ")
     return Picture(title, text, embedded(png), links, origin)

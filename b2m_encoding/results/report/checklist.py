@@ -137,7 +137,8 @@ def _audited(report: ReportData, start: str | tuple[str, ...], question: str) ->
     if not len(possible):
         return question, "not known", f"could not be checked: {rows['meaning'].iloc[0]}"
     worst = possible.loc[possible["value"].idxmax()]
-    detail = f"{worst['status']}: {number(float(worst['value']))} ({worst['meaning']})"
+    meaning = worst["meaning"].split(";")[0] if worst["status"] == "pass" else worst["meaning"]  # without advice
+    detail = f"{worst['status']}: {number(float(worst['value']))} ({meaning})"
     return question, "yes" if (possible["status"] == "pass").all() else "no", detail
 
 

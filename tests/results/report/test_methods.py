@@ -12,8 +12,8 @@ import pytest
 
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.checklist import checklist
-from b2m_encoding.results.report.findings import findings
 from b2m_encoding.results.report.content import Lines
+from b2m_encoding.results.report.findings import findings
 from b2m_encoding.results.report.known_rates import simulated_rates
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
