@@ -491,6 +491,8 @@ def _problem(path: Path, detail: Any) -> InputError:
     if detail["type"] == "missing":
         return InputError("a key is missing", file=path, expected=f"{where}: {meaning}" if meaning else where, fix=fix)
     message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "path_type":
+        message = "a path is needed, as text"
     found = f"{where} = {detail['input']!r}" if where else None
     return InputError(message, file=path, found=found, expected=meaning or None, fix=fix)
 

@@ -80,8 +80,9 @@ def run(script: Path) -> None:
         with contextlib.redirect_stdout(printed):
             exec(compile(cell, str(script), "exec"), names)
         pictures = []
-        for shown in [one for one in names.values() if is_picture(one) and id(one) not in seen]:
-            seen.add(id(shown))
+        new = [one for one in names.values() if is_picture(one) and id(one) not in seen]
+        seen |= {id(one) for one in new}
+        for shown in [one for one in new if not isinstance(one, Path)] or new:  # a figure rather than its file
             name = f"{script.stem}-{sum(len(one['pictures']) for one in outputs) + len(pictures) + 1}.webp"
             keep_picture(shown, KEPT / name)
             pictures.append(name)

@@ -19,7 +19,7 @@ REAL = ("08_alice", "09_localizer")
 NAMES = sorted(path.stem for path in TUTORIALS.glob("[0-9]*.py") if path.stem not in REAL)
 CHECKS = {
     "01_first_map": """
-        assert medians["core"] > medians["inferior_frontal"] + 0.15
+        assert means["core"] > means["inferior_frontal"] + 0.15
         assert picture.stat().st_size > 50_000
         from b2m_encoding import show_progress
         progress = show_progress()
