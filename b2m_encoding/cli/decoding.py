@@ -11,6 +11,7 @@ from rich.table import Table
 
 from b2m_encoding.cli.app import ResultsFolder, StudyFile, app, clip_reporter, console, progress_bar, reporter, short
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.names import in_words
 
 if TYPE_CHECKING:
     from b2m_encoding.analysis.decoding.decode import Decoding
@@ -210,7 +211,7 @@ def reconstruct(
     table = Table("method", "encoder", "measure", "mean over subjects", "95 %")
     for row in over_subjects(evaluation, by=["method", "encoder", "measure"]).to_dict("records"):
         limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
-        table.add_row(row["method"], row["encoder"], row["measure"], f"{row['mean']:.3f}", limits)
+        table.add_row(row["method"], row["encoder"], in_words(row["measure"]), f"{row['mean']:.3f}", limits)
     console.print(table)
     console.print(f"listen:  {page}", soft_wrap=True, markup=False)
 

@@ -116,7 +116,7 @@ class ReportData:
     def group_name(self) -> str:
         """What the groups of clips are called: the column of the events that holds them."""
         table = self.table(tables.CLIPS)
-        return "group" if table is None or table["grouped_by"].isna().any() else str(table["grouped_by"].iloc[0])
+        return "group" if table is None or table["grouped_by"].isna().any() else in_words(table["grouped_by"].iloc[0])
 
     @property
     def feature_spaces(self) -> tuple[str, ...]:

@@ -70,9 +70,13 @@ def accuracy(report: ReportData) -> list[Block]:
             [str(label), *(score(value) for value in row)]
             for label, row in zip(part.index, part.to_numpy(), strict=True)
         ]
-        columns = [shown, *(f"sub-{subject}" for subject in part.columns)]
+        columns = [in_words(shown), *(f"sub-{subject}" for subject in part.columns)]
         blocks.append(
-            cut(Table(columns, rows, f"Mean r of the joint model over the targets that it predicts, by {shown}."))
+            cut(
+                Table(
+                    columns, rows, f"Mean r of the joint model over the targets that it predicts, by {in_words(shown)}."
+                )
+            )
         )
     return blocks
 
