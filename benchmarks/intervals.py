@@ -93,7 +93,7 @@ def main() -> None:
         for kind in kinds for r in (0.3, 0.55) for n in n_runs for rests in RESTS
     ]  # fmt: skip
     rows += [
-        folds(kind, n, rests, 1000 if options.quick else 20_000)
+        folds(kind, n, rests, 1000 if options.quick else 4000)
         for kind in kinds for n in ((4,) if options.quick else (3, 4, 6, 8)) for rests in RESTS
     ]  # fmt: skip
     finish("intervals", rows, environment(), agreed=True, quick=options.quick)
