@@ -22,7 +22,9 @@ from PIL import Image
 DOCS = Path(__file__).parent
 TUTORIALS, KEPT = DOCS.parent / "tutorials", DOCS / "outputs"
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
-LONGEST = 40
+OWN = re.compile(r"""[^\s"']*\btutorials/(?=out/)""")
+"""Where the outputs of tutorials lie on the machine that made them."""
+LONGEST = 50
 """Lines of printed text that are kept of a cell."""
 WIDEST = 1000
 """Pixels of a picture."""
@@ -86,7 +88,7 @@ def run(script: Path) -> None:
             name = f"{script.stem}-{sum(len(one['pictures']) for one in outputs) + len(pictures) + 1}.webp"
             keep_picture(shown, KEPT / name)
             pictures.append(name)
-        lines = printed.getvalue().replace(str(TUTORIALS) + os.sep, "").rstrip().splitlines()
+        lines = OWN.sub("", printed.getvalue()).rstrip().splitlines()
         text = "\n".join(lines[:LONGEST] + (["..."] if len(lines) > LONGEST else []))
         outputs.append({"code": code, "text": text, "pictures": pictures})
     (KEPT / f"{script.stem}.json").write_text(json.dumps(outputs, indent=1) + "\n", encoding="utf-8")

@@ -31,4 +31,5 @@ print(figure.caption)
 print(f"written to {picture}")
 atlas = load_atlas("hcp-mmp1", "fsaverage5")
 means = {name: float(result.r[atlas.mask(name) & result.tested].mean()) for name in ("core", "inferior_frontal")}
-print(*(f"mean r in {name}: {mean:.2f}" for name, mean in means.items()), sep="\n")
+for name, mean in means.items():
+    print(f"mean r in {name.replace('_', ' ')} cortex: {mean:.2f}")
