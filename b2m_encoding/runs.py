@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
@@ -14,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.folds import Blocks, held_out_blocks, used_blocks
 from b2m_encoding.notebook import html_table
 
-Blocks = tuple[str, ...]
 FIELDS = ("run", "time", "clip", "presentation", "block", "used", "group")
 """Labels of every sample."""
 
@@ -249,7 +248,7 @@ class Runs:
     @cached_property
     def blocks(self) -> Blocks:
         """Labels of the blocks that hold used samples, in order."""
-        return tuple(str(name) for name in dict.fromkeys(self.block[self.used].tolist()))
+        return used_blocks(self.block, self.used)
 
     def rows(self, blocks: Iterable[str] | None = None) -> NDArray[np.intp]:
         """Rows of the used samples, of all blocks or of some."""
@@ -338,109 +337,7 @@ class Runs:
         InputError
             If there are fewer than two blocks, or a fold splits a block or leaves nothing to train on.
         """
-        if len(self.blocks) < 2:
-            raise InputError(
-                "cross-validation needs at least two blocks",
-                found=list(self.blocks),
-                fix="give more runs, or cut a long run with Runs.split(n_blocks, gap)",
-            )
-        if cv is None:
-            held_out: list[Blocks] = [(block,) for block in self.blocks]
-        elif isinstance(cv, int | np.integer):
-            if not 2 <= cv <= len(self.blocks):
-                raise InputError("impossible number of folds", found=cv, expected=f"2 to {len(self.blocks)}")
-            held_out = [self.blocks[i :: int(cv)] for i in range(int(cv))]
-        elif hasattr(cv, "split"):
-            held_out = self._folds_of_rows(splits(cv, int(self.used.sum()), self.block[self.used]), self.rows(), cv)
-        elif (given := list(cv)) and all(_is_split(fold) for fold in given):
-            held_out = self._folds_of_rows(given, np.arange(len(self)), cv)
-        else:
-            held_out = [self._named_fold(fold) for fold in given]
-        for fold in held_out:
-            self.rows(fold)
-            if not fold or set(fold) >= set(self.blocks):
-                raise InputError("a fold must hold out some blocks and leave some", found=fold)
-        return held_out
-
-    @staticmethod
-    def _named_fold(fold: Any) -> Blocks:
-        names = [fold] if isinstance(fold, str) else list(fold)
-        if any(np.ndim(name) or not isinstance(name, str | np.str_ | int | np.integer) for name in names):
-            raise InputError(
-                "a fold is a set of block names",
-                found=type(fold).__name__,
-                expected='such as [("run-01",), ("run-02", "run-03")]',
-                fix="name the held-out blocks, or pass a splitter such as GroupKFold",
-            )
-        return tuple(map(str, names))
-
-    def _folds_of_rows(self, splits: Iterable[Any], rows: NDArray[np.intp], cv: Any) -> list[Blocks]:
-        """Held-out blocks of pairs of training and held-out samples, which are counted among ``rows``."""
-        folds, kept = [], self.used[rows]
-        for train, test in ((np.asarray(a), np.asarray(b)) for a, b in splits):
-            inside, outside = (part[kept[part]] for part in (train, test))
-            check_split(len(inside) + len(outside), int(kept.sum()), cv)
-            labels = self.block[rows]
-            if cut := set(labels[inside]) & set(labels[outside]):
-                raise InputError(
-                    "the splitter puts samples of one block into training and validation",
-                    found=sorted(map(str, cut)),
-                    fix="use LeaveOneGroupOut or GroupKFold, or an int",
-                )
-            folds.append(tuple(str(block) for block in dict.fromkeys(labels[outside].tolist())))
-        return folds
-
-
-def splits(cv: Any, n_samples: int, groups: ArrayLike | None) -> list[Any]:
-    """Pairs of training and held-out samples of a splitter; a splitter that ignores groups does so without a warning.
-
-    Raises
-    ------
-    InputError
-        If it is a ``TimeSeriesSplit``.
-    """
-    if any(base.__name__ == "TimeSeriesSplit" for base in type(cv).__mro__):
-        raise InputError(
-            "every fold must train on all samples that it does not hold out: TimeSeriesSplit trains on earlier samples "
-            "only",
-            found=type(cv).__name__,
-            expected="KFold, GroupKFold, LeaveOneGroupOut or alike",
-            fix="keep neighbouring samples together by runs or groups; an encoding model may learn from later runs",
-        )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The groups parameter is ignored")
-        return list(cv.split(np.zeros((n_samples, 1)), groups=groups))
-
-
-def check_split(n_split: int, n_samples: int, cv: Any) -> None:
-    """Raise if a fold leaves samples out of both its parts.
-
-    Parameters
-    ----------
-    n_split : int
-        Training and held-out samples of the fold.
-    n_samples : int
-    cv : splitter
-        For the message.
-    """
-    if n_split == n_samples:
-        return
-    raise InputError(
-        "every fold must train on all samples that it does not hold out: one factorisation answers all folds",
-        found=f"{type(cv).__name__}: a fold with {n_split} of {n_samples} samples",
-        expected="KFold, GroupKFold, LeaveOneGroupOut or alike",
-    )
-
-
-def _is_split(fold: Any) -> bool:
-    """Whether a fold is a pair of arrays of rows, or of whole numbers."""
-    return (
-        isinstance(fold, tuple | list)
-        and len(fold) == 2
-        and all(
-            np.ndim(part) == 1 and len(part) > 0 and np.issubdtype(np.asarray(part).dtype, np.integer) for part in fold
-        )
-    )
+        return held_out_blocks(self.block, self.used, cv)
 
 
 def _begins(*labels: NDArray[Any]) -> NDArray[np.bool_]:

@@ -44,7 +44,8 @@ from b2m_encoding.runs import Runs
 from b2m_encoding.stats import fdr_q, significance
 from b2m_encoding.stats.ceilings import repeat_ceiling
 from b2m_encoding.stats.intervals import score_interval
-from b2m_encoding.stats.sums import block_sums, bootstrap_weights
+from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
+from b2m_encoding.stats.sums.gather import block_sums
 from b2m_encoding.stats.variance_partition import partition_blocks
 
 DESIGNS = {

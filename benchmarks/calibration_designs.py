@@ -23,13 +23,14 @@ from calibration_folds import bounds, noise
 from harness import Row
 from scipy.signal import lfilter
 
-from b2m_encoding.decoding.identification import chance_interval, identification_accuracy
+from b2m_encoding.decoding.chance import chance_interval
+from b2m_encoding.decoding.identification import identification_accuracy
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats import significance
 from b2m_encoding.stats.intervals import block_length_for, score_interval
 from b2m_encoding.stats.preference import flip_widening, prefer
 from b2m_encoding.stats.regions import sign_flip_p
-from b2m_encoding.stats.sums import block_sums
+from b2m_encoding.stats.sums.gather import block_sums
 
 STORY = 150
 

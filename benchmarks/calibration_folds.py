@@ -20,7 +20,8 @@ import numpy as np
 from harness import Row
 from scipy.signal import lfilter
 
-from b2m_encoding.analysis.encoding.encode import Encoding, encode_subject
+from b2m_encoding.analysis.encoding.encode import encode_subject
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs

@@ -18,11 +18,11 @@ from outputs import KEPT, kept_outputs
 from study_keys import study_keys
 
 import b2m_encoding
-from b2m_encoding.config import one_line
+from b2m_encoding.config import Config, one_line
 from b2m_encoding.results.schema import MAPS, TABLES, files
 
 ROOT = "b2m_encoding"
-MODULES = (f"{ROOT}.runs", f"{ROOT}.errors", f"{ROOT}.study")
+MODULES = (f"{ROOT}.runs", f"{ROOT}.errors")
 """Modules beside the rooms, all of whose own names have pages."""
 WITHOUT = f"{ROOT}.cli"
 """The command has a page of another kind."""
@@ -104,7 +104,11 @@ def page_of(module: str, name: str) -> str:
     """Make the page of a name."""
     thing = getattr(importlib.import_module(module), name)
     if inspect.isclass(thing):
-        directive = f"autoclass:: {name}\n   :members:\n   :exclude-members: {REQUESTS}"
+        # members of our own bases too, not those of other packages and of tables of options
+        others = ", ".join(b.__name__ for b in thing.__mro__ if not b.__module__.startswith(ROOT) or b is Config)
+        directive = (
+            f"autoclass:: {name}\n   :members:\n   :inherited-members: {others}\n   :exclude-members: {REQUESTS}"
+        )
     elif inspect.isroutine(thing):
         directive = f"autofunction:: {name}"
     else:  # sphinx would show the text of its class

@@ -116,6 +116,10 @@ targets = ["text"]
 """
 
 
+SMALL_FIGURES = '[figures]\ndpi = 72\nformats = ["png"]\n'
+"""Table of a study whose figures are drawn all the same, as fast as possible."""
+
+
 def without_figures(study: Path) -> Path:
     """The same study file, whose report draws nothing: for tests of what is computed."""
     text, drawn = study.read_text(), 'report = ["accuracy", "distribution"]'

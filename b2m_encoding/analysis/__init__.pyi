@@ -1,4 +1,5 @@
-from .encoding.encode import Comparison, Encoding, Inference, Scores, encode_subject
+from .encoding.encode import encode_subject
+from .encoding.encoding import Comparison, Encoding, Inference, Scores
 from .evaluation import Evaluation, evaluate
 from .splits import Split, evaluated, split_samples
 from .study_results import StudyResults

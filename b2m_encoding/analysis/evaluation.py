@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 
 from b2m_encoding._typing import Bands, Float64, Floating
 from b2m_encoding.analysis.encoding.significance import filled
@@ -30,7 +31,7 @@ from b2m_encoding.stats.arrangements import clips_can_move
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, Presentations, noise_ceiling, normalised_score
 from b2m_encoding.stats.intervals import Interval, block_length_for, score_interval
 from b2m_encoding.stats.joined_folds import FoldDependence
-from b2m_encoding.stats.permutation import Method
+from b2m_encoding.stats.rearranging import Method
 
 Correction = Literal["bh", "by", "fwe"]
 JOINED = NoCeiling("every sample is held out once: repeats lie in training and test")
@@ -208,7 +209,8 @@ def evaluate(
     Raises
     ------
     InputError
-        If no run, or every run, is a test run, folds are not whole runs, or prediction and response differ in shape.
+        If no run, or every run, is a test run, the model is not fitted and none is, folds are not whole runs, or
+        prediction and response differ in shape.
 
     Notes
     -----
@@ -229,6 +231,8 @@ def evaluate(
     >>> evaluate(Ridge(), X, Y, runs, cv="runs", n_refits=500).q < 0.05
     array([ True, False, False])
     """
+    if not isinstance(runs, Runs):
+        raise InputError("runs must be Runs", found=type(runs).__name__, fix="Runs.from_labels(labels, tr=1.5)")
     folds: ForeignFolds | None = None
     ceiling: Ceiling | NoCeiling = JOINED
     if cv is not None:
@@ -271,10 +275,16 @@ def _held_out(
     """Predictions and responses of samples that are held out once, their status, runs, and noise ceiling."""
     measured = as_responses(Y, len(runs))
     if test is not None:
-        held_out = runs_named(runs, [test] if isinstance(test, str) else list(test))
+        names = [test] if isinstance(test, str) or not isinstance(test, Iterable) else test
+        held_out = runs_named(runs, [str(name) for name in names])
         model = fit_copy(model, X, Y, runs, held_out)
         X, measured, runs = rows_of(X, held_out), measured[held_out], runs.take(held_out)
-    predicted = predict_with(model, X, runs)
+    try:
+        predicted = predict_with(model, X, runs)
+    except NotFittedError as error:
+        raise InputError(
+            "the model is not fitted, and no run is named that is held out", fix='give test="run-03", or cv="runs"'
+        ) from error
     if predicted.shape != measured.shape:
         raise InputError("prediction and responses differ in shape", found=predicted.shape, expected=measured.shape)
     ceiling = noise_ceiling(measured, runs, within_runs=False)

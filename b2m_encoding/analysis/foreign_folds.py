@@ -18,7 +18,8 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.nulls import RefittedNull
-from b2m_encoding.stats.permutation import Method, arrangements_of, spread_of_rearranged
+from b2m_encoding.stats.permutation import spread_of_rearranged
+from b2m_encoding.stats.rearranging import Method, arrangements_of
 from b2m_encoding.stats.scores import standardised
 
 

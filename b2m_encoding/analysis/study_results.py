@@ -8,7 +8,7 @@ from typing import Any
 
 from b2m_encoding._typing import Float64
 from b2m_encoding.analysis.decoding.decode import Decoding
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.tables.regions import RegionBlocks, RegionRows
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats.audit import Check

@@ -1,4 +1,5 @@
-from .compare import Comparison, compare_results
+from .compare import compare_results
+from .compared import Comparison
 from .differences import Difference, group_difference, paired_difference, unpaired_difference
 from .write import write_comparison
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-import pandas as pd
 
 from b2m_encoding._typing import Booleans, Float64
+from b2m_encoding.comparison.compared import Compared, Comparison
 from b2m_encoding.comparison.differences import (
     Difference,
     group_difference,
@@ -31,76 +31,6 @@ BLOCKS, OTHER_BLOCKS = "signs of blocks flipped, same samples", "Welch's t over 
 SUBJECTS, GROUPS = "signs of subjects flipped", "subjects exchanged between groups"
 MIN_BLOCKS = 6
 TOO_FEW = f"not possible: fewer than {MIN_BLOCKS} independent blocks"
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """Targets of one subject, or of all, in both results.
-
-    Parameters
-    ----------
-    subject : str
-        Label, or ``group``.
-    space : Space
-        Of the targets that both have.
-    first, second : array, shape (n_targets,)
-        r of either; the mean over subjects in a group.
-    found : Difference
-        NaN where a target was not tested in both; p and q also where no test is possible.
-    predicted : array of bool, shape (n_targets,)
-        Targets that one of both predicts, by its own q.
-    test : str
-        Units of the test, or why there is none.
-    """
-
-    subject: str
-    space: Space
-    first: Float64
-    second: Float64
-    found: Difference
-    predicted: Booleans
-    test: str
-
-    @property
-    def known(self) -> bool:
-        """Whether a test was possible."""
-        return bool(np.isfinite(self.found.p).any())
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Comparison of two results.
-
-    Parameters
-    ----------
-    sides : tuple of Side
-        What was compared.
-    paired : bool
-        Whether the same subjects were compared.
-    targets : dict of str to Compared
-        By subject; ``group`` for all together. Empty where regions alone were compared.
-    regions : DataFrame
-        A row per region; see :data:`~b2m_encoding.results.schema.comparison_tables.COMPARISON_REGIONS`.
-    scores : DataFrame
-        Scores of regions: ``subject``, ``hemisphere``, ``region``, ``feature_space`` (name of the side), ``score``.
-    notes : tuple of str
-        What a reader should know.
-    q, level : float
-        Rate of false discoveries, and coverage of intervals.
-    """
-
-    sides: tuple[Side, Side]
-    paired: bool
-    targets: Mapping[str, Compared]
-    regions: pd.DataFrame
-    scores: pd.DataFrame
-    notes: tuple[str, ...]
-    q: float
-    level: float
-
-    def summary(self) -> pd.DataFrame:
-        """A row per subject; columns of :data:`~b2m_encoding.results.schema.comparison_tables.COMPARISON`."""
-        return pd.DataFrame([_row(one, self.q) for one in self.targets.values()])
 
 
 class _Keywords(TypedDict):
@@ -378,24 +308,3 @@ def _filled(found: Difference, tested: Booleans) -> Difference:
         whole(found.difference), whole(found.low), whole(found.high), whole(found.p), whole(found.q), chosen,
         found.n_units,
     )  # fmt: skip
-
-
-def _row(one: Compared, q: float) -> dict[str, object]:
-    found = one.found
-    inside, below = one.predicted & np.isfinite(found.difference), np.nan_to_num(found.q, nan=1.0) < q
-    means = [float(values[inside].mean()) if inside.any() else np.nan for values in (one.first, one.second)]
-    known = one.known
-    counts = [int((below & (sign * found.difference > 0)).sum()) if known else np.nan for sign in (1, -1)]
-    return {
-        "subject": one.subject,
-        "test": one.test,
-        "units": found.n_units,
-        "targets": int(np.isfinite(found.difference).sum()),
-        "chosen": int(found.chosen.sum()) if known else np.nan,
-        "first_better": counts[0],
-        "second_better": counts[1],
-        "predicted": int(inside.sum()),
-        "first": means[0],
-        "second": means[1],
-        "difference": means[0] - means[1],
-    }

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import numpy as np
 
 from b2m_encoding import figures
-from b2m_encoding.comparison.compare import BLOCKS, GROUPS, OTHER_BLOCKS, SUBJECTS, Compared, Comparison
+from b2m_encoding.comparison.compare import BLOCKS, GROUPS, OTHER_BLOCKS, SUBJECTS
+from b2m_encoding.comparison.compared import Compared, Comparison
 from b2m_encoding.figures import FigureResult
 from b2m_encoding.io.names import in_words, safe_name
 from b2m_encoding.results.report.content import Block, Lines, Link, Page, Picture, Section, Table, Text

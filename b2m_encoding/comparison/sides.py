@@ -18,7 +18,7 @@ from b2m_encoding.results.held_out_blocks import HeldOutBlocks, read_blocks
 from b2m_encoding.results.schema import JOINT, maps
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import RegionSpace, Space, VolumeSpace
-from b2m_encoding.stats.sums import BlockSums
+from b2m_encoding.stats.sums.blocks import BlockSums
 
 Rows = NDArray[np.intp]
 

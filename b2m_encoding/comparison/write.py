@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from b2m_encoding import __version__
-from b2m_encoding.comparison.compare import Compared, Comparison
+from b2m_encoding.comparison.compared import Compared, Comparison
 from b2m_encoding.comparison.page import comparison_page, figures_of
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256

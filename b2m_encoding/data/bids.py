@@ -127,14 +127,14 @@ def _is_subject(path: Path) -> bool:
 
 
 def read_bids(
-    root: Path,
+    root: str | Path,
     subject: str,
     *,
     tasks: Sequence[str],
     space: str = "fsaverage5",
-    derivatives: Path | None = None,
+    derivatives: str | Path | None = None,
     sessions: Sequence[str] = (),
-    mask: Path | None = None,
+    mask: str | Path | None = None,
     trust_header: bool = True,
     clips: ClipColumns = BIDS_CLIPS,
     tr: float | None = None,
@@ -175,6 +175,9 @@ def read_bids(
         With all problems: files missing, doubled, not downloaded or damaged, repetition times that disagree,
         events beyond their run.
     """
+    root = Path(root)
+    derivatives = None if derivatives is None else Path(derivatives)
+    mask = None if mask is None else Path(mask)
     query = SpaceQuery.parse(space)
     files = find_runs(derivatives or root, subject, query, tasks, sessions, raw=derivatives is None)
     place, masks = _place(query, files, derivatives, mask)

@@ -32,7 +32,7 @@ WHAT = "an event table"
 
 
 def read_events(
-    path: Path, required: tuple[str, ...] = ("onset", "duration"), columns: tuple[str, ...] | None = None
+    path: str | Path, required: tuple[str, ...] = ("onset", "duration"), columns: tuple[str, ...] | None = None
 ) -> pd.DataFrame:
     """Read an event table.
 
@@ -59,6 +59,7 @@ def read_events(
     InputError
         If the file cannot be read, lacks a column or has one twice, or holds an onset or a duration that is no number.
     """
+    path = Path(path)
     import pandas as pd
 
     require_file(path, WHAT, folder=False)

@@ -35,7 +35,6 @@ FADE = 2.0  # s, quarter sines at both ends of a clip
 VOLUMES = 410
 PER_CLIP = 10  # volumes
 CLIPS = {"Training": 40, "Test": 10}  # different ones in a run, the dropped one apart
-REPEATS = 4  # of the list of a test run
 CLIP_COLUMNS = ClipColumns(group="genre")
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 
@@ -82,7 +81,7 @@ def check_design(recording: Recording, *, partial: bool = False) -> None:
     _check_across(recording)
 
 
-def read_zenodo(folder: Path, events: Path, subject: str) -> Recording:
+def read_zenodo(folder: str | Path, events: str | Path, subject: str) -> Recording:
     """Open the authors' preprocessed arrays (Zenodo 8275363): responses without coordinates.
 
     ``sub-001_Resp_Training.npy`` is (n_voxels, 4800), ``sub-001_Resp_Test_Mean.npy`` is (n_voxels, 600) and holds
@@ -104,6 +103,7 @@ def read_zenodo(folder: Path, events: Path, subject: str) -> Recording:
     InputError, ProblemList
         If a file is missing or of another shape.
     """
+    folder, events = Path(folder), Path(events)
     paths = {
         "Training": folder / f"sub-{subject}_Resp_Training.npy",
         "Test": folder / f"sub-{subject}_Resp_Test_Mean.npy",

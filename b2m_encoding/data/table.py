@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) -> Recording:
+def read_table(path: str | Path, subject: str, regions: tuple[str, ...], tr: float) -> Recording:
     """Read one run of region responses: a text table with or without a header, see :func:`read_numbers`.
 
     Parameters
@@ -36,6 +36,7 @@ def read_table(path: Path, subject: str, regions: tuple[str, ...], tr: float) ->
     InputError
         If the file is missing, is not a table of numbers, or has other columns than regions.
     """
+    path = Path(path)
     import pandas as pd
 
     check_repetition_time(tr, None)

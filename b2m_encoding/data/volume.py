@@ -29,7 +29,7 @@ OTHER_IMAGES = {
 
 def read_volumes(
     files: Mapping[str, Path],
-    mask: Path,
+    mask: str | Path,
     subject: str,
     *,
     space_name: str = "MNI152NLin2009cAsym",
@@ -60,6 +60,7 @@ def read_volumes(
         If a file is missing, unreadable or truncated, is not 4-D, lies on another grid than the mask, or its
         header disagrees with ``tr``.
     """
+    mask = Path(mask)
     space = read_mask(mask, space_name, affine)
     series, problems = {}, Problems()
     for name, path in files.items():

@@ -1,4 +1,5 @@
 from . import decoders, evaluation, generators, retrieval
+from .chance import chance_interval, chance_of_scores
 from .decoders.alignment import Alignment
 from .decoders.base import Decoder
 from .decoders.calibration import Calibration
@@ -17,12 +18,9 @@ from .evaluation.tagger import AudioSetTagger
 from .generators.base import Condition, Exemplar, Generator
 from .generators.rank import rank_by_responses
 from .generators.registry import GENERATORS, load_generator
+from .groups import by_label, group_scores
 from .identification import (
-    by_label,
-    chance_interval,
-    chance_of_scores,
     correlations,
-    group_scores,
     identification_accuracy,
     identification_scores,
     identified,

@@ -136,17 +136,6 @@ def acoustic_rows(wave: NDArray[Any], rate: int, spans: Spans, groups: Sequence[
     return np.array(rows).reshape(len(spans), len(acoustic_names(groups)))
 
 
-def acoustic_per_tr(wave: NDArray[Any], rate: int, tr: float) -> Float64:
-    """Acoustic features averaged over each repetition time; a remainder shorter than ``tr`` is omitted.
-
-    Returns
-    -------
-    array, shape (n_trs, n_features)
-    """
-    starts = np.arange(int(len(wave) / (tr * rate) + 1e-6)) * tr
-    return acoustic_rows(wave, rate, np.stack([starts, starts + tr], axis=1))
-
-
 def _checked(wave: NDArray[Any], rate: int) -> Float64:
     wave = wave.astype(np.float64)
     if wave.ndim != 1 or len(wave) < CHROMA_WINDOW * rate:

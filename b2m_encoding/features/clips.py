@@ -65,7 +65,7 @@ class Clip:
         """Identifier in tables and file names, ``rain_15s``."""
         return f"{self.name}_{self.duration:g}s"
 
-    def file(self, folder: Path) -> Path:
+    def file(self, folder: str | Path) -> Path:
         """Path of the file below the folder of the stimuli.
 
         Where it is not there under its very name, the one file that differs in its ending or in the case of letters.
@@ -75,6 +75,7 @@ class Clip:
         InputError
             If its name leads out of the folder, or several files could be meant.
         """
+        folder = Path(folder)
         return find_stimulus(folder, self.stimulus)
 
 

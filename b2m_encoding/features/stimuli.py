@@ -134,7 +134,7 @@ class Stimuli:
             )
         ]
 
-    def write(self, clips: Iterable[Clip], folder: Path) -> list[Path]:
+    def write(self, clips: Iterable[Clip], folder: str | Path) -> list[Path]:
         """Write every clip as presented: ``blues.00017_15s.wav``, float samples at the sampling rate of its file.
 
         The names of clips that share name and duration contain the start: ``blues.00017_15s_from-3.2.wav``; names that
@@ -145,6 +145,7 @@ class Stimuli:
         list of Path
             Files in the order of the sorted clips.
         """
+        folder = Path(folder)
         clips = sorted(clips)
         ids = [clip.id for clip in clips]
         written = []

@@ -155,9 +155,7 @@ class PixelMap:
             triangle=(np.cumsum(seen, dtype=np.int32) - 1)[self.triangle[listed]],
         )
 
-    def sample(
-        self, values: NDArray[np.floating], valid: NDArray[np.bool_] | None = None, *, nearest: bool = False
-    ) -> NDArray[np.float32]:
+    def sample(self, values: NDArray[np.floating], valid: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """Values at the listed pixels; NaN where less than half of the weight is valid.
 
         Parameters
@@ -165,13 +163,9 @@ class PixelMap:
         values : array, shape (n_targets,)
         valid : array of bool, shape (n_targets,), optional
             Targets to interpolate between; default: the finite ones. The others have no influence.
-        nearest : bool
-            Take the nearest target instead of interpolating.
         """
         values = np.asarray(values, dtype=np.float32)
         valid = np.isfinite(values) if valid is None else valid & np.isfinite(values)
-        if nearest:
-            return np.where(valid, values, np.float32(np.nan))[self.nearest]
         # a corner that is not valid makes the pixel NaN; pixels with other valid corners are weighted again
         sampled = np.asarray(self.weights @ np.where(valid, values, np.float32(np.nan)))
         n_valid = valid[self.triangles].sum(axis=1, dtype=np.int8)
@@ -236,7 +230,7 @@ def pixel_map(
     return _pixel_map(space, height, window or flat_layout(space).window, hemispheres)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=6)  # up to 100 MB each
 def _pixel_map(space: SurfaceSpace, height: int, window: Window, hemispheres: tuple[Hemisphere, ...]) -> PixelMap:
     layout = flat_layout(space)
     scale = height / window.height

@@ -85,7 +85,9 @@ def read_map(image: MapLike, space: Space | str | None = None) -> tuple[Float32,
         return _one(given.from_image(image), image), given  # type: ignore[attr-defined]
     if hasattr(image, "darrays"):
         raise InputError("a GIfTI image holds one hemisphere", fix="give both: (left, right), or a path with {hemi}")
-    return _of_size(_one(np.asarray(image, dtype=np.float32), image), space)
+    if np.iscomplexobj(values := np.asarray(image)):
+        raise InputError("a map holds complex numbers", found=values.dtype, fix="draw their amplitude: abs(values)")
+    return _of_size(_one(values.astype(np.float32), image), space)
 
 
 def placed(

@@ -19,8 +19,6 @@ from b2m_encoding.spaces import SurfaceSpace
 GYRUS, SULCUS = 0.80, 0.70
 PALE = 0.3
 """Strength of the underlay where targets were not tested; a rim is drawn around them."""
-NOT_TESTED = 1 - PALE * (1 - (GYRUS + SULCUS) / 2)
-"""Mean grey of targets that were not tested."""
 GREYS: dict[str, tuple[float, ...]] = {
     "binary": (GYRUS, SULCUS),
     "continuous": tuple(np.linspace(GYRUS, SULCUS, 24)),
@@ -76,7 +74,7 @@ class ScoreMap:
         return replace(self, significant=None)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=6)  # keeps the pixel maps
 def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[np.int32]:
     """Level of the underlay at the listed pixels."""
     if len(GREYS[kind]) == 1:
@@ -114,7 +112,6 @@ def compose(
     colours: Colours,
     *,
     underlay: Underlay = "continuous",
-    nearest: bool = False,
 ) -> Bytes:
     """Draw a map into one picture, opaque, white outside the cortex.
 
@@ -125,7 +122,7 @@ def compose(
     palette = _palette(colours.table, underlay)
     level, bands = _underlay(space, pixels, underlay), pixels.bands
     levels = np.split(level, np.cumsum([len(band.nearest) for band in bands[:-1]]))
-    draw = partial(_draw_band, data=data, colours=colours, palette=palette, nearest=nearest)
+    draw = partial(_draw_band, data=data, colours=colours, palette=palette)
     if len(bands) == 1:
         return draw(pixels, level)
     with ThreadPoolExecutor(min(len(bands), os.cpu_count() or 1)) as pool:  # numpy releases the global interpreter lock
@@ -139,10 +136,9 @@ def _draw_band(
     data: ScoreMap,
     colours: Colours,
     palette: tuple[Bytes, int, int],
-    nearest: bool,
 ) -> Bytes:
     table, hidden, untested = palette
-    values = [pixels.sample(score, data.tested, nearest=nearest) for score in data.scores]
+    values = [pixels.sample(score, data.tested) for score in data.scores]
     missing = None if data.tested.all() else np.isnan(values[0])
     # indices of the native size: numpy would copy any other at each use
     entry = np.add(level * np.int32(len(colours.table)), colours.codes(*values), dtype=np.intp)

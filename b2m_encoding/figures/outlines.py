@@ -35,11 +35,6 @@ class Arc:
     points: Line
     labels: tuple[int, int]
 
-    @property
-    def closed(self) -> bool:
-        """Whether the arc is a loop."""
-        return bool((self.points[0] == self.points[-1]).all())
-
 
 @dataclass(frozen=True, eq=False)
 class Borders:
@@ -56,33 +51,6 @@ class Borders:
         """The outer border of the union of the given labels."""
         wanted = set(labels)
         return [arc.points for arc in self.arcs if len(wanted.intersection(arc.labels)) == 1]
-
-    def rings(self, label: int) -> list[Line]:
-        """The borders of one label joined end to end: closed where they can be, open where a cut runs."""
-        open_arcs = [arc.points for arc in self.arcs if label in arc.labels and not arc.closed]
-        rings = [arc.points for arc in self.arcs if label in arc.labels and arc.closed]
-        while open_arcs:
-            line = open_arcs.pop()
-            for _ in range(2):  # at its end, then at its start
-                while (following := _following(line, open_arcs)) is not None:
-                    index, reverse = following
-                    arc = open_arcs.pop(index)
-                    line = np.concatenate([line, (arc[::-1] if reverse else arc)[1:]])
-                line = line[::-1]
-            rings.append(line)
-        return rings
-
-
-def _following(line: Line, arcs: list[Line]) -> tuple[int, bool] | None:
-    """Index of the arc that begins or ends where a line ends, and whether it must be reversed."""
-    if (line[0] == line[-1]).all():
-        return None
-    for index, arc in enumerate(arcs):
-        if (arc[0] == line[-1]).all():
-            return index, False
-        if (arc[-1] == line[-1]).all():
-            return index, True
-    return None
 
 
 def trace_borders(points: Line, triangles: NDArray[np.int64], labels: NDArray[np.int64]) -> Borders:
@@ -197,9 +165,7 @@ def boundary(points: Line, triangles: NDArray[np.int64]) -> list[Line]:
     return [points[nodes] for nodes in _chains(links)]
 
 
-def label_position(
-    mask: NDArray[np.bool_], aspect: float = 1.0, allowed: NDArray[np.bool_] | None = None
-) -> tuple[float, float, float]:
+def label_position(mask: NDArray[np.bool_], aspect: float = 1.0) -> tuple[float, float, float]:
     """Best position of a name inside a region: its pole of inaccessibility.
 
     Parameters
@@ -208,8 +174,6 @@ def label_position(
         Pixels of the region, at least one.
     aspect : float
         Width over height of the text: distances along the rows count that much less.
-    allowed : array of bool, shape (rows, columns), optional
-        Pixels where the name may be centred, as far as they lie in the region.
 
     Returns
     -------
@@ -220,8 +184,6 @@ def label_position(
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     mask = mask[box]  # pixels outside the box are outside the region and cannot be nearer than its edge
     distance = distance_transform_edt(np.pad(mask, 1), sampling=(1.0, 1.0 / aspect))[1:-1, 1:-1]
-    if allowed is not None and (mask & allowed[box]).any():
-        distance = np.where(allowed[box], distance, 0.0)
     best = distance.max()
     corner = np.array([rows[0], columns[0]])
     row, column = (np.argwhere(distance >= max(best - 0.5, best / 2)) + corner).mean(axis=0)

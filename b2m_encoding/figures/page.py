@@ -161,7 +161,7 @@ class FigureResult:
     def _repr_png_(self) -> bytes:
         return self._draw("png", dpi=SCREEN_DPI)
 
-    def save(self, stem: str | Path, formats: Sequence[Format] = ("png", "pdf")) -> list[Path]:
+    def save(self, stem: str | Path, formats: Format | Sequence[Format] = ("png", "pdf")) -> list[Path]:
         """Write ``stem.png`` and so on, ``stem.tsv`` (numbers) and ``stem.txt`` (caption).
 
         Everything is drawn before anything is written, and all files appear or none.
@@ -176,9 +176,8 @@ class FigureResult:
         InputError
             If a format is unknown, or a file cannot be written.
         """
-        stem = Path(stem)
-        contents: dict[str, bytes] = {}
-        for kind in formats:
+        stem, contents = Path(stem), dict[str, bytes]()
+        for kind in [formats] if isinstance(formats, str) else formats:
             if kind not in ("png", "pdf", "svg", "tiff"):
                 raise InputError("unknown figure format", found=kind, expected="png, pdf, svg, tiff")
             contents[kind] = self._draw(kind)

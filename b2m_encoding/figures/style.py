@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from b2m_encoding.config import Config
 from b2m_encoding.errors import InputError
 
-# matplotlib is imported where it is used: study.py needs these tables, and a study is read before anything is drawn.
+# matplotlib is imported where it is used: the study needs these tables, and a study is read before anything is drawn.
 
 FONT, FONT_FILES = "Liberation Sans", Path(__file__).parent / "fonts"
 """Default font, which comes with the package so that figures look alike everywhere: open, with Arial's metrics."""

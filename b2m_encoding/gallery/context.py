@@ -91,7 +91,7 @@ class FigureContext:
     request: FigureRequest = FigureRequest()
 
     @classmethod
-    def open(cls, path: Path, request: FigureRequest, changes: Mapping[str, Any]) -> FigureContext:
+    def open(cls, path: str | Path, request: FigureRequest, changes: Mapping[str, Any]) -> FigureContext:
         """Open a results folder.
 
         Parameters
@@ -106,6 +106,7 @@ class FigureContext:
         InputError
             If there are no results, or they lack a requested subject or model.
         """
+        path = Path(path)
         results = Results.open(path)
         study, folder = results.study, results.study_folder
         tables = {name: dict(study.get(name, {})) for name in ("maps", "statistics", "figures")}

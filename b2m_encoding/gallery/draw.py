@@ -36,10 +36,11 @@ def draw_figures(results: Results, study: Study, folder: Path) -> None:
 
 
 def _reported(context: FigureContext) -> Iterator[tuple[str, str]]:
-    """Kinds and subjects of the figures of the report."""
+    """Kinds and subjects of the figures of the report, kind by kind: pictures of one kind share their pixel maps."""
     results = context.results
-    for subject in results.subjects:
-        yield from ((kind, subject) for kind in _reported_of(context, subject))
+    pairs = [(kind, subject) for subject in results.subjects for kind in _reported_of(context, subject)]
+    for wanted in dict.fromkeys(kind for kind, _ in pairs):
+        yield from ((kind, subject) for kind, subject in pairs if kind == wanted)
     surfaces = {drawing_surface(results.space(subject)) for subject in results.subjects}
     if len(results.subjects) > 1 and len(surfaces) == 1 and None not in surfaces:
         yield "group", ""
@@ -75,7 +76,7 @@ def _reported_of(context: FigureContext, subject: str) -> Iterator[str]:
 
 
 def draw_kind(
-    path: Path, kind: str, request: FigureRequest, changes: dict[str, object], out: Path | None = None
+    path: str | Path, kind: str, request: FigureRequest, changes: dict[str, object], out: str | Path | None = None
 ) -> list[Path]:
     """Draw a kind of figure from a results folder and save it, for every subject or for all together.
 
@@ -101,6 +102,8 @@ def draw_kind(
     InputError
         If there is no such kind, it cannot be drawn of these results, or another process works on them.
     """
+    path = Path(path)
+    out = None if out is None else Path(out)
     if kind not in KINDS:
         raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
     Results.open(path)

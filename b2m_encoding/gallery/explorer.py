@@ -48,7 +48,11 @@ Stored = tuple[str, str]
 
 
 def write_view(
-    results: Path, out: Path | None = None, *, subjects: Sequence[str] = (), sounds: Path | None = None
+    results: str | Path,
+    out: str | Path | None = None,
+    *,
+    subjects: Sequence[str] = (),
+    sounds: str | Path | None = None,
 ) -> Path:
     """Write the interactive page of a results folder.
 
@@ -71,6 +75,9 @@ def write_view(
     InputError
         If there are no results, none that can be drawn on a cortex, or another process works on them.
     """
+    results = Path(results)
+    out = None if out is None else Path(out)
+    sounds = None if sounds is None else Path(sounds)
     target = out or results / VIEW
     if target.is_dir():
         raise InputError("the page needs the name of a file", file=target, expected=f"for instance {target / VIEW}")

@@ -16,7 +16,7 @@ from b2m_encoding.reconstruction.listening_page import LAST
 from b2m_encoding.results.clip_responses import ClipResponses
 from b2m_encoding.results.clip_sounds import clip_files, played_parts
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema.tables import RECONSTRUCTION
+from b2m_encoding.results.schema.reconstruction_tables import RECONSTRUCTION
 
 RATE = 22_050
 LONGEST, WHOLE = 20.0, (0.0, np.nan)

@@ -17,9 +17,10 @@ How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``
    their ``held_out_products`` and weighs them (``Products.weights``, ``stack``).
 8. ``EncodingModel.store_fit`` stores the ``FitResult`` as ``coef_``, ``best_alphas_`` and so on.
 
-``EncodingModel.fit_known``, of ``Ridge``, solves in step 6 with given penalties. Images become responses, and
-predictions images, in ``masked.py``. ``fit_responses`` reads run by run in step 3 and fits slices of targets where
-memory is short (``fit_runs``); ``fit_subsets`` gathers once and repeats steps 4 to 8 for every set of feature spaces.
+``EncodingModel.fit_known``, of ``Ridge``, solves in step 6 with given penalties. What a fitted model predicts is in
+``fitted.py``; images become responses in ``masked.py``. ``fit_responses`` reads run by run in step 3 and fits slices of
+targets where memory is short (``fit_runs``); ``fit_subsets`` gathers once and repeats steps 4 to 8 for every set of
+feature spaces.
 """
 
 import lazy_loader

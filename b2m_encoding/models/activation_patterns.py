@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delay
-from b2m_encoding.models.fitted import FittedEncodingModel
+from b2m_encoding.models.fitted import FittedModel
 from b2m_encoding.runs import Runs
 
 
@@ -63,7 +63,7 @@ def patterns(weights: Floating, inputs: Floating, *, jointly: bool = True) -> Fl
 
 
 def encoding_patterns(
-    model: FittedEncodingModel, X: Floating | Mapping[str, Any], runs: Runs | None = None
+    model: FittedModel, X: Floating | Mapping[str, Any], runs: Runs | None = None
 ) -> dict[str, Float64]:
     """Compute how features at each delay vary with the response that an encoding model predicts of each target.
 

@@ -51,9 +51,18 @@ class Covariance:
             Number of leading directions of the correlations; all by default. The variance along the others is assigned
             to each target alone.
         shrinkage : float, optional
-            Above 0, at most 1 (a diagonal covariance); see :func:`correlation_shrinkage` by default.
+            Above 0, at most 1 (a diagonal covariance); by default the one with the least squared error (Schaefer &
+            Strimmer 2005, doi 10.2202/1544-6115.1175, target D, in closed form of the products of samples).
         units : array, shape (n_samples,), optional
-            See :func:`correlation_shrinkage`.
+            Label of the independent unit of each sample (a presentation of a clip), by default each its own: samples
+            that are not independent, such as overlapping windows, would make the shrinkage too small. The estimate is
+            that of a sandwich variance.
+
+        Examples
+        --------
+        >>> noise = np.random.default_rng(0).standard_normal((50, 200))
+        >>> [Covariance.from_samples(one).shrinkage > 0.5 for one in (noise, noise + 3 * noise[:, :1])]
+        [True, False]
         """
         if shrinkage is not None and not 0 < shrinkage <= 1:
             raise InputError("impossible shrinkage of a covariance", found=shrinkage, expected="above 0, at most 1")
@@ -79,33 +88,6 @@ class Covariance:
     def dense(self) -> Float64:
         """Full matrix, shape (n_targets, n_targets)."""
         return np.asarray(np.diag(self.diagonal) + self.factors @ self.factors.T)
-
-
-def correlation_shrinkage(values: Floating, units: NDArray[Any] | None = None) -> float:
-    """Estimate the shrinkage of all correlations with the least squared error.
-
-    Schaefer & Strimmer 2005, doi 10.2202/1544-6115.1175, target D, in closed form of the products of samples. They
-    assume independent samples; overlapping windows and neighbouring volumes are not independent, and the shrinkage
-    would be too small. Here only ``units`` are independent, as in a sandwich estimate of the variance.
-
-    Parameters
-    ----------
-    values : array, shape (n_samples, n_targets)
-    units : array, shape (n_samples,), optional
-        Label of the independent unit of each sample (a presentation of a clip); by default each is its own.
-
-    Examples
-    --------
-    >>> noise = np.random.default_rng(0).standard_normal((50, 200))
-    >>> correlation_shrinkage(noise) > 0.9, correlation_shrinkage(noise + 3 * noise[:, :1]) < 0.1
-    (True, True)
-    >>> twice = np.repeat(noise + noise[:, :1], 2, axis=0)
-    >>> alone = correlation_shrinkage(noise + noise[:, :1])
-    >>> abs(correlation_shrinkage(twice, np.arange(100) // 2) - alone) < 1e-9
-    True
-    """
-    z, _ = _scaled(values)
-    return _shrinkage(z, _product(z), units)
 
 
 def _shrinkage(z: Floating, product: Float64, units: NDArray[Any] | None) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding._typing import Float32, Floating
-from b2m_encoding.models.fitted import FittedEncodingModel
+from b2m_encoding.models.fitted import FittedModel
 from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.solver.banded import BandedChoice, solve_banded
 from b2m_encoding.models.solver.devices import tensor, threads_for
@@ -26,7 +26,7 @@ from b2m_encoding.runs import Runs
 
 
 def cross_val_predict(
-    model: FittedEncodingModel,
+    model: FittedModel,
     X: Floating | Mapping[str, Any] | Sequence[Any],
     Y: ArrayLike,
     runs: Runs | None = None,
@@ -75,9 +75,7 @@ def cross_val_predict(
     return predicted
 
 
-def _solve(
-    model: FittedEncodingModel, inputs: FitInputs, settings: Settings, targets: NDArray[np.intp]
-) -> FittedWeights:
+def _solve(model: FittedModel, inputs: FitInputs, settings: Settings, targets: NDArray[np.intp]) -> FittedWeights:
     """Weights from all samples of the inputs, with the penalties that the targets have in the model."""
     unit = model.layout_.penalty_unit**2  # penalties of the model are for features in units of their own
     if model.stack_ is not None:

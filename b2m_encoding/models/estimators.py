@@ -14,13 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.folds import check_split, splits
+from b2m_encoding.models.fitted import Features
 from b2m_encoding.models.inputs import as_feature_spaces, as_responses, feature_names, is_vector, set_feature_names
-from b2m_encoding.models.model import EncodingModel, Features
+from b2m_encoding.models.model import EncodingModel
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.solver.devices import Precision
 from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.runs import Runs, check_split, splits
+from b2m_encoding.runs import Runs
 
 
 def held_out_labels(cv: Any, n_samples: int, groups: ArrayLike | None) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.models.covariance import Covariance
 from b2m_encoding.models.cross_validation import cross_val_predict
-from b2m_encoding.models.fitted import FittedEncodingModel
+from b2m_encoding.models.fitted import FittedModel
 from b2m_encoding.models.inputs import UNNAMED, as_responses
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
@@ -131,7 +131,7 @@ class InverseMap:
 
 
 def invert(
-    model: FittedEncodingModel,
+    model: FittedModel,
     X: Floating | Mapping[str, Any] | Sequence[Any],
     Y: ArrayLike,
     runs: Runs | None = None,
@@ -212,7 +212,7 @@ def _presentations(runs: Runs) -> NDArray[np.intp] | None:
     return np.cumsum(runs.begins) if (runs.clip[runs.used] != "").any() else None
 
 
-def best_targets(model: FittedEncodingModel, n_targets: int | None = None) -> NDArray[np.intp]:
+def best_targets(model: FittedModel, n_targets: int | None = None) -> NDArray[np.intp]:
     """Choose the tested targets with the best cross-validated scores in training.
 
     Parameters
@@ -240,7 +240,7 @@ def best_targets(model: FittedEncodingModel, n_targets: int | None = None) -> ND
     return np.sort(best)
 
 
-def _weights_by_delay(model: FittedEncodingModel, targets: NDArray[np.intp]) -> list[Float64]:
+def _weights_by_delay(model: FittedModel, targets: NDArray[np.intp]) -> list[Float64]:
     """Weights of the features of all spaces side by side at each delay, shape (n_chosen, n_features) each."""
     full = [
         np.asarray(part, dtype=np.float64).reshape(*part.shape[:2], -1)[:, :, targets] for part in model.coef_.values()

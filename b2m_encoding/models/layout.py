@@ -306,3 +306,11 @@ def default_runs(n_samples: int, delays: Sequence[float] | None, name: str = "pa
         raise InputError("delays need runs, so that no sample crosses into another run", fix="pass runs=Runs(...)")
     blocks = [f"{name}/{i * min(n_samples, 5) // n_samples + 1}" for i in range(n_samples)]
     return Runs.from_labels([name] * n_samples, 1.0, block=blocks)
+
+
+def target_units(Y: Floating, used: NDArray[np.bool_]) -> Float64 | None:
+    """Powers of two that bring responses in units such as tesla to about 1, shape (n_targets,); None for usual ones."""
+    rows = Y if used.all() else Y[used]
+    with np.errstate(invalid="ignore", over="ignore"):
+        units = usual_size(rows.max(axis=0).astype(np.float64) - rows.min(axis=0))
+    return units if (units != 1).any() else None

@@ -9,27 +9,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
 
-from b2m_encoding._typing import Float32, Float64, Floating, Integers
+from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.delay_prior import DelayPrior
+from b2m_encoding.models.fitted import Features, FittedModel
 from b2m_encoding.models.inputs import as_responses, check_one_target, is_lazy, is_vector, set_feature_names
 from b2m_encoding.models.inverse import InverseMap, invert
-from b2m_encoding.models.layout import Design, Layout, usual_size
-from b2m_encoding.models.masked import OfImages
+from b2m_encoding.models.layout import Design, Layout, target_units
+from b2m_encoding.models.masked import fitted_masker, responses_of
 from b2m_encoding.models.penalties import DEFAULT_ALPHAS
 from b2m_encoding.models.responses import ArrayResponses, RunResponses
-from b2m_encoding.models.scores import pearson_r, product_measure, r2_score, r_split
-from b2m_encoding.models.solver.devices import Precision, tensor
+from b2m_encoding.models.solver.devices import Precision
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit, fit_known
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.models.solver.result import FitResult, Stack
+from b2m_encoding.models.solver.result import FitResult
 from b2m_encoding.models.solver.settings import Settings, Solver
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.streaming import fit_runs
@@ -37,11 +35,9 @@ from b2m_encoding.runs import Runs
 
 logger = logging.getLogger(__name__)
 DEFAULT_DELAYS = (3.0, 4.5, 6.0, 7.5)
-Features = Floating | Mapping[str, Any] | Sequence[Any]
-"""Features of every sample: an array, or feature spaces by name or in a list."""
 
 
-class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class EncodingModel(FittedModel):
     r"""Predict the response of every target from feature spaces.
 
     Ridge regression on delayed features, with the penalty of each target (and feature space, if banded) chosen by
@@ -168,14 +164,6 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
     array([0.9, 0.9, nan])
     """
 
-    layout_: Layout
-    runs_: Runs
-    statistics_: SufficientStatistics | None
-    best_alphas_: Float64
-    deltas_: Float64 | None
-    stack_: Stack | None
-    _target_units: Float64 | None = None
-
     def __init__(
         self,
         delays: Sequence[float] | None = DEFAULT_DELAYS,
@@ -244,8 +232,9 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         runs : Runs, or labels of the runs, shape (n_samples,), optional
             Labels suit data without delays; so does None, which makes five blocks of equal length.
         """
-        self._fit_masker(Y)
-        Y, runs = self._responses(Y, runs)
+        if (masker := fitted_masker(self.masker, Y)) is not None:
+            self.masker_ = masker
+        Y, runs = responses_of(masker, Y, runs)
         design = self._learn(X, runs)
         if is_lazy(Y):
             return self._fit_runs(design, ArrayResponses(Y, design.runs))
@@ -378,148 +367,6 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
             logger.info(note)
         return self
 
-    def predict(self, X: Features, runs: Runs | ArrayLike | None = None) -> Floating:
-        """Predict the responses of every sample, shape (n_samples, n_targets); NaN for targets not tested.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), or dict of str to such arrays, or list of such
-        runs : Runs, or labels of the runs, optional
-            Needed if there are delays.
-
-        Returns
-        -------
-        array of the type of the features, shape (n_samples, n_targets), or (n_samples,) where Y was a vector
-        """
-        check_is_fitted(self, "weights_")
-        spaces, known = self.layout_.read(X, runs)
-        predicted = self.predict_design(self.layout_.design(spaces, known).values)
-        predicted = predicted.astype(np.result_type(*spaces.values()), copy=False)
-        return predicted[:, 0] if self._one_target else predicted
-
-    def design(self, X: Features, runs: Runs | ArrayLike | None = None) -> Floating:
-        """Delay the feature spaces and put them side by side, shape (n_samples, n_columns).
-
-        Predictions are linear in these columns: the mean of the rows of some samples predicts their mean response.
-
-        Parameters
-        ----------
-        X, runs
-            As for :meth:`predict`.
-        """
-        check_is_fitted(self, "weights_")
-        return self.layout_.design(*self.layout_.read(X, runs)).values
-
-    def predict_design(self, design: Floating, targets: Integers | None = None) -> Floating:
-        """Predict the responses to rows of a design, shape (n_rows, n_targets).
-
-        Parameters
-        ----------
-        design : array, shape (n_rows, n_columns)
-            From :meth:`design`, or means of its rows.
-        targets : array of int, optional
-            Only these.
-        """
-        weights = self.weights_ if targets is None else self.weights_.take(tensor(targets))
-        predicted: Floating = weights.predict(tensor(design).to(weights.device)).cpu().numpy()
-        return predicted
-
-    def score(
-        self, X: Features, y: ArrayLike, runs: Runs | ArrayLike | None = None, sample_weight: None = None
-    ) -> float:
-        """Mean of :meth:`score_targets` over the tested targets: one number, as scikit-learn expects.
-
-        The responses are called ``y`` here because scikit-learn passes them by this name; its ``Pipeline`` also passes
-        weights of samples where metadata are routed, which must be None.
-        """
-        if sample_weight is not None:
-            raise InputError("samples are not weighted in scores", found="sample_weight", expected="None")
-        scores = self.score_targets(X, y, runs)
-        tested = scores[np.isfinite(scores)]
-        return float(tested.mean()) if len(tested) else float("nan")
-
-    def score_targets(
-        self, X: Features, Y: ArrayLike, runs: Runs | ArrayLike | None = None, scoring: Scoring | None = None
-    ) -> Float64:
-        """Score the prediction of every target over the used samples, shape (n_targets,); NaN where not tested.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), or dict of str to such arrays, or list of such
-        Y : array, shape (n_samples, n_targets) or (n_samples,)
-        runs : Runs, or labels of the runs, optional
-            Needed if there are delays.
-        scoring : {"r2", "r"}, optional
-            R2, or Pearson r; by default that of the model.
-
-        Raises
-        ------
-        InputError
-            If the responses have another number of targets than the fit.
-        """
-        Y, runs = self._responses(Y, runs)
-        predicted = self.predict(X, runs)
-        measured = as_responses(Y, len(predicted))
-        if measured.shape[1] != len(self.status_):
-            raise InputError(
-                "the responses have another number of targets than the fit",
-                found=measured.shape[1],
-                expected=len(self.status_),
-            )
-        used = runs.used if isinstance(runs, Runs) else slice(None)
-        score = pearson_r if (scoring or self.scoring) == "r" else r2_score
-        return score(predicted.reshape(len(predicted), -1)[used], measured[used])
-
-    def predict_bands(self, X: Features, runs: Runs | None = None) -> dict[str, Float32]:
-        """Predict from each feature space alone; these parts and the mean response add up to the prediction."""
-        return self.predict_design_bands(self.design(X, runs))
-
-    def predict_design_bands(
-        self, design: Floating, coef: Mapping[str, NDArray[Any]] | None = None
-    ) -> dict[str, Float32]:
-        """Predict from the columns of each feature space alone; see :meth:`predict_bands`, :meth:`predict_design`.
-
-        Parameters
-        ----------
-        design : array, shape (n_rows, n_columns)
-        coef : dict of str to array, optional
-            :attr:`coef_`, where it is known already: it is multiplied out whenever it is asked for.
-        """
-        coef = self.coef_ if coef is None else coef
-        x = design - self.weights_.mean_x.cpu().numpy()
-        if self.layout_.units:
-            x /= self._column_units
-        parts = {}
-        for name, columns in self.layout_.columns.items():
-            weights = coef[name].reshape(columns.stop - columns.start, -1)
-            parts[name] = (x[:, columns].astype(weights.dtype) @ weights).astype(np.float32, copy=False)
-        return parts
-
-    def score_bands(
-        self,
-        X: Features,
-        Y: ArrayLike,
-        runs: Runs | None = None,
-        measure: Literal["r", "r2"] = "r",
-    ) -> dict[str, Float64]:
-        """Split the prediction accuracy among feature spaces: shares that add up to Pearson r, or to R2.
-
-        See :func:`~b2m_encoding.models.scores.r_split` and :func:`~b2m_encoding.models.scores.product_measure`.
-
-        Parameters
-        ----------
-        X : array (n_samples, n_features), or dict of str to such arrays
-        Y : array, shape (n_samples, n_targets)
-        runs : Runs, optional
-            Needed if there are delays; only used samples count.
-        measure : {"r", "r2"}
-        """
-        parts = self.predict_bands(X, runs)
-        used = slice(None) if runs is None else runs.used
-        measured = as_responses(Y, len(next(iter(parts.values()))))[used]
-        split = r_split if measure == "r" else product_measure
-        return dict(zip(parts, split([part[used] for part in parts.values()], measured), strict=True))
-
     def invert(self, X: Features, Y: ArrayLike, runs: Runs | None = None, **options: Any) -> InverseMap:
         """Make the map from responses back to features; see :func:`b2m_encoding.models.inverse.invert`.
 
@@ -534,30 +381,6 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         """
         return invert(self, X, Y, runs, **options)
 
-    @property
-    def coef_(self) -> dict[str, NDArray[Any]]:
-        """Weights in the units of the features, per feature space, shape (n_delays, n_features, n_targets)."""
-        check_is_fitted(self, "weights_")
-        full = self.weights_.full().cpu().numpy()
-        n = max(len(self.layout_.delays), 1)
-        if self.layout_.units:
-            full = full * self._column_units
-        targets = () if self._one_target else (len(full),)
-        return {name: full[:, part].T.reshape(n, -1, *targets) for name, part in self.layout_.columns.items()}
-
-    @property
-    def intercept_(self) -> Float64 | float:
-        """Prediction where every feature is 0, shape (n_targets,)."""
-        check_is_fitted(self, "weights_")
-        intercept = self.weights_.intercept().cpu().numpy()
-        return float(intercept[0]) if self._one_target else np.asarray(intercept)
-
-    @property
-    def _column_units(self) -> Float64:
-        """Unit of every column of the design."""
-        n = max(len(self.layout_.delays), 1)
-        return np.concatenate([np.tile(self.layout_.units[name], n) for name in self.bands_])
-
     def _in_units(self, responses: Floating) -> Floating:
         return responses if self._target_units is None else responses * self._target_units
 
@@ -569,11 +392,3 @@ class EncodingModel(OfImages, MultiOutputMixin, RegressorMixin, BaseEstimator): 
         if self._target_units is not None:
             result = replace(result, weights=result.weights.rescaled(1 / self._target_units))
         return self.store_fit(result, *fitted, one_target=one_target)
-
-
-def target_units(Y: Floating, used: NDArray[np.bool_]) -> Float64 | None:
-    """Powers of two that bring responses in units such as tesla to about 1, shape (n_targets,); None for usual ones."""
-    rows = Y if used.all() else Y[used]
-    with np.errstate(invalid="ignore", over="ignore"):
-        units = usual_size(rows.max(axis=0).astype(np.float64) - rows.min(axis=0))
-    return units if (units != 1).any() else None

@@ -45,7 +45,7 @@ RUNS = ("train-1", "train-2", "train-3", "test-1", "test-2")
 
 
 def simulate_arrays(
-    folder: Path, *, n_subjects: int = 2, n_samples: int = 80, n_targets: int = 60, random_state: int = 0
+    folder: str | Path, *, n_subjects: int = 2, n_samples: int = 80, n_targets: int = 60, random_state: int = 0
 ) -> Path:
     """Simulate a study of arrays: a third of the targets is driven by each of two feature spaces, a third by none.
 
@@ -62,6 +62,7 @@ def simulate_arrays(
     Path
         Study file.
     """
+    folder = Path(folder)
     rng = np.random.default_rng(random_state)
     for name in ("features", "responses"):
         (folder / name).mkdir(parents=True)

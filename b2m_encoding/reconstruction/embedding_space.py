@@ -10,7 +10,7 @@ from b2m_encoding.features.extractors import Acoustic, PretrainedAudio
 from b2m_encoding.study import load_study
 
 
-def decoded_space(path: Path, target: str | None = None) -> AudioEmbeddingSpace:
+def decoded_space(path: str | Path, target: str | None = None) -> AudioEmbeddingSpace:
     """Audio embedding space of a study: a decoded feature space with its windows.
 
     Parameters
@@ -25,6 +25,7 @@ def decoded_space(path: Path, target: str | None = None) -> AudioEmbeddingSpace:
     InputError
         If there is no such feature space, or it does not embed audio.
     """
+    path = Path(path)
     study = load_study(path)
     decoding = study.decoding
     name = target or (decoding.targets[0] if decoding else next(iter(study.features)))

@@ -50,7 +50,10 @@ METHODS = ("retrieved", "oracle", "chance")
 
 
 def reconstruct(
-    path: Path, corpus: Corpus, request: ReconstructionRequest, progress: Progress = lambda what, done, total: None
+    path: str | Path,
+    corpus: Corpus,
+    request: ReconstructionRequest,
+    progress: Progress = lambda what, done, total: None,
 ) -> tuple[Path, pd.DataFrame]:
     """Retrieve and generate sounds from decoded embeddings, and write a page to listen to them.
 
@@ -80,6 +83,7 @@ def reconstruct(
         If another run is using these results, nothing was decoded, the corpus is in another space, or the weights of
         the generator are missing; nothing is written then. Or if a file cannot be written.
     """
+    path = Path(path)
     results = Results.open(load_study(path).output if path.is_file() else path)
     failed = reported_as_input_error("a reconstruction failed", results.path)
     with results_locked(work_folder_of(results.path.absolute())), failed:

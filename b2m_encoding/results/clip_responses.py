@@ -44,12 +44,13 @@ class ClipResponses:
     predicted: Float32
     step: float
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write a NumPy archive (half precision)."""
+        path = Path(path)
         write_compressed(path, asdict(self), HALVED)
 
     @classmethod
-    def load(cls, path: Path) -> ClipResponses:
+    def load(cls, path: str | Path) -> ClipResponses:
         """Read what :meth:`save` wrote.
 
         Raises
@@ -57,6 +58,7 @@ class ClipResponses:
         InputError
             If the file is damaged.
         """
+        path = Path(path)
         arrays = read_archive(path, "held-out responses", cls.__dataclass_fields__)
         single = {key: arrays[key].astype(np.float32) for key in HALVED}
         return cls(**{**arrays, **single, "step": float(arrays["step"])})

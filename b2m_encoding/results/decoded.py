@@ -81,8 +81,9 @@ class Decoded:
     true: NDArray[np.float32]
     windows: DecodedWindows
 
-    def save(self, folder: Path, subject: str) -> Path:
+    def save(self, folder: str | Path, subject: str) -> Path:
         """Write into a results folder, all or nothing; returns the file."""
+        folder = Path(folder)
         path = _path(folder, subject, self.target, self.decoder)
         path.parent.mkdir(parents=True, exist_ok=True)
         clips = {"clips": self.clips.astype(np.str_), "predicted": self.predicted, "true": self.true}

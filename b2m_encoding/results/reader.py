@@ -8,23 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.parsing import load_toml, parse_json
-from b2m_encoding.results.browse import (
-    Shelf,
-    maps_of_subject,
-    maps_shelf,
-    results_html,
-    table_files,
-    tables_shelf,
-)
+from b2m_encoding.results.browse import Shelf, maps_of_subject, maps_shelf, results_html, table_files, tables_shelf
 from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import changed_files, is_intact, read_manifest
+from b2m_encoding.results.map_space import space_of_map
 from b2m_encoding.results.place import is_results
 from b2m_encoding.results.provenance import find_path, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
@@ -43,22 +36,8 @@ from b2m_encoding.results.schema.files import (
 from b2m_encoding.results.schema.maps import R
 from b2m_encoding.results.schema.tables import TEXT_COLUMNS, Table
 from b2m_encoding.results.weights import read_weights, weights_name
-from b2m_encoding.spaces import (
-    GrayordinateSpace,
-    RegionSpace,
-    Space,
-    SurfaceSpace,
-    Unplaced,
-    VolumeSpace,
-    freesurfer_subject,
-    pycortex_subject,
-    surface_space,
-    target_table,
-    to_dataset,
-)
-from b2m_encoding.spaces.files import image_data, load_image
+from b2m_encoding.spaces import GrayordinateSpace, Space, SurfaceSpace, VolumeSpace, target_table, to_dataset
 from b2m_encoding.spaces.meshes import HEMISPHERES
-from b2m_encoding.spaces.surface import STANDARD
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,7 +306,7 @@ class Results:
             if not paths:
                 raise InputError("the results hold no such subject", found=subject, expected=", ".join(self.subjects))
             joint = self.files.get((subject, JOINT, R.stat), paths[0])
-            self.spaces[subject] = _space_of(joint)
+            self.spaces[subject] = space_of_map(joint)
         return self.spaces[subject]
 
     def table(self, table: Table | str) -> pd.DataFrame:
@@ -399,44 +378,11 @@ class Results:
 
 def _label(subject: str) -> str:
     """Label of a subject, with or without ``sub-``."""
-    return subject.removeprefix("sub-")
+    return str(subject).removeprefix("sub-")
 
 
 def _file_name(file: Table | str) -> str:
     return file.file if isinstance(file, Table) else file
-
-
-def _space_of(path: Path) -> Space:
-    """The space of a map, from its name and content."""
-    match = MAP_FILE.match(path.name)
-    assert match is not None
-    name = match["space"]
-    if path.name.endswith(".func.gii"):
-        return _surface(name, path)
-    if path.name.endswith(".dscalar.nii"):
-        return GrayordinateSpace.from_file(path)
-    if path.name.endswith(".nii.gz"):
-        image = load_image(path)
-        return VolumeSpace(np.isfinite(image_data(image, path)), image.affine, name)
-    targets = pd.read_csv(path, sep="\t", dtype={"target": str}, keep_default_na=False)["target"]
-    return RegionSpace(tuple(targets)) if name == "regions" else Unplaced(len(targets), name)
-
-
-def _surface(name: str, path: Path) -> Space:
-    """A standard surface, or that of a subject of FreeSurfer or pycortex on this machine."""
-    if name in STANDARD:
-        return surface_space(name)
-    for find in (freesurfer_subject, pycortex_subject):
-        try:
-            return find(name)
-        except InputError:
-            continue
-    raise InputError(
-        "the surface of these maps is not on this machine",
-        file=path,
-        found=name,
-        fix="set SUBJECTS_DIR to the subjects folder of FreeSurfer, or the filestore of pycortex",
-    )
 
 
 def _counted(names: list[str], what: str) -> str:

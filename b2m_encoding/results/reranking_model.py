@@ -74,8 +74,9 @@ class RerankingModel:
         responses: Floating = self.measured[self.clips.tolist().index(clip)]
         return responses
 
-    def save(self, folder: Path, subject: str, target: str) -> Path:
+    def save(self, folder: str | Path, subject: str, target: str) -> Path:
         """Write into a results folder, all or nothing; returns the file."""
+        folder = Path(folder)
         path = _path(folder, subject, target)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:

@@ -37,12 +37,15 @@ from .joined_folds import FoldDependence, refitted_null
 from .mixed import MixedModel, mixed_model
 from .multiplicity import fdr_q, max_statistic_p
 from .nulls import RefittedNull, gaussian_null_p
-from .permutation import Significance, block_permutation_p, null_maps, significance
+from .permutation import Significance, null_maps, significance
 from .population_prevalence import Prevalence, prevalence
 from .preference import Preference, prefer, prefer_by_deltas, sign_flips
 from .regions import RegionComparison, compare_regions, hedges_g, sign_flip_p
 from .scores import pearson_r, r2_score, scores_by
-from .sums import BlockSums, block_sums, bootstrap_weights, join_models, join_splits, join_targets
+from .sums.blocks import BlockSums
+from .sums.bootstrap import bootstrap_weights
+from .sums.gather import block_sums
+from .sums.join import join_models, join_splits, join_targets
 from .tuning import NamedTuning, Tuning, named_tuning, weight_components
 from .variance_partition import (
     GroupPartition,
@@ -78,7 +81,6 @@ __all__ = [
     "Tuning",
     "alpha_at_edge",
     "autocorrelation_at",
-    "block_permutation_p",
     "block_sums",
     "bootstrap_weights",
     "check_arrangements",

@@ -13,14 +13,9 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.autocorrelation import joint_autocorrelation
 from b2m_encoding.stats.joined_folds import FoldDependence
-from b2m_encoding.stats.sums import (
-    TARGET_CHUNK,
-    BlockSums,
-    Measure,
-    block_sums,
-    block_units,
-    bootstrap_weights,
-)
+from b2m_encoding.stats.sums.blocks import TARGET_CHUNK, BlockSums, Measure
+from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
+from b2m_encoding.stats.sums.gather import block_sums, block_units
 
 MIN_BLOCKS = 6
 MODEL = ("model",)

@@ -10,7 +10,8 @@ import numpy as np
 from b2m_encoding._typing import Bands, Float64, Floating
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.nulls import RefittedNull
-from b2m_encoding.stats.permutation import Method, arrangements_of, spread_of_rearranged
+from b2m_encoding.stats.permutation import spread_of_rearranged
+from b2m_encoding.stats.rearranging import Method, arrangements_of
 
 
 @dataclass(frozen=True, eq=False)

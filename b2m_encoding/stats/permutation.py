@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,40 +13,21 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from b2m_encoding._typing import Float32, Float64, Floating, Integers
-from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.devices import resolve_device, tensor
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.arrangements import (
-    MIN_ARRANGEMENTS,
-    Arrangements,
-    Blocks,
-    Shifts,
-    check_arrangements,
-    clips_can_move,
-)
-from b2m_encoding.stats.autocorrelation import (
-    Autocorrelation,
-    continuity_of_clips,
-    joint_autocorrelation,
-    spread_of_windows,
-)
+from b2m_encoding.stats.arrangements import Arrangements
+from b2m_encoding.stats.autocorrelation import Autocorrelation, joint_autocorrelation, spread_of_windows
 from b2m_encoding.stats.multiplicity import max_statistic_p
 from b2m_encoding.stats.nulls import RefittedNull, gaussian_null_p
-from b2m_encoding.stats.repeats import Together, copies_of_samples
+from b2m_encoding.stats.rearranging import Method, arrangements_of, length_of_blocks, widening_of
 from b2m_encoding.stats.scores import pearson_r, standardised
 
-logger = logging.getLogger(__name__)
-Method = Literal["auto", "shift", "block", "clip", "paper"]
 TABLE_NUMBERS = 2**18
 """Numbers in a table on the CPU: small enough for its cache."""
 DRAWS_AT_ONCE = 2048
 TIE = 2e-6
 """Tolerance for rounding: an equal arrangement must not count as smaller than the true one."""
-MIN_INDEPENDENT = 10_000
-"""Independent shifts that the method ``auto`` needs to choose circular shifts."""
 LOWEST_DEVIATE = -10.0
-MIN_LEFT = 0.7
-"""Share of variance that cuts may leave before a warning."""
 N_BEST, N_ALIKE = 100, 1000
 """Targets whose predictions are compared with their own rearrangements, and how many of these."""
 
@@ -183,7 +163,7 @@ def significance(
     if method == "paper":
         return _paper(predicted, measured, runs)
     name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
-    widening = _widening(name, ways, reach)
+    widening = widening_of(name, ways, reach)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
     permuted = _permuted(predicted, measured, ways, draws, widening, device)
     found = _count(permuted, predicted.shape[1], n_permutations, in_units=refitted is not None)
@@ -207,7 +187,7 @@ def significance(
         n_refits=0 if refitted is None else len(refitted.z),
         refit_method="" if refitted is None else refitted.method,
         deviate=deviate,
-        block_length=_length_of_blocks(ways) if name == "block" else 0,
+        block_length=length_of_blocks(ways) if name == "block" else 0,
         resemblance=_resemblance(predicted, found.r, ways, device),
     )
 
@@ -236,44 +216,9 @@ def spread_of_rearranged(
     name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
     z, deviation = np.full((2, predicted.shape[1]), np.nan)
     nothing = ways.draw(0, np.random.default_rng())
-    for chunk in _permuted(predicted, measured, ways, nothing, _widening(name, ways, reach), device):
+    for chunk in _permuted(predicted, measured, ways, nothing, widening_of(name, ways, reach), device):
         z[chunk.targets], deviation[chunk.targets] = chunk.z.cpu().numpy(), chunk.deviation.cpu().numpy()
     return z, deviation
-
-
-def block_permutation_p(
-    predicted: Floating,
-    measured: Floating,
-    runs: Runs,
-    *,
-    block_length: int | None = None,
-    n_permutations: int = 10_000,
-    random_state: int | None = None,
-) -> Float64:
-    """Compute the p values of :func:`significance` with ``method="block"``; see there when not to use it.
-
-    Parameters
-    ----------
-    predicted, measured : array, shape (n_samples, n_targets)
-    runs : Runs
-    block_length : int, optional
-        Samples per block; the longest that leave 10,000 arrangements, if not given.
-    n_permutations : int
-    random_state : int, optional
-
-    Returns
-    -------
-    array, shape (n_targets,)
-    """
-    return significance(
-        predicted,
-        measured,
-        runs,
-        method="block",
-        block_length=block_length,
-        n_permutations=n_permutations,
-        random_state=random_state,
-    ).p
 
 
 def null_maps(
@@ -306,75 +251,12 @@ def null_maps(
     name, ways, reach = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
     draws = ways.draw(n_permutations, np.random.default_rng(random_state))
     maps = np.full((n_permutations, predicted.shape[1]), np.nan, dtype=np.float32)
-    for chunk in _permuted(predicted, measured, ways, draws, _widening(name, ways, reach), device):
+    for chunk in _permuted(predicted, measured, ways, draws, widening_of(name, ways, reach), device):
         start = 0
         for part in chunk.permuted:
             maps[start : start + len(part), chunk.targets] = part.cpu().numpy()
             start += len(part)
     return maps
-
-
-def arrangements_of(
-    predicted: Floating, measured: Floating, runs: Runs, *, method: Method = "auto", block_length: int | None = None
-) -> tuple[Method, Arrangements, Autocorrelation]:
-    """Choose the arrangements of these series, with the autocorrelation that their cuts interrupt.
-
-    Parameters
-    ----------
-    predicted, measured, runs, method, block_length
-        As in :func:`significance`.
-
-    Returns
-    -------
-    method : str
-    ways : Arrangements
-    reach : Autocorrelation
-        For whole clips, the part that extends across their borders.
-    """
-    reach = joint_autocorrelation(predicted, measured, runs)
-    name, ways = choose_arrangements(runs, method, block_length, reach)
-    if name == "clip":
-        share = continuity_of_clips(predicted, measured, runs)
-        reach = Autocorrelation(reach.spread, reach.edge * share)
-    return name, ways, reach
-
-
-def choose_arrangements(
-    runs: Runs, method: Method, block_length: int | None, reach: Autocorrelation
-) -> tuple[Method, Arrangements]:
-    """Build the arrangements of a method; ``auto`` chooses the method that fits the runs.
-
-    All presentations of a clip move alike.
-    """
-    if method not in get_args(Method) or method == "paper":
-        raise InputError("unknown method of rearrangement", found=method, expected="auto, shift, block or clip")
-    if block_length is not None and method != "block":
-        raise InputError("only the method block has a block length", found=f"method {method}")
-    copies = copies_of_samples(runs)
-    if copies is not None:
-        name, ways = choose_arrangements(runs.take(copies[0]), method, block_length, reach)
-        return name, Together(ways, copies)
-    if method == "auto":
-        sizes = [rows.stop - rows.start for rows in runs.slices.values()]
-        independent = np.sum(np.log10([max(size / reach.spread, 1.0) for size in sizes]))
-        few: Method = "clip" if clips_can_move(runs) else "block"
-        method = "shift" if independent >= np.log10(MIN_INDEPENDENT) else few
-    if method == "block" and block_length is not None:
-        check_arrangements([rows.stop - rows.start for rows in runs.slices.values()], block_length)
-    build: dict[str, Callable[[], Arrangements]] = {
-        "shift": lambda: Shifts(runs),
-        "clip": lambda: Blocks.of_clips(runs),
-        "block": lambda: Blocks.longest(runs) if block_length is None else Blocks.of_length(runs, block_length),
-    }
-    ways = build[method]()
-    if ways.count < MIN_ARRANGEMENTS:
-        raise InputError(
-            f"too few arrangements for a permutation test by method {method}",
-            found=f"{ways.count} in {len(runs.names)} run(s) of {len(runs)} samples",
-            expected=f"at least {MIN_ARRANGEMENTS}",
-            fix="test on more runs, or on a longer one",
-        )
-    return method, ways
 
 
 def _resemblance(predicted: Floating, r: Float64, ways: Arrangements, device: str) -> float:
@@ -387,24 +269,6 @@ def _resemblance(predicted: Floating, r: Float64, ways: Arrangements, device: st
         for chunk in _permuted(own, own, ways, draws, 1.0, device)
     ]
     return float(torch.cat(squares).median().sqrt()) if squares else float("nan")
-
-
-def _length_of_blocks(ways: Arrangements) -> int:
-    ways = ways.ways if isinstance(ways, Together) else ways
-    return ways.groups[0][1] if isinstance(ways, Blocks) else 0
-
-
-def _widening(method: str, ways: Arrangements, reach: Autocorrelation) -> float:
-    """Factor that gives permuted r the variance it would have without cuts."""
-    left = reach.share_left(ways.pieces)
-    if left < MIN_LEFT:
-        logger.warning(
-            "method %s cuts the runs so often that the null distribution keeps %.0f %% of its variance, because the "
-            "autocorrelation reaches %.1f samples: it is widened by as much, but circular shifts, longer blocks or "
-            "more runs are better",
-            method, 100 * left, reach.spread,
-        )  # fmt: skip
-    return float(left**-0.5)
 
 
 def _paper(predicted: Floating, measured: Floating, runs: Runs) -> Significance:

@@ -14,7 +14,8 @@ from b2m_encoding._typing import Bands, Booleans, Float32, Float64, Integers
 from b2m_encoding.errors import InputError
 from b2m_encoding.stats.intervals import fisher_interval
 from b2m_encoding.stats.multiplicity import fdr_q
-from b2m_encoding.stats.sums import BlockSums, Measure, bootstrap_weights
+from b2m_encoding.stats.sums.blocks import BlockSums, Measure
+from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
 
 By = Literal["r", "unique"]
 NO_PREFERENCE, NOT_PREDICTED = -1, -2

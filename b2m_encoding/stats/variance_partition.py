@@ -12,7 +12,8 @@ from scipy.stats import t as student
 from b2m_encoding._typing import Bands, Booleans, Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import all_subsets
-from b2m_encoding.stats.sums import BlockSums, bootstrap_weights
+from b2m_encoding.stats.sums.blocks import BlockSums
+from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 How a run runs:
 
-1. ``load_study`` (``study.py``) reads the study file strictly; every wrong key is reported at once.
+1. ``load_study`` (``study/reading.py``) reads the study file strictly; every wrong key is reported at once.
 2. ``check_study`` (``check.py``) opens every recording and compares it with the study; nothing is computed.
 3. ``Plan`` (``plan.py``) lists the units of work: pure functions with their named inputs and the settings they read.
 4. Its fingerprint (``engine/store.py``) is the hash of these settings, inputs, input files, of the source code and of

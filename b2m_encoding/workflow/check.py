@@ -29,14 +29,14 @@ from b2m_encoding.spaces import (
 )
 from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.repeats import different_samples
-from b2m_encoding.stats.sums import bootstrap_weights
+from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
 from b2m_encoding.study import Study
 
 LONGEST_SUBJECT, LONGEST_FEATURES = 60, 60
 """Characters of the label of a subject, and of the name of a feature space."""
 
 
-def check_study(study: Study, subjects: tuple[str, ...] = (), file: Path | None = None) -> dict[str, Recording]:
+def check_study(study: Study, subjects: tuple[str, ...] = (), file: str | Path | None = None) -> dict[str, Recording]:
     """Open every recording and compare it with the study; nothing is computed.
 
     Parameters
@@ -56,6 +56,7 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: Path | None 
     ProblemList
         With every problem found.
     """
+    file = None if file is None else Path(file)
     problems = Problems()
     with problems.collect():
         _check_feature_names(study)

@@ -88,7 +88,7 @@ class _Watch:
         self.progress(self.subject + names, done, total)
 
 
-def write_stimuli(study: Study, folder: Path, subjects: tuple[str, ...] = ()) -> list[Path]:
+def write_stimuli(study: Study, folder: str | Path, subjects: tuple[str, ...] = ()) -> list[Path]:
     """Write the clips of a study as they were heard, for listening or for programs that compute features elsewhere.
 
     Raises
@@ -96,6 +96,7 @@ def write_stimuli(study: Study, folder: Path, subjects: tuple[str, ...] = ()) ->
     InputError, ProblemList
         If the study has no feature space with stimuli, or anything is wrong with it.
     """
+    folder = Path(folder)
     table = next((table for table in study.features.values() if isinstance(table, AudioExtractor)), None)
     if table is None:
         raise InputError("no feature space of this study names stimuli", expected="acoustic, clap or the like")

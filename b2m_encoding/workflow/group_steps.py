@@ -11,7 +11,7 @@ import pandas as pd
 from b2m_encoding._typing import Float64
 from b2m_encoding.analysis.decoding.across_subjects import decode_together
 from b2m_encoding.analysis.decoding.decode import Decoding
-from b2m_encoding.analysis.encoding.encode import Encoding, Scores
+from b2m_encoding.analysis.encoding.encoding import Encoding, Scores
 from b2m_encoding.analysis.encoding.generalise import without_subjects
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.inter_subject import Measured, inter_subject_bounds

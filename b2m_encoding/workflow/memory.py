@@ -10,7 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from b2m_encoding.analysis.encoding.encode import wanted_models
-from b2m_encoding.analysis.encoding.predict import new_model, slices_in_memory_of, slices_of_targets, training_runs
+from b2m_encoding.analysis.encoding.predict import (
+    bytes_held_out,
+    new_model,
+    slices_in_memory_of,
+    slices_of_targets,
+    training_runs,
+)
 from b2m_encoding.analysis.splits import block_samples, evaluated, scored_runs
 from b2m_encoding.analysis.windows import stimulus_timeline
 from b2m_encoding.data import Recording
@@ -48,6 +54,8 @@ class Shapes:
     bytes_per_target : int
         Statistics of one target: sums of products of every training block, or samples and models where those are kept.
     n_training_runs, n_models, n_splits : int
+    held_out_bytes : int
+        Predictions and responses of one target in single precision, and sums over blocks in double precision.
     block : int
         Samples of a block of the bootstrap.
     """
@@ -65,13 +73,8 @@ class Shapes:
     n_training_runs: int
     n_models: int
     n_splits: int
+    held_out_bytes: int
     block: int
-
-    @property
-    def held_out_bytes_per_target(self) -> float:
-        """Predictions and responses in single precision, and sums over blocks of every model in double precision."""
-        sums = -(-self.held_out // self.block) * (2 + 3 * self.n_models)
-        return 2 * 4 * self.held_out + 8 * sums
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def shapes_of(study: Study, recording: Recording) -> Shapes:
         n_training_runs=len(training.names),
         n_models=len(models),
         n_splits=len(splits),
+        held_out_bytes=bytes_held_out(runs, study, splits, models),
         block=block_samples(study, runs.tr),
     )
 
@@ -130,8 +134,8 @@ def step_sizes(shapes: Shapes, study: Study, *, cleaned: bool) -> dict[str, floa
     run = 4.0 * shapes.longest_run * shapes.targets * (COPIES["run"] + cleaned * COPIES["cleaned run"])
     design = 4.0 * shapes.samples * (shapes.features * COPIES["features"] + shapes.columns)
     weights = 4.0 * shapes.columns * shapes.unit * study.results.weights
-    unit = COPIES["held out"] * shapes.held_out_bytes_per_target * shapes.unit
-    whole = COPIES["held out"] * shapes.held_out_bytes_per_target * shapes.targets
+    unit = COPIES["held out"] * shapes.held_out_bytes * shapes.unit
+    whole = COPIES["held out"] * shapes.held_out_bytes * shapes.targets
     part = COPIES["predictions"] * 4.0 * shapes.largest_test * shapes.part
     part += COPIES["statistics"] * shapes.bytes_per_target * shapes.part + 8.0 * shapes.columns**2 * 3
     statistics, table = shapes.bytes_per_target / max(shapes.n_training_runs, 1) * shapes.targets, study.statistics
@@ -162,7 +166,7 @@ def estimate_memory(study: Study, recordings: Mapping[str, Recording]) -> Iterat
         shapes = shapes_of(study, recording)
         for step, size in step_sizes(shapes, study, cleaned=recording.responses.cleaning is not None).items():
             yield Peak(subject, step, BASE + compared * min(kept, REMEMBERED) + size)
-        kept += shapes.held_out_bytes_per_target * shapes.targets
+        kept += shapes.held_out_bytes * shapes.targets
     if study.statistics.inter_subject or "subject" in study.statistics.generalise:
         yield Peak("", "ceilings", BASE + 2 * kept)
 

@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding.analysis.encoding.audit import audit_subject
-from b2m_encoding.analysis.encoding.encode import (
-    Encoding,
-    compare_subject,
-    find_significance,
-    score_subject,
-    wanted_models,
-)
+from b2m_encoding.analysis.encoding.compare import compare_subject
+from b2m_encoding.analysis.encoding.encode import find_significance, score_subject, wanted_models
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.encoding.held_out import join_slices
 from b2m_encoding.analysis.encoding.predict import slices_of_targets
 from b2m_encoding.analysis.splits import evaluated

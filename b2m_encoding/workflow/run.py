@@ -25,7 +25,7 @@ from b2m_encoding.workflow.publish import input_files, publish
 
 def run_study(
     study: Study,
-    file: Path,
+    file: str | Path,
     *,
     subjects: tuple[str, ...] = (),
     steps: Sequence[str] = (),
@@ -71,6 +71,7 @@ def run_study(
         If another run is working on the same results, or has added subjects to them meanwhile, or an input changed
         while this one went on: nothing is published then, and the next run computes again what follows from it.
     """
+    file = Path(file)
     started = datetime.now(UTC)
     study = study if study.source is not None else study.with_source(file.read_bytes())
     checked = check_study(study, subjects, file)

@@ -14,7 +14,7 @@ from b2m_encoding.analysis.decoding.decoders import decoded_regions
 from b2m_encoding.analysis.decoding.reranking import fit_reranking_model
 from b2m_encoding.analysis.encoding.clip_responses import summarise_held_out
 from b2m_encoding.analysis.encoding.design_summary import summarise_design
-from b2m_encoding.analysis.encoding.encode import Encoding, Scores
+from b2m_encoding.analysis.encoding.encoding import Encoding, Scores
 from b2m_encoding.analysis.encoding.generalise import without_groups
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.kept_blocks import keep_blocks

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.models.status import CONSTANT, MISSING
 from b2m_encoding.results.schema import JOINT

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Float32, Floating
 from b2m_encoding.analysis.encoding.clusters import ClusterMap
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table
 from b2m_encoding.analysis.tables.tags import NamedFeatures, tag_rows

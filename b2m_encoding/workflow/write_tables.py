@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding._typing import Floating
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.regions import comparison
 from b2m_encoding.data.sources import GROUP_MEAN

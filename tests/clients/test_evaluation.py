@@ -260,4 +260,15 @@ def test_what_cannot_be_evaluated_is_named(listening) -> None:
         evaluate(TheirRidge(), X, Y, runs, test=TEST, cv=3)
     with pytest.raises(InputError, match=r"whole runs[\s\S]*10 blocks of 5 runs[\s\S]*evaluation.blocks"):
         evaluate(TheirRidge(), X, Y, runs.split(2), cv="runs")
+    with pytest.raises(InputError, match="not fitted, and no run is named"):
+        evaluate(TheirRidge(), X, Y, runs)
+    with pytest.raises(InputError, match="runs must be Runs"):
+        evaluate(TheirRidge(), X, Y, runs.run, test=TEST)
     assert isinstance(evaluate(BandedRidgeCV(n_scalings=2), [X[:, :2], X[:, 2:]], Y, runs, test=TEST).r, np.ndarray)
+
+
+def test_runs_are_named_by_numbers_as_well() -> None:
+    rng, runs = np.random.default_rng(0), Runs.from_labels(np.repeat([1, 2, 3], 40), 1.5)
+    X, Y = rng.standard_normal((120, 3)), rng.standard_normal((120, 2))
+    found = evaluate(TheirRidge(), X, Y, runs, test=3)
+    np.testing.assert_array_equal(found.r, evaluate(TheirRidge(), X, Y, runs, test=["3"]).r)

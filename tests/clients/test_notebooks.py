@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from b2m_encoding import InputError, Results, Runs, load_atlas, plot_flatmap
+from b2m_encoding import EncodingModel, InputError, Results, Runs, load_atlas, plot_flatmap
 from b2m_encoding.data import Responses
 from b2m_encoding.features import FeatureSpace
 from b2m_encoding.spaces import as_space
@@ -35,6 +35,19 @@ def test_texts_are_short_and_tables_are_html() -> None:
         assert html.count("<tr>") < 15
     assert "189 more" in runs._repr_html_()
     assert figure._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="complex numbers"):
+        plot_flatmap(np.zeros(20484, dtype=complex))
+
+
+@pytest.mark.parametrize("units", [False, True])
+def test_a_fitted_model_is_displayed_and_completed(monkeypatch: pytest.MonkeyPatch, units: bool) -> None:
+    rng = np.random.default_rng(0)
+    X, Y, runs = rng.standard_normal((40, 3)), rng.standard_normal((40, 2)), Runs.from_lengths([20, 20], 1.5)
+    model = EncodingModel(None).fit(X * (1e-30 if units else 1.0), Y, runs)
+    assert not hasattr(model, "score_image_")
+    monkeypatch.setattr(type(model.weights_), "full", None)  # weights of all targets are too large for a glance
+    assert "best_alphas_" in model._repr_html_()
+    assert {"coef_", "predict"} <= set(dir(model))
 
 
 @pytest.fixture

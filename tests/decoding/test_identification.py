@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from b2m_encoding.decoding.chance import chance_interval, chance_of_scores
+from b2m_encoding.decoding.groups import by_label, group_scores
 from b2m_encoding.decoding.identification import (
-    by_label,
-    chance_interval,
-    chance_of_scores,
     correlations,
-    group_scores,
     identification_accuracy,
     identification_scores,
     identified,
@@ -207,3 +207,13 @@ def test_shared_clips_are_told() -> None:
     assert shared == ["b"]
     assert "1 test clips were presented in training (b)" in str(note_of_shared(shared))
     assert note_of_shared([]) is None
+
+
+@pytest.mark.parametrize("function", [identification_accuracy, identified])
+def test_a_missing_vector_is_no_chance_level(function: Any) -> None:
+    predicted = np.random.default_rng(0).standard_normal((4, 3))
+    np.testing.assert_array_equal(function(pd.DataFrame(predicted), predicted.tolist()), function(predicted, predicted))
+    with pytest.raises(InputError, match="3 not finite"):
+        function(np.where(np.arange(4)[:, None] == 1, np.nan, predicted), predicted)
+    with pytest.raises(InputError, match=r"differ in length|one prediction per target"):
+        function(predicted, predicted[:, :2])

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from safetensors.torch import save_file
 from scipy.io import savemat
 
-from b2m_encoding.analysis.encoding.encode import Encoding, Scores
+from b2m_encoding.analysis.encoding.encoding import Encoding, Scores
 from b2m_encoding.decoding.decoders import registry
 from b2m_encoding.errors import InputError
 from b2m_encoding.features import AudioEncoder, StimulusTimeline, build_spaces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import shutil
 import sys
@@ -45,6 +46,24 @@ def declared() -> dict[str, object]:
             for name in getattr(module, "__all__", ()):
                 found[f"{module.__name__}.{name}"] = getattr(module, name)
     return {name: thing for name, thing in found.items() if "__" not in name and not isinstance(thing, ModuleType)}
+
+
+def test_public_functions_take_paths_as_texts() -> None:
+    """The room of files and folders is for the others, which have made paths of them."""
+    public = {name: thing for name, thing in declared().items() if not name.startswith("b2m_encoding.io.")}
+    functions = {name: thing for name, thing in public.items() if inspect.isfunction(thing)}
+    for name, thing in public.items():
+        for method in ("open", "load", "save") if inspect.isclass(thing) else ():
+            if callable(found := getattr(thing, method, None)):
+                functions[f"{name}.{method}"] = found
+    assert len(functions) > 150
+    only_paths = [
+        f"{name}({parameter.name})"
+        for name, function in functions.items()
+        for parameter in inspect.signature(function).parameters.values()
+        if str(parameter.annotation) in ("Path", "Path | None")
+    ]
+    assert only_paths == []
 
 
 def test_every_public_name_has_a_page(tmp_path: Path) -> None:

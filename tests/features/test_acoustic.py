@@ -6,10 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.acoustic import acoustic_features, acoustic_names, acoustic_per_tr
+from b2m_encoding.features.acoustic import acoustic_features, acoustic_names, acoustic_rows
 
 RATE, TR = 22050, 1.5
 NAMES = acoustic_names()
+
+
+def of_samples(wave: np.ndarray, rate: int = RATE) -> np.ndarray:
+    starts = np.arange(len(wave) // round(TR * rate)) * TR
+    return acoustic_rows(wave, rate, np.stack([starts, starts + TR], axis=1))
 
 
 def column(features: np.ndarray, start: str) -> np.ndarray:
@@ -30,7 +35,7 @@ def clicks(rate_hz: float, seconds: float = 3.0) -> np.ndarray:
 
 @pytest.mark.parametrize("frequency", [110.0, 261.63, 440.0, 1000.0, 3520.0])
 def test_tone_lights_its_band_and_its_pitch_class(frequency: float) -> None:
-    features = acoustic_per_tr(tone(frequency), RATE, TR)
+    features = of_samples(tone(frequency))
     edges = 700 * (10 ** (np.linspace(*(2595 * np.log10(1 + np.array([40, 8000]) / 700)), 34) / 2595) - 1)
     lit = column(features, "mel").argmax(axis=1)
     assert np.all((edges[lit] < frequency) & (frequency < edges[lit + 2]))
@@ -40,14 +45,14 @@ def test_tone_lights_its_band_and_its_pitch_class(frequency: float) -> None:
 
 
 def test_noise_is_flatter_and_less_contrasted_than_harmonics() -> None:
-    noise = acoustic_per_tr(0.1 * np.random.default_rng(0).standard_normal(3 * RATE), RATE, TR)
-    pure = acoustic_per_tr(np.sum([tone(220.0 * k) for k in range(1, 10)], axis=0), RATE, TR)
+    noise = of_samples(0.1 * np.random.default_rng(0).standard_normal(3 * RATE))
+    pure = of_samples(np.sum([tone(220.0 * k) for k in range(1, 10)], axis=0))
     assert column(noise, "flatness").min() > column(pure, "flatness").max() + 1
     assert column(noise, "contrast600").max() < column(pure, "contrast600").min()
 
 
 def test_loudness_follows_level() -> None:
-    loud, soft = (column(acoustic_per_tr(gain * tone(500), RATE, TR), "loudness") for gain in (1.0, 0.1))
+    loud, soft = (column(of_samples(gain * tone(500)), "loudness") for gain in (1.0, 0.1))
     np.testing.assert_allclose(loud - soft, 2.0, atol=1e-3)
 
 
@@ -63,22 +68,22 @@ def test_a_train_shows_in_its_modulation_band(rate_hz: float, band: int) -> None
 def test_a_click_lands_in_its_row_alone(row: int, offset: float) -> None:
     wave = np.zeros(int(4.5 * RATE))
     wave[int((row * TR + offset) * RATE)] = 0.9
-    changed = np.any(acoustic_per_tr(wave, RATE, TR) != acoustic_per_tr(np.zeros_like(wave), RATE, TR), axis=1)
+    changed = np.any(of_samples(wave) != of_samples(np.zeros_like(wave)), axis=1)
     assert changed.tolist() == [i == row for i in range(3)]
 
 
 def test_shape_names_and_independence() -> None:
     wave = 0.1 * np.random.default_rng(0).standard_normal(15 * RATE + 700)
-    features = acoustic_per_tr(wave, RATE, TR)
+    features = of_samples(wave)
     assert features.shape == (10, len(NAMES)) == (10, len(set(NAMES)))
-    np.testing.assert_array_equal(features[4:], acoustic_per_tr(wave[4 * 33075 :], RATE, TR))
+    np.testing.assert_array_equal(features[4:], of_samples(wave[4 * 33075 :]))
     frames, names = acoustic_features(wave[:RATE], RATE, hop_s=0.1)
     assert frames.shape == (10, len(names))
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
 def test_silence_is_finite_at_any_rate(rate: int) -> None:
-    features = acoustic_per_tr(np.zeros(3 * rate), rate, TR)
+    features = of_samples(np.zeros(3 * rate), rate)
     assert np.isfinite(features).all()
     assert not column(features, "chroma").any()
 

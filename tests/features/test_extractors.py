@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from b2m_encoding.data.events import label_clips
 from b2m_encoding.errors import InputError, ProblemList
-from b2m_encoding.features.acoustic import acoustic_names, acoustic_per_tr
+from b2m_encoding.features.acoustic import acoustic_names, acoustic_rows
 from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import AnyExtractor, PretrainedAudio, build_spaces
 from b2m_encoding.features.extractors.from_arrays import RunArrays
@@ -42,7 +42,8 @@ def test_acoustics_of_each_sample_and_of_each_window(tracks: Path, stimulation: 
     values = acoustic.values(stimulation)
     clip = next(iter(stimulation.clips))
     assert values.shape == (62, len(acoustic_names()))
-    assert np.allclose(values[:10], acoustic_per_tr(Stimuli(tracks).wave(clip, 22050), 22050, TR), atol=1e-5)
+    spans = TR * np.stack([np.arange(10), np.arange(10) + 1], axis=1)
+    assert np.allclose(values[:10], acoustic_rows(Stimuli(tracks).wave(clip, 22050), 22050, spans), atol=1e-5)
     assert np.array_equal(values[:10], values[30:40])
     assert not values[60:].any()
     assert acoustic.values(windowed(stimulation)).shape == (24, len(acoustic_names()))

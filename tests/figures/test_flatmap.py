@@ -76,11 +76,6 @@ def test_the_edge_of_a_mask_is_smooth(space):
     assert roughness(pixels.covered(mask, everywhere)) < 0.9 * roughness(plain)
 
 
-def test_nearest_shows_only_given_values(space):
-    labels = np.arange(space.n_targets) % 7
-    assert set(pixel_map(space, 100).sample(labels, nearest=True)) <= set(range(7))
-
-
 def test_all_nan(space):
     assert np.isnan(pixel_map(space, 60).sample(np.full(space.n_targets, np.nan))).all()
 

@@ -74,12 +74,6 @@ def test_two_scores(space, acoustic, text):
     assert (seen == over(colours.table, LEVELS["none"][0])[codes][:, :3]).all()
 
 
-def test_nearest(space):
-    labels = (np.arange(space.n_targets) % 2).astype(float)
-    _, seen = painted(space, ScoreMap.of(space, (labels,)), ScalarColours(0.0, 1.0), nearest=True, underlay="none")
-    assert len(np.unique(seen, axis=0)) == 2
-
-
 def test_shapes_are_checked(space, acoustic):
     with pytest.raises(InputError, match="one value per target of fsaverage5"):
         ScoreMap.of(space, (acoustic[:-1],))

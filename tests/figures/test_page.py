@@ -33,6 +33,10 @@ def test_all_files_are_written_and_nothing_else(saved):
     assert {path.name for path in folder.iterdir()} == {f"map.v1.{suffix}" for suffix in saved}
 
 
+def test_one_format_is_a_text(result, tmp_path):
+    assert [path.suffix for path in result.save(tmp_path / "map", formats="png")] == [".png", ".tsv", ".txt"]
+
+
 def test_size_in_mm(result, saved):
     assert result.figure.get_figwidth() * 25.4 == pytest.approx(89)
     for kind in ("png", "tiff"):

@@ -79,7 +79,7 @@ def test_both_renderers_draw_one_map_alike(
 ) -> None:
     vertex = to_vertex(cortex, holed, "S5", COLOURS)
     theirs, inside = at_our_pixels(cortex, vertex, space)
-    ours = pixel_map(space, HEIGHT).sample(holed, nearest=True)
+    ours = holed[pixel_map(space, HEIGHT).nearest]
     both = inside & np.isfinite(ours)
     assert both.sum() > 0.97 * np.isfinite(ours).sum()
     assert np.corrcoef(theirs[both, 0], ours[both])[0, 1] > 0.98

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from b2m_encoding import EncodingModel, InputError, Runs
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.models import cross_val_predict, encoding_patterns, patterns
-from b2m_encoding.models.covariance import Covariance, correlation_shrinkage
+from b2m_encoding.models.covariance import Covariance
 from b2m_encoding.models.inverse import InverseMap, best_targets
 
 
@@ -161,7 +161,7 @@ def test_shrinkage_is_that_of_schaefer_and_strimmer() -> None:
                     w = z[:, i] * z[:, j]
                     spread += n / (n - 1) ** 3 * ((w - w.mean()) ** 2).sum()
                     correlated += (n / (n - 1) * w.mean()) ** 2
-        assert correlation_shrinkage(values) == pytest.approx(min(spread / correlated, 1))
+        assert Covariance.from_samples(values).shrinkage == pytest.approx(min(spread / correlated, 1))
 
 
 def test_units_of_several_samples_are_written_out() -> None:
@@ -173,7 +173,9 @@ def test_units_of_several_samples_are_written_out() -> None:
         off = ~np.eye(t, dtype=bool)
         W = [z[units == u].T @ z[units == u] - (units == u).sum() * R for u in range(6)]
         spread = 6 / 5 * sum((one[off] ** 2).sum() for one in W) / n**2
-        assert correlation_shrinkage(values, units) == pytest.approx(min(spread / (R[off] ** 2).sum(), 1))
+        assert Covariance.from_samples(values, units=units).shrinkage == pytest.approx(
+            min(spread / (R[off] ** 2).sum(), 1)
+        )
 
 
 def test_repeated_windows_are_no_new_samples() -> None:

@@ -37,7 +37,7 @@ from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_na
 from b2m_encoding.results.decoded import Decoded, DecodedWindows, read_decoded
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
-from b2m_encoding.results.schema.tables import RECONSTRUCTION
+from b2m_encoding.results.schema.reconstruction_tables import RECONSTRUCTION
 from b2m_encoding.spaces import RegionSpace
 
 from ..tiny_models import DIM, HEARS, save_musicgen, save_musicldm

@@ -17,7 +17,7 @@ from b2m_encoding.gallery import write_paper
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.brain2music import EMBEDDINGS, deviations, paper, published, with_preset
-from b2m_encoding.results.schema.tables import MEASURES
+from b2m_encoding.results.schema.decoding_tables import MEASURES
 from b2m_encoding.study import load_study
 
 STUDY = """

@@ -13,7 +13,9 @@ from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.responses import ArrayResponses
 from b2m_encoding.models.subsets import fit_subsets
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.sums import block_sums, bootstrap_weights, join_splits
+from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
+from b2m_encoding.stats.sums.gather import block_sums
+from b2m_encoding.stats.sums.join import join_splits
 from b2m_encoding.stats.variance_partition import partition, partition_blocks, partition_groups
 
 NAMES = ("a", "b", "c")

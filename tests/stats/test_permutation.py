@@ -9,7 +9,7 @@ from scipy.stats import pearsonr
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats import block_permutation_p, null_maps, pearson_r, permutation, significance
+from b2m_encoding.stats import null_maps, pearson_r, permutation, significance
 from b2m_encoding.stats.arrangements import Arrangements, Blocks, Shifts
 from b2m_encoding.stats.autocorrelation import joint_autocorrelation
 
@@ -116,7 +116,7 @@ def test_short_blocks_are_told_and_made_up_for(
     assert "cuts the runs so often" in caplog.text
     assert 0.035 <= (found.p < 0.05).mean() <= 0.065
     null = null_maps(predicted, measured, SIX_RUNS, **arguments)
-    monkeypatch.setattr(permutation, "_widening", lambda *_: 1.0)
+    monkeypatch.setattr(permutation, "widening_of", lambda *_: 1.0)
     assert (significance(predicted, measured, SIX_RUNS, **arguments).p < 0.05).mean() > 0.085
     narrow = null_maps(predicted, measured, SIX_RUNS, **arguments)
     assert np.allclose(null - null.mean(axis=0), found.widening * (narrow - narrow.mean(axis=0)), atol=1e-5)
@@ -192,8 +192,8 @@ def test_same_seed_same_p_and_global_state_untouched(rng: np.random.Generator) -
     a, b = rng.standard_normal((2, 100, 4))
     runs = Runs.from_lengths([100], 1.5)
     state = np.random.get_state()[1].copy()  # noqa: NPY002
-    first, second = (block_permutation_p(a, b, runs, block_length=10, random_state=5) for _ in range(2))
-    assert np.array_equal(first, second)
+    first, second = (significance(a, b, runs, method="block", block_length=10, random_state=5) for _ in range(2))
+    assert np.array_equal(first.p, second.p)
     assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 

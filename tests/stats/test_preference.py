@@ -21,7 +21,8 @@ from b2m_encoding.stats.preference import (
     prefer_by_deltas,
     sign_flips,
 )
-from b2m_encoding.stats.sums import BlockSums, block_sums
+from b2m_encoding.stats.sums.blocks import BlockSums
+from b2m_encoding.stats.sums.gather import block_sums
 
 TEST = Runs.from_lengths([100, 100], 1.5)
 

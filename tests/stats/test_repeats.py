@@ -11,7 +11,8 @@ from b2m_encoding.runs import Runs
 from b2m_encoding.stats import block_sums, score_interval, significance
 from b2m_encoding.stats.arrangements import Blocks
 from b2m_encoding.stats.repeats import Together, copies_of_samples, different_samples, first_presentations
-from b2m_encoding.stats.sums import block_units, merge_blocks
+from b2m_encoding.stats.sums.gather import block_units
+from b2m_encoding.stats.sums.join import merge_blocks
 
 N = 96
 

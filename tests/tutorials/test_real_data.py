@@ -12,11 +12,16 @@ from ..notebooks import Kernel, kernel
 pytest.importorskip("nbclient", reason='nbclient is not installed: pip install --group dev "."')
 TUTORIALS = Path(__file__).resolve().parents[2] / "tutorials"
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
-SOME_LISTENERS = """
+FEWER_FIGURES = """
 import b2m_encoding
-whole = b2m_encoding.run_study
-some = ("s18", "s33", "s49", "groupmean")
-b2m_encoding.run_study = lambda *given, **how: whole(*given, **{"subjects": some} | how)
+whole, some = b2m_encoding.run_study, {}
+def fewer(study, *given, **how):
+    few = study.figures.model_copy(update={"report": ("accuracy", "regions"), "formats": ("png",)})
+    return whole(study.model_copy(update={"figures": few}), *given, **some | how)
+b2m_encoding.run_study = fewer
+"""
+SOME_LISTENERS = f"""{FEWER_FIGURES}
+some = {{"subjects": ("s18", "s33", "s49", "groupmean")}}
 """
 ALICE = """
 b2m_encoding.run_study = whole
@@ -38,6 +43,7 @@ assert count >= 20 * max(np.median(counts), 1)
 name = "sub-01/sub-01_space-MNI152NLin2009cAsym_desc-joint_stat-r_statmap.nii.gz"
 assert np.array_equal(np.isfinite(np.asarray(nib.load(study.output / name).dataobj)), parcels > 0)
 assert (study.output / "figures/sub-01_accuracy.png").stat().st_size > 50_000
+b2m_encoding.run_study = whole
 """
 
 
@@ -58,4 +64,4 @@ def test_alice(notebooks: Kernel) -> None:
 
 def test_localizer(notebooks: Kernel) -> None:
     """Auditory voxels above r = .4, and hardly any once the responses are shifted in a circle."""
-    notebooks.run(TUTORIALS / "09_localizer.py", LOCALIZER)
+    notebooks.run(TUTORIALS / "09_localizer.py", LOCALIZER, before=FEWER_FIGURES)

@@ -17,6 +17,10 @@ TUTORIALS = Path(__file__).resolve().parents[2] / "tutorials"
 REAL = ("08_alice", "09_localizer")
 """Tested elsewhere: they need data."""
 NAMES = sorted(path.stem for path in TUTORIALS.glob("[0-9]*.py") if path.stem not in REAL)
+SMALL_FIGURES = """
+import simulated
+simulated.ARRAYS = simulated.ARRAYS.replace("dpi = 150", 'dpi = 100\\nreport = ["regions", "decoding"]')
+"""
 CHECKS = {
     "01_first_map": """
         assert means["core"] > means["inferior_frontal"] + 0.15
@@ -83,7 +87,7 @@ def test_a_tutorial_runs_as_a_notebook(name: str, notebooks: Kernel) -> None:
     if name == "03_which_feature_space":  # without weights of musicnn it says so, and goes on
         pytest.importorskip("transformers", reason="pretrained networks are in the extra models")
     lines = CHECKS.get(name, "").strip().splitlines()
-    notebook = notebooks.run(TUTORIALS / f"{name}.py", "\n".join(line.strip() for line in lines))
+    notebook = notebooks.run(TUTORIALS / f"{name}.py", "\n".join(line.strip() for line in lines), before=SMALL_FIGURES)
     if name == "01_first_map":
         [shown] = [output for output in notebook.cells[-1].outputs if output.output_type == "execute_result"]
         assert set(shown["data"]) == {"image/png", "text/plain"}  # a figure shows itself

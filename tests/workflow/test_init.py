@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from ..conftest import SMALL_FIGURES
+
 Command = Callable[..., tuple[int, str]]
 DataSet = Callable[..., Path]
 
@@ -46,7 +48,8 @@ def test_init_names_what_was_not_preprocessed(tmp_path: Path, data_set: DataSet,
 def test_the_study_that_init_writes_runs(root: Path, b2m: Command) -> None:
     b2m("init", "bids", root)
     study = root / "study.toml"
-    study.write_text(study.read_text().replace("[statistics]", "[statistics]\npermutations = 100"))
+    text = study.read_text().replace("[statistics]", "[statistics]\npermutations = 100")
+    study.write_text(f"{text}\n{SMALL_FIGURES}")
     code, printed = b2m("run", study)
     assert code == 0, printed
     record = json.loads((root / "derivatives/b2m_encoding/provenance.json").read_text())

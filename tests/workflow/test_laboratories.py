@@ -18,6 +18,8 @@ from scipy.io import savemat
 from b2m_encoding.results import Results
 from b2m_encoding.spaces import surface_space, write_maps
 
+from ..conftest import SMALL_FIGURES
+
 Command = Callable[..., tuple[int, str]]
 TR, VOLUMES, GRID = 2.0, 48, (4, 4, 3)
 RATE = 8000
@@ -62,13 +64,13 @@ def data_set(root: Path, events: Callable[[int], str], kinds: tuple[str, ...], n
 
 
 def finish(study: Path, b2m: Command, changes: dict[str, str]) -> Path:
-    """Change lines of a study, at most three, and run it to its report."""
+    """Change lines of a study, at most three, and run it to its report, with small figures."""
     text = study.read_text()
     assert len(changes) <= 3
     for old, new in changes.items():
         assert old in text
         text = text.replace(old, new)
-    study.write_text(text)
+    study.write_text(f"{text}\n{SMALL_FIGURES}")
     code, printed = b2m("run", study)
     assert code == 0, printed
     output = study.parent / tomllib.loads(text)["output"]

@@ -37,8 +37,8 @@ def test_shapes_of_a_study(study: Path) -> None:
     assert (shapes.features, shapes.columns, shapes.block) == (7, (7 + 4) * 2, 10)
     assert shapes.bytes_per_target == 4 * (3 + 3) * 22
     assert shapes.n_models == 4  # time-only, sound, words, joint
-    # predictions and responses of 160 samples; 16 blocks of sums of the response and of four predictions
-    assert shapes.held_out_bytes_per_target == 2 * 4 * 160 + 8 * 16 * (2 + 3 * 4)
+    # responses of 160 samples, predictions by sound, words and all; 16 blocks of sums of these and of four predictions
+    assert shapes.held_out_bytes == (2 + 2) * 4 * 160 + 8 * 16 * (2 + 3 * 4)
 
 
 def test_shapes_of_splits_parts_components_and_the_dual_form(study: Path) -> None:
@@ -62,7 +62,7 @@ def test_sizes_grow_with_what_they_depend_on(study: Path) -> None:
     shapes = replace(shapes_of(loaded, check_study(loaded)["01"]), targets=10_000, unit=10_000, part=10_000)
     sizes = step_sizes(shapes, loaded, cleaned=False)
     fit = COPIES["predictions"] * 4 * 160 * 10_000 + COPIES["statistics"] * shapes.bytes_per_target * 10_000
-    fit += COPIES["held out"] * shapes.held_out_bytes_per_target * 10_000
+    fit += COPIES["held out"] * shapes.held_out_bytes * 10_000
     assert sizes["fit"] == pytest.approx(fit, rel=0.2)  # runs of responses and features come on top
     assert sizes["fit"] > fit
     clusters = step_sizes(shapes, changed(loaded, "statistics", clusters="mass", permutations=5000), cleaned=False)

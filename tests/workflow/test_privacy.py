@@ -27,6 +27,8 @@ from b2m_encoding.results.reader import Results
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
 
+from ..conftest import without_figures
+
 B2m = Callable[..., tuple[int, str]]
 USER = "zaphodq"
 
@@ -132,7 +134,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_study_file_of_results_names_no_folder(home: Path, tmp_path: Path, way: str) -> None:
-    study = simulate_arrays(home / "study", n_subjects=1, n_targets=12, n_samples=60)
+    study = without_figures(simulate_arrays(home / "study", n_subjects=1, n_targets=12, n_samples=60))
     shutil.copytree(study.parent / "responses", tmp_path / f"{USER}s_data")
     begin = WAYS[way](home, study.parent)
     text = study.read_text().replace('"responses/', begin)
@@ -164,7 +166,7 @@ def test_the_study_file_of_results_names_no_folder(home: Path, tmp_path: Path, w
 
 
 def test_the_study_file_of_results_is_the_same_where_no_path_leads_out(home: Path) -> None:
-    study = simulate_arrays(home / "study", n_subjects=1, n_targets=12, n_samples=60)
+    study = without_figures(simulate_arrays(home / "study", n_subjects=1, n_targets=12, n_samples=60))
     study.write_bytes(study.read_bytes().replace(b"\n", b"\r\n") + b'# a comment with "responses/x" and 1/2/3\n')
     run_study(load_study(study), study)
     assert (home / "study/results/study.toml").read_bytes() == study.read_bytes()

@@ -22,6 +22,8 @@ from b2m_encoding.spaces import surface_space
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow.run import run_study
 
+from ..conftest import without_figures
+
 
 def test_untestable_vertices_are_missing_in_every_map(finished: Path, tiny_template: Path) -> None:
     truth = load_truth(tiny_template / "study").subjects["01"]
@@ -115,7 +117,9 @@ def test_every_run_has_its_quality(finished: Path) -> None:
 def test_the_same_study_gives_the_same_maps_and_captions_say_what_is_controlled(
     finished: Path, tiny_study: Path
 ) -> None:
-    study = load_study(tiny_study).model_copy(update={"decoding": None})
+    study = load_study(tiny_study)
+    one_figure = study.figures.model_copy(update={"report": ("accuracy",)})
+    study = study.model_copy(update={"decoding": None, "figures": one_figure})
     run_study(study, tiny_study)
     for path in sorted(finished.rglob("*.func.gii")):
         again = study.output / path.relative_to(finished)
@@ -130,7 +134,7 @@ def test_the_same_study_gives_the_same_maps_and_captions_say_what_is_controlled(
 def test_units_of_targets_give_the_results_of_one(tmp_path: Path) -> None:
     """Held-out samples of three units, joined from their files, lead to the maps, weights and tables of one unit."""
     for name, parts in (("one", 1), ("three", 3)):
-        file = simulate_arrays(tmp_path / name, n_subjects=1)
+        file = without_figures(simulate_arrays(tmp_path / name, n_subjects=1))
         study = load_study(file)
         run_study(study.model_copy(update={"model": study.model.model_copy(update={"parts": parts})}), file)
     one, three = (Results.open(tmp_path / name / "results") for name in ("one", "three"))

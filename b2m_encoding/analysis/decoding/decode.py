@@ -16,17 +16,13 @@ from b2m_encoding.analysis.decoding.predict import Predictions, fit_decoders, pr
 from b2m_encoding.analysis.decoding.windows import Samples, ToDecode, Units, per_clip
 from b2m_encoding.analysis.windows import WindowedRecording, stimulus_timeline, windowed
 from b2m_encoding.data import Recording
+from b2m_encoding.decoding.chance import EvaluatedClips, chance_interval, chance_of_scores
 from b2m_encoding.decoding.decoders.base import Decoder
 from b2m_encoding.decoding.decoders.calibration import Scale
 from b2m_encoding.decoding.decoders.region import RegionDecoder
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
+from b2m_encoding.decoding.groups import accuracy_within, by_label, group_scores
 from b2m_encoding.decoding.identification import (
-    EvaluatedClips,
-    accuracy_within,
-    by_label,
-    chance_interval,
-    chance_of_scores,
-    group_scores,
     identification_accuracy,
     identification_scores,
     identified,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.analysis.encoding.audit_noise import noise_checks
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.encoding.held_out import TIME, Audited
 from b2m_encoding.analysis.encoding.predict import new_model, training_values
 from b2m_encoding.analysis.splits import Split, split_samples

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from b2m_encoding._typing import Floating
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.splits import Split
 from b2m_encoding.runs import Runs

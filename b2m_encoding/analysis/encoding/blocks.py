@@ -11,7 +11,8 @@ from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.splits import block_samples
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.intervals import block_length_for
-from b2m_encoding.stats.sums import BlockSums, merge_blocks, merged_units
+from b2m_encoding.stats.sums.blocks import BlockSums
+from b2m_encoding.stats.sums.join import merge_blocks, merged_units
 from b2m_encoding.study import Study
 
 

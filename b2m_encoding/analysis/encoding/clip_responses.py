@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.data import Recording
 from b2m_encoding.results.clip_responses import ClipResponses
 from b2m_encoding.results.schema import JOINT

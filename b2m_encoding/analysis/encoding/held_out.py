@@ -13,7 +13,8 @@ from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
 from b2m_encoding.stats.scores import standardised
-from b2m_encoding.stats.sums import BlockSums, join_splits, join_targets
+from b2m_encoding.stats.sums.blocks import BlockSums
+from b2m_encoding.stats.sums.join import join_splits, join_targets
 
 Array = NDArray[np.float64]
 Bands = tuple[str, ...]

@@ -6,7 +6,7 @@ import numpy as np
 
 from b2m_encoding._typing import Float64
 from b2m_encoding.analysis.encoding.blocks import BlockLayout
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.results.held_out_blocks import HeldOutBlocks
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.stats.joined_folds import Refits

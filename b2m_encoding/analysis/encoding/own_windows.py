@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from b2m_encoding._typing import Float64
-from b2m_encoding.analysis.encoding.encode import Encoding, encode_subject
+from b2m_encoding.analysis.encoding.encode import encode_subject
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.windows import stimulus_timeline, windowed
 from b2m_encoding.data import Recording
 from b2m_encoding.results.schema import JOINT

@@ -33,7 +33,8 @@ from b2m_encoding.models.status import CONSTANT, MISSING
 from b2m_encoding.models.subsets import fit_subsets, slices_in_memory
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.audit import time_features
-from b2m_encoding.stats.sums import block_sums, join_models
+from b2m_encoding.stats.sums.gather import block_sums
+from b2m_encoding.stats.sums.join import join_models
 from b2m_encoding.study import Study
 
 Report = Callable[[str], None]

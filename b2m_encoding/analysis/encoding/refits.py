@@ -19,7 +19,8 @@ from b2m_encoding.results.schema import JOINT
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.stats.nulls import RefittedNull
-from b2m_encoding.stats.permutation import arrangements_of, spread_of_rearranged
+from b2m_encoding.stats.permutation import spread_of_rearranged
+from b2m_encoding.stats.rearranging import arrangements_of
 from b2m_encoding.stats.repeats import copies_of_samples
 from b2m_encoding.study import Study
 

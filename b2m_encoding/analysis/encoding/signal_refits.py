@@ -22,9 +22,11 @@ from b2m_encoding.features.space import FeatureSpace, all_subsets
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.stats.intervals import MODEL, standard_error
 from b2m_encoding.stats.joined_folds import FoldDependence, Refits, ratio_of_errors
-from b2m_encoding.stats.permutation import arrangements_of
+from b2m_encoding.stats.rearranging import arrangements_of
 from b2m_encoding.stats.scores import standardised
-from b2m_encoding.stats.sums import BlockSums, Measure, block_sums, bootstrap_weights
+from b2m_encoding.stats.sums.blocks import BlockSums, Measure
+from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
+from b2m_encoding.stats.sums.gather import block_sums
 from b2m_encoding.stats.variance_partition import partition_matrix
 from b2m_encoding.study import Study
 

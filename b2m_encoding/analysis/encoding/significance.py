@@ -14,7 +14,8 @@ from b2m_encoding.analysis.splits import block_samples
 from b2m_encoding.stats import Significance, significance
 from b2m_encoding.stats.arrangements import clips_can_move
 from b2m_encoding.stats.nulls import RefittedNull
-from b2m_encoding.stats.permutation import LOWEST_DEVIATE, Method
+from b2m_encoding.stats.permutation import LOWEST_DEVIATE
+from b2m_encoding.stats.rearranging import Method
 from b2m_encoding.study import Study
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from b2m_encoding.analysis.decoding.decode import Decoding
 from b2m_encoding.results.schema.brain2music import published
-from b2m_encoding.results.schema.tables import MEASURES, RAW
+from b2m_encoding.results.schema.decoding_tables import MEASURES, RAW
 from b2m_encoding.study import Study
 
 SHORT = {

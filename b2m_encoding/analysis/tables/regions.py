@@ -11,7 +11,7 @@ import pandas as pd
 
 from b2m_encoding._typing import Booleans, Float64
 from b2m_encoding.analysis.encoding.blocks import BlockLayout, comparison_sums
-from b2m_encoding.analysis.encoding.encode import Encoding
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.features.space import all_subsets

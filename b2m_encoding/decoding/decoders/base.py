@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,11 @@ from sklearn.base import BaseEstimator, clone
 
 from b2m_encoding._typing import Booleans, Float64, Floating
 from b2m_encoding.errors import InputError
+from b2m_encoding.folds import Blocks
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.inverse import best_targets
-from b2m_encoding.runs import Blocks, Runs
+from b2m_encoding.runs import Runs
 
 MAX_FOLDS = 5
 ENCODER_ALPHAS = tuple(np.logspace(-1, 7, 20).tolist())
@@ -76,6 +78,7 @@ class Decoder(BaseEstimator, ABC):  # type: ignore[misc]
         -------
         array, shape (n_windows, n_dimensions)
         """
+        X, Y = training_windows(X, Y, runs)
         out = np.full(Y.shape, np.nan)
         for held_out in decoding_folds(runs, getattr(self, "folds", None)):
             rows = runs.rows(held_out)
@@ -83,6 +86,32 @@ class Decoder(BaseEstimator, ABC):  # type: ignore[misc]
             decoder = clone(self).fit(X[training], Y[training], runs=with_blocks(runs.take(training)))
             out[rows] = decoder.predict(X[rows], runs=runs.take(rows))
         return out
+
+
+def training_windows(X: Any, Y: Any, runs: Runs) -> tuple[Floating, Floating]:
+    """Responses and features of training windows as arrays, one row per window.
+
+    Raises
+    ------
+    InputError
+        If numbers of rows differ, or features are not finite.
+    """
+    responses, features = as_windows(X, runs), as_windows(Y, runs)
+    if not (finite := np.isfinite(features)).all():
+        row, column = map(int, np.argwhere(~finite)[0])
+        raise InputError(
+            "features to decode have NaN or infinity",
+            found=f"window {row}, dimension {column}; {int((~finite).sum())} values",
+            fix="leave such windows out",
+        )
+    return responses, features
+
+
+def as_windows(values: Any, runs: Runs) -> Floating:
+    """Responses or features as an array, shape (n_windows, n_columns); an error if it has another number of rows."""
+    if not isinstance(runs, Runs):
+        raise InputError("runs of windows must be Runs", found=type(runs).__name__, fix="Runs.from_labels(labels, tr)")
+    return as_responses(values, len(runs))
 
 
 def usable_targets(X: Floating, chosen: Booleans | None = None) -> NDArray[np.intp]:

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from b2m_encoding._typing import Booleans, Float64, Floating, Integers
-from b2m_encoding.decoding.decoders.base import Decoder, decoding_folds, with_blocks
+from b2m_encoding.decoding.decoders.base import Decoder, as_windows, decoding_folds, training_windows, with_blocks
 from b2m_encoding.decoding.decoders.ridge import WHOLE_CORTEX, RidgeDecoder
 from b2m_encoding.errors import InputError
+from b2m_encoding.folds import Blocks
 from b2m_encoding.models.solver.devices import eigh, resolve_device
-from b2m_encoding.runs import Blocks, Runs
+from b2m_encoding.runs import Runs
 
 START, MOMENTUM = 0.07, 0.9
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -97,6 +98,7 @@ class ContrastiveDecoder(Decoder):
 
     def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
         """Choose the number of steps, then train on all windows; see :meth:`Decoder.fit`."""
+        X, Y = training_windows(X, Y, runs)
         self.ridge_ = self._ridge().fit(X, Y, runs=runs)
         self.columns_ = self.ridge_.columns_
         trials = [self._trial(X, Y, runs, held_out) for held_out in decoding_folds(runs, self.folds)]
@@ -113,10 +115,11 @@ class ContrastiveDecoder(Decoder):
 
         Only directions from the mean are trained, not distances from it: calibrate the predictions.
         """
-        return self.learner_.predict(X[:, self.columns_])
+        return self.learner_.predict(as_windows(X, runs)[:, self.columns_])
 
     def cross_val_predict(self, X: Floating, Y: Floating, *, runs: Runs) -> Float64:
         """Decode training windows with the number of steps of the fit; see :meth:`Decoder.cross_val_predict`."""
+        X, Y = training_windows(X, Y, runs)
         out = np.full(Y.shape, np.nan)
         for held_out in decoding_folds(runs, self.folds):
             learner, x, _, _ = self._trial(X, Y, runs, held_out)

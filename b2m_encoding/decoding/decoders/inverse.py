@@ -7,7 +7,14 @@ from typing import Self
 import numpy as np
 
 from b2m_encoding._typing import Booleans, Float64, Floating
-from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, Decoder, inner_folds, usable_targets
+from b2m_encoding.decoding.decoders.base import (
+    ENCODER_ALPHAS,
+    Decoder,
+    as_windows,
+    inner_folds,
+    training_windows,
+    usable_targets,
+)
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.runs import Runs
 
@@ -64,6 +71,7 @@ class InverseDecoder(Decoder):
 
     def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
         """Fit and invert an encoding model; see :meth:`Decoder.fit`."""
+        X, Y = training_windows(X, Y, runs)
         self.columns_ = usable_targets(X, self.targets)
         responses = X[:, self.columns_]
         model = EncodingModel(None, alphas=self.alphas, cv=inner_folds(runs, self.folds), device=self.device)
@@ -75,4 +83,4 @@ class InverseDecoder(Decoder):
 
     def predict(self, X: Floating, *, runs: Runs) -> Float64:
         """Decode features; see :meth:`Decoder.predict`."""
-        return np.asarray(self.map_.predict(X[:, self.columns_], runs), dtype=np.float64)
+        return np.asarray(self.map_.predict(as_windows(X, runs)[:, self.columns_], runs), dtype=np.float64)

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from b2m_encoding._typing import Booleans, Float64, Floating
-from b2m_encoding.decoding.decoders.base import Decoder, inner_folds, predicted_targets
+from b2m_encoding.decoding.decoders.base import Decoder, as_windows, inner_folds, predicted_targets, training_windows
 from b2m_encoding.models import EncodingModel, cross_val_predict
 from b2m_encoding.models.status import CONSTANT
 from b2m_encoding.runs import Runs
@@ -69,6 +69,7 @@ class RidgeDecoder(Decoder):
 
     def fit(self, X: Floating, Y: Floating, *, runs: Runs) -> Self:
         """Fit to training windows; see :meth:`Decoder.fit`."""
+        X, Y = training_windows(X, Y, runs)
         self.columns_ = predicted_targets(
             X, Y, runs=runs, chosen=self.targets, n_targets=self.n_targets, device=self.device
         )
@@ -81,6 +82,7 @@ class RidgeDecoder(Decoder):
 
     def predict(self, X: Floating, *, runs: Runs) -> Float64:
         """Decode features; see :meth:`Decoder.predict`. A dimension that never varied keeps its value."""
+        X = as_windows(X, runs)
         return fill_constant(self.model_.predict(X[:, self.columns_], runs=runs), self.model_)
 
     def cross_val_predict(self, X: Floating, Y: Floating, *, runs: Runs) -> Float64:
@@ -90,6 +92,7 @@ class RidgeDecoder(Decoder):
         """
         if self.n_targets is not None:
             return super().cross_val_predict(X, Y, runs=runs)
+        X, Y = training_windows(X, Y, runs)
         return fill_constant(cross_val_predict(self.model_, X[:, self.columns_], Y, runs), self.model_)
 
 

@@ -35,7 +35,7 @@ GENERATORS: Mapping[str, _Entry] = MappingProxyType(
 def load_generator(
     name: str,
     *,
-    weights: Path | None = None,
+    weights: str | Path | None = None,
     revision: str | None = None,
     device: str = "auto",
     space: str | None = None,
@@ -62,6 +62,7 @@ def load_generator(
         If there is no such generator, it needs embeddings of another space, or its weights are missing; the error
         names the command that fetches them, their size and licence.
     """
+    weights = None if weights is None else Path(weights)
     if name not in GENERATORS:
         near = get_close_matches(name, GENERATORS, n=1)
         expected = f"{near[0]}?" if near else ", ".join(GENERATORS)

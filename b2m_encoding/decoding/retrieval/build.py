@@ -40,12 +40,12 @@ logger = logging.getLogger(__name__)
 
 
 def build_corpus(
-    audio: Path,
-    out: Path,
+    audio: str | Path,
+    out: str | Path,
     space: AudioEmbeddingSpace,
     preparation: Preparation | None = None,
     *,
-    metadata: Path | None = None,
+    metadata: str | Path | None = None,
     name: str | None = None,
     shard: int = 128,
     report: CorpusProgress = lambda done, total: None,
@@ -83,6 +83,9 @@ def build_corpus(
         If there are no usable recordings, ``out`` holds other files or recordings or lies among them, or cannot be
         written, or another process is building it.
     """
+    audio = Path(audio)
+    out = Path(out)
+    metadata = None if metadata is None else Path(metadata)
     preparation = preparation or Preparation()
     _check_seconds(preparation, space)
     files, unusable = find_recordings(audio)
@@ -109,8 +112,9 @@ def build_corpus(
     return Corpus.open(out)
 
 
-def list_recordings(folder: Path) -> list[str]:
+def list_recordings(folder: str | Path) -> list[str]:
     """Paths of the sound files below a folder; see :func:`find_recordings`."""
+    folder = Path(folder)
     return find_recordings(folder)[0]
 
 

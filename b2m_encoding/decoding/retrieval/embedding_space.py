@@ -63,7 +63,7 @@ class AudioEmbeddingSpace:
         model: str,
         *,
         layer: int | str | None = None,
-        weights: Path | None = None,
+        weights: str | Path | None = None,
         device: str = "auto",
         length: float = 10.0,
         step: float = 1.5,
@@ -86,6 +86,7 @@ class AudioEmbeddingSpace:
         InputError
             If there is no such model, or it has no such option.
         """
+        weights = None if weights is None else Path(weights)
         here = Path()
         if model == "acoustic":
             if layer is not None or weights is not None:
@@ -224,7 +225,7 @@ class InMemoryAudio:
 
 
 def check_same_space(
-    space: Mapping[str, Any], record: Mapping[str, Any], length: float, step: float, *, file: Path | None = None
+    space: Mapping[str, Any], record: Mapping[str, Any], length: float, step: float, *, file: str | Path | None = None
 ) -> None:
     """Raise an error unless vectors of a space can be compared with a decoded feature space.
 
@@ -244,6 +245,7 @@ def check_same_space(
     InputError
         If they differ; the error names the first difference.
     """
+    file = None if file is None else Path(file)
     fix = "b2m corpus build DIR --study STUDY --target NAME makes a corpus of the decoded feature space"
     if record.get("pca") is not None:
         raise InputError(

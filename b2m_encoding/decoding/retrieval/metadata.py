@@ -20,7 +20,7 @@ FMA_COLUMNS = {
 }
 
 
-def describe_recordings(files: Sequence[str], audio: Path, metadata: Path | None = None) -> pd.DataFrame:
+def describe_recordings(files: Sequence[str], audio: str | Path, metadata: str | Path | None = None) -> pd.DataFrame:
     """Title, artist, genre and licence of recordings.
 
     Parameters
@@ -43,6 +43,8 @@ def describe_recordings(files: Sequence[str], audio: Path, metadata: Path | None
     InputError
         If the table cannot be read, or lacks columns.
     """
+    audio = Path(audio)
+    metadata = None if metadata is None else Path(metadata)
     described = pd.DataFrame("", index=list(files), columns=list(COLUMNS))
     path = metadata or next((place for place in _usual_places(audio) if place.is_file()), None)
     if path is None:

@@ -45,8 +45,9 @@ class NetworkEntry(NamedTuple):
         """Module and class."""
         return self.module, self.cls
 
-    def load(self, entry: Entry, folder: Path | None, options: Mapping[str, Any]) -> Any:
+    def load(self, entry: Entry, folder: str | Path | None, options: Mapping[str, Any]) -> Any:
         """Find the weights, then import the class and create the network."""
+        folder = None if folder is None else Path(folder)
         weights = find_weights(entry, folder)
         module = import_module(f"b2m_encoding.features.networks.{self.module}")
         return getattr(module, self.cls)(weights, **options)
@@ -117,7 +118,7 @@ def load_audio_encoder(
     revision: str | None = None,
     layers: tuple[int, ...] = (),
     device: str = "auto",
-    weights: Path | None = None,
+    weights: str | Path | None = None,
     shuffled_seed: int | None = None,
 ) -> AudioEncoder:
     """Load a pretrained audio encoder from local files.
@@ -151,6 +152,7 @@ def load_audio_encoder(
         If there is no such network, model or layer; if the weights are missing (with the command that fetches them,
         their size and licence, and alternatives) or damaged; or if a package is not installed.
     """
+    weights = None if weights is None else Path(weights)
     options = {"layers": tuple(layers), "device": device, "shuffled_seed": shuffled_seed}
     network, entry = _resolve(AUDIO_ENCODERS, "audio", name, model, revision)
     encoder: AudioEncoder = network.load(entry, weights, options)
@@ -163,7 +165,7 @@ def load_text_encoder(
     model: str | None = None,
     revision: str | None = None,
     device: str = "auto",
-    weights: Path | None = None,
+    weights: str | Path | None = None,
     shuffled_seed: int | None = None,
 ) -> TextEncoder:
     """Load a pretrained text encoder from local files: the text tower of a joint model, or a sentence encoder.
@@ -185,6 +187,7 @@ def load_text_encoder(
     InputError
         See :func:`load_audio_encoder`.
     """
+    weights = None if weights is None else Path(weights)
     network, entry = _resolve(TEXT_ENCODERS, "text", name, model, revision)
     encoder: TextEncoder = network.load(entry, weights, {"device": device, "shuffled_seed": shuffled_seed})
     return encoder

@@ -60,7 +60,7 @@ class Weights:
         return {"model": source, "revision": self.revision, "files": dict(self.files)}
 
 
-def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
+def find_weights(entry: Entry, folder: str | Path | None = None) -> Weights:
     """Find the weights of a model, and compare their hashes with its record.
 
     Parameters
@@ -75,6 +75,7 @@ def find_weights(entry: Entry, folder: Path | None = None) -> Weights:
         If they are missing (with the command that fetches them, their size and licence, and alternatives), or a file
         is missing or its hash differs from the record.
     """
+    folder = None if folder is None else Path(folder)
     if folder is not None:
         return _unrecorded(entry, Path(folder))
     if entry.package is not None:
@@ -144,8 +145,9 @@ def _unrecorded(entry: Entry, folder: Path) -> Weights:
     return Weights(entry, folder, revision, hash_files(folder))
 
 
-def hash_files(folder: Path) -> dict[str, str]:
+def hash_files(folder: str | Path) -> dict[str, str]:
     """SHA-256 of every file of a model, by its path in the folder."""
+    folder = Path(folder)
     from b2m_encoding.io.hashes import file_hash
 
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())

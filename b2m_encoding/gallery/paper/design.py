@@ -11,7 +11,7 @@ import pandas as pd
 from b2m_encoding.gallery.paper.beside import NA, Compared, Line, claim, number_line
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.brain2music import EMBEDDINGS, paper
-from b2m_encoding.results.schema.tables import MEASURES
+from b2m_encoding.results.schema.decoding_tables import MEASURES
 
 
 def design(compared: Compared) -> Iterator[Line]:

@@ -41,7 +41,7 @@ PARTS = {
 """Sections of the page in the order of the paper: title, lines, and figures."""
 
 
-def write_paper(path: Path, progress: Progress = lambda what, done, total: None) -> tuple[Path, pd.DataFrame]:
+def write_paper(path: str | Path, progress: Progress = lambda what, done, total: None) -> tuple[Path, pd.DataFrame]:
     """Set results beside Brain2Music (arXiv 2307.11078): a page, journal figures and tables in ``paper/``.
 
     Parameters
@@ -63,6 +63,7 @@ def write_paper(path: Path, progress: Progress = lambda what, done, total: None)
     InputError
         If there are no results, or another process works on them.
     """
+    path = Path(path)
     compared = Compared(FigureContext.open(path, FigureRequest(), {}))
     folder = path / PAPER
     with results_kept(path, folder):

@@ -131,11 +131,6 @@ class SufficientStatistics:
         keep = torch.cat([torch.arange(columns[name].start, columns[name].stop) for name in members])
         return self._map({name: self.bands[name] for name in members}, keep)
 
-    def drop_columns(self, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> SufficientStatistics:
-        """Statistics of the columns where ``keep`` is true."""
-        bands = {name: int(keep[columns].sum()) for name, columns in self.band_columns.items()}
-        return self._map(bands, torch.from_numpy(np.flatnonzero(keep)))
-
     def _map(self, bands: dict[str, int], keep: Tensor) -> SufficientStatistics:
         index = keep.to(self.device)
         return replace(self, bands=bands, blocks={name: b.columns(index) for name, b in self.blocks.items()})

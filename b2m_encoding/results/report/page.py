@@ -22,7 +22,7 @@ from b2m_encoding.results.report.sections import study_sections, subject_section
 from b2m_encoding.results.schema.files import REPORT, SUBJECT_PAGE
 
 
-def write_report(results: Results, out: Path | None = None) -> list[Path]:
+def write_report(results: Results, out: str | Path | None = None) -> list[Path]:
     """Write the report of a results folder: all content is read from there, nothing is computed.
 
     Parameters
@@ -42,6 +42,7 @@ def write_report(results: Results, out: Path | None = None) -> list[Path]:
     InputError
         If the results lack settings or the table of subjects, or the folder cannot be written.
     """
+    out = None if out is None else Path(out)
     folder = out or results.path
     whole = ReportData(results)
     title, note = str(whole.study["name"]), results.note

@@ -35,5 +35,3 @@ COMPARISON_REGIONS = Table(
         },
     },
 )
-COMPARISON_TABLES = (COMPARISON, COMPARISON_REGIONS)
-"""Tables that ``b2m compare`` writes into a folder of its own."""

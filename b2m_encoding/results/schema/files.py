@@ -46,7 +46,6 @@ PAPER = "paper"
 README = "README"
 BIDS_IGNORE = ".bidsignore"
 
-SUBJECT_FOLDER = "sub-{subject}"
 SUBJECT_PAGE = "sub-{subject}.html"
 """The report: page of a subject."""
 MAP = "sub-{subject}{hemi}_space-{space}_desc-{desc}_stat-{stat}_statmap{suffix}"

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from b2m_encoding.results.schema.decoding_tables import BRAIN2MUSIC_TABLE2 as BRAIN2MUSIC_TABLE2
+from b2m_encoding.results.schema.decoding_tables import IDENTIFICATION as IDENTIFICATION
+from b2m_encoding.results.schema.decoding_tables import PENALTIES as PENALTIES
 from b2m_encoding.results.schema.files import JOINT
 from b2m_encoding.results.schema.listening_tables import LISTENING_ANSWERS, LISTENING_KEY, LISTENING_SUMMARY
+from b2m_encoding.results.schema.reconstruction_tables import CLIP_EVALUATION as CLIP_EVALUATION
+from b2m_encoding.results.schema.reconstruction_tables import EVALUATION as EVALUATION
+from b2m_encoding.results.schema.reconstruction_tables import EVALUATION_TESTS as EVALUATION_TESTS
+from b2m_encoding.results.schema.reconstruction_tables import NEIGHBOURS as NEIGHBOURS
+from b2m_encoding.results.schema.reconstruction_tables import RECONSTRUCTION as RECONSTRUCTION
 from b2m_encoding.results.schema.table import REGION, SUBJECT
 from b2m_encoding.results.schema.table import TEXT_COLUMNS as TEXT_COLUMNS
 from b2m_encoding.results.schema.table import Table as Table
@@ -208,64 +216,6 @@ GENERALISATION = Table(
         "samples": "Held-out samples",
     },
 )
-IDENTIFICATION = Table(
-    "identification.tsv",
-    {
-        **SUBJECT,
-        "target": "Decoded feature space",
-        "decoder": "Decoder",
-        "clip": "Presented test clip",
-        "accuracy": "Identification accuracy: share of the other clips that are less similar to the decoded features",
-        "identified": "Clip most similar to the decoded features",
-        "accuracy_raw": "The same in the units of the feature space; accuracy is in standard units, in which all "
-        "dimensions weigh the same",
-        "accuracy_within": "Accuracy among the clips of the same group; n/a where there is no other",
-        "accuracy_unheard": "Accuracy of decoders trained without the group of the clip; left out where not asked for",
-        "accuracy_unheard_within": "The same among the clips of the same group",
-    },
-    described=False,  # identification.json holds the summary of all clips
-)
-PENALTIES = Table(
-    "penalties.tsv",
-    {
-        **SUBJECT,
-        "target": "Decoded feature space",
-        "decoder": "Decoder",
-        "alpha": "Penalty, the same for all dimensions",
-        "r_training": "Pearson r of the windows that were fitted, mean over dimensions and folds",
-        "r_validation": "Pearson r of the windows that were left out",
-    },
-)
-MEASURES = {
-    "identification_test": "identification accuracy, test clips",
-    "identification_training": "identification accuracy, training clips",
-    "correlation_test": "correlation, test windows",
-    "correlation_training": "correlation, training windows",
-}
-"""Measures of :data:`BRAIN2MUSIC_TABLE2`."""
-RAW = "identification_raw"
-"""Column of identification accuracy in raw units, test clips."""
-BRAIN2MUSIC_TABLE2 = Table(
-    "decoding_table.tsv",
-    {
-        "target": "Decoded feature space",
-        "decoder": "Decoder",
-        "subjects": "Number of subjects",
-        RAW: "Mean over subjects of identification accuracy, test clips, in the units of the feature space",
-        f"{RAW}_sd": "Standard deviation over subjects of the same",
-        **{
-            f"{name}{end}": f"{kind} of {text}"
-            for name, text in MEASURES.items()
-            for end, kind in (("", "Mean over subjects"), ("_sd", "Standard deviation over subjects"))
-        },
-        "stands_for": "Embedding of Brain2Music that the feature space is compared with",
-        **{
-            f"{name}_published{end}": f"{kind} of {text}, Brain2Music, Table 2 (arXiv 2307.11078)"
-            for name, text in MEASURES.items()
-            for end, kind in (("", "Mean"), ("_sd", "Standard deviation"))
-        },
-    },
-)
 COMPONENTS = Table(
     f"sub-{{subject}}_desc-{JOINT}_components.tsv",
     {
@@ -288,8 +238,6 @@ TAGS = Table(
         "clips": "Held-out clips",
     },
 )
-
-
 DELAYS = Table(
     "sub-{subject}_desc-delays_tuning.tsv",
     {
@@ -331,96 +279,6 @@ CLIPS = Table(
         "group": "Group of the clip (its genre, speaker); n/a where it has none",
         "grouped_by": "Column of the events that holds the group; n/a where the study names none",
     },
-)
-RECONSTRUCTION = Table(
-    "reconstruction.tsv",
-    {
-        **SUBJECT,
-        "clip": "Presented test clip",
-        "method": "heard, retrieved, oracle, chance, or the generator",
-        "rank": "Place among the candidates of the clip, best first",
-        "sample": "Number of the sample of a generator, in the order in which they were drawn",
-        "file": "Sound file in the results folder",
-        "about": "Origin of the sound",
-        "recording": "Clip of the corpus that was retrieved",
-        "cosine": "Cosine of the embedding of the sound and the decoded vector",
-        "responses_r": "r of the responses that the encoding model predicts for the sound, and the measured ones",
-        "target": "Decoded feature space",
-        "decoder": "Decoder",
-        "corpus": "Corpus that was retrieved from; with its hash where another one has that name",
-        "corpus_key": "Hash of the recordings of the corpus and of how they were prepared",
-    },
-    described=False,
-)
-EVALUATION = Table(
-    "evaluation.tsv",
-    {
-        **SUBJECT,
-        "method": "As in reconstruction.tsv",
-        "encoder": "Network that embeds the sounds",
-        "measure": "Measure",
-        "value": "Value of the measure",
-        "chance": "Value at chance level",
-        "target": "Decoded feature space",
-        "decoder": "Decoder",
-        "corpus": "Corpus that was retrieved from",
-    },
-    described=False,
-)
-CLIP_EVALUATION = Table(
-    "evaluation_clips.tsv",
-    {
-        **SUBJECT,
-        "method": "As in evaluation.tsv, with its samples averaged",
-        "encoder": "Network that embeds the sounds",
-        "measure": "Measure",
-        "clip": "Presented test clip",
-        "group": "Group of the clip (genre, speaker); n/a where it has none",
-        "value": "Value of the measure for the clip; of chance, its expectation",
-        "target": "Decoded feature space",
-        "decoder": "Decoder",
-        "corpus": "Corpus that was retrieved from",
-    },
-    described=False,
-)
-EVALUATION_TESTS = Table(
-    "evaluation_tests.tsv",
-    {
-        "compared": "What differs between both: target, corpus or method",
-        "first": "One of them",
-        "second": "The other",
-        "target": "Decoded feature space; n/a where it is compared",
-        "corpus": "Corpus that was retrieved from; n/a where it is compared",
-        "method": "As in evaluation.tsv; n/a where it is compared",
-        "decoder": "Decoder",
-        "encoder": "Network that embeds the sounds",
-        "measure": "Measure",
-        "subjects": "Subjects, over whom the values of a clip are averaged",
-        "clips": "Clips whose signs are flipped",
-        "difference": "Mean over clips of the first minus the second",
-        "low": "Lower end of its interval, by Student's t over clips",
-        "high": "Upper end",
-        "p": "Two-sided p by flips of the signs of the differences of clips",
-        "q": "Adjusted p over all rows (Benjamini-Hochberg)",
-        "groups": "Groups of the clips (genres, speakers)",
-        "p_groups": "p by flips of the mean differences of groups; n/a for fewer than six",
-    },
-    described=False,
-)
-NEIGHBOURS = Table(
-    "neighbours.tsv",
-    {
-        "clip": "Presented test clip",
-        "method": "Query: retrieved (decoded vector), oracle (true vector), or chance",
-        "rank": "Rank by similarity, from 1",
-        "recording": "Clip of the corpus",
-        "cosine": "Cosine of the two vectors",
-        "title": "Title of the recording",
-        "artist": "Artist",
-        "genre": "Genre",
-        "licence": "Licence",
-    },
-    described=False,
 )
 TABLES = (
     SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,

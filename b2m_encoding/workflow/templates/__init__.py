@@ -35,7 +35,9 @@ def template(kind: str) -> str:
     return files(__name__).joinpath(f"{kind}.toml").read_text(encoding="utf-8")
 
 
-def write_template(kind: str, folder: Path, out: Path | None = None, *, masks: bool = False) -> dict[Path, str]:
+def write_template(
+    kind: str, folder: str | Path, out: str | Path | None = None, *, masks: bool = False
+) -> dict[Path, str]:
     """Write study files; existing ones are never overwritten.
 
     Parameters
@@ -59,6 +61,8 @@ def write_template(kind: str, folder: Path, out: Path | None = None, *, masks: b
     InputError
         If there is a study already, the folder cannot be written, or the data hold nothing to analyse.
     """
+    folder = Path(folder)
+    out = None if out is None else Path(out)
     target = out or folder
     about = {"study.toml": "the study: data, feature spaces, model, evaluation; every key is in the documentation"}
     found, data = _looked_at(kind, folder, target, masks)
@@ -95,8 +99,9 @@ def _looked_at(kind: str, folder: Path, target: Path, masks: bool) -> tuple[Surv
     return None, []
 
 
-def left_to_do(path: Path) -> list[InputError]:
+def left_to_do(path: str | Path) -> list[InputError]:
     """What must be filled in or put right before a study passes its check; nothing, if it does."""
+    path = Path(path)
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.check import check_study  # loads all that a study may need
 

@@ -30,6 +30,7 @@ from b2m_encoding.analysis.windows import stimulus_timeline, windowed, windows_o
 from b2m_encoding.cli.app import console
 from b2m_encoding.cli.decoding import print_decoding
 from b2m_encoding.data import Recording, Responses
+from b2m_encoding.decoding.chance import chance_interval
 from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, with_blocks
 from b2m_encoding.decoding.decoders.calibration import Calibration, Scale
 from b2m_encoding.decoding.decoders.ensemble import mean_direction
@@ -37,7 +38,7 @@ from b2m_encoding.decoding.decoders.pooled import PooledDecoder
 from b2m_encoding.decoding.decoders.region import RegionDecoder
 from b2m_encoding.decoding.decoders.ridge import RidgeDecoder
 from b2m_encoding.decoding.generators.rank import rank_by_responses
-from b2m_encoding.decoding.identification import chance_interval, correlations, identification_accuracy
+from b2m_encoding.decoding.identification import correlations, identification_accuracy
 from b2m_encoding.features.extractors import build_spaces
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.results.bundle import ResultsWriter

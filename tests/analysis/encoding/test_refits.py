@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from b2m_encoding.analysis.encoding.encode import Encoding, encode_subject
+from b2m_encoding.analysis.encoding.encode import encode_subject
+from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.encoding.refits import of_random_phase, rearrange
 from b2m_encoding.analysis.splits import block_samples, describe_repeats, scored_rows, split_samples
 from b2m_encoding.data import Responses
@@ -16,7 +17,7 @@ from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.stats.ceilings import Ceiling
-from b2m_encoding.stats.sums import merge_blocks
+from b2m_encoding.stats.sums.join import merge_blocks
 from b2m_encoding.stats.variance_partition import partition_blocks
 from b2m_encoding.study import EvaluationTable, Study
 

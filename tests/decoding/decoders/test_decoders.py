@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.linear_model import Ridge
@@ -259,3 +260,33 @@ def test_one_run_is_cross_validated_over_clips() -> None:
 def test_a_temperature_is_positive() -> None:
     with pytest.raises(InputError, match="temperature"):
         ContrastiveDecoder(temperature=0.0)
+
+
+@every
+@pytest.mark.parametrize("convert", [pd.DataFrame, np.ndarray.tolist])
+def test_tables_and_lists_are_arrays(name: str, convert: Callable[[Any], Any]) -> None:
+    Y, E, runs = listening(n_runs=3)
+    expected = DECODERS[name]().fit(Y, E, runs=runs)
+    decoder = DECODERS[name]().fit(convert(Y), convert(E), runs=runs)
+    np.testing.assert_array_equal(decoder.predict(convert(Y), runs=runs), expected.predict(Y, runs=runs))
+    found = decoder.cross_val_predict(convert(Y), convert(E), runs=runs)
+    np.testing.assert_array_equal(found, expected.cross_val_predict(Y, E, runs=runs))
+
+
+@every
+def test_bad_windows_are_named(name: str) -> None:
+    Y, E, runs = listening(n_runs=2)
+    missing = E.copy()
+    missing[5, 1] = np.nan
+    with pytest.raises(InputError, match="NaN or infinity"):
+        DECODERS[name]().fit(Y, missing, runs=runs)
+    with pytest.raises(InputError, match="another number of samples"):
+        DECODERS[name]().fit(Y[:-1], E[:-1], runs=runs)
+    with pytest.raises(InputError, match="must be Runs"):
+        DECODERS[name]().fit(Y, E, runs=runs.run)
+
+
+def test_regions_are_masks() -> None:
+    Y, E, runs = listening(n_runs=2)
+    with pytest.raises(InputError, match="'first' is no mask"):
+        RegionDecoder({"first": np.arange(6)}).fit(Y, E, runs=runs)

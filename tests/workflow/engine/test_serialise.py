@@ -17,7 +17,8 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.stored_arrays import StoredArray
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.ceilings import NoCeiling
-from b2m_encoding.stats.sums import BlockSums, Predicted, join_targets, merge_blocks
+from b2m_encoding.stats.sums.blocks import BlockSums, Predicted
+from b2m_encoding.stats.sums.join import join_targets, merge_blocks
 from b2m_encoding.workflow.engine.serialise import load_tree, save_tree, size_in_memory
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()

@@ -26,6 +26,8 @@ from b2m_encoding.study import Study, load_study
 from b2m_encoding.workflow.engine.cluster import ClusterSpec, slurm_cluster
 from b2m_encoding.workflow.run import run_study, work_folder
 
+from ...conftest import without_figures
+
 # dask closes its sockets when it is collected; a second scheduler takes another port than the first
 pytestmark = [
     pytest.mark.slow,
@@ -45,7 +47,7 @@ def two_processes() -> Iterator[ClusterSpec]:
 @pytest.fixture
 def wide_study(tmp_path: Path, rng: np.random.Generator) -> Path:
     """Two listeners to the same sounds, with more columns than a run has samples."""
-    study = simulate_arrays(tmp_path / "study", n_targets=12)
+    study = without_figures(simulate_arrays(tmp_path / "study", n_targets=12))
     for path in (tmp_path / "study/features").glob("sound_*.npy"):
         values = np.load(path)
         np.save(path, np.hstack([values, rng.standard_normal((len(values), 60)).astype(np.float32)]))
@@ -117,7 +119,7 @@ def equal(found: StudyResults | None, expected: StudyResults | None) -> None:
 
 
 def test_two_processes_give_what_one_gives_even_if_one_is_killed(tmp_path: Path, two_processes: ClusterSpec) -> None:
-    here, there = (simulate_arrays(tmp_path / name) for name in ("here", "there"))
+    here, there = (without_figures(simulate_arrays(tmp_path / name)) for name in ("here", "there"))
     expected = run_study(in_parts(here), here)
     victims: list[int] = []
 

@@ -188,10 +188,6 @@ class JoinedFolds:
         self.basis, self.rows, self.dtype = basis, rows, dtype
         self._systems: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def penalty(self, alpha: float) -> Held:
-        """Factorise all folds for one penalty."""
-        return self.penalties([alpha])[0]
-
     def penalties(self, alphas: Sequence[float]) -> list[Held]:
         """Factorise all folds for every penalty."""
         folds = [self._inverses(fold, alphas) for fold in range(len(self.rows.folds))]

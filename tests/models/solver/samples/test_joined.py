@@ -68,7 +68,7 @@ def test_residuals_are_those_of_models_of_the_other_samples(
 ) -> None:
     problem = problem_of(rng, p, form, torch.float64)
     system, y, z = system_of(problem, folds)
-    held = system.penalty(alpha)
+    held = system.penalties([alpha])[0]
     exact = refits(problem, folds, alpha)
     np.testing.assert_allclose(system.residuals(held, y, z).numpy(), exact, atol=1e-6 * np.abs(exact).max())
     plain = (y - system.basis.vectors @ (system.basis.filters(alpha, y.dtype)[:, None] * z))[system.rows.all]
@@ -81,7 +81,7 @@ def test_few_digits_are_seen_and_made_up_for(rng: np.random.Generator) -> None:
     system, y, z = system_of(problem, FOLDS["blocks"])
     kinds = []
     for alpha in (1e5, 1e-1, 1e-9):
-        held = system.penalty(alpha)
+        held = system.penalties([alpha])[0]
         kinds.append((held.dtype, all(held.whole)))
         exact = refits(problem, FOLDS["blocks"], alpha)
         found = system.residuals(held, y, z).numpy()
@@ -94,7 +94,7 @@ def test_predictions_and_squares_are_those_of_the_held_out_samples(rng: np.rando
     problem = problem_of(rng, 30, "prediction", torch.float64, center)
     folds = FOLDS["two and two"]
     system, y, z = system_of(problem, folds)
-    error = system.residuals(system.penalty(3.0), y, z)
+    error = system.residuals(system.penalties([3.0])[0], y, z)
     predicted, measured = system.rows.about_training(y, error), system.rows.about_training(y)
     torch.testing.assert_close(measured - predicted, error)
     Y, start = problem.samples.Y, 0
