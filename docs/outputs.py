@@ -22,7 +22,9 @@ from PIL import Image
 DOCS = Path(__file__).parent
 TUTORIALS, KEPT = DOCS.parent / "tutorials", DOCS / "outputs"
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
-LONGEST = 40
+OWN = re.compile(r"""[^\s"']*\btutorials/(?=out/)""")
+"""Where the outputs of tutorials lie on the machine that made them."""
+LONGEST = 50
 """Lines of printed text that are kept of a cell."""
 WIDEST = 1000
 """Pixels of a picture."""
@@ -80,12 +82,13 @@ def run(script: Path) -> None:
         with contextlib.redirect_stdout(printed):
             exec(compile(cell, str(script), "exec"), names)
         pictures = []
-        for shown in [one for one in names.values() if is_picture(one) and id(one) not in seen]:
-            seen.add(id(shown))
+        new = [one for one in names.values() if is_picture(one) and id(one) not in seen]
+        seen |= {id(one) for one in new}
+        for shown in [one for one in new if not isinstance(one, Path)] or new:  # a figure rather than its file
             name = f"{script.stem}-{sum(len(one['pictures']) for one in outputs) + len(pictures) + 1}.webp"
             keep_picture(shown, KEPT / name)
             pictures.append(name)
-        lines = printed.getvalue().replace(str(TUTORIALS) + os.sep, "").rstrip().splitlines()
+        lines = OWN.sub("", printed.getvalue()).rstrip().splitlines()
         text = "\n".join(lines[:LONGEST] + (["..."] if len(lines) > LONGEST else []))
         outputs.append({"code": code, "text": text, "pictures": pictures})
     (KEPT / f"{script.stem}.json").write_text(json.dumps(outputs, indent=1) + "\n", encoding="utf-8")

@@ -30,5 +30,6 @@ print(result)
 print(figure.caption)
 print(f"written to {picture}")
 atlas = load_atlas("hcp-mmp1", "fsaverage5")
-medians = {name: float(result.r[atlas.mask(name) & result.tested].mean()) for name in ("core", "inferior_frontal")}
-print({name: round(median, 2) for name, median in medians.items()})
+means = {name: float(result.r[atlas.mask(name) & result.tested].mean()) for name in ("core", "inferior_frontal")}
+for name, mean in means.items():
+    print(f"mean r in {name.replace('_', ' ')} cortex: {mean:.2f}")

@@ -26,7 +26,7 @@ print(wide.round(3))
 # flipped per block of the stimuli: p then speaks of new stimuli for *these* people, and the prevalence says how far
 # that carries.
 tests = results.table("region_tests.tsv")
-print(tests[["region", "first", "second", "difference", "low", "high", "effect_size", "p", "q", "test"]].round(3))
+print(tests[["region", "first", "second", "difference", "low", "high", "p", "q"]].round(3).to_string(index=False))
 model = results.json("region_model.json")
 print(model["formula"], model["status"], *model["notes"], sep="\n")
 

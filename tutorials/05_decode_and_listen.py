@@ -52,7 +52,7 @@ for what in ("clip", "identified"):
     results.path,
     "stimulus",
     FigureRequest(
-        sounds={name: stimuli / name.split(".")[0] / f"{name}.wav" for name in {worst["clip"], worst["identified"]}}
+        sounds={name: stimuli / name.split(".")[0] / f"{name}.wav" for name in (worst["clip"], worst["identified"])}
     ),
     {"formats": ("png",), "width_mm": 120},
     FOLDER / "paper",

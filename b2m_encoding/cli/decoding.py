@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
 from b2m_encoding.cli.app import ResultsFolder, StudyFile, app, clip_reporter, console, progress_bar, reporter, short
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.names import in_words
+
+if TYPE_CHECKING:
+    from b2m_encoding.analysis.decoding.decode import Decoding
+    from b2m_encoding.study import Study
 
 corpus = typer.Typer(no_args_is_help=True, help="A corpus of recordings to retrieve from.")
 app.add_typer(corpus, name="corpus")
@@ -86,6 +92,23 @@ def info(folder: Annotated[Path, typer.Argument(help="Folder of a corpus.")]) ->
         console.print(f"{key + ':':<12}{value}", soft_wrap=True, markup=False)
 
 
+def print_decoding(decodings: Mapping[str, Sequence[Decoding]], study: Study) -> None:
+    """Print decoding accuracies, beside those of Brain2Music where it has such."""
+    from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, shown
+
+    lines = shown(decoding_table(decodings, study))
+    beside = any(published != "-" for *_, published in lines)
+    caption = "Brain2Music: Table 2 of arXiv 2307.11078" if beside else None
+    table = Table("decoded, by", "measure", title="Decoding: mean over subjects (standard deviation)", caption=caption)
+    for name in ("here", *(["Brain2Music"] if beside else [])):
+        table.add_column(name, no_wrap=True)
+    for number, line in enumerate(lines):
+        if line[0] and number:
+            table.add_section()
+        table.add_row(*line[: len(table.columns)])
+    console.print(table)
+
+
 @app.command()
 def decode(
     study: StudyFile,
@@ -96,7 +119,7 @@ def decode(
 
     Results of an earlier run are used again.
     """
-    from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed, warnings_of
+    from b2m_encoding.analysis.tables.brain2music_table2 import warnings_of
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.run import run_study
 
@@ -108,7 +131,9 @@ def decode(
     assert found is not None
     if not found.decodings:
         raise InputError("nothing could be decoded: no target was tested", file=study)
-    console.print(printed(decoding_table(found.decodings, loaded), loaded.note), markup=False, soft_wrap=True)
+    if loaded.note:
+        console.print(loaded.note, markup=False, soft_wrap=True)
+    print_decoding(found.decodings, loaded)
     for note in warnings_of(found.decodings):
         console.print(f"warning: {note}", markup=False, soft_wrap=True)
     console.print(f"decoded features: {loaded.output}/sub-*/*_decoded.npz", soft_wrap=True, markup=False)
@@ -186,7 +211,7 @@ def reconstruct(
     table = Table("method", "encoder", "measure", "mean over subjects", "95 %")
     for row in over_subjects(evaluation, by=["method", "encoder", "measure"]).to_dict("records"):
         limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
-        table.add_row(row["method"], row["encoder"], row["measure"], f"{row['mean']:.3f}", limits)
+        table.add_row(row["method"], row["encoder"], in_words(row["measure"]), f"{row['mean']:.3f}", limits)
     console.print(table)
     console.print(f"listen:  {page}", soft_wrap=True, markup=False)
 

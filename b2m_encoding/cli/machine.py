@@ -81,4 +81,5 @@ def _device() -> str:
     torch: Any = importlib.import_module("torch")
     if torch.cuda.is_available():
         return f"CUDA: {torch.cuda.get_device_name()}"
-    return f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'' if threads == 1 else 's'}"

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, finish, progress_bar, reporter, short
 from b2m_encoding.errors import InputError, merged
+from b2m_encoding.io.names import in_words
 
 STOPPED = 130
 """Exit code of a run that was interrupted, as shells have it."""
@@ -35,7 +36,7 @@ def demo(
     for key, value in summary.items():
         numbers = value if isinstance(value, list) else [value]
         table.add_row(
-            key.replace("_", " "), " to ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in numbers)
+            in_words(key), " to ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in numbers)
         )
     console.print(table)
     for label, path in {"report": f"results/{REPORT}", "figures": f"results/{FIGURES}", "study": STUDY}.items():
@@ -77,6 +78,7 @@ def init(
 @app.command()
 def check(study: StudyFile) -> None:
     """Report every problem of a study at once."""
+    from b2m_encoding.analysis.intervals import describe_intervals
     from b2m_encoding.analysis.splits import describe_repeats, split_samples
     from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
@@ -91,6 +93,9 @@ def check(study: StudyFile) -> None:
         console.print(f"sub-{subject}: {size} on {responses.space.name}", markup=False)
         if repeats := describe_repeats(*split_samples(runs, loaded.evaluation), loaded.evaluation):
             console.print(f"sub-{subject}: {repeats}", markup=False, soft_wrap=True)
+    hints = [hint for recording in recordings.values() if (hint := describe_intervals(recording, loaded))]
+    for hint in dict.fromkeys(hints):
+        console.print(f"note: {hint}", markup=False, soft_wrap=True)
     spaces = {recording.responses.space.name: recording.responses for recording in recordings.values()}
     for responses in spaces.values():
         for step in responses.steps:
@@ -137,7 +142,7 @@ def run(
 
     What is done already is not done again.
     """
-    from b2m_encoding.analysis.tables.brain2music_table2 import decoding_table, printed
+    from b2m_encoding.cli.decoding import print_decoding
     from b2m_encoding.results.schema.files import REPORT
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.engine.cluster import ClusterSpec
@@ -158,7 +163,7 @@ def run(
         console.print("stopped; the same command goes on from here")
         raise typer.Exit(STOPPED) from None
     if found is not None and found.decodings:
-        console.print(printed(decoding_table(found.decodings, loaded)), markup=False, soft_wrap=True)
+        print_decoding(found.decodings, loaded)
     if found is not None:
         _print_findings(loaded.output)
         console.print(f"results: {short(loaded.output)}", soft_wrap=True, markup=False)

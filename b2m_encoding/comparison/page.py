@@ -11,9 +11,9 @@ from b2m_encoding import figures
 from b2m_encoding.comparison.compare import BLOCKS, GROUPS, OTHER_BLOCKS, SUBJECTS
 from b2m_encoding.comparison.compared import Compared, Comparison
 from b2m_encoding.figures import FigureResult
-from b2m_encoding.io.names import safe_name
+from b2m_encoding.io.names import in_words, safe_name
 from b2m_encoding.results.report.content import Block, Lines, Link, Page, Picture, Section, Table, Text
-from b2m_encoding.results.report.pictures import embedded
+from b2m_encoding.results.report.pictures import embedded, read_caption
 from b2m_encoding.results.report.report_data import number, score
 from b2m_encoding.results.schema import GROUP, comparison_tables, files
 from b2m_encoding.spaces import drawing_surface, load_atlas, resample
@@ -132,7 +132,7 @@ def _pictures(comparison: Comparison, folder: Path) -> list[Block]:
 
 def _picture(folder: Path, stem: str, title: str) -> Picture:
     png = folder / files.FIGURES / f"{stem}.png"
-    text, _, origin = png.with_suffix(".txt").read_text(encoding="utf-8").strip().partition(" Drawn with ")
+    text, origin = read_caption(png.with_suffix(".txt"))
     links = [Link(quote(f"{files.FIGURES}/{stem}.{kind}"), kind.upper()) for kind in ("pdf", "png", "tsv", "txt")]
     text = text.removeprefix(f"{'all subjects' if stem == f'sub-{GROUP}_comparison' else title}. ")
     return Picture(title, text, embedded(png), links, origin)
@@ -143,7 +143,7 @@ def _regions(comparison: Comparison, folder: Path) -> list[Block]:
         return []
     first, second = (side.name for side in comparison.sides)
     rows = [
-        [one.region, score(one.first), score(one.second), _interval(one.difference, one.low, one.high),
+        [in_words(one.region), score(one.first), score(one.second), _interval(one.difference, one.low, one.high),
          number(one.p), number(one.q), " and ".join(f"{n:g}" for n in (one.n_subjects, one.n_second)), one.test]
         for one in comparison.regions.itertuples()
     ]  # fmt: skip

@@ -50,6 +50,7 @@ def delays_in_samples(delays: Sequence[float], tr: float) -> list[int]:
                 "a delay must be a multiple of the repetition time, and not negative",
                 found=f"{delay} s",
                 expected=f"a multiple of {tr} s, such as {max(whole, 0) * tr:g} s",
+                fix="correct the delays (model.delays of a study)",
             )
     if len(set(samples)) != len(samples):
         raise InputError("a delay occurs twice", found=seconds)

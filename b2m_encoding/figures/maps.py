@@ -16,6 +16,7 @@ from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.options import MapOptions, View
 from b2m_encoding.figures.page import MARGIN, Page
 from b2m_encoding.figures.panels import NAMES, MapPainter, keys, scale_bar, scale_sentence, zoom_windows
+from b2m_encoding.io.names import in_words
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 GUTTER = 3.0
@@ -175,7 +176,7 @@ class MapFigure:
         text = list(sentences)
         if "zoom" in self.rows and self.options.style.outlines:
             where = "" if self.atlas.citation == "" else f" ({self.atlas.citation})"
-            text.append(f"Outlines: regions of {self.atlas.name}{where}, set {self.options.zoom!r}.")
+            text.append(f"Outlines: regions of {self.atlas.name}{where}, set {in_words(self.options.zoom)!r}.")
         if lengths is not None:
             text.append(scale_sentence(self.space, lengths))
         return self.options.caption(text)

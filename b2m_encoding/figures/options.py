@@ -74,10 +74,10 @@ class PageOptions:
         return Page(self.style, height, title=self.title, note=self.note)
 
     def caption(self, sentences: Iterable[str]) -> str:
-        """The caption: title, sentences (empty ones are left out), note, versions of the programs, origin."""
+        """The caption: title, sentences (empty ones are left out), note; below it versions of programs and origin."""
         note = f"Note: {self.note}." if self.note else ""
-        parts = [f"{self.title}." if self.title else "", *sentences, note, software(), self.origin]
-        return " ".join(part for part in parts if part)
+        paragraphs = ([f"{self.title}." if self.title else "", *sentences, note], [software(), self.origin])
+        return "\n\n".join(" ".join(part for part in paragraph if part) for paragraph in paragraphs)
 
 
 @dataclass(frozen=True, eq=False)

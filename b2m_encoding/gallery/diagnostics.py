@@ -13,6 +13,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureResult
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.tables import region_masks
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.clip_responses import ClipResponses, clip_responses_name
 from b2m_encoding.results.design_summary import DesignSummary, design_name
 from b2m_encoding.results.reader import Results
@@ -110,7 +111,7 @@ def draw_timecourses(context: FigureContext, subject: str) -> FigureResult:
         target = int(stored.targets[row])
         side = "left" if space.in_hemisphere("L")[target] else "right"
         vertex = target - (0 if side == "left" else space.counts[0])
-        name = f"{atlas.regions[atlas.labels[target] - 1].replace('_', ' ')}, {side}, vertex {vertex}"
+        name = f"{in_words(atlas.regions[atlas.labels[target] - 1])}, {side}, vertex {vertex}"
         courses[name] = (stored.measured[row], stored.predicted[row])
     return figures.timecourses(courses, stored.step, **_titled(context, subject))
 

@@ -12,6 +12,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureResult
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.tables import with_groups
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.schema import CHANCE, tables
 
 DECODED, IDENTIFICATION = "decoded space", "identification"
@@ -105,7 +106,8 @@ def unheard(context: FigureContext, _: str) -> FigureResult:
             file=context.results.path / tables.IDENTIFICATION.file,
             fix='set statistics.generalise = ["group"], and run the study again',
         )
-    table, group_name = with_groups(table, context.results)
+    table, column = with_groups(table, context.results)
+    group_name = in_words(column)
     table = _requested(context, table)
     drawn = pd.concat([part for _, own in table.groupby(["target", "decoder"], sort=False)
                        for part in _with_and_without(own, group_name)])  # fmt: skip

@@ -158,6 +158,8 @@ def draw_scatter(context: FigureContext, subject: str) -> FigureResult:
     return figures.scatter(
         score_x, score_y, names=(models[0], models[1]), mark=context.request.mark, label=score_unit(context),
         tested=context.predicted(subject, masking) if masking else None,
+        significant=None if context.request.mask else context.predicted(subject, context.masking(subject, models)),
+        chosen=context.criterion(subject, models),
         criterion=context.criterion(subject, models) if masking else "tested, predicted or not",
         targets="vertices" if isinstance(space, SurfaceSpace) else targets,
         limits=context.settings.limits or (None, None), **keywords,

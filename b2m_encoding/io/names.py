@@ -98,6 +98,17 @@ def inside(folder: Path, *parts: str) -> Path:
     return path
 
 
+def in_words(name: object) -> str:
+    """Name of a region, a set or a quantity as people write it.
+
+    Examples
+    --------
+    >>> in_words("inferior_frontal"), in_words("A1")
+    ('inferior frontal', 'A1')
+    """
+    return str(name).replace("_", " ")
+
+
 def printable(name: str) -> str:
     """A label for a message: quoted, shortened, with what cannot be printed escaped."""
     shown = name if len(name) <= 60 else f"{name[:57]}..."

@@ -14,6 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import decode_audio
 from b2m_encoding.features.spectrum import log_mel, spectrogram
 from b2m_encoding.figures.listening import Excerpt, Listening, Trial, listening_page, spectrum_picture
+from b2m_encoding.io.names import in_words
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
@@ -148,7 +149,7 @@ def _numbers(evaluation: pd.DataFrame) -> list[list[str]]:
     if not len(evaluation):
         return []
     means = over_subjects(evaluation, by=["method", "encoder", "measure"])
-    means["what"] = means["measure"] + ", " + means["encoder"]
+    means["what"] = means["measure"].map(in_words) + ", " + means["encoder"]
     means["text"] = [_mean_and_interval(row) for row in means.to_dict("records")]
     columns = list(dict.fromkeys(means["what"]))
     rows = means.pivot(index="method", columns="what", values="text").reindex(dict.fromkeys(means["method"]))

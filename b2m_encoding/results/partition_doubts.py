@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.schema.tables import PARTITION
 
 ONE_PENALTY = (
@@ -25,8 +26,8 @@ def doubted_parts(table: pd.DataFrame, limit: int = 4) -> str:
     """
     rows = [row for row in table.itertuples() if isinstance(getattr(row, "doubt", None), str) and row.targets]
     named = [
-        f"{row.part} in {'' if pd.isna(row.hemisphere) else f'{row.hemisphere} '}{row.region} of sub-{row.subject} "
-        f"({row.doubt})"
+        f"{row.part} in {'' if pd.isna(row.hemisphere) else f'{row.hemisphere} '}{in_words(row.region)} of "
+        f"sub-{row.subject} ({row.doubt})"
         for row in rows[:limit]
     ]
     more = [f"and {len(rows) - limit} more ({PARTITION.file})"] if len(rows) > limit else []

@@ -69,6 +69,8 @@ def _problem(path: Path, detail: Any) -> InputError:
     if detail["type"] == "missing":
         return InputError("a key is missing", file=path, expected=f"{where}: {meaning}" if meaning else where, fix=fix)
     message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "path_type":
+        message = "a path is needed, as text"
     given = repr(detail["input"])
     found = f"{where} = {given if len(given) <= LONGEST_FOUND else given[:LONGEST_FOUND] + ' ...'}" if where else None
     return InputError(message, file=path, found=found, expected=meaning or None, fix=fix)

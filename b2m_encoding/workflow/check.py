@@ -194,11 +194,19 @@ def _ready(study: Study, problems: Problems) -> list[Extractor]:
 
 def _check_features(recording: Recording, study: Study, ready: Sequence[Extractor]) -> None:
     """What the features find wrong with the events and with their files."""
-    _check_events(recording, study)
     problems = Problems()
+    with problems.collect():
+        _check_events(recording, study)
+    broken, tables = bool(problems.found), recording.events
     for extractor in ready:
+        named = set(tables) == set(recording.responses.runs.names)
+        there = named and all(set(extractor.columns()) <= set(table.columns) for table in tables.values())
+        if broken and (extractor.needs_clips or not there):
+            continue  # its events are the problem
         with problems.collect():
             extractor.check(stimulus_timeline(recording))
+    if broken:
+        problems.raise_any()
     for _, table in windows_of_features(study):
         with problems.collect():
             windowed(recording, table)

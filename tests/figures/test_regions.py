@@ -127,6 +127,16 @@ def test_scatter(acoustic, text, text_problems, style):
     assert any(f"{above:.0%} of 20,484 vertices" in one.get_text() for one in found.figure.texts)
 
 
+def test_scatter_also_counts_what_is_significant(acoustic, text, text_problems):
+    """The count that a figure of the preference has: of coloured targets, not of all."""
+    chosen = np.maximum(acoustic, text) > 0.2
+    found = scatter(acoustic, text, names=("a", "b"), significant=chosen, chosen="at q < 0.05", style=NARROW)
+    assert text_problems(found.figure) == []
+    share = (text > acoustic)[chosen].mean()
+    assert f"Of the {chosen.sum()} vertices that are at q < 0.05, {share:.1%} lie above it." in found.caption
+    assert len(found.table) == len(acoustic)
+
+
 def test_scatter_counts_every_target_once(acoustic, text):
     found = scatter(acoustic, text, names=("a", "b"), style=NARROW)
     assert len(found.table) == 20484

@@ -651,7 +651,7 @@ def test_from_scans_to_sounds(tiny_study: Path, corpus_folder: Path, b2m: B2M) -
     tiny_study.unlink()
     tiny_study.write_text(text)
     code, printed = b2m("decode", tiny_study)
-    assert (code, "stands for" in printed, "acoustic regions" in printed) == (0, True, True), printed
+    assert (code, "decoded, by" in printed, "acoustic, regions" in printed) == (0, True, True), printed
     code, printed = b2m("reconstruct", tiny_study, "--corpus", corpus_folder, *SHORT)
     assert code == 0, printed
     rows = table(tiny_study.parent / "results", "reconstruction.tsv")

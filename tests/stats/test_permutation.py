@@ -212,3 +212,20 @@ def test_autocorrelation_of_ar1_has_a_closed_form(ar1: Series, rho: float) -> No
     square = rho**2
     assert found.spread == pytest.approx((1 + square) / (1 - square), rel=0.1)
     assert found.edge == pytest.approx(2 * square / (1 - square) ** 2 / ((1 + square) / (1 - square)), rel=0.3)
+
+
+@pytest.mark.parametrize("method", ["shift", "clip", "block"])
+def test_resemblance_is_that_of_all_rearrangements(rng: np.random.Generator, two_runs: Runs, method: str) -> None:
+    """Against r of many drawn ones, by plain loops; a period makes them alike."""
+    time = np.arange(len(two_runs))
+    predicted = np.stack([rng.standard_normal(len(time)), np.sin(time * 2 * np.pi / 8)], axis=1)
+    found = [
+        significance(one, one, two_runs, method=method, random_state=0).resemblance  # type: ignore[arg-type]
+        for one in (predicted[:, :1], predicted[:, 1:])
+    ]
+    _, ways, _ = permutation.arrangements_of(predicted, predicted, two_runs, method=method)  # type: ignore[arg-type]
+    orders = [moved(ways, draw, len(time)) for draw in ways.draw(3000, rng)]
+    for one, values in zip(found, predicted.T, strict=True):
+        expected = np.sqrt(np.mean([pearsonr(values[order], values)[0] ** 2 for order in orders]))
+        assert one == pytest.approx(expected, abs=0.03)
+    assert found[1] > 1.5 * found[0]

@@ -23,7 +23,7 @@ simulated.ARRAYS = simulated.ARRAYS.replace("dpi = 150", 'dpi = 100\\nreport = [
 """
 CHECKS = {
     "01_first_map": """
-        assert medians["core"] > medians["inferior_frontal"] + 0.15
+        assert means["core"] > means["inferior_frontal"] + 0.15
         assert picture.stat().st_size > 50_000
         from b2m_encoding import show_progress
         progress = show_progress()

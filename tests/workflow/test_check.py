@@ -253,6 +253,18 @@ def test_all_problems_of_all_subjects_in_one_go(root: Path, b2m: Callable[..., t
         assert text in printed, printed
 
 
+def test_events_without_sounds_do_not_hide_other_problems(root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+    assert b2m("init", "bids", root)[0] == 0
+    (root / "sounds").mkdir()
+    study = root / "study.toml"
+    text = study.read_text()
+    assert '["music"]' in text
+    sound = '[features.sound]\nextractor = "acoustic"\nstimuli = "sounds"\n\n[model]'
+    study.write_text(text.replace('["music"]', '["musik"]').replace("[model]", sound, 1))
+    code, printed = b2m("check", study)
+    assert (code, "names no sound files" in printed, "musik" in printed) == (2, True, True), printed
+
+
 @pytest.mark.parametrize("style", ["study", "paper"])
 def test_both_studies_of_the_music_genre_data_are_read(
     style: str, tmp_path: Path, b2m: Callable[..., tuple[int, str]]

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from b2m_encoding.analysis.decoding.decode import Decoding
 from b2m_encoding.results.schema.brain2music import published
 from b2m_encoding.results.schema.decoding_tables import MEASURES, RAW
 from b2m_encoding.study import Study
+
+SHORT = {
+    **{name: text.replace(" accuracy", "").replace("correlation", "r") for name, text in MEASURES.items()},
+    RAW: "identification, raw units",
+}
+"""Measures as a terminal has room for them."""
 
 
 def decoding_table(decodings: Mapping[str, Sequence[Decoding]], study: Study) -> pd.DataFrame:
@@ -61,25 +68,19 @@ def _measures(decoding: Decoding) -> dict[str, float]:
     return {**dict(zip(MEASURES, map(float, values), strict=True)), RAW: raw}
 
 
-def shown(table: pd.DataFrame) -> list[dict[str, str]]:
-    """Cells of the table as text, each number beside that of the paper: mean (SD) | published mean (SD)."""
-    rows = []
+def shown(table: pd.DataFrame) -> list[tuple[str, str, str, str]]:
+    """Lines of a printed table: what was decoded ("" as above), measure, and mean (SD) here and in the paper."""
+    lines = []
     for row in table.to_dict("records"):
-        cells = {"target": str(row["target"]), "decoder": str(row["decoder"])}
-        cells["stands for"] = row["stands_for"] if isinstance(row["stands_for"], str) else "-"
-        for name, text in MEASURES.items():
-            number = _number(row[name], row[f"{name}_sd"])
-            cells[text] = f"{number} | {_number(row[f'{name}_published'], row[f'{name}_published_sd'])}"
-        cells["identification, raw units"] = _number(row[RAW], row[f"{RAW}_sd"])
-        rows.append(cells)
-    return rows
-
-
-def printed(table: pd.DataFrame, note: str | None = None) -> str:
-    """The table as text, columns aligned, below the note of the study and the description of the numbers."""
-    description = "mean over subjects (standard deviation), here | Brain2Music, Table 2 (arXiv 2307.11078)"
-    above = [note] if note else []
-    return "\n".join([*above, description, pd.DataFrame(shown(table)).to_string(index=False)])
+        stands_for = f" (for {row['stands_for']})" if isinstance(row["stands_for"], str) else ""
+        what = f"{row['target']}{stands_for}, {row['decoder']}"
+        for name, text in SHORT.items():
+            if pd.isna(row[name]):
+                continue
+            published = _number(row.get(f"{name}_published", np.nan), row.get(f"{name}_published_sd", np.nan))
+            lines.append((what, text, _number(row[name], row[f"{name}_sd"]), published))
+            what = ""
+    return lines
 
 
 def warnings_of(decodings: Mapping[str, Sequence[Decoding]]) -> list[str]:

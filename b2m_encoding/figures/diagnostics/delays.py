@@ -10,6 +10,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, shortened, text_width
 from b2m_encoding.figures.style import GREY, MARKERS
+from b2m_encoding.io.names import in_words
 
 HEIGHT, AXIS, FOOT, NAMES = 45.0, 12.0, 11.0, 32.0
 """Height of the panel, room for the vertical axis, below the panel, and at most for names at the right, mm."""
@@ -32,7 +33,7 @@ def delays(table: pd.DataFrame, *, criterion: str = "significant", **keywords: U
     found = {str(name): own.sort_values("delay") for name, own in table.groupby("region", sort=False)}
     if len(seconds) < 2:
         raise InputError("a delay curve needs two or more delays", found=len(seconds), fix="set model.delays")
-    labels = {name: shortened(name.replace("_", " "), style.small_size, NAMES - 6, style) for name in found}
+    labels = {name: shortened(in_words(name), style.small_size, NAMES - 6, style) for name in found}
     room = max(text_width(text, style.small_size, style) for text in labels.values()) + 8
     width = min(style.width_mm - 2 * MARGIN - AXIS - room, 110.0)
     with style.context():
@@ -48,7 +49,7 @@ def delays(table: pd.DataFrame, *, criterion: str = "significant", **keywords: U
         axes.set(xlabel="delay of the features, s", ylabel="weight, share of the largest")
         axes.set_xticks(seconds if len(seconds) <= 8 else seconds[:: -(-len(seconds) // 8)])
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, handlelength=1.6)
-    counts = ", ".join(f"{int(own['targets'].iloc[0])} in {name.replace('_', ' ')}" for name, own in found.items())
+    counts = ", ".join(f"{int(own['targets'].iloc[0])} in {in_words(name)}" for name, own in found.items())
     sentences = [
         "Delay curves of the joint model: the shape over delays that the weights of all features of a target share, "
         "its largest value 1. Lines: median; bands: quartiles over targets.",

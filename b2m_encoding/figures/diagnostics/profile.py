@@ -12,6 +12,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, shortened, text_width
 from b2m_encoding.figures.style import GREY, MARKERS, Style
+from b2m_encoding.io.names import in_words
 
 LINE, HEAD, FOOT, GAP = 3.2, 5.0, 15.0, 5.0
 """Height of a region, of the titles above, of axis and keys below, and space between hemispheres, mm."""
@@ -46,7 +47,7 @@ def profile(
     shown, style = shown[shown["region"].isin(best)], options.style
     found = [side for side in SIDES if (shown["hemisphere"] == side).any()]
     sides: list[str | None] = [*found] or [None]
-    names = [shortened(str(name).replace("_", " "), style.small_size, 24, style) for name in best]
+    names = [shortened(in_words(name), style.small_size, 24, style) for name in best]
     left = MARGIN + max(text_width(name, style.small_size, style) for name in names) + 2
     width = (style.width_mm - left - MARGIN - 1 - (len(sides) - 1) * GAP) / len(sides)
     height = len(best) * LINE

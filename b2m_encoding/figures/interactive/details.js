@@ -20,7 +20,7 @@ function smallNumber(value) {
 function placeName(surface, target) {
   const side = sideOf(surface, target);
   const vertex = side === "L" ? target : target - surface.counts[0];
-  const region = surface.regions[surface.labels[target]] || "no region";
+  const region = inWords(surface.regions[surface.labels[target]] || "no region");
   return { region, side: side === "L" ? "left" : "right", vertex };
 }
 

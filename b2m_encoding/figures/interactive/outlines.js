@@ -48,7 +48,7 @@ function placeLines(svg, surface, view, pixels, state, group, units) {
     .filter(([, x, y]) => x > view.left && x < view.left + view.width && y > view.top && y < view.top + view.height)
     .map(([label, x, y]) => {
       const place = { x: x * units, y: y * units, "font-size": size, "stroke-width": 0.28 * size };
-      return shape("text", place, surface.regions[label]);
+      return shape("text", place, inWords(surface.regions[label]));
     });
   svg.querySelector(".names").replaceChildren(...names);
   for (const pin of svg.querySelectorAll(".pin")) {

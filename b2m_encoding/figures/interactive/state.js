@@ -54,19 +54,22 @@ function fits(data, beside, subject) {
   return Boolean(data.maps[beside.map]?.subjects.includes(beside.subject)) && data.subjects[beside.subject].surface === data.subjects[subject].surface;
 }
 
+// A name as people write it.
+const inWords = (name) => name.replaceAll("_", " ");
+
 // Regions and sets by the names under which they are searched for.
 function searchable(surface) {
   const sides = { L: "left", R: "right" };
   return surface.groups.flatMap((group) =>
-    Object.entries(sides).map(([side, word]) => ({ ...group, side, text: `${group.name}, ${word}` })),
+    Object.entries(sides).map(([side, word]) => ({ ...group, side, text: `${inWords(group.name)}, ${word}` })),
   );
 }
 
 function findGroup(surface, text) {
-  const wanted = text.trim().toLowerCase();
+  const wanted = inWords(text).trim().toLowerCase();
   if (!wanted) return null;
   const all = searchable(surface);
-  const test = (match) => all.find((group) => match(group.text.toLowerCase(), group.name.toLowerCase()));
+  const test = (match) => all.find((group) => match(group.text.toLowerCase(), inWords(group.name).toLowerCase()));
   return (
     test((whole) => whole === wanted) ||
     test((_, name) => name === wanted) ||

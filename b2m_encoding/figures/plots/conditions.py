@@ -57,19 +57,21 @@ def conditions(
     data = _Data.of(table)
     style = options.style
     with style.context():
-        names = max(text_width(shortened(str(one), style.small_size, LONGEST, style), style.small_size, style)
-                    for one in table["condition"].unique()) if not lines else 4.0  # fmt: skip
+        lefts, widths = _places(data, style)
+        upright, names = (False, 4.0) if lines else _height_of_names(data, widths, style)
         rows = key_rows(data.series, style)
         top = options.header + MARGIN + KEY * len(rows) + 4
         page = options.page(top + HEIGHT + names + (10 if lines else 6))
         draw_keys(page, rows, partial(data.look, style=style), options.header + MARGIN / 2)
-        lefts, widths = _places(data, style)
         for number, (title, left, width) in enumerate(zip(data.panels, lefts, widths, strict=True)):
             if len(data.panels) > 1:
                 page.letter(max(left - AXIS, MARGIN), top - 4.5, "abcdefgh"[number])
             axes = page.panel(left, top, width, HEIGHT)
             own = data.means[data.means["panel"] == title]
-            (_curves if lines else _points)(axes, own, data, style)
+            if lines:
+                _curves(axes, own, data, style)
+            else:
+                _points(axes, own, data, style, upright=upright)
             axes.set_ylim(*data.limits)
             axes.set_ylabel(label if number == 0 else "", parse_math=False)
             axes.set_title(
@@ -126,6 +128,17 @@ def _places(data: _Data, style: Style) -> tuple[list[float], list[float]]:
     return starts.tolist(), widths.tolist()
 
 
+def _height_of_names(data: _Data, widths: list[float], style: Style) -> tuple[bool, float]:
+    """Whether names have to stand upright below their conditions, and the height that they take, mm."""
+    slots, longest = [], 0.0
+    for title, width in zip(data.panels, widths, strict=True):
+        names = data.means[data.means["panel"] == title]["condition"].astype(str).unique()
+        longest = max(longest, *(text_width(shortened(one, style.small_size, LONGEST, style), style.small_size, style)
+                                 for one in names))  # fmt: skip
+        slots.append(width / len(names))
+    return (False, 4.0) if longest + 1 < min(slots) else (True, longest)
+
+
 def key_rows(names: Iterable[str], style: Style) -> list[list[str]]:
     """Rows of the entries of a key above the panels."""
     rows, left = [[]], 0.0  # type: list[list[str]], float
@@ -154,7 +167,7 @@ def draw_keys(page: Page, rows: list[list[str]], look: Callable[[str], tuple[str
             left += 10 + text_width(name, style.small_size, style)
 
 
-def _points(axes: Axes, own: pd.DataFrame, data: _Data, style: Style) -> None:
+def _points(axes: Axes, own: pd.DataFrame, data: _Data, style: Style, *, upright: bool) -> None:
     """A marker with its standard error for every series of every condition, subjects as small points beside it."""
     names = list(dict.fromkeys(own["condition"].astype(str)))
     step = 0.8 / max(1, len(data.series))
@@ -173,7 +186,7 @@ def _points(axes: Axes, own: pd.DataFrame, data: _Data, style: Style) -> None:
             axes.plot([place - step / 2, place + step / 2], [row[CHANCE]] * 2, color=GREY, linewidth=0.6,
                       linestyle="--", zorder=0)  # fmt: skip
     short = [shortened(name, style.small_size, LONGEST, style) for name in names]
-    turn: dict[str, Any] = {"rotation": 90} if len(short) > 1 else {}
+    turn: dict[str, Any] = {"rotation": 90} if upright else {}
     axes.set_xticks(range(len(short)), short, parse_math=False, **turn)
     axes.set_xlim(-0.6, len(short) - 0.4)
     axes.tick_params(axis="x", length=0)
@@ -189,6 +202,6 @@ def _curves(axes: Axes, own: pd.DataFrame, data: _Data, style: Style) -> None:
         axes.fill_between(x, mean - sem, mean + sem, color=colour, alpha=0.2, linewidth=0)
         axes.plot(x, mean, marker=marker, color=colour, markersize=2.5, linewidth=0.9)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-"))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("e+0", "e").replace("e-0", "e-"))
     axes.tick_params(axis="x", which="minor", bottom=False)
     axes.set_xlabel("penalty (alpha)", labelpad=1.5, parse_math=False)

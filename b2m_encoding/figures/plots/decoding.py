@@ -17,6 +17,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.style import GREY, MARKERS, Style
+from b2m_encoding.io.names import in_words
 
 COLUMNS = ("subject", "target", "clip", "accuracy")
 CHANCE = 0.5
@@ -68,7 +69,9 @@ def decoding(
             page.letter(MARGIN if left < 20 else left - AXIS, top - 4.5, letter)
             axes = page.panel(left, top, width, height)
             {"accuracy": _accuracy, "confusion": _confusion, "ranks": _ranks}[name](axes, data, style, intervals or {})
-    return FigureResult(page, options.caption(_sentences(data, intervals, group_name)), _named(data.table, group_name))
+    return FigureResult(
+        page, options.caption(_sentences(data, intervals, in_words(group_name))), _named(data.table, group_name)
+    )
 
 
 @dataclass(frozen=True, eq=False)

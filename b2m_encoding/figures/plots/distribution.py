@@ -14,6 +14,7 @@ from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.plots.conditions import KEY, LONGEST, draw_keys, key_rows
 from b2m_encoding.figures.style import GREY, MARKERS
+from b2m_encoding.io.names import in_words
 
 HEIGHT, AXIS, BEST, FEW = 48.0, 12.0, 15, 30
 """Height of the panels and width of the vertical axis, mm; targets in the ranking; targets too few for a histogram."""
@@ -55,7 +56,7 @@ def distribution(
     if significant is not None:
         table["significant"] = np.asarray(significant, dtype=bool)
     best = table.sort_values(first, ascending=False).head(BEST)[::-1]
-    labels = [shortened(str(name).replace("_", " "), style.small_size, 22, style) for name in best["target"]]
+    labels = [shortened(in_words(name), style.small_size, 22, style) for name in best["target"]]
     longest = max(text_width(text, style.small_size, style) for text in labels)
     with style.context():
         shown = {shortened(name, style.small_size, LONGEST, style): look

@@ -18,6 +18,7 @@ from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.plots.brackets import BRACKET, draw_brackets, significant_pairs
 from b2m_encoding.figures.style import GREY, MARKERS, Style
+from b2m_encoding.io.names import in_words
 
 COLUMNS = ("subject", "hemisphere", "region", "feature_space", "score")
 ROW = 44.0
@@ -165,7 +166,7 @@ class _Plan:
         longest = min(max(text_width(name, style.small_size, style) for name in names), room)
         slot = width / slots
         rotation = 0 if longest < 0.95 * slot else 45 if longest < LONG_NAME else 90
-        labels = {name: shortened(name.replace("_", " "), style.small_size, room, style) for name in names}
+        labels = {name: shortened(in_words(name), style.small_size, room, style) for name in names}
         label_height = 2.5 + {0: 3.0, 45: 0.72 * longest + 2, 90: longest + 1}[rotation]
         entries = [*(("space", name) for name in spaces)]
         sides = set(points["hemisphere"])

@@ -29,11 +29,13 @@ def scatter(
     *,
     names: tuple[str, str],
     tested: Booleans | None = None,
+    significant: Booleans | None = None,
     label: str = "r",
     targets: str = "vertices",
     limits: tuple[float | None, float | None] = (None, None),
     mark: float | None = None,
     criterion: str = "tested",
+    chosen: str = "significant",
     **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """Density of targets by two scores; at most 89 mm wide.
@@ -45,6 +47,9 @@ def scatter(
     names : tuple of str
         Names of the two models.
     tested : array of bool, shape (n_targets,), optional
+        Targets that are drawn.
+    significant : array of bool, shape (n_targets,), optional
+        Targets whose share above the line is given as well, such as those that a figure of the preference colours.
     label : str
         Name or unit of the scores.
     targets : str
@@ -55,6 +60,8 @@ def scatter(
         Lines at this score on both axes; the caption counts the targets beyond it in both (Brain2Music, Fig. 7b: 0.4).
     criterion : str
         Which targets are drawn, for the caption.
+    chosen : str
+        Definition of significance, for the caption.
     **keywords
         ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
     """
@@ -73,9 +80,10 @@ def scatter(
         high = low + 1.0
     n_outside = int(((np.minimum(x, y) < low) | (np.maximum(x, y) > high)).sum())
     above = float((y > x).mean()) if x.size else float("nan")
+    among = (y > x)[np.asarray(significant, dtype=bool)[keep]] if significant is not None else np.zeros(0)
     with style.context():
         side = style.width_mm - 2 * MARGIN - AXIS - BAR
-        top = options.header + 5
+        top = options.header + (8 if among.size else 5)
         page = options.page(top + side + 10)
         axes = page.panel(MARGIN + AXIS, top, side, side)
         _density(page, axes, x, y, (low, high), targets)
@@ -85,12 +93,14 @@ def scatter(
         axes.set_xlabel(f"{names[0]} ({label})", parse_math=False)
         axes.set_ylabel(f"{names[1]} ({label})", parse_math=False)
         words = f"{above:.0%} of {x.size:,} {targets} above the line" if x.size else f"no {targets} with both scores"
+        words += f"\n{among.mean():.0%} of the {among.size:,} significant ones" if among.size else ""
         page.write(MARGIN + AXIS, top - 1.5, words, size=style.small_size, va="bottom")
     sentences = [
         f"{names[1]} against {names[0]} ({label}); {x.size} {targets} ({criterion}), {above:.1%} above the line of "
         "equal scores."
         if x.size
         else "No target has both scores.",
+        f"Of the {among.size} {targets} that are {chosen}, {among.mean():.1%} lie above it." if among.size else "",
         f"{n_outside} lie outside the axes." if n_outside else "",
         f"{int(((x > mark) & (y > mark)).sum())} lie above {mark:g} in both (dashed)." if mark is not None else "",
         f"Colour: {targets} per bin of {(high - low) / BINS:.2g}, logarithmic.",

@@ -10,6 +10,7 @@ import pandas as pd
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, shortened, text_width
 from b2m_encoding.figures.plots.tags import strongest, with_correlations
+from b2m_encoding.io.names import in_words
 
 LINE, NAMES, WIDEST, BAR = 2.9, 30.0, 14.0, 12.0
 """Height of a feature, room for its name, width of a region and hemisphere, and height of the colour bar, mm."""
@@ -46,8 +47,9 @@ def tag_profile(table: pd.DataFrame, *, q: float = 0.05, **keywords: Unpack[Page
     width = min(WIDEST * len(columns), style.width_mm - 2 * MARGIN - NAMES)
     cell = width / len(columns)
     room = {region: cell * sum(pair[0] == region for pair in columns) for region in regions}
-    longest = max(text_width(region, style.small_size, style) for region in regions)
-    flat = all(text_width(region, style.small_size, style) < room[region] for region in regions)
+    names = {region: in_words(region) for region in regions}
+    longest = max(text_width(name, style.small_size, style) for name in names.values())
+    flat = all(text_width(name, style.small_size, style) < room[region] for region, name in names.items())
     head = 7.0 if flat else 5 + min(22.0, longest)
     with style.context():
         page = options.page(options.header + head + len(wide) * LINE + BAR + MARGIN)
@@ -61,7 +63,7 @@ def tag_profile(table: pd.DataFrame, *, q: float = 0.05, **keywords: Unpack[Page
         axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=1)
         for region in regions:
             places = [i for i, pair in enumerate(columns) if pair[0] == region]
-            name = shortened(region, style.small_size, room[region] if flat else head - 4, style)
+            name = shortened(names[region], style.small_size, room[region] if flat else head - 4, style)
             axes.annotate(name, (np.mean(places), 1), (0, 9), xycoords=("data", "axes fraction"),
                           textcoords="offset points", rotation=0 if flat else 90, ha="center", va="bottom",
                           fontsize=style.small_size, parse_math=False, annotation_clip=False)  # fmt: skip

@@ -14,6 +14,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.style import GREY, Style
+from b2m_encoding.io.names import in_words
 
 COLUMNS = ("region", "hemisphere", "feature", "r", "low", "high", "q")
 LINE, GAP, HEAD, AXIS, FOOT = 3.4, 8.0, 6.0, 9.0, 5.0
@@ -59,7 +60,7 @@ def tags(table: pd.DataFrame, *, n: int = 8, q: float = 0.05, **keywords: Unpack
         for i, (region, part) in enumerate(chosen.items()):
             left = MARGIN + (i % across) * (width + GAP)
             top = options.header + (i // across) * (HEAD + n * LINE + AXIS)
-            name = shortened(str(region).replace("_", " "), options.style.text_size, width, options.style)
+            name = shortened(in_words(region), options.style.text_size, width, options.style)
             page.write(left, top + HEAD / 2, name, weight="bold", va="center")
             count = part["feature"].nunique()
             axes = page.panel(left + NAMES, top + HEAD, width - NAMES, count * LINE)

@@ -12,6 +12,7 @@ from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.paper import design, findings
 from b2m_encoding.gallery.paper.beside import NA, Compared, Line
 from b2m_encoding.gallery.paper.drawn import Wanted, draw, wanted
+from b2m_encoding.io.names import in_words
 from b2m_encoding.io.removal import remove_temporary_files
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import write_whole
@@ -19,7 +20,7 @@ from b2m_encoding.results.manifest import note_written
 from b2m_encoding.results.place import HALF_WRITTEN, results_kept
 from b2m_encoding.results.report.content import Block, Lines, Link, Page, Picture, Section, Table, Text
 from b2m_encoding.results.report.page import render
-from b2m_encoding.results.report.pictures import embedded
+from b2m_encoding.results.report.pictures import embedded, read_caption
 from b2m_encoding.results.report.report_data import number, percent
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.brain2music import deviations, paper
@@ -212,10 +213,9 @@ def _null(compared: Compared) -> list[str]:
 
 def _picture(stem: str, files: Sequence[Path]) -> Picture:
     png = next(path for path in files if path.suffix == ".png")
-    caption = png.with_suffix(".txt").read_text(encoding="utf-8").strip()
-    text, drawn, origin = caption.partition(" Drawn with ")
+    text, origin = read_caption(png.with_suffix(".txt"))
     links = [Link(path.name, path.suffix[1:].upper()) for path in files]
-    return Picture(stem.replace("_", " ").replace("figure", "Figure "), text, embedded(png), links, drawn + origin)
+    return Picture(in_words(stem).replace("figure", "Figure "), text, embedded(png), links, origin)
 
 
 def _followers(compared: Compared) -> Table:

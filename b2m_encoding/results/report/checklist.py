@@ -12,6 +12,7 @@ import pandas as pd
 
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.report.content import Answer
+from b2m_encoding.results.report.findings import ALIKE
 from b2m_encoding.results.report.known_rates import TOLERATED, known_rate
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, score, span
 from b2m_encoding.results.schema import CHANCE, CORRECTIONS, files, tables
@@ -136,7 +137,8 @@ def _audited(report: ReportData, start: str | tuple[str, ...], question: str) ->
     if not len(possible):
         return question, "not known", f"could not be checked: {rows['meaning'].iloc[0]}"
     worst = possible.loc[possible["value"].idxmax()]
-    detail = f"{worst['status']}: {number(float(worst['value']))} ({worst['meaning']})"
+    meaning = worst["meaning"].split(";")[0] if worst["status"] == "pass" else worst["meaning"]  # without advice
+    detail = f"{worst['status']}: {number(float(worst['value']))} ({meaning})"
     return question, "yes" if (possible["status"] == "pass").all() else "no", detail
 
 
@@ -196,6 +198,12 @@ def _significance(report: ReportData) -> Iterator[Line]:
         yield "Can p be small enough?", *_when(share <= FEW or table["correction"] == "fwe", shown, shown)
     else:
         yield "Can p be small enough?", "not applicable", "no permutations"
+    question, alike = "Do rearranged predictions differ from the true ones?", report.column("resemblance").dropna()
+    if len(alike):
+        shown = f"r of {span(alike, 2)}, root mean square; stimuli at equal intervals, or few, give {ALIKE:g} or more"
+        yield question, *_when(alike.max() < ALIKE, shown, f"{shown}: little can become significant")
+    else:
+        yield question, *(("not known", "not in these results") if sound else ("not applicable", "no permutations"))
 
 
 def _reliability(report: ReportData) -> Iterator[Line]:

@@ -6,10 +6,15 @@ from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.results.report.report_data import ReportData, listed, many, number
 from b2m_encoding.results.schema import CHANCE, JOINT, tables
 
+ALIKE = 0.3
+"""Root mean square of r between predictions and their rearrangements from which on a test has little power."""
+FEW = 0.01
+"""Share of predicted targets below which lack of power may be the reason."""
+
 
 def findings(report: ReportData) -> list[str]:
     """Sentences of the paragraph that opens a page; what was not computed is left out."""
-    sentences = [_predicted(report), _regions(report), _preferred(report), _identified(report)]
+    sentences = [_predicted(report), _power(report), _regions(report), _preferred(report), _identified(report)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -34,6 +39,19 @@ def _predicted(report: ReportData) -> str:
     )
 
 
+def _power(report: ReportData) -> str:
+    """Why r may be high and nothing significant: rearranged predictions are like the true ones."""
+    own = report.subjects.assign(alike=report.column("resemblance"))
+    own = own[(own["alike"] >= ALIKE) & (own["predicted"] < FEW * own["tested"])]
+    if not len(own):
+        return ""
+    return (
+        f"The test of {listed(f'sub-{name}' for name in own['subject'])} has little power: predictions that are "
+        f"rearranged resemble the true ones (r of {number(own['alike'].max(), 2)}, root mean square), as where stimuli "
+        "follow each other at equal intervals or are few."
+    )
+
+
 def _regions(report: ReportData) -> str:
     table = report.table(tables.REGIONS)
     if table is None:
@@ -44,11 +62,7 @@ def _regions(report: ReportData) -> str:
         return ""
     means = table.groupby(["region", "feature_space"], sort=False)["score"].mean().unstack("feature_space")[names]
     best = {name: [str(region) for region in means.index[means.idxmax(axis=1) == name]] for name in names}
-    parts = [
-        f"{name} predicts better in {listed(region.replace('_', ' ') for region in regions)}"
-        for name, regions in best.items()
-        if regions
-    ]
+    parts = [f"{name} predicts better in {listed(regions)}" for name, regions in best.items() if regions]
     return f"By mean r of a region, {listed(parts)}." if len(means) <= 12 else ""
 
 

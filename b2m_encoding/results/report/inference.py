@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.report.known_rates import known_rate
 from b2m_encoding.results.report.references import by_doi
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
@@ -199,7 +200,7 @@ def _regions(report: ReportData) -> str:
         atlas = report.results.json(files.ATLAS)
         key = by_doi(atlas["citation"])
         cite = f" [@{key}]" if key else f" ({atlas['citation']})" if atlas["citation"] else ""
-        text = f"Regions were those of {atlas['title']}{cite}: {listed(report.get('maps', 'regions'))}. "
+        text = f"Regions were those of {atlas['title']}{cite}: {listed(map(in_words, report.get('maps', 'regions')))}. "
     text += "Scores of a region are means over its tested targets, predicted or not."
     if (tests := report.table(tables.REGION_TESTS)) is None:
         return text

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.report.content import Link, Picture
 from b2m_encoding.results.schema.files import FIGURES
 
@@ -61,13 +62,19 @@ def pictures(
             found = NAME.fullmatch(png.stem)
             caption = png.with_suffix(".txt")
             if found and found["kind"] == kind and found["subject"] == subject and caption.is_file():
-                rest = found["rest"].replace("_", " ")
-                text = caption.read_text(encoding="utf-8").strip()
-                text, drawn, origin = text.removeprefix(f"sub-{subject}. ").partition(" Drawn with ")
+                rest = in_words(found["rest"])
+                text, origin = read_caption(caption)
+                text = text.removeprefix(f"sub-{subject}. ")
                 if (png, width) not in made:
                     made[png, width] = embedded(png, width)
                 title = f"{TITLES.get(kind, kind)}{rest}"
-                yield Picture(title, text, made[png, width], _files(png), (drawn + origin).strip())
+                yield Picture(title, text, made[png, width], _files(png), origin)
+
+
+def read_caption(path: Path) -> tuple[str, str]:
+    """Caption of a figure, and the paragraph on its origin."""
+    text, drawn, origin = path.read_text(encoding="utf-8").partition("Drawn with ")
+    return text.strip(), (drawn + origin).strip()
 
 
 def _files(png: Path) -> list[Link]:

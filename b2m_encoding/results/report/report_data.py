@@ -12,6 +12,7 @@ import pandas as pd
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, REGION_MODEL_SUMMARY, SETTINGS
@@ -61,12 +62,14 @@ class ReportData:
         return value
 
     def table(self, table: Table) -> pd.DataFrame | None:
-        """Read a table of the results; None where there is none, or it has no row of the subject."""
+        """Read a table of the results, regions in words; None where there is none, or no row of the subject."""
         if not self.results.has(table):
             return None
         if table.file not in self.whole:
             self.whole[table.file] = self.results.table(table)
         rows = self.whole[table.file]
+        if "region" in rows:
+            rows = rows.assign(region=rows["region"].map(in_words, na_action="ignore"))
         if self.subject is not None and "subject" in rows:
             rows = rows[rows["subject"] == self.subject]
         return rows if len(rows) else None
@@ -113,7 +116,7 @@ class ReportData:
     def group_name(self) -> str:
         """What the groups of clips are called: the column of the events that holds them."""
         table = self.table(tables.CLIPS)
-        return "group" if table is None or table["grouped_by"].isna().any() else str(table["grouped_by"].iloc[0])
+        return "group" if table is None or table["grouped_by"].isna().any() else in_words(table["grouped_by"].iloc[0])
 
     @property
     def feature_spaces(self) -> tuple[str, ...]:

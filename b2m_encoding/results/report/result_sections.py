@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
 from b2m_encoding.results.report.content import Block, Lines, Picture, Table
 from b2m_encoding.results.report.known_rates import known_rate
@@ -69,9 +70,13 @@ def accuracy(report: ReportData) -> list[Block]:
             [str(label), *(score(value) for value in row)]
             for label, row in zip(part.index, part.to_numpy(), strict=True)
         ]
-        columns = [shown, *(f"sub-{subject}" for subject in part.columns)]
+        columns = [in_words(shown), *(f"sub-{subject}" for subject in part.columns)]
         blocks.append(
-            cut(Table(columns, rows, f"Mean r of the joint model over the targets that it predicts, by {shown}."))
+            cut(
+                Table(
+                    columns, rows, f"Mean r of the joint model over the targets that it predicts, by {in_words(shown)}."
+                )
+            )
         )
     return blocks
 
@@ -163,8 +168,8 @@ def regions(report: ReportData) -> list[Block]:
         blocks.append(Lines([f"Mixed model ({model['formula']}): {model['status']}", *model["notes"]]))
         terms = report.table(tables.REGION_MODEL)
         if terms is not None and model["status"] == "fitted" and "df_error" in terms:
-            rows = [[one.term, number(one.statistic), f"{number(one.df)}, {number(one.df_error)}", number(one.p, 2)]
-                    for one in terms.itertuples()]  # fmt: skip
+            rows = [[in_words(one.term), number(one.statistic), f"{number(one.df)}, {number(one.df_error)}",
+                     number(one.p, 2)] for one in terms.itertuples()]  # fmt: skip
             about = "F tests of the mixed model: each factor against how much its effect differs between participants."
             blocks.append(Table(["term", "F", "degrees of freedom", "p"], rows, about))
     if (table := report.table(tables.REGION_TESTS)) is not None:

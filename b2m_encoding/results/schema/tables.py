@@ -41,6 +41,8 @@ SUBJECTS = Table(
         "refit_method": "How these were rearranged: as in the test, or by random phases over whole runs (phase)",
         "fold_dependence": "Factor by which the null distribution is wider than that of rearranged predictions",
         "test_block": "Samples of a block that changes its place in the test; n/a for other tests",
+        "resemblance": "Root mean square of r between predictions and their rearrangements, median of the 100 targets "
+        "with the largest r; from .3 on little can become significant",
         "repeats": "Presentations that the noise ceiling follows from",
         "ceiling": "Median noise ceiling of r over the predicted targets",
         "no_ceiling": "Why there is no noise ceiling",

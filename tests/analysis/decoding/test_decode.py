@@ -23,10 +23,12 @@ from b2m_encoding.analysis.encoding.own_windows import own_scores
 from b2m_encoding.analysis.study_results import StudyResults
 from b2m_encoding.analysis.tables.brain2music_table2 import (
     decoding_table,
-    printed,
+    shown,
     warnings_of,
 )
 from b2m_encoding.analysis.windows import stimulus_timeline, windowed, windows_of_features
+from b2m_encoding.cli.app import console
+from b2m_encoding.cli.decoding import print_decoding
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.decoding.chance import chance_interval
 from b2m_encoding.decoding.decoders.base import ENCODER_ALPHAS, with_blocks
@@ -376,7 +378,7 @@ def decoding(target: str, accuracy: float, decoder: str = "regions") -> Decoding
     )
 
 
-def test_the_table_stands_beside_the_papers(tmp_path: Path) -> None:
+def test_the_table_stands_beside_the_papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = study(tmp_path, ("mine", "text", "mulan"))
     subjects = {
         name: [decoding("mine", 0.6), decoding("text", low), decoding("mulan", low + 0.1, "ridge")]
@@ -389,10 +391,16 @@ def test_the_table_stands_beside_the_papers(tmp_path: Path) -> None:
     assert found.loc["mulan", "identification_test_published"] == 0.876
     assert found.loc["mulan", "correlation_training_published_sd"] == 0.023
     assert np.isnan(found.loc["mine", "identification_test_published"])
-    text = printed(decoding_table(subjects, table), "simulated data")
-    assert text.startswith("simulated data\nmean over subjects (standard deviation), here | Brain2Music")
-    assert "0.850 (0.071) | 0.876 (0.015)" in text
-    assert "0.600 (0.000) | -" in text
+    lines = shown(decoding_table(subjects, table))
+    assert [what for what, *_ in lines if what] == ["mine, regions", "text (for MuLan_text), regions",
+                                                    "mulan (for MuLan_music), ridge"]  # fmt: skip
+    assert ("mulan (for MuLan_music), ridge", "identification, test clips", "0.850 (0.071)", "0.876 (0.015)") in lines
+    assert lines[0][2:] == ("0.600 (0.000)", "-")
+    monkeypatch.setattr(console, "width", 72)
+    with console.capture() as captured:
+        print_decoding(subjects, table)
+    assert all(text in captured.get() for text in ("0.850 (0.071)", "0.876 (0.015)", "arXiv 2307.11078"))
+    assert max(map(len, captured.get().splitlines())) <= 72
 
 
 def test_decoders_obey_folds_and_penalties_of_the_model(tmp_path: Path) -> None:

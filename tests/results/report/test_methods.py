@@ -13,6 +13,7 @@ import pytest
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.report.checklist import checklist
 from b2m_encoding.results.report.content import Lines
+from b2m_encoding.results.report.findings import findings
 from b2m_encoding.results.report.known_rates import simulated_rates
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
@@ -164,6 +165,9 @@ def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
         ({"subjects": {"ceiling": float("nan"), "no_ceiling": "none"}}, "Is there a noise ceiling?", "no"),
         ({"subjects": {"permutations": 200}}, "Can p be small enough?", "no"),
         ({}, "Can p be small enough?", "yes"),
+        ({"subjects": {"resemblance": 0.35}}, "Do rearranged predictions differ from the true ones?", "no"),
+        ({"subjects": {"resemblance": 0.1}}, "Do rearranged predictions differ from the true ones?", "yes"),
+        ({}, "Do rearranged predictions differ from the true ones?", "not known"),
         ({"subjects": {"test": "paper"}}, "Does the null distribution keep autocorrelation?", "no"),
         ({"subjects": {"test": "paper"}}, "Is there a correction for many targets?", "no"),
         ({}, "Does the test hold its level?", "yes"),
@@ -253,3 +257,10 @@ def test_a_failed_check_is_no_yes(bundle: Bundle) -> None:
     ]
     assert item.answer == "no"
     assert item.detail.startswith("fail: 0.9")
+
+
+def test_findings_say_why_nothing_is_significant(bundle: Bundle) -> None:
+    alike = {"resemblance": 0.5}
+    told = " ".join(findings(ReportData(bundle(subjects=alike | {"predicted": 0}))))
+    assert "The test of sub-01 and sub-02 has little power" in told
+    assert "little power" not in " ".join(findings(ReportData(bundle(subjects=alike))))
