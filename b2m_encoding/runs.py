@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, whole_number
 from b2m_encoding.folds import Blocks, held_out_blocks, used_blocks
 from b2m_encoding.notebook import html_table
 
 FIELDS = ("run", "time", "clip", "presentation", "block", "used", "group")
 """Labels of every sample."""
+MILLISECONDS = 100
+"""A repetition time that is as large is none of seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,7 @@ class Runs:
         group : array of str, shape (n_samples,), optional
             By default clips belong to no group.
         """
-        labels = np.asarray(run).astype(str)
+        labels, tr = np.asarray(run).astype(str), _in_seconds(tr)
         clips = np.full(len(labels), "", dtype=str) if clip is None else np.asarray(clip).astype(str)
         if time is None:
             start = np.flatnonzero(_begins(labels))
@@ -140,7 +142,7 @@ class Runs:
         runs = cls(
             run=labels,
             time=np.asarray(time, dtype=float),
-            tr=float(tr),
+            tr=tr,
             clip=clips,
             presentation=np.asarray(presentation, dtype=np.int64),
             block=labels if block is None else np.asarray(block).astype(str),
@@ -154,9 +156,8 @@ class Runs:
     def from_lengths(cls, lengths: Mapping[str, int] | Sequence[int], tr: float) -> Runs:
         """Build from the number of samples of each run; unnamed runs are called ``run-01``, ``run-02`` ..."""
         named = lengths if isinstance(lengths, Mapping) else {f"run-{i + 1:02d}": n for i, n in enumerate(lengths)}
-        if empty := [name for name, n in named.items() if n < 1]:
-            raise InputError("a run has no samples", found=empty)
-        return cls.from_labels(np.repeat(list(named), list(named.values())), tr)
+        numbers = [whole_number(n, f"the number of samples of {name}", 1) for name, n in named.items()]
+        return cls.from_labels(np.repeat(list(named), numbers), tr)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Runs]) -> Runs:
@@ -338,6 +339,15 @@ class Runs:
             If there are fewer than two blocks, or a fold splits a block or leaves nothing to train on.
         """
         return held_out_blocks(self.block, self.used, cv)
+
+
+def _in_seconds(tr: Any) -> float:
+    """Repetition time as a number; an error for texts, and for milliseconds."""
+    known = hasattr(tr, "__float__") and np.ndim(tr) == 0 and not isinstance(tr, bool)
+    if not known or tr >= MILLISECONDS:
+        fix = f"give {float(tr) / 1000:g}" if known else None
+        raise InputError("the repetition time is a number of seconds", found=repr(tr), expected="such as 1.5", fix=fix)
+    return float(tr)
 
 
 def _begins(*labels: NDArray[Any]) -> NDArray[np.bool_]:

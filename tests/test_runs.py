@@ -119,11 +119,6 @@ def test_another_number_of_rows_names_the_runs() -> None:
         Runs.from_lengths([3, 4], tr=1.0).check_length(np.zeros(6))
 
 
-def test_a_run_has_samples() -> None:
-    with pytest.raises(InputError, match="no samples"):
-        Runs.from_lengths({"a": 0, "b": 20}, tr=1.5)
-
-
 def test_presentations_are_told_apart_where_they_touch() -> None:
     """The numbers stay with their samples: what is taken away in between joins nothing."""
     clip, presentation = [*"xxxxyyxx"], [1, 1, 2, 2, 3, 3, 4, 4]
@@ -168,3 +163,15 @@ def test_folds_may_be_masks() -> None:
     assert runs.folds(masks) == [("a",), ("b",)]
     with pytest.raises(InputError, match="row that is not there"):
         runs.folds([(np.arange(3), np.arange(3, 8))])
+
+
+@pytest.mark.parametrize("tr", ["1.5", 1500, None, True])
+def test_repetition_times_are_seconds(tr: Any) -> None:
+    with pytest.raises(InputError, match="number of seconds"):
+        Runs.from_lengths([3], tr)
+
+
+@pytest.mark.parametrize("n", [0, -1, 10.5, "10", None])
+def test_lengths_are_whole_numbers(n: Any) -> None:
+    with pytest.raises(InputError, match="number of samples of run-01 must be a whole number"):
+        Runs.from_lengths([n], 1.5)
