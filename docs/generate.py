@@ -106,7 +106,9 @@ def page_of(module: str, name: str) -> str:
     if inspect.isclass(thing):
         # members of our own bases too, not those of other packages and of tables of options
         others = ", ".join(b.__name__ for b in thing.__mro__ if not b.__module__.startswith(ROOT) or b is Config)
-        directive = f"autoclass:: {name}\n   :members:\n   :inherited-members: {others}\n   :exclude-members: {REQUESTS}"
+        directive = (
+            f"autoclass:: {name}\n   :members:\n   :inherited-members: {others}\n   :exclude-members: {REQUESTS}"
+        )
     elif inspect.isroutine(thing):
         directive = f"autofunction:: {name}"
     else:  # sphinx would show the text of its class
