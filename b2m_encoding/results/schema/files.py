@@ -46,6 +46,8 @@ PAPER = "paper"
 README = "README"
 BIDS_IGNORE = ".bidsignore"
 
+SUBJECT_FOLDER = "sub-{subject}"
+"""Folder of the files of a subject; a test compares all names here with what a run writes."""
 SUBJECT_PAGE = "sub-{subject}.html"
 """The report: page of a subject."""
 MAP = "sub-{subject}{hemi}_space-{space}_desc-{desc}_stat-{stat}_statmap{suffix}"
