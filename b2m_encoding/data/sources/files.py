@@ -74,6 +74,8 @@ class FilesSource(ClipSource):
         of_path: dict[tuple[str, str], str] = {}
         for subject, (run, path) in product(self.subjects or ("",), files.items()):
             file, _, name = str(for_subject(path, subject)).partition("::")
+            if "\0" in file:
+                raise InputError("a path cannot hold a null character", found=repr(file), fix=f"correct {key}")
             own = f"{run} of {subject}" if len(self.subjects) > 1 else run
             if (other := of_path.setdefault((os.path.realpath(file), name), own)) != own:
                 raise InputError(f"{key} of two runs are one file", file=file, found=f"{other}, {own}")

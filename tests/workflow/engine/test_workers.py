@@ -74,7 +74,8 @@ class Watch(threading.Thread):
         while not self.ended.wait(0.001):
             with suppress(FileNotFoundError):  # the folder, too, comes and goes
                 for path in self.folder.glob("*.safetensors"):
-                    self.seen.setdefault(path.name, set()).add(path.stat().st_mtime_ns)
+                    changed = path.stat().st_mtime_ns  # before a name is noted: the file may be gone by now
+                    self.seen.setdefault(path.name, set()).add(changed)
 
 
 def test_two_workers_share_factors(wide_study: Path, two_processes: ClusterSpec) -> None:
