@@ -67,3 +67,9 @@ def is_intact(path: Path, expected: str) -> bool:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST)
+
+
+def counted(names: list[str], what: str) -> str:
+    """Clause on files: how many are so, and the first three."""
+    shown = ", ".join(sorted(names)[:3]) + (" ..." if len(names) > 3 else "")
+    return f"{len(names)} {'file is' if len(names) == 1 else 'files are'} {what} ({shown})"

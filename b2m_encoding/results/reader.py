@@ -17,7 +17,7 @@ from b2m_encoding.io.parsing import load_toml, parse_json
 from b2m_encoding.results.browse import Shelf, maps_of_subject, maps_shelf, results_html, table_files, tables_shelf
 from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
-from b2m_encoding.results.manifest import changed_files, is_intact, read_manifest
+from b2m_encoding.results.manifest import changed_files, counted, is_intact, read_manifest
 from b2m_encoding.results.map_space import space_of_map
 from b2m_encoding.results.place import is_results
 from b2m_encoding.results.provenance import find_path, find_study_folder
@@ -179,8 +179,8 @@ class Results:
         if not missing:
             read = {name: self.hashes[name] for name in files if ".zarr/" not in name}  # weights: where they are read
             changed = changed_files(self.path, read)
-            return _counted(changed, "not as written") if changed else ""
-        return _counted(missing, "missing")
+            return counted(changed, "not as written") if changed else ""
+        return counted(missing, "missing")
 
     def check(self, *paths: Path) -> None:
         """Raise if a file, or one in a folder, differs from its recorded hash or is missing.
@@ -310,8 +310,7 @@ class Results:
             paths = [path for (label, _, _), path in self.files.items() if label == subject]
             if not paths:
                 raise InputError("the results hold no such subject", found=subject, expected=", ".join(self.subjects))
-            joint = self.files.get((subject, JOINT, R.stat), paths[0])
-            self.spaces[subject] = space_of_map(joint)
+            self.spaces[subject] = space_of_map(self.files.get((subject, JOINT, R.stat), paths[0]))
         return self.spaces[subject]
 
     def table(self, table: Table | str) -> pd.DataFrame:
@@ -327,15 +326,16 @@ class Results:
         InputError
             If there is no such table, or it is damaged.
         """
-        name, kinds = self._table_name(table), dict.fromkeys(TEXT_COLUMNS, str)
-        text = self._text(name)
-        widths = sorted({line.count("\t") + 1 for line in text.split("\n") if line})
-        if len(widths) > 1 and '"' not in text:
-            raise _damaged(self.path / name, f"rows of {', '.join(map(str, widths))} fields")
-        try:
+
+        def parse(text: str) -> pd.DataFrame:
+            widths = sorted({line.count("\t") + 1 for line in text.split("\n") if line})
+            if len(widths) > 1 and '"' not in text:
+                raise ValueError(f"rows of {', '.join(map(str, widths))} fields")
+            kinds = dict.fromkeys(TEXT_COLUMNS, str)
             return pd.read_csv(StringIO(text), sep="\t", na_values=["n/a"], keep_default_na=False, dtype=kinds)
-        except ValueError as error:
-            raise _damaged(self.path / name, error) from error
+
+        frame: pd.DataFrame = self._parsed(self._table_name(table), parse)
+        return frame
 
     def _table_name(self, table: Table | str) -> str:
         name = _file_name(table)
@@ -343,9 +343,8 @@ class Results:
             return name
         known = table_files(self)
         if table.removesuffix(".tsv") not in known:
-            raise InputError(
-                "the results hold no such table", file=self.path, found=table, expected=", ".join(known) or None
-            )
+            expected = ", ".join(known) or None
+            raise InputError("the results hold no such table", file=self.path, found=table, expected=expected)
         return known[table.removesuffix(".tsv")]
 
     def has(self, file: Table | str) -> bool:
@@ -386,9 +385,8 @@ class Results:
 
 
 def _damaged(path: Path, found: object) -> InputError:
-    return InputError(
-        "a file of the results is damaged", file=path, found=found, fix="b2m run the study again (it restores the file)"
-    )
+    fix = "b2m run the study again (it restores the file)"
+    return InputError("a file of the results is damaged", file=path, found=found, fix=fix)
 
 
 def _label(subject: str) -> str:
@@ -398,8 +396,3 @@ def _label(subject: str) -> str:
 
 def _file_name(file: Table | str) -> str:
     return file.file if isinstance(file, Table) else file
-
-
-def _counted(names: list[str], what: str) -> str:
-    shown = ", ".join(sorted(names)[:3]) + (" ..." if len(names) > 3 else "")
-    return f"{len(names)} {'file is' if len(names) == 1 else 'files are'} {what} ({shown})"
