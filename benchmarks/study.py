@@ -100,7 +100,7 @@ def main() -> None:
         size = f"{n_targets} targets, {options.subjects} subjects"
         rows.append(
             Row(
-                name,
+                name if options.subjects == 1 else f"{name}_{options.subjects}_subjects",
                 ours=f"{size}; s by step {found['steps']}; {found['disk_mb']} MB on disk at most",
                 peer=f"himalaya, scaled from {peer['measured']}" if peer else None,
                 ours_s=found["seconds"],
