@@ -149,7 +149,7 @@ def number_line(id: str, mean: float | None, sd: float = float("nan"), n: int = 
     ours = _text(mean, sd if np.isfinite(sd) else None)
     about = "" if close else "another number"
     if deviations:
-        about = f"{mean - known.value:+.3g}; within {allowed:.3g} counts as reproduced"
+        about = f"differs by {mean - known.value:+.3g}; within {allowed:.3g} counts as reproduced"
     return Line(known.where, known.what, text, ours, YES if close else NO, "; ".join(filter(None, [about, why])))
 
 
