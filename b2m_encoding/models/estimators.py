@@ -134,7 +134,11 @@ class _OfArrays(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignor
         return self.model_.predict_bands(X)
 
     def score(self, X: Features, y: ArrayLike, sample_weight: None = None) -> float:
-        """Mean of :meth:`score_targets` over the tested targets; see :meth:`EncodingModel.score`."""
+        """Mean of :meth:`score_targets` over the tested targets; see :meth:`EncodingModel.score`.
+
+        scikit-learn's functions of model selection split arrays: give them one with the label of each column in
+        ``bands``. Of feature spaces in a dict they count the names as samples, and refuse them.
+        """
         check_is_fitted(self, "model_")
         return self.model_.score(X, y, sample_weight=sample_weight)
 
