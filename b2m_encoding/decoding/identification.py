@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from b2m_encoding._typing import Float64, Floating, Integers
 from b2m_encoding.errors import InputError
+from b2m_encoding.models.inputs import as_floats
 
 TIE = 1e-12
 """Largest difference of correlations that count as equal."""
@@ -296,10 +297,7 @@ def row_correlations(a: Floating, b: Floating) -> Float64:
 
 def _vectors(values: Any) -> Float64:
     """Rows as vectors of finite numbers: without this, one that is missing would count as chance."""
-    try:
-        vectors = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("vectors are no numbers", found=type(values).__name__) from None
+    vectors = np.asarray(as_floats(values, "vectors to compare"), dtype=np.float64)
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors)).sum())
         found = f"shape {vectors.shape}, {bad} not finite"

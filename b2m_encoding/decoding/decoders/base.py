@@ -131,16 +131,19 @@ def usable_targets(X: Floating, chosen: Booleans | None = None) -> NDArray[np.in
     """
     usable = varying(X)
     if chosen is not None:
-        if chosen.shape != usable.shape:
-            raise InputError(
-                "the mask of targets does not fit the responses",
-                found=chosen.shape,
-                expected=f"{usable.shape}, one per target",
-            )
-        usable &= chosen
+        usable &= as_mask(chosen, usable.shape, "the mask of targets does not fit the responses")
     if not usable.any():
         raise InputError("there is no target that can be decoded from", expected="responses that vary, without NaN")
     return np.flatnonzero(usable)
+
+
+def as_mask(mask: Any, shape: tuple[int, ...], problem: str) -> Booleans:
+    """Mask of targets; an error, the problem, if it is something else, such as numbers of targets."""
+    found: Booleans = np.asarray(mask)
+    if found.dtype != bool or found.shape != shape:
+        expected = f"bool of shape {shape}, one per target"
+        raise InputError(problem, found=f"{found.dtype} of shape {found.shape}", expected=expected)
+    return found
 
 
 def varying(X: Floating) -> Booleans:

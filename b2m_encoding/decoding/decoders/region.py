@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from b2m_encoding._typing import Booleans, Float64, Floating
-from b2m_encoding.decoding.decoders.base import Decoder, as_windows, inner_folds, training_windows, varying
+from b2m_encoding.decoding.decoders.base import Decoder, as_mask, as_windows, inner_folds, training_windows, varying
 from b2m_encoding.decoding.decoders.ridge import fill_constant
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel, cross_val_predict
@@ -70,7 +70,10 @@ class RegionDecoder(Decoder):
         """
         X, Y = training_windows(X, Y, runs)
         usable = varying(X)
-        masks = {name: _checked(name, mask, usable.shape) for name, mask in self.regions.items()}
+        masks = {
+            name: as_mask(mask, usable.shape, f"region {name!r} is no mask of the targets")
+            for name, mask in self.regions.items()
+        }
         self.columns_ = {n: np.flatnonzero(m & usable) for n, m in masks.items() if (m & usable).any()}
         if not self.columns_:
             raise InputError("no region has a target that can be decoded from", found=list(self.regions))
@@ -122,15 +125,6 @@ class RegionDecoder(Decoder):
 
     def _mean(self, predictions: list[Floating]) -> Float64:
         return fill_constant(np.mean(predictions, axis=0, dtype=np.float64), self.models_[self.best_[0]])
-
-
-def _checked(name: str, mask: Booleans, shape: tuple[int, ...]) -> Booleans:
-    """Mask of a region; an error if it is something else, such as numbers of targets."""
-    mask = np.asarray(mask)
-    if mask.dtype != bool or mask.shape != shape:
-        found = f"{mask.dtype} of shape {mask.shape}"
-        raise InputError(f"region {name!r} is no mask of the targets", found=found, expected=f"bool of shape {shape}")
-    return mask
 
 
 def _decomposed(fitted: Floating, held_out: Floating, Y: Floating) -> Callable[[float], tuple[Floating, Floating]]:

@@ -47,7 +47,6 @@ class NetworkEntry(NamedTuple):
 
     def load(self, entry: Entry, folder: str | Path | None, options: Mapping[str, Any]) -> Any:
         """Find the weights, then import the class and create the network."""
-        folder = None if folder is None else Path(folder)
         weights = find_weights(entry, folder)
         module = import_module(f"b2m_encoding.features.networks.{self.module}")
         return getattr(module, self.cls)(weights, **options)
@@ -152,7 +151,6 @@ def load_audio_encoder(
         If there is no such network, model or layer; if the weights are missing (with the command that fetches them,
         their size and licence, and alternatives) or damaged; or if a package is not installed.
     """
-    weights = None if weights is None else Path(weights)
     options = {"layers": tuple(layers), "device": device, "shuffled_seed": shuffled_seed}
     network, entry = _resolve(AUDIO_ENCODERS, "audio", name, model, revision)
     encoder: AudioEncoder = network.load(entry, weights, options)
@@ -187,7 +185,6 @@ def load_text_encoder(
     InputError
         See :func:`load_audio_encoder`.
     """
-    weights = None if weights is None else Path(weights)
     network, entry = _resolve(TEXT_ENCODERS, "text", name, model, revision)
     encoder: TextEncoder = network.load(entry, weights, {"device": device, "shuffled_seed": shuffled_seed})
     return encoder

@@ -75,7 +75,6 @@ def find_weights(entry: Entry, folder: str | Path | None = None) -> Weights:
         If they are missing (with the command that fetches them, their size and licence, and alternatives), or a file
         is missing or its hash differs from the record.
     """
-    folder = None if folder is None else Path(folder)
     if folder is not None:
         return _unrecorded(entry, Path(folder))
     if entry.package is not None:

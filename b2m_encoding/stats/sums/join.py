@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding._typing import Float64
+from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.stored_arrays import SideBySide, side_by_side
 from b2m_encoding.runs import Runs
@@ -42,8 +42,18 @@ def merge_blocks(sums: BlockSums, runs: Runs, block_length: int, longer: int) ->
     def add(values: Any) -> Any:
         return values.reduced(summed, len(starts)) if isinstance(values, SideBySide) else summed(values)
 
-    models = {name: Predicted(*(add(getattr(one, key)) for key in SUMS)) for name, one in sums.models.items()}
-    return BlockSums(summed(sums.n), sums.split[starts], add(sums.y), add(sums.yy), models, sums.labels[starts])
+    y, yy, models = _each_sum([sums], lambda one: add(*one))
+    return BlockSums(summed(sums.n), sums.split[starts], y, yy, models, sums.labels[starts])
+
+
+def _each_sum(parts: Sequence[BlockSums], join: Callable[[list[Any]], Any]) -> tuple[Any, Any, dict[Bands, Predicted]]:
+    """Join each sum of some parts: of the responses, of their squares, and of every model."""
+    y, yy = (join([getattr(part, key) for part in parts]) for key in ("y", "yy"))
+    models = {
+        name: Predicted(*(join([getattr(part.models[name], key) for part in parts]) for key in SUMS))
+        for name in parts[0].models
+    }
+    return y, yy, models
 
 
 def merged_units(sums: BlockSums, runs: Runs, block_length: int, longer: int) -> NDArray[np.intp]:
@@ -71,13 +81,8 @@ def join_splits(parts: Sequence[BlockSums]) -> BlockSums:
     -------
     BlockSums
     """
-    models = {
-        name: Predicted(*(np.concatenate([getattr(part.models[name], key) for part in parts]) for key in SUMS))
-        for name in parts[0].models
-    }
-    n, split, y, yy, labels = (
-        np.concatenate([getattr(part, key) for part in parts]) for key in ("n", "split", "y", "yy", "labels")
-    )
+    n, split, labels = (np.concatenate([getattr(part, key) for part in parts]) for key in ("n", "split", "labels"))
+    y, yy, models = _each_sum(parts, np.concatenate)
     return BlockSums(n, split, y, yy, models, labels)
 
 
@@ -106,9 +111,5 @@ def join_targets(parts: Sequence[BlockSums]) -> BlockSums:
     -------
     BlockSums
     """
-    models = {
-        name: Predicted(*(side_by_side([getattr(part.models[name], key) for part in parts]) for key in SUMS))
-        for name in parts[0].models
-    }
-    y, yy = (side_by_side([getattr(part, key) for part in parts]) for key in ("y", "yy"))
+    y, yy, models = _each_sum(parts, side_by_side)
     return replace(parts[0], y=y, yy=yy, models=models)
