@@ -84,7 +84,8 @@ def made_up_conditions(kind: str) -> FigureResult:
     table = pd.DataFrame(rows, columns=["panel", "condition", "series", "subject", "value"])
     if chance is not None:
         table["chance"] = chance
-    return conditions(table, label=label, lines=kind == "penalties", note="made-up scores", style=STYLE)
+    lines = {"lines": True, "axis": "penalty (alpha)"} if kind == "penalties" else {}
+    return conditions(table, label=label, **lines, note="made-up scores", style=STYLE)
 
 
 def main(demo: Path, localizer: Path | None = None) -> None:

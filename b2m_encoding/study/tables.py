@@ -194,6 +194,9 @@ class StatisticsTable(Config):
     generalise: tuple[Literal["group", "subject"], ...] = ()
     """Predict (and decode) groups of clips (genres, speakers) that were left out of training, or subjects by a model of
     the others."""
+    learning_curve: Annotated[int, Field(ge=0, le=100)] = 0
+    """Fit the models to subsets of the training runs too, in so many draws of nested subsets, and score them on the
+    same test runs: what more data would bring (``learning_curve.tsv``, mean r of the regions)."""
 
     def partitions(self, n_features: int) -> bool:
         """Whether the variance is partitioned among this many feature spaces."""
