@@ -228,6 +228,8 @@ class DecodingTable(Config):
     calibrate: Literal["none", "all", "dimension"] = "all"
     """Give decoded features the spread of training features, by cross-validated predictions of training windows: all
     dimensions together, or each by itself, which weighs up those that are decoded badly."""
+    transport: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Weight of optimal transport beside the contrastive loss of the decoder ``contrastive``."""
     alphas: AlphaTable | None = None
     """Penalties that the decoders try; by default those of ``[model.alphas]`` where the study has that table, else a
     grid that suits the number of targets: 1 to 10^6 (``regions``), 10 to 10^9 (``ridge``, ``contrastive``)."""

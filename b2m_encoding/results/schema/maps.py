@@ -28,8 +28,8 @@ class MapKind:
     of : Owner
         What the map describes, as in ``_desc-`` of the file name: the joint model; every model (``joint`` and each
         feature space); members of the joint model, of the same names; each feature space; each set of feature spaces
-        (one for ``unique``, several for ``shared``); the preference map; the ceiling from other subjects; the comparison
-        of two results; the responses themselves.
+        (one for ``unique``, several for ``shared``); the preference map; the ceiling from other subjects; the
+        comparison of two results; the responses themselves.
     description : str
         Text of the sidecar, with fields in braces.
     label, short : str
