@@ -283,7 +283,7 @@ def _one_split(
         sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
         alphas[names], status = np.asarray(model.best_alphas_, dtype=np.float64), _status(model, test.measured)
         deltas, found = model.deltas_, model.stack_  # of the last, which has all feature spaces
-        stack = found and dict(zip(found.members, found.weights, strict=True))
+        stack = None if found is None else dict(zip(found.members, found.weights, strict=True))
         if names == models[-1] and number == 0:
             kept = selected.kept
             audited = Audited(
