@@ -122,7 +122,7 @@ def draw_learning(context: FigureContext, _: str) -> FigureResult:
         about="Mean r on the same test runs, by models trained on nested subsets of the training runs; "
         f"{table['draw'].nunique()} draws of subsets.{further}",
         lines=True,
-        axis="training data (min)",
+        axis="training (min)",
         each="subject" if several else "draw",
         spread="sem" if several else "sd",
         **context.page_keywords(models=tuple(drawn["series"].unique())),

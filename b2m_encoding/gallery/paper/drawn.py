@@ -66,11 +66,16 @@ def wanted(compared: Compared) -> Iterator[Wanted]:
         yield Wanted("figureA2", "decoding", "", plain)
     for number, name in APPENDIX.items():
         yield from _pair(compared, number, compared.subjects[1:], f"figure{name}", inflated=False)
-    first, (learning, stacking) = compared.subjects[0], BEYOND
+    yield from _beyond(compared)
+
+
+def _beyond(compared: Compared) -> Iterator[Wanted]:
+    """Learning curves, and stacking weights of one subject."""
+    results, first, (learning, stacking) = compared.context.results, compared.subjects[0], BEYOND
     if results.has(tables.LEARNING):
-        yield Wanted(learning, "learning", "", plain)
+        yield Wanted(learning, "learning", "", FigureRequest())
     if results.has_map(first, JOINT, STACK.stat) and drawing_surface(results.space(first)) is not None:
-        yield Wanted(f"{stacking}_sub-{first}", "stacking", first, plain)
+        yield Wanted(f"{stacking}_sub-{first}", "stacking", first, FigureRequest())
 
 
 def _has(compared: Compared, table: tables.Table, column: str) -> bool:
