@@ -279,8 +279,9 @@ def test_every_figure_says_which_significance_masks_it(bundle: Path) -> None:
     either = (scores(3, "A1") > 0.3) | (scores(4, "A5") > 0.3)
     assert (pair.table["significant"] == (either & (np.arange(len(either)) % 997 != 0))).all()
     assert "in the model of acoustic or of text, each alone" in pair.caption
-    parts = make(bundle, "accuracy", "02", models=("text",), score="unique")
-    assert "in the joint model" in parts.caption
+    for score in ("unique", "stack"):
+        parts = make(bundle, "accuracy", "02", models=("text",), score=score)
+        assert "in the joint model" in parts.caption
 
 
 def test_scatter_and_regions_say_which_targets_they_show(bundle: Path) -> None:

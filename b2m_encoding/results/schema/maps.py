@@ -39,7 +39,7 @@ class MapKind:
     group : bool
         One map of all subjects instead of one per subject.
     needs : str
-        What a study needs for this map, where not every study has it; told where the map is missing.
+        What a study needs for this map, where not every study has it; named where the map is missing.
     """
 
     stat: str
