@@ -125,4 +125,4 @@ def record(response: Float32 | None, n_samples: int, brain: Brain, rng: np.rando
     bold = brain.baseline * (1.0 + np.float32(PERCENT) * bold)
     bold[:, brain.constant] = brain.baseline[brain.constant]
     bold[:, brain.missing] = np.nan
-    return np.rint(bold, dtype=np.float32)
+    return np.asarray(np.rint(bold), dtype=np.float32)

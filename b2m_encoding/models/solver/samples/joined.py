@@ -363,7 +363,8 @@ def _norm(matrices: Tensor) -> Tensor:
     image = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(matrices)
     for _ in range(4):
         image = matrices @ image
-    return (image.flatten(1).norm(dim=1) / N_PROBES**0.5) ** 0.25
+    size: Tensor = (image.flatten(1).norm(dim=1) / N_PROBES**0.5) ** 0.25
+    return size
 
 
 def _as_slice(rows: Tensor) -> slice | Tensor:

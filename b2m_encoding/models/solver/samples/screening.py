@@ -102,7 +102,7 @@ class Projections:
         missing = (vectors.square() * values).cumsum(1)
         few = int((missing <= COMBINED**2 * gram.diagonal()[:, None]).all(0).sum())
         mix = vectors[:, min(few, len(values) - 1) :]
-        return cls((mix.T.to(residuals) @ residuals.flatten(1)).unflatten(1, residuals.shape[1:]), mix)
+        return cls((mix.T.to(residuals) @ residuals.flatten(1)).view(-1, *residuals.shape[1:]), mix)
 
 
 @dataclass(frozen=True, eq=False)
