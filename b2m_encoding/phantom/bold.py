@@ -112,7 +112,7 @@ def drift(n_samples: int, rng: np.random.Generator) -> Float32:
 
 
 def record(response: Float32 | None, n_samples: int, brain: Brain, rng: np.random.Generator) -> Float32:
-    """Simulate the raw BOLD of one run, shape (n_samples, n_targets).
+    """Simulate the raw BOLD of one run in whole numbers, as of a scanner, shape (n_samples, n_targets).
 
     Parameters
     ----------
@@ -125,4 +125,4 @@ def record(response: Float32 | None, n_samples: int, brain: Brain, rng: np.rando
     bold = brain.baseline * (1.0 + np.float32(PERCENT) * bold)
     bold[:, brain.constant] = brain.baseline[brain.constant]
     bold[:, brain.missing] = np.nan
-    return np.asarray(bold, dtype=np.float32)
+    return np.asarray(np.rint(bold), dtype=np.float32)

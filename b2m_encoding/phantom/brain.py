@@ -97,7 +97,7 @@ def grow_brain(rng: np.random.Generator) -> Brain:
         delay=delay.astype(np.float32),
         constant=constant,
         missing=missing,
-        baseline=(10000.0 + 800.0 * smooth_fields(rng, 1, 4)[:, 0]).astype(np.float32),
+        baseline=(1000.0 + 80.0 * smooth_fields(rng, 1, 4)[:, 0]).astype(np.float32),
     )
 
 

@@ -186,5 +186,5 @@ def _simulate_subject(
         n_samples = TRS_PER_CLIP * len(run.clips)
         values = bold.record(response, n_samples, brain, np.random.default_rng(run_seed))
         write_events(paths.bids / f"sub-{label}" / "func", label, run)
-        write_bold(paths.derivatives / f"sub-{label}" / "func", label, run, values, compressed=n_targets is not None)
+        write_bold(paths.derivatives / f"sub-{label}" / "func", label, run, values)
     return truth_of(brain, weights, null, association)

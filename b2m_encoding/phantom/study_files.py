@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
-import nibabel as nib
 import numpy as np
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 from numpy.typing import NDArray
@@ -71,30 +74,35 @@ def write_captions(path: Path, captions: Mapping[str, str]) -> None:
     path.write_bytes(("\r\n".join(lines) + "\r\n").encode("utf-8-sig"))
 
 
-def write_bold(folder: Path, subject: str, run: Run, bold: NDArray[np.float32], *, compressed: bool = False) -> None:
-    """Write both hemispheres of one run as GIfTI, one array per volume; compressed where most targets are missing."""
+def write_bold(folder: Path, subject: str, run: Run, bold: NDArray[np.float32]) -> None:
+    """Write both hemispheres of one run as GIfTI, one array per volume."""
     folder.mkdir(parents=True, exist_ok=True)
     space, _ = cortex()
     for hemi in HEMISPHERES:
         stem = f"sub-{subject}_{run.label}_hemi-{hemi}_space-{space.name}_bold"
-        _save_gifti(
-            folder / f"{stem}.func.gii", np.ascontiguousarray(bold[:, space.hemisphere(hemi)]), hemi, compressed
-        )
+        content = _gifti(np.ascontiguousarray(bold[:, space.hemisphere(hemi)]), hemi)
+        (folder / f"{stem}.func.gii").write_bytes(content)
         write_json(folder / f"{stem}.json", {"RepetitionTime": TR, "TaskName": run.task, "Simulated": True})
 
 
-def _save_gifti(path: Path, volumes: NDArray[np.float32], hemi: str, compressed: bool) -> None:
-    """Write as base64, as a rule uncompressed: noise hardly shrinks, and reads ten times as fast."""
+def _gifti(volumes: NDArray[np.float32], hemi: str) -> bytes:
+    """GIfTI compressed at zlib's first level: nibabel's own takes six times as long for a twentieth less."""
     structure = {"L": "CortexLeft", "R": "CortexRight"}[hemi]
     arrays = [
         GiftiDataArray(
-            volume,
+            np.zeros_like(volume),
             intent="NIFTI_INTENT_TIME_SERIES",
             datatype="NIFTI_TYPE_FLOAT32",
-            encoding="GIFTI_ENCODING_B64GZ" if compressed else "GIFTI_ENCODING_B64BIN",
             meta=GiftiMetaData({"TimeStep": f"{1000 * TR:.1f}"}),
         )
         for volume in volumes
     ]
     meta = GiftiMetaData({"AnatomicalStructurePrimary": structure, "Description": "simulated BOLD"})
-    nib.save(GiftiImage(darrays=arrays, meta=meta), path)
+    empty = GiftiImage(darrays=arrays, meta=meta).to_xml()
+    head = empty[: empty.index(b"<GIFTI")]
+    image = ElementTree.fromstring(empty)
+    with ThreadPoolExecutor(2) as pool:
+        packed = pool.map(lambda volume: zlib.compress(volume, 1), volumes)
+        for data, values in zip(image.iter("Data"), packed, strict=True):
+            data.text = base64.b64encode(values).decode()
+    return bytes(head + ElementTree.tostring(image))

@@ -80,7 +80,7 @@ def _cells(device: torch.device) -> int:
 def _upper(gram: Tensor) -> list[Tensor]:
     """Columns of a block upper triangle ``U`` with ``U + U' = 2 gram``: half the products, the same quadratic form."""
     rank = len(gram)
-    width = max(128, -(-rank // 8))
+    width = max(64, -(-rank // 8))
     factors = []
     for start in range(0, rank, width):
         stop = min(start + width, rank)

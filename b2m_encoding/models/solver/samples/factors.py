@@ -17,7 +17,7 @@ from b2m_encoding.io.tensors import write_tensors
 from b2m_encoding.io.writing import locked, reported_as_input_error
 
 logger = logging.getLogger(__name__)
-VERSION = "1"
+VERSION = "2"
 """Part of every key: raise it when a factor would be computed differently."""
 DIGEST = "sha256"
 LARGEST = 10_000

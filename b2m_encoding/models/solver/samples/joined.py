@@ -30,8 +30,12 @@ from b2m_encoding.models.solver.samples.arrays import empty_columns
 
 ROUNDING = {torch.float32: 30.0, torch.float64: 1e9}
 """Largest norm of an inverse of ``(I - S)_bb`` whose residuals have digits enough in this type."""
+SINGLE = 10.0
+"""Norm below which an inverse is computed in float32: its errors are then those of residuals in float32."""
 AT_A_TIME = 2**21
 """Numbers of the held-out vectors of several penalties that are in memory at a time."""
+N_PROBES = 16
+"""Random vectors that estimate the norm of an inverse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,19 +213,29 @@ class JoinedFolds:
 
     def _inverses(self, fold: int, alphas: Sequence[float]) -> tuple[list[Tensor], Tensor]:
         """``(I - S)_bb^-1`` of every penalty, and its norm; infinite where it has none."""
-        part = self.basis.vectors[self.rows.folds[fold]]
-        filters = torch.stack([self.basis.filters(alpha, part.dtype) for alpha in alphas])
+        inverses, sizes = self._invert(fold, alphas, self.dtype)
+        large = (~(sizes < SINGLE)).nonzero()[:, 0].tolist() if self.dtype != torch.float64 else []
+        if large:
+            exact, sizes[large] = self._invert(fold, [alphas[i] for i in large], torch.float64)
+            for i, inverse in zip(large, exact, strict=True):
+                inverses[i] = inverse
+        return inverses, sizes
+
+    def _invert(self, fold: int, alphas: Sequence[float], dtype: torch.dtype) -> tuple[list[Tensor], Tensor]:
+        """See :meth:`_inverses`; the products are in a type."""
+        part = self.basis.of_type(dtype)[self.rows.folds[fold]]
+        filters = torch.stack([self.basis.filters(alpha, dtype) for alpha in alphas])
         inverses, sizes = [], []
         for some in torch.split(filters, max(1, AT_A_TIME // part.numel())):
-            left = torch.eye(len(part), dtype=part.dtype, device=part.device) - (part * some[:, None]) @ part.T
+            left = _lower_gram(part, some).neg_()
+            left.diagonal(dim1=1, dim2=2).add_(1)
             if self.rows.intercept:
                 left -= 1 / self.rows.n_samples
             factor, failed = torch.linalg.cholesky_ex(left)
             inverse = torch.cholesky_inverse(factor)
-            square = inverse @ inverse
-            size = (square @ square).flatten(1).norm(dim=1) ** 0.25  # above the largest eigenvalue, by a few per cent
+            size = _norm(inverse)
             inverses += list(inverse)
-            sizes.append(torch.where((failed != 0) | size.isnan(), torch.inf, size))
+            sizes.append(torch.where((failed != 0) | size.isnan(), torch.inf, size).double())
         return inverses, torch.cat(sizes)
 
     def _own_system(self, fold: int, alpha: float) -> Tensor:
@@ -320,17 +334,37 @@ class JoinedFolds:
         signs : Tensor of float64, shape (n_combinations, n_held_out)
             Coefficients of the combinations.
         """
-        vectors = self.basis.vectors
+        vectors = self.basis.of_type(held.dtype)
         total = torch.zeros((len(signs), self.rows.n_samples), dtype=vectors.dtype, device=vectors.device)
         direct = torch.zeros_like(total)
         parts = torch.split(signs.to(vectors), [len(rows) for rows in self.rows.folds], dim=1)
         for rows, operator, whole, part in zip(self.rows.folds, held.inverses, held.whole, parts, strict=True):
             if whole:
-                direct += part @ operator.double()
+                direct += part @ operator
             else:
-                total.index_add_(1, rows, part @ operator.double())
+                total.index_add_(1, rows, part @ operator)
         smooth = ((total @ vectors) * self.basis.filters(held.alpha, vectors.dtype)) @ vectors.T
         return (total - smooth + direct).to(self.dtype)
+
+
+def _lower_gram(part: Tensor, weights: Tensor) -> Tensor:
+    """Lower triangles of ``part diag(w) part'`` for every row of weights: little more than half of the products."""
+    n = len(part)
+    gram, width = part.new_zeros((len(weights), n, n)), max(64, -(-n // 8))
+    for start in range(0, n, width):
+        rows = slice(start, start + width)
+        gram[:, rows, : rows.stop] = (part[rows] * weights[:, None]) @ part[: rows.stop].T
+    return gram
+
+
+def _norm(matrices: Tensor) -> Tensor:
+    """Estimate ``|A^4|^(1/4)`` of symmetric matrices in the Frobenius norm, about their largest eigenvalues."""
+    shape = (matrices.shape[-1], N_PROBES)
+    image = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(matrices)
+    for _ in range(4):
+        image = matrices @ image
+    size: Tensor = (image.flatten(1).norm(dim=1) / N_PROBES**0.5) ** 0.25
+    return size
 
 
 def _as_slice(rows: Tensor) -> slice | Tensor:

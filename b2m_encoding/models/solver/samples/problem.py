@@ -26,7 +26,13 @@ from b2m_encoding.models.solver.samples.joined import (
     pack,
     unpack,
 )
-from b2m_encoding.models.solver.samples.screening import N_CHECKED, N_DIRECTIONS, JoinedScores, random_signs
+from b2m_encoding.models.solver.samples.screening import (
+    N_CHECKED,
+    N_DIRECTIONS,
+    JoinedScores,
+    Projections,
+    random_signs,
+)
 from b2m_encoding.models.solver.weights import Weights
 
 SampleForm = Literal["prediction", "dual"]
@@ -171,15 +177,16 @@ class SamplesProblem:
 
     def _projections(
         self, system: JoinedFolds, penalties: Sequence[Held], alphas: Tensor, scaling: Tensor | None
-    ) -> Tensor:
-        """Residuals of every penalty in random directions, shape (n_alphas, n_directions, n_samples)."""
+    ) -> Projections:
+        """Residuals of every penalty in random directions."""
         key = self._key(system, alphas, scaling)
 
         def make() -> dict[str, Tensor]:
             signs = random_signs(N_DIRECTIONS, len(system.rows.all))
-            return {"projections": torch.stack([system.sketch(held, signs) for held in penalties])}
+            found = Projections.of(torch.stack([system.sketch(held, signs) for held in penalties]))
+            return {"maps": found.maps, "mix": found.mix}
 
-        return self.factors.get("projections", key, make)["projections"]
+        return Projections(**self.factors.get("projections", key, make))
 
     def cv_scores(
         self, folds: Sequence[Blocks], alphas: Tensor, options: SearchOptions, scaling: Tensor | None = None

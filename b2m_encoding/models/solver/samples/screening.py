@@ -6,8 +6,9 @@ a small part of its cost (Johnson & Lindenstrauss 1984, doi 10.1090/conm/026/737
 directions, so that the errors of neighbouring estimates are nearly the same: with :math:`s` directions of random signs
 the estimates of :math:`e'Ae` and :math:`e'Be` have covariance :math:`2 \, \mathrm{tr}(AB) / s` in the residuals, which
 follows from the projections themselves. A penalty that is scored exactly therefore tells the error of the others, too:
-the estimates are conditioned on it, as in Gaussian process regression. The most promising penalty is scored next, until
-none can win: until three standard errors below its estimate it is no better than the best of those that were scored.
+the estimates are conditioned on it, as in Gaussian process regression. The most promising penalty is scored next, among
+those that can win: that are better than the best of those that were scored at three standard errors below their
+estimate. Residuals are smooth functions of the penalty: projections are made of a few combinations of all penalties.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.options import Scoring
 from b2m_encoding.models.solver.samples.joined import Held, JoinedFolds
 from b2m_encoding.models.solver.search import cross_validated_r2, fold_factors
@@ -27,6 +29,8 @@ MARGIN = 3.0
 """Standard errors within which a penalty can still be the best."""
 TIE = 1e-5
 """Gain of R2 that is not worth another score."""
+COMBINED = 3e-5
+"""Error of a projection by the combinations that are left out, relative to its size."""
 ROUNDING = 1e-6
 """Error of an exact score in float32, relative to the squares of the responses."""
 AT_A_TIME = 2**22
@@ -76,6 +80,32 @@ class Agreement:
 
 
 @dataclass(frozen=True, eq=False)
+class Projections:
+    """Residuals of every penalty in random directions, as maps from centred responses.
+
+    Parameters
+    ----------
+    maps : Tensor, shape (n_combinations, n_directions, n_samples)
+    mix : Tensor of float64, shape (n_alphas, n_combinations)
+        From the combinations to the penalties.
+    """
+
+    maps: Tensor
+    mix: Tensor
+
+    @classmethod
+    def of(cls, residuals: Tensor) -> Projections:
+        """Combine the maps of all penalties, shape (n_alphas, n_directions, n_samples)."""
+        parts = (part.flatten(1).double() for part in torch.split(residuals, 16, dim=1))
+        gram = torch.stack([part @ part.T for part in parts]).sum(0)
+        values, vectors = eigh(gram)
+        missing = (vectors.square() * values).cumsum(1)
+        few = int((missing <= COMBINED**2 * gram.diagonal()[:, None]).all(0).sum())
+        mix = vectors[:, min(few, len(values) - 1) :]
+        return cls((mix.T.to(residuals) @ residuals.flatten(1)).view(-1, *residuals.shape[1:]), mix)
+
+
+@dataclass(frozen=True, eq=False)
 class JoinedScores:
     """Scores of a grid of penalties for targets, a batch at a time.
 
@@ -84,7 +114,7 @@ class JoinedScores:
     folds : JoinedFolds
     penalties : sequence of Held
     scoring : {"r2", "r2_pooled", "r"}
-    projections : Tensor, shape (n_alphas, n_directions, n_samples), or None
+    projections : Projections or None
         Residuals of every penalty in random directions; None scores every penalty exactly.
     agreement : Agreement
     """
@@ -92,7 +122,7 @@ class JoinedScores:
     folds: JoinedFolds
     penalties: Sequence[Held]
     scoring: Scoring
-    projections: Tensor | None = None
+    projections: Projections | None = None
     agreement: Agreement = field(default_factory=Agreement)
 
     def scores(self, y: Tensor, z: Tensor, checked: Tensor) -> Tensor:
@@ -183,15 +213,16 @@ class Estimates:
     squares: Tensor
 
     @classmethod
-    def of(cls, projections: Tensor, y: Tensor, squares: Tensor) -> Estimates:
-        """Estimates from the projections of the residuals, shape (n_alphas, n_directions, n_samples)."""
-        n_alphas, n, _ = projections.shape
-        projected = (projections.flatten(0, 1) @ y).view(n_alphas, n, -1)
-        first = projected.square().sum(1).argmin(0)
-        e = projected.gather(0, first.expand(1, n, -1))
-        u = (projected - e).permute(2, 0, 1).contiguous()  # differences: products would round them away
-        e = e.permute(2, 1, 0).contiguous()
-        uv, ue, ee = ((a @ b).double() for a, b in ((u, u.mT), (u, e), (e.mT, e)))
+    def of(cls, projections: Projections, y: Tensor, squares: Tensor) -> Estimates:
+        """Estimates from the projections of the residuals."""
+        n_combinations, n, _ = projections.maps.shape
+        projected = (y.T @ projections.maps.flatten(0, 1).T).view(-1, n_combinations, n).double()
+        gram, mix = projected @ projected.mT, projections.mix
+        first = ((mix @ gram) * mix).sum(2).argmin(1)
+        e = mix[first][:, :, None]
+        u = mix - e.mT  # differences: products would round them away
+        half = u @ gram
+        uv, ue, ee = half @ u.mT, half @ e, e.mT @ gram @ e
         # tr(AB) of A = uu' + ue' + eu' and B = vv' + ve' + ev', the quadratic forms of two differences
         trace = uv.square() + 2 * uv * (ue + ue.mT + ee) + 2 * ue * ue.mT
         mean = (uv.diagonal(dim1=1, dim2=2) + 2 * ue[..., 0]).T
@@ -206,9 +237,9 @@ class Estimates:
         best = torch.where(scored, relative, torch.inf).amin(0)
         deviation = self.covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt().T
         lower = torch.where(scored, torch.inf, self.mean - MARGIN * deviation)
-        most, which = lower.min(0)
-        can_win = most < best - TIE * self.squares
-        return torch.zeros_like(scored).scatter_(0, which[None], can_win[None])
+        can_win = lower < best - TIE * self.squares
+        which = torch.where(can_win, self.mean - deviation, torch.inf).argmin(0)
+        return torch.zeros_like(scored).scatter_(0, which[None], can_win.any(0)[None])
 
     def condition(self, wanted: Tensor, error: Tensor) -> None:
         """Correct the estimates by the penalties that were scored, one per target."""

@@ -123,3 +123,18 @@ def test_one_sample_blocks_give_the_familiar_leave_one_out(rng: np.random.Genera
     left_out = (y - hat @ y) / (1 - np.diag(hat))[:, None]
     about = y * 40 / 39  # about the mean of the others
     np.testing.assert_allclose(model.cv_scores_, 1 - (left_out**2).sum(0) / (about**2).sum(0), atol=1e-9)
+
+
+@pytest.mark.parametrize("alpha", [3.0, 1e2, 1e5])
+def test_inverses_in_float32_are_those_of_float64(rng: np.random.Generator, alpha: float) -> None:
+    """Large norms are computed in float64; the estimate of the norm is near the largest eigenvalue."""
+    problem = problem_of(rng, 200, "dual", torch.float32)
+    system, _, _ = system_of(problem, FOLDS["blocks"])
+    vectors = system.basis.vectors[system.rows.folds[0]]
+    left = torch.eye(len(vectors), dtype=torch.float64) - 1 / len(LABELS)
+    left -= (vectors * system.basis.filters(alpha, torch.float64)) @ vectors.T
+    exact = torch.linalg.inv(left)
+    [found], [size] = system._inverses(0, [alpha])
+    largest = torch.linalg.eigvalsh(exact)[-1]
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-5 * float(largest))
+    assert 0.8 < size / largest < 1.7

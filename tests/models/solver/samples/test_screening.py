@@ -10,7 +10,7 @@ import torch
 
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.solver.samples import problem, screening
-from b2m_encoding.models.solver.samples.screening import Agreement, Estimates, random_signs
+from b2m_encoding.models.solver.samples.screening import COMBINED, Agreement, Estimates, Projections, random_signs
 from b2m_encoding.runs import Runs
 
 ALPHAS = np.logspace(-1, 6, 15)
@@ -74,6 +74,21 @@ def test_projections_keep_lengths_on_average() -> None:
     assert abs(float(ratio.std()) / (2 / 128) ** 0.5 - 1) < 0.2
 
 
+def test_few_combinations_hold_the_projections_of_all_penalties() -> None:
+    generator = torch.Generator().manual_seed(3)
+    values = torch.linspace(-3, 3, 40, dtype=torch.float64).exp()
+    filters = 1 / (1 + values / torch.logspace(-3, 3, 25, dtype=torch.float64)[:, None])
+    maps = torch.randn((20, 40), generator=generator, dtype=torch.float64)
+    residuals = filters[:, None] * maps
+    some = Projections.of(residuals)
+    assert len(some.maps) < 15
+    found = (some.mix @ some.maps.flatten(1)).view_as(residuals)
+    lost = (found - residuals).flatten(1).norm(dim=1) / residuals.flatten(1).norm(dim=1)
+    assert lost.max() < COMBINED * 1.01
+    none = Projections.of(torch.zeros((3, 4, 5), dtype=torch.float32))
+    assert not (none.mix.float() @ none.maps.flatten(1)).any()
+
+
 def test_covariance_of_estimates_is_that_of_many_projections() -> None:
     generator = torch.Generator().manual_seed(2)
     e = torch.randn((60, 1), generator=generator, dtype=torch.float64)
@@ -89,7 +104,7 @@ def test_covariance_of_estimates_is_that_of_many_projections() -> None:
     assert ((differences.mean(0) - exact).abs() <= 4 * standard_error).all()
     y = torch.ones((1, 1), dtype=torch.float64)  # one target; its residuals with each penalty are the columns
     projections = torch.stack([(random_signs(4000, 60) @ maps @ residuals[:, [k]]) for k in range(4)])
-    estimates = Estimates.of(projections, y, squares[:1])
+    estimates = Estimates.of(Projections.of(projections), y, squares[:1])
     order = residuals[:, estimates.first]
     expected = torch.stack(found) - (torch.stack(found)[:, estimates.first])
     assert order.shape == (60, 1)
