@@ -227,7 +227,7 @@ def peer_accuracy(data: Recorded, fit: Callable[..., Any]) -> Any:
         for own_runs, own, _ in test.loaded:
             new = [delay(array[own], own_runs, study.model.delays) for array in values.values()]
             predicted.append(predict([(x - m) / s for x, m, s in zip(new, centre, scale, strict=True)]))
-        r.append(np.nan_to_num(pearson_r(test.scored(predicted), test.measured)))
+        r.append(np.nan_to_num(pearson_r(test.scored(np.concatenate(predicted)), test.measured)))
     return np.mean(r, axis=0)
 
 
@@ -277,23 +277,28 @@ def options_of(name: str, single: bool) -> dict[str, dict[str, Any]]:
     return options
 
 
+def others_of(data: Recorded, name: str, quick: bool) -> dict[str, Callable[[], Any]]:
+    """What the default is compared with: options, members, peers."""
+    single = len(data.spaces) == 1
+    others: dict[str, Callable[[], Any]] = {
+        key: partial(accuracy, data, **changes) for key, changes in options_of(name, single).items()
+    }
+    if not single:
+        others |= {f"only_{member}": partial(accuracy, data, (member,)) for member in data.spaces}
+        others["best_member"] = partial(best_member, data)
+    for key, fit in PEERS.items() if name != "demo_seeds" else ():
+        if "Group" not in key or not (single or quick or name.startswith("alice")):  # minutes for Alice
+            others[key] = partial(peer_accuracy, data, fit)
+    return others
+
+
 def rows_of(name: str, quick: bool, against: list[str] | None = None) -> Iterator[Row]:
     """Compare the default with everything else on one data set, or with some of it."""
     found: dict[str, list[Any]] = {}
     groups: dict[str, list[Any]] = {}
     for data in SETS[name](quick):
-        single = len(data.spaces) == 1
         found.setdefault("default", []).append(accuracy(data))
-        others: dict[str, Callable[[], Any]] = {
-            key: partial(accuracy, data, **changes) for key, changes in options_of(name, single).items()
-        }
-        if not single:
-            others |= {f"only_{member}": partial(accuracy, data, (member,)) for member in data.spaces}
-            others["best_member"] = partial(best_member, data)
-        for key, fit in PEERS.items() if name != "demo_seeds" else ():
-            if "Group" not in key or not (single or quick or name.startswith("alice")):  # minutes for Alice
-                others[key] = partial(peer_accuracy, data, fit)
-        for key, compute in others.items():
+        for key, compute in others_of(data, name, quick).items():
             if against is None or key in against:
                 found.setdefault(key, []).append(compute())
         for kind, targets in data.groups.items():

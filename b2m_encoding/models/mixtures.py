@@ -1,4 +1,4 @@
-"""Mixtures of models: posterior means of their weights, which are not negative and sum to one, for many targets at once."""
+"""Mixtures of models: posterior means of weights that are not negative and sum to one, for many targets at once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 EFFECTIVE = 0.25
-"""Independent samples in a held-out sample. Errors of neighbouring samples are alike: .4 to .6 in series of volumes with
-delayed features. And each pair of folds enters the error twice, once with either as training samples, which halves it."""
+"""Independent samples in a held-out sample. Errors of neighbouring samples are alike, which leaves .4 to .6 of them in
+series of volumes with delayed features; and each pair of folds enters twice, once with either in training: half of it."""
 PRIOR = {1: 0.4, 2: 0.3, 3: 0.3}
 """Prior probability of mixtures of one model (that model), of two, and of three; equal within each."""
 STEPS = 8
