@@ -7,10 +7,10 @@ squared error of cross-validated predictions :math:`P` of responses :math:`y`,
 
 .. math:: p(w) \exp\left(-\kappa \, \|y - P w\|^2 / 2 \sigma^2\right),
 
-where :math:`\sigma^2` is the mean squared error of the best mixture and :math:`\kappa` (a quarter) the share of
-held-out samples that are independent (a Gibbs posterior: Bissiri et al. 2016). The prior :math:`p` is as likely to choose
-one member as any other; mixtures of two and of three have three tenths each. A useless feature space therefore costs next
-to nothing where samples are many; where they cannot tell, the weights are near a mean of all members.
+where :math:`\sigma^2` is the mean squared error of the best mixture and :math:`\kappa`, a quarter, the share of
+held-out samples that are independent (a Gibbs posterior: Bissiri et al. 2016). The prior :math:`p` is as likely to
+choose one member as any other; mixtures of two and of three have three tenths each. A useless feature space therefore
+costs next to nothing where samples are many; where they cannot tell, the weights are near a mean of all members.
 ``P'P`` and ``P'y`` of all members are computed once; every set of feature spaces is answered from some of their rows
 and columns.
 
