@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 EFFECTIVE = 0.25
-"""Independent samples in a held-out sample. Errors of neighbouring samples are alike, which leaves .4 to .6 in series of
-volumes with delayed features; and each pair of folds enters twice, once with either in training, which halves that."""
+"""Independent samples in a held-out sample. Errors of neighbouring samples are alike, which leaves .4 to .6 in series
+of volumes with delayed features; each pair of folds enters twice, once with either in training, which halves that."""
 PRIOR = {1: 0.4, 2: 0.3, 3: 0.3}
 """Prior probability of mixtures of one model (that model), of two, and of three; equal within each."""
 STEPS = 8
