@@ -1,6 +1,6 @@
 """Prediction accuracy of the default model, its options, and the models of himalaya and scikit-learn, out of sample.
 
-    python benchmarks/accuracy.py [--quick] [--sets alice localizer demo unequal ...]
+    python benchmarks/accuracy.py [--quick] [--sets alice localizer demo unequal ...] [--against banded ...]
 
 Real data come from the folder ``B2M_SHARED`` (default ``../shared``); sets that are absent there are skipped.
 
@@ -9,14 +9,15 @@ Real data come from the folder ``B2M_SHARED`` (default ``../shared``); sets that
 - ``localizer``, ``localizer_3_blocks``: one person, 128 volumes, auditory voxels; one feature space, five delays. Units
   are voxels, which are not independent: the standard error is too small.
 - ``demo``: SIMULATED; the study of ``b2m demo`` with another seed, 150 targets driven by each feature space, by both,
-  and by none. Units are targets.
+  and by none. Units are targets of one draw of sounds and noise.
+- ``demo_seeds``: SIMULATED; eight draws of the same, the default against its members alone. Units are draws.
 - ``unequal``: SIMULATED; 10 useful features beside 500 useless ones. Units are targets.
 
 ``ours``: mean r of the default; ``peer``: that of the other model. ``difference`` is paired (default minus other);
 agreement is false where the default is worse than one of the package's own options or members by more than .01 and two
 standard errors. ``only_X``: the member X in all targets. ``best_member``: in every target the member of one feature
 space that scores best in cross-validation of the training samples; what scores best in the test samples is no model
-that anybody has, and seems better than it is. ``demo_acoustic_*``, ``demo_text_*``, ``demo_both_*``: the targets that
+that anybody has, and seems better than it is. ``demo_seeds_acoustic_*``, ``_text_*``, ``_both_*``: the targets that
 these drive. ``before``: one penalty for all feature spaces, the same prior at all delays, features as they are.
 Peers have the same delays, features (filtered where ours are, standardised), folds and penalties, and the same prior
 of the weights at all delays.
@@ -116,12 +117,12 @@ def localizer(quick: bool, **evaluation: Any) -> Iterator[Recorded]:
     yield Recorded(with_targets(recording.responses, auditory), dict(spaces), with_evaluation(study, **evaluation))
 
 
-def demo(quick: bool) -> Iterator[Recorded]:
+def demo(quick: bool, seed: int = 1) -> Iterator[Recorded]:
     rng, n = np.random.default_rng(0), 40 if quick else 150
     with tempfile.TemporaryDirectory() as folder:
-        simulate_study(Path(folder) / "study", seed=1, n_subjects=1)
+        simulate_study(Path(folder) / "study", seed=seed, n_subjects=1)
         path = Path(folder) / "study.toml"
-        path.write_text(template("demo").replace("@SEED@", "1"))
+        path.write_text(template("demo").replace("@SEED@", str(seed)))
         study = load_study(path)
         [subject] = study.data.list_subjects()
         recording = study.data.read(subject, study.cleaning.build())
@@ -134,6 +135,11 @@ def demo(quick: bool) -> Iterator[Recorded]:
         spaces = build_spaces(study.features, stimulus_timeline(recording))
         groups = {kind: truth.drive[chosen] == kind for kind in kinds if kind != "none"}
         yield Recorded(with_targets(recording.responses, chosen), dict(spaces), study, groups)
+
+
+def demo_seeds(quick: bool) -> Iterator[Recorded]:
+    for seed in range(1, 3 if quick else 9):
+        yield from demo(quick, seed)
 
 
 def unequal(quick: bool) -> Iterator[Recorded]:
@@ -164,6 +170,7 @@ SETS: dict[str, Callable[[bool], Iterator[Recorded]]] = {
     "localizer": localizer,
     "localizer_3_blocks": partial(localizer, blocks=3),
     "demo": demo,
+    "demo_seeds": demo_seeds,
     "unequal": unequal,
 }
 
@@ -220,7 +227,7 @@ def peer_accuracy(data: Recorded, fit: Callable[..., Any]) -> Any:
         for own_runs, own, _ in test.loaded:
             new = [delay(array[own], own_runs, study.model.delays) for array in values.values()]
             predicted.append(predict([(x - m) / s for x, m, s in zip(new, centre, scale, strict=True)]))
-        r.append(np.nan_to_num(pearson_r(test.scored(predicted), test.measured)))
+        r.append(np.nan_to_num(pearson_r(test.scored(np.concatenate(predicted)), test.measured)))
     return np.mean(r, axis=0)
 
 
@@ -260,6 +267,8 @@ def options_of(name: str, single: bool) -> dict[str, dict[str, Any]]:
     options = {key: value for key, value in OPTIONS.items() if not (single and key in ("banded", "one_penalty"))}
     if name == "unequal":  # one delay, no drift
         options = {key: options[key] for key in ("before", "banded", "scoring_r")}
+    if name == "demo_seeds":
+        options = {}
     if name == "alice_7_blocks":
         options = {key: options[key] for key in ("before", "banded", "flat_prior", "unfiltered")}
     if name.startswith("localizer"):
@@ -268,29 +277,43 @@ def options_of(name: str, single: bool) -> dict[str, dict[str, Any]]:
     return options
 
 
-def rows_of(name: str, quick: bool) -> Iterator[Row]:
-    """Compare the default with everything else on one data set."""
+def others_of(data: Recorded, name: str, quick: bool) -> dict[str, Callable[[], Any]]:
+    """What the default is compared with: options, members, peers."""
+    single = len(data.spaces) == 1
+    others: dict[str, Callable[[], Any]] = {
+        key: partial(accuracy, data, **changes) for key, changes in options_of(name, single).items()
+    }
+    if not single:
+        others |= {f"only_{member}": partial(accuracy, data, (member,)) for member in data.spaces}
+        others["best_member"] = partial(best_member, data)
+    for key, fit in PEERS.items() if name != "demo_seeds" else ():
+        if "Group" not in key or not (single or quick or name.startswith("alice")):  # minutes for Alice
+            others[key] = partial(peer_accuracy, data, fit)
+    return others
+
+
+def rows_of(name: str, quick: bool, against: list[str] | None = None) -> Iterator[Row]:
+    """Compare the default with everything else on one data set, or with some of it."""
     found: dict[str, list[Any]] = {}
+    groups: dict[str, list[Any]] = {}
     for data in SETS[name](quick):
-        single = len(data.spaces) == 1
         found.setdefault("default", []).append(accuracy(data))
-        options = options_of(name, single)
-        for key, changes in options.items():
-            found.setdefault(key, []).append(accuracy(data, **changes))
-        for member in data.spaces if not single else ():
-            found.setdefault(f"only_{member}", []).append(accuracy(data, (member,)))
-        if not single:
-            found.setdefault("best_member", []).append(best_member(data))
-        for key, fit in PEERS.items():
-            if "Group" not in key or not (single or quick or name.startswith("alice")):  # minutes for Alice
-                found.setdefault(key, []).append(peer_accuracy(data, fit))
-    persons = len(found["default"]) > 1
-    units = {key: np.array([r.mean() for r in parts]) if persons else parts[0] for key, parts in found.items()}
+        for key, compute in others_of(data, name, quick).items():
+            if against is None or key in against:
+                found.setdefault(key, []).append(compute())
+        for kind, targets in data.groups.items():
+            groups.setdefault(kind, []).append(targets)
+    several = len(found["default"]) > 1
+    units = {key: np.array([r.mean() for r in parts]) if several else parts[0] for key, parts in found.items()}
     for key, values in units.items():
         if key != "default":
             yield _row(f"{name}_{key}", units["default"], values, own=key not in PEERS)
-            for kind, targets in data.groups.items() if key == "best_member" or key.startswith("only_") else ():
-                yield _row(f"{name}_{kind}_{key}", units["default"][targets], values[targets], own=True)
+            for kind, targets in groups.items() if several else ():
+                default, other = (
+                    np.array([r[own].mean() for r, own in zip(found[which], targets, strict=True)])
+                    for which in ("default", key)
+                )
+                yield _row(f"{name}_{kind}_{key}", default, other, own=True)
 
 
 def _row(case: str, default: Any, other: Any, *, own: bool) -> Row:
@@ -304,9 +327,11 @@ def _row(case: str, default: Any, other: Any, *, own: bool) -> Row:
 
 
 def main() -> None:
-    options = arguments(
-        __doc__.splitlines()[0], lambda parser: parser.add_argument("--sets", nargs="+", choices=list(SETS))
-    )
+    def choose(parser: Any) -> None:
+        parser.add_argument("--sets", nargs="+", choices=list(SETS))
+        parser.add_argument("--against", nargs="+", help="compare the default with these rows only, such as banded")
+
+    options = arguments(__doc__.splitlines()[0], choose)
     quick, rows, env = options.quick, [], environment()
     for name in options.sets or SETS:
         folder = SHARED / "data" / name.split("_")[0]
@@ -315,7 +340,7 @@ def main() -> None:
             continue
         if quick and name.endswith("_blocks"):
             continue
-        for row in rows_of(name, quick):
+        for row in rows_of(name, quick, options.against):
             rows.append(row)
             print(f"{row.case:<44}{row.ours:>8}{row.peer:>8}  {row.agreement}", file=sys.stderr, flush=True)
         save("accuracy", rows, env, quick=quick)

@@ -91,7 +91,7 @@ def bounds(rate: float, n: int, low: float, high: float) -> bool:
 
 def null_folds(quick: bool) -> Iterator[Row]:
     """Unrelated features."""
-    n_sets, n_targets, refits = (1, 150, 1000) if quick else (2, 1000, 8000)
+    n_sets, n_targets, refits = (4, 150, 1000) if quick else (2, 1000, 8000)
     delays = DELAYS[:2] if quick else DELAYS
     for case, (lengths, evaluation) in DESIGNS.items():
         p, fixed, runs = [], [], Runs.from_lengths(lengths, 1.5)

@@ -23,6 +23,7 @@ from b2m_encoding import EncodingModel, Runs
 from b2m_encoding.analysis import evaluate
 from b2m_encoding.analysis.intervals import WIDER
 from b2m_encoding.stats import significance
+from b2m_encoding.stats.permutation import resemblance
 
 TR, N, LONG = 1.5, 200, 7
 RESTS = {"regular": [3], "irregular": [0, 1, 2, 3, 4, 5, 6]}
@@ -74,7 +75,7 @@ def folds(kind: str, n_runs: int, rests: str, n_refits: int) -> Row:
     column = features.reshape(-1, 2)[:, ["common", "differences"].index(kind)][:, None]
     model = EncodingModel(delays=[3, 4.5, 6, 7.5])
     found = evaluate(model, column, measured.astype(np.float32), runs, cv="runs", method="shift", n_refits=n_refits)
-    alike = found.significance.resemblance
+    alike = resemblance(found.predicted, found.measured, found.runs, method="shift")
     bound = 0.5 * math.erfc(1 / (WIDER * alike * math.sqrt(2)))
     agreement = {
         "resemblance": round(alike, 3),

@@ -95,7 +95,10 @@ def _presence(recording: Recording) -> list[Float64]:
 
 
 def _smoothed(present: Floating, runs: Runs) -> Float64:
-    """Convolve columns with a haemodynamic response, a gamma function with its peak at 5 s, run by run."""
+    """Convolve columns with a haemodynamic response, a gamma function with its peak at 5 s, run by run.
+
+    It is not the canonical response, which has an undershoot: ``ALIKE`` and ``WIDER`` were simulated with this one.
+    """
     delay = np.arange(0, 30, runs.tr)
     response = delay**5 * np.exp(-delay)
     parts = [np.clip(present[rows], 0, 1) for rows in runs.slices.values()]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import gamma
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
@@ -14,6 +15,26 @@ from b2m_encoding.runs import Runs
 
 TOLERANCE = 0.05
 """Largest difference of a sample from the grid of volumes, in samples."""
+
+
+def canonical_response(time: Floating) -> Float64:
+    """Compute the canonical double-gamma haemodynamic response to an impulse.
+
+    Parameters
+    ----------
+    time : array
+        Seconds since the impulse.
+
+    Returns
+    -------
+    array
+        Of the same shape; 0 before the impulse.
+
+    References
+    ----------
+    Friston et al. 1998, doi 10.1006/nimg.1997.0306; Glover 1999, doi 10.1006/nimg.1998.0419.
+    """
+    return np.asarray(gamma.pdf(time, 6) - gamma.pdf(time, 16) / 6)
 
 
 def in_seconds(delays: Any) -> tuple[float, ...]:

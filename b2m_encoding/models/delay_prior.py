@@ -17,6 +17,7 @@ from scipy.stats import gamma
 from torch import Tensor
 
 from b2m_encoding._typing import Float64
+from b2m_encoding.features.delays import canonical_response
 from b2m_encoding.models.penalties import SMOOTHNESS
 from b2m_encoding.models.solver.devices import eigh
 
@@ -28,16 +29,12 @@ PEAK_TIME = 5.0
 
 
 def response_heights(delays: Sequence[float]) -> Float64:
-    """Prior standard deviation at each delay: the canonical double-gamma response (Friston 1998) and a floor.
+    """Prior standard deviation at each delay: the canonical response and a floor.
 
     Parameters
     ----------
     delays : sequence of float
         Seconds.
-
-    References
-    ----------
-    Friston et al. 1998, doi 10.1006/nimg.1997.0306; Glover 1999, doi 10.1006/nimg.1998.0419.
 
     Examples
     --------
@@ -45,7 +42,7 @@ def response_heights(delays: Sequence[float]) -> Float64:
     array([0.2 , 0.61, 1.02, 0.2 ])
     """
     times = np.asarray(delays, dtype=float)
-    height = (gamma.pdf(times, 6) - gamma.pdf(times, 16) / 6) / gamma.pdf(PEAK_TIME, 6)
+    height = canonical_response(times) / gamma.pdf(PEAK_TIME, 6)
     return np.asarray(np.hypot(height, FLOOR))
 
 

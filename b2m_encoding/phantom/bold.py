@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.signal import lfilter
-from scipy.stats import gamma
 
 from b2m_encoding._typing import Float32, Floating
+from b2m_encoding.features.delays import canonical_response
 from b2m_encoding.phantom.brain import DRIVES, SPACES, Brain, averaging, cortex, smooth_fields
 from b2m_encoding.phantom.design import TR
 
@@ -60,8 +60,7 @@ def kernels(delay: Floating) -> Float32:
     time = (np.arange(n_taps * fine) + 0.5) * FINE - TR / 2
     steps, inverse = np.unique(np.round(delay, 1), return_inverse=True)
     late = time[:, None] - steps
-    hrf = gamma.pdf(late, 6) - gamma.pdf(late, 16) / 6
-    taps = hrf.reshape(n_taps, fine, -1).sum(axis=1) * FINE
+    taps = canonical_response(late).reshape(n_taps, fine, -1).sum(axis=1) * FINE
     return np.asarray(taps[:, inverse], dtype=np.float32)
 
 

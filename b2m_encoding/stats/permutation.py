@@ -64,9 +64,6 @@ class Significance:
         Normal deviate of p where folds are joined, from a tail that extends beyond the refits.
     block_length : int
         Samples of a block that changes its place; 0 for other methods.
-    resemblance : float
-        Root mean square of r between a prediction and its rearrangements, median of the 100 targets with the largest r:
-        near 0 where they are unlike; from .3 on (stimuli at equal intervals, few stimuli) no accuracy has a small p.
     """
 
     r: Float64
@@ -82,7 +79,6 @@ class Significance:
     refit_method: str = ""
     deviate: Float64 | None = None
     block_length: int = 0
-    resemblance: float = np.nan
 
 
 def significance(
@@ -189,7 +185,6 @@ def significance(
         refit_method="" if refitted is None else refitted.method,
         deviate=deviate,
         block_length=length_of_blocks(ways) if name == "block" else 0,
-        resemblance=_resemblance(predicted, found.r, ways, device),
     )
 
 
@@ -260,8 +255,34 @@ def null_maps(
     return maps
 
 
-def _resemblance(predicted: Floating, r: Float64, ways: Arrangements, device: str) -> float:
-    """See :class:`Significance`."""
+def resemblance(
+    predicted: Floating,
+    measured: Floating,
+    runs: Runs,
+    *,
+    method: Method = "auto",
+    block_length: int | None = None,
+    device: str = "auto",
+) -> float:
+    """Compute how much predictions resemble their own rearrangements: where much, no accuracy has a small p.
+
+    Parameters
+    ----------
+    predicted, measured, runs, method, block_length, device
+        As in :func:`significance`.
+
+    Returns
+    -------
+    float
+        Root mean square of r between a prediction and 1,000 rearrangements, median of the 100 targets with the largest
+        r: near 0 where they are unlike; .3 and more where stimuli are few or follow each other at equal intervals.
+        NaN for ``paper``.
+    """
+    if method == "paper":
+        return float("nan")
+    predicted, measured, runs = scored_samples(predicted, measured, runs)
+    _, ways, _ = arrangements_of(predicted, measured, runs, method=method, block_length=block_length)
+    r = pearson_r(np.asarray(predicted), np.asarray(measured))
     best = np.argsort(-np.nan_to_num(r, nan=-np.inf), kind="stable")[:N_BEST]
     own = np.asarray(predicted[:, best[np.isfinite(r[best])]])
     draws = ways.draw(N_ALIKE, np.random.default_rng(0))

@@ -72,7 +72,7 @@ def _encoding_columns(encoding: Encoding, space: Space, study: Study) -> dict[st
         "false_positives": test.false_positive_rate,
         "widening": test.widening,
         "test_block": test.block_length or np.nan,
-        "resemblance": test.resemblance,
+        "resemblance": encoding.inference.resemblance,
         **_ceiling_columns(encoding.ceiling, inside, study),
         "interval_blocks": np.nan if interval is None else interval.n_blocks,
         "interval_block": np.nan if interval is None else interval.block_length,

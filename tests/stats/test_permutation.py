@@ -220,7 +220,7 @@ def test_resemblance_is_that_of_all_rearrangements(rng: np.random.Generator, two
     time = np.arange(len(two_runs))
     predicted = np.stack([rng.standard_normal(len(time)), np.sin(time * 2 * np.pi / 8)], axis=1)
     found = [
-        significance(one, one, two_runs, method=method, random_state=0).resemblance  # type: ignore[arg-type]
+        permutation.resemblance(one, one, two_runs, method=method)  # type: ignore[arg-type]
         for one in (predicted[:, :1], predicted[:, 1:])
     ]
     _, ways, _ = permutation.arrangements_of(predicted, predicted, two_runs, method=method)  # type: ignore[arg-type]

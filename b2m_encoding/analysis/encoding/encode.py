@@ -14,7 +14,7 @@ from b2m_encoding.analysis.encoding.encoding import Encoding, Inference, Scores,
 from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
-from b2m_encoding.analysis.encoding.significance import filled, significance_of
+from b2m_encoding.analysis.encoding.significance import filled, resemblance_of, significance_of
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
@@ -109,7 +109,7 @@ def find_significance(held_out: HeldOut, space: Space, study: Study, refits: Ref
         for name, predicted in held_out.singles.items()
     }
     clusters = cluster_map(joint.significance, held_out, space, study)
-    return Inference(joint.significance, joint.q, clusters, spaces)
+    return Inference(joint.significance, joint.q, clusters, spaces, resemblance_of(held_out, study))
 
 
 def _tested_model(held_out: HeldOut, study: Study, null: RefittedNull | None) -> TestedModel:

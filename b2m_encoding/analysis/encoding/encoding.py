@@ -90,12 +90,15 @@ class Inference:
     clusters : ClusterMap or None
     spaces : dict of str to TestedModel
         The model of each feature space by itself, with the same arrangements; empty where there is only one.
+    resemblance : float
+        Of predictions of the joint model to their rearrangements (:func:`~b2m_encoding.stats.permutation.resemblance`).
     """
 
     significance: Significance
     q: Float64
     clusters: ClusterMap | None
     spaces: Mapping[str, TestedModel] = field(default_factory=dict)
+    resemblance: float = np.nan
 
     def of(self, model: str) -> TestedModel:
         """Significance of a model: ``joint`` or a feature space."""

@@ -14,7 +14,7 @@ from b2m_encoding.analysis.splits import block_samples
 from b2m_encoding.stats import Significance, significance
 from b2m_encoding.stats.arrangements import clips_can_move
 from b2m_encoding.stats.nulls import RefittedNull
-from b2m_encoding.stats.permutation import LOWEST_DEVIATE
+from b2m_encoding.stats.permutation import LOWEST_DEVIATE, resemblance
 from b2m_encoding.stats.rearranging import Method
 from b2m_encoding.study import Study
 
@@ -52,6 +52,12 @@ def significance_of(held_out: HeldOut, study: Study, refitted: RefittedNull | No
     p_fwe = found.p_fwe if found.method == "paper" else filled(found.p_fwe, tested, 1.0)
     deviate = None if found.deviate is None else filled(found.deviate, tested, LOWEST_DEVIATE)
     return replace(found, r=filled(found.r, tested, 0.0), p=filled(found.p, tested, 1.0), p_fwe=p_fwe, deviate=deviate)
+
+
+def resemblance_of(held_out: HeldOut, study: Study) -> float:
+    """Resemblance of predictions to their rearrangements."""
+    options = arrangement_options(held_out, study)
+    return resemblance(held_out.predicted, held_out.measured, held_out.runs, **options, device=study.model.device)
 
 
 def filled(values: Float64, tested: NDArray[np.bool_], constant: float) -> Float64:

@@ -2,19 +2,20 @@ r"""Stacked ridge: a weighted mean of the ridge models of some sets of feature s
 
 Members of the model of feature spaces S are the models of each of them, of all but one, and of all. In a member, every
 feature space has the same prior variance, however many features it has, so that a large one does not crowd out a small
-one. The weights of the members of a target are not negative, sum to one and minimise the squared error of
-cross-validated predictions, so that a useless feature space costs next to nothing; they are drawn to the member that
-has all feature spaces by a Gaussian prior, which decides where there are too few samples to choose.
+one. The weights :math:`w` of the members of a target are not negative, sum to one, and are the posterior mean given the
+squared error of cross-validated predictions :math:`P` of responses :math:`y`,
 
-With held-out predictions ``P`` and responses ``y``, both of all folds, that is
+.. math:: p(w) \exp\left(-\kappa \, \|y - P w\|^2 / 2 \sigma^2\right),
 
-.. math:: \min_w \|y - P w\|^2 + \sigma^2 / \tau^2 \, \|w - w_0\|^2, \quad w \ge 0, \quad \sum w = 1,
+where :math:`\sigma^2` is the mean squared error of the best mixture and :math:`\kappa`, a quarter, the share of
+held-out samples that are independent (a Gibbs posterior: Bissiri et al. 2016). The prior :math:`p` is as likely to
+choose one member as any other; mixtures of two and of three have three tenths each. A useless feature space therefore
+costs next to nothing where samples are many; where they cannot tell, the weights are near a mean of all members.
+``P'P`` and ``P'y`` of all members are computed once; every set of feature spaces is answered from some of their rows
+and columns.
 
-where :math:`w_0` selects the member of all, :math:`\sigma^2` is the mean squared error of that member and
-:math:`\tau` is the prior standard deviation of a weight. ``P'P`` and ``P'y`` of all members are computed once; every
-set of feature spaces is answered from some of their rows and columns.
-
-Breiman 1996, doi 10.1007/BF00117832; Lin, Naselaris, Kay & Wehbe 2024, doi 10.1016/j.neuroimage.2024.120772.
+Breiman 1996, doi 10.1007/BF00117832; Lin, Naselaris, Kay & Wehbe 2024, doi 10.1016/j.neuroimage.2024.120772; Bissiri,
+Holmes & Walker 2016, doi 10.1111/rssb.12158.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import torch
 from torch import Tensor
 
 from b2m_encoding._typing import Bands
-from b2m_encoding.models.simplex import simplex_weights
+from b2m_encoding.models.mixtures import mixture_weights
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.fit_inputs import FitInputs
@@ -40,9 +41,6 @@ from b2m_encoding.models.solver.samples.problem import SamplesProblem
 from b2m_encoding.models.solver.search import cross_validated_r2
 from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.weights import StackedWeights, Weights
-
-PRIOR_SD = 0.5
-"""Prior standard deviation of the weight of a member about that of the member of all feature spaces alone."""
 
 
 def member_sets(names: Bands) -> list[Bands]:
@@ -123,13 +121,8 @@ class Products:
         return Products(self.gram[:, at][:, :, at], self.product[:, at], self.squares, self.variation, self.count)
 
     def weights(self) -> Tensor:
-        """Weights of the members, the last of which has all feature spaces, shape (n_members, n_targets)."""
-        error = (self.squares - 2 * self.product[:, -1] + self.gram[:, -1, -1]).clamp_min(0) / self.count
-        pull = torch.where(error > 0, error, 1.0) / PRIOR_SD**2
-        centre = torch.zeros_like(self.product)
-        centre[:, -1] = pull
-        gram = self.gram + torch.diag_embed(pull[:, None].expand_as(self.product))
-        return simplex_weights(gram, self.product + centre).T
+        """Weights of the members, shape (n_members, n_targets)."""
+        return mixture_weights(self.gram, self.product, self.squares, self.count).T
 
     def r2(self, weights: Tensor) -> Tensor:
         """Cross-validated R2 of weighted predictions, shape (n_targets,)."""

@@ -153,8 +153,8 @@ def _feature(name: str, table: dict[str, Any], made: dict[str, Any]) -> str:
 STACKED = (
     " A model of several feature spaces is stacked [@breiman1996; @lin2024]: a weighted mean of the ridge models of "
     "each of them, of all but one, and of all, in which every feature space has the same prior variance. The weights "
-    "of each target are not negative, sum to one, and minimise the squared error of cross-validated predictions in "
-    "the training samples, with a Gaussian prior (standard deviation 0.5) about the model of all."
+    "of each target are not negative, sum to one, and are the posterior mean given the squared error of "
+    "cross-validated predictions in the training samples [@bissiri2016], of which a quarter count as independent."
 )
 
 

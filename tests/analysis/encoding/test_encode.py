@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from scipy.optimize import nnls
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
@@ -21,6 +20,8 @@ from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.study import EvaluationTable, Study
+
+from ...models.solver.test_stacking import posterior_mean
 
 ALPHA = 30.0
 
@@ -100,8 +101,8 @@ def test_each_feature_space_is_tested_as_if_it_were_the_only_one(
 TWO = {"rate": slice(0, 1), "other": slice(1, None)}
 
 
-def weights_on_the_simplex(X: dict[str, np.ndarray], y: np.ndarray, folds: list[np.ndarray]) -> np.ndarray:
-    """Weights of ridge models of each space and of both, from their out-of-fold predictions, by scipy's nnls."""
+def weights_of_members(X: dict[str, np.ndarray], y: np.ndarray, folds: list[np.ndarray]) -> np.ndarray:
+    """Weights of ridge models of each space and of both, from their out-of-fold predictions by scikit-learn."""
     rows, predicted = np.concatenate(folds), np.zeros((3, len(y)))
     about = np.zeros(len(y))
     for number, names in enumerate([("rate",), ("other",), ("rate", "other")]):
@@ -113,11 +114,7 @@ def weights_on_the_simplex(X: dict[str, np.ndarray], y: np.ndarray, folds: list[
             about[out] = y[out] - y[inside].mean()
             fitted = Ridge(ALPHA).fit(design[inside], y[inside])
             predicted[number, out] = fitted.predict(design[out]) - y[inside].mean()
-    P, target = predicted[:, rows].T, about[rows]
-    pull = np.sqrt(((target - P[:, -1]) ** 2).mean()) / 0.5  # prior about the model of both, standard deviation .5
-    one = 1e6 * np.ones((1, 3))
-    found = nnls(np.vstack([P, pull * np.eye(3), one]), np.r_[target, 0, 0, pull, 1e6])[0]
-    return np.asarray(found)
+    return np.asarray(posterior_mean(predicted[:, rows], about[rows]))
 
 
 @pytest.mark.parametrize("evaluation", [{"kind": "test", "test_runs": "run-04"}, {"kind": "cross-validation"}])
@@ -137,7 +134,7 @@ def test_stacking_weights_are_those_of_out_of_fold_predictions(tmp_path: Path, e
     assert list(found) == models
     written = [
         np.stack([
-            weights_on_the_simplex(X, y, [rows for name in runs.names if split.train[rows := runs.rows([name])].all()])
+            weights_of_members(X, y, [rows for name in runs.names if split.train[rows := runs.rows([name])].all()])
             for y in values.T[:3]
         ], axis=1)
         for split in splits

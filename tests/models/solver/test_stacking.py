@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import nnls
 from scipy.stats import gamma
 from sklearn.linear_model import Ridge
 
 from b2m_encoding.features.delays import delay
 from b2m_encoding.models import ArrayResponses, EncodingModel, cross_val_predict, fit_subsets
-from b2m_encoding.models.simplex import simplex_weights
-from b2m_encoding.models.solver.stacking import PRIOR_SD, member_sets
+from b2m_encoding.models.mixtures import mixture_weights
+from b2m_encoding.models.solver.stacking import member_sets
 from b2m_encoding.runs import Runs
 
 ALPHAS = [1.0, 30.0, 1000.0]
 
 
-def on_simplex(gram: Any, product: Any) -> Any:
-    """Least squares with weights >= 0 that sum to one, by scipy's non-negative least squares with a heavy row."""
-    root = np.linalg.cholesky(gram).T
-    heavy = 1e6 * np.sqrt(np.trace(gram))
-    rows = np.vstack([root, heavy * np.ones(len(gram))])
-    return nnls(rows, np.r_[np.linalg.solve(root.T, product), heavy])[0]
+def posterior_mean(P: Any, y: Any) -> Any:
+    """Mean weights of predictions over mixtures in eighths of at most three, a quarter of the samples independent."""
+    shared = [np.bincount(eighths, minlength=len(P)) for eighths in combinations_with_replacement(range(len(P)), 8)]
+    mixtures = np.array([eighths / 8 for eighths in shared if (eighths > 0).sum() <= 3])
+    mixed = (mixtures > 0).sum(1)
+    prior = np.array([[0.4, 0.3, 0.3][size - 1] / (mixed == size).sum() for size in mixed])
+    error = np.array([((y - mixture @ P) ** 2).sum() for mixture in mixtures])
+    posterior = prior * np.exp(-len(y) / 4 * (error / error.min() - 1) / 2)
+    return posterior @ mixtures / posterior.sum()
 
 
 class Written:
@@ -50,9 +52,7 @@ class Written:
             best = int(((about - tried)[:, rows] ** 2).sum(1).argmin())
             predicted[i], self.alphas = tried[best], [*self.alphas, ALPHAS[best]]
         P, target = predicted[:, rows], about[rows]
-        pull = ((target - P[-1]) ** 2).mean() / PRIOR_SD**2
-        own = np.eye(len(P))[-1]
-        self.shares = on_simplex(P @ P.T + pull * np.eye(len(P)), P @ target + pull * own)
+        self.shares = posterior_mean(P, target)
         varied = sum(((y[out] - y[out].mean()) ** 2).sum() for out in folds)
         self.score = 1 - ((target - self.shares @ P) ** 2).sum() / varied
         for i, (names, alpha) in enumerate(zip(self.members, self.alphas, strict=True)):
@@ -113,7 +113,6 @@ def test_members_weights_and_score_are_those_written_out(unequal: Any, form: Any
         for name, coef in written.coef.items():
             np.testing.assert_allclose(model.coef_[name][0, :, target], coef, atol=1e-6)
         np.testing.assert_allclose(crossed[:, 1 - target], written.held_out, atol=1e-4)
-    assert 0 < (stack.weights[:, :4] == 0).mean() < 1
     parts = model.predict_bands(spaces, runs)
     np.testing.assert_allclose(sum(parts.values()) + Y.mean(0), model.predict(spaces, runs), atol=1e-3)
 
@@ -150,16 +149,44 @@ def test_useless_features_cost_next_to_nothing() -> None:
     assert accuracy(list(spaces), "ridge") < best - 0.1
 
 
-@pytest.mark.parametrize("n", [2, 3, 7, 13])
-def test_simplex_weights_are_those_of_nonnegative_least_squares(n: int) -> None:
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+@pytest.mark.parametrize("noise", [0.0, 1.0, 30.0])
+def test_weights_of_mixtures_are_their_posterior_mean(n: int, noise: float) -> None:
     rng = np.random.default_rng(n)
-    common = rng.standard_normal((60, 30, 1))
-    P = common + np.array([0.01, 0.3, 3.0])[np.arange(60) % 3, None, None] * rng.standard_normal((60, 30, n))
-    y = 0.7 * common[..., 0] + rng.standard_normal((60, 30))
-    gram, product = P.swapaxes(1, 2) @ P + 1e-3 * np.eye(n), (P * y[..., None]).sum(1)
-    ours = simplex_weights(torch.from_numpy(gram), torch.from_numpy(product)).numpy()
-    np.testing.assert_allclose(ours, [on_simplex(*pair) for pair in zip(gram, product, strict=True)], atol=1e-5)
+    P = rng.standard_normal((20, n, 50)) + rng.standard_normal((20, 1, 50))
+    y = 0.7 * P[:, 0] + 0.3 * P[:, -1] + noise * rng.standard_normal((20, 50)) + 1e-3 * rng.standard_normal((20, 50))
+    products = torch.from_numpy(P @ P.swapaxes(1, 2)), torch.from_numpy((P * y[:, None]).sum(2))
+    ours = mixture_weights(*products, torch.from_numpy((y**2).sum(1)), 50).numpy()
+    np.testing.assert_allclose(ours, [posterior_mean(*pair) for pair in zip(P, y, strict=True)], atol=1e-7)
     np.testing.assert_allclose(ours.sum(1), 1)
+
+
+def test_weights_of_many_models_and_of_nothing() -> None:
+    """Thirteen models, the fourth of which is right; responses or predictions that are zero."""
+    rng = np.random.default_rng(0)
+    P, nothing = rng.standard_normal((13, 2000)), torch.zeros(1, dtype=torch.float64)
+    y = P[3] + rng.standard_normal(2000)
+    gram, product, squares = torch.from_numpy(P @ P.T)[None], torch.from_numpy(P @ y)[None], torch.tensor([y @ y])
+    np.testing.assert_allclose(mixture_weights(gram, product, squares, 2000).numpy()[0], np.eye(13)[3], atol=1e-3)
+    for one in (mixture_weights(gram, 0 * product, nothing, 2000), mixture_weights(0 * gram, 0 * product, squares, 9)):
+        np.testing.assert_allclose(one.sum(), 1)
+    np.testing.assert_allclose(one.numpy(), 1 / 13)
+
+
+def test_a_model_beside_one_that_is_better_costs_little_and_beside_one_that_is_as_good_helps() -> None:
+    """Predictions of two feature spaces and of both, in held-out samples that choose and others that judge."""
+    rng = np.random.default_rng(1)
+    signal, chosen, judged = rng.standard_normal((3, 400, 800))
+    for share, gain in ((0.0, (-0.02, 0.0)), (0.5, (0.02, 0.3))):
+        P = np.stack([signal, share * 2 * rng.standard_normal(signal.shape)])
+        truth = (1 - share) * P[0] + share * P[1]
+        y, new = 0.3 * truth + chosen, 0.3 * truth + judged
+        P = 0.3 * np.stack([*P, P.mean(0)])
+        products = np.einsum("mts,nts->tmn", P, P), np.einsum("mts,ts->tm", P, y), (y**2).sum(1)
+        weights = mixture_weights(*(torch.from_numpy(values) for values in products), 800).numpy()
+        mixed = np.einsum("tm,mts->ts", weights, P)
+        r = [np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(one, new, strict=True)]) for one in (mixed, P[0])]
+        assert gain[0] <= r[0] - r[1] <= gain[1]
 
 
 @pytest.mark.parametrize("form", ["gram", "prediction", "dual"])
