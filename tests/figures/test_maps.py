@@ -47,8 +47,8 @@ def test_overviews_keep_the_height_limit(space, atlas, acoustic, text, text_prob
 def test_clipping_is_reported_and_drawn(space, atlas, acoustic):
     found = score_map(acoustic, space, atlas, limits=(0.0, 0.2), style=NARROW)
     n_above, n_below = int((np.float32(acoustic) > 0.2).sum()), int((acoustic < 0).sum())
-    assert f"{n_below} of 20484 values" in found.caption
-    assert f"{n_above} of 20484 values" in found.caption
+    assert f"{n_below:,} of 20,484 values" in found.caption
+    assert f"{n_above:,} of 20,484 values" in found.caption
     bar = found.figure.axes[-2] if len(found.figure.axes[-1].patches) == 0 else found.figure.axes[-1]
     assert len(bar.patches) == 2
     assert "no value is clipped" in score_map(acoustic, space, atlas, limits=(-1.0, 1.0), style=NARROW).caption

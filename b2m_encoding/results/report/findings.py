@@ -85,10 +85,10 @@ def _identified(report: ReportData) -> str:
     if not rows:
         return ""
     best = max(rows, key=lambda one: float(one["identification_accuracy"]))
-    accuracy, whose = float(best["identification_accuracy"]), f" of sub-{best['subject']}" if len(rows) > 1 else ""
+    accuracy, whose = float(best["identification_accuracy"]), f"sub-{best['subject']}; " if len(rows) > 1 else ""
     return (
         f"Decoders identify a test clip among two with an accuracy of {'up to ' if len(rows) > 1 else ''}{accuracy:.0%}"
-        f"{whose} (chance {CHANCE:.0%}), from decoded {best['feature_space']}."
+        f" ({whose}chance {CHANCE:.0%}), from decoded {best['feature_space']}."
     )
 
 
