@@ -173,7 +173,7 @@ def _frame(content: bytes, place: int) -> Frame | None:
 
 
 def _stated_bytes(content: bytes, first: Frame) -> int | None:
-    """Bytes of the stream by a header in its first frame (Xing, Info or VBRI), 0 if it leaves them out; None: no header."""
+    """Bytes of a stream by the header in its first frame (Xing, Info, VBRI), 0 if it leaves them out; None without."""
     data = content[first.place : first.place + first.size]
     if data[36:40] == b"VBRI":
         return int.from_bytes(data[46:50])

@@ -97,9 +97,9 @@ def audit_line(report: ReportData) -> str:
     checks = report.table(tables.AUDIT)
     if checks is None:
         return ""
-    passed = int((checks["status"] == "pass").sum())
-    text = f"Leakage audit: {passed} of {many(len(checks), 'check')} passed"
-    for status, name in (("fail", "failed"), ("warn", "with a warning")):
+    passed, made = int((checks["status"] == "pass").sum()), int((checks["status"] != "not possible").sum())
+    text = f"Leakage audit: {passed} of {many(made, 'check')} passed"
+    for status, name in (("fail", "failed"), ("warn", "with a warning"), ("not possible", "not possible here")):
         others = dict.fromkeys(checks.loc[checks["status"] == status, "name"])
         text += f"; {name}: {listed(others)}" if others else ""
     return f"{text}."

@@ -130,7 +130,7 @@ def _rate(report: ReportData, methods: list[str]) -> str:
             "targets without signal are to be expected below p = .05."
         )
     cite = " [@b2m]" if rate.designs else ""
-    return f"Of targets without signal, {rate.share} had p < .05 {rate.source}{cite}."
+    return f"Of targets without signal, {rate.share} had p < .05, {rate.source}{cite}."
 
 
 def _corrected(report: ReportData, methods: list[str]) -> str:

@@ -61,8 +61,9 @@ def _data(report: ReportData) -> str:
         text.append(f"These are {note}. ")
     if (runs := report.quality) is not None:
         own = runs.groupby("subject", sort=False)
+        who = "Each" if own.ngroups > 1 else "The participant"
         text.append(
-            f"Each contributed {counted(own['run'].count(), 'run')} with {counted(own['volumes'].sum(), 'volume')} "
+            f"{who} contributed {counted(own['run'].count(), 'run')} with {counted(own['volumes'].sum(), 'volume')} "
             f"in all (repetition time {span(runs['tr'])} s). "
         )
     text.append(_targets(report))

@@ -35,8 +35,8 @@ def accuracy(report: ReportData) -> list[Block]:
     lines = []
     for one in report.subjects.itertuples():
         lines.append(
-            f"sub-{one.subject}: {number(one.permutations)} {PERMUTATIONS.get(one.test, one.test)}; the joint model has "
-            f"family-wise p < .05 in {many(int(one.family_wise), 'target')}"
+            f"sub-{one.subject}: {number(one.permutations)} {PERMUTATIONS.get(one.test, one.test)}; the joint model "
+            f"has family-wise p < .05 in {many(int(one.family_wise), 'target')}"
         )
         if not pd.isna(one.no_ceiling):
             lines.append(f"sub-{one.subject}: no ceiling possible here: {one.no_ceiling}")
@@ -85,7 +85,10 @@ def _level(report: ReportData) -> str:
     """Line on the rate of false positives of the test."""
     rate = known_rate(report)
     if rate is None:
-        return "false positives: how many targets without signal have p < .05 is not known, no design like this was simulated"
+        return (
+            "false positives: how many targets without signal have p < .05 is not known, no design like this was "
+            "simulated"
+        )
     return f"false positives: {rate.share} of targets without signal have p < .05, {rate.source}"
 
 
