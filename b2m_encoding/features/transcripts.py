@@ -113,7 +113,8 @@ def _interval_tiers(path: Path) -> list[tuple[str, list[tuple[float, float, str]
     ]
     if any("chronological" in str(value) for value in values[:1]):
         raise _broken(path, values[0])
-    tiers, place = [], 0
+    tiers: list[tuple[str, list[tuple[float, float, str]]]] = []
+    place = 0
     while place < len(values):
         if values[place] not in ("IntervalTier", "TextTier"):
             place += 1
@@ -128,7 +129,7 @@ def _interval_tiers(path: Path) -> list[tuple[str, list[tuple[float, float, str]
             )
         place += n_rows * width
         if width == 3:
-            tiers.append((str(head[0]), rows))
+            tiers.append((str(head[0]), [(float(begin), float(end), str(text)) for begin, end, text in rows]))
     return tiers
 
 

@@ -1,5 +1,7 @@
 """The kinds made of maps: accuracy, preference, subjects."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -149,8 +151,10 @@ def test_too_many_subjects_for_a_page(space, atlas, acoustic):
 
 
 def test_wrong_atlas_or_zoom(space, atlas, acoustic):
+    elsewhere = load_atlas("hcp-mmp1", surface_space("fsLR"))
+    assert "regions of hcp-mmp1" in score_map(acoustic, space, elsewhere, view="zoom").caption  # loaded anew
     with pytest.raises(InputError, match="another surface"):
-        score_map(acoustic, space, load_atlas("hcp-mmp1", surface_space("fsLR")))
+        score_map(acoustic, space, replace(elsewhere, name="my own"))
     with pytest.raises(InputError, match="unknown region"):
         score_map(acoustic, space, atlas, view="zoom", zoom="auditory_zom")
     with pytest.raises(InputError, match="unknown view"):
