@@ -40,9 +40,6 @@ from b2m_encoding.results.weights import read_weights, weights_name
 from b2m_encoding.spaces import GrayordinateSpace, Space, SurfaceSpace, VolumeSpace, target_table, to_dataset
 from b2m_encoding.spaces.meshes import HEMISPHERES
 
-MADE_BY = {RECONSTRUCTION.file: "b2m reconstruct RESULTS --corpus CORPUS makes it"}
-"""Commands that write files which a run does not."""
-
 
 @dataclass(frozen=True, eq=False)
 class Results:
@@ -78,15 +75,12 @@ class Results:
         path = Path(path)
         if not is_results(path):
             begun = work_folder_of(path).is_dir()
+            again = "b2m run the study again: it goes on where it stopped"
+            first = "b2m run the study first; then name its `output` folder, for instance demo/results"
             raise InputError(
-                "no results here",
-                file=path,
-                found="a run that has not ended" if begun else None,
-                expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it",
-                fix="b2m run the study again: it goes on where it stopped"
-                if begun
-                else "b2m run the study first; then name its `output` folder, for instance demo/results",
-            )
+                "no results here", file=path, found="a run that has not ended" if begun else None,
+                expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it", fix=again if begun else first,
+            )  # fmt: skip
         return cls(path, dict(spaces or {}))
 
     def __repr__(self) -> str:
@@ -364,7 +358,8 @@ class Results:
 
     def _text(self, name: str) -> str:
         if not self.has(name):
-            raise InputError("the results hold no such file", file=self.path / name, fix=MADE_BY.get(name))
+            fix = "b2m reconstruct RESULTS --corpus CORPUS" if name == RECONSTRUCTION.file else None
+            raise InputError("the results hold no such file", file=self.path / name, fix=fix)
         self.check(self.path / name)
         try:
             return (self.path / name).read_text(encoding="utf-8")
