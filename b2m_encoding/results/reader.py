@@ -75,12 +75,10 @@ class Results:
         path = Path(path)
         if not is_results(path):
             begun = work_folder_of(path).is_dir()
-            again = "b2m run the study again: it goes on where it stopped"
-            first = "b2m run the study first; then name its `output` folder, for instance demo/results"
-            raise InputError(
-                "no results here", file=path, found="a run that has not ended" if begun else None,
-                expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it", fix=again if begun else first,
-            )  # fmt: skip
+            to_do = "again: it goes on where it stopped" if begun else "first; then name its `output` folder"
+            raise InputError("no results here", file=path, found="a run that has not ended" if begun else None,
+                             expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it",
+                             fix=f"b2m run the study {to_do}")  # fmt: skip
         return cls(path, dict(spaces or {}))
 
     def __repr__(self) -> str:
