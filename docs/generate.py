@@ -41,6 +41,15 @@ OWNERS = {
 """What a kind of map describes, as in ``desc`` of the file name."""
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
 MARKDOWN = "[markdown]"
+ABOUT_SETUP = """## Where this runs
+
+In any folder, and on Colab. The next cell installs the package where it is missing; before its first release, put the
+path of a copy of the repository in the place of its name. What tutorials share is written beside the notebook."""
+INSTALL = """import importlib.util
+
+if importlib.util.find_spec("b2m_encoding") is None:
+    %pip install --quiet b2m-encoding"""
+"""The first code of a notebook."""
 
 
 def write_pages(docs: Path) -> None:
@@ -207,7 +216,8 @@ def _leaves(group: object, name: str) -> Iterator[tuple[str, object]]:
 def tutorial(script: Path) -> str:
     """A tutorial as a page: its cells in order, texts as texts, code as code, with kept outputs below."""
     title, text, cells = _parts(script)
-    parts = [f"# {title}", f"{{download}}`Download as a notebook <{script.stem}.ipynb>`", text]
+    download = f"{{download}}`Download as a notebook <{script.stem}.ipynb>`, which runs in any folder and on Colab"
+    parts = [f"# {title}", download, text]
     for (heading, prose, code), output in zip(cells, kept_outputs(script), strict=True):
         parts += [f"## {heading}"] if heading else []
         parts += [part for part in (prose, code and f"```python\n{code}\n```", *_output(output)) if part]
@@ -216,9 +226,9 @@ def tutorial(script: Path) -> str:
 
 
 def notebook(script: Path) -> str:
-    """A tutorial as a notebook (nbformat 4.5), without outputs: to be run beside ``tutorials/simulated.py``."""
+    """A tutorial as a notebook (nbformat 4.5), without outputs, that runs in any folder, on Colab as well."""
     title, text, parts = _parts(script)
-    cells = [("markdown", f"# {title}\n\n{text}")]
+    cells = [("markdown", f"# {title}\n\n{text}"), *setup_cells(script)]
     for heading, prose, code in parts:
         words = "\n\n".join(part for part in (heading and f"## {heading}", prose) if part)
         cells += [("markdown", words)] if words else []
@@ -234,6 +244,15 @@ def notebook(script: Path) -> str:
         "nbformat_minor": 5,
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def setup_cells(script: Path) -> list[tuple[str, str]]:
+    """Cells that install the package where it is missing, and write what the tutorial reads beside itself."""
+    beside = [script.with_suffix(".toml")] if script.with_suffix(".toml").is_file() else []
+    if "from simulated import" in script.read_text(encoding="utf-8"):
+        beside.append(script.with_name("simulated.py"))
+    files = [("code", f"%%writefile {path.name}\n{path.read_text(encoding='utf-8')}") for path in beside]
+    return [("markdown", ABOUT_SETUP), ("code", INSTALL), *files]
 
 
 def _parts(script: Path) -> tuple[str, str, list[tuple[str, str, str]]]:

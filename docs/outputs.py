@@ -24,6 +24,8 @@ TUTORIALS, KEPT = DOCS.parent / "tutorials", DOCS / "outputs"
 CELL = re.compile(r"^# %%[ ]?(.*)$", re.MULTILINE)
 OWN = re.compile(r"""[^\s"']*\btutorials/(?=out/)""")
 """Where the outputs of tutorials lie on the machine that made them."""
+ENVIRONMENT = "/home/me/b2m/.venv"
+"""What stands for the environment of that machine in printed text, as in the tutorials."""
 LONGEST = 50
 """Lines of printed text that are kept of a cell."""
 WIDEST = 1000
@@ -84,11 +86,12 @@ def run(script: Path) -> None:
         pictures = []
         new = [one for one in names.values() if is_picture(one) and id(one) not in seen]
         seen |= {id(one) for one in new}
-        for shown in [one for one in new if not isinstance(one, Path)] or new:  # a figure rather than its file
+        for picture in [one for one in new if not isinstance(one, Path)] or new:  # a figure rather than its file
             name = f"{script.stem}-{sum(len(one['pictures']) for one in outputs) + len(pictures) + 1}.webp"
-            keep_picture(shown, KEPT / name)
+            keep_picture(picture, KEPT / name)
             pictures.append(name)
-        lines = OWN.sub("", printed.getvalue()).rstrip().splitlines()
+        shown = OWN.sub("", printed.getvalue()).replace(sys.prefix, ENVIRONMENT)
+        lines = [line.rstrip() for line in shown.rstrip().splitlines()]
         text = "\n".join(lines[:LONGEST] + (["..."] if len(lines) > LONGEST else []))
         outputs.append({"code": code, "text": text, "pictures": pictures})
     (KEPT / f"{script.stem}.json").write_text(json.dumps(outputs, indent=1) + "\n", encoding="utf-8")

@@ -28,9 +28,12 @@ def changed(file: Path, old: str, new: str) -> Path:
 
 
 def what_is_left(file: Path) -> None:
-    """The same as ``b2m run STUDY --explain``."""
-    for name, state in explain_study(load_study(file)).items():
-        print("done " if state.done else "to do", name, state.reason)
+    """In short what ``b2m run STUDY --explain`` prints."""
+    units = explain_study(load_study(file))
+    to_do = {name: state.reason for name, state in units.items() if not state.done}
+    print(f"{len(units) - len(to_do)} of {len(units)} units are done")
+    for name, reason in to_do.items():
+        print(f"  to do: {name}, {reason}")
 
 
 shutil.rmtree(FOLDER, ignore_errors=True)

@@ -36,6 +36,7 @@ def _readable(path: Path) -> Path:
 
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file (TOML).", show_default=False, callback=_readable)]
+Subjects = Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only this subject; may be repeated.")]
 ResultsFolder = Annotated[Path, typer.Argument(help="The results folder of a study.", show_default=False)]
 
 

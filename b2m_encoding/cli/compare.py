@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from b2m_encoding.cli.app import app, console, short
+from b2m_encoding.cli.app import Subjects, app, console, short
 
 
 @app.command()
@@ -18,11 +18,16 @@ def compare(
         Path, typer.Argument(help="Another one; or the same, for two of its models.", show_default=False)
     ],
     model: Annotated[
-        list[str] | None, typer.Option(help="Feature space, or joint, of both; given twice, one of each.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Feature space, or joint, of both; given twice, one of each."),
     ] = None,
-    name: Annotated[list[str] | None, typer.Option(help="Name of the first and, given again, of the second.")] = None,
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
-    region: Annotated[list[str] | None, typer.Option(help="Region or region set; may be repeated.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Name of the first and, given again, of the second.")
+    ] = None,
+    subject: Subjects = None,
+    region: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Region or region set; may be repeated.")
+    ] = None,
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Other people, even under the same labels.")] = False,
     regions_only: Annotated[
         bool, typer.Option("--regions-only", help="No comparison of targets, which needs one space.")

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from b2m_encoding.cli.app import ResultsFolder, StudyFile, app, clip_reporter, console, progress_bar, reporter, short
+from b2m_encoding.cli.app import (
+    ResultsFolder,
+    StudyFile,
+    Subjects,
+    app,
+    clip_reporter,
+    console,
+    progress_bar,
+    reporter,
+    short,
+)
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.names import in_words
 
@@ -112,7 +122,7 @@ def print_decoding(decodings: Mapping[str, Sequence[Decoding]], study: Study) ->
 @app.command()
 def decode(
     study: StudyFile,
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    subject: Subjects = None,
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Instead of model.device.")] = None,
 ) -> None:
     """Decode the feature spaces that [decoding] names.
@@ -146,7 +156,7 @@ def reconstruct(
     generator: Annotated[str, typer.Option(help="retrieved, musicldm, musicgen, magenta_rt.")] = "retrieved",
     target: Annotated[str | None, typer.Option(help="Decoded feature space; default: the first.")] = None,
     decoder: Annotated[str, typer.Option(help="Decoder whose predictions are used.")] = "regions",
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    subject: Subjects = None,
     n: Annotated[int, typer.Option(min=1, help="Candidates per clip; the encoding model ranks them.")] = 1,
     k: Annotated[int, typer.Option(min=1, help="Number of nearest recordings that are listed.")] = 10,
     strength: Annotated[
@@ -208,7 +218,7 @@ def reconstruct(
     )
     with progress_bar() as bar:
         page, evaluation = run(results, Corpus.open(corpus), request, reporter(bar))
-    table = Table("method", "encoder", "measure", "mean over subjects", "95 %")
+    table = Table("method", "encoder", "measure", "mean over subjects", "95%")
     for row in over_subjects(evaluation, by=["method", "encoder", "measure"]).to_dict("records"):
         limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
         table.add_row(row["method"], row["encoder"], in_words(row["measure"]), f"{row['mean']:.3f}", limits)
@@ -219,12 +229,14 @@ def reconstruct(
 @app.command()
 def listen(
     results: ResultsFolder,
-    answers: Annotated[list[Path] | None, typer.Argument(help="Answers of listeners: analyse them.")] = None,
+    answers: Annotated[
+        list[Path] | None, typer.Argument(metavar="answers", help="Answers of listeners: analyse them.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="retrieved, or the generator; default: the generator.")] = None,
     target: Annotated[str | None, typer.Option(help="Decoded feature space; default: the first.")] = None,
     decoder: Annotated[str | None, typer.Option(help="Decoder; default: the first.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Name of the corpus; default: the first.")] = None,
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    subject: Subjects = None,
     trials: Annotated[int | None, typer.Option(min=2, help="Clips per subject; default: all.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of random numbers.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The page; default: listening_test.html in the results.")] = None,
@@ -246,7 +258,7 @@ def listen(
         console.print(f"key:  {short(results / LISTENING_KEY.file)} (keep it)", soft_wrap=True, markup=False)
         return
     found = analyse_answers(results, answers)
-    table = Table("", "", "answers", "right", "95 %, exact", "p", "95 %, over clips")
+    table = Table("", "", "answers", "right", "95%, exact", "p", "95%, over clips")
     for row in found.to_dict("records"):
         ends = [f"{row[f'{name}low']:.3f} to {row[f'{name}high']:.3f}" for name in ("", "clips_")]
         table.add_row(

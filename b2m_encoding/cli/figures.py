@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from b2m_encoding.cli.app import ResultsFolder, app, console, finish, progress_bar, reporter, short
+from b2m_encoding.cli.app import ResultsFolder, Subjects, app, console, finish, progress_bar, reporter, short
 from b2m_encoding.errors import InputError
 
 
@@ -17,8 +17,10 @@ def figure(
     results: Annotated[Path | None, typer.Argument(help="The results folder of a study.", show_default=False)] = None,
     kind: Annotated[str | None, typer.Argument(help="What to draw; see --list.", show_default=False)] = None,
     show: Annotated[bool, typer.Option("--list", help="List the kinds of figures.")] = False,
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Feature space, or joint; may be repeated.")] = None,
+    subject: Subjects = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Feature space, or joint; may be repeated.")
+    ] = None,
     score: Annotated[str, typer.Option(help="Statistic: r, r2, rnormalised, ceiling ...")] = "r",
     whole: Annotated[bool, typer.Option("--whole", help="Only the whole cortex.")] = False,
     zoom: Annotated[bool, typer.Option("--zoom", help="Only the zoom.")] = False,
@@ -28,7 +30,7 @@ def figure(
     ] = True,
     limits: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="Lowest and highest colour: 0,0.5.")] = None,
     mark: Annotated[float | None, typer.Option(help="Score to mark in a scatter.")] = None,
-    sound: Annotated[list[str] | None, typer.Option(help="NAME=FILE of a sound; may be repeated.")] = None,
+    sound: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help="A sound; may be repeated.")] = None,
     width: Annotated[float | None, typer.Option(help="Width in mm: 89, 120, 183.")] = None,
     dpi: Annotated[int | None, typer.Option(help="Resolution.")] = None,
     files: Annotated[str | None, typer.Option("--format", help="png, pdf, svg, tiff; several with commas.")] = None,
@@ -93,7 +95,7 @@ def _named_files(texts: list[str]) -> dict[str, Path]:
 def view(
     results: ResultsFolder,
     out: Annotated[Path | None, typer.Option(help="The HTML file; default: view.html in the results.")] = None,
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    subject: Subjects = None,
     sounds: Annotated[Path | None, typer.Option(help="Folder of the stimuli: the page plays them.")] = None,
 ) -> None:
     """Write one HTML page with interactive maps.

@@ -8,10 +8,25 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from b2m_encoding.cli.app import StudyFile, app, clip_reporter, console, finish, progress_bar, reporter, short
+from b2m_encoding.cli.app import StudyFile, Subjects, app, clip_reporter, console, finish, progress_bar, reporter, short
 from b2m_encoding.errors import InputError, merged
-from b2m_encoding.io.names import in_words
 
+MEASURES = {
+    "subjects": "subjects",
+    "targets_tested": "targets tested",
+    "targets_not_tested": "targets not tested",
+    "median_r_driven": "median r, where a feature space drives the response",
+    "median_r_undriven": "median r, where none does",
+    "significant_driven": "share found (q < .05) where one does",
+    "false_positive_rate": "share found where none does",
+    "preference_accuracy": "share of right preferences",
+    "preference_accuracy_where_significant": "share of right preferences, where one is significant",
+    "preference_share_in_both": "share with a preference, where both drive",
+    "preference_share_in_one": "share with a preference, where one drives",
+    "identification_accuracy": "clips identified, of pairs (chance 0.5)",
+    "identification_chance_95": "95% of chance",
+}
+"""Rows of the summary of a demonstration in words."""
 STOPPED = 130
 """Exit code of a run that was interrupted, as shells have it."""
 
@@ -34,11 +49,12 @@ def demo(
         finish(bar)
     table = Table("measure", "value", title="SIMULATED study: what was found, against the known truth")
     for key, value in summary.items():
-        numbers = value if isinstance(value, list) else [value]
-        table.add_row(
-            in_words(key), " to ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in numbers)
-        )
+        if key in MEASURES:
+            numbers = value if isinstance(value, list) else [value]
+            shown = (f"{one:,}" if isinstance(one, int) else "none" if one is None else f"{one:.3g}" for one in numbers)
+            table.add_row(MEASURES[key], " to ".join(shown))
     console.print(table)
+    console.print(f"took {summary['wall_s']:.0f} s and {summary['peak_mb'] / 1000:.1f} GB of memory")
     for label, path in {"report": f"results/{REPORT}", "figures": f"results/{FIGURES}", "study": STUDY}.items():
         console.print(f"{label + ':':<9}{short(out / path)}", soft_wrap=True, markup=False)
 
@@ -109,7 +125,7 @@ def check(study: StudyFile) -> None:
 @app.command()
 def fetch(
     dataset: Annotated[Literal["ds003720"], typer.Argument(help="The data set (OpenNeuro).")],
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    subject: Subjects = None,
     to: Annotated[Path, typer.Option(help="Folder of the data set.")] = Path("ds003720"),
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
@@ -130,8 +146,10 @@ def fetch(
 @app.command()
 def run(
     study: StudyFile,
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
-    step: Annotated[list[str] | None, typer.Option(help="Only this step and what it needs; may be repeated.")] = None,
+    subject: Subjects = None,
+    step: Annotated[
+        list[str] | None, typer.Option(metavar="STEP", help="Only this step and what it needs; may be repeated.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done, and why; do nothing.")] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Instead of model.device.")] = None,
     cluster: Annotated[str | None, typer.Option(help="tcp://HOST:PORT (dask), slurm, or local:N.")] = None,
@@ -199,7 +217,9 @@ def bids(
     level: Annotated[Literal["participant", "group"], typer.Argument(help="The level of a BIDS App.")],
     label: Annotated[
         list[str] | None,
-        typer.Option("--participant-label", "--participant_label", help="Only these subjects: 01, or 01 02."),
+        typer.Option(
+            "--participant-label", "--participant_label", metavar="LABEL", help="Only these subjects: 01, or 01 02."
+        ),
     ] = None,
     work: Annotated[
         Path | None,
@@ -230,7 +250,7 @@ def bids(
 @app.command()
 def features(
     study: StudyFile,
-    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; may be repeated.")] = None,
+    subject: Subjects = None,
     stimuli: Annotated[Path | None, typer.Option(help="Write the clips as they were heard into this folder.")] = None,
 ) -> None:
     """Compute the features of a study and keep them.

@@ -15,6 +15,7 @@ from b2m_encoding.data.files import first_line, reading, require_file
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.io.narrowing import narrowed
+from b2m_encoding.io.text_tables import first_fields, is_number, numbers, read_text_table
 from b2m_encoding.spaces.space import Space, Unplaced
 from b2m_encoding.spaces.surface import surface_space
 
@@ -93,12 +94,22 @@ def _opener(file: Path) -> Callable[[Path, str], Any]:
         return _open_hdf5
     if suffix == ".zarr":
         return _open_zarr
+    if suffix in (".csv", ".tsv", ".txt"):
+        return _read_text
     raise InputError(
         "unknown kind of array",
         file=file,
         found=file.suffix,
-        expected=".npy, .npz::array, .mat::variable, .h5::dataset, .zarr",
+        expected=".npy, .npz::array, .mat::variable, .h5::dataset, .zarr, .csv, .tsv, .txt",
     )
+
+
+def _read_text(file: Path, _key: str) -> NDArray[np.float64]:
+    """Read a table of numbers, with or without names of its columns."""
+    header = not all(map(is_number, first_fields(file, "an array")))
+    table = read_text_table(file, "an array", header=header)
+    columns = [numbers(fields, file, str(i + 1)) for i, fields in enumerate(zip(*table.rows, strict=True))]
+    return np.stack(columns, axis=1) if columns else np.zeros((0, 0))
 
 
 def _open_npz(file: Path, key: str) -> Any:

@@ -316,6 +316,17 @@ def _event_table(root: Path, file: BidsFile) -> dict[str, Path]:
             expected="one table of this run",
             fix="responses of several runs joined in one file cannot be read; use those of single runs",
         )
+    if not tables:
+        for ending in ("tsv.gz", "csv", "txt"):
+            if others := inherited(root, file, "events", ending):
+                raise InputError(
+                    "the events of a run are in a format that BIDS does not know",
+                    file=others[0],
+                    expected=f"{others[0].name.removesuffix(ending)}tsv, with tabs between the columns",
+                    fix="unpack it (gunzip)"
+                    if ending == "tsv.gz"
+                    else "save it with tabs, or rename it if it is no table",
+                )
     twins = [t for t in tables[1:] if t.parent == tables[0].parent and _entities(t) == _entities(tables[0])]
     if twins:
         raise InputError("two event tables claim to be of the same run", file=tables[0], found=twins[0].name)

@@ -7,6 +7,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
@@ -35,7 +36,7 @@ def require_file(path: Path, what: str = "a file", *, folder: bool = True) -> Pa
             raise _not_downloaded(path, what)
         raise InputError(f"{what} is a link to nothing", file=path, found=target)
     if not path.exists():
-        raise InputError(f"{what} is missing", file=path)
+        raise InputError(f"{what} is missing", file=path, **_instead(path))
     if path.is_dir() and not folder:
         raise InputError(f"{what} is a folder", file=path)
     if not path.is_file() and not path.is_dir():
@@ -45,6 +46,23 @@ def require_file(path: Path, what: str = "a file", *, folder: bool = True) -> Pa
     if path.is_file() and path.stat().st_size < 4096 and ANNEX.encode() in path.read_bytes()[:64]:
         raise _not_downloaded(path, what)  # an unlocked annex file is a short text that names its key
     return path
+
+
+def _instead(path: Path) -> dict[str, str]:
+    """What is wrong with the path of a missing file: its folder, its letters, or its separators."""
+    if "\\" in path.name:
+        return {"fix": "write / between folders"}
+    there = next(folder for folder in path.absolute().parents if folder.is_dir())
+    wanted = path.absolute().parts[len(there.parts)]
+    names = sorted(one.name for one in there.iterdir())
+    if there != path.absolute().parent:
+        near = get_close_matches(wanted, names, n=1)
+        return {
+            "found": f"no folder {wanted} in {there}",
+            **({"expected": f"{near[0]}, which is there"} if near else {}),
+        }
+    alike = next((name for name in names if name.casefold() == wanted.casefold()), None)
+    return {} if alike is None else {"found": f"{alike}: capital letters differ"}
 
 
 def _not_downloaded(path: Path, what: str) -> InputError:

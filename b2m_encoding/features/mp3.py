@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from b2m_encoding.errors import InputError
+
 if TYPE_CHECKING:
     import soundfile
 
@@ -110,10 +112,22 @@ def with_length(path: Path, estimated: int) -> Path | io.BytesIO:
     path : Path
     estimated : int
         Samples, as the decoder has it.
+
+    Raises
+    ------
+    InputError
+        If the file ends before the length that it states.
     """
     content = path.read_bytes()
     first = next(_frames(content), None)
-    if first is None or _states_length(content, first):
+    if first is None:
+        return path
+    if (stated := _stated_bytes(content, first)) is not None:
+        if (there := len(content) - first.place) < stated - first.size:
+            raise InputError(
+                "audio file is truncated", file=path, found=f"{there} bytes of sound", expected=stated,
+                fix="fetch the file again",
+            )  # fmt: skip
         return path
     n_frames = sum(1 for _ in _frames(content))
     if abs(n_frames * first.n_samples - estimated) < 2 * first.n_samples:
@@ -158,11 +172,17 @@ def _frame(content: bytes, place: int) -> Frame | None:
     return Frame(place, size, head) if place + size <= len(content) else None
 
 
-def _states_length(content: bytes, first: Frame) -> bool:
-    """Whether the first frame holds the header of a stream: Xing, Info or VBRI."""
+def _stated_bytes(content: bytes, first: Frame) -> int | None:
+    """Bytes of a stream by the header in its first frame (Xing, Info, VBRI), 0 if it leaves them out; None without."""
     data = content[first.place : first.place + first.size]
-    starts = 4 + first.side, 6 + first.side
-    return any(data[i : i + 4] in (b"Xing", b"Info") for i in starts) or data[36:40] == b"VBRI"
+    if data[36:40] == b"VBRI":
+        return int.from_bytes(data[46:50])
+    for start in (4 + first.side, 6 + first.side):
+        if data[start : start + 4] in (b"Xing", b"Info"):
+            flags = int.from_bytes(data[start + 4 : start + 8])
+            place = start + 8 + 4 * (flags & 1)
+            return int.from_bytes(data[place : place + 4]) if flags & 2 else 0
+    return None
 
 
 def _header(first: Frame, n_frames: int, n_bytes: int) -> bytes:

@@ -17,8 +17,8 @@ ONSETS, WORDS, ENDS = ("onset", "start", "begin"), ("word", "text", "token"), ("
 """Names of the columns of a table of words, in small letters."""
 LAST_WORD = 0.3
 """Seconds of the last word of a table that states no ends."""
-_TIER = re.compile(r'class = "IntervalTier"\s+name = "((?:[^"]|"")*)"')
-_INTERVAL = re.compile(r'xmin = ([-+\d.eE]+)\s+xmax = ([-+\d.eE]+)\s+text = "((?:[^"]|"")*)"')
+_VALUE = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)')
+"""What counts in a text file of Praat, long or short: texts in quotes, and numbers that stand alone."""
 
 
 @dataclass(frozen=True)
@@ -79,36 +79,68 @@ def read_transcript(path: Path) -> Transcript:
 
 
 def read_textgrid(path: Path) -> Transcript:
-    """Read the word tier of a TextGrid in Praat's long text format; silences are omitted.
+    """Read the word tier of a TextGrid in one of Praat's text formats, long or short; silences are omitted.
 
-    The word tier is called ``word`` or ``words``, or is the only tier.
+    The word tier is called ``word`` or ``words``, or is the only tier of intervals.
 
     Raises
     ------
     InputError
-        If the file is missing or no such text, has several tiers and not one word tier, or contains no word.
+        If the file is missing, breaks off, is no such text, has several tiers and not one word tier, or contains no
+        word.
     """
     if not path.is_file():
         raise InputError("a transcript is missing", file=path)
-    content = decoded(path, "a transcript")
-    names, contents = _TIER.findall(content), _TIER.split(content)[2::2]
+    tiers = _interval_tiers(path)
+    names = [name for name, _ in tiers]
     named = [i for i, name in enumerate(names) if name.lower() in ("word", "words")]
     if len(named) > 1 or (not named and len(names) > 1):
         problem = "a transcript has several word tiers" if named else "a transcript has no word tier"
         raise InputError(problem, file=path, found=names, expected="one tier that is called word or words")
-    if not names and "IntervalTier" in content:
-        raise InputError(
-            "a transcript is no TextGrid in the long text format",
-            file=path,
-            found="the short format, or another one",
-            fix="save it anew with Praat: Save as text file",
-        )
-    intervals = _INTERVAL.findall(contents[(named or [0])[0]]) if names else []
-    words = [(float(a), float(b), text.strip()) for a, b, text in intervals if text.strip().lower() not in SILENCES]
+    intervals = tiers[(named or [0])[0]][1] if tiers else []
+    words = [(begin, end, text) for begin, end, text in intervals if text.lower() not in SILENCES]
     if not words:
         raise InputError("a transcript contains no words", file=path, expected="a TextGrid with an interval tier")
     onset, end, text = zip(*words, strict=True)
     return Transcript(text, np.array(onset), np.array(end))
+
+
+def _interval_tiers(path: Path) -> list[tuple[str, list[tuple[float, float, str]]]]:
+    """Names of the tiers of intervals, and the begin, end and text of each interval."""
+    values = [
+        float(found[2]) if found[2] else found[1].replace('""', '"').strip()
+        for found in _VALUE.finditer(decoded(path, "a transcript"))
+    ]
+    if any("chronological" in str(value) for value in values[:1]):
+        raise _broken(path, values[0])
+    tiers: list[tuple[str, list[tuple[float, float, str]]]] = []
+    place = 0
+    while place < len(values):
+        if values[place] not in ("IntervalTier", "TextTier"):
+            place += 1
+            continue
+        width, head = (3 if values[place] == "IntervalTier" else 2), values[place + 1 : place + 5]
+        place += 5
+        n_rows = int(head[3]) if [type(value) for value in head] == [str, float, float, float] else -1
+        rows = [tuple(values[place + i * width : place + (i + 1) * width]) for i in range(n_rows)]
+        if n_rows < 0 or any([type(value) for value in row] != [float] * (width - 1) + [str] for row in rows):
+            raise _broken(
+                path, f"fewer than the {n_rows} rows of {head[0]!r}" if n_rows >= 0 else f"a tier with {head}"
+            )
+        place += n_rows * width
+        if width == 3:
+            tiers.append((str(head[0]), [(float(begin), float(end), str(text)) for begin, end, text in rows]))
+    return tiers
+
+
+def _broken(path: Path, found: object) -> InputError:
+    return InputError(
+        "a TextGrid breaks off, or is in another format",
+        file=path,
+        found=found,
+        expected="the long or the short text format of Praat",
+        fix="save it anew with Praat: Save as text file",
+    )
 
 
 def word_rate(transcript: Transcript, times: Float64, tr: float) -> Float32:

@@ -198,7 +198,9 @@ class Limits:
         """Sentence for the caption: limits and counts of clipped values."""
         text = f"Colour limits {self.vmin:g} to {self.vmax:g}"
         clipped = [(self.n_below, "below"), (self.n_above, "above")]
-        parts = [f"{count} of {self.n} values ({count / self.n:.1%}) lie {side}" for count, side in clipped if count]
+        parts = [
+            f"{count:,} of {self.n:,} values ({count / self.n:.1%}) lie {side}" for count, side in clipped if count
+        ]
         return f"{text}; {' and '.join(parts)} and are clipped." if parts else f"{text}; no value is clipped."
 
 

@@ -288,10 +288,17 @@ def _three_per_row(matrix: csr_array, rows: slice) -> csr_array:
     return csr_array((matrix.data[entries], matrix.indices[entries], starts), (len(starts) - 1, matrix.shape[1]))
 
 
+def drawn_triangles(space: SurfaceSpace) -> NDArray[np.int64]:
+    """Triangles of the flatmap, or of the whole cortex of a surface that has none; numbers of targets."""
+    if all(space.has_mesh("flat", hemi) for hemi in BOTH):
+        return flat_layout(space).triangles
+    return np.concatenate([space.mesh("white", hemi).triangles + space.hemisphere(hemi).start for hemi in BOTH])
+
+
 @lru_cache(maxsize=8)
 def _neighbours(space: SurfaceSpace) -> csr_array:
-    """One where two targets share an edge of the flatmap, shape (n_targets, n_targets)."""
-    triangles = flat_layout(space).triangles
+    """One where two targets share an edge of what is drawn, shape (n_targets, n_targets)."""
+    triangles = drawn_triangles(space)
     rows, columns = (triangles[:, order].T.ravel() for order in ([0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2]))
     edges = csr_array((np.ones(len(rows), dtype=np.float32), (rows, columns)), (space.n_targets, space.n_targets))
     edges.sum_duplicates()  # an edge inside the map belongs to two triangles

@@ -23,6 +23,7 @@ from b2m_encoding.spaces import (
     VolumeSpace,
     as_space,
     drawing_surface,
+    list_atlases,
     load_atlas,
     pycortex_overlays,
     reason_not_drawn,
@@ -95,6 +96,8 @@ def placed(
     space: Space | str | None,
     atlas: Atlas | str | None,
     keywords: MapKeywords | None = None,
+    *,
+    solid: bool = False,
 ) -> tuple[list[Float32], SurfaceSpace, Atlas]:
     """Bring maps to the surface on which they are drawn, and load the atlas there.
 
@@ -104,9 +107,12 @@ def placed(
         As for :func:`read_map`.
     space : Space or str, optional
     atlas : Atlas or str, optional
-        By default the regions that were drawn on a subject of pycortex, else HCP-MMP1 where it can be had there.
+        By default the regions that were drawn on a subject of pycortex, else HCP-MMP1 where it can be had there. One
+        on another surface is loaded again on that of the maps.
     keywords : dict, optional
         Keywords of a figure; the masks ``tested`` and ``significant`` in it are moved, too.
+    solid : bool
+        Whether an inflated mesh is enough to draw on a surface itself; else it takes a flat one.
 
     Returns
     -------
@@ -122,7 +128,7 @@ def placed(
     read = [read_map(image, space) for image in maps]
     if not read:
         raise InputError("no map to draw")
-    surface = _surface(read[0][1])
+    surface = _surface(read[0][1], solid)
     values = [resample(own, place, surface)[0] if place != surface else own for own, place in read]
     if keywords is not None:
         if keywords.get("tested") is not None:
@@ -153,7 +159,9 @@ def placed_masks(
     return {name: np.asarray(_mask(mask, place, surface), dtype=bool) for name, mask in masks.items()}
 
 
-def _surface(space: Space) -> SurfaceSpace:
+def _surface(space: Space, solid: bool) -> SurfaceSpace:
+    if solid and isinstance(space, SurfaceSpace) and all(space.has_mesh("inflated", hemi) for hemi in HEMISPHERES):
+        return space
     surface = drawing_surface(space)
     if surface is None:
         why = reason_not_drawn(space) or f"maps of {space.name} cannot be drawn on the cortex"
@@ -171,7 +179,7 @@ def _mask(mask: Any, place: Space, surface: SurfaceSpace) -> Any:
 
 def _atlas(atlas: Atlas | str | None, surface: SurfaceSpace) -> Atlas:
     if isinstance(atlas, Atlas):
-        return atlas
+        return atlas if atlas.space == surface or atlas.name not in list_atlases() else load_atlas(atlas.name, surface)
     if isinstance(atlas, str):
         return load_atlas(atlas, surface)
     try:

@@ -11,7 +11,7 @@ import pandas as pd
 from b2m_encoding._typing import Booleans
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Colours
-from b2m_encoding.figures.flatmap import BOTH, flat_layout
+from b2m_encoding.figures.flatmap import BOTH, drawn_triangles, flat_layout
 from b2m_encoding.figures.layers import ScoreMap
 from b2m_encoding.figures.options import MapOptions, View
 from b2m_encoding.figures.page import MARGIN, Page
@@ -155,19 +155,19 @@ class MapFigure:
 
     def counts(self) -> str:
         """Sentence for the caption: counts of tested and of significant targets."""
-        data, drawn = self.data, np.unique(flat_layout(self.space).triangles)
+        data, drawn = self.data, np.unique(drawn_triangles(self.space))
         n_tested = int(data.tested.sum())
-        parts = [f"{n_tested} of {self.space.n_targets} vertices of {self.space.name} were tested"]
+        parts = [f"{n_tested:,} of {self.space.n_targets:,} vertices of {self.space.name} were tested"]
         if not data.tested[drawn].all():
             parts.append(f"pale: {self.missing}")
         if data.significant is not None:
             n = int(data.significant.sum())
             share = f" ({n / n_tested:.1%} of the tested)" if n_tested else ""
-            parts.append(f"{n}{share} are {self.options.criterion}")
+            parts.append(f"{n:,}{share} are {self.options.criterion}")
             bare = "are grey" if self.options.style.underlay == "none" else "show sulci (dark) and gyri (light)"
             hidden = "" if self.coloured is data.tested and "whole" not in self.rows else f"the others {bare}"
             if self.coloured is data.tested:
-                hidden += f"{' in the upper panel' if hidden else ''}; they are outlined in the zoom"
+                hidden += f"{' in the upper panel' if hidden else ''}; in the zoom what is significant is outlined"
             parts.append(hidden.removeprefix("; "))
         return "; ".join(parts) + "."
 

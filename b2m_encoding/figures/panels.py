@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.colours import Colours, ScalarColours, over
-from b2m_encoding.figures.flatmap import BOTH, Window, flat_layout, pixel_map
+from b2m_encoding.figures.flatmap import BOTH, Window, drawn_triangles, flat_layout, pixel_map
 from b2m_encoding.figures.layers import GREYS, GYRUS, PALE, SULCUS, ScoreMap, compose
 from b2m_encoding.figures.names import place_names
 from b2m_encoding.figures.outlines import Borders, Line, boundary, trace_borders, without_specks
@@ -218,7 +218,7 @@ def keys(
     more: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Keys of targets without colour, as far as they occur on the flatmap, after other colours with their meaning."""
-    drawn = np.unique(flat_layout(space).triangles)
+    drawn = np.unique(drawn_triangles(space))
     greys = GREYS["binary" if page.style.underlay == "continuous" else page.style.underlay]
     entries: list[tuple[tuple[str, ...], str]] = [((colour,), text) for colour, text in more]
     if any((~scores.shown & scores.tested)[drawn].any() for scores in data):

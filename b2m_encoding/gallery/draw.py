@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from b2m_encoding.data.sources import GROUP_MEAN
@@ -107,7 +108,9 @@ def draw_kind(
     path = Path(path)
     out = None if out is None else Path(out)
     if kind not in KINDS:
-        raise InputError("unknown kind of figure", found=kind, expected=", ".join(KINDS))
+        raise InputError(
+            "unknown kind of figure", found=kind, expected=", ".join(get_close_matches(kind, KINDS, n=1) or KINDS)
+        )
     Results.open(path)
     folder = out or path / FIGURES
     written = []

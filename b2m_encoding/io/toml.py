@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.parsing import load_toml
 
+_LINE = re.compile(r"\(at line (\d+)")
 STUDY_FILE = "the study file", "b2m init DIR writes one to edit"
 """Name of a study file in messages, and what to do if it is missing."""
 
@@ -44,6 +46,17 @@ def read_bytes(path: Path, what: str, fix: str | None = None) -> bytes:
 def parse_toml(content: bytes, path: Path, what: str) -> dict[str, Any]:
     """Parse the content of a TOML file; errors name the file."""
     try:
-        return load_toml(content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n"))
+        text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} is not valid TOML", file=path, found=error, fix="save it as UTF-8") from error
+    try:
+        return load_toml(text)
     except ValueError as error:
-        raise InputError(f"{what} is not valid TOML", file=path, found=error) from error
+        place = _LINE.search(str(error))
+        line = text.split("\n")[int(place[1]) - 1].strip() if place else ""
+        raise InputError(
+            f"{what} is not valid TOML",
+            file=path,
+            found=f"{error}: {line}" if line else error,
+            expected='key = value; a decimal point in numbers; text in straight quotes, "a/b"; tables as [model]',
+        ) from error

@@ -79,7 +79,7 @@ def write_listening(results: Results, table: pd.DataFrame, evaluation: pd.DataFr
         "embedding; of several, the one from which an encoding model predicts the measured responses best is first. "
         "All sounds are brought to one level. Pictures: mel spectrum. Similarity: cosine to the decoded embedding; "
         "responses r: of those that an encoding model predicts for the sound and those measured. Numbers: mean over "
-        "subjects [95 % interval]."
+        "subjects [95% interval]."
     )
     page = listening_page(Listening(
         f"{results.study.get('name', results.path.name)}: presented and reconstructed", trials, results.note, caption,
@@ -145,7 +145,7 @@ def _excerpts(rows: pd.DataFrame, results: Results, genres: Mapping[str, str]) -
 
 
 def _numbers(evaluation: pd.DataFrame) -> list[list[str]]:
-    """Mean over subjects of every measure, with its 95 % interval where there are several; a row per method."""
+    """Mean over subjects of every measure, with its 95% interval where there are several; a row per method."""
     if not len(evaluation):
         return []
     means = over_subjects(evaluation, by=["method", "encoder", "measure"])

@@ -19,7 +19,7 @@ from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import changed_files, counted, is_intact, read_manifest
 from b2m_encoding.results.map_space import space_of_map
-from b2m_encoding.results.place import is_results
+from b2m_encoding.results.place import is_results, work_folder_of
 from b2m_encoding.results.provenance import find_path, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
 from b2m_encoding.results.schema.brain2music import with_preset
@@ -35,7 +35,7 @@ from b2m_encoding.results.schema.files import (
     entity,
 )
 from b2m_encoding.results.schema.maps import MAPS, R
-from b2m_encoding.results.schema.tables import TEXT_COLUMNS, Table
+from b2m_encoding.results.schema.tables import RECONSTRUCTION, TEXT_COLUMNS, Table
 from b2m_encoding.results.weights import read_weights, weights_name
 from b2m_encoding.spaces import GrayordinateSpace, Space, SurfaceSpace, VolumeSpace, target_table, to_dataset
 from b2m_encoding.spaces.meshes import HEMISPHERES
@@ -74,12 +74,11 @@ class Results:
         """
         path = Path(path)
         if not is_results(path):
-            raise InputError(
-                "no results here",
-                file=path,
-                expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it",
-                fix="name the `output` folder of the study, for instance demo/results",
-            )
+            begun = work_folder_of(path).is_dir()
+            to_do = "again: it goes on where it stopped" if begun else "first; then name its `output` folder"
+            raise InputError("no results here", file=path, found="a run that has not ended" if begun else None,
+                             expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it",
+                             fix=f"b2m run the study {to_do}")  # fmt: skip
         return cls(path, dict(spaces or {}))
 
     def __repr__(self) -> str:
@@ -357,7 +356,8 @@ class Results:
 
     def _text(self, name: str) -> str:
         if not self.has(name):
-            raise InputError("the results hold no such file", file=self.path / name)
+            fix = "b2m reconstruct RESULTS --corpus CORPUS" if name == RECONSTRUCTION.file else None
+            raise InputError("the results hold no such file", file=self.path / name, fix=fix)
         self.check(self.path / name)
         try:
             return (self.path / name).read_text(encoding="utf-8")

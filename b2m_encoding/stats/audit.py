@@ -149,7 +149,7 @@ def fold_gap(
     a little too high for targets that nothing predicts: a clean study may score below them.
     """
     ok = np.isfinite(reported) & np.isfinite(whole_runs) & np.isfinite(shuffled)
-    meaning = "reported score between whole-run folds (0) and shuffled folds (1)"
+    meaning = "place of the reported score between those of whole-run folds (0) and of shuffled folds (1)"
     if not ok.any():
         return grade("fold gap", float("nan"), warn, fail, meaning)
     clean, leaky, score = (float(values[ok].mean()) for values in (whole_runs, shuffled, reported))

@@ -17,6 +17,18 @@ from b2m_encoding.study.study import Study
 PAGE = 'the page "study.toml, every key" of the documentation'
 """Where keys are explained."""
 
+NEEDED = {
+    "path_type": "a path is needed, as text",
+    "string_type": "text in quotes is needed",
+    **dict.fromkeys(("list_type", "tuple_type"), "a list in brackets is needed, such as [1, 2]"),
+    **dict.fromkeys(
+        ("float_parsing", "float_type", "int_parsing", "int_type"),
+        "a number is needed, without quotes and with a decimal point",
+    ),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false is needed, without quotes"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "a table is needed"),
+}
+"""What a value of another type should be, by pydantic's name of the problem."""
 LONGEST_FOUND = 100
 """Characters of a wrong value in a message."""
 
@@ -68,12 +80,23 @@ def _problem(path: Path, detail: Any) -> InputError:
         )
     if detail["type"] == "missing":
         return InputError("a key is missing", file=path, expected=f"{where}: {meaning}" if meaning else where, fix=fix)
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "path_type":
-        message = "a path is needed, as text"
+    if detail["type"] == "union_tag_invalid":
+        return _unknown_kind(path, where, detail, fix)
+    message = NEEDED.get(detail["type"]) or str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "literal_error":
+        message, meaning = "unknown value", detail["ctx"]["expected"]
     given = repr(detail["input"])
     found = f"{where} = {given if len(given) <= LONGEST_FOUND else given[:LONGEST_FOUND] + ' ...'}" if where else None
     return InputError(message, file=path, found=found, expected=meaning or None, fix=fix)
+
+
+def _unknown_kind(path: Path, where: str, detail: Any, fix: str) -> InputError:
+    """An unknown reader or extractor, with the nearest known one."""
+    key, given = detail["ctx"]["discriminator"].strip("'"), str(detail["ctx"]["tag"])
+    known = [name.strip("'") for name in detail["ctx"]["expected_tags"].split(", ")]
+    near = get_close_matches(given, known, n=1, cutoff=0.5)
+    expected = near[0] if near else ", ".join(known)
+    return InputError(f"unknown {key}", file=path, found=f'{where}.{key} = "{given}"', expected=expected, fix=fix)
 
 
 def documented(location: tuple[Any, ...]) -> tuple[str, str]:

@@ -15,6 +15,8 @@ from b2m_encoding.workflow.engine.store import WorkFolder
 from b2m_encoding.workflow.plan import STEPS
 from b2m_encoding.workflow.run import explain_study, run_study
 from b2m_encoding.workflow.templates import write_template
+from b2m_encoding.workflow.templates.hcp import is_hcp
+from b2m_encoding.workflow.templates.survey import is_bids
 
 PARTICIPANT_STEPS = tuple(STEPS)[: list(STEPS).index("maps") + 1]
 """Steps of one subject alone."""
@@ -57,6 +59,8 @@ def run_bids_app(
         If the study, the results or the work folder cannot be written.
     """
     file = folder / STUDY
+    if not (file.is_file() or is_bids(bids) or is_hcp(bids)):
+        raise InputError("no BIDS data set here", file=bids, expected="a folder with folders such as sub-01")
     with _alone(folder):
         if not file.exists():
             write_template("bids", bids, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -66,19 +67,19 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: str | Path |
     with problems.collect():
         wanted = study.data.list_subjects()
         if unknown := sorted(set(subjects) - set(wanted)):
-            raise InputError("unknown subject", found=unknown, expected=list(wanted))
+            raise InputError("unknown subject", found=", ".join(unknown), expected=", ".join(wanted))
         if odd := [printable(name) for name in wanted if not _is_subject(name)]:
             wanted = ()
             raise InputError(
                 "the label of a subject becomes part of file names",
                 found=", ".join(odd),
-                expected=f"letters and digits, at most {LONGEST_SUBJECT}",
+                expected=f"letters and digits, at most {LONGEST_SUBJECT}; without sub-",
             )
     for subject in [name for name in wanted if not subjects or name in subjects]:
         with problems.collect():
             recordings[subject] = read_recording(study, subject)
         if subject in recordings:
-            for check in (_check_files, _check_samples, _check_evaluation):
+            for check in (_check_files, _check_copies, _check_samples, _check_evaluation):
                 with problems.collect():
                     check(recordings[subject], study)
             with problems.collect():
@@ -136,6 +137,25 @@ def _check_files(recording: Recording, study: Study) -> None:
     for path in recording.inputs:
         if not os.access(path, os.R_OK):
             raise InputError("no permission to read a file", file=path)
+
+
+def _check_copies(recording: Recording, study: Study) -> None:
+    """Raise if the file of one run is a copy of that of another: its samples would be trained on and tested alike."""
+    alike: dict[tuple[int, bytes], list[tuple[str, Path]]] = {}
+    for run, path in recording.files.items():
+        if path.is_file():
+            with path.open("rb") as stream:
+                alike.setdefault((path.stat().st_size, stream.read(1 << 16)), []).append((run, path))
+    for (run, path), *others in alike.values():
+        for other, copy in others:
+            if copy != path and filecmp.cmp(path, copy, shallow=False):
+                raise InputError(
+                    "two runs hold the same responses",
+                    file=copy,
+                    found=f"run {other} is a copy of run {run} ({path.name})",
+                    expected="a recording of its own for each run",
+                    fix="fetch or convert the run again, or leave it out",
+                )
 
 
 def _check_samples(recording: Recording, study: Study) -> None:

@@ -113,7 +113,14 @@ def test_notebooks_have_the_cells_of_their_scripts(tmp_path: Path) -> None:
     for script in sorted((ROOT / "tutorials").glob("[0-9]*.py")):
         notebook = nbformat.reads(generate.notebook(script), as_version=4)
         nbformat.validate(notebook)
-        code = "\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+        setup = [source for kind, source in generate.setup_cells(script) if kind == "code"]
+        cells = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        assert cells[: len(setup)] == setup
+        assert all(not Path(path).is_absolute() for path in re.findall(r"%%writefile (\S+)", "\n".join(setup)))
+        code = "\n".join(cells[len(setup) :])
+        written = {path.name for path in script.parent.iterdir() if f"%%writefile {path.name}\n" in "\n".join(setup)}
+        assert ("from simulated import" in code) == ("simulated.py" in written)
+        assert all(name in written for name in re.findall(r"TUTORIALS / \"(.+?)\"", code))
         compile(code, script.name, "exec")
         assert all(line in script.read_text() for line in code.splitlines())
         for one in outputs.kept_outputs(script):

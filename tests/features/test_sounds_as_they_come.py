@@ -238,6 +238,19 @@ def test_mp3_files_that_need_no_count(tmp_path: Path, rng: np.random.Generator) 
         assert mp3.with_length(path, 5) == path
 
 
+@pytest.mark.parametrize("mode", ["VARIABLE", "CONSTANT"])
+@pytest.mark.parametrize("duration", [None, 0.5])
+def test_mp3_files_that_were_cut_short(mode: str, duration: float | None, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, piece(0, 10.0), RATE, bitrate_mode=mode)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(0.6 * len(content))])
+    with pytest.raises(InputError, match="truncated"):
+        decode_audio(path, 0.0, duration)
+    path.write_bytes(content + b"TAG".ljust(128))
+    assert len(decode_audio(path)[0]) > 9.9 * RATE
+
+
 def test_an_ending_that_a_converter_appended(tmp_path: Path) -> None:
     write(tmp_path / "a.mp3.wav", piece(0))
     assert find_stimulus(tmp_path, "a.mp3") == find_stimulus(tmp_path, "A.MP3") == tmp_path / "a.mp3.wav"

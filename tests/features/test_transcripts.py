@@ -98,7 +98,73 @@ def test_no_word_is_lost_or_taken_from_another_tier(tmp_path: Path) -> None:
     path.write_text(GRID + GRID.split("item []:")[1].replace("Alice", "Bob"))
     with pytest.raises(InputError, match="several word tiers"):
         read_textgrid(path)
-    short = 'Object class = "TextGrid"\n\n0\n1\n<exists>\n1\n"IntervalTier"\n"word"\n0\n1\n1\n0\n1\n"a"\n'
-    path.write_text(short)
-    with pytest.raises(InputError, match="long text format"):
+
+
+SHORT = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+0
+3.5
+<exists>
+3
+"IntervalTier"
+"phone"
+0
+3.5
+1
+0
+3.5
+"IntervalTier"
+"TextTier"
+"beats"
+0
+3.5
+2
+0.5
+"one"
+1
+"two"
+"IntervalTier"
+"Words"
+0
+3.5
+3
+0
+.5
+""
+0.5
+1.2
+"She said ""hi"" "
+12e-1
+3.5
+"7 up"
+"""
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", " "])
+@pytest.mark.parametrize("head", ["ooTextFile", "ooTextFile short"])
+def test_short_text_grids(tmp_path: Path, ends: str, head: str) -> None:
+    """Praat reads texts in quotes and numbers that stand alone, whatever is around them."""
+    path = tmp_path / "a.TextGrid"
+    path.write_text(SHORT.replace("ooTextFile", head).replace("\n", ends), newline="")
+    words = read_textgrid(path)
+    assert words.text == ('She said "hi"', "7 up")
+    assert words.onset.tolist() == [0.5, 1.2]
+    assert words.end.tolist() == [1.2, 3.5]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GRID[: GRID.index("intervals [4]")],
+        SHORT[: SHORT.index("12e-1")],
+        SHORT.replace('"Words"\n', ""),
+        SHORT.replace("1.2\n", "", 1),
+        '"Praat chronological TextGrid text file"\n0 1\n1\n"IntervalTier" "word" 0 2\n1 0 1\n"a"\n1 1 2\n"b"\n',
+    ],
+)
+def test_text_grids_that_break_off(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(text)
+    with pytest.raises(InputError, match="breaks off, or is in another format"):
         read_textgrid(path)

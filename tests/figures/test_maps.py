@@ -1,5 +1,7 @@
 """The kinds made of maps: accuracy, preference, subjects."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,8 +49,8 @@ def test_overviews_keep_the_height_limit(space, atlas, acoustic, text, text_prob
 def test_clipping_is_reported_and_drawn(space, atlas, acoustic):
     found = score_map(acoustic, space, atlas, limits=(0.0, 0.2), style=NARROW)
     n_above, n_below = int((np.float32(acoustic) > 0.2).sum()), int((acoustic < 0).sum())
-    assert f"{n_below} of 20484 values" in found.caption
-    assert f"{n_above} of 20484 values" in found.caption
+    assert f"{n_below:,} of 20,484 values" in found.caption
+    assert f"{n_above:,} of 20,484 values" in found.caption
     bar = found.figure.axes[-2] if len(found.figure.axes[-1].patches) == 0 else found.figure.axes[-1]
     assert len(bar.patches) == 2
     assert "no value is clipped" in score_map(acoustic, space, atlas, limits=(-1.0, 1.0), style=NARROW).caption
@@ -149,8 +151,10 @@ def test_too_many_subjects_for_a_page(space, atlas, acoustic):
 
 
 def test_wrong_atlas_or_zoom(space, atlas, acoustic):
+    elsewhere = load_atlas("hcp-mmp1", surface_space("fsLR"))
+    assert "regions of hcp-mmp1" in score_map(acoustic, space, elsewhere, view="zoom").caption  # loaded anew
     with pytest.raises(InputError, match="another surface"):
-        score_map(acoustic, space, load_atlas("hcp-mmp1", surface_space("fsLR")))
+        score_map(acoustic, space, replace(elsewhere, name="my own"))
     with pytest.raises(InputError, match="unknown region"):
         score_map(acoustic, space, atlas, view="zoom", zoom="auditory_zom")
     with pytest.raises(InputError, match="unknown view"):

@@ -91,6 +91,9 @@ def test_known_spaces_are_taken(tmp_path: Path) -> None:
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no results here"):
         Results.open(tmp_path / "nowhere")
+    (tmp_path / ".begun.work").mkdir()
+    with pytest.raises(InputError, match=r"a run that has not ended(?s:.)*goes on where it stopped"):
+        Results.open(tmp_path / "begun")
     (tmp_path / "dataset_description.json").write_text("{}")
     with pytest.raises(InputError, match="no results here"):
         Results.open(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 from scipy.sparse import random_array
 from scipy.spatial import ConvexHull
 
+from b2m_encoding import figures
 from b2m_encoding.errors import InputError
 from b2m_encoding.spaces import (
     HEMISPHERES,
@@ -142,6 +143,17 @@ def test_flat_patches(bert: SurfaceSpace, subjects_dir: Path, tmp_path: Path, rn
     with pytest.raises(InputError, match="no flat patch"):
         bert.mesh("flat", "L")
     assert drawing_surface(bert) == surface_space("fsaverage5")
+
+
+def test_figures_of_a_subject_without_a_flat_patch(bert: SurfaceSpace, rng: np.random.Generator) -> None:
+    """The inflated cortex is that of the subject; the flatmap that of fsaverage5, with the atlas there."""
+    scores, atlas = rng.random(bert.n_targets), load_atlas("hcp-mmp1", bert)
+    solid = figures.surface(scores, bert, atlas, views=("lateral",))
+    assert "on the inflated cortex of bert" in solid.caption
+    assert "3,204 of 3,204 vertices of bert were tested" in solid.caption
+    assert len(solid.table) == bert.n_targets
+    flat = figures.score_map(scores, bert, atlas, view="zoom")
+    assert "20,484 vertices of fsaverage5" in flat.caption
 
 
 def test_damaged_or_absent_subjects(subjects_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

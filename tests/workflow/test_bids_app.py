@@ -88,3 +88,6 @@ def test_subjects_belong_to_participants(root: Path, tmp_path: Path, b2m: Comman
         code, printed = b2m("bids", root, tmp_path / "out", *arguments)
         assert (code, "--participant-label" in printed) == (2, True), printed
     assert not (tmp_path / "out").exists()
+    code, printed = b2m("bids", tmp_path, tmp_path / "out", "participant")
+    assert (code, "no BIDS data set here" in printed) == (2, True), printed
+    assert not (tmp_path / "out_study" / "study.toml").exists()

@@ -174,6 +174,18 @@ BAD: dict[str, tuple[Damage, list[str]]] = {
         lambda r: events(r).write_text("onset\tduration\ttrial_type\n3\t3"),
         ["another number of fields", "row 1"],
     ),
+    "packed events": (
+        lambda r: (
+            events(r).with_suffix(".tsv.gz").write_bytes(gzip.compress(events(r).read_bytes())),
+            events(r).unlink(),
+        ),
+        ["format that BIDS does not know", "events.tsv.gz", "gunzip"],
+    ),
+    "events of a spreadsheet": (lambda r: events(r).rename(events(r).with_suffix(".csv")), ["events.csv", "with tabs"]),
+    "a copy in the place of a run": (
+        lambda r: bold(r).write_bytes(bold(r).with_name(bold(r).name.replace("run-1", "run-2")).read_bytes()),
+        ["two runs hold the same responses", "is a copy of run"],
+    ),
     "no events": (lambda r: events(r).unlink(), ["run-01 has no events"]),
     "event of negative duration": (
         lambda r: events(r).write_text("onset\tduration\ttrial_type\n3\t-3\tspeech"),

@@ -22,7 +22,7 @@ from ..conftest import without_figures
 WHOLE = 'kind = "test"\ntest_runs = "test*"\n'
 TESTS = "bootstraps"
 LEVEL, HELD_OUT = "Does the test hold its level?", "Were whole runs, or blocks with a gap, held out?"
-EMPTY = "How many empty targets have p < .05 in this design is not known"
+EMPTY = "How many targets without signal have p < .05 in this design is not known"
 
 
 @dataclass
@@ -101,7 +101,7 @@ def test_cross_validation_by_runs(tmp_path: Path) -> None:
     told = Told.by(arrays(tmp_path, evaluation='kind = "cross-validation"\n', statistics="refits = 1000\nbootstraps"))
     assert "whole runs were left out in turn" in told.text
     assert told.answers[HELD_OUT] == "yes"
-    assert "of empty targets" not in told.text
+    assert "of targets without signal" not in told.text
     assert (EMPTY in told.text) == (told.answers[LEVEL] == "not known")
 
 

@@ -54,7 +54,7 @@ class Decoding:
     identified : tuple of str
         The clip whose features are most similar to the prediction from the responses to each clip.
     chance_interval : tuple of float
-        95 % interval of the mean accuracy by chance.
+        95% interval of the mean accuracy by chance.
     regions : tuple of str
         Regions that were decoded from, best first.
     predicted, true : array, shape (n_clips, n_dimensions)
@@ -74,7 +74,7 @@ class Decoding:
     unheard : array, shape (n_clips,), or None
         Accuracy of decoders trained without the group (genre) of the clip (Brain2Music, arXiv 2307.11078, Fig. 7a).
     unheard_chance : tuple of float, or None
-        95 % interval of the mean of ``unheard`` by chance.
+        95% interval of the mean of ``unheard`` by chance.
     groups : tuple of str
         Group of each clip (its genre), "" for none.
     group_name : str

@@ -33,7 +33,7 @@ class RunArrays(Extractor):
     extractor: Literal["array"]
     files: StudyPath
     """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``): ``features/{run}.npy``,
-    ``features.mat::X_{run}``, ``features.h5::{run}``."""
+    ``features.mat::X_{run}``, ``features.h5::{run}``, ``features/{run}.csv`` with or without names of columns."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the files of all runs; their folder where there are none."""

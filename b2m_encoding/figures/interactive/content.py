@@ -194,7 +194,7 @@ class View:
     level : float
         Level of q, below which a target is significant.
     interval : str
-        Name of the intervals ("95 % interval").
+        Name of the intervals ("95% interval").
     feature_spaces : tuple of str
         Names of the indices of ``preference``.
     zoom : str, optional
@@ -209,7 +209,7 @@ class View:
     note: str | None = None
     caption: str = ""
     level: float = 0.05
-    interval: str = "95 % interval"
+    interval: str = "95% interval"
     feature_spaces: tuple[str, ...] = ()
     zoom: str | None = None
     clips: Sequence[Clip] = ()

@@ -24,7 +24,7 @@ CHANCE = 0.5
 AXIS = 11.0
 KEY, KEY_SPACE = 4.5, 10.0
 """Height of a row of the key, and space of an entry beside its text, mm."""
-LINE, SHADE = "chance", "mean by chance, 95 %"
+LINE, SHADE = "chance", "mean by chance, 95%"
 """Entries of the key for the chance line and band."""
 BAND = "#D9D9D9"
 LONGEST = 16.0
@@ -51,7 +51,7 @@ def decoding(
         (its genre, speaker), ``identified_group`` of the clip most like the prediction, and ``decoder``: several are
         compared.
     intervals : mapping of (subject, target) to (float, float), optional
-        95 % interval of the mean accuracy by chance.
+        95% interval of the mean accuracy by chance.
     group_name : str
         What the groups are called.
     **keywords
@@ -283,7 +283,7 @@ def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None
     if intervals:
         low, high = np.mean(list(intervals.values()), axis=0)
         sentences.append(
-            f"Grey band: 95 % of the mean accuracies by chance, {low:.3f} to {high:.3f} (mean over subjects)."
+            f"Grey band: 95% of the mean accuracies by chance, {low:.3f} to {high:.3f} (mean over subjects)."
         )
     if data.confusion is not None:
         right = float(np.mean(np.diag(data.confusion)))

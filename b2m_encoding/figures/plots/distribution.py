@@ -87,7 +87,7 @@ def distribution(
         share = f"Filled: {n} ({n / tested:.1%}) are {criterion}."
     what = ("a, ", "b, ") if many else ("", "")
     sentences = [
-        f"{what[0]}{label} of {tested} tested targets; median {table[first].median():.3f} ({first}).",
+        f"{what[0]}{label} of {tested:,} tested targets; median {table[first].median():.3f} ({first}).",
         share if many else "",
         f"{what[1]}the {len(best)} targets with the highest values of {first}.",
     ]

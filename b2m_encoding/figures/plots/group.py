@@ -139,10 +139,10 @@ def group(
                     swatch(page, *place, (), short, line=colours[number])
         length = scale_bar(page, style.width_mm - MARGIN, page.height - FOOT, scale, space)
     sentences = [
-        f"{label[:1].upper()}{label[1:]} of {n} subjects: mean over subjects; {shared.sentence()}",
+        f"{label[:1].upper()}{label[1:]} of {n} subjects: mean over subjects. {shared.sentence()}",
         "t: over subjects, of Fisher's z." if t is not None else "",
         f"Overlap: number of subjects in whom a vertex is {criterion}; white outline: in all of them "
-        f"({int(every.sum())} vertices).",
+        f"({int(every.sum()):,} vertices).",
         "Last panel: outlines of what is significant in each subject.",
     ]
     figure = MapFigure(cells[0][1], space, atlas, options)

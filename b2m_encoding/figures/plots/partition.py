@@ -151,7 +151,7 @@ def _sentences(means: Mapping[Bands, float], label: str, limits: str, data: Scor
     text = [
         f"Parts of the {label}: unique to one feature space, or shared by several.",
         limits,
-        f"Means over the {n} vertices in colour: {shares}." if n else "",
+        f"Means over the {n:,} vertices in colour: {shares}." if n else "",
         "Circles are not to scale." if n_names <= DRAWN else "",
         "Low parts fade into the cortex; they may be negative.",
     ]

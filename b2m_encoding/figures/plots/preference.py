@@ -80,7 +80,7 @@ def preference(
         joint_histogram(page, left + SIDE + 14, top, SIDE, first, second, colours, names, label)
     sentences = [
         f"Hue: {names[0]} (left in the legend) or {names[1]} (right) predicts better, by the difference of {label} "
-        f"(full colour at ±{difference.vmax:g}; {difference.n_above} vertices beyond it are clipped). "
+        f"(full colour at ±{difference.vmax:g}; {difference.n_above:,} vertices beyond it are clipped). "
         f"Opacity: the larger {label}. {larger.sentence()}",
         _shares(data, undecided, names),
         "Histogram: vertices in colour, opacity by log count; line: equal scores.",
@@ -115,11 +115,11 @@ def _shares(data: ScoreMap, undecided: Booleans | None, names: tuple[str, str]) 
     if not (n := int(shown.sum())):
         return ""
     if undecided is None:
-        return f"{names[1]} is larger in {(second > first)[shown].mean():.1%} of the {n} vertices in colour."
+        return f"{names[1]} is larger in {(second > first)[shown].mean():.1%} of the {n:,} vertices in colour."
     decided = shown & ~undecided
     better = (decided & (first > second)).sum() / n, (decided & (second > first)).sum() / n
     return (
-        f"Of the {n} vertices in colour {better[0]:.1%} prefer {names[0]}, {better[1]:.1%} {names[1]}; the others "
+        f"Of the {n:,} vertices in colour {better[0]:.1%} prefer {names[0]}, {better[1]:.1%} {names[1]}; the others "
         f"({(shown & undecided).sum() / n:.1%}) show no significant preference and are cream."
     )
 

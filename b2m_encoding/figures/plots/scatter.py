@@ -96,11 +96,11 @@ def scatter(
         words += f"\n{among.mean():.0%} of the {among.size:,} significant ones" if among.size else ""
         page.write(MARGIN + AXIS, top - 1.5, words, size=style.small_size, va="bottom")
     sentences = [
-        f"{names[1]} against {names[0]} ({label}); {x.size} {targets} ({criterion}), {above:.1%} above the line of "
+        f"{names[1]} against {names[0]} ({label}); {x.size:,} {targets} ({criterion}), {above:.1%} above the line of "
         "equal scores."
         if x.size
         else "No target has both scores.",
-        f"Of the {among.size} {targets} that are {chosen}, {among.mean():.1%} lie above it." if among.size else "",
+        f"Of the {among.size:,} {targets} that are {chosen}, {among.mean():.1%} lie above it." if among.size else "",
         f"{n_outside} lie outside the axes." if n_outside else "",
         f"{int(((x > mark) & (y > mark)).sum())} lie above {mark:g} in both (dashed)." if mark is not None else "",
         f"Colour: {targets} per bin of {(high - low) / BINS:.2g}, logarithmic.",

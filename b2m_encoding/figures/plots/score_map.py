@@ -86,6 +86,6 @@ def _ceiling_sentence(ceiling: Floating) -> str:
         return "Noise ceiling: unknown for the vertices in colour."
     low, middle, high = np.percentile(finite, [25, 50, 75])
     return (
-        f"Noise ceiling of r in the {finite.size} vertices in colour that have a ceiling: median {middle:.2f}, "
+        f"Noise ceiling of r in the {finite.size:,} vertices that have one among those in colour: median {middle:.2f}, "
         f"middle half {low:.2f} to {high:.2f}."
     )

@@ -190,7 +190,7 @@ def _sentences(label: str, space: VolumeSpace, tested: Booleans, shown: Booleans
         "the brain on the left.",
         "Above: the largest score along each line of sight (glass brain of nilearn)." if space.in_mni else "",
         limits.sentence(),
-        f"{n} of {space.n_targets} voxels were tested"
+        f"{n:,} of {space.n_targets:,} voxels were tested"
         + (f"; {found} ({found / max(n, 1):.1%}) are {options.criterion}." if options.significant is not None else "."),
     ]
 

@@ -96,7 +96,7 @@ def _counts(maps: Mapping[str, ScoreMap], space: SurfaceSpace, criterion: str) -
         n = int(data.tested.sum())
         parts.append(f"{name} {n}" if data.significant is None else f"{name} {int(data.significant.sum())} of {n}")
     what = "tested" if all(data.significant is None for data in maps.values()) else f"{criterion}, of those tested"
-    return f"Vertices of {space.name} (of {space.n_targets}) {what}: {', '.join(parts)}."
+    return f"Vertices of {space.name} (of {space.n_targets:,}) {what}: {', '.join(parts)}."
 
 
 def _table(figures: Mapping[str, MapFigure]) -> pd.DataFrame:

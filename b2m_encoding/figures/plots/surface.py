@@ -46,7 +46,7 @@ def surface(
     **keywords
         As in :func:`~b2m_encoding.figures.score_map`, without ``view`` and ``zoom``.
     """
-    (scores,), space, atlas = placed([scores], space, atlas, keywords)
+    (scores,), space, atlas = placed([scores], space, atlas, keywords, solid=True)
     options = MapOptions(**keywords)
     style = options.style
     if not views:

@@ -84,7 +84,7 @@ def ternary(
     sentences = [
         f"Hue: shares of {label} of {names[0]}, {names[1]} and {names[2]} (below zero counts as zero). "
         f"Brightness: the largest of the three. {shared.sentence()}",
-        f"Largest in the {first.size} vertices in colour: {shares}." if shares else "",
+        f"Largest in the {first.size:,} vertices in colour: {shares}." if shares else "",
         "Small maps: each score by itself, for readers who cannot distinguish mixed colours.",
         figure.counts(),
     ]

@@ -181,7 +181,7 @@ def _significance(report: ReportData) -> Iterator[Line]:
     if rate is None:
         yield "Does the test hold its level?", "not known", "no design like this one was simulated"
     else:
-        about = f"{rate.share} of empty targets have p < .05, {rate.source}"
+        about = f"{rate.share} of targets without signal have p < .05, {rate.source}"
         yield "Does the test hold its level?", *_when(rate.high <= TOLERATED, about, about)
     corrected = f"{CORRECTIONS[table['correction']].name}, q < {number(table['q'])}"
     small = f"{corrected}, but of p values that are too small"
@@ -272,7 +272,7 @@ def _decoding(report: ReportData) -> Iterator[Line]:
     shown = _of_each(rows, "identification_accuracy", "chance_interval_95")
     yield "Is chance level given with an interval?", "yes", shown
     above = [row["identification_accuracy"] > row["chance_interval_95"][1] for row in rows]
-    shown = f"{sum(above)} of {many(len(rows), 'decoding')} above the 95 % interval of chance"
+    shown = f"{sum(above)} of {many(len(rows), 'decoding')} above the 95% interval of chance"
     yield "Is decoding better than chance?", *_when(all(above), shown, shown)
     yield "Does decoding hold for groups of clips left out of training?", *_unheard(rows)
 

@@ -85,10 +85,10 @@ def _identified(report: ReportData) -> str:
     if not rows:
         return ""
     best = max(rows, key=lambda one: float(one["identification_accuracy"]))
-    accuracy, whose = float(best["identification_accuracy"]), f" of sub-{best['subject']}" if len(rows) > 1 else ""
+    accuracy, whose = float(best["identification_accuracy"]), f"sub-{best['subject']}; " if len(rows) > 1 else ""
     return (
         f"Decoders identify a test clip among two with an accuracy of {'up to ' if len(rows) > 1 else ''}{accuracy:.0%}"
-        f"{whose} (chance {CHANCE:.0%}), from decoded {best['feature_space']}."
+        f" ({whose}chance {CHANCE:.0%}), from decoded {best['feature_space']}."
     )
 
 
@@ -97,9 +97,9 @@ def audit_line(report: ReportData) -> str:
     checks = report.table(tables.AUDIT)
     if checks is None:
         return ""
-    passed = int((checks["status"] == "pass").sum())
-    text = f"Leakage audit: {passed} of {many(len(checks), 'check')} passed"
-    for status, name in (("fail", "failed"), ("warn", "with a warning")):
+    passed, made = int((checks["status"] == "pass").sum()), int((checks["status"] != "not possible").sum())
+    text = f"Leakage audit: {passed} of {many(made, 'check')} passed"
+    for status, name in (("fail", "failed"), ("warn", "with a warning"), ("not possible", "not possible here")):
         others = dict.fromkeys(checks.loc[checks["status"] == status, "name"])
         text += f"; {name}: {listed(others)}" if others else ""
     return f"{text}."

@@ -121,14 +121,16 @@ def _rate(report: ReportData, methods: list[str]) -> str:
     """Sentence on the rate of false positives: computed, simulated for such designs, or not known."""
     rate = known_rate(report)
     if rate is None:
-        return "How many empty targets have p < .05 in this design is not known: no design like it was simulated."
+        return (
+            "How many targets without signal have p < .05 in this design is not known: no design like it was simulated."
+        )
     if methods == ["paper"]:
         return (
-            f"This takes samples for independent: from the autocorrelation of these series {rate.share} of empty "
-            "targets are to be expected below p = .05."
+            f"This takes samples for independent: from the autocorrelation of these series {rate.share} of "
+            "targets without signal are to be expected below p = .05."
         )
     cite = " [@b2m]" if rate.designs else ""
-    return f"Of empty targets, {rate.share} had p < .05 {rate.source}{cite}."
+    return f"Of targets without signal, {rate.share} had p < .05, {rate.source}{cite}."
 
 
 def _corrected(report: ReportData, methods: list[str]) -> str:

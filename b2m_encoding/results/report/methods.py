@@ -7,6 +7,7 @@ from typing import Any
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.decoding.decoders.registry import DECODERS
+from b2m_encoding.features.networks import AUDIO_ENCODERS
 from b2m_encoding.models.penalties import SMOOTHNESS
 from b2m_encoding.results.report.inference import statistics_texts
 from b2m_encoding.results.report.report_data import ReportData, counted, listed, many, number, span
@@ -60,8 +61,9 @@ def _data(report: ReportData) -> str:
         text.append(f"These are {note}. ")
     if (runs := report.quality) is not None:
         own = runs.groupby("subject", sort=False)
+        who = "Each" if own.ngroups > 1 else "The participant"
         text.append(
-            f"Each contributed {counted(own['run'].count(), 'run')} with {counted(own['volumes'].sum(), 'volume')} "
+            f"{who} contributed {counted(own['run'].count(), 'run')} with {counted(own['volumes'].sum(), 'volume')} "
             f"in all (repetition time {span(runs['tr'])} s). "
         )
     text.append(_targets(report))
@@ -134,13 +136,13 @@ def _features(report: ReportData) -> str:
 
 def _feature(name: str, table: dict[str, Any], made: dict[str, Any]) -> str:
     extractor = table["extractor"]
-    what = EXTRACTORS.get(extractor, f"embeddings of the network {extractor}")
+    what = EXTRACTORS.get(extractor, f"activations of the network {extractor}")
     if extractor == "acoustic":
         what += f" ({listed(table['groups'])})"
     if size := made.get("n_features"):
         what += f", {many(size, 'feature')}"
     if network := made.get("pretrained"):
-        layer = f", layer {table['layer']}" if table.get("layer") is not None else ""
+        layer = f", layer {_layer(extractor, table['layer'])}" if table.get("layer") is not None else ""
         what += f", from {network.get('model')} at revision {str(network.get('revision'))[:12]}{layer}"
         if network.get("shuffled_seed") is not None:
             what += f", its weights shuffled as a control (seed {network['shuffled_seed']})"
@@ -148,6 +150,12 @@ def _feature(name: str, table: dict[str, Any], made: dict[str, Any]) -> str:
         kept = f"{pca} principal components" if pca >= 1 else f"principal components with {pca:.0%} of the variance"
         what += f", reduced to {kept} fitted to training samples"
     return f"{name} ({what})"
+
+
+def _layer(extractor: str, layer: int) -> str:
+    """Name of a layer, where the layers of the network have names; else its number."""
+    network = AUDIO_ENCODERS.get(extractor)
+    return network.layers[layer] if network is not None and layer < len(network.layers) else str(layer)
 
 
 STACKED = (
@@ -258,7 +266,7 @@ def _decoding(report: ReportData) -> str:
         f"{CALIBRATIONS[table.get('calibrate', 'all')]}. Identification accuracy is the share of the other test clips "
         f"({span(clips.groupby(['subject', 'target', 'decoder']).size())} clips in all) whose true features are "
         "less like the "
-        f"decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95 % interval comes from "
+        f"decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95% interval comes from "
         "assigning predictions to clips at random. Features and predictions were compared in standard units of the "
         "training features, in which all dimensions weigh the same; accuracy in their raw units is given beside it."
     )

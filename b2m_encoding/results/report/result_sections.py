@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.io.names import in_words
-from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
+from b2m_encoding.results.partition_doubts import ONE_PENALTY
 from b2m_encoding.results.report.content import Block, Lines, Picture, Table
 from b2m_encoding.results.report.known_rates import known_rate
 from b2m_encoding.results.report.pictures import pictures
 from b2m_encoding.results.report.report_data import ReportData, interval, listed, many, number, score, span
-from b2m_encoding.results.schema import CHANCE, GROUP, maps, tables
+from b2m_encoding.results.schema import CHANCE, GROUP, PERMUTATIONS, maps, tables
 
 FEW = 3
 """Most subjects whose figures stand on the page of the study at full width."""
@@ -35,8 +35,8 @@ def accuracy(report: ReportData) -> list[Block]:
     lines = []
     for one in report.subjects.itertuples():
         lines.append(
-            f"sub-{one.subject}: method {one.test}, {number(one.permutations)} permutations; the joint model has "
-            f"family-wise p < .05 in {many(int(one.family_wise), 'target')}"
+            f"sub-{one.subject}: {number(one.permutations)} {PERMUTATIONS.get(one.test, one.test)}; the joint model "
+            f"has family-wise p < .05 in {many(int(one.family_wise), 'target')}"
         )
         if not pd.isna(one.no_ceiling):
             lines.append(f"sub-{one.subject}: no ceiling possible here: {one.no_ceiling}")
@@ -85,8 +85,11 @@ def _level(report: ReportData) -> str:
     """Line on the rate of false positives of the test."""
     rate = known_rate(report)
     if rate is None:
-        return "false positives: how many empty targets have p < .05 is not known, no design like this was simulated"
-    return f"false positives: {rate.share} of empty targets have p < .05, {rate.source}"
+        return (
+            "false positives: how many targets without signal have p < .05 is not known, no design like this was "
+            "simulated"
+        )
+    return f"false positives: {rate.share} of targets without signal have p < .05, {rate.source}"
 
 
 def preference(report: ReportData) -> list[Block]:
@@ -134,9 +137,6 @@ def partition(report: ReportData) -> list[Block]:
         ]  # fmt: skip
         columns = ["subject", "region", "part", "R2 and interval", "negative targets", "product measure", "doubt"]
         blocks.append(cut(Table(columns, rows, "Mean held-out R2 over the tested targets of a region.")))
-        doubted = doubted_parts(table)
-        if doubted:
-            blocks.append(Lines([f"Parts to doubt: {doubted}."]))
         if report.get("model", "solver") == "ridge":
             blocks.append(Lines([f"Warning: {ONE_PENALTY}."]))
     return blocks
@@ -165,7 +165,9 @@ def regions(report: ReportData) -> list[Block]:
             blocks.append(cut(Table(columns, rows, about)))
         return blocks
     if (model := report.region_model) is not None:
-        blocks.append(Lines([f"Mixed model ({model['formula']}): {model['status']}", *model["notes"]]))
+        stated = f"Mixed model ({model['formula']}): {model['status']}"
+        why = model["notes"] if model["status"] == "fitted" else []
+        blocks.append(Lines([stated if why else ": ".join([stated, *model["notes"]]), *why]))
         terms = report.table(tables.REGION_MODEL)
         if terms is not None and model["status"] == "fitted" and "df_error" in terms:
             rows = [[in_words(one.term), number(one.statistic), f"{number(one.df)}, {number(one.df_error)}",
@@ -211,7 +213,7 @@ def decoding(report: ReportData) -> list[Block]:
         "decoder",
         "feature space",
         "accuracy",
-        "chance, 95 %",
+        "chance, 95%",
         "clips",
         f"without its {report.group_name}",
     ]
@@ -225,7 +227,9 @@ def decoding(report: ReportData) -> list[Block]:
     if report.subject is not None and (table := report.table(tables.IDENTIFICATION)) is not None:
         clips = [[one.clip, one.target, getattr(one, "decoder", "regions"), score(one.accuracy), str(one.identified)]
                  for one in table.itertuples()]  # fmt: skip
-        blocks.append(cut(Table(["presented clip", "from", "decoder", "accuracy", "most like"], clips)))
+        blocks.append(
+            cut(Table(["presented clip", "from", "decoder", "accuracy", "most like"], clips, "Accuracy of every clip."))
+        )
     if report.subject is None and (table := report.table(tables.BRAIN2MUSIC_TABLE2)) is not None:
         blocks.append(_beside_the_paper(table))
     return blocks

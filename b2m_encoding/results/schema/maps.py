@@ -224,6 +224,13 @@ class Correction:
     text: str
 
 
+PERMUTATIONS: Mapping[str, str] = {
+    "shift": "circular shifts within runs",
+    "block": "rearrangements of blocks within runs",
+    "clip": "exchanges of clips within runs",
+    "paper": "draws from independent series",
+}
+"""What is counted as a permutation, by the test of a study."""
 CORRECTIONS: Mapping[str, Correction] = {
     "bh": Correction("Benjamini-Hochberg", "FDR", "the false discovery rate over targets [@benjamini1995]"),
     "by": Correction(

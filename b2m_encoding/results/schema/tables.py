@@ -35,7 +35,7 @@ SUBJECTS = Table(
         "permutations": "Permutations",
         "arrangements": "Arrangements that there are",
         "family_wise": "Targets with family-wise p < .05",
-        "false_positives": "Share of empty targets below p = .05, where it is computed from these data; else n/a",
+        "false_positives": "Share of targets without signal below p = .05, if computed from these data; else n/a",
         "widening": "Factor by which the null distribution was widened for autocorrelation lost at cuts",
         "refits": "Rearranged responses that models were fitted to, where folds are joined; n/a for one test set",
         "refit_method": "How these were rearranged: as in the test, or by random phases over whole runs (phase)",

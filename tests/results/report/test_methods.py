@@ -235,7 +235,7 @@ def test_joined_folds_are_told(bundle: Bundle) -> None:
     assert "1.370 times as wide" in text
     assert "widened by a factor of 1.200 because folds are joined" in text
     assert "(b + 1)" not in text
-    assert "5.1% had p < .05 computed from these data" in text
+    assert "5.1% had p < .05, computed from these data" in text
     assert "(15 s), widened" not in text
 
 
