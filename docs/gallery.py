@@ -59,6 +59,21 @@ def made_up(kind: str) -> FigureResult:
     return hierarchy(layers, space, atlas, **shared)
 
 
+def made_up_learning() -> FigureResult:
+    """Draw learning curves of made-up scores of five subjects."""
+    rng = np.random.default_rng(1)
+    rows = [
+        (region, minutes, name, f"{subject:02d}", top * (1 - 1.3 / np.sqrt(minutes)) + rng.normal(0, 0.02))
+        for region, drop in (("core", 0.0), ("association", 0.1))
+        for name, top in (("acoustic", 0.45 - drop), ("text", 0.25 + drop), ("joint", 0.5))
+        for minutes in (20.0, 30.0, 40.0, 60.0, 80.0, 120.0)
+        for subject in range(1, 6)
+    ]
+    table = pd.DataFrame(rows, columns=["panel", "condition", "series", "subject", "value"])
+    about = {"label": "prediction accuracy (r)", "axis": "training (min)", "lines": True}
+    return conditions(table, **about, note="made-up scores", style=STYLE)
+
+
 CONDITIONS = {
     "reconstruction": ("identification accuracy", ("retrieved", "generated", "chance"), ("acoustic", "text"), 0.5),
     "classes": ("agreement", ("retrieved", "generated", "chance"), ("genre", "instrument", "mood"), None),
@@ -84,7 +99,8 @@ def made_up_conditions(kind: str) -> FigureResult:
     table = pd.DataFrame(rows, columns=["panel", "condition", "series", "subject", "value"])
     if chance is not None:
         table["chance"] = chance
-    return conditions(table, label=label, lines=kind == "penalties", note="made-up scores", style=STYLE)
+    lines = {"lines": True, "axis": "penalty (alpha)"} if kind == "penalties" else {}
+    return conditions(table, label=label, **lines, note="made-up scores", style=STYLE)
 
 
 def main(demo: Path, localizer: Path | None = None) -> None:
@@ -101,6 +117,8 @@ def main(demo: Path, localizer: Path | None = None) -> None:
             continue  # of volumes
         if kind in ("ternary", "weights", "hierarchy"):
             result = made_up(kind)
+        elif kind == "learning":
+            result = made_up_learning()
         elif kind in CONDITIONS:
             result = made_up_conditions(kind)
         else:

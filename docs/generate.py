@@ -31,6 +31,7 @@ REQUESTS = "set_fit_request, set_partial_fit_request, set_predict_request, set_s
 OWNERS = {
     "joint": "`joint`",
     "models": "`joint`, each feature space",
+    "members": "`joint` (all feature spaces), each feature space",
     "spaces": "each feature space",
     "sets": "a set of feature spaces (`acoustic_text`)",
     "preference": "`preference`",

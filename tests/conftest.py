@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import typer
 from filelock import FileLock
 from hypothesis import settings
 
@@ -203,6 +204,10 @@ def tiny_study(tiny_template: Path, tmp_path: Path) -> Path:
     return folder / "study.toml"
 
 
+built_once = cache(typer.main.get_command)
+"""The commands: to read all of their signatures takes longer than many of the calls."""
+
+
 @pytest.fixture
 def b2m(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     """Call the command as a shell would; returns the exit code and all that it printed."""
@@ -210,6 +215,7 @@ def b2m(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def call(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["b2m", *map(str, arguments)])
         monkeypatch.setattr(cli.console, "width", 200)
+        monkeypatch.setattr(typer.main, "get_command", built_once)
         with pytest.raises(SystemExit) as stop:
             cli.main()
         printed = capsys.readouterr()

@@ -1,6 +1,7 @@
 from .encoding.encode import encode_subject
 from .encoding.encoding import Comparison, Encoding, Inference, Scores
 from .evaluation import Evaluation, evaluate
+from .learning import LearningCurve, learning_curve
 from .splits import Split, evaluated, split_samples
 from .study_results import StudyResults
 from .windows import stimulus_timeline, windowed
@@ -10,12 +11,14 @@ __all__ = [
     "Encoding",
     "Evaluation",
     "Inference",
+    "LearningCurve",
     "Scores",
     "Split",
     "StudyResults",
     "encode_subject",
     "evaluate",
     "evaluated",
+    "learning_curve",
     "split_samples",
     "stimulus_timeline",
     "windowed",

@@ -8,6 +8,9 @@ from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Space, SurfaceSpace
 from b2m_encoding.study import Study
 
+FEWEST_RUNS = 3
+"""Training runs of a learning curve: with two, there is no other number."""
+
 
 def check_clusters(space: Space, study: Study) -> None:
     """Raise if the study asks for clusters of targets that are on no mesh."""
@@ -17,6 +20,19 @@ def check_clusters(space: Space, study: Study) -> None:
             found=f'statistics.clusters = "{study.statistics.clusters}", responses on {space.name}',
             fix='leave the option out, use correction = "fwe", or give responses on a surface',
         )
+
+
+def check_learning_curve(runs: Runs, study: Study) -> None:
+    """Raise unless a study that asks for learning curves has three training runs."""
+    if study.statistics.learning_curve:
+        runs, [split, *_] = split_samples(runs, study.evaluation)
+        names = list(dict.fromkeys(runs.run[split.train].tolist()))
+        if len(names) < FEWEST_RUNS:
+            raise InputError(
+                "statistics.learning_curve needs three training runs",
+                found=", ".join(names),
+                fix="leave it out, or name fewer test runs",
+            )
 
 
 def check_groups(runs: Runs, study: Study) -> None:

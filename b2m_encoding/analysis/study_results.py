@@ -40,6 +40,8 @@ class StudyResults:
     """Rows of the table of scores by run, clip and group."""
     quality: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the table of runs."""
+    learning: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the table of learning curves."""
     bounds: Bounds | None = None
     """Inter-subject ceiling."""
 
@@ -51,6 +53,7 @@ def collect_results(
     quality: Mapping[str, list[dict[str, Any]]],
     audits: dict[str, list[Check]],
     groups: Mapping[str, LeftOut | None],
+    learning: Mapping[str, list[dict[str, Any]]],
     decodings: Mapping[str, Sequence[list[Decoding]]],
     pooled: Mapping[str, list[Decoding]],
     others: dict[str, Float64],
@@ -64,6 +67,7 @@ def collect_results(
         results.blocks[subject] = rows.blocks
         results.breakdown += rows.breakdown
     results.quality = [row for rows in quality.values() for row in rows]
+    results.learning = [row for rows in learning.values() for row in rows]
     results.groups = {subject: left for subject, left in groups.items() if left is not None}
     for subject in encodings:
         every = [one for group in (*decodings.get(subject, ()), pooled.get(subject, [])) for one in group]

@@ -104,7 +104,10 @@ def compare_results(
 
     Where folds are joined, errors are larger than those of fixed predictions by the factor of either study (root mean
     square), as for two models with errors of their own; how the errors of two studies depend on each other is not known
-    from their results. Where both follow much the same features and are good, the test is conservative.
+    from their results. Where both share features that predict, the test is conservative: what the other features do to
+    the shared signal by chance in one fold is made up for in the others, so that the errors of folds no longer add up
+    (p < .05 in 2 to 4 % of equally good targets, ``benchmarks/comparison.py``). Put both feature spaces into one study,
+    whose refits have both, for the comparison of these (:func:`~b2m_encoding.stats.prefer`).
     """
     sides = open_sides((Path(first), Path(second)), models, names, tuple(subjects))
     table = sides[0].context.statistics

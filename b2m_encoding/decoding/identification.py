@@ -268,10 +268,9 @@ def note_of_shared(clips: Sequence[str]) -> str | None:
 
 def _rivals(similarity: Float64, groups: NDArray[Any] | None = None) -> tuple[Float64, Float64, Float64]:
     """Number of others that are more similar to a prediction than its target, as similar, and in total."""
-    diagonal = np.diag(similarity)[:, None]
-    equal = np.isclose(similarity, diagonal, rtol=0, atol=TIE)
+    lead = similarity - np.diag(similarity)[:, None]
     rival = ~np.eye(len(similarity), dtype=bool) if groups is None else groups[:, None] != groups
-    counts = [(rival & mask).sum(axis=1).astype(float) for mask in ((similarity > diagonal) & ~equal, equal)]
+    counts = [(rival & mask).sum(axis=1).astype(float) for mask in (lead > TIE, np.abs(lead) <= TIE)]
     others = rival.sum(axis=1).astype(float)
     if not others.all():
         raise InputError("identification needs two clips", found="one clip")

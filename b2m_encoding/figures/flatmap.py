@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from scipy.sparse import csr_array
 
 from b2m_encoding.errors import InputError
@@ -17,8 +17,10 @@ from b2m_encoding.spaces import Hemisphere, SurfaceSpace
 
 GAP = 12.0
 """Distance between the two flat hemispheres, mm."""
-LARGE = 1_000_000
-"""Pictures with more pixels are painted less finely, to save memory."""
+AT_ONCE = 4096
+"""Triangles that are painted at once, to save memory."""
+ROUNDING = 1e-6
+"""Distance, in pixels, below which a centre counts as within a triangle: no pixel between two triangles is missed."""
 BAND = 200_000
 """Pixels of a band."""
 BOTH: tuple[Hemisphere, ...] = ("L", "R")
@@ -264,19 +266,9 @@ def rasterised(
     """
     painted = _paint(corners, shape)
     inside = np.flatnonzero(painted)
-    inverse = _barycentric_transform(corners)
     triangle = painted[inside] - 1
-    weights = _barycentric(inverse, triangle, inside, shape[1])
-    wrong = np.flatnonzero(_least(weights) < -1e-6)
-    fixed = weights[:, wrong]
-    for step in (1, -1, shape[1], -shape[1], shape[1] + 1, shape[1] - 1, -shape[1] + 1, -shape[1] - 1):
-        # painting covers edges more than once: prefer a neighbouring triangle that holds the centre
-        other = painted[np.clip(inside[wrong] + step, 0, painted.size - 1)] - 1
-        moved = _barycentric(inverse, other, inside[wrong], shape[1])
-        better = (other >= 0) & (_least(moved) > _least(fixed))
-        triangle[wrong[better]], fixed[:, better] = other[better], moved[:, better]
-    fixed = np.clip(fixed, 0.0, 1.0)
-    weights[:, wrong] = fixed / fixed.sum(axis=0)
+    weights = np.clip(_barycentric(_barycentric_transform(corners), triangle, inside, shape[1]), 0, 1)
+    weights /= weights.sum(axis=0)
 
     columns = triangles[triangle]
     first, second, third = weights
@@ -308,19 +300,37 @@ def _neighbours(space: SurfaceSpace) -> csr_array:
 
 
 def _paint(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Triangle number plus one at every pixel, 0 outside; flipped and overlapping triangles are allowed.
+    """Triangle number plus one at every pixel whose centre is in a triangle, 0 outside; the last one of several."""
+    painted = np.zeros(shape[0] * shape[1], dtype=np.int32)
+    for start in range(0, len(corners), AT_ONCE):
+        x, y = np.moveaxis(corners[start : start + AT_ONCE], -1, 0)
+        triangle, row = _steps(y.min(axis=1), y.max(axis=1), shape[0])
+        span, column = _steps(*_extents(x[triangle], y[triangle], row + 0.5), shape[1])
+        painted[row[span] * shape[1] + column] = triangle[span] + start + 1
+    return painted
 
-    Pillow rounds corners to pixels: painting at an even multiple of the size makes the rounding smaller.
-    """
-    fine = 4 if shape[0] * shape[1] < LARGE else 2
-    image = Image.new("I", (fine * shape[1], fine * shape[0]))
-    draw = ImageDraw.Draw(image)
-    places = np.rint(fine * (corners - 0.5)).astype(int)
-    for number, polygon in enumerate(places.reshape(-1, 6).tolist(), start=1):
-        draw.polygon(polygon, fill=number)
-    first = 0.5 - 0.5 * fine  # of every block of pixels the first: cheaper here than in an array of all of them
-    picked = image.transform(shape[::-1], Image.Transform.AFFINE, (fine, 0, first, 0, fine, first))
-    return np.asarray(picked, dtype=np.int32).ravel()
+
+def _extents(
+    x: NDArray[np.float64], y: NDArray[np.float64], height: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where a horizontal line enters a triangle and leaves it: x, y of shape (n, 3), one height each."""
+    left, right = np.full(len(x), np.inf), np.full(len(x), -np.inf)
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        crossed = (np.minimum(y[:, a], y[:, b]) <= height) & (height <= np.maximum(y[:, a], y[:, b]))
+        crossed &= y[:, a] != y[:, b]
+        share = np.divide(height - y[:, a], y[:, b] - y[:, a], out=np.zeros_like(left), where=crossed)
+        at = x[:, a] + share * (x[:, b] - x[:, a])
+        np.minimum(left, at, out=left, where=crossed)
+        np.maximum(right, at, out=right, where=crossed)
+    return left, right
+
+
+def _steps(low: NDArray[np.float64], high: NDArray[np.float64], stop: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pixels below ``stop`` whose centres are in each interval: number of the interval and of the pixel."""
+    first = np.clip(np.ceil(low - 0.5 - ROUNDING), 0, stop).astype(int)
+    n = np.maximum(np.clip(np.floor(high + 0.5 + ROUNDING), 0, stop).astype(int) - first, 0)
+    number = np.repeat(np.arange(len(n)), n)
+    return number, np.arange(len(number)) + np.repeat(first - np.cumsum(n) + n, n)
 
 
 def _barycentric_transform(corners: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -343,7 +353,3 @@ def _barycentric(
         weights[corner] = a.take(triangle) * x + b.take(triangle) * y + c.take(triangle)
     weights[0] = 1 - weights[1] - weights[2]
     return weights
-
-
-def _least(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.minimum(np.minimum(weights[0], weights[1]), weights[2]))

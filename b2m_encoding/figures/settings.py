@@ -12,6 +12,7 @@ Format = Literal["png", "pdf", "svg", "tiff"]
 ReportFigure = Literal[
     "quality", "design", "ceiling", "delays", "timecourses", "profile", "tags", "tagprofile", "slices", "distribution",
     "accuracy", "tagmap", "preference", "partition", "group", "regions", "decoding", "unheard",
+    "learning",
 ]  # fmt: skip
 """Kinds of figures that a report can have."""
 

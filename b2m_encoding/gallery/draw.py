@@ -47,6 +47,8 @@ def _reported(context: FigureContext) -> Iterator[tuple[str, str]]:
     regions = results.table(tables.REGIONS)
     if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
         yield "regions", ""
+    if results.has(tables.LEARNING):
+        yield "learning", ""
     if results.has(tables.IDENTIFICATION):
         yield "decoding", ""
         if "accuracy_unheard" in results.table(tables.IDENTIFICATION):

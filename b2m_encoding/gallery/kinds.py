@@ -12,7 +12,7 @@ from b2m_encoding.figures import FigureResult
 from b2m_encoding.gallery import diagnostics
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.named_features import draw_of_names, draw_tag_map
-from b2m_encoding.gallery.over_subjects import draw_decoding, draw_group, draw_regions, draw_subjects
+from b2m_encoding.gallery.over_subjects import draw_decoding, draw_group, draw_learning, draw_regions, draw_subjects
 from b2m_encoding.gallery.partition import draw_partition
 from b2m_encoding.gallery.reconstruction import classes, penalties, reconstruction, unheard
 from b2m_encoding.gallery.score_maps import (
@@ -22,6 +22,7 @@ from b2m_encoding.gallery.score_maps import (
     draw_preference,
     draw_scatter,
     draw_slices,
+    draw_stacking,
     draw_surface,
     draw_ternary,
     draw_weights,
@@ -67,12 +68,14 @@ KINDS = {
     "group": Kind("a group: mean, t, overlap and outlines of all subjects", draw_group, per_subject=False),
     "regions": Kind("regions: subjects, means, intervals, ceiling, differences", draw_regions, per_subject=False),
     "hierarchy": Kind("layer, or feature space, with the best predictions", draw_hierarchy),
+    "stacking": Kind("weights of the models that make up the stacked joint model", draw_stacking),
     "weights": Kind("three components of the weights as red, green and blue", draw_weights),
     "decoding": Kind("identification by group of clips, confusion, ranks", draw_decoding, per_subject=False),
     "reconstruction": Kind("identification by reconstructions: methods, corpora, groups", reconstruction, False),
     "classes": Kind("agreement of the classes of presented and reconstructed sounds", classes, False),
     "unheard": Kind("identification with and without the group of a clip in training", unheard, False),
     "penalties": Kind("scores of decoders at every penalty, fitted and left out", penalties, False),
+    "learning": Kind("accuracy of regions by minutes of training data", draw_learning, per_subject=False),
     "tags": Kind("tags, or other features with names, that regions respond to", draw_of_names(figures.tags)),
     "tagprofile": Kind("all features with names by region: a profile of the tags", draw_of_names(figures.tag_profile)),
     "tagmap": Kind(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from b2m_encoding import figures
 from b2m_encoding.data.sources import GROUP_MEAN
@@ -11,8 +12,12 @@ from b2m_encoding.figures import FigureResult
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.requested import score_label
 from b2m_encoding.gallery.tables import fewer_decoders, masked_regions, region_ceilings, t_of_group, with_groups
+from b2m_encoding.io.names import in_words
 from b2m_encoding.results.schema import JOINT, UNMASKED, tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY
+
+MOST_PANELS = 4
+"""Regions of a figure of learning curves."""
 
 
 def draw_subjects(context: FigureContext, _: str) -> FigureResult:
@@ -85,6 +90,42 @@ def draw_regions(context: FigureContext, _: str) -> FigureResult:
         level=context.statistics.level,
         criterion=criterion,
         **context.page_keywords(models=tuple(shown["feature_space"].unique())),
+    )
+
+
+def draw_learning(context: FigureContext, _: str) -> FigureResult:
+    """Draw the accuracy of regions by minutes of training data."""
+    if not context.results.has(tables.LEARNING):
+        raise InputError(
+            "the results hold no learning curves",
+            file=context.results.path / tables.LEARNING.file,
+            fix="set statistics.learning_curve = 5 in the study, and run it again",
+        )
+    table = context.results.table(tables.LEARNING).dropna(subset="r")
+    for column, wanted in (("subject", context.request.subjects), ("feature_space", context.request.models)):
+        table = table[table[column].isin(wanted)] if wanted else table
+    regions, whole = list(dict.fromkeys(table["region"])), table["draw"] == 0
+    every = [table[whole].assign(draw=draw) for draw in table.loc[~whole, "draw"].unique()]  # all runs end every draw
+    table = pd.concat([table[~whole], *every])
+    several = table["subject"].nunique() > 1
+    drawn = table[table["region"].isin(regions[:MOST_PANELS])].assign(
+        panel=table["region"].map(in_words),
+        condition=table.groupby("runs")["minutes"].transform("mean").round(2),
+        series=table["feature_space"],
+        subject=table["subject"] if several else table["draw"].astype(str),
+        value=table["r"],
+    )
+    further = f" {len(regions) - MOST_PANELS} further regions are in the table." if regions[MOST_PANELS:] else ""
+    return figures.conditions(
+        drawn,
+        label="prediction accuracy (r)",
+        about="Mean r on the same test runs, by models trained on nested subsets of the training runs; "
+        f"{table['draw'].nunique()} draws of subsets.{further}",
+        lines=True,
+        axis="training (min)",
+        each="subject" if several else "draw",
+        spread="sem" if several else "sd",
+        **context.page_keywords(models=tuple(drawn["series"].unique())),
     )
 
 

@@ -142,5 +142,6 @@ def penalties(context: FigureContext, _: str) -> FigureResult:
         label="correlation",
         about="Decoders of the best regions at every penalty, the same for all dimensions; cross-validated.",
         lines=True,
+        axis="penalty (alpha)",
         **context.page_keywords(),
     )

@@ -130,6 +130,29 @@ def _colours_of(context: FigureContext) -> str | tuple[str, ...]:
     return colours if len(colours) == len(context.models) else "viridis"
 
 
+def draw_stacking(context: FigureContext, subject: str) -> FigureResult:
+    """Draw the weight of every member of the stacked joint model."""
+    spaces = context.results.feature_spaces
+    keys = {name: (name, maps.STACK.stat) for name in spaces}
+    if len(spaces) > 2:
+        keys |= {f"all but {name}": (name, maps.STACK_WITHOUT.stat) for name in reversed(spaces)}
+    keys["all"] = (JOINT, maps.STACK.stat)
+    drawn = context.on_surface(subject, [*keys.values()])
+    tested, significant = context.tested(subject), context.significant(subject)
+    return figures.subjects(
+        dict(zip(keys, drawn, strict=True)), *context.cortex(subject),
+        tested=dict.fromkeys(keys, tested),
+        significant=None if significant is None else dict.fromkeys(keys, significant),
+        criterion=context.criterion(subject), label=maps.STACK.label, zoom=context.zoom_only,
+        limits=context.settings.limits or (0.0, 1.0), each="member",
+        remarks=[
+            "The joint model is the weighted mean of these ridge models, each of the feature spaces named. Where "
+            "training samples do not tell them apart, all has the weight: that of a feature space is not what it adds."
+        ],
+        **(context.page_keywords(subject) | {"title": f"sub-{subject}"}),
+    )  # fmt: skip
+
+
 def draw_weights(context: FigureContext, subject: str) -> FigureResult:
     """Draw three components of the weights."""
     keys = [(context.model, kind.stat) for kind in maps.COMPONENTS]

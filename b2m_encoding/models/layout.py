@@ -96,6 +96,14 @@ class Layout:
             levels={name: rows[0] for name, rows in used.items()},
         )
 
+    def same_columns(self, other: Layout) -> bool:
+        """Whether the design of other samples has the same columns, so that statistics of both can be exchanged."""
+        return all(
+            np.array_equal(self.constant[name], other.constant[name])
+            and np.all(self.units.get(name, 1.0) == other.units.get(name, 1.0))
+            for name in self.features
+        )
+
     def subset(self, names: Iterable[str]) -> Layout:
         """Layout of some of the feature spaces, in the order given."""
         members = list(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from b2m_encoding.features.space import all_subsets
 from b2m_encoding.models.inputs import as_feature_spaces
 from b2m_encoding.models.layout import Design, Layout
 from b2m_encoding.models.model import EncodingModel
-from b2m_encoding.models.responses import RunResponses
+from b2m_encoding.models.responses import Relabelled, RunResponses
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit, fit_sets
 from b2m_encoding.models.solver.settings import Settings, pick_form
@@ -76,6 +77,48 @@ def fit_subsets(
     for names in chosen:
         progress("model " + "+".join(names))
         yield names, _fit_subset(model, names, design, gathered)
+
+
+def fit_run_subsets(
+    model: EncodingModel,
+    feature_spaces: Mapping[str, Any],
+    responses: RunResponses,
+    run_sets: Iterable[Iterable[str]],
+    subsets: Iterable[Iterable[str]] | None = None,
+) -> Iterator[tuple[tuple[str, ...], Bands, EncodingModel]]:
+    """Fit a model to sets of runs; in the Gram form, statistics of every run are gathered once for all sets.
+
+    Each model equals one that is fitted to these runs alone, by :func:`fit_subsets`; folds that are a number are at
+    most as many as the blocks of a set.
+
+    Parameters
+    ----------
+    model : EncodingModel
+    feature_spaces : dict of str to array (n_samples, n_features)
+    responses : object that loads run by run
+    run_sets : iterable of iterables of str
+        Names of the runs of each set.
+    subsets : iterable of iterables of str, optional
+        As for :func:`fit_subsets`.
+
+    Yields
+    ------
+    runs, names, model : tuple of str, tuple of str, EncodingModel
+    """
+    spaces, wanted = as_feature_spaces(feature_spaces, responses.runs), None if subsets is None else list(subsets)
+    layout = layout_of_statistics(model, spaces, responses.runs)
+    gathered = None if layout is None else statistics_of_blocks(model, layout, spaces, responses)
+    for names in map(tuple, run_sets):
+        runs, rows = responses.runs.select(names)
+        own = {name: values[rows] for name, values in spaces.items()}
+        part = clone(model)
+        if isinstance(model.cv, int | np.integer):
+            part.cv = min(int(model.cv), len(runs.blocks))
+        given, alone = None, layout_of_statistics(part, own, runs)
+        if gathered is not None and layout is not None and alone is not None and layout.same_columns(alone):
+            given = replace(gathered, blocks={block: gathered.blocks[block] for block in runs.blocks})
+        for bands, fitted in fit_subsets(part, own, Relabelled(responses, runs), wanted, given):
+            yield names, bands, fitted
 
 
 def layout_of_statistics(model: EncodingModel, feature_spaces: Mapping[str, Any], runs: Runs) -> Layout | None:

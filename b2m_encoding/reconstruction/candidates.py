@@ -47,20 +47,27 @@ def exemplar_of(corpus: Corpus, row: int) -> Exemplar:
     )
 
 
-def write_excerpt(path: Path, corpus: Corpus, row: int, seconds: float, written: dict[str, Path]) -> Path:
-    """Write the beginning of a recording, at the level of the stimuli, unless the same file exists.
+def written_before(path: Path, recipe: str, written: dict[str, Path]) -> bool:
+    """Whether the sound of a recipe is at a path already, or is copied there from another one of this reconstruction.
 
-    ``written`` holds the excerpts of this reconstruction by recipe: one that is there is copied.
+    ``written`` holds the paths by recipe; this one is added, for those who come after.
     """
+    for place in (path, written.setdefault(recipe, path)):
+        if (stored := read_record(place)) and stored.get("recipe") == recipe:
+            if place != path:
+                copy_sound(place, path)
+            return True
+    return False
+
+
+def write_excerpt(path: Path, corpus: Corpus, row: int, seconds: float, written: dict[str, Path]) -> Path:
+    """Write the beginning of a recording, at the level of the stimuli, unless the same file exists."""
     exemplar = exemplar_of(corpus, row)
     recipe = recipe_key({"clip": str(corpus.table["clip"].iloc[row]), "file": str(exemplar.path), "seconds": seconds})
-    if (stored := read_record(path)) and stored.get("recipe") == recipe:
+    if written_before(path, recipe, written):
         return path
-    if recipe in written:
-        return copy_sound(written[recipe], path)
     wave, rate = Retrieved().generate(Condition("", np.zeros(0, np.float32), exemplar), seconds, 0)
     record = {"generated": False, "title": exemplar.about, "licence": exemplar.licence, "recipe": recipe}
-    written[recipe] = path
     return write_sound(
         path, for_listening(wave, rate), rate, {**record, "recording": str(corpus.table["path"].iloc[row])}
     )

@@ -102,7 +102,7 @@ class ReconstructionSetup:
     request : ReconstructionRequest
     evaluators : Evaluators
     excerpts : dict
-        Excerpts of recordings that this reconstruction has written, by recipe.
+        Stimuli and excerpts of recordings that this reconstruction has written, by recipe.
     """
 
     results: Results

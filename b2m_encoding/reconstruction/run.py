@@ -13,7 +13,7 @@ import pandas as pd
 from b2m_encoding._typing import Booleans, Float32, Float64, Floating, Progress
 from b2m_encoding.decoding.evaluation.paired import paired_tests
 from b2m_encoding.decoding.generators import Condition
-from b2m_encoding.decoding.generators.files import for_listening, read_record, recipe_key, write_sound
+from b2m_encoding.decoding.generators.files import for_listening, recipe_key, write_sound
 from b2m_encoding.decoding.generators.rank import rank_by_responses
 from b2m_encoding.decoding.retrieval.corpus import Corpus
 from b2m_encoding.decoding.retrieval.exact_search import search
@@ -23,7 +23,7 @@ from b2m_encoding.io.names import safe_name
 from b2m_encoding.io.removal import remove_temporary_files
 from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import reported_as_input_error, write_whole
-from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, write_excerpt
+from b2m_encoding.reconstruction.candidates import exemplar_of, make_candidates, write_excerpt, written_before
 from b2m_encoding.reconstruction.evaluate import (
     COLUMNS,
     PRESENTED,
@@ -268,8 +268,7 @@ def _presented_row(setup: ReconstructionSetup, folder: Path, clip: str) -> list[
     """Row of the stimulus, if its file exists."""
     path = folder / "heard.mp3"
     recipe = recipe_key({"clip": clip, "file": str(setup.presented.files.get(clip)), "seconds": setup.seconds})
-    stored = read_record(path)
-    if not stored or stored.get("recipe") != recipe:
+    if not written_before(path, recipe, setup.excerpts):
         sound = setup.presented.wave(clip, setup.seconds)
         if sound is None:
             return []

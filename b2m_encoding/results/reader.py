@@ -34,7 +34,7 @@ from b2m_encoding.results.schema.files import (
     STUDY,
     entity,
 )
-from b2m_encoding.results.schema.maps import R
+from b2m_encoding.results.schema.maps import MAPS, R
 from b2m_encoding.results.schema.tables import TEXT_COLUMNS, Table
 from b2m_encoding.results.weights import read_weights, weights_name
 from b2m_encoding.spaces import GrayordinateSpace, Space, SurfaceSpace, VolumeSpace, target_table, to_dataset
@@ -375,11 +375,13 @@ class Results:
         subject = _label(subject)
         if not self.has_map(subject, desc, stat):
             known = [f"{of}/{name}" for of, names in self.stats(subject).items() for name in names]
+            needs = {kind.stat: kind.needs for kind in MAPS}.get(stat)
             raise InputError(
                 "the results hold no such map",
                 file=self.path,
                 found=f"sub-{subject}, {desc}/{stat}",
                 expected=", ".join(known) or f"one of the subjects {', '.join(self.subjects)}",
+                fix=f"this map needs {needs}" if needs else None,
             )
         return self.files[subject, entity(desc), entity(stat)]
 

@@ -24,12 +24,15 @@ EXTERNAL = re.compile(rb"""ExternalFileName\s*=\s*["']\s*([^"'\s][^"']*)["']""")
 def quiet_nibabel() -> Iterator[None]:
     """Silence nibabel's message on a corrected header (the ``pixdim`` of every CIFTI file)."""
     logger = logging.getLogger("nibabel.global")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.addFilter(_is_error)  # a change of level would empty the caches of all loggers, for every image
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.removeFilter(_is_error)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 def load_image(path: str | Path, what: str = "an image", **options: Any) -> Any:

@@ -160,8 +160,12 @@ class Study(Config):
             raise ValueError('statistics.preference = "deltas" needs model.solver = "banded"')
         if self.windows is not None and self.model.filter_features:
             raise ValueError("model.filter_features filters the features of volumes; samples of [windows] are none")
-        if "group" in self.statistics.generalise and self.evaluation.kind != "test":
-            raise ValueError('statistics.generalise = ["group"] needs evaluation.kind = "test"')
+        for key, asked in (
+            ('generalise = ["group"]', "group" in self.statistics.generalise),
+            ("learning_curve", self.statistics.learning_curve),
+        ):
+            if asked and self.evaluation.kind != "test":
+                raise ValueError(f'statistics.{key} needs evaluation.kind = "test"')
         if "subject" in self.statistics.generalise and any(one.pca for one in self.features.values()):
             raise ValueError('statistics.generalise = ["subject"]: components of features.pca differ between subjects')
         return self

@@ -194,6 +194,9 @@ class StatisticsTable(Config):
     generalise: tuple[Literal["group", "subject"], ...] = ()
     """Predict (and decode) groups of clips (genres, speakers) that were left out of training, or subjects by a model of
     the others."""
+    learning_curve: Annotated[int, Field(ge=0, le=100)] = 0
+    """Fit the models to subsets of the training runs too, in so many draws of nested subsets, and score them on the
+    same test runs: what more data would bring (``learning_curve.tsv``, mean r of the regions)."""
 
     def partitions(self, n_features: int) -> bool:
         """Whether the variance is partitioned among this many feature spaces."""
@@ -225,6 +228,8 @@ class DecodingTable(Config):
     calibrate: Literal["none", "all", "dimension"] = "all"
     """Give decoded features the spread of training features, by cross-validated predictions of training windows: all
     dimensions together, or each by itself, which weighs up those that are decoded badly."""
+    transport: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Weight of optimal transport beside the contrastive loss of the decoder ``contrastive``."""
     alphas: AlphaTable | None = None
     """Penalties that the decoders try; by default those of ``[model.alphas]`` where the study has that table, else a
     grid that suits the number of targets: 1 to 10^6 (``regions``), 10 to 10^9 (``ridge``, ``contrastive``)."""

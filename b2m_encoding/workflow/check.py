@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from b2m_encoding.analysis.checks import check_clusters, check_groups
+from b2m_encoding.analysis.checks import check_clusters, check_groups, check_learning_curve
 from b2m_encoding.analysis.splits import block_samples, scored_runs, split_samples
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data.clip_columns import ClipColumns
@@ -172,6 +172,7 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
         bootstrap_weights(np.repeat(np.arange(len(n_blocks)), n_blocks), 2)
     check_clusters(recording.responses.space, study)
     check_groups(recording.responses.runs, study)
+    check_learning_curve(recording.responses.runs, study)
     for split in splits:
         training = replace(runs, used=split.train)
         if study.model.blocks is None:

@@ -52,6 +52,7 @@ STEPS = {
     "partition": "preference and variance partitioning",
     "audit": "leaks from test to training",
     "regions": "scores of regions, runs, clips and groups",
+    "learning_curve": "models of fewer training runs",
     "own_windows": "feature spaces with windows of their own",
     "leave_one_group_out": "clips of each group (genre, speaker) predicted by models trained without it",
     "decode": "decoding and identification of clips",
@@ -234,6 +235,10 @@ class Plan:
         inputs = {"subject": name, "encoding": own.with_samples, "space": SpaceOf(subject)}
         self._add("regions", label, region_rows, inputs, (*INFERENCE, "maps", "data.clips"))
         scored: dict[str, Input] = {**shared, "scores": own.scores}
+        if study.statistics.learning_curve:
+            inputs = {"subject": name, **scored, "progress": Given.PROGRESS}
+            keys = (*MODEL, "maps", "statistics.learning_curve")
+            self._add("learning_curve", label, subject_steps.learning_curve, inputs, keys)
         if study.windows and study.windows.own:
             inputs = {"subject": name, "recording": recording, "encoding": own.encoding, "out": Given.OUTPUT}
             self._add("own_windows", label, subject_steps.encode_own_windows, inputs, (*INFERENCE, "note", "results"))
@@ -304,6 +309,7 @@ class Plan:
                 "quality": self._of_subjects("quality"),
                 "audits": self._of_subjects("audit"),
                 "groups": self._of_subjects("leave_one_group_out"),
+                "learning": self._of_subjects("learning_curve"),
                 "decodings": {subject: self._decodings(subject) for subject in subjects},
                 "pooled": pooled or Constant({}),
                 "others": others or Constant({}),

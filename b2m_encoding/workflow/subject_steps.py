@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from b2m_encoding.analysis.encoding.own_windows import own_scores
 from b2m_encoding.analysis.encoding.predict import Gathered, predict_held_out, training_values
 from b2m_encoding.analysis.encoding.run_statistics import RunStatistics, gather_run, join_runs
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
+from b2m_encoding.analysis.learning import learning_rows
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.analysis.tables.delays import delay_rows
 from b2m_encoding.analysis.tables.quality import mean_volume, motion_rows
@@ -125,6 +127,15 @@ def encode_own_windows(recording: Recording, encoding: Encoding, study: Study, s
         for kind, values in ((maps.R_OWN, one.r), (maps.P_OWN, one.p), (maps.Q_OWN, one.q)):
             sidecar = {**kind.sidecar(correction=correction), **about}
             out.bundle.write_map(subject, name, kind.stat, values, space, sidecar)
+
+
+def learning_curve(
+    subject: str, recording: Recording, spaces: Spaces, scores: Scores, study: Study, progress: Progress
+) -> list[dict[str, Any]]:
+    """Mean r of regions by models of nested subsets of the training runs; none where no target was tested."""
+    if not scores.any_tested:
+        return []
+    return learning_rows(subject, recording.responses, spaces, study, progress)
 
 
 def leave_one_group_out(recording: Recording, spaces: Spaces, scores: Scores, study: Study) -> LeftOut | None:

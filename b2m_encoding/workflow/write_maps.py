@@ -136,6 +136,21 @@ def comparison_maps(encoding: Encoding, study: Study) -> list[Map]:
         maps.append(("_".join(names), kind, part, sidecar))
     for name, share in (encoding.product or {}).items():
         maps.append((name, schema.PRODUCT, share, schema.PRODUCT.sidecar(name=name)))
+    return [*maps, *_stack_maps(encoding)]
+
+
+def _stack_maps(encoding: Encoding) -> list[Map]:
+    """Weights of the members of the stacked joint model: each feature space, all but one, and all (``joint``)."""
+    maps: list[Map] = []
+    members = encoding.stack or {}
+    for names, weights in members.items():
+        every = list(members)[-1]
+        kind, desc = schema.STACK, JOINT if names == every else names[0]
+        fields = {"names": " and ".join(names)}
+        if 1 < len(names) < len(every):
+            [desc] = set(every) - set(names)
+            kind, fields = schema.STACK_WITHOUT, {"name": desc}
+        maps.append((desc, kind, weights, {**kind.sidecar(**fields), "FeatureSpaces": list(names)}))
     return maps
 
 

@@ -41,6 +41,7 @@ def write_statistics(writer: BundleFiles, results: StudyResults, regions: pd.Dat
         tables.PARTITION: results.parts,
         tables.AUDIT: checks,
         tables.GENERALISATION: _generalisation_rows(results, study),
+        tables.LEARNING: results.learning,
     }
     for table, content in rows.items():
         if content:

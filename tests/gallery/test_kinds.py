@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import get_args
 
@@ -73,6 +73,22 @@ def write_diagnostics(writer: ResultsWriter, subject: str) -> None:
     write_clip_responses(writer, subject, heard, None)
 
 
+def write_stack(writer: ResultsWriter, subject: str) -> None:
+    """Weights of the members of a stacked model."""
+    space = surface_space("fsaverage5")
+    for name in (*NAMES, "joint"):
+        writer.write_map(subject, name, "stack", np.clip(0.25 + scores(7, "A1"), 0, 1), space, {})
+        if name != "joint":
+            writer.write_map(subject, name, "stackwithout", np.full(space.n_targets, 0.1), space, {})
+
+
+def write_learning(writer: ResultsWriter) -> None:
+    """Learning curves of two subjects."""
+    fits = product(("01", "02"), "LR", ("core", "belt"), (*NAMES, "joint"), ((1, 2), (2, 2), (0, 4)))
+    rows = [(s, h, region, name, d, n, 7.5 * n, 0.05 * n + 0.01 * d, 9) for s, h, region, name, (d, n) in fits]
+    writer.write_table(tables.LEARNING, pd.DataFrame(rows, columns=list(tables.LEARNING.columns)))
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "results"
@@ -98,6 +114,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for n in (1, 2, 3) if subject == "02" else ():
                 share = np.clip(maps[NAMES[n - 1]] - joint / 3, -0.2, 0.2)
                 writer.write_map(subject, "joint", f"pc{n}", share, space, {"Explained": 0.2 / n})
+            write_stack(writer, subject)
             for n in (1, 2, 3):
                 for part in combinations(NAMES, n):
                     stat, sidecar = "unique" if n == 1 else "shared", {"FeatureSpaces": list(part)}
@@ -135,6 +152,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         unheard = identified["accuracy"] - 0.1
         writer.write_table(tables.IDENTIFICATION, identified.assign(decoder="regions", accuracy_unheard=unheard))
         curve = [(s, "text", "regions", a, 0.5 / a, 0.1) for s in ("01", "02") for a in (1.0, 10.0)]
+        write_learning(writer)
         writer.write_table(tables.PENALTIES, pd.DataFrame(curve, columns=list(tables.PENALTIES.columns)))
         judged = identified.rename(columns={"accuracy": "value"}).drop(columns="identified").assign(
             decoder="regions", corpus="songs", group=identified["clip"].str.split(".").str[0])  # fmt: skip
@@ -261,8 +279,9 @@ def test_every_figure_says_which_significance_masks_it(bundle: Path) -> None:
     either = (scores(3, "A1") > 0.3) | (scores(4, "A5") > 0.3)
     assert (pair.table["significant"] == (either & (np.arange(len(either)) % 997 != 0))).all()
     assert "in the model of acoustic or of text, each alone" in pair.caption
-    parts = make(bundle, "accuracy", "02", models=("text",), score="unique")
-    assert "in the joint model" in parts.caption
+    for score in ("unique", "stack"):
+        parts = make(bundle, "accuracy", "02", models=("text",), score=score)
+        assert "in the joint model" in parts.caption
 
 
 def test_scatter_and_regions_say_which_targets_they_show(bundle: Path) -> None:
@@ -359,6 +378,7 @@ def test_sounds(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
         (["accuracy", "--format", "bmp"], "png"),
         (["accuracy", "--region", "corre"], "core"),
         (["weights"], "no components of the weights"),
+        (["accuracy", "--score", "stackwithout"], "three feature spaces or more"),
         (["preference", "--model", "text"], "shows 2 feature spaces"),
         ([], "b2m figure RESULTS KIND"),
     ],

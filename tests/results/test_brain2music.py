@@ -144,7 +144,8 @@ def test_a_page_beside_the_paper(finished: Path, tmp_path: Path) -> None:
     ours = Results.open(results).table("decoding_table")["identification_test"].iloc[0]
     [shown] = table[table["item"] == "identification accuracy, test clips, MuLan_text"]["ours"]
     assert float(shown.split(" ")[0]) == pytest.approx(ours, abs=5e-4)
-    assert {path.stem for path in (results / "paper").glob("*.pdf")} == {"figureA1", "figureA2"}
+    drawn = {path.stem for path in (results / "paper").glob("*.pdf")}
+    assert drawn == {"figureA1", "figureA2", "stacking_weights_sub-01"}
     assert not Results.open(results).unverified
 
 

@@ -109,6 +109,8 @@ def test_drives_are_told_apart_by_preference_and_partition(
     assert np.allclose(sum(found.product.values()), r2_about_own_means(found), atol=1e-5)
     assert (found.product["acoustic"][:3] > 0.2).all()
     assert (np.abs(found.product["text"][:3]) < 0.1).all()
+    assert found.stack is not None
+    assert np.allclose(sum(found.stack.values()), 1)
     interval = found.partition.interval
     assert interval is not None
     assert np.isfinite(interval[("acoustic",)][:, :9]).all()
@@ -142,6 +144,7 @@ def test_slices_of_targets_give_the_same_numbers(
         assert np.allclose(r, sliced.r[name], atol=1e-6)
     assert np.allclose(whole.p, sliced.p)
     assert np.allclose(whole.product["text"], sliced.product["text"], atol=1e-6)  # type: ignore[index]
+    assert np.allclose(whole.stack[("text",)], sliced.stack[("text",)], atol=1e-4)  # type: ignore[index]
     assert whole.held_out is not None
     assert sliced.held_out is not None
     assert np.array_equal(whole.held_out.audited.training, sliced.held_out.audited.training)  # type: ignore[union-attr]

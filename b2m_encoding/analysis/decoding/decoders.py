@@ -46,5 +46,7 @@ def new_decoders(masks: Masks, study: Study) -> dict[str, Decoder]:
     assert table is not None
     n_targets = None if table.best_targets == "all" else table.best_targets
     alphas = None if table.alphas is None else tuple(table.alphas.grid().tolist())
-    settings = DecoderSettings(masks, table.regions, n_targets, study.model.device, alphas, table.folds)
+    settings = DecoderSettings(
+        masks, table.regions, n_targets, study.model.device, alphas, table.folds, table.transport
+    )
     return build_decoders(table.decoders, settings)

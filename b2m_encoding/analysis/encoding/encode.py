@@ -92,6 +92,8 @@ def score_subject(held_out: HeldOut, study: Study, refits: Refits | None = None)
         n_train=held_out.n_train,
         n_test=len(held_out.runs),
         ceiling=held_out.ceiling,
+        stack=held_out.stack
+        and {member: np.where(tested, weights, np.nan) for member, weights in held_out.stack.items()},
     )
 
 

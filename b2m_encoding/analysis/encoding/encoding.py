@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding._typing import Float64
+from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.analysis.encoding.clusters import ClusterMap
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.models.status import TESTED
@@ -40,6 +40,9 @@ class Scores:
     n_train, n_test : int
         Samples of a training set (mean over splits), and held-out samples.
     ceiling : Ceiling or NoCeiling
+    stack : dict of tuple of str to array, or None
+        Weight of each member (its feature spaces) of the stacked joint model; they are not negative and sum to one.
+        None where the joint model is not stacked.
     """
 
     r: Mapping[str, Float64]
@@ -51,6 +54,7 @@ class Scores:
     n_train: int
     n_test: int
     ceiling: Ceiling | NoCeiling
+    stack: Mapping[Bands, Float64] | None = None
 
     @property
     def any_tested(self) -> bool:
@@ -174,6 +178,11 @@ class Encoding:
     def product(self) -> Mapping[str, Float64] | None:
         """Share of each feature space in R2 of the joint model."""
         return self.scores.product
+
+    @property
+    def stack(self) -> Mapping[Bands, Float64] | None:
+        """Weight of each member of the stacked joint model; None where it is not stacked."""
+        return self.scores.stack
 
     @property
     def n_train(self) -> int:

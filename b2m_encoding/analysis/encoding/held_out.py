@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -63,6 +63,8 @@ class HeldOut:
         From the first split.
     singles : dict of str to array, shape (n_samples, n_targets)
         Predictions of the model of each feature space by itself, as ``predicted``; empty where there is only one.
+    stack : dict of tuple of str to array, shape (n_targets,), or None
+        Weight of each member of the stacked model of all feature spaces, mean over splits; None where none is stacked.
 
     Notes
     -----
@@ -84,6 +86,7 @@ class HeldOut:
     weights: Mapping[str, NDArray[np.float32]] | None = field(default=None, metadata=LARGE)
     audited: Audited | None = None
     singles: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, metadata=LARGE)
+    stack: Mapping[Bands, Array] | None = None
 
     @property
     def feature_spaces(self) -> Bands:
@@ -122,6 +125,7 @@ def join_parts(parts: list[HeldOut]) -> HeldOut:
         _mean_weights(parts),
         parts[0].audited,
         {name: _standardised([part.singles[name] for part in parts]) for name in parts[0].singles},
+        _joined_stack(parts, lambda weights: np.mean(weights, axis=0)),
     )
 
 
@@ -175,7 +179,14 @@ def join_slices(parts: list[HeldOut]) -> HeldOut:
             np.concatenate([one.single_r for one in audited]),
         ),
         {name: side_by_side([part.singles[name] for part in parts]) for name in first.singles},
+        _joined_stack(parts, np.concatenate),
     )
+
+
+def _joined_stack(parts: list[HeldOut], join: Callable[[list[Array]], Array]) -> dict[Bands, Array] | None:
+    """Weights of the members of a stacked model: their mean over splits, or side by side."""
+    stacks = [part.stack for part in parts if part.stack is not None]
+    return {member: join([one[member] for one in stacks]) for member in stacks[0]} if stacks else None
 
 
 def _join_ceilings(parts: list[Ceiling | NoCeiling]) -> Ceiling | NoCeiling:

@@ -270,7 +270,7 @@ def _one_split(
     selected = replace(part, responses=part.responses.with_runs(part.runs), kept={})
     own = Relabelled(selected, training)
     test, length = TestSamples(part, split, study.evaluation.average_repeats), block_samples(study, part.runs.tr)
-    alphas, sums, deltas, product, status, weights, audited = {}, [], None, None, None, None, None
+    alphas, sums, deltas, product, status, weights, audited, stack = {}, [], None, None, None, None, None, None
     singles: dict[str, NDArray[np.float32]] = {}
     predicted = np.zeros((0, 0), np.float32)
     given = gathered.statistics if gathered else None
@@ -282,7 +282,8 @@ def _one_split(
             singles[names[0]] = predicted
         sums.append(block_sums({names: predicted}, test.measured, test.runs, block_length=length, split=number))
         alphas[names], status = np.asarray(model.best_alphas_, dtype=np.float64), _status(model, test.measured)
-        deltas = model.deltas_  # of the last, which has all feature spaces
+        deltas, found = model.deltas_, model.stack_  # of the last, which has all feature spaces
+        stack = None if found is None else dict(zip(found.members, found.weights, strict=True))
         if names == models[-1] and number == 0:
             kept = selected.kept
             audited = Audited(
@@ -312,6 +313,7 @@ def _one_split(
         weights,
         audited,
         singles,
+        stack,
     )
 
 

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy, normalize
 from b2m_encoding._typing import Booleans, Float64, Floating, Integers
 from b2m_encoding.decoding.decoders.base import Decoder, as_windows, decoding_folds, training_windows, with_blocks
 from b2m_encoding.decoding.decoders.ridge import WHOLE_CORTEX, RidgeDecoder
+from b2m_encoding.decoding.decoders.transport import sinkhorn_divergence
 from b2m_encoding.errors import InputError
 from b2m_encoding.folds import Blocks
 from b2m_encoding.models.solver.devices import eigh, resolve_device
@@ -47,6 +48,9 @@ class ContrastiveDecoder(Decoder):
     patience : int
         Number of steps without a smaller loss after which the search ends.
     learning_rate : float
+    transport : float
+        Weight of an optimal transport term beside the contrastive loss: the Sinkhorn divergence of decoded and true
+        features of the training windows, which makes both sets alike in shape. 0 leaves it out.
     alphas : sequence of float
         Penalties of the ridge solution that are tried.
     folds : int, optional
@@ -68,7 +72,7 @@ class ContrastiveDecoder(Decoder):
     References
     ----------
     van den Oord et al. 2018, arXiv 1807.03748; linear contrastive decoders of music: Ciferri et al. 2026,
-    arXiv 2606.19081.
+    arXiv 2606.19081; with optimal transport: doi 10.1109/EMBC58623.2025.11253498.
     """
 
     def __init__(
@@ -80,14 +84,18 @@ class ContrastiveDecoder(Decoder):
         n_steps: int = 100,
         patience: int = 15,
         learning_rate: float = 0.05,
+        transport: float = 0.0,
         alphas: tuple[float, ...] = WHOLE_CORTEX,
         folds: int | None = None,
         device: str = "auto",
     ) -> None:
         if temperature != "learned" and not float(temperature) > 0:
             raise InputError("a temperature is positive", found=temperature, expected='a number above 0, or "learned"')
+        if not 0 <= float(transport) < np.inf:
+            raise InputError("the weight of optimal transport is 0 or more", found=transport)
         self.targets = targets
         self.n_targets = n_targets
+        self.transport = transport
         self.temperature = temperature
         self.n_steps = n_steps
         self.patience = patience
@@ -150,7 +158,8 @@ class ContrastiveDecoder(Decoder):
         alphas = np.nan_to_num(ridge.model_.best_alphas_, nan=1.0)
         responses, device = X[rows][:, ridge.columns_], resolve_device(self.device)
         clips = clip_numbers(runs)[rows]
-        return _Learner.start(responses, Y[rows], alphas, clips, self.temperature, self.learning_rate, device)
+        options = (self.temperature, self.learning_rate, float(self.transport), device)
+        return _Learner.start(responses, Y[rows], alphas, clips, *options)
 
     def _search(self, trials: Sequence[_Trial]) -> Float64:
         """Mean held-out loss after every step, until patience ends."""
@@ -183,6 +192,7 @@ class _Learner:
     log_temperature: Tensor
     velocity: list[Tensor]
     learning_rate: float
+    transport: float
     batch: tuple[Tensor, Tensor, Tensor]
     device: torch.device
 
@@ -195,6 +205,7 @@ class _Learner:
         clips: Integers,
         temperature: float | str,
         learning_rate: float,
+        transport: float,
         device: torch.device,
     ) -> _Learner:
         """The ridge solution of these windows, with given penalties."""
@@ -216,7 +227,8 @@ class _Learner:
         components = torch.from_numpy(vectors * np.sqrt(values) / damped).to(device)
         batch = (components, torch.from_numpy(y).to(device), torch.from_numpy(clips).to(device))
         axes = (z.T @ vectors) / (np.sqrt(values) * damped)
-        return cls(mean, scale, axes, centre, spread, weights, log_temperature, velocity, learning_rate, batch, device)
+        state = (weights, log_temperature, velocity, learning_rate, transport, batch, device)
+        return cls(mean, scale, axes, centre, spread, *state)
 
     @property
     def temperature(self) -> float:
@@ -235,7 +247,10 @@ class _Learner:
     def step(self) -> None:
         """Take one step of gradient descent, with momentum, on all windows."""
         x, y, clips = self.batch
-        loss = info_nce(x @ self.weights, y, clips, self.log_temperature.exp())
+        decoded = x @ self.weights
+        loss = info_nce(decoded, y, clips, self.log_temperature.exp())
+        if self.transport:
+            loss = loss + self.transport * sinkhorn_divergence(decoded, y)
         trained = [values for values in (self.weights, self.log_temperature) if values.requires_grad]
         slopes = torch.autograd.grad(loss, trained)
         self.velocity = [MOMENTUM * v + slope for v, slope in zip(self.velocity, slopes, strict=True)]

@@ -35,6 +35,8 @@ class DecoderSettings:
         Penalties that are tried; the grid of each decoder by default.
     folds : int, optional
         Number of inner folds; one run is left out at a time by default.
+    transport : float
+        Weight of optimal transport in contrastive learning.
     """
 
     regions: Mapping[str, Booleans]
@@ -43,6 +45,7 @@ class DecoderSettings:
     device: str
     alphas: tuple[float, ...] | None = None
     folds: int | None = None
+    transport: float = 0.0
 
     @property
     def search(self) -> dict[str, Any]:
@@ -62,7 +65,8 @@ class DecoderKind:
         Keyword arguments of the class, given the settings of a study.
     methods : str
         Its description in the methods text, part of a sentence. ``{regions}`` stands for the number of regions,
-        ``{targets}`` for the targets that it decodes from; ``[@key]`` cites.
+        ``{targets}`` for the targets that it decodes from, ``{transport}`` for a term of optimal transport; ``[@key]``
+        cites.
     combines : bool
         It averages the other decoders of the study: its ``members`` are given when these exist.
     """
@@ -106,8 +110,8 @@ DECODERS: Mapping[str, DecoderKind] = MappingProxyType(
         "contrastive": DecoderKind(
             "contrastive",
             "ContrastiveDecoder",
-            _whole_cortex,
-            "a linear map from {targets}, trained to tell clips apart (InfoNCE) from the ridge solution on",
+            lambda settings: {**_whole_cortex(settings), "transport": settings.transport},
+            "a linear map from {targets}, trained to tell clips apart (InfoNCE) from the ridge solution on{transport}",
         ),
         "ensemble": DecoderKind(
             "ensemble", "EnsembleDecoder", lambda settings: {}, "the mean of the others", combines=True

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
@@ -20,12 +21,24 @@ COLUMNS = ("panel", "condition", "series", "subject", "value")
 AXIS, HEIGHT, KEY = 12.0, 38.0, 4.5
 LONGEST = 24.0
 """Longest name of a condition, mm."""
+Spread = Literal["sem", "sd"]
+SPREADS: dict[Spread, str] = {"sem": "standard errors", "sd": "standard deviations"}
+FEW_DECADES = 100.0
+"""Ratio of the ends of an axis below which its ticks are at the conditions."""
 CHANCE = "chance"
 """Column of the chance level, optional; the dashed line of a condition or of a whole panel."""
 
 
 def conditions(
-    table: pd.DataFrame, *, label: str, about: str = "", lines: bool = False, **keywords: Unpack[PageKeywords]
+    table: pd.DataFrame,
+    *,
+    label: str,
+    about: str = "",
+    lines: bool = False,
+    axis: str = "",
+    each: str = "subject",
+    spread: Spread = "sem",
+    **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """Means over subjects, with standard errors, of series of conditions (genres, methods, corpora).
 
@@ -39,7 +52,13 @@ def conditions(
     about : str
         First sentence of the caption.
     lines : bool
-        Conditions are numbers on a logarithmic axis (penalties), joined by lines.
+        Conditions are numbers on a logarithmic axis, joined by lines.
+    axis : str
+        Label of that axis.
+    each : str
+        What ``subject`` stands for, for the caption.
+    spread : {"sem", "sd"}
+        Standard error of a mean, or standard deviation, where subjects are draws of the same data.
     **keywords
         ``title``, ``note``, ``style`` and ``origin``, as in :class:`~b2m_encoding.figures.PageOptions`.
 
@@ -54,7 +73,7 @@ def conditions(
     if not len(table):
         raise InputError("the table of conditions is empty")
     options = PageOptions(**keywords)
-    data = _Data.of(table)
+    data = _Data.of(table, spread)
     style = options.style
     with style.context():
         lefts, widths = _places(data, style)
@@ -69,7 +88,7 @@ def conditions(
             axes = page.panel(left, top, width, HEIGHT)
             own = data.means[data.means["panel"] == title]
             if lines:
-                _curves(axes, own, data, style)
+                _curves(axes, own, data, style, axis)
             else:
                 _points(axes, own, data, style, upright=upright)
             axes.set_ylim(*data.limits)
@@ -78,8 +97,8 @@ def conditions(
                 shortened(title, style.small_size, width, style), size=style.small_size, pad=3, parse_math=False
             )
     n = table["subject"].nunique()
-    sentences = [about] if about else []
-    sentences.append(f"Means over {n} subjects with standard errors; points: subjects." if n > 1 else "One subject.")
+    sentences, points = [about] if about else [], "" if lines else f"; points: {each}s"
+    sentences.append(f"Means over {n} {each}s with {SPREADS[spread]}{points}." if n > 1 else f"One {each}.")
     return FigureResult(page, options.caption(sentences), data.means.reset_index(drop=True))
 
 
@@ -91,17 +110,20 @@ class _Data:
     means: pd.DataFrame
     panels: tuple[str, ...]
     series: tuple[str, ...]
+    spread: Spread
 
     @classmethod
-    def of(cls, table: pd.DataFrame) -> _Data:
+    def of(cls, table: pd.DataFrame, spread: Spread) -> _Data:
         keys = ["panel", "condition", "series"]
         own = table.groupby([*keys, "subject"], sort=False)["value"].mean().reset_index()
         found = own.groupby(keys, sort=False)["value"]
-        means = pd.DataFrame({"mean": found.mean(), "sem": found.sem(), "subjects": found.size()}).reset_index()
+        error = found.sem() if spread == "sem" else found.std()
+        means = pd.DataFrame({"mean": found.mean(), spread: error, "subjects": found.size()}).reset_index()
         if CHANCE in table:
             levels = table.groupby(keys, sort=False)[CHANCE].mean().reset_index()
             means = means.merge(levels, on=keys, how="left")
-        return cls(own, means, tuple(table["panel"].unique()), tuple(dict.fromkeys(table["series"].astype(str))))
+        series = tuple(dict.fromkeys(table["series"].astype(str)))
+        return cls(own, means, tuple(table["panel"].unique()), series, spread)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -179,8 +201,8 @@ def _points(axes: Axes, own: pd.DataFrame, data: _Data, style: Style, *, upright
         points = data.subjects[same.all(axis=1)]["value"].to_numpy()
         if len(points) > 1:
             axes.plot(np.full(len(points), place), points, ".", color=colour, markersize=2.0, alpha=0.5, zorder=1)
-        sem = 0.0 if np.isnan(row["sem"]) else row["sem"]
-        axes.errorbar(place, row["mean"], sem, fmt=marker, color=colour, markersize=3.5, elinewidth=0.8, capsize=1.5,
+        error = 0.0 if np.isnan(row[data.spread]) else row[data.spread]
+        axes.errorbar(place, row["mean"], error, fmt=marker, color=colour, markersize=3.5, elinewidth=0.8, capsize=1.5,
                       zorder=2)  # fmt: skip
         if CHANCE in row and np.isfinite(row[CHANCE]):
             axes.plot([place - step / 2, place + step / 2], [row[CHANCE]] * 2, color=GREY, linewidth=0.6,
@@ -192,16 +214,20 @@ def _points(axes: Axes, own: pd.DataFrame, data: _Data, style: Style, *, upright
     axes.tick_params(axis="x", length=0)
 
 
-def _curves(axes: Axes, own: pd.DataFrame, data: _Data, style: Style) -> None:
+def _curves(axes: Axes, own: pd.DataFrame, data: _Data, style: Style, label: str) -> None:
     """A line over numbers for every series, its standard error as a band."""
     for name, curve in own.groupby("series", sort=False):
         colour, marker = data.look(str(name), style)
         curve = curve.sort_values("condition")
         x, mean = curve["condition"].to_numpy(float), curve["mean"].to_numpy()
-        sem = curve["sem"].fillna(0).to_numpy()
-        axes.fill_between(x, mean - sem, mean + sem, color=colour, alpha=0.2, linewidth=0)
+        error = curve[data.spread].fillna(0).to_numpy()
+        axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.2, linewidth=0)
         axes.plot(x, mean, marker=marker, color=colour, markersize=2.5, linewidth=0.9)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("e+0", "e").replace("e-0", "e-"))
+    numbers = np.sort(own["condition"].unique().astype(float))
+    if numbers[-1] < FEW_DECADES * numbers[0]:  # powers of ten would be one tick, or none
+        axes.set_xticks(numbers[[0, len(numbers) // 2, -1]] if len(numbers) > 2 else numbers)
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-"))
     axes.tick_params(axis="x", which="minor", bottom=False)
-    axes.set_xlabel("penalty (alpha)", labelpad=1.5, parse_math=False)
+    axes.set_xlabel(label, labelpad=1.5, parse_math=False)

@@ -1,8 +1,8 @@
-"""Figure of one score in several subjects: a grid of flatmaps or zooms with shared limits."""
+"""Figure of one score in several subjects, or of several models: a grid of flatmaps or zooms with shared limits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import pandas as pd
@@ -31,6 +31,8 @@ def subjects(
     label: str = "prediction accuracy (r)",
     zoom: str | None = None,
     limits: tuple[float | None, float | None] = (0.0, None),
+    each: str = "subject",
+    remarks: Sequence[str] = (),
     **keywords: Unpack[PageKeywords],
 ) -> FigureResult:
     """A grid of subjects, left and right hemisphere side by side, with the same colour limits in all.
@@ -48,6 +50,10 @@ def subjects(
         As in :func:`~b2m_encoding.figures.score_map`.
     zoom : str, optional
         Region or set to zoom into, with its outlines; default: the whole cortex without outlines.
+    each : str
+        What a map is of, for the caption: "subject", "model".
+    remarks : sequence of str
+        Further sentences of the caption.
     **keywords
         ``title``, ``note`` and ``style``, as in :func:`~b2m_encoding.figures.score_map`.
     """
@@ -74,7 +80,8 @@ def subjects(
         lengths = draw_foot(painter, list(maps.values()), colours, label, shared, scale)
     figures = {name: MapFigure(data, space, atlas, options) for name, data in maps.items()}
     sentences = [
-        f"{label[:1].upper()}{label[1:]} in {len(maps)} {'subject' if len(maps) == 1 else 'subjects'}.",
+        f"{label[:1].upper()}{label[1:]} in {len(maps)} {each}{'s' * (len(maps) != 1)}.",
+        *remarks,
         shared.sentence(),
         _counts(maps, space, criterion),
     ]

@@ -11,8 +11,9 @@ from b2m_encoding.figures import FigureResult
 from b2m_encoding.gallery.context import FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.gallery.paper.beside import Compared
-from b2m_encoding.results.schema import tables
+from b2m_encoding.results.schema import JOINT, tables
 from b2m_encoding.results.schema.brain2music import published
+from b2m_encoding.results.schema.maps import STACK
 from b2m_encoding.spaces import drawing_surface
 
 PAIRS = {
@@ -21,6 +22,8 @@ PAIRS = {
     "7b": ("MuLan_music", "genre one-hot"),
 }
 """Figures that compare two feature spaces."""
+BEYOND = ("learning_curves", "stacking_weights")
+"""Figures that the paper has not."""
 APPENDIX = {"5": "A3", "6": "A4", "7b": "A5"}
 """The same for all subjects."""
 
@@ -63,6 +66,16 @@ def wanted(compared: Compared) -> Iterator[Wanted]:
         yield Wanted("figureA2", "decoding", "", plain)
     for number, name in APPENDIX.items():
         yield from _pair(compared, number, compared.subjects[1:], f"figure{name}", inflated=False)
+    yield from _beyond(compared)
+
+
+def _beyond(compared: Compared) -> Iterator[Wanted]:
+    """Learning curves, and stacking weights of one subject."""
+    results, first, (learning, stacking) = compared.context.results, compared.subjects[0], BEYOND
+    if results.has(tables.LEARNING):
+        yield Wanted(learning, "learning", "", FigureRequest())
+    if results.has_map(first, JOINT, STACK.stat) and drawing_surface(results.space(first)) is not None:
+        yield Wanted(f"{stacking}_sub-{first}", "stacking", first, FigureRequest())
 
 
 def _has(compared: Compared, table: tables.Table, column: str) -> bool:

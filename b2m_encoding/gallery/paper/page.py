@@ -11,7 +11,7 @@ from b2m_encoding._typing import Progress
 from b2m_encoding.gallery.context import FigureContext, FigureRequest
 from b2m_encoding.gallery.paper import design, findings
 from b2m_encoding.gallery.paper.beside import NA, Compared, Line
-from b2m_encoding.gallery.paper.drawn import Wanted, draw, wanted
+from b2m_encoding.gallery.paper.drawn import BEYOND, Wanted, draw, wanted
 from b2m_encoding.io.names import in_words
 from b2m_encoding.io.removal import remove_temporary_files
 from b2m_encoding.io.tables import tsv
@@ -123,6 +123,8 @@ def _sections(
         blocks += [_picture(stem, pictures[stem]) for stem in shown]
         sections.append(Section(name, title, blocks))
     sections.append(Section("followers", "What followed on the same data", [_followers(compared)]))
+    if beyond := [stem for stem in pictures if stem.startswith(BEYOND)]:
+        sections.append(Section("beyond", "Beyond the paper", [_picture(stem, pictures[stem]) for stem in beyond]))
     if refused:
         sections.append(Section("refused", "Figures that could not be drawn", [Lines(refused)]))
     return sections

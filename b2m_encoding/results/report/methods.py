@@ -278,7 +278,10 @@ def _decoders(table: Mapping[str, Any]) -> list[str]:
     best = table.get("best_targets", "all")
     where = "all targets" if best == "all" else f"the {number(best)} targets that were predicted best in training"
     texts = [DECODERS[name].methods for name in table.get("decoders", ("regions",))]
-    found = [text.format(regions=table["regions"], targets=where) for text in texts]
+    weight = table.get("transport", 0.0)
+    term = f" and the Sinkhorn divergence of decoded and true features (weight {number(weight)}) [@feydy2019]"
+    keys = {"regions": table["regions"], "targets": where, "transport": term if weight else ""}
+    found = [text.format(**keys) for text in texts]
     if (align := table.get("align", "none")) != "none":
         found.append(f"decoders of all subjects, aligned ({align}) by the training clips that they share")
     return found

@@ -91,7 +91,7 @@ def _level(report: ReportData) -> str:
 
 def preference(report: ReportData) -> list[Block]:
     """Preference: shares of the targets, maps, overlap."""
-    blocks: list[Block] = [*figures_of(report, ("preference", "ternary", "hierarchy", "weights"))]
+    blocks: list[Block] = [*figures_of(report, ("preference", "ternary", "hierarchy", "stacking", "weights"))]
     if (table := report.table(tables.PREFERENCE)) is not None:
         names = list(dict.fromkeys(table["preferred"]))
         rows = []
@@ -185,13 +185,14 @@ def regions(report: ReportData) -> list[Block]:
 
 
 def generalisation(report: ReportData) -> list[Block]:
-    """Generalisation to groups of clips and subjects left out of training."""
+    """Learning curves, and generalisation to groups of clips and subjects left out of training."""
+    blocks: list[Block] = [*figures_of(report, ("learning",))]
     if (table := report.table(tables.GENERALISATION)) is None:
-        return []
+        return blocks
     rows = [[f"sub-{one.subject}", one.left_out, score(one.r_with), score(one.r_without), number(one.samples)]
             for one in table.itertuples()]  # fmt: skip
     columns = ["subject", "left out", "r with", "r without", "samples"]
-    return [cut(Table(columns, rows, "Mean r over predicted targets, with and without it in training."))]
+    return [*blocks, cut(Table(columns, rows, "Mean r over predicted targets, with and without it in training."))]
 
 
 def decoding(report: ReportData) -> list[Block]:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from b2m_encoding.results.schema.files import JOINT
 
-Owner = Literal["joint", "models", "spaces", "sets", "preference", "intersubject", "comparison", "measured"]
+Owner = Literal["joint", "models", "members", "spaces", "sets", "preference", "intersubject", "comparison", "measured"]
 PREFERENCE, INTER_SUBJECT, MEASURED = "preference", "intersubject", "measured"
 
 
@@ -25,10 +25,11 @@ class MapKind:
     ----------
     stat : str
         The statistic, as in ``_stat-`` of the file name.
-    of : {"joint", "models", "spaces", "sets", "preference", "intersubject", "comparison", "measured"}
+    of : Owner
         What the map describes, as in ``_desc-`` of the file name: the joint model; every model (``joint`` and each
-        feature space); each feature space; each set of feature spaces (one for ``unique``, several for ``shared``); the
-        preference map; the ceiling from other subjects; the comparison of two results; the responses themselves.
+        feature space); members of the joint model, of the same names; each feature space; each set of feature spaces
+        (one for ``unique``, several for ``shared``); the preference map; the ceiling from other subjects; the
+        comparison of two results; the responses themselves.
     description : str
         Text of the sidecar, with fields in braces.
     label, short : str
@@ -37,6 +38,8 @@ class MapKind:
         Drawn only in significant targets. Otherwise wherever a target was tested.
     group : bool
         One map of all subjects instead of one per subject.
+    needs : str
+        What a study needs for this map, where not every study has it; named where the map is missing.
     """
 
     stat: str
@@ -46,6 +49,7 @@ class MapKind:
     short: str = ""
     masked: bool = True
     group: bool = False
+    needs: str = ""
 
     def descs(self, feature_spaces: Sequence[str]) -> tuple[str, ...]:
         """Every ``desc`` that this kind has in a study with these feature spaces.
@@ -57,7 +61,7 @@ class MapKind:
         >>> R.descs(["a", "b"])
         ('joint', 'a', 'b')
         """
-        if self.of == "models":
+        if self.of in ("models", "members"):
             return (JOINT, *feature_spaces)
         if self.of == "spaces":
             return tuple(feature_spaces)
@@ -141,6 +145,21 @@ PRODUCT = MapKind(
     "spaces",
     "Share of {name} in the R2 of the joint model (product measure); a wrong mean counts for no share",
 )
+STACKED = 'several feature spaces and model.solver = "stacked"'
+STACK = MapKind(
+    "stack",
+    "members",
+    "Weight of the ridge model of {names} in the stacked joint model; those of all members sum to one",
+    label="stacking weight",
+    needs=STACKED,
+)
+STACK_WITHOUT = MapKind(
+    "stackwithout",
+    "spaces",
+    "Weight of the ridge model of all feature spaces but {name} in the stacked joint model",
+    label="stacking weight of all but one",
+    needs=f"three feature spaces or more, {STACKED.removeprefix('several feature spaces and ')}",
+)
 BETWEEN_LOW = MapKind("rlow", "intersubject", "Inter-subject ceiling: r with the mean of the other subjects")
 BETWEEN_HIGH = MapKind(
     "rhigh", "intersubject", "Inter-subject ceiling: r with the mean of all subjects, itself included"
@@ -162,6 +181,7 @@ MAPS = (
     R, R2, P, P_FAMILY_WISE, Q, R_OWN, P_OWN, Q_OWN,
     ALPHA, R_LOW, R_HIGH, *CLUSTERS.values(), EXPLAINABLE, CEILING, R_NORMALISED, R_OTHERS,
     *COMPONENTS, TAG, TAG_R, TAG_SHARE, PREFERRED, MARGIN, MARGIN_Q, PROBABILITY, UNIQUE, SHARED, PRODUCT,
+    STACK, STACK_WITHOUT,
     BETWEEN_LOW, BETWEEN_HIGH, GROUP_PREFERRED, CONSISTENCY, MEAN,
 )  # fmt: skip
 """Every kind of map."""

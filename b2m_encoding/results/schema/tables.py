@@ -216,6 +216,19 @@ GENERALISATION = Table(
         "samples": "Held-out samples",
     },
 )
+LEARNING = Table(
+    "learning_curve.tsv",
+    {
+        **SUBJECT,
+        **REGION,
+        "feature_space": "Feature space, or joint",
+        "draw": "Number of the draw of training runs, whose subsets are nested; 0: all runs",
+        "runs": "Training runs",
+        "minutes": "Training samples, in minutes",
+        "r": "Mean r over the targets on the test samples, which are the same for all",
+        "targets": "Tested targets",
+    },
+)
 COMPONENTS = Table(
     f"sub-{{subject}}_desc-{JOINT}_components.tsv",
     {
@@ -282,8 +295,8 @@ CLIPS = Table(
 )
 TABLES = (
     SUBJECTS, MODELS, QUALITY, AUDIT, BREAKDOWN, REGIONS, REGION_TESTS, REGION_MEANS, REGION_MODEL, PARTITION,
-    PREFERENCE, OVERLAP, GENERALISATION, IDENTIFICATION, PENALTIES, BRAIN2MUSIC_TABLE2, COMPONENTS, TAGS, DELAYS,
-    MOTION, CLIPS, RECONSTRUCTION, EVALUATION, CLIP_EVALUATION, EVALUATION_TESTS, NEIGHBOURS, LISTENING_KEY,
+    PREFERENCE, OVERLAP, GENERALISATION, LEARNING, IDENTIFICATION, PENALTIES, BRAIN2MUSIC_TABLE2, COMPONENTS, TAGS,
+    DELAYS, MOTION, CLIPS, RECONSTRUCTION, EVALUATION, CLIP_EVALUATION, EVALUATION_TESTS, NEIGHBOURS, LISTENING_KEY,
     LISTENING_ANSWERS, LISTENING_SUMMARY,
 )  # fmt: skip
 """Every table."""

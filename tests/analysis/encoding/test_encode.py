@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy.optimize import nnls
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from b2m_encoding.analysis.encoding.encode import encode_subject
-from b2m_encoding.analysis.encoding.predict import new_model, training_values
+from b2m_encoding.analysis.encoding.predict import new_model, predict_held_out, training_values
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.data import Responses
 from b2m_encoding.data.cleaning import drift_basis, regressed_out
@@ -94,6 +95,76 @@ def test_each_feature_space_is_tested_as_if_it_were_the_only_one(
         assert np.allclose(both.q_of(name), alone.q, rtol=1e-3)
         assert not alone.inference.spaces
     assert np.array_equal(both.q_of("joint"), both.q)
+
+
+TWO = {"rate": slice(0, 1), "other": slice(1, None)}
+
+
+def weights_on_the_simplex(X: dict[str, np.ndarray], y: np.ndarray, folds: list[np.ndarray]) -> np.ndarray:
+    """Weights of ridge models of each space and of both, from their out-of-fold predictions, by scipy's nnls."""
+    rows, predicted = np.concatenate(folds), np.zeros((3, len(y)))
+    about = np.zeros(len(y))
+    for number, names in enumerate([("rate",), ("other",), ("rate", "other")]):
+        sizes = [X[name].shape[1] for name in names]
+        design = np.hstack([X[name] * np.sqrt(sum(sizes) / (len(names) * X[name].shape[1])) for name in names])
+        design /= np.hstack([X[name] for name in names])[rows].std(axis=0)
+        for out in folds:
+            inside = np.setdiff1d(rows, out)
+            about[out] = y[out] - y[inside].mean()
+            fitted = Ridge(ALPHA).fit(design[inside], y[inside])
+            predicted[number, out] = fitted.predict(design[out]) - y[inside].mean()
+    P, target = predicted[:, rows].T, about[rows]
+    pull = np.sqrt(((target - P[:, -1]) ** 2).mean()) / 0.5  # prior about the model of both, standard deviation .5
+    one = 1e6 * np.ones((1, 3))
+    found = nnls(np.vstack([P, pull * np.eye(3), one]), np.r_[target, 0, 0, pull, 1e6])[0]
+    return np.asarray(found)
+
+
+@pytest.mark.parametrize("evaluation", [{"kind": "test", "test_runs": "run-04"}, {"kind": "cross-validation"}])
+def test_stacking_weights_are_those_of_out_of_fold_predictions(tmp_path: Path, evaluation: dict[str, str]) -> None:
+    rng, runs = np.random.default_rng(3), Runs.from_lengths([40, 44, 36, 40], 2.0)
+    features = rng.standard_normal((160, 31)).astype(np.float32)
+    X = {name: delay(features[:, own], runs, [2.0, 4.0]) for name, own in TWO.items()}
+    values = np.stack([2 * X["rate"][:, 0], X["other"][:, 3], X["rate"][:, 1] + X["other"][:, 4]], axis=1)
+    values = np.hstack([values + 0.7 * rng.standard_normal((160, 3)), np.ones((160, 1))]).astype(np.float32)
+    spaces = {name: FeatureSpace(name, features[:, own], runs) for name, own in TWO.items()}
+    table = with_two(study(tmp_path, **evaluation))
+    held, splits = split_samples(runs, table.evaluation)
+    responses = Responses.from_array(values, held, Unplaced(4))
+    models = [("rate",), ("other",), ("rate", "other")]
+    found = predict_held_out(responses, spaces, table, splits, models).stack
+    assert found is not None
+    assert list(found) == models
+    written = [
+        np.stack([
+            weights_on_the_simplex(X, y, [rows for name in runs.names if split.train[rows := runs.rows([name])].all()])
+            for y in values.T[:3]
+        ], axis=1)
+        for split in splits
+    ]  # fmt: skip
+    stacked = np.stack(list(found.values()))
+    assert np.allclose(stacked[:, :3], np.mean(written, axis=0), atol=1e-3)
+    assert np.isnan(stacked[:, 3]).all()
+    for solver, given in (("ridge", spaces), ("stacked", {"rate": spaces["rate"]})):
+        asked = asking(table, solver=solver)
+        assert predict_held_out(responses, given, asked, splits[:1], [tuple(given)]).stack is None
+
+
+def test_a_space_that_only_blurs_the_other_gets_no_weight_by_itself(tmp_path: Path) -> None:
+    rng, runs = np.random.default_rng(3), Runs.from_lengths([40] * 5, 2.0)
+    features = rng.standard_normal((200, 31)).astype(np.float32)
+    drive = 2 * delay(features[:, :1], runs, [2.0])
+    values = (drive + 0.7 * rng.standard_normal((200, 20))).astype(np.float32)
+    spaces = {name: FeatureSpace(name, features[:, own], runs) for name, own in TWO.items()}
+    table = asking(with_two(study(tmp_path, kind="test", test_runs="run-05")), alphas={"low": 1, "high": 1e4})
+    held, splits = split_samples(runs, table.evaluation)
+    found = predict_held_out(
+        Responses.from_array(values, held, Unplaced(20)), spaces, table, splits, [("rate",), ("other",), tuple(TWO)]
+    ).stack
+    assert found is not None
+    assert found[("other",)].max() < 0.02
+    assert found[("rate",)].mean() > 0.5
+    assert found[("rate",)].mean() > found[tuple(TWO)].mean()  # whose penalty all but leaves the other out
 
 
 def asking(table: Study, **keys: object) -> Study:

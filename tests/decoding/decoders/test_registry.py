@@ -28,6 +28,8 @@ def test_every_decoder_is_built_described_and_cloned(name: str) -> None:
     [text] = methods._decoders({"decoders": [name], "regions": 2, "best_targets": 3})
     assert "{" not in text
     assert ("2 regions" in text) == (name == "regions")
+    [text] = methods._decoders({"decoders": [name], "regions": 2, "best_targets": 3, "transport": 0.5})
+    assert ("Sinkhorn divergence of decoded and true features (weight 0.5)" in text) == (name == "contrastive")
 
 
 def test_settings_reach_the_decoders() -> None:
@@ -36,6 +38,7 @@ def test_settings_reach_the_decoders() -> None:
     assert built["ensemble"].get_params(deep=False)["members"] == list(built.values())[:-1]
     assert built["regions"].get_params()["n_best"] == 2
     for name in ("ridge", "inverse", "contrastive"):
+        assert built[name].get_params().get("transport", 0.0) == 0.0
         assert (built[name].get_params()["n_targets"], built[name].get_params()["device"]) == (3, "cpu")
 
 
