@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from scipy.optimize import nnls
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
@@ -101,7 +100,7 @@ TWO = {"rate": slice(0, 1), "other": slice(1, None)}
 
 
 def weights_on_the_simplex(X: dict[str, np.ndarray], y: np.ndarray, folds: list[np.ndarray]) -> np.ndarray:
-    """Weights of ridge models of each space and of both, from their out-of-fold predictions, by scipy's nnls."""
+    """Weights of ridge models of each space and of both, from their out-of-fold predictions, by plain loops."""
     rows, predicted = np.concatenate(folds), np.zeros((3, len(y)))
     about = np.zeros(len(y))
     for number, names in enumerate([("rate",), ("other",), ("rate", "other")]):
@@ -114,10 +113,12 @@ def weights_on_the_simplex(X: dict[str, np.ndarray], y: np.ndarray, folds: list[
             fitted = Ridge(ALPHA).fit(design[inside], y[inside])
             predicted[number, out] = fitted.predict(design[out]) - y[inside].mean()
     P, target = predicted[:, rows].T, about[rows]
-    pull = np.sqrt(((target - P[:, -1]) ** 2).mean()) / 0.5  # prior about the model of both, standard deviation .5
-    one = 1e6 * np.ones((1, 3))
-    found = nnls(np.vstack([P, pull * np.eye(3), one]), np.r_[target, 0, 0, pull, 1e6])[0]
-    return np.asarray(found)
+    mixtures = [np.array([i, j, 8 - i - j]) / 8 for i in range(9) for j in range(9 - i)]
+    prior = {1: 0.4 / 3, 2: 0.3 / 21, 3: 0.3 / 21}  # of each mixture of one, two, three models
+    error = np.array([((target - P @ mixture) ** 2).sum() for mixture in mixtures])
+    likelihood = np.exp(-len(target) / 4 * (error / error.min() - 1) / 2)  # a quarter of the samples is independent
+    posterior = likelihood * [prior[np.count_nonzero(mixture)] for mixture in mixtures]
+    return np.asarray(posterior @ np.array(mixtures) / posterior.sum())
 
 
 @pytest.mark.parametrize("evaluation", [{"kind": "test", "test_runs": "run-04"}, {"kind": "cross-validation"}])
