@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ from b2m_encoding.results.manifest import note_written
 from b2m_encoding.results.place import results_kept
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, maps
-from b2m_encoding.results.schema.files import VIEW
+from b2m_encoding.results.schema.files import REPORT, VIEW
 from b2m_encoding.results.schema.maps import COMPONENTS
 from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
 
@@ -90,7 +90,9 @@ def write_view(
 
 def write_page(results: Path, target: Path, subjects: Sequence[str] = (), sounds: Path | None = None) -> Path:
     """Write the interactive page while the results are locked; see :func:`write_view`."""
-    page = interactive_page(build_view(results, subjects, sounds))
+    beside = target.parent.resolve() == results.resolve()
+    view = replace(build_view(results, subjects, sounds), report=REPORT if beside else "")
+    page = interactive_page(view)
     [path] = write_all({target: page}, "the page cannot be written")
     return path
 

@@ -91,7 +91,8 @@ def mixture_weights(gram: Tensor, product: Tensor, squares: Tensor, count: int) 
     i, j = torch.triu_indices(n, n, device=product.device)
     pairs = points[:, i] * points[:, j] * torch.where(i == j, 1.0, 2.0)
     out = torch.empty_like(product)
-    for rows in torch.split(torch.arange(len(product), device=product.device), max(1, VALUES_AT_ONCE // len(points))):
+    size = max(1, VALUES_AT_ONCE // len(points))
+    for rows in (slice(start, start + size) for start in range(0, len(product), size)):
         error = squares[rows, None] - 2 * product[rows] @ points.T + gram[rows][:, i, j] @ pairs.T
         lowest = error.amin(1, keepdim=True)
         floor = torch.finfo(torch.float32).eps * squares[rows, None]  # what rounding leaves of an error of 0

@@ -148,7 +148,10 @@ def test_nothing_significant_and_one_feature_space(tmp_path: Path, rng: np.rando
     assert subject.q is not None
     assert (subject.q >= view.level).all()
     assert subject.best is subject.courses is subject.preference is None
-    assert write_view(tmp_path / "null") == tmp_path / "null" / "view.html"
+    page = tmp_path / "null/view.html"
+    assert write_view(tmp_path / "null") == page
+    assert '<a href="report.html">Report</a>' in page.read_text()
+    assert 'href="report.html"' not in write_view(tmp_path / "null", tmp_path / "elsewhere.html").read_text()
 
 
 def test_maps_of_single_feature_spaces_are_masked_by_their_own_significance(tmp_path: Path) -> None:

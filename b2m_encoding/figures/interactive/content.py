@@ -200,6 +200,8 @@ class View:
     zoom : str, optional
         Region or region set of the zoom buttons.
     clips : sequence of Clip
+    report : str
+        Address of the report, relative to the page; "" without one.
     """
 
     title: str
@@ -213,6 +215,7 @@ class View:
     feature_spaces: tuple[str, ...] = ()
     zoom: str | None = None
     clips: Sequence[Clip] = ()
+    report: str = ""
 
     def __post_init__(self) -> None:
         if not self.subjects or not self.maps:

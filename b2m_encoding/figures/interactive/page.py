@@ -67,6 +67,7 @@ def interactive_page(view: View) -> str:
     return environment.get_template("page.html.j2").render(
         title=view.title,
         note=view.note,
+        report=view.report,
         software=f"Made with b2m_encoding {__version__}.",
         style=Markup(style),
         script=Markup(script),
