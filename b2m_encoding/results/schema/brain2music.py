@@ -120,7 +120,9 @@ def deviations(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def shown(value: Any) -> str:
-    """A setting as text."""
+    """A setting as text, as a study file has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, dict):
         return ", ".join(f"{key} {shown(one)}" for key, one in value.items()) or "none"
     if isinstance(value, list | tuple):
