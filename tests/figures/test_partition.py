@@ -37,7 +37,7 @@ def test_parts_share_their_limits_and_add_up(space, atlas, bumps):
     parts = parts_of(("a", "b"), bumps)
     found = partition(parts, space, atlas, limits=(0.0, 0.05), style=NARROW)
     n_above = sum(int((np.float32(values) > 0.05).sum()) for values in parts.values())
-    assert f"{n_above} of {3 * space.n_targets} values" in found.caption
+    assert f"{n_above:,} of {3 * space.n_targets:,} values" in found.caption
     total = found.table[["a", "b", "a+b"]].sum(axis=1)
     assert np.allclose(total, np.sum(list(parts.values()), axis=0), atol=1e-5)
 

@@ -133,7 +133,7 @@ def test_scatter_also_counts_what_is_significant(acoustic, text, text_problems):
     found = scatter(acoustic, text, names=("a", "b"), significant=chosen, chosen="at q < 0.05", style=NARROW)
     assert text_problems(found.figure) == []
     share = (text > acoustic)[chosen].mean()
-    assert f"Of the {chosen.sum()} vertices that are at q < 0.05, {share:.1%} lie above it." in found.caption
+    assert f"Of the {chosen.sum():,} vertices that are at q < 0.05, {share:.1%} lie above it." in found.caption
     assert len(found.table) == len(acoustic)
 
 
