@@ -153,6 +153,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "reserved name": (edit_study("[features.acoustic]", "[features.joint]"), ["features.joint", "taken"]),
     "impossible name": (edit_study("[features.acoustic]", '[features."a/b"]'), ["a/b", "match pattern"]),
     "decoding under cross-validation": (edit_study('kind = "test"', 'kind = "cross-validation"'), ["decoding needs"]),
+    "transport without its decoder": (edit_study("[decoding]", "[decoding]\ntransport = 0.3"), ["decoding.transport"]),
     "lag in milliseconds": (edit_study("[decoding]", "[decoding]\nlag = 4500"), ["decoding.lag", "4500", "30"]),
     "window longer than a clip": (
         edit_study("[decoding]", "[decoding]\nwindow = 20.0"),

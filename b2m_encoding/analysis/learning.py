@@ -111,8 +111,9 @@ def learning_curve(
 ) -> LearningCurve:
     """Fit a model to more and more training runs, and score it on test runs that stay the same.
 
-    In every draw the training runs are put in random order, and the model is fitted to the first two, to more of them,
-    and so on: subsets are nested and of whole runs. What depends on a run alone is computed once for all fits.
+    In every draw the training runs are put in random order, and the model is fitted to the first of them, to more, and
+    so on: subsets are nested and of whole runs. What depends on a run alone is computed once for all fits, and stays in
+    memory. A subset has two runs or more, or one where every run has several blocks.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def learning_curve(
     test : str or sequence of str
         Names of the test runs, or patterns such as ``"task-Test*"``; they are in no training set.
     sizes : iterable of int, optional
-        Numbers of training runs; by default up to six, in equal ratios from two to all. All is always among them.
+        Numbers of training runs; by default up to six, in equal ratios up to all. All is always among them.
     n_draws : int
         Draws of every number but all.
     random_state : int, optional
@@ -180,8 +181,8 @@ def learning_rows(
 ) -> list[dict[str, Any]]:
     """Mean r of the regions of a subject by the training runs of a study.
 
-    Models are fitted to the targets of these regions alone; where there are none, to 5,000 targets that are evenly
-    spaced. Columns are those of :data:`~b2m_encoding.results.schema.tables.LEARNING`.
+    Models are fitted to the targets of these regions alone, at once; where there are none, to 5,000 targets that are
+    evenly spaced. Columns are those of :data:`~b2m_encoding.results.schema.tables.LEARNING`.
     """
     regions = study_regions(responses.space, study)
     if not regions:

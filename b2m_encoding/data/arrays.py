@@ -106,7 +106,9 @@ def _opener(file: Path) -> Callable[[Path, str], Any]:
 
 def _read_text(file: Path, _key: str) -> NDArray[np.float64]:
     """Read a table of numbers, with or without names of its columns."""
-    header = not all(map(is_number, first_fields(file, "an array")))
+    first = first_fields(file, "an array")
+    # pandas writes numbers from 0 on for columns without names
+    header = not all(map(is_number, first)) or (len(first) > 1 and first == [str(i) for i in range(len(first))])
     table = read_text_table(file, "an array", header=header)
     columns = [numbers(fields, file, str(i + 1)) for i, fields in enumerate(zip(*table.rows, strict=True))]
     return np.stack(columns, axis=1) if columns else np.zeros((0, 0))

@@ -317,7 +317,7 @@ def _event_table(root: Path, file: BidsFile) -> dict[str, Path]:
             fix="responses of several runs joined in one file cannot be read; use those of single runs",
         )
     if not tables:
-        for ending in ("tsv.gz", "csv", "txt"):
+        for ending in ("tsv.gz", "csv"):
             if others := inherited(root, file, "events", ending):
                 raise InputError(
                     "the events of a run are in a format that BIDS does not know",

@@ -54,7 +54,12 @@ def _instead(path: Path) -> dict[str, str]:
         return {"fix": "write / between folders"}
     there = next(folder for folder in path.absolute().parents if folder.is_dir())
     wanted = path.absolute().parts[len(there.parts)]
-    names = sorted(one.name for one in there.iterdir())
+    try:
+        names = sorted(one.name for one in there.iterdir())
+    except OSError:
+        return {}
+    if there != path.absolute().parent and wanted in names:
+        return {"found": f"{there / wanted} is a file, not a folder"}
     if there != path.absolute().parent:
         near = get_close_matches(wanted, names, n=1)
         return {

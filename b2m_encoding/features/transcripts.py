@@ -117,6 +117,8 @@ def _interval_tiers(path: Path) -> list[tuple[str, list[tuple[float, float, str]
     place = 0
     while place < len(values):
         if values[place] not in ("IntervalTier", "TextTier"):
+            if tiers:  # more rows than a tier states
+                raise _broken(path, f"{values[place]!r} after the {len(tiers[-1][1])} rows of {tiers[-1][0]!r}")
             place += 1
             continue
         width, head = (3 if values[place] == "IntervalTier" else 2), values[place + 1 : place + 5]

@@ -48,7 +48,7 @@ def _reported(context: FigureContext) -> Iterator[tuple[str, str]]:
     regions = results.table(tables.REGIONS)
     if (regions["score"].notna() & (regions["subject"] != GROUP_MEAN)).any():
         yield "regions", ""
-    if results.has(tables.LEARNING):
+    if results.has(tables.LEARNING) and results.table(tables.LEARNING)["r"].notna().any():
         yield "learning", ""
     if results.has(tables.IDENTIFICATION):
         yield "decoding", ""

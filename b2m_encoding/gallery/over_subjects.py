@@ -106,7 +106,7 @@ def draw_learning(context: FigureContext, _: str) -> FigureResult:
         table = table[table[column].isin(wanted)] if wanted else table
     regions, whole = list(dict.fromkeys(table["region"])), table["draw"] == 0
     every = [table[whole].assign(draw=draw) for draw in table.loc[~whole, "draw"].unique()]  # all runs end every draw
-    table = pd.concat([table[~whole], *every])
+    table = pd.concat([table[~whole], *every], ignore_index=True)
     several = table["subject"].nunique() > 1
     drawn = table[table["region"].isin(regions[:MOST_PANELS])].assign(
         panel=table["region"].map(in_words),

@@ -147,7 +147,7 @@ def draw_stacking(context: FigureContext, subject: str) -> FigureResult:
         limits=context.settings.limits or (0.0, 1.0), each="member",
         remarks=[
             "The joint model is the weighted mean of these ridge models, each of the feature spaces named. Where "
-            "training samples do not tell them apart, all has the weight: that of a feature space is not what it adds."
+            "training samples cannot tell, they share the weight: that of a feature space is not what it adds."
         ],
         **(context.page_keywords(subject) | {"title": f"sub-{subject}"}),
     )  # fmt: skip

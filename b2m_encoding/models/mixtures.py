@@ -95,7 +95,7 @@ def mixture_weights(gram: Tensor, product: Tensor, squares: Tensor, count: int) 
     for rows in (slice(start, start + size) for start in range(0, len(product), size)):
         error = squares[rows, None] - 2 * product[rows] @ points.T + gram[rows][:, i, j] @ pairs.T
         lowest = error.amin(1, keepdim=True)
-        floor = torch.finfo(torch.float32).eps * squares[rows, None]  # what rounding leaves of an error of 0
+        floor = 1e-5 * squares[rows, None]  # below it rounding, of products in float32, would choose
         noise = torch.maximum(lowest, floor) / count
         noise = torch.where(noise > 0, noise, 1.0)
         out[rows] = torch.softmax(log_prior - EFFECTIVE * (error - lowest) / (2 * noise), dim=1) @ points

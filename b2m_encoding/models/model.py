@@ -50,7 +50,7 @@ class EncodingModel(FittedModel):
         Delays of the features in seconds, multiples of the repetition time; None or () for none.
     solver : {"stacked", "ridge", "banded"}
         "stacked": a weighted mean of the ridge models of each feature space, of all but one, and of all, in which every
-        feature space has the same prior variance; the weights of each target are chosen by cross-validation (see
+        feature space has the same prior variance; the weights of each target follow from cross-validation (see
         :mod:`b2m_encoding.models.solver.stacking`). "ridge": one penalty per target for all feature spaces; "banded":
         one per target and feature space. All are the same for one feature space.
     alphas : array
@@ -62,7 +62,7 @@ class EncodingModel(FittedModel):
     scoring : {"r2_pooled", "r2", "r"}
         Score that cross-validation maximises: R2 over all held-out samples, in which every sample counts the same; the
         mean over folds of the R2 of each, as scikit-learn and himalaya compute it; or the mean over folds of the
-        correlation. The weights of a stacked model minimise the squared error of all held-out samples. :meth:`score`
+        correlation. The weights of a stacked model follow from the squared error of all held-out samples. :meth:`score`
         is R2, or r with "r".
     center : {"all", "block"}
         Remove one mean of all training samples, or the mean of every block.

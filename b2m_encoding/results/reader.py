@@ -76,9 +76,11 @@ class Results:
         if not is_results(path):
             begun = work_folder_of(path).is_dir()
             to_do = "again: it goes on where it stopped" if begun else "first; then name its `output` folder"
-            raise InputError("no results here", file=path, found="a run that has not ended" if begun else None,
-                             expected=f"a folder that b2m run wrote, with {DESCRIPTION} in it",
-                             fix=f"b2m run the study {to_do}")  # fmt: skip
+            found = "a run that has not ended, or whose results are gone" if begun else None
+            expected = f"a folder that b2m run wrote, with {DESCRIPTION} in it"
+            raise InputError(
+                "no results here", file=path, found=found, expected=expected, fix=f"b2m run the study {to_do}"
+            )
         return cls(path, dict(spaces or {}))
 
     def __repr__(self) -> str:
@@ -197,11 +199,8 @@ class Results:
     def _check_file(self, path: Path, known: str) -> None:
         if not is_intact(path, known):
             problem = "is not as it was written" if path.is_file() else "is missing"
-            raise InputError(
-                f"a file of the results {problem}",
-                file=path,
-                fix="b2m run the study again (it restores the file), or keep your own version elsewhere",
-            )
+            fix = "b2m run the study again (it restores the file), or keep your own version elsewhere"
+            raise InputError(f"a file of the results {problem}", file=path, fix=fix)
 
     def has_map(self, subject: str, desc: str, stat: str) -> bool:
         """Whether there is such a map."""
@@ -375,13 +374,14 @@ class Results:
         subject = _label(subject)
         if not self.has_map(subject, desc, stat):
             known = [f"{of}/{name}" for of, names in self.stats(subject).items() for name in names]
-            needs = {kind.stat: kind.needs for kind in MAPS}.get(stat)
+            absent = known and not any(name.endswith(f"/{stat}") for name in known)
+            needs = {kind.stat: kind.needs for kind in MAPS}.get(stat) if absent else None
             raise InputError(
                 "the results hold no such map",
                 file=self.path,
                 found=f"sub-{subject}, {desc}/{stat}",
                 expected=", ".join(known) or f"one of the subjects {', '.join(self.subjects)}",
-                fix=f"this map needs {needs}" if needs else None,
+                fix=f"this map needs {needs}; results of a version without it: b2m run them again" if needs else None,
             )
         return self.files[subject, entity(desc), entity(stat)]
 

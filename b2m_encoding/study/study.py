@@ -194,8 +194,6 @@ class Study(Config):
                     raise ValueError(f"decoding.targets names {name}, which is no table under [features]")
             if self.windows and {"window", "step", "lag"} & self.decoding.model_fields_set:
                 raise ValueError("decoding takes the windows of [windows]: leave decoding.window, step and lag out")
-            if "ensemble" in self.decoding.decoders and len(set(self.decoding.decoders)) < 3:
-                raise ValueError('decoding.decoders: "ensemble" averages the others named there, at least two')
             if self.evaluation.kind != "test":
                 raise ValueError('decoding needs evaluation.kind = "test"')
         return self

@@ -238,6 +238,14 @@ class DecodingTable(Config):
     align: Literal["none", "ridge", "procrustes", "srm"] = "none"
     """Align subjects by the clips they share in training, and decode each by all of them, and by the others alone."""
 
+    @model_validator(mode="after")
+    def _decoders_fit(self) -> DecodingTable:
+        if "ensemble" in self.decoders and len(set(self.decoders)) < 3:
+            raise ValueError('decoding.decoders: "ensemble" averages the others named there, at least two')
+        if self.transport and "contrastive" not in self.decoders:
+            raise ValueError('decoding.transport is a part of the decoder "contrastive", which is not named')
+        return self
+
     @property
     def windows(self) -> WindowsTable:
         """The windows that are decoded."""

@@ -6,6 +6,7 @@ import filecmp
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -146,8 +147,8 @@ def _check_copies(recording: Recording, study: Study) -> None:
         if path.is_file():
             with path.open("rb") as stream:
                 alike.setdefault((path.stat().st_size, stream.read(1 << 16)), []).append((run, path))
-    for (run, path), *others in alike.values():
-        for other, copy in others:
+    for group in alike.values():
+        for (run, path), (other, copy) in combinations(group, 2):
             if copy != path and filecmp.cmp(path, copy, shallow=False):
                 raise InputError(
                     "two runs hold the same responses",

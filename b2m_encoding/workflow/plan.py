@@ -25,6 +25,7 @@ from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.spaces import Space, drawing_surface, load_atlas
 from b2m_encoding.spaces.atlas import atlas_files
 from b2m_encoding.study import Study
+from b2m_encoding.study.tables import StatisticsTable
 from b2m_encoding.workflow import group_steps, subject_steps
 from b2m_encoding.workflow.engine.inputs import (
     Constant,
@@ -67,7 +68,8 @@ STEPS = {
 }
 """Steps in order, with their results."""
 MODEL = ("model", "evaluation", "seed", "features", "cleaning", "windows")
-INFERENCE = (*MODEL, "statistics")
+INFERENCE = (*MODEL, *(f"statistics.{key}" for key in StatisticsTable.model_fields if key != "learning_curve"))
+"""Settings of inference; learning curves are a step of their own."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -160,6 +160,7 @@ def test_short_text_grids(tmp_path: Path, ends: str, head: str) -> None:
         SHORT[: SHORT.index("12e-1")],
         SHORT.replace('"Words"\n', ""),
         SHORT.replace("1.2\n", "", 1),
+        SHORT.replace("3.5\n3\n0\n.5", "3.5\n2\n0\n.5"),
         '"Praat chronological TextGrid text file"\n0 1\n1\n"IntervalTier" "word" 0 2\n1 0 1\n"a"\n1 1 2\n"b"\n',
     ],
 )

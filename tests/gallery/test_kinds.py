@@ -84,7 +84,7 @@ def write_stack(writer: ResultsWriter, subject: str) -> None:
 
 def write_learning(writer: ResultsWriter) -> None:
     """Learning curves of two subjects."""
-    fits = product(("01", "02"), "LR", ("core", "belt"), (*NAMES, "joint"), ((1, 2), (2, 2), (0, 4)))
+    fits = product(("01", "02"), "LR", ("core", "belt", "A4", "A5", "STV"), (*NAMES, "joint"), ((1, 2), (2, 2), (0, 4)))
     rows = [(s, h, region, name, d, n, 7.5 * n, 0.05 * n + 0.01 * d, 9) for s, h, region, name, (d, n) in fits]
     writer.write_table(tables.LEARNING, pd.DataFrame(rows, columns=list(tables.LEARNING.columns)))
 

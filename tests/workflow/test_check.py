@@ -6,12 +6,16 @@ import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from b2m_encoding.errors import InputError
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.check import _check_copies
 
 GRID = (4, 4, 3)
 TR = 2.0
@@ -289,3 +293,13 @@ def test_both_studies_of_the_music_genre_data_are_read(
     assert study.cleaning.detrend == {"study": "cosine", "paper": "median"}[style]
     code, printed = b2m("check", tmp_path / f"{style}.toml")
     assert (code, "the BIDS folder does not exist" in printed) == (2, True)
+
+
+def test_copies_are_found_beside_a_run_with_the_same_beginning(tmp_path: Path) -> None:
+    """Uncompressed images begin alike: a header, and voxels outside the head."""
+    files = {f"run-{i}": tmp_path / f"{i}.nii" for i in (1, 2, 3)}
+    for i, path in enumerate(files.values()):
+        path.write_bytes(bytes(1 << 17) + (b"a" if i else b"b"))
+    recording: Any = SimpleNamespace(files=files)
+    with pytest.raises(InputError, match=r"run run-3 is a copy of run run-2 \(2.nii\)"):
+        _check_copies(recording, recording)

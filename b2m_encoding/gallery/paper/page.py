@@ -222,10 +222,12 @@ def _picture(stem: str, files: Sequence[Path]) -> Picture:
 
 def _followers(compared: Compared) -> Table:
     """Published numbers of later work, and ours where the study computed the same measure."""
+    transport = bool((compared.report.get("decoding") or {}).get("transport"))
     rows = [
-        [one["work"], one["what"], one["data"], f"{one['value']:.3f}", _ours(compared, one["measure"]), one["here"]]
+        [one["work"], one["what"], one["data"], f"{one['value']:.3f}",
+         _ours(compared, one["measure"]) if one.get("transport", transport) == transport else NA, one["here"]]
         for one in paper()["follower"]
-    ]
+    ]  # fmt: skip
     columns = ["work", "what", "its data", "published", "here", "how here"]
     return Table(columns, rows, "Numbers as published, not computed anew; ours are of this study.")
 

@@ -223,7 +223,8 @@ class JoinedFolds:
 
     def _invert(self, fold: int, alphas: Sequence[float], dtype: torch.dtype) -> tuple[list[Tensor], Tensor]:
         """See :meth:`_inverses`; the products are in a type."""
-        part = self.basis.of_type(dtype)[self.rows.folds[fold]]
+        held = self.rows.folds[fold]
+        part = self.basis.of_type(dtype)[held]
         filters = torch.stack([self.basis.filters(alpha, dtype) for alpha in alphas])
         inverses, sizes = [], []
         for some in torch.split(filters, max(1, AT_A_TIME // part.numel())):
@@ -232,6 +233,7 @@ class JoinedFolds:
             if self.rows.intercept:
                 left -= 1 / self.rows.n_samples
             factor, failed = torch.linalg.cholesky_ex(left)
+            factor[failed != 0] = torch.eye(len(held), dtype=dtype, device=factor.device)  # else there is an error
             inverse = torch.cholesky_inverse(factor)
             size = _norm(inverse)
             inverses += list(inverse)

@@ -30,7 +30,7 @@ MARGIN = 3.0
 TIE = 1e-5
 """Gain of R2 that is not worth another score."""
 COMBINED = 3e-5
-"""Error of a projection by the combinations that are left out, relative to its size."""
+"""Error of a projection by the combinations that are left out, relative to its size; over all directions, not each."""
 ROUNDING = 1e-6
 """Error of an exact score in float32, relative to the squares of the responses."""
 AT_A_TIME = 2**22

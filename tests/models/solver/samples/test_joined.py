@@ -138,3 +138,17 @@ def test_inverses_in_float32_are_those_of_float64(rng: np.random.Generator, alph
     largest = torch.linalg.eigvalsh(exact)[-1]
     torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-5 * float(largest))
     assert 0.8 < size / largest < 1.7
+
+
+def test_tiny_penalties_that_float32_cannot_invert_are_answered_in_float64(rng: np.random.Generator) -> None:
+    """Where 1 - h rounds to 0, the factor has a zero on its diagonal; himalaya and scikit-learn need float64 there."""
+    X = rng.standard_normal((256, 600))
+    Y = X @ rng.standard_normal((600, 3)) / 20 + rng.standard_normal((256, 3))
+    runs = Runs.from_lengths([64] * 4, 1.5)
+    alphas = np.logspace(-5, 6, 8)
+    found, exact = (
+        EncodingModel(None, alphas=alphas, standardize=False, precision=precision).fit(X, Y, runs=runs)
+        for precision in ("float32", "float64")
+    )
+    assert (found.best_alphas_ == exact.best_alphas_).all()
+    np.testing.assert_allclose(found.cv_scores_, exact.cv_scores_, atol=1e-4)
