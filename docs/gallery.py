@@ -70,7 +70,7 @@ def made_up_learning() -> FigureResult:
         for subject in range(1, 6)
     ]
     table = pd.DataFrame(rows, columns=["panel", "condition", "series", "subject", "value"])
-    about = {"label": "prediction accuracy (r)", "axis": "training (min)", "lines": True}
+    about = {"label": "prediction accuracy (r)", "axis": "minutes", "lines": True}
     return conditions(table, **about, note="made-up scores", style=STYLE)
 
 

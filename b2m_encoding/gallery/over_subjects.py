@@ -119,10 +119,10 @@ def draw_learning(context: FigureContext, _: str) -> FigureResult:
     return figures.conditions(
         drawn,
         label="prediction accuracy (r)",
-        about="Mean r on the same test runs, by models trained on nested subsets of the training runs; "
+        about="Mean r on the same test runs, by minutes of training: models of nested subsets of the training runs; "
         f"{table['draw'].nunique()} draws of subsets.{further}",
         lines=True,
-        axis="training (min)",
+        axis="minutes",
         each="subject" if several else "draw",
         spread="sem" if several else "sd",
         **context.page_keywords(models=tuple(drawn["series"].unique())),

@@ -381,7 +381,7 @@ def test_sounds(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
         (["accuracy", "--format", "bmp"], "png"),
         (["accuracy", "--region", "corre"], "core"),
         (["weights"], "no components of the weights"),
-        (["accuracy", "--score", "stackwithout"], "three feature spaces or more"),
+        (["accuracy", "--score", "stackwithout"], "text/stackwithout"),
         (["preference", "--model", "text"], "shows 2 feature spaces"),
         ([], "b2m figure RESULTS KIND"),
     ],
