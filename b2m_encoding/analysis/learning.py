@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
 
 from b2m_encoding._typing import Bands, Booleans, Float64, Floating, Progress
 from b2m_encoding.analysis.checks import FEWEST_RUNS
@@ -159,8 +158,9 @@ def learning_curve(
     training, rows = runs.select(dict.fromkeys(runs.run[~held_out & runs.used].tolist()))
     subsets = nested_subsets(training, sizes, n_draws, random_state)
     own = {name: array[rows] for name, array in spaces.items()}
+    _check_folds(model)
     fitted = fit_run_subsets(
-        _with_few_folds(model),
+        model,
         own,
         ArrayResponses(values[rows], training),
         [names for _, names in subsets],
@@ -214,7 +214,7 @@ def _curve_of_study(
     test = TestSamples(part, split, study.evaluation.average_repeats)
     own = ArrayResponses(loaded[rows], training)
     subsets = nested_subsets(training, None, study.statistics.learning_curve, study.seed)
-    model, models = _with_few_folds(new_model(study)), _models(spaces)
+    model, models = new_model(study), _models(spaces)
     # components follow from the training samples, so that each subset has features of its own
     alike = not any(table.pca for table in study.features.values())
     scores: dict[str, list[Float64]] = {}
@@ -275,12 +275,10 @@ def nested_subsets(
     return [*subsets, (0, tuple(names))]
 
 
-def _with_few_folds(model: EncodingModel) -> EncodingModel:
-    """The model, whose folds must be a number: sets of runs and splitters are not those of a subset."""
+def _check_folds(model: EncodingModel) -> None:
+    """Raise unless the folds of a model are a number: sets of runs and splitters are not those of a subset."""
     if model.cv is not None and not isinstance(model.cv, int | np.integer):
         raise InputError("folds of a learning curve are a number", found=repr(model.cv), expected="cv=5, or None")
-    unfitted: EncodingModel = clone(model)
-    return unfitted
 
 
 def _models(spaces: Mapping[str, Any]) -> list[Bands]:

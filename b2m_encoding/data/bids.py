@@ -33,6 +33,8 @@ SURFACES = (*STANDARD, *ALIASES, "fsnative")
 DENSITIES = ("91k", "170k")
 MESHES = {"fsaverage5": "10k", "fsaverage6": "41k", "fsaverage": "164k", "fsLR": "32k"}
 """Surfaces, and the density by which their vertices may be counted in names of files."""
+OTHER_TABLES = {"tsv.gz": "unpack it (gunzip)", "csv": "save it with tabs, or rename it if it is no table"}
+"""Endings of event tables that BIDS does not know, and what to do."""
 EXTENSIONS = {"surface": ("func.gii",), "cifti": ("dtseries.nii",), "volume": ("nii.gz", "nii")}
 
 
@@ -317,15 +319,13 @@ def _event_table(root: Path, file: BidsFile) -> dict[str, Path]:
             fix="responses of several runs joined in one file cannot be read; use those of single runs",
         )
     if not tables:
-        for ending in ("tsv.gz", "csv"):
+        for ending, fix in OTHER_TABLES.items():
             if others := inherited(root, file, "events", ending):
                 raise InputError(
                     "the events of a run are in a format that BIDS does not know",
                     file=others[0],
                     expected=f"{others[0].name.removesuffix(ending)}tsv, with tabs between the columns",
-                    fix="unpack it (gunzip)"
-                    if ending == "tsv.gz"
-                    else "save it with tabs, or rename it if it is no table",
+                    fix=fix,
                 )
     twins = [t for t in tables[1:] if t.parent == tables[0].parent and _entities(t) == _entities(tables[0])]
     if twins:

@@ -58,9 +58,9 @@ def _instead(path: Path) -> dict[str, str]:
         names = sorted(one.name for one in there.iterdir())
     except OSError:
         return {}
-    if there != path.absolute().parent and wanted in names:
-        return {"found": f"{there / wanted} is a file, not a folder"}
     if there != path.absolute().parent:
+        if wanted in names:
+            return {"found": f"{there / wanted} is a file, not a folder"}
         near = get_close_matches(wanted, names, n=1)
         return {
             "found": f"no folder {wanted} in {there}",
