@@ -30,6 +30,8 @@ class SearchOptions:
     n_targets_batch : int
     screens : bool
         Penalties that cannot be the best of a target may be left out.
+    keeps : bool
+        Held-out residuals of the best penalty are kept for the predictions that follow, where that saves computing.
     """
 
     scoring: Scoring
@@ -38,3 +40,4 @@ class SearchOptions:
     precision: Precision
     n_targets_batch: int
     screens: bool = False
+    keeps: bool = False

@@ -21,7 +21,7 @@ Holmes & Walker 2016, doi 10.1111/rssb.12158.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -163,6 +163,7 @@ def fit_members(
     """
     grid = torch.as_tensor(settings.alphas, device=settings.device)
     members, choices, batch = {}, {}, settings.n_targets_batch
+    options = replace(options, keeps=stacked)
     for names in sets:
         progress("model " + "+".join(names))
         problem, scaling, columns = _member_problem(inputs, names, widths, settings)

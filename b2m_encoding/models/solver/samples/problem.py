@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -30,6 +30,7 @@ from b2m_encoding.models.solver.samples.screening import (
     N_CHECKED,
     N_DIRECTIONS,
     JoinedScores,
+    Kept,
     Projections,
     random_signs,
 )
@@ -40,13 +41,14 @@ SampleForm = Literal["prediction", "dual"]
 
 @dataclass(frozen=True, eq=False)
 class Last:
-    """Last search of a problem, for its solution: scaling, basis, responses in it, folds and factors of penalties."""
+    """Last search of a problem, for its solution: scaling, basis, responses in it, folds, penalties and residuals."""
 
     scaling: Tensor | None
     basis: Basis
     projected: Tensor | None = None
     system: JoinedFolds | None = None
     penalties: Sequence[Held] = ()
+    kept: Kept | None = None
 
 
 class SamplesProblem:
@@ -200,14 +202,17 @@ class SamplesProblem:
         found = JoinedScores(system, penalties, options.scoring, projections)
         path = torch.empty((len(alphas), self.n_targets), dtype=torch.float64, device=self.device)
         projected = empty_columns(len(basis.values), self.n_targets, self.dtype, self.device)
-        checked = _some(options.tested.to(self.device), N_CHECKED)
+        checked, kept = _some(options.tested.to(self.device), N_CHECKED), None
+        if options.keeps and projections is not None and self.device.type == "cpu":
+            kept = Kept.empty(len(system.rows.all), self.n_targets, self.dtype)
 
         def work(targets: slice) -> None:
-            projected[:, targets] = self._projected(scaling, targets)
-            path[:, targets] = found.scores(self._batch(targets), projected[:, targets], checked[targets])
+            projected[:, targets] = z = self._projected(scaling, targets)
+            own = None if kept is None else kept.part(targets)
+            path[:, targets] = found.scores(self._batch(targets), z, checked[targets], own)
 
         in_chunks(self.n_targets, options.n_targets_batch, work)
-        self._last = Last(scaling, basis, projected, system, penalties)
+        self._last = Last(scaling, basis, projected, system, penalties, kept)
         self.notes = found.agreement.note(len(alphas))
         return path
 
@@ -228,16 +233,21 @@ class SamplesProblem:
         last = self._last
         assert last is not None
         assert last.system is not None
-        system = last.system
-        out = empty_columns(len(system.rows.all), self.n_targets, self.dtype)
+        system, kept = last.system, last.kept
+        out = empty_columns(len(system.rows.all), self.n_targets, self.dtype) if kept is None else kept.residuals
         known = torch.tensor([held.alpha for held in last.penalties], dtype=torch.float64, device=self.device)
         which = (alphas.to(known)[:, None] == known).to(torch.uint8).argmax(1)
+        missing = torch.ones_like(which, dtype=torch.bool) if kept is None else kept.which != which
+        self._last = replace(last, kept=None)  # its residuals become the predictions
 
         def work(targets: slice) -> None:
-            own, order = which[targets].sort(stable=True)
-            y, z = (part.T[order].T for part in (self._batch(targets), self._projected(last.scaling, targets)))
-            error = system.residuals_of_targets(last.penalties, own, y, z)
-            out.T[order.cpu() + targets.start] = system.rows.about_training(y, error).cpu().T
+            y, error = self._batch(targets), out[:, targets].to(self.device)
+            at = missing[targets].nonzero()[:, 0]
+            own, order = which[targets][at].sort(stable=True)
+            at = at[order]
+            some, z = y.T[at].T, self._projected(last.scaling, targets).T[at].T
+            error.T[at] = system.residuals_of_targets(last.penalties, own, some, z).T
+            out[:, targets] = system.rows.about_training(y, error).cpu()
 
         in_chunks(self.n_targets, batch, work)
         return out

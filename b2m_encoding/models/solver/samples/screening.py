@@ -21,6 +21,7 @@ from torch import Tensor
 
 from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.options import Scoring
+from b2m_encoding.models.solver.samples.arrays import empty_columns
 from b2m_encoding.models.solver.samples.joined import Held, JoinedFolds
 from b2m_encoding.models.solver.search import cross_validated_r2, fold_factors
 
@@ -106,6 +107,40 @@ class Projections:
 
 
 @dataclass(frozen=True, eq=False)
+class Kept:
+    """Held-out residuals of every target with the penalty that is the best so far.
+
+    Parameters
+    ----------
+    residuals : Tensor, shape (n_held_out, n_targets)
+    which : Tensor of int, shape (n_targets,)
+        Penalty; -1 before the first.
+    error : Tensor of float64, shape (n_targets,)
+    """
+
+    residuals: Tensor
+    which: Tensor
+    error: Tensor
+
+    @classmethod
+    def empty(cls, n_held_out: int, n_targets: int, dtype: torch.dtype) -> Kept:
+        """Nothing yet, on the CPU."""
+        nothing = torch.full((n_targets,), torch.inf, dtype=torch.float64)
+        return cls(empty_columns(n_held_out, n_targets, dtype), torch.full((n_targets,), -1), nothing)
+
+    def part(self, targets: slice) -> Kept:
+        """Views of some targets."""
+        return Kept(self.residuals[:, targets], self.which[targets], self.error[targets])
+
+    def offer(self, targets: Tensor, which: Tensor, error: Tensor, residuals: Tensor) -> None:
+        """Keep what is better; every target occurs once."""
+        better = error < self.error[targets]
+        at = targets[better]
+        self.error[at], self.which[at] = error[better], which[better]
+        self.residuals.T[at] = residuals.T[better]
+
+
+@dataclass(frozen=True, eq=False)
 class JoinedScores:
     """Scores of a grid of penalties for targets, a batch at a time.
 
@@ -125,7 +160,7 @@ class JoinedScores:
     projections: Projections | None = None
     agreement: Agreement = field(default_factory=Agreement)
 
-    def scores(self, y: Tensor, z: Tensor, checked: Tensor) -> Tensor:
+    def scores(self, y: Tensor, z: Tensor, checked: Tensor, kept: Kept | None = None) -> Tensor:
         """Cross-validated scores, shape (n_alphas, n_targets), float64; NaN where screening left a penalty out.
 
         Parameters
@@ -134,6 +169,8 @@ class JoinedScores:
             As for :meth:`~b2m_encoding.models.solver.samples.joined.JoinedFolds.residuals`.
         checked : Tensor of bool, shape (n_targets,)
             Targets that are scored with every penalty.
+        kept : Kept, optional
+            Gets the residuals that are computed for one target at a time.
         """
         every = torch.ones((len(self.penalties), y.shape[1]), dtype=torch.bool, device=y.device)
         if self.scoring == "r":
@@ -146,16 +183,19 @@ class JoinedScores:
         squares, variation = (part.sum(0) for part in of_folds)
         factors = fold_factors(of_folds[1], of_folds[0]) if self.scoring == "r2" else None
 
-        def score(wanted: Tensor) -> None:
+        def score(wanted: Tensor, kept: Kept | None = None) -> None:
             for which, targets, _, found in self._residuals(wanted, y, z):
-                error[which, targets] = self._sum(found.square_(), None if factors is None else factors[:, targets])
+                total = self._sum(found.square(), None if factors is None else factors[:, targets])
+                error[which, targets] = total
+                if kept is not None:
+                    kept.offer(targets, which, total, found)
 
         if self.projections is None:
             score(every)
             return cross_validated_r2(error, variation, squares)
         estimates = Estimates.of(self.projections, y, squares)
         while (wanted := estimates.next_to_score(error)).any():
-            score(wanted)
+            score(wanted, kept)
             estimates.condition(wanted, error)
         scored = error.isfinite()
         score(checked & ~scored)
@@ -217,16 +257,16 @@ class Estimates:
         """Estimates from the projections of the residuals."""
         n_combinations, n, _ = projections.maps.shape
         projected = (y.T @ projections.maps.flatten(0, 1).T).view(-1, n_combinations, n).double()
-        gram, mix = projected @ projected.mT, projections.mix
-        first = ((mix @ gram) * mix).sum(2).argmin(1)
-        e = mix[first][:, :, None]
-        u = mix - e.mT  # differences: products would round them away
-        half = u @ gram
-        uv, ue, ee = half @ u.mT, half @ e, e.mT @ gram @ e
-        # tr(AB) of A = uu' + ue' + eu' and B = vv' + ve' + ev', the quadratic forms of two differences
-        trace = uv.square() + 2 * uv * (ue + ue.mT + ee) + 2 * ue * ue.mT
-        mean = (uv.diagonal(dim1=1, dim2=2) + 2 * ue[..., 0]).T
-        return cls(mean.contiguous(), 2 / n * trace, first, squares)
+        mix = projections.mix
+        pairs = (mix[:, None, :, None] * mix[:, None]).flatten(2).flatten(0, 1)
+        gram = ((projected @ projected.mT).flatten(1) @ pairs.T).view(-1, len(mix), len(mix))
+        errors = gram.diagonal(dim1=1, dim2=2)
+        first = errors.argmin(1)
+        mean = (errors - errors.gather(1, first[:, None])).T.contiguous()
+        trace = gram.square_()  # tr(AB) of A = aa' and B = bb'; then of the differences from that of the first
+        own = trace.gather(2, first[:, None, None].expand(-1, len(mix), 1))
+        trace = trace - own - own.mT + own.gather(1, first[:, None, None])
+        return cls(mean, 2 / n * trace, first, squares)
 
     def next_to_score(self, error: Tensor) -> Tensor:
         """Penalty of each target that is scored next, if one can still win, as a mask (n_alphas, n_targets)."""

@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.solver.options import SearchOptions
+from b2m_encoding.models.solver.preparation import Preparation
+from b2m_encoding.models.solver.ridge import choose
 from b2m_encoding.models.solver.samples import problem, screening
+from b2m_encoding.models.solver.samples.arrays import Samples
+from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.models.solver.samples.screening import COMBINED, Agreement, Estimates, Projections, random_signs
 from b2m_encoding.runs import Runs
 
@@ -64,6 +70,39 @@ def test_few_targets_and_shared_penalties_are_scored_in_full(study: Any) -> None
         assert np.isfinite(model.cv_path_).all()
     few = EncodingModel(None, solver="ridge", alphas=ALPHAS).fit(X, Y[:, :20], runs=runs)
     assert np.isfinite(few.cv_path_).all()
+
+
+@pytest.mark.usefixtures("few_directions")
+def test_residuals_kept_by_a_search_are_the_predictions_of_scikit_learn(study: Any) -> None:
+    X, Y, runs = study
+    rows = {name: torch.arange(300)[own] for name, own in runs.slices.items()}
+    samples, cpu = Samples(torch.from_numpy(X), torch.from_numpy(Y), rows), torch.device("cpu")
+    found = problem.SamplesProblem(
+        samples,
+        Preparation(False, [400]),
+        form="dual",
+        center="all",
+        dtype=torch.float32,
+        device=cpu,
+        factors=Factors(None, cpu),
+    )
+    folds = runs.folds(None)
+    options = SearchOptions("r2_pooled", None, torch.ones(300, dtype=torch.bool), "float32", 128, True, True)
+    grid = torch.from_numpy(ALPHAS)
+    choice = choose(found.cv_scores(folds, grid, options), grid, options)
+    assert found._last is not None
+    assert found._last.kept is not None
+    which = torch.searchsorted(grid, choice.alphas)
+    assert (found._last.kept.which == which).float().mean() > 0.9  # the others are computed again
+    found._last.kept.residuals[:, found._last.kept.which != which] = torch.nan
+    predicted = found.held_out_predictions(choice.alphas, 64).numpy()
+    for i, fold in enumerate(folds):
+        held = runs.rows(fold)
+        rest = np.setdiff1d(np.arange(300), held)
+        for target in range(0, 300, 7):
+            model = Ridge(float(choice.alphas[target])).fit(X[rest], Y[rest, target].astype(float))
+            expected = model.predict(X[held]) - Y[rest, target].mean()
+            np.testing.assert_allclose(predicted[i * 50 : (i + 1) * 50, target], expected, atol=2e-5)
 
 
 def test_projections_keep_lengths_on_average() -> None:
