@@ -82,17 +82,23 @@ class Held:
     alpha : float
     dtype : torch.dtype
         Type in which residuals have digits enough.
-    inverses : list of Tensor
+    inverses : list of Tensor, or Tensor
         Of every fold ``(I - S)_bb^-1``, shape (n_held_out, n_held_out); or where that has too few digits the map from
-        all centred responses to the residuals, shape (n_held_out, n_samples).
+        all centred responses to the residuals, shape (n_held_out, n_samples). One array where folds are equally long.
     whole : list of bool
         Whether it is that map.
     """
 
     alpha: float
     dtype: torch.dtype
-    inverses: list[Tensor]
+    inverses: Sequence[Tensor] | Tensor
     whole: list[bool]
+
+    @classmethod
+    def of(cls, alpha: float, parts: Sequence[Tensor], whole: list[bool]) -> Held:
+        """From one matrix per fold."""
+        equal = not any(whole) and len({len(part) for part in parts}) == 1
+        return cls(alpha, parts[0].dtype, torch.stack(list(parts)) if equal else parts, whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +127,8 @@ class HeldOutRows:
         return torch.cat(self.folds)
 
     @cached_property
-    def _place(self) -> slice | Tensor:
+    def place(self) -> slice | Tensor:
+        """Rows of all folds, as a slice where they are consecutive."""
         return _as_slice(self.all)
 
     @cached_property
@@ -143,7 +150,7 @@ class HeldOutRows:
         -------
         Tensor, shape (n_held_out, n_targets)
         """
-        held = y[self._place]
+        held = y[self.place]
         out = held.T.clone().T if error is None else held.to(error) - error
         start = 0
         for rows in self.folds if self.intercept else []:  # all samples have mean 0
@@ -209,7 +216,7 @@ class JoinedFolds:
             self._own_system(fold, alpha) if own else inverse
             for fold, ((inverse, _), own) in enumerate(zip(folds, whole, strict=True))
         ]
-        return Held(alpha, dtype, [part.to(dtype) for part in found], whole)
+        return Held.of(alpha, [part.to(dtype) for part in found], whole)
 
     def _inverses(self, fold: int, alphas: Sequence[float]) -> tuple[list[Tensor], Tensor]:
         """``(I - S)_bb^-1`` of every penalty, and its norm; infinite where it has none."""
@@ -321,6 +328,11 @@ class JoinedFolds:
 
     def _hold_out(self, held: Held, y: Tensor, rest: Tensor, out: Tensor) -> None:
         """Held-out residuals of all folds from ``rest``, those of the fit to all samples."""
+        if isinstance(held.inverses, Tensor) and isinstance(self.rows.place, slice):  # they are symmetric
+            shape = (rest.shape[1], *held.inverses.shape[:2])
+            inside = rest.T[:, self.rows.place].view(shape).transpose(0, 1)
+            torch.bmm(inside, held.inverses, out=out.T.view(shape).transpose(0, 1))
+            return
         start = 0
         for rows, operator, whole in zip(self.rows.places, held.inverses, held.whole, strict=True):
             stop = start + len(operator)
@@ -385,4 +397,4 @@ def unpack(parts: dict[str, Tensor], alphas: Sequence[float]) -> list[Held]:
     """Factors of penalties from named tensors."""
     whole = parts["whole"].bool().tolist()
     inverses = [[parts[f"{i}.{j}"] for j in range(len(row))] for i, row in enumerate(whole)]
-    return [Held(alpha, own[0].dtype, own, row) for alpha, own, row in zip(alphas, inverses, whole, strict=True)]
+    return [Held.of(alpha, own, row) for alpha, own, row in zip(alphas, inverses, whole, strict=True)]
