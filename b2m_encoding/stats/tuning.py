@@ -92,14 +92,15 @@ def weight_components(
         products += some.T @ some
         start += len(part)
     mean = total / used.sum()
-    values, vectors = eigh(products - used.sum() * np.outer(mean, mean))
-    axes = vectors[:, : -n_components - 1 : -1].T
+    covariance = products - used.sum() * np.outer(mean, mean)
+    values, vectors = eigh(covariance, subset_by_index=[n_features - n_components, n_features - 1])
+    axes = vectors[:, ::-1].T
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))
     scores = np.concatenate([(part - mean) @ axes.T for part in _directions(weights, deviations)])
     cuts = np.cumsum([array.shape[1] for array in weights.values()])[:-1]
     loadings = dict(zip(weights, np.split(axes, cuts, axis=1), strict=True))
-    values = values.clip(0)
-    return Tuning(scores.T, loadings, values[: -n_components - 1 : -1] / max(values.sum(), np.finfo(float).tiny))
+    explained = values[::-1].clip(0) / max(np.trace(covariance), np.finfo(float).tiny)
+    return Tuning(scores.T, loadings, explained)
 
 
 def _directions(weights: Mapping[str, Floating], deviations: Mapping[str, Floating]) -> Iterator[Float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.linalg import eigh
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.analysis.splits import evaluated
@@ -56,9 +57,16 @@ def _standardised(values: Float32, sample: np.ndarray, rows: np.ndarray) -> Floa
 
 
 def _components(both: Float32, n: int) -> Float32:
-    """First principal components of the first n rows, for all rows, each with unit variance there."""
-    _, _, axes = np.linalg.svd(both[:n].astype(np.float64), full_matrices=False)
-    found = both @ axes[:MOST_COLUMNS].T
+    """First principal components of the first n rows, for all rows, each with unit variance there.
+
+    The sign of a component is that of its largest loading.
+    """
+    sample = both[:n].astype(np.float64)
+    largest = [max(0, sample.shape[1] - MOST_COLUMNS), sample.shape[1] - 1]
+    _, axes = eigh(sample.T @ sample, subset_by_index=largest)
+    axes = axes[:, ::-1]
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
+    found = both @ axes
     deviation = found[:n].std(axis=0)
     kept = deviation > 1e-3 * deviation.max(initial=0)
     return np.asarray(np.clip(found[:, kept] / deviation[kept], -LARGEST, LARGEST), dtype=np.float32)
