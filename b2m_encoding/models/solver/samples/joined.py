@@ -25,8 +25,8 @@ from torch import Tensor
 
 from b2m_encoding.models.solver.devices import eigh
 from b2m_encoding.models.solver.filters import shrinkage
-from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.samples.arrays import empty_columns
+from b2m_encoding.models.solver.samples.held_out_rows import HeldOutRows
 
 ROUNDING = {torch.float32: 30.0, torch.float64: 1e9}
 """Largest norm of an inverse of ``(I - S)_bb`` whose residuals have digits enough in this type."""
@@ -99,89 +99,6 @@ class Held:
         """From one matrix per fold."""
         equal = not any(whole) and len({len(part) for part in parts}) == 1
         return cls(alpha, parts[0].dtype, torch.stack(list(parts)) if equal else parts, whole)
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOutRows:
-    """Held-out rows of every fold.
-
-    Parameters
-    ----------
-    folds : list of Tensor of int
-    n_samples : int
-    center : {"all", "block", "none"}
-    """
-
-    folds: list[Tensor]
-    n_samples: int
-    center: Center
-
-    @property
-    def intercept(self) -> bool:
-        """Whether samples are centred on the mean of the training part."""
-        return self.center == "all"
-
-    @cached_property
-    def all(self) -> Tensor:
-        """Rows of all folds, one after the other."""
-        return torch.cat(self.folds)
-
-    @cached_property
-    def place(self) -> slice | Tensor:
-        """Rows of all folds, as a slice where they are consecutive."""
-        return _as_slice(self.all)
-
-    @cached_property
-    def places(self) -> list[slice | Tensor]:
-        """Rows of every fold, as a slice where they are consecutive."""
-        return [_as_slice(rows) for rows in self.folds]
-
-    def about_training(self, y: Tensor, error: Tensor | None = None) -> Tensor:
-        """Held-out responses, or predictions from their residuals, about the training means.
-
-        Parameters
-        ----------
-        y : Tensor, shape (n_samples, n_targets)
-            Centred responses.
-        error : Tensor, shape (n_held_out, n_targets), optional
-            Residuals.
-
-        Returns
-        -------
-        Tensor, shape (n_held_out, n_targets)
-        """
-        held = y[self.place]
-        out = held.T.clone().T if error is None else held.to(error) - error
-        start = 0
-        for rows in self.folds if self.intercept else []:  # all samples have mean 0
-            mean = -y[rows].sum(0, dtype=torch.float64) / (self.n_samples - len(rows))
-            out[start : start + len(rows)] -= mean.to(out)
-            start += len(rows)
-        return out
-
-    def squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums of squares of every fold about the training means, and about the held-out ones, float64.
-
-        Parameters
-        ----------
-        y : Tensor, shape (n_samples, n_targets)
-            Centred responses.
-
-        Returns
-        -------
-        squares, variation : Tensor, shape (n_folds, n_targets)
-        """
-        about, own = torch.zeros((2, len(self.folds), y.shape[1]), dtype=torch.float64, device=y.device)
-        for fold, rows in enumerate(self.folds):
-            part = y[rows]
-            if self.center == "block":
-                about[fold] = own[fold] = part.square().sum(0).double()
-                continue
-            n, mean = len(rows), part.mean(0, dtype=torch.float64)
-            own[fold] = (part - mean.to(part)).square().sum(0).double()
-            away = mean * (1 + n / (self.n_samples - n)) if self.intercept else mean  # to the training mean, or to 0
-            about[fold] = own[fold] + n * away**2
-        return about, own
 
 
 class JoinedFolds:
@@ -285,15 +202,18 @@ class JoinedFolds:
         Tensor, shape (n_held_out, n_targets)
             Folds one after the other.
         """
-        dtype = held.dtype
-        if y.dtype != dtype:
-            y = y.to(dtype)
-            y = y - y.mean(0) if self.rows.intercept else y  # what rounding left of the mean would be amplified
-            z = self.basis.of_type(dtype).T @ y
-        rest = self._rest(y, self.basis.filters(held.alpha, dtype) * z.T)
+        if y.dtype != held.dtype:
+            y, z = self._exactly(y)
+        rest = self._rest(y, self.basis.filters(held.alpha, held.dtype) * z.T)
         out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
         self._hold_out(held, y, rest, out)
         return out
+
+    def _exactly(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Responses in float64, and in the basis."""
+        y = y.double()
+        y = y - y.mean(0) if self.rows.intercept else y  # what rounding left of the mean would be amplified
+        return y, self.basis.vectors.T @ y
 
     def residuals_of_targets(self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Held-out residuals of targets that each have a penalty of their own, from one large product.
@@ -310,16 +230,21 @@ class JoinedFolds:
         -------
         Tensor, shape (n_held_out, n_targets)
         """
+        numbers = which.bincount(minlength=len(penalties)).tolist()
         filters = torch.stack([self.basis.filters(held.alpha, y.dtype) for held in penalties])
-        rest, start = self._rest(y, filters[which].mul_(z.T)), 0
+        rest = self._rest(y, filters[which].mul_(z.T))
         out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
-        for held, number in zip(penalties, which.bincount(minlength=len(penalties)).tolist(), strict=True):
-            some = slice(start, start + number)
+        few = torch.tensor([held.dtype != y.dtype for held in penalties], device=which.device)[which].nonzero()[:, 0]
+        exact = self._exactly(y.T[few].T) if len(few) else ()
+        start = done = 0
+        for held, number in zip(penalties, numbers, strict=True):
+            some, own = slice(start, start + number), slice(done, done + number)
             start += number
-            if held.dtype == y.dtype:
+            if number and held.dtype == y.dtype:
                 self._hold_out(held, y[:, some], rest[:, some], out[:, some])
             elif number:
-                out[:, some] = self.residuals(held, y[:, some], z[:, some]).to(out)
+                out[:, some] = self.residuals(held, *(part[:, own] for part in exact)).to(out)
+                done += number
         return out
 
     def _rest(self, y: Tensor, smooth: Tensor) -> Tensor:
@@ -379,12 +304,6 @@ def _norm(matrices: Tensor) -> Tensor:
         image = matrices @ image
     size: Tensor = (image.flatten(1).norm(dim=1) / N_PROBES**0.5) ** 0.25
     return size
-
-
-def _as_slice(rows: Tensor) -> slice | Tensor:
-    """Return rows as a slice where they are consecutive."""
-    span = (int(rows[0]), int(rows[-1]) + 1)
-    return slice(*span) if torch.equal(rows, torch.arange(*span, device=rows.device)) else rows
 
 
 def pack(penalties: Sequence[Held]) -> dict[str, Tensor]:

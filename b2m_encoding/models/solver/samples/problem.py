@@ -18,10 +18,10 @@ from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.problems import Blocks, Form, NormalEquations
 from b2m_encoding.models.solver.samples.arrays import ROWS, Samples, empty_columns
 from b2m_encoding.models.solver.samples.factors import Factors
+from b2m_encoding.models.solver.samples.held_out_rows import HeldOutRows
 from b2m_encoding.models.solver.samples.joined import (
     Basis,
     Held,
-    HeldOutRows,
     JoinedFolds,
     pack,
     unpack,
@@ -36,6 +36,8 @@ from b2m_encoding.models.solver.samples.screening import (
 )
 from b2m_encoding.models.solver.weights import Weights
 
+N_COMBINED = 9
+"""Combinations of penalties that are projected, about."""
 SampleForm = Literal["prediction", "dual"]
 
 
@@ -294,8 +296,9 @@ class SamplesProblem:
 def _pays(system: JoinedFolds, n_alphas: int, n_targets: int) -> bool:
     """Whether projections cost less than the scores that they save, about three quarters of all."""
     exact = len(system.basis.values) + max(map(len, system.rows.folds))
+    combined = min(n_alphas, N_COMBINED) * N_DIRECTIONS
     once = n_alphas * N_DIRECTIONS * len(system.basis.values)  # to make the projections, per sample
-    return n_targets > N_DIRECTIONS and n_alphas * N_DIRECTIONS + once / n_targets < 0.4 * n_alphas * exact
+    return n_targets > N_DIRECTIONS and combined + once / n_targets < 0.4 * n_alphas * exact
 
 
 def _nonzero(values: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,8 @@ from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.samples.arrays import Samples
 from b2m_encoding.models.solver.samples.factors import Factors
-from b2m_encoding.models.solver.samples.joined import HeldOutRows, JoinedFolds
+from b2m_encoding.models.solver.samples.held_out_rows import HeldOutRows
+from b2m_encoding.models.solver.samples.joined import JoinedFolds
 from b2m_encoding.models.solver.samples.problem import SamplesProblem
 from b2m_encoding.runs import Runs
 
