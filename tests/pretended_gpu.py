@@ -1,4 +1,4 @@
-"""A GPU that is pretended: tensors in memory that say "cuda", and refuse what CUDA refuses. It shows nothing of speed."""
+"""A GPU that is pretended: tensors in memory that say "cuda", and refuse what CUDA refuses; it shows no speed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -59,6 +60,7 @@ def _computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     ours = [one for one in given if isinstance(one, OnGpu)]
     device = kwargs.get("device")
     wanted = bool(ours) if device is None else torch.device(device).type != "cpu"
+    assert not any(one.is_meta and not isinstance(one, OnGpu) for one in given), f"not pretended well enough: {func}"
     if func is aten.copy_.default:
         wanted = isinstance(args[0], OnGpu)
     elif ours and func not in COPIES:
@@ -66,7 +68,7 @@ def _computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if wanted and kwargs.get("generator") is not None:
         raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
     if device is not None:
-        kwargs = {**kwargs, "device": CPU}
+        kwargs = {**kwargs, "device": CPU, **({"pin_memory": False} if "pin_memory" in kwargs else {})}
     held_args, held_kwargs = tree_map(lambda one: one.held if isinstance(one, OnGpu) else one, (args, kwargs))
     found = func(*held_args, **held_kwargs)
     known = {id(one.held): one for one in ours}
@@ -100,6 +102,8 @@ class _Renamed(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is torch.device:
             return func(*args, **kwargs)
+        if func in (Tensor.__getitem__, Tensor.__setitem__):
+            args = (args[0], _as_tensors(args[1]), *args[2:])
         args, kwargs = tree_map(_renamed, (args, kwargs))
         if func in (torch.tensor, torch.as_tensor) and (device := kwargs.pop("device", None)) is not None:
             return func(*args, **kwargs).to(device)
@@ -112,12 +116,20 @@ def _renamed(value: Any) -> Any:
     return "meta" if isinstance(value, str) and value.partition(":")[0] == "cuda" else value
 
 
+def _as_tensors(index: Any) -> Any:
+    """Lists and arrays of an index in memory; torch would make them where the tensor is."""
+    if isinstance(index, tuple):
+        return tuple(map(_as_tensors, index))
+    return torch.as_tensor(index) if isinstance(index, list | np.ndarray) else index
+
+
 @contextmanager
 def pretended_gpu() -> Iterator[None]:
     """A GPU inside the block."""
     with (
         patch("torch.cuda.is_available", lambda: True),
         patch("torch.cuda.empty_cache", lambda: None),
+        patch("torch.cuda._lazy_init", lambda: None),
         _Dispatched(),
         _Renamed(),
     ):
