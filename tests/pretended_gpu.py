@@ -76,7 +76,7 @@ def _computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     def placed(one: Any) -> Any:
         if not wanted or not isinstance(one, Tensor):
             return one
-        return known[id(one)] if id(one) in known else OnGpu(one)
+        return known[id(one)] if id(one) in known else OnGpu(one.resolve_conj())
 
     return tree_map(placed, found)
 

@@ -279,14 +279,20 @@ class JoinedFolds:
             Folds one after the other.
         """
         dtype = held.dtype
-        if y.dtype != dtype:
-            y = y.to(dtype)
-            y = y - y.mean(0) if self.rows.intercept else y  # what rounding left of the mean would be amplified
-            z = self.basis.of_type(dtype).T @ y
+        if dtype == torch.float64:
+            y, z = self.in_float64(y, z)
         rest = self._rest(y, self.basis.filters(held.alpha, dtype) * z.T)
         out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
         self._hold_out(held, y, rest, out)
         return out
+
+    def in_float64(self, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Centred responses and ``U'y`` in float64; what rounding left of the mean would be amplified."""
+        if y.dtype == torch.float64:
+            return y, z
+        y = y.double()
+        y = y - y.mean(0) if self.rows.intercept else y
+        return y, self.basis.vectors.T @ y
 
     def residuals_of_targets(self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Held-out residuals of targets that each have a penalty of their own, from one large product.
