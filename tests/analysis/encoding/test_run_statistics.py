@@ -88,4 +88,3 @@ def test_runs_gathered_one_by_one_give_the_same_predictions(
         assert used == kept
         if pca is None and width == 4 and unit == 1:  # splits that train on the same samples share their statistics
             assert len(kept) <= 2 * len(set(runs.block[runs.used]))
-
