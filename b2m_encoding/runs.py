@@ -251,6 +251,11 @@ class Runs:
         """Labels of the blocks that hold used samples, in order."""
         return used_blocks(self.block, self.used)
 
+    @property
+    def n_parts(self) -> int:
+        """Number of pairs of a run and a block that have used samples: more than blocks where one spans runs."""
+        return len({*zip(self.run[self.used].tolist(), self.block[self.used].tolist(), strict=True)})
+
     def rows(self, blocks: Iterable[str] | None = None) -> NDArray[np.intp]:
         """Rows of the used samples, of all blocks or of some."""
         if blocks is None:

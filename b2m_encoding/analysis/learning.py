@@ -153,6 +153,8 @@ def learning_curve(
     >>> mean.index.tolist(), bool(mean[2] < mean[3] < mean[5])
     ([2, 3, 4, 5], True)
     """
+    if not isinstance(runs, Runs):
+        raise InputError("a learning curve needs Runs", found=type(runs).__name__, fix="Runs.from_labels(labels, tr)")
     held_out = runs_named(runs, [test] if isinstance(test, str) else [str(name) for name in test])
     spaces, values = as_feature_spaces(X, runs, model.bands), as_responses(Y, len(runs))
     training, rows = runs.select(dict.fromkeys(runs.run[~held_out & runs.used].tolist()))
@@ -265,7 +267,8 @@ def nested_subsets(
         )
     fewest = 1 if all(len(training.select([name])[0].blocks) > 1 for name in names) else 2
     usual = np.geomspace(fewest, len(names), N_SIZES).round().astype(int).tolist()
-    wanted = sorted({*(usual if sizes is None else map(int, sizes)), len(names)})
+    given = usual if sizes is None else [whole_number(size, "a number of training runs", 1) for size in sizes]
+    wanted = sorted({*given, len(names)})
     if wanted[0] < fewest or wanted[-1] > len(names):
         raise InputError("impossible number of training runs", found=wanted, expected=f"{fewest} to {len(names)}")
     generator, subsets = np.random.default_rng(random_state), []

@@ -87,7 +87,10 @@ def _solve(model: FittedModel, inputs: FitInputs, settings: Settings, targets: N
     alphas = unit * torch.from_numpy(np.nan_to_num(model.best_alphas_[targets], nan=1.0)).to(problem.device)
     if model.deltas_ is None:
         return problem.solve(alphas, batch=model.n_targets_batch)
-    deltas = torch.from_numpy(np.nan_to_num(model.deltas_[:, targets], nan=0.0, neginf=-np.inf)).to(problem.device)
-    scalings, index = torch.unique(torch.softmax(deltas, dim=0).T.round(decimals=9), dim=0, return_inverse=True)
+    deltas = torch.from_numpy(np.nan_to_num(model.deltas_[:, targets], posinf=np.inf, neginf=-np.inf)).to(alphas)
+    most = deltas.amax(0)  # of the feature space with the smallest penalty
+    ratios = torch.where(deltas == most, 0.0, deltas - most).round(decimals=6)  # else rounding would tell targets apart
+    scalings, index = torch.unique(ratios.exp().T, dim=0, return_inverse=True)
+    alphas = unit * (-most).exp()
     choice = BandedChoice(scalings, index, alphas, alphas, alphas[None])
     return solve_banded(problem, choice, n_targets_batch=model.n_targets_batch)

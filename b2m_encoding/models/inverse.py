@@ -18,11 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.delays import delays_in_samples
+from b2m_encoding.features.delays import TOLERANCE, delays_in_samples
 from b2m_encoding.models.covariance import Covariance
 from b2m_encoding.models.cross_validation import cross_val_predict
 from b2m_encoding.models.fitted import FittedModel
-from b2m_encoding.models.inputs import UNNAMED, as_responses
+from b2m_encoding.models.inputs import UNNAMED, as_floats, as_responses
 from b2m_encoding.models.status import TESTED
 from b2m_encoding.runs import Runs
 
@@ -70,8 +70,8 @@ class InverseMap:
     def predict(self, Y: ArrayLike, runs: Runs | None = None) -> Floating | dict[str, Floating]:
         """Compute the posterior mean of the features of every sample.
 
-        Responses after the end of a run, or of samples that are not used, are unknown: the other delays decide, and
-        where there are none the prior mean.
+        Responses after the end of a run, of samples that are not used, or of volumes that were taken out are unknown:
+        the other delays decide, and where there are none the prior mean.
 
         Parameters
         ----------
@@ -97,8 +97,7 @@ class InverseMap:
         return self._gain(np.ones(len(self.shifts), dtype=bool))[1]
 
     def _posterior_means(self, Y: ArrayLike, runs: Runs | None) -> Floating:
-        Y = np.asarray(Y)
-        Y = Y if Y.dtype == np.float32 else Y.astype(np.float64)
+        Y = as_floats(Y, "the responses")
         if Y.ndim != 2 or Y.shape[1] != self.n_targets:
             raise InputError(
                 f"Y has shape {Y.shape}; the model was fitted to {self.n_targets} targets",
@@ -264,13 +263,11 @@ def _lagged_regression(
     """Regress features a lag later on those now; slopes (n_features, n_features) per lag, a difference of delays."""
     slopes = {0: np.eye(centred.shape[1])}
     for lag in sorted({abs(a - b) for a in shifts for b in shifts} - {0}):
-        later, count = np.zeros((centred.shape[1],) * 2), 0
-        for rows in runs.slices.values():
-            used, features = runs.used[rows], np.where(runs.used[rows, None], centred[rows], 0.0)
-            later += features[lag:].T @ features[:-lag]
-            count += int((used[lag:] & used[:-lag]).sum())
+        rows, known = _rows_at_delays(len(centred), (lag,), runs)
+        both = known[:, 0] & runs.used
+        later = centred[rows[both, 0]].T @ centred[both]
         for step, cross in ((lag, later), (-lag, later.T)):
-            slopes[step] = (1 - shrinkage) / max(count, 1) * cross @ whiten @ whiten.T
+            slopes[step] = (1 - shrinkage) / max(int(both.sum()), 1) * cross @ whiten @ whiten.T
     return slopes
 
 
@@ -278,17 +275,23 @@ def _rows_at_delays(
     n_samples: int, shifts: Sequence[int], runs: Runs | None
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Row of the response at each delay after every sample, and whether it is known; both (n_samples, n_shifts)."""
-    rows = np.arange(n_samples)[:, None] + np.array(shifts)
+    rows = np.tile(np.arange(n_samples)[:, None], len(shifts))
+    there = np.ones(rows.shape, dtype=bool)
     if runs is None:
         if tuple(shifts) != (0,):
             raise InputError("delays need runs, so that no sample crosses into another run", fix="pass runs=Runs(...)")
-        return rows, np.ones_like(rows, dtype=bool)
+        return rows, there
     if len(runs) != n_samples:
         raise InputError("responses and runs differ in their number of samples", found=n_samples, expected=len(runs))
-    ends = np.concatenate([np.full(run.stop - run.start, run.stop) for run in runs.slices.values()])
-    inside = rows < ends[:, None]
-    rows = np.where(inside, rows, 0)
-    return rows, inside & runs.used[rows]
+    if any(shifts):
+        runs.check_clock()
+        near = 2 * TOLERANCE * runs.tr
+        for run in runs.slices.values():
+            time = runs.time[run]
+            wanted = time[:, None] + np.array(shifts) * runs.tr
+            found = np.minimum(np.searchsorted(time, wanted - near), len(time) - 1)
+            rows[run], there[run] = run.start + found, np.abs(time[found] - wanted) <= near
+    return rows, there & runs.used[rows]
 
 
 def _columns(widths: Mapping[str, int]) -> dict[str, slice]:

@@ -96,13 +96,11 @@ class Layout:
             levels={name: rows[0] for name, rows in used.items()},
         )
 
-    def same_columns(self, other: Layout) -> bool:
-        """Whether the design of other samples has the same columns, so that statistics of both can be exchanged."""
-        return all(
-            np.array_equal(self.constant[name], other.constant[name])
-            and np.all(self.units.get(name, 1.0) == other.units.get(name, 1.0))
-            for name in self.features
-        )
+    @property
+    def key(self) -> bytes:
+        """Which features vary, and their units: statistics of samples with the same key can be exchanged."""
+        units = [np.broadcast_to(self.units.get(name, 1.0), n) for name, n in self.features.items()]
+        return b"".join(part.tobytes() for part in [*self.constant.values(), *units])
 
     def subset(self, names: Iterable[str]) -> Layout:
         """Layout of some of the feature spaces, in the order given."""

@@ -21,7 +21,7 @@ from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit, fit_sets
 from b2m_encoding.models.solver.settings import Settings, pick_form
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.solver.streaming import gather_statistics, target_slices
+from b2m_encoding.models.solver.streaming import gather_statistics, read_runs, target_slices
 from b2m_encoding.runs import Runs
 
 
@@ -107,6 +107,8 @@ def fit_run_subsets(
     """
     spaces, wanted = as_feature_spaces(feature_spaces, responses.runs), None if subsets is None else list(subsets)
     layout = layout_of_statistics(model, spaces, responses.runs)
+    if responses.runs.n_parts > len(responses.runs.blocks):
+        layout = None  # a block spans runs: its statistics hold samples of runs that are not in a set
     gathered = None if layout is None else statistics_of_blocks(model, layout, spaces, responses)
     for names in map(tuple, run_sets):
         runs, rows = responses.runs.select(names)
@@ -115,7 +117,7 @@ def fit_run_subsets(
         if isinstance(model.cv, int | np.integer):
             part.cv = min(int(model.cv), len(runs.blocks))
         given, alone = None, layout_of_statistics(part, own, runs)
-        if gathered is not None and layout is not None and alone is not None and layout.same_columns(alone):
+        if gathered is not None and layout is not None and alone is not None and layout.key == alone.key:
             given = replace(gathered, blocks={block: gathered.blocks[block] for block in runs.blocks})
         for bands, fitted in fit_subsets(part, own, Relabelled(responses, runs), wanted, given):
             yield names, bands, fitted
@@ -184,7 +186,7 @@ def _in_order(names: Iterable[str], bands: list[str]) -> Bands:
 def _gather(design: Design, responses: RunResponses, settings: Settings) -> SufficientStatistics | NDArray[Any]:
     """Statistics of all columns; or, where models are fitted to samples, the responses themselves."""
     if pick_form(design.n_columns, design.runs, settings) != "gram":
-        return np.concatenate([responses.load_run(name) for name in responses.runs.slices])
+        return read_runs(responses)
     return gather_statistics(design, responses, settings)
 
 

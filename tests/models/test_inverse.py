@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,6 +132,30 @@ def test_nothing_crosses_a_run_and_the_end_of_a_run_knows_less() -> None:
     first[0] = True
     lone = inverse._gain(first)[0] @ (Y[39, inverse.targets] - inverse.offset)
     assert np.allclose(decoded[38], X.mean(0) + lone, atol=1e-5)
+
+
+def test_volumes_that_were_taken_out_are_unknown_like_those_that_are_not_used() -> None:
+    rng = np.random.default_rng(0)
+    runs = Runs.from_lengths([60] * 4, tr=1.5)
+    X, Y = rng.standard_normal((240, 2)), rng.standard_normal((240, 5))
+    Y[:, :2] += np.concatenate([shifted(part, 2) for _, part in runs.each_run(X)])
+    inverse = EncodingModel(delays=(1.5, 3.0), alphas=[1.0]).fit(X, Y, runs=runs).invert(X, Y, runs)
+    kept = rng.random(240) > 0.3
+    unused = np.asarray(inverse.predict(Y, replace(runs, used=kept)))[kept]
+    taken_out = np.asarray(inverse.predict(Y[kept], runs.take(kept)))
+    np.testing.assert_allclose(taken_out, unused, atol=1e-6)
+
+
+def test_responses_to_decode_may_be_tables_and_what_is_masked_is_missing() -> None:
+    X, Y, runs, _ = simulate_responses()
+    inverse = EncodingModel(delays=None).fit(X, Y, runs=runs).invert(X, Y, runs)
+    expected = inverse.predict(Y, runs)
+    for table in (pd.DataFrame(Y), torch.tensor(Y, requires_grad=True), Y.tolist()):
+        np.testing.assert_allclose(inverse.predict(table, runs), expected, atol=1e-5)
+    masked = np.ma.array(Y, mask=np.zeros(Y.shape, dtype=bool))
+    masked[3, 2] = np.ma.masked
+    with pytest.raises(InputError, match="NaN"):
+        inverse.predict(masked, runs)
 
 
 @pytest.mark.parametrize("rank", [None, 3])

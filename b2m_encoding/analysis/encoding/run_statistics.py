@@ -73,11 +73,10 @@ def gather_run(
         if layout is None:
             continue
         own, local = training.select([name])
-        columns = b"".join(constant.tobytes() for constant in layout.constant.values())
         new = np.zeros(len(own), dtype=bool)
         for block in own.blocks:
             at = own.rows([block])
-            key = (columns, at.tobytes(), bytes([i]) if pca else b"")
+            key = (layout.key, at.tobytes(), bytes([i]) if pca else b"")
             if key not in kept:
                 kept[key] = f"{block}@{len(kept)}"
                 new[at] = True

@@ -46,7 +46,8 @@ class BandedChoice:
     @property
     def deltas(self) -> Tensor:
         """log(scaling / alpha), shape (n_bands, n_targets): minus the log of the penalty of each feature space."""
-        return (self.scalings[self.index].T / self.alphas).log()
+        own = self.scalings[self.index].T
+        return torch.where(own > 0, own / self.alphas, 0.0).log()  # where one is left out, though its penalty is 0
 
 
 def simplex_scalings(

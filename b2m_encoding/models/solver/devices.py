@@ -99,7 +99,7 @@ def in_chunks(n_targets: int, size: int, work: Callable[[slice], None]) -> int:
     n_targets, size : int
         Number of targets, of all and of a slice.
     work : callable
-        Called with every slice.
+        Called with every slice, and again with parts of one for which memory ran out: it adds to results last.
 
     Returns
     -------

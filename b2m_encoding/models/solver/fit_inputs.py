@@ -148,7 +148,9 @@ def _status_of_samples(Y: Floating) -> tuple[NDArray[np.str_], NDArray[np.bool_]
     """Status of every target, and which miss a value."""
     lowest, highest = Y.min(axis=0), Y.max(axis=0)
     missing = ~np.isfinite(lowest) | ~np.isfinite(highest)
-    return np.where(missing, MISSING, np.where(lowest == highest, CONSTANT, TESTED)), missing
+    with np.errstate(invalid="ignore"):
+        constant = highest - lowest <= 8 * np.finfo(np.float64).eps * np.abs(highest)
+    return np.where(missing, MISSING, np.where(constant, CONSTANT, TESTED)), missing
 
 
 def _block_rows(design: Design) -> dict[str, slice | NDArray[np.intp]]:

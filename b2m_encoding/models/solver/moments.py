@@ -70,14 +70,15 @@ class Moments:
         for start in range(0, t, ROWS_OF_TARGETS):
             part = slice(start, min(start + ROWS_OF_TARGETS, t))
             y = tensor(Y[:, part]).to(device)
+            y = y if y.dtype in (torch.float32, torch.float64) else y.double()  # differences of others may wrap around
             shift = y[0]  # x is centred, so any constant is right; a sample keeps the digits, and what is constant so
             y = (y - shift).to(dtype)
             rest = y.sum(0).double() / n
             mean_y[part] = shift.double() + rest
             yy[part] = (y * y).sum(0).double() - n * rest**2
-            _check_size(y, mean_y[part], yy[part])
+            check_size(y, mean_y[part], yy[part])
             xy[part] = y.nan_to_num_(0.0, 0.0, 0.0).T @ xt.T
-            resolution = 4 * torch.finfo(shift.dtype if shift.is_floating_point() else torch.float64).eps
+            resolution = 4 * torch.finfo(shift.dtype).eps
             rounding = (yy[part] / n).sqrt() <= resolution * mean_y[part].abs()
             yy[part][rounding], xy[part][rounding] = 0.0, 0.0
         return cls(n, mean_x, mean_y, xx, xy, yy.clamp_min_(0.0))
@@ -108,9 +109,17 @@ class Moments:
         return replace(self, mean_y=self.mean_y[keep], xy=self.xy[keep], yy=self.yy[keep])
 
 
-def _check_size(y: Tensor, mean: Tensor, squares: Tensor) -> None:
-    """Raise if the squares of varying responses vanish or overflow in their type."""
-    doubtful = mean.isfinite() & ((squares <= 0) | ~squares.isfinite())
+def check_size(y: Tensor, mean: Tensor, squares: Tensor) -> None:
+    """Raise if the squares of varying responses vanish, lose their digits or overflow in their type.
+
+    Parameters
+    ----------
+    y : Tensor, shape (n_samples, n_targets)
+        About a constant.
+    mean, squares : Tensor of float64, shape (n_targets,)
+        Means, not finite where a value is missing, and sums of squares.
+    """
+    doubtful = mean.isfinite() & ((squares < torch.finfo(y.dtype).tiny) | ~squares.isfinite())
     if not doubtful.any():
         return
     size = y[:, doubtful].abs().amax(0)

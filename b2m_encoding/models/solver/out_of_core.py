@@ -28,7 +28,7 @@ class DiskStatistics:
     Parameters
     ----------
     folder : Path
-        Holds one file per block, rows of targets, while this object is in use.
+        Holds one file per run and block, rows of targets, while this object is in use.
     bands : dict of str to int
         Columns of each feature space.
     n_targets : int
@@ -42,22 +42,22 @@ class DiskStatistics:
     n_targets: int
     dtype: torch.dtype = torch.float32
     device: torch.device | str = "cpu"
-    _blocks: dict[str, Moments] = field(default_factory=dict)
+    _parts: dict[tuple[str, str], Moments] = field(default_factory=dict)
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one target in one block."""
+        """Bytes of one target in one file."""
         return sum(self.bands.values()) * torch.finfo(self.dtype).bits // 8
 
-    def check_space(self, n_blocks: int) -> None:
-        """Check that the disk has room for the files of so many blocks.
+    def check_space(self, n_files: int) -> None:
+        """Check that the disk has room for so many files.
 
         Raises
         ------
         InputError
             If it has not.
         """
-        needed, free = MARGIN * n_blocks * self.n_targets * self.row_bytes, shutil.disk_usage(self.folder).free
+        needed, free = MARGIN * n_files * self.n_targets * self.row_bytes, shutil.disk_usage(self.folder).free
         if free < needed:
             raise InputError(
                 "no room for the statistics that do not fit in memory",
@@ -67,44 +67,48 @@ class DiskStatistics:
                 fix="set TMPDIR to a folder with more room, or raise memory_limit",
             )
 
-    def update(self, block: str, targets: slice, X: Any, Y: Any) -> None:
-        """Write the statistics of one slice of targets in one block; a second call replaces them.
+    def update(self, block: str, targets: slice, X: Any, Y: Any, run: str = "") -> None:
+        """Write the statistics of one slice of targets in one block of a run; a second call replaces them.
 
         Parameters
         ----------
         block : str
         targets : slice
-        X : array, shape (n_block_samples, n_features)
-        Y : array, shape (n_block_samples, n_slice_targets)
-            Responses of these targets alone, of all samples of the block.
+        X : array, shape (n_samples, n_features)
+        Y : array, shape (n_samples, n_slice_targets)
+            Responses of these targets alone, of all samples that the block has in the run.
+        run : str
+            A block may be part of several runs.
         """
+        part = block, run
         new = Moments.from_samples(X, Y, dtype=self.dtype, device=self.device)
         failed = reported_as_input_error("statistics that do not fit in memory cannot be written", self.folder)
-        with failed, self._open(block, "r+b" if block in self._blocks else "wb") as file:
+        with failed, self._open(part, "r+b" if part in self._parts else "wb") as file:
             file.seek(targets.start * self.row_bytes)
             new.xy.cpu().numpy().tofile(file)
-        if block not in self._blocks:
+        if part not in self._parts:
             empty = torch.full((self.n_targets,), torch.nan, dtype=torch.float64, device=self.device)
-            self._blocks[block] = replace(new, xy=new.xy[:0].clone(), mean_y=empty, yy=empty.clone())
-        moments = self._blocks[block]
+            self._parts[part] = replace(new, xy=new.xy[:0].clone(), mean_y=empty, yy=empty.clone())
+        moments = self._parts[part]
         moments.mean_y[targets], moments.yy[targets] = new.mean_y, new.yy
 
     def load(self, targets: slice) -> SufficientStatistics:
         """Read the statistics of a slice of targets."""
-        blocks = {
-            name: replace(block, mean_y=block.mean_y[targets], yy=block.yy[targets], xy=self._read(name, targets))
-            for name, block in self._blocks.items()
-        }
+        blocks: dict[str, Moments] = {}
+        for part, moments in self._parts.items():
+            xy, block = self._read(part, targets), part[0]
+            own = replace(moments, mean_y=moments.mean_y[targets], yy=moments.yy[targets], xy=xy)
+            blocks[block] = blocks[block] + own if block in blocks else own
         return SufficientStatistics(dict(self.bands), blocks, self.dtype, self.device)
 
-    def _read(self, block: str, targets: slice) -> Tensor:
+    def _read(self, part: tuple[str, str], targets: slice) -> Tensor:
         width, start = sum(self.bands.values()), targets.start * self.row_bytes
         count = (targets.stop - targets.start) * width
         kind = np.float64 if self.dtype == torch.float64 else np.float32
-        with self._open(block, "rb") as file:
+        with self._open(part, "rb") as file:
             rows = np.fromfile(file, dtype=kind, count=count, offset=start)
         return torch.from_numpy(rows.reshape(-1, width)).to(self.device)
 
-    def _open(self, block: str, mode: str) -> Any:
-        number = list(self._blocks).index(block) if block in self._blocks else len(self._blocks)
+    def _open(self, part: tuple[str, str], mode: str) -> Any:
+        number = list(self._parts).index(part) if part in self._parts else len(self._parts)
         return (self.folder / f"{number}.bin").open(mode, buffering=0)

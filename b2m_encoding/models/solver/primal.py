@@ -107,13 +107,14 @@ class StatisticsProblem:
 
             def add(targets: slice, scorer: FoldScorer = scorer, i: int = i) -> None:
                 linear, quadratic, squares = scorer(targets)
-                null[targets] += squares
                 if scoring == "r":
                     scale = (quadratic.double() * squares[:, None]).sqrt()
-                    score[:, targets] += torch.where(scale > 0, linear / scale, 0.0).T / len(folds)
-                    return
-                error = (squares[:, None] - (2 * linear - quadratic)).T
-                score[:, targets] += error if factors is None else error * factors[i, targets]
+                    own = torch.where(scale > 0, linear / scale, 0.0).T / len(folds)
+                else:
+                    own = (squares[:, None] - (2 * linear - quadratic)).T
+                    own = own if factors is None else own * factors[i, targets]
+                score[:, targets] += own  # at the end, where no memory can run out any more
+                null[targets] += squares
 
             batch = in_chunks(n, batch, add)
         if scoring == "r":

@@ -107,9 +107,9 @@ def refine(
             slope = torch.where(better[:, None], trial_slope, slope)
             error, step = torch.where(better, trial_error, error), torch.where(better, step * 1.5, step * 0.3)
         gained = error < first
-        logs[targets] = torch.where(gained[:, None], best, logs[targets])
         improved = 1 - (1 - choice.scores[targets]) * error / first
-        score[targets] = torch.where(gained & (improved > score[targets]), improved, score[targets])
+        improved = torch.where(gained & (improved > choice.scores[targets]), improved, choice.scores[targets])
+        logs[targets], score[targets] = torch.where(gained[:, None], best, logs[targets]), improved
 
     in_chunks(problem.n_targets, max(1, CELLS // problem.n_features**2), work)
     return -logs.T, score

@@ -258,15 +258,17 @@ def _products_of_statistics(
         ]
 
         def add(targets: slice, systems: Sequence[FoldSystem] = systems, maps: Sequence[Tensor] = maps) -> None:
-            predicted = []
-            for i, (system, back, member) in enumerate(zip(systems, maps, members, strict=True)):
+            predicted, products = [], []
+            for system, back, member in zip(systems, maps, members, strict=True):
                 train, held, yy = system.load(targets)
                 filters = shrinkage(system.values, member.alphas[targets].to(system.values))
                 weights = (train @ system.basis) * filters.to(system.basis)
-                product[targets, i] += (weights * (held @ system.basis)).sum(1).double()
+                products.append((weights * (held @ system.basis)).sum(1).double())
                 predicted.append(weights @ back.T)
             stacked = torch.stack(predicted, dim=1)
-            gram[targets] += (stacked @ stacked.mT).double()
+            own, linear = (stacked @ stacked.mT).double(), torch.stack(products, dim=1)
+            gram[targets] += own  # at the end, where no memory can run out any more
+            product[targets] += linear
             squares[targets] += yy
 
         batch = in_chunks(n, batch, add)

@@ -74,7 +74,7 @@ def target_slices(
 def gather_statistics(design: Design, responses: RunResponses, settings: Settings) -> SufficientStatistics:
     """Compute the statistics of all targets, reading every run once."""
     statistics = SufficientStatistics(design.layout.widths, dtype=settings.dtype, device=settings.device)
-    for block, x, y in _read_blocks(design, responses):
+    for _, block, x, y in _read_blocks(design, responses):
         statistics.update(block, x, y)
     return statistics
 
@@ -99,28 +99,33 @@ def write_statistics(
         If the disk has no room for them, before anything is read.
     """
     statistics = DiskStatistics(folder, design.layout.widths, responses.n_targets, settings.dtype, settings.device)
-    statistics.check_space(len(responses.runs.blocks))
-    for block, x, y in _read_blocks(design, responses):
+    statistics.check_space(responses.runs.n_parts)
+    for run, block, x, y in _read_blocks(design, responses):
         for targets in slices:
-            statistics.update(block, targets, x, y[:, targets])
+            statistics.update(block, targets, x, y[:, targets], run)
     return statistics
 
 
-def _read_blocks(design: Design, responses: RunResponses) -> Iterator[tuple[str, Floating, Floating]]:
-    """Features and responses of every block; one run in memory at a time."""
+def _read_blocks(design: Design, responses: RunResponses) -> Iterator[tuple[str, str, Floating, Floating]]:
+    """Features and responses of every block of every run; one run in memory at a time."""
     runs = responses.runs
     for name, rows in runs.slices.items():
         if runs.used[rows].any():
             values = as_responses(responses.load_run(name), rows.stop - rows.start)
             for block, local in _blocks_of_run(runs, rows):
                 all_used = len(local) == len(values)
-                yield block, design.values[rows][local], values if all_used else values[local]
+                yield name, block, design.values[rows][local], values if all_used else values[local]
 
 
 def _read_inputs(design: Design, responses: RunResponses, targets: slice, settings: Settings) -> FitInputs:
     """Inputs of a slice of targets: the samples, which are read again for every slice."""
-    Y = np.concatenate([responses.load_run(name, targets) for name in responses.runs.slices])
-    return gather_inputs(design, Y, settings)
+    return gather_inputs(design, read_runs(responses, targets), settings)
+
+
+def read_runs(responses: RunResponses, targets: slice | None = None) -> Floating:
+    """Responses of all runs as floats, of all targets or of a slice, shape (n_samples, n_targets)."""
+    values = [responses.load_run(name, targets) for name in responses.runs.slices]
+    return as_responses(np.concatenate(values), len(responses.runs))
 
 
 def _blocks_of_run(runs: Runs, rows: slice) -> Iterator[tuple[str, NDArray[np.intp]]]:

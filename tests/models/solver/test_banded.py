@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneGroupOut
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models import BandedRidgeCV, EncodingModel
+from b2m_encoding.models import BandedRidgeCV, EncodingModel, cross_val_predict
 from b2m_encoding.models.scores import product_measure, r_split
 from b2m_encoding.models.solver.banded import simplex_scalings
 
@@ -130,6 +130,21 @@ def test_smoothness_is_a_prior_over_delays(make, form):
     rough = EncodingModel(delays, smoothness=1e-3, **options).fit(X, Y, runs=runs)
     plain = EncodingModel(delays, **options).fit(X, Y, runs=runs)
     np.testing.assert_allclose(rough.coef_["features"], plain.coef_["features"], atol=1e-8)
+
+
+@pytest.mark.parametrize("form", ["gram", "prediction", "dual"])
+@pytest.mark.parametrize(
+    ("alpha", "scaling"), [(1e-9, [1.0, 1e-11]), (0.0, [1.0, 1.0]), (0.0, [1.0, 0.0]), (50.0, [0.3, 0.7])]
+)
+def test_held_out_predictions_have_the_penalties_of_the_fit(bands, form, alpha, scaling):
+    """Also where one is 0, or a feature space is left out, or penalties differ by many orders of magnitude."""
+    spaces, Y, runs = bands
+    options = {"alphas": [alpha], "scalings": [scaling], "form": form, "standardize": False}
+    model = EncodingModel(None, solver="banded", **options).fit(spaces, Y, runs=runs)
+    assert not np.isnan(model.deltas_).any()
+    error = (Y - cross_val_predict(model, spaces, Y, runs)) ** 2
+    variation = sum(((part - part.mean(0)) ** 2).sum(0) for _, part in runs.each_run(Y))
+    np.testing.assert_allclose(1 - error.sum(0) / variation, model.cv_scores_, atol=2e-3)
 
 
 def test_scalings_lie_on_the_simplex():

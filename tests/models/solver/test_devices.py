@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.models.solver import devices
+from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.solver import devices, primal, refine, stacking
 from b2m_encoding.models.solver.devices import SMALL, eigh, in_chunks, resolve_device, threads_for
+from b2m_encoding.models.solver.samples import problem
+from b2m_encoding.runs import Runs
 
 
 def test_memory_that_runs_out_halves_the_chunk_and_loses_nothing() -> None:
@@ -71,3 +79,62 @@ def test_small_problems_use_one_thread_and_restore_the_number(size: int, expecte
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+class _Ends(TorchDispatchMode):
+    """Memory runs out at one operation that allocates."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.left = at
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.left -= func.overloadpacket not in KEEP
+        if self.left == 0:
+            self.left = -1
+            raise torch.cuda.OutOfMemoryError("too much")
+        return func(*args, **(kwargs or {}))
+
+
+aten = torch.ops.aten
+KEEP = {aten.add_, aten.copy_, aten.slice, aten.select, aten.t, aten.transpose, aten.view}
+
+
+@pytest.mark.parametrize("form", ["gram", "prediction"])
+@pytest.mark.parametrize("options", [{"solver": "ridge"}, {"solver": "banded", "scalings": [[1, 3]], "refine": 2}, {}])
+def test_memory_that_runs_out_anywhere_changes_no_number(
+    form: Any, options: dict[str, Any], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if form != "gram" and "refine" in options:
+        pytest.skip("only the Gram form refines")
+    ends = _Ends(0)
+
+    def chunks(n_targets: int, size: int, work: Any) -> int:
+        def inside(targets: slice) -> None:
+            with ends:
+                work(targets)
+
+        return in_chunks(n_targets, size, inside)
+
+    for module in (primal, stacking, refine, problem):
+        monkeypatch.setattr(module, "in_chunks", chunks)
+    runs = Runs.from_lengths([20, 25, 15], 1.0)
+    X = {"a": rng.standard_normal((60, 4)), "b": rng.standard_normal((60, 3))}
+    Y = X["a"] @ rng.standard_normal((4, 9)) + rng.standard_normal((60, 9))
+    model = EncodingModel(None, form=form, alphas=[0.1, 10], **options)
+    expected = model.fit(X, Y, runs=runs).cv_scores_
+    for at in range(1, -ends.left, max(1, -ends.left // 60)):
+        ends.left = at
+        np.testing.assert_allclose(model.fit(X, Y, runs=runs).cv_scores_, expected, atol=1e-5)
+        assert ends.left < 0
+
+
+def test_all_that_a_gpu_can_show_ends_in_eight_minutes_and_is_there() -> None:
+    script = Path(__file__).parents[3] / "benchmarks/cuda.sh"
+    parts = re.findall(r"^part \w+ (\d+) python (?:-m pytest -m gpu )?(\S+)(.*)$", script.read_text(), re.MULTILINE)
+    assert 30 + sum(int(limit) + 5 for limit, *_ in parts) <= 8 * 60
+    for _, name, options in parts:
+        path = script.parents[1] / name
+        assert path.exists()
+        cases = options.partition("--cases ")[2].partition(" --")[0].split()
+        assert all(f'"{case}": Case(' in path.read_text() for case in cases)

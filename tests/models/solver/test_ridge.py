@@ -46,6 +46,17 @@ def test_scores_are_those_of_explicit_folds(make, oracle, form, scoring, standar
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_a_correlation_keeps_its_digits_whatever_the_penalty(make, oracle, form):
+    """Of a large penalty the predictions are far below the rounding of the responses; without variation they are 0."""
+    X, Y, runs = make(240, 60, 12)
+    alphas = [1.0, 1e7, 1e10]
+    model = EncodingModel(None, alphas=alphas, scoring="r", standardize=False, form=form).fit(X, Y, runs=runs)
+    np.testing.assert_allclose(model.cv_path_, oracle(X, Y, runs, alphas, "r"), atol=1e-4)
+    flat = EncodingModel(None, alphas=alphas, scoring="r", form=form).fit(np.ones_like(X), Y, runs=runs)
+    assert (flat.cv_path_ == 0).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_float32_agrees_to_its_rounding(make, oracle, form):
     X, Y, runs = make(300, 60, 40, seed=2)
     path = oracle(X, Y, runs, ALPHAS)

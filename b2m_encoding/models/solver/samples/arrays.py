@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from b2m_encoding.models.solver.moments import Center
+from b2m_encoding.models.solver.moments import Center, check_size
 
 ROWS = 512
 """Samples whose features are in float64 at a time."""
@@ -147,7 +147,9 @@ class Samples:
 
     def _centre(self, center: Center, dtype: torch.dtype) -> Centred:
         if center == "none":
-            return Centred(self.Y.to(dtype), torch.zeros(self.Y.shape[1], dtype=torch.float64))
+            values, mean = self.Y.to(dtype), torch.zeros(self.Y.shape[1], dtype=torch.float64)
+            check_size(values, mean, _squares(values))
+            return Centred(values, mean)
         shift = self.Y[0].clone()  # a sample: it keeps the digits of raw responses, whose mean is large
         values, mean = empty_columns(len(self.Y), self.Y.shape[1], dtype), shift.double()
         for start in range(0, len(mean), COLUMNS):
@@ -155,9 +157,16 @@ class Samples:
             part = (self.Y[:, some] - shift[some]).to(dtype)
             own = part.mean(0, dtype=torch.float64)
             mean[some] += own
+            check_size(part, own, _squares(part))
             if center == "all":
                 part -= own.to(dtype)
             for rows in self.rows.values() if center == "block" else []:
                 part[rows] -= part[rows].mean(0, dtype=torch.float64).to(dtype)
             values[:, some] = part
         return Centred(values, mean)
+
+
+def _squares(values: Tensor) -> Tensor:
+    """Sums of squares of the columns, float64; 0 or infinite where the type of the values does not hold them."""
+    length: Tensor = torch.linalg.vector_norm(values, dim=0)
+    return length.double().square()

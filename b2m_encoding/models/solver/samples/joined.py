@@ -202,17 +202,19 @@ class JoinedFolds:
         Tensor, shape (n_held_out, n_targets)
             Folds one after the other.
         """
-        if y.dtype != held.dtype:
-            y, z = self._exactly(y)
+        if held.dtype == torch.float64:
+            y, z = self.in_float64(y, z)
         rest = self._rest(y, self.basis.filters(held.alpha, held.dtype) * z.T)
         out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
         self._hold_out(held, y, rest, out)
         return out
 
-    def _exactly(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Responses in float64, and in the basis."""
+    def in_float64(self, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Centred responses and ``U'y`` in float64; what rounding left of the mean would be amplified."""
+        if y.dtype == torch.float64:
+            return y, z
         y = y.double()
-        y = y - y.mean(0) if self.rows.intercept else y  # what rounding left of the mean would be amplified
+        y = y - y.mean(0) if self.rows.intercept else y
         return y, self.basis.vectors.T @ y
 
     def residuals_of_targets(self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor) -> Tensor:
@@ -235,7 +237,7 @@ class JoinedFolds:
         rest = self._rest(y, filters[which].mul_(z.T))
         out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
         few = torch.tensor([held.dtype != y.dtype for held in penalties], device=which.device)[which].nonzero()[:, 0]
-        exact = self._exactly(y.T[few].T) if len(few) else ()
+        exact = self.in_float64(y.T[few].T, z.T[few].T)
         start = done = 0
         for held, number in zip(penalties, numbers, strict=True):
             some, own = slice(start, start + number), slice(done, done + number)

@@ -171,7 +171,7 @@ class SamplesProblem:
 
     def _key(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[object]:
         folds = [rows.tolist() for rows in system.rows.folds]
-        return [self.samples.digest, *self._description(scaling), folds, alphas.tolist()]
+        return [self.samples.digest, *self._description(scaling), str(system.dtype), folds, alphas.tolist()]
 
     def _penalties(self, system: JoinedFolds, alphas: Tensor, scaling: Tensor | None) -> list[Held]:
         """Factors of every penalty in all folds."""
@@ -197,7 +197,8 @@ class SamplesProblem:
     ) -> Tensor:
         """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.cv_scores`."""
         basis = self._basis(scaling)
-        system = JoinedFolds(basis, self._rows(folds), self.dtype)
+        # a correlation needs predictions, which are responses less residuals: few digits where penalties are large
+        system = JoinedFolds(basis, self._rows(folds), torch.float64 if options.scoring == "r" else self.dtype)
         penalties, projections = self._penalties(system, alphas, scaling), None
         if options.screens and _pays(system, len(alphas), self.n_targets):
             projections = self._projections(system, penalties, alphas, scaling)

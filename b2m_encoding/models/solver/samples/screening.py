@@ -34,6 +34,8 @@ COMBINED = 3e-5
 """Error of a projection by the combinations that are left out, relative to its size; over all directions, not each."""
 ROUNDING = 1e-6
 """Error of an exact score in float32, relative to the squares of the responses."""
+CONSTANT = 1e-10
+"""Variation of predictions, relative to that of the responses, below which they are constant."""
 AT_A_TIME = 2**22
 """Residuals of pairs of a target and a penalty that are in memory at a time."""
 N_CHECKED = 32
@@ -174,6 +176,7 @@ class JoinedScores:
         """
         every = torch.ones((len(self.penalties), y.shape[1]), dtype=torch.bool, device=y.device)
         if self.scoring == "r":
+            y, z = self.folds.in_float64(y, z)
             path = torch.empty(every.shape, dtype=torch.float64, device=y.device)
             for which, targets, some, found in self._residuals(every, y, z):
                 path[which, targets] = self._correlation(some, found)
@@ -227,8 +230,9 @@ class JoinedScores:
             measured = y[rows].double()
             predicted = measured - error[start : start + len(measured)]
             a, b = measured - measured.mean(0), predicted - predicted.mean(0)
-            scale = (a.square().sum(0) * b.square().sum(0)).sqrt()
-            total += torch.where(scale > 0, (a * b).sum(0) / scale, 0.0) / len(self.folds.rows.folds)
+            own, other = a.square().sum(0), b.square().sum(0)
+            varies = other > CONSTANT**2 * own  # else rounding is all that varies
+            total += torch.where(varies, (a * b).sum(0) / (own * other).sqrt(), 0.0) / len(self.folds.rows.folds)
             start += len(measured)
         return total
 
