@@ -62,7 +62,8 @@ def _significance(report: ReportData) -> str:
         text += (
             f". Folds are joined, each tested on responses that train the others, so that models were fitted again to "
             f"{span(refits)} responses {_rearranged(report)}; one-sided p is the share of these whose r is as "
-            "large, in units of its spread under rearrangement. That null distribution is "
+            "large, in units of its spread under rearrangement, and follows a normal tail beyond the hundred largest. "
+            "That null distribution is "
             f"{_decimals(report.column('fold_dependence').dropna())} times as wide as one of fixed predictions"
         )
     elif "paper" not in methods:
@@ -70,7 +71,7 @@ def _significance(report: ReportData) -> str:
             f", which keeps the autocorrelation of what moves together: {span(own['permutations'])} permutations, "
             "one-sided p = (b + 1) / (m + 1) [@phipson2010]"
         )
-    widening = report.column("widening").dropna()
+    widening = report.widening
     if "paper" not in methods and len(widening) and widening.max() >= 1.0005:
         text += (
             f". The null distribution was widened by a factor of {_decimals(widening)} for the autocorrelation that is "
