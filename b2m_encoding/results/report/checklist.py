@@ -104,6 +104,7 @@ def _cleaning(report: ReportData) -> Iterator[Line]:
     removed = _when(confounds, "see the cleaning steps", "no confounds in the study")
     unknown = before and not confounds
     yield "Were motion and other confounds removed?", *(("not known", earlier) if unknown else removed)
+    yield _audited(report, "drift within", "Is the drift over runs removed from the responses?")
     if (runs := report.quality) is not None and runs["censored"].sum():
         share = runs["censored"].sum() / runs["volumes"].sum()
         yield (

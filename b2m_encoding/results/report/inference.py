@@ -30,6 +30,7 @@ CHECKS = {
     "stimulus overlap (sound": "the same sound in both sets",
     "stimulus overlap (hash": "the same sound file in both sets",
     "features fitted": "features fitted to test samples",
+    "drift within": "drift that is left in the responses",
     "noise across": "noise that reaches across the gap between blocks",
     "repeats in": "slow noise in repeats that follow each other",
     "alpha at edge": "penalties at the edge of their grid",

@@ -192,6 +192,7 @@ def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
         ({"features": {"text": {"pretrained": {"model": "a/b"}}}}, "Are networks pinned by revision and hash?", "no"),
         ({}, "Does time within the run alone predict nothing?", "yes"),
         ({}, "Is decoding better than chance?", "not applicable"),
+        ({}, "Is the drift over runs removed from the responses?", "not known"),
         ({}, "Was every target tested?", "no"),
         ({"subjects": {"tested": 20484}}, "Was every target tested?", "yes"),
         ({}, "Was the lag of the response left to the data?", "yes"),
