@@ -17,8 +17,8 @@ from b2m_encoding.features.audio import decode_audio, resample
 from b2m_encoding.features.stimulus_files import file_state
 
 RATE, FRAME, HOP = 8000, 800, 200
-"""Sampling rate (Hz), length and distance of frames (samples) of a fingerprint. With frames twice as far apart, a shift by
-half that distance made a copy of music as little alike as .86."""
+"""Sampling rate (Hz), length and distance of frames (samples) of a fingerprint. With frames twice as far apart, a shift
+by half that distance made a copy of music as little alike as .86."""
 BANDS, LOWEST = 24, 100.0
 """Bands of a fingerprint, spaced in equal ratios from the lowest frequency (Hz) to the highest."""
 LONGEST = 120.0
