@@ -12,7 +12,7 @@ from b2m_encoding._typing import Float32, Integers
 from b2m_encoding.features.sound_copies import BANDS, HOP, LEAST_OVERLAP, RATE, fingerprint
 
 Coarse = NDArray[np.int8]
-FRAMES, COLUMNS = 4, 8
+FRAMES, COLUMNS = 8, 8
 """Frames of a fingerprint that make one of a coarse print, and its bands."""
 STEP = FRAMES * HOP / RATE
 """Distance of the frames of a coarse print, s."""

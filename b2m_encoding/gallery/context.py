@@ -18,7 +18,7 @@ from b2m_encoding.figures.options import View
 from b2m_encoding.figures.style import GREY
 from b2m_encoding.io.paths import without_hash
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.schema import CORRECTIONS, GROUP, JOINT, PERMUTATIONS, maps
+from b2m_encoding.results.schema import CORRECTIONS, GROUP, JOINT, counted_from, maps
 from b2m_encoding.results.schema.files import STUDY
 from b2m_encoding.spaces import Atlas, SurfaceSpace, drawing_surface, load_atlas, resample
 from b2m_encoding.spaces.atlas import LABEL_FILES
@@ -272,7 +272,7 @@ class FigureContext:
             if {"SamplesTrained", "SamplesTested", "Test", "Permutations"} <= about.keys():
                 text.append(
                     f"Models trained on {about['SamplesTrained']} and tested on {about['SamplesTested']} samples; "
-                    f"significance: {about['Permutations']} {PERMUTATIONS.get(about['Test'], about['Test'])}."
+                    f"significance: {counted_from(about['Test'], about['Permutations'], about.get('Refits', 0))}."
                 )
         versions = self.results.provenance.get("versions", {})
         shown = [f"{name} {versions[name]}" for name in ("b2m-encoding", "numpy", "torch") if versions.get(name)]

@@ -12,10 +12,12 @@ ONE_PENALTY = (
     "appears as shared variance"
 )
 """Warning beside a partition from such models."""
+WORSE = "the joint model predicts worse than"
+"""Beginning of the doubt that another model is better than the joint one."""
 
 
-def doubted_parts(table: pd.DataFrame, limit: int = 4) -> str:
-    """List the regions and parts that something speaks against, "" if there are none.
+def doubted_parts(table: pd.DataFrame, limit: int = 4, about: str = "") -> str:
+    """List the regions and parts that something speaks against, "" if there are none; a worse joint model first.
 
     Parameters
     ----------
@@ -23,12 +25,17 @@ def doubted_parts(table: pd.DataFrame, limit: int = 4) -> str:
         Rows of :data:`~b2m_encoding.results.schema.tables.PARTITION`.
     limit : int
         Most parts that are named.
+    about : str
+        Only doubts that begin so, without the part.
     """
-    rows = [row for row in table.itertuples() if isinstance(getattr(row, "doubt", None), str) and row.targets]
-    named = [
-        f"{row.part} in {'' if pd.isna(row.hemisphere) else f'{row.hemisphere} '}{in_words(row.region)} of "
-        f"sub-{row.subject} ({row.doubt})"
-        for row in rows[:limit]
-    ]
-    more = [f"and {len(rows) - limit} more ({PARTITION.file})"] if len(rows) > limit else []
-    return "; ".join([*named, *more])
+    found: list[str] = []
+    for row in table.itertuples():
+        doubt = getattr(row, "doubt", None)
+        doubts = [one for one in doubt.split("; ") if one.startswith(about)] if isinstance(doubt, str) else []
+        if doubts and row.targets:
+            side = "" if pd.isna(row.hemisphere) else f"{row.hemisphere} "
+            part = "" if about else f"{row.part} in "
+            found.append(f"{part}{side}{in_words(row.region)} of sub-{row.subject} ({'; '.join(doubts)})")
+    found.sort(key=lambda one: WORSE not in one)
+    more = [f"and {len(found) - limit} more ({PARTITION.file})"] if len(found) > limit else []
+    return "; ".join([*found[:limit], *more])

@@ -60,13 +60,6 @@ class RefittedNull:
         """
         return tail_p(np.sort(self.z), z)
 
-    def false_positive_rate(self, level: float = 0.05) -> float:
-        """Measure the rate of false positives: refits of each half of the targets against those of the other."""
-        members = np.unique(self.target)
-        half = np.isin(self.target, members[::2]) if len(members) > 1 else np.arange(len(self.z)) % 2 == 0
-        counts = [np.sum(tail_p(np.sort(self.z[~own]), self.z[own]) < level) for own in (half, ~half)]
-        return float(sum(counts) / len(self.z))
-
 
 def tail_p(null: Float64, observed: Float64) -> Float64:
     """Compute one-sided p against a sorted sample, with a normal tail beyond all but a hundred of its values.

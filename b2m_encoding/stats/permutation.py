@@ -52,8 +52,8 @@ class Significance:
     widening : float
         Factor by which the null distribution was widened to compensate for autocorrelation lost at cuts.
     false_positive_rate : float
-        Rate of p < .05 among empty targets where it is known: measured on refits that did not make the null
-        distribution, or derived for ``paper`` from the mean autocorrelation; else NaN.
+        Rate of p < .05 among empty targets where it follows from the data: for ``paper`` from the mean autocorrelation;
+        else NaN.
     fold_dependence : float
         Standard deviation of the null distribution over that of rearranged predictions, where folds are joined; else 1.
     n_refits : int
@@ -179,7 +179,7 @@ def significance(
         n_permutations=n_permutations,
         n_arrangements=ways.count,
         widening=widening,
-        false_positive_rate=np.nan if refitted is None else refitted.false_positive_rate(),
+        false_positive_rate=np.nan,
         fold_dependence=1.0 if refitted is None else refitted.dependence,
         n_refits=0 if refitted is None else len(refitted.z),
         refit_method="" if refitted is None else refitted.method,

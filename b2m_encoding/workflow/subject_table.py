@@ -68,7 +68,7 @@ def _encoding_columns(encoding: Encoding, space: Space, study: Study) -> dict[st
         "test": test.method,
         "permutations": test.n_permutations,
         "arrangements": test.n_arrangements,
-        "family_wise": int((test.p_fwe < FAMILY_WISE).sum()),
+        "family_wise": np.nan if test.method == "paper" else int((test.p_fwe < FAMILY_WISE).sum()),
         "false_positives": test.false_positive_rate,
         "widening": test.widening,
         "test_block": test.block_length or np.nan,

@@ -98,8 +98,9 @@ def _significance_maps(encoding: Encoding, study: Study) -> list[Map]:
 
 
 def _test_of(used: Significance) -> dict[str, object]:
-    """Method and size of a permutation test, for sidecars."""
-    return {"Test": used.method, "Permutations": used.n_permutations, "Arrangements": used.n_arrangements}
+    """Method and size of a test, for sidecars; p is counted from refits where there are some."""
+    sizes = {"Permutations": used.n_permutations, "Arrangements": used.n_arrangements}
+    return {"Test": used.method, **sizes, **({"Refits": used.n_refits} if used.n_refits else {})}
 
 
 def _cluster_map(clusters: ClusterMap, encoding: Encoding, study: Study) -> Map:

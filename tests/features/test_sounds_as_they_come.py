@@ -123,6 +123,8 @@ def test_copies_are_known_by_their_sound(tmp_path: Path) -> None:
     near = {
         "softer": write(tmp_path / "softer.wav", 0.3 * wave),
         "later": write(tmp_path / "later.wav", np.r_[np.zeros(4321), wave]),
+        "between frames": write(tmp_path / "between.wav", np.r_[np.zeros(round(0.775 * RATE)), wave]),
+        "between them": write(tmp_path / "halfway.wav", 0.5 * wave[round(0.0125 * RATE) :]),
         "excerpt": write(tmp_path / "excerpt.wav", wave[3 * RATE :]),
         "compressed": write(tmp_path / "compressed.mp3", wave),
         "resampled": write(tmp_path / "resampled.wav", np.repeat(wave, 2), 2 * RATE),

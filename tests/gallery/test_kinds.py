@@ -218,7 +218,7 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
     assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
     if KINDS[kind].per_subject and kind not in ("scatter", "tags", "tagprofile"):
         assert (
-            "Models trained on 400 and tested on 60 samples; significance: 1000 exchanges of clips within runs."
+            "Models trained on 400 and tested on 60 samples; significance: 1,000 exchanges of clips within runs."
             in caption
         )
         assert ("q < 0.01 (FDR) in the joint model" in caption) == (kind not in WHOLE)

@@ -16,6 +16,7 @@ from b2m_encoding.runs import Runs
 from b2m_encoding.stats.audit import (
     alpha_at_edge,
     control_model,
+    drift_within_runs,
     fold_gap,
     grade,
     noise_across_gap,
@@ -165,6 +166,32 @@ def test_noise_that_reaches_across_the_gap_is_caught(
     assert noise_across_gap(autocorrelation_at(kept, Runs.from_lengths([200 - gap] * 6, 1.5), 199), 300).status == (
         "not possible"
     )
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_drift_over_runs_is_told_from_slow_noise(rng: np.random.Generator, order: int) -> None:
+    for rho in (0.0, 0.5, 0.9):
+        assert drift_within_runs(autocorrelated(rng, 300, rho), RUNS).status == "pass"
+    course = np.linspace(-1, 1, 120) ** order
+    course = (course - course.mean()) / course.std()
+    drift = np.concatenate([course[:, None] * rng.standard_normal(300) for _ in RUNS.names])  # of any size and sign
+    values = autocorrelated(rng, 300, 0.5)
+    values /= values.std()
+    found = [drift_within_runs(values + size * drift, RUNS).status for size in (0.1, 0.6, 2.0)]
+    assert found == ["pass", "warn", "fail"]
+
+
+def test_drift_is_compared_with_every_shift_of_its_course(rng: np.random.Generator) -> None:
+    runs, values = Runs.from_lengths([20, 30], 1.5), rng.standard_normal((50, 3)) + np.arange(50)[:, None] % 20 / 4
+    own, elsewhere, total = np.zeros(3), np.zeros(3), np.zeros(3)
+    for part in (values[:20], values[20:]):
+        line = np.arange(len(part)) - (len(part) - 1) / 2
+        line /= np.sqrt(line @ line)
+        centred = part - part.mean(axis=0)
+        own += (line @ centred) ** 2
+        elsewhere += np.mean([(np.roll(line, i) @ centred) ** 2 for i in range(len(part))], axis=0)
+        total += (centred**2).sum(axis=0)
+    assert drift_within_runs(values, runs).value == pytest.approx(np.mean((own - elsewhere) / total))
 
 
 def test_repeats_in_a_row_count_slow_noise_as_signal() -> None:

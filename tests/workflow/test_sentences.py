@@ -10,7 +10,7 @@ import pytest
 
 from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.report.checklist import checklist
+from b2m_encoding.results.report.checklist import JOINT_MODEL, checklist
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import with_names
 from b2m_encoding.results.report.report_data import ReportData
@@ -87,6 +87,10 @@ def test_a_test_set_of_a_design_that_was_simulated(tmp_path: Path) -> None:
     assert told.answers["Are test stimuli absent from training, by name?"] == "not known"
     assert told.answers["Were motion and other confounds removed?"] == "not known"
     assert told.answers["Were regions chosen beforehand?"] == "not applicable"
+    assert told.answers[JOINT_MODEL] == "yes"
+    parts = Results.open(tmp_path / "study/results").table("partition.tsv")
+    assert set(parts["region"]) == {"all targets"}
+    assert set(parts["targets"]) == {12}
     assert "egions" not in told.text
 
 

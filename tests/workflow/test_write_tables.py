@@ -155,7 +155,7 @@ def test_a_clean_study_passes_the_audit(listening: tuple[Recording, dict[str, Fe
     assert found.pop("stimulus overlap (sound)") == "not possible"
     assert found.pop("alpha at edge") in ("pass", "warn")  # one of nine targets is more than a tenth
     assert set(found.values()) == {"pass"}, found
-    assert len(found) == 4
+    assert len(found) == 5
 
 
 def test_planted_leaks_are_caught(listening: tuple[Recording, dict[str, FeatureSpace]], tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_planted_leaks_are_caught(listening: tuple[Recording, dict[str, FeatureS
     spaces = {"acoustic": replace(spaces["acoustic"], runs=leaky), "text": FeatureSpace("text", scaled, leaky)}
     found = audit(replace(recording, responses=responses), spaces, study(tmp_path))
     for name in ("time-only model", "stimulus overlap (clip names)", "features fitted to test samples",
-                 "stimulus overlap (sound)"):  # fmt: skip
+                 "stimulus overlap (sound)", "drift within runs"):  # fmt: skip
         assert found[name] == "fail", name
 
 

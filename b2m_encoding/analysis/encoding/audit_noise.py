@@ -1,17 +1,18 @@
-"""Checks of the audit on slow noise: across the gap between blocks, and in repeats that follow each other."""
+"""Checks of the audit on slow noise: drift over runs, across the gap between blocks, in repeats one after the other."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from b2m_encoding._typing import Floating
 from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.splits import Split
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.audit import Check, noise_across_gap, repeats_in_a_row, used_presentations
+from b2m_encoding.stats.audit import Check, drift_within_runs, noise_across_gap, repeats_in_a_row, used_presentations
 from b2m_encoding.stats.autocorrelation import autocorrelation_at
 from b2m_encoding.stats.scores import standardised
 from b2m_encoding.study import Study
@@ -34,7 +35,8 @@ def noise_checks(encoding: Encoding, runs: Runs, split: Split, study: Study) -> 
     """
     held_out, evaluation = encoding.held_out, study.evaluation
     assert held_out is not None
-    checks = []
+    chosen = _some_tested(held_out)
+    checks = [drift_within_runs(held_out.measured[:, chosen], held_out.runs)]
     if evaluation.kind == "cross-validation" and evaluation.blocks is not None:
         distance = round(evaluation.gap / runs.tr) + 1
         reach = autocorrelation_at(_residuals(held_out), held_out.runs, distance)
@@ -52,8 +54,12 @@ def noise_checks(encoding: Encoding, runs: Runs, split: Split, study: Study) -> 
 
 def _residuals(held_out: HeldOut) -> Floating:
     """Held-out responses without what the joint model predicts, of some tested targets."""
-    tested = np.flatnonzero(held_out.tested)
-    chosen = tested[np.unique(np.linspace(0, len(tested) - 1, MAX_TARGETS).astype(int))] if len(tested) else tested
+    chosen = _some_tested(held_out)
     measured, predicted = (standardised(one[:, chosen]) for one in (held_out.measured, held_out.predicted))
     predicted = np.nan_to_num(predicted)
     return np.asarray(measured - predicted * (measured * predicted).mean(axis=0))
+
+
+def _some_tested(held_out: HeldOut) -> NDArray[np.intp]:
+    tested = np.flatnonzero(held_out.tested)
+    return tested[np.unique(np.linspace(0, len(tested) - 1, MAX_TARGETS).astype(int))] if len(tested) else tested

@@ -24,6 +24,8 @@ from b2m_encoding.stats.variance_partition import partition_groups
 from b2m_encoding.study import MapsTable, Study
 
 Region = tuple[str | None, str, Booleans]
+EVERYWHERE = "all targets"
+"""Name of the region of the variance partition where the data have none."""
 
 
 def study_regions(space: Space, study: Study) -> list[Region]:
@@ -111,9 +113,10 @@ def _rows(encoding: Encoding, mask: Booleans, q: float) -> list[dict[str, object
 
 
 def partition_rows(subject: str, encoding: Encoding, masks: list[Region], study: Study) -> list[dict[str, Any]]:
-    """Unique and shared parts of every region of a subject."""
-    if encoding.partition is None or encoding.held_out is None or not masks:
+    """Unique and shared parts of every region of a subject; of all its targets together, where there are no regions."""
+    if encoding.partition is None or encoding.held_out is None:
         return []
+    masks = masks or [(None, EVERYWHERE, np.ones(len(encoding.tested), dtype=bool))]
     names, table = encoding.partition.names, study.statistics
     sums = comparison_sums(encoding.held_out, study).take_models(all_subsets(names))
     groups = np.stack([mask & encoding.tested for _, _, mask in masks])

@@ -207,9 +207,9 @@ def _null(compared: Compared) -> list[str]:
         "Targets are called significant by the null of the paper: correlations of independent series. Windows of a "
         f"clip overlap and are not independent: from the autocorrelation of these series {shown} of targets without a "
         "response to the stimuli are to be expected below p = .05, and q does not control the false discovery rate. In "
-        "simulations of the design of the paper 19 % of them are, and 5 % by the null of this package, which exchanges "
-        'clips (statistics.test = "auto"). Counts and shares of significant targets here are too large, as are those '
-        "of the paper."
+        "simulations of the design of the paper 18 % of them are, and 4.5 % by the null of this package, which "
+        'exchanges clips (statistics.test = "auto"). Counts and shares of significant targets here are too large, as '
+        "are those of the paper."
     ]
 
 

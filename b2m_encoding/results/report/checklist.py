@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from b2m_encoding.results.partition_doubts import ONE_PENALTY, doubted_parts
+from b2m_encoding.results.partition_doubts import ONE_PENALTY, WORSE, doubted_parts
 from b2m_encoding.results.report.content import Answer
 from b2m_encoding.results.report.findings import ALIKE
 from b2m_encoding.results.report.known_rates import TOLERATED, known_rate
@@ -19,6 +19,7 @@ from b2m_encoding.results.schema import CHANCE, CORRECTIONS, files, tables
 
 FEW = 0.01
 """Share of the targets in which an effect should be detectable."""
+JOINT_MODEL = "Does the joint model predict as well as models of fewer feature spaces?"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def _data(report: ReportData) -> Iterator[Line]:
     sizes = "" if runs is None else _sizes(runs)
     yield "Are runs, volumes and repetition time stated?", *_when(known, sizes, f"no {tables.QUALITY.file}")
     untested = own["targets"] - own["tested"]
-    yield "Is it stated what was not tested?", "yes", f"{counted(untested, 'target')} per participant, NaN in every map"
+    left = f"{counted(untested, 'target')} per participant were not: constant or missing, NaN in every map"
+    yield "Was every target tested?", *_when(not untested.any(), counted(own["tested"], "target"), left)
     motion = runs is not None and runs["mean_fd"].notna().any()
     moved = f"mean framewise displacement {_mean(runs, 'mean_fd')} mm" if motion else ""
     yield "Is head motion reported?", *_when(motion, moved, "framewise displacement is not known from the data")
@@ -102,6 +104,7 @@ def _cleaning(report: ReportData) -> Iterator[Line]:
     removed = _when(confounds, "see the cleaning steps", "no confounds in the study")
     unknown = before and not confounds
     yield "Were motion and other confounds removed?", *(("not known", earlier) if unknown else removed)
+    yield _audited(report, "drift within", "Is the drift over runs removed from the responses?")
     if (runs := report.quality) is not None and runs["censored"].sum():
         share = runs["censored"].sum() / runs["volumes"].sum()
         yield (
@@ -144,11 +147,12 @@ def _audited(report: ReportData, start: str | tuple[str, ...], question: str) ->
 
 def _model(report: ReportData) -> Iterator[Line]:
     model, windows = report.study["model"], report.get("windows")
-    lag = f"{number(windows['lag'])} s" if windows else f"{listed(f'{one:g}' for one in model['delays'])} s"
-    yield "Is the lag of the response stated?", "yes", lag
-    grid = model["alphas"]
-    shown = f"{grid['number']} from {number(grid['low'])} to {number(grid['high'])}, {model['solver']}"
-    yield "Is the grid of penalties stated?", "yes", shown
+    lags = [windows["lag"]] if windows else model["delays"]
+    lag = f"{listed(map(number, lags))} s after the stimulus"
+    yield "Was the lag of the response left to the data?", *_when(len(lags) > 1, f"weights at {lag}", f"fixed at {lag}")
+    grid, each = model["alphas"], model["alpha_per"] == "target"
+    shown = f"of {grid['number']} from {number(grid['low'])} to {number(grid['high'])}, {model['solver']}"
+    yield "Was the penalty chosen for every target?", *_when(each, shown, f"one for all targets, {shown}")
     yield _audited(report, "alpha at edge", "Do few penalties lie at the edge of the grid?")
 
 
@@ -172,7 +176,7 @@ def _significance(report: ReportData) -> Iterator[Line]:
     own, table = report.subjects, report.study["statistics"]
     methods = list(dict.fromkeys(own["test"].dropna()))
     sound = bool(methods) and "paper" not in methods
-    widening = report.column("widening").dropna()
+    widening = report.widening
     wider = f"; widened by {widening.max():.3f} for what is lost at cuts" if sound and widening.max() > 1 else ""
     keeps = _when(sound, f"{listed(methods)}{wider}", f"{listed(methods)}: samples are taken for independent")
     nothing: tuple[Answer, str] = ("not applicable", "nothing was tested")
@@ -190,7 +194,7 @@ def _significance(report: ReportData) -> Iterator[Line]:
     each = "p and q of every model" if own_q else "p and q of the joint model only"
     yield "Is every model tested by itself?", *_when(own_q, each, each)
     if sound:
-        least = 1 / (float(own["permutations"].min()) + 1)
+        least = 1 / (float(report.column("refits").fillna(own["permutations"]).min()) + 1)
         share = least / table["q"]  # of the targets, all at the smallest p, that it takes for one of them to pass
         shown = f"smallest p {least:.2g}"
         if table["correction"] != "fwe":
@@ -235,10 +239,13 @@ def _comparison(report: ReportData) -> Iterator[Line]:
         yield "Are differences between feature spaces tested?", *_when(tested, f"by {kind}", "penalties describe only")
     if (parts := report.table(tables.PARTITION)) is not None:
         doubted, solver = doubted_parts(parts), str(report.get("model", "solver"))
-        number_of_parts = f"{many(len(parts), 'part')} of regions"
-        yield "Are all parts of the variance possible?", *_when(not doubted, number_of_parts, doubted)
+        yield "Are all parts of the variance possible?", *_when(not doubted, many(len(parts), "part"), doubted)
+        worse = doubted_parts(parts, about=WORSE)
+        yield JOINT_MODEL, *_when(not worse, "none predicts significantly better", worse)
         question = "Do the models of the partition weigh feature spaces separately?"
         yield question, *_when(solver != "ridge", solver, ONE_PENALTY)
+    elif several:
+        yield JOINT_MODEL, "not known", "the variance was not partitioned (statistics.partition)"
     regions = report.table(tables.REGIONS)
     if regions is None:
         yield "Were regions chosen beforehand?", "not applicable", "no regions"
@@ -267,12 +274,11 @@ def _beforehand(report: ReportData, names: str) -> tuple[Answer, str]:
 def _decoding(report: ReportData) -> Iterator[Line]:
     rows = [row for row in report.identification if "identification_accuracy" in row]
     if not rows:
-        yield "Is chance level given with an interval?", "not applicable", "nothing was decoded"
+        yield "Is decoding better than chance?", "not applicable", "nothing was decoded"
         return
-    shown = _of_each(rows, "identification_accuracy", "chance_interval_95")
-    yield "Is chance level given with an interval?", "yes", shown
     above = [row["identification_accuracy"] > row["chance_interval_95"][1] for row in rows]
-    shown = f"{sum(above)} of {many(len(rows), 'decoding')} above the 95% interval of chance"
+    shown = _of_each(rows, "identification_accuracy", "chance_interval_95")
+    shown += f"; {sum(above)} of {many(len(rows), 'decoding')} above the 95% interval of chance"
     yield "Is decoding better than chance?", *_when(all(above), shown, shown)
     yield "Does decoding hold for groups of clips left out of training?", *_unheard(rows)
 

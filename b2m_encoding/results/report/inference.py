@@ -30,6 +30,7 @@ CHECKS = {
     "stimulus overlap (sound": "the same sound in both sets",
     "stimulus overlap (hash": "the same sound file in both sets",
     "features fitted": "features fitted to test samples",
+    "drift within": "drift that is left in the responses",
     "noise across": "noise that reaches across the gap between blocks",
     "repeats in": "slow noise in repeats that follow each other",
     "alpha at edge": "penalties at the edge of their grid",
@@ -62,7 +63,8 @@ def _significance(report: ReportData) -> str:
         text += (
             f". Folds are joined, each tested on responses that train the others, so that models were fitted again to "
             f"{span(refits)} responses {_rearranged(report)}; one-sided p is the share of these whose r is as "
-            "large, in units of its spread under rearrangement. That null distribution is "
+            "large, in units of its spread under rearrangement, and follows a normal tail beyond the hundred largest. "
+            "That null distribution is "
             f"{_decimals(report.column('fold_dependence').dropna())} times as wide as one of fixed predictions"
         )
     elif "paper" not in methods:
@@ -70,7 +72,7 @@ def _significance(report: ReportData) -> str:
             f", which keeps the autocorrelation of what moves together: {span(own['permutations'])} permutations, "
             "one-sided p = (b + 1) / (m + 1) [@phipson2010]"
         )
-    widening = report.column("widening").dropna()
+    widening = report.widening
     if "paper" not in methods and len(widening) and widening.max() >= 1.0005:
         text += (
             f". The null distribution was widened by a factor of {_decimals(widening)} for the autocorrelation that is "

@@ -129,6 +129,11 @@ class ReportData:
         return pd.Series(np.nan, index=self.subjects.index) if found is None else found
 
     @property
+    def widening(self) -> pd.Series:
+        """Widening of the null distributions of fixed predictions; refits and what they are compared with share it."""
+        return self.column("widening")[self.column("refits").isna()].dropna()
+
+    @property
     def sample_step(self) -> float | None:
         """Seconds from one sample to the next; None where they differ or are not known."""
         if windows := self.get("windows"):

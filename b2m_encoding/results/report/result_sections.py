@@ -15,7 +15,7 @@ from b2m_encoding.results.report.content import Block, Lines, Picture, Table
 from b2m_encoding.results.report.known_rates import known_rate
 from b2m_encoding.results.report.pictures import pictures
 from b2m_encoding.results.report.report_data import ReportData, interval, listed, many, number, score, span
-from b2m_encoding.results.schema import CHANCE, GROUP, PERMUTATIONS, maps, tables
+from b2m_encoding.results.schema import CHANCE, GROUP, counted_from, maps, tables
 
 FEW = 3
 """Most subjects whose figures stand on the page of the study at full width."""
@@ -34,10 +34,7 @@ def accuracy(report: ReportData) -> list[Block]:
     blocks: list[Block] = [*figures_of(report, kinds)]
     lines = []
     for one in report.subjects.itertuples():
-        lines.append(
-            f"sub-{one.subject}: {number(one.permutations)} {PERMUTATIONS.get(one.test, one.test)}; the joint model "
-            f"has family-wise p < .05 in {many(int(one.family_wise), 'target')}"
-        )
+        lines.append(f"sub-{one.subject}: {_tested(one)}")
         if not pd.isna(one.no_ceiling):
             lines.append(f"sub-{one.subject}: no ceiling possible here: {one.no_ceiling}")
         if not pd.isna(one.cluster_targets):
@@ -79,6 +76,15 @@ def accuracy(report: ReportData) -> list[Block]:
             )
         )
     return blocks
+
+
+def _tested(one: Any) -> str:
+    """What p of a subject was counted from, and how much of it survives the family of all targets."""
+    refits = getattr(one, "refits", np.nan)
+    text = counted_from(one.test, one.permutations, 0 if pd.isna(refits) else refits)
+    if one.test == "paper":
+        return text
+    return f"{text}; the joint model has family-wise p < .05 in {many(int(one.family_wise), 'target')}"
 
 
 def _level(report: ReportData) -> str:

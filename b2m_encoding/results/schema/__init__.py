@@ -10,10 +10,10 @@ from b2m_encoding.results.schema.files import JOINT as JOINT
 from b2m_encoding.results.schema.maps import CORRECTIONS as CORRECTIONS
 from b2m_encoding.results.schema.maps import LABELS as LABELS
 from b2m_encoding.results.schema.maps import MAPS as MAPS
-from b2m_encoding.results.schema.maps import PERMUTATIONS as PERMUTATIONS
 from b2m_encoding.results.schema.maps import SHORT_LABELS as SHORT_LABELS
 from b2m_encoding.results.schema.maps import UNMASKED as UNMASKED
 from b2m_encoding.results.schema.maps import Correction, MapKind
+from b2m_encoding.results.schema.maps import counted_from as counted_from
 from b2m_encoding.results.schema.tables import TABLES as TABLES
 from b2m_encoding.results.schema.tables import Table
 

@@ -228,9 +228,32 @@ PERMUTATIONS: Mapping[str, str] = {
     "shift": "circular shifts within runs",
     "block": "rearrangements of blocks within runs",
     "clip": "exchanges of clips within runs",
-    "paper": "draws from independent series",
 }
 """What is counted as a permutation, by the test of a study."""
+
+
+def counted_from(method: str, permutations: float, refits: float = 0) -> str:
+    """Name what p values were counted from, for captions and the report.
+
+    Parameters
+    ----------
+    method : str
+        Test of the study; ``paper`` counts nothing.
+    permutations, refits : float
+        Permutations, and fits to rearranged responses where folds are joined (p is then the share of these).
+
+    Examples
+    --------
+    >>> counted_from("clip", 1000), counted_from("shift", 1000, 20000)
+    ('1,000 exchanges of clips within runs', '20,000 fits to rearranged responses')
+    """
+    if method == "paper":
+        return "correlations of independent Gaussian series"
+    if refits > 0:
+        return f"{refits:,.0f} fits to rearranged responses"
+    return f"{permutations:,.0f} {PERMUTATIONS.get(method, method)}"
+
+
 CORRECTIONS: Mapping[str, Correction] = {
     "bh": Correction("Benjamini-Hochberg", "FDR", "the false discovery rate over targets [@benjamini1995]"),
     "by": Correction(

@@ -34,7 +34,7 @@ SUBJECTS = Table(
         "test": "How the null distribution was made",
         "permutations": "Permutations",
         "arrangements": "Arrangements that there are",
-        "family_wise": "Targets with family-wise p < .05",
+        "family_wise": "Targets with family-wise p < .05; n/a for the null of the paper, which has none",
         "false_positives": "Share of targets without signal below p = .05, if computed from these data; else n/a",
         "widening": "Factor by which the null distribution was widened for autocorrelation lost at cuts",
         "refits": "Rearranged responses that models were fitted to, where folds are joined; n/a for one test set",

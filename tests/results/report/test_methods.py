@@ -8,16 +8,17 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from b2m_encoding.results.reader import Results
-from b2m_encoding.results.report.checklist import checklist
+from b2m_encoding.results.report.checklist import JOINT_MODEL, checklist
 from b2m_encoding.results.report.content import Lines
 from b2m_encoding.results.report.findings import findings
 from b2m_encoding.results.report.known_rates import simulated_rates
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
-from b2m_encoding.results.report.report_data import ReportData
+from b2m_encoding.results.report.report_data import ReportData, percent
 from b2m_encoding.results.report.result_sections import accuracy
 from b2m_encoding.spaces.definition import atlas_folder
 
@@ -31,6 +32,15 @@ def decoded(accuracy: float, unheard: float | None = None) -> dict[str, Any]:
     if unheard is not None:
         row |= {"identification_accuracy_unheard_group": unheard, "chance_interval_95_unheard_group": [0.41, 0.59]}
     return {"json": {"identification.json": {"subjects": [row]}}}
+
+
+def partitioned(*doubts: str | None) -> dict[str, Any]:
+    """Results with parts of one region, of which these things are to be doubted."""
+    row = {"subject": "01", "hemisphere": "L", "region": "core", "r2": 0.1, "low": 0.0, "high": 0.2, "targets": 26,
+           "negative": 1, "product": 0.1}  # fmt: skip
+    names = ("sound", "text", "sound+text")
+    parts = [row | {"part": part, "doubt": doubt} for part, doubt in zip(names, doubts, strict=True)]
+    return {"tables": {"partition.tsv": pd.DataFrame(parts)}}
 
 
 def parse_bibtex(text: str) -> dict[str, dict[str, str]]:
@@ -181,7 +191,15 @@ def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
         ({}, "Are networks pinned by revision and hash?", "not applicable"),
         ({"features": {"text": {"pretrained": {"model": "a/b"}}}}, "Are networks pinned by revision and hash?", "no"),
         ({}, "Does time within the run alone predict nothing?", "yes"),
-        ({}, "Is chance level given with an interval?", "not applicable"),
+        ({}, "Is decoding better than chance?", "not applicable"),
+        ({}, "Is the drift over runs removed from the responses?", "not known"),
+        ({}, "Was every target tested?", "no"),
+        ({"subjects": {"tested": 20484}}, "Was every target tested?", "yes"),
+        ({}, "Was the lag of the response left to the data?", "yes"),
+        ({"study": STUDY + "[model]\ndelays = [4.5]\n"}, "Was the lag of the response left to the data?", "no"),
+        ({"study": STUDY + "[windows]\nlength = 10.0\n"}, "Was the lag of the response left to the data?", "no"),
+        ({}, "Was the penalty chosen for every target?", "yes"),
+        ({"study": STUDY + '[model]\nalpha_per = "all"\n'}, "Was the penalty chosen for every target?", "no"),
         ({}, "Were regions chosen beforehand?", "yes"),
         ({"study": STUDY + '[maps]\natlas = "mine-{hemi}.label.gii"\n'}, "Were regions chosen beforehand?",
          "not known"),
@@ -191,6 +209,11 @@ def test_bibtex_of_what_is_cited_parses(bundle: Bundle) -> None:
         (decoded(0.9, 0.49), "Does decoding hold for groups of clips left out of training?", "no"),
         (decoded(0.9, 0.64), "Does decoding hold for groups of clips left out of training?", "yes"),
         (decoded(0.52), "Is decoding better than chance?", "no"),
+        ({}, JOINT_MODEL, "not known"),
+        (partitioned(None, None, None), JOINT_MODEL, "yes"),
+        (partitioned(None, None, "larger than the R2 of text"), JOINT_MODEL, "yes"),
+        (partitioned(None, "significantly below zero; the joint model predicts worse than sound alone", None),
+         JOINT_MODEL, "no"),
         (decoded(0.9), "Is decoding better than chance?", "yes"),
     ],
 )  # fmt: skip
@@ -204,6 +227,14 @@ def test_the_checklist_answers_from_the_results(
     assert items[question].answer == answer
     assert all(item.detail for item in items.values())
     assert {item.answer for item in items.values()} <= {"yes", "no", "not known", "not applicable"}
+
+
+def test_where_the_joint_model_is_worse_is_named_first(bundle: Bundle) -> None:
+    worse = "the joint model predicts worse than sound alone"
+    report = ReportData(bundle(**partitioned("significantly below zero", f"significantly below zero; {worse}", None)))
+    details = {item.question: item.detail for item in checklist(report)}
+    assert details[JOINT_MODEL] == f"L core of sub-01 ({worse})"
+    assert details["Are all parts of the variance possible?"].startswith("text in L core of sub-01")
 
 
 def test_the_shipped_rates_are_those_of_the_benchmark() -> None:
@@ -226,17 +257,24 @@ def test_results_of_an_earlier_version_are_read(bundle: Bundle) -> None:
 
 
 def test_joined_folds_are_told(bundle: Bundle) -> None:
-    results = bundle(STUDY.replace('kind = "test"', 'kind = "cross-validation"'), subjects={"false_positives": 0.051})
+    own = {"false_positives": 0.051, "test": "shift", "samples_tested": 700, "widening": 1.3}  # of an earlier version
+    results = bundle(STUDY.replace('kind = "test"', 'kind = "cross-validation"'), subjects=own)
     columns = {"refits": 20000, "fold_dependence": 1.37, "interval_widening": 1.2, "flip_widening": 1.0}
     table = results.table("subjects.tsv").assign(**columns)
     table.to_csv(results.path / "subjects.tsv", sep="\t", index=False, na_rep="n/a")
-    text = "\n".join(methods(ReportData(Results.open(results.path))))
+    report = ReportData(Results.open(results.path))
+    text, details = "\n".join(methods(report)), {item.question: item.detail for item in checklist(report)}
     assert "models were fitted again to 20,000 responses" in text
     assert "1.370 times as wide" in text
     assert "widened by a factor of 1.200 because folds are joined" in text
     assert "(b + 1)" not in text
-    assert "5.1% had p < .05, computed from these data" in text
     assert "(15 s), widened" not in text
+    [rate] = [one for one in simulated_rates() if one["evaluation"] == "cross-validation"]
+    assert f"{percent(rate['rate'])} had p < .05, in simulations of {rate['designs']} designs of this kind" in text
+    assert "smallest p 5e-05" in details["Can p be small enough?"]
+    assert "for the autocorrelation that is lost at cuts" not in text  # refits and responses are cut alike
+    [*_, lines] = [block for block in accuracy(report) if isinstance(block, Lines)]
+    assert "sub-01: 20,000 fits to rearranged responses; the joint model has family-wise p < .05" in lines.items[0]
 
 
 @pytest.mark.parametrize(("widening", "warned"), [(1.05, False), (1.3, True), (float("nan"), False)])
