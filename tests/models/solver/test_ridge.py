@@ -54,6 +54,13 @@ def test_a_correlation_keeps_its_digits_whatever_the_penalty(make, oracle, form)
     np.testing.assert_allclose(model.cv_path_, oracle(X, Y, runs, alphas, "r"), atol=1e-4)
     flat = EncodingModel(None, alphas=alphas, scoring="r", form=form).fit(np.ones_like(X), Y, runs=runs)
     assert (flat.cv_path_ == 0).all()
+    constant = Y.copy()
+    constant[runs.rows(["run-02"]), :6] = Y.mean() + 1 / 3
+    rest = oracle(X, Y, runs, alphas, "r")
+    found = EncodingModel(None, alphas=alphas, scoring="r", standardize=False, form=form).fit(X, constant, runs=runs)
+    assert np.isfinite(found.cv_path_).all()
+    np.testing.assert_allclose(found.cv_path_[:, 6:], rest[:, 6:], atol=1e-4)
+    assert (found.cv_path_[:, :6] < 5 / 6 + 1e-6).all()  # no correlation in one fold of six
 
 
 @pytest.mark.parametrize("form", FORMS)

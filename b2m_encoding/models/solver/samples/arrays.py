@@ -168,5 +168,5 @@ class Samples:
 
 def _squares(values: Tensor) -> Tensor:
     """Sums of squares of the columns, float64; 0 or infinite where the type of the values does not hold them."""
-    length: Tensor = torch.linalg.vector_norm(values, dim=0)
-    return length.double().square()
+    squares: Tensor = torch.linalg.vector_norm(values, dim=0).double().square()
+    return squares

@@ -35,7 +35,7 @@ COMBINED = 3e-5
 ROUNDING = 1e-6
 """Error of an exact score in float32, relative to the squares of the responses."""
 CONSTANT = 1e-10
-"""Variation of predictions, relative to that of the responses, below which they are constant."""
+"""Deviation of responses, relative to their size, and of predictions, relative to responses, that is rounding."""
 AT_A_TIME = 2**22
 """Residuals of pairs of a target and a penalty that are in memory at a time."""
 N_CHECKED = 32
@@ -231,7 +231,8 @@ class JoinedScores:
             predicted = measured - error[start : start + len(measured)]
             a, b = measured - measured.mean(0), predicted - predicted.mean(0)
             own, other = a.square().sum(0), b.square().sum(0)
-            varies = other > CONSTANT**2 * own  # else rounding is all that varies
+            # else rounding is all that varies, of the responses or of the predictions
+            varies = (own > CONSTANT**2 * measured.square().sum(0)) & (other > CONSTANT**2 * own)
             total += torch.where(varies, (a * b).sum(0) / (own * other).sqrt(), 0.0) / len(self.folds.rows.folds)
             start += len(measured)
         return total
