@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from b2m_encoding.analysis.splits import block_samples, scored_runs, split_sampl
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.data.clips import names_clips
+from b2m_encoding.data.copies import check_copies
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
@@ -80,12 +79,14 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: str | Path |
         with problems.collect():
             recordings[subject] = read_recording(study, subject)
         if subject in recordings:
-            for check in (_check_files, _check_copies, _check_samples, _check_evaluation):
+            for check in (_check_files, _check_samples, _check_evaluation):
                 with problems.collect():
                     check(recordings[subject], study)
             with problems.collect():
                 _check_run_names(recordings[subject])
                 _check_features(recordings[subject], study, ready)  # finds files by the names of the runs
+    with problems.collect():
+        check_copies(recordings)
     with problems.collect():
         check_writable(study.output, tuple(recordings))
         if file is not None:
@@ -138,25 +139,6 @@ def _check_files(recording: Recording, study: Study) -> None:
     for path in recording.inputs:
         if not os.access(path, os.R_OK):
             raise InputError("no permission to read a file", file=path)
-
-
-def _check_copies(recording: Recording, study: Study) -> None:
-    """Raise if the file of one run is a copy of that of another: its samples would be trained on and tested alike."""
-    alike: dict[tuple[int, bytes], list[tuple[str, Path]]] = {}
-    for run, path in recording.files.items():
-        if path.is_file():
-            with path.open("rb") as stream:
-                alike.setdefault((path.stat().st_size, stream.read(1 << 16)), []).append((run, path))
-    for group in alike.values():
-        for (run, path), (other, copy) in combinations(group, 2):
-            if copy != path and filecmp.cmp(path, copy, shallow=False):
-                raise InputError(
-                    "two runs hold the same responses",
-                    file=copy,
-                    found=f"run {other} is a copy of run {run} ({path.name})",
-                    expected="a recording of its own for each run",
-                    fix="fetch or convert the run again, or leave it out",
-                )
 
 
 def _check_samples(recording: Recording, study: Study) -> None:
