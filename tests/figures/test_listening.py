@@ -61,6 +61,7 @@ def test_it_plays_from_a_file(browser: Browser, tmp_path: Path) -> None:
         " sound.preload = 'metadata'; sound.load(); })))"
     )
     assert np.allclose(seconds, [3, 4, 5])
+    browser.tab_through()
     browser.click(400, 20)  # a page may not play before it is touched
     for i in range(2):
         browser.run(f"document.querySelectorAll('audio')[{i}].play()")

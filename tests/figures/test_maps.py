@@ -102,6 +102,9 @@ def test_empty_maps(space, atlas, acoustic, text_problems, kind):
         subjects({"sub-01": scores}, space, atlas, significant={"sub-01": nothing}, style=NARROW),
     ):
         assert text_problems(found.figure) == []
+    found = score_map(scores, space, atlas, significant=nothing, note="simulated data", style=NARROW)
+    assert "Note: simulated data; nothing is significant." in found.caption
+    assert "nothing is significant" not in score_map(acoustic, space, atlas, style=NARROW).caption
 
 
 def test_legend_and_histogram_have_the_colours_of_the_map(space, atlas, acoustic, text):

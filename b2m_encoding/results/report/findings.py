@@ -81,6 +81,8 @@ def _preferred(report: ReportData) -> str:
     if table is None:
         return ""
     shares = table[table["subject"] != GROUP_MEAN].groupby("preferred", sort=False)["share"].mean()
+    if not shares.any():
+        return ""  # nothing is predicted
     parts = [
         f"{share:.0%} show none" if name == "no preference" else f"{share:.0%} prefer {name}"
         for name, share in shares.items()
