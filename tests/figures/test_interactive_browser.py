@@ -410,6 +410,11 @@ def test_the_keyboard_reaches_every_control(whole_page: Browser, view: View) -> 
     page.run("document.querySelector('#panel .close').focus()")
     page.press(" ", 32)
     page.wait("!location.hash.includes('vertex=')")
+    assert page.run("document.activeElement.id") == "panel"
+    page.press("p")
+    page.wait("location.hash.includes('vertex=')")
+    page.press("Tab", 9)
+    assert page.run("document.activeElement.className") == "close"
     assert page.failures == []
 
 
