@@ -40,7 +40,10 @@ def demo(
         bool, typer.Option("--captions", help="Words of captions instead of tags by musicnn, which is fetched.")
     ] = False,
 ) -> None:
-    """Simulate a small study and analyse it, in two minutes."""
+    """Simulate a small study and analyse it, in two minutes.
+
+    A demo that was interrupted goes on; one that is finished is replaced.
+    """
     from b2m_encoding.results.schema.files import FIGURES, REPORT, STUDY
     from b2m_encoding.workflow.demo import run_demo
 
