@@ -53,7 +53,7 @@ def figure(
 
     if show or results is None or kind is None:
         for name, content in KINDS.items():
-            console.print(f"{name:<11} {content.description}", markup=False, soft_wrap=True)
+            console.print(f"{name:<{max(map(len, KINDS))}} {content.description}", markup=False, soft_wrap=True)
         if not show:
             raise InputError("name a results folder and a kind of figure", expected="b2m figure RESULTS KIND")
         return
@@ -99,10 +99,11 @@ def _check_settings(changes: Mapping[str, object]) -> None:
         FigureSettings.model_validate(changes)
     except ValidationError as error:
         detail = error.errors()[0]
+        key, expected = str(detail["loc"][0]), str(detail["msg"]).removeprefix("Input should be ")
+        if key == "formats":
+            expected = "png, pdf, svg, tiff; several with commas"
         raise InputError(
-            f"{OPTIONS[str(detail['loc'][0])]} does not take this value",
-            found=detail["input"],
-            expected=str(detail["msg"]).removeprefix("Input should be "),
+            f"{OPTIONS[key]} does not take this value", found=detail["input"], expected=expected
         ) from error
 
 
