@@ -14,7 +14,6 @@ from b2m_encoding.analysis.splits import block_samples, scored_runs, split_sampl
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.data.clips import names_clips
-from b2m_encoding.data.copies import check_copies
 from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
@@ -32,6 +31,7 @@ from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.repeats import different_samples
 from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
 from b2m_encoding.study import Study
+from b2m_encoding.workflow.copies import check_copies
 
 LONGEST_SUBJECT, LONGEST_FEATURES = 60, 60
 """Characters of the label of a subject, and of the name of a feature space."""

@@ -93,8 +93,8 @@ def run_demo(
     """
     tags = _tags(out) if trained and _have_weights() else None
     start = time.perf_counter()
-    told: dict[str, Any] = {"null": null, "seed": seed, "association": "text" if tags is None else "tags"}
-    wanted = {**told, "n_subjects": n_subjects, "size": size and asdict(size), "n_targets": n_targets}
+    settings: dict[str, Any] = {"null": null, "seed": seed, "association": "text" if tags is None else "tags"}
+    wanted = {**settings, "n_subjects": n_subjects, "size": size and asdict(size), "n_targets": n_targets}
     if not _goes_on(out, wanted):
         _prepare(out, seed, tags)
         with reported_as_input_error("cannot write the demo folder", out), temporary_folder(out / "study") as folder:
@@ -107,7 +107,7 @@ def run_demo(
             _record(out, written, wanted)
             move(folder, out / "study")
     run_study(load_study(out / STUDY), out / STUDY, progress=progress)
-    summary = {"simulated": True, **told, **compare_with_truth(out)}
+    summary = {"simulated": True, **settings, **compare_with_truth(out)}
     remove_work(work_folder_of(out / "results"), WORK)  # as large as data and results, and made again in a minute
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()

@@ -14,10 +14,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from b2m_encoding.data.copies import check_copies
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.copies import check_copies
 
 GRID = (4, 4, 3)
 TR = 2.0
