@@ -357,6 +357,8 @@ def test_help_is_whole_and_in_the_order_of_use(b2m: Callable[..., tuple[int, str
     assert "..." not in listed  # no line is cut
     commands = re.findall(r"^  (\w+)  +\S", listed, re.MULTILINE)
     assert commands[:5] == ["demo", "init", "check", "fetch", "run"]
+    for group in ("corpus", "models"):
+        assert "..." not in b2m(group, "-h")[1].split("Commands:")[1]
 
 
 def test_completion_knows_the_commands() -> None:

@@ -49,7 +49,10 @@ def build(
     as_it_is: Annotated[bool, typer.Option("--as-it-is", help="No fades, no common level.")] = False,
     metadata: Annotated[Path | None, typer.Option(help="tracks.csv of FMA, or a table with a column path.")] = None,
 ) -> None:
-    """Embed a folder of recordings, to retrieve from; a stopped command resumes."""
+    """Embed a folder of recordings, to retrieve from.
+
+    A stopped command goes on where it was.
+    """
     from b2m_encoding.decoding import Preparation, build_corpus
     from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
     from b2m_encoding.reconstruction.embedding_space import decoded_space
