@@ -198,8 +198,11 @@ def reconstruct(
     """
     from b2m_encoding.decoding.evaluation import over_subjects
     from b2m_encoding.decoding.retrieval.corpus import Corpus
+    from b2m_encoding.gallery.report import write_pages
     from b2m_encoding.reconstruction.request import ReconstructionRequest
     from b2m_encoding.reconstruction.run import reconstruct as run
+    from b2m_encoding.results.reader import Results
+    from b2m_encoding.results.schema.files import LISTEN, REPORT
 
     settings = {"weights": weights, "device": device, "strength": strength, "steps": steps, "follow": follow}
     request = ReconstructionRequest(
@@ -219,6 +222,7 @@ def reconstruct(
         evaluator=evaluator,
         classes=classes,
     )
+    unlinked = (results / REPORT).is_file() and not (results / LISTEN).is_file()
     with progress_bar() as bar:
         page, evaluation = run(results, Corpus.open(corpus), request, reporter(bar))
     table = Table("method", "encoder", "measure", "mean over subjects", "95%")
@@ -226,6 +230,8 @@ def reconstruct(
         limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
         table.add_row(row["method"], row["encoder"], in_words(row["measure"]), f"{row['mean']:.3f}", limits)
     console.print(table)
+    if unlinked:
+        write_pages(Results.open(results))  # which leads to the page
     console.print(f"listen:  {page}", soft_wrap=True, markup=False)
 
 
