@@ -71,7 +71,7 @@ def figure(
         "limits": None if limits is None else _two_numbers(limits),
         "formats": None if files is None else tuple(files.replace(",", " ").split()),
     }
-    changes = {key: value for key, value in asked.items() if value is not None}
+    changes: dict[str, object] = {key: value for key, value in asked.items() if value is not None}
     _check_settings(changes)
     for path in draw_kind(results, kind, request, changes, out):
         console.print(f"wrote {short(path)}", soft_wrap=True, markup=False)
