@@ -25,6 +25,18 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
   return kind === "webgl" ? null : getContext.call(this, kind, ...options);
 }; }"""
 
+FOCUS = """(() => { const one = document.activeElement, style = getComputedStyle(one);
+const box = one.getBoundingClientRect();
+return one === document.body ? null : {
+  place: [...document.querySelectorAll("*")].indexOf(one), text: one.outerHTML.slice(0, 90),
+  seen: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+  outlined: one.matches("audio") || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1) }; })()"""
+"""The element that has the focus, whether it is in sight, and whether it shows it."""
+CONTROLS = """[...document.querySelectorAll("a[href], button, input, select, summary, audio[controls], [tabindex='0']")]
+.filter((one) => one.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true}) && !one.disabled)
+.map((one) => [[...document.querySelectorAll("*")].indexOf(one), one.outerHTML.slice(0, 90)])"""
+"""What the keyboard has to reach."""
+
 
 def find_browser() -> str | None:
     """The browser of this machine; ``CHROMIUM`` may name it."""
@@ -202,6 +214,20 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             extra = text if kind == "keyDown" else {}
             self.send("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **extra)
+
+    def tab_through(self) -> None:
+        """Press Tab from the top of the page to its end: every control once, in its order, in sight and outlined."""
+        self.run("document.activeElement.blur(), getSelection().setPosition(document.body, 0)")
+        wanted, found = self.run(CONTROLS), []
+        for _ in range(20 * len(wanted) + 20):  # the controls of a sound are many
+            self.press("Tab", 9)
+            if (one := self.run(FOCUS)) is None or (found and one["place"] < found[-1]):
+                break
+            assert one["seen"], f"out of sight: {one['text']}"
+            assert one["outlined"], f"no outline: {one['text']}"
+            found.append(one["place"])
+        missing = [text for place, text in wanted if place not in found]
+        assert not missing, f"not reached: {missing}"
 
     def click_on(self, selector: str) -> None:
         """Click the middle of an element."""

@@ -357,6 +357,8 @@ def test_help_is_whole_and_in_the_order_of_use(b2m: Callable[..., tuple[int, str
     assert "..." not in listed  # no line is cut
     commands = re.findall(r"^  (\w+)  +\S", listed, re.MULTILINE)
     assert commands[:5] == ["demo", "init", "check", "fetch", "run"]
+    for group in ("corpus", "models"):
+        assert "..." not in b2m(group, "-h")[1].split("Commands:")[1]
 
 
 def test_completion_knows_the_commands() -> None:
@@ -377,9 +379,27 @@ def test_bids_app_writes_a_study_and_names_what_is_missing(
     assert not (folder / "out").exists()
 
 
-def test_limits_are_two_numbers(tmp_path: Path, b2m: Callable[..., tuple[int, str]]) -> None:
-    code, printed = b2m("figure", tmp_path, "accuracy", "--limits", "0;1")
-    assert (code, "0,0.5" in printed) == (2, True), printed
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--limits", "0;1", "0,0.5"),
+        ("--limits", "0.5,0", "the lower number first"),
+        ("--width", "10", "greater than or equal to 60"),
+        ("--dpi", "5000", "less than or equal to 1200"),
+        ("--format", "bmp", "png, pdf, svg, tiff"),
+        ("--format", "", "png, pdf, svg, tiff"),
+        ("--mark", "nan", "such as 0.2"),
+        ("--sound", "x.wav", "NAME=FILE"),
+    ],
+)
+def test_wrong_options_of_a_figure_are_named(
+    option: str, value: str, told: str, tmp_path: Path, b2m: Callable[..., tuple[int, str]]
+) -> None:
+    code, printed = b2m("figure", tmp_path, "accuracy", f"{option}={value}")
+    assert code == 2
+    assert option in printed
+    assert told in printed
+    assert "study.toml" not in printed
 
 
 def test_decode_needs_something_to_decode(tmp_path: Path, b2m: Callable[..., tuple[int, str]]) -> None:

@@ -63,10 +63,9 @@ def reporter(bar: Progress) -> Callable[[str, int, int], None]:
 
 
 def finish(bar: Progress, what: str = "done") -> None:
-    """End every bar at its full count."""
+    """End every bar at its full count; one that had nothing to count disappears."""
     for task in bar.tasks:
-        if task.total:
-            bar.update(task.id, description=what, completed=task.total)
+        bar.update(task.id, description=what, completed=task.total or 0, visible=bool(task.total))
 
 
 def short(path: Path) -> Path:

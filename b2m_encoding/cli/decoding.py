@@ -49,7 +49,10 @@ def build(
     as_it_is: Annotated[bool, typer.Option("--as-it-is", help="No fades, no common level.")] = False,
     metadata: Annotated[Path | None, typer.Option(help="tracks.csv of FMA, or a table with a column path.")] = None,
 ) -> None:
-    """Embed a folder of recordings, to retrieve from; a stopped command resumes."""
+    """Embed a folder of recordings, to retrieve from.
+
+    A stopped command goes on where it was.
+    """
     from b2m_encoding.decoding import Preparation, build_corpus
     from b2m_encoding.decoding.retrieval.embedding_space import AudioEmbeddingSpace
     from b2m_encoding.reconstruction.embedding_space import decoded_space
@@ -195,8 +198,11 @@ def reconstruct(
     """
     from b2m_encoding.decoding.evaluation import over_subjects
     from b2m_encoding.decoding.retrieval.corpus import Corpus
+    from b2m_encoding.gallery.report import write_pages
     from b2m_encoding.reconstruction.request import ReconstructionRequest
     from b2m_encoding.reconstruction.run import reconstruct as run
+    from b2m_encoding.results.reader import Results
+    from b2m_encoding.results.schema.files import LISTEN, REPORT
 
     settings = {"weights": weights, "device": device, "strength": strength, "steps": steps, "follow": follow}
     request = ReconstructionRequest(
@@ -216,6 +222,7 @@ def reconstruct(
         evaluator=evaluator,
         classes=classes,
     )
+    unlinked = (results / REPORT).is_file() and not (results / LISTEN).is_file()
     with progress_bar() as bar:
         page, evaluation = run(results, Corpus.open(corpus), request, reporter(bar))
     table = Table("method", "encoder", "measure", "mean over subjects", "95%")
@@ -223,6 +230,8 @@ def reconstruct(
         limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
         table.add_row(row["method"], row["encoder"], in_words(row["measure"]), f"{row['mean']:.3f}", limits)
     console.print(table)
+    if unlinked:
+        write_pages(Results.open(results))  # which leads to the page
     console.print(f"listen:  {page}", soft_wrap=True, markup=False)
 
 

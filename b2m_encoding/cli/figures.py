@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from collections.abc import Mapping
+from math import inf, isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,9 @@ import typer
 
 from b2m_encoding.cli.app import ResultsFolder, Subjects, app, console, finish, progress_bar, reporter, short
 from b2m_encoding.errors import InputError
+
+OPTIONS = {"width_mm": "--width", "dpi": "--dpi", "limits": "--limits", "formats": "--format"}
+"""Options of a figure by the keys of ``[figures]`` that they stand for."""
 
 
 @app.command()
@@ -49,7 +53,7 @@ def figure(
 
     if show or results is None or kind is None:
         for name, content in KINDS.items():
-            console.print(f"{name:<11} {content.description}", markup=False, soft_wrap=True)
+            console.print(f"{name:<{max(map(len, KINDS))}} {content.description}", markup=False, soft_wrap=True)
         if not show:
             raise InputError("name a results folder and a kind of figure", expected="b2m figure RESULTS KIND")
         return
@@ -57,19 +61,19 @@ def figure(
         "overview" if whole == (zoom or bool(region)) else "whole" if whole else "zoom"
     )
     if mark is not None and not isfinite(mark):
-        raise InputError("a score to mark is a number", found=mark, expected="such as 0.2")
+        raise InputError("--mark takes a score, a number", found=mark, expected="such as 0.2")
     request = FigureRequest(
         tuple(subject or ()), tuple(model or ()), score, view, region, contour, mark, _named_files(sound or []), mask
     )
     asked = {
         "width_mm": width,
         "dpi": dpi,
-        "limits": limits and _two_numbers(limits),
-        "formats": files and tuple(files.replace(",", " ").split()),
+        "limits": None if limits is None else _two_numbers(limits),
+        "formats": None if files is None else tuple(files.replace(",", " ").split()),
     }
-    for path in draw_kind(
-        results, kind, request, {key: value for key, value in asked.items() if value is not None}, out
-    ):
+    changes: dict[str, object] = {key: value for key, value in asked.items() if value is not None}
+    _check_settings(changes)
+    for path in draw_kind(results, kind, request, changes, out):
         console.print(f"wrote {short(path)}", soft_wrap=True, markup=False)
 
 
@@ -77,9 +81,30 @@ def _two_numbers(text: str) -> tuple[float, float]:
     """Two numbers from LOW,HIGH."""
     try:
         low, high = (float(part) for part in text.split(","))
+        if not -inf < low < high < inf:
+            raise ValueError
     except ValueError:
-        raise InputError("limits are two numbers", found=text, expected="LOW,HIGH, for instance 0,0.5") from None
+        expected = "LOW,HIGH, the lower number first, for instance 0,0.5"
+        raise InputError("--limits takes two numbers", found=text, expected=expected) from None
     return low, high
+
+
+def _check_settings(changes: Mapping[str, object]) -> None:
+    """Raise, with the option in question, unless all values may stand in ``[figures]``."""
+    from pydantic import ValidationError
+
+    from b2m_encoding.figures import FigureSettings
+
+    try:
+        FigureSettings.model_validate(changes)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        key, expected = str(detail["loc"][0]), str(detail["msg"]).removeprefix("Input should be ")
+        if key == "formats":
+            expected = "png, pdf, svg, tiff; several with commas"
+        raise InputError(
+            f"{OPTIONS[key]} does not take this value", found=detail["input"], expected=expected
+        ) from error
 
 
 def _named_files(texts: list[str]) -> dict[str, Path]:
@@ -87,7 +112,9 @@ def _named_files(texts: list[str]) -> dict[str, Path]:
     pairs = [text.partition("=") for text in texts]
     for name, equals, file in pairs:
         if not (name and equals and file):
-            raise InputError("a file needs a name", found=name, expected="NAME=FILE, for instance heard=clip.wav")
+            raise InputError(
+                "--sound takes a name and a file", found=name, expected="NAME=FILE, for instance heard=clip.wav"
+            )
     return {name: Path(file) for name, _, file in pairs}
 
 

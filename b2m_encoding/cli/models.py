@@ -14,7 +14,10 @@ app.add_typer(models, name="models")
 
 @models.command("list")
 def list_models() -> None:
-    """List the models with their weights or how to get them, licence, inputs and outputs, and networks of a study."""
+    """List the pretrained models and how to get them.
+
+    With licence, inputs and outputs, and networks of a study.
+    """
     from b2m_encoding.features.networks import NETWORKS
     from b2m_encoding.features.weights import catalogue, is_installed
 
@@ -40,7 +43,10 @@ def fetch_model(
     allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Convert pickled weights, once.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Download the weights of a model with a record of commit and hashes; other commands work offline."""
+    """Download the weights of a model.
+
+    With a record of commit and hashes. Other commands work offline.
+    """
     from b2m_encoding.features.weights import entry_of
     from b2m_encoding.features.weights.fetch import Fetch
 

@@ -40,7 +40,10 @@ def demo(
         bool, typer.Option("--captions", help="Words of captions instead of tags by musicnn, which is fetched.")
     ] = False,
 ) -> None:
-    """Simulate a small study and analyse it, in two minutes."""
+    """Simulate a small study and analyse it, in two minutes.
+
+    A demo that was interrupted goes on; one that is finished is replaced.
+    """
     from b2m_encoding.results.schema.files import FIGURES, REPORT, STUDY
     from b2m_encoding.workflow.demo import run_demo
 
@@ -49,9 +52,9 @@ def demo(
         finish(bar)
     table = Table("measure", "value", title="SIMULATED study: what was found, against the known truth")
     for key, value in summary.items():
-        if key in MEASURES:
+        if key in MEASURES and value is not None:  # of a simulation without a drive there is less to compare
             numbers = value if isinstance(value, list) else [value]
-            shown = (f"{one:,}" if isinstance(one, int) else "none" if one is None else f"{one:.3g}" for one in numbers)
+            shown = (f"{one:,}" if isinstance(one, int) else f"{one:.3g}" for one in numbers)
             table.add_row(MEASURES[key], " to ".join(shown))
     console.print(table)
     console.print(f"took {summary['wall_s']:.0f} s and {summary['peak_mb'] / 1000:.1f} GB of memory")

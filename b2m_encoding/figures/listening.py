@@ -87,6 +87,8 @@ class Listening:
         What was done, for a reader who sees this page alone.
     numbers : sequence of sequence of str
         A table of results, its header first.
+    report : str
+        Address of the report, if there is one.
     """
 
     title: str
@@ -94,6 +96,7 @@ class Listening:
     note: str | None = None
     caption: str = ""
     numbers: Sequence[Sequence[str]] = ()
+    report: str = ""
 
 
 def listening_page(content: Listening) -> str:

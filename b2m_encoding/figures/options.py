@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack
 
+import numpy as np
+
 from b2m_encoding._typing import Booleans
 from b2m_encoding.figures.page import Page, header_height, software
 from b2m_encoding.figures.style import Style
@@ -59,9 +61,14 @@ class PageOptions:
     origin: str = ""
 
     @property
+    def remark(self) -> str | None:
+        """What stands on the right above the figure."""
+        return self.note
+
+    @property
     def header(self) -> float:
         """Height of title and note, mm."""
-        return header_height(self.title, self.note)
+        return header_height(self.title, self.remark)
 
     def page(self, height: float) -> Page:
         """A page with title and note.
@@ -71,11 +78,11 @@ class PageOptions:
         height : float
             Height in mm.
         """
-        return Page(self.style, height, title=self.title, note=self.note)
+        return Page(self.style, height, title=self.title, note=self.remark)
 
     def caption(self, sentences: Iterable[str]) -> str:
         """The caption: title, sentences (empty ones are left out), note; below it versions of programs and origin."""
-        note = f"Note: {self.note}." if self.note else ""
+        note = f"Note: {self.remark}." if self.remark else ""
         paragraphs = ([f"{self.title}." if self.title else "", *sentences, note], [software(), self.origin])
         return "\n\n".join(" ".join(part for part in paragraph if part) for paragraph in paragraphs)
 
@@ -102,6 +109,12 @@ class MapOptions(PageOptions):
     criterion: str = "significant"
     view: View = "whole"
     zoom: str = ZOOM
+
+    @property
+    def remark(self) -> str | None:
+        """The note, and that nothing is significant: an empty map may look like a fault."""
+        nothing = self.significant is not None and not np.any(self.significant)
+        return "; ".join(filter(None, (self.note, "nothing is significant" if nothing else None))) or None
 
     @classmethod
     def of_grid(cls, zoom: str | None, **keywords: Unpack[MapKeywords]) -> MapOptions:

@@ -110,14 +110,15 @@ class FigureContext:
         results = Results.open(path)
         study, folder = results.study, results.study_folder
         tables = {name: dict(study.get(name, {})) for name in ("maps", "statistics", "figures")}
+        _table(FigureSettings, changes, None, folder)  # alone first: its mistakes are not the study's
         tables["figures"] |= changes
         if without_hash(atlas := str(tables["maps"].get("atlas", ""))).endswith((".toml", *LABEL_FILES)):
             tables["maps"]["atlas"] = str(results.find_path(atlas))
         context = cls(
             results,
-            _table(MapsTable, tables["maps"], results, folder),
-            _table(StatisticsTable, tables["statistics"], results, folder),
-            _table(FigureSettings, tables["figures"], results, folder),
+            _table(MapsTable, tables["maps"], results.path / STUDY, folder),
+            _table(StatisticsTable, tables["statistics"], results.path / STUDY, folder),
+            _table(FigureSettings, tables["figures"], results.path / STUDY, folder),
             request,
         )
         _ = context.subjects, context.models
@@ -290,8 +291,8 @@ def _selected(requested: tuple[str, ...], stored: tuple[str, ...], problem: str)
     return requested or stored
 
 
-def _table(kind: type[Table], table: Mapping[str, Any], results: Results, folder: Path) -> Table:
-    """One table of the study; errors name the file and the key."""
+def _table(kind: type[Table], table: Mapping[str, Any], file: Path | None, folder: Path) -> Table:
+    """One table of the study; errors name the key, and the file that it stands in."""
     try:
         return kind.model_validate(table, context={"folder": folder})
     except ValidationError as error:
@@ -301,5 +302,4 @@ def _table(kind: type[Table], table: Mapping[str, Any], results: Results, folder
             raise cause from error
         where = ".".join(str(part) for part in detail["loc"])
         message = str(detail["msg"]).removeprefix("Value error, ")
-        file = results.path / STUDY
         raise InputError(message, file=file, found=f"{where} = {detail['input']!r}" if where else None) from error

@@ -19,7 +19,7 @@ from b2m_encoding.io.tables import tsv
 from b2m_encoding.io.writing import write_whole
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import tables
-from b2m_encoding.results.schema.files import LISTEN, RECONSTRUCTION
+from b2m_encoding.results.schema.files import LISTEN, RECONSTRUCTION, REPORT
 
 TEXT = {"subject": str, "clip": str, "recording": str, "about": str, "corpus": str,
         "corpus_key": str, "group": str}  # fmt: skip
@@ -83,7 +83,7 @@ def write_listening(results: Results, table: pd.DataFrame, evaluation: pd.DataFr
     )
     page = listening_page(Listening(
         f"{results.study.get('name', results.path.name)}: presented and reconstructed", trials, results.note, caption,
-        _numbers(evaluated),
+        _numbers(evaluated), REPORT if results.has(REPORT) else "",
     ))  # fmt: skip
     return write_whole(results.path / LISTEN, page)
 

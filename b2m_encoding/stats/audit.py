@@ -210,11 +210,12 @@ def alpha_at_edge(
     0.5
     """
     chosen = alphas[predicted & np.isfinite(alphas)]
-    meaning = "share of the predicted targets at the smallest or largest penalty; widen [model.alphas]"
+    meaning = "share of the predicted targets at the smallest or largest penalty"
     if not len(chosen) or len(grid) < 3:
-        return grade("alpha at edge", float("nan"), warn, fail, meaning)
+        reason = "there are fewer than three penalties" if len(grid) < 3 else "no target is predicted"
+        return grade("alpha at edge", float("nan"), warn, fail, f"{meaning}; {reason}")
     edge = np.isclose(chosen, np.min(grid), rtol=1e-6) | np.isclose(chosen, np.max(grid), rtol=1e-6)
-    return grade("alpha at edge", float(edge.mean()), warn, fail, meaning)
+    return grade("alpha at edge", float(edge.mean()), warn, fail, f"{meaning}; widen [model.alphas]")
 
 
 def noise_across_gap(autocorrelation: float, gap: float, *, warn: float = 0.1, fail: float = 0.3) -> Check:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import filecmp
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,9 @@ from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.repeats import different_samples
 from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
 from b2m_encoding.study import Study
+from b2m_encoding.workflow.copies import describe_copies
 
+logger = logging.getLogger(__name__)
 LONGEST_SUBJECT, LONGEST_FEATURES = 60, 60
 """Characters of the label of a subject, and of the name of a feature space."""
 
@@ -80,12 +81,15 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: str | Path |
         with problems.collect():
             recordings[subject] = read_recording(study, subject)
         if subject in recordings:
-            for check in (_check_files, _check_copies, _check_samples, _check_evaluation):
+            for check in (_check_files, _check_samples, _check_evaluation):
                 with problems.collect():
                     check(recordings[subject], study)
             with problems.collect():
                 _check_run_names(recordings[subject])
                 _check_features(recordings[subject], study, ready)  # finds files by the names of the runs
+    with problems.collect():
+        for sentence in describe_copies(recordings):
+            logger.warning(sentence)
     with problems.collect():
         check_writable(study.output, tuple(recordings))
         if file is not None:
@@ -138,25 +142,6 @@ def _check_files(recording: Recording, study: Study) -> None:
     for path in recording.inputs:
         if not os.access(path, os.R_OK):
             raise InputError("no permission to read a file", file=path)
-
-
-def _check_copies(recording: Recording, study: Study) -> None:
-    """Raise if the file of one run is a copy of that of another: its samples would be trained on and tested alike."""
-    alike: dict[tuple[int, bytes], list[tuple[str, Path]]] = {}
-    for run, path in recording.files.items():
-        if path.is_file():
-            with path.open("rb") as stream:
-                alike.setdefault((path.stat().st_size, stream.read(1 << 16)), []).append((run, path))
-    for group in alike.values():
-        for (run, path), (other, copy) in combinations(group, 2):
-            if copy != path and filecmp.cmp(path, copy, shallow=False):
-                raise InputError(
-                    "two runs hold the same responses",
-                    file=copy,
-                    found=f"run {other} is a copy of run {run} ({path.name})",
-                    expected="a recording of its own for each run",
-                    fix="fetch or convert the run again, or leave it out",
-                )
 
 
 def _check_samples(recording: Recording, study: Study) -> None:

@@ -9,11 +9,13 @@ import resource
 import time
 import tomllib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from b2m_encoding import __version__
 from b2m_encoding._typing import Progress
 from b2m_encoding.errors import InputError, notice
 from b2m_encoding.features.extractors import PretrainedAudio
@@ -75,7 +77,8 @@ def run_demo(
     Parameters
     ----------
     out : Path
-        A new or empty folder, or one of an earlier demonstration, which is replaced if it holds nothing else.
+        A new or empty folder, or one of an earlier demonstration: an interrupted one of the same settings goes on; any
+        other is replaced, if the folder holds nothing else.
     seed : int
     null : bool
         Simulate responses without any drive.
@@ -90,17 +93,21 @@ def run_demo(
     """
     tags = _tags(out) if trained and _have_weights() else None
     start = time.perf_counter()
-    _prepare(out, seed, tags)
-    with reported_as_input_error("cannot write the demo folder", out), temporary_folder(out / "study") as folder:
-        simulate_study(folder, seed=seed, null=null, n_subjects=n_subjects, size=size, n_targets=n_targets, tags=tags)
-        names = [f"study/{name}" for name in entries(folder)]
-        mark_folder(out, DEMO, names)
-        written = {name: sha256(folder.parent / name.replace("study", folder.name, 1)) for name in names}
-        _record(out, written)
-        move(folder, out / "study")
+    settings: dict[str, Any] = {"null": null, "seed": seed, "association": "text" if tags is None else "tags"}
+    wanted = {**settings, "n_subjects": n_subjects, "size": size and asdict(size), "n_targets": n_targets}
+    if not _goes_on(out, wanted):
+        _prepare(out, seed, tags)
+        with reported_as_input_error("cannot write the demo folder", out), temporary_folder(out / "study") as folder:
+            simulate_study(
+                folder, seed=seed, null=null, n_subjects=n_subjects, size=size, n_targets=n_targets, tags=tags
+            )
+            names = [f"study/{name}" for name in entries(folder)]
+            mark_folder(out, DEMO, names)
+            written = {name: sha256(folder.parent / name.replace("study", folder.name, 1)) for name in names}
+            _record(out, written, wanted)
+            move(folder, out / "study")
     run_study(load_study(out / STUDY), out / STUDY, progress=progress)
-    association = "text" if tags is None else "tags"
-    summary = {"simulated": True, "null": null, "seed": seed, "association": association, **compare_with_truth(out)}
+    summary = {"simulated": True, **settings, **compare_with_truth(out)}
     remove_work(work_folder_of(out / "results"), WORK)  # as large as data and results, and made again in a minute
     summary["wall_s"] = time.perf_counter() - start
     summary["peak_mb"] = _peak_mb()
@@ -197,8 +204,6 @@ def _study_text(seed: int, tags: PretrainedAudio | None) -> str:
 
 def _prepare(out: Path, seed: int, tags: PretrainedAudio | None = None) -> None:
     """Make the folder, replacing what an earlier demonstration wrote and nothing else."""
-    if out.exists() and not out.is_dir():
-        raise InputError("the demo folder is a file", file=out, expected="a new folder")
     _check_unedited(out)
     with reported_as_input_error("cannot write the demo folder", out):
         if written_files(out, DEMO) is not None:
@@ -212,14 +217,35 @@ def _prepare(out: Path, seed: int, tags: PretrainedAudio | None = None) -> None:
         _record(out, {})
 
 
-def _record(out: Path, written: dict[str, str]) -> None:
-    """Record the hashes of the study file and of other files, by which those that are edited later are known."""
+def _record(out: Path, written: dict[str, str], simulated: dict[str, Any] | None = None) -> None:
+    """Record the hashes of the study file and of other files, by which those that are edited later are known.
+
+    With them what was simulated, and by which version, once that is done.
+    """
     files = {STUDY: sha256(out / STUDY), **written}
-    write_whole(out / RECORD, json.dumps({"simulated": True, "files": files}, indent=1) + "\n")
+    record = {"simulated": True, "version": __version__, "settings": simulated, "files": files}
+    write_whole(out / RECORD, json.dumps(record, indent=1) + "\n")
+
+
+def _goes_on(out: Path, wanted: dict[str, Any]) -> bool:
+    """Whether the folder holds the same study, whole and as it was simulated, whose analysis was interrupted."""
+    _check_unedited(out)
+    if written_files(out, DEMO) is None or not (out / RECORD).is_file() or (out / SUMMARY).exists():
+        return False
+    try:
+        record = parse_json(read_regular(out / RECORD))
+        same = (record["settings"], record["version"]) == (wanted, __version__)
+        whole = same and all(is_intact(out / name, known) for name, known in record["files"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    notice(f"the earlier demo in {out} was interrupted: it {'goes on' if whole else 'is simulated anew'}")
+    return whole
 
 
 def _check_unedited(out: Path) -> None:
-    """Raise if the user edited the study file, simulated data or texts of the results."""
+    """Raise if the folder is a file, or if the user edited the study file, simulated data or texts of the results."""
+    if out.exists() and not out.is_dir():
+        raise InputError("the demo folder is a file", file=out, expected="a new folder")
     try:
         record = parse_json(read_regular(out / RECORD))
         written = dict(record["files"] if "files" in record else {STUDY: record["study"]})

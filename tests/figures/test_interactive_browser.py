@@ -398,6 +398,26 @@ def test_keys(page: Browser, view: View) -> None:
     assert page.failures == []
 
 
+def test_the_keyboard_reaches_every_control(whole_page: Browser, view: View) -> None:
+    page = whole_page
+    page.run(f"location.hash = 'vertex={inner_targets(view, 2)[0]}'")
+    page.wait("document.querySelector('#panel .close') !== null")
+    page.run("document.querySelector('footer details').open = true")
+    page.tab_through()
+    page.run("document.querySelector('[data-view=R]').focus()")
+    page.press("Enter", 13)
+    page.wait("document.querySelector('[data-view=R]').getAttribute('aria-pressed') === 'true'")
+    page.run("document.querySelector('#panel .close').focus()")
+    page.press(" ", 32)
+    page.wait("!location.hash.includes('vertex=')")
+    assert page.run("document.activeElement.id") == "panel"
+    page.press("p")
+    page.wait("location.hash.includes('vertex=')")
+    page.press("Tab", 9)
+    assert page.run("document.activeElement.className") == "close"
+    assert page.failures == []
+
+
 def test_a_region_is_found_outlined_and_centred(page: Browser, view: View) -> None:
     page.run("document.getElementById('search').value = 'A1, right'")
     page.run("document.getElementById('controls').requestSubmit()")

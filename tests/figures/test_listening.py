@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,8 @@ def test_every_text_is_escaped() -> None:
     assert 'src="sub-01/a%20b%231/heard.wav"' in page
     assert page.count("<h2>") == 2
     assert page.count("<tr>") == 2
+    assert "Report" not in page
+    assert '<a href="report.html">Report</a>' in listening_page(replace(content(), report="report.html"))
 
 
 def test_it_plays_from_a_file(browser: Browser, tmp_path: Path) -> None:
@@ -61,6 +64,7 @@ def test_it_plays_from_a_file(browser: Browser, tmp_path: Path) -> None:
         " sound.preload = 'metadata'; sound.load(); })))"
     )
     assert np.allclose(seconds, [3, 4, 5])
+    browser.tab_through()
     browser.click(400, 20)  # a page may not play before it is touched
     for i in range(2):
         browser.run(f"document.querySelectorAll('audio')[{i}].play()")

@@ -102,6 +102,17 @@ def test_empty_maps(space, atlas, acoustic, text_problems, kind):
         subjects({"sub-01": scores}, space, atlas, significant={"sub-01": nothing}, style=NARROW),
     ):
         assert text_problems(found.figure) == []
+    found = score_map(scores, space, atlas, significant=nothing, note="simulated data", style=NARROW)
+    assert "Note: simulated data; nothing is significant." in found.caption
+    assert "nothing is significant" not in score_map(acoustic, space, atlas, style=NARROW).caption
+
+
+def test_noise_stays_pale_where_nothing_is_significant(space, atlas, rng):
+    scores, nothing = rng.normal(0, 0.1, space.n_targets), np.zeros(space.n_targets, dtype=bool)
+    page = score_map(scores, space, atlas, significant=nothing, view="zoom", style=Style(width_mm=89, dpi=100)).figure
+    page.canvas.draw()
+    picture = np.asarray(page.canvas.buffer_rgba())[..., :3]
+    assert (picture.max(axis=2) < 40).mean() < 0.02  # the lowest colour is black
 
 
 def test_legend_and_histogram_have_the_colours_of_the_map(space, atlas, acoustic, text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +14,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from b2m_encoding.errors import InputError
+from b2m_encoding.runs import Runs
 from b2m_encoding.study import load_study
-from b2m_encoding.workflow.check import _check_copies
+from b2m_encoding.workflow.copies import describe_copies
 
 GRID = (4, 4, 3)
 TR = 2.0
@@ -186,10 +187,6 @@ BAD: dict[str, tuple[Damage, list[str]]] = {
         ["format that BIDS does not know", "events.tsv.gz", "gunzip"],
     ),
     "events of a spreadsheet": (lambda r: events(r).rename(events(r).with_suffix(".csv")), ["events.csv", "with tabs"]),
-    "a copy in the place of a run": (
-        lambda r: bold(r).write_bytes(bold(r).with_name(bold(r).name.replace("run-1", "run-2")).read_bytes()),
-        ["two runs hold the same responses", "is a copy of run"],
-    ),
     "no events": (lambda r: events(r).unlink(), ["run-01 has no events"]),
     "event of negative duration": (
         lambda r: events(r).write_text("onset\tduration\ttrial_type\n3\t-3\tspeech"),
@@ -226,6 +223,12 @@ def in_milliseconds(image: nib.Nifti1Image) -> None:
 
 
 HARMLESS: dict[str, Damage] = {
+    "a copy in the place of a run": lambda r: bold(r).write_bytes(
+        bold(r).with_name(bold(r).name.replace("run-1", "run-2")).read_bytes()
+    ),
+    "a copy in the place of a subject": lambda r: [
+        shutil.copy(path, str(path).replace("sub-01", "sub-02")) for path in bold(r).parent.glob("*bold.nii.gz")
+    ],
     "CRLF": lambda r: events(r).write_bytes(events(r).read_bytes().replace(b"\n", b"\r\n")),
     "byte order mark": lambda r: events(r).write_bytes(b"\xef\xbb\xbf" + events(r).read_bytes()),
     "missing quote": lambda r: events(r).write_text(events(r).read_text().replace("speech", "speech'")),
@@ -300,6 +303,43 @@ def test_copies_are_found_beside_a_run_with_the_same_beginning(tmp_path: Path) -
     files = {f"run-{i}": tmp_path / f"{i}.nii" for i in (1, 2, 3)}
     for i, path in enumerate(files.values()):
         path.write_bytes(bytes(1 << 17) + (b"a" if i else b"b"))
-    recording: Any = SimpleNamespace(files=files)
-    with pytest.raises(InputError, match=r"run run-3 is a copy of run run-2 \(2.nii\)"):
-        _check_copies(recording, recording)
+    [found] = describe_copies(of_subjects({"01": files}))
+    assert "sub-01: run run-3 is a copy of run run-2 (3.nii, 2.nii)" in found
+
+
+def of_subjects(files: dict[str, dict[str, Path]], values: dict[str, np.ndarray] | None = None) -> dict[str, Any]:
+    """Recordings with these files; without values too large to be compared."""
+    recordings = {}
+    for subject, own in files.items():
+        runs = Runs.from_lengths(dict.fromkeys(own, 3), tr=2)
+        read = None if values is None else lambda _, subject=subject: values[subject]
+        responses = SimpleNamespace(runs=runs, n_targets=10**9 if values is None else 2, read_run=read)
+        recordings[subject] = SimpleNamespace(files=own, responses=responses)
+    return recordings
+
+
+def test_copies_of_another_subject_are_found(tmp_path: Path) -> None:
+    """As they are, packed again at another time, and (of small runs) with the same values in another file."""
+    files = {s: {run: tmp_path / f"sub-{s}_{run}.nii.gz" for run in ("run-1", "run-2")} for s in ("01", "02", "03")}
+    for i, path in enumerate(one for own in files.values() for one in own.values()):
+        path.write_bytes(gzip.compress(bytes(1 << 20) + bytes([i]), mtime=0))
+    assert not describe_copies(of_subjects(files))
+    files["02"]["run-1"].write_bytes(files["01"]["run-1"].read_bytes())
+    content = gzip.decompress(files["01"]["run-2"].read_bytes())
+    files["02"]["run-2"].write_bytes(gzip.compress(content, mtime=1e9))
+    [found] = describe_copies(of_subjects(files))
+    assert "sub-01 and sub-02 are identical in run-1, run-2" in found
+    for own in files["02"].values():
+        own.write_bytes(gzip.compress(b"other" + str(own).encode()))
+    values = {"01": np.eye(3, 2), "02": np.eye(3, 2, dtype=np.float32), "03": 2 * np.eye(3, 2)}
+    [found] = describe_copies(of_subjects(files, values))
+    assert "sub-01 and sub-02 are identical in run-1;" in found
+    assert not describe_copies(of_subjects(files, {**values, "02": np.zeros((3, 2)), "03": np.zeros((3, 2))}))
+
+
+def test_packed_files_with_the_same_checksum_are_not_taken_for_copies(tmp_path: Path) -> None:
+    """Programs that pack in blocks end every file with the same empty one."""
+    files = {subject: {"run-1": tmp_path / f"{subject}.nii.gz"} for subject in ("01", "02")}
+    for subject, own in files.items():
+        own["run-1"].write_bytes(gzip.compress(subject.encode() * 1000) + gzip.compress(b""))
+    assert not describe_copies(of_subjects(files))

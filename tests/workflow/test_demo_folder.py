@@ -11,7 +11,7 @@ import pytest
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.hashes import sha256
 from b2m_encoding.io.marked import mark_folder
-from b2m_encoding.phantom import simulate_arrays
+from b2m_encoding.phantom import Size, simulate_arrays
 from b2m_encoding.results.place import results_locked, work_folder_of
 from b2m_encoding.study import load_study
 from b2m_encoding.workflow import demo
@@ -124,6 +124,34 @@ def test_the_current_folder_and_one_that_was_stopped(
         assert sorted(path.name for path in Path(place).absolute().iterdir()) == [
             ".b2m_encoding.json", "demo.json", "study.toml",
         ]  # fmt: skip
+
+
+def test_a_demonstration_whose_analysis_was_stopped_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was simulated is kept where it is what is asked for, and whole."""
+
+    def stop(*told: object, **options: object) -> None:
+        raise Stopped
+
+    def run(seed: int) -> tuple[dict[str, int], str]:
+        caplog.clear()
+        with pytest.raises(Stopped):
+            run_demo(tmp_path / "demo", seed=seed, n_subjects=1, size=Size(1, 1, 1, 1), n_targets=9)
+        files = (tmp_path / "demo/study").rglob("*")
+        return {str(path): path.stat().st_mtime_ns for path in files if path.is_file()}, caplog.text
+
+    monkeypatch.setattr(demo, "run_study", stop)
+    first, told = run(0)
+    assert "interrupted" not in told
+    again, told = run(0)
+    assert again == first
+    assert "was interrupted: it goes on" in told
+    other, told = run(1)
+    assert set(other.values()).isdisjoint(first.values())
+    assert "was interrupted: it is simulated anew" in told
+    next((tmp_path / "demo/study").rglob("*.wav")).unlink()
+    assert set(run(1)[0].values()).isdisjoint(other.values())
 
 
 @pytest.mark.parametrize("name", ["study/bids/README", "results/subjects.tsv", "results/dataset_description.json"])

@@ -191,7 +191,10 @@ function makePlayer() {
 function fillPanel(panel, data, subject, surface, target, player, close) {
   const { region, side, vertex } = placeName(surface, target);
   const button = element("button", { type: "button", class: "close", "aria-label": "close" }, "\u00d7");
-  button.addEventListener("click", close);
+  button.addEventListener("click", () => {
+    close();
+    panel.focus(); // the button is gone
+  });
   const heading = element("h2", {}, `${region}, ${side}`);
   const about = element("p", { class: "vertex" }, `vertex ${vertex} of ${surface.name}, subject ${subject.name}`);
   if (!isTested(subject, target)) {

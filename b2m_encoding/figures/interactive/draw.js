@@ -92,10 +92,8 @@ function draw() {
     own.getContext("2d").putImageData(scene.image, 0, 0);
     placeLines(lines, surface, view, stage.clientWidth, state, scene.group, data.units);
   });
-  const time = performance.now() - started;
-  canvas.dataset.redraw = time.toFixed(2);
+  canvas.dataset.redraw = (performance.now() - started).toFixed(2);
   canvas.dataset.raster = scene.rasterTime.toFixed(2);
-  $("timing").textContent = `Recoloured ${width} \u00d7 ${height} pixels in ${time.toFixed(0)} ms.`;
   const found = count(map, subject, parts, state.threshold, data.level);
   const significant = qOf(map, subject) ? `, ${found.significant} significant (q < ${data.level})` : "";
   const text = `${map.title}, subject ${subject.name}: ${found.shown} of ${found.tested} tested vertices shown${significant}.`;

@@ -30,7 +30,9 @@ function strongest() {
     const strong = parts.strength ? parts.strength[i] : measure(parts.one[i], parts.other ? parts.other[i] : parts.one[i]);
     if (strong > most) [best, most] = [i, strong];
   }
-  if (best !== null) change({ target: best });
+  if (best === null) return;
+  change({ target: best });
+  $("panel").focus(); // from there the Tab key goes on to its buttons
 }
 
 function keepHash() {

@@ -34,7 +34,10 @@ function fillRegion(panel, data, { subject, surface, group, map, parts }, close)
     }
   }
   const button = element("button", { type: "button", class: "close", "aria-label": "close" }, "\u00d7");
-  button.addEventListener("click", close);
+  button.addEventListener("click", () => {
+    close();
+    panel.focus(); // the button is gone
+  });
   const best = element("button", { type: "button", id: "best" }, "strongest vertex (p)");
   best.addEventListener("click", strongest);
   const all = regionRows(data, subject, members), measures = [...new Set(all.map(({ measure }) => measure))];

@@ -21,7 +21,7 @@ def findings(report: ReportData) -> list[str]:
 def _predicted(report: ReportData) -> str:
     listeners = report.listeners if len(report.listeners) else report.subjects
     parts = [
-        f"{one.predicted / max(one.tested, 1):.1%} of {many(int(one.tested), 'tested target')} of sub-{one.subject} "
+        f"{_share(one.predicted, one.tested)} of {many(int(one.tested), 'tested target')} of sub-{one.subject} "
         f"(best r {number(one.best_r, 2)})"
         for one in listeners.itertuples()
     ]
@@ -33,10 +33,19 @@ def _predicted(report: ReportData) -> str:
         return f"{model} {verb} held-out responses of {listed(parts)} at q < {q}."
     shares = listeners["predicted"] / listeners["tested"].clip(lower=1)
     best = number(listeners["best_r"].max(), 2)
+    if shares.max() == 0:
+        return f"{model} {verb} held-out responses of no target of {len(parts)} subjects at q < {q}; best r {best}."
     return (
         f"{model} {verb} held-out responses of {len(parts)} subjects at q < {q}: between {shares.min():.1%} and "
         f"{shares.max():.1%} of the tested targets, median {shares.median():.1%}; best r {best}."
     )
+
+
+def _share(predicted: float, tested: float) -> str:
+    """A share in percent, or a number where that would be nought."""
+    if predicted >= 0.001 * tested:
+        return f"{predicted / max(tested, 1):.1%}"
+    return number(predicted) if predicted else "none"
 
 
 def _power(report: ReportData) -> str:
@@ -58,7 +67,8 @@ def _regions(report: ReportData) -> str:
         return ""
     table = table[(table["subject"] != GROUP_MEAN) & table["score"].notna()]
     names = [name for name in table["feature_space"].unique() if name != JOINT]
-    if len(names) < 2:
+    table = table[table["region"].isin(table.loc[table["significant"] > 0, "region"])]  # else nothing predicts there
+    if len(names) < 2 or not len(table):
         return ""
     means = table.groupby(["region", "feature_space"], sort=False)["score"].mean().unstack("feature_space")[names]
     best = {name: [str(region) for region in means.index[means.idxmax(axis=1) == name]] for name in names}
@@ -71,6 +81,8 @@ def _preferred(report: ReportData) -> str:
     if table is None:
         return ""
     shares = table[table["subject"] != GROUP_MEAN].groupby("preferred", sort=False)["share"].mean()
+    if not shares.any():
+        return ""  # nothing is predicted
     parts = [
         f"{share:.0%} show none" if name == "no preference" else f"{share:.0%} prefer {name}"
         for name, share in shares.items()
@@ -85,10 +97,17 @@ def _identified(report: ReportData) -> str:
     if not rows:
         return ""
     best = max(rows, key=lambda one: float(one["identification_accuracy"]))
-    accuracy, whose = float(best["identification_accuracy"]), f"sub-{best['subject']}; " if len(rows) > 1 else ""
+    accuracy, space = float(best["identification_accuracy"]), best["feature_space"]
+    whose, most = (f"sub-{best['subject']}; ", "up to ") if len(rows) > 1 else ("", "")
+    low, high = best.get("chance_interval_95", (CHANCE, CHANCE))
+    if accuracy <= high:
+        return (
+            f"Decoders identify a test clip among two no better than chance, with an accuracy of {most}{accuracy:.0%} "
+            f"({whose}95% of chance: {low:.0%} to {high:.0%}), from decoded {space}."
+        )
     return (
-        f"Decoders identify a test clip among two with an accuracy of {'up to ' if len(rows) > 1 else ''}{accuracy:.0%}"
-        f" ({whose}chance {CHANCE:.0%}), from decoded {best['feature_space']}."
+        f"Decoders identify a test clip among two with an accuracy of {most}{accuracy:.0%} "
+        f"({whose}chance {CHANCE:.0%}), from decoded {space}."
     )
 
 

@@ -106,7 +106,8 @@ def preference(report: ReportData) -> list[Block]:
         rows = []
         for subject, rows_of in table.groupby("subject", sort=False):
             shares = dict(zip(rows_of["preferred"], rows_of["share"], strict=True))
-            rows.append([f"sub-{subject}", *(f"{shares.get(name, 0.0):.1%}" for name in names)])
+            predicted = any(shares.values())
+            rows.append([f"sub-{subject}", *(f"{shares.get(name, 0.0):.1%}" if predicted else "n/a" for name in names)])
         blocks.append(
             Table(
                 ["subject", *names],

@@ -22,7 +22,7 @@ from b2m_encoding.results.report.report_data import ReportData, percent
 from b2m_encoding.results.report.result_sections import accuracy
 from b2m_encoding.spaces.definition import atlas_folder
 
-from .conftest import STUDY, Bundle
+from .conftest import REGION, STUDY, Bundle
 
 
 def decoded(accuracy: float, unheard: float | None = None) -> dict[str, Any]:
@@ -302,3 +302,20 @@ def test_findings_say_why_nothing_is_significant(bundle: Bundle) -> None:
     told = " ".join(findings(ReportData(bundle(subjects=alike | {"predicted": 0}))))
     assert "The test of sub-01 and sub-02 has little power" in told
     assert "little power" not in " ".join(findings(ReportData(bundle(subjects=alike))))
+
+
+def test_findings_claim_nothing_where_nothing_is_found(bundle: Bundle) -> None:
+    rows = [REGION | {"subject": "01", "feature_space": name, "score": score, "significant": 0.0}
+            for name, score in (("sound", 0.01), ("text", -0.01))]  # fmt: skip
+    none = [{"subject": "01", "preferred": name, "share": 0.0} for name in ("sound", "text", "no preference")]
+    table = {"regions.tsv": pd.DataFrame(rows), "preference.tsv": pd.DataFrame(none)}
+    told = " ".join(findings(ReportData(bundle(tables=table, subjects={"predicted": 0}, **decoded(0.55)))))
+    assert "predict held-out responses of none of 20,410 tested targets of sub-01" in told
+    assert "predicts better" not in told
+    assert "prefer" not in told
+    assert "no better than chance, with an accuracy of 55% (95% of chance: 40% to 60%)" in told
+    table["regions.tsv"].loc[0, "significant"] = 0.1
+    told = " ".join(findings(ReportData(bundle(tables=table, subjects={"predicted": 3}, **decoded(0.9)))))
+    assert "held-out responses of 3 of 20,410" in told
+    assert "sound predicts better in core" in told
+    assert "an accuracy of 90% (chance 50%)" in told

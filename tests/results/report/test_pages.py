@@ -148,6 +148,33 @@ def test_a_browser_shows_them_without_complaint(browser: Browser, hostile: Resul
     browser.wait("location.pathname.endsWith('sub-01.html') && document.readyState === 'complete'")
 
 
+def test_the_keyboard_is_enough(browser: Browser, hostile: Results) -> None:
+    """Every link and button is reached; a figure is enlarged and closed again, where it was."""
+    browser.size(1280, 900)
+    browser.show(write_report(hostile)[0])
+    browser.run("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    browser.tab_through()
+    figures = "document.querySelectorAll('figure')"
+    for i, (key, code) in enumerate((("Enter", 13), (" ", 32))):
+        browser.run(f"{figures}[{i}].querySelector('.enlarge').focus()")
+        top = browser.run("scrollY")
+        browser.press(key, code)
+        browser.wait(f"{figures}[{i}].matches(':popover-open')")
+        box = browser.run(f"(({{x, y, width}}) => [x, y, width])({figures}[{i}].getBoundingClientRect())")
+        assert box == [0, 0, 1280]
+        for _ in range(10):  # nothing behind it takes the focus
+            browser.press("Tab", 9)
+            assert browser.run(f"[{figures}[{i}], document.body].some((one) => one === document.activeElement || "
+                               "(one.tagName === 'FIGURE' && one.contains(document.activeElement)))")  # fmt: skip
+        browser.press("Escape", 27)
+        browser.wait(f"!{figures}[{i}].matches(':popover-open')")
+        assert browser.run("scrollY") == top
+        assert browser.run("document.activeElement.className") == "enlarge"
+    browser.click_on("figure .enlarge")
+    browser.click_on(".close")
+    assert not browser.run("document.querySelector(':popover-open')")
+
+
 def test_it_prints(browser: Browser, hostile: Results) -> None:
     browser.show(write_report(hostile)[0])
     assert browser.pdf().startswith(b"%PDF")
