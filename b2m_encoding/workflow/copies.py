@@ -30,7 +30,7 @@ def describe_copies(recordings: Mapping[str, Recording]) -> list[str]:
     """Sentences on runs whose file is a copy of another one's, and what to do.
 
     Files are compared, packed ones also by what is in them; where the files of two subjects differ, the values of their
-    first run, if it is small. It is no error: nobody but the user knows whether it was meant.
+    first run, if it is small. It is no error: only the user knows whether it was meant.
     """
     files = {(subject, run): path for subject, one in recordings.items() for run, path in one.files.items()}
     found, alike = [], dict[tuple[str, str], list[str]]()
