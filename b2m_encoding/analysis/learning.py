@@ -267,7 +267,7 @@ def nested_subsets(
         )
     fewest = 1 if all(len(training.select([name])[0].blocks) > 1 for name in names) else 2
     usual = np.geomspace(fewest, len(names), N_SIZES).round().astype(int).tolist()
-    given = usual if sizes is None else [whole_number(size, "a number of training runs", 1) for size in sizes]
+    given = usual if sizes is None else [_number_of_runs(size) for size in sizes]
     wanted = sorted({*given, len(names)})
     if wanted[0] < fewest or wanted[-1] > len(names):
         raise InputError("impossible number of training runs", found=wanted, expected=f"{fewest} to {len(names)}")
@@ -276,6 +276,12 @@ def nested_subsets(
         order = generator.permutation(len(names))
         subsets += [(draw, tuple(names[i] for i in sorted(order[:size].tolist()))) for size in wanted[:-1]]
     return [*subsets, (0, tuple(names))]
+
+
+def _number_of_runs(size: float) -> int:
+    """Whole number, also of a type of floats: sizes are often rounded."""
+    whole = int(size) if isinstance(size, float | np.floating) and float(size).is_integer() else size
+    return whole_number(whole, "a number of training runs", 1)
 
 
 def _check_folds(model: EncodingModel) -> None:

@@ -230,9 +230,9 @@ def reconstruct(
         limits = f"{row['low']:.3f} to {row['high']:.3f}" if row["subjects"] > 1 else ""
         table.add_row(row["method"], row["encoder"], in_words(row["measure"]), f"{row['mean']:.3f}", limits)
     console.print(table)
+    console.print(f"listen:  {page}", soft_wrap=True, markup=False)
     if unlinked:
         write_pages(Results.open(results))  # which leads to the page
-    console.print(f"listen:  {page}", soft_wrap=True, markup=False)
 
 
 @app.command()

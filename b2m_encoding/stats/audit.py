@@ -14,8 +14,8 @@ from b2m_encoding.runs import Runs
 
 Status = Literal["pass", "warn", "fail", "not possible"]
 SLOWEST_CYCLES = 4
-SHORTEST_RUN = 8
-"""Samples below which a run has no course."""
+SHORTEST_RUN = 60
+"""Samples below which slow noise looks like drift over a run."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def noise_across_gap(autocorrelation: float, gap: float, *, warn: float = 0.1, f
 
 
 def drift_within_runs(values: Floating, runs: Runs, *, warn: float = 0.1, fail: float = 0.3) -> Check:
-    """Check whether slow drift is left in responses: a line or a parabola over each run.
+    """Check whether slow drift is left in responses: a line or a parabola over each run of 60 samples or more.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import filecmp
 import gzip
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,8 @@ from b2m_encoding.data.responses import Responses
 
 PIECE = 1 << 16
 """Bytes that are read of a file before it is compared with another one."""
-SMALL = 1 << 26
-"""Bytes of a run (as float32) that is decoded to compare its values: a second or less for every subject."""
+SMALL = 1 << 25
+"""Bytes of a run, of its file and as float32, that is decoded to compare its values: seconds for a subject at most."""
 LISTED = 4
 """Runs that a message names."""
 TWO_RUNS = "what is fitted to one would be tested on the other: leave one of them out, or fetch it again"
@@ -26,26 +26,30 @@ Place = tuple[str, str]
 """Subject and run."""
 
 
-def describe_copies(recordings: Mapping[str, Recording]) -> list[str]:
+def describe_copies(recordings: Mapping[str, Recording]) -> Iterator[str]:
     """Sentences on runs whose file is a copy of another one's, and what to do.
 
     Files are compared, packed ones also by what is in them; where the files of two subjects differ, the values of their
     first run, if it is small. It is no error: only the user knows whether it was meant.
     """
     files = {(subject, run): path for subject, one in recordings.items() for run, path in one.files.items()}
-    found, alike = [], dict[tuple[str, str], list[str]]()
+    alike: dict[tuple[str, str], list[str]] = {}
     for (subject, run), (other, copied) in copied_files(files):
         if subject == other:
             names = f"{files[subject, run].name}, {files[subject, copied].name}"
-            found.append(f"sub-{subject}: run {run} is a copy of run {copied} ({names}); {TWO_RUNS}")
+            yield f"sub-{subject}: run {run} is a copy of run {copied} ({names}); {TWO_RUNS}"
         else:
             alike.setdefault((other, subject), []).append(run)
+    for pair, runs in alike.items():
+        yield _two_subjects(*pair, runs)
     for first, second in _same_values(recordings):
-        alike.setdefault((first, second), [recordings[second].responses.runs.names[0]])
-    for (first, second), runs in alike.items():
-        listed = ", ".join(runs[:LISTED]) + (f" and {len(runs) - LISTED} more" if len(runs) > LISTED else "")
-        found.append(f"the responses of sub-{first} and sub-{second} are identical in {listed}; {TWO_SUBJECTS}")
-    return found
+        if (first, second) not in alike:
+            yield _two_subjects(first, second, recordings[second].responses.runs.names[:1])
+
+
+def _two_subjects(first: str, second: str, runs: Sequence[str]) -> str:
+    listed = ", ".join(runs[:LISTED]) + (f" and {len(runs) - LISTED} more" if len(runs) > LISTED else "")
+    return f"the responses of sub-{first} and sub-{second} are identical in {listed}; {TWO_SUBJECTS}"
 
 
 def copied_files(files: Mapping[Place, Path]) -> Iterator[tuple[Place, Place]]:
@@ -68,7 +72,9 @@ def _print(path: Path) -> object:
     with path.open("rb") as stream:
         if path.suffix == ".gz" and size >= 8:
             stream.seek(-8, os.SEEK_END)
-            return "packed", stream.read()
+            trailer = stream.read()
+            several = not any(trailer[4:])  # parts packed one by one, of which the last is empty
+            return "packed", size if several else trailer
         beginning = stream.read(PIECE)
         stream.seek(size // 2)
         return size, beginning, stream.read(PIECE)
@@ -98,7 +104,9 @@ def _same_values(recordings: Mapping[str, Recording]) -> Iterator[tuple[str, str
     shapes: dict[tuple[int, int], list[str]] = {}
     for subject, one in recordings.items():
         runs = _measured(one).runs
-        rows = runs.slices[runs.names[0]]
+        rows, path = runs.slices[runs.names[0]], one.files.get(runs.names[0])
+        if path is not None and path.is_file() and path.stat().st_size > SMALL:
+            continue
         shapes.setdefault((rows.stop - rows.start, one.responses.n_targets), []).append(subject)
     for shape, subjects in shapes.items():
         if len(subjects) > 1 and 4 * shape[0] * shape[1] <= SMALL:

@@ -92,6 +92,7 @@ def test_subsets_are_nested_of_whole_runs_and_seeded() -> None:
     ):
         with pytest.raises(InputError, match=words):
             nested_subsets(runs, sizes, 1, 0)
+    assert nested_subsets(training, np.array([2.0, 3.0]), 1, 0) == nested_subsets(training, [2, 3], 1, 0)
     with pytest.raises(InputError, match="folds of a learning curve are a number"):
         learning_curve(
             EncodingModel(cv=[("run-01",), ("run-02",)]), np.ones((280, 1)), np.ones((280, 1)), RUNS, test="*6"

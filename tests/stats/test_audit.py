@@ -183,9 +183,12 @@ def test_drift_over_runs_is_told_from_slow_noise(rng: np.random.Generator, order
 
 
 def test_drift_is_compared_with_every_shift_of_its_course(rng: np.random.Generator) -> None:
-    runs, values = Runs.from_lengths([20, 30], 1.5), rng.standard_normal((50, 3)) + np.arange(50)[:, None] % 20 / 4
+    runs, values = (
+        Runs.from_lengths([60, 90, 20], 1.5),
+        rng.standard_normal((170, 3)) + np.arange(170)[:, None] % 60 / 9,
+    )
     own, elsewhere, total = np.zeros(3), np.zeros(3), np.zeros(3)
-    for part in (values[:20], values[20:]):
+    for part in (values[:60], values[60:150]):  # the last run is too short
         line = np.arange(len(part)) - (len(part) - 1) / 2
         line /= np.sqrt(line @ line)
         centred = part - part.mean(axis=0)

@@ -252,11 +252,15 @@ def _halves(content: bytes) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("case", HARMLESS)
-def test_quirks_are_read(case: str, root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
+def test_quirks_are_read(
+    case: str, root: Path, b2m: Callable[..., tuple[int, str]], caplog: pytest.LogCaptureFixture
+) -> None:
     assert b2m("init", "bids", root)[0] == 0
     HARMLESS[case](root)
     code, printed = b2m("check", root / "study.toml")
     assert code == 0, printed
+    assert ("is a copy of run" in caplog.text) == (case == "a copy in the place of a run")
+    assert ("are identical in" in caplog.text) == (case == "a copy in the place of a subject")
 
 
 def test_all_problems_of_all_subjects_in_one_go(root: Path, b2m: Callable[..., tuple[int, str]]) -> None:
@@ -323,7 +327,7 @@ def test_copies_of_another_subject_are_found(tmp_path: Path) -> None:
     files = {s: {run: tmp_path / f"sub-{s}_{run}.nii.gz" for run in ("run-1", "run-2")} for s in ("01", "02", "03")}
     for i, path in enumerate(one for own in files.values() for one in own.values()):
         path.write_bytes(gzip.compress(bytes(1 << 20) + bytes([i]), mtime=0))
-    assert not describe_copies(of_subjects(files))
+    assert not list(describe_copies(of_subjects(files)))
     files["02"]["run-1"].write_bytes(files["01"]["run-1"].read_bytes())
     content = gzip.decompress(files["01"]["run-2"].read_bytes())
     files["02"]["run-2"].write_bytes(gzip.compress(content, mtime=1e9))
@@ -334,7 +338,7 @@ def test_copies_of_another_subject_are_found(tmp_path: Path) -> None:
     values = {"01": np.eye(3, 2), "02": np.eye(3, 2, dtype=np.float32), "03": 2 * np.eye(3, 2)}
     [found] = describe_copies(of_subjects(files, values))
     assert "sub-01 and sub-02 are identical in run-1;" in found
-    assert not describe_copies(of_subjects(files, {**values, "02": np.zeros((3, 2)), "03": np.zeros((3, 2))}))
+    assert not list(describe_copies(of_subjects(files, values | dict.fromkeys(("02", "03"), np.zeros((3, 2))))))
 
 
 def test_packed_files_with_the_same_checksum_are_not_taken_for_copies(tmp_path: Path) -> None:
@@ -342,4 +346,4 @@ def test_packed_files_with_the_same_checksum_are_not_taken_for_copies(tmp_path: 
     files = {subject: {"run-1": tmp_path / f"{subject}.nii.gz"} for subject in ("01", "02")}
     for subject, own in files.items():
         own["run-1"].write_bytes(gzip.compress(subject.encode() * 1000) + gzip.compress(b""))
-    assert not describe_copies(of_subjects(files))
+    assert not list(describe_copies(of_subjects(files)))

@@ -62,9 +62,10 @@ def _components(both: Float32, n: int) -> Float32:
     The sign of a component is that of its largest loading.
     """
     sample = both[:n].astype(np.float64)
-    largest = [max(0, sample.shape[1] - MOST_COLUMNS), sample.shape[1] - 1]
-    _, axes = eigh(sample.T @ sample, subset_by_index=largest)
-    axes = axes[:, ::-1]
+    wide = sample.shape[1] > n
+    gram = sample @ sample.T if wide else sample.T @ sample
+    _, axes = eigh(gram, subset_by_index=[max(0, len(gram) - MOST_COLUMNS), len(gram) - 1])
+    axes = (sample.T @ axes if wide else axes)[:, ::-1]
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
     found = both @ axes
     deviation = found[:n].std(axis=0)

@@ -66,9 +66,8 @@ def score_map(
     shared = shared_limits([data.scores[0][figure.coloured]], *limits)
     masked = data.significant is not None or not fade
     colours = shared.colours(options.style.colour_map, masked=masked)
-    if (
-        figure.coloured is data.tested
-    ):  # full colour from the lower scores of what is outlined on, else noise stays pale
+    if figure.coloured is data.tested:
+        # full colour from the lower scores of what is outlined on, else noise stays pale
         strong = float(np.percentile(data.scores[0][data.shown], 20)) if data.shown.any() else shared.vmax
         colours = replace(colours, fade=max(strong, shared.faded))
     with options.style.context():

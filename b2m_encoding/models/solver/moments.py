@@ -76,10 +76,10 @@ class Moments:
             rest = y.sum(0).double() / n
             mean_y[part] = shift.double() + rest
             yy[part] = (y * y).sum(0).double() - n * rest**2
-            check_size(y, mean_y[part], yy[part])
+            vanishing = too_small(y, mean_y[part], yy[part])
             xy[part] = y.nan_to_num_(0.0, 0.0, 0.0).T @ xt.T
             resolution = 4 * torch.finfo(shift.dtype).eps
-            rounding = (yy[part] / n).sqrt() <= resolution * mean_y[part].abs()
+            rounding = vanishing | ((yy[part] / n).sqrt() <= resolution * mean_y[part].abs())
             yy[part][rounding], xy[part][rounding] = 0.0, 0.0
         return cls(n, mean_x, mean_y, xx, xy, yy.clamp_min_(0.0))
 
@@ -109,8 +109,8 @@ class Moments:
         return replace(self, mean_y=self.mean_y[keep], xy=self.xy[keep], yy=self.yy[keep])
 
 
-def check_size(y: Tensor, mean: Tensor, squares: Tensor) -> None:
-    """Raise if the squares of varying responses vanish, lose their digits or overflow in their type.
+def too_small(y: Tensor, mean: Tensor, squares: Tensor) -> Tensor:
+    """Find targets that vary, though so little that their squares vanish or lose digits: to count as constant.
 
     Parameters
     ----------
@@ -118,17 +118,30 @@ def check_size(y: Tensor, mean: Tensor, squares: Tensor) -> None:
         About a constant.
     mean, squares : Tensor of float64, shape (n_targets,)
         Means, not finite where a value is missing, and sums of squares.
+
+    Returns
+    -------
+    Tensor of bool, shape (n_targets,)
+
+    Raises
+    ------
+    InputError
+        If squares overflow, or if it is so for most targets: their unit does not suit their type.
     """
     doubtful = mean.isfinite() & ((squares < torch.finfo(y.dtype).tiny) | ~squares.isfinite())
     if not doubtful.any():
-        return
-    size = y[:, doubtful].abs().amax(0)
-    if (wrong := size > 0).any():
+        return doubtful
+    size = y.abs().amax(0)
+    wrong = doubtful & (size > 0)
+    large = wrong & ~squares.isfinite()
+    if large.any() or int(wrong.sum()) > max(1, int((mean.isfinite() & (size > 0)).sum()) // 2):
+        shown = float(size[large if large.any() else wrong][0])
         raise InputError(
             "responses are too small or too large for their type",
-            found=f"variation of {float(size[wrong][0]):.3g} in {y.dtype}",
+            found=f"variation of {shown:.3g} in {y.dtype}, {int(wrong.sum()):,} of {len(wrong):,} targets",
             fix='change their unit (multiply them by a power of ten), or use precision="float64"',
         )
+    return wrong
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,7 +148,7 @@ def _audited(report: ReportData, start: str | tuple[str, ...], question: str) ->
 def _model(report: ReportData) -> Iterator[Line]:
     model, windows = report.study["model"], report.get("windows")
     lags = [windows["lag"]] if windows else model["delays"]
-    lag = f"{listed(map(number, lags))} s after the stimulus"
+    lag = f"{listed(map(number, lags or [0.0]))} s after the stimulus"
     yield "Was the lag of the response left to the data?", *_when(len(lags) > 1, f"weights at {lag}", f"fixed at {lag}")
     grid, each = model["alphas"], model["alpha_per"] == "target"
     shown = f"of {grid['number']} from {number(grid['low'])} to {number(grid['high'])}, {model['solver']}"
@@ -193,8 +193,12 @@ def _significance(report: ReportData) -> Iterator[Line]:
     own_q = report.own_significance
     each = "p and q of every model" if own_q else "p and q of the joint model only"
     yield "Is every model tested by itself?", *_when(own_q, each, each)
-    if sound:
-        least = 1 / (float(report.column("refits").fillna(own["permutations"]).min()) + 1)
+    refits = report.column("refits").dropna()
+    if sound and len(refits):
+        shown = f"a normal tail beyond the hundred largest of {int(refits.min()):,} refits: p has no smallest value"
+        yield "Can p be small enough?", "yes", shown
+    elif sound:
+        least = 1 / (float(own["permutations"].min()) + 1)
         share = least / table["q"]  # of the targets, all at the smallest p, that it takes for one of them to pass
         shown = f"smallest p {least:.2g}"
         if table["correction"] != "fwe":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.results.report.report_data import ReportData, listed, many, number
 from b2m_encoding.results.schema import CHANCE, JOINT, tables
@@ -70,7 +73,11 @@ def _regions(report: ReportData) -> str:
     table = table[table["region"].isin(table.loc[table["significant"] > 0, "region"])]  # else nothing predicts there
     if len(names) < 2 or not len(table):
         return ""
-    means = table.groupby(["region", "feature_space"], sort=False)["score"].mean().unstack("feature_space")[names]
+    means = table.groupby(["region", "feature_space"], sort=False)["score"].mean().unstack("feature_space")
+    means = means.reindex(columns=names).dropna(axis=1, how="all")
+    names = list(means.columns)
+    if len(names) < 2:
+        return ""
     best = {name: [str(region) for region in means.index[means.idxmax(axis=1) == name]] for name in names}
     parts = [f"{name} predicts better in {listed(regions)}" for name, regions in best.items() if regions]
     return f"By mean r of a region, {listed(parts)}." if len(means) <= 12 else ""
@@ -96,11 +103,11 @@ def _identified(report: ReportData) -> str:
     rows = [one for one in report.identification if "identification_accuracy" in one]
     if not rows:
         return ""
-    best = max(rows, key=lambda one: float(one["identification_accuracy"]))
+    best = max(rows, key=lambda one: (_above_chance(one), float(one["identification_accuracy"])))
     accuracy, space = float(best["identification_accuracy"]), best["feature_space"]
     whose, most = (f"sub-{best['subject']}; ", "up to ") if len(rows) > 1 else ("", "")
     low, high = best.get("chance_interval_95", (CHANCE, CHANCE))
-    if accuracy <= high:
+    if not _above_chance(best):
         return (
             f"Decoders identify a test clip among two no better than chance, with an accuracy of {most}{accuracy:.0%} "
             f"({whose}95% of chance: {low:.0%} to {high:.0%}), from decoded {space}."
@@ -122,3 +129,7 @@ def audit_line(report: ReportData) -> str:
         others = dict.fromkeys(checks.loc[checks["status"] == status, "name"])
         text += f"; {name}: {listed(others)}" if others else ""
     return f"{text}."
+
+
+def _above_chance(row: Mapping[str, Any]) -> bool:
+    return float(row["identification_accuracy"]) > float(row.get("chance_interval_95", (CHANCE, CHANCE))[1])

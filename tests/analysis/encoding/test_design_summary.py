@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from sklearn.decomposition import PCA
 
 from b2m_encoding.analysis.encoding.design_summary import MOST_COLUMNS, _components
 
 
-def test_components_are_those_of_scikit_learn(rng: np.random.Generator) -> None:
-    both = (rng.standard_normal((90, 60)) @ np.diag(np.linspace(3, 1, 60))).astype(np.float32)
+@pytest.mark.parametrize("width", [60, 200])
+def test_components_are_those_of_scikit_learn(rng: np.random.Generator, width: int) -> None:
+    both = (rng.standard_normal((90, width)) @ np.diag(np.linspace(3, 1, width))).astype(np.float32)
     both -= both[:80].mean(axis=0)
     found = _components(both, 80)
     expected = PCA(MOST_COLUMNS, whiten=True, svd_solver="full").fit(both[:80].astype(float)).transform(both)

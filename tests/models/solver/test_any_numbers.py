@@ -137,9 +137,11 @@ def test_constant_is_what_does_not_vary(dtype: type, form: str, rng: np.random.G
 def test_statistics_refuse_what_their_type_cannot_hold(rng: np.random.Generator) -> None:
     """Run by run there is no unit for all runs; the error comes before anything is wrong."""
     X, Y = rng.standard_normal((20, 2)), rng.standard_normal((20, 2))
-    for size in (1e-26, 1e26):
+    for size in (1e-26, [1, 1e26]):
         with pytest.raises(InputError, match=r"too small or too large[\s\S]*change their unit"):
-            SufficientStatistics({"a": 2}).update("run-01", X, Y * [1, size])
+            SufficientStatistics({"a": 2}).update("run-01", X, Y * size)
+    edge = SufficientStatistics({"a": 2}).update("run-01", X, Y * [1, 1e-26])  # a target among others is constant
+    assert (edge.pool().yy > 0).tolist() == [True, False]
     import torch
 
     exact = SufficientStatistics({"a": 2}, dtype=torch.float64).update("run-01", X, Y * 1e-26)

@@ -114,6 +114,41 @@ def test_splitters_and_groups_choose_as_explicit_splits(make):
         RidgeCV(cv=ShuffleSplit(3, test_size=0.5, random_state=0)).fit(X, Y)
 
 
+@pytest.mark.parametrize("form", ["prediction", "dual", "gram"])
+@pytest.mark.parametrize("solver", ["ridge", "banded", "stacked"])
+def test_the_order_of_folds_does_not_matter(make, form, solver):
+    """scikit-learn's ``GroupKFold`` begins with the last of equal groups; folds may also leave runs out."""
+    X, Y, runs = make(160, 60, 30)
+    X = {"a": X[:, :20], "b": X[:, 20:]}
+
+    def fit(cv):
+        return EncodingModel(None, solver=solver, alphas=ALPHAS, form=form, cv=cv, random_state=0).fit(X, Y, runs=runs)
+
+    names = runs.blocks
+    pairs = [(fit(None), fit(order)) for order in (GroupKFold(len(names)), [[name] for name in reversed(names)])]
+    pairs.append((fit([[names[0]], [names[-1]]]), fit([[names[-1]], [names[0]]])))
+    for usual, other in pairs:
+        np.testing.assert_allclose(other.cv_scores_, usual.cv_scores_, atol=2e-5)
+        np.testing.assert_allclose(other.predict(X, runs=runs), usual.predict(X, runs=runs), atol=1e-3)
+
+
+@pytest.mark.parametrize("form", ["prediction", "dual", "gram"])
+def test_a_target_that_is_nearly_zero_in_one_run_stops_nothing(make, form):
+    """As at the edge of the field of view, or in the tails of smoothing."""
+    X, Y, runs = make(160, 60, 30)
+    edge = Y.copy()
+    edge[runs.rows(runs.blocks[:1]), 3] *= 1e-24
+    edge[:, 4] = 1e-24 * Y[:, 4]
+    usual, found = (
+        EncodingModel(None, solver="ridge", alphas=ALPHAS, form=form).fit(X, values, runs=runs) for values in (Y, edge)
+    )
+    others = np.delete(np.arange(30), [3, 4])
+    np.testing.assert_allclose(
+        found.predict(X, runs=runs)[:, others], usual.predict(X, runs=runs)[:, others], atol=1e-4
+    )
+    assert np.isfinite(found.predict(X, runs=runs)).all()
+
+
 def test_every_group_is_held_out_once_and_alpha_can_be_shared(make):
     X, Y, runs = make(200, 10, 6)
     whole = EncodingModel(None, alpha_per="all").fit(X, Y, runs=runs)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from b2m_encoding.models.solver.moments import Center, check_size
+from b2m_encoding.models.solver.moments import Center, too_small
 
 ROWS = 512
 """Samples whose features are in float64 at a time."""
@@ -148,7 +148,7 @@ class Samples:
     def _centre(self, center: Center, dtype: torch.dtype) -> Centred:
         if center == "none":
             values, mean = self.Y.to(dtype), torch.zeros(self.Y.shape[1], dtype=torch.float64)
-            check_size(values, mean, _squares(values))
+            values[:, too_small(values, mean, _squares(values))] = 0.0
             return Centred(values, mean)
         shift = self.Y[0].clone()  # a sample: it keeps the digits of raw responses, whose mean is large
         values, mean = empty_columns(len(self.Y), self.Y.shape[1], dtype), shift.double()
@@ -157,7 +157,7 @@ class Samples:
             part = (self.Y[:, some] - shift[some]).to(dtype)
             own = part.mean(0, dtype=torch.float64)
             mean[some] += own
-            check_size(part, own, _squares(part))
+            part[:, too_small(part, own, _squares(part))] = 0.0
             if center == "all":
                 part -= own.to(dtype)
             for rows in self.rows.values() if center == "block" else []:

@@ -96,5 +96,7 @@ class HeldOutRows:
 
 def _as_slice(rows: Tensor) -> slice | Tensor:
     """Return rows as a slice where they are consecutive."""
-    span = (int(rows[0]), int(rows[-1]) + 1)
-    return slice(*span) if torch.equal(rows, torch.arange(*span, device=rows.device)) else rows
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first + 1 != len(rows) or not bool((rows.diff() == 1).all()):
+        return rows
+    return slice(first, last + 1)
