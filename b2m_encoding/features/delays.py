@@ -124,9 +124,9 @@ def _shifted(
     if np.abs(time - time[0] - np.arange(len(time)) * tr).max() < TOLERANCE * tr:
         return slice(min(shift, len(time)), None), slice(0, max(len(time) - shift, 0))
     wanted = time - shift * tr
-    source = np.searchsorted(time, wanted - TOLERANCE * tr)
+    source, there = rows_at(time, wanted, TOLERANCE * tr)
     inside = wanted > time[0] - TOLERANCE * tr
-    lost = inside & (np.abs(time[np.minimum(source, len(time) - 1)] - wanted) > TOLERANCE * tr)
+    lost = inside & ~there
     if lost.any():
         raise InputError(
             f"run {name}: samples that a delay of {seconds:g} s needs are not there",
@@ -135,3 +135,9 @@ def _shifted(
             fix="mark volumes that shall not count as not used (Runs.used) instead of taking them out",
         )
     return np.flatnonzero(inside), source[inside]
+
+
+def rows_at(time: Float64, wanted: Float64, near: float) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """First row of a run at each of the wanted times, at most ``near`` seconds off, and whether there is one."""
+    rows = np.minimum(np.searchsorted(time, wanted - near), len(time) - 1)
+    return rows, np.abs(time[rows] - wanted) <= near

@@ -96,12 +96,12 @@ class FeatureSpace:
         """
         training = self.values[training_rows].astype(np.float64)
         mean = training.mean(axis=0)
-        axes = _principal_axes(training - mean, n_components)
+        axes = principal_axes(training - mean, n_components)
         provenance = {**self.provenance, "principal_components": axes.shape[1]}
         return replace(self, values=((self.values - mean) @ axes).astype(np.float32), provenance=provenance)
 
 
-def _principal_axes(centred: Float64, n_components: int | float) -> Float64:
+def principal_axes(centred: Float64, n_components: int | float) -> Float64:
     """First principal axes, shape (n_features, n_components), from the smaller of the two Gram matrices.
 
     Symmetric eigenproblems always converge; a singular value decomposition of nearly collinear embeddings may not.

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.delays import TOLERANCE, delays_in_samples
+from b2m_encoding.features.delays import TOLERANCE, delays_in_samples, rows_at
 from b2m_encoding.models.covariance import Covariance
 from b2m_encoding.models.cross_validation import cross_val_predict
 from b2m_encoding.models.fitted import FittedModel
@@ -285,12 +285,11 @@ def _rows_at_delays(
         raise InputError("responses and runs differ in their number of samples", found=n_samples, expected=len(runs))
     if any(shifts):
         runs.check_clock()
-        near = 2 * TOLERANCE * runs.tr
         for run in runs.slices.values():
             time = runs.time[run]
             wanted = time[:, None] + np.array(shifts) * runs.tr
-            found = np.minimum(np.searchsorted(time, wanted - near), len(time) - 1)
-            rows[run], there[run] = run.start + found, np.abs(time[found] - wanted) <= near
+            found, there[run] = rows_at(time, wanted, 2 * TOLERANCE * runs.tr)  # both may be off the grid
+            rows[run] = run.start + found
     return rows, there & runs.used[rows]
 
 

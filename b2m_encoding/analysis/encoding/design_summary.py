@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.linalg import eigh
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Recording
-from b2m_encoding.features.space import FeatureSpace
+from b2m_encoding.features.space import FeatureSpace, principal_axes
 from b2m_encoding.results.design_summary import DesignSummary
 from b2m_encoding.study import Study
 
@@ -61,11 +60,7 @@ def _components(both: Float32, n: int) -> Float32:
 
     The sign of a component is that of its largest loading.
     """
-    sample = both[:n].astype(np.float64)
-    wide = sample.shape[1] > n
-    gram = sample @ sample.T if wide else sample.T @ sample
-    _, axes = eigh(gram, subset_by_index=[max(0, len(gram) - MOST_COLUMNS), len(gram) - 1])
-    axes = (sample.T @ axes if wide else axes)[:, ::-1]
+    axes = principal_axes(both[:n].astype(np.float64), MOST_COLUMNS)
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
     found = both @ axes
     deviation = found[:n].std(axis=0)

@@ -186,12 +186,22 @@ class JoinedFolds:
         operator[torch.arange(len(held), device=held.device), held] += 1
         return operator
 
-    def residuals(self, held: Held, y: Tensor, z: Tensor) -> Tensor:
-        """Held-out residuals of all folds.
+    def in_float64(self, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Centred responses and ``U'y`` in float64; what rounding left of the mean would be amplified."""
+        if y.dtype == torch.float64:
+            return y, z
+        y = y.double()
+        y = y - y.mean(0) if self.rows.intercept else y
+        return y, self.basis.vectors.T @ y
+
+    def residuals(self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        """Held-out residuals of targets that each have a penalty of their own, from one large product.
 
         Parameters
         ----------
-        held : Held
+        penalties : sequence of Held
+        which : Tensor of int, shape (n_targets,)
+            Penalty of each target, ascending.
         y : Tensor, shape (n_samples, n_targets)
             Centred responses.
         z : Tensor, shape (rank, n_targets)
@@ -202,51 +212,21 @@ class JoinedFolds:
         Tensor, shape (n_held_out, n_targets)
             Folds one after the other.
         """
-        if held.dtype == torch.float64:
-            y, z = self.in_float64(y, z)
-        rest = self._rest(y, self.basis.filters(held.alpha, held.dtype) * z.T)
-        out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
-        self._hold_out(held, y, rest, out)
-        return out
-
-    def in_float64(self, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Centred responses and ``U'y`` in float64; what rounding left of the mean would be amplified."""
-        if y.dtype == torch.float64:
-            return y, z
-        y = y.double()
-        y = y - y.mean(0) if self.rows.intercept else y
-        return y, self.basis.vectors.T @ y
-
-    def residuals_of_targets(self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        """Held-out residuals of targets that each have a penalty of their own, from one large product.
-
-        Parameters
-        ----------
-        penalties : sequence of Held
-        which : Tensor of int, shape (n_targets,)
-            Penalty of each target, ascending.
-        y, z : Tensor
-            As for :meth:`residuals`.
-
-        Returns
-        -------
-        Tensor, shape (n_held_out, n_targets)
-        """
-        numbers = which.bincount(minlength=len(penalties)).tolist()
-        filters = torch.stack([self.basis.filters(held.alpha, y.dtype) for held in penalties])
-        rest = self._rest(y, filters[which].mul_(z.T))
-        out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
         few = torch.tensor([held.dtype != y.dtype for held in penalties], device=which.device)[which].nonzero()[:, 0]
-        exact = self.in_float64(y.T[few].T, z.T[few].T)
-        start = done = 0
-        for held, number in zip(penalties, numbers, strict=True):
-            some, own = slice(start, start + number), slice(done, done + number)
+        if len(few):  # they need more digits than the responses have
+            exact = self.residuals(penalties, which[few], *self.in_float64(y.T[few].T, z.T[few].T)).to(y.dtype)
+            if len(few) == len(which):
+                return exact
+        filters = torch.stack([self.basis.filters(held.alpha, y.dtype) for held in penalties])
+        rest, start = self._rest(y, filters[which].mul_(z.T)), 0
+        out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
+        for held, number in zip(penalties, which.bincount(minlength=len(penalties)).tolist(), strict=True):
+            some = slice(start, start + number)
             start += number
             if number and held.dtype == y.dtype:
                 self._hold_out(held, y[:, some], rest[:, some], out[:, some])
-            elif number:
-                out[:, some] = self.residuals(held, *(part[:, own] for part in exact)).to(out)
-                done += number
+        if len(few):
+            out.T[few] = exact.T
         return out
 
     def _rest(self, y: Tensor, smooth: Tensor) -> Tensor:

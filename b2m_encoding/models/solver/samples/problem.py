@@ -249,7 +249,7 @@ class SamplesProblem:
             own, order = which[targets][at].sort(stable=True)
             at = at[order]
             some, z = y.T[at].T, self._projected(last.scaling, targets).T[at].T
-            error.T[at] = system.residuals_of_targets(last.penalties, own, some, z).T
+            error.T[at] = system.residuals(last.penalties, own, some, z).T
             out[:, targets] = system.rows.about_training(y, error).cpu()
 
         in_chunks(self.n_targets, batch, work)

@@ -213,7 +213,7 @@ class JoinedScores:
         for pairs in torch.split(wanted.nonzero(), max(1, AT_A_TIME // len(y))):
             which, targets = pairs.T
             some, projected = y.T[targets].T, z.T[targets].T
-            yield which, targets, some, self.folds.residuals_of_targets(self.penalties, which, some, projected)
+            yield which, targets, some, self.folds.residuals(self.penalties, which, some, projected)
 
     def _sum(self, squares: Tensor, factors: Tensor | None) -> Tensor:
         """Sum over held-out samples, or over folds with a factor for each, float64."""

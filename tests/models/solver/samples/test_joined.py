@@ -14,7 +14,7 @@ from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.samples.arrays import Samples
 from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.models.solver.samples.held_out_rows import HeldOutRows
-from b2m_encoding.models.solver.samples.joined import JoinedFolds
+from b2m_encoding.models.solver.samples.joined import Held, JoinedFolds
 from b2m_encoding.models.solver.samples.problem import SamplesProblem
 from b2m_encoding.runs import Runs
 
@@ -61,6 +61,11 @@ def system_of(problem: SamplesProblem, folds: Any) -> tuple[JoinedFolds, Any, An
     return system, y, system.basis.of_type(problem.dtype).T @ y
 
 
+def residuals(system: JoinedFolds, held: Held, y: Any, z: Any) -> Any:
+    """Of targets that all have the same penalty."""
+    return system.residuals([held], torch.zeros(y.shape[1], dtype=torch.int64), y, z)
+
+
 @pytest.mark.parametrize("folds", FOLDS.values(), ids=FOLDS)
 @pytest.mark.parametrize(("p", "form"), [(12, "prediction"), (60, "prediction"), (60, "dual"), (200, "dual")])
 @pytest.mark.parametrize("alpha", [1e-9, 1e-3, 1.0, 1e4])
@@ -71,7 +76,7 @@ def test_residuals_are_those_of_models_of_the_other_samples(
     system, y, z = system_of(problem, folds)
     held = system.penalties([alpha])[0]
     exact = refits(problem, folds, alpha)
-    np.testing.assert_allclose(system.residuals(held, y, z).numpy(), exact, atol=1e-6 * np.abs(exact).max())
+    np.testing.assert_allclose(residuals(system, held, y, z).numpy(), exact, atol=1e-6 * np.abs(exact).max())
     plain = (y - system.basis.vectors @ (system.basis.filters(alpha, y.dtype)[:, None] * z))[system.rows.all]
     assert np.abs(plain.numpy() - exact).max() > 1e-3  # of a model that saw the samples
 
@@ -85,7 +90,7 @@ def test_few_digits_are_seen_and_made_up_for(rng: np.random.Generator) -> None:
         held = system.penalties([alpha])[0]
         kinds.append((held.dtype, all(held.whole)))
         exact = refits(problem, FOLDS["blocks"], alpha)
-        found = system.residuals(held, y, z).numpy()
+        found = residuals(system, held, y, z).numpy()
         np.testing.assert_allclose(found, exact, atol=1e-5 * np.abs(exact).max())
     assert kinds == [(torch.float32, False), (torch.float64, False), (torch.float32, True)]
 
@@ -95,7 +100,7 @@ def test_predictions_and_squares_are_those_of_the_held_out_samples(rng: np.rando
     problem = problem_of(rng, 30, "prediction", torch.float64, center)
     folds = FOLDS["two and two"]
     system, y, z = system_of(problem, folds)
-    error = system.residuals(system.penalties([3.0])[0], y, z)
+    error = residuals(system, system.penalties([3.0])[0], y, z)
     predicted, measured = system.rows.about_training(y, error), system.rows.about_training(y)
     torch.testing.assert_close(measured - predicted, error)
     Y, start = problem.samples.Y, 0
