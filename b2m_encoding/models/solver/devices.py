@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Literal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import scipy.linalg
@@ -21,7 +23,11 @@ SMALL = 256
 """Largest number of features and targets of a problem that one thread solves faster than two."""
 SMALL_EIGENPROBLEM = 768
 """Largest size of an eigenproblem that is solved in one thread."""
+TARGETS_OF_A_THREAD = 512
+"""Targets of a slice, where every CPU thread has slices of its own: few, so that all end at about the same time."""
 _blas = ThreadpoolController()
+_worker = threading.local()
+Item, Found = TypeVar("Item"), TypeVar("Found")
 Precision = Literal["float32", "float64", "fast"]
 
 
@@ -65,6 +71,14 @@ def threads_for(n_features: int, n_targets: int, device: torch.device) -> Iterat
         torch.set_num_threads(before)
 
 
+def gram(X: Tensor) -> Tensor:
+    """Compute ``X'X`` in the type of X; on a CPU by the routine of BLAS for symmetric products: half the operations."""
+    if X.device.type != "cpu":
+        return X.T @ X
+    values = X.numpy()
+    return torch.from_numpy(values.T @ values)
+
+
 def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (not negative, ascending) and eigenvectors of a positive semidefinite matrix, in float64.
 
@@ -86,26 +100,65 @@ def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 def _numpy_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """NumPy's eigh, in one thread if the matrix is small: threads that wait for work slow those of torch down."""
-    with _blas.limit(limits=1 if len(matrix) <= SMALL_EIGENPROBLEM else None, user_api="blas"):
+    alone = getattr(_worker, "alone", False)  # then BLAS has one thread already, and its limit is not ours to restore
+    small = len(matrix) <= SMALL_EIGENPROBLEM
+    with nullcontext() if alone else _blas.limit(limits=1 if small else None, user_api="blas"):
         values, vectors = np.linalg.eigh(matrix.numpy())
     return torch.from_numpy(values), torch.from_numpy(vectors)
 
 
-def in_chunks(n_targets: int, size: int, work: Callable[[slice], None]) -> int:
-    """Call a function on slices of targets; where memory runs out, halve the slice and go on.
+def for_each(items: Sequence[Item], work: Callable[[Item], Found], device: torch.device) -> list[Found]:
+    """Call a function on every item; on a CPU one item per thread at a time.
+
+    Products of moderate size are faster so: threads that share one of them wait for each other at its end. The number
+    of threads is that of torch; inside each of them torch and BLAS have one. Results are in the order of the items.
+
+    Examples
+    --------
+    >>> for_each([1, 2, 3], lambda number: number**2, torch.device("cpu"))
+    [1, 4, 9]
+    """
+    threads = min(torch.get_num_threads(), len(items))
+    if device.type != "cpu" or threads <= 1:
+        return [work(item) for item in items]
+    before = torch.get_num_threads()
+    try:
+        with _blas.limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads, initializer=_work_alone) as pool:
+            futures = [pool.submit(work, item) for item in items]
+            try:
+                return [future.result() for future in futures]
+            finally:
+                pool.shutdown(cancel_futures=True)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _work_alone() -> None:
+    torch.set_num_threads(1)
+    _worker.alone = True
+
+
+def in_chunks(n_targets: int, size: int, work: Callable[[slice], None], device: torch.device) -> int:
+    """Call a function on slices of targets: a slice per thread of a CPU; on a GPU smaller ones where memory runs out.
 
     Parameters
     ----------
     n_targets, size : int
-        Number of targets, of all and of a slice.
+        Number of targets, of all and of the largest slice.
     work : callable
         Called with every slice, and again with parts of one for which memory ran out: it adds to results last.
+    device : torch.device
+        Where it computes.
 
     Returns
     -------
     int
         Size of a slice that fits in memory.
     """
+    if device.type == "cpu" and torch.get_num_threads() > 1:
+        own = min(size, TARGETS_OF_A_THREAD)
+        for_each([slice(start, min(start + own, n_targets)) for start in range(0, n_targets, own)], work, device)
+        return size
     start = 0
     while start < n_targets:
         try:

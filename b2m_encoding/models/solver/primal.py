@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from b2m_encoding.models.solver.devices import eigh, in_chunks
+from b2m_encoding.models.solver.devices import SMALL_EIGENPROBLEM, eigh, for_each, in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.moments import Center, Pool, Targets
 from b2m_encoding.models.solver.options import SearchOptions
@@ -101,8 +101,7 @@ class StatisticsProblem:
         score = torch.zeros((len(alphas), n), dtype=torch.float64, device=self.device)
         null = torch.zeros(n, dtype=torch.float64, device=self.device)
         factors = self.fold_factors(folds) if scoring == "r2" else None
-        for i, held_out in enumerate(folds):  # one fold in memory at a time
-            system = self.fold(held_out, scaling, own_mean=scoring == "r")
+        for i, system in enumerate(self._systems(folds, scaling, own_mean=scoring == "r")):
             scorer = fold_scorer(system, alphas, options.precision)
 
             def add(targets: slice, scorer: FoldScorer = scorer, i: int = i) -> None:
@@ -116,11 +115,19 @@ class StatisticsProblem:
                 score[:, targets] += own  # at the end, where no memory can run out any more
                 null[targets] += squares
 
-            batch = in_chunks(n, batch, add)
+            batch = in_chunks(n, batch, add, self.device)
         if scoring == "r":
             return score
         variation = torch.stack([self.variation(held_out) for held_out in folds]).sum(0).to(score.device)
         return cross_validated_r2(score, variation, null)
+
+    def _systems(self, folds: Sequence[Blocks], scaling: Tensor | None, *, own_mean: bool) -> Iterator[FoldSystem]:
+        """Factorised folds: one in memory at a time, or one per thread where a thread is as fast as several."""
+        at_a_time = torch.get_num_threads() if self.n_features <= SMALL_EIGENPROBLEM else 1
+        _ = self._total_xy, self._inverse_deviations  # once, before the threads
+        for start in range(0, len(folds), at_a_time):
+            some = folds[start : start + at_a_time]
+            yield from for_each(some, lambda held_out: self.fold(held_out, scaling, own_mean=own_mean), self.device)
 
     def fold_factors(self, folds: Sequence[Blocks]) -> Tensor:
         """Factors of the squared errors of every fold, shape (n_folds, n_targets)."""
@@ -175,7 +182,7 @@ class StatisticsProblem:
             filtered = (pool.xy(rows).to(self.device) @ basis) * shrinkage(values, own[part]).to(basis)
             weights[part] = filtered @ basis.T
 
-        in_chunks(len(index), batch, work)
+        in_chunks(len(index), batch, work, self.device)
         return Weights(weights, None, pool.mean_x, pool.mean_y)
 
     def forget(self) -> None:

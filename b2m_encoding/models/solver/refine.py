@@ -111,7 +111,7 @@ def refine(
         improved = torch.where(gained & (improved > choice.scores[targets]), improved, choice.scores[targets])
         logs[targets], score[targets] = torch.where(gained[:, None], best, logs[targets]), improved
 
-    in_chunks(problem.n_targets, max(1, CELLS // problem.n_features**2), work)
+    in_chunks(problem.n_targets, max(1, CELLS // problem.n_features**2), work, problem.device)
     return -logs.T, score
 
 
@@ -137,7 +137,7 @@ def solve_refined(problem: RidgeProblem, deltas: Tensor) -> Weights:
         weights = torch.cholesky_solve(train[..., None], factor)[..., 0]
         reduced[targets] = fold.back(weights).to(dtype)
 
-    in_chunks(problem.n_targets, max(1, CELLS // problem.n_features**2), work)
+    in_chunks(problem.n_targets, max(1, CELLS // problem.n_features**2), work, problem.device)
     return Weights(reduced, None, fold.mean_x, fold.mean_y)
 
 

@@ -74,7 +74,7 @@ def _pairs(filters: Filters) -> Tensor:
 
 def _cells(device: torch.device) -> int:
     """Size of a block of weights: fits the cache of a CPU, or fills a GPU."""
-    return 2**27 if device.type == "cuda" else 2**19
+    return 2**27 if device.type == "cuda" else 2**18
 
 
 def _upper(gram: Tensor) -> list[Tensor]:

@@ -237,7 +237,7 @@ def _products_of_samples(
         gram[targets] = (stacked @ stacked.mT).double()
         product[targets] = (stacked @ measured.T[:, :, None])[..., 0].double()
 
-    in_chunks(n, max(1, batch // len(members)), add)
+    in_chunks(n, max(1, batch // len(members)), add, device)
     return Products(gram, product, squares, variation, count)
 
 
@@ -271,7 +271,7 @@ def _products_of_statistics(
             product[targets] += linear
             squares[targets] += yy
 
-        batch = in_chunks(n, batch, add)
+        batch = in_chunks(n, batch, add, device)
     variation = torch.stack([whole.variation(held_out) for held_out in folds]).sum(0).to(device)
     return Products(gram, product, squares, variation, count)
 

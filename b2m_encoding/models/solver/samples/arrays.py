@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.moments import Center, too_small
 
 ROWS = 512
@@ -152,17 +153,19 @@ class Samples:
             return Centred(values, mean)
         shift = self.Y[0].clone()  # a sample: it keeps the digits of raw responses, whose mean is large
         values, mean = empty_columns(len(self.Y), self.Y.shape[1], dtype), shift.double()
-        for start in range(0, len(mean), COLUMNS):
-            some = slice(start, start + COLUMNS)
+
+        def work(some: slice) -> None:
             part = (self.Y[:, some] - shift[some]).to(dtype)
             own = part.mean(0, dtype=torch.float64)
-            mean[some] += own
+            mean[some] += own  # every target is in one slice
             part[:, too_small(part, own, _squares(part))] = 0.0
             if center == "all":
                 part -= own.to(dtype)
             for rows in self.rows.values() if center == "block" else []:
                 part[rows] -= part[rows].mean(0, dtype=torch.float64).to(dtype)
             values[:, some] = part
+
+        in_chunks(len(mean), COLUMNS, work, values.device)
         return Centred(values, mean)
 
 

@@ -23,7 +23,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from b2m_encoding.models.solver.devices import eigh
+from b2m_encoding.models.solver.devices import eigh, for_each
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.samples.arrays import empty_columns
 from b2m_encoding.models.solver.samples.held_out_rows import HeldOutRows
@@ -114,11 +114,13 @@ class JoinedFolds:
 
     def __init__(self, basis: Basis, rows: HeldOutRows, dtype: torch.dtype) -> None:
         self.basis, self.rows, self.dtype = basis, rows, dtype
+        self.device = basis.values.device
         self._systems: dict[int, tuple[Tensor, Tensor]] = {}
 
     def penalties(self, alphas: Sequence[float]) -> list[Held]:
         """Factorise all folds for every penalty."""
-        folds = [self._inverses(fold, alphas) for fold in range(len(self.rows.folds))]
+        _ = self.basis.of_type(self.dtype)  # once, before the threads
+        folds = for_each(range(len(self.rows.folds)), lambda fold: self._inverses(fold, alphas), self.device)
         return [
             self._held(alpha, [(inverses[i], float(sizes[i])) for inverses, sizes in folds])
             for i, alpha in enumerate(alphas)

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from b2m_encoding.models.solver.devices import eigh, in_chunks, products
+from b2m_encoding.models.solver.devices import eigh, for_each, gram, in_chunks, products
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import SearchOptions
@@ -125,13 +125,12 @@ class SamplesProblem:
         return [self.form, where, str(self.dtype), prep.standardize, list(prep.widths), prep.prior, scaling]
 
     def _kernel(self, scaling: Tensor | None) -> Tensor:
-        x = self._prepared(scaling)
-        return x @ x.T
+        return gram(self._prepared(scaling).T)
 
     def _make_basis(self, scaling: Tensor | None) -> dict[str, Tensor]:
         if self.form == "prediction":
             x = self._prepared(scaling)
-            values, directions = _nonzero(*eigh(x.T @ x))
+            values, directions = _nonzero(*eigh(gram(x)))
             vectors = (x @ directions) / values.sqrt()
             del x
         else:  # the features are made twice: they are as large as the kernel
@@ -187,7 +186,8 @@ class SamplesProblem:
 
         def make() -> dict[str, Tensor]:
             signs = random_signs(N_DIRECTIONS, len(system.rows.all))
-            found = Projections.of(torch.stack([system.sketch(held, signs) for held in penalties]))
+            maps = for_each(penalties, lambda held: system.sketch(held, signs), self.device)
+            found = Projections.of(torch.stack(maps))
             return {"maps": found.maps, "mix": found.mix}
 
         return Projections(**self.factors.get("projections", key, make))
@@ -214,7 +214,7 @@ class SamplesProblem:
             own = None if kept is None else kept.part(targets)
             path[:, targets] = found.scores(self._batch(targets), z, checked[targets], own)
 
-        in_chunks(self.n_targets, options.n_targets_batch, work)
+        in_chunks(self.n_targets, options.n_targets_batch, work, self.device)
         self._last = Last(scaling, basis, projected, system, penalties, kept)
         self.notes = found.agreement.note(len(alphas))
         return path
@@ -252,7 +252,7 @@ class SamplesProblem:
             error.T[at] = system.residuals(last.penalties, own, some, z).T
             out[:, targets] = system.rows.about_training(y, error).cpu()
 
-        in_chunks(self.n_targets, batch, work)
+        in_chunks(self.n_targets, batch, work, self.device)
         return out
 
     def held_out_responses(self, folds: Sequence[Blocks], targets: slice) -> tuple[Tensor, Tensor, Tensor]:
@@ -274,7 +274,7 @@ class SamplesProblem:
             z = self._projected(scaling, rows)
             reduced[part] = z.T * (roots * shrinkage(basis.values, own[part])).to(self.dtype)
 
-        in_chunks(len(index), batch, work)
+        in_chunks(len(index), batch, work, self.device)
         mean_y = self.samples.centred_responses(self.center, self.dtype).mean
         return Weights(reduced, basis.back, self.samples.centre(self.center), mean_y)
 

@@ -13,6 +13,7 @@ estimate. Residuals are smooth functions of the penalty: projections are made of
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -36,7 +37,7 @@ ROUNDING = 1e-6
 """Error of an exact score in float32, relative to the squares of the responses."""
 CONSTANT = 1e-10
 """Deviation of responses, relative to their size, and of predictions, relative to responses, that is rounding."""
-AT_A_TIME = 2**22
+AT_A_TIME = 2**21
 """Residuals of pairs of a target and a penalty that are in memory at a time."""
 N_CHECKED = 32
 """Targets of a fit that are scored with every penalty, to see whether the choice is the same."""
@@ -62,14 +63,27 @@ class Agreement:
     loss: float = 0.0
     scored: int = 0
     targets: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, scores: Tensor, candidates: Tensor) -> None:
-        """Compare targets that have every score with the choice among their candidates, both (n_alphas, n)."""
-        chosen = torch.where(candidates, scores, -torch.inf).amax(0)
-        lost = scores.amax(0) - chosen
-        self.checked += len(lost)
-        self.same += int((lost == 0).sum())
-        self.loss = max(self.loss, float(lost.max()) if len(lost) else 0.0)
+    def add(self, scores: Tensor, candidates: Tensor, checked: Tensor) -> None:
+        """Compare targets that have every score with the choice among their candidates.
+
+        Parameters
+        ----------
+        scores : Tensor, shape (n_alphas, n_targets)
+        candidates : Tensor of bool, shape (n_alphas, n_targets)
+            Scores that were computed to choose.
+        checked : Tensor of bool, shape (n_targets,)
+            Targets that have every score.
+        """
+        every, own = scores[:, checked], candidates[:, checked]
+        lost = every.amax(0) - torch.where(own, every, -torch.inf).amax(0)
+        with self._lock:
+            self.checked += len(lost)
+            self.same += int((lost == 0).sum())
+            self.loss = max(self.loss, float(lost.max()) if len(lost) else 0.0)
+            self.scored += int(candidates.sum())
+            self.targets += len(checked)
 
     def note(self, n_alphas: int) -> list[str]:
         """Sentence for readers of the results; none where nothing was screened."""
@@ -203,9 +217,7 @@ class JoinedScores:
         scored = error.isfinite()
         score(checked & ~scored)
         path = cross_validated_r2(error, variation, squares)
-        self.agreement.add(path[:, checked], scored[:, checked])
-        self.agreement.scored += int(scored.sum())
-        self.agreement.targets += y.shape[1]
+        self.agreement.add(path, scored, checked)
         return path
 
     def _residuals(self, wanted: Tensor, y: Tensor, z: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
