@@ -102,7 +102,7 @@ class EncodingModel(FittedModel):
         Show progress of a banded search on standard error.
     screening : bool
         Leave out exact scores of penalties that cannot be the best of a target, where that is cheaper; see
-        :mod:`b2m_encoding.models.solver.samples.screening`. ``notes_`` say how often the choice is that of all scores.
+        :mod:`b2m_encoding.models.solver.screening`. ``notes_`` say how often the choice is that of all scores.
     factors : path, optional
         Folder that keeps what a fit needs of the features alone, for later fits with the same features, also of other
         processes. The forms that keep samples use it.

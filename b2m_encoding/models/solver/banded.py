@@ -34,7 +34,7 @@ class BandedChoice:
         Row of ``scalings`` of each target.
     alphas, scores : Tensor, shape (n_targets,)
     path : Tensor, shape (n_scalings, n_targets)
-        Best cross-validated score of every scaling.
+        Best cross-validated score of every scaling; NaN for those that cannot be the best.
     """
 
     scalings: Tensor
@@ -128,7 +128,8 @@ def search_banded(
     index = torch.zeros(n, dtype=torch.int64, device=problem.device)
     path = []
     for i, scaling in enumerate(rows):
-        choice = choose(problem.cv_scores(folds, grid, options, scaling), grid, options)
+        known = best.clone() if i and options.groups is None else None
+        choice = choose(problem.cv_scores(folds, grid, options, scaling, known), grid, options)
         better = choice.compare > best
         best, alpha = torch.where(better, choice.compare, best), torch.where(better, choice.alphas, alpha)
         score, index = torch.where(better, choice.scores, score), torch.where(better, i, index)

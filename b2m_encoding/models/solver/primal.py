@@ -8,13 +8,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from b2m_encoding.models.solver.devices import SMALL_EIGENPROBLEM, eigh, for_each, in_chunks
+from b2m_encoding.models.solver.devices import SMALL_EIGENPROBLEM, TARGETS_OF_A_THREAD, eigh, for_each, in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
+from b2m_encoding.models.solver.gram_scores import GramScores, screening_pays
 from b2m_encoding.models.solver.moments import Center, Pool, Targets
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, NormalEquations, PreparedFold
 from b2m_encoding.models.solver.scorers import FoldScorer, fold_scorer
+from b2m_encoding.models.solver.screening import N_CHECKED, Agreement, some_of
 from b2m_encoding.models.solver.search import cross_validated_r2, fold_factors
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.weights import Weights
@@ -44,6 +46,7 @@ class StatisticsProblem:
         self.statistics, self.preparation, self.center = statistics, preparation, center
         self.device = device or torch.device("cpu")
         self.notes: list[str] = []
+        self._agreement = Agreement()
         self.n_targets, self.n_features = statistics.n_targets, statistics.n_features
 
     @cached_property
@@ -94,9 +97,16 @@ class StatisticsProblem:
         return FoldSystem(values, basis, quadratic.to(dtype), load, norms)
 
     def cv_scores(
-        self, folds: Sequence[Blocks], alphas: Tensor, options: SearchOptions, scaling: Tensor | None = None
+        self,
+        folds: Sequence[Blocks],
+        alphas: Tensor,
+        options: SearchOptions,
+        scaling: Tensor | None = None,
+        known: Tensor | None = None,
     ) -> Tensor:
         """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.cv_scores`."""
+        if options.screens and screening_pays(self.n_features, len(alphas), len(folds), self.n_targets):
+            return self._screened_scores(folds, alphas, options, scaling, known)
         n, scoring, batch = self.n_targets, options.scoring, options.n_targets_batch
         score = torch.zeros((len(alphas), n), dtype=torch.float64, device=self.device)
         null = torch.zeros(n, dtype=torch.float64, device=self.device)
@@ -120,6 +130,30 @@ class StatisticsProblem:
             return score
         variation = torch.stack([self.variation(held_out) for held_out in folds]).sum(0).to(score.device)
         return cross_validated_r2(score, variation, null)
+
+    def _screened_scores(
+        self,
+        folds: Sequence[Blocks],
+        alphas: Tensor,
+        options: SearchOptions,
+        scaling: Tensor | None,
+        known: Tensor | None,
+    ) -> Tensor:
+        """Scores of the penalties that can be the best, and NaN for the others."""
+        systems = self._systems(folds, scaling, own_mean=False)
+        self._agreement = Agreement() if known is None else self._agreement
+        found = GramScores.of([fold_scorer(one, alphas, options.precision) for one in systems], self._agreement)
+        variation = torch.stack([self.variation(held_out) for held_out in folds]).sum(0).to(self.device)
+        path = torch.empty((len(alphas), self.n_targets), dtype=torch.float64, device=self.device)
+        checked = some_of(options.tested.to(self.device), N_CHECKED)
+        other = torch.full_like(variation, -torch.inf) if known is None else known
+
+        def work(targets: slice) -> None:
+            path[:, targets] = found.scores(targets, variation[targets], checked[targets], other[targets])
+
+        in_chunks(self.n_targets, min(options.n_targets_batch, TARGETS_OF_A_THREAD), work, self.device)
+        self.notes = found.agreement.note(len(alphas))
+        return path
 
     def _systems(self, folds: Sequence[Blocks], scaling: Tensor | None, *, own_mean: bool) -> Iterator[FoldSystem]:
         """Factorised folds: one in memory at a time, or one per thread where a thread is as fast as several."""

@@ -115,7 +115,12 @@ class RidgeProblem(Protocol):
     """Remarks on the last search."""
 
     def cv_scores(
-        self, folds: Sequence[Blocks], alphas: Tensor, options: SearchOptions, scaling: Tensor | None = None
+        self,
+        folds: Sequence[Blocks],
+        alphas: Tensor,
+        options: SearchOptions,
+        scaling: Tensor | None = None,
+        known: Tensor | None = None,
     ) -> Tensor:
         """Compute the cross-validated score of every penalty and target, shape (n_alphas, n_targets).
 
@@ -133,6 +138,8 @@ class RidgeProblem(Protocol):
         options : SearchOptions
         scaling : Tensor, shape (n_bands,), optional
             Scaling of each feature space.
+        known : Tensor of float64, shape (n_targets,), optional
+            Best score with other scalings so far: penalties that cannot exceed it may be left out, too.
         """
 
     def solve(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,28 @@ from b2m_encoding.models.solver.moments import Targets
 from b2m_encoding.models.solver.problems import FoldSystem
 
 TOLERANCE = {torch.float32: 3e-7, torch.float64: 1e-13}
+RIDGE = 1e-7
+"""Added to the quadratic form before it is factorised, relative to its mean diagonal; only estimates see it."""
 Sums = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Rotated:
+    """Targets of a fold in its eigenbasis.
+
+    Parameters
+    ----------
+    train : Tensor, shape (n_targets, rank)
+        Training covariances.
+    linear : Tensor, shape (n_targets, n_alphas)
+        Sums of products of the responses with the predictions of every penalty.
+    squares : Tensor of float64, shape (n_targets,)
+        Of the held-out responses.
+    """
+
+    train: Tensor
+    linear: Tensor
+    squares: Tensor
 
 
 class FoldScorer:
@@ -29,35 +52,68 @@ class FoldScorer:
         self.precision, self.device = precision, system.basis.device
         keep = slice(filters.start, None)
         self.system, self.rotation = system, system.basis[:, keep]
-        self.basis, self.full = filters.basis.to(dtype), filters.full.to(dtype)
+        self.basis, self.mix, self.full = (part.to(dtype) for part in (filters.basis, filters.mix, filters.full))
         self.pairs = _pairs(filters).to(dtype)
-        self.factors = _upper(system.quadratic[keep, keep])
+        self.form = system.quadratic[keep, keep]
+        self.factors = _upper(self.form)
 
     def __call__(self, targets: Targets) -> Sums:
         """Sum of products with the predictions, of squared predictions ``(n, n_alphas)``, and of squares ``(n,)``."""
-        train, held_out, squares = self.system.load(targets)
+        rotated = self.rotate(targets)
         with products(self.precision, self.device):
-            b = train @ self.rotation
-            linear = (b * (held_out @ self.rotation)) @ self.full.T
-            quadratic = torch.empty_like(linear)
+            b, quadratic = rotated.train, torch.empty_like(rotated.linear)
             n_basis, rank = self.basis.shape
             size = max(1, _cells(self.device) // (n_basis * rank))
             for start in range(0, len(b), size):
                 part = slice(start, start + size)
                 weights = b[part, None, :] * self.basis
                 quadratic[part] = self._inner(weights).flatten(1) @ self.pairs
-        return linear, quadratic, squares
+        return rotated.linear, quadratic, rotated.squares
+
+    def rotate(self, targets: Targets) -> Rotated:
+        """Rotate the covariances of targets."""
+        train, held_out, squares = self.system.load(targets)
+        with products(self.precision, self.device):
+            b = train @ self.rotation
+            return Rotated(b, (b * (held_out @ self.rotation)) @ self.full.T, squares)
+
+    def quadratic(self, train: Tensor, which: Tensor) -> Tensor:
+        """Sums of squared predictions of rotated targets that each have a penalty of their own, shape (n_targets,)."""
+        with products(self.precision, self.device):
+            weights = train * self.full[which]
+            return (self._image(weights) * weights).sum(1)
+
+    def sketch(self, signs: Tensor) -> Tensor:
+        """Map from weights to random combinations of the predictions, shape (rank, n_directions).
+
+        Parameters
+        ----------
+        signs : Tensor of float64, shape (n_directions, rank)
+        """
+        form = self.form.double()
+        form.diagonal().add_(RIDGE * form.diagonal().mean())
+        root, failed = torch.linalg.cholesky_ex(form)
+        root = torch.where(failed == 0, root, torch.nan)  # then nothing is ruled out
+        return (root @ signs.T.to(root)).to(self.basis)
+
+    def sketched(self, train: Tensor, sketch: Tensor) -> Tensor:
+        """Estimated products of the predictions of all penalties, shape (n_targets, n_alphas, n_alphas)."""
+        with products(self.precision, self.device):
+            combined = ((train[:, None, :] * self.basis).flatten(0, 1) @ sketch).view(len(train), len(self.basis), -1)
+            predictions = self.mix @ combined
+            return predictions @ predictions.mT
 
     def _inner(self, weights: Tensor) -> Tensor:
         """Inner products of the predictions of all combinations, shape (n, n_basis, n_basis), up to transposition."""
-        n, n_basis, rank = weights.shape
-        flat = weights.view(n * n_basis, rank)
-        image = torch.empty_like(flat)
-        stop = 0
+        return self._image(weights.flatten(0, 1)).view(weights.shape) @ weights.mT
+
+    def _image(self, weights: Tensor) -> Tensor:
+        """Products with the upper factor of the quadratic form, shape (n, rank)."""
+        image, stop = torch.empty_like(weights), 0
         for factor in self.factors:
             start, stop = stop, stop + factor.shape[1]
-            torch.mm(flat[:, :stop], factor, out=image[:, start:stop])
-        return image.view(n, n_basis, rank) @ weights.mT
+            torch.mm(weights[:, :stop], factor, out=image[:, start:stop])
+        return image
 
 
 def fold_scorer(system: FoldSystem, alphas: Tensor, precision: Precision) -> FoldScorer:

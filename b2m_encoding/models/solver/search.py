@@ -11,8 +11,12 @@ FLAT = 1e-10
 
 def cross_validated_r2(error: Tensor, variation: Tensor, null: Tensor) -> Tensor:
     """R2 from squared errors, held-out variation, and squares about the training means where there is no variation."""
-    scale = torch.where(variation > FLAT * null, variation, null)
-    return 1 - error / scale.clamp_min(torch.finfo(torch.float64).tiny)
+    return 1 - error / scale_of_r2(variation, null)
+
+
+def scale_of_r2(variation: Tensor, null: Tensor) -> Tensor:
+    """Squared error where R2 is 0, never 0 itself; see :func:`cross_validated_r2`."""
+    return torch.where(variation > FLAT * null, variation, null).clamp_min(torch.finfo(torch.float64).tiny)
 
 
 def fold_factors(variation: Tensor, null: Tensor) -> Tensor:

@@ -26,14 +26,8 @@ from b2m_encoding.models.solver.samples.joined import (
     pack,
     unpack,
 )
-from b2m_encoding.models.solver.samples.screening import (
-    N_CHECKED,
-    N_DIRECTIONS,
-    JoinedScores,
-    Kept,
-    Projections,
-    random_signs,
-)
+from b2m_encoding.models.solver.samples.scores import JoinedScores, Kept, Projections
+from b2m_encoding.models.solver.screening import N_CHECKED, N_DIRECTIONS, Agreement, random_signs, some_of
 from b2m_encoding.models.solver.weights import Weights
 
 N_COMBINED = 9
@@ -87,6 +81,7 @@ class SamplesProblem:
         self.n_targets, self.n_features = samples.Y.shape[1], samples.n_features
         self.notes: list[str] = []
         self._last: Last | None = None
+        self._agreement = Agreement()
 
     @cached_property
     def _squares(self) -> Tensor:
@@ -193,7 +188,12 @@ class SamplesProblem:
         return Projections(**self.factors.get("projections", key, make))
 
     def cv_scores(
-        self, folds: Sequence[Blocks], alphas: Tensor, options: SearchOptions, scaling: Tensor | None = None
+        self,
+        folds: Sequence[Blocks],
+        alphas: Tensor,
+        options: SearchOptions,
+        scaling: Tensor | None = None,
+        known: Tensor | None = None,
     ) -> Tensor:
         """See :meth:`~b2m_encoding.models.solver.problems.RidgeProblem.cv_scores`."""
         basis = self._basis(scaling)
@@ -202,17 +202,19 @@ class SamplesProblem:
         penalties, projections = self._penalties(system, alphas, scaling), None
         if options.screens and _pays(system, len(alphas), self.n_targets):
             projections = self._projections(system, penalties, alphas, scaling)
-        found = JoinedScores(system, penalties, options.scoring, projections)
+        self._agreement = Agreement() if known is None else self._agreement
+        found = JoinedScores(system, penalties, options.scoring, projections, self._agreement)
         path = torch.empty((len(alphas), self.n_targets), dtype=torch.float64, device=self.device)
         projected = empty_columns(len(basis.values), self.n_targets, self.dtype, self.device)
-        checked, kept = _some(options.tested.to(self.device), N_CHECKED), None
+        checked, kept = some_of(options.tested.to(self.device), N_CHECKED), None
         if options.keeps and projections is not None and self.device.type == "cpu":
             kept = Kept.empty(len(system.rows.all), self.n_targets, self.dtype)
 
         def work(targets: slice) -> None:
             projected[:, targets] = z = self._projected(scaling, targets)
             own = None if kept is None else kept.part(targets)
-            path[:, targets] = found.scores(self._batch(targets), z, checked[targets], own)
+            other = None if known is None else known[targets]
+            path[:, targets] = found.scores(self._batch(targets), z, checked[targets], own, other)
 
         in_chunks(self.n_targets, options.n_targets_batch, work, self.device)
         self._last = Last(scaling, basis, projected, system, penalties, kept)
@@ -308,14 +310,6 @@ def _nonzero(values: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
     if not keep.any():
         return torch.ones_like(values[-1:]), torch.zeros_like(vectors[:, -1:])
     return values[keep], vectors[:, keep]
-
-
-def _some(tested: Tensor, number: int) -> Tensor:
-    """About so many of the tested targets, evenly spaced, as a mask."""
-    chosen, at = torch.zeros_like(tested), tested.nonzero()[:, 0]
-    if len(at):
-        chosen[at[:: -(-len(at) // number)]] = True
-    return chosen
 
 
 def _same(a: Tensor | None, b: Tensor | None) -> bool:

@@ -10,13 +10,15 @@ import torch
 from sklearn.linear_model import Ridge
 
 from b2m_encoding.models import EncodingModel
+from b2m_encoding.models.solver import screening
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.ridge import choose
-from b2m_encoding.models.solver.samples import problem, screening
+from b2m_encoding.models.solver.samples import problem
 from b2m_encoding.models.solver.samples.arrays import Samples
 from b2m_encoding.models.solver.samples.factors import Factors
-from b2m_encoding.models.solver.samples.screening import COMBINED, Agreement, Estimates, Projections, random_signs
+from b2m_encoding.models.solver.samples.scores import COMBINED, Projections
+from b2m_encoding.models.solver.screening import Agreement, Estimates, random_signs
 from b2m_encoding.runs import Runs
 
 ALPHAS = np.logspace(-1, 6, 15)
@@ -143,7 +145,7 @@ def test_covariance_of_estimates_is_that_of_many_projections() -> None:
     assert ((differences.mean(0) - exact).abs() <= 4 * standard_error).all()
     y = torch.ones((1, 1), dtype=torch.float64)  # one target; its residuals with each penalty are the columns
     projections = torch.stack([(random_signs(4000, 60) @ maps @ residuals[:, [k]]) for k in range(4)])
-    estimates = Estimates.of(Projections.of(projections), y, squares[:1])
+    estimates = Estimates.of(*Projections.of(projections).estimates(y), squares[:1])
     order = residuals[:, estimates.first]
     expected = torch.stack(found) - (torch.stack(found)[:, estimates.first])
     assert order.shape == (60, 1)
@@ -157,6 +159,8 @@ def test_conditioned_estimates_follow_what_was_scored() -> None:
         covariance,
         torch.tensor([0]),
         torch.tensor([100.0], dtype=torch.float64),
+        torch.tensor([True]),
+        torch.tensor([torch.inf], dtype=torch.float64),
     )
     error = torch.full((3, 1), torch.nan, dtype=torch.float64)
     assert estimates.next_to_score(error)[:, 0].tolist() == [True, False, False]
@@ -174,8 +178,9 @@ def test_conditioned_estimates_follow_what_was_scored() -> None:
 
 def test_agreement_counts_losses() -> None:
     scores = torch.tensor([[0.1, 0.3], [0.2, 0.25]])
-    agreement = Agreement(scored=3, targets=2)
-    agreement.add(scores, torch.tensor([[True, False], [True, True]]))
+    agreement = Agreement()
+    checked = torch.tensor([True, True])
+    agreement.add(scores, torch.tensor([[True, False], [True, True]]), checked)
     assert (agreement.checked, agreement.same) == (2, 1)
     assert agreement.loss == pytest.approx(0.05)
     assert "1.5 of 2 scored" in agreement.note(2)[0]
