@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from b2m_encoding.models.solver.scorers import FoldScorer
-from b2m_encoding.models.solver.screening import N_DIRECTIONS, Agreement, Estimates, random_signs
+from b2m_encoding.models.solver.screening import N_DIRECTIONS, WIDE_MARGIN, Agreement, Estimates, random_signs
 from b2m_encoding.models.solver.search import cross_validated_r2, scale_of_r2
 
 MOST_NUMBERS = 2**26
@@ -28,8 +28,8 @@ class GramScores:
     ----------
     scorers : sequence of FoldScorer
         Of all folds.
-    sketches : sequence of Tensor, shape (rank, n_directions)
-        Maps from the weights of each fold to random combinations of its predictions.
+    sketches : sequence of Tensor
+        Of all folds; see :meth:`~b2m_encoding.models.solver.scorers.FoldScorer.sketch`.
     agreement : Agreement
     """
 
@@ -41,7 +41,7 @@ class GramScores:
     def of(cls, scorers: Sequence[FoldScorer], agreement: Agreement) -> GramScores:
         """Draw the directions of every fold."""
         n = directions(len(scorers))
-        signs = [random_signs(n, len(scorer.form), seed) for seed, scorer in enumerate(scorers)]
+        signs = [random_signs(n, scorer.full.shape[1], seed) for seed, scorer in enumerate(scorers)]
         return cls(scorers, [scorer.sketch(own) for scorer, own in zip(scorers, signs, strict=True)], agreement)
 
     def scores(self, targets: slice, variation: Tensor, checked: Tensor, known: Tensor) -> Tensor:
@@ -64,16 +64,20 @@ class GramScores:
         for scorer, fold, sketch in zip(self.scorers, folds, self.sketches, strict=True):
             gram = scorer.sketched(fold.train, sketch).double()
             errors += gram.diagonal(dim1=1, dim2=2)
-            covariance += gram.square_().mul_(2 / sketch.shape[1])
+            covariance += gram.square_().mul_(2 / directions(len(folds)))
         error = torch.full_like(exact.T, torch.nan)
 
         def score(wanted: Tensor) -> None:
-            which, at = wanted.nonzero().T
-            parts = [s.quadratic(fold.train[at], which) for s, fold in zip(self.scorers, folds, strict=True)]
+            at, which = wanted.T.nonzero().T
+            every = len(at) == len(squares) and bool((at.diff() == 1).all())  # then nothing is copied
+            parts = [
+                scorer.quadratic(fold.train if every else fold.train[at], which)
+                for scorer, fold in zip(self.scorers, folds, strict=True)
+            ]
             error[which, at] = exact[at, which] + torch.stack(parts).double().sum(0)
 
         worst = (1 - known) * scale_of_r2(variation, squares)
-        Estimates.of(errors, covariance, squares, worst).screen(error, score)
+        Estimates.of(errors, covariance, squares, worst, WIDE_MARGIN).screen(error, score)
         scored = error.isfinite()
         score(checked & ~scored)
         path = cross_validated_r2(error, variation, squares)

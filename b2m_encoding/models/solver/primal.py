@@ -94,7 +94,7 @@ class StatisticsProblem:
         def load(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
             return train.xy(targets).to(device), validation.xy(targets).to(device), validation.yy[targets].to(device)
 
-        return FoldSystem(values, basis, quadratic.to(dtype), load, norms)
+        return FoldSystem(values, basis, quadratic, load, norms)
 
     def cv_scores(
         self,

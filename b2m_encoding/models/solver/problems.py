@@ -38,7 +38,7 @@ class FoldSystem:
         Eigenvalues of the training part.
     basis : Tensor, shape (n_features, rank)
         Turns the covariances that ``load`` returns into ``b`` and ``d``.
-    quadratic : Tensor, shape (rank, rank)
+    quadratic : Tensor of float64, shape (rank, rank)
         H.
     load : callable
         From a slice of targets to their training and held-out covariances ``(n, n_features)`` and held-out sums of

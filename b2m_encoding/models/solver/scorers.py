@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from b2m_encoding.models.solver.devices import Precision, products
+from b2m_encoding.models.solver.devices import Precision, eigh, products
 from b2m_encoding.models.solver.filters import Filters, compress
 from b2m_encoding.models.solver.moments import Targets
 from b2m_encoding.models.solver.problems import FoldSystem
 
 TOLERANCE = {torch.float32: 3e-7, torch.float64: 1e-13}
-RIDGE = 1e-7
-"""Added to the quadratic form before it is factorised, relative to its mean diagonal; only estimates see it."""
+RIDGE = 1e-13
+"""Added to the quadratic form before it is factorised, relative to its trace; only estimates see it."""
 Sums = tuple[Tensor, Tensor, Tensor]
 
 
@@ -50,12 +50,11 @@ class FoldScorer:
     def __init__(self, system: FoldSystem, filters: Filters, precision: Precision) -> None:
         dtype = system.basis.dtype
         self.precision, self.device = precision, system.basis.device
-        keep = slice(filters.start, None)
+        self.keep = keep = slice(filters.start, None)
         self.system, self.rotation = system, system.basis[:, keep]
         self.basis, self.mix, self.full = (part.to(dtype) for part in (filters.basis, filters.mix, filters.full))
         self.pairs = _pairs(filters).to(dtype)
-        self.form = system.quadratic[keep, keep]
-        self.factors = _upper(self.form)
+        self.factors = _upper(system.quadratic[keep, keep].to(dtype))
 
     def __call__(self, targets: Targets) -> Sums:
         """Sum of products with the predictions, of squared predictions ``(n, n_alphas)``, and of squares ``(n,)``."""
@@ -84,23 +83,20 @@ class FoldScorer:
             return (self._image(weights) * weights).sum(1)
 
     def sketch(self, signs: Tensor) -> Tensor:
-        """Map from weights to random combinations of the predictions, shape (rank, n_directions).
+        """Map from covariances to random combinations of predictions, shape (rank, n_basis * n_directions).
 
         Parameters
         ----------
         signs : Tensor of float64, shape (n_directions, rank)
         """
-        form = self.form.double()
-        form.diagonal().add_(RIDGE * form.diagonal().mean())
-        root, failed = torch.linalg.cholesky_ex(form)
-        root = torch.where(failed == 0, root, torch.nan)  # then nothing is ruled out
-        return (root @ signs.T.to(root)).to(self.basis)
+        root = _root(self.system.quadratic[self.keep, self.keep])
+        combined = self.basis.T[:, :, None] * (root @ signs.T.to(root)).to(self.basis)[:, None]
+        return combined.flatten(1)
 
     def sketched(self, train: Tensor, sketch: Tensor) -> Tensor:
         """Estimated products of the predictions of all penalties, shape (n_targets, n_alphas, n_alphas)."""
         with products(self.precision, self.device):
-            combined = ((train[:, None, :] * self.basis).flatten(0, 1) @ sketch).view(len(train), len(self.basis), -1)
-            predictions = self.mix @ combined
+            predictions = self.mix @ (train @ sketch).view(len(train), len(self.basis), -1)
             return predictions @ predictions.mT
 
     def _inner(self, weights: Tensor) -> Tensor:
@@ -121,6 +117,16 @@ def fold_scorer(system: FoldSystem, alphas: Tensor, precision: Precision) -> Fol
     tolerance = 1e-4 if precision == "fast" else TOLERANCE[system.basis.dtype]
     filters = compress(system.values, system.norms.to(system.values), alphas.to(system.values), tolerance)
     return FoldScorer(system, filters, precision)
+
+
+def _root(form: Tensor) -> Tensor:
+    """Root ``R`` of a positive semidefinite form ``R R'``, float64."""
+    ridge = RIDGE * form.trace() * torch.eye(len(form), dtype=form.dtype, device=form.device)
+    root, failed = torch.linalg.cholesky_ex(form + ridge)
+    if not failed:
+        return root
+    values, vectors = eigh(form)
+    return vectors * values.sqrt()
 
 
 def _pairs(filters: Filters) -> Tensor:

@@ -7,7 +7,7 @@ the same: with :math:`s` directions of random signs the estimates of :math:`e'Ae
 :math:`2 \, \mathrm{tr}(AB) / s`, which follows from the products themselves. A penalty that is scored exactly
 therefore tells the error of the others, too: the estimates are conditioned on it, as in Gaussian process regression.
 The most promising penalty is scored next, among those that can win: that are better than the best of those that were
-scored at three standard errors below their estimate.
+scored at some standard errors below their estimate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from torch import Tensor
 
 N_DIRECTIONS = 128
 MARGIN = 3.0
-"""Standard errors within which a penalty can still be the best."""
+"""Standard errors within which a penalty can still be the best among neighbours, which are nearly as good."""
+WIDE_MARGIN = 4.5
+"""The same where much is lost by an estimate that is far off: estimates are skewed, squares of few directions more."""
 TIE = 1e-5
 """Gain of R2 that is not worth another score."""
 ROUNDING = 1e-6
@@ -99,21 +101,28 @@ class Estimates:
         Penalty with the smallest estimate, which is scored first.
     squares : Tensor of float64, shape (n_targets,)
         Of the responses.
-    hopeful : Tensor of bool, shape (n_targets,)
-        Whether any penalty can be better than what is known already.
     known : Tensor of float64, shape (n_targets,)
         Squared error that is known already, of another model; infinite without one.
+    margin : float
+        Standard errors within which a penalty can still be the best.
     """
 
     mean: Tensor
     covariance: Tensor
     first: Tensor
     squares: Tensor
-    hopeful: Tensor
     known: Tensor
+    margin: float = MARGIN
 
     @classmethod
-    def of(cls, errors: Tensor, covariance: Tensor, squares: Tensor, known: Tensor | None = None) -> Estimates:
+    def of(
+        cls,
+        errors: Tensor,
+        covariance: Tensor,
+        squares: Tensor,
+        known: Tensor | None = None,
+        margin: float | None = None,
+    ) -> Estimates:
         """Estimates relative to the best one.
 
         Parameters
@@ -123,16 +132,17 @@ class Estimates:
         covariance : Tensor of float64, shape (n_targets, n_alphas, n_alphas)
             Of the errors of the estimates; changed in place.
         squares, known : Tensor of float64, shape (n_targets,)
+        margin : float, optional
+            The wide one where another model is known, else the narrow one.
         """
+        margin = margin or (MARGIN if known is None else WIDE_MARGIN)
         known = torch.full_like(squares, torch.inf) if known is None else known
-        deviation = covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt()
-        hopeful = ((errors - MARGIN * deviation).amin(1) < known - TIE * squares) | known.isinf()
         first = errors.argmin(1)
         mean = (errors - errors.gather(1, first[:, None])).T.contiguous()
         own = covariance.gather(2, first[:, None, None].expand(-1, errors.shape[1], 1))
         level = own.gather(1, first[:, None, None])
         covariance = covariance.sub_(own).sub_(own.mT).add_(level)
-        return cls(mean, covariance, first, squares, hopeful, known)
+        return cls(mean, covariance, first, squares, known, margin)
 
     def screen(self, error: Tensor, score: Callable[[Tensor], None]) -> None:
         """Score what can win, one penalty of every target after the other.
@@ -152,11 +162,11 @@ class Estimates:
         """Penalty of each target that is scored next, if one can still win, as a mask (n_alphas, n_targets)."""
         scored = error.isfinite()
         if not scored.any():
-            return torch.zeros_like(scored).scatter_(0, self.first[None], self.hopeful[None])
-        level = error.gather(0, self.first[None])[0]  # NaN where none can win
+            return torch.zeros_like(scored).scatter_(0, self.first[None], value=True)
+        level = error.gather(0, self.first[None])[0]
         best = torch.minimum(torch.where(scored, error, torch.inf).amin(0), self.known) - level
         deviation = self.covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt().T
-        lower = torch.where(scored, torch.inf, self.mean - MARGIN * deviation)
+        lower = torch.where(scored, torch.inf, self.mean - self.margin * deviation)
         can_win = lower < best - TIE * self.squares
         which = torch.where(can_win, self.mean - deviation, torch.inf).argmin(0)
         return torch.zeros_like(scored).scatter_(0, which[None], can_win.any(0)[None])

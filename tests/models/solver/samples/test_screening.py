@@ -159,7 +159,6 @@ def test_conditioned_estimates_follow_what_was_scored() -> None:
         covariance,
         torch.tensor([0]),
         torch.tensor([100.0], dtype=torch.float64),
-        torch.tensor([True]),
         torch.tensor([torch.inf], dtype=torch.float64),
     )
     error = torch.full((3, 1), torch.nan, dtype=torch.float64)
