@@ -9,9 +9,9 @@ How a fit runs, in order (the ``fit`` of step 4 is that of ``solver/fitting.py``
    statistics, with ``SufficientStatistics.update`` and ``Moments.from_samples``; in the others it keeps ``Samples``.
 4. ``fit`` determines the status of the targets (``target_status``), and ``make_problem`` makes the ridge problem.
 5. ``search_ridge``, or ``search_banded`` for every scaling, chooses penalties by ``RidgeProblem.cv_scores``. From
-   statistics, each fold is factorised and all penalties are scored at once (``fold_scorer``, ``compress``); from
-   samples, one ``Basis`` of all of them serves all folds (``JoinedFolds``), and ``JoinedScores`` screens penalties.
-   ``choose`` selects the best.
+   statistics, each fold is factorised and scores all penalties at once (``fold_scorer``, ``compress``); from samples,
+   one ``Basis`` of all of them serves all folds (``JoinedFolds``). ``GramScores`` and ``JoinedScores`` leave out
+   penalties that cannot win (``Estimates``). ``choose`` selects the best.
 6. ``RidgeProblem.solve`` or ``solve_banded`` solves with all samples; ``solution_error`` checks the solution.
 7. Several feature spaces are stacked: ``fit_sets`` does steps 5 and 6 for every member (``fit_members``), computes
    their ``held_out_products`` and weighs them (``Products.weights``, ``stack``).

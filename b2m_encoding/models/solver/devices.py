@@ -23,11 +23,12 @@ SMALL = 256
 """Largest number of features and targets of a problem that one thread solves faster than two."""
 SMALL_EIGENPROBLEM = 768
 """Largest size of an eigenproblem that is solved in one thread."""
-TARGETS_OF_A_THREAD = 512
+TARGETS_OF_A_THREAD = 1024
 """Targets of a slice, where every CPU thread has slices of its own: few, so that all end at about the same time."""
 _blas = ThreadpoolController()
 _worker = threading.local()
-Item, Found = TypeVar("Item"), TypeVar("Found")
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 Precision = Literal["float32", "float64", "fast"]
 
 

@@ -18,6 +18,8 @@ from b2m_encoding.models.solver.search import cross_validated_r2, scale_of_r2
 
 MOST_NUMBERS = 2**26
 """Numbers of the factors of all folds that may be in memory at once."""
+AT_A_TIME = 512
+"""Targets whose covariances in the bases of all folds are in memory at a time, by thread."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from b2m_encoding.models.solver.devices import SMALL_EIGENPROBLEM, TARGETS_OF_A_THREAD, eigh, for_each, in_chunks
+from b2m_encoding.models.solver.devices import SMALL_EIGENPROBLEM, eigh, for_each, in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
-from b2m_encoding.models.solver.gram_scores import GramScores, screening_pays
+from b2m_encoding.models.solver.gram_scores import AT_A_TIME, GramScores, screening_pays
 from b2m_encoding.models.solver.moments import Center, Pool, Targets
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
@@ -151,7 +151,7 @@ class StatisticsProblem:
         def work(targets: slice) -> None:
             path[:, targets] = found.scores(targets, variation[targets], checked[targets], other[targets])
 
-        in_chunks(self.n_targets, min(options.n_targets_batch, TARGETS_OF_A_THREAD), work, self.device)
+        in_chunks(self.n_targets, min(options.n_targets_batch, AT_A_TIME), work, self.device)
         self.notes = found.agreement.note(len(alphas))
         return path
 

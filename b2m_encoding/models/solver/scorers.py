@@ -123,10 +123,10 @@ def _root(form: Tensor) -> Tensor:
     """Root ``R`` of a positive semidefinite form ``R R'``, float64."""
     ridge = RIDGE * form.trace() * torch.eye(len(form), dtype=form.dtype, device=form.device)
     root, failed = torch.linalg.cholesky_ex(form + ridge)
-    if not failed:
-        return root
-    values, vectors = eigh(form)
-    return vectors * values.sqrt()
+    if failed:
+        values, vectors = eigh(form)
+        root = vectors * values.sqrt()
+    return torch.as_tensor(root)
 
 
 def _pairs(filters: Filters) -> Tensor:
