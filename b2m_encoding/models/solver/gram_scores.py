@@ -16,7 +16,7 @@ from b2m_encoding.models.solver.scorers import FoldScorer
 from b2m_encoding.models.solver.screening import N_DIRECTIONS, WIDE_MARGIN, Agreement, Estimates, random_signs
 from b2m_encoding.models.solver.search import cross_validated_r2, scale_of_r2
 
-MOST_NUMBERS = 2**26
+MOST_NUMBERS = 2**24
 """Numbers of the factors of all folds that may be in memory at once."""
 AT_A_TIME = 512
 """Targets whose covariances in the bases of all folds are in memory at a time, by thread."""

@@ -11,6 +11,7 @@ import torch
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.solver import gram_scores, screening
 from b2m_encoding.models.solver.problems import FoldSystem
+from b2m_encoding.models.solver.samples import problem
 from b2m_encoding.models.solver.scorers import fold_scorer
 from b2m_encoding.models.solver.screening import random_signs
 from b2m_encoding.runs import Runs
@@ -30,16 +31,19 @@ def study() -> tuple[Any, Any, Runs]:
     return X, Y.astype(np.float32), runs
 
 
-def _fit(study: Any, solver: Any, **options: Any) -> EncodingModel:
+def _fit(study: Any, solver: Any, form: Any = "gram", **options: Any) -> EncodingModel:
     X, Y, runs = study
-    model = EncodingModel(None, solver=solver, form="gram", alphas=ALPHAS, **OPTIONS[solver], **options)
+    model = EncodingModel(None, solver=solver, form=form, alphas=ALPHAS, **OPTIONS[solver], **options)
     return model.fit(X, Y, runs=runs)
 
 
-@pytest.mark.parametrize("solver", OPTIONS)
-def test_the_choice_is_that_of_the_full_grid(study: Any, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("solver", "form"), [("ridge", "gram"), ("banded", "gram"), ("banded", "prediction")])
+def test_the_choice_is_that_of_the_full_grid(
+    study: Any, solver: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gram_scores, "N_DIRECTIONS", 64)
-    full, some = _fit(study, solver, screening=False), _fit(study, solver)
+    monkeypatch.setattr(problem, "N_DIRECTIONS", 32)
+    full, some = _fit(study, solver, form, screening=False), _fit(study, solver, form)
     left_out = np.isnan(some.cv_path_)
     assert np.isfinite(full.cv_path_).all()
     if solver == "ridge":
