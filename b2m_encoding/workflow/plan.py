@@ -10,10 +10,10 @@ from typing import Any
 
 from b2m_encoding.analysis.encoding.audit import audit_subject
 from b2m_encoding.analysis.encoding.compare import compare_subject
-from b2m_encoding.analysis.encoding.encode import find_significance, score_subject, wanted_models
+from b2m_encoding.analysis.encoding.encode import find_significance, score_subject
 from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.encoding.held_out import join_slices
-from b2m_encoding.analysis.encoding.predict import slices_of_targets
+from b2m_encoding.analysis.encoding.sizes import slices_of_targets, wanted_models
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.analysis.study_results import collect_results
 from b2m_encoding.analysis.tables.quality import quality_rows
@@ -205,7 +205,7 @@ class Plan:
                     "results.weights",
                 ),
             )
-            for part in slices_of_targets(responses, study, splits, wanted)
+            for part in slices_of_targets(responses.n_targets, responses.runs, study, splits, wanted)
         ]
         held_out = Derived(join_slices, {"parts": fits}, f"held_out/{label}", stored=True)
         refits: Input = Constant(None)
