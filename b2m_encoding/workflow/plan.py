@@ -312,7 +312,10 @@ class Plan:
                 "audits": self._of_subjects("audit"),
                 "groups": self._of_subjects("leave_one_group_out"),
                 "learning": self._of_subjects("learning_curve"),
-                "decodings": {subject: self._decodings(subject) for subject in subjects},
+                "decodings": {
+                    subject: [name for name in self.units if name.startswith(f"decode/sub-{subject}_")]
+                    for subject in subjects
+                },
                 "pooled": pooled or Constant({}),
                 "others": others or Constant({}),
                 "bounds": bounds or Constant(None),
@@ -336,9 +339,6 @@ class Plan:
     def _of_subjects(self, step: str) -> dict[str, Input]:
         """Units of a step by subject; none where the study does not ask for the step."""
         return {subject: f"{step}/sub-{subject}" for subject in self.subjects if f"{step}/sub-{subject}" in self.units}
-
-    def _decodings(self, subject: str) -> list[Input]:
-        return [name for name in self.units if name.startswith(f"decode/sub-{subject}_")]
 
 
 def _times(recording: Recording) -> str:
