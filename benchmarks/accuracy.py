@@ -41,7 +41,8 @@ from harness import Row, arguments, environment, finish, save
 from scipy.signal import lfilter
 
 from b2m_encoding import Responses, build_spaces, load_study, stimulus_timeline
-from b2m_encoding.analysis.encoding.predict import new_model, predict_held_out, training_runs, training_values
+from b2m_encoding.analysis.encoding.predict import new_model, predict_held_out, training_values
+from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.features.delays import delay

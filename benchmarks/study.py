@@ -262,7 +262,8 @@ def compare(folder: Path, case: Case) -> dict[str, Any]:
     """Held-out r of some targets of the study against ``EncodingModel`` in memory, with every penalty scored."""
     from scipy.stats import pearsonr
 
-    from b2m_encoding.analysis.encoding.predict import new_model, training_runs, training_values
+    from b2m_encoding.analysis.encoding.predict import new_model, training_values
+    from b2m_encoding.analysis.encoding.sizes import training_runs
     from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
     from b2m_encoding.results import Results
 
@@ -292,7 +293,8 @@ def peer_seconds(folder: Path, case: Case, n_targets: int) -> dict[str, Any]:
     from himalaya.backend import set_backend
     from himalaya.kernel_ridge import KernelRidgeCV
 
-    from b2m_encoding.analysis.encoding.predict import new_model, training_runs, training_values
+    from b2m_encoding.analysis.encoding.predict import new_model, training_values
+    from b2m_encoding.analysis.encoding.sizes import training_runs
     from b2m_encoding.features.delays import delay
     from b2m_encoding.features.space import all_subsets
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
-from scipy.signal import lfilter
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.analysis.splits import scored_rows, split_samples
@@ -101,8 +101,9 @@ def _smoothed(present: Floating, runs: Runs) -> Float64:
     """
     delay = np.arange(0, 30, runs.tr)
     response = delay**5 * np.exp(-delay)
+    convolve = partial(np.convolve, response / response.sum())
     parts = [np.clip(present[rows], 0, 1) for rows in runs.slices.values()]
-    return np.concatenate([lfilter(response / response.sum(), 1, part, axis=0) for part in parts])
+    return np.concatenate([np.apply_along_axis(convolve, 0, part)[: len(part)] for part in parts])
 
 
 def _resemblance(values: Float64, runs: Runs) -> float:

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from b2m_encoding._typing import Bands, Booleans, Float64, Floating, Progress
 from b2m_encoding.analysis.checks import FEWEST_RUNS
-from b2m_encoding.analysis.encoding.predict import new_model, training_runs, training_values
+from b2m_encoding.analysis.encoding.predict import new_model, training_values
 from b2m_encoding.analysis.encoding.significance import filled
+from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
 from b2m_encoding.analysis.foreign_models import runs_named
 from b2m_encoding.analysis.splits import Split, evaluated

@@ -99,6 +99,7 @@ def check(study: StudyFile) -> None:
     """Report every problem of a study at once."""
     from b2m_encoding.analysis.intervals import describe_intervals
     from b2m_encoding.analysis.splits import describe_repeats, split_samples
+    from b2m_encoding.device import resolve_device
     from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
     from b2m_encoding.workflow.check import check_study
@@ -106,6 +107,8 @@ def check(study: StudyFile) -> None:
 
     loaded = load_study(study)
     recordings = check_study(loaded, file=study)
+    if loaded.model.device == "cuda":  # not asked of a run, whose workers may have one; torch is loaded for this alone
+        resolve_device("cuda")
     for subject, recording in recordings.items():
         responses, runs = recording.responses, recording.responses.runs
         size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {responses.n_targets} targets"

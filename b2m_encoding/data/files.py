@@ -77,7 +77,8 @@ def _not_downloaded(path: Path, what: str) -> InputError:
 def open_image(path: Path, what: str = "an image") -> Any:
     """Open an image (header only); whatever its reader raises becomes an input error."""
     require_file(path, what, folder=False)
-    return load_image(path, what, **({"mmap": False, "keep_file_open": True} if _is_nifti(path) else {}))
+    nifti = path.name.endswith((".nii", ".nii.gz"))
+    return load_image(path, what, **({"mmap": False, "keep_file_open": True} if nifti else {}))
 
 
 def check_complete(path: Path, n_bytes: int) -> None:
@@ -135,10 +136,6 @@ def read_json(path: Path) -> dict[str, Any]:
 def first_line(error: Exception) -> str:
     """First line of the message of an exception."""
     return (str(error) or type(error).__name__).splitlines()[0]
-
-
-def _is_nifti(path: Path) -> bool:
-    return path.name.endswith((".nii", ".nii.gz"))
 
 
 def _decompressed(path: Path) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import gamma
 
 from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.errors import InputError
@@ -34,6 +33,8 @@ def canonical_response(time: Floating) -> Float64:
     ----------
     Friston et al. 1998, doi 10.1006/nimg.1997.0306; Glover 1999, doi 10.1006/nimg.1998.0419.
     """
+    from scipy.stats import gamma  # half a second, which the check of a study need not wait for
+
     return np.asarray(gamma.pdf(time, 6) - gamma.pdf(time, 16) / 6)
 
 

@@ -79,12 +79,8 @@ def _underlay(space: SurfaceSpace, pixels: PixelMap, kind: Underlay) -> NDArray[
     """Level of the underlay at the listed pixels."""
     if len(GREYS[kind]) == 1:
         return np.zeros(len(pixels.nearest), dtype=np.int32)
-    depth = _depth(space)
+    depth = np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")])
     return _levels(pixels.sample(depth), kind, depth)
-
-
-def _depth(space: SurfaceSpace) -> NDArray[np.float32]:
-    return np.concatenate([space.sulcal_depth("L"), space.sulcal_depth("R")])
 
 
 def _levels(depth: NDArray[np.float32], kind: Underlay, whole: NDArray[np.float32]) -> NDArray[np.int32]:

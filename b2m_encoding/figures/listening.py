@@ -123,7 +123,9 @@ def listening_page(content: Listening) -> str:
         loader=PackageLoader("b2m_encoding.figures", "."), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    subjects = {subject: [one for one in content.trials if one.subject == subject] for subject in _subjects(content)}
+    subjects: dict[str, list[Trial]] = {}
+    for trial in content.trials:
+        subjects.setdefault(trial.subject, []).append(trial)
     return environment.get_template("listening.html.j2").render(
         content=content,
         subjects=subjects,
@@ -154,7 +156,3 @@ def spectrum_picture(levels: NDArray[np.floating]) -> str:
     stream = io.BytesIO()
     Image.fromarray((255 * shown).astype(np.uint8)).save(stream, "WEBP", quality=60)
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
-
-
-def _subjects(content: Listening) -> list[str]:
-    return list(dict.fromkeys(trial.subject for trial in content.trials))

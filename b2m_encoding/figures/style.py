@@ -21,6 +21,7 @@ FONT, FONT_FILES = "Liberation Sans", Path(__file__).parent / "fonts"
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 """Markers of feature spaces, in order; they differ in black and white as well."""
+COLOUR_MAP = "inferno"
 INK, GREY = "#000000", "#6E6E6E"
 
 Underlay = Literal["binary", "continuous", "none"]
@@ -54,7 +55,7 @@ class Style(Config):
     """Size of titles and labels."""
     small_size: Points = 6.0
     """Size of ticks, keys and region names."""
-    colour_map: str = "inferno"
+    colour_map: str = COLOUR_MAP
     """Matplotlib's colour map of scores. A map that some readers cannot read gives a warning."""
     colours: tuple[str, ...] = OKABE_ITO
     """Colours of the feature spaces, in order."""
@@ -71,7 +72,7 @@ class Style(Config):
     letters: bool = True
     """Panel letters, where a figure has several panels."""
 
-    # Pydantic validates no defaults, so that a study without these keys is read without matplotlib.
+    # Pydantic validates no defaults: a study without these keys, or with the default map, is read without matplotlib.
 
     @field_validator("colours", "outline_colour")
     @classmethod
@@ -90,6 +91,8 @@ class Style(Config):
     @field_validator("colour_map")
     @classmethod
     def _is_a_colour_map(cls, value: str) -> str:
+        if value == COLOUR_MAP:
+            return value
         import matplotlib
 
         from b2m_encoding.figures.vision import check_colour_map

@@ -47,6 +47,16 @@ def require_regular(path: Path) -> None:
         raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
+def sources_hash(folder: Path, skipped: Iterable[str] = ()) -> str:
+    """SHA-256 of the names and content of all modules below a folder, but for those in some folders."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(folder).as_posix()
+        if not name.startswith(tuple(f"{part}/" for part in skipped)):
+            total.update(f"{name}\n".encode() + path.read_bytes())
+    return total.hexdigest()
+
+
 @cache
 def file_digest(path: Path) -> str:
     """SHA-256 of a file that does not change while the program runs."""

@@ -17,11 +17,12 @@ from b2m_encoding.models.inputs import as_feature_spaces
 from b2m_encoding.models.layout import Design, Layout
 from b2m_encoding.models.model import EncodingModel
 from b2m_encoding.models.responses import Relabelled, RunResponses
+from b2m_encoding.models.sizes import pick_form
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit, fit_sets
-from b2m_encoding.models.solver.settings import Settings, pick_form
+from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.statistics import SufficientStatistics
-from b2m_encoding.models.solver.streaming import gather_statistics, read_runs, target_slices
+from b2m_encoding.models.solver.streaming import gather_statistics, read_runs
 from b2m_encoding.runs import Runs
 
 
@@ -155,25 +156,6 @@ def statistics_of_blocks(
     """
     spaces = as_feature_spaces(feature_spaces, responses.runs)
     return gather_statistics(layout.design(spaces, responses.runs), responses, Settings.of(model))
-
-
-def slices_in_memory(model: EncodingModel, n_features: int, responses: RunResponses, n_models: int = 1) -> list[slice]:
-    """Cut the targets into slices whose statistics fit ``memory_limit``; one slice if targets share a penalty.
-
-    Parameters
-    ----------
-    model : EncodingModel
-    n_features : int
-        Features of all feature spaces, before delays.
-    responses : object that loads run by run
-    n_models : int
-        Models that are fitted.
-    """
-    settings = Settings.of(model)
-    if settings.shares_penalties:
-        return [slice(0, responses.n_targets)]
-    n_columns = n_features * max(len(model.delays or ()), 1)
-    return target_slices(responses, n_columns, settings, model.memory_limit * 1e9, n_models)
 
 
 def _in_order(names: Iterable[str], bands: list[str]) -> Bands:

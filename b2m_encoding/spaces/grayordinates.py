@@ -266,8 +266,9 @@ def brain_models(image: Any, path: str | Path | None = None) -> Any:
 def _is_standard(image: Any) -> bool:
     """Whether the columns of a CIFTI image are the standard grayordinates; to build an axis of them takes ten times."""
     try:
-        mapping, known = image.header.matrix.get_index_map(1), grayordinate_space()._mapping
-        return _content(mapping) == _content(known) and np.allclose(*map(_affine, (mapping, known)))
+        pair = image.header.matrix.get_index_map(1), grayordinate_space()._mapping
+        affines = [mapping.volume.transformation_matrix_voxel_indices_ijk_to_xyz.matrix for mapping in pair]
+        return _content(pair[0]) == _content(pair[1]) and np.allclose(*affines)
     except Exception:  # a damaged header, which is reported where its axis is built
         return False
 
@@ -280,10 +281,6 @@ def _content(mapping: Any) -> list[Any]:
         for one in mapping.brain_models
     ]  # fmt: skip
     return [tuple(mapping.volume.volume_dimensions), *models]
-
-
-def _affine(mapping: Any) -> Any:
-    return mapping.volume.transformation_matrix_voxel_indices_ijk_to_xyz.matrix
 
 
 def cifti_axis(image: Any, number: int, path: str | Path | None = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from b2m_encoding.errors import InputError
@@ -73,7 +74,7 @@ def space_of_size(n_targets: int) -> Space:
     >>> space_of_size(64984).name
     'fsLR'
     """
-    sizes: dict[int, Callable[[], Any]] = {2 * n: _named(name) for name, n in STANDARD.items()}
+    sizes: dict[int, Callable[[], Any]] = {2 * n: partial(surface_space, name) for name, n in STANDARD.items()}
     sizes[91282] = grayordinate_space
     if n_targets not in sizes:
         known = ", ".join(f"{2 * n} ({name})" for name, n in STANDARD.items())
@@ -84,10 +85,6 @@ def space_of_size(n_targets: int) -> Space:
             fix="say where they are: space=...",
         )
     return sizes[n_targets]()  # type: ignore[no-any-return]
-
-
-def _named(name: str) -> Callable[[], Space]:
-    return lambda: surface_space(name)
 
 
 def space_or_unplaced(space: Space | str | None, n_targets: int) -> Space:

@@ -79,7 +79,8 @@ def mixed_model(table: pd.DataFrame, *, level: float = 0.95) -> MixedModel:
     cells = known.astype({name: str for name in ("subject", *FACTORS)}).groupby(["subject", *FACTORS], sort=True)
     data = cells["score"].mean().reset_index()
     used = [name for name in FACTORS if data[name].nunique() > 1]
-    notes, terms, n_subjects = [], _terms(used), data["subject"].nunique()
+    terms: list[Term] = [*((name,) for name in used), *([tuple(used)] if len(used) == 2 else [])]
+    notes, n_subjects = [], data["subject"].nunique()
     if n_subjects < MIN_SUBJECTS or not used:
         what = f"{n_subjects} subject{'s' * (n_subjects != 1)}, {MIN_SUBJECTS} or more are needed"
         return _nothing(terms, _formula(used), what if used else "one feature space and one region")
@@ -87,10 +88,6 @@ def mixed_model(table: pd.DataFrame, *, level: float = 0.95) -> MixedModel:
         notes.append(f"no score of {empty}: the interaction cannot be estimated and is left out")
         terms = terms[:-1]
     return _fitted(data, terms, _formula(used, len(terms) == 3), level, notes)
-
-
-def _terms(used: Sequence[str]) -> list[Term]:
-    return [*((name,) for name in used), *([tuple(used)] if len(used) == 2 else [])]
 
 
 def _formula(used: Sequence[str], interaction: bool = True) -> str:
@@ -122,7 +119,8 @@ def _fitted(data: pd.DataFrame, terms: Sequence[Term], formula: str, level: floa
     )
     if fit is None:
         return _nothing(terms, formula, "the scores leave no residual variance: too few, or without noise")
-    tests, coefficients = [], [_coefficients(["mean of all cells"], fit, slice(0, 1), _n(data) - 1, scale, level)]
+    n = int(data["subject"].nunique())
+    tests, coefficients = [], [_coefficients(["mean of all cells"], fit, slice(0, 1), n - 1, scale, level)]
     start = 1
     for term, values in columns.items():
         part, start = slice(start, start + values.shape[1]), start + values.shape[1]
@@ -135,10 +133,6 @@ def _fitted(data: pd.DataFrame, terms: Sequence[Term], formula: str, level: floa
         notes.append(f"estimated variance of {' and '.join(zero)}: zero")
     coefficient_table = pd.concat(coefficients, ignore_index=True)
     return MixedModel("fitted", formula, pd.DataFrame(tests), coefficient_table, tuple(notes), found)
-
-
-def _n(data: pd.DataFrame) -> int:
-    return int(data["subject"].nunique())
 
 
 def _contrasts(data: pd.DataFrame, term: Term) -> Float64:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from b2m_encoding.analysis.encoding.encode import wanted_models
-from b2m_encoding.analysis.encoding.predict import (
+from b2m_encoding.analysis.encoding.sizes import (
     bytes_held_out,
-    new_model,
-    slices_in_memory_of,
+    n_columns,
+    size_settings,
+    slices_in_memory,
     slices_of_targets,
     training_runs,
+    wanted_models,
 )
 from b2m_encoding.analysis.splits import block_samples, evaluated, scored_runs
 from b2m_encoding.analysis.windows import stimulus_timeline
@@ -23,8 +24,7 @@ from b2m_encoding.data import Recording
 from b2m_encoding.features.clips import StimulusTimeline
 from b2m_encoding.features.extractors import Extractor
 from b2m_encoding.io.memory import available_memory
-from b2m_encoding.models.solver.settings import Settings, pick_form
-from b2m_encoding.models.solver.streaming import bytes_of_samples
+from b2m_encoding.models.sizes import bytes_of_samples, pick_form
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.engine.context import REMEMBERED
 
@@ -91,13 +91,13 @@ def shapes_of(study: Study, recording: Recording) -> Shapes:
     responses, splits = evaluated(recording.responses, study.evaluation)
     runs, timeline = responses.runs, stimulus_timeline(recording)
     features = sum(_width(extractor, timeline) for extractor in study.features.values())
-    columns = (features + 4 * study.statistics.audit) * max(len(study.model.delays), 1)
+    columns = n_columns(features, study)
     lengths = [len(scored_runs(runs, split, study.evaluation)) for split in splits]
     training, _ = training_runs(runs, study, splits[0])
-    models, settings = wanted_models(tuple(study.features), study.statistics), Settings.of(new_model(study))
-    units = slices_of_targets(responses, study, splits, models)
+    models, settings = wanted_models(tuple(study.features), study.statistics), size_settings(study)
+    units = slices_of_targets(responses.n_targets, runs, study, splits, models)
     unit = max(units, key=lambda part: part.stop - part.start)
-    part = slices_in_memory_of(responses, unit, features, study, splits, models)[0]
+    part = slices_in_memory(unit, runs, features, study, splits, models)[0]
     if pick_form(columns, training, settings) == "gram":
         bytes_per_target = 4 * (len(training.blocks) + 3) * columns
     else:

@@ -10,10 +10,10 @@ from typing import Any
 
 from b2m_encoding.analysis.encoding.audit import audit_subject
 from b2m_encoding.analysis.encoding.compare import compare_subject
-from b2m_encoding.analysis.encoding.encode import find_significance, score_subject, wanted_models
+from b2m_encoding.analysis.encoding.encode import find_significance, score_subject
 from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.encoding.held_out import join_slices
-from b2m_encoding.analysis.encoding.predict import slices_of_targets
+from b2m_encoding.analysis.encoding.sizes import slices_of_targets, wanted_models
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.analysis.study_results import collect_results
 from b2m_encoding.analysis.tables.quality import quality_rows
@@ -205,7 +205,7 @@ class Plan:
                     "results.weights",
                 ),
             )
-            for part in slices_of_targets(responses, study, splits, wanted)
+            for part in slices_of_targets(responses.n_targets, responses.runs, study, splits, wanted)
         ]
         held_out = Derived(join_slices, {"parts": fits}, f"held_out/{label}", stored=True)
         refits: Input = Constant(None)
@@ -312,7 +312,10 @@ class Plan:
                 "audits": self._of_subjects("audit"),
                 "groups": self._of_subjects("leave_one_group_out"),
                 "learning": self._of_subjects("learning_curve"),
-                "decodings": {subject: self._decodings(subject) for subject in subjects},
+                "decodings": {
+                    subject: [name for name in self.units if name.startswith(f"decode/sub-{subject}_")]
+                    for subject in subjects
+                },
                 "pooled": pooled or Constant({}),
                 "others": others or Constant({}),
                 "bounds": bounds or Constant(None),
@@ -336,9 +339,6 @@ class Plan:
     def _of_subjects(self, step: str) -> dict[str, Input]:
         """Units of a step by subject; none where the study does not ask for the step."""
         return {subject: f"{step}/sub-{subject}" for subject in self.subjects if f"{step}/sub-{subject}" in self.units}
-
-    def _decodings(self, subject: str) -> list[Input]:
-        return [name for name in self.units if name.startswith(f"decode/sub-{subject}_")]
 
 
 def _times(recording: Recording) -> str:

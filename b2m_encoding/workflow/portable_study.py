@@ -83,11 +83,8 @@ def _changed(written: Any, changes: dict[str, str]) -> Any:
 
 def _comment_changed(line: str, folder: Path) -> str:
     before, sign, comment = line.partition("#")
-    return before + sign + ABSOLUTE.sub(lambda found: _shared(found[0], folder), comment) if sign else line
-
-
-def _shared(text: str, folder: Path) -> str:
-    return portable_path(Path(os.path.expanduser(text)), folder)
+    portable = ABSOLUTE.sub(lambda found: portable_path(Path(os.path.expanduser(found[0])), folder), comment)
+    return before + sign + portable
 
 
 def _inline(value: Any) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from b2m_encoding.analysis.encoding.predict import new_model
+from b2m_encoding.analysis.encoding.sizes import size_settings
 from b2m_encoding.io.memory import available_memory
+from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.study import Study, load_study
 from b2m_encoding.workflow import memory
@@ -55,6 +60,16 @@ def test_shapes_of_splits_parts_components_and_the_dual_form(study: Path) -> Non
     many = changed(loaded, "model", delays=tuple(1.5 * i for i in range(1, 31)))
     # 330 columns, 240 training samples: responses thrice, in the basis, and predictions and weights of four models
     assert shapes_of(many, recording).bytes_per_target == 4 * 240 * (3 + 1 + 4 * 2)
+
+
+def test_the_sizes_are_those_of_the_fits(study: Path) -> None:
+    loaded = changed(load_study(study), "model", folds=2, alpha_per="all")
+    counted, fitted = size_settings(loaded), Settings.of(new_model(loaded))
+    for one in fields(counted):
+        assert np.array_equal(getattr(counted, one.name), getattr(fitted, one.name)), one.name
+    for precision in ("float32", "float64", "fast"):
+        of_numbers = Settings.of(new_model(loaded).set_params(precision=precision))
+        assert of_numbers.itemsize == torch.finfo(of_numbers.dtype).bits // 8
 
 
 def test_sizes_grow_with_what_they_depend_on(study: Path) -> None:

@@ -15,10 +15,11 @@ from b2m_encoding.analysis.checks import check_groups
 from b2m_encoding.analysis.decoding.decode import decode_subject
 from b2m_encoding.analysis.decoding.windows import ToDecode
 from b2m_encoding.analysis.encoding.audit import audit_subject
-from b2m_encoding.analysis.encoding.encode import encode_subject, wanted_models
+from b2m_encoding.analysis.encoding.encode import encode_subject
 from b2m_encoding.analysis.encoding.encoding import Encoding
 from b2m_encoding.analysis.encoding.generalise import without_groups, without_subjects
 from b2m_encoding.analysis.encoding.inter_subject import Measured, inter_subject_bounds
+from b2m_encoding.analysis.encoding.sizes import wanted_models
 from b2m_encoding.analysis.tables.breakdown import breakdown_rows
 from b2m_encoding.analysis.tables.regions import block_scores, comparison, partition_rows, score_rows, study_regions
 from b2m_encoding.analysis.windows import windowed

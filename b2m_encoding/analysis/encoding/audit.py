@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from b2m_encoding.analysis.encoding.audit_noise import noise_checks
 from b2m_encoding.analysis.encoding.encoding import Encoding
-from b2m_encoding.analysis.encoding.held_out import TIME, Audited
+from b2m_encoding.analysis.encoding.held_out import Audited
 from b2m_encoding.analysis.encoding.predict import new_model, training_values
+from b2m_encoding.analysis.encoding.sizes import TIME
 from b2m_encoding.analysis.splits import Split, split_samples
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError

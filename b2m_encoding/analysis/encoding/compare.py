@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from b2m_encoding.analysis.encoding.blocks import comparison_block, comparison_sums
 from b2m_encoding.analysis.encoding.encoding import Comparison, Inference
-from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
+from b2m_encoding.analysis.encoding.held_out import HeldOut
+from b2m_encoding.analysis.encoding.sizes import TIME
 from b2m_encoding.features.space import all_subsets
 from b2m_encoding.stats import Preference, prefer, prefer_by_deltas
 from b2m_encoding.stats.joined_folds import Refits

@@ -11,32 +11,22 @@ from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.analysis.encoding.clusters import cluster_map
 from b2m_encoding.analysis.encoding.compare import compare_subject
 from b2m_encoding.analysis.encoding.encoding import Encoding, Inference, Scores, TestedModel
-from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
+from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.predict import predict_held_out
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
 from b2m_encoding.analysis.encoding.significance import filled, resemblance_of, significance_of
+from b2m_encoding.analysis.encoding.sizes import wanted_models
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.space import FeatureSpace, all_subsets
+from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.results.schema import JOINT
 from b2m_encoding.spaces import Space
 from b2m_encoding.stats import fdr_q
 from b2m_encoding.stats.intervals import Interval, score_interval
 from b2m_encoding.stats.joined_folds import Refits
 from b2m_encoding.stats.nulls import RefittedNull
-from b2m_encoding.study import StatisticsTable, Study
-
-
-def wanted_models(names: tuple[str, ...], table: StatisticsTable) -> list[Bands]:
-    """Sets of feature spaces that a study needs a model of, the whole set last; the control of the audit first."""
-    wanted: set[Bands] = {(name,) for name in names}
-    if len(names) > 1 and table.preference == "unique":
-        wanted |= {tuple(other for other in names if other != name) for name in names}
-    if table.partitions(len(names)):
-        wanted |= set(all_subsets(names))
-    models = [chosen for chosen in all_subsets(names) if chosen in wanted and chosen != names]
-    return [*([(TIME,)] if table.audit else []), *models, names]
+from b2m_encoding.study import Study
 
 
 def encode_subject(

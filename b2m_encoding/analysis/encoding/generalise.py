@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.encoding.predict import new_model, training_runs, training_values
+from b2m_encoding.analysis.encoding.predict import new_model, training_values
+from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.data import Recording, Responses

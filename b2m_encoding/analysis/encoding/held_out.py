@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding._typing import Bands
 from b2m_encoding.io.stored_arrays import LARGE, side_by_side
 from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
 from b2m_encoding.runs import Runs
@@ -17,9 +18,6 @@ from b2m_encoding.stats.sums.blocks import BlockSums
 from b2m_encoding.stats.sums.join import join_splits, join_targets
 
 Array = NDArray[np.float64]
-Bands = tuple[str, ...]
-TIME = "time-only"
-"""The control model of the audit; a hyphen, so that no feature space of a study can have this name."""
 
 
 @dataclass(frozen=True, eq=False)

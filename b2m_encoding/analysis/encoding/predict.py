@@ -6,23 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.encoding.held_out import (
-    TIME,
-    Audited,
-    Bands,
-    HeldOut,
-    join_parts,
-    join_slices,
-    worst_status,
-)
+from b2m_encoding._typing import Bands
+from b2m_encoding.analysis.encoding.held_out import Audited, HeldOut, join_parts, join_slices, worst_status
+from b2m_encoding.analysis.encoding.sizes import TIME, slices_in_memory, training_runs
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
-from b2m_encoding.analysis.splits import Split, block_samples, scored_runs
+from b2m_encoding.analysis.splits import Split, block_samples
 from b2m_encoding.data import Cleaning, Responses
 from b2m_encoding.data.staged import staged
 from b2m_encoding.features.space import FeatureSpace
@@ -30,8 +23,7 @@ from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.responses import Relabelled
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.status import CONSTANT, MISSING
-from b2m_encoding.models.subsets import fit_subsets, slices_in_memory
-from b2m_encoding.runs import Runs
+from b2m_encoding.models.subsets import fit_subsets
 from b2m_encoding.stats.audit import time_features
 from b2m_encoding.stats.sums.gather import block_sums
 from b2m_encoding.stats.sums.join import join_models
@@ -39,12 +31,6 @@ from b2m_encoding.study import Study
 
 Report = Callable[[str], None]
 N_AUDITED = 500
-FEWEST_TARGETS = 1000
-"""A unit has at least so many targets, whatever the memory."""
-TARGETS_PER_UNIT = 32_768
-"""A unit of work fits at most so many targets: what a killed run has to compute again."""
-SHARE_OF_RESULTS = 1 / 8
-"""Share of ``model.memory`` for the held-out samples of a unit."""
 
 
 def silent(what: str) -> None:
@@ -76,7 +62,7 @@ def predict_held_out(
     study : Study
     splits : sequence of Split
     models : sequence of tuple of str
-        Sets of feature spaces; see :func:`wanted_models`.
+        Sets of feature spaces; see :func:`~b2m_encoding.analysis.encoding.sizes.wanted_models`.
     targets : slice, optional
         Only these; they are fitted in slices whose statistics fit into memory.
     gather : callable, optional
@@ -89,7 +75,7 @@ def predict_held_out(
     audited = audited_targets(responses.n_targets)
     n_features = sum(space.values.shape[1] for space in spaces.values())
     wanted, parts = targets or slice(0, responses.n_targets), []
-    slices = slices_in_memory_of(responses, wanted, n_features, study, splits, models)
+    slices = slices_in_memory(wanted, responses.runs, n_features, study, splits, models)
     with staged(responses, wanted) if len(slices) > 1 else nullcontext(responses) as known:
         for number, chosen in enumerate(slices):
             part = Part(known, chosen, inside(audited, chosen))
@@ -138,42 +124,6 @@ def predict_part(
         for i, split in enumerate(splits)
     ]
     return join_parts(found)
-
-
-def slices_of_targets(
-    responses: Responses, study: Study, splits: Sequence[Split], models: Sequence[Bands]
-) -> list[slice]:
-    """Slices of the targets that are units of work; one where targets share a penalty."""
-    n_targets = responses.n_targets
-    if study.model.alpha_per == "all":
-        return [slice(0, n_targets)]
-    room = int(SHARE_OF_RESULTS * study.model.memory * 1e9 / bytes_held_out(responses.runs, study, splits, models))
-    number = max(study.model.parts, -(-n_targets // min(max(room, FEWEST_TARGETS), TARGETS_PER_UNIT)))
-    edges = np.linspace(0, n_targets, number + 1).round().astype(int).tolist()
-    return [slice(a, b) for a, b in pairwise(edges) if a < b]
-
-
-def bytes_held_out(runs: Runs, study: Study, splits: Sequence[Split], models: Sequence[Bands]) -> int:
-    """Bytes of the held-out samples of a target: predictions and responses, and sums over blocks of every model."""
-    n_samples = sum(len(scored_runs(runs, split, study.evaluation)) for split in splits)
-    n_single = sum(len(names) == 1 and names not in ((TIME,), models[-1]) for names in models)
-    n_blocks = -(-n_samples // block_samples(study, runs.tr))
-    return 4 * n_samples * (2 + n_single) + 8 * n_blocks * (2 + 3 * len(models))
-
-
-def slices_in_memory_of(
-    responses: Responses,
-    targets: slice,
-    n_features: int,
-    study: Study,
-    splits: Sequence[Split],
-    models: Sequence[Bands],
-) -> list[slice]:
-    """Slices of some targets whose statistics, or samples and models, fit into memory."""
-    training, _ = training_runs(responses.runs, study, splits[0])
-    part = Relabelled(Part(responses, targets, np.zeros(0, dtype=np.intp)), training)
-    slices = slices_in_memory(new_model(study), n_features + 4 * study.statistics.audit, part, len(models))
-    return [slice(targets.start + one.start, targets.start + one.stop) for one in slices]
 
 
 def audited_targets(n_targets: int) -> NDArray[np.intp]:
@@ -242,15 +192,6 @@ def without_drift(space: FeatureSpace, cleaning: Cleaning) -> FeatureSpace:
     )
     flat = after[runs.used].std(axis=0) <= 1e-5 * np.abs(before[runs.used]).max(axis=0)
     return replace(space, values=np.where(flat, np.float32(0), after))
-
-
-def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray[np.intp]]:
-    """Runs that hold training samples, with the blocks that choose the penalty, and their rows."""
-    names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
-    training, rows = replace(runs, used=split.train).select(names)
-    if study.model.blocks is not None:
-        training = training.split(study.model.blocks)  # no gap: these blocks choose the penalty, no score is theirs
-    return training, rows
 
 
 def _one_split(

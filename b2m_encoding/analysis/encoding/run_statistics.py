@@ -8,13 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.encoding.predict import (
-    Gathered,
-    audited_targets,
-    inside,
-    training_runs,
-    training_values,
-)
+from b2m_encoding.analysis.encoding.predict import Gathered, audited_targets, inside, training_values
+from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.splits import Split
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands, Float64
 from b2m_encoding.analysis.encoding.blocks import comparison_block, comparison_sums
-from b2m_encoding.analysis.encoding.held_out import TIME, HeldOut
-from b2m_encoding.analysis.encoding.predict import new_model, predict_held_out, training_runs, training_values
+from b2m_encoding.analysis.encoding.held_out import HeldOut
+from b2m_encoding.analysis.encoding.predict import new_model, predict_held_out, training_values
 from b2m_encoding.analysis.encoding.refits import plain_study, rearrange, refit_nulls
 from b2m_encoding.analysis.encoding.significance import arrangement_options
+from b2m_encoding.analysis.encoding.sizes import TIME, training_runs
 from b2m_encoding.analysis.splits import Split, scored_rows
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace, all_subsets

@@ -263,13 +263,9 @@ def check_same_space(
     if not (record.get("extractor") == "text" and network and decoded):  # text encoder of the same network: one space
         for key in OPTIONS:
             compare(key, space["options"].get(key), record.get(key))
-        compare("windows", _windows(space["windows"]), f"{length:g} s every {step:g} s")
+        compare("windows", "{length:g} s every {step:g} s".format(**space["windows"]), f"{length:g} s every {step:g} s")
     for key in WEIGHTS:
         compare("weights" if key == "files" else key, network.get(key), decoded.get(key))
-
-
-def _windows(windows: Mapping[str, Any]) -> str:
-    return f"{windows['length']:g} s every {windows['step']:g} s"
 
 
 def _short(value: Any) -> str:

@@ -94,22 +94,20 @@ class Standardiser:
     ----------
     metric : Metric
     device : torch.device
-    dtype : torch.dtype
-        Type of the rows. Below double precision the centre is subtracted in two parts, so that it is not rounded.
     """
 
-    def __init__(self, metric: Metric, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, metric: Metric, device: torch.device) -> None:
         self.centre: list[Tensor] = []
         self.weight: Tensor | None = None
         if metric.centre is not None:
             exact = torch.from_numpy(np.asarray(metric.centre, dtype=np.float64))
-            main = exact.to(dtype)
-            rest = (exact - main.double()).to(dtype)
+            main = exact.float()  # in two parts, so that the centre is not rounded
+            rest = (exact - main.double()).float()
             self.centre = [part.to(device) for part in ([main, rest] if rest.any() else [main])]
         if metric.spread is not None:
             spread = np.asarray(metric.spread, dtype=np.float64)
             weight = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-            self.weight = torch.from_numpy(weight).to(device, dtype)
+            self.weight = torch.from_numpy(weight).to(device, torch.float32)
 
     def transform_(self, values: Tensor) -> Tensor:
         """Centre and scale rows in place."""

@@ -18,7 +18,7 @@ from b2m_encoding.figures.interactive.content import LevelColours
 from b2m_encoding.figures.layers import GREYS, PALE
 from b2m_encoding.figures.outlines import Line, boundary, label_position
 from b2m_encoding.figures.panels import NAME_ROWS, atlas_borders
-from b2m_encoding.spaces import Atlas, Hemisphere, SurfaceSpace
+from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 MISSING = 65_535
 """Code of NaN."""
@@ -83,7 +83,8 @@ def surface(space: SurfaceSpace, atlas: Atlas, zoom: str | None) -> dict[str, An
         "groups": _groups(atlas, drawn),
         "zoom": zoom,
         "arcs": [
-            [*arc.labels, _side(arc.points, middle), path(arc.points, window)] for arc in atlas_borders(atlas).arcs
+            [*arc.labels, "L" if arc.points[0, 0] < middle else "R", path(arc.points, window)]
+            for arc in atlas_borders(atlas).arcs
         ],
         "rim": "".join(path(line, window) for line in boundary(layout.points, layout.triangles)),
         "places": _places(space, atlas),
@@ -121,10 +122,6 @@ def _differences(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
     turned = np.take_along_axis(triangles, (triangles.argmin(axis=1)[:, None] + np.arange(3)) % 3, axis=1)
     turned = turned[np.lexsort(turned.T[::-1])]
     return np.stack([np.diff(turned[:, 0], prepend=0), turned[:, 1] - turned[:, 0], turned[:, 2] - turned[:, 1]])
-
-
-def _side(line: Line, middle: float) -> Hemisphere:
-    return "L" if line[0, 0] < middle else "R"
 
 
 def path(line: Line, window: Window) -> str:

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from b2m_encoding._typing import Floating
 from b2m_encoding.models.layout import Design
+from b2m_encoding.models.sizes import pick_form
 from b2m_encoding.models.solver.devices import tensor
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.samples.arrays import Samples
-from b2m_encoding.models.solver.settings import Settings, pick_form
+from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
 

@@ -1,4 +1,4 @@
-"""Settings of a fit: parameters of an estimator, checked, and the form that they lead to."""
+"""Settings of a fit: parameters of an estimator, checked."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from sklearn.base import BaseEstimator
 from b2m_encoding._typing import Float64
 from b2m_encoding.errors import InputError, whole_number
 from b2m_encoding.models.delay_prior import DelayPrior
-from b2m_encoding.models.solver.devices import Precision, number_type, resolve_device
+from b2m_encoding.models.sizes import SizeSettings
+from b2m_encoding.models.solver.devices import number_type, resolve_device
 from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import Scoring
-from b2m_encoding.models.solver.problems import Form
-from b2m_encoding.runs import Runs
 
 Solver = Literal["stacked", "ridge", "banded"]
 ALLOWED = {
@@ -45,8 +44,8 @@ def numbers(values: Any, name: str) -> Float64:
         raise InputError(f"{name} must be numbers", found=repr(values)) from error
 
 
-@dataclass(frozen=True, eq=False)
-class Settings:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Settings(SizeSettings):
     """Everything a fit needs besides the data; see :class:`~b2m_encoding.models.model.EncodingModel`.
 
     Raises
@@ -56,9 +55,6 @@ class Settings:
     """
 
     solver: Solver
-    alphas: Float64
-    cv: Any
-    alpha_per: str | ArrayLike
     scoring: Scoring
     center: Center
     standardize: bool
@@ -67,10 +63,7 @@ class Settings:
     delays: Sequence[float] | None
     n_scalings: int
     scalings: ArrayLike | None
-    refine: int
-    form: Form | Literal["auto"]
     device: torch.device
-    precision: Precision
     screening: bool
     factors: Path | None
     n_targets_batch: int
@@ -110,31 +103,3 @@ class Settings:
     def dtype(self) -> torch.dtype:
         """Type of the large products."""
         return number_type(self.precision)
-
-    @property
-    def shares_penalties(self) -> bool:
-        """Whether targets share penalties, so that they must be fitted together."""
-        return not (isinstance(self.alpha_per, str) and self.alpha_per == "target")
-
-
-def choose_form(n_features: int, n_samples: int, n_held_out: int) -> Form:
-    """Choose the form with the fewest operations.
-
-    Examples
-    --------
-    >>> choose_form(128, 4800, 800), choose_form(2048, 4800, 800), choose_form(8192, 1200, 200)
-    ('gram', 'prediction', 'dual')
-    """
-    if n_features > n_samples:
-        return "dual"
-    return "gram" if n_features <= n_held_out else "prediction"
-
-
-def pick_form(n_features: int, runs: Runs, settings: Settings) -> Form:
-    """Return the form of the settings, or with "auto" the one with the fewest operations."""
-    if settings.form != "auto":
-        return settings.form
-    n_held_out = min(len(runs.rows(fold)) for fold in runs.folds(settings.cv))
-    if settings.refine and n_features <= len(runs.rows()):
-        return "gram"  # which alone has the gradient
-    return choose_form(n_features, len(runs.rows()), n_held_out)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Floating
@@ -17,58 +15,15 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import as_responses
 from b2m_encoding.models.layout import Design
 from b2m_encoding.models.responses import RunResponses
+from b2m_encoding.models.sizes import pick_form, target_slices
 from b2m_encoding.models.solver.fit_inputs import FitInputs, gather_inputs
 from b2m_encoding.models.solver.fitting import fit
 from b2m_encoding.models.solver.out_of_core import DiskStatistics
 from b2m_encoding.models.solver.result import FitResult, concatenate_results
-from b2m_encoding.models.solver.settings import Settings, pick_form
+from b2m_encoding.models.solver.settings import Settings
 from b2m_encoding.models.solver.stacking import member_sets
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.runs import Runs
-
-
-def bytes_of_samples(n_columns: int, n_samples: int, settings: Settings, n_members: int = 1) -> int:
-    """Bytes per target of a fit to samples: responses, centred, in the basis, and what every member predicts and is."""
-    size, rank = torch.finfo(settings.dtype).bits // 8, min(n_columns, n_samples)
-    per_member = rank + (n_samples if n_members > 1 else 0)
-    return size * (3 * n_samples + rank + n_members * per_member)
-
-
-def bytes_of_factors(n_columns: int, runs: Runs, settings: Settings) -> int:
-    """Bytes of what a fit to samples needs of the features alone: eigenbasis, maps to weights, held-out factors."""
-    n, size = len(runs), torch.finfo(settings.dtype).bits // 8
-    rank = min(n_columns, n)
-    held_out = sum(len(runs.rows(fold)) ** 2 for fold in runs.folds(settings.cv))
-    return rank * n * (8 + size) + size * (rank * n_columns + len(settings.alphas) * held_out)
-
-
-def target_slices(
-    responses: RunResponses, n_columns: int, settings: Settings, memory: float, n_members: int = 1
-) -> list[slice]:
-    """Cut the targets into slices whose statistics fit in memory.
-
-    Parameters
-    ----------
-    responses : object that loads run by run
-    n_columns : int
-        Columns of the design matrix.
-    settings : Settings
-    memory : float
-        Bytes.
-    n_members : int
-        Members of a stacked model.
-    """
-    runs, size = responses.runs, torch.finfo(settings.dtype).bits // 8
-    if pick_form(n_columns, runs, settings) == "gram":
-        bytes_per_target = 2 * (len(runs.blocks) + 3) * n_columns * size
-    else:
-        bytes_per_target = bytes_of_samples(n_columns, len(runs), settings, n_members)
-        memory = max(memory - bytes_of_factors(n_columns, runs, settings), memory / 4)
-    bytes_per_target += 64 * len(settings.alphas)
-    n = max(1, int(memory / bytes_per_target))
-    n_slices = -(-responses.n_targets // n)
-    edges = np.linspace(0, responses.n_targets, n_slices + 1).round().astype(int).tolist()
-    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def gather_statistics(design: Design, responses: RunResponses, settings: Settings) -> SufficientStatistics:
@@ -155,7 +110,7 @@ def fit_runs(
     """
     runs, bands = design.runs, design.layout.widths
     members = len(member_sets(tuple(bands))) if settings.solver == "stacked" else 1
-    slices = target_slices(responses, design.n_columns, settings, memory, members)
+    slices = target_slices(responses.n_targets, runs, design.n_columns, settings, memory, members)
     if settings.shares_penalties and len(slices) > 1:
         raise InputError(
             "targets that share a penalty must be in memory together",

@@ -47,7 +47,7 @@ def write_report(results: Results, out: str | Path | None = None) -> list[Path]:
     whole = ReportData(results)
     title, note = str(whole.study["name"]), results.note
     labels = [str(subject) for subject in whole.subjects["subject"]]
-    links = [Link(REPORT, "Study"), *(Link(_page_of(subject), f"sub-{subject}") for subject in labels)]
+    links = [Link(REPORT, "Study"), *(Link(quote(SUBJECT_PAGE.format(subject=one)), f"sub-{one}") for one in labels)]
     pages = {REPORT: Page(title, "Encoding report", note, study_sections(whole), links)}
     for subject in labels:
         sections = subject_sections(replace(whole, subject=subject))
@@ -72,7 +72,3 @@ def _template() -> Template:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template("page.html.j2")
-
-
-def _page_of(subject: str) -> str:
-    return quote(SUBJECT_PAGE.format(subject=subject))

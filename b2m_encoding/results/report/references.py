@@ -49,7 +49,8 @@ def references() -> dict[str, Reference]:
     """Read every work that the report may cite, by its key."""
     text = files("b2m_encoding.results.report").joinpath("references.bib").read_text(encoding="utf-8")
     entries = [entry.strip() for entry in text.split("\n\n") if entry.strip()]
-    return {key: Reference(key, entry, dict(FIELD.findall(entry))) for entry in entries for key in [_key(entry)]}
+    keys = [entry[entry.index("{") + 1 : entry.index(",")] for entry in entries]
+    return {key: Reference(key, entry, dict(FIELD.findall(entry))) for key, entry in zip(keys, entries, strict=True)}
 
 
 def by_doi(text: str) -> str | None:
@@ -83,10 +84,6 @@ def with_names(text: str) -> str:
 def bibtex(keys: Iterable[str], version: str) -> str:
     """BibTeX entries of works; ``version`` is that of this package."""
     return "\n\n".join(references()[key].entry.replace("@VERSION@", version) for key in keys)
-
-
-def _key(entry: str) -> str:
-    return entry[entry.index("{") + 1 : entry.index(",")]
 
 
 def _keys(group: str) -> list[str]:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from b2m_encoding.results.schema.table import SUBJECT
 from b2m_encoding.results.schema.table import Table as Table
 
+EVALUATED = {
+    "target": "Decoded feature space",
+    "decoder": "Decoder",
+    "corpus": "Corpus that was retrieved from",
+}
 RECONSTRUCTION = Table(
     "reconstruction.tsv",
     {
@@ -34,9 +39,7 @@ EVALUATION = Table(
         "measure": "Measure",
         "value": "Value of the measure",
         "chance": "Value at chance level",
-        "target": "Decoded feature space",
-        "decoder": "Decoder",
-        "corpus": "Corpus that was retrieved from",
+        **EVALUATED,
     },
     described=False,
 )
@@ -50,9 +53,7 @@ CLIP_EVALUATION = Table(
         "clip": "Presented test clip",
         "group": "Group of the clip (genre, speaker); n/a where it has none",
         "value": "Value of the measure for the clip; of chance, its expectation",
-        "target": "Decoded feature space",
-        "decoder": "Decoder",
-        "corpus": "Corpus that was retrieved from",
+        **EVALUATED,
     },
     described=False,
 )

@@ -53,14 +53,12 @@ class StepContext:
     ----------
     study : Study
     work : WorkFolder
-    recordings : mapping of str to Recording
-        Those that are open.
     """
 
-    def __init__(self, study: Study, work: WorkFolder, recordings: Mapping[str, Recording] | None = None) -> None:
+    def __init__(self, study: Study, work: WorkFolder) -> None:
         self.study = study
         self.work = work
-        self.recordings: dict[str, Recording] = dict(recordings or {})
+        self.recordings: dict[str, Recording] = {}
         self.results: Path | None = None
         """Folder of the results as far as they are written."""
         self._values: OrderedDict[str, tuple[Any, int]] = OrderedDict()

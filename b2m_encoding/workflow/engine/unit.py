@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from b2m_encoding import __version__
+from b2m_encoding.io.hashes import sources_hash
 from b2m_encoding.workflow.engine.inputs import Input, needed_units
 
 NO_NUMBERS = ("cli", "figures", "gallery", "phantom", "reconstruction", "results/report")
@@ -78,9 +79,4 @@ def key_of(fingerprint: Mapping[str, Any]) -> str:
 @cache
 def code_version(*, draws: bool = False) -> str:
     """Version of the package and hash of every source file that can change numbers, or pictures too."""
-    package, total = Path(str(files("b2m_encoding"))), hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package).as_posix()
-        if draws or not name.startswith(tuple(f"{part}/" for part in NO_NUMBERS)):
-            total.update(f"{name}\n".encode() + path.read_bytes())
-    return f"{__version__}+{total.hexdigest()[:16]}"
+    return f"{__version__}+{sources_hash(Path(str(files('b2m_encoding'))), () if draws else NO_NUMBERS)[:16]}"

@@ -177,15 +177,12 @@ def event_tables(folder: Path, runs: Sequence[str]) -> tuple[str, ...]:
 
 def arrays_study(found: Arrays, folder: Path, target: Path) -> str:
     """A study of arrays, as TOML; paths are relative to ``target``."""
-    from b2m_encoding.workflow.templates.compose import quoted
+    from b2m_encoding.workflow.templates.compose import quoted, toml_key
 
     def path(text: str) -> str:
         file, separator, key = text.partition(SEPARATOR)
         relative = os.path.relpath((folder / file).resolve(), target.resolve())
         return quoted(Path(relative).as_posix() + separator + key)
-
-    def run_key(name: str) -> str:
-        return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
 
     tr = found.tr or 2.0
     n_samples = [one.shape[1 if found.transposed else 0] for one in found.responses]
@@ -205,11 +202,11 @@ def arrays_study(found: Arrays, folder: Path, target: Path) -> str:
         "# discard = 10.0   # s at the start of each run",
         "",
         "[data.files]",
-        *(f"{run_key(run)} = {path(one.path)}" for run, one in zip(found.runs, found.responses, strict=True)),
+        *(f"{toml_key(run)} = {path(one.path)}" for run, one in zip(found.runs, found.responses, strict=True)),
     ]
     if found.events:
         lines += ["", "[data.events]"]
-        lines += [f"{run_key(run)} = {path(table)}" for run, table in zip(found.runs, found.events, strict=True)]
+        lines += [f"{toml_key(run)} = {path(table)}" for run, table in zip(found.runs, found.events, strict=True)]
     lines += ["", *_feature_lines(found, folder, path)]
     lines += ["", f"[model]\ndelays = {delays}   # s", *_evaluation(found, min(n_samples), tr, delays)]
     return "\n".join(lines) + "\n"

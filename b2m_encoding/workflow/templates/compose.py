@@ -34,7 +34,7 @@ def study_text(found: Survey, folder: Path, data: Sequence[str] = ()) -> str:
     delays = [round(k * tr, 4) for k in range(1, 100) if RESPONSE_DELAYS[0] <= k * tr <= RESPONSE_DELAYS[1]]
     delays = delays or [round(max(1, round(5 / tr)) * tr, 4)]
     parts = [
-        f"# {name}: {_counted(len(found.subjects), 'subject')}, {', '.join(found.tasks)}",
+        f"# {name}: {len(found.subjects)} subject{'s' * (len(found.subjects) != 1)}, {', '.join(found.tasks)}",
         *(f"# left out: task {task}, {why}" for task, why in found.left_out.items()),
         f"name = {quoted(name)}",
         f"output = {_output(found.root, folder)}",
@@ -47,10 +47,6 @@ def study_text(found: Survey, folder: Path, data: Sequence[str] = ()) -> str:
         *_evaluation(found, delays),
     ]
     return "\n".join(parts) + "\n"
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _output(root: Path, folder: Path) -> str:
@@ -110,7 +106,7 @@ def _features(found: Survey, folder: Path) -> list[str]:
         return _of_sounds(found.sounds, folder)
     if found.conditions:
         column = [] if found.column == "trial_type" else [f"column = {quoted(found.column)}"]
-        groups = [f"{_key(name)} = {list_text([name])}" for name in found.conditions[:MAX_CONDITIONS]]
+        groups = [f"{toml_key(name)} = {list_text([name])}" for name in found.conditions[:MAX_CONDITIONS]]
         conditions = ["[features.events]", 'extractor = "conditions"', *column, "", "[features.events.groups]", *groups]
         return [*_lost(found), *conditions]
     runs = found.recordings[0].responses.runs
@@ -209,6 +205,6 @@ def list_text(names: Sequence[str]) -> str:
     return f"[{', '.join(map(quoted, names))}]"
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
     """A key of TOML: as it is where that may be, else quoted, so that no two names become one key."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)

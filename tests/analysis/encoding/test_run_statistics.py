@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from b2m_encoding.analysis.encoding.encode import wanted_models
 from b2m_encoding.analysis.encoding.predict import audited_targets, inside, predict_held_out, predict_part
 from b2m_encoding.analysis.encoding.run_statistics import gather_run, join_runs
+from b2m_encoding.analysis.encoding.sizes import wanted_models
 from b2m_encoding.analysis.encoding.test_samples import Part
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.data import Responses

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from b2m_encoding.io.hashes import sources_hash
 from b2m_encoding.io.tensors import write_tensors
 from b2m_encoding.io.writing import locked, reported_as_input_error
 
 logger = logging.getLogger(__name__)
-VERSION = "2"
-"""Part of every key: raise it when a factor would be computed differently."""
+SOLVERS = Path(__file__).parents[2]
+"""Folder of the code that is part of every key: a killed run leaves factors, which other code must not use."""
 DIGEST = "sha256"
 LARGEST = 10_000
 """Numbers of a tensor that is part of a key itself."""
@@ -91,12 +93,17 @@ def _digest(parts: Mapping[str, Tensor]) -> str:
 
 
 def _key(kind: str, key: Sequence[object]) -> str:
-    total = hashlib.sha256(f"{VERSION}|{kind}".encode())
+    total = hashlib.sha256(f"{_code(SOLVERS)}|{kind}".encode())
     for part in key:
         if isinstance(part, Tensor) and part.numel() > LARGEST:
             raise ValueError("large tensors belong into the key by their hash")
         total.update(f"|{part.tolist() if isinstance(part, Tensor) else part!r}|".encode())
     return total.hexdigest()[:32]
+
+
+@cache
+def _code(folder: Path) -> str:
+    return sources_hash(folder)
 
 
 def _bytes(values: Tensor) -> memoryview:

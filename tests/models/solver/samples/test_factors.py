@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from b2m_encoding.models import ArrayResponses, EncodingModel, fit_subsets
+from b2m_encoding.models.solver.samples import factors
 from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.runs import Runs
 
@@ -47,6 +49,23 @@ def test_other_responses_use_what_was_computed_and_other_features_do_not(study: 
         assert len(files(tmp_path)) > before
         expected = EncodingModel(**options).fit(spaces, Y, runs=runs)
         np.testing.assert_allclose(changed.predict(spaces, runs), expected.predict(spaces, runs), atol=1e-5)
+
+
+def test_factors_of_other_code_are_not_used(study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was killed leaves its factors; the solver may change before the next."""
+    spaces, Y, runs = study
+    kept = tmp_path / "kept"
+    EncodingModel(None, factors=kept).fit(spaces, Y, runs=runs)
+    first, solvers = files(kept), factors.SOLVERS
+    for name, more in (("same", ""), ("changed", "# another way to the same\n")):
+        folder = tmp_path / name
+        shutil.copytree(solvers, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        with (folder / "solver" / "samples" / "joined.py").open("a") as file:
+            file.write(more)
+        monkeypatch.setattr(factors, "SOLVERS", folder)
+        EncodingModel(None, factors=kept).fit(spaces, Y, runs=runs)
+        assert len(files(kept)) == len(first) * (2 if more else 1)
+        assert files(kept).items() >= first.items()
 
 
 def test_spaces_of_the_same_size_have_factors_of_their_own(tmp_path: Path, rng: np.random.Generator) -> None:
