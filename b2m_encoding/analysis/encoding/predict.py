@@ -22,6 +22,7 @@ from b2m_encoding.analysis.encoding.held_out import (
     worst_status,
 )
 from b2m_encoding.analysis.encoding.test_samples import Part, TestSamples
+from b2m_encoding.analysis.shared_stimuli import cut_blocks
 from b2m_encoding.analysis.splits import Split, block_samples, scored_runs
 from b2m_encoding.data import Cleaning, Responses
 from b2m_encoding.data.staged import staged
@@ -249,7 +250,7 @@ def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
     if study.model.blocks is not None:
-        training = training.split(study.model.blocks)  # no gap: these blocks choose the penalty, no score is theirs
+        training = cut_blocks(training, study.model.blocks)  # no gap: these blocks choose the penalty, no score is theirs
     return training, rows
 
 
