@@ -250,7 +250,9 @@ def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
     if study.model.blocks is not None:
-        training = cut_blocks(training, study.model.blocks)  # no gap: these blocks choose the penalty, no score is theirs
+        training = cut_blocks(
+            training, study.model.blocks
+        )  # no gap: these blocks choose the penalty, no score is theirs
     return training, rows
 
 

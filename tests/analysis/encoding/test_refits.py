@@ -124,7 +124,10 @@ def test_a_story_of_several_runs_is_averaged_and_has_a_ceiling(tmp_path: Path) -
         ),
         ({"kind": "test", "test_runs": "test*"}, "up to 2 times in held-out samples: all presentations of one move"),
         ({"kind": "test", "test_runs": "test-1"}, None),
-        ({"kind": "cross-validation"}, "3 folds hold out all presentations of a stimulus together; stimuli are presented"),
+        (
+            {"kind": "cross-validation"},
+            "3 folds hold out all presentations of a stimulus together; stimuli are presented",
+        ),
     ],
 )
 def test_check_says_what_becomes_of_repeats(evaluation: dict[str, object], said: str | None) -> None:

@@ -113,7 +113,7 @@ def test_the_same_phases_keep_what_follows_the_stimulus_alike(rng: np.random.Gen
 
 
 def test_the_interval_holds_0_where_features_explain_nothing_of_a_reliable_response(tmp_path: Path) -> None:
-    """Were runs held out, the response would be known from the others: r is .2 on average, the interval holds 0 in .1."""
+    """Were runs held out, the response would be known from the others, and r too high."""
     held, p, r = [], [], []
     for number in range(12):
         rng = np.random.default_rng(number)
