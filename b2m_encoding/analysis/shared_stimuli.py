@@ -73,7 +73,7 @@ def cut_blocks(runs: Runs, n_blocks: int, gap: float = 0.0) -> Runs:
     Returns
     -------
     Runs
-        As from :meth:`Runs.split` if no stimulus is presented twice. Else block ``i`` is the ``i``-th part of every run,
+        As from :meth:`Runs.split` if no stimulus is presented twice. Else block ``i`` is the i-th part of every run,
         but that a stimulus lies where its first presentation does, with the silence after it.
 
     Examples
