@@ -6,6 +6,11 @@
 - ``cv_fdr``: 10 % of targets driven; share of false discoveries at q < .05, at most .06. ``cv_fwe``: rate of maps of
   100 correlated targets with any p_fwe < .05, at most .065 and two standard errors.
 - ``cv_interval_R``: how often the 95 % interval of r holds its mean over other stimuli and noise; within [.93, .97].
+- ``cv_story_N``, ``cv_songs_4``: N runs of one story of 300 samples, or four of fifteen songs in an order of their own.
+  Responses follow the stimuli, as strong as the noise, but not the features; a sixth of the stimuli is held out at a
+  time, in all runs. How often the interval of r holds 0, within [.93, .97]; ``peer``: runs are held out, and stimuli
+  not named, so that the response is known from other runs (of two, none is left to choose penalties). Rate of p < .05
+  beside it; for a story within [.035, .065].
 - ``cv_preference``: two feature spaces that drive alike; rate of p < .05 of the preference, within [.03, .07].
 - ``power_test``, ``power_cv``: power at .05 where r is .2; ``peer``: of a test that knows the null distribution.
   Agreement: ours at least .85 of it.
@@ -165,6 +170,39 @@ def fold_intervals(quick: bool) -> Iterator[Row]:
         yield Row(f"cv_interval_{r}", ours=f"{rate:.4f}", agreement=agreement)
 
 
+def songs_of(rng: np.random.Generator, n_runs: int, n_songs: int, length: int) -> tuple[Any, Any]:
+    """Song and sample of a song in runs that play all of them, each in an order of its own."""
+    song = np.concatenate([np.repeat(rng.permutation(n_songs), length) for _ in range(n_runs)])
+    return song, song * length + np.tile(np.arange(length), n_runs * n_songs)
+
+
+def shared_stimuli(quick: bool) -> Iterator[Row]:
+    """The same stimuli in all runs: features are unrelated to responses that follow the stimuli."""
+    n, n_sets, refits = (30, 5, 1000) if quick else (30, 60, 2000)
+    for case, n_runs, n_songs in (("cv_story_2", 2, 1), ("cv_story_4", 4, 1), ("cv_songs_4", 4, 15)):
+        holds, rates, other, own = [], [], [], [300 // n_songs] * n_songs
+        blocks = {"kind": "cross-validation", "blocks": 6, "gap": 15.0 if n_songs == 1 else 6.0}
+        for number in range(n_sets):
+            rng = np.random.default_rng(500 + number)
+            song, source = songs_of(rng, n_runs, n_songs, own[0])
+            features, stimulus = (noise(rng, own, 0.8, k)[source] for k in (20, n))
+            responses = stimulus + noise(rng, [300] * n_runs, 0.5, n)
+            names = np.repeat([f"run-{i}" for i in range(n_runs)], 300)
+            for clip, evaluation, into in ((song.astype(str), blocks, holds), (None, RUNS, other))[: n_runs - 1]:
+                runs = Runs.from_labels(names, 1.5, clip=clip)
+                statistics = {"refits": refits, "permutations": 200, "intervals": True}
+                one = encode(responses, {"f": features}, runs, evaluation, **statistics)
+                assert one.interval is not None
+                into.append((one.interval.low <= 0) & (one.interval.high >= 0))
+                if evaluation is blocks:
+                    rates.append(one.p < 0.05)
+        rate, p = (float(np.mean(values)) for values in (holds, rates))
+        agreement: dict[str, Any] = {"within": bounds(rate, n * n_sets, 0.93, 0.97), "p_below_0.05": p}
+        if n_songs == 1:
+            agreement["p_within"] = bounds(p, n * n_sets, 0.035, 0.065)
+        yield Row(case, ours=f"{rate:.4f}", peer=f"{np.mean(other):.4f}" if other else None, agreement=agreement)
+
+
 def fold_preference(quick: bool) -> Iterator[Row]:
     """Two feature spaces that drive alike."""
     lengths, n_targets, n_sets = [100] * 6, 60, 2 if quick else 16
@@ -202,6 +240,6 @@ def power(quick: bool) -> Iterator[Row]:
 
 
 PARTS = {
-    "null_folds": null_folds, "families": families, "fold_intervals": fold_intervals,
+    "null_folds": null_folds, "families": families, "fold_intervals": fold_intervals, "shared_stimuli": shared_stimuli,
     "fold_preference": fold_preference, "power": power,
 }  # fmt: skip

@@ -13,6 +13,7 @@ from b2m_encoding._typing import Float64, Floating
 from b2m_encoding.analysis.encoding.held_out import worst_status
 from b2m_encoding.analysis.encoding.refits import MAX_TARGETS, rearrange
 from b2m_encoding.analysis.foreign_models import fit_copy, predict_with, rows_of, status_of
+from b2m_encoding.analysis.shared_stimuli import join_blocks
 from b2m_encoding.analysis.splits import Split, scored_rows
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.inputs import as_responses
@@ -82,9 +83,10 @@ class ForeignFolds:
                 found=f"{len(runs.blocks)} blocks of {len(runs.names)} runs",
                 fix="analyse them by a study (evaluation.blocks) or encode_subject, or test on a run that is held out",
             )
-        masks = [np.isin(runs.run, fold) & runs.used for fold in runs.folds(None if cv == "runs" else cv)]
+        joined = join_blocks(runs) if isinstance(cv, str | int) else runs
+        masks = [np.isin(joined.block, fold) & runs.used for fold in joined.folds(None if cv == "runs" else cv)]
         splits = tuple(Split(runs.used & ~mask, mask) for mask in masks)
-        return cls(model, X, runs, splits, scored_rows(runs, splits, average=average))
+        return cls(model, X, joined, splits, scored_rows(runs, splits, average=average))
 
     @property
     def scored(self) -> Runs:

@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 import numpy as np
 from numpy.typing import NDArray
 
+from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks
 from b2m_encoding.data import Responses
 from b2m_encoding.data.responses import rows_of_repeats
 from b2m_encoding.errors import InputError
@@ -29,14 +30,17 @@ class Split:
 def split_samples(runs: Runs, evaluation: EvaluationTable) -> tuple[Runs, list[Split]]:
     """Training and held-out samples, with the blocks they are made of.
 
+    Folds of cross-validation hold out all presentations of a stimulus together.
+
     Raises
     ------
     InputError
-        If no run, or every run, is a test run.
+        If no run, or every run, is a test run; if all runs present the same stimuli, and are not cut into blocks.
     """
     if evaluation.blocks:
-        runs = runs.split(evaluation.blocks, evaluation.gap)
+        runs = cut_blocks(runs, evaluation.blocks, evaluation.gap)
     if evaluation.kind == "cross-validation":
+        runs = join_blocks(runs)
         masks = [np.isin(np.arange(len(runs)), runs.rows(fold)) for fold in runs.folds()]
         return runs, [Split(runs.used & ~mask, mask) for mask in masks]
     test = [name for name in runs.names if fnmatch(name, evaluation.test_runs)]
@@ -91,14 +95,10 @@ def describe_repeats(runs: Runs, splits: Sequence[Split], evaluation: Evaluation
     """
     shown = [runs.take(split.test) for split in splits]
     number = max((len(copies) for one in shown if (copies := copies_of_samples(one)) is not None), default=1)
-    if len(splits) > 1 and number == 1 and copies_of_samples(runs.take(runs.used)) is not None:
-        return (
-            "held-out stimuli are presented in training folds too: what is predicted may be known from there, and "
-            "intervals and comparisons take folds as independent of each other"
-        )
     if number == 1:
         return None
-    times = f"stimuli are presented up to {number} times in held-out samples"
+    together = f"{len(splits)} folds hold out all presentations of a stimulus together; " if len(splits) > 1 else ""
+    times = f"{together}stimuli are presented up to {number} times in held-out samples"
     if evaluation.average_repeats:
         return f"{times}: their mean is scored, within runs and across them"
     return (

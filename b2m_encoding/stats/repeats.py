@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,16 +30,26 @@ def first_presentations(runs: Runs) -> Integers:
     array of int, shape (n_samples,)
         The row itself where no clip is presented.
 
+    Notes
+    -----
+    Where folds cut a presentation, its pieces keep its number: moments of a later piece are none of the first.
+
     Examples
     --------
     >>> first_presentations(Runs.from_labels(list("aaabbb"), 1.5, clip=["x", "x", "", "y", "x", "x"])).tolist()
     [0, 1, 2, 3, 0, 1]
+    >>> pieces = Runs.from_labels(list("aabb"), 1.5, clip=["x"] * 4, presentation=[0] * 4)
+    >>> first_presentations(pieces).tolist()
+    [0, 1, 2, 3]
     """
     first, seen = np.arange(len(runs)), dict[tuple[str, int], int]()
+    passed = Counter[tuple[str, int]]()
     for rows in runs.presentations:
         clip = str(runs.clip[rows.start])
-        for position, row in enumerate(range(rows.start, rows.stop)):
+        piece = clip, int(runs.presentation[rows.start])
+        for position, row in enumerate(range(rows.start, rows.stop), passed[piece]):
             first[row] = seen.setdefault((clip, position), row)
+        passed[piece] += rows.stop - rows.start
     return first
 
 

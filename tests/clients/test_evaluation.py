@@ -97,7 +97,7 @@ def test_joined_folds_are_those_of_a_study(listening, average) -> None:
     np.testing.assert_allclose(ours.r, found.r["joint"], atol=1e-5)
     np.testing.assert_allclose(ours.r2, found.r2["joint"], atol=1e-4)
     np.testing.assert_allclose(ours.p, found.p, atol=0.1)
-    assert (ours.significance.method, ours.folds) == (found.significance.method, 5)
+    assert (ours.significance.method, ours.folds) == (found.significance.method, 4)
     assert isinstance(ours.ceiling, NoCeiling)
 
 

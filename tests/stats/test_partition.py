@@ -266,3 +266,35 @@ def test_doubts_have_the_error_of_joined_folds(rng: np.random.Generator) -> None
         found = partition_groups(sums, one, n_bootstraps=300, widening=widening, random_state=0)
         assert ("below zero" in found.doubts["b",][0]) == doubted == bool(found.interval["b",][1, 0] < 0)
         assert ("worse than a" in found.doubts["b",][0]) == doubted
+
+
+def test_correlated_feature_spaces_lose_what_estimation_costs_and_no_more() -> None:
+    """R2 of ridge with a given penalty has a closed form: errors of weights and intercept, over new features."""
+    rng, alpha, n, new, width, common, n_targets = np.random.default_rng(8), 60.0, 240, 16_000, 20, 0.6, 60
+    one = np.eye(width)
+    covariance = np.block([[one, common * one], [common * one, one]])
+    values = rng.standard_normal((n + new, 2 * width)) @ np.linalg.cholesky(covariance).T
+    spaces = {"a": values[:, :width], "b": values[:, width:]}
+    weights = rng.standard_normal((2 * width, n_targets))
+    weights *= np.sqrt(0.4 / np.einsum("ij,ik,kj->j", weights, covariance, weights))
+    measured = values @ weights + np.sqrt(0.6) * rng.standard_normal((n + new, n_targets))
+    runs, test = Runs.from_lengths([n // 2] * 2, 1.5), Runs.from_lengths([new // 2] * 2, 1.5)
+    model = EncodingModel(None, solver="ridge", alphas=[alpha], standardize=False)
+    own = {name: array[:n] for name, array in spaces.items()}
+    predicted, expected = {}, {}
+    for names, fitted in fit_subsets(model, own, ArrayResponses(measured[:n], runs)):
+        predicted[names] = fitted.predict({name: spaces[name][n:] for name in names}, test)
+        rows = np.r_[tuple(np.s_[:width] if name == "a" else np.s_[width : 2 * width] for name in names)]
+        X = values[:n, rows] - values[:n, rows].mean(axis=0)
+        inverse = np.linalg.inv(X.T @ X + alpha * np.eye(len(rows)))
+        wrong = weights.copy()
+        wrong[rows] -= inverse @ X.T @ (values[:n] - values[:n].mean(axis=0)) @ weights
+        variance = 0.6 * np.trace(covariance[np.ix_(rows, rows)] @ inverse @ X.T @ X @ inverse)
+        intercept = (values[:n].mean(axis=0) @ wrong) ** 2 + 0.6 / n
+        expected[names] = 0.4 - np.einsum("ij,ik,kj->j", wrong, covariance, wrong) - variance - intercept
+    found = partition_blocks(block_sums(predicted, measured[n:], test, block_length=50), n_bootstraps=20)
+    known = partition(expected)
+    for names, part in found.parts.items():
+        assert found.r2[names].mean() == pytest.approx(expected[names].mean(), abs=0.004)
+        assert part.mean() == pytest.approx(known.parts[names].mean(), abs=0.003)
+    assert known.shared.mean() < 0.12  # .15 in the population

@@ -66,7 +66,8 @@ def refit_nulls(
     -----
     Folds that are blocks of one run are not independent: a filter of slow drift makes responses of neighbouring blocks
     negatively related, and samples that change places within blocks would not be. Their responses therefore get random
-    phases over the whole run, unless the study asks for another test, or stimuli are presented again.
+    phases over the whole run, the same in runs of the same stimuli, unless the study asks for another test, or
+    stimuli are presented again at other times.
     """
     tested = np.flatnonzero(held_out.tested)
     if study.statistics.test == "paper":
@@ -77,7 +78,8 @@ def refit_nulls(
     scheme = arrangement_options(held_out, study)
     method, ways, _ = arrangements_of(held_out.predicted, held_out.measured, held_out.runs, **scheme)
     phases = study.evaluation.blocks is not None and study.statistics.test == "auto" and rows.shape[1] == 1
-    phases = phases and copies_of_samples(held_out.runs) is None
+    same = runs_alike(responses.runs)
+    phases = phases and (same or copies_of_samples(held_out.runs) is None)
     generator = np.random.default_rng(study.seed)
     n_rounds = -(-study.statistics.refits // len(chosen))
     names, plain = held_out.feature_spaces, plain_study(study, held_out)
@@ -86,7 +88,7 @@ def refit_nulls(
     for columns in _batches(np.tile(np.arange(len(chosen)), n_rounds), len(measured), study.model.memory):
         progress(f"refits of {n_rounds * len(chosen)} rearranged responses")
         moved = (
-            of_random_phase(measured[:, columns], responses.runs, generator)
+            of_random_phase(measured[:, columns], responses.runs, generator, same=same)
             if phases
             else rearrange(measured, columns, rows, ways.sources(len(columns), generator))
         )
@@ -132,7 +134,15 @@ def rearrange(
     return moved
 
 
-def of_random_phase(values: NDArray[np.float32], runs: Runs, generator: np.random.Generator) -> NDArray[np.float32]:
+def runs_alike(runs: Runs) -> bool:
+    """Whether there are several runs, all of the same stimuli at the same times."""
+    clips = [runs.clip[rows] for rows in runs.slices.values()]
+    return len(clips) > 1 and bool((clips[0] != "").any()) and all(np.array_equal(clips[0], own) for own in clips)
+
+
+def of_random_phase(
+    values: NDArray[np.float32], runs: Runs, generator: np.random.Generator, *, same: bool = False
+) -> NDArray[np.float32]:
     """Give every column random phases: each run keeps its power spectrum, and so its autocorrelation at all lags.
 
     Surrogates of Theiler et al. 1992, doi 10.1016/0167-2789(92)90102-S.
@@ -142,12 +152,15 @@ def of_random_phase(values: NDArray[np.float32], runs: Runs, generator: np.rando
     values : array, shape (n_samples, n_columns)
     runs : Runs
     generator : numpy.random.Generator
+    same : bool
+        The same phases in all runs, which are as long: what follows a stimulus stays alike.
     """
-    surrogates = np.empty_like(values)
+    surrogates, phase = np.empty_like(values), None
     for part in runs.slices.values():
         n = part.stop - part.start
         spectrum = np.fft.rfft(values[part], axis=0)
-        phase = np.exp(2j * np.pi * generator.random(spectrum.shape))
+        if phase is None or not same:
+            phase = np.exp(2j * np.pi * generator.random(spectrum.shape))
         phase[0] = 1  # the mean, and the fastest cycle of an even number of samples, have no phase
         if n % 2 == 0:
             phase[-1] = np.where(phase[-1].real < 0, -1, 1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands
+from b2m_encoding.analysis.shared_stimuli import cut_blocks
 from b2m_encoding.analysis.splits import Split, block_samples, scored_runs
 from b2m_encoding.features.space import all_subsets
 from b2m_encoding.models.sizes import SizeSettings, equal_slices, target_slices
@@ -42,7 +43,7 @@ def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
     if study.model.blocks is not None:
-        training = training.split(study.model.blocks)  # no gap: these blocks choose the penalty, no score is theirs
+        training = cut_blocks(training, study.model.blocks)  # no gap: they choose the penalty, no score is theirs
     return training, rows
 
 

@@ -95,7 +95,7 @@ def _significance(report: ReportData) -> str:
         text += (
             f" Intervals of r of the joint model ({table['level']:.0%}) come from {number(table['bootstraps'])} "
             f"bootstrap samples of {drawn}{f' of {report.samples(lengths)}' if len(lengths) else ''} [@kunsch1989]"
-            f"{_for_folds(report, 'interval_widening')}."
+            f"{_for_folds(report, 'interval_widening')}; all presentations of a moment of a stimulus are in one block."
         )
     return text
 

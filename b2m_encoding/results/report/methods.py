@@ -243,7 +243,8 @@ def _evaluation(report: ReportData) -> str:
     if table["kind"] == "test":
         text = f"Models were evaluated on the runs that match {table['test_runs']}, which entered no fit {size}."
     else:
-        text = f"Models were evaluated by cross-validation: {blocks or 'whole runs'} were left out in turn {size}."
+        held_out = f"{blocks or 'whole runs'} were left out in turn, all presentations of a stimulus together"
+        text = f"Models were evaluated by cross-validation: {held_out} {size}."
     if table["average_repeats"]:
         text += " Responses to the repeats of a test clip, and their predictions, were averaged before scoring."
     return (
