@@ -1,4 +1,4 @@
-"""Folds where stimuli are presented again: what is held out is heard in no training sample."""
+"""Folds where stimuli are presented again: what is held out is presented in no training sample, where that can be."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from b2m_encoding._typing import Integers
-from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.repeats import first_presentations
 
@@ -29,11 +26,7 @@ def join_blocks(runs: Runs) -> Runs:
     Returns
     -------
     Runs
-
-    Raises
-    ------
-    InputError
-        If nothing is left to train on.
+        As they are where that is one block of all, which leaves nothing to train on (:func:`known_from_training`).
 
     Examples
     --------
@@ -41,23 +34,43 @@ def join_blocks(runs: Runs) -> Runs:
     >>> join_blocks(runs).block.tolist()
     ['a', 'a', 'b', 'b', 'a', 'a']
     """
-    names, code = np.unique(runs.block, return_inverse=True)
-    n, used = len(names), np.flatnonzero(runs.used)
-    edges = code[used], n + first_presentations(runs)[used]  # of a block with each moment that it presents
-    graph = coo_array((np.ones(len(used)), edges), shape=(n + len(runs), n + len(runs)))
-    group = connected_components(graph, directed=False)[1][code]
-    n_blocks, n_groups = len(runs.blocks), len(np.unique(group[used]))
-    if n_groups == n_blocks:
+    group = _groups(runs)
+    if len(np.unique(group[runs.used])) in (1, len(runs.blocks)):
         return runs
-    if n_groups == 1:
-        raise InputError(
-            "runs that are held out present the stimuli of the others: the response to them is known from there",
-            found=f"{len(runs.names)} run(s), {n_blocks} blocks with stimuli in common",
-            fix="hold out parts of the stimuli, in all runs together (evaluation.blocks = 6, and evaluation.gap at "
-            'least as long as the longest delay), or test on runs with stimuli of their own (evaluation.kind = "test")',
-        )
     _, rows, own = np.unique(group, return_index=True, return_inverse=True)
     return replace(runs, block=runs.block[rows][own])
+
+
+def known_from_training(runs: Runs, fold: NDArray[np.str_] | None = None) -> bool:
+    """Whether a moment of a stimulus is held out in several folds, each of which trains on the others.
+
+    Parameters
+    ----------
+    runs : Runs
+    fold : array of str, shape (n_samples,), optional
+        Fold of each sample; its block by default.
+
+    Examples
+    --------
+    >>> known_from_training(Runs.from_labels(list("aabb"), 1.5, clip=list("xyyx")))
+    True
+    """
+    first, own = first_presentations(runs), runs.block if fold is None else fold
+    return bool((own[first] != own)[runs.used].any())
+
+
+def _groups(runs: Runs) -> Integers:
+    """Number of every sample's group of blocks: those that are joined by stimuli, directly or by way of others."""
+    names, code = np.unique(runs.block, return_inverse=True)
+    used, first = np.flatnonzero(runs.used), first_presentations(runs)
+    if (first[used] == used).all():
+        return code
+    from scipy.sparse import coo_array  # slow to import, and few studies need it
+    from scipy.sparse.csgraph import connected_components
+
+    n, edges = len(names), (code[used], len(names) + first[used])  # of a block with each moment that it presents
+    graph = coo_array((np.ones(len(used)), edges), shape=(n + len(runs), n + len(runs)))
+    return np.asarray(connected_components(graph, directed=False)[1][code])
 
 
 def cut_blocks(runs: Runs, n_blocks: int, gap: float = 0.0) -> Runs:

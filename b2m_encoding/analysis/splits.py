@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks
+from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks, known_from_training
 from b2m_encoding.data import Responses
 from b2m_encoding.data.responses import rows_of_repeats
 from b2m_encoding.errors import InputError
@@ -30,12 +30,12 @@ class Split:
 def split_samples(runs: Runs, evaluation: EvaluationTable) -> tuple[Runs, list[Split]]:
     """Training and held-out samples, with the blocks they are made of.
 
-    Folds of cross-validation hold out all presentations of a stimulus together.
+    Folds of cross-validation hold out all presentations of a stimulus together, if that leaves stimuli to train on.
 
     Raises
     ------
     InputError
-        If no run, or every run, is a test run; if all runs present the same stimuli, and are not cut into blocks.
+        If no run, or every run, is a test run.
     """
     if evaluation.blocks:
         runs = cut_blocks(runs, evaluation.blocks, evaluation.gap)
@@ -95,6 +95,12 @@ def describe_repeats(runs: Runs, splits: Sequence[Split], evaluation: Evaluation
     """
     shown = [runs.take(split.test) for split in splits]
     number = max((len(copies) for one in shown if (copies := copies_of_samples(one)) is not None), default=1)
+    if evaluation.kind == "cross-validation" and known_from_training(runs):
+        return (
+            "all runs present the same stimuli: what a held-out run shows is known from the others, so that r has no "
+            "interval, and is larger than it would be for other stimuli. Hold out parts of the stimuli, in all runs "
+            "together: evaluation.blocks = 6, and evaluation.gap at least as long as the longest delay"
+        )
     if number == 1:
         return None
     together = f"{len(splits)} folds hold out all presentations of a stimulus together; " if len(splits) > 1 else ""

@@ -16,6 +16,7 @@ from b2m_encoding.analysis.encoding.predict import predict_held_out
 from b2m_encoding.analysis.encoding.signal_refits import refit_subject
 from b2m_encoding.analysis.encoding.significance import filled, resemblance_of, significance_of
 from b2m_encoding.analysis.encoding.sizes import wanted_models
+from b2m_encoding.analysis.shared_stimuli import known_from_training
 from b2m_encoding.analysis.splits import evaluated
 from b2m_encoding.data import Responses
 from b2m_encoding.errors import InputError
@@ -116,8 +117,11 @@ def _product(held_out: HeldOut, names: Bands) -> dict[str, Float64] | None:
 
 
 def _interval(held_out: HeldOut, study: Study, refits: Refits | None) -> Interval | None:
-    """Interval of r of the joint model; None where there are too few blocks for one."""
+    """Interval of r of the joint model; None where there are too few blocks, or responses are known from training."""
     table = study.statistics
+    fold = np.array([name.partition("/")[0] for name in held_out.runs.run.tolist()])
+    if refits is not None and known_from_training(held_out.runs, fold):
+        return None
     try:
         found = score_interval(
             held_out.predicted,

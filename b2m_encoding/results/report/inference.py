@@ -97,6 +97,8 @@ def _significance(report: ReportData) -> str:
             f"bootstrap samples of {drawn}{f' of {report.samples(lengths)}' if len(lengths) else ''} [@kunsch1989]"
             f"{_for_folds(report, 'interval_widening')}; all presentations of a moment of a stimulus are in one block."
         )
+    elif table["intervals"]:
+        text += " No interval of r is given: too few blocks, or held-out stimuli that are presented in training too."
     return text
 
 

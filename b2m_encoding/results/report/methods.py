@@ -243,8 +243,9 @@ def _evaluation(report: ReportData) -> str:
     if table["kind"] == "test":
         text = f"Models were evaluated on the runs that match {table['test_runs']}, which entered no fit {size}."
     else:
-        held_out = f"{blocks or 'whole runs'} were left out in turn, all presentations of a stimulus together"
-        text = f"Models were evaluated by cross-validation: {held_out} {size}."
+        held_out = f"{blocks or 'whole runs'} were left out in turn"
+        together = "Presentations of a stimulus were left out together if that left stimuli to train on."
+        text = f"Models were evaluated by cross-validation: {held_out} {size}. {together}"
     if table["average_repeats"]:
         text += " Responses to the repeats of a test clip, and their predictions, were averaged before scoring."
     return (

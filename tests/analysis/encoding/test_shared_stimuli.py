@@ -10,10 +10,9 @@ from scipy.signal import lfilter
 
 from b2m_encoding.analysis.encoding.encode import encode_subject
 from b2m_encoding.analysis.encoding.refits import of_random_phase, runs_alike
-from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks
-from b2m_encoding.analysis.splits import split_samples
+from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks, known_from_training
+from b2m_encoding.analysis.splits import describe_repeats, split_samples
 from b2m_encoding.data import Responses
-from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
@@ -72,9 +71,21 @@ def test_a_story_is_cut_at_the_same_time_in_all_runs() -> None:
 def test_runs_with_stimuli_in_common_are_one_fold() -> None:
     runs = Runs.from_labels(list("aabbccdd"), 1.5, clip=list("vwxyyzuu"))
     assert [split.test.tolist().index(True) for split in split_samples(runs, CROSS)[1]] == [0, 2, 6]
-    with pytest.raises(InputError, match="present the stimuli of the others") as error:
-        split_samples(story(4), CROSS)
-    assert "evaluation.blocks" in str(error.value)
+
+
+def test_runs_of_the_same_stimuli_are_held_out_as_they_are_and_it_is_told() -> None:
+    runs, splits = split_samples(story(4), CROSS)
+    assert len(splits) == 4
+    assert known_from_training(runs)
+    said = describe_repeats(story(4), splits, CROSS)
+    assert said is not None
+    assert "evaluation.blocks" in said
+    parts = CROSS.model_copy(update={"blocks": 6})
+    runs, splits = split_samples(story(4), parts)
+    assert not known_from_training(runs)
+    said = describe_repeats(runs, splits, parts)
+    assert said is not None
+    assert said.startswith("6 folds hold out all presentations")
 
 
 def test_a_clip_that_is_discarded_joins_no_runs(rng: np.random.Generator) -> None:
@@ -129,6 +140,19 @@ def test_the_interval_holds_0_where_features_explain_nothing_of_a_reliable_respo
     assert 0.9 < np.mean(held) < 0.985
     assert 0.02 < np.mean(p) < 0.09
     assert abs(np.mean(r)) < 0.04
+
+
+def test_there_is_no_interval_where_the_response_is_known_from_training(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    features, response = np.tile(noise(rng, 0.8, 3), (3, 1)), np.tile(noise(rng, 0.8, 5), (3, 1))
+    own = Responses.from_array((response + rng.standard_normal((3 * N, 5))).astype(np.float32), story(3), Unplaced(5))
+    spaces = {"f": FeatureSpace("f", features.astype(np.float32), story(3))}
+    assert encode_subject(own, spaces, study(tmp_path)).interval is not None
+    by_runs = study(tmp_path).model_copy(update={"evaluation": CROSS})
+    found = encode_subject(own, spaces, by_runs)
+    assert found.interval is None
+    assert np.isfinite(found.p).all()
 
 
 def study(tmp_path: Path) -> Study:
