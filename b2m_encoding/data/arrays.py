@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data.files import first_line, reading, require_file
+from b2m_encoding.data.files import first_line, reading
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.io.narrowing import narrowed
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import first_fields, is_number, numbers, read_text_table
 from b2m_encoding.spaces.space import Space, Unplaced
 from b2m_encoding.spaces.surface import surface_space

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile
-from b2m_encoding.data.files import first_line, require_file
+from b2m_encoding.data.files import first_line
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.data.table import read_numbers
 from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, check_repetition_time
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import first_fields, is_number, numbers, read_text_table
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces.space import RegionSpace

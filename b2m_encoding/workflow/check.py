@@ -15,12 +15,12 @@ from b2m_encoding.analysis.splits import block_samples, scored_runs, split_sampl
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data.clip_columns import ClipColumns
 from b2m_encoding.data.clips import names_clips
-from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
 from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.features.extractors import Extractor
 from b2m_encoding.io.names import LONGEST, check_label, printable
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.results.place import check_owner, check_writable
 from b2m_encoding.spaces import (
     Space,

@@ -24,6 +24,7 @@ from b2m_encoding.features.extractors.base import ClipExtractor, Extractor, sile
 from b2m_encoding.features.windows import Spans, window_starts
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.narrowing import lost_digits
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import decoded
 
 
@@ -140,10 +141,10 @@ class ClipArrays(ClipExtractor):
                     file=self.files,
                     fix="ids = a text file with the clip of each row",
                 )
+            require_file(self.files, "a feature file", folder=False)
             return {_clip_name(name): array for name, array in read_archive(self.files, "a feature file").items()}
         rows = _load(self.files)
-        if not self.ids.is_file():
-            raise InputError("the list of clips is missing", file=self.ids)
+        require_file(self.ids, "the list of clips", folder=False)
         lines = decoded(self.ids, "the list of clips").split("\n")
         names = [_clip_name(line) for line in lines if line.strip()]
         if len(names) != len(rows):
@@ -173,6 +174,7 @@ class ClipArrays(ClipExtractor):
         """Read the file of one clip, under the first of its names that there is."""
         paths = [Path(str(self.files).replace("{clip}", name)) for name in names]
         path = next((path for path in paths if path.is_file()), paths[-2])
+        require_file(path, "a feature file", folder=False)
         stored = read_archive(path, "a feature file") if path.suffix == ".npz" else {"": _load(path)}
         if len(stored) != 1:
             raise InputError("the file of one clip contains several arrays", file=path, found=list(stored))
@@ -230,8 +232,7 @@ def _read_any(path: Path) -> NDArray[np.generic]:
 
 def _load(path: Path) -> NDArray[np.generic]:
     """Open an array as a memory map."""
-    if path.exists() and not path.is_file():
-        raise InputError("a feature file is no regular file", file=path, found="a pipe, a socket, a device or a folder")
+    require_file(path, "a feature file", folder=False)
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
