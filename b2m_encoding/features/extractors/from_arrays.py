@@ -34,11 +34,16 @@ class RunArrays(Extractor):
     extractor: Literal["array"]
     files: StudyPath
     """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``): ``features/{run}.npy``,
-    ``features.mat::X_{run}``, ``features.h5::{run}``, ``features/{run}.csv`` with or without names of columns."""
+    ``features.mat::X_{run}``, ``features.h5::{run}``, ``features/{run}.csv`` with or without names of columns. Where
+    subjects heard different stimuli in runs of one name, ``{subject}`` stands for the label."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the files of all runs; their folder where there are none."""
-        return matching_files(Path(str(self.files).partition("::")[0]), "{run}")
+        return matching_files(Path(str(self.files).partition("::")[0]), "{run}", "{subject}")
+
+    def shared(self) -> bool:
+        """Return whether all subjects have the same files."""
+        return "{subject}" not in str(self.files)
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every file that is missing, damaged, of another length than its run, or not finite."""
@@ -47,7 +52,9 @@ class RunArrays(Extractor):
             with problems.collect():
                 if (n_bad := int((~np.isfinite(part)).sum())) > 0:
                     raise InputError(
-                        "a feature file holds values that are not finite", file=self._path(run), found=f"{n_bad} values"
+                        "a feature file holds values that are not finite",
+                        file=self._path(run, stimulation),
+                        found=f"{n_bad} values",
                     )
         problems.raise_any()
 
@@ -60,15 +67,15 @@ class RunArrays(Extractor):
         """Return the number of columns of the arrays."""
         return int(self._open(stimulation)[0].shape[1])
 
-    def _path(self, run: str) -> Path:
-        return Path(str(self.files).replace("{run}", run))
+    def _path(self, run: str, stimulation: StimulusTimeline) -> Path:
+        return Path(str(self.files).replace("{run}", run).replace("{subject}", stimulation.subject))
 
     def _open(self, stimulation: StimulusTimeline) -> list[NDArray[np.generic]]:
         """Open the array of every run as a memory map."""
         problems = Problems()
         parts: dict[str, NDArray[np.generic]] = {}
         for name, rows in stimulation.volumes.slices.items():
-            path = self._path(name)
+            path = self._path(name, stimulation)
             with problems.collect():
                 parts[name] = _load(path) if path.suffix == ".npy" else _read_any(path)
                 if parts[name].dtype.kind not in "iufb":
@@ -206,14 +213,15 @@ def _without_large_means(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return np.where(far, values - values.mean(axis=0, dtype=np.float64), values) if far.any() else values
 
 
-def matching_files(files: Path, placeholder: str) -> tuple[Path, ...]:
-    """Files of a path with a placeholder in its name; its folder where there are none, or the folder has one too."""
-    if placeholder not in str(files):
+def matching_files(files: Path, *placeholders: str) -> tuple[Path, ...]:
+    """Files of a path with placeholders in its name; its folder where there are none, or the folder has one too."""
+    variable = re.compile("|".join(map(re.escape, placeholders)))
+    if not variable.search(str(files)):
         return (files,)
-    folder = next(path for path in files.parents if placeholder not in str(path))
+    folder = next(path for path in files.parents if not variable.search(str(path)))
     if folder != files.parent:
         return (folder,)
-    pattern = "*".join(glob.escape(part) for part in files.name.split(placeholder))
+    pattern = "*".join(glob.escape(part) for part in variable.split(files.name))
     return tuple(sorted(path for path in folder.glob(pattern) if not path.is_dir())) or (folder,)
 
 
