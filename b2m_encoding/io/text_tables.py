@@ -22,6 +22,12 @@ MISSING_NUMBERS = (*MISSING_NAMES, "NA", "na", "None", "none", "null", "NULL", "
 """Fields without a number."""
 LONGEST_RECORD = 100
 """Lines over which a quoted field may extend."""
+CLOCKS = re.compile(
+    "(times?|t|onset|sec(ond)?s?|s|ms|timestamp|vol(ume)?|tr|frame|scan|index|sample|row|n|unnamed)?", re.IGNORECASE
+)
+"""Names of columns of times, and of numbers of rows, without their units."""
+CLOCK_ROWS = 5
+"""Rows from which on equal steps are no coincidence."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 _WORD = re.compile(r'"[^"]*"|\S+')
@@ -275,6 +281,30 @@ def numbers(fields: Sequence[str], path: Path | None, name: str, *, missing: boo
             )
         out[i] = float(text)
     return out
+
+
+def check_no_clock(names: Sequence[str], values: NDArray[np.float64], path: Path) -> None:
+    """Raise if the first column of a table of measurements holds times, or numbers of rows: it is no measurement.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the columns; empty where the table has no header.
+    values : array, shape (n_rows, n_columns)
+    path : Path
+    """
+    if len(values) < CLOCK_ROWS or (names and not CLOCKS.fullmatch(re.sub(r"\W.*", "", names[0].strip()))):
+        return
+    steps = np.diff(values, axis=0)
+    even = (np.abs(steps - steps[0]) <= 1e-3 * np.abs(steps[0])).all(axis=0) & (steps[0] != 0)
+    if even[0] and not even.all():
+        raise InputError(
+            "the first column of a table holds times, or numbers of rows",
+            file=path,
+            found=f"{names[0] if names else 'values'} from {values[0, 0]:g} to {values[-1, 0]:g} in equal steps",
+            expected="measurements only",
+            fix="remove the column",
+        )
 
 
 def plain_label(text: str) -> str:

@@ -5,19 +5,27 @@ from __future__ import annotations
 import gzip
 import logging
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
+from b2m_encoding.data.arrays import open_array
 from b2m_encoding.data.bids import read_bids
+from b2m_encoding.data.confounds import read_censoring
 from b2m_encoding.data.events import label_clips, read_events
+from b2m_encoding.data.table import read_table
 from b2m_encoding.data.volume import read_mask
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import decode_audio
 from b2m_encoding.features.captions import read_captions
 from b2m_encoding.features.clips import Clip
+from b2m_encoding.features.events import event_features
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.transcripts import read_transcript
 from b2m_encoding.io.presence import require_file
@@ -195,3 +203,52 @@ def test_leftovers_beside_a_run_are_no_other_run(bids) -> None:
     shutil.copy(path, path.with_name(f"._{path.name}"))
     recording = read_bids(bids.root, "01", tasks=["listening"], space=MNI, derivatives=bids.derivatives)
     assert recording.responses.runs.names == ("task-listening_run-01",)
+
+
+CLOCK = 2.0 * np.arange(8)
+NOISE = np.random.default_rng(0).standard_normal((8, 2))
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "refused"),
+    [
+        ("time,a,b", (CLOCK, *NOISE.T), True),
+        ("Time (s),a,b", (CLOCK, *NOISE.T), True),
+        ("volume,a,b", (1 + CLOCK / 2, *NOISE.T), True),
+        ("", (CLOCK, *NOISE.T), True),
+        ("time,a,b", (NOISE[:, 0], *NOISE.T), False),  # a region of that name
+        ("drift,a,b", (CLOCK, *NOISE.T), False),
+        ("time,b", (CLOCK, CLOCK + 1), False),
+    ],
+)
+def test_columns_of_times_are_no_measurements(
+    header: str, columns: tuple[np.ndarray, ...], refused: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    lines = [header] * bool(header) + [",".join(map(repr, map(float, row))) for row in zip(*columns, strict=True)]
+    path.write_text("\n".join(lines))
+    readers = [lambda: open_array(path), lambda: read_table(path, "01", (), 2.0)]
+    for read in readers if header else readers[:1]:
+        with pytest.raises(InputError, match="holds times") if refused else nullcontext():
+            read()
+
+
+def test_sparse_matrices_of_matlab(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"x": csc_matrix(np.diag([1.0, 2, 3]))})
+    np.testing.assert_array_equal(open_array(tmp_path / "a.mat"), np.diag([1.0, 2, 3]))
+
+
+@pytest.mark.parametrize(("n_ones", "doubted"), [(7, True), (2, False)])
+def test_censoring_as_afni_has_it(n_ones: int, doubted: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "c.txt").write_text("\n".join("1" * n_ones + "0" * (8 - n_ones)))
+    kept = read_censoring({"r": tmp_path / "c.txt"}, Runs.from_lengths({"r": 8}, 2.0))
+    assert kept["r"].sum() == 8 - n_ones
+    assert ("AFNI" in caplog.text) == doubted
+
+
+@pytest.mark.parametrize(("other", "told"), [("Music", True), ("mu_sic ", True), ("musics", False)])
+def test_labels_that_differ_in_their_spelling(other: str, told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    events = pd.DataFrame({"onset": [2.0, 9.0], "duration": 2.0, f"kind of {other}": ["music", other]})
+    runs = Runs.from_lengths({"r": 10}, 2.0)
+    event_features(runs, {"r": events}, f"kind of {other}", {"music": ["music"]})
+    assert ("count as different" in caplog.text) == told
