@@ -57,7 +57,7 @@ class TextTable:
 def decoded(path: Path, what: str = "a table", *, names: bool = True) -> str:
     """Text of a file: UTF-8, UTF-16 and UTF-32 with a mark, UTF-16 without one where that is plain, or Windows-1252.
 
-    What is not UTF-8 is logged, because no file says in which other encoding it was written.
+    What is not UTF-8 is logged, because no file states its encoding.
 
     Parameters
     ----------

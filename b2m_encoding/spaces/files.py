@@ -67,7 +67,7 @@ def load_image(path: str | Path, what: str = "an image", **options: Any) -> Any:
 
 
 def _renamed(path: Path) -> str:
-    """What to do about an image that cannot be read: a name that says wrongly whether it is compressed, or damage."""
+    """What to do about an image that cannot be read: a name that is wrong on whether it is compressed, or damage."""
     with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
     if packed == (path.suffix.lower() == ".gz"):
